@@ -1,0 +1,119 @@
+# `make` lists the targets. The first target that needs .venv/ or .tools/ sets it up by itself.
+
+PYTHONS := $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11)
+GO ?= go
+uv_version := 0.13.8
+
+venv := .venv/.installed
+py := .venv/bin/python
+uv := .tools/uv-$(uv_version)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench schemas docs lock golden clean tools
+.NOTPARALLEL:
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(venv) ## a fleet from its specs to git, step by step
+	PATH="$(CURDIR)/.venv/bin:$$PATH" examples/demo.sh
+
+test: tools lint ## everything that must pass before a change is merged
+	$(pytest)
+
+lint: $(venv) ## ruff, mypy and the import contracts
+	$(py) -m ruff check
+	$(py) -m ruff format --check
+	$(py) -m mypy
+	.venv/bin/lint-imports --no-logo
+
+bench: $(venv) ## the budgets, side by side in one run
+	$(py) -m tests.bench
+
+schemas: $(venv) ## compose the JSON Schemas again
+	$(py) -m schemas.compose
+
+docs: $(venv) ## write the generated pages of docs/ again
+	$(py) -m renderer.docs
+
+golden: $(venv) tools ## accept what the examples render to now
+	$(pytest) --update-golden tests/test_examples.py
+
+lock: $(uv)/bin/uv ## resolve requirements.lock again; LOCK_FLAGS=--upgrade takes the newest versions
+	$< pip compile --universal --python-version 3.11 --python $(uv)/bin/python --no-python-downloads --no-config \
+	    --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet \
+	    --extra webhook --group dev --output-file requirements.lock $(LOCK_FLAGS) pyproject.toml
+
+clean: ## remove everything that make and the tests leave behind
+	rm -rf .venv .tools build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- Python ---
+
+pip := -m pip --disable-pip-version-check install --quiet
+
+define create_venv
+	@for python in $(PYTHONS); do \
+	    "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
+	    python=; \
+	done; \
+	if [ -z "$$python" ]; then \
+	    echo "make: Python 3.11 or newer is needed, and none of these is it: $(PYTHONS)." \
+	         "Install one, or name it: make PYTHON=path" >&2; \
+	    exit 1; \
+	fi; \
+	"$$python" -m venv --clear $(1)
+endef
+
+.venv/.locked: requirements.lock
+	$(call create_venv,.venv)
+	$(py) $(pip) --require-hashes -r requirements.lock
+	@touch $@
+
+.venv/.installed: .venv/.locked pyproject.toml
+	$(py) $(pip) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(uv)/bin/uv:
+	$(call create_venv,$(uv))
+	$(uv)/bin/python $(pip) uv==$(uv_version)
+
+# --- Go: kubeconform, and the YAML decoder of kubectl ---
+
+go_is_new := $(GO) env GOVERSION 2>/dev/null | grep -Eq 'go(1\.(2[6-9]|[3-9][0-9])|[2-9])'
+go_build := GOWORK=off CGO_ENABLED=0 $(GO) build -mod=readonly -trimpath -buildvcs=false
+
+ifeq ($(KUBECONFORM),)
+kubeconform := .tools/kubeconform
+goyaml := .tools/goyaml
+else
+kubeconform := $(KUBECONFORM)
+goyaml := $(if $(shell $(go_is_new) && echo yes),.tools/goyaml)
+endif
+
+# Tests that need the decoder skip when GOYAML is not set.
+pytest = KUBECONFORM="$(abspath $(kubeconform))" $(if $(goyaml),GOYAML="$(abspath $(goyaml))") $(py) -m pytest
+
+define require_go
+	@$(go_is_new) || { \
+	    echo "make: Go 1.26 or newer is needed to build kubeconform for the tests: install it," \
+	         "or name an existing kubeconform: make KUBECONFORM=path" >&2; \
+	    exit 1; \
+	}
+	@mkdir -p .tools
+endef
+
+tools: $(if $(KUBECONFORM),,$(kubeconform)) $(goyaml)
+	@test -x "$(kubeconform)" || { echo "make: KUBECONFORM=$(kubeconform) is not a program" >&2; exit 1; }
+
+.tools/kubeconform: tests/tools/go.mod tests/tools/go.sum
+	$(require_go)
+	cd tests/tools && $(go_build) -o "$(CURDIR)/$@" \
+	    -ldflags "-X main.version=$$($(GO) list -m -f '{{.Version}}' github.com/yannh/kubeconform)" \
+	    github.com/yannh/kubeconform/cmd/kubeconform
+	@touch $@
+
+.tools/goyaml: tests/goyaml/go.mod tests/goyaml/go.sum tests/goyaml/main.go
+	$(require_go)
+	cd tests/goyaml && $(go_build) -o "$(CURDIR)/$@" .
+	@touch $@

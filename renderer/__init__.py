@@ -1,0 +1,1 @@
+"""Specs to manifests to tree to git: the `kmodgate` command."""

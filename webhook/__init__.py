@@ -1,0 +1,1 @@
+"""The admission server (aiohttp); installed with the extra `webhook`."""
