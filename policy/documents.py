@@ -1,0 +1,319 @@
+"""YAML text → documents whose every node knows its line and column.
+
+Events come from PyYAML's C parser; scalars are resolved by the table below, not by PyYAML's, whose YAML 1.1
+words differ from what Go and editors read. What two readers would read differently is refused, with the quoted
+form as the fix, as are duplicate keys, anchors, aliases, merge keys and tags.
+
+Pure: text in, documents and findings out. Sources: YAML 1.2.2 §10.3 (core schema), YAML 1.1 type repository,
+resolve.go of go-yaml v3 as sigs.k8s.io/yaml uses it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from policy.findings import FieldPath, Finding, format_path
+
+try:
+    from yaml.cyaml import CParser  # type: ignore[attr-defined]
+except ImportError as error:  # pragma: no cover - every wheel of PyYAML brings the C parser
+    raise ImportError("kmodgate needs PyYAML with its C parser (libyaml); install a wheel of PyYAML") from error
+
+MAX_DEPTH = 32
+MAX_BYTES = 1 << 20
+
+_COLUMNS = 1 << 24  # a position is one integer, line * _COLUMNS + column: a fleet has hundreds of thousands
+_INT64 = 1 << 63
+
+_Event = Any  # PyYAML's events: their attributes differ by class, and every access is behind a test of the class
+
+Scalar = str | int | float | bool | None
+Json = Scalar | list["Json"] | dict[str, "Json"]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One YAML document of a file.
+
+    `value` is plain JSON data. `position` answers for any path in it, and for one that is missing with the
+    closest node that is there.
+    """
+
+    file: str
+    value: Json
+    _values: dict[FieldPath, int] = field(repr=False)
+    _keys: dict[FieldPath, int] = field(repr=False)
+    _text: str = field(repr=False)
+
+    def position(self, path: FieldPath) -> tuple[int, int]:
+        """Line and column, from 1, of a scalar's text, else of the key or dash that introduces the node."""
+        while path and path not in self._values:
+            path = path[:-1]
+        return divmod(self._values.get(path, _COLUMNS + 1), _COLUMNS)
+
+    def has(self, path: FieldPath) -> bool:
+        return path in self._values
+
+    def key_position(self, path: FieldPath) -> tuple[int, int]:
+        """Line and column, from 1, of the key that ends the path."""
+        if path in self._keys:
+            return divmod(self._keys[path], _COLUMNS)
+        return self.position(path)
+
+    def raw(self, path: FieldPath) -> str:
+        """A plain scalar as the file has it: `2.10`, where the value is the number 2.1."""
+        if path not in self._values:
+            return ""
+        line, column = divmod(self._values[path], _COLUMNS)
+        rest = self._text.split("\n")[line - 1][column - 1 :]
+        return re.split(r"\s+#|[,\]}](?:\s|$)|\s*$", rest, maxsplit=1)[0].rstrip(",]} ")
+
+
+def parse(text: str, file: str) -> tuple[list[Document], list[Finding]]:
+    """All documents of a text, without the empty ones, and everything that is wrong with it.
+
+    A syntax error ends the text: the documents before it are still returned.
+    """
+    reader = _Reader(text, file)
+    return reader.documents(), reader.findings
+
+
+class _Reader:
+    def __init__(self, text: str, file: str) -> None:
+        self.text = text
+        self.file = file
+        self.findings: list[Finding] = []
+        self.values: dict[FieldPath, int] = {}
+        self.keys: dict[FieldPath, int] = {}
+
+    def documents(self) -> list[Document]:
+        found: list[Document] = []
+        if len(self.text) > MAX_BYTES and len(self.text.encode()) > MAX_BYTES:
+            self._fail("SCH007", "the file is larger than 1 MiB", "split it: one driver a file is enough", 0, 0)
+            return found
+        try:
+            found.extend(self._read())
+        except _Stop:
+            pass
+        except yaml.YAMLError as error:
+            self._syntax_error(error)
+        except UnicodeEncodeError as error:
+            self._fail(
+                "SCH001",
+                f"the text holds a lone surrogate, U+{ord(error.object[error.start]):04X}",
+                "remove the character",
+                0,
+                0,
+            )
+        return found
+
+    def _read(self) -> Iterator[Document]:
+        self.parser = CParser(self.text)
+        self.next: Callable[[], _Event] = self.parser.get_event
+        while not isinstance(event := self.next(), yaml.StreamEndEvent):
+            if not isinstance(event, yaml.DocumentStartEvent):
+                continue
+            self.values, self.keys = {}, {}
+            value = self._node(self.next(), ())
+            if value is not None:
+                yield Document(self.file, value, self.values, self.keys, self.text)
+
+    def _node(self, event: _Event, path: FieldPath) -> Json:
+        mark = event.start_mark
+        if path not in self.values:
+            self.values[path] = (mark.line + 1) * _COLUMNS + mark.column + 1
+        kind = type(event)
+        if kind is yaml.ScalarEvent:
+            return self._scalar(event, path)
+        if kind is yaml.AliasEvent:
+            self._at(
+                event,
+                path,
+                "SCH004",
+                f"the alias *{event.anchor}: specs are read without aliases",
+                "write the value out",
+            )
+            return None
+        if len(path) >= MAX_DEPTH:
+            self._at(event, path[:8], "SCH007", f"nested deeper than {MAX_DEPTH} levels", "flatten the document")
+            raise _Stop
+        if event.anchor is not None or event.tag is not None:
+            self._refuse_properties(event, path)
+        return self._mapping(path) if kind is yaml.MappingStartEvent else self._sequence(path)
+
+    def _mapping(self, path: FieldPath) -> dict[str, Json]:
+        result: dict[str, Json] = {}
+        while not isinstance(event := self.next(), yaml.MappingEndEvent):
+            key = self._key(event, path)
+            inner = (*path, key)
+            if key in result:
+                first = self.keys[inner] // _COLUMNS
+                self._at(
+                    event,
+                    inner,
+                    "SCH003",
+                    f"the key {key!r} stands twice, first on line {first}",
+                    "keep one of the two",
+                )
+            position = (event.start_mark.line + 1) * _COLUMNS + event.start_mark.column + 1
+            self.keys[inner] = position
+            value_event = self.next()
+            if type(value_event) is not yaml.ScalarEvent:
+                self.values[inner] = position
+            else:
+                self.values.pop(inner, None)
+            result[key] = self._node(value_event, inner)
+        return result
+
+    def _sequence(self, path: FieldPath) -> list[Json]:
+        result: list[Json] = []
+        while not isinstance(event := self.next(), yaml.SequenceEndEvent):
+            result.append(self._node(event, (*path, len(result))))
+        return result
+
+    def _key(self, event: _Event, path: FieldPath) -> str:
+        if not isinstance(event, yaml.ScalarEvent):
+            self._at(event, path, "SCH002", "a key that is a list, a map or an alias", "use a plain word as the key")
+            raise _Stop
+        text = str(event.value)
+        if text == "<<" and event.implicit[0]:
+            self._at(event, path, "SCH004", "a merge key (<<): specs are read without merging", "write the keys out")
+        elif not isinstance(self._scalar(event, (*path, text)), str):
+            self._at(
+                event, (*path, text), "SCH005", f"the key {text} is not a string to YAML", f"quote it: {_quoted(text)}"
+            )
+        return text
+
+    def _scalar(self, event: _Event, path: FieldPath) -> Scalar:
+        text: str = event.value
+        if event.anchor is not None or (event.tag is not None and event.tag != "!"):
+            self._refuse_properties(event, path)
+        if not event.implicit[0]:
+            return text
+        resolved = _resolve(text)
+        if isinstance(resolved, _Ambiguous):
+            self._at(event, path, "SCH005", f"{text} is {resolved.why}", resolved.fix or f"quote it: {_quoted(text)}")
+            return text
+        return resolved
+
+    def _refuse_properties(self, event: _Event, path: FieldPath) -> None:
+        if event.anchor is not None:
+            self._at(event, path, "SCH004", f"the anchor &{event.anchor}: specs are read without anchors", "remove it")
+        if event.tag is not None and event.tag != "!":
+            self._at(
+                event,
+                path,
+                "SCH004",
+                f"the tag {event.tag}: specs are read without tags",
+                "remove it; quote the value if it is to be a string",
+            )
+
+    def _syntax_error(self, error: yaml.YAMLError) -> None:
+        mark = getattr(error, "problem_mark", None)
+        if mark is None:  # ReaderError: a character that YAML does not allow
+            position = getattr(error, "position", 0)
+            before = self.text[:position] if isinstance(position, int) else ""
+            line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+            code = getattr(error, "character", 0)
+            name = f"U+{code if isinstance(code, int) else ord(code[0]):04X}"
+            self._fail("SCH002", f"the control character {name} is not allowed in YAML", "remove it", line, column)
+            return
+        line, column = mark.line + 1, mark.column + 1
+        lines = self.text.split("\n")
+        indent = re.match(r"[ \t]*", lines[mark.line] if mark.line < len(lines) else "")
+        if indent and "\t" in indent[0]:
+            self._fail("SCH002", "a tab in the indentation", "indent with spaces", line, indent[0].index("\t") + 1)
+            return
+        words = (getattr(error, "problem", None), getattr(error, "context", None))
+        self._fail(
+            "SCH002",
+            f"not YAML: {' '.join(word for word in words if word)}",
+            "correct the syntax; look at the line above as well",
+            line,
+            column,
+        )
+
+    def _at(self, event: _Event, path: FieldPath, rule: str, message: str, fix: str) -> None:
+        mark = event.start_mark
+        self._fail(rule, message, fix, mark.line + 1, mark.column + 1, format_path(path))
+
+    def _fail(self, rule: str, message: str, fix: str, line: int, column: int, where: str = "") -> None:
+        self.findings.append(Finding(rule, message, fix, field=where, file=self.file, line=line, column=column))
+
+
+class _Stop(Exception):
+    """The rest of the text is not worth reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ambiguous:
+    """A plain scalar that YAML readers disagree on, or that JSON cannot hold."""
+
+    why: str
+    fix: str = ""
+
+
+_WORDS: dict[str, Scalar | _Ambiguous] = {
+    "": None, "~": None, "null": None, "Null": None, "NULL": None,
+    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
+    "=": _Ambiguous("a special value to some YAML readers and a string to others"),
+    "<<": _Ambiguous("a merge key to some YAML readers and a string to others"),
+}  # fmt: skip
+for _word in ("y", "n", "yes", "no", "on", "off"):
+    for _form in {_word, _word.capitalize(), _word.upper()}:
+        _WORDS[_form] = _Ambiguous("a boolean to kubectl and a string to others")
+
+_MAY_BE_NUMBER = re.compile(r"[-+]?\.?[0-9]|[-+]?\.(?:inf|nan)", re.IGNORECASE)
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
+_FLOAT = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*(?:[eE][-+][0-9]+)?)|\.[0-9]+(?:[eE][-+][0-9]+)?")
+_HEX = re.compile(r"0x[0-9a-fA-F]+")
+_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_OCTAL = re.compile(r"[-+]?0o?[0-7_]+")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:(?:[Tt]|[ \t]+)[0-9].*)?")
+_DISPUTED = re.compile(
+    r"[-+]?(?:[0-9_]+"  # underscores, leading zeros
+    r"|0b[01_]+|0x[0-9a-fA-F_]+|0o[0-7_]+"
+    r"|[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?"  # base 60
+    r"|(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9_]+)(?:[eE][-+]?[0-9]+)?)"  # exponents, signed fractions
+)
+
+
+def _resolve(text: str) -> Scalar | _Ambiguous:
+    """The value of a plain scalar on which all readers agree, or why they do not."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if not _MAY_BE_NUMBER.match(text):
+        return text
+    return _resolve_number(text)
+
+
+def _resolve_number(text: str) -> Scalar | _Ambiguous:
+    if _INTEGER.fullmatch(text):
+        return int(text) if len(text) < 20 and -_INT64 <= int(text) < _INT64 else _Ambiguous("a number beyond 64 bits")
+    if _FLOAT.fullmatch(text):
+        return (
+            float(text) if float(text) not in (float("inf"), float("-inf")) else _Ambiguous("a number beyond 64 bits")
+        )
+    if _HEX.fullmatch(text):
+        return int(text, 16) if len(text) <= 17 else _Ambiguous("a number beyond 64 bits")
+    if _NOT_FINITE.fullmatch(text):
+        return _Ambiguous("a number that Kubernetes cannot hold")
+    if _OCTAL.fullmatch(text):
+        value = re.sub(r"[-+_o]", "", text)
+        fix = f"write {int(value, 8)} for the number, or quote it: {_quoted(text)}" if len(value) < 20 else ""
+        return _Ambiguous("an octal number to kubectl and something else to others", fix)
+    if _DATE.fullmatch(text):
+        return _Ambiguous("a date to some YAML readers and a string to others")
+    if _DISPUTED.fullmatch(text):
+        return _Ambiguous("a number to some YAML readers and a string to others")
+    return text
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
