@@ -1,0 +1,98 @@
+"""The `kmodgate` command: arguments to verbs, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from types import ModuleType
+
+from renderer.console import Console
+from renderer.errors import ExitCode, Refused, Unusable
+from renderer.report.text import print_findings
+from renderer.wording import counted
+
+VERBS = {
+    "render": "compile the specs of a fleet into Kubernetes manifests, one folder a cluster",
+    "schema": "print the JSON Schema of a kind",
+    "init": "start a fleet, or add a driver or a cluster to one",
+    "version": "print the version",
+    "completion": "print a completion script for a shell",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns its exit code."""
+    console = Console()
+    try:
+        args = parse(sys.argv[1:] if arguments is None else arguments)
+        console.choose_color(args.color)
+        code: ExitCode = verb(args.verb).run(args, console)
+        sys.stdout.flush()
+    except Exception as error:
+        code = _explain(error, console)
+    except KeyboardInterrupt:
+        console.say("kmodgate: interrupted; the same command finishes what was begun")
+        code = ExitCode.INTERRUPTED
+    return int(code)
+
+
+def _explain(error: Exception, console: Console) -> ExitCode:
+    """Says what went wrong and what to do about it."""
+    if isinstance(error, Refused):
+        print_findings(error.findings, console, console.base)
+        console.say(f"{counted(len(error.findings), 'error')}; nothing was written")
+        return error.exit_code
+    if isinstance(error, Unusable):
+        return _complain(console, error.message, error.fix, error.exit_code)
+    if isinstance(error, BrokenPipeError):  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        fix = "free or unlock the place; the same command then finishes what was begun"
+        return _complain(console, f"{place}{error.strerror or error}", fix, ExitCode.FAILURE)
+    console.say("".join(traceback.format_exception(error)).rstrip())
+    return _complain(console, "this is a bug of kmodgate", "report it with the lines above", ExitCode.FAILURE)
+
+
+def _complain(console: Console, message: str, fix: str, code: ExitCode) -> ExitCode:
+    console.say(f"kmodgate: {console.paint('error', 'red', 'bold')}: {message}\n    fix: {fix}")
+    return code
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The parsed command line. Exits as argparse does, on --help and on mistakes."""
+    wanted = next((name for name in arguments if name in VERBS), None)
+    return parser([wanted] if wanted else []).parse_args(arguments)
+
+
+def parser(loaded: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser; only the arguments of the `loaded` verbs are filled in, so that no other verb is imported."""
+    top = argparse.ArgumentParser(
+        prog="kmodgate", description="GitOps for kernel drivers on Kubernetes.", allow_abbrev=False,
+        epilog="kmodgate VERB --help tells more about a verb.",
+    )  # fmt: skip
+    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name, text in VERBS.items():
+        sub = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False)
+        if name in loaded:
+            verb(name).add_arguments(sub)
+        sub.add_argument(
+            "--color",
+            choices=("auto", "always", "never"),
+            default="auto",
+            help="colours in messages (default: on a terminal)",
+        )
+    return top
+
+
+def verb(name: str) -> ModuleType:
+    return importlib.import_module(f"renderer.commands.{name}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

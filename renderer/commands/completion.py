@@ -1,0 +1,20 @@
+"""`kmodgate completion SHELL`: a script for the shell, made from the parser itself."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from renderer.completion import SHELLS, script
+from renderer.console import Console
+from renderer.errors import ExitCode
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("shell", choices=sorted(SHELLS), metavar="SHELL", help="one of: %(choices)s")
+
+
+def run(args: Namespace, console: Console) -> ExitCode:
+    from renderer import cli
+
+    console.data(script(args.shell, cli.parser(tuple(cli.VERBS))))
+    return ExitCode.OK

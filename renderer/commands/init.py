@@ -1,0 +1,78 @@
+"""`kmodgate init`: a fleet that renders as it stands, or one more driver or cluster."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from renderer.console import Console
+from renderer.errors import ExitCode, Unusable
+from renderer.files import MARKER
+from renderer.load import find_root
+from renderer.scaffold import cluster_spec, dockerfile, driver_spec, write_new, write_schemas
+
+_EXAMPLE_CLUSTER = "example-1"
+_EXAMPLE_DRIVER = "simple-kmod"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("what", choices=("fleet", "driver", "cluster"), help="what to create")
+    parser.add_argument("name", metavar="NAME", help="folder of the fleet, or name of the driver or cluster")
+    ordered = parser.add_mutually_exclusive_group()
+    ordered.add_argument("--driver-version", metavar="VERSION", help="driver: upgrade node by node, from VERSION on")
+    ordered.add_argument(
+        "--no-driver-version", action="store_true", help="driver: upgrade all nodes at once; do not ask"
+    )
+
+
+def run(args: Namespace, console: Console) -> ExitCode:
+    if args.what == "fleet":
+        return _fleet(Path(args.name), args, console)
+    root = Path(os.path.relpath(find_root(Path())))
+    if args.what == "driver":
+        version = _version(args, console)
+        files = {
+            f"drivers/{args.name}.yaml": driver_spec(args.name, version),
+            f"drivers/{args.name}.Dockerfile": dockerfile(args.name),
+        }
+    else:
+        files = {f"clusters/{args.name}.yaml": cluster_spec(args.name)}
+    _write(root, files, console)
+    console.say(f"next: edit {next(iter(files))}, then run: kmodgate render")
+    return ExitCode.OK
+
+
+def _fleet(root: Path, args: Namespace, console: Console) -> ExitCode:
+    if (root / MARKER).exists():
+        raise Unusable(f"{root} is a fleet already", "add to it: kmodgate init driver NAME, kmodgate init cluster NAME")
+    files = {
+        MARKER: "",
+        f"clusters/{_EXAMPLE_CLUSTER}.yaml": cluster_spec(_EXAMPLE_CLUSTER),
+        f"drivers/{_EXAMPLE_DRIVER}.yaml": driver_spec(_EXAMPLE_DRIVER, args.driver_version or ""),
+        f"drivers/{_EXAMPLE_DRIVER}.Dockerfile": dockerfile(_EXAMPLE_DRIVER),
+    }
+    _write(root, files, console)
+    console.say(f"next: kmodgate render {root}")
+    return ExitCode.OK
+
+
+def _write(root: Path, files: dict[str, str], console: Console) -> None:
+    write_new(root, files)
+    write_schemas(root)
+    for name in files:
+        console.say(f"created {root / name}")
+
+
+def _version(args: Namespace, console: Console) -> str:
+    """The first version of a driver that is upgraded node by node; asked for on a terminal."""
+    if args.driver_version or args.no_driver_version or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return args.driver_version or ""
+    console.say(
+        "With a version, KMM upgrades the driver node by node, as you change a label of each node, and loads it\n"
+        "nowhere before the nodes have that label. It cannot be added to or taken from a Module that exists."
+    )
+    sys.stderr.write("First version, or nothing to upgrade all nodes at once: ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip()

@@ -1,0 +1,86 @@
+"""`kmodgate render`: the specs of a fleet, compiled into its tree."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from renderer.console import Console
+from renderer.errors import ExitCode, Refused
+from renderer.load import Fleet, find_root, load_fleet
+from renderer.removal import refused_removals
+from renderer.render import Rendered, check_names, render_fleet
+from renderer.report.changes import drift, print_change, summary
+from renderer.report.text import print_findings
+from renderer.tree import Change, Kind, compare, locked, write
+from renderer.wording import counted
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "fleet", nargs="?", default=".", metavar="FLEET", help="folder of the fleet, or one below it (default: here)"
+    )
+    parser.add_argument("--output", metavar="DIR", help="where the tree is (default: FLEET/rendered)")
+    parser.add_argument(
+        "--cluster", action="append", default=[], metavar="NAME", help="only this cluster; may be given several times"
+    )
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument(
+        "--check", action="store_true", help="write nothing; show what differs, and exit 1 if anything does"
+    )
+    mode.add_argument("--dry-run", action="store_true", help="write nothing; show what would change, and exit 0")
+    parser.add_argument(
+        "--allow-removal", action="append", default=[], metavar="NAME",
+        help="let the Module NAME leave the tree, which unloads its driver; also CLUSTER/NAME or CLUSTER/*",
+    )  # fmt: skip
+
+
+def run(args: Namespace, console: Console) -> ExitCode:
+    root = find_root(Path(args.fleet))
+    output = Path(args.output) if args.output else _relative(root) / "rendered"
+    console.base = _prefix(_relative(root))
+    fleet = load_fleet(root, output)
+    check_names(fleet, args.cluster)
+    rendered = render_fleet(fleet, console.progress)
+    if args.check or args.dry_run:
+        change = compare(rendered.files, str(output), args.cluster or None)
+        return _show(change, fleet, rendered, args, console)
+    with locked(str(output)):
+        change = compare(rendered.files, str(output), args.cluster or None)
+        refused = refused_removals(change, fleet, rendered.targets, args.allow_removal)
+        if refused:
+            raise Refused(refused, ExitCode.FINDINGS)
+        write(change)
+    _say_result(change, rendered, args, console)
+    return ExitCode.OK
+
+
+def _show(change: Change, fleet: Fleet, rendered: Rendered, args: Namespace, console: Console) -> ExitCode:
+    print_change(change, console, _prefix(Path(change.output)))
+    print_findings(refused_removals(change, fleet, rendered.targets, args.allow_removal), console, console.base)
+    if not change.files:
+        console.say(f"{change.output}: nothing differs from the specs")
+        return ExitCode.OK
+    console.say(f"{change.output}: {drift(change)}")
+    return ExitCode.FINDINGS if args.check else ExitCode.OK
+
+
+def _say_result(change: Change, rendered: Rendered, args: Namespace, console: Console) -> None:
+    for file in change.files:
+        if file.kind is Kind.FOREIGN:
+            path = f"{_prefix(Path(change.output))}{file.path}"
+            console.say(f"warning: {path}: not written by kmodgate and left alone; Argo CD would apply it")
+    clusters = set(args.cluster or rendered.files)
+    objects = counted(sum(len(rendered.files[name]) for name in clusters), "object")
+    console.say(f"{change.output}: {objects} for {counted(len(clusters), 'cluster')}; {summary(change)}")
+
+
+def _relative(root: Path) -> Path:
+    """The root as a person would type it from where they are, if it is below; else as it is."""
+    relative = os.path.relpath(root)
+    return root if relative.startswith("..") and len(relative) > len(str(root)) else Path(relative)
+
+
+def _prefix(folder: Path) -> str:
+    return "" if str(folder) == "." else f"{folder.as_posix()}/"

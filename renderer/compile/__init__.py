@@ -1,0 +1,1 @@
+"""Targets → manifests: pure, one file a delivery."""

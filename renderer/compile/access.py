@@ -1,0 +1,74 @@
+"""What a Module needs around it: its namespace, ServiceAccounts and, on OpenShift, the right to a privileged SCC.
+
+Sources: Kernel Module Management, docs/mkdocs/documentation/deploy_kmod.md (ServiceAccounts and SCC); Kubernetes,
+Pod Security Admission; OpenShift, pod security label synchronisation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from policy.documents import Json
+from renderer.compile import argo
+from renderer.specs import JsonMap, Platform
+
+MANAGED_BY: dict[str, Json] = {"app.kubernetes.io/managed-by": "kmodgate"}
+
+
+def namespace(name: str, platform: Platform) -> JsonMap:
+    """The namespace, privileged for Pod Security; never pruned, since a namespace takes everything in it along."""
+    labels: dict[str, Json] = dict(MANAGED_BY)
+    for mode in ("audit", "enforce", "warn"):
+        labels[f"pod-security.kubernetes.io/{mode}"] = "privileged"
+    if platform == "openshift":
+        labels["security.openshift.io/scc.podSecurityLabelSync"] = "false"
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": name,
+            "labels": labels,
+            "annotations": argo.sync_annotations("Namespace", argo.NEVER_REMOVED),
+        },
+    }
+
+
+def service_account(name: str, namespace: str) -> JsonMap:
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata("ServiceAccount", name, namespace)}
+
+
+def scc_binding(account: str, namespace: str, scc: str) -> JsonMap:
+    """The RoleBinding that lets the pods of an account use an SCC, in the namespace where the pods run."""
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": _metadata("RoleBinding", f"{account}-scc-{scc}", namespace),
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": f"system:openshift:scc:{scc}",
+        },
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
+    }
+
+
+def account_names(driver: str, spec: JsonMap) -> Iterator[tuple[str, str]]:
+    """Where the driver's pods get their account from, and its name; an empty one is none.
+
+    The first is the spec's key of the pods: `""` for those that load, `devicePlugin`, `dra`.
+    """
+    if "modprobe" in spec:
+        yield "", str(spec.get("serviceAccountName", driver))
+    for key, suffix in (("devicePlugin", "device-plugin"), ("dra", "dra")):
+        pods = spec.get(key)
+        if isinstance(pods, dict):
+            yield key, str(pods.get("serviceAccountName", f"{driver}-{suffix}"))
+
+
+def _metadata(kind: str, name: str, namespace: str) -> JsonMap:
+    return {
+        "name": name,
+        "namespace": namespace,
+        "labels": dict(MANAGED_BY),
+        "annotations": argo.sync_annotations(kind),
+    }

@@ -1,0 +1,44 @@
+"""Argo CD annotations: the order in which objects are applied and pruned, and what may be pruned at all.
+
+A wave is applied after the lower ones and pruned before them, so a Module leaves while all that its unloading needs
+is still there. Source: Argo CD, docs/user-guide/sync-waves.md and sync-options.md.
+"""
+
+from __future__ import annotations
+
+from policy.documents import Json
+
+SYNC_WAVE = "argocd.argoproj.io/sync-wave"
+SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
+
+_WAVES = {
+    "Namespace": -20,
+    "CustomResourceDefinition": -15,
+    "RuntimeClass": -15,
+    "PriorityClass": -15,
+    "ServiceAccount": -15,
+    "Role": -15,
+    "RoleBinding": -15,
+    "ClusterRole": -15,
+    "ClusterRoleBinding": -15,
+    "OperatorGroup": -10,
+    "Subscription": -10,
+    "ConfigMap": -5,
+    "Secret": -5,
+    "ExternalSecret": -5,
+    "SealedSecret": -5,
+    "Module": 5,
+    "DaemonSet": 10,
+    "Deployment": 10,
+}
+
+NEVER_REMOVED = "Prune=false,Delete=false"
+ASK_BEFORE_REMOVAL = "Prune=confirm,Delete=confirm"
+PRUNED_LAST = "PruneLast=true"
+
+
+def sync_annotations(kind: str, options: str = "") -> dict[str, Json]:
+    """The annotations of an object of this kind; kinds that the table does not know go into wave 0."""
+    result: dict[str, Json] = {SYNC_OPTIONS: options} if options else {}
+    result[SYNC_WAVE] = str(_WAVES.get(kind, 0))
+    return result

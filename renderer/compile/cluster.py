@@ -1,0 +1,47 @@
+"""All targets of one cluster → its manifests, each once, in its folder."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from policy.findings import Finding
+from renderer.manifest import Identity, Manifest
+
+SHARED_FOLDER = "cluster"
+
+
+def by_folder(cluster: str, manifests: Iterable[Manifest], findings: list[Finding]) -> Iterator[tuple[str, Manifest]]:
+    """Folder and manifest of every object of a cluster.
+
+    A shareable object that several drivers want alike is given once, in the folder of the cluster, where namespaces
+    always are. Two drivers that want different objects of one identity are a finding that names both.
+    """
+    groups: dict[Identity, list[Manifest]] = defaultdict(list)
+    for manifest in manifests:
+        groups[manifest.identity].append(manifest)
+    for identity, group in groups.items():
+        first = group[0]
+        if len(group) > 1:
+            findings.extend(_disagreements(cluster, identity, group))
+        shared = identity.kind == "Namespace" or len({manifest.driver for manifest in group}) > 1
+        yield (SHARED_FOLDER if shared else first.driver), first
+
+
+def _disagreements(cluster: str, identity: Identity, group: list[Manifest]) -> Iterator[Finding]:
+    first = group[0]
+    for other in group[1:]:
+        if first.shareable and other.shareable and first.value == other.value:
+            continue
+        here, there = other.trace(("metadata", "name")), first.trace(("metadata", "name"))
+        same = "also defined" if first.value == other.value else "defined differently"
+        yield Finding(
+            "REF005",
+            f"{identity} on cluster {cluster} is {same} in {there.file}:{there.line}",
+            "rename one of the two, or keep it in one driver only",
+            object=f"KernelDriver {other.driver}",
+            field="metadata.name" if here.source == "attached" else "",
+            file=here.file,
+            line=here.line,
+            column=here.column,
+        )

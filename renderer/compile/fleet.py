@@ -1,0 +1,165 @@
+"""Fleet → the manifests of every cluster, with everything that is wrong with them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from policy.findings import Finding, format_path
+from policy.kmm.structure import Problem, structure_findings
+from policy.kmm.versions import Release, unsupported
+from renderer.compile import attached, content, kmm
+from renderer.compile.cluster import by_folder
+from renderer.fleet import Target, Variant
+from renderer.load import Fleet, finding_at, module_schema
+from renderer.manifest import Manifest
+from renderer.sources import Sources, read_sources
+from renderer.specs import Cluster, Platform
+from renderer.wording import listed
+
+
+class Compiler:
+    """Compiles the targets of one fleet; clusters that share a variant share its manifests."""
+
+    def __init__(self, fleet: Fleet, findings: list[Finding]) -> None:
+        self.fleet = fleet
+        self.findings = findings
+        self._sources: dict[Variant, Sources | None] = {}
+        self._manifests: dict[tuple[Variant, Platform], list[Manifest]] = {}
+        self._unsupported: dict[tuple[Variant, Release], list[str]] = defaultdict(list)
+
+    def clusters(self, targets: Iterable[Target]) -> dict[str, list[tuple[str, Manifest]]]:
+        """Folder and manifest of every object, by cluster; every cluster of the fleet has its list."""
+        present: dict[str, list[Target]] = {cluster.name: [] for cluster in self.fleet.clusters}
+        for target in targets:
+            if not target.is_absent:
+                present[target.cluster.name].append(target)
+        result = {name: list(self._cluster(name, found)) for name, found in present.items()}
+        self.findings.extend(self._version_findings())
+        return result
+
+    def _cluster(self, name: str, targets: list[Target]) -> Iterator[tuple[str, Manifest]]:
+        manifests = [manifest for target in targets for manifest in self._target(target)]
+        yield from by_folder(name, manifests, self.findings)
+
+    def _target(self, target: Target) -> list[Manifest]:
+        variant, cluster = target.variant, target.cluster
+        release = _release(cluster)
+        if release is None:
+            self.findings.append(_no_operator(target))
+        elif release.is_known:
+            self._unsupported[variant, release].append(cluster.name)
+        return self._of_variant(variant, cluster.platform)
+
+    def _of_variant(self, variant: Variant, platform: Platform) -> list[Manifest]:
+        sources = self._read(variant)
+        if sources is None:
+            return []
+        key = (variant, platform)
+        if key not in self._manifests:
+            found = kmm.manifests(variant, sources, platform)
+            place = kmm.namespace_of(variant)
+            found += [attached.manifest(variant, document, place) for document in sources.attached]
+            self._manifests[key] = found
+            self.findings.extend(_module_findings(variant, found))
+        return self._manifests[key]
+
+    def _read(self, variant: Variant) -> Sources | None:
+        """What the variant refers to, or None if something of it cannot be read."""
+        if variant not in self._sources:
+            found: list[Finding] = []
+            sources = read_sources(self.fleet.files, variant, found)
+            self.findings.extend(found)
+            self._sources[variant] = None if found else sources
+        return self._sources[variant]
+
+    def _version_findings(self) -> Iterator[Finding]:
+        for (variant, release), clusters in self._unsupported.items():
+            for manifests in (found for key, found in self._manifests.items() if key[0] is variant):
+                module = next((item for item in manifests if item.identity.kind == "Module"), None)
+                if module is not None:
+                    yield from _version_problems(module, release, clusters)
+                break
+
+
+def cluster_findings(clusters: Iterable[Cluster]) -> Iterator[Finding]:
+    """Versions of KMM that no cluster can have."""
+    for cluster in clusters:
+        release = _release(cluster)
+        if release is not None and not release.is_known:
+            flavour = "Red Hat's build" if release.redhat else "upstream KMM"
+            yield finding_at(
+                cluster.document,
+                ("spec", "kmm", "version"),
+                "SCH104",
+                f"{release.kmm} is not a version of {flavour} that kmodgate knows",
+                f"one of: {', '.join(release.known)}",
+            )
+
+
+def _release(cluster: Cluster) -> Release | None:
+    if cluster.kmm is None:
+        return None
+    return Release(cluster.kmm.version, cluster.kmm.flavour == "redhat", cluster.kubernetes)
+
+
+def _no_operator(target: Target) -> Finding:
+    name = target.cluster.name
+    return finding_at(
+        target.variant.driver.document,
+        ("spec", "clusters"),
+        "REF006",
+        f"cluster {name} has no KMM to deliver the driver with",
+        f"say which KMM it has ({target.cluster.document.file}: spec.kmm), or leave it out",
+    )
+
+
+def _version_problems(module: Manifest, release: Release, clusters: list[str]) -> Iterator[Finding]:
+    for problem in unsupported(module.value, release):
+        yield _at_origin(module, problem, "SCH106", f"{problem.message} ({listed(clusters, 3)})")
+
+
+def _module_findings(variant: Variant, manifests: list[Manifest]) -> Iterator[Finding]:
+    """What the API server would say of the Module, and what cannot be tagged by content."""
+    for manifest in manifests:
+        if manifest.identity.kind == "Module" and manifest.spec == variant.driver.document.file:
+            schema = module_schema()
+            if not schema.is_valid(manifest.value):
+                for violation in schema.violations(manifest.value):
+                    problem = Problem(violation.path, violation.message, violation.fix)
+                    yield _at_origin(manifest, problem, violation.rule, violation.message)
+            for problem in structure_findings(manifest.value):
+                yield _at_origin(manifest, problem, "SCH107", problem.message)
+    if variant.spec.get("contentTag"):
+        yield from _untaggable(variant)
+
+
+def _untaggable(variant: Variant) -> Iterator[Finding]:
+    document = variant.driver.document
+    images = content.built_images(variant.spec)
+    if not images:
+        path = variant.place(("contentTag",))[0]
+        yield finding_at(
+            document, path, "IMG001", "nothing is built or signed whose tag could change", "remove contentTag"
+        )
+    for path, image in images:
+        if not content.has_tag(image):
+            place = variant.place(path)[0]
+            message = (
+                f"contentTag needs a tag to append to: {image}" if image else "contentTag needs an image with a tag"
+            )
+            yield finding_at(document, place, "IMG001", message, "give the image a tag and no digest")
+
+
+def _at_origin(manifest: Manifest, problem: Problem, rule: str, message: str) -> Finding:
+    origin = manifest.trace(problem.path)
+    return Finding(
+        rule,
+        message,
+        problem.fix,
+        object=str(manifest.identity),
+        field=format_path(problem.path),
+        file=origin.file,
+        line=origin.line,
+        column=origin.column,
+    )

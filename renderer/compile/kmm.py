@@ -1,0 +1,168 @@
+"""Delivery `kmm`: a Module that the KMM operator of the cluster reconciles, and what it needs around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import cast
+
+from policy.documents import Json
+from policy.findings import FieldPath
+from policy.normalise import defaulted
+from renderer.compile import access, argo, content
+from renderer.fields import DRIVER_FIELDS, compile_fields, spec_path
+from renderer.fleet import Variant
+from renderer.manifest import Manifest, Origin
+from renderer.sources import Sources
+from renderer.specs import JsonMap, Platform
+
+SPEC_ANNOTATION = "kmodgate.io/spec"
+
+_REMOVAL = {"confirm": argo.ASK_BEFORE_REMOVAL, "auto": "", "retain": argo.NEVER_REMOVED}
+
+
+def manifests(variant: Variant, sources: Sources, platform: Platform) -> list[Manifest]:
+    """Every object of one driver on clusters of this platform, without the attached ones."""
+    spec, place = variant.spec, namespace_of(variant)
+    result: list[Manifest] = []
+    if spec["namespace"].get("manage", True):  # type: ignore[union-attr]
+        result.append(_shared(variant, access.namespace(place, platform), ("namespace", "name")))
+    for key, account in access.account_names(variant.driver.name, spec):
+        if account:
+            path = (key, "serviceAccountName") if key else ("serviceAccountName",)
+            result += (_shared(variant, value, path) for value in _access(account, place, spec, platform))
+    result += _dockerfile_config_maps(variant, sources, place)
+    result.append(_manifest(variant, module(variant, sources), _module_trace(variant)))
+    return result
+
+
+def module(variant: Variant, sources: Sources) -> JsonMap:
+    """The Module object of one driver (KMM API v1beta1), every default written out that Argo CD would see as drift."""
+    driver, spec = variant.driver, variant.spec
+    value: dict[str, object] = {
+        "apiVersion": "kmm.sigs.x-k8s.io/v1beta1",
+        "kind": "Module",
+        "metadata": {
+            "name": driver.name,
+            "namespace": namespace_of(variant),
+            "labels": {**driver.labels, "app.kubernetes.io/name": driver.name, **access.MANAGED_BY},
+            "annotations": {
+                **argo.sync_annotations("Module", _REMOVAL[str(spec.get("removal", "confirm"))]),
+                SPEC_ANNOTATION: driver.document.file,
+            },
+        },
+        "spec": compile_fields(DRIVER_FIELDS, _prepared(variant, sources)),
+    }
+    return cast(JsonMap, defaulted(value))
+
+
+def namespace_of(variant: Variant) -> str:
+    return str(variant.spec["namespace"]["name"])  # type: ignore[index,call-overload]
+
+
+def _prepared(variant: Variant, sources: Sources) -> JsonMap:
+    """The spec in KMM's own terms: what is ours has become what the table of fields knows."""
+    driver, spec = variant.driver.name, dict(variant.spec)
+    for key, account in access.account_names(driver, spec):
+        if key:
+            spec[key] = {**_map(spec[key]), "serviceAccountName": account}
+        else:
+            spec["serviceAccountName"] = account
+        if not account:
+            _map(spec[key] if key else spec).pop("serviceAccountName")
+    spec["build"] = content.with_config_maps(spec.get("build"), driver, sources.dockerfiles)
+    if "modprobe" in spec:
+        spec["modprobe"] = {"dirName": "/opt", **_map(spec["modprobe"])}
+        spec["kernelMappings"] = [_mapping(_map(item), driver, sources) for item in _list(spec["kernelMappings"])]
+    if spec["build"] is None:
+        del spec["build"]
+    if spec.get("contentTag"):
+        spec = content.with_content_tags(spec)
+    return spec
+
+
+def _mapping(mapping: JsonMap, driver: str, sources: Sources) -> JsonMap:
+    result = {"containerImage": "", **mapping}  # the CRD requires the key; empty is the Module's own image
+    if "build" in mapping:
+        result["build"] = content.with_config_maps(mapping["build"], driver, sources.dockerfiles)
+    return result
+
+
+def _access(account: str, namespace: str, spec: JsonMap, platform: Platform) -> Iterator[JsonMap]:
+    yield access.service_account(account, namespace)
+    scc = str(spec.get("scc", "privileged"))
+    if platform == "openshift" and scc:
+        yield access.scc_binding(account, namespace, scc)
+
+
+def _dockerfile_config_maps(variant: Variant, sources: Sources, namespace: str) -> Iterator[Manifest]:
+    """One immutable ConfigMap a Dockerfile; Argo CD prunes an old one only after the Module has moved on."""
+    driver = variant.driver
+    texts = {content.config_map_name(driver.name, text): (name, text) for name, text in sources.dockerfiles.items()}
+    for name, (reference, text) in sorted(texts.items()):
+        value: JsonMap = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {
+                "name": name,
+                "namespace": namespace,
+                "labels": {"app.kubernetes.io/name": driver.name, **access.MANAGED_BY},
+                "annotations": {
+                    **argo.sync_annotations("ConfigMap", argo.PRUNED_LAST),
+                    SPEC_ANNOTATION: driver.document.file,
+                },
+            },
+            "immutable": True,
+            "data": {"dockerfile": text},
+        }
+        yield _manifest(variant, value, _constant(variant, _path_of_dockerfile(variant.spec, reference)))
+
+
+def _path_of_dockerfile(spec: JsonMap, reference: str) -> FieldPath:
+    if _map(spec.get("build")).get("dockerfile") == reference:
+        return ("build", "dockerfile")
+    for index, mapping in enumerate(_list(spec.get("kernelMappings"))):
+        if _map(_map(mapping).get("build")).get("dockerfile") == reference:
+            return ("kernelMappings", index, "build", "dockerfile")
+    return ()
+
+
+def _module_trace(variant: Variant) -> Callable[[FieldPath], Origin]:
+    def trace(path: FieldPath) -> Origin:
+        if path[:1] == ("spec",):
+            return variant.origin(spec_path(path[1:], variant.spec))
+        if path[:2] == ("metadata", "namespace"):
+            return variant.origin(("namespace", "name"))
+        if path[:2] == ("metadata", "annotations") and path[2:] == (argo.SYNC_OPTIONS,):
+            return variant.origin(("removal",))
+        return _metadata_origin(variant, path)
+
+    return trace
+
+
+def _metadata_origin(variant: Variant, path: FieldPath) -> Origin:
+    """Labels and the name of the driver's own metadata; what is the same for every Module is a default there."""
+    document = variant.driver.document
+    line, column = document.position(path if path[:1] == ("metadata",) else ("metadata",))
+    return Origin(document.file, line, column, "driver" if document.has(path) else "default")
+
+
+def _constant(variant: Variant, path: FieldPath) -> Callable[[FieldPath], Origin]:
+    return lambda _path: variant.origin(path)
+
+
+def _shared(variant: Variant, value: JsonMap, path: FieldPath) -> Manifest:
+    return _manifest(variant, value, _constant(variant, path), shareable=True)
+
+
+def _manifest(
+    variant: Variant, value: JsonMap, trace: Callable[[FieldPath], Origin], *, shareable: bool = False
+) -> Manifest:
+    return Manifest(value, variant.driver.name, variant.driver.document.file, trace, shareable)
+
+
+def _map(value: Json) -> JsonMap:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,63 @@
+"""The two streams: data on stdout, words for a person on stderr, colours only where they are wanted."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Literal, TextIO
+
+ColorChoice = Literal["auto", "always", "never"]
+_CODES = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}
+
+
+class Console:
+    """Where a run writes to; the colour choice of the command line beats NO_COLOR and FORCE_COLOR."""
+
+    base = ""
+    """What is put before the paths of findings: the fleet, seen from the working directory."""
+
+    def __init__(self) -> None:
+        self._color: ColorChoice = "auto"
+        self._started = time.monotonic()
+        self._shown = False
+
+    def choose_color(self, color: ColorChoice) -> None:
+        self._color = color
+
+    def data(self, text: str) -> None:
+        """What was asked for: it may be piped into a file or another program."""
+        sys.stdout.write(text)
+
+    def say(self, text: str) -> None:
+        """A line for a person."""
+        self.clear_progress()
+        sys.stderr.write(text + "\n")
+
+    def paint(self, text: str, *styles: str, stream: TextIO | None = None) -> str:
+        """The text in colour, if the stream (stderr unless given) shows it."""
+        if not text or not self._has_color(stream or sys.stderr):
+            return text
+        codes = ";".join(_CODES[style] for style in styles)
+        return f"\x1b[{codes}m{text}\x1b[0m"
+
+    def _has_color(self, stream: TextIO) -> bool:
+        if self._color != "auto":
+            return self._color == "always"
+        if os.environ.get("NO_COLOR"):
+            return False
+        if os.environ.get("FORCE_COLOR"):
+            return True
+        return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """How far a run is, on a terminal and only once it has taken more than a second."""
+        if sys.stderr.isatty() and time.monotonic() - self._started > 1:
+            sys.stderr.write(f"\r\x1b[K{what}: {done} of {total} clusters")
+            sys.stderr.flush()
+            self._shown = True
+
+    def clear_progress(self) -> None:
+        if self._shown:
+            sys.stderr.write("\r\x1b[K")
+            self._shown = False

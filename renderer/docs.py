@@ -1,0 +1,172 @@
+"""`python -m renderer.docs`: the pages of docs/ that are made from schemas and tables; `--check` finds lagging ones."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import schemas
+from policy.kmm.versions import IGNORED_BY_REDHAT, SINCE
+from renderer.fields import SYNONYMS, rows
+
+_PAGE = Path(__file__).parent.parent / "docs" / "spec.md"
+
+_INTRODUCTION = """\
+# The specs
+
+Generated from `schemas/` and the table of `renderer/fields.py` by `make docs`; do not edit.
+
+A spec is a YAML document of group `kmodgate.io` in any `*.yaml` or `*.yml` file below the root of a fleet, which is
+the folder that holds a file `kmodgate.yaml`. Several documents in one file are fine. The output folder, `rendered`,
+and folders that start with a dot are not searched. `kmodgate schema KIND` prints the JSON Schema of a kind; the first
+line of a file tells editors where it is:
+
+    # yaml-language-server: $schema=../schemas/kmodgate.io/kerneldriver_v1alpha1.json
+
+Specs are read strictly: an unknown field, a key that stands twice, an anchor, an alias, a tag, a number or boolean
+where a string belongs, and a value that two YAML readers would read differently (`yes`, `0644`, `1e3`, `2024-01-01`)
+are errors that come with the fix. A file has at most 1 MiB and 32 levels.
+
+In the tables, `[]` is every item of a list. *Required* means: where its parent is given.
+"""
+
+_OVERRIDES = """\
+## Overrides
+
+`spec.overrides` is applied in its order, for the clusters that each entry selects. A `patch` is an RFC 7386 merge
+patch of `spec`: maps are merged, `null` removes a field, anything else replaces. `kernelMappings`, `volumes`, `env`
+and `deviceClasses` merge by the `name` of their items: an item with a known name is merged into it, any other is
+added. A new kernel mapping goes before the others, because KMM takes the first that matches and an override is the
+more specific; new volumes, variables and classes go to the end. To replace such a list as a whole, remove it with
+`null` in one entry and give it in the next. An override may not change `clusters` or `overrides`. The result is
+checked as a spec is, and errors point at the override.
+"""
+
+
+def spec_page() -> str:
+    """docs/spec.md: every field of every spec kind, and what it becomes."""
+    parts = [_INTRODUCTION]
+    for kind in ("KernelDriver", "Cluster"):
+        parts.append(_kind(kind))
+        if kind == "KernelDriver":
+            parts.append(_OVERRIDES)
+    return "\n".join(parts)
+
+
+def _kind(kind: str) -> str:
+    schema = json.loads(schemas.read(schemas.KINDS[kind]))
+    targets = _targets() if kind == "KernelDriver" else {}
+    columns = ["field", "type", "required", "default", *(["becomes, in the Module"] if targets else []), "meaning"]
+    lines = [f"## {kind}", "", schema["description"], "", f"| {' | '.join(columns)} |", "| --- " * len(columns) + "|"]
+    lines += (_row(field, targets) for field in _fields(schema, schema, "", False))
+    return "\n".join(lines) + "\n"
+
+
+def _targets() -> dict[str, str]:
+    """Field of the driver's spec → object path and, where it is not as old as KMM 1.1, since when."""
+    table = {f"spec.{ours}": theirs for ours, theirs in rows()}
+    for ours, theirs in SYNONYMS.items():
+        for path in [path for path in table if path.endswith(f".{theirs}")]:
+            table[path.removesuffix(theirs) + ours] = table[path]
+    return {path.removesuffix("[]"): _becomes(target) for path, target in table.items()}
+
+
+def _becomes(target: str) -> str:
+    notes = [
+        f"KMM {since.upstream}{f', Red Hat {since.redhat}' if since.redhat else ''}"
+        for since in SINCE
+        if re.fullmatch(re.escape(since.path) + r"(\[\])?(\.name)?", target)
+    ]
+    notes += ["ignored by Red Hat's build" for path in IGNORED_BY_REDHAT if target == path]
+    return f"`{target.removeprefix('spec.')}`" + (f" ({'; '.join(notes)})" if notes else "")
+
+
+class _Field:
+    """One row of a page."""
+
+    def __init__(self, path: str, schema: dict[str, Any], required: bool) -> None:
+        self.path = path
+        self.schema = schema
+        self.required = required
+
+
+def _row(field: _Field, targets: dict[str, str]) -> str:
+    schema = field.schema
+    default = f"`{json.dumps(schema['default'])}`" if "default" in schema else ""
+    example = f" Example: `{json.dumps(schema['examples'][0], ensure_ascii=False)}`" if "examples" in schema else ""
+    cells = [f"`{field.path}`", _type(schema), "yes" if field.required else "", default]
+    if targets:
+        cells.append(targets.get(field.path, ""))
+    cells.append(schema.get("description", "") + example)
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("<", "&lt;") for cell in cells) + " |"
+
+
+def _fields(schema: dict[str, Any], root: dict[str, Any], path: str, inner: bool) -> Iterator[_Field]:
+    """Every field below a schema, depth first; Kubernetes' own types are named, not opened."""
+    schema = _resolve(schema, root)
+    for name, child in schema.get("properties", {}).items():
+        resolved = _resolve(child, root)
+        here = f"{path}.{name}" if path else name
+        if name != "spec" or inner:
+            yield _Field(here, resolved, name in schema.get("required", ()))
+        yield from _below(resolved, root, here)
+
+
+def _below(schema: dict[str, Any], root: dict[str, Any], path: str) -> Iterator[_Field]:
+    if schema.get("kubernetes"):
+        return
+    if schema.get("type") == "array":
+        item = _resolve(schema["items"], root)
+        if not item.get("kubernetes"):
+            yield from _fields(item, root, f"{path}[]", True)
+    else:
+        yield from _fields(schema, root, path, path != "")
+
+
+def _resolve(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
+    """The schema behind a reference, with what stands beside the reference; Kubernetes' types keep only their name."""
+    reference = schema.get("$ref")
+    if reference is None:
+        return schema
+    name = reference.removeprefix("#/definitions/")
+    if name.startswith("io.k8s."):
+        return {**{key: value for key, value in schema.items() if key != "$ref"}, "kubernetes": name.rpartition(".")[2]}
+    return {**root["definitions"][name], **{key: value for key, value in schema.items() if key != "$ref"}}
+
+
+def _type(schema: dict[str, Any]) -> str:
+    if "kubernetes" in schema:
+        return str(schema["kubernetes"])
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    kind = schema.get("type", "")
+    if kind == "array":
+        item = schema.get("items", {})
+        reference = item.get("$ref", "")
+        plain = "string" if item.get("type") == "string" else "map"
+        return f"list of {reference.rpartition('.')[2] if 'io.k8s.' in reference else plain}"
+    if kind == "object":
+        return "map of string" if schema.get("additionalProperties") else "map"
+    return str(kind)
+
+
+def main(arguments: list[str]) -> int:
+    text = spec_page()
+    if "--check" in arguments:
+        if not _PAGE.is_file() or _PAGE.read_text(encoding="utf-8") != text:
+            print(f"{_PAGE.name} lags behind the schemas; run: make docs", file=sys.stderr)
+            return 1
+        return 0
+    _PAGE.parent.mkdir(exist_ok=True)
+    _PAGE.write_text(text, encoding="utf-8", newline="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,41 @@
+"""How a run can end, and the exceptions that say so.
+
+Nothing below `renderer.cli` exits or prints: it returns, or raises one of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntEnum
+
+from policy.findings import Finding, sort_findings
+
+
+class ExitCode(IntEnum):
+    OK = 0
+    FINDINGS = 1
+    """Findings of a check, drift, or a removal that nobody has allowed."""
+    INPUT = 2
+    """Input or arguments that cannot be used."""
+    FAILURE = 3
+    """The environment failed (a full disk, a read-only folder), or kmodgate has a bug."""
+    INTERRUPTED = 130
+
+
+class Refused(Exception):
+    """What a person wrote cannot be used as it is; the findings say where and how to mend it."""
+
+    def __init__(self, findings: Iterable[Finding], exit_code: ExitCode = ExitCode.INPUT) -> None:
+        self.findings = sort_findings(findings)
+        self.exit_code = exit_code
+        super().__init__(f"{len(self.findings)} findings")
+
+
+class Unusable(Exception):
+    """An argument or a place that cannot be used, for which no file has a line to point at."""
+
+    def __init__(self, message: str, fix: str, exit_code: ExitCode = ExitCode.INPUT) -> None:
+        self.message = message
+        self.fix = fix
+        self.exit_code = exit_code
+        super().__init__(message)

@@ -1,0 +1,135 @@
+"""Reading below a fleet's root: nothing outside it, nothing too large, and text only as UTF-8."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from policy.findings import Finding
+
+MARKER = "kmodgate.yaml"
+"""The file that makes a folder the root of a fleet; it may be empty."""
+
+_SPEC_SUFFIXES = (".yaml", ".yml")
+
+
+class Unreadable(Exception):
+    """A file cannot be used; message and fix are for the finding of whoever asked for it."""
+
+    def __init__(self, message: str, fix: str) -> None:
+        self.message = message
+        self.fix = fix
+        super().__init__(message)
+
+
+class FleetFiles:
+    """The files of one fleet, by their path relative to its root, with `/` on every system."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._real_root = os.path.realpath(root)
+        self._texts: dict[str, str] = {}
+
+    def text(self, name: str, *, limit: int) -> str:
+        """A file's text, line ends as LF; `limit` in bytes. Raises Unreadable."""
+        if name not in self._texts:
+            self._texts[name] = _decode(self.bytes(name, limit=limit))
+        return self._texts[name]
+
+    def bytes(self, name: str, *, limit: int) -> bytes:
+        """A file's bytes. Raises Unreadable."""
+        path = os.path.join(self.root, *PurePosixPath(name).parts)
+        try:
+            self._check(path, limit)
+            with open(path, "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            raise Unreadable(
+                "there is no such file", "correct the path; it is relative to the file that names it"
+            ) from None
+        except PermissionError:
+            raise Unreadable("may not be read", "give yourself permission to read it") from None
+        except OSError as error:
+            raise Unreadable(f"cannot be read: {error.strerror}", "correct the path or the file") from None
+
+    def _check(self, path: str, limit: int) -> None:
+        status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
+            raise Unreadable("is a folder, and must be a file", "name a file, or rename the folder")
+        if not stat.S_ISREG(status.st_mode):
+            raise Unreadable("is not a regular file", "name a regular file")
+        if not self._is_inside(path):
+            raise Unreadable("leads out of the fleet through a symbolic link", "copy the file into the fleet")
+        if status.st_size > limit:
+            raise Unreadable(f"is larger than {limit >> 20} MiB", "split it or make it smaller")
+
+    def _is_inside(self, path: str) -> bool:
+        real = os.path.realpath(path)
+        return real.startswith(self._real_root + os.sep)
+
+    def spec_names(self, excluded: tuple[Path, ...], findings: list[Finding]) -> Iterator[str]:
+        """Every `*.yaml` and `*.yml` below the root, sorted, outside dot folders and the excluded ones."""
+        skip = {os.path.realpath(path) for path in excluded}
+        yield from self._walk("", skip, findings)
+
+    def _walk(self, folder: str, skip: set[str], findings: list[Finding]) -> Iterator[str]:
+        with os.scandir(self.root / folder) as entries:
+            names = sorted(entries, key=lambda entry: entry.name)
+        for entry in names:
+            name = f"{folder}/{entry.name}" if folder else entry.name
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                yield from self._walk_folder(entry, name, skip, findings)
+            elif entry.name.endswith(_SPEC_SUFFIXES):
+                yield name
+
+    def _walk_folder(
+        self, entry: os.DirEntry[str], name: str, skip: set[str], findings: list[Finding]
+    ) -> Iterator[str]:
+        if entry.name.endswith(_SPEC_SUFFIXES):
+            findings.append(Finding("SCH001", "is a folder, and must be a file", "rename the folder", file=name))
+        elif entry.is_symlink():
+            if not self._is_inside(entry.path):
+                findings.append(
+                    Finding(
+                        "SCH001",
+                        "leads out of the fleet through a symbolic link",
+                        "copy the folder into the fleet",
+                        file=name,
+                    )
+                )
+        elif os.path.exists(os.path.join(entry.path, MARKER)) and os.path.realpath(entry.path) not in skip:
+            findings.append(
+                Finding(
+                    "SCH001",
+                    f"a fleet inside a fleet: {name} has a {MARKER} of its own",
+                    "move it out of this fleet, or remove that file",
+                    file=f"{name}/{MARKER}",
+                )
+            )
+        elif os.path.realpath(entry.path) not in skip:
+            yield from self._walk(name, skip, findings)
+
+
+def resolve(base: str, reference: str) -> str:
+    """The name of a file that the file `base` refers to. Raises Unreadable when it lies outside the fleet."""
+    if PurePosixPath(reference).is_absolute() or "\\" in reference or "\0" in reference:
+        raise Unreadable("is not a relative path", "write it relative to this file, with / between folders")
+    name = os.path.normpath(os.path.join(os.path.dirname(base), reference)).replace(os.sep, "/")
+    if name == ".." or name.startswith("../"):
+        raise Unreadable("lies outside the fleet", "copy the file into the fleet")
+    return name
+
+
+def _decode(data: bytes) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise Unreadable("is UTF-16, and must be UTF-8", "save it as UTF-8")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise Unreadable(f"is not UTF-8: byte 0x{data[error.start]:02x} on line {line}", "save it as UTF-8") from None
+    return text.replace("\r\n", "\n") if "\r" in text else text

@@ -1,0 +1,110 @@
+"""Fleet → targets: which driver goes to which cluster, with that cluster's overrides applied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from policy.findings import FieldPath, Finding
+from renderer.load import Fleet, finding_at, spec_schema
+from renderer.manifest import Origin
+from renderer.overrides import merge, trace
+from renderer.selectors import driver_clusters, override_clusters
+from renderer.specs import Cluster, JsonMap, KernelDriver
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Variant:
+    """One driver with some of its overrides applied; clusters with the same overrides share it.
+
+    `stages[n]` is the spec after the first n of `applied`, which are indexes into the driver's overrides.
+    """
+
+    driver: KernelDriver
+    applied: tuple[int, ...]
+    stages: list[JsonMap] = field(repr=False)
+
+    @property
+    def spec(self) -> JsonMap:
+        return self.stages[-1]
+
+    def origin(self, path: FieldPath) -> Origin:
+        """Where a path of the effective spec, without the leading `spec`, came from."""
+        document = self.driver.document
+        place, is_override = self.place(path)
+        line, column = document.position(place)
+        source = "default" if not document.has(place) else "override" if is_override else "driver"
+        return Origin(document.file, line, column, source)  # type: ignore[arg-type]
+
+    def place(self, path: FieldPath) -> tuple[FieldPath, bool]:
+        """The path in the driver's document, and whether it lies in an override."""
+        patches = [self.driver.overrides[index].patch for index in self.applied]
+        layer, inner = trace(path, self.stages, patches)
+        if layer == 0:
+            return ("spec", *inner), False
+        return ("spec", "overrides", self.applied[layer - 1], "patch", *inner), True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Target:
+    """One driver on one cluster."""
+
+    variant: Variant
+    cluster: Cluster
+
+    @property
+    def is_absent(self) -> bool:
+        return self.variant.spec.get("state") == "absent"
+
+
+def targets(fleet: Fleet, findings: list[Finding]) -> list[Target]:
+    """Every target, by cluster and driver name; what is wrong with selectors and overrides goes to `findings`."""
+    found = [target for driver in fleet.drivers for target in _driver_targets(driver, fleet.clusters, findings)]
+    return sorted(found, key=lambda target: (target.cluster.name, target.variant.driver.name))
+
+
+def _driver_targets(driver: KernelDriver, clusters: list[Cluster], findings: list[Finding]) -> Iterator[Target]:
+    chosen = driver_clusters(driver, clusters, findings)
+    overridden = [
+        set(override_clusters(driver, index, chosen, clusters, findings)) for index in range(len(driver.overrides))
+    ]
+    variants: dict[tuple[int, ...], Variant] = {}
+    for cluster in chosen:
+        applied = tuple(index for index, those in enumerate(overridden) if cluster in those)
+        if applied not in variants:
+            variants[applied] = _variant(driver, applied)
+            findings += variant_findings(variants[applied])
+        yield Target(variants[applied], cluster)
+
+
+def _variant(driver: KernelDriver, applied: tuple[int, ...]) -> Variant:
+    stages = [driver.spec]
+    for index in applied:
+        stages.append(merge(stages[-1], driver.overrides[index].patch))
+    return Variant(driver, applied, stages)
+
+
+def variant_findings(variant: Variant) -> Iterator[Finding]:
+    """What is wrong with a merged spec, at the override that made it so."""
+    driver = variant.driver
+    if variant.applied:
+        whole = {**driver.document.value, "spec": variant.spec}  # type: ignore[dict-item]
+        schema = spec_schema("KernelDriver")
+        if not schema.is_valid(whole):
+            for violation in schema.violations(whole):
+                yield _at(variant, violation.path[1:], violation.rule, violation.message, violation.fix)
+            return
+    names = [item.get("name") for item in variant.spec.get("kernelMappings", ()) if isinstance(item, dict)]  # type: ignore[union-attr]
+    for index, name in enumerate(names):
+        if name is not None and name in names[:index]:
+            yield _at(
+                variant,
+                ("kernelMappings", index, "name"),
+                "SCH105",
+                f"two kernel mappings are named {name!r}",
+                "rename one of them",
+            )
+
+
+def _at(variant: Variant, path: FieldPath, rule: str, message: str, fix: str) -> Finding:
+    return finding_at(variant.driver.document, variant.place(path)[0], rule, message, fix)

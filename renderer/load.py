@@ -1,0 +1,282 @@
+"""The files of a fleet → specs: found, read, parsed and checked against their schemas, all errors in one run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import schemas
+from policy.documents import MAX_BYTES, Document, parse
+from policy.findings import FieldPath, Finding, format_path
+from policy.schema import Schema, Violation
+from renderer import inventory
+from renderer.errors import Refused, Unusable
+from renderer.files import MARKER, FleetFiles, Unreadable, resolve
+from renderer.specs import (
+    Cluster,
+    ClusterSelector,
+    KernelDriver,
+    KernelVersion,
+    Kmm,
+    NodeGroup,
+    Override,
+    Requirement,
+    Taint,
+)
+
+API_VERSION = "kmodgate.io/v1alpha1"
+
+_OURS = re.compile(r"""apiVersion["']?\s*:\s*["']?kmodgate\.io|kind["']?\s*:\s*["']?KernelDriver\b""")
+_ONLY_COMMENTS = re.compile(r"(?:\s|#.*|---)*")
+
+
+@dataclass(slots=True)
+class Fleet:
+    """All specs of one repository; `files` reads what they refer to."""
+
+    files: FleetFiles
+    drivers: list[KernelDriver] = field(default_factory=list)
+    clusters: list[Cluster] = field(default_factory=list)
+
+
+def find_root(start: Path) -> Path:
+    """The closest folder, from `start` upwards, that holds a `kmodgate.yaml`. Raises Unusable."""
+    if not start.exists():
+        raise Unusable(
+            f"{start}: there is no such folder", "give the folder of a fleet, or run: kmodgate init fleet NAME"
+        )
+    here = start.absolute()
+    for folder in (here, *here.parents):
+        if (folder / MARKER).is_file():
+            return folder
+    raise Unusable(
+        f"{start}: no fleet here, and none above: no folder has a {MARKER}",
+        f"create an empty {MARKER} at the root of the fleet, or run: kmodgate init fleet NAME",
+    )
+
+
+def load_fleet(root: Path, output: Path) -> Fleet:
+    """Every spec below the root, outside the output folder. Raises Refused with everything that is wrong."""
+    findings: list[Finding] = []
+    fleet = Fleet(FleetFiles(root))
+    for name in fleet.files.spec_names((output, root / "rendered"), findings):
+        for document in _documents(fleet.files, name, findings):
+            _add(fleet, document, findings)
+    findings += _duplicate_names(fleet)
+    if not findings and not fleet.drivers and not fleet.clusters:
+        raise Unusable(
+            f"{root}: the fleet holds no spec",
+            "add a driver and a cluster: kmodgate init driver NAME, kmodgate init cluster NAME",
+        )
+    if findings:
+        raise Refused(findings)
+    return fleet
+
+
+def _documents(files: FleetFiles, name: str, findings: list[Finding]) -> Iterator[Document]:
+    try:
+        text = files.text(name, limit=MAX_BYTES)
+    except Unreadable as error:
+        findings.append(Finding("SCH001", error.message, error.fix, file=name))
+        return
+    if _OURS.search(text) is None:
+        yield from _not_a_spec(text, name, findings)
+        return
+    documents, problems = parse(text, name)
+    findings += problems
+    if not documents and not problems:
+        findings.append(
+            Finding("SCH006", "the file holds no document", "write a spec into it, or delete it", file=name)
+        )
+    yield from documents
+
+
+def _not_a_spec(text: str, name: str, findings: list[Finding]) -> Iterator[Document]:
+    empty = _ONLY_COMMENTS.fullmatch(text) is not None
+    if name == MARKER:
+        if not empty:
+            findings.append(
+                Finding(
+                    "SCH101", f"{MARKER} has no settings", "empty it: it only marks the root of the fleet", file=name
+                )
+            )
+    elif empty:
+        findings.append(Finding("SCH006", "the file is empty", "write a spec into it, or delete it", file=name))
+    yield from ()
+
+
+def _add(fleet: Fleet, document: Document, findings: list[Finding]) -> None:
+    value = document.value
+    if not isinstance(value, dict):
+        findings.append(
+            finding_at(document, (), "SCH102", "the document is not a map", "start it with apiVersion and kind")
+        )
+        return
+    if not str(value.get("apiVersion", API_VERSION)).startswith("kmodgate.io/"):
+        return  # another object in the same file; kubectl's, not ours
+    kind = value.get("kind")
+    if kind not in _READERS:
+        known = ", ".join(_READERS)
+        findings.append(
+            finding_at(
+                document,
+                ("kind",),
+                "SCH104",
+                f"{kind!r} is not a kind of spec" if kind else "missing",
+                f"one of: {known}",
+            )
+        )
+        return
+    problems = check(document, str(kind))
+    findings += problems
+    if not problems:
+        _READERS[str(kind)](fleet, document, findings)
+
+
+@cache
+def spec_schema(kind: str) -> Schema:
+    """The compiled schema of a spec kind."""
+    return Schema(schemas.read(schemas.KINDS[kind]))
+
+
+@cache
+def module_schema() -> Schema:
+    """The compiled structural schema of KMM's Module."""
+    return Schema(schemas.read(schemas.KINDS["Module"]))
+
+
+def check(document: Document, kind: str) -> list[Finding]:
+    """What the schema of the kind says of the document."""
+    schema = spec_schema(kind)
+    if schema.is_valid(document.value):
+        return []
+    return [_violation(document, violation) for violation in schema.violations(document.value, document.raw)]
+
+
+def _violation(document: Document, violation: Violation) -> Finding:
+    return finding_at(
+        document, violation.path, violation.rule, violation.message, violation.fix, at_key=violation.at_key
+    )
+
+
+def finding_at(
+    document: Document, path: FieldPath, rule: str, message: str, fix: str, *, at_key: bool = False
+) -> Finding:
+    """A finding at a node of a spec, or at its key."""
+    line, column = document.key_position(path) if at_key else document.position(path)
+    return Finding(
+        rule,
+        message,
+        fix,
+        object=title(document),
+        field=format_path(path),
+        file=document.file,
+        line=line,
+        column=column,
+    )
+
+
+def title(document: Document) -> str:
+    """Kind and name of a spec, as far as it has them."""
+    value = document.value
+    if not isinstance(value, dict):
+        return ""
+    metadata = value.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return " ".join(part for part in (value.get("kind"), name) if isinstance(part, str))
+
+
+def _duplicate_names(fleet: Fleet) -> Iterator[Finding]:
+    for specs in (fleet.drivers, fleet.clusters):
+        first: dict[str, Document] = {}
+        for spec in specs:
+            other = first.setdefault(spec.name, spec.document)
+            if other is not spec.document:
+                line = other.position(("metadata", "name"))[0]
+                yield finding_at(
+                    spec.document,
+                    ("metadata", "name"),
+                    "REF004",
+                    f"{title(spec.document)} is also defined in {other.file}:{line}",
+                    "rename or remove one of the two",
+                )
+
+
+# The readers below run after the schema has passed: `Any` is what JSON is, and the schema has fixed its shape.
+
+
+def _read_driver(fleet: Fleet, document: Document, _findings: list[Finding]) -> None:
+    value: Any = document.value
+    spec = dict(value["spec"])
+    overrides = spec.pop("overrides", [])
+    fleet.drivers.append(
+        KernelDriver(
+            name=value["metadata"]["name"],
+            labels=value["metadata"].get("labels", {}),
+            clusters=_selector(spec["clusters"]),
+            overrides=tuple(Override(_selector(item["clusters"]), item["patch"]) for item in overrides),
+            spec=spec,
+            document=document,
+        )
+    )
+
+
+def _read_cluster(fleet: Fleet, document: Document, findings: list[Finding]) -> None:
+    value: Any = document.value
+    spec = value["spec"]
+    kmm = spec.get("kmm")
+    fleet.clusters.append(
+        Cluster(
+            name=value["metadata"]["name"],
+            labels=value["metadata"].get("labels", {}),
+            platform=spec["platform"],
+            topology=spec.get("topology", "ha"),
+            kubernetes=spec.get("kubernetes", {}).get("version", ""),
+            kmm=None if kmm is None else Kmm(kmm.get("version", ""), kmm.get("flavour", "upstream")),
+            nodes=_nodes(fleet.files, document, spec, findings),
+            next_kernels=tuple(KernelVersion(kernel) for kernel in spec.get("nextKernels", [])),
+            document=document,
+        )
+    )
+
+
+_READERS = {"KernelDriver": _read_driver, "Cluster": _read_cluster}
+
+
+def _selector(value: Any) -> ClusterSelector:
+    return ClusterSelector(
+        names=tuple(value["names"]) if "names" in value else None,
+        labels=tuple(value.get("matchLabels", {}).items()),
+        requirements=tuple(
+            Requirement(item["key"], item["operator"], tuple(item.get("values", ())))
+            for item in value.get("matchExpressions", ())
+        ),
+    )
+
+
+def _nodes(files: FleetFiles, document: Document, spec: Any, findings: list[Finding]) -> tuple[NodeGroup, ...]:
+    if "inventory" not in spec:
+        return tuple(_node_group(group) for group in spec.get("nodeGroups", ()))
+    try:
+        return inventory.read_nodes(files.bytes(resolve(document.file, spec["inventory"]), limit=inventory.MAX_BYTES))
+    except Unreadable as error:
+        findings.append(
+            finding_at(document, ("spec", "inventory"), "REF003", f"{spec['inventory']} {error.message}", error.fix)
+        )
+        return ()
+
+
+def _node_group(group: Any) -> NodeGroup:
+    return NodeGroup(
+        name=group["name"],
+        count=group.get("count", 1),
+        labels=group.get("labels", {}),
+        taints=tuple(Taint(taint["key"], taint.get("value", ""), taint["effect"]) for taint in group.get("taints", ())),
+        kernels=tuple(KernelVersion(kernel) for kernel in group.get("kernels", ())),
+        architecture=group.get("architecture", ""),
+        secure_boot=group.get("secureBoot", False),
+    )

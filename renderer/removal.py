@@ -1,0 +1,90 @@
+"""A Module that leaves the tree unloads its driver from every node: nothing but a person's word lets it go."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable
+
+from policy.documents import parse
+from policy.findings import Finding
+from renderer.fleet import Target
+from renderer.load import Fleet, finding_at
+from renderer.ownership import Entry
+from renderer.specs import Cluster
+from renderer.tree import Change
+from renderer.wording import counted, listed
+
+
+def refused_removals(change: Change, fleet: Fleet, targets: Iterable[Target], allowed: Iterable[str]) -> list[Finding]:
+    """One finding a Module that would leave, with its clusters and nodes.
+
+    A removal is allowed by `state: absent` in the spec, by its name (or `CLUSTER/NAME`) in `allowed`, or by having been
+    allowed to the interrupted run that the journal is of.
+    """
+    names = set(allowed)
+    absent = {(target.cluster.name, target.variant.driver.name) for target in targets if target.is_absent}
+    leaving: dict[tuple[str, str, str], list[tuple[str, Entry]]] = defaultdict(list)
+    for cluster in change.clusters:
+        resumed = change.journal.removals.get(cluster.cluster, []) if change.journal else []
+        for entry in cluster.leaving:
+            may_go = {entry.name, f"{cluster.cluster}/{entry.name}", f"{cluster.cluster}/*"} & names
+            if not may_go and (cluster.cluster, entry.name) not in absent and entry.name not in resumed:
+                leaving[entry.object].append((cluster.cluster, entry))
+    return [_finding(places, change.output, fleet) for _, places in sorted(leaving.items())]
+
+
+def _finding(places: list[tuple[str, Entry]], output: str, fleet: Fleet) -> Finding:
+    entry = places[0][1]
+    clusters = [cluster for cluster, _ in places]
+    nodes = _count_nodes(places, output, fleet)
+    message = (
+        f"Module {entry.namespace}/{entry.name} would leave the tree of {counted(len(clusters), 'cluster')} "
+        f"({listed(clusters)}), and be unloaded from {nodes}"
+    )
+    fix = (
+        f"if that is meant, say `state: absent` in its spec or run with --allow-removal {entry.name}; "
+        "if not, look for a changed selector, label, name or namespace"
+    )
+    for driver in fleet.drivers:
+        if driver.name == entry.name:
+            return finding_at(driver.document, ("spec", "clusters"), "GIT001", message, fix)
+    return Finding(
+        "GIT001",
+        message,
+        fix,
+        f"Module {entry.namespace}/{entry.name}",
+        file=os.path.abspath(os.path.join(output, clusters[0], entry.path)),
+    )
+
+
+def _count_nodes(places: list[tuple[str, Entry]], output: str, fleet: Fleet) -> str:
+    """How many nodes the Modules select now, by their text in the tree and the nodes of the cluster specs."""
+    clusters = {cluster.name: cluster for cluster in fleet.clusters}
+    total, unknown = 0, False
+    for name, entry in places:
+        cluster = clusters.get(name)
+        selector = _selector(os.path.join(output, name, entry.path))
+        if cluster is None or not cluster.nodes or selector is None:
+            unknown = True
+        else:
+            total += _matching(cluster, selector)
+    if unknown:
+        return f"at least {total} nodes" if total else "an unknown number of nodes"
+    return counted(total, "node")
+
+
+def _matching(cluster: Cluster, selector: dict[str, object]) -> int:
+    return sum(group.count for group in cluster.nodes if all(group.labels.get(k) == v for k, v in selector.items()))
+
+
+def _selector(path: str) -> dict[str, object] | None:
+    try:
+        with open(path, encoding="utf-8") as file:
+            documents, _ = parse(file.read(), path)
+    except (OSError, ValueError):
+        return None
+    value = documents[0].value if documents else None
+    spec = value.get("spec") if isinstance(value, dict) else None
+    selector = spec.get("selector") if isinstance(spec, dict) else None
+    return dict(selector) if isinstance(selector, dict) else None

@@ -1,0 +1,1 @@
+"""Findings → texts for people and programs, one writer a file."""

@@ -1,0 +1,80 @@
+"""What a render would change, or has: a list of files, and their differences as unified diffs."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections import Counter
+
+from renderer.console import Console
+from renderer.tree import Change, FileChange, Kind
+
+_STYLES = {
+    Kind.MISSING: "green",
+    Kind.CHANGED: "yellow",
+    Kind.EXTRA: "red",
+    Kind.FOREIGN: "red",
+    Kind.INTERRUPTED: "red",
+}
+
+_WORDS = {
+    Kind.MISSING: "missing",
+    Kind.CHANGED: "changed",
+    Kind.EXTRA: "extra",
+    Kind.FOREIGN: "extra (not written by kmodgate; Argo CD would apply it)",
+    Kind.INTERRUPTED: "an earlier render was interrupted; run render again to finish it",
+}
+
+
+def print_change(change: Change, console: Console, base: str) -> None:
+    """Every file that differs, then the differences; `base` is put before the paths."""
+    files = change.files
+    for file in files:
+        style = _STYLES[file.kind]
+        console.data(f"{console.paint(_WORDS[file.kind], style, stream=sys.stdout)}: {base}{file.path}\n")
+    for file in files:
+        if file.kind is not Kind.INTERRUPTED:
+            console.data(_diff(file, console, base))
+
+
+def _diff(file: FileChange, console: Console, base: str) -> str:
+    lines = difflib.unified_diff(
+        _lines(file.old),
+        _lines(file.new),
+        f"a/{base}{file.path}" if file.old else "/dev/null",
+        f"b/{base}{file.path}" if file.new else "/dev/null",
+    )
+    return "".join(_paint_line(line, console) for line in lines)
+
+
+def _lines(content: bytes) -> list[str]:
+    text = content.decode("utf-8", "replace")
+    return [line + "\n" for line in text.split("\n")[:-1]] + (
+        [f"{last}\n\\ No newline at end of file\n"] if (last := text.split("\n")[-1]) else []
+    )
+
+
+def _paint_line(line: str, console: Console) -> str:
+    if line.startswith(("---", "+++")):
+        return console.paint(line.rstrip("\n"), "bold", stream=sys.stdout) + "\n"
+    style = {"+": "green", "-": "red", "@": "cyan"}.get(line[0])
+    return console.paint(line[:-1], style, stream=sys.stdout) + "\n" if style else line
+
+
+def summary(change: Change) -> str:
+    """`2 files to write, 1 to delete`: what a render would do, or has done, in a few words."""
+    counts = Counter(file.kind for file in change.writes)
+    written, deleted = counts[Kind.MISSING] + counts[Kind.CHANGED], counts[Kind.EXTRA]
+    parts = [f"{written} {'file' if written == 1 else 'files'} written"] if written else []
+    parts += [f"{deleted} deleted"] if deleted else []
+    return ", ".join(parts) or "nothing to change"
+
+
+def drift(change: Change) -> str:
+    """`3 files differ from the specs: 1 missing, 2 changed`."""
+    counts = Counter(Kind.EXTRA if file.kind is Kind.FOREIGN else file.kind for file in change.files)
+    total = sum(counts.values()) - counts[Kind.INTERRUPTED]
+    parts = [f"{counts[kind]} {kind}" for kind in (Kind.MISSING, Kind.CHANGED, Kind.EXTRA) if counts[kind]]
+    return f"{total} {'file differs' if total == 1 else 'files differ'} from the specs" + (
+        f": {', '.join(parts)}" if parts else ""
+    )

@@ -1,0 +1,124 @@
+"""The files that `init` writes: specs with comments that say what to put where."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import schemas
+from policy.names import is_dns1123_subdomain
+from renderer.emit import scalar
+from renderer.errors import Unusable
+
+_SCHEMAS = ".schemas"  # below the fleet's root; a dot folder, so that no spec is looked for in it
+
+
+def cluster_spec(name: str) -> str:
+    """A cluster with one node group."""
+    _check(name)
+    return f"""\
+# yaml-language-server: $schema=../{_SCHEMAS}/{schemas.KINDS["Cluster"]}.json
+apiVersion: kmodgate.io/v1alpha1
+kind: Cluster
+metadata:
+  name: {scalar(name)}
+  labels:               # what drivers select clusters by
+    tier: edge
+  annotations:
+    config.kubernetes.io/local-config: "true"   # a spec is never applied to a cluster
+spec:
+  platform: kubernetes  # or openshift
+  topology: ha          # or compact, or sno (single-node OpenShift)
+  kmm:
+    version: "2.6"      # in quotes: a number would lose its zeros
+    flavour: upstream   # or redhat
+  nodeGroups:           # or inventory: a file written by kubectl get nodes -o json
+  - name: workers
+    count: 3
+    labels:
+      node-role.kubernetes.io/worker: ""
+    kernels:            # what uname -r prints there
+    - 5.14.0-427.13.1.el9_4.x86_64
+"""
+
+
+def driver_spec(name: str, version: str) -> str:
+    """A driver that is built in the cluster, for every cluster of tier edge."""
+    _check(name)
+    ordered = (
+        f"  version: {scalar(version)}\n"
+        if version
+        else "  # version: no ordered upgrade; it cannot be added once the Module exists\n"
+    )
+    module = name.replace("-", "_")
+    return f"""\
+# yaml-language-server: $schema=../{_SCHEMAS}/{schemas.KINDS["KernelDriver"]}.json
+apiVersion: kmodgate.io/v1alpha1
+kind: KernelDriver
+metadata:
+  name: {scalar(name)}
+  annotations:
+    config.kubernetes.io/local-config: "true"   # a spec is never applied to a cluster
+spec:
+  clusters:
+    matchLabels:
+      tier: edge
+  namespace:
+    name: kernel-drivers
+  selector:             # which nodes; all labels must match
+    node-role.kubernetes.io/worker: ""
+  modprobe:
+    moduleName: {scalar(module)}
+{ordered}  containerImage: registry.example.com/drivers/{name}:1.0.0-${{KERNEL_FULL_VERSION}}
+  contentTag: true      # a changed Dockerfile is a new tag; KMM never rebuilds one that exists
+  kernelMappings:       # the first that matches a node's kernel wins
+  - name: el9
+    regexp: '^5\\.14\\.0-.+\\.el9.*\\.x86_64$'
+  build:
+    dockerfile: ./{name}.Dockerfile
+  imageRepoSecret: registry-push   # a Secret of type kubernetes.io/dockerconfigjson in the namespace
+"""
+
+
+def dockerfile(name: str) -> str:
+    """A two-stage build of one module against the kernel that KMM names."""
+    return f"""\
+# KMM sets KERNEL_FULL_VERSION to the kernel of the nodes that the image is for.
+ARG KERNEL_FULL_VERSION
+FROM registry.example.com/kernel-builder:${{KERNEL_FULL_VERSION}} AS build
+ARG KERNEL_FULL_VERSION
+WORKDIR /src
+COPY . .
+RUN make -C /lib/modules/${{KERNEL_FULL_VERSION}}/build M=/src modules
+
+# The image needs a shell, mkdir and cp: KMM copies the modules out of it.
+FROM registry.example.com/base:1
+ARG KERNEL_FULL_VERSION
+COPY --from=build /src/{name}.ko /opt/lib/modules/${{KERNEL_FULL_VERSION}}/
+RUN depmod -b /opt ${{KERNEL_FULL_VERSION}}
+"""
+
+
+def write_new(root: Path, files: dict[str, str]) -> None:
+    """Writes files that must not exist yet, none if one of them does. Raises Unusable."""
+    for name in files:
+        if os.path.lexists(root / name):
+            raise Unusable(f"{root / name} exists", "choose another name, or edit that file")
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_schemas(root: Path) -> None:
+    """Puts the schemas where the specs' first lines tell editors to look, as this version has them."""
+    for kind in ("KernelDriver", "Cluster"):
+        path = root / _SCHEMAS / f"{schemas.KINDS[kind]}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(schemas.read(schemas.KINDS[kind]))
+
+
+def _check(name: str) -> None:
+    if not is_dns1123_subdomain(name) or len(name) > 63 or name == "cluster":
+        raise Unusable(
+            f"{name!r} cannot be a name", "use lower-case letters, digits, '-' and '.', at most 63, and not 'cluster'"
+        )

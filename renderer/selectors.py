@@ -1,0 +1,79 @@
+"""Cluster selectors: which clusters they match, and what is wrong with one that matches nothing."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+
+from policy.documents import Document
+from policy.findings import FieldPath, Finding
+from renderer.load import finding_at
+from renderer.specs import Cluster, ClusterSelector, KernelDriver, Requirement
+from renderer.wording import listed
+
+
+def driver_clusters(driver: KernelDriver, clusters: list[Cluster], findings: list[Finding]) -> list[Cluster]:
+    """The clusters that a driver is for; none is a finding."""
+    path: FieldPath = ("spec", "clusters")
+    unknown = list(_unknown_names(driver.document, path, driver.clusters, clusters))
+    chosen = [cluster for cluster in clusters if matches(driver.clusters, cluster)]
+    if not chosen and not unknown:
+        known = listed([cluster.name for cluster in clusters])
+        fix = f"correct the selector; clusters of this fleet: {known}"
+        findings.append(finding_at(driver.document, path, "REF001", "the selector matches no cluster", fix))
+    findings += unknown
+    return chosen
+
+
+def override_clusters(
+    driver: KernelDriver, index: int, chosen: list[Cluster], clusters: list[Cluster], findings: list[Finding]
+) -> list[Cluster]:
+    """Which of the driver's chosen clusters an override is for; none is a finding."""
+    path: FieldPath = ("spec", "overrides", index, "clusters")
+    selector = driver.overrides[index].clusters
+    unknown = list(_unknown_names(driver.document, path, selector, clusters))
+    found = [cluster for cluster in chosen if matches(selector, cluster)]
+    if chosen and not found and not unknown:
+        message = "the override matches none of the driver's clusters"
+        fix = f"correct or remove it; the driver is for: {listed([cluster.name for cluster in chosen])}"
+        findings.append(finding_at(driver.document, path, "REF002", message, fix))
+    findings += unknown
+    return found
+
+
+def _unknown_names(
+    document: Document, path: FieldPath, selector: ClusterSelector, clusters: list[Cluster]
+) -> Iterator[Finding]:
+    known = [cluster.name for cluster in clusters]
+    for index, name in enumerate(selector.names or ()):
+        if name not in known:
+            yield finding_at(
+                document, (*path, "names", index), "REF001", f"there is no cluster {name}", suggest(name, known)
+            )
+
+
+def suggest(name: str, known: list[str]) -> str:
+    """The fix for a cluster name that does not exist."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]}?" if close else f"clusters of this fleet: {listed(known)}"
+
+
+def matches(selector: ClusterSelector, cluster: Cluster) -> bool:
+    """Whether every part of the selector holds for the cluster."""
+    return (
+        (selector.names is None or cluster.name in selector.names)
+        and all(cluster.labels.get(key) == value for key, value in selector.labels)
+        and all(_holds(requirement, cluster.labels) for requirement in selector.requirements)
+    )
+
+
+def _holds(requirement: Requirement, labels: dict[str, str]) -> bool:
+    match requirement.operator:
+        case "In":
+            return labels.get(requirement.key) in requirement.values
+        case "NotIn":
+            return labels.get(requirement.key) not in requirement.values
+        case "Exists":
+            return requirement.key in labels
+        case "DoesNotExist":
+            return requirement.key not in labels

@@ -1,0 +1,112 @@
+"""What a driver's spec refers to, read before compiling: Dockerfiles and attached objects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from policy.documents import MAX_BYTES, Document, parse
+from policy.findings import FieldPath, Finding
+from renderer.files import FleetFiles, Unreadable, resolve
+from renderer.fleet import Variant
+from renderer.load import API_VERSION, finding_at
+from renderer.specs import JsonMap
+
+_API_VERSION = re.compile(r"(?:[a-z0-9.-]+/)?v[a-z0-9]+")
+_KIND = re.compile(r"[A-Z][A-Za-z0-9]*")
+_NAME = re.compile(r"[^\s/%\0-\x1f\x7f]+")
+
+MAX_DOCKERFILE = 1 << 20  # all the data that a ConfigMap may hold
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """`dockerfiles`: reference in the spec → text with LF line ends. `attached`: one document an object."""
+
+    dockerfiles: dict[str, str]
+    attached: tuple[Document, ...]
+
+
+def read_sources(files: FleetFiles, variant: Variant, findings: list[Finding]) -> Sources:
+    """Everything the variant refers to; what cannot be read goes to `findings`."""
+    dockerfiles: dict[str, str] = {}
+    for path, reference in _dockerfiles(variant.spec):
+        text = _read(files, variant, path, reference, MAX_DOCKERFILE, findings)
+        if text is not None:
+            dockerfiles[reference] = text
+            if not text.strip():
+                findings.append(_at(variant, path, f"{reference} is empty", "write the Dockerfile, or name another"))
+    attached: list[Document] = []
+    attach = variant.spec.get("attach")
+    for index, item in enumerate(attach if isinstance(attach, list) else []):
+        attached += _attached(files, variant, ("attach", index), str(item), findings)
+    return Sources(dockerfiles, tuple(attached))
+
+
+def _dockerfiles(spec: JsonMap) -> Iterator[tuple[FieldPath, str]]:
+    build = spec.get("build")
+    if isinstance(build, dict) and "dockerfile" in build:
+        yield ("build", "dockerfile"), str(build["dockerfile"])
+    mappings = spec.get("kernelMappings")
+    for index, mapping in enumerate(mappings if isinstance(mappings, list) else []):
+        build = mapping.get("build") if isinstance(mapping, dict) else None
+        if isinstance(build, dict) and "dockerfile" in build:
+            yield ("kernelMappings", index, "build", "dockerfile"), str(build["dockerfile"])
+
+
+def _read(
+    files: FleetFiles, variant: Variant, path: FieldPath, reference: str, limit: int, findings: list[Finding]
+) -> str | None:
+    try:
+        return files.text(resolve(variant.driver.document.file, reference), limit=limit)
+    except Unreadable as error:
+        findings.append(_at(variant, path, f"{reference}: {error.message}", error.fix))
+        return None
+
+
+def _attached(
+    files: FleetFiles, variant: Variant, path: FieldPath, reference: str, findings: list[Finding]
+) -> Iterator[Document]:
+    text = _read(files, variant, path, reference, MAX_BYTES, findings)
+    if text is None:
+        return
+    documents, problems = parse(text, resolve(variant.driver.document.file, reference))
+    findings += problems
+    if not documents and not problems:
+        findings.append(_at(variant, path, f"{reference} holds no object", "write one into it, or remove it here"))
+    for document in documents:
+        wrong = list(_not_an_object(document))
+        findings += wrong
+        if not wrong:
+            yield document
+
+
+def _not_an_object(document: Document) -> Iterator[Finding]:
+    value = document.value
+    if not isinstance(value, dict):
+        yield finding_at(document, (), "SCH102", "the document is not a map", "write one Kubernetes object a document")
+        return
+    metadata = value.get("metadata")
+    if not isinstance(metadata, dict):
+        metadata = {}
+    for path, text, form in (
+        (("apiVersion",), value.get("apiVersion"), _API_VERSION),
+        (("kind",), value.get("kind"), _KIND),
+        (("metadata", "name"), metadata.get("name"), _NAME),
+        (("metadata", "namespace"), metadata.get("namespace", "default"), _NAME),
+    ):
+        if not isinstance(text, str) or not form.fullmatch(text):
+            fix = f"give it a valid {path[-1]}; a List is written as one document an object"
+            yield finding_at(document, path, "SCH103", f"an attached object needs {'.'.join(path)}", fix)
+    for key in ("labels", "annotations"):
+        if not isinstance(metadata.get(key, {}), dict):
+            yield finding_at(document, ("metadata", key), "SCH102", "is not a map", "write it as a map of strings")
+    if str(value.get("apiVersion")).split("/")[0] == API_VERSION.split("/")[0]:
+        yield finding_at(
+            document, ("apiVersion",), "SCH104", "a spec cannot be attached to a spec", "remove it from attach"
+        )
+
+
+def _at(variant: Variant, path: FieldPath, message: str, fix: str) -> Finding:
+    return finding_at(variant.driver.document, variant.place(path)[0], "REF003", message, fix)
