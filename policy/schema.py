@@ -65,7 +65,7 @@ class Schema:
             known = list(cast(dict[str, object], schema.get("properties", {})))
             yield from (_unknown(path, key, known) for key in found["unexpected"])
         elif kind == "required":
-            yield _missing(path, found["property"], error.schema_path, schema)
+            yield _missing(path, found["property"], error.schema_path, schema, _value_at(value, path))
         elif kind == "type":
             yield _wrong_type(path, found["types"], _value_at(value, path), raw(path))
         elif "errorMessage" in schema:
@@ -92,10 +92,13 @@ def _unknown(path: FieldPath, key: str, known: list[str]) -> Violation:
     return Violation("SCH101", (*path, key), "unknown field", fix, at_key=True)
 
 
-def _missing(path: FieldPath, name: str, schema_path: list[str | int], schema: dict[str, object]) -> Violation:
-    if "dependencies" in schema_path:
-        beside = schema_path[schema_path.index("dependencies") + 1]
-        return Violation("SCH103", (*path, str(beside)), f"means nothing without {name}", f"add {name}", at_key=True)
+def _missing(
+    path: FieldPath, name: str, schema_path: list[str | int], schema: dict[str, object], value: object
+) -> Violation:
+    if schema_path[-1] == "dependencies":
+        needs = cast(dict[str, list[str]], schema["dependencies"])
+        beside = next(key for key in cast(dict[str, object], value) if name in needs.get(key, ()))
+        return Violation("SCH103", (*path, beside), f"means nothing without {name}", f"add {name}", at_key=True)
     properties = schema.get("properties")
     field = properties.get(name) if isinstance(properties, dict) else None
     description = field.get("description", "") if isinstance(field, dict) else ""

@@ -68,13 +68,21 @@ def _driver_targets(driver: KernelDriver, clusters: list[Cluster], findings: lis
     overridden = [
         set(override_clusters(driver, index, chosen, clusters, findings)) for index in range(len(driver.overrides))
     ]
-    variants: dict[tuple[int, ...], Variant] = {}
+    variants: dict[tuple[int, ...], Variant | None] = {}
     for cluster in chosen:
         applied = tuple(index for index, those in enumerate(overridden) if cluster in those)
         if applied not in variants:
-            variants[applied] = _variant(driver, applied)
-            findings += variant_findings(variants[applied])
-        yield Target(variants[applied], cluster)
+            variants[applied] = _sound_variant(driver, applied, findings)
+        if variant := variants[applied]:
+            yield Target(variant, cluster)
+
+
+def _sound_variant(driver: KernelDriver, applied: tuple[int, ...], findings: list[Finding]) -> Variant | None:
+    """The merged spec, or None if it is not one: compiling it would only repeat what is wrong."""
+    variant = _variant(driver, applied)
+    problems = list(_variant_findings(variant))
+    findings += problems
+    return None if problems else variant
 
 
 def _variant(driver: KernelDriver, applied: tuple[int, ...]) -> Variant:
@@ -84,14 +92,14 @@ def _variant(driver: KernelDriver, applied: tuple[int, ...]) -> Variant:
     return Variant(driver, applied, stages)
 
 
-def variant_findings(variant: Variant) -> Iterator[Finding]:
+def _variant_findings(variant: Variant) -> Iterator[Finding]:
     """What is wrong with a merged spec, at the override that made it so."""
     driver = variant.driver
     if variant.applied:
         whole = {**driver.document.value, "spec": variant.spec}  # type: ignore[dict-item]
         schema = spec_schema("KernelDriver")
         if not schema.is_valid(whole):
-            for violation in schema.violations(whole):
+            for violation in schema.violations(whole, lambda path: driver.document.raw(variant.place(path[1:])[0])):
                 yield _at(variant, violation.path[1:], violation.rule, violation.message, violation.fix)
             return
     names = [item.get("name") for item in variant.spec.get("kernelMappings", ()) if isinstance(item, dict)]  # type: ignore[union-attr]

@@ -106,7 +106,11 @@ def _rendered_clusters(output: str) -> Iterator[str]:
     except FileNotFoundError:
         return
     except NotADirectoryError:
-        raise Unusable(f"{output} is a file, and must be a folder", "give another --output, or move the file") from None
+        raise _not_a_folder(output) from None
+
+
+def _not_a_folder(output: str) -> Unusable:
+    return Unusable(f"{output} is a file, and must be a folder", "give another --output, or move the file")
 
 
 def _compare_cluster(
@@ -174,7 +178,11 @@ def _compare_file(
 ) -> FileChange | None:
     name, path = f"{cluster}/{file.path}", os.path.join(folder, file.path)
     if file.path not in present:
-        if os.path.isdir(path):
+        parent = file.path.partition("/")[0]
+        if parent in present:  # a link would lead the write out of the tree
+            message = "is a file or a link, and must be a folder"
+            obstacles.append(_obstacle(os.path.join(folder, parent), message, "move it away"))
+        elif os.path.isdir(path):
             obstacles.append(_obstacle(path, "is a folder, and must be a file", "move it away"))
         return FileChange(Kind.MISSING, name, new=file.content)
     old = _content(path)
@@ -213,7 +221,10 @@ def _obstacle(path: str, message: str, fix: str) -> Finding:
 @contextmanager
 def locked(output: str) -> Iterator[None]:
     """Holds the output folder for one run; another run on this machine waits."""
-    os.makedirs(output, exist_ok=True)
+    try:
+        os.makedirs(output, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise _not_a_folder(output) from None
     descriptor = os.open(output, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -49,8 +49,7 @@ def _name_problems(metadata: Mapping[str, object]) -> Iterator[Problem]:
         yield Problem(path, "the object has no name", "give it a name, or a generateName that the API server completes")
     if isinstance(name, str) and name and not is_dns1123_subdomain(name):
         yield Problem(path, f"{_shown(name)} is not a valid name", f"use {_SUBDOMAIN}")
-    # Something is appended to the prefix, so that it may end in a dash.
-    if isinstance(prefix, str) and prefix and not is_dns1123_subdomain(_without_last_dash(prefix)):
+    if isinstance(prefix, str) and prefix and not _starts_a_name(prefix):
         path = ("metadata", "generateName")
         yield Problem(path, f"{_shown(prefix)} is not the start of a valid name", f"use {_SUBDOMAIN}")
 
@@ -113,8 +112,11 @@ def _strings(value: object) -> dict[str, str]:
     return {key: text for key, text in _map(value).items() if isinstance(text, str)}
 
 
-def _without_last_dash(prefix: str) -> str:
-    return prefix[:-1] if len(prefix) > 1 and prefix.endswith("-") else prefix
+def _starts_a_name(prefix: str) -> bool:
+    # The API server checks the prefix, of which a last dash is forgiven, and then the name that it makes of it: the
+    # first 58 characters and five random ones.
+    forgiven = f"{prefix[:-2]}a" if len(prefix) > 1 and prefix.endswith("-") else prefix
+    return is_dns1123_subdomain(forgiven) and is_dns1123_subdomain(f"{prefix[:58]}bcdfg")
 
 
 def _bytes(text: str) -> int:

@@ -1,0 +1,284 @@
+"""What a person sees: streams, exit codes, colours, and the verbs beside render."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import schemas
+from renderer.version import __version__
+from tests.fleets import REPOSITORY, FleetFolder, run
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> FleetFolder:
+    folder = FleetFolder(tmp_path / "fleet")
+    folder.cluster("paris")
+    folder.driver("nic")
+    return folder
+
+
+def test_render_says_what_it_did_on_stderr_only(fleet: FleetFolder) -> None:
+    result = fleet.render()
+    assert result.stdout == ""
+    assert result.stderr == "rendered: 3 objects for 1 cluster; 4 files written\n"
+
+
+def test_paths_in_messages_can_be_opened_from_where_the_person_is(fleet: FleetFolder) -> None:
+    fleet.driver("nic", "version: 2.10")
+    assert run("render", "fleet", cwd=fleet.root.parent).stderr.startswith(
+        "fleet/drivers/nic.yaml:12:12: error[SCH102]"
+    )
+    assert run("render", cwd=fleet.root / "drivers").stderr.startswith("../drivers/nic.yaml:12:12: error[SCH102]")
+
+
+def test_a_finding_prints_like_a_compilers(fleet: FleetFolder) -> None:
+    fleet.driver("nic", "version: 2.10\nremovel: auto")
+    assert fleet.run("render").stderr == (
+        "drivers/nic.yaml:12:12: error[SCH102] spec.version: 2.10 is the number 2.1 to YAML\n"
+        '    fix: put it in quotes: "2.10"\n'
+        "drivers/nic.yaml:13:3: error[SCH101] spec.removel: unknown field\n"
+        "    fix: did you mean removal?\n"
+        "2 errors; nothing was written\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["render"], 0, "3 objects"),
+        (["render", "--check"], 1, "4 files differ"),
+        (["render", "--dry-run"], 0, "4 files differ"),
+        (["render", "--cluster", "pariss"], 2, "did you mean paris?"),
+        (["render", "nowhere"], 2, "there is no such folder"),
+        (["render", "--check", "--dry-run"], 2, "not allowed with argument"),
+        (["render", "--colour"], 2, "unrecognized arguments"),
+        (["render", "--output", "kmodgate.yaml"], 2, "must be a folder"),
+        (["rendr"], 2, "invalid choice"),
+        ([], 2, "required: VERB"),
+        (["--help"], 0, ""),
+        (["render", "--help"], 0, ""),
+        (["version"], 0, ""),
+        (["schema", "Nothing"], 2, "invalid choice"),
+        (["init", "driver", "No"], 2, "cannot be a name"),
+        (["init", "driver", "nic"], 2, "exists"),
+        (["init", "fleet", "."], 2, "is a fleet already"),
+        (["completion", "tcsh"], 2, "invalid choice"),
+    ],
+)
+def test_exit_codes(fleet: FleetFolder, arguments: list[str], code: int, words: str) -> None:
+    result = fleet.run(*arguments)
+    assert (result.returncode, "Traceback" in result.stderr) == (code, False)
+    assert words in result.stderr
+
+
+def test_outside_of_a_fleet_the_way_in_is_named(tmp_path: Path) -> None:
+    result = run("render", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "kmodgate init fleet" in result.stderr
+
+
+def test_a_fleet_without_specs_says_what_to_add(tmp_path: Path) -> None:
+    result = FleetFolder(tmp_path).run("render")
+    assert result.returncode == 2
+    assert "kmodgate init driver NAME" in result.stderr
+
+
+def test_a_full_disk_is_a_failure_of_the_environment(fleet: FleetFolder) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "renderer.cli", "schema", "KernelDriver"],
+        stdout=open("/dev/full", "w"),  # noqa: SIM115
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        check=False,
+    )
+    assert result.returncode == 3
+    assert "No space left on device" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(fleet: FleetFolder) -> None:
+    command = f"{sys.executable} -m renderer.cli schema KernelDriver | head -n 1; echo ${{PIPESTATUS[0]}}"
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment, check=False)
+    assert result.stdout == "{\n0\n"
+    assert result.stderr == ""
+
+
+def test_an_interrupt_ends_with_130(fleet: FleetFolder, tmp_path: Path) -> None:
+    os.mkfifo(fleet.root / "drivers" / "pipe")
+    script = "import os, signal, renderer.cli, renderer.commands.render as r\nr.load_fleet = lambda *a: os.kill(os.getpid(), signal.SIGINT)\nraise SystemExit(renderer.cli.main(['render']))"
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=fleet.root,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert result.returncode == 130
+    assert result.stderr == "kmodgate: interrupted; the same command finishes what was begun\n"
+
+
+def test_a_pipe_in_place_of_a_file_does_not_hang(fleet: FleetFolder) -> None:
+    os.mkfifo(fleet.root / "clusters" / "pipe.yaml")
+    result = fleet.run("render")
+    assert result.returncode == 2
+    assert "is not a regular file" in result.stderr
+
+
+ESCAPE = "\x1b["
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "colored"),
+    [
+        ([], {}, False),
+        (["--color", "always"], {}, True),
+        (["--color", "always"], {"NO_COLOR": "1"}, True),
+        ([], {"FORCE_COLOR": "1"}, True),
+        ([], {"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+        (["--color", "never"], {"FORCE_COLOR": "1"}, False),
+    ],
+)
+def test_colours_follow_the_choice_then_the_environment(
+    fleet: FleetFolder, arguments: list[str], environment: dict[str, str], colored: bool
+) -> None:
+    fleet.driver("nic", "version: 2.10")
+    assert (ESCAPE in fleet.run("render", *arguments, env=environment).stderr) is colored
+
+
+@pytest.mark.parametrize(("environment", "colored"), [({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False)])
+def test_a_terminal_gets_colours(fleet: FleetFolder, environment: dict[str, str], colored: bool) -> None:
+    fleet.driver("nic", "version: 2.10")
+    clean = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR")}
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "renderer.cli", "render"],
+        cwd=fleet.root,
+        stderr=terminal,
+        env={**clean, "PYTHONPATH": str(REPOSITORY), **environment},
+    )
+    os.close(terminal)
+    process.wait(timeout=30)
+    assert (ESCAPE in os.read(controller, 65536).decode()) is colored
+    os.close(controller)
+
+
+def test_control_characters_of_a_spec_do_not_reach_the_terminal(fleet: FleetFolder) -> None:
+    fleet.driver("nic", 'removal: "\\e[31mred"')
+    assert "\x1b" not in fleet.run("render").stderr
+
+
+def test_version_and_schemas_are_printed_to_stdout(tmp_path: Path) -> None:
+    assert run("version", cwd=tmp_path).stdout == f"kmodgate {__version__}\n"
+    assert run("schema", cwd=tmp_path).stdout.split() == sorted(schemas.KINDS)
+    for kind in schemas.KINDS:
+        schema = json.loads(run("schema", kind, cwd=tmp_path).stdout)
+        assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
+
+
+def test_a_new_fleet_renders_as_it_stands_and_grows(tmp_path: Path) -> None:
+    assert run("init", "fleet", "new", cwd=tmp_path).returncode == 0
+    fleet = FleetFolder(tmp_path / "new")
+    fleet.render()
+    assert fleet.run("init", "driver", "nic", "--driver-version", "1.0").returncode == 0
+    assert fleet.run("init", "cluster", "lyon", cwd=fleet.root / "drivers").returncode == 0
+    fleet.render()
+    module = fleet.object("lyon/nic/module-nic.yaml")
+    assert module["spec"]["moduleLoader"]["container"]["version"] == "1.0"
+    for spec in [*fleet.root.glob("*/*.yaml")]:
+        first = spec.read_text().splitlines()[0]
+        assert (spec.parent / first.removeprefix("# yaml-language-server: $schema=")).is_file()
+
+
+@pytest.mark.parametrize("name", ["1e3", "on", "123", "a.b"])
+def test_names_that_yaml_could_misread_are_written_safely(fleet: FleetFolder, name: str) -> None:
+    assert fleet.run("init", "driver", name).returncode == 0
+    assert fleet.run("init", "cluster", name).returncode == 0
+    fleet.render()
+
+
+def test_init_asks_for_a_version_on_a_terminal(fleet: FleetFolder) -> None:
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "renderer.cli", "init", "driver", "gpu"],
+        cwd=fleet.root,
+        stdin=terminal,
+        stderr=terminal,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )
+    os.write(controller, b"3.1\n")
+    assert process.wait(timeout=30) == 0
+    os.close(terminal)
+    os.close(controller)
+    assert '  version: "3.1"\n' in (fleet.root / "drivers/gpu.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["re"], "render"),
+        (["render", "--all"], "--allow-removal"),
+        (["render", "--color", "al"], "always"),
+        (["schema", "Clu"], "Cluster"),
+        (["init", "dr"], "driver"),
+    ],
+)
+def test_bash_completes_verbs_options_and_values(tmp_path: Path, words: list[str], expected: str) -> None:
+    script = run("completion", "bash", cwd=tmp_path).stdout
+    line = " ".join(f"'{word}'" for word in ["kmodgate", *words])
+    probe = f"{script}\nCOMP_WORDS=({line})\nCOMP_CWORD={len(words)}\n_kmodgate\necho ${{COMPREPLY[@]}}"
+    result = subprocess.run(["bash", "-c", probe], capture_output=True, text=True, check=False)
+    assert (result.stdout, result.stderr) == (f"{expected}\n", "")
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_accept_their_scripts(tmp_path: Path, shell: str) -> None:
+    script = run("completion", shell, cwd=tmp_path)
+    assert script.returncode == 0
+    for word in ("render", "allow-removal", "Cluster"):
+        assert word in script.stdout
+    binary = shutil.which(shell)
+    if binary is None:
+        pytest.skip(f"{shell} is not installed: its script was made, not run")
+    (tmp_path / "script").write_text(script.stdout)
+    result = subprocess.run([binary, "-n", str(tmp_path / "script")], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_plain_install_imports_no_server_and_help_imports_no_verb() -> None:
+    listing = "import sys; sys.argv = ['kmodgate', {!r}]; from renderer import cli\ntry: cli.main()\nexcept SystemExit: pass\nprint(' '.join(sys.modules), file=sys.stderr)"
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+
+    def modules(argument: str) -> set[str]:
+        command = [sys.executable, "-c", listing.format(argument)]
+        result = subprocess.run(command, capture_output=True, text=True, env=environment, cwd="/", check=False)
+        return set(result.stderr.splitlines()[-1].split())
+
+    assert not modules("render") & {"aiohttp", "kubernetes", "cryptography", "jsonschema", "ruamel", "hypothesis"}
+    assert not modules("--help") & {"yaml", "jsonschema_rs", "renderer.commands.render"}
+
+
+def test_the_generated_pages_are_up_to_date() -> None:
+    from renderer.docs import main
+
+    assert main(["--check"]) == 0
+
+
+def test_the_composed_schemas_are_up_to_date() -> None:
+    assert importlib.util.find_spec("schemas.compose") is not None
+    command = [sys.executable, "-m", "schemas.compose", "--check"]
+    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
