@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -275,6 +276,13 @@ def test_the_generated_pages_are_up_to_date() -> None:
     from renderer.docs import main
 
     assert main(["--check"]) == 0
+
+
+def test_every_error_id_has_its_line_in_the_docs_and_the_other_way_round() -> None:
+    sources = [path.read_text() for folder in ("policy", "renderer") for path in (REPOSITORY / folder).rglob("*.py")]
+    ids = {match for text in sources for match in re.findall(r'"([A-Z]{3}[0-9]{3})"', text)}
+    documented = re.findall(r"^\| ([A-Z]{3}[0-9]{3}) \|", (REPOSITORY / "docs/errors.md").read_text(), re.MULTILINE)
+    assert sorted(ids) == sorted(documented)
 
 
 def test_the_composed_schemas_are_up_to_date() -> None:

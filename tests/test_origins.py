@@ -1,0 +1,96 @@
+"""Any path of a manifest leads to the place in a spec that caused it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from policy.findings import FieldPath, Finding
+from renderer.compile.fleet import Compiler
+from renderer.fleet import targets
+from renderer.load import load_fleet
+from renderer.manifest import Manifest
+from tests.fleets import REPOSITORY, FleetFolder
+
+
+def manifests(root: Path) -> dict[str, list[Manifest]]:
+    fleet = load_fleet(root, root / "rendered")
+    findings: list[Finding] = []
+    clusters = Compiler(fleet, findings).clusters(targets(fleet, findings))
+    assert not findings
+    return {name: [manifest for _, manifest in placed] for name, placed in clusters.items()}
+
+
+def leaves(value: Any, path: FieldPath = ()) -> Iterator[tuple[FieldPath, Any]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from leaves(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from leaves(item, (*path, index))
+    else:
+        yield path, value
+
+
+@pytest.mark.parametrize("example", ["edge-fleet", "full-module", "sno-simple-kmod"])
+def test_every_leaf_of_every_manifest_has_an_origin_that_exists(example: str) -> None:
+    root = REPOSITORY / "examples" / example
+    texts: dict[str, list[str]] = {}
+    for found in manifests(root).values():
+        for manifest in found:
+            for path, _ in leaves(manifest.value):
+                origin = manifest.trace(path)
+                lines = texts.setdefault(origin.file, (root / origin.file).read_text().split("\n"))
+                assert 1 <= origin.line <= len(lines)
+                assert 1 <= origin.column <= len(lines[origin.line - 1]) + 1
+
+
+@pytest.mark.parametrize("example", ["edge-fleet", "full-module", "sno-simple-kmod"])
+def test_what_a_module_says_stands_at_its_origin(example: str) -> None:
+    root = REPOSITORY / "examples" / example
+    compared = 0
+    for found in manifests(root).values():
+        for manifest in (item for item in found if item.identity.kind == "Module"):
+            for path, value in leaves(manifest.value["spec"], ("spec",)):
+                origin = manifest.trace(path)
+                if origin.source not in ("driver", "override") or not isinstance(value, str) or len(value) < 3:
+                    continue
+                line = (root / origin.file).read_text().split("\n")[origin.line - 1]
+                if "dockerfileConfigMap" in path or path[-1] == "containerImage":  # a content hash has been appended
+                    continue
+                assert value in line, (path, value, line)
+                compared += 1
+    assert compared > 5
+
+
+def origin(fleet: FleetFolder, cluster: str, *path: str | int) -> tuple[str, int, int, str]:
+    module = next(item for item in manifests(fleet.root)[cluster] if item.identity.kind == "Module")
+    found = module.trace(path)
+    return found.file, found.line, found.column, found.source
+
+
+def test_driver_override_and_default_are_told_apart(tmp_path: Path) -> None:
+    fleet = FleetFolder(tmp_path)
+    fleet.cluster("paris")
+    fleet.cluster("lab", labels={"tier": "edge", "site": "lab"})
+    fleet.driver(
+        "nic",
+        "overrides:\n- clusters: {matchLabels: {site: lab}}\n  patch:\n    removal: auto\n    containerImage: lab/nic:1\n"
+        "    kernelMappings:\n    - {name: rt, literal: rt}\n    - {name: el9, containerImage: lab/el9:1}",
+    )
+    container = ("spec", "moduleLoader", "container")
+    file = "drivers/nic.yaml"
+    assert origin(fleet, "paris", *container, "containerImage") == (file, 9, 19, "driver")
+    assert origin(fleet, "lab", *container, "containerImage") == (file, 16, 23, "override")
+    assert origin(fleet, "lab", *container, "kernelMappings", 0, "literal") == (file, 18, 29, "override")
+    assert origin(fleet, "lab", *container, "kernelMappings", 1, "containerImage") == (file, 19, 37, "override")
+    assert origin(fleet, "lab", *container, "kernelMappings", 1, "regexp") == (file, 11, 25, "driver")
+    assert origin(fleet, "paris", *container, "modprobe", "dirName") == (file, 8, 3, "default")
+    assert origin(fleet, "paris", "spec", "moduleLoader", "serviceAccountName") == (file, 4, 1, "default")
+    assert origin(fleet, "paris", "metadata", "namespace") == (file, 6, 21, "driver")
+    removal = ("metadata", "annotations", "argocd.argoproj.io/sync-options")
+    assert origin(fleet, "lab", *removal) == (file, 15, 16, "override")
+    assert origin(fleet, "paris", *removal) == (file, 4, 1, "default")
