@@ -106,9 +106,8 @@ _HUB_MODULE = _tree("spec.moduleSpec")
 # -- walks: loops and no recursion, because how deep an object is nested is for its author to choose ----
 
 
-def _is_normal(module: dict[str, object], root: _Node) -> bool:
-    # Runs for every request: exact types and no call per value take a third less than the plain way.
-    nothing = _ANY
+def _is_normal(module: dict[str, object], root: _Node) -> bool:  # noqa: C901 - runs for every request, see below
+    # One loop with exact types and without a call per value takes a third less time than the plain way.
     pending: list[tuple[Any, _Node]] = [(module, root)]
     for value, node in pending:
         for key in node.defaults:
@@ -120,14 +119,14 @@ def _is_normal(module: dict[str, object], root: _Node) -> bool:
             if kind is str:
                 continue
             if kind is dict:
-                below = children[key] if key in children else nothing
+                below = children.get(key, _ANY)
                 if below is not _OPAQUE:
                     pending.append((child, below))
             elif kind is list:
-                items = children[key].items if key in children else nothing
+                items = children.get(key, _ANY).items or _ANY
                 for item in child:
                     if type(item) is dict:
-                        pending.append((item, items or nothing))
+                        pending.append((item, items))
             elif child is None:
                 return False
     return True

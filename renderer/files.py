@@ -31,6 +31,7 @@ class FleetFiles:
         self.root = root
         self._real_root = os.path.realpath(root)
         self._texts: dict[str, str] = {}
+        self._inside: dict[str, bool] = {}
 
     def text(self, name: str, *, limit: int) -> str:
         """A file's text, line ends as LF; `limit` in bytes. Raises Unreadable."""
@@ -55,19 +56,24 @@ class FleetFiles:
             raise Unreadable(f"cannot be read: {error.strerror}", "correct the path or the file") from None
 
     def _check(self, path: str, limit: int) -> None:
-        status = os.stat(path)
+        status = os.lstat(path)
+        if stat.S_ISLNK(status.st_mode) or not self._is_inside(os.path.dirname(path)):
+            if not self._is_inside(path):
+                raise Unreadable("leads out of the fleet through a symbolic link", "copy the file into the fleet")
+            status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
             raise Unreadable("is a folder, and must be a file", "name a file, or rename the folder")
         if not stat.S_ISREG(status.st_mode):
             raise Unreadable("is not a regular file", "name a regular file")
-        if not self._is_inside(path):
-            raise Unreadable("leads out of the fleet through a symbolic link", "copy the file into the fleet")
         if status.st_size > limit:
             raise Unreadable(f"is larger than {limit >> 20} MiB", "split it or make it smaller")
 
     def _is_inside(self, path: str) -> bool:
-        real = os.path.realpath(path)
-        return real.startswith(self._real_root + os.sep)
+        """Whether a path, its links followed, lies in the fleet; the same folders are asked for over and over."""
+        if path not in self._inside:
+            real = os.path.realpath(path)
+            self._inside[path] = real == self._real_root or real.startswith(self._real_root + os.sep)
+        return self._inside[path]
 
     def spec_names(self, excluded: tuple[Path, ...], findings: list[Finding]) -> Iterator[str]:
         """Every `*.yaml` and `*.yml` below the root, sorted, outside dot folders and the excluded ones."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from policy.findings import FieldPath
@@ -37,7 +38,7 @@ class Identity:
         return f"{self.kind} {where}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Manifest:
     """One object as a plain dict; `trace` maps any path in it to its origin.
 
@@ -51,7 +52,7 @@ class Manifest:
     trace: Callable[[FieldPath], Origin] = field(repr=False)
     shareable: bool = False
 
-    @property
+    @cached_property
     def identity(self) -> Identity:
         return identity_of(self.value)
 

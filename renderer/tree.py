@@ -200,7 +200,7 @@ def _unwanted(
     cluster: str, folder: str, wanted: Files, entries: dict[str, Entry], present: set[str]
 ) -> Iterator[FileChange]:
     for path in sorted(present - wanted.keys() - {INDEX}):
-        if path in entries or path.endswith(TEMPORARY):
+        if path in entries:
             yield FileChange(Kind.EXTRA, f"{cluster}/{path}", _content(os.path.join(folder, path)))
         elif path.endswith(_APPLIED_SUFFIXES):
             yield FileChange(Kind.FOREIGN, f"{cluster}/{path}", _content(os.path.join(folder, path)))
@@ -236,22 +236,23 @@ def locked(output: str) -> Iterator[None]:
 def write(change: Change) -> None:
     """Makes the tree as the specs want it. Only under `locked`; raises OSError when the disk does."""
     pending = [cluster for cluster in change.clusters if any(file.kind is not Kind.FOREIGN for file in cluster.files)]
-    journal_path = os.path.join(change.output, JOURNAL)
     others = _of_other_clusters(change)
+    disk = _Disk(change.output)
     if pending:
         journal = Journal(
             {**others.owned, **{cluster.cluster: cluster.owned for cluster in pending}},
             {**others.removals, **{item.cluster: [entry.name for entry in item.leaving] for item in pending}},
         )
-        _replace(journal_path, ownership.format_journal(journal), durable=True)
+        disk.put(JOURNAL, ownership.format_journal(journal), durable=True)
     for cluster in pending:
-        _write_files(change.output, cluster)
+        _write_files(disk, cluster)
     for cluster in pending:
-        _write_index(change.output, cluster)
+        _write_index(disk, cluster)
     if others.owned:
-        _replace(journal_path, ownership.format_journal(others), durable=True)
-    elif pending or change.journal is not None:
-        os.remove(journal_path)
+        disk.put(JOURNAL, ownership.format_journal(others), durable=True)
+    else:
+        disk.remove(JOURNAL)
+    disk.remove(TEMPORARY)
 
 
 def _of_other_clusters(change: Change) -> Journal:
@@ -262,52 +263,54 @@ def _of_other_clusters(change: Change) -> Journal:
     return Journal(owned, {cluster: names for cluster, names in old.removals.items() if cluster in owned})
 
 
-def _write_files(output: str, cluster: ClusterChange) -> None:
-    index = f"{cluster.cluster}/{INDEX}"
+def _write_files(disk: _Disk, cluster: ClusterChange) -> None:
     for change in cluster.files:
-        path = os.path.join(output, change.path)
-        if change.path == index or change.kind is Kind.FOREIGN:
+        if change.path == f"{cluster.cluster}/{INDEX}" or change.kind is Kind.FOREIGN:
             continue
         if change.kind is Kind.EXTRA:
-            _remove(path)
-            _remove_empty_folders(os.path.dirname(path), os.path.join(output, cluster.cluster))
+            disk.remove(change.path)
         else:
-            if change.kind is Kind.MISSING:
-                os.makedirs(os.path.dirname(path), exist_ok=True)
-            _replace(path, change.new)
+            disk.put(change.path, change.new)
 
 
-def _write_index(output: str, cluster: ClusterChange) -> None:
-    folder = os.path.join(output, cluster.cluster)
+def _write_index(disk: _Disk, cluster: ClusterChange) -> None:
+    path = f"{cluster.cluster}/{INDEX}"
     if cluster.owned:
-        _replace(os.path.join(folder, INDEX), ownership.format_index(cluster.owned.values()), durable=True)
+        disk.put(path, ownership.format_index(cluster.owned.values()), durable=True)
     else:
-        _remove(os.path.join(folder, INDEX))
-        _remove_empty_folders(folder, output)
+        disk.remove(path)
 
 
-def _replace(path: str, content: bytes, *, durable: bool = False) -> None:
-    """Puts a file in place as a whole: a reader sees the old one or the new one."""
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".{name}{TEMPORARY}")
-    with open(temporary, "wb") as file:
-        file.write(content)
-        if durable:
-            file.flush()
-            os.fsync(file.fileno())
-    os.replace(temporary, path)
+class _Disk:
+    """The output folder, changed one whole file at a time; paths are relative to it, with `/`."""
 
+    def __init__(self, output: str) -> None:
+        self._output = output
+        self._temporary = os.path.join(output, TEMPORARY)
+        self._folders = {""}
 
-def _remove(path: str) -> None:
-    with suppress(FileNotFoundError):
-        os.remove(path)
+    def put(self, path: str, content: bytes, *, durable: bool = False) -> None:
+        """Puts a file in place as a whole: a reader sees the old one or the new one."""
+        with open(self._temporary, "wb") as file:
+            file.write(content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        folder = path.rpartition("/")[0]
+        if folder not in self._folders:
+            os.makedirs(os.path.join(self._output, folder), exist_ok=True)
+            self._folders.add(folder)
+        os.replace(self._temporary, os.path.join(self._output, path))
 
-
-def _remove_empty_folders(folder: str, stop: str) -> None:
-    """Removes a folder and those above it, below `stop`, as long as they are empty."""
-    while len(folder) > len(stop):
-        try:
-            os.rmdir(folder)
-        except OSError:
-            return
-        folder = os.path.dirname(folder)
+    def remove(self, path: str) -> None:
+        """Removes a file, if it is there, and the folders that it leaves empty."""
+        with suppress(FileNotFoundError):
+            os.remove(os.path.join(self._output, path))
+        folder = path.rpartition("/")[0]
+        while folder:
+            try:
+                os.rmdir(os.path.join(self._output, folder))
+            except OSError:
+                return
+            self._folders.discard(folder)
+            folder = folder.rpartition("/")[0]

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias, cast
 
-JSON: TypeAlias = "None | bool | int | float | str | list[JSON] | dict[str, JSON]"
+JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 Schema: TypeAlias = dict[str, JSON]
 Definitions: TypeAlias = Mapping[str, Schema]
 
@@ -82,7 +82,8 @@ def adjusted(definitions: Definitions, group: str) -> Definitions:
     }
     if group != "kmodgate.io":
         template = definitions[CLAIM_TEMPLATE]
-        properties = {**_object(template["properties"]), "metadata": {"type": "object", "additionalProperties": False}}
+        closed: Schema = {"type": "object", "additionalProperties": False}
+        properties: Schema = {**_object(template["properties"]), "metadata": closed}
         changes[CLAIM_TEMPLATE] = {**template, "properties": properties}
     return {**definitions, **changes}
 
@@ -119,9 +120,9 @@ class Inliner:
         match key, value:
             case "properties", dict():
                 return {name: self._schema(_object(schema), trail) for name, schema in value.items()}
-            case ("items" | "additionalProperties"), dict():
+            case (("items" | "additionalProperties"), dict()):
                 return self._schema(value, trail)
-            case ("oneOf" | "anyOf" | "allOf"), list():
+            case (("oneOf" | "anyOf" | "allOf"), list()):
                 return [self._schema(_object(schema), trail) for schema in value]
             case "type", list() if not self._nulls:
                 return _without_null(value)

@@ -2,7 +2,8 @@
 
 Sources: k8s.io/apimachinery pkg/api/validation/objectmeta.go and generic.go, k8s.io/apiextensions-apiserver
 pkg/apiserver/schema/listtype/validation.go, and the CEL rule of the CustomResourceDefinition
-modules.kmm.sigs.x-k8s.io. Left out: owner references, finalizers and managed fields, which no person writes.
+modules.kmm.sigs.x-k8s.io. Left out is what no person writes: owner references, finalizers, managed fields, the
+generation.
 """
 
 from collections.abc import Iterator, Mapping
@@ -49,9 +50,16 @@ def _name_problems(metadata: Mapping[str, object]) -> Iterator[Problem]:
         yield Problem(path, "the object has no name", "give it a name, or a generateName that the API server completes")
     if isinstance(name, str) and name and not is_dns1123_subdomain(name):
         yield Problem(path, f"{_shown(name)} is not a valid name", f"use {_SUBDOMAIN}")
-    if isinstance(prefix, str) and prefix and not _starts_a_name(prefix):
+    if isinstance(prefix, str) and prefix and not _is_prefix(prefix, used=not name):
         path = ("metadata", "generateName")
         yield Problem(path, f"{_shown(prefix)} is not the start of a valid name", f"use {_SUBDOMAIN}")
+
+
+def _is_prefix(prefix: str, *, used: bool) -> bool:
+    # The API server forgives a last dash; when the prefix is used, it also checks what it makes of it, which is its
+    # first 58 characters and five random ones (k8s.io/apiserver pkg/storage/names/generate.go).
+    forgiven = f"{prefix[:-2]}a" if len(prefix) > 1 and prefix.endswith("-") else prefix
+    return is_dns1123_subdomain(forgiven) and (not used or is_dns1123_subdomain(f"{prefix[:58]}bcdfg"))
 
 
 def _namespace_problems(metadata: Mapping[str, object]) -> Iterator[Problem]:
@@ -110,13 +118,6 @@ def _map(value: object) -> Mapping[str, object]:
 
 def _strings(value: object) -> dict[str, str]:
     return {key: text for key, text in _map(value).items() if isinstance(text, str)}
-
-
-def _starts_a_name(prefix: str) -> bool:
-    # The API server checks the prefix, of which a last dash is forgiven, and then the name that it makes of it: the
-    # first 58 characters and five random ones.
-    forgiven = f"{prefix[:-2]}a" if len(prefix) > 1 and prefix.endswith("-") else prefix
-    return is_dns1123_subdomain(forgiven) and is_dns1123_subdomain(f"{prefix[:58]}bcdfg")
 
 
 def _bytes(text: str) -> int:

@@ -26,6 +26,7 @@ class Compiler:
         self.findings = findings
         self._sources: dict[Variant, Sources | None] = {}
         self._manifests: dict[tuple[Variant, Platform], list[Manifest]] = {}
+        self._modules: dict[Variant, Manifest] = {}
         self._unsupported: dict[tuple[Variant, Release], list[str]] = defaultdict(list)
 
     def clusters(self, targets: Iterable[Target]) -> dict[str, list[tuple[str, Manifest]]]:
@@ -58,10 +59,11 @@ class Compiler:
         key = (variant, platform)
         if key not in self._manifests:
             found = kmm.manifests(variant, sources, platform)
+            self._modules[variant] = module = found[-1]
+            self.findings.extend(_module_findings(variant, module))
             place = kmm.namespace_of(variant)
             found += [attached.manifest(variant, document, place) for document in sources.attached]
             self._manifests[key] = found
-            self.findings.extend(_module_findings(variant, found))
         return self._manifests[key]
 
     def _read(self, variant: Variant) -> Sources | None:
@@ -75,11 +77,8 @@ class Compiler:
 
     def _version_findings(self) -> Iterator[Finding]:
         for (variant, release), clusters in self._unsupported.items():
-            for manifests in (found for key, found in self._manifests.items() if key[0] is variant):
-                module = next((item for item in manifests if item.identity.kind == "Module"), None)
-                if module is not None:
-                    yield from _version_problems(module, release, clusters)
-                break
+            if variant in self._modules:
+                yield from _version_problems(self._modules[variant], release, clusters)
 
 
 def cluster_findings(clusters: Iterable[Cluster]) -> Iterator[Finding]:
@@ -119,17 +118,15 @@ def _version_problems(module: Manifest, release: Release, clusters: list[str]) -
         yield _at_origin(module, problem, "SCH106", f"{problem.message} ({listed(clusters, 3)})")
 
 
-def _module_findings(variant: Variant, manifests: list[Manifest]) -> Iterator[Finding]:
+def _module_findings(variant: Variant, module: Manifest) -> Iterator[Finding]:
     """What the API server would say of the Module, and what cannot be tagged by content."""
-    for manifest in manifests:
-        if manifest.identity.kind == "Module" and manifest.spec == variant.driver.document.file:
-            schema = module_schema()
-            if not schema.is_valid(manifest.value):
-                for violation in schema.violations(manifest.value):
-                    problem = Problem(violation.path, violation.message, violation.fix)
-                    yield _at_origin(manifest, problem, violation.rule, violation.message)
-            for problem in structure_findings(manifest.value):
-                yield _at_origin(manifest, problem, "SCH107", problem.message)
+    schema = module_schema()
+    if not schema.is_valid(module.value):
+        for violation in schema.violations(module.value):
+            problem = Problem(violation.path, violation.message, violation.fix)
+            yield _at_origin(module, problem, violation.rule, violation.message)
+    for problem in structure_findings(module.value):
+        yield _at_origin(module, problem, "SCH107", problem.message)
     if variant.spec.get("contentTag"):
         yield from _untaggable(variant)
 

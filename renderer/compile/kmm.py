@@ -21,7 +21,7 @@ _REMOVAL = {"confirm": argo.ASK_BEFORE_REMOVAL, "auto": "", "retain": argo.NEVER
 
 
 def manifests(variant: Variant, sources: Sources, platform: Platform) -> list[Manifest]:
-    """Every object of one driver on clusters of this platform, without the attached ones."""
+    """Every object of one driver on clusters of this platform, without the attached ones; the Module is the last."""
     spec, place = variant.spec, namespace_of(variant)
     result: list[Manifest] = []
     if spec["namespace"].get("manage", True):  # type: ignore[union-attr]
