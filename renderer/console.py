@@ -53,7 +53,7 @@ class Console:
     def progress(self, what: str, done: int, total: int) -> None:
         """How far a run is, on a terminal and only once it has taken more than a second."""
         if sys.stderr.isatty() and time.monotonic() - self._started > 1:
-            sys.stderr.write(f"\r\x1b[K{what}: {done} of {total} clusters")
+            sys.stderr.write(f"\r\x1b[K{what}: {done} of {total}")
             sys.stderr.flush()
             self._shown = True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -59,13 +59,15 @@ def find_root(start: Path) -> Path:
     )
 
 
-def load_fleet(root: Path, output: Path) -> Fleet:
+def load_fleet(root: Path, output: Path, progress: Callable[[str, int, int], None] = lambda *_: None) -> Fleet:
     """Every spec below the root, outside the output folder. Raises Refused with everything that is wrong."""
     findings: list[Finding] = []
     fleet = Fleet(FleetFiles(root))
-    for name in fleet.files.spec_names((output, root / "rendered"), findings):
+    names = list(fleet.files.spec_names((output, root / "rendered"), findings))
+    for number, name in enumerate(names, 1):
         for document in _documents(fleet.files, name, findings):
             _add(fleet, document, findings)
+        progress("files read", number, len(names))
     findings += _duplicate_names(fleet)
     if not findings and not fleet.drivers and not fleet.clusters:
         raise Unusable(

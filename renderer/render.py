@@ -38,7 +38,7 @@ def render_fleet(fleet: Fleet, progress: Callable[[str, int, int], None] = lambd
     files: dict[str, Files] = {}
     for number, (cluster, placed) in enumerate(sorted(manifests.items()), 1):
         files[cluster] = layout.files(placed)
-        progress("rendering", number, len(manifests))
+        progress("clusters rendered", number, len(manifests))
     return Rendered(files, found)
 
 

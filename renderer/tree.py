@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -219,21 +219,25 @@ def _obstacle(path: str, message: str, fix: str) -> Finding:
 
 
 @contextmanager
-def locked(output: str) -> Iterator[None]:
-    """Holds the output folder for one run; another run on this machine waits."""
+def locked(output: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Holds the output folder for one run; another run on this machine calls `waiting` and waits."""
     try:
         os.makedirs(output, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise _not_a_folder(output) from None
     descriptor = os.open(output, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
 
 
-def write(change: Change) -> None:
+def write(change: Change, progress: Callable[[str, int, int], None] = lambda *_: None) -> None:
     """Makes the tree as the specs want it. Only under `locked`; raises OSError when the disk does."""
     pending = [cluster for cluster in change.clusters if any(file.kind is not Kind.FOREIGN for file in cluster.files)]
     others = _of_other_clusters(change)
@@ -244,8 +248,9 @@ def write(change: Change) -> None:
             {**others.removals, **{item.cluster: [entry.name for entry in item.leaving] for item in pending}},
         )
         disk.put(JOURNAL, ownership.format_journal(journal), durable=True)
-    for cluster in pending:
+    for number, cluster in enumerate(pending, 1):
         _write_files(disk, cluster)
+        progress("clusters written", number, len(pending))
     for cluster in pending:
         _write_index(disk, cluster)
     if others.owned:

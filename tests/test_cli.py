@@ -64,6 +64,8 @@ def test_a_finding_prints_like_a_compilers(fleet: FleetFolder) -> None:
         (["render", "--check", "--dry-run"], 2, "not allowed with argument"),
         (["render", "--colour"], 2, "unrecognized arguments"),
         (["render", "--output", "kmodgate.yaml"], 2, "must be a folder"),
+        (["render", "--output", "."], 2, "holds the fleet itself"),
+        (["render", "--output", ".."], 2, "holds the fleet itself"),
         (["rendr"], 2, "invalid choice"),
         ([], 2, "required: VERB"),
         (["--help"], 0, ""),

@@ -290,12 +290,14 @@ def test_two_renders_at_once_do_not_mix(fleet: FleetFolder) -> None:
     descriptor = os.open(fleet.root / "rendered", os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     command = [sys.executable, "-m", "renderer.cli", "render"]
-    waiting = subprocess.Popen(command, cwd=fleet.root, env={**os.environ, "PYTHONPATH": str(REPOSITORY)})
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    waiting = subprocess.Popen(command, cwd=fleet.root, env=environment, stderr=subprocess.PIPE, text=True)
     time.sleep(1)
     assert waiting.poll() is None
     assert fleet.run("render", "--check").returncode == 1  # reads without the lock
     os.close(descriptor)
-    assert waiting.wait(timeout=30) == 0
+    assert "waiting for another render of rendered to end" in waiting.communicate(timeout=30)[1]
+    assert waiting.returncode == 0
     assert fleet.run("render", "--check").returncode == 0
 
 

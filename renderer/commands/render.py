@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from renderer.console import Console
-from renderer.errors import ExitCode, Refused
+from renderer.errors import ExitCode, Refused, Unusable
 from renderer.load import Fleet, find_root, load_fleet
 from renderer.removal import refused_removals
 from renderer.render import Rendered, check_names, render_fleet
@@ -40,18 +40,20 @@ def run(args: Namespace, console: Console) -> ExitCode:
     root = find_root(Path(args.fleet))
     output = Path(args.output) if args.output else _relative(root) / "rendered"
     console.base = _prefix(_relative(root))
-    fleet = load_fleet(root, output)
+    if root.resolve().is_relative_to(output.resolve()):
+        raise Unusable(f"--output {output} holds the fleet itself", "give a folder of its own, such as FLEET/rendered")
+    fleet = load_fleet(root, output, console.progress)
     check_names(fleet, args.cluster)
     rendered = render_fleet(fleet, console.progress)
     if args.check or args.dry_run:
         change = compare(rendered.files, str(output), args.cluster or None)
         return _show(change, fleet, rendered, args, console)
-    with locked(str(output)):
+    with locked(str(output), lambda: console.say(f"waiting for another render of {output} to end")):
         change = compare(rendered.files, str(output), args.cluster or None)
         refused = refused_removals(change, fleet, rendered.targets, args.allow_removal)
         if refused:
             raise Refused(refused, ExitCode.FINDINGS)
-        write(change)
+        write(change, console.progress)
     _say_result(change, rendered, args, console)
     return ExitCode.OK
 
