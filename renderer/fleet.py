@@ -34,7 +34,7 @@ class Variant:
         place, is_override = self.place(path)
         line, column = document.position(place)
         source = "default" if not document.has(place) else "override" if is_override else "driver"
-        return Origin(document.file, line, column, source)  # type: ignore[arg-type]
+        return Origin(document.file, line, column, source, place)  # type: ignore[arg-type]
 
     def place(self, path: FieldPath) -> tuple[FieldPath, bool]:
         """The path in the driver's document, and whether it lies in an override."""

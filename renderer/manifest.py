@@ -13,7 +13,7 @@ from renderer.specs import JsonMap
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The place in a file that caused a field of a manifest.
+    """The place in a file that caused a field of a manifest, as line and column and as a path in its document.
 
     `source` is `default` where the author said nothing: the place is then of the closest thing that was said.
     """
@@ -22,6 +22,7 @@ class Origin:
     line: int
     column: int
     source: Literal["driver", "override", "default", "attached"]
+    path: FieldPath
 
 
 @dataclass(frozen=True, slots=True)

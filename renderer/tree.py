@@ -43,6 +43,10 @@ class FileChange:
     old: bytes = field(default=b"", repr=False)
     new: bytes = field(default=b"", repr=False)
 
+    @property
+    def is_index(self) -> bool:
+        return self.path.endswith(f"/{INDEX}")
+
 
 @dataclass(slots=True)
 class ClusterChange:
@@ -73,9 +77,10 @@ class Change:
         return sorted(found, key=lambda change: change.path)
 
     @property
-    def writes(self) -> list[FileChange]:
-        """The differences that a render takes away: all but the files of others."""
-        return [change for change in self.files if change.kind is not Kind.FOREIGN]
+    def shown(self) -> list[FileChange]:
+        """The differences that a person wants to see: an index only where nothing else of its folder differs."""
+        busy = {change.path.partition("/")[0] for change in self.files if not change.is_index}
+        return [change for change in self.files if not change.is_index or change.path.partition("/")[0] not in busy]
 
 
 def compare(wanted: dict[str, Files], output: str, scope: list[str] | None = None) -> Change:
@@ -270,7 +275,7 @@ def _of_other_clusters(change: Change) -> Journal:
 
 def _write_files(disk: _Disk, cluster: ClusterChange) -> None:
     for change in cluster.files:
-        if change.path == f"{cluster.cluster}/{INDEX}" or change.kind is Kind.FOREIGN:
+        if change.is_index or change.kind is Kind.FOREIGN:
             continue
         if change.kind is Kind.EXTRA:
             disk.remove(change.path)

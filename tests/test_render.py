@@ -89,6 +89,17 @@ def test_the_service_account_is_named_after_the_driver_given_or_none(
     assert rendered == ([f"paris/nic/serviceaccount-{accounts}.yaml"] if accounts else [])
 
 
+def test_accounts_that_others_own_are_named_and_not_rendered(fleet: FleetFolder) -> None:
+    fleet.driver("nic", "serviceAccountName: theirs\ndevicePlugin: {container: {image: a:1}}")
+    path = fleet.root / "drivers/nic.yaml"
+    path.write_text(path.read_text().replace("{name: kmm-tests}", "{name: kmm-tests, manage: false}"))
+    fleet.render()
+    assert fleet.object(MODULE)["spec"]["moduleLoader"]["serviceAccountName"] == "theirs"
+    assert [name for name in fleet.files() if "serviceaccount" in name] == [
+        "paris/nic/serviceaccount-nic-device-plugin.yaml"
+    ]
+
+
 def test_a_plugin_has_an_account_of_its_own(fleet: FleetFolder) -> None:
     plugin = module(fleet, "devicePlugin: {container: {image: a:1}}")["spec"]["devicePlugin"]
     assert plugin["serviceAccountName"] == "nic-device-plugin"
@@ -173,6 +184,16 @@ def test_content_tag_changes_the_tag_when_what_is_built_changes(fleet: FleetFold
         {"b": "buildArgs: {A: '1'}", "s": "secrets: [s]", "d": "dockerfile: ./Dockerfile"}[change[0]], change
     )  # fmt: skip
     assert container(fleet, changed)["containerImage"] != first
+
+
+def test_content_tag_leaves_an_image_alone_that_no_mapping_uses(fleet: FleetFolder) -> None:
+    fleet.driver("nic", f"contentTag: true\n{SIGN}")
+    path = fleet.root / "drivers/nic.yaml"
+    path.write_text(path.read_text().replace("regexp: ", "containerImage: 'own:1', regexp: "))
+    fleet.render()
+    rendered = fleet.object(MODULE)["spec"]["moduleLoader"]["container"]
+    assert rendered["containerImage"] == "quay.io/acme/nic:1.0"
+    assert rendered["kernelMappings"][0]["containerImage"].startswith("own:1-")
 
 
 def test_content_tag_leaves_a_mapping_alone_that_is_not_built(fleet: FleetFolder) -> None:

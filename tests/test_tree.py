@@ -39,7 +39,7 @@ def test_only_changed_files_are_written(fleet: FleetFolder) -> None:
     kept = fleet.root / "rendered/paris/gpu/module-gpu.yaml"
     before = kept.stat().st_mtime_ns
     fleet.driver("nic", "removal: auto")
-    assert "4 files written" in fleet.render().stderr  # a Module and an index for each cluster
+    assert "2 files written" in fleet.render().stderr
     assert kept.stat().st_mtime_ns == before
 
 
@@ -58,6 +58,13 @@ def test_check_lists_missing_changed_and_extra_files_with_a_diff_and_writes_noth
     assert "-        moduleName: edited\n+        moduleName: dummy\n" in result.stdout
     assert "3 files differ from the specs: 1 missing, 1 changed, 1 extra" in result.stderr
     assert fleet.files() == before
+
+
+def test_an_index_alone_that_lags_is_drift_too(fleet: FleetFolder) -> None:
+    (fleet.root / "rendered/paris/.index").unlink()
+    result = fleet.run("render", "--check")
+    assert result.returncode == 1
+    assert result.stdout == "missing: rendered/paris/.index\n"
 
 
 def test_dry_run_shows_the_same_and_succeeds(fleet: FleetFolder) -> None:

@@ -7,6 +7,7 @@ Pod Security Admission; OpenShift, pod security label synchronisation.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from policy.documents import Json
 from renderer.compile import argo
@@ -52,17 +53,31 @@ def scc_binding(account: str, namespace: str, scc: str) -> JsonMap:
     }
 
 
-def account_names(driver: str, spec: JsonMap) -> Iterator[tuple[str, str]]:
-    """Where the driver's pods get their account from, and its name; an empty one is none.
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The ServiceAccount of some of a driver's pods; an empty name is none.
 
-    The first is the spec's key of the pods: `""` for those that load, `devicePlugin`, `dra`.
+    `pods` is the key of the spec that they are described under: empty for those that load, `devicePlugin`, `dra`.
+    `is_named` is whether the author named it, rather than leaving that to us.
     """
+
+    pods: str
+    name: str
+    is_named: bool
+
+
+def accounts(driver: str, spec: JsonMap) -> Iterator[Account]:
+    """The accounts of all pods of a driver."""
     if "modprobe" in spec:
-        yield "", str(spec.get("serviceAccountName", driver))
+        yield _account("", spec, driver)
     for key, suffix in (("devicePlugin", "device-plugin"), ("dra", "dra")):
         pods = spec.get(key)
         if isinstance(pods, dict):
-            yield key, str(pods.get("serviceAccountName", f"{driver}-{suffix}"))
+            yield _account(key, pods, f"{driver}-{suffix}")
+
+
+def _account(pods: str, level: JsonMap, default: str) -> Account:
+    return Account(pods, str(level.get("serviceAccountName", default)), "serviceAccountName" in level)
 
 
 def _metadata(kind: str, name: str, namespace: str) -> JsonMap:

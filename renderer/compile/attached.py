@@ -33,4 +33,4 @@ def manifest(variant: Variant, document: Document, namespace: str) -> Manifest:
 
 def _origin(document: Document, path: FieldPath) -> Origin:
     line, column = document.position(path)
-    return Origin(document.file, line, column, "attached" if document.has(path) else "default")
+    return Origin(document.file, line, column, "attached" if document.has(path) else "default", path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from policy.findings import Finding
+from policy.findings import Finding, format_path
 from renderer.manifest import Identity, Manifest
 
 SHARED_FOLDER = "cluster"
@@ -40,7 +40,7 @@ def _disagreements(cluster: str, identity: Identity, group: list[Manifest]) -> I
             f"{identity} on cluster {cluster} is {same} in {there.file}:{there.line}",
             "rename one of the two, or keep it in one driver only",
             object=f"KernelDriver {other.driver}",
-            field="metadata.name" if here.source == "attached" else "",
+            field=format_path(here.path),
             file=here.file,
             line=here.line,
             column=here.column,

@@ -36,14 +36,10 @@ def with_content_tags(spec: JsonMap) -> JsonMap:
     """The spec with a content hash in the tag of every image that is built or signed."""
     common = _inputs(spec)
     result = dict(spec)
-    if common and "containerImage" in spec:
-        result["containerImage"] = _tagged(str(spec["containerImage"]), common)
-    mappings = spec.get("kernelMappings")
-    result["kernelMappings"] = [
-        _with_tag(mapping, str(spec.get("containerImage", "")), common)
-        for mapping in (mappings if isinstance(mappings, list) else [])
-        if isinstance(mapping, dict)
-    ]
+    mappings = _mappings(spec)
+    if common and any(not (mapping.get("containerImage") or _inputs(mapping)) for mapping in mappings):
+        result["containerImage"] = _tagged(str(spec.get("containerImage", "")), common)
+    result["kernelMappings"] = [_with_tag(item, str(spec.get("containerImage", "")), common) for item in mappings]
     return result
 
 
@@ -53,6 +49,11 @@ def _with_tag(mapping: JsonMap, image: str, common: list[Json]) -> Json:
     if not image or not (common or own):
         return mapping
     return {**mapping, "containerImage": _tagged(image, common + own)}
+
+
+def _mappings(spec: JsonMap) -> list[JsonMap]:
+    mappings = spec.get("kernelMappings")
+    return [item for item in mappings if isinstance(item, dict)] if isinstance(mappings, list) else []
 
 
 def _inputs(level: JsonMap) -> list[Json]:
@@ -74,11 +75,10 @@ def has_tag(image: str) -> bool:
 def built_images(spec: JsonMap) -> list[tuple[tuple[str | int, ...], str]]:
     """Spec path and reference of every image that is built or signed, as its author wrote it."""
     found: list[tuple[tuple[str | int, ...], str]] = []
-    mappings = spec.get("kernelMappings")
     common = bool(_inputs(spec))
     inherited = False
-    for index, mapping in enumerate(mappings if isinstance(mappings, list) else []):
-        if not isinstance(mapping, dict) or not (common or _inputs(mapping)):
+    for index, mapping in enumerate(_mappings(spec)):
+        if not (common or _inputs(mapping)):
             continue
         if mapping.get("containerImage"):
             found.append((("kernelMappings", index, "containerImage"), str(mapping["containerImage"])))

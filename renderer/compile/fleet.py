@@ -155,7 +155,7 @@ def _at_origin(manifest: Manifest, problem: Problem, rule: str, message: str) ->
         message,
         problem.fix,
         object=str(manifest.identity),
-        field=format_path(problem.path),
+        field=format_path(origin.path),
         file=origin.file,
         line=origin.line,
         column=origin.column,

@@ -23,13 +23,14 @@ _REMOVAL = {"confirm": argo.ASK_BEFORE_REMOVAL, "auto": "", "retain": argo.NEVER
 def manifests(variant: Variant, sources: Sources, platform: Platform) -> list[Manifest]:
     """Every object of one driver on clusters of this platform, without the attached ones; the Module is the last."""
     spec, place = variant.spec, namespace_of(variant)
+    managed = bool(spec["namespace"].get("manage", True))  # type: ignore[union-attr]
     result: list[Manifest] = []
-    if spec["namespace"].get("manage", True):  # type: ignore[union-attr]
+    if managed:
         result.append(_shared(variant, access.namespace(place, platform), ("namespace", "name")))
-    for key, account in access.account_names(variant.driver.name, spec):
-        if account:
-            path = (key, "serviceAccountName") if key else ("serviceAccountName",)
-            result += (_shared(variant, value, path) for value in _access(account, place, spec, platform))
+    for account in access.accounts(variant.driver.name, spec):
+        if account.name and (managed or not account.is_named):
+            path = (account.pods, "serviceAccountName") if account.pods else ("serviceAccountName",)
+            result += (_shared(variant, value, path) for value in _access(account.name, place, spec, platform))
     result += _dockerfile_config_maps(variant, sources, place)
     result.append(_manifest(variant, module(variant, sources), _module_trace(variant)))
     return result
@@ -62,13 +63,13 @@ def namespace_of(variant: Variant) -> str:
 def _prepared(variant: Variant, sources: Sources) -> JsonMap:
     """The spec in KMM's own terms: what is ours has become what the table of fields knows."""
     driver, spec = variant.driver.name, dict(variant.spec)
-    for key, account in access.account_names(driver, spec):
-        if key:
-            spec[key] = {**_map(spec[key]), "serviceAccountName": account}
-        else:
-            spec["serviceAccountName"] = account
-        if not account:
-            _map(spec[key] if key else spec).pop("serviceAccountName")
+    for account in access.accounts(driver, spec):
+        level = spec if not account.pods else dict(_map(spec[account.pods]))
+        level["serviceAccountName"] = account.name
+        if not account.name:
+            del level["serviceAccountName"]
+        if account.pods:
+            spec[account.pods] = level
     spec["build"] = content.with_config_maps(spec.get("build"), driver, sources.dockerfiles)
     if "modprobe" in spec:
         spec["modprobe"] = {"dirName": "/opt", **_map(spec["modprobe"])}
@@ -143,7 +144,7 @@ def _metadata_origin(variant: Variant, path: FieldPath) -> Origin:
     """Labels and the name of the driver's own metadata; what is the same for every Module is a default there."""
     document = variant.driver.document
     line, column = document.position(path if path[:1] == ("metadata",) else ("metadata",))
-    return Origin(document.file, line, column, "driver" if document.has(path) else "default")
+    return Origin(document.file, line, column, "driver" if document.has(path) else "default", path)
 
 
 def _constant(variant: Variant, path: FieldPath) -> Callable[[FieldPath], Origin]:

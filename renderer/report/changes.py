@@ -28,12 +28,12 @@ _WORDS = {
 
 def print_change(change: Change, console: Console, base: str) -> None:
     """Every file that differs, then the differences; `base` is put before the paths."""
-    files = change.files
+    files = change.shown
     for file in files:
         style = _STYLES[file.kind]
         console.data(f"{console.paint(_WORDS[file.kind], style, stream=sys.stdout)}: {base}{file.path}\n")
     for file in files:
-        if file.kind is not Kind.INTERRUPTED:
+        if file.kind is not Kind.INTERRUPTED and not file.is_index:
             console.data(_diff(file, console, base))
 
 
@@ -63,7 +63,7 @@ def _paint_line(line: str, console: Console) -> str:
 
 def summary(change: Change) -> str:
     """`2 files to write, 1 to delete`: what a render would do, or has done, in a few words."""
-    counts = Counter(file.kind for file in change.writes)
+    counts = Counter(file.kind for file in change.shown)
     written, deleted = counts[Kind.MISSING] + counts[Kind.CHANGED], counts[Kind.EXTRA]
     parts = [f"{written} {'file' if written == 1 else 'files'} written"] if written else []
     parts += [f"{deleted} deleted"] if deleted else []
@@ -72,7 +72,7 @@ def summary(change: Change) -> str:
 
 def drift(change: Change) -> str:
     """`3 files differ from the specs: 1 missing, 2 changed`."""
-    counts = Counter(Kind.EXTRA if file.kind is Kind.FOREIGN else file.kind for file in change.files)
+    counts = Counter(Kind.EXTRA if file.kind is Kind.FOREIGN else file.kind for file in change.shown)
     total = sum(counts.values()) - counts[Kind.INTERRUPTED]
     parts = [f"{counts[kind]} {kind}" for kind in (Kind.MISSING, Kind.CHANGED, Kind.EXTRA) if counts[kind]]
     return f"{total} {'file differs' if total == 1 else 'files differ'} from the specs" + (

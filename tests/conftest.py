@@ -1,0 +1,61 @@
+"""What the tests share: the option that accepts golden trees, the examples and their trees, the command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+CASES = ROOT / "tests" / "cases"
+EXAMPLES = sorted(marker.parent.name for marker in ROOT.glob("examples/*/kmodgate.yaml"))
+
+Kmodgate = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden", action="store_true", help="take what the examples render to as the golden trees"
+    )
+
+
+@pytest.fixture(scope="session")
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    """Whether golden trees are to be written before they are compared."""
+    return bool(request.config.getoption("--update-golden"))
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def kmodgate() -> Kmodgate:
+    """Runs the command as its users do, in a process of its own: `kmodgate("render", fleet)`."""
+
+    def run(*arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "renderer.cli", *map(str, arguments)],
+            cwd=cwd,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+def golden_modules(name: str) -> Iterator[tuple[str, dict]]:
+    """Path and object of every Module of an example's golden tree."""
+    for path in sorted((CASES / name).glob("*/*/module-*.yaml")):
+        yield path.relative_to(CASES / name).as_posix(), yaml.safe_load(path.read_text(encoding="utf-8"))

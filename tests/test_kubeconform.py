@@ -1,0 +1,71 @@
+"""The golden trees as kubeconform sees them: strictly, without network, and with nothing skipped."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import CASES, EXAMPLES, ROOT, golden_modules
+
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("KUBECONFORM"), reason="KUBECONFORM names no program: `make test` builds it from tests/tools"
+)
+
+Kubeconform = Callable[[Path], subprocess.CompletedProcess[str]]
+
+_LAYOUT = "{{.Group}}/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json"
+
+
+@pytest.fixture(scope="module")
+def kubeconform(tmp_path_factory: pytest.TempPathFactory) -> Kubeconform:
+    """Runs kubeconform over a folder, with our own schemas and those of Kubernetes' kinds."""
+    kubernetes = tmp_path_factory.mktemp("schemas")
+    subprocess.run([sys.executable, "-m", "schemas.compose", "--kubeconform", kubernetes], cwd=ROOT, check=True)
+    locations = [f"-schema-location={folder}/{_LAYOUT}" for folder in (ROOT / "schemas", kubernetes)]
+
+    def run(folder: Path) -> subprocess.CompletedProcess[str]:
+        command = [os.environ["KUBECONFORM"], "-strict", "-summary", "-output=json", *locations, folder]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    return run
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_file_of_a_golden_tree_is_valid(name: str, kubeconform: Kubeconform) -> None:
+    files = list((CASES / name).rglob("*.yaml"))
+
+    result = kubeconform(CASES / name)
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert json.loads(result.stdout) == {
+        "resources": [],
+        "summary": {"valid": len(files), "invalid": 0, "errors": 0, "skipped": 0},
+    }
+
+
+def test_a_module_with_an_unknown_field_is_invalid(tmp_path: Path, kubeconform: Kubeconform) -> None:
+    _, module = next(golden_modules("full-module"))
+    module["spec"]["nodeSelector"] = {"example.com/pool": "nics"}
+    (tmp_path / "module.yaml").write_text(yaml.safe_dump(module), encoding="utf-8")
+
+    result = kubeconform(tmp_path)
+
+    assert result.returncode == 1
+    assert json.loads(result.stdout)["summary"] == {"valid": 0, "invalid": 1, "errors": 0, "skipped": 0}
+    assert "nodeSelector" in result.stdout
+
+
+def test_a_kind_without_a_schema_is_an_error(tmp_path: Path, kubeconform: Kubeconform) -> None:
+    (tmp_path / "pod.yaml").write_text("apiVersion: acme.example.com/v1\nkind: Unknown\nmetadata: {name: a}\n")
+
+    result = kubeconform(tmp_path)
+
+    assert result.returncode == 1
+    assert json.loads(result.stdout)["summary"]["errors"] == 1
