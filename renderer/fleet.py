@@ -59,14 +59,21 @@ class Target:
 
 def targets(fleet: Fleet, findings: list[Finding]) -> list[Target]:
     """Every target, by cluster and driver name; what is wrong with selectors and overrides goes to `findings`."""
-    found = [target for driver in fleet.drivers for target in _driver_targets(driver, fleet.clusters, findings)]
+    unmatched: list[Finding] = []
+    found = [
+        target for driver in fleet.drivers for target in _driver_targets(driver, fleet.clusters, findings, unmatched)
+    ]
+    if fleet.is_whole:
+        findings += unmatched
     return sorted(found, key=lambda target: (target.cluster.name, target.variant.driver.name))
 
 
-def _driver_targets(driver: KernelDriver, clusters: list[Cluster], findings: list[Finding]) -> Iterator[Target]:
-    chosen = driver_clusters(driver, clusters, findings)
+def _driver_targets(
+    driver: KernelDriver, clusters: list[Cluster], findings: list[Finding], unmatched: list[Finding]
+) -> Iterator[Target]:
+    chosen = driver_clusters(driver, clusters, unmatched)
     overridden = [
-        set(override_clusters(driver, index, chosen, clusters, findings)) for index in range(len(driver.overrides))
+        set(override_clusters(driver, index, chosen, clusters, unmatched)) for index in range(len(driver.overrides))
     ]
     variants: dict[tuple[int, ...], Variant | None] = {}
     for cluster in chosen:

@@ -14,7 +14,7 @@ from policy.documents import MAX_BYTES, Document, parse
 from policy.findings import FieldPath, Finding, format_path
 from policy.schema import Schema, Violation
 from renderer import inventory
-from renderer.errors import Refused, Unusable
+from renderer.errors import Unusable
 from renderer.files import MARKER, FleetFiles, Unreadable, resolve
 from renderer.specs import (
     Cluster,
@@ -36,9 +36,13 @@ _ONLY_COMMENTS = re.compile(r"(?:\s|#.*|---)*")
 
 @dataclass(slots=True)
 class Fleet:
-    """All specs of one repository; `files` reads what they refer to."""
+    """All specs of one repository; `files` reads what they refer to.
+
+    `is_whole` is false when some file or spec could not be used: a selector that matches nothing may then be right.
+    """
 
     files: FleetFiles
+    is_whole: bool = True
     drivers: list[KernelDriver] = field(default_factory=list)
     clusters: list[Cluster] = field(default_factory=list)
 
@@ -59,23 +63,26 @@ def find_root(start: Path) -> Path:
     )
 
 
-def load_fleet(root: Path, output: Path, progress: Callable[[str, int, int], None] = lambda *_: None) -> Fleet:
-    """Every spec below the root, outside the output folder. Raises Refused with everything that is wrong."""
-    findings: list[Finding] = []
+def load_fleet(
+    root: Path, output: Path, findings: list[Finding], progress: Callable[[str, int, int], None] = lambda *_: None
+) -> Fleet:
+    """Every spec below the root, outside the output folder; what cannot be used goes to `findings`.
+
+    Raises Unusable for a fleet without any spec.
+    """
+    found: list[Finding] = []
     fleet = Fleet(FleetFiles(root))
-    names = list(fleet.files.spec_names((output, root / "rendered"), findings))
+    names = list(fleet.files.spec_names((output, root / "rendered"), found))
     for number, name in enumerate(names, 1):
-        for document in _documents(fleet.files, name, findings):
-            _add(fleet, document, findings)
+        for document in _documents(fleet.files, name, found):
+            _add(fleet, document, found)
         progress("files read", number, len(names))
-    findings += _duplicate_names(fleet)
-    if not findings and not fleet.drivers and not fleet.clusters:
-        raise Unusable(
-            f"{root}: the fleet holds no spec",
-            "add a driver and a cluster: kmodgate init driver NAME, kmodgate init cluster NAME",
-        )
-    if findings:
-        raise Refused(findings)
+    found += _duplicate_names(fleet)
+    if not found and not fleet.drivers and not fleet.clusters:
+        fix = "add a driver and a cluster: kmodgate init driver NAME, kmodgate init cluster NAME"
+        raise Unusable(f"{root}: the fleet holds no spec", fix)
+    fleet.is_whole = not found
+    findings += found
     return fleet
 
 

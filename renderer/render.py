@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from policy.findings import Finding, sort_findings
+from policy.findings import Finding
 from renderer.compile.fleet import Compiler, cluster_findings
 from renderer.errors import Refused, Unusable
 from renderer.fleet import Target, targets
@@ -27,13 +27,18 @@ class Rendered:
         return sum(len(files) for files in self.files.values())
 
 
-def render_fleet(fleet: Fleet, progress: Callable[[str, int, int], None] = lambda *_: None) -> Rendered:
-    """The whole fleet, compiled. Raises Refused with everything that is wrong with any of its specs."""
-    findings: list[Finding] = list(cluster_findings(fleet.clusters))
+def render_fleet(
+    fleet: Fleet, findings: list[Finding], progress: Callable[[str, int, int], None] = lambda *_: None
+) -> Rendered:
+    """The whole fleet, compiled.
+
+    Raises Refused with everything that is wrong with any of its specs: the findings of loading, and its own.
+    """
+    findings += cluster_findings(fleet.clusters)
     found = targets(fleet, findings)
     manifests = Compiler(fleet, findings).clusters(found)
     if findings:
-        raise Refused(sort_findings(findings))
+        raise Refused(findings)
     layout = Layout()
     files: dict[str, Files] = {}
     for number, (cluster, placed) in enumerate(sorted(manifests.items()), 1):

@@ -17,8 +17,8 @@ from tests.fleets import REPOSITORY, FleetFolder
 
 
 def manifests(root: Path) -> dict[str, list[Manifest]]:
-    fleet = load_fleet(root, root / "rendered")
     findings: list[Finding] = []
+    fleet = load_fleet(root, root / "rendered", findings)
     clusters = Compiler(fleet, findings).clusters(targets(fleet, findings))
     assert not findings
     return {name: [manifest for _, manifest in placed] for name, placed in clusters.items()}

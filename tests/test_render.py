@@ -364,6 +364,25 @@ def test_bytes_that_are_not_utf_8_folders_and_links_are_reported(fleet: FleetFol
         assert f"clusters/{name}: error[SCH001]" in found
 
 
+def test_the_errors_of_all_files_are_reported_in_one_run(fleet: FleetFolder) -> None:
+    fleet.driver("nic", "version: 2.10")
+    fleet.driver("gpu", "build: {dockerfile: ./missing}")
+    fleet.write("clusters/zz.yaml", "apiVersion: kmodgate.io/v1alpha1\n\tkind: Cluster\n")
+    assert [line.split(" error")[0] for line in errors(fleet)] == [
+        "clusters/zz.yaml:2:1:",
+        "drivers/gpu.yaml:12:23:",
+        "drivers/nic.yaml:12:12:",
+    ]
+
+
+def test_a_broken_cluster_spec_does_not_make_selectors_wrong(fleet: FleetFolder) -> None:
+    fleet.write(
+        "clusters/lab.yaml", "apiVersion: kmodgate.io/v1alpha1\nkind: Cluster\nmetadata: {name: lab}\nspec: {}\n"
+    )
+    fleet.driver("nic", clusters="{names: [lab]}")
+    assert [line for line in errors(fleet) if "REF001" in line] == []
+
+
 def test_two_specs_of_one_name_are_an_error_that_names_both(fleet: FleetFolder) -> None:
     fleet.driver("nic")
     fleet.write("other/nic.yaml", (fleet.root / "drivers/nic.yaml").read_text())

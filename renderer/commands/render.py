@@ -6,6 +6,7 @@ import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from policy.findings import Finding
 from renderer.console import Console
 from renderer.errors import ExitCode, Refused, Unusable
 from renderer.load import Fleet, find_root, load_fleet
@@ -42,9 +43,10 @@ def run(args: Namespace, console: Console) -> ExitCode:
     console.base = _prefix(_relative(root))
     if root.resolve().is_relative_to(output.resolve()):
         raise Unusable(f"--output {output} holds the fleet itself", "give a folder of its own, such as FLEET/rendered")
-    fleet = load_fleet(root, output, console.progress)
+    findings: list[Finding] = []
+    fleet = load_fleet(root, output, findings, console.progress)
+    rendered = render_fleet(fleet, findings, console.progress)
     check_names(fleet, args.cluster)
-    rendered = render_fleet(fleet, console.progress)
     if args.check or args.dry_run:
         change = compare(rendered.files, str(output), args.cluster or None)
         return _show(change, fleet, rendered, args, console)
