@@ -9,7 +9,7 @@ from policy.findings import FieldPath, Finding
 from renderer.load import Fleet, finding_at, spec_schema
 from renderer.manifest import Origin
 from renderer.overrides import merge, trace
-from renderer.selectors import driver_clusters, override_clusters
+from renderer.selectors import Clusters, driver_clusters, override_clusters
 from renderer.specs import Cluster, JsonMap, KernelDriver
 
 
@@ -60,20 +60,19 @@ class Target:
 def targets(fleet: Fleet, findings: list[Finding]) -> list[Target]:
     """Every target, by cluster and driver name; what is wrong with selectors and overrides goes to `findings`."""
     unmatched: list[Finding] = []
-    found = [
-        target for driver in fleet.drivers for target in _driver_targets(driver, fleet.clusters, findings, unmatched)
-    ]
+    clusters = Clusters(fleet.clusters)
+    found = [target for driver in fleet.drivers for target in _driver_targets(driver, clusters, findings, unmatched)]
     if fleet.is_whole:
         findings += unmatched
     return sorted(found, key=lambda target: (target.cluster.name, target.variant.driver.name))
 
 
 def _driver_targets(
-    driver: KernelDriver, clusters: list[Cluster], findings: list[Finding], unmatched: list[Finding]
+    driver: KernelDriver, clusters: Clusters, findings: list[Finding], unmatched: list[Finding]
 ) -> Iterator[Target]:
     chosen = driver_clusters(driver, clusters, unmatched)
     overridden = [
-        set(override_clusters(driver, index, chosen, clusters, unmatched)) for index in range(len(driver.overrides))
+        override_clusters(driver, index, chosen, clusters, unmatched) for index in range(len(driver.overrides))
     ]
     variants: dict[tuple[int, ...], Variant | None] = {}
     for cluster in chosen:

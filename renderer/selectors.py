@@ -12,27 +12,40 @@ from renderer.specs import Cluster, ClusterSelector, KernelDriver, Requirement
 from renderer.wording import listed
 
 
-def driver_clusters(driver: KernelDriver, clusters: list[Cluster], findings: list[Finding]) -> list[Cluster]:
+class Clusters:
+    """The clusters of a fleet; what a selector matches is worked out once, since many drivers share one."""
+
+    def __init__(self, clusters: list[Cluster]) -> None:
+        self.all = clusters
+        self.names = [cluster.name for cluster in clusters]
+        self._matching: dict[ClusterSelector, list[Cluster]] = {}
+
+    def matching(self, selector: ClusterSelector) -> list[Cluster]:
+        if selector not in self._matching:
+            self._matching[selector] = [cluster for cluster in self.all if matches(selector, cluster)]
+        return self._matching[selector]
+
+
+def driver_clusters(driver: KernelDriver, clusters: Clusters, findings: list[Finding]) -> list[Cluster]:
     """The clusters that a driver is for; none is a finding."""
     path: FieldPath = ("spec", "clusters")
-    unknown = list(_unknown_names(driver.document, path, driver.clusters, clusters))
-    chosen = [cluster for cluster in clusters if matches(driver.clusters, cluster)]
+    unknown = list(_unknown_names(driver.document, path, driver.clusters, clusters.names))
+    chosen = clusters.matching(driver.clusters)
     if not chosen and not unknown:
-        known = listed([cluster.name for cluster in clusters])
-        fix = f"correct the selector; clusters of this fleet: {known}"
+        fix = f"correct the selector; clusters of this fleet: {listed(clusters.names)}"
         findings.append(finding_at(driver.document, path, "REF001", "the selector matches no cluster", fix))
     findings += unknown
     return chosen
 
 
 def override_clusters(
-    driver: KernelDriver, index: int, chosen: list[Cluster], clusters: list[Cluster], findings: list[Finding]
-) -> list[Cluster]:
+    driver: KernelDriver, index: int, chosen: list[Cluster], clusters: Clusters, findings: list[Finding]
+) -> set[Cluster]:
     """Which of the driver's chosen clusters an override is for; none is a finding."""
     path: FieldPath = ("spec", "overrides", index, "clusters")
     selector = driver.overrides[index].clusters
-    unknown = list(_unknown_names(driver.document, path, selector, clusters))
-    found = [cluster for cluster in chosen if matches(selector, cluster)]
+    unknown = list(_unknown_names(driver.document, path, selector, clusters.names))
+    found = set(clusters.matching(selector)).intersection(chosen)
     if chosen and not found and not unknown:
         message = "the override matches none of the driver's clusters"
         fix = f"correct or remove it; the driver is for: {listed([cluster.name for cluster in chosen])}"
@@ -42,9 +55,8 @@ def override_clusters(
 
 
 def _unknown_names(
-    document: Document, path: FieldPath, selector: ClusterSelector, clusters: list[Cluster]
+    document: Document, path: FieldPath, selector: ClusterSelector, known: list[str]
 ) -> Iterator[Finding]:
-    known = [cluster.name for cluster in clusters]
     for index, name in enumerate(selector.names or ()):
         if name not in known:
             yield finding_at(

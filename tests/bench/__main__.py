@@ -124,7 +124,7 @@ def _growth(folder: Path) -> Iterator[Row]:
         found = measure([_cold("small", small), _cold("large", large)], 3)
         text = f"{_ms(found['large'])}, {found['large'].memory:.0f} MiB"
         ratio = found["large"].best / found["small"].best
-        yield f"render 30,000 objects, shape `{name}`", text, "11 × 3,000", f"{ratio:.1f} × 3,000"
+        yield f"render 30,000 objects, shape `{name}`", text, "11 times 3,000", f"{ratio:.1f} times 3,000"
 
 
 def _ms(result: Result) -> str:
@@ -139,10 +139,12 @@ def _page(rows: list[Row]) -> str:
     head = f"""\
 # Performance
 
-Written by `make bench` on {os.cpu_count()} cores with Python {platform.python_version()}. Whole processes, cold, from start to
-end: reading, schema checks, compiling and writing, into a file system in memory where there is one. Median and best of
-the runs, taken in turn; the ratio is of the best times, to `render fleet` unless it says otherwise. An object is a
-Module, a ServiceAccount or a Dockerfile ConfigMap. Times differ from machine to machine: read the ratios.
+Written by `make bench` on {os.cpu_count()} cores with Python {platform.python_version()}.
+
+Whole processes, cold, from start to end: reading, schema checks, compiling and writing, into a file system in memory
+where there is one. Median and best of the runs, taken in turn; the ratio is of the best times, to the render of `fleet`
+unless it says otherwise. An object is a Module, a ServiceAccount or a Dockerfile ConfigMap. Times differ from machine to
+machine: read the ratios.
 
 | what | measured | budget | ratio |
 | --- | --- | --- | --- |
