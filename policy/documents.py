@@ -1,16 +1,14 @@
 """YAML text → documents whose every node knows its line and column.
 
-Events come from PyYAML's C parser; scalars are resolved by the table below, not by PyYAML's, whose YAML 1.1
+Events come from PyYAML's C parser; scalars are resolved by policy/scalars.py, not by PyYAML's, whose YAML 1.1
 words differ from what Go and editors read. What two readers would read differently is refused, with the quoted
 form as the fix, as are duplicate keys, anchors, aliases, merge keys and tags.
 
-Pure: text in, documents and findings out. Sources: YAML 1.2.2 §10.3 (core schema), YAML 1.1 type repository,
-resolve.go of go-yaml v3 as sigs.k8s.io/yaml uses it.
+Pure: text in, documents and findings out.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,6 +17,7 @@ from typing import Any
 import yaml
 
 from policy.findings import FieldPath, Finding, format_path
+from policy.scalars import Ambiguous, Scalar, quoted, resolve
 
 try:
     from yaml.cyaml import CParser  # type: ignore[attr-defined]
@@ -29,11 +28,9 @@ MAX_DEPTH = 32
 MAX_BYTES = 1 << 20
 
 _COLUMNS = 1 << 24  # a position is one integer, line * _COLUMNS + column: a fleet has hundreds of thousands
-_INT64 = 1 << 63
 
 _Event = Any  # PyYAML's events: their attributes differ by class, and every access is behind a test of the class
 
-Scalar = str | int | float | bool | None
 Json = Scalar | list["Json"] | dict[str, "Json"]
 
 
@@ -186,7 +183,7 @@ class _Reader:
             self._at(event, path, "SCH004", "a merge key (<<): specs are read without merging", "write the keys out")
         elif not isinstance(self._scalar(event, (*path, text)), str):
             self._at(
-                event, (*path, text), "SCH005", f"the key {text} is not a string to YAML", f"quote it: {_quoted(text)}"
+                event, (*path, text), "SCH005", f"the key {text} is not a string to YAML", f"quote it: {quoted(text)}"
             )
         return text
 
@@ -196,9 +193,9 @@ class _Reader:
             self._refuse_properties(event, path)
         if not event.implicit[0]:
             return text
-        resolved = _resolve(text)
-        if isinstance(resolved, _Ambiguous):
-            self._at(event, path, "SCH005", f"{text} is {resolved.why}", resolved.fix or f"quote it: {_quoted(text)}")
+        resolved = resolve(text)
+        if isinstance(resolved, Ambiguous):
+            self._at(event, path, "SCH005", f"{text} is {resolved.why}", resolved.fix or f"quote it: {quoted(text)}")
             return text
         return resolved
 
@@ -249,71 +246,3 @@ class _Reader:
 
 class _Stop(Exception):
     """The rest of the text is not worth reading."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Ambiguous:
-    """A plain scalar that YAML readers disagree on, or that JSON cannot hold."""
-
-    why: str
-    fix: str = ""
-
-
-_WORDS: dict[str, Scalar | _Ambiguous] = {
-    "": None, "~": None, "null": None, "Null": None, "NULL": None,
-    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
-    "=": _Ambiguous("a special value to some YAML readers and a string to others"),
-    "<<": _Ambiguous("a merge key to some YAML readers and a string to others"),
-}  # fmt: skip
-for _word in ("y", "n", "yes", "no", "on", "off"):
-    for _form in {_word, _word.capitalize(), _word.upper()}:
-        _WORDS[_form] = _Ambiguous("a boolean to kubectl and a string to others")
-
-_MAY_BE_NUMBER = re.compile(r"[-+]?\.?[0-9]|[-+]?\.(?:inf|nan)", re.IGNORECASE)
-_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
-_FLOAT = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*(?:[eE][-+][0-9]+)?)|\.[0-9]+(?:[eE][-+][0-9]+)?")
-_HEX = re.compile(r"0x[0-9a-fA-F]+")
-_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-_OCTAL = re.compile(r"[-+]?0o?[0-7_]+")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:(?:[Tt]|[ \t]+)[0-9].*)?")
-_DISPUTED = re.compile(
-    r"[-+]?(?:[0-9_]+"  # underscores, leading zeros
-    r"|0b[01_]+|0x[0-9a-fA-F_]+|0o[0-7_]+"
-    r"|[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?"  # base 60
-    r"|(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9_]+)(?:[eE][-+]?[0-9]+)?)"  # exponents, signed fractions
-)
-
-
-def _resolve(text: str) -> Scalar | _Ambiguous:
-    """The value of a plain scalar on which all readers agree, or why they do not."""
-    if text in _WORDS:
-        return _WORDS[text]
-    if not _MAY_BE_NUMBER.match(text):
-        return text
-    return _resolve_number(text)
-
-
-def _resolve_number(text: str) -> Scalar | _Ambiguous:
-    if _INTEGER.fullmatch(text):
-        return int(text) if len(text) < 20 and -_INT64 <= int(text) < _INT64 else _Ambiguous("a number beyond 64 bits")
-    if _FLOAT.fullmatch(text):
-        return (
-            float(text) if float(text) not in (float("inf"), float("-inf")) else _Ambiguous("a number beyond 64 bits")
-        )
-    if _HEX.fullmatch(text):
-        return int(text, 16) if len(text) <= 17 else _Ambiguous("a number beyond 64 bits")
-    if _NOT_FINITE.fullmatch(text):
-        return _Ambiguous("a number that Kubernetes cannot hold")
-    if _OCTAL.fullmatch(text):
-        value = re.sub(r"[-+_o]", "", text)
-        fix = f"write {int(value, 8)} for the number, or quote it: {_quoted(text)}" if len(value) < 20 else ""
-        return _Ambiguous("an octal number to kubectl and something else to others", fix)
-    if _DATE.fullmatch(text):
-        return _Ambiguous("a date to some YAML readers and a string to others")
-    if _DISPUTED.fullmatch(text):
-        return _Ambiguous("a number to some YAML readers and a string to others")
-    return text
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from policy.findings import FieldPath, Finding
+from policy.findings import Finding
 from renderer.compile.fleet import Compiler
 from renderer.fleet import targets
 from renderer.load import load_fleet
 from renderer.manifest import Manifest
 from tests.fleets import REPOSITORY, FleetFolder
+from tests.values import leaves
 
 
 def manifests(root: Path) -> dict[str, list[Manifest]]:
@@ -22,17 +21,6 @@ def manifests(root: Path) -> dict[str, list[Manifest]]:
     clusters = Compiler(fleet, findings).clusters(targets(fleet, findings))
     assert not findings
     return {name: [manifest for _, manifest in placed] for name, placed in clusters.items()}
-
-
-def leaves(value: Any, path: FieldPath = ()) -> Iterator[tuple[FieldPath, Any]]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from leaves(item, (*path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from leaves(item, (*path, index))
-    else:
-        yield path, value
 
 
 @pytest.mark.parametrize("example", ["edge-fleet", "full-module", "sno-simple-kmod"])

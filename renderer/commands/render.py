@@ -14,8 +14,9 @@ from renderer.removal import refused_removals
 from renderer.render import Rendered, check_names, render_fleet
 from renderer.report.changes import drift, print_change, summary
 from renderer.report.text import print_findings
-from renderer.tree import Change, Kind, compare, locked, write
+from renderer.tree import Change, Kind, compare
 from renderer.wording import counted
+from renderer.write import locked, write
 
 
 def add_arguments(parser: ArgumentParser) -> None:

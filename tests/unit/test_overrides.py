@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from renderer.overrides import merge, trace
+from tests.values import leaves
 
 # Source of the cases: RFC 7386, appendix A.
 RFC_7386 = [
@@ -96,17 +97,6 @@ def unique(value: Any, counter: list[int]) -> Any:
         return [unique(item, counter) for item in value]
     counter[0] += 1
     return counter[0]
-
-
-def leaves(value: Any, path: tuple[Any, ...] = ()) -> Any:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from leaves(item, (*path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from leaves(item, (*path, index))
-    else:
-        yield path, value
 
 
 @given(SPECS, st.lists(SPECS, max_size=3))
