@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import gc
 import importlib
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -33,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         args = parse(sys.argv[1:] if arguments is None else arguments)
         console.choose_color(args.color)
         code: ExitCode = verb(args.verb).run(args, console)
-        sys.stdout.flush()
+        console.finish()
     except Exception as error:
         code = _explain(error, console)
     except KeyboardInterrupt:
@@ -50,9 +49,6 @@ def _explain(error: Exception, console: Console) -> ExitCode:
         return error.exit_code
     if isinstance(error, Unusable):
         return _complain(console, error.message, error.fix, error.exit_code)
-    if isinstance(error, BrokenPipeError):  # the reader of our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.OK
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         fix = "free or unlock the place; the same command then finishes what was begun"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import time
@@ -18,6 +19,9 @@ class Console:
     """What is put before the paths of findings: the fleet, seen from the working directory."""
 
     def __init__(self) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # a character that the terminal does not know is no reason to fail
+                stream.reconfigure(errors="backslashreplace")
         self._color: ColorChoice = "auto"
         self._started = time.monotonic()
         self._shown = False
@@ -26,8 +30,23 @@ class Console:
         self._color = color
 
     def data(self, text: str) -> None:
-        """What was asked for: it may be piped into a file or another program."""
-        sys.stdout.write(text)
+        """What was asked for: it may be piped into a file or another program, which may stop reading."""
+        try:
+            sys.stdout.write(text)
+        except BrokenPipeError:
+            self._discard()
+
+    def finish(self) -> None:
+        """Hands on what is still buffered; raises OSError when that fails."""
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            self._discard()
+
+    @staticmethod
+    def _discard() -> None:
+        """The reader has seen enough: the rest goes nowhere, and the exit code stays what it is."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def say(self, text: str) -> None:
         """A line for a person."""

@@ -87,6 +87,9 @@ class FleetFiles:
             name = f"{folder}/{entry.name}" if folder else entry.name
             if entry.name.startswith("."):
                 continue
+            if not _is_utf_8(entry.name):
+                findings.append(Finding("SCH001", "its name is not UTF-8", "rename it", file=name))
+                continue
             if entry.is_dir():
                 yield from self._walk_folder(entry, name, skip, findings)
             elif entry.name.endswith(_SPEC_SUFFIXES):
@@ -118,6 +121,14 @@ class FleetFiles:
             )
         elif os.path.realpath(entry.path) not in skip:
             yield from self._walk(name, skip, findings)
+
+
+def _is_utf_8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def resolve(base: str, reference: str) -> str:

@@ -22,10 +22,6 @@ class Rendered:
     files: dict[str, Files]
     targets: list[Target]
 
-    @property
-    def count(self) -> int:
-        return sum(len(files) for files in self.files.values())
-
 
 def render_fleet(
     fleet: Fleet, findings: list[Finding], progress: Callable[[str, int, int], None] = lambda *_: None

@@ -118,8 +118,18 @@ def test_a_reader_that_has_seen_enough_is_no_error(fleet: FleetFolder) -> None:
     assert result.stderr == ""
 
 
+def test_drift_is_drift_even_if_its_reader_has_seen_enough(fleet: FleetFolder) -> None:
+    command = f"{sys.executable} -m renderer.cli render --check | head -n 1 > /dev/null; echo ${{PIPESTATUS[0]}}"
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    for name in range(60):
+        fleet.driver(f"driver-{name}")
+    result = subprocess.run(
+        ["bash", "-c", command], cwd=fleet.root, capture_output=True, text=True, env=environment, check=False
+    )
+    assert result.stdout == "1\n"
+
+
 def test_an_interrupt_ends_with_130(fleet: FleetFolder, tmp_path: Path) -> None:
-    os.mkfifo(fleet.root / "drivers" / "pipe")
     script = "import os, signal, renderer.cli, renderer.commands.render as r\nr.load_fleet = lambda *a: os.kill(os.getpid(), signal.SIGINT)\nraise SystemExit(renderer.cli.main(['render']))"
     result = subprocess.run(
         [sys.executable, "-c", script],

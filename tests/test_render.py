@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -358,9 +359,19 @@ def test_bytes_that_are_not_utf_8_folders_and_links_are_reported(fleet: FleetFol
     (fleet.root / "clusters/link.yaml").symlink_to(outside)
     (fleet.root / "clusters/links").symlink_to(outside.parent)
     (fleet.root / "clusters/dangling.yaml").symlink_to("nowhere")
+    (fleet.root / os.fsdecode(b"clusters/\xff.yaml")).touch()
     (fleet.root / "clusters/large.yaml").write_bytes(b"#" * (2 << 20))
     found = "\n".join(errors(fleet))
-    for name in ("latin.yaml", "wide.yaml", "folder.yaml", "link.yaml", "links", "dangling.yaml", "large.yaml"):
+    for name in (
+        "latin.yaml",
+        "wide.yaml",
+        "folder.yaml",
+        "link.yaml",
+        "links",
+        "dangling.yaml",
+        "large.yaml",
+        "\\udcff.yaml",
+    ):
         assert f"clusters/{name}: error[SCH001]" in found
 
 
