@@ -3,9 +3,15 @@
 # Everything happens in a folder of its own, which is removed at the end.
 set -euo pipefail
 
+if ! command -v kmodgate > /dev/null; then
+  echo "demo.sh: kmodgate is not on PATH; run it with: make demo" >&2
+  exit 1
+fi
+
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+unset $(git rev-parse --local-env-vars)  # from a git hook, they would lead into the repository of the hook
 export GIT_PAGER=cat GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 export GIT_AUTHOR_NAME=demo GIT_AUTHOR_EMAIL=demo@example.com GIT_COMMITTER_NAME=demo GIT_COMMITTER_EMAIL=demo@example.com
 export LC_ALL=C  # ours and git's messages in one language
@@ -14,49 +20,68 @@ if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$'\e[1m' dim=$'\e[36m' off=$'\e
 
 step() { printf '\n%s== %s%s\n' "$bold" "$1" "$off"; }
 say() { printf '   %s\n' "$1"; }
-run() {
-  local word shown='' code=0
+echo_command() { printf '%s$ %s%s\n' "$dim" "$1" "$off"; }
+exit_code() { printf '%s(exit code %s)%s\n' "$dim" "$1" "$off"; }
+
+# A command as a person would type it.
+quoted() {
+  local word shown=''
   for word in "$@"; do
     case $word in *[!A-Za-z0-9_./:=%-]*) word="'$word'" ;; esac
-    shown+=" $word"
+    shown+="${shown:+ }$word"
   done
-  printf '%s$%s%s\n' "$dim" "$shown" "$off"
-  "$@" 2>&1 || code=$?
-  [ "$code" -eq 0 ] || printf '%s(exit code %s)%s\n' "$dim" "$code" "$off"
+  printf '%s' "$shown"
 }
-shortly() { printf '%s$ %s%s\n' "$dim" "$2" "$off"; bash -c "$2" 2>&1 | { head -n "$1"; if IFS= read -r _; then echo '   [...]'; cat > /dev/null; fi; } || true; }
+
+# Shows a command and runs it; says how it ended if that was not well, or if that is what it is for.
+run() {
+  local code=0
+  echo_command "$(quoted "$@")"
+  "$@" 2>&1 || code=$?
+  if [ "$code" -ne 0 ] || [[ $* == *--check* ]]; then exit_code "$code"; fi
+}
+
+# The first lines of what a command prints.
+shortly() {
+  local lines=$1
+  shift
+  echo_command "$(quoted "$@")"
+  "$@" 2>&1 | awk -v lines="$lines" 'NR <= lines { print } END { if (NR > lines) print "   [... " (NR - lines) " more lines]" }'
+}
 
 cp -r "$here/edge-fleet" "$work/edge-fleet"
 rm -rf "$work/edge-fleet/rendered"
 cd "$work/edge-fleet"
 git init --quiet --initial-branch=main
+echo '*.orig' >> .git/info/exclude  # what sed leaves behind: BSD and GNU both want a suffix
+export COLUMNS=${COLUMNS:-80}
 
 step "A fleet: 20 clusters, 6 kernel drivers, one short spec each"
-run ls -C -w 100 kmodgate.yaml clusters drivers
-say "One of the specs:"
-shortly 40 "cat drivers/acme-gpu.yaml"
+run ls -C clusters drivers
+say "One of the specs, without its comments:"
+shortly 44 grep -Ev '^ *(#|$)' drivers/ice.yaml
 
 step "Compile it into the objects that KMM and Argo CD want, and commit them"
 run kmodgate render
 run git add .
 run git commit --quiet --message "First rendering"
-shortly 16 "git log --stat --format='%h %s' -- rendered/paris"
+shortly 16 git log --stat --format=%s -- rendered/paris
 say "The Module of one driver on one cluster:"
-shortly 45 "cat rendered/paris/ice/module-ice.yaml"
+shortly 45 cat rendered/paris/ice/module-ice.yaml
 
 step "Change one line of one spec: the reviewer sees what it does to every cluster"
-run sed -i.orig "s/ICE_VERSION: \"2.3.14\"/ICE_VERSION: \"2.3.16\"/" drivers/ice.yaml
-rm drivers/ice.yaml.orig
+run sed -i.orig 's/1.17.11/1.17.12/' drivers/ice.yaml
 run kmodgate render
 run git diff --stat --stat-count=6
 run git diff -U1 -- drivers rendered/metz/ice
-say "The tag changed with the argument (contentTag): KMM never rebuilds a tag that exists."
-run git commit --quiet --all --message "Build ice 2.3.16"
+say "The tag changed with the argument (contentTag):"
+say "KMM never rebuilds a tag that exists."
+run git commit --quiet --all --message "Build irdma 1.17.12"
 
-step "A typo in a label would unload drivers from the nodes of a cluster: it is refused"
-run sed -i.orig "s/tier: regional/tier: regoinal/" clusters/nantes.yaml
+step "A label that gets lost would unload drivers from a fleet: it is refused"
+run sed -i.orig '/tier: core/d' clusters/lille.yaml clusters/paris.yaml
 run kmodgate render
-run mv clusters/nantes.yaml.orig clusters/nantes.yaml
+run git checkout --quiet -- clusters
 
 step "Mistakes are reported like a compiler's, all at once, with the fix"
 cat > drivers/broken.yaml <<'SPEC'
@@ -65,7 +90,7 @@ kind: KernelDriver
 metadata:
   name: broken
 spec:
-  clusters: {names: [pariss]}
+  clusters: {names: [paris]}
   namespace: {name: Network_Drivers}
   selector: {example.com/nic: yes}
   version: 2.10
@@ -80,11 +105,10 @@ run rm drivers/broken.yaml
 step "In CI: is what is committed what the specs say?"
 run kmodgate render --check
 run sed -i.orig "s/moduleName: irdma/moduleName: ice/" rendered/paris/ice/module-ice.yaml
-rm rendered/paris/ice/module-ice.yaml.orig
 run kmodgate render --check
 
 step "Next"
-say "README.md            what else it takes care of, and how to start a fleet of your own"
-say "docs/spec.md         every field of a spec, and what it becomes"
-say "docs/tree.md         layout, sync waves, ownership, removal"
-say "examples/            this fleet, single-node OpenShift, and a set that uses every field"
+say "README.md      what else it takes care of, and a fleet of your own"
+say "docs/spec.md   every field of a spec, and what it becomes"
+say "docs/tree.md   layout, sync waves, ownership, removal"
+say "examples/      this fleet, single-node OpenShift, every field in use"

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from policy.documents import Json
 
@@ -20,9 +20,6 @@ _PLAIN = re.compile(r"[A-Za-z/](?:[A-Za-z0-9_./-]|:(?=[A-Za-z0-9_./-]))*")
 _WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"))
 _MAX_PLAIN = 512
 
-# What may stand in a double-quoted scalar or a block as it is: printable, and no line break of any YAML version.
-_UNPRINTABLE = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
-_NOT_SINGLE_QUOTED = re.compile(f"[\t\n]|{_UNPRINTABLE.pattern}")
 _BLOCK = re.compile(r"(?=[^\s])(?:[^\n]*\n)+[^\n]*")
 _MAX_SIMPLE_KEY = 200
 
@@ -105,10 +102,22 @@ def scalar(text: str) -> str:
     """A string as one line of YAML, quoted unless no reader can take it for something else. Raises CannotEmit."""
     if _PLAIN.fullmatch(text) and len(text) <= _MAX_PLAIN and text.lower() not in _WORDS:
         return text
-    if ("\\" in text or '"' in text) and not _NOT_SINGLE_QUOTED.search(text):
+    plain = _is_printable(text)
+    if plain and ("\\" in text or '"' in text):
         return "'" + text.replace("'", "''") + "'"  # a regular expression stays readable
     quoted = json.dumps(text, ensure_ascii=False)
-    return _UNPRINTABLE.sub(_escape, quoted)
+    return quoted if plain else _unprintable().sub(_escape, quoted)
+
+
+def _is_printable(text: str) -> bool:
+    """Whether the text may stand between quotes, or as a line of a block, as it is."""
+    return (text.isascii() and text.isprintable()) or not _unprintable().search(text)
+
+
+@cache
+def _unprintable() -> re.Pattern[str]:
+    """Control characters, and what is a line break to some version of YAML. Slow to compile, and rarely needed."""
+    return re.compile("[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 
 def _escape(match: re.Match[str]) -> str:
@@ -119,7 +128,8 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def _may_be_block(text: str) -> bool:
-    return _BLOCK.fullmatch(text) is not None and not text.endswith("\n\n") and not _UNPRINTABLE.search(text)
+    printable = _is_printable(text.replace("\n", "").replace("\t", ""))
+    return printable and not text.endswith("\n\n") and _BLOCK.fullmatch(text) is not None
 
 
 def _block(text: str, indent: str) -> str:

@@ -38,7 +38,8 @@ _ONLY_COMMENTS = re.compile(r"(?:\s|#.*|---)*")
 class Fleet:
     """All specs of one repository; `files` reads what they refer to.
 
-    `is_whole` is false when some file or spec could not be used: a selector that matches nothing may then be right.
+    `is_whole` is false when some cluster may be missing, because its spec or file could not be used: a selector that
+    matches nothing may then be right.
     """
 
     files: FleetFiles
@@ -81,7 +82,7 @@ def load_fleet(
     if not found and not fleet.drivers and not fleet.clusters:
         fix = "add a driver and a cluster: kmodgate init driver NAME, kmodgate init cluster NAME"
         raise Unusable(f"{root}: the fleet holds no spec", fix)
-    fleet.is_whole = not found
+    fleet.is_whole = all(finding.object.startswith("KernelDriver ") for finding in found)
     findings += found
     return fleet
 

@@ -40,11 +40,11 @@ def _finding(places: list[tuple[str, Entry]], output: str, fleet: Fleet) -> Find
     nodes = _count_nodes(places, output, fleet)
     message = (
         f"Module {entry.namespace}/{entry.name} would leave the tree of {counted(len(clusters), 'cluster')} "
-        f"({listed(clusters)}), and be unloaded from {nodes}"
+        f"({listed(clusters)}), which takes it off {nodes}"
     )
     fix = (
-        f"if that is meant, say `state: absent` in its spec or run with --allow-removal {entry.name}; "
-        "if not, look for a changed selector, label, name or namespace"
+        f"if it is meant: `state: absent` in the spec, or --allow-removal {entry.name}; "
+        "if not: look for a changed label, selector, name or namespace"
     )
     for driver in fleet.drivers:
         if driver.name == entry.name:

@@ -170,15 +170,15 @@ def retire(fleet: FleetFolder) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (relabel, "Module kmm-tests/nic would leave the tree of 1 cluster (lyon), and be unloaded from 30 nodes"),
+        (relabel, "Module kmm-tests/nic would leave the tree of 1 cluster (lyon), which takes it off 30 nodes"),
         (
             rename,
-            "Module kmm-tests/nic would leave the tree of 2 clusters (lyon, paris), and be unloaded from 42 nodes",
+            "Module kmm-tests/nic would leave the tree of 2 clusters (lyon, paris), which takes it off 42 nodes",
         ),
-        (move, "Module kmm-tests/nic would leave the tree of 2 clusters (lyon, paris), and be unloaded from 42 nodes"),
+        (move, "Module kmm-tests/nic would leave the tree of 2 clusters (lyon, paris), which takes it off 42 nodes"),
         (
             retire,
-            "Module kmm-tests/gpu would leave the tree of 1 cluster (lyon), and be unloaded from an unknown number",
+            "Module kmm-tests/gpu would leave the tree of 1 cluster (lyon), which takes it off an unknown number",
         ),
     ],
 )

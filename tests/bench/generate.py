@@ -52,8 +52,18 @@ spec:
 """
 
 
-def fleet(root: Path, drivers: int, clusters: int, *, spread: bool) -> Path:
-    """A fleet of three objects a target; `spread` puts each driver on one cluster instead of on all."""
+_OVERRIDE = """\
+    - clusters: {{matchLabels: {{index: "{cluster}"}}}}
+      patch: {{containerImage: 'registry.site-{cluster}/driver-{number}:1.2.0-${{KERNEL_FULL_VERSION}}'}}
+"""
+
+
+def fleet(root: Path, drivers: int, clusters: int, *, spread: bool = False, varied: bool = False) -> Path:
+    """A fleet of three objects a target.
+
+    `spread` puts each driver on one cluster instead of on all; `varied` overrides every driver for every cluster, so
+    that no two clusters get the same Module.
+    """
     root.mkdir(parents=True)
     (root / "kmodgate.yaml").touch()
     (root / "clusters").mkdir()
@@ -62,7 +72,11 @@ def fleet(root: Path, drivers: int, clusters: int, *, spread: bool) -> Path:
         (root / f"clusters/cluster-{number}.yaml").write_text(_CLUSTER.format(number=number))
     for number in range(drivers):
         where = f'{{matchLabels: {{index: "{number % clusters}"}}}}' if spread else "{matchLabels: {tier: edge}}"
-        (root / f"drivers/driver-{number}.yaml").write_text(_DRIVER.format(number=number, clusters=where))
+        spec = _DRIVER.format(number=number, clusters=where)
+        if varied:
+            patches = "".join(_OVERRIDE.format(number=number, cluster=cluster) for cluster in range(clusters))
+            spec += f"  overrides:\n{patches}"
+        (root / f"drivers/driver-{number}.yaml").write_text(spec)
         (root / f"drivers/driver-{number}.Dockerfile").write_text(_dockerfile(number))
     return root
 
@@ -98,7 +112,7 @@ def chart(rendered: Path, target: Path) -> Path:
         text = (
             path.read_text()
             .replace("{{", "{{ `{{` }}")
-            .replace("\nmetadata:\n", "\nmetadata:\n  labels: {cluster: {{ . }}}\n", 1)
+            .replace("\n  labels:\n", "\n  labels:\n    cluster: {{ . }}\n", 1)
         )
         body = f"{{{{- range .Values.clusters }}}}\n---\n{text}{{{{- end }}}}\n"
         (target / "templates" / f"{path.parent.name}-{path.name}").write_text(body)
