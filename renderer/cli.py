@@ -17,6 +17,7 @@ from renderer.wording import counted
 
 VERBS = {
     "render": "compile the specs of a fleet into Kubernetes manifests, one folder a cluster",
+    "resolve": "tell what KMM would do with a Module on a kernel",
     "schema": "print the JSON Schema of a kind",
     "init": "start a fleet, or add a driver or a cluster to one",
     "version": "print the version",

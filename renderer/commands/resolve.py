@@ -1,0 +1,64 @@
+"""`kmodgate resolve`: what KMM would do with a Module on a kernel."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+from policy.normalise import defaulted
+from renderer.console import Console
+from renderer.emit import emit
+from renderer.errors import ExitCode, Unusable
+from renderer.objects import read_objects
+from renderer.resolving import answer_line, answers, table, why_unusable
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("modules", nargs="*", metavar="MODULE", help="file with Modules as YAML or JSON; - is stdin")
+    parser.add_argument("--kernel", action="append", default=[], metavar="K", help="kernel version; may be repeated")
+    parser.add_argument("--kernels-from", metavar="FILE", help="file with one kernel version a line")
+    parser.add_argument("--format", choices=("table", "json", "yaml"), default="table", help="form of the answers")
+    parser.add_argument("--jsonl", action="store_true", help="answer lines of {id, module, kernel} from stdin")
+
+
+def run(args: Namespace, console: Console) -> ExitCode:
+    if args.jsonl:
+        for line in sys.stdin:
+            if line.strip():
+                console.data(answer_line(line) + "\n")
+                console.finish()  # whoever asks may wait for each answer
+        return ExitCode.OK
+    kernels = [*args.kernel, *_kernels(args.kernels_from)]
+    if not args.modules or not kernels:
+        raise Unusable("resolve needs Modules and kernels", "give files and --kernel, --kernels-from or --jsonl")
+    found = list(answers([module for name in args.modules for module in _modules(name)], kernels))
+    if args.format == "table":
+        console.data(table(found))
+    elif args.format == "json":
+        console.data(json.dumps([item.as_json() for item in found], indent=2) + "\n")
+    else:
+        console.data(emit([item.as_json() for item in found]))
+    return ExitCode.OK
+
+
+def _modules(name: str) -> list[dict[str, Any]]:
+    """The Modules of a file with the CRD's defaults; other kinds are passed over. Raises Unusable."""
+    modules = [item for item in read_objects(name) if item["kind"] == "Module"]
+    if not modules:
+        raise Unusable(f"{name}: no Module in it", "give a rendered Module, or what kubectl get modules -o yaml writes")
+    for module in modules:
+        if reason := why_unusable(module):
+            raise Unusable(f"{name}: {reason}", "correct the Module")
+    return [defaulted(module) for module in modules]
+
+
+def _kernels(name: str | None) -> list[str]:
+    if name is None:
+        return []
+    try:
+        return Path(name).read_text(encoding="utf-8").split()
+    except (OSError, ValueError) as error:
+        raise Unusable(f"{name}: cannot be read: {error}", "give a text file, one kernel version a line") from None
