@@ -242,7 +242,7 @@ def test_init_asks_for_a_version_on_a_terminal(fleet: FleetFolder) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["re"], "render"),
+        (["ren"], "render"),
         (["render", "--all"], "--allow-removal"),
         (["render", "--color", "al"], "always"),
         (["schema", "Clu"], "Cluster"),
