@@ -23,7 +23,7 @@ class Console:
             if isinstance(stream, io.TextIOWrapper):  # a character that the terminal does not know is no reason to fail
                 stream.reconfigure(errors="backslashreplace")
         self._color: ColorChoice = "auto"
-        self._started = time.monotonic()
+        self._next_progress = time.monotonic() + 1
         self._shown = False
 
     def choose_color(self, color: ColorChoice) -> None:
@@ -71,7 +71,9 @@ class Console:
 
     def progress(self, what: str, done: int, total: int) -> None:
         """How far a run is, on a terminal and only once it has taken more than a second."""
-        if sys.stderr.isatty() and time.monotonic() - self._started > 1:
+        now = time.monotonic()
+        if now > self._next_progress and sys.stderr.isatty():
+            self._next_progress = now + 0.1
             sys.stderr.write(f"\r\x1b[K{what}: {done} of {total}")
             sys.stderr.flush()
             self._shown = True
