@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -28,6 +29,8 @@ MAX_DEPTH = 32
 MAX_BYTES = 1 << 20
 
 _COLUMNS = 1 << 24  # a position is one integer, line * _COLUMNS + column: a fleet has hundreds of thousands
+
+_ODD_BREAKS = re.compile("[\u0085\u2028\u2029]|\r(?!\n)")
 
 _Event = Any  # PyYAML's events: their attributes differ by class, and every access is behind a test of the class
 
@@ -68,8 +71,13 @@ class Document:
         if path not in self._values:
             return ""
         line, column = divmod(self._values[path], _COLUMNS)
-        rest = self._text.split("\n")[line - 1][column - 1 :]
+        rest = _lines(self._text)[line - 1][column - 1 : column + 199]
         return re.split(r"\s+#|[,\]}](?:\s|$)|\s*$", rest, maxsplit=1)[0].rstrip(",]} ")
+
+
+@lru_cache(maxsize=4)
+def _lines(text: str) -> list[str]:
+    return text.split("\n")
 
 
 def parse(text: str, file: str) -> tuple[list[Document], list[Finding]]:
@@ -93,6 +101,12 @@ class _Reader:
         found: list[Document] = []
         if len(self.text) > MAX_BYTES and len(self.text.encode()) > MAX_BYTES:
             self._fail("SCH007", "the file is larger than 1 MiB", "split it: one driver a file is enough", 0, 0)
+            return found
+        if breaks := _ODD_BREAKS.search(self.text):
+            before = self.text[: breaks.start()]
+            line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+            message = f"U+{ord(breaks[0]):04X} is a line break to some YAML readers and none to others"
+            self._fail("SCH002", message, "remove it, or write it as an escape in double quotes", line, column)
             return found
         try:
             found.extend(self._read())

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ from renderer.specs import (
 )
 
 API_VERSION = "kmodgate.io/v1alpha1"
+
+_MAX_VIOLATIONS = 100  # of one document: whoever sees so many has one mistake, not a hundred
 
 _OURS = re.compile(r"""apiVersion["']?\s*:\s*["']?kmodgate\.io|kind["']?\s*:\s*["']?KernelDriver\b""")
 _ONLY_COMMENTS = re.compile(r"(?:\s|#.*|---)*")
@@ -164,7 +167,8 @@ def check(document: Document, kind: str) -> list[Finding]:
     schema = spec_schema(kind)
     if schema.is_valid(document.value):
         return []
-    return [_violation(document, violation) for violation in schema.violations(document.value, document.raw)]
+    violations = schema.violations(document.value, document.raw)
+    return [_violation(document, violation) for violation in islice(violations, _MAX_VIOLATIONS)]
 
 
 def _violation(document: Document, violation: Violation) -> Finding:

@@ -63,11 +63,11 @@ def format_index(entries: Iterable[Entry]) -> bytes:
 def parse_index(data: bytes, name: str) -> dict[str, Entry]:
     """The entries of an index by path; `name` is the file, for the error. Raises Unusable."""
     entries: dict[str, Entry] = {}
-    for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), 1):
+    for number, line in enumerate(data.decode("utf-8", "replace").split("\n"), 1):
         if not line or line.startswith("#") or _CONFLICT.match(line):
             continue
         parts = line.split(" ", 4)
-        if len(parts) != 5 or not _is_below(parts[1]):
+        if len(parts) != 5 or not is_below(parts[1]):
             raise Unusable(
                 f"{name}:{number}: not a line of an index: {line[:60]!r}",
                 f"restore the file from git: git checkout -- {name}",
@@ -77,8 +77,8 @@ def parse_index(data: bytes, name: str) -> dict[str, Entry]:
     return entries
 
 
-def _is_below(path: str) -> bool:
-    """Whether a path stays inside the folder: an index is a file that anyone may edit."""
+def is_below(path: str) -> bool:
+    """Whether a path stays inside its folder: an index or a journal is a file that anyone may edit."""
     parts = path.split("/")
     return bool(path) and not any(part in ("", ".", "..") for part in parts) and "\\" not in path and "\0" not in path
 
@@ -111,7 +111,12 @@ def read_journal(path: str) -> Journal | None:
         return None
     journal = Journal()
     try:
-        for cluster, part in json.loads(data)["clusters"].items():
+        content = json.loads(data)
+        if content["version"] != 1:
+            raise ValueError("another version")
+        for cluster, part in content["clusters"].items():
+            if "/" in cluster or not is_below(cluster):
+                raise ValueError("not the name of a folder")
             journal.owned[cluster] = parse_index(part["owned"].encode(), path)
             journal.removals[cluster] = [str(name) for name in part["removals"]]
     except (ValueError, KeyError, TypeError, AttributeError):

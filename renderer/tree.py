@@ -51,6 +51,8 @@ class ClusterChange:
 
     cluster: str
     files: list[FileChange]
+    before: dict[str, Entry]
+    """What the folder owns now, by its index and by an interrupted run."""
     owned: dict[str, Entry]
     """What the folder will own."""
     leaving: list[Entry]
@@ -138,7 +140,7 @@ def _compare_cluster(
         files.append(FileChange(kind, f"{cluster}/{INDEX}", indexed or b"", index or b""))
     staying = {entry.object for entry in owned.values()}
     leaving = {entry.object: entry for entry in entries.values() if entry.is_module and entry.object not in staying}
-    return ClusterChange(cluster, files, owned, list(leaving.values()))
+    return ClusterChange(cluster, files, entries, owned, list(leaving.values()))
 
 
 def _read_index(folder: str) -> bytes | None:

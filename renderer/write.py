@@ -43,7 +43,8 @@ def write(change: Change, progress: Callable[[str, int, int], None] = lambda *_:
     disk = _Disk(change.output)
     if pending:
         journal = Journal(
-            {**others.owned, **{cluster.cluster: cluster.owned for cluster in pending}},
+            # what was owned stays owned until the index says otherwise: this run may be interrupted, too
+            {**others.owned, **{cluster.cluster: {**cluster.before, **cluster.owned} for cluster in pending}},
             {**others.removals, **{item.cluster: [entry.name for entry in item.leaving] for item in pending}},
         )
         disk.put(JOURNAL, ownership.format_journal(journal), durable=True)
@@ -95,6 +96,7 @@ class _Disk:
 
     def put(self, path: str, content: bytes, *, durable: bool = False) -> None:
         """Puts a file in place as a whole: a reader sees the old one or the new one."""
+        _check_below(path)
         with open(self._temporary, "wb") as file:
             file.write(content)
             if durable:
@@ -108,6 +110,7 @@ class _Disk:
 
     def remove(self, path: str) -> None:
         """Removes a file, if it is there, and the folders that it leaves empty."""
+        _check_below(path)
         with suppress(FileNotFoundError):
             os.remove(os.path.join(self._output, path))
         folder = path.rpartition("/")[0]
@@ -118,3 +121,9 @@ class _Disk:
                 return
             self._folders.discard(folder)
             folder = folder.rpartition("/")[0]
+
+
+def _check_below(path: str) -> None:
+    """Nothing outside the output folder is ever touched, whatever an index or a journal says."""
+    if not ownership.is_below(path):
+        raise ValueError(f"{path} leads out of the output folder")

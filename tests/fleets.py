@@ -74,7 +74,7 @@ class FleetFolder:
 
     def driver(self, name: str, more: str = "", clusters: str = "{matchLabels: {tier: edge}}") -> Path:
         """A driver with a loader; `more` is YAML below `spec`, written at column 1."""
-        indented = "".join(f"  {line}\n" for line in more.splitlines())
+        indented = "".join(f"  {line}\n" for line in more.rstrip("\n").split("\n") if more)
         return self.write(f"drivers/{name}.yaml", DRIVER.format(name=name, clusters=clusters) + indented)
 
     def files(self, below: str = "rendered") -> dict[str, bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 import subprocess
@@ -353,3 +354,44 @@ def test_check_works_on_a_read_only_tree_and_render_says_what_is_wrong(
     assert "fix: " in render.stderr
     for path in [fleet.root, *fleet.root.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def test_a_journal_that_somebody_wrote_deletes_nothing_outside(fleet: FleetFolder, tmp_path: Path) -> None:
+    victim = tmp_path / "victim" / "precious"
+    victim.parent.mkdir()
+    victim.write_text("x")
+    owned = {"../../victim": {"owned": "0 precious K - n\n", "removals": []}}
+    (fleet.root / "rendered/.journal").write_text(json.dumps({"version": 1, "clusters": owned}))
+    assert fleet.run("render").returncode == 2
+    assert victim.read_text() == "x"
+
+
+def test_two_interruptions_with_other_specs_lose_no_ownership(tmp_path: Path) -> None:
+    for first in range(6, 16):
+        fleet = FleetFolder(tmp_path / f"fleet-{first}")
+        fleet.cluster("paris")
+        fleet.driver("nic")
+        fleet.render()
+        fleet.driver("gpu")
+        interrupt(fleet, first)
+        (fleet.root / "drivers/gpu.yaml").unlink()
+        fleet.driver("nic", "removal: auto")
+        interrupt(fleet, 5, "--allow-removal", "gpu")
+        result = fleet.render("--allow-removal", "gpu")
+        assert "not written by kmodgate" not in result.stderr
+        assert not [path for path in fleet.files() if "gpu" in path], first
+        assert fleet.run("render", "--check").returncode == 0
+
+
+def test_a_render_that_waited_reads_the_specs_again(fleet: FleetFolder) -> None:
+    descriptor = os.open(fleet.root / "rendered", os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    command = [sys.executable, "-m", "renderer.cli", "render"]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    waiting = subprocess.Popen(command, cwd=fleet.root, env=environment, stderr=subprocess.PIPE, text=True)
+    assert waiting.stderr is not None
+    assert "waiting" in waiting.stderr.readline()
+    fleet.driver("nic", "removal: auto")
+    os.close(descriptor)
+    waiting.communicate(timeout=30)
+    assert fleet.run("render", "--check").returncode == 0

@@ -44,14 +44,20 @@ def run(args: Namespace, console: Console) -> ExitCode:
     console.base = _prefix(_relative(root))
     if root.resolve().is_relative_to(output.resolve()):
         raise Unusable(f"--output {output} holds the fleet itself", "give a folder of its own, such as FLEET/rendered")
-    findings: list[Finding] = []
-    fleet = load_fleet(root, output, findings, console.progress)
-    rendered = render_fleet(fleet, findings, console.progress)
-    check_names(fleet, args.cluster)
+    fleet, rendered = _load(root, output, args, console)
     if args.check or args.dry_run:
         change = compare(rendered.files, str(output), args.cluster or None)
         return _show(change, fleet, rendered, args, console)
-    with locked(str(output), lambda: console.say(f"waiting for another render of {output} to end")):
+    waited = False
+
+    def waiting() -> None:
+        nonlocal waited
+        waited = True
+        console.say(f"waiting for another render of {output} to end")
+
+    with locked(str(output), waiting):
+        if waited:  # the specs may have changed meanwhile
+            fleet, rendered = _load(root, output, args, console)
         change = compare(rendered.files, str(output), args.cluster or None)
         refused = refused_removals(change, fleet, rendered.targets, args.allow_removal)
         if refused:
@@ -59,6 +65,14 @@ def run(args: Namespace, console: Console) -> ExitCode:
         write(change, console.progress)
     _say_result(change, rendered, args, console)
     return ExitCode.OK
+
+
+def _load(root: Path, output: Path, args: Namespace, console: Console) -> tuple[Fleet, Rendered]:
+    findings: list[Finding] = []
+    fleet = load_fleet(root, output, findings, console.progress)
+    rendered = render_fleet(fleet, findings, console.progress)
+    check_names(fleet, args.cluster)
+    return fleet, rendered
 
 
 def _show(change: Change, fleet: Fleet, rendered: Rendered, args: Namespace, console: Console) -> ExitCode:
