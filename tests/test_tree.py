@@ -376,7 +376,7 @@ def test_two_interruptions_with_other_specs_lose_no_ownership(tmp_path: Path) ->
         interrupt(fleet, first)
         (fleet.root / "drivers/gpu.yaml").unlink()
         fleet.driver("nic", "removal: auto")
-        interrupt(fleet, 5, "--allow-removal", "gpu")
+        interrupt(fleet, 7, "--allow-removal", "gpu")  # right after its journal
         result = fleet.render("--allow-removal", "gpu")
         assert "not written by kmodgate" not in result.stderr
         assert not [path for path in fleet.files() if "gpu" in path], first
