@@ -173,7 +173,7 @@ class _Reader:
                     "keep one of the two",
                 )
             position = (event.start_mark.line + 1) * _COLUMNS + event.start_mark.column + 1
-            self.keys[inner] = position
+            self.keys.setdefault(inner, position)
             value_event = self.next()
             if type(value_event) is not yaml.ScalarEvent:
                 self.values[inner] = position

@@ -11,7 +11,7 @@ import difflib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import jsonschema_rs
 
@@ -26,6 +26,9 @@ _TYPE_NAMES = {
     "array": "a list",
     "null": "empty",
 }
+
+
+_COMBINATIONS = ("allOf", "anyOf", "not", "oneOf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,38 @@ class Schema:
         for error in self._validator.iter_errors(value):
             yield from self._explain(error, value, raw)
 
+    def unknown_nulls(self, patch: object, at: FieldPath) -> Iterator[Violation]:
+        """Keys of a merge patch that would remove a field which the schema does not know at all.
+
+        `at` is the path of what the patch is applied to; the violations' paths are relative to the patch.
+        """
+        node: object = self._schema
+        for step in at:
+            node = self._child(node, step)
+        yield from self._unknown_nulls(patch, node, ())
+
+    def _unknown_nulls(self, value: object, node: object, path: FieldPath) -> Iterator[Violation]:
+        if isinstance(value, dict):
+            known = self._resolved(node).get("properties", {})
+            for key, child in value.items():
+                if child is None and known and key not in known:
+                    yield _unknown(path, key, list(known))
+                elif child is not None:
+                    yield from self._unknown_nulls(child, self._child(node, key), (*path, key))
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                yield from self._unknown_nulls(item, self._child(node, index), (*path, index))
+
+    def _child(self, node: object, step: str | int) -> object:
+        """The schema of a key or of an item, or an empty one that knows nothing."""
+        node = self._resolved(node)
+        return node.get("items", {}) if isinstance(step, int) else node.get("properties", {}).get(step, {})
+
+    def _resolved(self, node: object) -> dict[str, Any]:
+        while isinstance(node, dict) and "$ref" in node:
+            node = self._schema["definitions"][node["$ref"].removeprefix("#/definitions/")]
+        return node if isinstance(node, dict) else {}
+
     def _explain(
         self, error: jsonschema_rs.ValidationError, value: object, raw: Callable[[FieldPath], str]
     ) -> Iterator[Violation]:
@@ -61,7 +96,13 @@ class Schema:
         schema = self._parent(error.schema_path)
         kind = error.kind.name
         found = error.kind.as_dict()
-        if kind == "additionalProperties":
+        if not isinstance(_value_at(value, path), dict) and self._is_for_maps(error.schema_path):
+            return  # its type is wrong, and that is reported
+        if kind == "propertyNames":
+            key = found["error"].instance
+            message, _, fix = str(schema.get("errorMessage", "")).partition("; ")
+            yield Violation("SCH104", (*path, key), f"{_short(key)} {message}", fix, at_key=True)
+        elif kind == "additionalProperties":
             known = list(cast(dict[str, object], schema.get("properties", {})))
             yield from (_unknown(path, key, known) for key in found["unexpected"])
         elif kind == "required":
@@ -73,6 +114,16 @@ class Schema:
             yield Violation("SCH104", path, _with_value(value, path, message), fix)
         else:
             yield _not_allowed(kind, path, found, error.message, _value_at(value, path))
+
+    def _is_for_maps(self, schema_path: list[str | int]) -> bool:
+        """Whether what failed is a combination of schemas of a map: the schema that holds it says so."""
+        *around, last = schema_path
+        if last not in _COMBINATIONS:
+            return False
+        while around and (isinstance(around[-1], int) or around[-1] in _COMBINATIONS):
+            around.pop()
+        holder = _value_at(self._schema, tuple(around))
+        return isinstance(holder, dict) and holder.get("type") == "object"
 
     def _parent(self, schema_path: list[str | int]) -> dict[str, object]:
         """The schema that holds the failed keyword, or the closest one around it that has words of its own."""

@@ -13,7 +13,8 @@ from types import ModuleType
 from renderer.console import Console
 from renderer.errors import ExitCode, Refused, Unusable
 from renderer.report.text import print_findings
-from renderer.wording import counted
+from renderer.version import __version__
+from renderer.wording import counted, printable
 
 VERBS = {
     "render": "compile the specs of a fleet into Kubernetes manifests, one folder a cluster",
@@ -59,7 +60,8 @@ def _explain(error: Exception, console: Console) -> ExitCode:
 
 
 def _complain(console: Console, message: str, fix: str, code: ExitCode) -> ExitCode:
-    console.say(f"kmodgate: {console.paint('error', 'red', 'bold')}: {message}\n    fix: {fix}")
+    label = console.paint("error", "red", "bold")
+    console.say(f"kmodgate: {label}: {printable(message)}\n    fix: {printable(fix)}")
     return code
 
 
@@ -75,18 +77,22 @@ def parser(loaded: Sequence[str]) -> argparse.ArgumentParser:
         prog="kmodgate", description="GitOps for kernel drivers on Kubernetes.", allow_abbrev=False,
         epilog="kmodgate VERB --help tells more about a verb.",
     )  # fmt: skip
+    top.add_argument("--version", action="version", version=f"kmodgate {__version__}", help="print the version")
+    _add_color(top, default="auto")
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, text in VERBS.items():
         sub = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False)
         if name in loaded:
             verb(name).add_arguments(sub)
-        sub.add_argument(
-            "--color",
-            choices=("auto", "always", "never"),
-            default="auto",
-            help="colours in messages (default: on a terminal)",
-        )
+        _add_color(sub, default=argparse.SUPPRESS)  # what stands before the verb holds, too
     return top
+
+
+def _add_color(parser: argparse.ArgumentParser, default: str) -> None:
+    choices = ("auto", "always", "never")
+    parser.add_argument(
+        "--color", choices=choices, default=default, help="colours in messages (default: on a terminal)"
+    )
 
 
 def verb(name: str) -> ModuleType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -31,6 +32,8 @@ class Console:
 
     def data(self, text: str) -> None:
         """What was asked for: it may be piped into a file or another program, which may stop reading."""
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, "it is closed", "stdout")
         try:
             sys.stdout.write(text)
         except BrokenPipeError:
@@ -39,7 +42,8 @@ class Console:
     def finish(self) -> None:
         """Hands on what is still buffered; raises OSError when that fails."""
         try:
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
         except BrokenPipeError:
             self._discard()
 
@@ -51,7 +55,8 @@ class Console:
     def say(self, text: str) -> None:
         """A line for a person."""
         self.clear_progress()
-        sys.stderr.write(text + "\n")
+        if sys.stderr is not None:
+            sys.stderr.write(text + "\n")
 
     def paint(self, text: str, *styles: str, stream: TextIO | None = None) -> str:
         """The text in colour, if the stream (stderr unless given) shows it."""
@@ -67,12 +72,12 @@ class Console:
             return False
         if os.environ.get("FORCE_COLOR"):
             return True
-        return stream.isatty() and os.environ.get("TERM") != "dumb"
+        return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
 
     def progress(self, what: str, done: int, total: int) -> None:
         """How far a run is, on a terminal and only once it has taken more than a second."""
         now = time.monotonic()
-        if now > self._next_progress and sys.stderr.isatty():
+        if now > self._next_progress and sys.stderr is not None and sys.stderr.isatty():
             self._next_progress = now + 0.1
             sys.stderr.write(f"\r\x1b[K{what}: {done} of {total}")
             sys.stderr.flush()

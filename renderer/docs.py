@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import schemas
+from policy.findings import format_path
 from policy.kmm.versions import IGNORED_BY_REDHAT, SINCE
-from renderer.fields import SYNONYMS, rows
+from renderer.fields import CAUSES, OWN, SYNONYMS, rows
 
 _PAGE = Path(__file__).parent.parent / "docs" / "spec.md"
 
@@ -60,7 +61,14 @@ def spec_page() -> str:
 def _kind(kind: str) -> str:
     schema = json.loads(schemas.read(schemas.KINDS[kind]))
     targets = _targets() if kind == "KernelDriver" else {}
-    columns = ["field", "type", "required", "default", *(["becomes, in the Module"] if targets else []), "meaning"]
+    columns = [
+        "field",
+        "type",
+        "required",
+        "default",
+        *(["becomes (in the Module where no kind is named)"] if targets else []),
+        "meaning",
+    ]
     lines = [f"## {kind}", "", schema["description"], "", f"| {' | '.join(columns)} |", "| --- " * len(columns) + "|"]
     lines += (_row(field, targets) for field in _fields(schema, schema, "", False))
     return "\n".join(lines) + "\n"
@@ -72,7 +80,12 @@ def _targets() -> dict[str, str]:
     for ours, theirs in SYNONYMS.items():
         for path in [path for path in table if path.endswith(f".{theirs}")]:
             table[path.removesuffix(theirs) + ours] = table[path]
-    return {path.removesuffix("[]"): _becomes(target) for path, target in table.items()}
+    found = {path.removesuffix("[]"): _becomes(target) for path, target in table.items()}
+    for row in CAUSES:
+        if row.spec != OWN:
+            path = format_path(("spec", *row.spec))
+            found[path] = ", ".join((*filter(None, [found.get(path)]), f"{row.kind} `{format_path(row.object)}`"))
+    return found
 
 
 def _becomes(target: str) -> str:

@@ -13,6 +13,7 @@ from enum import Enum
 
 from policy.documents import Json
 from policy.findings import FieldPath
+from renderer.compile import argo
 
 
 class Shape(Enum):
@@ -117,6 +118,48 @@ DRIVER_FIELDS = (
     ),
 )
 """Every field of a Module's spec but the deprecated `inTreeModuleToRemove`, by the field of the driver's spec."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One path of a rendered object outside a Module's spec, with all below it, and what in a driver's spec decides it.
+
+    A `spec` of `OWN` is the field that the object exists for: an account's name, a Dockerfile's path.
+    """
+
+    kind: str
+    object: FieldPath
+    spec: FieldPath
+
+
+OWN: FieldPath = ()
+
+_NAMESPACE: FieldPath = ("namespace", "name")
+
+CAUSES = (
+    Cause("Module", ("metadata", "namespace"), _NAMESPACE),
+    Cause("Module", ("metadata", "annotations", argo.SYNC_OPTIONS), ("removal",)),
+    Cause("Namespace", ("metadata", "name"), _NAMESPACE),
+    Cause("ServiceAccount", ("metadata", "name"), OWN),
+    Cause("ServiceAccount", ("metadata", "namespace"), _NAMESPACE),
+    Cause("RoleBinding", ("metadata", "name"), OWN),
+    Cause("RoleBinding", ("metadata", "namespace"), _NAMESPACE),
+    Cause("RoleBinding", ("roleRef", "name"), ("scc",)),
+    Cause("RoleBinding", ("subjects", 0, "name"), OWN),
+    Cause("RoleBinding", ("subjects", 0, "namespace"), _NAMESPACE),
+    Cause("ConfigMap", ("metadata", "name"), OWN),
+    Cause("ConfigMap", ("metadata", "namespace"), _NAMESPACE),
+    Cause("ConfigMap", ("data", "dockerfile"), OWN),
+)
+
+
+def cause(kind: str, path: FieldPath) -> FieldPath | None:
+    """The path in a driver's spec that decided a path of an object, or None where nothing in the spec did."""
+    for row in CAUSES:
+        if row.kind == kind and path[: len(row.object)] == row.object:
+            return row.spec
+    return None
+
 
 SYNONYMS = {"dockerfile": "dockerfileConfigMap"}
 """Fields of ours that become another field of the table before it applies."""

@@ -12,7 +12,7 @@ from policy.findings import Finding
 MARKER = "kmodgate.yaml"
 """The file that makes a folder the root of a fleet; it may be empty."""
 
-_SPEC_SUFFIXES = (".yaml", ".yml")
+SPEC_SUFFIXES = (".yaml", ".yml")
 
 
 class Unreadable(Exception):
@@ -47,9 +47,10 @@ class FleetFiles:
             with open(path, "rb") as file:
                 return file.read()
         except FileNotFoundError:
-            raise Unreadable(
-                "there is no such file", "correct the path; it is relative to the file that names it"
-            ) from None
+            if os.path.islink(path):
+                raise Unreadable("is a symbolic link to nothing", "correct the link, or remove it") from None
+            fix = "correct the path; it is relative to the file that names it"
+            raise Unreadable("there is no such file", fix) from None
         except PermissionError:
             raise Unreadable("may not be read", "give yourself permission to read it") from None
         except OSError as error:
@@ -75,12 +76,11 @@ class FleetFiles:
             self._inside[path] = real == self._real_root or real.startswith(self._real_root + os.sep)
         return self._inside[path]
 
-    def spec_names(self, excluded: tuple[Path, ...], findings: list[Finding]) -> Iterator[str]:
-        """Every `*.yaml` and `*.yml` below the root, sorted, outside dot folders and the excluded ones."""
-        skip = {os.path.realpath(path) for path in excluded}
-        yield from self._walk("", skip, findings)
+    def spec_names(self, output: Path, findings: list[Finding]) -> Iterator[str]:
+        """Every `*.yaml` and `*.yml` below the root, sorted, outside dot folders and the output."""
+        yield from self._walk("", os.path.realpath(output), findings)
 
-    def _walk(self, folder: str, skip: set[str], findings: list[Finding]) -> Iterator[str]:
+    def _walk(self, folder: str, output: str, findings: list[Finding]) -> Iterator[str]:
         with os.scandir(self.root / folder) as entries:
             names = sorted(entries, key=lambda entry: entry.name)
         for entry in names:
@@ -91,26 +91,19 @@ class FleetFiles:
                 findings.append(Finding("SCH001", "its name is not UTF-8", "rename it", file=name))
                 continue
             if entry.is_dir():
-                yield from self._walk_folder(entry, name, skip, findings)
-            elif entry.name.endswith(_SPEC_SUFFIXES):
+                yield from self._walk_folder(entry, name, output, findings)
+            elif entry.name.endswith(SPEC_SUFFIXES):
                 yield name
 
-    def _walk_folder(
-        self, entry: os.DirEntry[str], name: str, skip: set[str], findings: list[Finding]
-    ) -> Iterator[str]:
-        if entry.name.endswith(_SPEC_SUFFIXES):
+    def _walk_folder(self, entry: os.DirEntry[str], name: str, output: str, findings: list[Finding]) -> Iterator[str]:
+        if entry.name.endswith(SPEC_SUFFIXES):
             findings.append(Finding("SCH001", "is a folder, and must be a file", "rename the folder", file=name))
+        elif os.path.realpath(entry.path) == output:
+            return
         elif entry.is_symlink():
-            if not self._is_inside(entry.path):
-                findings.append(
-                    Finding(
-                        "SCH001",
-                        "leads out of the fleet through a symbolic link",
-                        "copy the folder into the fleet",
-                        file=name,
-                    )
-                )
-        elif os.path.exists(os.path.join(entry.path, MARKER)) and os.path.realpath(entry.path) not in skip:
+            if message := self._why_not_searched(entry.path, output):
+                findings.append(Finding("SCH001", message, "copy the folder into the fleet", file=name))
+        elif os.path.exists(os.path.join(entry.path, MARKER)):
             findings.append(
                 Finding(
                     "SCH001",
@@ -119,8 +112,18 @@ class FleetFiles:
                     file=f"{name}/{MARKER}",
                 )
             )
-        elif os.path.realpath(entry.path) not in skip:
-            yield from self._walk(name, skip, findings)
+        else:
+            yield from self._walk(name, output, findings)
+
+    def _why_not_searched(self, link: str, output: str) -> str:
+        """What is wrong with a link to a folder; nothing if that folder is searched where it lies."""
+        if not self._is_inside(link):
+            return "leads out of the fleet through a symbolic link"
+        real = os.path.realpath(link)
+        hidden = any(part.startswith(".") for part in Path(os.path.relpath(real, self._real_root)).parts)
+        if hidden or real.startswith(output + os.sep):
+            return "a link to a folder in which no spec is looked for"
+        return ""
 
 
 def _is_utf_8(name: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from policy.findings import FieldPath, Finding
 from renderer.load import Fleet, finding_at, spec_schema
 from renderer.manifest import Origin
-from renderer.overrides import merge, trace
+from renderer.overrides import ambiguous, merge, trace
 from renderer.selectors import Clusters, driver_clusters, override_clusters
 from renderer.specs import Cluster, JsonMap, KernelDriver
 
@@ -108,6 +108,11 @@ def _variant_findings(variant: Variant) -> Iterator[Finding]:
             for violation in schema.violations(whole, lambda path: driver.document.raw(variant.place(path[1:])[0])):
                 yield _at(variant, violation.path[1:], violation.rule, violation.message, violation.fix)
             return
+    for stage, index in enumerate(variant.applied):
+        for at, twice in ambiguous(variant.stages[stage], driver.overrides[index].patch):
+            place = ("spec", "overrides", index, "patch", *at)
+            fix = "give them names of their own; an override changes the item of the same name"
+            yield finding_at(driver.document, place, "SCH105", f"{twice!r} is the name of two items of this list", fix)
     names = [item.get("name") for item in variant.spec.get("kernelMappings", ()) if isinstance(item, dict)]  # type: ignore[union-attr]
     for index, name in enumerate(names):
         if name is not None and name in names[:index]:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import schemas
-from policy.documents import MAX_BYTES, Document, parse
+from policy.documents import MAX_BYTES, Document, Json, parse
 from policy.findings import FieldPath, Finding, format_path
 from policy.schema import Schema, Violation
 from renderer import inventory
 from renderer.errors import Unusable
-from renderer.files import MARKER, FleetFiles, Unreadable, resolve
+from renderer.files import MARKER, SPEC_SUFFIXES, FleetFiles, Unreadable, resolve
+from renderer.ownership import unowned
 from renderer.specs import (
     Cluster,
     ClusterSelector,
@@ -31,9 +33,15 @@ from renderer.specs import (
 
 API_VERSION = "kmodgate.io/v1alpha1"
 
+_NODES = {"sno": 1, "compact": 3}
+_BOTH_ROLES = {"node-role.kubernetes.io/control-plane": "", "node-role.kubernetes.io/worker": ""}
+
 _MAX_VIOLATIONS = 100  # of one document: whoever sees so many has one mistake, not a hundred
 
-_OURS = re.compile(r"""apiVersion["']?\s*:\s*["']?kmodgate\.io|kind["']?\s*:\s*["']?KernelDriver\b""")
+_MENTION = re.compile(r"kmodgate\.io|KernelDriver")
+_SPEC = re.compile(
+    r"""apiVersion["']?\s*:\s*(?:[&!]\S+\s+|[>|][-+0-9]*\s+)*["']?kmodgate\.io|kind["']?\s*:\s*["']?KernelDriver\b"""
+)
 _ONLY_COMMENTS = re.compile(r"(?:\s|#.*|---)*")
 
 
@@ -76,7 +84,8 @@ def load_fleet(
     """
     found: list[Finding] = []
     fleet = Fleet(FleetFiles(root))
-    names = list(fleet.files.spec_names((output, root / "rendered"), found))
+    names = list(fleet.files.spec_names(output, found))
+    found += _specs_in_output(fleet.files, output)
     for number, name in enumerate(names, 1):
         for document in _documents(fleet.files, name, found):
             _add(fleet, document, found)
@@ -90,22 +99,44 @@ def load_fleet(
     return fleet
 
 
+def _specs_in_output(files: FleetFiles, output: Path) -> Iterator[Finding]:
+    """Specs that somebody keeps in the output folder, where they would silently count for nothing."""
+    if not output.resolve().is_relative_to(files.root.resolve()):
+        return
+    for name in unowned(output, SPEC_SUFFIXES):
+        path = output / name
+        if path.is_file() and not path.is_symlink() and path.stat().st_size <= MAX_BYTES:
+            text = path.read_text(encoding="utf-8", errors="replace")
+            if _MENTION.search(text) and any(_is_ours(document.value) for document in parse(text, name)[0]):
+                fix = "move it out of there, or give render another --output"
+                message = "a spec in the output folder, where none is looked for"
+                yield Finding("GIT003", message, fix, file=os.path.abspath(path))
+
+
 def _documents(files: FleetFiles, name: str, findings: list[Finding]) -> Iterator[Document]:
     try:
         text = files.text(name, limit=MAX_BYTES)
     except Unreadable as error:
         findings.append(Finding("SCH001", error.message, error.fix, file=name))
         return
-    if _OURS.search(text) is None:
+    if _MENTION.search(text) is None:
         yield from _not_a_spec(text, name, findings)
         return
     documents, problems = parse(text, name)
+    meant = _SPEC.search(text) is not None
+    if not meant and not any(_is_ours(document.value) for document in documents):
+        return  # it only mentions us
     findings += problems
     if not documents and not problems:
         findings.append(
             Finding("SCH006", "the file holds no document", "write a spec into it, or delete it", file=name)
         )
     yield from documents
+
+
+def _is_ours(value: Json) -> bool:
+    """Whether a document is a spec."""
+    return isinstance(value, dict) and str(value.get("apiVersion")).startswith("kmodgate.io/")
 
 
 def _not_a_spec(text: str, name: str, findings: list[Finding]) -> Iterator[Document]:
@@ -129,7 +160,7 @@ def _add(fleet: Fleet, document: Document, findings: list[Finding]) -> None:
             finding_at(document, (), "SCH102", "the document is not a map", "start it with apiVersion and kind")
         )
         return
-    if not str(value.get("apiVersion", API_VERSION)).startswith("kmodgate.io/"):
+    if value.get("apiVersion") is not None and not _is_ours(value):
         return  # another object in the same file; kubectl's, not ours
     kind = value.get("kind")
     if kind not in _READERS:
@@ -223,10 +254,14 @@ def _duplicate_names(fleet: Fleet) -> Iterator[Finding]:
 # The readers below run after the schema has passed: `Any` is what JSON is, and the schema has fixed its shape.
 
 
-def _read_driver(fleet: Fleet, document: Document, _findings: list[Finding]) -> None:
+def _read_driver(fleet: Fleet, document: Document, findings: list[Finding]) -> None:
     value: Any = document.value
     spec = dict(value["spec"])
     overrides = spec.pop("overrides", [])
+    for index, item in enumerate(overrides):
+        for problem in spec_schema("KernelDriver").unknown_nulls(item["patch"], ("spec",)):
+            path = ("spec", "overrides", index, "patch", *problem.path)
+            findings.append(finding_at(document, path, problem.rule, problem.message, problem.fix, at_key=True))
     fleet.drivers.append(
         KernelDriver(
             name=value["metadata"]["name"],
@@ -251,7 +286,7 @@ def _read_cluster(fleet: Fleet, document: Document, findings: list[Finding]) -> 
             topology=spec.get("topology", "ha"),
             kubernetes=spec.get("kubernetes", {}).get("version", ""),
             kmm=None if kmm is None else Kmm(kmm.get("version", ""), kmm.get("flavour", "upstream")),
-            nodes=_nodes(fleet.files, document, spec, findings),
+            nodes=_of_topology(spec, _nodes(fleet.files, document, spec, findings), document, findings),
             next_kernels=tuple(KernelVersion(kernel) for kernel in spec.get("nextKernels", [])),
             document=document,
         )
@@ -282,6 +317,27 @@ def _nodes(files: FleetFiles, document: Document, spec: Any, findings: list[Find
             finding_at(document, ("spec", "inventory"), "REF003", f"{spec['inventory']} {error.message}", error.fix)
         )
         return ()
+
+
+def _of_topology(
+    spec: Any, nodes: tuple[NodeGroup, ...], document: Document, findings: list[Finding]
+) -> tuple[NodeGroup, ...]:
+    """The nodes with what the topology says of them: on all but `ha` every node is worker and control plane."""
+    topology = spec.get("topology", "ha")
+    if topology == "ha":
+        return nodes
+    if not nodes and "inventory" not in spec:
+        nodes = (NodeGroup("nodes", _NODES[topology], {}, (), (), "", False),)
+    count = sum(group.count for group in nodes)
+    if topology == "sno" and count > 1:
+        place = "inventory" if "inventory" in spec else "nodeGroups"
+        fix = "make it one node, or give the topology: compact or ha"
+        findings.append(
+            finding_at(
+                document, ("spec", place), "SCH104", f"topology sno is a single node, and these are {count}", fix
+            )
+        )
+    return tuple(replace(group, labels={**_BOTH_ROLES, **group.labels}) for group in nodes)
 
 
 def _node_group(group: Any) -> NodeGroup:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Literal
 
 from policy.findings import FieldPath
-from renderer.specs import JsonMap
+from renderer.specs import JsonMap, KernelDriver
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,14 @@ class Identity:
 class Manifest:
     """One object as a plain dict; `trace` maps any path in it to its origin.
 
-    `spec` is the file of the spec that caused it. `shareable` objects may be caused by several drivers of a cluster
-    if all of them want the same; they then live in the folder of the cluster instead of the driver's.
+    `file` is the one it was made from: the driver's spec, or an attached file. `shareable` objects may be caused by
+    several drivers of a cluster if all of them want the same; they then live in the folder of the cluster instead of
+    the driver's.
     """
 
     value: JsonMap = field(repr=False)
-    driver: str
-    spec: str
+    driver: KernelDriver
+    file: str
     trace: Callable[[FieldPath], Origin] = field(repr=False)
     shareable: bool = False
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+
 from policy.documents import Json
 from policy.findings import FieldPath
 from renderer.fields import Field, merges_by_name
@@ -48,6 +51,21 @@ def align(base: list[Json], patch: list[Json], field: Field) -> list[Pair]:
     used = {after for _, after in kept}
     added: list[Pair] = [(None, index) for index in range(len(patch)) if index not in used]
     return added + kept if field.new_first else kept + added
+
+
+def ambiguous(base: JsonMap, patch: JsonMap, path: FieldPath = ()) -> Iterator[tuple[FieldPath, str]]:
+    """Path and name of every item of a patch whose name does not tell which item is meant, since two have it."""
+    for key, value in patch.items():
+        old, here = base.get(key), (*path, key)
+        if isinstance(value, dict):
+            yield from ambiguous(old if isinstance(old, dict) else {}, value, here)
+        elif isinstance(value, list) and merges_by_name(here):
+            before = Counter(_name(item) for item in (old if isinstance(old, list) else []))
+            after = Counter(_name(item) for item in value)
+            for index, item in enumerate(value):
+                name = _name(item)
+                if name is not None and (before[name] > 1 or after[name] > 1):
+                    yield (*here, index, "name"), name
 
 
 def _name(item: Json) -> str | None:

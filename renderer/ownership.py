@@ -13,8 +13,10 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable
+import stat
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from renderer.errors import Unusable
 from renderer.manifest import Identity
@@ -83,6 +85,38 @@ def is_below(path: str) -> bool:
     return bool(path) and not any(part in ("", ".", "..") for part in parts) and "\\" not in path and "\0" not in path
 
 
+def read(path: str) -> bytes | None:
+    """The bytes of a regular file, or None where there is none: another render may be at work."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return None  # opening a pipe would wait for whoever writes into it
+        with open(path, "rb") as file:
+            return file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def read_index(output: str, cluster: str) -> tuple[bytes | None, dict[str, Entry]]:
+    """The index of a cluster's folder as it stands, and its entries by path. Raises Unusable."""
+    name = os.path.join(output, cluster, INDEX)
+    data = read(name)
+    return data, {} if data is None else parse_index(data, name)
+
+
+def unowned(output: Path, suffixes: tuple[str, ...]) -> Iterator[str]:
+    """Files of the output folder with such a suffix that no render has written, relative to it. Raises Unusable."""
+    journal = read_journal(os.path.join(output, JOURNAL)) or Journal()
+    owned: dict[str, set[str]] = {}
+    for folder, _, names in os.walk(output):
+        cluster, _, below = os.path.relpath(folder, output).partition(os.sep)
+        if cluster not in owned:
+            owned[cluster] = {*read_index(str(output), cluster)[1], *journal.owned.get(cluster, ())}
+        for name in names:
+            path = f"{below}/{name}" if below else name
+            if name.endswith(suffixes) and path not in owned[cluster]:
+                yield os.path.join(os.path.relpath(folder, output), name)
+
+
 @dataclass(slots=True)
 class Journal:
     """A run that has begun to write: by cluster, what it will own, and the Modules that may leave."""
@@ -104,10 +138,8 @@ def format_journal(journal: Journal) -> bytes:
 
 def read_journal(path: str) -> Journal | None:
     """The journal that an interrupted run has left, if there is one. Raises Unusable."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except FileNotFoundError:
+    data = read(path)
+    if data is None:
         return None
     journal = Journal()
     try:

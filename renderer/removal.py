@@ -34,6 +34,17 @@ def refused_removals(change: Change, fleet: Fleet, targets: Iterable[Target], al
     return [_finding(places, change.output, fleet) for _, places in sorted(leaving.items())]
 
 
+def unused_permissions(change: Change, allowed: Iterable[str]) -> list[str]:
+    """Those of the allowed names that no Module which leaves has: mistyped, or done by an earlier run."""
+    leaving = {
+        name
+        for cluster in change.clusters
+        for entry in cluster.leaving
+        for name in (entry.name, f"{cluster.cluster}/{entry.name}", f"{cluster.cluster}/*")
+    }
+    return [name for name in allowed if name not in leaving]
+
+
 def _finding(places: list[tuple[str, Entry]], output: str, fleet: Fleet) -> Finding:
     entry = places[0][1]
     clusters = [cluster for cluster, _ in places]

@@ -83,12 +83,13 @@ spec:
 def dockerfile(name: str) -> str:
     """A two-stage build of one module against the kernel that KMM names."""
     return f"""\
-# KMM sets KERNEL_FULL_VERSION to the kernel of the nodes that the image is for.
+# KMM sets KERNEL_FULL_VERSION to the kernel of the nodes that the image is for. It builds without a context, so COPY
+# finds no file beside this one: take the sources from git, from an archive, or from an image of their own.
 ARG KERNEL_FULL_VERSION
 FROM registry.example.com/kernel-builder:${{KERNEL_FULL_VERSION}} AS build
 ARG KERNEL_FULL_VERSION
+RUN git clone --depth 1 --branch v1.0.0 https://git.example.com/drivers/{name}.git /src
 WORKDIR /src
-COPY . .
 RUN make -C /lib/modules/${{KERNEL_FULL_VERSION}}/build M=/src modules
 
 # The image needs a shell, mkdir and cp: KMM copies the modules out of it.

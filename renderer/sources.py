@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from policy.documents import MAX_BYTES, Document, parse
+from policy.documents import MAX_BYTES, Document, Json, parse
 from policy.findings import FieldPath, Finding
+from policy.names import is_label_value, is_qualified_name
 from renderer.files import FleetFiles, Unreadable, resolve
 from renderer.fleet import Variant
 from renderer.load import API_VERSION, finding_at
@@ -15,7 +16,8 @@ from renderer.specs import JsonMap
 
 _API_VERSION = re.compile(r"(?:[a-z0-9.-]+/)?v[a-z0-9]+")
 _KIND = re.compile(r"[A-Z][A-Za-z0-9]*")
-_NAME = re.compile(r"[^\s/%\0-\x1f\x7f]+")
+_NAME = re.compile(r"[!-$&-.0-~]+")  # what RBAC allows, the widest of all kinds: printable ASCII but / and %
+_STRING_MAPS = {"ConfigMap": ("data", "binaryData"), "Secret": ("data", "stringData")}
 
 MAX_DOCKERFILE = 1 << 20  # all the data that a ConfigMap may hold
 
@@ -37,6 +39,8 @@ def read_sources(files: FleetFiles, variant: Variant, findings: list[Finding]) -
             dockerfiles[reference] = text
             if not text.strip():
                 findings.append(_at(variant, path, f"{reference} is empty", "write the Dockerfile, or name another"))
+            if "\0" in text:
+                findings.append(_at(variant, path, f"{reference} holds a NUL character", "name a text file"))
     attached: list[Document] = []
     attach = variant.spec.get("attach")
     for index, item in enumerate(attach if isinstance(attach, list) else []):
@@ -83,6 +87,7 @@ def _attached(
 
 
 def _not_an_object(document: Document) -> Iterator[Finding]:
+    """Why a document cannot be rendered as it stands."""
     value = document.value
     if not isinstance(value, dict):
         yield finding_at(document, (), "SCH102", "the document is not a map", "write one Kubernetes object a document")
@@ -96,16 +101,44 @@ def _not_an_object(document: Document) -> Iterator[Finding]:
         (("metadata", "name"), metadata.get("name"), _NAME),
         (("metadata", "namespace"), metadata.get("namespace", "default"), _NAME),
     ):
-        if not isinstance(text, str) or not form.fullmatch(text):
-            fix = f"give it a valid {path[-1]}; a List is written as one document an object"
-            yield finding_at(document, path, "SCH103", f"an attached object needs {'.'.join(path)}", fix)
-    for key in ("labels", "annotations"):
-        if not isinstance(metadata.get(key, {}), dict):
-            yield finding_at(document, ("metadata", key), "SCH102", "is not a map", "write it as a map of strings")
-    if str(value.get("apiVersion")).split("/")[0] == API_VERSION.split("/")[0]:
-        yield finding_at(
-            document, ("apiVersion",), "SCH104", "a spec cannot be attached to a spec", "remove it from attach"
-        )
+        yield from _not_a_word(document, path, text, form)
+    group, kind = str(value.get("apiVersion")).split("/")[0], value.get("kind")
+    if group == API_VERSION.split("/")[0]:
+        message, fix = "a spec cannot be attached to a spec", "remove it from attach"
+        yield finding_at(document, ("apiVersion",), "SCH104", message, fix)
+    if (group, kind) == ("kmm.sigs.x-k8s.io", "Module"):
+        message = "a Module that no check has seen and no rule protects from removal"
+        yield finding_at(document, ("kind",), "SCH104", message, "write a KernelDriver instead")
+    yield from _not_strings(document, value, metadata)
+
+
+def _not_a_word(document: Document, path: FieldPath, text: Json, form: re.Pattern[str]) -> Iterator[Finding]:
+    what = ".".join(str(step) for step in path)
+    if text is None:
+        fix = f"give it {what}; a List is written as one document an object"
+        yield finding_at(document, path, "SCH103", f"an attached object needs {what}", fix)
+    elif not isinstance(text, str) or not form.fullmatch(text):
+        yield finding_at(document, path, "SCH104", f"{text!r} is not a valid {path[-1]}", f"correct the {path[-1]}")
+
+
+def _not_strings(document: Document, value: JsonMap, metadata: JsonMap) -> Iterator[Finding]:
+    """Maps of strings that hold something else, which `kubectl apply` refuses only in the cluster."""
+    places: list[tuple[FieldPath, Json]] = [
+        (("metadata", key), metadata[key]) for key in ("labels", "annotations") if key in metadata
+    ]
+    places += [((key,), value[key]) for key in _STRING_MAPS.get(str(value.get("kind")), ()) if key in value]
+    for path, found in places:
+        if not isinstance(found, dict):
+            yield finding_at(document, path, "SCH102", "is not a map", "write it as a map of strings")
+            continue
+        for key, text in found.items():
+            if not isinstance(text, str):
+                raw = document.raw((*path, key))
+                fix = f'put it in quotes: "{raw}"' if isinstance(text, bool | int | float) else "make it a string"
+                yield finding_at(document, (*path, key), "SCH102", "is not a string", fix)
+            elif path[-1] == "labels" and not (is_qualified_name(key) and is_label_value(text)):
+                fix = "use letters, digits, '-', '_' and '.', 63 characters at most"
+                yield finding_at(document, (*path, key), "SCH107", f"{key}={text} is not a valid label", fix)
 
 
 def _at(variant: Variant, path: FieldPath, message: str, fix: str) -> Finding:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -122,8 +123,7 @@ def _compare_cluster(
     cluster: str, wanted: Files, output: str, journal: Journal | None, obstacles: list[Finding]
 ) -> ClusterChange:
     folder = os.path.join(output, cluster)
-    indexed = _read_index(folder)
-    entries = ownership.parse_index(indexed, os.path.join(folder, INDEX)) if indexed is not None else {}
+    indexed, entries = ownership.read_index(output, cluster)
     if journal is not None:
         entries = {**entries, **journal.owned.get(cluster, {})}
     present = set(_walk(folder, "", obstacles))
@@ -141,14 +141,6 @@ def _compare_cluster(
     staying = {entry.object for entry in owned.values()}
     leaving = {entry.object: entry for entry in entries.values() if entry.is_module and entry.object not in staying}
     return ClusterChange(cluster, files, entries, owned, list(leaving.values()))
-
-
-def _read_index(folder: str) -> bytes | None:
-    try:
-        with open(os.path.join(folder, INDEX), "rb") as file:
-            return file.read()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
 
 
 def _walk(folder: str, below: str, obstacles: list[Finding]) -> Iterator[str]:
@@ -191,6 +183,8 @@ def _compare_file(
             obstacles.append(_obstacle(path, "is a folder, and must be a file", "move it away"))
         return FileChange(Kind.MISSING, name, new=file.content)
     old = _content(path)
+    if old is None:  # another render has just taken it away
+        return FileChange(Kind.MISSING, name, new=file.content)
     if old == file.content:
         return None
     if file.path not in entries:
@@ -205,18 +199,22 @@ def _unwanted(
     cluster: str, folder: str, wanted: Files, entries: dict[str, Entry], present: set[str]
 ) -> Iterator[FileChange]:
     for path in sorted(present - wanted.keys() - {INDEX}):
-        if path in entries:
-            yield FileChange(Kind.EXTRA, f"{cluster}/{path}", _content(os.path.join(folder, path)))
-        elif path.endswith(_APPLIED_SUFFIXES):
-            yield FileChange(Kind.FOREIGN, f"{cluster}/{path}", _content(os.path.join(folder, path)))
+        kind = Kind.EXTRA if path in entries else Kind.FOREIGN
+        if path in entries or path.endswith(_APPLIED_SUFFIXES):
+            content = _content(os.path.join(folder, path))
+            if content is not None:
+                yield FileChange(kind, f"{cluster}/{path}", content)
 
 
-def _content(path: str) -> bytes:
-    """A file's bytes; a link's are where it leads to, so that it never equals a rendered file."""
-    if os.path.islink(path):
-        return b"symbolic link to " + os.fsencode(os.readlink(path))
-    with open(path, "rb") as file:
-        return file.read()
+def _content(path: str) -> bytes | None:
+    """A file's bytes, or None if it is gone; a link or a pipe is described, so that it never equals a rendered file."""
+    try:
+        mode = os.lstat(path).st_mode
+        if stat.S_ISLNK(mode):
+            return b"symbolic link to " + os.fsencode(os.readlink(path))
+    except FileNotFoundError:
+        return None
+    return ownership.read(path) if stat.S_ISREG(mode) else b"not a regular file"
 
 
 def _obstacle(path: str, message: str, fix: str) -> Finding:

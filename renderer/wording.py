@@ -15,3 +15,8 @@ def listed(names: Sequence[str], limit: int = 5) -> str:
     if len(names) > limit:
         return f"{', '.join(names[:limit])} and {len(names) - limit} more"
     return ", ".join(names) or "none"
+
+
+def printable(text: str) -> str:
+    """Text from a spec, or the name of a file, without the control characters that would steer a terminal."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

@@ -11,11 +11,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 import schemas
+from renderer.console import Console
 from renderer.version import __version__
 from tests.fleets import REPOSITORY, FleetFolder, run
 
@@ -71,6 +73,8 @@ def test_a_finding_prints_like_a_compilers(fleet: FleetFolder) -> None:
         (["--help"], 0, ""),
         (["render", "--help"], 0, ""),
         (["version"], 0, ""),
+        (["--version"], 0, ""),
+        (["--color", "never", "render"], 0, "3 objects"),
         (["schema", "Nothing"], 2, "invalid choice"),
         (["init", "driver", "No"], 2, "cannot be a name"),
         (["init", "driver", "nic"], 2, "exists"),
@@ -192,6 +196,46 @@ def test_a_terminal_gets_colours(fleet: FleetFolder, environment: dict[str, str]
 def test_control_characters_of_a_spec_do_not_reach_the_terminal(fleet: FleetFolder) -> None:
     fleet.driver("nic", 'removal: "\\e[31mred"')
     assert "\x1b" not in fleet.run("render").stderr
+
+
+def test_a_colour_choice_before_the_verb_holds_too(fleet: FleetFolder) -> None:
+    fleet.driver("nic", "version: 2.10")
+    assert "\x1b[" in fleet.run("--color", "always", "render").stderr
+    assert "\x1b[" not in fleet.run("--color", "always", "render", "--color", "never").stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "code"), [("schema Module >&-", 3), ("render >&-", 0), ("render 2>&-", 0), ("render --check >&- 2>&-", 0)]
+)  # fmt: skip
+def test_a_closed_stream_is_no_bug(fleet: FleetFolder, command: str, code: int) -> None:
+    fleet.render()
+    result = subprocess.run(
+        ["bash", "-c", f'"{sys.executable}" -m renderer.cli {command}'],
+        cwd=fleet.root,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == code
+    assert "Traceback" not in result.stderr
+
+
+def test_progress_is_shown_after_a_second_and_cleared_before_a_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    console = Console()
+    now = 100.9
+    console.progress("files read", 1, 3)
+    assert capsys.readouterr().err == ""
+    now = 101.1
+    console.progress("files read", 2, 3)
+    console.progress("files read", 3, 3)
+    console.say("done")
+    assert capsys.readouterr().err == "\r\x1b[Kfiles read: 2 of 3\r\x1b[Kdone\n"
 
 
 def test_version_and_schemas_are_printed_to_stdout(tmp_path: Path) -> None:

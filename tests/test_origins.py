@@ -82,3 +82,53 @@ def test_driver_override_and_default_are_told_apart(tmp_path: Path) -> None:
     removal = ("metadata", "annotations", "argocd.argoproj.io/sync-options")
     assert origin(fleet, "lab", *removal) == (file, 15, 16, "override")
     assert origin(fleet, "paris", *removal) == (file, 4, 1, "default")
+
+
+@pytest.fixture
+def openshift(tmp_path: Path) -> FleetFolder:
+    fleet = FleetFolder(tmp_path)
+    fleet.cluster("paris", platform="openshift")
+    fleet.cluster("lab", platform="openshift", labels={"tier": "edge", "site": "lab"})
+    fleet.write("drivers/Dockerfile", "FROM a:1\n")
+    fleet.driver(
+        "nic",
+        "scc: restricted\nserviceAccountName: loader\nbuild: {dockerfile: ./Dockerfile}\noverrides:\n"
+        "- clusters: {matchLabels: {site: lab}}\n  patch: {scc: hostaccess, namespace: {name: lab-tests}, removal: auto}",
+    )
+    return fleet
+
+
+PLACES = {  # a text that only this field brings into the objects → the field
+    "paris": {
+        "kmm-tests": ("spec", "namespace", "name"),
+        "restricted": ("spec", "scc"),
+        "loader": ("spec", "serviceAccountName"),
+        "FROM a:1": ("spec", "build", "dockerfile"),
+    },
+    "lab": {
+        "lab-tests": ("spec", "overrides", 0, "patch", "namespace", "name"),
+        "hostaccess": ("spec", "overrides", 0, "patch", "scc"),
+    },
+}
+
+
+@pytest.mark.parametrize("cluster", PLACES)
+def test_what_any_object_says_leads_to_the_field_that_said_it(openshift: FleetFolder, cluster: str) -> None:
+    seen: dict[str, set[str]] = {}
+    for manifest in manifests(openshift.root)[cluster]:
+        for path, value in leaves(manifest.value):
+            named = path[-1] == "name" and path[0] == "metadata" and manifest.identity.kind == "RoleBinding"
+            for text, place in PLACES[cluster].items():
+                if isinstance(value, str) and text in value and not named:  # its name is made of two fields
+                    assert manifest.trace(path).path == place, (manifest.identity, path)
+                    seen.setdefault(text, set()).add(manifest.identity.kind)
+    assert seen.keys() == PLACES[cluster].keys()
+    assert {"ConfigMap", "Module", "Namespace", "RoleBinding", "ServiceAccount"} in seen.values()
+
+
+def test_what_no_field_says_is_a_default_at_a_place_that_exists(openshift: FleetFolder) -> None:
+    for manifest in manifests(openshift.root)["paris"]:
+        for path in (("kind",), ("metadata", "annotations", "argocd.argoproj.io/sync-wave")):
+            found = manifest.trace(path)
+            assert found.source == "default"
+            assert manifest.driver.document.has(found.path)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from policy.findings import Finding
+from renderer import inventory
+from renderer.load import load_fleet
+from renderer.specs import KernelVersion, NodeGroup, Taint
 from tests.fleets import FleetFolder
 
 MODULE = "paris/nic/module-nic.yaml"
+TWO_ENV = "devicePlugin: {container: {image: a:1, env: [{name: A, value: a}, {name: A, value: b}]}}\n"
+CLUSTER = "apiVersion: kmodgate.io/v1alpha1\nkind: Cluster\nmetadata: {name: zz}\nspec:\n  platform: kubernetes\n"
 SIGN = "sign: {keySecret: k, certSecret: c, filesToSign: [/opt/lib/modules/a.ko]}"
 
 
@@ -187,6 +194,21 @@ def test_content_tag_changes_the_tag_when_what_is_built_changes(fleet: FleetFold
     assert container(fleet, changed)["containerImage"] != first
 
 
+@pytest.mark.parametrize(
+    "change", ["keySecret: k2", "certSecret: c2", "filesToSign: [/opt/b.ko]", "unsignedImage: 'b:1'"]
+)  # fmt: skip
+def test_content_tag_changes_the_tag_when_what_is_signed_changes(fleet: FleetFolder, change: str) -> None:
+    signed = {"keySecret": "k", "certSecret": "c", "filesToSign": "[/opt/a.ko]", "unsignedImage": "'a:1'"}
+    key, _, value = change.partition(": ")
+    tags = {
+        container(fleet, "contentTag: true\nsign: {" + ", ".join(f"{k}: {v}" for k, v in level.items()) + "}")[
+            "containerImage"
+        ]
+        for level in (signed, {**signed, key: value})
+    }
+    assert len(tags) == 2
+
+
 def test_content_tag_leaves_an_image_alone_that_no_mapping_uses(fleet: FleetFolder) -> None:
     fleet.driver("nic", f"contentTag: true\n{SIGN}")
     path = fleet.root / "drivers/nic.yaml"
@@ -277,8 +299,30 @@ def test_two_drivers_that_attach_one_object_are_an_error_that_names_both(fleet: 
     found = errors(fleet)
     assert len(found) == 1
     assert "REF005" in found[0]
-    assert "nic-rbac.yaml" in found[0]
-    assert "gpu-rbac.yaml" in found[0]
+    for name in ("nic", "gpu"):
+        assert f"drivers/{name}.yaml (attached drivers/{name}-rbac.yaml:3)" in found[0]
+
+
+def test_two_drivers_may_attach_one_file_with_accounts(fleet: FleetFolder) -> None:
+    account = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: plugin}\n"
+    for name in ("nic", "gpu"):
+        fleet.write("drivers/account.yaml", account)
+        fleet.driver(name, "attach: [./account.yaml]")
+    fleet.render()
+    assert [path for path in fleet.files() if path.endswith("serviceaccount-plugin.yaml")] == [
+        "paris/cluster/serviceaccount-plugin.yaml"
+    ]
+
+
+def test_an_attached_namespace_is_never_pruned_and_an_unknown_kind_lives_in_the_drivers_namespace(
+    fleet: FleetFolder,
+) -> None:
+    monitor = "apiVersion: monitoring.example.com/v1\nkind: PodProbe\nmetadata: {name: plugin}\n"
+    fleet.write("drivers/rbac.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: extra}\n---\n" + monitor)
+    module(fleet, "attach: [./rbac.yaml]")
+    annotations = fleet.object("paris/cluster/namespace-extra.yaml")["metadata"]["annotations"]
+    assert annotations["argocd.argoproj.io/sync-options"] == "Prune=false,Delete=false"
+    assert fleet.object("paris/nic/podprobe-plugin.yaml")["metadata"]["namespace"] == "kmm-tests"
 
 
 def test_objects_that_differ_by_namespace_or_letter_case_get_files_of_their_own(fleet: FleetFolder) -> None:
@@ -313,7 +357,7 @@ def test_an_absent_driver_is_not_rendered(fleet: FleetFolder) -> None:
         ("overrides: [{clusters: {names: [paris]}, patch: {clusters: {}}}]", "SCH104", "may not change clusters"),
         ("overrides: [{clusters: {names: [paris]}, patch: {overrides: []}}]", "SCH104", "may not contain overrides"),
         ("delivery: daemonset", "SCH104", "is not one of kmm"),
-        ("dra: {driverName: d, container: {image: a}}", "SCH106", "came with KMM head"),
+        ("dra: {driverName: d, container: {image: a}}", "SCH106", "only on upstream's main branch"),
         ("build: {dockerfile: a, dockerfileConfigMap: b}", "SCH104", "not exactly one of dockerfile"),
         ('scc: "a\\nb"', "SCH104", "is not the name of Security"),
         ("version: a #\u2028  scc: evil", "SCH002", "U+2028"),
@@ -323,11 +367,32 @@ def test_an_absent_driver_is_not_rendered(fleet: FleetFolder) -> None:
         ("version: 2.10", "SCH102", "2.10 is the number 2.1 to YAML"),
         ("removal: on", "SCH005", "boolean"),
         ("registryTLS:", "SCH102", "has no value"),
+        ("version: a b", "SCH104", "is not a version"),
+        ("overrides: [{clusters: {names: [paris]}, patch: {dvicePlugin: null}}]", "SCH101", "patch.dvicePlugin: unknown"),
+        ("overrides: [{clusters: {names: [paris]}, patch: {modprobe: {arg: null}}}]", "SCH101", "modprobe.arg: unknown"),
+        ("overrides: [{clusters: {names: [paris]}, patch: {kernelMappings: [{name: el9, regex: null}]}}]", "SCH101", "regex"),
+        ("overrides: [{clusters: {names: [paris]}, patch: {modprobe: {rawArgs: {load: [a], unload: [b]}}}}]", "SCH104", "not exactly one of moduleName"),
+        ("overrides: [{clusters: {names: [paris]}, patch: {modprobe: {moduleName: null, rawArgs: {load: [a]}}}}]", "SCH103", "unload"),
+        (f"{TWO_ENV}overrides: [{{clusters: {{names: [paris]}}, patch: {{devicePlugin: {{container: {{env: [{{name: A, value: c}}]}}}}}}}}]", "SCH105", "'A' is the name of two"),
+        ("overrides: [{clusters: {names: [paris]}, patch: {kernelMappings: [{name: x, literal: a}, {name: x, literal: b}]}}]", "SCH105", "'x' is the name of two"),
+        ("build: {dockerfile: ./nul}", "REF003", "NUL"),
+        ("build: {dockerfile: ./dangling}", "REF003", "link to nothing"),
+        ("attach: [./module.yaml]", "SCH104", "a Module that no check has seen"),
+        ("attach: [./label.yaml]", "SCH102", "metadata.labels.a: is not a string"),
+        ("attach: [./label.yaml]", "SCH107", "b c= is not a valid label"),
+        ("attach: [./data.yaml]", "SCH102", "data.a: is not a string"),
+        ("attach: [./name.yaml]", "SCH104", "'A_b é' is not a valid name"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_reported_with_its_place(fleet: FleetFolder, more: str, rule: str, words: str) -> None:
     fleet.write("drivers/empty", "\n")
     fleet.write("drivers/list.txt", "apiVersion: v1\nkind: List\nitems: []\n")
+    fleet.write("drivers/nul", "FROM a\0\n")
+    (fleet.root / "drivers/dangling").symlink_to("nowhere")
+    fleet.write("drivers/module.yaml", "apiVersion: kmm.sigs.x-k8s.io/v1beta1\nkind: Module\nmetadata: {name: a}\n")
+    fleet.write("drivers/label.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: a, labels: {a: 1, b c: ''}}\n")
+    fleet.write("drivers/data.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: 1}\n")
+    fleet.write("drivers/name.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: A_b é}\n")
     fleet.driver("nic", more)
     line = next(line for line in errors(fleet) if f"error[{rule}]" in line and words in line)
     place = line.split(": error[")[0]
@@ -345,6 +410,16 @@ def test_a_mistake_is_reported_with_its_place(fleet: FleetFolder, more: str, rul
         ("# apiVersion: kmodgate.io/v1alpha1\n", "SCH006", "no document"),
         ("apiVersion: kmodgate.io/v1alpha1\n\tkind: Cluster\n", "SCH002", "tab"),
         ("- apiVersion: kmodgate.io/v1alpha1\n", "SCH102", "not a map"),
+        ("apiVersion: &a kmodgate.io/v1alpha1\nkind: Cluster\n", "SCH004", "the anchor &a"),
+        ("apiVersion: !!str kmodgate.io/v1alpha1\nkind: Cluster\n", "SCH004", "the tag"),
+        ("apiVersion: >-\n  kmodgate.io/v1alpha1\nkind: Cluster\nmetadata: {name: a}\n", "SCH103", "spec: missing"),
+        ("apiVersion: # ours\n  kmodgate.io/v1alpha1\nkind: Cluster\nmetadata: {name: a}\n", "SCH103", "spec: missing"),
+        (CLUSTER + "  kmm: {version: 2.6.foo}\n", "SCH104", "is not a version of KMM"),
+        (CLUSTER + "  topology: sno\n  nodeGroups: [{name: a, count: 3}]\n", "SCH104", "sno is a single node, and these are 3"),
+        (CLUSTER + "  nodeGroups: [{name: a, labels: {a b: c}}]\n", "SCH104", '"a b" is not a label key'),
+        (CLUSTER + "  nodeGroups: [{name: a, labels: {a: b c}}]\n", "SCH104", '"b c" is not a label value'),
+        (CLUSTER + "  kmm:\n", "SCH102", "has no value"),
+        (CLUSTER + "  nextKernels: [a]\n  nextKernels: [a]\n  nextKernels: [a]\n", "SCH003", "first on line 6"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_no_spec_is_reported(fleet: FleetFolder, text: str, rule: str, words: str) -> None:
@@ -362,6 +437,8 @@ def test_bytes_that_are_not_utf_8_folders_and_links_are_reported(fleet: FleetFol
     (fleet.root / "clusters/folder.yaml").mkdir()
     (fleet.root / "clusters/link.yaml").symlink_to(outside)
     (fleet.root / "clusters/links").symlink_to(outside.parent)
+    (fleet.root / ".hidden").mkdir()
+    (fleet.root / "clusters/hidden").symlink_to("../.hidden")
     (fleet.root / "clusters/dangling.yaml").symlink_to("nowhere")
     (fleet.root / os.fsdecode(b"clusters/\xff.yaml")).touch()
     (fleet.root / "clusters/large.yaml").write_bytes(b"#" * (2 << 20))
@@ -372,6 +449,7 @@ def test_bytes_that_are_not_utf_8_folders_and_links_are_reported(fleet: FleetFol
         "folder.yaml",
         "link.yaml",
         "links",
+        "hidden",
         "dangling.yaml",
         "large.yaml",
         "\\udcff.yaml",
@@ -410,7 +488,8 @@ def test_two_specs_of_one_name_are_an_error_that_names_both(fleet: FleetFolder) 
 def test_other_yaml_beside_the_specs_is_left_alone(fleet: FleetFolder) -> None:
     fleet.driver("nic")
     fleet.write("charts/template.yaml", "{{ if x }}\nkind: &a\n")
-    fleet.write("values.yml", "on: yes\n")
+    fleet.write("values.yml", "on: yes # of kmodgate.io\n")
+    fleet.write("app.yaml", "apiVersion: &v v1\nkind: ConfigMap\ndata: {url: https://kmodgate.io, a: *v}\n")
     fleet.write(".hidden/spec.yaml", "apiVersion: kmodgate.io/v1alpha1\nkind: Nothing\n")
     fleet.render()
 
@@ -438,6 +517,47 @@ def test_label_expressions_select_as_kubernetes_does(fleet: FleetFolder, express
     fleet.driver("nic", clusters=f"{{matchExpressions: [{expression}]}}")
     fleet.render()
     assert {path.split("/")[0] for path in fleet.files()} == clusters
+
+
+def test_a_link_to_a_folder_that_is_searched_anyway_is_passed_over(fleet: FleetFolder) -> None:
+    fleet.driver("nic")
+    (fleet.root / "more").symlink_to("drivers")
+    fleet.render()
+
+
+def test_a_file_in_a_folder_that_leads_out_of_the_fleet_is_not_read(
+    fleet: FleetFolder, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "Dockerfile").write_text("FROM secret:1\n")
+    (fleet.root / "drivers/.link").symlink_to(outside)
+    fleet.driver("nic", "build: {dockerfile: ./.link/Dockerfile}")
+    assert "leads out of the fleet through a symbolic link" in errors(fleet)[0]
+
+
+def test_an_inventory_is_read_with_labels_taints_and_kernels(fleet: FleetFolder) -> None:
+    taint = {"key": "a", "value": "b", "effect": "NoSchedule"}
+    info = {"kernelVersion": "5.14.0", "architecture": "arm64"}
+    node = {"kind": "Node", "metadata": {"name": "n", "labels": {"l": "m"}}, "spec": {"taints": [taint]}}
+    data = json.dumps({"items": [{**node, "status": {"nodeInfo": info}}]}).encode()
+    assert inventory.read_nodes(data) == (
+        NodeGroup("n", 1, {"l": "m"}, (Taint("a", "b", "NoSchedule"),), (KernelVersion("5.14.0"),), "arm64", False),
+    )
+
+
+def test_an_inventory_may_be_larger_than_a_spec_and_not_endless(
+    fleet: FleetFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = fleet.cluster("paris")
+    path.write_text(path.read_text().split("  nodeGroups")[0] + "  inventory: ./nodes.json\n")
+    fleet.driver("nic")
+    fleet.write("clusters/nodes.json", '{"items": []}' + " " * (2 << 20))
+    fleet.render()
+    assert inventory.MAX_BYTES == 64 << 20
+    monkeypatch.setattr(inventory, "MAX_BYTES", 1 << 20)
+    findings: list[Finding] = []
+    load_fleet(fleet.root, fleet.root / "rendered", findings)
+    assert [finding.message for finding in findings] == ["./nodes.json is larger than 1 MiB"]
 
 
 def test_an_inventory_that_is_none_is_reported_at_the_cluster(fleet: FleetFolder) -> None:

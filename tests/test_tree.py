@@ -9,11 +9,15 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from policy.findings import Finding
+from renderer import tree
+from renderer.layout import RenderedFile
+from renderer.manifest import Identity
 from tests.fleets import REPOSITORY, FleetFolder
 
 
@@ -235,6 +239,82 @@ def test_the_tree_may_be_elsewhere(fleet: FleetFolder, tmp_path: Path) -> None:
     assert fleet.files("../elsewhere") == fleet.files()
 
 
+def test_a_spec_in_the_output_folder_is_an_error(fleet: FleetFolder) -> None:
+    result = fleet.run("render", "--output", "drivers")
+    assert result.returncode == 2
+    assert "drivers/nic.yaml: error[GIT003] a spec in the output folder" in result.stderr
+    fleet.write("rendered/paris/nic/more.yaml", (fleet.root / "clusters/paris.yaml").read_text())
+    result = fleet.run("render", "--check")
+    assert result.returncode == 2
+    assert "rendered/paris/nic/more.yaml: error[GIT003]" in result.stderr
+
+
+def test_specs_below_a_folder_rendered_count_when_the_tree_is_elsewhere(fleet: FleetFolder) -> None:
+    shutil.rmtree(fleet.root / "rendered")
+    (fleet.root / "drivers").rename(fleet.root / "rendered")
+    fleet.render("--output", "tree")
+    assert "paris/nic/module-nic.yaml" in fleet.files("tree")
+
+
+def test_an_empty_output_is_refused(fleet: FleetFolder) -> None:
+    result = fleet.run("render", "--output", "")
+    assert result.returncode == 2
+    assert "--output is empty" in result.stderr
+
+
+def test_a_pipe_in_place_of_a_file_is_replaced(fleet: FleetFolder) -> None:
+    for name in ("nic/module-nic.yaml", ".index"):
+        path = fleet.root / "rendered/paris" / name
+        path.unlink()
+        os.mkfifo(path)
+        fleet.driver("nic", "removal: auto")
+        result = subprocess.run(
+            [sys.executable, "-m", "renderer.cli", "render"],
+            cwd=fleet.root,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            timeout=60,
+            check=False,
+        )
+        assert result.returncode == 0
+        assert path.is_file()
+
+
+def test_a_file_that_vanishes_during_a_check_is_missing(fleet: FleetFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = fleet.root / "rendered/paris/nic/module-nic.yaml"
+    content = RenderedFile(
+        "nic/module-nic.yaml", gone.read_bytes(), Identity("kmm.sigs.x-k8s.io", "Module", "a", "nic")
+    )
+    listed = tree._walk
+
+    def walk(folder: str, below: str, obstacles: list[Finding]) -> Iterator[str]:
+        yield from list(listed(folder, below, obstacles))
+        gone.unlink(missing_ok=True)
+
+    monkeypatch.setattr(tree, "_walk", walk)
+    change = tree.compare({"paris": {content.path: content}}, str(fleet.root / "rendered"), ["paris"])
+    assert ("missing", "paris/nic/module-nic.yaml") in [(str(file.kind), file.path) for file in change.files]
+
+
+@pytest.mark.parametrize("name", ["a\x1b[31mb.yaml", "a\rb.yaml"])
+def test_a_file_name_does_not_steer_the_terminal(fleet: FleetFolder, name: str) -> None:
+    fleet.write(f"rendered/paris/nic/{name}", "kind: \x1b[2J\n")
+    for result in (fleet.run("render", "--check"), fleet.run("render")):
+        assert "Argo CD would apply it" in result.stdout + result.stderr
+        assert not set("\x1b\r") & set(result.stdout + result.stderr)
+
+
+def test_a_permission_that_nothing_needs_is_noted(fleet: FleetFolder) -> None:
+    result = fleet.render("--allow-removal", "nci")
+    assert "--allow-removal nci: no Module of that name would leave the tree" in result.stderr
+
+
+def test_a_single_node_cluster_without_node_groups_counts_as_one_node(fleet: FleetFolder) -> None:
+    path = fleet.root / "clusters/paris.yaml"
+    path.write_text(path.read_text().split("  nodeGroups")[0] + "  topology: sno\n")
+    fleet.driver("nic", clusters="{names: [lyon]}")
+    assert "takes it off 1 node\n" in fleet.run("render").stderr
+
+
 def interrupt(fleet: FleetFolder, point: int, *arguments: str) -> int:
     """A render that is killed at a point; returns its exit code, 99 if it came to its end."""
     return subprocess.run(
@@ -267,12 +347,14 @@ def test_a_render_killed_at_any_point_is_finished_by_the_next(tmp_path: Path) ->
         shutil.copytree(template.root, victim.root, dirs_exist_ok=True)
         if interrupt(victim, point, "--allow-removal", "old/*") == 99:
             break
-        if victim.files() not in (start, wanted):
+        if (victim.root / "rendered/.journal").exists():
             interrupted += 1
             check = victim.run("render", "--check")
             assert check.returncode == 1
-            if "rendered/.journal" in check.stdout:
-                assert "an earlier render was interrupted" in check.stdout
+            assert "an earlier render was interrupted; run render again to finish it: rendered/.journal" in check.stdout
+        else:
+            found = {path: content for path, content in victim.files().items() if path != ".kmodgate-tmp"}
+            assert found in (start, wanted)
         victim.render(*([] if (victim.root / "rendered/.journal").exists() else ["--allow-removal", "old/*"]))
         assert victim.files() == wanted, f"killed at point {point}"
         assert victim.run("render", "--check").returncode == 0

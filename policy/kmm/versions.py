@@ -87,6 +87,7 @@ _SIGNED_FILES = tuple(f"{level}.sign.filesToSign[]" for level in (_CONTAINER, _M
 _GLOBS_SINCE = "2.6"
 _PLUGIN_ONLY_SINCE = "2.4"
 _UNNAMED_MODULE_SINCE = "2.1"
+_REGISTRIES_OF_OPENSHIFT = "registries are configured in the cluster's image.config.openshift.io"
 _GLOB = frozenset("*?[")
 
 
@@ -104,16 +105,17 @@ def unsupported(module: Mapping[str, object], release: Release) -> Iterator[Prob
     if release.redhat:
         for pattern in IGNORED_BY_REDHAT:
             for path, _ in _find(module, pattern):
-                yield Problem(
-                    path,
-                    "Red Hat's build of KMM ignores it",
-                    "configure the registry in the cluster's image.config.openshift.io, and remove it here",
-                )
+                kaniko = path[-1] == "kanikoParams"
+                fix = "OpenShift does not build with kaniko" if kaniko else _REGISTRIES_OF_OPENSHIFT
+                yield Problem(path, "Red Hat's build of KMM ignores it", f"remove it for this cluster; {fix}")
 
 
 def _too_old(path: FieldPath, release: Release, version: str, what: str = "") -> Problem:
     newer = f"Red Hat KMM {version}" if release.redhat else f"KMM {version}"
     what = f"{what} " if what else ""
+    if version == "head":
+        message = f"{what}is only on upstream's main branch (KMM head), and the cluster has {release}"
+        return Problem(path, message, "remove it for this cluster, or wait for the release after KMM 2.6")
     return Problem(
         path,
         f"{what}came with {newer}, and the cluster has {release}",

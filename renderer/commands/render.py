@@ -10,12 +10,12 @@ from policy.findings import Finding
 from renderer.console import Console
 from renderer.errors import ExitCode, Refused, Unusable
 from renderer.load import Fleet, find_root, load_fleet
-from renderer.removal import refused_removals
+from renderer.removal import refused_removals, unused_permissions
 from renderer.render import Rendered, check_names, render_fleet
 from renderer.report.changes import drift, print_change, summary
 from renderer.report.text import print_findings
 from renderer.tree import Change, Kind, compare
-from renderer.wording import counted
+from renderer.wording import counted, printable
 from renderer.write import locked, write
 
 
@@ -40,7 +40,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace, console: Console) -> ExitCode:
     root = find_root(Path(args.fleet))
-    output = Path(args.output) if args.output else _relative(root) / "rendered"
+    if args.output == "":
+        raise Unusable("--output is empty", "give a folder, or leave the option out for FLEET/rendered")
+    output = _relative(root) / "rendered" if args.output is None else Path(args.output)
     console.base = _prefix(_relative(root))
     if root.resolve().is_relative_to(output.resolve()):
         raise Unusable(f"--output {output} holds the fleet itself", "give a folder of its own, such as FLEET/rendered")
@@ -59,6 +61,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
         if waited:  # the specs may have changed meanwhile
             fleet, rendered = _load(root, output, args, console)
         change = compare(rendered.files, str(output), args.cluster or None)
+        _note_permissions(change, args, console)
         refused = refused_removals(change, fleet, rendered.targets, args.allow_removal)
         if refused:
             raise Refused(refused, ExitCode.FINDINGS)
@@ -77,6 +80,7 @@ def _load(root: Path, output: Path, args: Namespace, console: Console) -> tuple[
 
 def _show(change: Change, fleet: Fleet, rendered: Rendered, args: Namespace, console: Console) -> ExitCode:
     print_change(change, console, _prefix(Path(change.output)))
+    _note_permissions(change, args, console)
     print_findings(refused_removals(change, fleet, rendered.targets, args.allow_removal), console, console.base)
     if not change.files:
         console.say(f"{change.output}: nothing differs from the specs")
@@ -85,10 +89,15 @@ def _show(change: Change, fleet: Fleet, rendered: Rendered, args: Namespace, con
     return ExitCode.FINDINGS if args.check else ExitCode.OK
 
 
+def _note_permissions(change: Change, args: Namespace, console: Console) -> None:
+    for name in unused_permissions(change, args.allow_removal):
+        console.say(f"note: --allow-removal {printable(name)}: no Module of that name would leave the tree")
+
+
 def _say_result(change: Change, rendered: Rendered, args: Namespace, console: Console) -> None:
     for file in change.files:
         if file.kind is Kind.FOREIGN:
-            path = f"{_prefix(Path(change.output))}{file.path}"
+            path = printable(f"{_prefix(Path(change.output))}{file.path}")
             console.say(f"warning: {path}: not written by kmodgate and left alone; Argo CD would apply it")
     clusters = set(args.cluster or rendered.files)
     objects = counted(sum(len(rendered.files[name]) for name in clusters), "object")

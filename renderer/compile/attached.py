@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from policy.documents import Document
 from policy.findings import FieldPath
 from renderer.compile import argo
@@ -10,12 +12,21 @@ from renderer.fleet import Variant
 from renderer.manifest import Manifest, Origin
 from renderer.specs import JsonMap
 
-_NAMESPACED = {
-    "ConfigMap", "Secret", "Service", "ServiceAccount", "Pod", "PersistentVolumeClaim", "LimitRange", "ResourceQuota",
-    "Role", "RoleBinding", "Deployment", "DaemonSet", "StatefulSet", "ReplicaSet", "Job", "CronJob",
-    "NetworkPolicy", "Ingress", "PodDisruptionBudget", "ServiceMonitor", "PodMonitor", "PrometheusRule",
-    "ExternalSecret", "SealedSecret",
+_CLUSTER_SCOPED = {
+    "APIService", "CSIDriver", "CSINode", "CertificateSigningRequest", "ClusterExternalSecret", "ClusterIssuer",
+    "ClusterOperator", "ClusterPolicy", "ClusterRole", "ClusterRoleBinding", "ClusterSecretStore", "ClusterVersion",
+    "ComponentStatus", "ConsolePlugin", "ContainerRuntimeConfig", "CustomResourceDefinition", "DeviceClass",
+    "DeviceTaintRule", "FlowSchema", "ImageContentSourcePolicy", "ImageDigestMirrorSet", "ImageTagMirrorSet",
+    "IngressClass", "KubeletConfig", "MachineConfig", "MachineConfigPool", "ManagedClusterModule",
+    "MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding", "MutatingWebhookConfiguration", "Namespace", "Node",
+    "NodeFeatureRule", "PerformanceProfile", "PersistentVolume", "PreflightValidation", "PreflightValidationOCP",
+    "PriorityClass", "PriorityLevelConfiguration", "Project", "ResourceSlice", "RuntimeClass",
+    "SecurityContextConstraints", "StorageClass", "StorageVersionMigration", "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration", "VolumeAttachment", "VolumeAttributesClass",
 }  # fmt: skip
+"""Kinds without a namespace that a driver may bring along; any other kind is taken to live in one."""
+
+_SHAREABLE = {"Namespace", "ServiceAccount", "RoleBinding"}
 
 
 def manifest(variant: Variant, document: Document, namespace: str) -> Manifest:
@@ -23,12 +34,16 @@ def manifest(variant: Variant, document: Document, namespace: str) -> Manifest:
     value: JsonMap = dict(document.value)  # type: ignore[arg-type]
     metadata: JsonMap = dict(value["metadata"])  # type: ignore[arg-type]
     kind = str(value["kind"])
-    if kind in _NAMESPACED:
+    if kind not in _CLUSTER_SCOPED:
         metadata.setdefault("namespace", namespace)
     metadata["labels"] = {**MANAGED_BY, **metadata.get("labels", {})}  # type: ignore[dict-item]
-    metadata["annotations"] = {**argo.sync_annotations(kind), **metadata.get("annotations", {})}  # type: ignore[dict-item]
+    annotations: JsonMap = {**argo.sync_annotations(kind), **metadata.get("annotations", {})}  # type: ignore[dict-item]
+    if kind == "Namespace":  # it would take everything in it along
+        annotations[argo.SYNC_OPTIONS] = argo.NEVER_REMOVED
+    metadata["annotations"] = annotations
     value["metadata"] = metadata
-    return Manifest(value, variant.driver.name, document.file, lambda path: _origin(document, path))
+    trace = partial(_origin, document)
+    return Manifest(value, variant.driver, document.file, trace, shareable=kind in _SHAREABLE)
 
 
 def _origin(document: Document, path: FieldPath) -> Origin:

@@ -24,8 +24,8 @@ def by_folder(cluster: str, manifests: Iterable[Manifest], findings: list[Findin
         first = group[0]
         if len(group) > 1:
             findings.extend(_disagreements(cluster, identity, group))
-        shared = identity.kind == "Namespace" or len({manifest.driver for manifest in group}) > 1
-        yield (SHARED_FOLDER if shared else first.driver), first
+        shared = identity.kind == "Namespace" or len({manifest.driver.name for manifest in group}) > 1
+        yield (SHARED_FOLDER if shared else first.driver.name), first
 
 
 def _disagreements(cluster: str, identity: Identity, group: list[Manifest]) -> Iterator[Finding]:
@@ -33,15 +33,22 @@ def _disagreements(cluster: str, identity: Identity, group: list[Manifest]) -> I
     for other in group[1:]:
         if first.shareable and other.shareable and first.value == other.value:
             continue
-        here, there = other.trace(("metadata", "name")), first.trace(("metadata", "name"))
-        same = "also defined" if first.value == other.value else "defined differently"
+        how = "twice, by" if first.value == other.value else "differently by"
+        here = other.trace(("metadata", "name"))
         yield Finding(
             "REF005",
-            f"{identity} on cluster {cluster} is {same} in {there.file}:{there.line}",
+            f"{identity} on cluster {cluster} is defined {how} {_place(first)} and {_place(other)}",
             "rename one of the two, or keep it in one driver only",
-            object=f"KernelDriver {other.driver}",
+            object=f"KernelDriver {other.driver.name}",
             field=format_path(here.path),
             file=here.file,
             line=here.line,
             column=here.column,
         )
+
+
+def _place(manifest: Manifest) -> str:
+    """The spec that a manifest comes from, with the line, and the attached file if it stands there."""
+    origin, spec = manifest.trace(("metadata", "name")), manifest.driver.document.file
+    place = f"{origin.file}:{origin.line}"
+    return place if origin.file == spec else f"{spec} (attached {place})"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import cast
 
 from policy.documents import Json
 from policy.findings import FieldPath
 from policy.normalise import defaulted
 from renderer.compile import access, argo, content
-from renderer.fields import DRIVER_FIELDS, compile_fields, spec_path
+from renderer.fields import DRIVER_FIELDS, cause, compile_fields, spec_path
 from renderer.fleet import Variant
 from renderer.manifest import Manifest, Origin
 from renderer.sources import Sources
@@ -115,7 +116,7 @@ def _dockerfile_config_maps(variant: Variant, sources: Sources, namespace: str) 
             "immutable": True,
             "data": {"dockerfile": text},
         }
-        yield _manifest(variant, value, _constant(variant, _path_of_dockerfile(variant.spec, reference)))
+        yield _manifest(variant, value, _trace(variant, "ConfigMap", _path_of_dockerfile(variant.spec, reference)))
 
 
 def _path_of_dockerfile(spec: JsonMap, reference: str) -> FieldPath:
@@ -131,34 +132,41 @@ def _module_trace(variant: Variant) -> Callable[[FieldPath], Origin]:
     def trace(path: FieldPath) -> Origin:
         if path[:1] == ("spec",):
             return variant.origin(spec_path(path[1:], variant.spec))
-        if path[:2] == ("metadata", "namespace"):
-            return variant.origin(("namespace", "name"))
-        if path[:2] == ("metadata", "annotations") and path[2:] == (argo.SYNC_OPTIONS,):
-            return variant.origin(("removal",))
-        return _metadata_origin(variant, path)
+        if (place := cause("Module", path)) is not None:
+            return variant.origin(place)
+        copied = path[:2] in (("metadata", "name"), ("metadata", "labels"))
+        return _own_metadata(variant, path if copied else ("metadata",))
 
     return trace
 
 
-def _metadata_origin(variant: Variant, path: FieldPath) -> Origin:
-    """Labels and the name of the driver's own metadata; what is the same for every Module is a default there."""
+def _own_metadata(variant: Variant, path: FieldPath) -> Origin:
+    """Name and labels of the driver's own metadata; what is the same for every Module is a default there."""
     document = variant.driver.document
-    line, column = document.position(path if path[:1] == ("metadata",) else ("metadata",))
-    return Origin(document.file, line, column, "driver" if document.has(path) else "default", path)
+    is_written = len(path) > 1 and document.has(path)
+    line, column = document.position(path)
+    return Origin(document.file, line, column, "driver" if is_written else "default", path if is_written else path[:1])
 
 
-def _constant(variant: Variant, path: FieldPath) -> Callable[[FieldPath], Origin]:
-    return lambda _path: variant.origin(path)
+def _trace(variant: Variant, kind: str, own: FieldPath) -> Callable[[FieldPath], Origin]:
+    """Origins in an object that exists for the field `own`; what no field decides comes with the object."""
+
+    def trace(path: FieldPath) -> Origin:
+        place = cause(kind, path)
+        origin = variant.origin(place or own)
+        return origin if place is not None else replace(origin, source="default")
+
+    return trace
 
 
-def _shared(variant: Variant, value: JsonMap, path: FieldPath) -> Manifest:
-    return _manifest(variant, value, _constant(variant, path), shareable=True)
+def _shared(variant: Variant, value: JsonMap, own: FieldPath) -> Manifest:
+    return _manifest(variant, value, _trace(variant, str(value["kind"]), own), shareable=True)
 
 
 def _manifest(
     variant: Variant, value: JsonMap, trace: Callable[[FieldPath], Origin], *, shareable: bool = False
 ) -> Manifest:
-    return Manifest(value, variant.driver.name, variant.driver.document.file, trace, shareable)
+    return Manifest(value, variant.driver, variant.driver.document.file, trace, shareable)
 
 
 def _map(value: Json) -> JsonMap:

@@ -8,6 +8,7 @@ from collections import Counter
 
 from renderer.console import Console
 from renderer.tree import Change, FileChange, Kind
+from renderer.wording import printable
 
 _STYLES = {
     Kind.MISSING: "green",
@@ -31,27 +32,32 @@ def print_change(change: Change, console: Console, base: str) -> None:
     files = change.shown
     for file in files:
         style = _STYLES[file.kind]
-        console.data(f"{console.paint(_WORDS[file.kind], style, stream=sys.stdout)}: {base}{file.path}\n")
+        console.data(f"{console.paint(_WORDS[file.kind], style, stream=sys.stdout)}: {printable(base + file.path)}\n")
     for file in files:
         if file.kind is not Kind.INTERRUPTED and not file.is_index:
             console.data(_diff(file, console, base))
 
 
 def _diff(file: FileChange, console: Console, base: str) -> str:
+    path = printable(base + file.path)
     lines = difflib.unified_diff(
         _lines(file.old),
         _lines(file.new),
-        f"a/{base}{file.path}" if file.old else "/dev/null",
-        f"b/{base}{file.path}" if file.new else "/dev/null",
+        f"a/{path}" if file.old else "/dev/null",
+        f"b/{path}" if file.new else "/dev/null",
     )
     return "".join(_paint_line(line, console) for line in lines)
 
 
 def _lines(content: bytes) -> list[str]:
-    text = content.decode("utf-8", "replace")
+    text = "\n".join(_line(line) for line in content.decode("utf-8", "replace").split("\n"))
     return [line + "\n" for line in text.split("\n")[:-1]] + (
         [f"{last}\n\\ No newline at end of file\n"] if (last := text.split("\n")[-1]) else []
     )
+
+
+def _line(line: str) -> str:
+    return "\t".join(printable(part) for part in line.split("\t"))
 
 
 def _paint_line(line: str, console: Console) -> str:
