@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 FieldPath = tuple[str | int, ...]
 """Where in a document: keys of maps and indexes of lists, from the root."""
@@ -18,13 +19,31 @@ class Severity(StrEnum):
     INFO = "info"
 
 
+class Mode(StrEnum):
+    """What a gate does about a finding."""
+
+    ENFORCE = "enforce"
+    WARN = "warn"
+    AUDIT = "audit"
+    DISABLED = "disabled"
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong with one object; the path is the object's."""
+
+    path: FieldPath
+    message: str
+    fix: str
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that one rule found.
 
-    `field` is a path as `format_path` writes it. `line` and `column` count from 1; 0 means that the
-    file as a whole is meant, and an empty `file` that the object came from no file. A file of the fleet is relative to
-    its root, any other is absolute.
+    `field` is a path in the object, or in the spec where no object was made of it, as `format_path` writes it;
+    `spec_field` is the path in the spec that caused an object's field. `line` and `column` count from 1; 0 means that
+    the file as a whole is meant, and an empty `file` that the object came from no file. A file of the fleet is relative
+    to its root, any other is absolute.
     """
 
     rule: str
@@ -36,13 +55,15 @@ class Finding:
     file: str = ""
     line: int = 0
     column: int = 0
+    mode: Mode = Mode.ENFORCE
+    spec_field: str = ""
 
 
 def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
     """The findings without repetition, in the order of files, lines and columns."""
     return sorted(
         set(findings),
-        key=lambda f: (f.file, f.line, f.column, f.rule, f.object, f.field, f.message, f.fix, f.severity),
+        key=lambda f: (f.file, f.line, f.column, f.rule, f.object, f.field, f.message, f.fix, f.severity, f.spec_field),
     )
 
 

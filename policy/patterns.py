@@ -1,6 +1,6 @@
 """Regular expressions as KMM reads them: Go's dialect, on RE2, in linear time.
 
-RE2 and Go's regexp agree but for `\\C`, which only RE2 knows, and for repetitions of large classes, which need more
+RE2 and Go's regexp agree but for `\\C` and names of groups beyond ASCII, which only RE2 knows, and for repetitions of large classes, which need more
 memory than RE2's default. Source: regexp/syntax of Go; re2.h (max_mem, log_errors).
 """
 
@@ -50,7 +50,10 @@ def compile_pattern(text: str) -> Pattern | BadPattern:
     if _ANY_BYTE.search(_QUOTED.sub("", text)):
         return BadPattern("invalid escape sequence: `\\C`")
     try:
-        return Pattern(text, re2.compile(_encoded(text), _OPTIONS))
+        compiled = re2.compile(_encoded(text), _OPTIONS)
+        if not text.isascii() and (odd := next((name for name in compiled.groupindex if not name.isascii()), b"")):
+            return BadPattern(f"invalid named capture: `{odd.decode()}`")
+        return Pattern(text, compiled)
     except re2.error as error:
         reason = error.args[0] if error.args else "cannot be compiled"
         return BadPattern(reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason))

@@ -10,8 +10,17 @@ KINDS: dict[str, str] = {
     "KernelDriver": "kmodgate.io/kerneldriver_v1alpha1",
     "Cluster": "kmodgate.io/cluster_v1alpha1",
     "Module": "kmm.sigs.x-k8s.io/module_v1beta1",
+    "ManagedClusterModule": "hub.kmm.sigs.x-k8s.io/managedclustermodule_v1beta1",
+    "PreflightValidation": "kmm.sigs.x-k8s.io/preflightvalidation_v1beta2",
 }
 """Kind → name of its schema, for the kinds whose schema is printed."""
+
+
+def name_of(api_version: str, kind: str) -> str:
+    """The name that a schema of this kind has or would have: `kmm.sigs.x-k8s.io/module_v1beta1`."""
+    group, _, version = api_version.rpartition("/")
+    return f"{group}/{kind.lower()}_{version}"
+
 
 _ROOT = Path(__file__).parent
 

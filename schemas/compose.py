@@ -160,9 +160,58 @@ def composed(text: str, group: str, definitions: Definitions) -> str:
     return _dumped(schema)
 
 
+_MODULE = "kmm.sigs.x-k8s.io/module_v1beta1.json"
+_HUB_MODULE = "hub.kmm.sigs.x-k8s.io/managedclustermodule_v1beta1.json"
+
+
+def hub_module(module: Schema) -> Schema:
+    """The schema of ManagedClusterModule: a Module's spec, the namespace it gets on the spokes, and which spokes."""
+    properties = _object(module["properties"])
+    return {
+        "$schema": _DRAFT,
+        "title": "ManagedClusterModule",
+        "description": "A Module that a hub makes on the clusters that it manages.",
+        "type": "object",
+        "required": ["apiVersion", "kind", "metadata", "spec"],
+        "properties": {
+            "apiVersion": {"type": "string", "const": "hub.kmm.sigs.x-k8s.io/v1beta1"},
+            "kind": {"type": "string", "const": "ManagedClusterModule"},
+            "metadata": properties["metadata"],
+            "spec": {
+                "description": "The Module, and the clusters that get it.",
+                "type": "object",
+                "required": ["moduleSpec", "selector", "spokeNamespace"],
+                "properties": {
+                    "moduleSpec": properties["spec"],
+                    "selector": {
+                        "description": "Labels that a ManagedCluster must carry. An empty map is every cluster.",
+                        "type": "object",
+                        "additionalProperties": {"type": "string"},
+                    },
+                    "spokeNamespace": {
+                        "description": "Namespace of the Module on every spoke; it must exist there.",
+                        "type": "string",
+                    },
+                },
+                "additionalProperties": False,
+            },
+            "status": {"description": "Written by the operator.", "type": "object"},
+        },
+        "additionalProperties": False,
+        "definitions": module["definitions"],
+    }
+
+
 def lagging(root: Path, definitions: Definitions) -> Iterator[tuple[Path, str]]:
     """The schema files below `root` whose text differs from the composed one, with that text, in order of path."""
-    for file in sorted(root.rglob("*.json")):
+    module, hub = root / _MODULE, root / _HUB_MODULE
+    if module.is_file():
+        wanted = _dumped(
+            hub_module(_parsed(composed(module.read_text(encoding="utf-8"), module.parent.name, definitions)))
+        )
+        if not hub.is_file() or hub.read_text(encoding="utf-8") != wanted:
+            yield hub, wanted
+    for file in sorted(set(root.rglob("*.json")) - {hub}):
         text = file.read_text(encoding="utf-8")
         try:
             wanted = composed(text, file.parent.name, definitions)

@@ -7,9 +7,8 @@ generation.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
-from policy.findings import FieldPath
+from policy.findings import FieldPath, Problem
 from policy.names import is_dns1123_label, is_dns1123_subdomain, is_label_value, is_qualified_name
 
 MAX_ANNOTATIONS = 256 * 1024
@@ -19,14 +18,6 @@ _SUBDOMAIN = "lower case letters, digits, '-' and '.', a letter or digit at both
 _LABEL = "lower case letters, digits and '-', a letter or digit at both ends, 63 characters at most"
 _LABEL_VALUE = "letters, digits, '-', '_' and '.', a letter or digit at both ends, 63 characters at most"
 _KEY = f"a name of {_LABEL_VALUE}; before it, if wanted, a DNS domain and '/'"
-
-
-class Problem(NamedTuple):
-    """One thing that the API server refuses."""
-
-    path: FieldPath
-    message: str
-    fix: str
 
 
 def structure_findings(module: Mapping[str, object]) -> Iterator[Problem]:

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from policy.findings import FieldPath
-from policy.kmm.structure import Problem
+from policy.findings import FieldPath, Problem
 
 UPSTREAM = ("1.1", "2.0", "2.1", "2.2", "2.3", "2.4", "2.5", "2.6", "head")
 REDHAT = ("1.1", "2.0", "2.1", "2.2", "2.3", "2.4", "2.5", "2.6", "2.7")
@@ -147,7 +146,7 @@ def _globs(module: Mapping[str, object], release: Release) -> Iterator[Problem]:
 
 
 def _dra_on_old_kubernetes(module: Mapping[str, object], release: Release) -> Iterator[Problem]:
-    if release.kubernetes and _numbers(release.kubernetes) < _numbers(DRA_KUBERNETES):
+    if release.kubernetes and numbers(release.kubernetes) < numbers(DRA_KUBERNETES):
         for path, _ in _find(module, "spec.dra"):
             yield Problem(
                 path,
@@ -156,7 +155,7 @@ def _dra_on_old_kubernetes(module: Mapping[str, object], release: Release) -> It
             )
 
 
-def _numbers(version: str) -> tuple[int, ...]:
+def numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in version.split(".")[:2])
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from policy.findings import Finding, format_path
-from policy.kmm.structure import Problem, structure_findings
+from policy.findings import Finding, Problem, format_path
+from policy.kmm.structure import structure_findings
 from policy.kmm.versions import Release, unsupported
 from renderer.compile import attached, content, kmm
 from renderer.compile.cluster import by_folder

@@ -1,0 +1,67 @@
+"""SCH: what the API server would say of the object before any webhook is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from policy.engine import MODULE_KINDS, PREFLIGHT_KINDS, Review, rule
+from policy.findings import Problem
+from policy.kmm.structure import structure_findings
+
+_KINDS = (*MODULE_KINDS, *PREFLIGHT_KINDS)
+
+
+@rule("SCH101", kinds=_KINDS)
+def unknown_field(review: Review) -> Iterator[Problem]:
+    """A field that the kind does not have.
+
+    The API server drops it without a word, or with a warning that nobody reads: what it was meant to do is not done.
+
+    Fix: correct the spelling, or remove the field.
+    Source: field pruning of Kubernetes' custom resources.
+    """
+    yield from _violations(review, "SCH101")
+
+
+@rule("SCH102", kinds=_KINDS)
+def wrong_type(review: Review) -> Iterator[Problem]:
+    """A value of another type than the field has: a number or boolean where a string belongs, a list for a map.
+
+    Fix: quote the value, or give it the type that the message names.
+    Source: the schemas of KMM's CustomResourceDefinitions.
+    """
+    yield from _violations(review, "SCH102")
+
+
+@rule("SCH103", kinds=_KINDS)
+def missing_field(review: Review) -> Iterator[Problem]:
+    """A field that the kind requires is missing.
+
+    Fix: add it.
+    Source: the schemas of KMM's CustomResourceDefinitions.
+    """
+    yield from _violations(review, "SCH103")
+
+
+@rule("SCH104", kinds=_KINDS)
+def value_not_allowed(review: Review) -> Iterator[Problem]:
+    """A value that the schema does not allow.
+
+    Fix: the message names what is allowed.
+    Source: the schemas of KMM's CustomResourceDefinitions.
+    """
+    yield from _violations(review, "SCH104")
+
+
+@rule("SCH107", kinds=("Module",))
+def not_storable(review: Review) -> Iterator[Problem]:
+    """A name, namespace, label, annotation or combination of fields that the API server refuses.
+
+    Fix: correct it as the message says.
+    Source: k8s.io/apimachinery pkg/api/validation, and the CEL rule of KMM's CustomResourceDefinition.
+    """
+    return structure_findings(review.object)
+
+
+def _violations(review: Review, id: str) -> Iterator[Problem]:
+    return (Problem(found.path, found.message, found.fix) for found in review.violations if found.rule == id)
