@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
 import yaml
 
-from policy.findings import FieldPath, Finding, format_path
-from policy.scalars import Ambiguous, Scalar, quoted, resolve
+from policy.findings import FieldPath, Finding, Mode, Severity, format_path
+from policy.scalars import Ambiguous, Scalar, as_kubectl, quoted, resolve
 
 try:
     from yaml.cyaml import CParser  # type: ignore[attr-defined]
@@ -80,17 +80,31 @@ def _lines(text: str) -> list[str]:
     return text.split("\n")
 
 
-def parse(text: str, file: str) -> tuple[list[Document], list[Finding]]:
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How strictly a text is read. `is_spec`: what readers disagree on is an error, and not read as kubectl does."""
+
+    is_spec: bool
+    max_bytes: int
+    max_depth: int
+
+
+SPEC = Reading(is_spec=True, max_bytes=MAX_BYTES, max_depth=MAX_DEPTH)
+OBJECTS = Reading(is_spec=False, max_bytes=64 << 20, max_depth=100)
+
+
+def parse(text: str, file: str, reading: Reading = SPEC) -> tuple[list[Document], list[Finding]]:
     """All documents of a text, without the empty ones, and everything that is wrong with it.
 
     A syntax error ends the text: the documents before it are still returned.
     """
-    reader = _Reader(text, file)
+    reader = _Reader(text, file, reading)
     return reader.documents(), reader.findings
 
 
 class _Reader:
-    def __init__(self, text: str, file: str) -> None:
+    def __init__(self, text: str, file: str, reading: Reading) -> None:
+        self.reading = reading
         self.text = text
         self.file = file
         self.findings: list[Finding] = []
@@ -99,10 +113,11 @@ class _Reader:
 
     def documents(self) -> list[Document]:
         found: list[Document] = []
-        if len(self.text) > MAX_BYTES and len(self.text.encode()) > MAX_BYTES:
-            self._fail("SCH007", "the file is larger than 1 MiB", "split it: one driver a file is enough", 0, 0)
+        limit = self.reading.max_bytes
+        if len(self.text) > limit or len(self.text.encode("utf-8", "replace")) > limit:
+            self._fail("SCH007", f"the file is larger than {limit >> 20} MiB", "split it into several files", 0, 0)
             return found
-        if breaks := _ODD_BREAKS.search(self.text):
+        if self.reading.is_spec and (breaks := _ODD_BREAKS.search(self.text)):
             before = self.text[: breaks.start()]
             line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
             message = f"U+{ord(breaks[0]):04X} is a line break to some YAML readers and none to others"
@@ -151,8 +166,9 @@ class _Reader:
                 "write the value out",
             )
             return None
-        if len(path) >= MAX_DEPTH:
-            self._at(event, path[:8], "SCH007", f"nested deeper than {MAX_DEPTH} levels", "flatten the document")
+        if len(path) >= self.reading.max_depth:
+            deep = f"nested deeper than {self.reading.max_depth} levels"
+            self._at(event, path[:8], "SCH007", deep, "flatten the document")
             raise _Stop
         if event.anchor is not None or event.tag is not None:
             self._refuse_properties(event, path)
@@ -195,7 +211,7 @@ class _Reader:
         text = str(event.value)
         if text == "<<" and event.implicit[0]:
             self._at(event, path, "SCH004", "a merge key (<<): specs are read without merging", "write the keys out")
-        elif not isinstance(self._scalar(event, (*path, text)), str):
+        elif self.reading.is_spec and not isinstance(self._scalar(event, (*path, text)), str):
             self._at(
                 event, (*path, text), "SCH005", f"the key {text} is not a string to YAML", f"quote it: {quoted(text)}"
             )
@@ -210,11 +226,11 @@ class _Reader:
         resolved = resolve(text)
         if isinstance(resolved, Ambiguous):
             self._at(event, path, "SCH005", f"{text} is {resolved.why}", resolved.fix or f"quote it: {quoted(text)}")
-            return text
+            return text if self.reading.is_spec else as_kubectl(text)
         return resolved
 
     def _refuse_properties(self, event: _Event, path: FieldPath) -> None:
-        if event.anchor is not None:
+        if event.anchor is not None and self.reading.is_spec:
             self._at(event, path, "SCH004", f"the anchor &{event.anchor}: specs are read without anchors", "remove it")
         if event.tag is not None and event.tag != "!":
             self._at(
@@ -254,8 +270,15 @@ class _Reader:
         mark = event.start_mark
         self._fail(rule, message, fix, mark.line + 1, mark.column + 1, format_path(path))
 
+    def _is_advice(self, rule: str) -> bool:
+        """kubectl has an answer where readers disagree; another reader of the same file may have another."""
+        return rule == "SCH005" and not self.reading.is_spec
+
     def _fail(self, rule: str, message: str, fix: str, line: int, column: int, where: str = "") -> None:
-        self.findings.append(Finding(rule, message, fix, field=where, file=self.file, line=line, column=column))
+        finding = Finding(rule, message, fix, field=where, file=self.file, line=line, column=column)
+        if self._is_advice(rule):
+            finding = replace(finding, severity=Severity.WARNING, mode=Mode.WARN)
+        self.findings.append(finding)
 
 
 class _Stop(Exception):

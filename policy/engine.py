@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from policy.config import Policy
-from policy.findings import Finding, Mode, Problem, Severity, format_path
+from policy.findings import FieldPath, Finding, Mode, Problem, Severity, format_path
 from policy.kmm.versions import Release
 from policy.schema import Schema, Violation
 from policy.views import Map, ModuleView
@@ -24,6 +24,14 @@ Check = Callable[["Review"], Iterator[Problem]]
 
 MODULE_KINDS = ("Module", "ManagedClusterModule")
 PREFLIGHT_KINDS = ("PreflightValidation", "PreflightValidationOCP")
+
+GROUPS = {
+    "Module": "kmm.sigs.x-k8s.io",
+    "ManagedClusterModule": "hub.kmm.sigs.x-k8s.io",
+    "PreflightValidation": "kmm.sigs.x-k8s.io",
+    "PreflightValidationOCP": "kmm.sigs.x-k8s.io",
+}
+"""Kind → its group, for the kinds that rules look at outside the core group."""
 
 _HEAD = Release("head")
 
@@ -41,9 +49,12 @@ class Review:
     release: Release = _HEAD
     schema: Schema | None = field(default=None, repr=False)
 
-    @property
+    @cached_property
     def kind(self) -> str:
-        return str(self.object.get("kind", ""))
+        """The kind, if its group is that of the rules; another group's kind of the same name has none."""
+        group, _, _ = str(self.object.get("apiVersion", "")).rpartition("/")
+        kind = str(self.object.get("kind", ""))
+        return kind if GROUPS.get(kind, "") == group else f"{group}/{kind}"
 
     @cached_property
     def module(self) -> ModuleView:
@@ -116,28 +127,37 @@ def rule(
     return register
 
 
+def load_rules() -> None:
+    """Fills RULES; the modules of the rules need the decorator above."""
+    importlib.import_module("policy.rules")
+
+
 class Engine:
     """All rules that a policy has not disabled, by kind, operation and release."""
 
     def __init__(self, policy: Policy) -> None:
-        importlib.import_module("policy.rules")  # fills RULES; its modules need the decorator above
+        load_rules()
         self.policy = policy
         self._chosen: dict[tuple[str, Operation, Release], list[tuple[Rule, Mode]]] = {}
 
     def evaluate(self, review: Review) -> list[Finding]:
         """Everything that is wrong with the object, sorted by rule and field. Never raises."""
+        return [finding for finding, _ in self.judge(review)]
+
+    def judge(self, review: Review) -> list[tuple[Finding, FieldPath]]:
+        """The findings with the paths of their fields. Never raises."""
         key = (review.kind, review.operation, review.release)
         chosen = self._chosen.get(key)
         if chosen is None:
             chosen = self._chosen[key] = list(self._choose(*key))
-        found: list[Finding] = []
+        found: list[tuple[Finding, FieldPath]] = []
         for item, mode in chosen:
             try:
                 for problem in item.check(review):
-                    found.append(self._finding(item, mode, problem, review))
-            except Exception as error:
+                    found.append((self._finding(item, mode, problem, review), problem.path))
+            except Exception as error:  # a bug must deny, not pass (invariant I7)
                 problem = Problem((), f"the rule failed: {error!r}", "report this bug of kmodgate")
-                found.append(self._finding(item, Mode.ENFORCE, problem, review))
+                found.append((self._finding(item, Mode.ENFORCE, problem, review), ()))
         return found
 
     def _choose(self, kind: str, operation: Operation, release: Release) -> Iterator[tuple[Rule, Mode]]:

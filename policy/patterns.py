@@ -1,7 +1,7 @@
 """Regular expressions as KMM reads them: Go's dialect, on RE2, in linear time.
 
-RE2 and Go's regexp agree but for `\\C` and names of groups beyond ASCII, which only RE2 knows, and for repetitions of large classes, which need more
-memory than RE2's default. Source: regexp/syntax of Go; re2.h (max_mem, log_errors).
+RE2 and Go's regexp agree but for `\\C` and names of groups beyond ASCII, which only RE2 knows, and for repetitions of
+large classes, which need more memory than RE2's default. Source: regexp/syntax of Go; re2.h (max_mem, log_errors).
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ schema), YAML 1.1 type repository, resolve.go of go-yaml v3 as sigs.k8s.io/yaml 
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
 
@@ -46,6 +47,8 @@ _DISPUTED = re.compile(
     r"|[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?"  # base 60
     r"|(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9_]+)(?:[eE][-+]?[0-9]+)?)"  # exponents, signed fractions
 )
+_GO_INTEGER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|0[0-7]*|[1-9][0-9]*)")
+_GO_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 
 
 def resolve(text: str) -> Scalar | Ambiguous:
@@ -74,6 +77,23 @@ def _resolve_number(text: str) -> Scalar | Ambiguous:
         return Ambiguous("a date to some YAML readers and a string to others")
     if _DISPUTED.fullmatch(text):
         return Ambiguous("a number to some YAML readers and a string to others")
+    return text
+
+
+def as_kubectl(text: str) -> Scalar:
+    """What kubectl makes of a plain scalar that readers disagree on.
+
+    Source: resolve.go of the go-yaml that sigs.k8s.io/yaml carries.
+    """
+    if isinstance(_WORDS.get(text), Ambiguous) and text.isalpha():
+        return text.lower() in ("y", "yes", "on")
+    plain = text.replace("_", "")
+    if _GO_INTEGER.fullmatch(plain):
+        value = int(re.sub(r"^([-+]?)0(?=[0-7])", r"\g<1>0o", plain), 0)
+        if -_INT64 <= value < 2 * _INT64:
+            return value
+    if _GO_FLOAT.fullmatch(plain) and math.isfinite(number := float(plain)):
+        return int(number) if number.is_integer() and abs(number) < _INT64 else number
     return text
 
 

@@ -18,6 +18,8 @@ from renderer.wording import counted, printable
 
 VERBS = {
     "render": "compile the specs of a fleet into Kubernetes manifests, one folder a cluster",
+    "check": "tell what the rules say of specs, rendered trees and Kubernetes objects",
+    "rules": "list the rules, or explain one",
     "resolve": "tell what KMM would do with a Module on a kernel",
     "schema": "print the JSON Schema of a kind",
     "init": "start a fleet, or add a driver or a cluster to one",
@@ -47,7 +49,7 @@ def _explain(error: Exception, console: Console) -> ExitCode:
     """Says what went wrong and what to do about it."""
     if isinstance(error, Refused):
         print_findings(error.findings, console, console.base)
-        console.say(f"{counted(len(error.findings), 'error')}; nothing was written")
+        console.say(f"{counted(len(error.findings), 'error')}; {error.outcome}")
         return error.exit_code
     if isinstance(error, Unusable):
         return _complain(console, error.message, error.fix, error.exit_code)

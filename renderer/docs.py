@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import schemas
+from policy.engine import RULES, load_rules
 from policy.findings import format_path
 from policy.kmm.versions import IGNORED_BY_REDHAT, SINCE
 from renderer.fields import CAUSES, OWN, SYNONYMS, rows
 
-_PAGE = Path(__file__).parent.parent / "docs" / "spec.md"
+_DOCS = Path(__file__).parent.parent / "docs"
 
 _INTRODUCTION = """\
 # The specs
@@ -169,15 +170,40 @@ def _type(schema: dict[str, Any]) -> str:
     return str(kind)
 
 
+_RULES = """\
+# The rules
+
+Generated from the docstrings of `policy/rules/` by `make docs`; do not edit. `kmodgate rules ID` prints the same.
+
+A rule has a severity, which says how bad a finding is, and a profile gives it a mode, which says what is done about it:
+`enforce` refuses, `warn` tells, `audit` records. In the profile `default` an error is enforced, a warning warns and an
+info is recorded; `strict` enforces warnings too; `parity` runs what the API server and KMM refuse, and nothing else.
+Errors in specs, references and the tree, which are found before an object exists, are in [errors.md](errors.md).
+"""
+
+
+def rules_page() -> str:
+    """docs/rules.md: the page of every rule."""
+    load_rules()
+    parts = [_RULES]
+    for id, rule in sorted(RULES.items()):
+        facts = [f"severity {rule.severity}", f"for {', '.join(rule.kinds)}"]
+        if rule.since[0]:
+            facts.append(f"since KMM {rule.since[0]}, Red Hat {rule.since[1]}")
+        if "CREATE" not in rule.operations:
+            facts.append("compares with the object as it was")
+        parts.append(f"## {id}\n\n{'; '.join(facts)}\n\n{rule.documentation}\n")
+    return "\n".join(parts)
+
+
 def main(arguments: list[str]) -> int:
-    text = spec_page()
-    if "--check" in arguments:
-        if not _PAGE.is_file() or _PAGE.read_text(encoding="utf-8") != text:
-            print(f"{_PAGE.name} lags behind the schemas; run: make docs", file=sys.stderr)
+    for name, text in (("spec.md", spec_page()), ("rules.md", rules_page())):
+        page = _DOCS / name
+        if "--check" not in arguments:
+            page.write_text(text, encoding="utf-8", newline="\n")
+        elif not page.is_file() or page.read_text(encoding="utf-8") != text:
+            print(f"{name} lags behind its source; run: make docs", file=sys.stderr)
             return 1
-        return 0
-    _PAGE.parent.mkdir(exist_ok=True)
-    _PAGE.write_text(text, encoding="utf-8", newline="\n")
     return 0
 
 

@@ -25,7 +25,10 @@ class ExitCode(IntEnum):
 class Refused(Exception):
     """What a person wrote cannot be used as it is; the findings say where and how to mend it."""
 
-    def __init__(self, findings: Iterable[Finding], exit_code: ExitCode = ExitCode.INPUT) -> None:
+    def __init__(
+        self, findings: Iterable[Finding], exit_code: ExitCode = ExitCode.INPUT, *, outcome: str = "nothing was written"
+    ) -> None:
+        self.outcome = outcome
         self.findings = sort_findings(findings)
         self.exit_code = exit_code
         super().__init__(f"{len(self.findings)} findings")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import islice
@@ -13,6 +13,7 @@ from typing import Any
 
 import schemas
 from policy.documents import MAX_BYTES, Document, Json, parse
+from policy.engine import GROUPS
 from policy.findings import FieldPath, Finding, format_path
 from policy.schema import Schema, Violation
 from renderer import inventory
@@ -99,18 +100,26 @@ def load_fleet(
     return fleet
 
 
+def is_spec(path: Path) -> bool:
+    """Whether a file holds a spec, or was meant to."""
+    if path.stat().st_size > MAX_BYTES:
+        return False
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if path.name == MARKER or _SPEC.search(text):
+        return True
+    return _MENTION.search(text) is not None and any(_is_ours(item.value) for item in parse(text, str(path))[0])
+
+
 def _specs_in_output(files: FleetFiles, output: Path) -> Iterator[Finding]:
     """Specs that somebody keeps in the output folder, where they would silently count for nothing."""
     if not output.resolve().is_relative_to(files.root.resolve()):
         return
     for name in unowned(output, SPEC_SUFFIXES):
         path = output / name
-        if path.is_file() and not path.is_symlink() and path.stat().st_size <= MAX_BYTES:
-            text = path.read_text(encoding="utf-8", errors="replace")
-            if _MENTION.search(text) and any(_is_ours(document.value) for document in parse(text, name)[0]):
-                fix = "move it out of there, or give render another --output"
-                message = "a spec in the output folder, where none is looked for"
-                yield Finding("GIT003", message, fix, file=os.path.abspath(path))
+        if path.is_file() and not path.is_symlink() and is_spec(path):
+            fix = "move it out of there, or give render another --output"
+            message = "a spec in the output folder, where none is looked for"
+            yield Finding("GIT003", message, fix, file=os.path.abspath(path))
 
 
 def _documents(files: FleetFiles, name: str, findings: list[Finding]) -> Iterator[Document]:
@@ -187,10 +196,16 @@ def spec_schema(kind: str) -> Schema:
     return Schema(schemas.read(schemas.KINDS[kind]))
 
 
+def object_schema(value: Mapping[str, Any]) -> Schema | None:
+    """The compiled schema of an object's kind, if there is one for it."""
+    return _object_schema(str(value.get("apiVersion")), str(value.get("kind")))
+
+
 @cache
-def module_schema() -> Schema:
-    """The compiled structural schema of KMM's Module."""
-    return Schema(schemas.read(schemas.KINDS["Module"]))
+def _object_schema(api_version: str, kind: str) -> Schema | None:
+    name = schemas.name_of(api_version, kind)
+    known = GROUPS.get(kind) == api_version.partition("/")[0] and schemas.path(name).is_file()
+    return Schema(schemas.read(name)) if known else None
 
 
 def check(document: Document, kind: str) -> list[Finding]:

@@ -3,35 +3,135 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
+from policy.documents import OBJECTS, Document, parse
+from policy.findings import FieldPath, Finding
 
-from renderer.errors import Unusable
-
-
-def read_objects(name: str) -> Iterator[dict[str, Any]]:
-    """Every object of a file, or of stdin for `-`; the items of a List one by one. Raises Unusable."""
-    try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
-        documents = [json.loads(text)] if text.lstrip().startswith("{") else list(yaml.load_all(text, yaml.CSafeLoader))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise Unusable(f"{name}: cannot be read: {reason}", "give YAML or JSON as kubectl writes it") from None
-    for document in documents:
-        yield from _objects(document, name)
+SUFFIXES = (".yaml", ".yml", ".json")
+STDIN = "-"
 
 
-def _objects(document: Any, name: str) -> Iterator[dict[str, Any]]:
-    if document is None:
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One object and where it stands: in a document of a file, below `prefix` if it is an item of a List."""
+
+    value: dict[str, Any] = field(repr=False)
+    file: str
+    document: Document | None = field(repr=False)
+    prefix: FieldPath = ()
+
+    def position(self, path: FieldPath) -> tuple[int, int]:
+        """Line and column of a field; zeros in JSON, whose lines are nobody's."""
+        return (0, 0) if self.document is None else self.document.position((*self.prefix, *path))
+
+
+def read_objects(name: str, findings: list[Finding]) -> Iterator[Source]:
+    """Every object of a file, or of stdin for `-`; the items of a List one by one. What is wrong goes to `findings`."""
+    text = _text(name, findings)
+    if text is None:
         return
-    if not isinstance(document, dict) or not isinstance(document.get("kind"), str):
-        raise Unusable(f"{name}: a document is no Kubernetes object", "give objects with apiVersion and kind")
-    if document["kind"].endswith("List") and isinstance(document.get("items"), list):
-        for item in document["items"]:
-            yield from _objects(item, name)
+    if text.lstrip().startswith(("{", "[")):
+        yield from _json(text, name, findings)
+        return
+    documents, problems = parse(text, name, OBJECTS)
+    findings += problems
+    for document in documents:
+        yield from _objects(document.value, name, document, (), findings)
+
+
+def _text(name: str, findings: list[Finding]) -> str | None:
+    try:
+        if name == STDIN:
+            data = sys.stdin.buffer.read(OBJECTS.max_bytes + 1)
+        else:
+            with open(name, "rb") as file:
+                data = file.read(OBJECTS.max_bytes + 1)
+    except OSError as error:
+        findings.append(
+            Finding("SCH001", f"cannot be read: {error.strerror}", "correct the path or the file", file=name)
+        )
+        return None
+    if len(data) > OBJECTS.max_bytes:
+        message = f"is larger than {OBJECTS.max_bytes >> 20} MiB"
+        findings.append(Finding("SCH007", message, "split it into several files", file=name))
+        return None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        message = f"is not UTF-8: byte 0x{data[error.start]:02x}"
+        findings.append(Finding("SCH001", message, "save it as UTF-8", file=name, line=line, column=1))
+        return None
+
+
+def _json(text: str, name: str, findings: list[Finding]) -> Iterator[Source]:
+    decoder = json.JSONDecoder(object_pairs_hook=_without_repeats, parse_constant=_refused)
+    place = 0
+    try:
+        while place < len(text):
+            value, place = decoder.raw_decode(text, place)
+            yield from _objects(value, name, None, (), findings)
+            while place < len(text) and text[place].isspace():
+                place += 1
+    except json.JSONDecodeError as error:
+        findings.append(
+            Finding(
+                "SCH002",
+                f"not JSON: {error.msg}",
+                "correct the syntax",
+                file=name,
+                line=error.lineno,
+                column=error.colno,
+            )
+        )
+    except RecursionError:
+        findings.append(Finding("SCH007", "nested too deep", "flatten the document", file=name))
+    except ValueError as error:
+        findings.append(Finding("SCH003", str(error), "correct the value", file=name))
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands twice")
+    return result
+
+
+def _refused(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _objects(
+    value: Any, name: str, document: Document | None, prefix: FieldPath, findings: list[Finding]
+) -> Iterator[Source]:
+    if value is None:
+        return
+    source = Source(value, name, document, prefix)
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if isinstance(kind, str) and kind.endswith("List") and isinstance(value.get("items"), list):
+        for index, item in enumerate(value["items"]):
+            yield from _objects(item, name, document, (*prefix, "items", index), findings)
+    elif not isinstance(kind, str) or "apiVersion" not in value:
+        line, column = source.position(())
+        fix = "give objects with apiVersion and kind"
+        findings.append(Finding("SCH102", "not a Kubernetes object", fix, file=name, line=line, column=column))
     else:
-        yield document
+        yield source
+
+
+def files_below(path: str) -> Iterator[str]:
+    """Every YAML and JSON file below a folder, sorted, outside dot folders; a file as itself."""
+    if not os.path.isdir(path):
+        yield path
+        return
+    for folder, folders, names in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if name.endswith(SUFFIXES) and not name.startswith("."):
+                yield os.path.normpath(os.path.join(folder, name))

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from policy.findings import Finding
+from policy.engine import Engine
+from policy.findings import Finding, Mode, sort_findings
 from renderer.compile.fleet import Compiler, cluster_findings
 from renderer.errors import Refused, Unusable
 from renderer.fleet import Target, targets
 from renderer.layout import Layout
 from renderer.load import Fleet
+from renderer.manifest import Manifest
 from renderer.selectors import suggest
 from renderer.tree import Files
 
@@ -21,26 +23,39 @@ class Rendered:
 
     files: dict[str, Files]
     targets: list[Target]
+    warnings: int
+    """Findings that were not to be enforced."""
+
+
+Compiled = dict[str, list[tuple[str, Manifest]]]
+"""Folder and manifest of every object, by cluster."""
+
+
+def compile_fleet(fleet: Fleet, findings: list[Finding], engine: Engine) -> tuple[list[Target], Compiled]:
+    """The whole fleet, compiled and judged; everything that is wrong with any of its specs goes to `findings`."""
+    findings += cluster_findings(fleet.clusters)
+    found = targets(fleet, findings)
+    return found, Compiler(fleet, findings, engine).clusters(found)
 
 
 def render_fleet(
-    fleet: Fleet, findings: list[Finding], progress: Callable[[str, int, int], None] = lambda *_: None
+    fleet: Fleet, findings: list[Finding], engine: Engine, progress: Callable[[str, int, int], None] = lambda *_: None
 ) -> Rendered:
     """The whole fleet, compiled.
 
-    Raises Refused with everything that is wrong with any of its specs: the findings of loading, and its own.
+    Raises Refused with everything that is wrong with any of its specs, the findings of loading included, if something
+    of it is to be enforced.
     """
-    findings += cluster_findings(fleet.clusters)
-    found = targets(fleet, findings)
-    manifests = Compiler(fleet, findings).clusters(found)
-    if findings:
-        raise Refused(findings)
+    found, manifests = compile_fleet(fleet, findings, engine)
+    if any(finding.mode is Mode.ENFORCE for finding in findings):
+        raise Refused(finding for finding in findings if finding.mode is Mode.ENFORCE)
     layout = Layout()
     files: dict[str, Files] = {}
     for number, (cluster, placed) in enumerate(sorted(manifests.items()), 1):
         files[cluster] = layout.files(placed)
         progress("clusters rendered", number, len(manifests))
-    return Rendered(files, found)
+    warnings = sum(finding.mode is Mode.WARN for finding in sort_findings(findings))
+    return Rendered(files, found, warnings)
 
 
 def check_names(fleet: Fleet, names: list[str]) -> None:

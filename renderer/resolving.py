@@ -11,7 +11,7 @@ from policy.kmm.answers import as_json
 from policy.kmm.kernel import trimmed
 from policy.kmm.resolve import Resolution, Unresolved, resolve, why_not
 from policy.normalise import defaulted
-from renderer.load import module_schema
+from renderer.load import object_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,10 @@ def why_unusable(module: object) -> str:
     """Why an object is no Module that KMM could resolve; empty if it is one."""
     if not isinstance(module, dict) or module.get("kind") != "Module":
         return "not a Module"
-    violation = next(iter(module_schema().violations(defaulted(module))), None)
+    schema = object_schema(module)
+    if schema is None:
+        return f"apiVersion {module.get('apiVersion')} is not that of KMM's Module"
+    violation = next(iter(schema.violations(defaulted(module))), None)
     if violation is not None:
         return f"not a valid Module: {'.'.join(map(str, violation.path))}: {violation.message}"
     return "" if module.get("spec", {}).get("moduleLoader") else "the Module loads nothing: it has no moduleLoader"

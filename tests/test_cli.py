@@ -17,9 +17,12 @@ from pathlib import Path
 import pytest
 
 import schemas
+from policy.engine import RULES, load_rules
 from renderer.console import Console
 from renderer.version import __version__
 from tests.fleets import REPOSITORY, FleetFolder, run
+
+load_rules()
 
 
 @pytest.fixture
@@ -334,11 +337,21 @@ def test_the_generated_pages_are_up_to_date() -> None:
     assert main(["--check"]) == 0
 
 
+def test_rules_are_listed_and_explained(tmp_path: Path) -> None:
+    lines = run("rules", cwd=tmp_path).stdout.splitlines()
+    assert [line.split()[0] for line in lines] == sorted(RULES)
+    page = run("rules", "kmm203", cwd=tmp_path).stdout
+    assert page.startswith("KMM203 (error; Module, ManagedClusterModule)\n\nThe regexp of a kernel mapping")
+    missing = run("rules", "KMM230", cwd=tmp_path)
+    assert (missing.returncode, "did you mean KMM" in missing.stderr) == (2, True)
+
+
 def test_every_error_id_has_its_line_in_the_docs_and_the_other_way_round() -> None:
     sources = [path.read_text() for folder in ("policy", "renderer") for path in (REPOSITORY / folder).rglob("*.py")]
-    ids = {match for text in sources for match in re.findall(r'"([A-Z]{3}[0-9]{3})"', text)}
+    ids = {match for text in sources for match in re.findall(r'"([A-Z]{3}[0-9]{3})"', text)} - RULES.keys()
     documented = re.findall(r"^\| ([A-Z]{3}[0-9]{3}) \|", (REPOSITORY / "docs/errors.md").read_text(), re.MULTILINE)
-    assert sorted(ids) == sorted(documented)
+    assert ids == set(documented) - RULES.keys()
+    assert {id for id in RULES if id.startswith("SCH")} < set(documented)
 
 
 def test_the_composed_schemas_are_up_to_date() -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from policy.config import Policy
+from policy.engine import Engine
 from policy.findings import Finding
 from renderer.compile.fleet import Compiler
 from renderer.fleet import targets
@@ -18,7 +20,7 @@ from tests.values import leaves
 def manifests(root: Path) -> dict[str, list[Manifest]]:
     findings: list[Finding] = []
     fleet = load_fleet(root, root / "rendered", findings)
-    clusters = Compiler(fleet, findings).clusters(targets(fleet, findings))
+    clusters = Compiler(fleet, findings, Engine(Policy())).clusters(targets(fleet, findings))
     assert not findings
     return {name: [manifest for _, manifest in placed] for name, placed in clusters.items()}
 

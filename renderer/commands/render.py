@@ -6,6 +6,8 @@ import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from policy.config import PROFILES, Policy
+from policy.engine import Engine
 from policy.findings import Finding
 from renderer.console import Console
 from renderer.errors import ExitCode, Refused, Unusable
@@ -26,6 +28,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--output", metavar="DIR", help="where the tree is (default: FLEET/rendered)")
     parser.add_argument(
         "--cluster", action="append", default=[], metavar="NAME", help="only this cluster; may be given several times"
+    )
+    parser.add_argument(
+        "--profile", choices=tuple(PROFILES), default="default", help="rules that hold (default: default)"
     )
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument(
@@ -73,7 +78,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
 def _load(root: Path, output: Path, args: Namespace, console: Console) -> tuple[Fleet, Rendered]:
     findings: list[Finding] = []
     fleet = load_fleet(root, output, findings, console.progress)
-    rendered = render_fleet(fleet, findings, console.progress)
+    rendered = render_fleet(fleet, findings, Engine(Policy(args.profile)), console.progress)
     check_names(fleet, args.cluster)
     return fleet, rendered
 
@@ -101,6 +106,8 @@ def _say_result(change: Change, rendered: Rendered, args: Namespace, console: Co
             console.say(f"warning: {path}: not written by kmodgate and left alone; Argo CD would apply it")
     clusters = set(args.cluster or rendered.files)
     objects = counted(sum(len(rendered.files[name]) for name in clusters), "object")
+    if rendered.warnings:
+        console.say(f"{counted(rendered.warnings, 'warning')}; kmodgate check shows them")
     console.say(f"{change.output}: {objects} for {counted(len(clusters), 'cluster')}; {summary(change)}")
 
 

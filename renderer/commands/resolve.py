@@ -8,10 +8,11 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
+from policy.findings import Finding, Mode
 from policy.normalise import defaulted
 from renderer.console import Console
 from renderer.emit import emit
-from renderer.errors import ExitCode, Unusable
+from renderer.errors import ExitCode, Refused, Unusable
 from renderer.objects import read_objects
 from renderer.resolving import answer_line, answers, table, why_unusable
 
@@ -46,7 +47,10 @@ def run(args: Namespace, console: Console) -> ExitCode:
 
 def _modules(name: str) -> list[dict[str, Any]]:
     """The Modules of a file with the CRD's defaults; other kinds are passed over. Raises Unusable."""
-    modules = [item for item in read_objects(name) if item["kind"] == "Module"]
+    findings: list[Finding] = []
+    modules = [source.value for source in read_objects(name, findings) if source.value["kind"] == "Module"]
+    if errors := [finding for finding in findings if finding.mode is Mode.ENFORCE]:
+        raise Refused(errors, outcome="nothing was resolved")
     if not modules:
         raise Unusable(f"{name}: no Module in it", "give a rendered Module, or what kubectl get modules -o yaml writes")
     for module in modules:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from policy.findings import Finding, Problem, format_path
-from policy.kmm.structure import structure_findings
+from policy.engine import Engine, Review
+from policy.findings import FieldPath, Finding, format_path
 from policy.kmm.versions import Release, unsupported
 from renderer.compile import attached, content, kmm
 from renderer.compile.cluster import by_folder
 from renderer.fleet import Target, Variant
-from renderer.load import Fleet, finding_at, module_schema
+from renderer.load import Fleet, finding_at, object_schema
 from renderer.manifest import Manifest
 from renderer.sources import Sources, read_sources
 from renderer.specs import Cluster, Platform
@@ -21,9 +22,11 @@ from renderer.wording import listed
 class Compiler:
     """Compiles the targets of one fleet; clusters that share a variant share its manifests."""
 
-    def __init__(self, fleet: Fleet, findings: list[Finding]) -> None:
+    def __init__(self, fleet: Fleet, findings: list[Finding], engine: Engine) -> None:
         self.fleet = fleet
         self.findings = findings
+        self.engine = engine
+        self._judged: set[tuple[Manifest, Release]] = set()
         self._sources: dict[Variant, Sources | None] = {}
         self._manifests: dict[tuple[Variant, Platform], list[Manifest]] = {}
         self._modules: dict[Variant, Manifest] = {}
@@ -50,7 +53,19 @@ class Compiler:
             self.findings.append(_no_operator(target))
         elif release.is_known:
             self._unsupported[variant, release].append(cluster.name)
-        return self._of_variant(variant, cluster.platform)
+        found = self._of_variant(variant, cluster.platform)
+        for manifest in found:
+            self._judge(manifest, release)
+        return found
+
+    def _judge(self, manifest: Manifest, release: Release | None) -> None:
+        """What the rules say of a manifest, once for all clusters that share it and have the same KMM."""
+        key = (manifest, release or Release())
+        if key in self._judged:
+            return
+        self._judged.add(key)
+        review = Review(manifest.value, release=key[1], schema=object_schema(manifest.value))
+        self.findings += [_at_origin(manifest, *judged) for judged in self.engine.judge(review)]
 
     def _of_variant(self, variant: Variant, platform: Platform) -> list[Manifest]:
         sources = self._read(variant)
@@ -59,8 +74,9 @@ class Compiler:
         key = (variant, platform)
         if key not in self._manifests:
             found = kmm.manifests(variant, sources, platform)
-            self._modules[variant] = module = found[-1]
-            self.findings.extend(_module_findings(variant, module))
+            self._modules[variant] = found[-1]
+            if variant.spec.get("contentTag"):
+                self.findings.extend(_untaggable(variant))
             place = kmm.namespace_of(variant)
             found += [attached.manifest(variant, document, place) for document in sources.attached]
             self._manifests[key] = found
@@ -115,20 +131,8 @@ def _no_operator(target: Target) -> Finding:
 
 def _version_problems(module: Manifest, release: Release, clusters: list[str]) -> Iterator[Finding]:
     for problem in unsupported(module.value, release):
-        yield _at_origin(module, problem, "SCH106", f"{problem.message} ({listed(clusters, 3)})")
-
-
-def _module_findings(variant: Variant, module: Manifest) -> Iterator[Finding]:
-    """What the API server would say of the Module, and what cannot be tagged by content."""
-    schema = module_schema()
-    if not schema.is_valid(module.value):
-        for violation in schema.violations(module.value):
-            problem = Problem(violation.path, violation.message, violation.fix)
-            yield _at_origin(module, problem, violation.rule, violation.message)
-    for problem in structure_findings(module.value):
-        yield _at_origin(module, problem, "SCH107", problem.message)
-    if variant.spec.get("contentTag"):
-        yield from _untaggable(variant)
+        finding = Finding("SCH106", f"{problem.message} ({listed(clusters, 3)})", problem.fix, str(module.identity))
+        yield _at_origin(module, finding, problem.path)
 
 
 def _untaggable(variant: Variant) -> Iterator[Finding]:
@@ -148,14 +152,13 @@ def _untaggable(variant: Variant) -> Iterator[Finding]:
             yield finding_at(document, place, "IMG001", message, "give the image a tag and no digest")
 
 
-def _at_origin(manifest: Manifest, problem: Problem, rule: str, message: str) -> Finding:
-    origin = manifest.trace(problem.path)
-    return Finding(
-        rule,
-        message,
-        problem.fix,
-        object=str(manifest.identity),
-        field=format_path(origin.path),
+def _at_origin(manifest: Manifest, finding: Finding, path: FieldPath) -> Finding:
+    """The finding with the place in a spec that caused the field."""
+    origin = manifest.trace(path)
+    return replace(
+        finding,
+        field=format_path(path),
+        spec_field=format_path(origin.path),
         file=origin.file,
         line=origin.line,
         column=origin.column,

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
+from typing import TextIO
 
-from policy.findings import Finding, Severity
+from policy.findings import Finding, Mode, Severity
 from renderer.console import Console
 from renderer.wording import printable
 
+_USUAL = {Severity.ERROR: Mode.ENFORCE, Severity.WARNING: Mode.WARN, Severity.INFO: Mode.AUDIT}
 _STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 
 
-def format_finding(finding: Finding, console: Console, base: str = "") -> str:
+def format_finding(finding: Finding, console: Console, base: str = "", stream: TextIO | None = None) -> str:
     """Two lines; `base` is put before the file, so that the place can be opened from where the person is."""
     place = _file(finding.file, base) if finding.file else finding.object
     if finding.line:
         place += f":{finding.line}:{finding.column}"
-    label = console.paint(f"{finding.severity}[{finding.rule}]", _STYLES[finding.severity], "bold")
-    field = f"{finding.field}: " if finding.field else ""
-    head = f"{console.paint(printable(place), 'bold')}: {label} {printable(field + finding.message)}"
+    label = console.paint(f"{finding.severity}[{finding.rule}]", _STYLES[finding.severity], "bold", stream=stream)
+    if finding.mode is not _USUAL[finding.severity]:
+        label += f" ({finding.mode})"
+    field = f"{finding.spec_field or finding.field}: " if finding.field else ""
+    head = f"{console.paint(printable(place), 'bold', stream=stream)}: {label} {printable(field + finding.message)}"
     return f"{head}\n    fix: {printable(finding.fix)}"
 
 
@@ -30,3 +35,9 @@ def _file(name: str, base: str) -> str:
 def print_findings(findings: Iterable[Finding], console: Console, base: str = "") -> None:
     for finding in findings:
         console.say(format_finding(finding, console, base))
+
+
+def text(findings: Iterable[Finding], console: Console) -> str:
+    """The findings that do something, for stdout; what is only recorded is in the other formats."""
+    shown = [finding for finding in findings if finding.mode in (Mode.ENFORCE, Mode.WARN)]
+    return "".join(f"{format_finding(finding, console, stream=sys.stdout)}\n" for finding in shown)

@@ -1,0 +1,57 @@
+"""`kmodgate check`: what the rules say of specs, trees and Kubernetes objects."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from policy.config import PROFILES, Policy
+from policy.engine import Engine
+from policy.findings import Mode
+from renderer.checking import Checked, Checker
+from renderer.console import Console
+from renderer.errors import ExitCode
+from renderer.report import FORMATS, writer
+from renderer.report.text import text
+from renderer.wording import counted
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "paths", nargs="*", default=["."], metavar="PATH",
+        help="fleet, spec, rendered tree, or files with Kubernetes objects as YAML or JSON; - is stdin (default: here)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--profile", choices=tuple(PROFILES), default="default", help="rules that hold (default: default)"
+    )
+    parser.add_argument(
+        "--fail-on",
+        choices=("enforce", "warn"),
+        default="enforce",
+        help="lowest mode of a finding that fails the check",
+    )
+    parser.add_argument("--format", choices=FORMATS, default="text", help="form of the report (default: text)")
+    parser.add_argument("--output", metavar="FILE", help="write the report there (default: stdout)")
+
+
+def run(args: Namespace, console: Console) -> ExitCode:
+    policy = Policy(args.profile)
+    checked = Checker(Engine(policy)).check(args.paths)
+    if args.format == "text":
+        report = text(checked.findings, console)
+    else:
+        report = writer(args.format)(checked.findings, policy.profile)
+    if args.output:
+        Path(args.output).write_text(report, encoding="utf-8", newline="\n")
+    else:
+        console.data(report)
+    console.say(_summary(checked))
+    failing = (Mode.ENFORCE, Mode.WARN) if args.fail_on == "warn" else (Mode.ENFORCE,)
+    return ExitCode.FINDINGS if any(finding.mode in failing for finding in checked.findings) else ExitCode.OK
+
+
+def _summary(checked: Checked) -> str:
+    refused = sum(finding.mode is Mode.ENFORCE for finding in checked.findings)
+    warned = sum(finding.mode is Mode.WARN for finding in checked.findings)
+    parts = [counted(refused, "error"), counted(warned, "warning")]
+    return f"{counted(checked.objects, 'object')} checked: {', '.join(parts)}"

@@ -1,0 +1,28 @@
+"""`kmodgate rules [ID]`: every rule in a line, or the page of one."""
+
+from __future__ import annotations
+
+import difflib
+from argparse import ArgumentParser, Namespace
+
+from policy.engine import RULES, load_rules
+from renderer.console import Console
+from renderer.errors import ExitCode, Unusable
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("id", nargs="?", metavar="ID", help="a rule, such as KMM203 (default: list all)")
+
+
+def run(args: Namespace, console: Console) -> ExitCode:
+    load_rules()
+    if args.id is None:
+        console.data("".join(f"{id}  {rule.severity:7}  {rule.title}\n" for id, rule in sorted(RULES.items())))
+        return ExitCode.OK
+    rule = RULES.get(args.id.upper())
+    if rule is None:
+        close = difflib.get_close_matches(args.id.upper(), RULES, n=1)
+        fix = f"did you mean {close[0]}?" if close else "kmodgate rules lists them"
+        raise Unusable(f"{args.id}: there is no such rule", fix)
+    console.data(f"{rule.id} ({rule.severity}; {', '.join(rule.kinds)})\n\n{rule.documentation}\n")
+    return ExitCode.OK

@@ -1,0 +1,32 @@
+"""Findings as GitHub's workflow commands, which become annotations of a pull request.
+
+Source: GitHub Docs, Workflow commands for GitHub Actions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from policy.findings import Finding, Mode
+
+_COMMANDS = {Mode.ENFORCE: "error", Mode.WARN: "warning", Mode.AUDIT: "notice"}
+
+
+def write(findings: Sequence[Finding], _profile: str) -> str:
+    """One line a finding."""
+    return "".join(f"{_command(finding)}\n" for finding in findings if finding.mode in _COMMANDS)
+
+
+def _command(finding: Finding) -> str:
+    place = {"file": finding.file, "line": finding.line, "col": finding.column, "title": finding.rule}
+    properties = ",".join(f"{key}={_escaped_property(str(value))}" for key, value in place.items() if value)
+    field = f"{finding.spec_field or finding.field}: " if finding.field else ""
+    return f"::{_COMMANDS[finding.mode]} {properties}::{_escaped(f'{field}{finding.message}; fix: {finding.fix}')}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _escaped_property(text: str) -> str:
+    return _escaped(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,41 @@
+"""Findings as JUnit XML: one suite a cluster or file, one test case a finding."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections import defaultdict
+from collections.abc import Sequence
+
+from policy.findings import Finding, Mode
+from renderer.wording import printable
+
+
+def write(findings: Sequence[Finding], profile: str) -> str:
+    """A document with a suite for every file that has findings, or one passing case where nothing was found."""
+    root = ET.Element("testsuites", name=f"kmodgate check ({profile})")
+    suites: dict[str, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        suites[finding.file or finding.object].append(finding)
+    if not findings:
+        suite = ET.SubElement(root, "testsuite", name="kmodgate", tests="1", failures="0")
+        ET.SubElement(suite, "testcase", classname="kmodgate", name="no findings")
+    for name, found in suites.items():
+        failures = sum(finding.mode is Mode.ENFORCE for finding in found)
+        suite = ET.SubElement(root, "testsuite", name=printable(name), tests=str(len(found)), failures=str(failures))
+        for finding in found:
+            _case(suite, finding)
+    ET.indent(root)
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+
+
+def _case(suite: ET.Element, finding: Finding) -> None:
+    field = finding.spec_field or finding.field
+    case = ET.SubElement(
+        suite, "testcase", classname=printable(finding.object), name=printable(f"{finding.rule} {field}")
+    )
+    place = f"{finding.file}:{finding.line}:{finding.column}"
+    text = printable(f"{place}: {finding.message}") + printable(f"; fix: {finding.fix}")
+    if finding.mode is Mode.ENFORCE:
+        ET.SubElement(case, "failure", message=printable(finding.message), type=finding.rule).text = text
+    else:
+        ET.SubElement(case, "system-out").text = f"{finding.mode}: {text}"

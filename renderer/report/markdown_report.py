@@ -1,0 +1,44 @@
+"""Findings as Markdown for a comment of a pull request, at most 65,536 characters long."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from policy.findings import Finding, Mode
+from renderer.wording import counted, printable
+
+_LIMIT = 65_536
+_HEAD = "| place | rule | what is wrong | fix |\n| --- | --- | --- | --- |\n"
+_MARKS = str.maketrans({char: f"\\{char}" for char in "\\`*_{}[]<>()#+!|~$"})
+
+
+def write(findings: Sequence[Finding], profile: str) -> str:
+    """A line of counts, then a table; what does not fit is counted."""
+    shown = [finding for finding in findings if finding.mode in (Mode.ENFORCE, Mode.WARN)]
+    refused = sum(finding.mode is Mode.ENFORCE for finding in shown)
+    title = (
+        f"**kmodgate**: {counted(refused, 'error')}, {counted(len(shown) - refused, 'warning')} (profile {profile})\n"
+    )
+    if not shown:
+        return title
+    text = f"{title}\n{_HEAD}"
+    for number, finding in enumerate(shown):
+        row = _row(finding)
+        rest = f"\nand {len(shown) - number} more\n"
+        if len(text) + len(row) + len(rest) > _LIMIT:
+            return text + rest
+        text += row
+    return text
+
+
+def _row(finding: Finding) -> str:
+    place = f"{finding.file}:{finding.line}" if finding.line else finding.file or finding.object
+    field = f"{finding.spec_field or finding.field}: " if finding.field else ""
+    mark = "" if finding.mode is Mode.ENFORCE else " (warning)"
+    cells = (_cell(place), f"{finding.rule}{mark}", _cell(field + finding.message), _cell(finding.fix))
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _cell(text: str) -> str:
+    """Text as it stands: nothing of it is read as Markdown, a mention or HTML."""
+    return printable(text).translate(_MARKS).replace("@", "@\u200b").replace("\n", " ")

@@ -1,0 +1,86 @@
+"""Every rule has its examples below tests/rules/ID: `fail-*.yaml` says at its end what is found, `pass-*.yaml` nothing.
+
+Of two documents in a file the first is the object as it was. `# kubernetes: 1.33` gives the version of the API server.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from policy.config import Policy
+from policy.engine import RULES, Engine, Review, load_rules, rule
+from policy.findings import Finding
+from policy.kmm.versions import Release
+from policy.normalise import defaulted
+from renderer.load import object_schema
+from tests.fleets import REPOSITORY
+
+FOLDER = REPOSITORY / "tests" / "rules"
+EXAMPLES = sorted(FOLDER.rglob("*.yaml"))
+
+load_rules()
+
+
+def judged(path: Path) -> list[Finding]:
+    text = path.read_text()
+    kubernetes = re.search(r"^# kubernetes: (\S+)$", text, re.MULTILINE)
+    *before, object = [defaulted(document) for document in yaml.safe_load_all(text)]
+    release = Release("head", kubernetes=kubernetes[1] if kubernetes else "")
+    old = before[0] if before else None
+    review = Review(object, old, "UPDATE" if old else "CREATE", release, object_schema(object))
+    return Engine(Policy("strict")).evaluate(review)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_an_example_gives_what_it_expects(path: Path) -> None:
+    id = path.parent.name
+    expected = re.findall(r"^# expect: (\S+) (.+)$", path.read_text(), re.MULTILINE)
+    found = [(finding.rule, finding.field) for finding in judged(path) if finding.rule == id]
+    assert found == expected
+    assert bool(expected) is path.name.startswith("fail-")
+
+
+@pytest.mark.parametrize("id", sorted(RULES))
+def test_a_rule_has_a_page_and_an_example_of_each_kind(id: str) -> None:
+    documentation = RULES[id].documentation
+    assert RULES[id].title.endswith(".")
+    assert "\n\nFix: " in documentation
+    assert "\nSource: " in documentation
+    assert {path.name.split("-")[0] for path in EXAMPLES if path.parent.name == id} == {"fail", "pass"}
+
+
+def test_there_is_no_example_of_a_rule_that_is_gone() -> None:
+    assert {path.parent.name for path in EXAMPLES} == set(RULES)
+
+
+def test_a_finding_says_where_and_how_to_mend_it() -> None:
+    for path in EXAMPLES:
+        for finding in judged(path):
+            assert finding.object
+            assert finding.field
+            assert finding.message
+            assert finding.fix
+
+
+def test_a_rule_that_raises_denies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("policy.engine.RULES", dict(RULES))
+
+    @rule("TST001", kinds=("Module",))
+    def broken(review: Review):  # type: ignore[no-untyped-def]
+        """Raises."""
+        raise KeyError("boom")
+        yield
+
+    object = yaml.safe_load((FOLDER / "SCH101/pass-known-fields.yaml").read_text())
+    (finding,) = Engine(Policy("parity", {"TST": "warn"})).evaluate(Review(defaulted(object)))  # type: ignore[dict-item]
+    assert (finding.rule, finding.mode) == ("TST001", "enforce")
+    assert "KeyError('boom')" in finding.message
+
+
+def test_two_rules_cannot_share_an_id() -> None:
+    with pytest.raises(ValueError, match="KMM101"):
+        rule("KMM101")(lambda review: iter(()))
