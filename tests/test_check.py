@@ -1,0 +1,258 @@
+"""The check gate, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from policy.documents import OBJECTS, parse
+from policy.scalars import as_kubectl
+from tests.fleets import REPOSITORY, FleetFolder, run
+from tests.goyaml_client import GoYAML, needs_goyaml
+from tests.oracle import lines
+
+GOOD = (REPOSITORY / "tests/rules/KMM203/pass-re2.yaml").read_text()
+BAD = (REPOSITORY / "tests/rules/KMM203/fail-not-re2.yaml").read_text()
+PLACE = "spec.moduleLoader.container.kernelMappings[0].regexp"
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> FleetFolder:
+    folder = FleetFolder(tmp_path / "fleet")
+    folder.cluster("paris")
+    folder.driver("nic")
+    return folder
+
+
+def break_driver(fleet: FleetFolder, name: str) -> None:
+    path = fleet.root / f"drivers/{name}.yaml"
+    path.write_text(path.read_text().replace(r"^5\.14\..+$", "^5(.+$"))
+
+
+def check(folder: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "renderer.cli", "check", *arguments],
+        cwd=folder, env={"PYTHONPATH": str(REPOSITORY), "PATH": ""}, input=stdin, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def findings(result: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    report = json.loads(result.stdout)
+    assert report["version"] == 1
+    return report["findings"]
+
+
+def test_what_kubectl_writes_is_read_from_stdin(tmp_path: Path) -> None:
+    extra = {"resourceVersion": "1", "uid": "u", "creationTimestamp": "2026-01-01T00:00:00Z", "generation": 1}
+    items = [yaml.safe_load(text) for text in (GOOD, BAD)]
+    for item in items:
+        item["metadata"] |= extra
+        item["status"] = {"moduleLoader": {"availableNumber": 1, "desiredNumber": 1, "nodesMatchingSelectorNumber": 1}}
+    listing = yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": items, "metadata": {"resourceVersion": ""}})
+    result = check(tmp_path, "-", stdin=listing)
+    assert result.returncode == 1
+    assert "error[KMM203] spec.moduleLoader.container.kernelMappings[0].regexp: missing )" in result.stdout
+    assert result.stdout.startswith("<stdin>:")
+    assert result.stderr == "2 objects checked: 2 errors, 0 warnings\n"
+
+
+def test_the_line_of_a_finding_in_a_list_is_that_of_the_item(tmp_path: Path) -> None:
+    listing = yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": [yaml.safe_load(GOOD), yaml.safe_load(BAD)]})
+    (tmp_path / "list.yaml").write_text(listing)
+    found = findings(check(tmp_path, "list.yaml", "--format", "json"))
+    assert "(fc37" in listing.split("\n")[found[0]["line"] - 1]
+    assert found[0]["field"] == PLACE
+    assert found[0]["specField"] == ""
+
+
+def test_json_is_read_as_json(tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_text(json.dumps(yaml.safe_load(BAD)))
+    (tmp_path / "twice.json").write_text('{"apiVersion": "v1", "kind": "A", "kind": "B"}')
+    (tmp_path / "nan.json").write_text('{"apiVersion": "v1", "kind": "A", "spec": NaN}')
+    (tmp_path / "deep.json").write_text('{"apiVersion": "v1", "kind": "A", "spec": ' + "[" * 20_000)
+    found = {(item["file"], item["rule"]) for item in findings(check(tmp_path, ".", "--format", "json"))}
+    assert found == {("bad.json", "KMM203"), ("twice.json", "SCH003"), ("nan.json", "SCH003"), ("deep.json", "SCH007")}
+
+
+@pytest.mark.parametrize("below", [".", "drivers", "drivers/nic.yaml"])
+def test_a_finding_in_a_fleet_names_the_object_and_the_line_of_the_spec(fleet: FleetFolder, below: str) -> None:
+    break_driver(fleet, "nic")
+    for folder, path in ((fleet.root, below), (fleet.root.parent, str(Path("fleet", below)))):
+        (finding,) = findings(check(folder, path, "--format", "json"))
+        assert finding["file"] == str(Path("fleet" if folder != fleet.root else "", "drivers/nic.yaml"))
+        assert (finding["rule"], finding["line"], finding["column"]) == ("KMM203", 11, 25)
+        assert (finding["field"], finding["specField"]) == (PLACE, "spec.kernelMappings[0].regexp")
+        assert finding["object"] == "Module kmm-tests/nic"
+
+
+def test_only_findings_of_the_given_files_are_reported(fleet: FleetFolder) -> None:
+    fleet.driver("gpu")
+    break_driver(fleet, "nic")
+    assert check(fleet.root, "drivers/gpu.yaml", "clusters").returncode == 0
+    assert check(fleet.root, "drivers/nic.yaml", "clusters").returncode == 1
+
+
+def test_render_refuses_what_check_refuses(fleet: FleetFolder) -> None:
+    break_driver(fleet, "nic")
+    result = fleet.run("render")
+    assert result.returncode == 2
+    assert "drivers/nic.yaml:11:25: error[KMM203] spec.kernelMappings[0].regexp: missing )" in result.stderr
+    assert not (fleet.root / "rendered").exists()
+
+
+def test_a_rendered_tree_is_checked_as_objects(fleet: FleetFolder) -> None:
+    fleet.render()
+    assert check(fleet.root, "rendered").stderr == "3 objects checked: 0 errors, 0 warnings\n"
+    module = fleet.root / "rendered/paris/nic/module-nic.yaml"
+    module.write_text(module.read_text().replace(".+$", "(.+$"))
+    (finding,) = findings(check(fleet.root, "rendered", "--format", "json"))
+    assert finding["file"] == "rendered/paris/nic/module-nic.yaml"
+    assert check(fleet.root).returncode == 0  # the fleet is judged by its specs
+
+
+def test_fleets_below_a_folder_are_found_and_other_objects_with_them(fleet: FleetFolder) -> None:
+    break_driver(fleet, "nic")
+    (fleet.root.parent / "loose.yaml").write_text(BAD)
+    found = {item["file"] for item in findings(check(fleet.root.parent, ".", "--format", "json"))}
+    assert found == {"fleet/drivers/nic.yaml", "loose.yaml"}
+
+
+def test_several_objects_of_one_name_are_judged_on_their_own(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.yaml").write_text(BAD)
+    found = findings(check(tmp_path, "a.yaml", "b.yaml", "--format", "json"))
+    assert sorted({item["file"] for item in found}) == ["a.yaml", "b.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["good.yaml"], 0), (["bad.yaml"], 1), (["missing.yaml"], 2), (["good.yaml", "--profile", "lax"], 2),
+        (["warn.yaml"], 0), (["warn.yaml", "--fail-on", "warn"], 1), (["empty.yaml"], 0), (["text.yaml"], 1),
+        (["latin.yaml"], 1),
+    ],
+)  # fmt: skip
+def test_exit_codes(tmp_path: Path, arguments: list[str], code: int) -> None:
+    (tmp_path / "good.yaml").write_text(GOOD)
+    (tmp_path / "bad.yaml").write_text(BAD)
+    (tmp_path / "warn.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, labels: {a: on}}\n")
+    (tmp_path / "empty.yaml").write_text("")
+    (tmp_path / "text.yaml").write_text("just text\n")
+    (tmp_path / "latin.yaml").write_bytes(b"# caf\xe9\n")
+    result = check(tmp_path, *arguments)
+    assert result.returncode == code, result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_the_report_goes_to_a_file_if_wanted(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text(BAD)
+    result = check(tmp_path, "bad.yaml", "--format", "json", "--output", "report.json")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert json.loads((tmp_path / "report.json").read_text())["profile"] == "default"
+
+
+def test_github_annotations(tmp_path: Path) -> None:
+    (tmp_path / "a,b.yaml").write_text(BAD)
+    first = check(tmp_path, "a,b.yaml", "--format", "github").stdout.splitlines()[0]
+    assert first.startswith("::error file=a%2Cb.yaml,line=15,col=17,title=KMM203::spec.moduleLoader.container.")
+
+
+def test_junit_has_a_suite_a_file(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text(BAD)
+    root = ET.fromstring(check(tmp_path, "bad.yaml", "--format", "junit").stdout)
+    (suite,) = root
+    assert suite.attrib == {"name": "bad.yaml", "tests": "2", "failures": "2"}
+    assert [case.attrib["name"] for case in suite] == [f"KMM203 {PLACE}", f"KMM203 {PLACE.replace('0', '1')}"]
+    assert len(ET.fromstring(check(tmp_path, "-", "--format", "junit", stdin=GOOD).stdout)) == 1
+
+
+def test_markdown_is_a_table_in_which_nothing_is_markup(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text(BAD.replace("(fc37", "(<b>|@all"))
+    lines_ = check(tmp_path, "bad.yaml", "--format", "markdown").stdout.splitlines()
+    assert lines_[0] == "**kmodgate**: 2 errors, 0 warnings (profile default)"
+    assert "<b>" not in lines_[4].replace("\\<", "")
+    assert "@all" not in lines_[4]
+    assert lines_[4].replace("\\|", "").count("|") == 5
+
+
+def test_markdown_fits_into_a_comment(tmp_path: Path) -> None:
+    mapping = "      - regexp: (\n        containerImage: ''\n"
+    (tmp_path / "bad.yaml").write_text(GOOD + mapping * 2000)
+    report = check(tmp_path, "bad.yaml", "--format", "markdown").stdout
+    assert len(report) <= 65_536
+    assert report.rstrip().endswith("more")
+
+
+def test_sarif_fingerprints_stay_when_lines_move(tmp_path: Path) -> None:
+    def results() -> list[Any]:
+        report = json.loads(check(tmp_path, "bad.yaml", "--format", "sarif").stdout)
+        assert report["version"] == "2.1.0"
+        (run_,) = report["runs"]
+        assert [rule["id"] for rule in run_["tool"]["driver"]["rules"]] == ["KMM203"]
+        return run_["results"]
+
+    (tmp_path / "bad.yaml").write_text(BAD)
+    first = results()
+    (tmp_path / "bad.yaml").write_text("# moved\n" + BAD)
+    second = results()
+    region = "locations", 0, "physicalLocation", "region"
+    assert [item["partialFingerprints"] for item in first] == [item["partialFingerprints"] for item in second]
+    assert (
+        second[0][region[0]][0][region[2]][region[3]]["startLine"]
+        == first[0]["locations"][0]["physicalLocation"]["region"]["startLine"] + 1
+    )
+    assert first[0]["partialFingerprints"] != first[1]["partialFingerprints"]
+
+
+def test_the_verdicts_of_the_oracle_are_those_of_the_command(tmp_path: Path) -> None:
+    cases = lines("modules-create")
+    for case in cases:
+        (tmp_path / f"{case['seed']}.json").write_text(json.dumps(case["object"]))
+    report = findings(run("check", ".", "--profile", "parity", "--format", "json", cwd=tmp_path))
+    refused = {item["file"] for item in report if item["mode"] == "enforce"}
+    assert refused == {f"{case['seed']}.json" for case in cases if not case["allowed"]}
+
+
+# -- reading as kubectl reads ---------------------------------------------------------------------
+
+ODD = [
+    "y", "N", "yes", "No", "ON", "off", "0644", "0o644", "-0644", "08", "-08", "1e3", "1E+3", "1_000", "0x_ff", "0b101",
+    "+5", "1:30", "2024-01-01", "=", "18446744073709551615", "18446744073709551616", "-9223372036854775809", "1_0.5",
+    "+.5", "0o8", "0b2", "00", "0_7", "-0", "-0.0", "1e400",
+]  # fmt: skip
+
+
+@needs_goyaml
+def test_a_plain_scalar_is_what_kubectl_makes_of_it() -> None:
+    with GoYAML() as kubectl:
+        for text in ODD:
+            documents, found = parse(f"a: {text}\n", "x", OBJECTS)
+            try:
+                wanted = kubectl.decode(f"a: {text}\n")
+            except ValueError:
+                continue
+            value, read = documents[0].value["a"], wanted["a"]  # type: ignore[index,call-overload]
+            if isinstance(value, float):  # Go writes a large float without an exponent
+                read = float(read)
+            assert (value, type(value)) == (read, type(read)), text
+            assert all(finding.mode == "warn" for finding in found)
+
+
+def test_objects_may_be_larger_and_deeper_than_specs_and_have_anchors() -> None:
+    text = "a: &x 1\nb: !!str 5\n" + "c: " + "[" * 50 + "]" * 50 + "\n# " + "x" * (2 << 20)
+    documents, found = parse(text, "x", OBJECTS)
+    assert documents[0].value["a"] == 1  # type: ignore[index,call-overload]
+    assert [finding.rule for finding in found] == ["SCH004"]
+    deep = parse("a: " + "[" * 10_000, "x", OBJECTS)[1]
+    assert [finding.rule for finding in deep] == ["SCH007"]
+
+
+def test_as_kubectl_leaves_text_alone() -> None:
+    assert as_kubectl("1:30") == "1:30"
