@@ -40,7 +40,7 @@ _HEAD = Release("head")
 class Review:
     """One request to judge an object, with the CRD's defaults filled in. Without a `release`, KMM's head is assumed.
 
-    `schema` is that of the object's kind, if there is one.
+    `schema` is that of the object's kind, if there is one; `topology` that of the cluster, if it is known.
     """
 
     object: Map = field(repr=False)
@@ -48,6 +48,7 @@ class Review:
     operation: Operation = "CREATE"
     release: Release = _HEAD
     schema: Schema | None = field(default=None, repr=False)
+    topology: str = ""
 
     @cached_property
     def kind(self) -> str:

@@ -33,7 +33,7 @@ spec:
   namespace: {{name: kmm-tests}}
   selector: {{node-role.kubernetes.io/worker: ""}}
   modprobe: {{moduleName: dummy}}
-  containerImage: quay.io/acme/{name}:1.0
+  containerImage: quay.io/acme/{name}:1.0-${{KERNEL_FULL_VERSION}}
   kernelMappings:
   - {{name: el9, regexp: '^5\\.14\\..+$'}}
 """

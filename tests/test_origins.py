@@ -21,7 +21,7 @@ def manifests(root: Path) -> dict[str, list[Manifest]]:
     findings: list[Finding] = []
     fleet = load_fleet(root, root / "rendered", findings)
     clusters = Compiler(fleet, findings, Engine(Policy())).clusters(targets(fleet, findings))
-    assert not findings
+    assert not [finding for finding in findings if finding.mode == "enforce"]
     return {name: [manifest for _, manifest in placed] for name, placed in clusters.items()}
 
 

@@ -82,3 +82,33 @@ def test_a_module_that_is_being_deleted_may_be_updated_except_under_parity() -> 
     assert {finding.mode for finding in parity} == {"enforce"}
     assert strict
     assert {finding.mode for finding in strict} == {"warn"}
+
+
+BROKEN = {
+    "MAP101": "a literal with a trailing + is never compared with anything equal",
+    "MAP205": "only the image of the first kernel is ever built",
+    "IMG103": "a push cannot be told its digest",
+    "IMG104": "capitals in the path: every pull fails with InvalidImageName",
+    "IMG201": "the variable becomes nothing, and the name of the image or file with it",
+    "IMG202": "KMM fails at every reconcile",
+    "SGN101": "KMM has no image to sign",
+    "SGN103": "the file lies outside of what KMM copies",
+    "SGN106": "two volumes of one name: the build pod is refused",
+    "SEL104": "no node can carry the version as a label",
+    "INJ101": "the text runs in a shell beside the private key",
+    "INJ105": "modprobe and cp look in the wrong place",
+    "LDR101": "modprobe runs without arguments",
+}
+"""Rules that refuse objects which KMM accepts, and why none of these is a sound driver."""
+
+
+def test_what_kmm_accepts_and_works_is_not_refused_by_default() -> None:
+    default, used, sound = Engine(Policy("default")), set(), 0
+    for case in lines("modules-create"):
+        if case["allowed"]:
+            refusing = {finding.rule for finding in judged(default, case["object"]) if finding.mode == "enforce"}
+            assert refusing <= BROKEN.keys(), (case["object"], refusing)
+            used |= refusing
+            sound += not refusing
+    assert used == BROKEN.keys()
+    assert sound > 100

@@ -18,7 +18,8 @@ from tests.fleets import FleetFolder
 MODULE = "paris/nic/module-nic.yaml"
 TWO_ENV = "devicePlugin: {container: {image: a:1, env: [{name: A, value: a}, {name: A, value: b}]}}\n"
 CLUSTER = "apiVersion: kmodgate.io/v1alpha1\nkind: Cluster\nmetadata: {name: zz}\nspec:\n  platform: kubernetes\n"
-SIGN = "sign: {keySecret: k, certSecret: c, filesToSign: [/opt/lib/modules/a.ko]}"
+IMAGE = "quay.io/acme/nic:1.0-${KERNEL_FULL_VERSION}"
+SIGN = "sign: {keySecret: k, certSecret: c, filesToSign: [/opt/lib/modules/a.ko], unsignedImage: 'b:1'}"
 
 
 @pytest.fixture
@@ -215,7 +216,7 @@ def test_content_tag_leaves_an_image_alone_that_no_mapping_uses(fleet: FleetFold
     path.write_text(path.read_text().replace("regexp: ", "containerImage: 'own:1', regexp: "))
     fleet.render()
     rendered = fleet.object(MODULE)["spec"]["moduleLoader"]["container"]
-    assert rendered["containerImage"] == "quay.io/acme/nic:1.0"
+    assert rendered["containerImage"] == IMAGE
     assert rendered["kernelMappings"][0]["containerImage"].startswith("own:1-")
 
 
@@ -227,19 +228,19 @@ def test_content_tag_leaves_a_mapping_alone_that_is_not_built(fleet: FleetFolder
     fleet.render()
     rendered = fleet.object(MODULE)["spec"]["moduleLoader"]["container"]
     images = [mapping["containerImage"] for mapping in rendered["kernelMappings"]]
-    assert rendered["containerImage"] == "quay.io/acme/nic:1.0"
+    assert rendered["containerImage"] == IMAGE
     assert images[0] == ""
     assert images[1].startswith("b:1-")
     assert images[2] == "c:1"
 
 
 @pytest.mark.parametrize(
-    ("image", "word"), [("quay.io/a@sha256:" + "0" * 64, "tag"), ("quay.io:5000/a", "tag"), ("a/b:${X}", "")]
+    ("image", "word"), [("quay.io/a@sha256:" + "0" * 64, "tag"), ("quay.io:5000/a", "tag"), ("a/b:${KERNEL_FULL_VERSION}", "")]
 )  # fmt: skip
 def test_content_tag_needs_an_image_with_a_tag(fleet: FleetFolder, image: str, word: str) -> None:
     fleet.driver("nic", "contentTag: true\nbuild: {dockerfile: ./Dockerfile}")
     path = fleet.root / "drivers/nic.yaml"
-    path.write_text(path.read_text().replace("quay.io/acme/nic:1.0", image))
+    path.write_text(path.read_text().replace(IMAGE, image))
     if word:
         assert any("IMG001" in line and ":9:19:" in line for line in errors(fleet))
     else:
@@ -261,7 +262,7 @@ def test_an_override_applies_to_its_clusters_only(fleet: FleetFolder) -> None:
         fleet.object(f"{name}/nic/module-nic.yaml")["spec"]["moduleLoader"]["container"]["containerImage"]
         for name in ("lab", "paris")
     ]
-    assert images == ["registry.lab/nic:1.0", "quay.io/acme/nic:1.0"]
+    assert images == ["registry.lab/nic:1.0", IMAGE]
 
 
 def test_what_an_override_breaks_is_reported_at_the_override(fleet: FleetFolder) -> None:

@@ -203,3 +203,32 @@ def _is_name(char: str) -> bool:
         return char == "_" or char.isalnum()
     category = unicodedata.category(char)
     return category.startswith("L") or category == "Nd"
+
+
+class _Recorder(Mapping[str, str]):
+    """Values that note which names were asked for."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def get(self, name: str, default: object = None) -> str:
+        self.names.append(name)
+        return ""
+
+    def __getitem__(self, name: str) -> str:
+        return self.get(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def names(template: str) -> list[str]:
+    """The variables that a template asks for. Raises BadTemplate."""
+    if "$" not in template:
+        return []
+    recorder = _Recorder()
+    substitute(template, recorder)
+    return recorder.names

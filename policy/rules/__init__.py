@@ -1,5 +1,11 @@
 """The rules, one file a family. Importing this registers all of them."""
 
-from policy.rules import kmm, structure
+import importlib
 
-__all__ = ["kmm", "structure"]
+FAMILIES = (
+    "build", "hub", "image", "injection", "kmm", "loader", "mapping", "plugin", "selection", "signing",
+    "structure", "update",
+)  # fmt: skip
+
+for _family in FAMILIES:
+    importlib.import_module(f"policy.rules.{_family}")

@@ -1,0 +1,77 @@
+"""BLD: build settings that KMM drops, overwrites or shows to everybody."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from policy.engine import Review, rule
+from policy.findings import Problem, Severity
+
+_RESERVED = ("KERNEL_VERSION", "KERNEL_FULL_VERSION", "MOD_NAME", "MOD_NAMESPACE", "DTK_AUTO")
+_SECRET = re.compile(
+    r"(?i)(?:^|[_-])(?:password|passwd|secret|token|apikey|api[_-]key|credentials?|private[_-]?key)(?:$|[_-])"
+)
+
+
+@rule("BLD101", severity=Severity.WARNING)
+def reserved_argument(review: Review) -> Iterator[Problem]:
+    """A build argument of a name that KMM sets itself; its value is overwritten.
+
+    Fix: choose another name, or remove it and use what KMM sets.
+    Source: internal/buildsign/resource of Kernel Module Management.
+    """
+    for build in review.module.builds:
+        for argument in build.maps("buildArgs"):
+            if argument.text("name") in _RESERVED:
+                yield argument.problem("name", f"KMM sets {argument.text('name')} itself", "choose another name")
+
+
+@rule("BLD102", severity=Severity.WARNING)
+def secret_in_an_argument(review: Review) -> Iterator[Problem]:
+    """A build argument that seems to hold a secret. Arguments stand in git, in build pods and in the image.
+
+    Fix: put it into a Secret, and name that in `secrets`: the build finds it below /run/secrets.
+    Source: internal/buildsign/resource of Kernel Module Management.
+    """
+    for build in review.module.builds:
+        for argument in build.maps("buildArgs"):
+            if _SECRET.search(argument.text("name")) and argument.text("value"):
+                message = f"{argument.text('name')} would be visible to everybody who may read the Module"
+                yield argument.problem("name", message, "put it into a Secret, and name that in build.secrets")
+
+
+@rule("BLD103", severity=Severity.WARNING)
+def dropped_setting(review: Review) -> Iterator[Problem]:
+    """A setting of a mapping's `build` or `sign` that KMM drops because the container has such a block, too.
+
+    Only Dockerfile, arguments, secrets, keys, files and unsignedImage of a mapping are merged; selector, registry TLS
+    and kaniko settings are the container's.
+
+    Fix: move the setting to the container, or the whole block to the mappings.
+    Source: internal/module/kernelmapper.go of Kernel Module Management.
+    """
+    container = review.module.container
+    settings = {"build": ("selector", "baseImageRegistryTLS", "kanikoParams"), "sign": ("unsignedImageRegistryTLS",)}
+    for block, keys in settings.items():
+        if not container.optional(block):
+            continue
+        for mapping in review.module.mappings:
+            part = mapping.part.map(block)
+            for key in keys:
+                if key in part.value and part.value[key] != container.map(block).value.get(key):
+                    fix = f"move it to the container's {block}"
+                    yield part.problem(key, f"dropped: the container has a {block} block of its own", fix)
+
+
+@rule("BLD104", severity=Severity.INFO)
+def build_anywhere(review: Review) -> Iterator[Problem]:
+    """A build that may run on any node. On a cluster of several architectures it may end up on the wrong one.
+
+    Fix: add `selector: {kubernetes.io/arch: amd64}` to build.
+    Source: internal/buildsign/resource of Kernel Module Management.
+    """
+    common = review.module.container.map("build")
+    for build in review.module.builds:
+        if not build.value.get("selector") and not common.value.get("selector"):
+            yield Problem(build.path, "may run on any node", "add selector: {kubernetes.io/arch: …}")

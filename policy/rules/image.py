@@ -1,0 +1,177 @@
+"""IMG: references that name another image than their author means, or none that can be pulled or pushed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from policy.engine import Review, rule
+from policy.findings import FieldPath, Problem, Severity
+from policy.images import parse_image
+from policy.kmm.substitution import BadTemplate, names
+from policy.views import Part
+
+_KERNEL = {"KERNEL_FULL_VERSION", "KERNEL_VERSION", "KERNEL_XYZ", "KERNEL_X", "KERNEL_Y", "KERNEL_Z"}
+_MODULE = {"MOD_NAME", "MOD_NAMESPACE"}
+_MOVING = ("latest", "stable", "main", "master", "edge", "dev", "nightly")
+
+
+@rule("IMG101", severity=Severity.WARNING)
+def port_for_a_tag(review: Review) -> Iterator[Problem]:
+    """An image without tag or digest, which KMM accepts because the port of its registry has a colon.
+
+    The container runtime then pulls `latest`.
+
+    Fix: append a tag or a digest.
+    Source: validateImageFormat in internal/webhook/module.go; github.com/distribution/reference.
+    """
+    for path, image in review.module.images():
+        parsed = parse_image(image)
+        if parsed and not parsed.tag and not parsed.digest and ":" in image:
+            yield Problem(path, f"{image} has no tag: the colon is that of a port", f"name the version: {image}:1.0.0")
+
+
+@rule("IMG102", severity=Severity.WARNING)
+def moving_tag(review: Review) -> Iterator[Problem]:
+    """An image whose tag moves: `latest`, `main` and the like.
+
+    KMM compares names. When the tag moves, loaded nodes keep the old module, new ones load another, and nothing tells.
+
+    Fix: name a version, or a digest.
+    Source: internal/controllers/nmc_reconciler.go of Kernel Module Management.
+    """
+    for path, image in [*review.module.images(), *_unsigned(review), *_pods(review)]:
+        parsed = parse_image(image)
+        if parsed and parsed.tag.lower() in _MOVING and not parsed.digest:
+            yield Problem(path, f"the tag of {image} moves", "name a version or a digest")
+
+
+@rule("IMG103")
+def push_to_a_digest(review: Review) -> Iterator[Problem]:
+    """An image that is built or signed, and named by digest.
+
+    What is pushed gets the digest that it has; it cannot be told which. A mapping that only inherits build or sign may
+    name an image that exists: KMM then builds nothing.
+
+    Fix: give the image a tag, or remove build and sign.
+    Source: OCI distribution specification, pushing manifests.
+    """
+    for level in review.module.levels:
+        image = level.text("containerImage")
+        if "@" in image and any(key in level.value for key in ("build", "sign")):
+            message = f"{image} is built or signed, and has a digest"
+            yield level.problem("containerImage", message, "give it a tag instead")
+
+
+@rule("IMG104")
+def not_a_reference(review: Review) -> Iterator[Problem]:
+    """Text that no registry takes for the name of an image: capitals in the path, spaces, an odd tag.
+
+    Fix: correct the name: `registry.example.com/team/driver:1.0.0`.
+    Source: github.com/distribution/reference.
+    """
+    for path, image in [*review.module.images(), *_unsigned(review)]:
+        if parse_image(image) is None and not _is_broken(image):
+            fix = "write registry/path:tag, the path in lower case"
+            yield Problem(path, f"{image!r} is not the name of an image", fix)
+
+
+@rule("IMG105", severity=Severity.WARNING)
+def insecure_registry(review: Review) -> Iterator[Problem]:
+    """A registry that is reached without TLS, or whose certificate is not checked.
+
+    Whoever is on the way can put another module into ring 0.
+
+    Fix: give the nodes the certificate authority of the registry, and remove the flag.
+    Source: TLSOptions in api/v1beta1/module_types.go of Kernel Module Management.
+    """
+    for part in _tls(review):
+        for key in ("insecure", "insecureSkipTLSVerify"):
+            if part.value.get(key) is True:
+                fix = "trust the registry's certificate instead"
+                yield part.problem(key, "anybody on the way can replace the image", fix)
+
+
+@rule("IMG201")
+def unknown_variable(review: Review) -> Iterator[Problem]:
+    """A variable that KMM does not set, in a field that it fills: it becomes nothing.
+
+    `${MOD_NAME}` and `${MOD_NAMESPACE}` are set in containerImage only, not in the fields of `sign`.
+
+    Fix: use KERNEL_FULL_VERSION, KERNEL_XYZ, KERNEL_X, KERNEL_Y or KERNEL_Z; in containerImage also MOD_NAME and
+    MOD_NAMESPACE.
+    Source: internal/utils/replaceStrings.go and internal/module/kernelmapper.go of Kernel Module Management.
+    """
+    for path, text, known in _templates(review):
+        try:
+            unknown = [name for name in names(text) if name not in known and not _has_default(text, name)]
+        except BadTemplate:
+            continue
+        for name in unknown:
+            fix = f"use one of: {', '.join(sorted(known))}"
+            yield Problem(path, f"${{{name}}} is not set here, and becomes nothing", fix)
+
+
+@rule("IMG202")
+def unclosed_variable(review: Review) -> Iterator[Problem]:
+    """A `${` without its `}`. KMM fails at every reconcile, after the Module has been accepted.
+
+    Fix: close the brace; write `$$` for a dollar sign.
+    Source: github.com/a8m/envsubst, which KMM fills templates with.
+    """
+    for path, text, _ in _templates(review):
+        if _is_broken(text):
+            yield Problem(path, f"a brace in {text!r} is not closed", "close it: ${KERNEL_FULL_VERSION}")
+
+
+@rule("IMG203", severity=Severity.WARNING)
+def variable_that_stays(review: Review) -> Iterator[Problem]:
+    """A variable of KMM in a field that KMM does not fill: it stays as it is written.
+
+    Fix: write the value out, or move it to a field that KMM fills.
+    Source: internal/module/kernelmapper.go of Kernel Module Management.
+    """
+    modprobe = review.module.modprobe
+    places = [((*modprobe.path, key), modprobe.text(key)) for key in ("dirName", "firmwarePath")]
+    places += modprobe.texts("parameters")
+    places += _pods(review)
+    for path, text in places:
+        if any(f"${{{name}" in text for name in (*_KERNEL, *_MODULE)):
+            yield Problem(path, f"KMM fills no variable here: {text!r} stays as it is", "write the value out")
+
+
+def _unsigned(review: Review) -> list[tuple[FieldPath, str]]:
+    signs = review.module.signs
+    return [((*sign.path, "unsignedImage"), image) for sign in signs if (image := sign.text("unsignedImage"))]
+
+
+def _pods(review: Review) -> list[tuple[FieldPath, str]]:
+    return [((*part.path, "image"), image) for part in review.module.containers if (image := part.text("image"))]
+
+
+def _tls(review: Review) -> Iterator[Part]:
+    for level in review.module.levels:
+        yield level.map("registryTLS")
+        yield level.map("build").map("baseImageRegistryTLS")
+        yield level.map("sign").map("unsignedImageRegistryTLS")
+
+
+def _templates(review: Review) -> Iterator[tuple[FieldPath, str, set[str]]]:
+    for path, image in review.module.images():
+        if "$" in image:
+            yield path, image, _KERNEL | _MODULE
+    for sign in review.module.signs:
+        for path, text in [((*sign.path, "unsignedImage"), sign.text("unsignedImage")), *sign.texts("filesToSign")]:
+            if "$" in text:
+                yield path, text, _KERNEL
+
+
+def _has_default(text: str, name: str) -> bool:
+    return any(f"${{{name}{operator}" in text for operator in (":", "-", "=", "+"))
+
+
+def _is_broken(text: str) -> bool:
+    try:
+        names(text)
+    except BadTemplate:
+        return True
+    return False

@@ -1,0 +1,94 @@
+"""INJ: text that a shell or a Dockerfile of KMM would take for something else.
+
+KMM pastes filesToSign, unsignedImage and dirName into a Dockerfile, in the stage that has the private key mounted, and
+dirName and firmwarePath into a shell line of the init container, without quotes. Allowed is what a path needs.
+Source: internal/buildsign/resource/templates/Dockerfile.gotmpl and internal/pod of Kernel Module Management.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from policy.engine import Review, rule
+from policy.findings import FieldPath, Problem
+
+_VARIABLE = re.compile(r"\$\{[A-Za-z0-9_]+\}|\$[A-Za-z0-9_]+")
+_PATTERN = re.compile(r"[A-Za-z0-9/._+@=,:~%^*?\[\]!-]*")
+_PATH = re.compile(r"[A-Za-z0-9/._+@=,:~%-]*")
+_IMAGE = re.compile(r"[A-Za-z0-9/._:@+\[\]-]*")
+
+
+@rule("INJ101")
+def shell_in_files_to_sign(review: Review) -> Iterator[Problem]:
+    """A file to sign with characters that a shell or a Dockerfile acts on: spaces, `;`, `|`, `$(`, line breaks.
+
+    The text runs in the build, beside the private key.
+
+    Fix: use letters, digits, `/ . _ + -`, the patterns `* ? [ ]` and KMM's variables.
+    Source: templates/Dockerfile.gotmpl in internal/buildsign/resource of Kernel Module Management.
+    """
+    for sign in review.module.signs:
+        for path, text in sign.texts("filesToSign"):
+            yield from _refused(path, text, _PATTERN, variables=True)
+
+
+@rule("INJ102")
+def shell_in_directories(review: Review) -> Iterator[Problem]:
+    """`dirName` or `firmwarePath` with characters that a shell acts on.
+
+    The init container of every node runs them in an unquoted shell line.
+
+    Fix: use letters, digits and `/ . _ + -`.
+    Source: internal/pod of Kernel Module Management.
+    """
+    for key in ("dirName", "firmwarePath"):
+        text = review.module.modprobe.text(key)
+        yield from _refused((*review.module.modprobe.path, key), text, _PATH, variables=False)
+
+
+@rule("INJ103")
+def dockerfile_in_unsigned_image(review: Review) -> Iterator[Problem]:
+    """`unsignedImage` with characters that no image name has. It becomes a FROM line of a Dockerfile as it stands.
+
+    Fix: write the name of an image, with KMM's variables if wanted.
+    Source: templates/Dockerfile.gotmpl in internal/buildsign/resource of Kernel Module Management.
+    """
+    for sign in review.module.signs:
+        yield from _refused((*sign.path, "unsignedImage"), sign.text("unsignedImage"), _IMAGE, variables=True)
+
+
+@rule("INJ104")
+def kernel_with_odd_characters(review: Review) -> Iterator[Problem]:
+    """A literal kernel version with characters that no kernel has, and that would end up in names and paths.
+
+    Fix: write what `uname -r` prints.
+    Source: internal/kernel/kernel.go of Kernel Module Management.
+    """
+    for mapping in review.module.mappings:
+        yield from _refused((*mapping.part.path, "literal"), mapping.literal, _KERNEL, variables=False)
+
+
+_KERNEL = re.compile(r"[A-Za-z0-9._+~-]*")
+
+
+@rule("INJ105")
+def directory_that_is_not_absolute(review: Review) -> Iterator[Problem]:
+    """`dirName` or `firmwarePath` that is relative, or leads upwards with `..`.
+
+    Fix: write an absolute path without `..`: `/opt`.
+    Source: internal/pod and internal/worker of Kernel Module Management.
+    """
+    modprobe = review.module.modprobe
+    for key in ("dirName", "firmwarePath"):
+        text = modprobe.text(key)
+        if text and (not text.startswith("/") or ".." in text.split("/")):
+            yield modprobe.problem(key, f"{text!r} is not an absolute path", "write it from / on, without ..")
+
+
+def _refused(path: FieldPath, text: str, allowed: re.Pattern[str], *, variables: bool) -> Iterator[Problem]:
+    plain = _VARIABLE.sub("", text) if variables else text
+    if not allowed.fullmatch(plain):
+        odd = next(char for char in plain if not allowed.fullmatch(char))
+        fix = "use what a path needs: letters, digits, / . _ + -"
+        yield Problem(path, f"the character {odd!r} would be acted upon by a shell or a Dockerfile", fix)

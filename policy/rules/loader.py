@@ -1,0 +1,140 @@
+"""LDR: arguments of modprobe that load something else, or nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from policy.engine import Review, rule
+from policy.findings import FieldPath, Problem, Severity
+
+_PARAMETER = re.compile(r"[A-Za-z0-9_.-]+(?:=.*)?", re.DOTALL)
+_SHELL = re.compile(r"[;|&<>`]|\$\(")
+_ESCAPES = (
+    "-C",
+    "--config",
+    "-S",
+    "--set-version",
+    "-a",
+    "--all",
+    "--install",
+    "--remove-with",
+    "-i",
+    "--ignore-install",
+)
+_DIRECTORY = ("-d", "--dirname")
+
+
+@rule("LDR101")
+def empty_raw_arguments(review: Review) -> Iterator[Problem]:
+    """`rawArgs` that is given and empty: KMM then runs modprobe without arguments, which fails.
+
+    Fix: remove rawArgs, or fill both lists.
+    Source: internal/worker of Kernel Module Management, which only tests whether rawArgs is there.
+    """
+    raw = review.module.modprobe.optional("rawArgs")
+    if raw is not None and not raw.value.get("load") and not raw.value.get("unload"):
+        yield review.module.modprobe.problem("rawArgs", "empty: modprobe would run without arguments", "remove it")
+
+
+@rule("LDR102", severity=Severity.WARNING)
+def raw_arguments_without_directory(review: Review) -> Iterator[Problem]:
+    """`rawArgs` without `-d /tmp/<dirName>`: modprobe looks among the node's own modules, not into the image.
+
+    Fix: begin the list with `-d` and `/tmp` followed by dirName, or use moduleName.
+    Source: internal/worker of Kernel Module Management.
+    """
+    for path, arguments in _raw(review):
+        if arguments and not any(_is_option(argument, "d", "--dirname") for argument in arguments):
+            fix = f"begin with: -d, /tmp{review.module.dir_name}"
+            yield Problem(path, "without -d modprobe does not look into the image", fix)
+
+
+@rule("LDR103", severity=Severity.WARNING)
+def unload_that_loads(review: Review) -> Iterator[Problem]:
+    """`rawArgs.unload` without `-r`: modprobe loads the module instead of removing it.
+
+    Fix: add `-r`.
+    Source: modprobe(8).
+    """
+    for path, arguments in _raw(review):
+        if path[-1] == "unload" and arguments and not any(_is_option(item, "r", "--remove") for item in arguments):
+            yield Problem(path, "without -r modprobe loads the module", "add -r")
+
+
+@rule("LDR104", severity=Severity.WARNING)
+def escaping_option(review: Review) -> Iterator[Problem]:
+    """An option that makes modprobe read other configuration, other directories, or load more than one module.
+
+    `-C` names a configuration whose install lines run as root; `-d` elsewhere and `-S` load modules that nobody has
+    checked; `-a` loads everything that follows.
+
+    Fix: remove the option.
+    Source: modprobe(8), modprobe.d(5).
+    """
+    places = list(_raw(review))
+    arguments = review.module.modprobe.map("args")
+    places += [((*arguments.path, key), [text for _, text in arguments.texts(key)]) for key in ("load", "unload")]
+    root = f"/tmp{review.module.dir_name}".rstrip("/")
+    for path, items in places:
+        for index, item in enumerate(items):
+            if item.partition("=")[0] in _ESCAPES:
+                yield Problem((*path, index), f"{item} leads modprobe elsewhere", "remove it")
+            elif item in _DIRECTORY and items[index + 1 : index + 2] != [root] and index + 1 < len(items):
+                yield Problem((*path, index + 1), f"{items[index + 1]} is not the image's {root}", f"write {root}")
+
+
+@rule("LDR105", severity=Severity.WARNING)
+def odd_parameter(review: Review) -> Iterator[Problem]:
+    """A module parameter that is not `key=value`, or that expects a shell: there is none, it is passed as it is.
+
+    Fix: write `key=value`, one an entry.
+    Source: modprobe(8).
+    """
+    for path, text in review.module.modprobe.texts("parameters"):
+        if not _PARAMETER.fullmatch(text) or _SHELL.search(text):
+            yield Problem(path, f"{text!r} is not key=value", "write key=value, one an entry")
+
+
+@rule("LDR106", severity=Severity.WARNING)
+def removal_that_does_nothing(review: Review) -> Iterator[Problem]:
+    """A module to remove that is written with its path or `.ko`, or twice.
+
+    KMM skips a name without a file of that name, and tells it only in the log of the worker.
+
+    Fix: write the name of the module as `lsmod` shows it, dependents first.
+    Source: internal/worker of Kernel Module Management.
+    """
+    for level in review.module.levels:
+        seen: set[str] = set()
+        for path, name in level.texts("inTreeModulesToRemove"):
+            if "/" in name or ".ko" in name or not name:
+                yield Problem(path, f"{name!r} is not the name of a module", "write it without path and .ko")
+            elif name in seen:
+                yield Problem(path, f"{name!r} stands twice", "name it once")
+            seen.add(name)
+
+
+@rule("LDR107", severity=Severity.WARNING)
+def module_file_for_a_name(review: Review) -> Iterator[Problem]:
+    """`moduleName` with a path or `.ko`. modprobe looks for a name in modules.dep.
+
+    Fix: write the name only.
+    Source: modprobe(8).
+    """
+    modprobe = review.module.modprobe
+    names = [((*modprobe.path, "moduleName"), modprobe.text("moduleName")), *modprobe.texts("modulesLoadingOrder")]
+    for path, name in names:
+        if "/" in name or name.endswith((".ko", ".ko.xz", ".ko.gz", ".ko.zst")):
+            yield Problem(path, f"{name!r} is a file, and modprobe wants a name", "write it without path and .ko")
+
+
+def _raw(review: Review) -> Iterator[tuple[FieldPath, list[str]]]:
+    raw = review.module.modprobe.map("rawArgs")
+    for key in ("load", "unload"):
+        yield (*raw.path, key), [text for _, text in raw.texts(key)]
+
+
+def _is_option(argument: str, letter: str, long: str) -> bool:
+    short = argument.startswith("-") and not argument.startswith("--") and letter in argument
+    return short or argument == long or argument.startswith(f"{long}=")

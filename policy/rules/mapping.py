@@ -1,0 +1,193 @@
+"""MAP: kernel mappings that match more, less or later than their author meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from policy.engine import Review, rule
+from policy.findings import FieldPath, Problem, Severity
+from policy.kmm.substitution import BadTemplate, names
+from policy.patterns import Pattern
+from policy.views import KernelMapping, Part
+
+_EVERYTHING = {"^", "$", ".*", "^.*", ".*$", "^.*$", ".+", "^.+", ".+$", "^.+$", "(.*)", "^(.*)$", "^(.+)$"}
+_ONE_KERNEL = re.compile(r"\^(?:[\w-]|\\[.+-])*\$")
+_CONTROL = re.compile(r"(?<!\\)(?:\\\\)*\\[afnrtv]")
+_LOOSE_DOT = re.compile(r"(?<![\\\[])[0-9]\.[0-9]")
+
+
+@rule("MAP101")
+def literal_that_never_matches(review: Review) -> Iterator[Problem]:
+    """A literal that ends in `+`.
+
+    KMM cuts one trailing `+` from the kernel version of a node before it compares.
+
+    Fix: write the literal without it.
+    Source: internal/controllers/module_reconciler.go of Kernel Module Management.
+    """
+    for mapping in review.module.mappings:
+        if mapping.literal.endswith("+"):
+            fix = f"write {mapping.literal.rstrip('+')!r}"
+            yield mapping.part.problem("literal", f"{mapping.literal!r} matches no kernel: KMM cuts the last +", fix)
+
+
+@rule("MAP102")
+def control_character_in_regexp(review: Review) -> Iterator[Problem]:
+    """A regexp that asks for a control character: `\\f`, `\\n`, `\\t`, `\\v`, `\\r` or `\\a`.
+
+    `\\fc37` is a form feed and `c37`. No kernel version has one, so the mapping never matches.
+
+    Fix: write the letter without the backslash.
+    Source: regexp/syntax of Go.
+    """
+    for mapping in review.module.mappings:
+        if isinstance(mapping.pattern, Pattern) and (found := _CONTROL.search(mapping.regexp)):
+            escape = found[0][-2:]
+            fix = f"write {escape[-1]} for {escape}"
+            yield mapping.part.problem("regexp", f"{escape} is a control character, and no kernel has one", fix)
+
+
+@rule("MAP201", severity=Severity.INFO)
+def match_all(review: Review) -> Iterator[Problem]:
+    """A mapping that matches every kernel.
+
+    It is also used for kernels that nobody has built or tested the driver for, such as the one after the next upgrade.
+
+    Fix: name the kernels that the image is for, or keep it on purpose.
+    Source: kernel mapper of Kernel Module Management.
+    """
+    for mapping in review.module.mappings:
+        if mapping.regexp in _EVERYTHING:
+            yield mapping.part.problem("regexp", "matches every kernel", "name the kernels that the image is for")
+
+
+@rule("MAP202", severity=Severity.WARNING)
+def unanchored_regexp(review: Review) -> Iterator[Problem]:
+    """A kernel regexp without anchors matches more kernels than it seems to.
+
+    KMM searches the kernel version, it does not match it in full: `4.18` also selects `5.4.180`. The first mapping that
+    matches wins, so a loose one also hides the mappings after it.
+
+    Fix: write `^…$` around the expression.
+    Source: kernel mapper of Kernel Module Management; Regexp.FindString of Go.
+    """
+    for mapping in review.module.mappings:
+        text = mapping.regexp
+        if isinstance(mapping.pattern, Pattern) and text not in _EVERYTHING and not _is_anchored(text):
+            message = f"{text!r} is not anchored, and may match elsewhere"
+            yield mapping.part.problem("regexp", message, f"write '{_anchored(text)}'")
+
+
+def _is_anchored(text: str) -> bool:
+    start = text.startswith(("^", r"\A", ".*", "(?i)^"))
+    end = text.endswith(("$", r"\z", ".*", ".+")) and not text.endswith(r"\$")
+    return start and end and not ("|" in text and not text.startswith(("^(", r"\A(")))
+
+
+def _anchored(text: str) -> str:
+    body = text.removeprefix("^").removesuffix("$")
+    if "|" in body:
+        return f"^({body})$"
+    return f"^{body}$" if body != text else f"^.*{body}.*$"
+
+
+@rule("MAP203", severity=Severity.INFO)
+def unescaped_dot(review: Review) -> Iterator[Problem]:
+    """A dot between digits that is not escaped, so that it stands for any character.
+
+    Fix: write `\\.` for a dot.
+    Source: RE2 syntax.
+    """
+    for mapping in review.module.mappings:
+        if isinstance(mapping.pattern, Pattern) and (found := _LOOSE_DOT.search(mapping.regexp)):
+            wanted = found[0].replace(".", r"\.")
+            yield mapping.part.problem("regexp", f"the dot in {found[0]} stands for any character", f"write {wanted}")
+
+
+@rule("MAP204", severity=Severity.WARNING)
+def unreachable(review: Review) -> Iterator[Problem]:
+    """A mapping that never wins: another one before it matches every kernel that it matches.
+
+    Found are equal mappings, mappings after one that matches everything, and literals that an earlier regexp matches.
+
+    Fix: put the more specific mapping first, or remove the one that is never used.
+    Source: kernel mapper of Kernel Module Management, which takes the first match.
+    """
+    seen: dict[tuple[str, str], int] = {}
+    patterns: list[tuple[int, Pattern]] = []
+    everything: int | None = None
+    for mapping in review.module.mappings:
+        key = (mapping.literal, mapping.regexp)
+        winner = everything if everything is not None else seen.get(key, _matching(patterns, mapping.literal))
+        if winner is not None:
+            message = f"never used: mapping {winner} matches first"
+            yield Problem(mapping.part.path, message, "put the more specific mapping first, or remove this one")
+        seen.setdefault(key, mapping.index)
+        if everything is None and mapping.regexp in _EVERYTHING:
+            everything = mapping.index
+        if isinstance(mapping.pattern, Pattern) and len(patterns) < 100:  # more are no work of a person
+            patterns.append((mapping.index, mapping.pattern))
+
+
+def _matching(patterns: list[tuple[int, Pattern]], literal: str) -> int | None:
+    if not literal:
+        return None
+    return next((index for index, pattern in patterns if pattern.searches(literal)), None)
+
+
+@rule("MAP205")
+def one_image_for_many_kernels(review: Review) -> Iterator[Problem]:
+    """A mapping with a regexp whose image is made for one kernel, and whose name is the same for every kernel.
+
+    That is an image that is built, or of which files of one kernel are signed. KMM makes an image of a name once: for
+    the first kernel. All others get an image that holds no module for them.
+
+    Fix: put `${KERNEL_FULL_VERSION}` into the tag.
+    Source: internal/mic of Kernel Module Management, which keeps one entry an image name.
+    """
+    for path, mapping, variables in _made_for_one_kernel(review):
+        if not variables & _ANY_PART:
+            message = f"one image for all kernels that {mapping.regexp!r} matches"
+            yield Problem(path, message, "put ${KERNEL_FULL_VERSION} into the tag")
+
+
+@rule("MAP206", severity=Severity.WARNING)
+def one_image_for_some_kernels(review: Review) -> Iterator[Problem]:
+    """As MAP205, where the name of the image changes with a part of the kernel's version only.
+
+    `${KERNEL_XYZ}` is the same for every update of an enterprise kernel: 5.14.0.
+
+    Fix: put `${KERNEL_FULL_VERSION}` into the tag.
+    Source: internal/mic of Kernel Module Management, which keeps one entry an image name.
+    """
+    for path, mapping, variables in _made_for_one_kernel(review):
+        if variables & _ANY_PART and not variables & _WHOLE:
+            message = f"one image for all updates of a kernel that {mapping.regexp!r} matches"
+            yield Problem(path, message, "put ${KERNEL_FULL_VERSION} into the tag")
+
+
+_WHOLE = {"KERNEL_FULL_VERSION", "KERNEL_VERSION"}
+_ANY_PART = _WHOLE | {"KERNEL_XYZ", "KERNEL_X", "KERNEL_Y", "KERNEL_Z"}
+
+
+def _made_for_one_kernel(review: Review) -> Iterator[tuple[FieldPath, KernelMapping, set[str]]]:
+    """Mappings of several kernels with an image that is made for one: where it is named, and with which variables."""
+    container = review.module.container
+    for mapping in review.module.mappings:
+        if not mapping.regexp or not mapping.image or _ONE_KERNEL.fullmatch(mapping.regexp):
+            continue
+        if _is_built(container, mapping.part) or _signs_one_kernel(container) or _signs_one_kernel(mapping.part):
+            owner = mapping.part if mapping.own_image else container
+            try:
+                yield (*owner.path, "containerImage"), mapping, set(names(mapping.image))
+            except BadTemplate:
+                continue  # another rule says so
+
+
+def _is_built(container: Part, mapping: Part) -> bool:
+    return container.optional("build") is not None or mapping.optional("build") is not None
+
+
+def _signs_one_kernel(level: Part) -> bool:
+    return any("KERNEL_" in file for _, file in level.map("sign").texts("filesToSign"))

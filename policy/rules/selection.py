@@ -1,0 +1,98 @@
+"""SEL: Modules that land on more nodes than meant, stay where they should leave, or are confused with another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from policy.engine import Review, rule
+from policy.findings import Problem, Severity
+from policy.names import is_label_value
+
+_CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
+
+
+@rule("SEL101", severity=Severity.WARNING)
+def every_node(review: Review) -> Iterator[Problem]:
+    """An empty selector: the Module goes to every node, the control plane included where its taints permit.
+
+    Fix: name the nodes: `node-role.kubernetes.io/worker: ""`.
+    Source: internal/controllers/module_reconciler.go of Kernel Module Management.
+    """
+    if review.module.spec.value.get("selector") == {}:
+        fix = 'name the nodes: node-role.kubernetes.io/worker: ""'
+        yield review.module.spec.problem("selector", "empty: selects every node, the control plane too", fix)
+
+
+@rule("SEL102", severity=Severity.WARNING)
+def control_plane(review: Review) -> Iterator[Problem]:
+    """A selector for control-plane nodes. A driver that crashes there takes the API server along.
+
+    Not where the workers are the control plane: on single-node and compact clusters.
+
+    Fix: select workers.
+    Source: Kubernetes, well-known node labels.
+    """
+    if review.topology in ("sno", "compact"):
+        return
+    for key in review.module.spec.map("selector").value:
+        if key in _CONTROL_PLANE:
+            path = (*review.module.spec.path, "selector", key)
+            yield Problem(path, "selects control-plane nodes", "select workers instead")
+
+
+@rule("SEL103", severity=Severity.WARNING)
+def tolerates_everything(review: Review) -> Iterator[Problem]:
+    """A toleration of every taint. A cordoned node is a tainted one: the driver is never unloaded before maintenance.
+
+    Fix: name the taints that the nodes have.
+    Source: internal/controllers/module_reconciler.go and device_plugin_reconciler.go of Kernel Module Management.
+    """
+    for item in review.module.tolerations:
+        if item.text("operator") == "Exists" and not item.text("key") and item.text("effect") in ("", "NoSchedule"):
+            yield Problem(
+                item.path, "tolerates every taint, a cordon too: the node is never drained of it", "name the taint"
+            )
+
+
+@rule("SEL104")
+def version_that_is_no_label(review: Review) -> Iterator[Problem]:
+    """A version that cannot be the value of a label, although nodes are labelled with it to get the driver.
+
+    Fix: use at most 63 letters, digits, `-`, `_` and `.`.
+    Source: docs/mkdocs/documentation/ordered_upgrade.md of Kernel Module Management.
+    """
+    version = review.module.container.text("version")
+    if not is_label_value(version):
+        fix = "use at most 63 letters, digits, '-', '_' and '.'"
+        yield review.module.container.problem("version", f"{version!r} cannot be a label of a node", fix)
+
+
+@rule("SEL105", severity=Severity.WARNING, kinds=("Module",))
+def dotted_name(review: Review) -> Iterator[Problem]:
+    """A Module with a dot in its name, or with a name that ends in `-preflight`.
+
+    KMM takes namespace and name apart at dots, and names the objects of a preflight `<name>-preflight`.
+
+    Fix: use `-` for `.`, and another ending.
+    Source: internal/utils/kmmlabels.go of Kernel Module Management.
+    """
+    name = review.module.metadata.text("name")
+    if "." in name:
+        message = f"{name!r} has a dot, at which KMM takes labels apart"
+        yield review.module.metadata.problem("name", message, f"call it {name.replace('.', '-')}")
+    elif name.endswith("-preflight"):
+        message = "KMM names the preflight of another Module like this"
+        yield review.module.metadata.problem("name", message, "choose another ending")
+
+
+@rule("SEL106", severity=Severity.WARNING, kinds=("Module",))
+def does_nothing(review: Review) -> Iterator[Problem]:
+    """A Module that loads nothing and runs nothing.
+
+    Fix: add moduleLoader, devicePlugin or dra, or remove the Module.
+    Source: validateModule in internal/webhook/module.go, which accepts it.
+    """
+    if review.module.loader is None and not review.module.plugins:
+        yield Problem(
+            ("spec",), "neither moduleLoader nor devicePlugin nor dra", "add one of them, or remove the Module"
+        )

@@ -1,0 +1,107 @@
+"""GIT: what a change does not do, or does later, although the diff looks as if it did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from policy.engine import Operation, Review, rule
+from policy.findings import Problem, Severity
+from policy.views import ModuleView
+
+_UPDATE: tuple[Operation, ...] = ("UPDATE",)
+_INPUTS = (
+    ("build", ("dockerfileConfigMap", "buildArgs", "secrets")),
+    ("sign", ("keySecret", "certSecret", "filesToSign", "unsignedImage")),
+)
+
+
+@rule("GIT101", operations=_UPDATE, severity=Severity.WARNING)
+def nothing_is_rebuilt(review: Review) -> Iterator[Problem]:
+    """Dockerfile, arguments, keys or files changed, and the image has kept its name.
+
+    KMM looks whether the image exists, and never builds or signs one again that does: nothing happens.
+
+    Fix: change the tag along, or set `contentTag: true` in the spec.
+    Source: internal/controllers/mic_reconciler.go of Kernel Module Management.
+    """
+    old, new = review.old_module, review.module
+    if old is None or not old.loader or not new.loader:
+        return
+    before = {_key(mapping): mapping for mapping in old.mappings}
+    for mapping in new.mappings:
+        was = before.get(_key(mapping))
+        if was is None or was.image != mapping.image:
+            continue
+        for block, keys in _INPUTS:
+            changed = [
+                key
+                for key in keys
+                if _input(old, was.part.value, block, key) != _input(new, mapping.part.value, block, key)
+            ]
+            if changed:
+                part = mapping.part if mapping.own_image else new.container
+                message = f"{block}.{changed[0]} changed and the image did not: KMM builds and signs nothing again"
+                yield part.problem("containerImage", message, "change the tag, too")
+
+
+@rule("GIT102", operations=_UPDATE, severity=Severity.WARNING)
+def identity_renamed(review: Review) -> Iterator[Problem]:
+    """The ServiceAccount or the pull secret of a living Module has another name.
+
+    KMM does not load again for it, and unloads with the old one: that must stay until every node has been through.
+
+    Fix: keep the old object in the cluster until the Module has been loaded anew.
+    Source: internal/controllers/nmc_reconciler.go of Kernel Module Management.
+    """
+    old, new = review.old_module, review.module
+    if old is None or not old.loader or not new.loader:
+        return
+    pairs = (
+        (
+            new.loader,
+            "serviceAccountName",
+            old.loader.text("serviceAccountName"),
+            new.loader.text("serviceAccountName"),
+        ),
+        (
+            new.spec,
+            "imageRepoSecret",
+            old.spec.map("imageRepoSecret").text("name"),
+            new.spec.map("imageRepoSecret").text("name"),
+        ),
+    )
+    for part, key, was, now in pairs:
+        if was and was != now:
+            yield part.problem(
+                key, f"{was} is still needed to unload what runs now", f"keep {was} until nodes have reloaded"
+            )
+
+
+@rule("GIT103", operations=_UPDATE, severity=Severity.WARNING)
+def in_tree_module_stays_away(review: Review) -> Iterator[Problem]:
+    """A module of the kernel is newly removed, or not removed any more. KMM never loads one again, not even on unload.
+
+    After the driver has gone the device has none, until the node boots: a network driver takes the node along.
+
+    Fix: plan a reboot, or load the module of the kernel yourself.
+    Source: internal/worker of Kernel Module Management.
+    """
+    old, new = review.old_module, review.module
+    if old is None:
+        return
+    was = {name for level in old.levels for _, name in level.texts("inTreeModulesToRemove")}
+    now = {name for level in new.levels for _, name in level.texts("inTreeModulesToRemove")}
+    for name in sorted(was - now):
+        message = f"{name} is not removed any more, and stays away until the node boots"
+        yield new.container.problem("inTreeModulesToRemove", message, "plan a reboot of the nodes")
+
+
+def _key(mapping: Any) -> tuple[str, str]:
+    return mapping.literal, mapping.regexp
+
+
+def _input(module: ModuleView, mapping: Any, block: str, key: str) -> object:
+    """One input of a build or a signing, of the mapping and of the container together."""
+    own = mapping.get(block)
+    return module.container.map(block).value.get(key), own.get(key) if isinstance(own, dict) else None
