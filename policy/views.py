@@ -5,7 +5,7 @@ Parts of another shape than the schema allows read as empty: the structural rule
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,12 +18,25 @@ Map = Mapping[str, Any]
 EMPTY: Map = {}
 
 
-@dataclass(frozen=True, slots=True)
 class Part:
-    """A map of the object and where it stands."""
+    """A map of the object and where it stands.
 
-    path: FieldPath
-    value: Map
+    Made by the hundred for every review, and most of them are sound: where one stands is worked out when it is asked.
+    """
+
+    __slots__ = ("_parent", "_path", "_steps", "value")
+
+    def __init__(self, parent: Part | None, steps: FieldPath, value: Map) -> None:
+        self._parent = parent
+        self._steps = steps
+        self._path: FieldPath | None = None
+        self.value = value
+
+    @property
+    def path(self) -> FieldPath:
+        if self._path is None:
+            self._path = self._steps if self._parent is None else self._parent.path + self._steps
+        return self._path
 
     def text(self, key: str) -> str:
         """A string of the map; empty where it is missing or something else."""
@@ -31,27 +44,29 @@ class Part:
         return value if type(value) is str else ""
 
     def map(self, key: str) -> Part:
+        """The map below a key, empty where there is none."""
         value = self.value.get(key)
-        return Part((*self.path, key), value if type(value) is dict else EMPTY)
+        return Part(self, (key,), value if type(value) is dict else EMPTY)
 
     def optional(self, key: str) -> Part | None:
         """The map below a key, or None where there is none."""
         value = self.value.get(key)
-        return Part((*self.path, key), value) if type(value) is dict else None
+        return Part(self, (key,), value) if type(value) is dict else None
 
     def maps(self, key: str) -> list[Part]:
         """The maps in the list below a key."""
         value = self.value.get(key)
         if type(value) is not list:
             return []
-        return [Part((*self.path, key, index), item) for index, item in enumerate(value) if type(item) is dict]
+        return [Part(self, (key, index), item) for index, item in enumerate(value) if type(item) is dict]
 
     def texts(self, key: str) -> list[tuple[FieldPath, str]]:
         """The strings in the list below a key, with their paths."""
         value = self.value.get(key)
         if type(value) is not list:
             return []
-        return [((*self.path, key, index), item) for index, item in enumerate(value) if type(item) is str]
+        path = (*self.path, key)
+        return [((*path, index), item) for index, item in enumerate(value) if type(item) is str]
 
     def problem(self, key: str, message: str, fix: str) -> Problem:
         """Something that is wrong with a field of the map."""
@@ -76,11 +91,11 @@ class ModuleView:
 
     def __init__(self, object: Map) -> None:
         self.is_hub = object.get("kind") == "ManagedClusterModule"
-        root = Part((), object)
+        root = Part(None, (), object)
         self.metadata = root.map("metadata")
         self.spec = root.map("spec").map("moduleSpec") if self.is_hub else root.map("spec")
         self.loader = self.spec.optional("moduleLoader")
-        self.container = self.loader.map("container") if self.loader else Part(self.spec.path, EMPTY)
+        self.container = self.loader.map("container") if self.loader else Part(self.spec, (), EMPTY)
         self.modprobe = self.container.map("modprobe")
 
     @cached_property
@@ -128,11 +143,67 @@ class ModuleView:
     def dir_name(self) -> str:
         return self.modprobe.text("dirName")
 
-    def images(self) -> Iterator[tuple[FieldPath, str]]:
+    @cached_property
+    def images(self) -> list[tuple[FieldPath, str]]:
         """Every place of the loader that names an image, as it is written; empty ones are left out."""
-        for level in self.levels:
-            if image := level.text("containerImage"):
-                yield (*level.path, "containerImage"), image
+        return _named(self.levels, "containerImage")
+
+    @cached_property
+    def unsigned_images(self) -> list[tuple[FieldPath, str]]:
+        return _named(self.signs, "unsignedImage")
+
+    @cached_property
+    def pod_images(self) -> list[tuple[FieldPath, str]]:
+        return _named(self.containers, "image")
+
+    @cached_property
+    def files_to_sign(self) -> list[tuple[FieldPath, str]]:
+        return [item for sign in self.signs for item in sign.texts("filesToSign")]
+
+    @cached_property
+    def build_arguments(self) -> list[Part]:
+        return [argument for build in self.builds for argument in build.maps("buildArgs")]
+
+    @cached_property
+    def registries(self) -> list[Part]:
+        """The settings of how a registry is reached."""
+        return [
+            tls
+            for parts, key in (
+                (self.levels, "registryTLS"),
+                (self.builds, "baseImageRegistryTLS"),
+                (self.signs, "unsignedImageRegistryTLS"),
+            )
+            for part in parts
+            if (tls := part.optional(key)) is not None
+        ]
+
+    @cached_property
+    def mounts(self) -> list[tuple[Part, Part]]:
+        """The volume mounts of the plugins' containers, each with its plugin."""
+        return [
+            (plugin, mount)
+            for plugin in self.plugins
+            for key in ("container", "initContainer")
+            for mount in plugin.map(key).maps("volumeMounts")
+        ]
+
+    @cached_property
+    def to_remove(self) -> list[tuple[Part, list[tuple[FieldPath, str]]]]:
+        """The modules of the kernel to remove, by level."""
+        return [(level, found) for level in self.levels if (found := level.texts("inTreeModulesToRemove"))]
+
+    @cached_property
+    def raw_arguments(self) -> list[tuple[FieldPath, list[str]]]:
+        """The argument vectors of modprobe that are given as a whole."""
+        raw = self.modprobe.optional("rawArgs")
+        if raw is None:
+            return []
+        return [((*raw.path, key), [text for _, text in raw.texts(key)]) for key in ("load", "unload")]
+
+
+def _named(parts: list[Part], key: str) -> list[tuple[FieldPath, str]]:
+    return [((*part.path, key), image) for part in parts if (image := part.text(key))]
 
 
 def _mapping(index: int, part: Part, common: str) -> KernelMapping:

@@ -21,10 +21,9 @@ def reserved_argument(review: Review) -> Iterator[Problem]:
     Fix: choose another name, or remove it and use what KMM sets.
     Source: internal/buildsign/resource of Kernel Module Management.
     """
-    for build in review.module.builds:
-        for argument in build.maps("buildArgs"):
-            if argument.text("name") in _RESERVED:
-                yield argument.problem("name", f"KMM sets {argument.text('name')} itself", "choose another name")
+    for argument in review.module.build_arguments:
+        if argument.text("name") in _RESERVED:
+            yield argument.problem("name", f"KMM sets {argument.text('name')} itself", "choose another name")
 
 
 @rule("BLD102", severity=Severity.WARNING)
@@ -34,11 +33,10 @@ def secret_in_an_argument(review: Review) -> Iterator[Problem]:
     Fix: put it into a Secret, and name that in `secrets`: the build finds it below /run/secrets.
     Source: internal/buildsign/resource of Kernel Module Management.
     """
-    for build in review.module.builds:
-        for argument in build.maps("buildArgs"):
-            if _SECRET.search(argument.text("name")) and argument.text("value"):
-                message = f"{argument.text('name')} would be visible to everybody who may read the Module"
-                yield argument.problem("name", message, "put it into a Secret, and name that in build.secrets")
+    for argument in review.module.build_arguments:
+        if _SECRET.search(argument.text("name")) and argument.text("value"):
+            message = f"{argument.text('name')} would be visible to everybody who may read the Module"
+            yield argument.problem("name", message, "put it into a Secret, and name that in build.secrets")
 
 
 @rule("BLD103", severity=Severity.WARNING)

@@ -44,7 +44,7 @@ def hub_namespace_variable(review: Review) -> Iterator[Problem]:
     Fix: write the name out.
     Source: internal/manifestwork and internal/buildsign of Kernel Module Management.
     """
-    for path, image in review.module.images():
+    for path, image in review.module.images:
         if "MOD_NAMESPACE" in image and "$" in image:
             yield Problem(path, "MOD_NAMESPACE is another one on the hub than on the spokes", "write the name out")
 

@@ -8,10 +8,10 @@ from policy.engine import Review, rule
 from policy.findings import FieldPath, Problem, Severity
 from policy.images import parse_image
 from policy.kmm.substitution import BadTemplate, names
-from policy.views import Part
 
 _KERNEL = {"KERNEL_FULL_VERSION", "KERNEL_VERSION", "KERNEL_XYZ", "KERNEL_X", "KERNEL_Y", "KERNEL_Z"}
 _MODULE = {"MOD_NAME", "MOD_NAMESPACE"}
+_IN_IMAGES = _KERNEL | _MODULE
 _MOVING = ("latest", "stable", "main", "master", "edge", "dev", "nightly")
 
 
@@ -24,7 +24,7 @@ def port_for_a_tag(review: Review) -> Iterator[Problem]:
     Fix: append a tag or a digest.
     Source: validateImageFormat in internal/webhook/module.go; github.com/distribution/reference.
     """
-    for path, image in review.module.images():
+    for path, image in review.module.images:
         parsed = parse_image(image)
         if parsed and not parsed.tag and not parsed.digest and ":" in image:
             yield Problem(path, f"{image} has no tag: the colon is that of a port", f"name the version: {image}:1.0.0")
@@ -39,7 +39,7 @@ def moving_tag(review: Review) -> Iterator[Problem]:
     Fix: name a version, or a digest.
     Source: internal/controllers/nmc_reconciler.go of Kernel Module Management.
     """
-    for path, image in [*review.module.images(), *_unsigned(review), *_pods(review)]:
+    for path, image in (*review.module.images, *review.module.unsigned_images, *review.module.pod_images):
         parsed = parse_image(image)
         if parsed and parsed.tag.lower() in _MOVING and not parsed.digest:
             yield Problem(path, f"the tag of {image} moves", "name a version or a digest")
@@ -69,7 +69,7 @@ def not_a_reference(review: Review) -> Iterator[Problem]:
     Fix: correct the name: `registry.example.com/team/driver:1.0.0`.
     Source: github.com/distribution/reference.
     """
-    for path, image in [*review.module.images(), *_unsigned(review)]:
+    for path, image in (*review.module.images, *review.module.unsigned_images):
         if parse_image(image) is None and not _is_broken(image):
             fix = "write registry/path:tag, the path in lower case"
             yield Problem(path, f"{image!r} is not the name of an image", fix)
@@ -84,7 +84,7 @@ def insecure_registry(review: Review) -> Iterator[Problem]:
     Fix: give the nodes the certificate authority of the registry, and remove the flag.
     Source: TLSOptions in api/v1beta1/module_types.go of Kernel Module Management.
     """
-    for part in _tls(review):
+    for part in review.module.registries:
         for key in ("insecure", "insecureSkipTLSVerify"):
             if part.value.get(key) is True:
                 fix = "trust the registry's certificate instead"
@@ -133,36 +133,19 @@ def variable_that_stays(review: Review) -> Iterator[Problem]:
     modprobe = review.module.modprobe
     places = [((*modprobe.path, key), modprobe.text(key)) for key in ("dirName", "firmwarePath")]
     places += modprobe.texts("parameters")
-    places += _pods(review)
+    places += review.module.pod_images
     for path, text in places:
-        if any(f"${{{name}" in text for name in (*_KERNEL, *_MODULE)):
+        if "${" in text and any(f"${{{name}" in text for name in _IN_IMAGES):
             yield Problem(path, f"KMM fills no variable here: {text!r} stays as it is", "write the value out")
 
 
-def _unsigned(review: Review) -> list[tuple[FieldPath, str]]:
-    signs = review.module.signs
-    return [((*sign.path, "unsignedImage"), image) for sign in signs if (image := sign.text("unsignedImage"))]
-
-
-def _pods(review: Review) -> list[tuple[FieldPath, str]]:
-    return [((*part.path, "image"), image) for part in review.module.containers if (image := part.text("image"))]
-
-
-def _tls(review: Review) -> Iterator[Part]:
-    for level in review.module.levels:
-        yield level.map("registryTLS")
-        yield level.map("build").map("baseImageRegistryTLS")
-        yield level.map("sign").map("unsignedImageRegistryTLS")
-
-
 def _templates(review: Review) -> Iterator[tuple[FieldPath, str, set[str]]]:
-    for path, image in review.module.images():
+    for path, image in review.module.images:
         if "$" in image:
-            yield path, image, _KERNEL | _MODULE
-    for sign in review.module.signs:
-        for path, text in [((*sign.path, "unsignedImage"), sign.text("unsignedImage")), *sign.texts("filesToSign")]:
-            if "$" in text:
-                yield path, text, _KERNEL
+            yield path, image, _IN_IMAGES
+    for path, text in (*review.module.unsigned_images, *review.module.files_to_sign):
+        if "$" in text:
+            yield path, text, _KERNEL
 
 
 def _has_default(text: str, name: str) -> bool:

@@ -28,9 +28,8 @@ def shell_in_files_to_sign(review: Review) -> Iterator[Problem]:
     Fix: use letters, digits, `/ . _ + -`, the patterns `* ? [ ]` and KMM's variables.
     Source: templates/Dockerfile.gotmpl in internal/buildsign/resource of Kernel Module Management.
     """
-    for sign in review.module.signs:
-        for path, text in sign.texts("filesToSign"):
-            yield from _refused(path, text, _PATTERN, variables=True)
+    for path, text in review.module.files_to_sign:
+        yield from _refused(path, text, _PATTERN, variables=True)
 
 
 @rule("INJ102")
@@ -43,8 +42,8 @@ def shell_in_directories(review: Review) -> Iterator[Problem]:
     Source: internal/pod of Kernel Module Management.
     """
     for key in ("dirName", "firmwarePath"):
-        text = review.module.modprobe.text(key)
-        yield from _refused((*review.module.modprobe.path, key), text, _PATH, variables=False)
+        if text := review.module.modprobe.text(key):
+            yield from _refused((*review.module.modprobe.path, key), text, _PATH, variables=False)
 
 
 @rule("INJ103")
@@ -54,8 +53,8 @@ def dockerfile_in_unsigned_image(review: Review) -> Iterator[Problem]:
     Fix: write the name of an image, with KMM's variables if wanted.
     Source: templates/Dockerfile.gotmpl in internal/buildsign/resource of Kernel Module Management.
     """
-    for sign in review.module.signs:
-        yield from _refused((*sign.path, "unsignedImage"), sign.text("unsignedImage"), _IMAGE, variables=True)
+    for path, text in review.module.unsigned_images:
+        yield from _refused(path, text, _IMAGE, variables=True)
 
 
 @rule("INJ104")
@@ -66,7 +65,8 @@ def kernel_with_odd_characters(review: Review) -> Iterator[Problem]:
     Source: internal/kernel/kernel.go of Kernel Module Management.
     """
     for mapping in review.module.mappings:
-        yield from _refused((*mapping.part.path, "literal"), mapping.literal, _KERNEL, variables=False)
+        if mapping.literal:
+            yield from _refused((*mapping.part.path, "literal"), mapping.literal, _KERNEL, variables=False)
 
 
 _KERNEL = re.compile(r"[A-Za-z0-9._+~-]*")

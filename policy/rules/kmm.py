@@ -15,7 +15,6 @@ from policy.findings import FieldPath, Problem
 from policy.kmm.versions import DRA_KUBERNETES, numbers
 from policy.names import is_dns1123_subdomain, is_label_value, is_qualified_name
 from policy.patterns import BadPattern
-from policy.views import Part
 
 _ALLOWED_HOST_PATHS = ("/dev", "/sys", "/var", "/opt", "/run")
 _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
@@ -176,7 +175,7 @@ def image_without_tag(review: Review) -> Iterator[Problem]:
     Fix: append a tag or a digest.
     Source: validateImageFormat in internal/webhook/module.go.
     """
-    for path, image in review.module.images():
+    for path, image in review.module.images:
         if ":" not in image and "@" not in image:
             yield Problem(path, f"{image} has neither tag nor digest", f"name the version: {image}:1.0.0")
 
@@ -353,14 +352,9 @@ def file_outside_dir_name(review: Review) -> Iterator[Problem]:
     Source: validateSignSection in internal/webhook/module.go.
     """
     start = f"{review.module.dir_name}/"
-    for path, file in _files_to_sign(review.module.signs):
+    for path, file in review.module.files_to_sign:
         if not file.startswith(start):
             yield Problem(path, f"{file!r} does not begin with {start!r}", f"begin it with {start}, or correct dirName")
-
-
-def _files_to_sign(signs: list[Part]) -> Iterator[tuple[FieldPath, str]]:
-    for sign in signs:
-        yield from sign.texts("filesToSign")
 
 
 # -- updates, other kinds -------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from policy.engine import Review, rule
-from policy.findings import FieldPath, Problem, Severity
+from policy.findings import Problem, Severity
 
 _PARAMETER = re.compile(r"[A-Za-z0-9_.-]+(?:=.*)?", re.DOTALL)
 _SHELL = re.compile(r"[;|&<>`]|\$\(")
@@ -44,7 +44,7 @@ def raw_arguments_without_directory(review: Review) -> Iterator[Problem]:
     Fix: begin the list with `-d` and `/tmp` followed by dirName, or use moduleName.
     Source: internal/worker of Kernel Module Management.
     """
-    for path, arguments in _raw(review):
+    for path, arguments in review.module.raw_arguments:
         if arguments and not any(_is_option(argument, "d", "--dirname") for argument in arguments):
             fix = f"begin with: -d, /tmp{review.module.dir_name}"
             yield Problem(path, "without -d modprobe does not look into the image", fix)
@@ -57,7 +57,7 @@ def unload_that_loads(review: Review) -> Iterator[Problem]:
     Fix: add `-r`.
     Source: modprobe(8).
     """
-    for path, arguments in _raw(review):
+    for path, arguments in review.module.raw_arguments:
         if path[-1] == "unload" and arguments and not any(_is_option(item, "r", "--remove") for item in arguments):
             yield Problem(path, "without -r modprobe loads the module", "add -r")
 
@@ -72,7 +72,7 @@ def escaping_option(review: Review) -> Iterator[Problem]:
     Fix: remove the option.
     Source: modprobe(8), modprobe.d(5).
     """
-    places = list(_raw(review))
+    places = list(review.module.raw_arguments)
     arguments = review.module.modprobe.map("args")
     places += [((*arguments.path, key), [text for _, text in arguments.texts(key)]) for key in ("load", "unload")]
     root = f"/tmp{review.module.dir_name}".rstrip("/")
@@ -105,9 +105,9 @@ def removal_that_does_nothing(review: Review) -> Iterator[Problem]:
     Fix: write the name of the module as `lsmod` shows it, dependents first.
     Source: internal/worker of Kernel Module Management.
     """
-    for level in review.module.levels:
+    for _, names in review.module.to_remove:
         seen: set[str] = set()
-        for path, name in level.texts("inTreeModulesToRemove"):
+        for path, name in names:
             if "/" in name or ".ko" in name or not name:
                 yield Problem(path, f"{name!r} is not the name of a module", "write it without path and .ko")
             elif name in seen:
@@ -127,12 +127,6 @@ def module_file_for_a_name(review: Review) -> Iterator[Problem]:
     for path, name in names:
         if "/" in name or name.endswith((".ko", ".ko.xz", ".ko.gz", ".ko.zst")):
             yield Problem(path, f"{name!r} is a file, and modprobe wants a name", "write it without path and .ko")
-
-
-def _raw(review: Review) -> Iterator[tuple[FieldPath, list[str]]]:
-    raw = review.module.modprobe.map("rawArgs")
-    for key in ("load", "unload"):
-        yield (*raw.path, key), [text for _, text in raw.texts(key)]
 
 
 def _is_option(argument: str, letter: str, long: str) -> bool:

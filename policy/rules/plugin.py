@@ -12,12 +12,10 @@ _PRESET = {
     "devicePlugin": ("kubelet-device-plugins",),
     "dra": ("kubelet-plugins", "kubelet-plugins-registry", "cdi"),
 }
-_PRESET_ENV = {
-    "dra": (
-        "NODE_NAME", "POD_UID", "CDI_ROOT", "KUBELET_REGISTRAR_DIRECTORY_PATH", "KUBELET_PLUGINS_DIRECTORY_PATH",
-        "HEALTHCHECK_PORT",
-    ),
-}  # fmt: skip
+_PRESET_ENV = (
+    "NODE_NAME", "POD_UID", "CDI_ROOT", "KUBELET_REGISTRAR_DIRECTORY_PATH", "KUBELET_PLUGINS_DIRECTORY_PATH",
+    "HEALTHCHECK_PORT",
+)  # fmt: skip
 _TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"
 _OWNING = (
     "/run", "/var", "/var/run", "/var/lib", "/var/lib/kubelet", "/var/lib/containers", "/var/lib/etcd",
@@ -35,14 +33,11 @@ def mount_without_volume(review: Review) -> Iterator[Problem]:
     Fix: add the volume, or correct the name.
     Source: validation of pods in Kubernetes; internal/controllers/device_plugin_reconciler.go of KMM.
     """
-    for plugin in review.module.plugins:
-        kind = str(plugin.path[-1])
-        known = {volume.text("name") for volume in plugin.maps("volumes")} | set(_PRESET[kind])
-        for key in ("container", "initContainer"):
-            for mount in plugin.map(key).maps("volumeMounts"):
-                if mount.text("name") not in known:
-                    message = f"there is no volume {mount.text('name')!r}"
-                    yield mount.problem("name", message, f"one of: {', '.join(sorted(known))}")
+    for plugin, mount in review.module.mounts:
+        known = {volume.text("name") for volume in review.module.volumes} | set(_PRESET[str(plugin.path[-1])])
+        if mount.text("name") not in known:
+            message = f"there is no volume {mount.text('name')!r}"
+            yield mount.problem("name", message, f"one of: {', '.join(sorted(known))}")
 
 
 @rule("PLG102")
@@ -84,15 +79,13 @@ def mount_over_the_token(review: Review) -> Iterator[Problem]:
     Fix: set `automountServiceAccountToken: false`, or mount somewhere else.
     Source: ServiceAccount admission of Kubernetes.
     """
-    for plugin in review.module.plugins:
-        if plugin.value.get("automountServiceAccountToken") is False:
+    for plugin, mount in review.module.mounts:
+        if "secrets" not in mount.text("mountPath") or plugin.value.get("automountServiceAccountToken") is False:
             continue
-        for key in ("container", "initContainer"):
-            for mount in plugin.map(key).maps("volumeMounts"):
-                path = posixpath.normpath(mount.text("mountPath") or ".")
-                if path == _TOKEN or path.startswith(f"{_TOKEN}/"):
-                    fix = "set automountServiceAccountToken: false, or mount somewhere else"
-                    yield mount.problem("mountPath", "the ServiceAccount's token is mounted there", fix)
+        path = posixpath.normpath(mount.text("mountPath"))
+        if path == _TOKEN or path.startswith(f"{_TOKEN}/"):
+            fix = "set automountServiceAccountToken: false, or mount somewhere else"
+            yield mount.problem("mountPath", "the ServiceAccount's token is mounted there", fix)
 
 
 @rule("PLG105", severity=Severity.INFO)
@@ -102,9 +95,10 @@ def preset_variable(review: Review) -> Iterator[Problem]:
     Fix: remove it.
     Source: DRA reconciler of Kernel Module Management.
     """
-    for plugin in review.module.plugins:
-        for variable in plugin.map("container").maps("env"):
-            if variable.text("name") in _PRESET_ENV.get(str(plugin.path[-1]), ()):
+    dra = review.module.spec.optional("dra")
+    if dra is not None:
+        for variable in dra.map("container").maps("env"):
+            if variable.text("name") in _PRESET_ENV:
                 yield variable.problem("name", f"KMM sets {variable.text('name')} itself", "remove it")
 
 

@@ -66,10 +66,9 @@ def path_that_leaves(review: Review) -> Iterator[Problem]:
     Fix: write the path as it is below dirName.
     Source: validateSignSection in internal/webhook/module.go of Kernel Module Management.
     """
-    for sign in review.module.signs:
-        for path, file in sign.texts("filesToSign"):
-            if ".." in file.split("/"):
-                yield Problem(path, f"{file!r} leads out of dirName", "write the path without ..")
+    for path, file in review.module.files_to_sign:
+        if ".." in file and ".." in file.split("/"):
+            yield Problem(path, f"{file!r} leads out of dirName", "write the path without ..")
 
 
 @rule("SGN104", severity=Severity.WARNING)
@@ -79,11 +78,10 @@ def compressed_module(review: Review) -> Iterator[Problem]:
     Fix: sign the `.ko` file, and compress after that, or not at all.
     Source: kernel/module/decompress.c and signing.c of Linux.
     """
-    for sign in review.module.signs:
-        for path, file in sign.texts("filesToSign"):
-            if file.endswith(_COMPRESSED):
-                fix = f"sign {file.rpartition('.')[0]} instead"
-                yield Problem(path, f"{file!r} is compressed, and a signature at its end is never read", fix)
+    for path, file in review.module.files_to_sign:
+        if file.endswith(_COMPRESSED):
+            fix = f"sign {file.rpartition('.')[0]} instead"
+            yield Problem(path, f"{file!r} is compressed, and a signature at its end is never read", fix)
 
 
 @rule("SGN105", severity=Severity.WARNING)
