@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from policy.engine import Engine, Review
-from policy.findings import FieldPath, Finding, format_path, sort_findings
+from policy.config import Policy
+from policy.engine import Engine, Operation, Review, title
+from policy.findings import FieldPath, Finding, Mode, format_path, sort_findings
 from policy.kmm.versions import Release
 from policy.normalise import defaulted
+from renderer import git
 from renderer.errors import Unusable
 from renderer.files import MARKER
-from renderer.load import is_spec, load_fleet, object_schema
-from renderer.objects import STDIN, Source, files_below, read_objects
-from renderer.render import compile_fleet
+from renderer.fleet import Target
+from renderer.load import Fleet, is_spec, load_fleet, object_schema
+from renderer.manifest import Identity, Manifest
+from renderer.objects import STDIN, Source, files_below, parse_objects, read_objects
+from renderer.removal import removal_finding
+from renderer.render import Compiled, compile_fleet
+from renderer.wording import counted, listed
 
 _OUTPUT = "rendered"
+
+
+_Objects = dict[tuple[str, Identity], Manifest]
+"""Objects by cluster and identity."""
 
 
 @dataclass(slots=True)
@@ -31,10 +44,12 @@ class Checked:
 class Checker:
     """Judges paths one after the other; a fleet is loaded once, whichever of its files are asked for."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, against: str | None = None) -> None:
         self.engine = engine
+        self.against = against
         self.result = Checked()
         self._fleets: dict[Path, list[Finding]] = {}
+        self._revisions: dict[str, tuple[git.Revision | None, set[Path]]] = {}
 
     def check(self, paths: Iterable[str]) -> Checked:
         """Raises Unusable for a path that does not exist."""
@@ -69,20 +84,64 @@ class Checker:
     def _fleet(self, root: Path) -> Iterator[Finding]:
         findings: list[Finding] = []
         fleet = load_fleet(root, root / _OUTPUT, findings)
-        _, compiled = compile_fleet(fleet, findings, self.engine)
+        old = self._fleet_before(root)
+        targets, compiled = compile_fleet(fleet, findings, self.engine, lambda *key: old.get(key))
         self.result.objects += sum(len(placed) for placed in compiled.values())
         yield from findings
+        if not any(finding.mode is Mode.ENFORCE for finding in findings):
+            yield from _removed(old, fleet, targets, compiled)
+
+    def _fleet_before(self, root: Path) -> _Objects:
+        """What the fleet made at the revision, if anything of it has changed since."""
+        revision = git.revision(str(root), self.against)
+        if revision is None or not revision.changed(str(root)):
+            return {}
+        with tempfile.TemporaryDirectory(prefix="kmodgate-") as folder:
+            if not revision.extract(root, Path(folder)) or not (Path(folder) / MARKER).is_file():
+                return {}
+            fleet = load_fleet(Path(folder), Path(folder) / _OUTPUT, [])
+            compiled = compile_fleet(fleet, [], Engine(Policy("parity", {"*": Mode.DISABLED})))[1]
+        return {(name, item.identity): item for name, placed in compiled.items() for _, item in placed}
 
     def _objects(self, name: str) -> None:
+        old = self._objects_before(name)
         for source in read_objects(name, self.result.findings):
             self.result.objects += 1
-            self.result.findings += self._judged(source)
+            self.result.findings += self._judged(source, old.get(title(source.value)))
 
-    def _judged(self, source: Source) -> Iterator[Finding]:
+    def _objects_before(self, name: str) -> dict[str, dict[str, Any]]:
+        """The objects of a file at the revision, by kind, namespace and name; none if the file is as it was."""
+        if name == STDIN:
+            return {}
+        folder = os.path.dirname(os.path.abspath(name))
+        if folder not in self._revisions:
+            revision = git.revision(folder, self.against)
+            self._revisions[folder] = (revision, revision.changed(folder)) if revision else (None, set())
+        revision, changed = self._revisions[folder]
+        if revision is None or Path(os.path.realpath(name)) not in changed:
+            return {}
+        text = revision.text(Path(os.path.realpath(name))) or ""
+        return {title(source.value): defaulted(source.value) for source in parse_objects(text, name, [])}
+
+    def _judged(self, source: Source, old: dict[str, Any] | None) -> Iterator[Finding]:
         value = defaulted(source.value)
-        review = Review(value, release=Release("head"), schema=object_schema(value))
+        operation: Operation = "CREATE" if old is None else "UPDATE"
+        review = Review(value, old, operation, Release("head"), object_schema(value))
         for finding, path in self.engine.judge(review):
             yield _placed(finding, path, source)
+
+
+def _removed(old: _Objects, fleet: Fleet, targets: Iterable[Target], compiled: Compiled) -> Iterator[Finding]:
+    """Modules that the fleet does not make any more, though no spec says `state: absent`."""
+    now = {(name, item.identity) for name, placed in compiled.items() for _, item in placed}
+    absent = {(target.cluster.name, target.variant.driver.name) for target in targets if target.is_absent}
+    gone: dict[Identity, list[str]] = defaultdict(list)
+    for name, identity in old.keys() - now:
+        if identity.kind == "Module" and (name, identity.name) not in absent:
+            gone[identity].append(name)
+    for identity, clusters in gone.items():
+        message = f"{identity} would leave {counted(len(clusters), 'cluster')} ({listed(sorted(clusters))})"
+        yield removal_finding(identity.namespace, identity.name, fleet, message, MARKER)
 
 
 def _placed(finding: Finding, path: FieldPath, source: Source) -> Finding:

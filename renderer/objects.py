@@ -33,8 +33,12 @@ class Source:
 def read_objects(name: str, findings: list[Finding]) -> Iterator[Source]:
     """Every object of a file, or of stdin for `-`; the items of a List one by one. What is wrong goes to `findings`."""
     text = _text(name, findings)
-    if text is None:
-        return
+    if text is not None:
+        yield from parse_objects(text, name, findings)
+
+
+def parse_objects(text: str, name: str, findings: list[Finding]) -> Iterator[Source]:
+    """Every object of a text; `name` is the file it came from."""
     if text.lstrip().startswith(("{", "[")):
         yield from _json(text, name, findings)
         return

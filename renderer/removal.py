@@ -53,20 +53,20 @@ def _finding(places: list[tuple[str, Entry]], output: str, fleet: Fleet) -> Find
         f"Module {entry.namespace}/{entry.name} would leave the tree of {counted(len(clusters), 'cluster')} "
         f"({listed(clusters)}), which takes it off {nodes}"
     )
+    file = os.path.abspath(os.path.join(output, clusters[0], entry.path))
+    return removal_finding(entry.namespace, entry.name, fleet, message, file)
+
+
+def removal_finding(namespace: str, name: str, fleet: Fleet, message: str, file: str) -> Finding:
+    """The finding of a Module that leaves: at its driver's spec, or in `file` where there is none any more."""
     fix = (
-        f"if it is meant: `state: absent` in the spec, or --allow-removal {entry.name}; "
+        f"if it is meant: `state: absent` in the spec, or --allow-removal {name}; "
         "if not: look for a changed label, selector, name or namespace"
     )
     for driver in fleet.drivers:
-        if driver.name == entry.name:
+        if driver.name == name:
             return finding_at(driver.document, ("spec", "clusters"), "GIT001", message, fix)
-    return Finding(
-        "GIT001",
-        message,
-        fix,
-        f"Module {entry.namespace}/{entry.name}",
-        file=os.path.abspath(os.path.join(output, clusters[0], entry.path)),
-    )
+    return Finding("GIT001", message, fix, f"Module {namespace}/{name}", "metadata.name", file=file)
 
 
 def _count_nodes(places: list[tuple[str, Entry]], output: str, fleet: Fleet) -> str:

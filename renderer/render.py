@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from policy.engine import Engine
 from policy.findings import Finding, Mode, sort_findings
-from renderer.compile.fleet import Compiler, cluster_findings
+from renderer.compile.fleet import Before, Compiler, cluster_findings
 from renderer.errors import Refused, Unusable
 from renderer.fleet import Target, targets
 from renderer.layout import Layout
@@ -31,11 +31,13 @@ Compiled = dict[str, list[tuple[str, Manifest]]]
 """Folder and manifest of every object, by cluster."""
 
 
-def compile_fleet(fleet: Fleet, findings: list[Finding], engine: Engine) -> tuple[list[Target], Compiled]:
+def compile_fleet(
+    fleet: Fleet, findings: list[Finding], engine: Engine, before: Before = lambda *_: None
+) -> tuple[list[Target], Compiled]:
     """The whole fleet, compiled and judged; everything that is wrong with any of its specs goes to `findings`."""
     findings += cluster_findings(fleet.clusters)
     found = targets(fleet, findings)
-    return found, Compiler(fleet, findings, engine).clusters(found)
+    return found, Compiler(fleet, findings, engine, before).clusters(found)
 
 
 def render_fleet(

@@ -220,6 +220,78 @@ def test_the_verdicts_of_the_oracle_are_those_of_the_command(tmp_path: Path) -> 
     assert refused == {f"{case['seed']}.json" for case in cases if not case["allowed"]}
 
 
+# -- old against new ------------------------------------------------------------------------------
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "init.defaultBranch=main"]
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def committed(fleet: FleetFolder) -> FleetFolder:
+    fleet.write("drivers/Dockerfile", "FROM a:1\n")
+    fleet.driver("nic", "version: '1.0'\nserviceAccountName: old\nbuild: {dockerfile: ./Dockerfile}")
+    git(fleet.root.parent, "init", "-q")
+    git(fleet.root.parent, "add", "-A")
+    git(fleet.root.parent, "commit", "-qm", "first")
+    return fleet
+
+
+def rules(folder: Path, *arguments: str) -> list[tuple[str, str, int]]:
+    return [
+        (item["rule"], item["specField"], item["line"])
+        for item in findings(run("check", *arguments, "--format", "json", cwd=folder))
+        if item["mode"] in ("enforce", "warn")
+    ]
+
+
+def test_a_change_that_does_nothing_or_is_forbidden_is_found_before_the_commit(committed: FleetFolder) -> None:
+    assert rules(committed.root) == []
+    committed.write("drivers/Dockerfile", "FROM a:2\n")
+    assert rules(committed.root) == [("GIT101", "spec.containerImage", 9)]
+    committed.driver("nic", "serviceAccountName: new\nbuild: {dockerfile: ./Dockerfile}")
+    assert {rule for rule, _, _ in rules(committed.root, "drivers/nic.yaml")} == {"GIT101", "GIT102", "KMM601"}
+    assert run("check", cwd=committed.root).returncode == 1
+    git(committed.root, "commit", "-qam", "second")
+    assert rules(committed.root) == []
+    assert {rule for rule, _, _ in rules(committed.root, "--against", "HEAD~1")} == {"GIT101", "GIT102", "KMM601"}
+
+
+def test_a_module_that_would_leave_is_found_before_the_commit(committed: FleetFolder) -> None:
+    path = committed.root / "drivers/nic.yaml"
+    path.write_text(path.read_text().replace("{matchLabels: {tier: edge}}", "{names: [lyon]}"))
+    committed.cluster("lyon")
+    result = run("check", cwd=committed.root)
+    assert result.returncode == 1
+    assert (
+        "drivers/nic.yaml:5:3: error[GIT001] spec.clusters: Module kmm-tests/nic would leave 1 cluster (paris)"
+        in result.stdout
+    )
+    committed.driver("nic", "state: absent")
+    assert rules(committed.root) == []
+
+
+def test_a_rendered_tree_is_compared_file_by_file(committed: FleetFolder) -> None:
+    committed.render()
+    git(committed.root, "add", "-A")
+    git(committed.root, "commit", "-qm", "tree")
+    module = committed.root / "rendered/paris/nic/module-nic.yaml"
+    module.write_text(module.read_text().replace('version: "1.0"', 'version: ""'))
+    found = findings(run("check", "rendered", "--format", "json", cwd=committed.root))
+    assert [(item["rule"], item["file"]) for item in found if item["mode"] == "enforce"] == [
+        ("KMM601", "rendered/paris/nic/module-nic.yaml")
+    ]
+
+
+def test_a_revision_that_does_not_exist_is_unusable(committed: FleetFolder, tmp_path: Path) -> None:
+    result = run("check", "--against", "nowhere", cwd=committed.root)
+    assert result.returncode == 2
+    assert "--against nowhere: no such revision" in result.stderr
+    option = run("check", "--against", "--output=x", cwd=committed.root)
+    assert option.returncode == 2
+
+
 # -- reading as kubectl reads ---------------------------------------------------------------------
 
 ODD = [

@@ -234,9 +234,7 @@ def names(template: str) -> list[str]:
     """The variables that a template asks for. Raises BadTemplate."""
     if "$" not in template:
         return []
-    if template.isascii() and _SIMPLE.fullmatch(
-        template
-    ):  # as nearly all are; the other way takes long
+    if template.isascii() and _SIMPLE.fullmatch(template):  # as nearly all are; the other way takes long
         return _NAME.findall(template)
     recorder = _Recorder()
     substitute(template, recorder)

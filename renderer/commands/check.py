@@ -30,13 +30,16 @@ def add_arguments(parser: ArgumentParser) -> None:
         default="enforce",
         help="lowest mode of a finding that fails the check",
     )
+    parser.add_argument(
+        "--against", metavar="REV", help="compare with this git revision (default: HEAD where a path is in git)"
+    )
     parser.add_argument("--format", choices=FORMATS, default="text", help="form of the report (default: text)")
     parser.add_argument("--output", metavar="FILE", help="write the report there (default: stdout)")
 
 
 def run(args: Namespace, console: Console) -> ExitCode:
     policy = Policy(args.profile)
-    checked = Checker(Engine(policy)).check(args.paths)
+    checked = Checker(Engine(policy), args.against).check(args.paths)
     if args.format == "text":
         report = text(checked.findings, console)
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from policy.engine import Engine, Review
@@ -13,20 +13,24 @@ from renderer.compile import attached, content, kmm
 from renderer.compile.cluster import by_folder
 from renderer.fleet import Target, Variant
 from renderer.load import Fleet, finding_at, object_schema
-from renderer.manifest import Manifest
+from renderer.manifest import Identity, Manifest
 from renderer.sources import Sources, read_sources
 from renderer.specs import Cluster, Platform
 from renderer.wording import listed
+
+Before = Callable[[str, Identity], Manifest | None]
+"""The object of a cluster as it was, if it is known."""
 
 
 class Compiler:
     """Compiles the targets of one fleet; clusters that share a variant share its manifests."""
 
-    def __init__(self, fleet: Fleet, findings: list[Finding], engine: Engine) -> None:
+    def __init__(self, fleet: Fleet, findings: list[Finding], engine: Engine, before: Before = lambda *_: None) -> None:
         self.fleet = fleet
         self.findings = findings
         self.engine = engine
-        self._judged: set[tuple[Manifest, Release]] = set()
+        self._before = before
+        self._judged: set[tuple[Manifest, Manifest | None, Release, str]] = set()
         self._sources: dict[Variant, Sources | None] = {}
         self._manifests: dict[tuple[Variant, Platform], list[Manifest]] = {}
         self._modules: dict[Variant, Manifest] = {}
@@ -55,16 +59,24 @@ class Compiler:
             self._unsupported[variant, release].append(cluster.name)
         found = self._of_variant(variant, cluster.platform)
         for manifest in found:
-            self._judge(manifest, release)
+            self._judge(manifest, cluster, release or Release())
         return found
 
-    def _judge(self, manifest: Manifest, release: Release | None) -> None:
-        """What the rules say of a manifest, once for all clusters that share it and have the same KMM."""
-        key = (manifest, release or Release())
+    def _judge(self, manifest: Manifest, cluster: Cluster, release: Release) -> None:
+        """What the rules say of a manifest, once for all clusters that share it and are alike."""
+        old = self._before(cluster.name, manifest.identity)
+        key = (manifest, old, release, cluster.topology)
         if key in self._judged:
             return
         self._judged.add(key)
-        review = Review(manifest.value, release=key[1], schema=object_schema(manifest.value))
+        review = Review(
+            manifest.value,
+            None if old is None else old.value,
+            "CREATE" if old is None else "UPDATE",
+            release,
+            object_schema(manifest.value),
+            cluster.topology,
+        )
         self.findings += [_at_origin(manifest, *judged) for judged in self.engine.judge(review)]
 
     def _of_variant(self, variant: Variant, platform: Platform) -> list[Manifest]:
