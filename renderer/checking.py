@@ -44,8 +44,9 @@ class Checked:
 class Checker:
     """Judges paths one after the other; a fleet is loaded once, whichever of its files are asked for."""
 
-    def __init__(self, engine: Engine, against: str | None = None) -> None:
+    def __init__(self, engine: Engine, against: str | None = None, *, ignore_other: bool = False) -> None:
         self.engine = engine
+        self.ignore_other = ignore_other
         self.against = against
         self.result = Checked()
         self._fleets: dict[Path, list[Finding]] = {}
@@ -69,7 +70,7 @@ class Checker:
             if (inner := Path(name)).name == MARKER:
                 self._specs(inner.parent, str(inner.parent))
             else:
-                self._objects(name)
+                self._objects(name, ignore_other=self.ignore_other or os.path.isdir(path))
 
     def _specs(self, root: Path, path: str) -> None:
         """The findings of a fleet that lie in a file or folder of it, by names that begin with `path`."""
@@ -103,9 +104,12 @@ class Checker:
             compiled = compile_fleet(fleet, [], Engine(Policy("parity", {"*": Mode.DISABLED})))[1]
         return {(name, item.identity): item for name, placed in compiled.items() for _, item in placed}
 
-    def _objects(self, name: str) -> None:
-        old = self._objects_before(name)
-        for source in read_objects(name, self.result.findings):
+    def _objects(self, name: str, *, ignore_other: bool) -> None:
+        found: list[Finding] = []
+        sources = list(read_objects(name, found, ignore_other=ignore_other))
+        self.result.findings += found
+        old = self._objects_before(name) if sources else {}
+        for source in sources:
             self.result.objects += 1
             self.result.findings += self._judged(source, old.get(title(source.value)))
 

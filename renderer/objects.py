@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from policy.findings import FieldPath, Finding
 
 SUFFIXES = (".yaml", ".yml", ".json")
 STDIN = "-"
+
+_OBJECT = re.compile(r"""^\s*(?:-\s+)?["']?apiVersion["']?\s*:""", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +33,13 @@ class Source:
         return (0, 0) if self.document is None else self.document.position((*self.prefix, *path))
 
 
-def read_objects(name: str, findings: list[Finding]) -> Iterator[Source]:
-    """Every object of a file, or of stdin for `-`; the items of a List one by one. What is wrong goes to `findings`."""
+def read_objects(name: str, findings: list[Finding], *, ignore_other: bool = False) -> Iterator[Source]:
+    """Every object of a file, or of stdin for `-`; the items of a List one by one. What is wrong goes to `findings`.
+
+    `ignore_other` passes over a file that does not look like Kubernetes objects: values of a chart, settings of a tool.
+    """
     text = _text(name, findings)
-    if text is not None:
+    if text is not None and not (ignore_other and _OBJECT.search(text) is None):
         yield from parse_objects(text, name, findings)
 
 

@@ -10,18 +10,7 @@ from policy.findings import Problem, Severity
 
 _PARAMETER = re.compile(r"[A-Za-z0-9_.-]+(?:=.*)?", re.DOTALL)
 _SHELL = re.compile(r"[;|&<>`]|\$\(")
-_ESCAPES = (
-    "-C",
-    "--config",
-    "-S",
-    "--set-version",
-    "-a",
-    "--all",
-    "--install",
-    "--remove-with",
-    "-i",
-    "--ignore-install",
-)
+_ESCAPES = ("-C", "--config", "-S", "--set-version", "-a", "--all")
 _DIRECTORY = ("-d", "--dirname")
 
 

@@ -33,13 +33,17 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--against", metavar="REV", help="compare with this git revision (default: HEAD where a path is in git)"
     )
+    parser.add_argument(
+        "--ignore-other", action="store_true",
+        help="pass over files that hold neither specs nor Kubernetes objects, as it is done below folders",
+    )  # fmt: skip
     parser.add_argument("--format", choices=FORMATS, default="text", help="form of the report (default: text)")
     parser.add_argument("--output", metavar="FILE", help="write the report there (default: stdout)")
 
 
 def run(args: Namespace, console: Console) -> ExitCode:
     policy = Policy(args.profile)
-    checked = Checker(Engine(policy), args.against).check(args.paths)
+    checked = Checker(Engine(policy), args.against, ignore_other=args.ignore_other).check(args.paths)
     if args.format == "text":
         report = text(checked.findings, console)
     else:
