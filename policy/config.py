@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date, timedelta
+from typing import Any, Literal
 
 from policy.findings import Mode, Severity
 
 Profile = Literal["parity", "default", "strict"]
+Gate = Literal["render", "check", "admit"]
+Modes = Mapping[str, Mode]
+
+NOTICE = timedelta(days=14)
+"""How long before its end an exception is warned of."""
 
 PROFILES: dict[Profile, dict[str, Mode]] = {
     "parity": {"*": Mode.DISABLED, "SCH": Mode.ENFORCE, "KMM": Mode.ENFORCE},
@@ -25,20 +33,102 @@ _BY_SEVERITY: dict[Profile, dict[Severity, Mode]] = {
 
 
 @dataclass(frozen=True)
+class Parameters:
+    """What rules with a choice are to hold; empty means that they hold nothing."""
+
+    allowed_registries: tuple[str, ...] = ()
+    require_digest: bool = False
+    signing_selectors: tuple[Mapping[str, str], ...] = ()
+    signing_namespaces: tuple[str, ...] = ()
+    forbidden_host_paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Exemption:
+    """A finding that is borne until a day; empty parts of the object match anything."""
+
+    rule: str
+    kind: str
+    namespace: str
+    name: str
+    owner: str
+    ticket: str
+    expires: date
+
+    def holds_for(self, rule: str, kind: str, namespace: str, name: str, today: date) -> bool:
+        return (
+            self.rule == rule
+            and self.kind in ("", kind)
+            and self.namespace in ("", namespace)
+            and self.name in ("", name)
+            and today <= self.expires
+        )
+
+
+@dataclass(frozen=True)
 class Policy:
-    """A profile and what a DriverPolicy says differently; the most specific entry decides."""
+    """A profile and what a DriverPolicy says differently; the most specific entry decides, a gate's first."""
 
     profile: Profile = "default"
-    modes: Mapping[str, Mode] = field(default_factory=dict)
+    modes: Modes = field(default_factory=dict)
+    gates: Mapping[Gate, Modes] = field(default_factory=dict)
+    parameters: Parameters = Parameters()
+    exemptions: tuple[Exemption, ...] = ()
 
-    def mode(self, rule: str, severity: Severity) -> Mode:
-        for modes in (self.modes, PROFILES[self.profile]):
+    def mode(self, rule: str, severity: Severity, gate: Gate = "check") -> Mode:
+        """What a finding of the rule does at a gate."""
+        for modes in (self.gates.get(gate, {}), self.modes, PROFILES[self.profile]):
             for key in (rule, rule[:3], "*"):
                 if key in modes:
                     return modes[key]
         return _BY_SEVERITY[self.profile][severity]
 
+    def with_profile(self, profile: Profile) -> Policy:
+        """The same policy on another profile."""
+        return replace(self, profile=profile)
+
     @property
     def judges_the_deleted(self) -> bool:
         """Whether an update of an object that is being deleted is judged as KMM does it, which can deadlock."""
         return self.profile == "parity"
+
+    @property
+    def digest(self) -> str:
+        """What tells two policies apart, in reports and in the cluster."""
+        text = json.dumps(asdict(self), sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def read_policy(spec: Mapping[str, Any]) -> Policy:
+    """The policy of a DriverPolicy's spec, which its schema has passed. Raises ValueError for a day that is none."""
+    parameters, signing = spec.get("parameters", {}), spec.get("parameters", {}).get("requireSigning", {})
+    return Policy(
+        profile=spec.get("profile", "default"),
+        modes=_modes(spec.get("modes", {})),
+        gates={gate: _modes(modes) for gate, modes in spec.get("gates", {}).items()},
+        parameters=Parameters(
+            tuple(parameters.get("allowedRegistries", ())),
+            parameters.get("requireDigest", False),
+            tuple(signing.get("nodeSelectors", ())),
+            tuple(signing.get("namespaces", ())),
+            tuple(parameters.get("forbiddenHostPaths", ())),
+        ),
+        exemptions=tuple(_exemption(item) for item in spec.get("exceptions", ())),
+    )
+
+
+def _modes(spec: Mapping[str, str]) -> Modes:
+    return {key: Mode(mode) for key, mode in spec.items()}
+
+
+def _exemption(item: Mapping[str, Any]) -> Exemption:
+    object = item["object"]
+    return Exemption(
+        rule=item["rule"],
+        kind=object.get("kind", ""),
+        namespace=object.get("namespace", ""),
+        name=object.get("name", ""),
+        owner=item["owner"],
+        ticket=item["ticket"],
+        expires=date.fromisoformat(item["expires"]),
+    )

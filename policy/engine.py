@@ -9,11 +9,12 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import cached_property
 from typing import Any, Literal
 
-from policy.config import Policy
+from policy.config import Gate, Parameters, Policy
 from policy.findings import FieldPath, Finding, Mode, Problem, Severity, format_path
 from policy.kmm.versions import Release
 from policy.schema import Schema, Violation
@@ -34,6 +35,7 @@ GROUPS = {
 """Kind → its group, for the kinds that rules look at outside the core group."""
 
 _HEAD = Release("head")
+_NONE = Parameters()
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +51,7 @@ class Review:
     release: Release = _HEAD
     schema: Schema | None = field(default=None, repr=False)
     topology: str = ""
+    parameters: Parameters = _NONE
 
     @cached_property
     def kind(self) -> str:
@@ -134,11 +137,16 @@ def load_rules() -> None:
 
 
 class Engine:
-    """All rules that a policy has not disabled, by kind, operation and release."""
+    """All rules that a policy has not disabled at a gate, by kind, operation and release.
 
-    def __init__(self, policy: Policy) -> None:
+    `today` decides which exceptions still hold; without it all of them do.
+    """
+
+    def __init__(self, policy: Policy, gate: Gate = "check", today: date = date.min) -> None:
         load_rules()
         self.policy = policy
+        self.gate = gate
+        self.today = today
         self._chosen: dict[tuple[str, Operation, Release], list[tuple[Rule, Mode]]] = {}
 
     def evaluate(self, review: Review) -> list[Finding]:
@@ -147,6 +155,8 @@ class Engine:
 
     def judge(self, review: Review) -> list[tuple[Finding, FieldPath]]:
         """The findings with the paths of their fields. Never raises."""
+        if self.policy.parameters != review.parameters:
+            review = replace(review, parameters=self.policy.parameters)
         key = (review.kind, review.operation, review.release)
         chosen = self._chosen.get(key)
         if chosen is None:
@@ -163,13 +173,15 @@ class Engine:
 
     def _choose(self, kind: str, operation: Operation, release: Release) -> Iterator[tuple[Rule, Mode]]:
         for _, item in sorted(RULES.items()):
-            mode = self.policy.mode(item.id, item.severity)
+            mode = self.policy.mode(item.id, item.severity, self.gate)
             meant = kind in item.kinds and operation in item.operations and item.applies_to(release)
             if meant and mode is not Mode.DISABLED:
                 yield item, mode
 
     def _finding(self, item: Rule, mode: Mode, problem: Problem, review: Review) -> Finding:
-        if mode is Mode.ENFORCE and review.is_being_deleted and not self.policy.judges_the_deleted:
+        if self.policy.exemptions and self._is_borne(item.id, review.object):
+            mode = Mode.AUDIT
+        elif mode is Mode.ENFORCE and review.is_being_deleted and not self.policy.judges_the_deleted:
             mode = Mode.WARN  # KMM's refusal would keep its own finalizer from being removed
         return Finding(
             item.id,
@@ -180,6 +192,12 @@ class Engine:
             severity=item.severity,
             mode=mode,
         )
+
+    def _is_borne(self, rule: str, object: Map) -> bool:
+        metadata = object.get("metadata")
+        metadata = metadata if isinstance(metadata, dict) else {}
+        identity = (str(object.get("kind", "")), str(metadata.get("namespace", "")), str(metadata.get("name", "")))
+        return any(item.holds_for(rule, *identity, self.today) for item in self.policy.exemptions)
 
 
 def title(object: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ from policy.findings import FieldPath, Finding, Mode, format_path, sort_findings
 from policy.kmm.versions import Release
 from policy.normalise import defaulted
 from renderer import git
+from renderer.compile.fleet import release_of
 from renderer.errors import Unusable
 from renderer.files import MARKER
 from renderer.fleet import Target
 from renderer.load import Fleet, is_spec, load_fleet, object_schema
 from renderer.manifest import Identity, Manifest
 from renderer.objects import STDIN, Source, files_below, parse_objects, read_objects
+from renderer.policies import Choice, Policies, exemption_findings
 from renderer.removal import removal_finding
 from renderer.render import Compiled, compile_fleet
 from renderer.wording import counted, listed
@@ -41,11 +44,23 @@ class Checked:
     objects: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """The cluster that an object is for, as far as rules look at it."""
+
+    engine: Engine
+    release: Release
+    topology: str
+
+
 class Checker:
     """Judges paths one after the other; a fleet is loaded once, whichever of its files are asked for."""
 
-    def __init__(self, engine: Engine, against: str | None = None, *, ignore_other: bool = False) -> None:
-        self.engine = engine
+    def __init__(self, choice: Choice, today: date, against: str | None = None, *, ignore_other: bool = False) -> None:
+        self.choice = choice
+        self.today = today
+        self._anywhere = _Where(Engine(choice.fallback, "check", today), Release("head"), "")
+        self._rendered: dict[Path, dict[str, _Where]] = {}
         self.ignore_other = ignore_other
         self.against = against
         self.result = Checked()
@@ -86,7 +101,11 @@ class Checker:
         findings: list[Finding] = []
         fleet = load_fleet(root, root / _OUTPUT, findings)
         old = self._fleet_before(root)
-        targets, compiled = compile_fleet(fleet, findings, self.engine, lambda *key: old.get(key))
+        policies = Policies(fleet, self.choice, "check", self.today, findings)
+        findings += exemption_findings(fleet.policies, self.today)
+        targets, compiled = compile_fleet(
+            fleet, findings, policies.engine, lambda *key: old.get(key), policies.manifests
+        )
         self.result.objects += sum(len(placed) for placed in compiled.values())
         yield from findings
         if not any(finding.mode is Mode.ENFORCE for finding in findings):
@@ -101,7 +120,8 @@ class Checker:
             if not revision.extract(root, Path(folder)) or not (Path(folder) / MARKER).is_file():
                 return {}
             fleet = load_fleet(Path(folder), Path(folder) / _OUTPUT, [])
-            compiled = compile_fleet(fleet, [], Engine(Policy("parity", {"*": Mode.DISABLED})))[1]
+            silent = Engine(Policy("parity", {"*": Mode.DISABLED, "SCH": Mode.DISABLED, "KMM": Mode.DISABLED}))
+            compiled = compile_fleet(fleet, [], lambda _: silent)[1]
         return {(name, item.identity): item for name, placed in compiled.items() for _, item in placed}
 
     def _objects(self, name: str, *, ignore_other: bool) -> None:
@@ -109,9 +129,10 @@ class Checker:
         sources = list(read_objects(name, found, ignore_other=ignore_other))
         self.result.findings += found
         old = self._objects_before(name) if sources else {}
+        where = self._where(name)
         for source in sources:
             self.result.objects += 1
-            self.result.findings += self._judged(source, old.get(title(source.value)))
+            self.result.findings += self._judged(source, old.get(title(source.value)), where)
 
     def _objects_before(self, name: str) -> dict[str, dict[str, Any]]:
         """The objects of a file at the revision, by kind, namespace and name; none if the file is as it was."""
@@ -127,12 +148,30 @@ class Checker:
         text = revision.text(Path(os.path.realpath(name))) or ""
         return {title(source.value): defaulted(source.value) for source in parse_objects(text, name, [])}
 
-    def _judged(self, source: Source, old: dict[str, Any] | None) -> Iterator[Finding]:
+    def _judged(self, source: Source, old: dict[str, Any] | None, where: _Where) -> Iterator[Finding]:
         value = defaulted(source.value)
         operation: Operation = "CREATE" if old is None else "UPDATE"
-        review = Review(value, old, operation, Release("head"), object_schema(value))
-        for finding, path in self.engine.judge(review):
+        review = Review(value, old, operation, where.release, object_schema(value), where.topology)
+        for finding, path in where.engine.judge(review):
             yield _placed(finding, path, source)
+
+    def _where(self, name: str) -> _Where:
+        """The cluster that a file is rendered for, by the fleet around it; any cluster for another file."""
+        root = None if name == STDIN else _root_above(Path(name))
+        below = Path(os.path.abspath(name)).relative_to(root).parts if root else ()
+        if root is None or len(below) < 3 or below[0] != _OUTPUT:
+            return self._anywhere
+        if root not in self._rendered:
+            self._rendered[root] = self._clusters(root)
+        return self._rendered[root].get(below[1], self._anywhere)
+
+    def _clusters(self, root: Path) -> dict[str, _Where]:
+        fleet = load_fleet(root, root / _OUTPUT, [])
+        policies = Policies(fleet, self.choice, "check", self.today, [])
+        return {
+            cluster.name: _Where(policies.engine(cluster), release_of(cluster) or Release("head"), cluster.topology)
+            for cluster in fleet.clusters
+        }
 
 
 def _removed(old: _Objects, fleet: Fleet, targets: Iterable[Target], compiled: Compiled) -> Iterator[Finding]:
@@ -156,12 +195,15 @@ def _placed(finding: Finding, path: FieldPath, source: Source) -> Finding:
 
 def _fleet_of(path: Path) -> Path | None:
     """The root of the fleet whose specs may lie at a path; a rendered tree is no place for them."""
-    here = path.absolute()
-    for folder in (here, *here.parents):
-        if (folder / MARKER).is_file():
-            in_tree = here.is_relative_to(folder / _OUTPUT)
-            return None if in_tree else Path(os.path.relpath(folder))
-    return None
+    root = _root_above(path)
+    if root is None or Path(os.path.abspath(path)).is_relative_to(root / _OUTPUT):
+        return None
+    return Path(os.path.relpath(root))
+
+
+def _root_above(path: Path) -> Path | None:
+    here = Path(os.path.abspath(path))
+    return next((folder for folder in (here, *here.parents) if (folder / MARKER).is_file()), None)
 
 
 def _outside_fleets(path: str) -> Iterator[str]:

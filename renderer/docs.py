@@ -52,7 +52,7 @@ checked as a spec is, and errors point at the override.
 def spec_page() -> str:
     """docs/spec.md: every field of every spec kind, and what it becomes."""
     parts = [_INTRODUCTION]
-    for kind in ("KernelDriver", "Cluster"):
+    for kind in ("KernelDriver", "Cluster", "DriverPolicy"):
         parts.append(_kind(kind))
         if kind == "KernelDriver":
             parts.append(_OVERRIDES)

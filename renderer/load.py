@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import schemas
+from policy.config import read_policy
 from policy.documents import MAX_BYTES, Document, Json, parse
-from policy.engine import GROUPS
+from policy.engine import GROUPS, RULES, load_rules
 from policy.findings import FieldPath, Finding, format_path
 from policy.schema import Schema, Violation
 from renderer import inventory
@@ -23,6 +26,7 @@ from renderer.ownership import unowned
 from renderer.specs import (
     Cluster,
     ClusterSelector,
+    DriverPolicy,
     KernelDriver,
     KernelVersion,
     Kmm,
@@ -39,9 +43,9 @@ _BOTH_ROLES = {"node-role.kubernetes.io/control-plane": "", "node-role.kubernete
 
 _MAX_VIOLATIONS = 100  # of one document: whoever sees so many has one mistake, not a hundred
 
-_MENTION = re.compile(r"kmodgate\.io|KernelDriver")
+_MENTION = re.compile(r"kmodgate\.io|KernelDriver|DriverPolicy")
 _SPEC = re.compile(
-    r"""apiVersion["']?\s*:\s*(?:[&!]\S+\s+|[>|][-+0-9]*\s+)*["']?kmodgate\.io|kind["']?\s*:\s*["']?KernelDriver\b"""
+    r"""apiVersion["']?\s*:\s*(?:[&!]\S+\s+|[>|][-+0-9]*\s+)*["']?kmodgate\.io|kind["']?\s*:\s*["']?(?:KernelDriver|DriverPolicy)\b"""
 )
 _ONLY_COMMENTS = re.compile(r"(?:\s|#.*|---)*")
 
@@ -58,6 +62,7 @@ class Fleet:
     is_whole: bool = True
     drivers: list[KernelDriver] = field(default_factory=list)
     clusters: list[Cluster] = field(default_factory=list)
+    policies: list[DriverPolicy] = field(default_factory=list)
 
 
 def find_root(start: Path) -> Path:
@@ -251,7 +256,7 @@ def title(document: Document) -> str:
 
 
 def _duplicate_names(fleet: Fleet) -> Iterator[Finding]:
-    for specs in (fleet.drivers, fleet.clusters):
+    for specs in (fleet.drivers, fleet.clusters, fleet.policies):
         first: dict[str, Document] = {}
         for spec in specs:
             other = first.setdefault(spec.name, spec.document)
@@ -308,7 +313,43 @@ def _read_cluster(fleet: Fleet, document: Document, findings: list[Finding]) -> 
     )
 
 
-_READERS = {"KernelDriver": _read_driver, "Cluster": _read_cluster}
+def _read_policy(fleet: Fleet, document: Document, findings: list[Finding]) -> None:
+    if (policy := policy_of(document, findings)) is not None:
+        fleet.policies.append(policy)
+
+
+def policy_of(document: Document, findings: list[Finding]) -> DriverPolicy | None:
+    """The DriverPolicy of a document that its schema has passed, or None if it names rules or days that are none."""
+    value: Any = document.value
+    spec = value["spec"]
+    load_rules()
+    problems = list(_unknown_rules(document, spec))
+    findings += problems
+    if problems:
+        return None
+    return DriverPolicy(value["metadata"]["name"], _selector(spec["clusters"]), read_policy(spec), document)
+
+
+def _unknown_rules(document: Document, spec: Any) -> Iterator[Finding]:
+    named: list[tuple[FieldPath, str]] = [(("spec", "modes", key), key) for key in spec.get("modes", {})]
+    for gate, modes in spec.get("gates", {}).items():
+        named += [(("spec", "gates", gate, key), key) for key in modes]
+    for index, item in enumerate(spec.get("exceptions", ())):
+        named.append((("spec", "exceptions", index, "rule"), item["rule"]))
+        try:
+            date.fromisoformat(item["expires"])
+        except ValueError:
+            path: FieldPath = ("spec", "exceptions", index, "expires")
+            yield finding_at(document, path, "SCH104", f"{item['expires']} is not a day", "correct the date")
+    known = {"*", *RULES, *(id[:3] for id in RULES)}
+    for path, name in named:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            fix = f"did you mean {close[0]}?" if close else "kmodgate rules lists them"
+            yield finding_at(document, path, "SCH104", f"there is no rule {name}", fix)
+
+
+_READERS = {"KernelDriver": _read_driver, "Cluster": _read_cluster, "DriverPolicy": _read_policy}
 
 
 def _selector(value: Any) -> ClusterSelector:

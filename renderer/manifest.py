@@ -43,16 +43,27 @@ class Identity:
 class Manifest:
     """One object as a plain dict; `trace` maps any path in it to its origin.
 
-    `file` is the one it was made from: the driver's spec, or an attached file. `shareable` objects may be caused by
+    `file` is the one it was made from: the driver's spec, or an attached file. What belongs to no driver but to the
+    cluster has no `driver`. `shareable` objects may be caused by
     several drivers of a cluster if all of them want the same; they then live in the folder of the cluster instead of
     the driver's.
     """
 
     value: JsonMap = field(repr=False)
-    driver: KernelDriver
+    driver: KernelDriver | None
     file: str
     trace: Callable[[FieldPath], Origin] = field(repr=False)
     shareable: bool = False
+
+    @property
+    def owner(self) -> str:
+        """The name of the driver, or nothing."""
+        return self.driver.name if self.driver else ""
+
+    @property
+    def spec_file(self) -> str:
+        """The file of the spec that caused it."""
+        return self.driver.document.file if self.driver else self.file
 
     @cached_property
     def identity(self) -> Identity:

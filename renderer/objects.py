@@ -16,7 +16,7 @@ from policy.findings import FieldPath, Finding
 SUFFIXES = (".yaml", ".yml", ".json")
 STDIN = "-"
 
-_OBJECT = re.compile(r"""^\s*(?:-\s+)?["']?apiVersion["']?\s*:""", re.MULTILINE)
+_OBJECT = re.compile(r"""^\s*(?:-\s+)?["']?apiVersion["']?\s*:|"apiVersion"\s*:""", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

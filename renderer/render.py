@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 
-from policy.engine import Engine
 from policy.findings import Finding, Mode, sort_findings
-from renderer.compile.fleet import Before, Compiler, cluster_findings
+from renderer.compile.fleet import Before, Compiler, EngineOf, Extra, cluster_findings
 from renderer.errors import Refused, Unusable
 from renderer.fleet import Target, targets
 from renderer.layout import Layout
 from renderer.load import Fleet
 from renderer.manifest import Manifest
+from renderer.policies import Choice, Policies
 from renderer.selectors import suggest
 from renderer.tree import Files
 
@@ -32,23 +33,28 @@ Compiled = dict[str, list[tuple[str, Manifest]]]
 
 
 def compile_fleet(
-    fleet: Fleet, findings: list[Finding], engine: Engine, before: Before = lambda *_: None
+    fleet: Fleet,
+    findings: list[Finding],
+    engine: EngineOf,
+    before: Before = lambda *_: None,
+    extra: Extra = lambda _: (),
 ) -> tuple[list[Target], Compiled]:
     """The whole fleet, compiled and judged; everything that is wrong with any of its specs goes to `findings`."""
     findings += cluster_findings(fleet.clusters)
     found = targets(fleet, findings)
-    return found, Compiler(fleet, findings, engine, before).clusters(found)
+    return found, Compiler(fleet, findings, engine, before, extra).clusters(found)
 
 
 def render_fleet(
-    fleet: Fleet, findings: list[Finding], engine: Engine, progress: Callable[[str, int, int], None] = lambda *_: None
+    fleet: Fleet, findings: list[Finding], choice: Choice, progress: Callable[[str, int, int], None] = lambda *_: None
 ) -> Rendered:
     """The whole fleet, compiled.
 
     Raises Refused with everything that is wrong with any of its specs, the findings of loading included, if something
     of it is to be enforced.
     """
-    found, manifests = compile_fleet(fleet, findings, engine)
+    policies = Policies(fleet, choice, "render", date.min, findings)
+    found, manifests = compile_fleet(fleet, findings, policies.engine, extra=policies.manifests)
     if any(finding.mode is Mode.ENFORCE for finding in findings):
         raise Refused(finding for finding in findings if finding.mode is Mode.ENFORCE)
     layout = Layout()

@@ -28,12 +28,19 @@ class Clusters:
 
 def driver_clusters(driver: KernelDriver, clusters: Clusters, findings: list[Finding]) -> list[Cluster]:
     """The clusters that a driver is for; none is a finding."""
+    return listed_clusters(driver.document, driver.clusters, clusters, findings)
+
+
+def listed_clusters(
+    document: Document, selector: ClusterSelector, clusters: Clusters, findings: list[Finding]
+) -> list[Cluster]:
+    """The clusters that a spec selects; none is a finding."""
     path: FieldPath = ("spec", "clusters")
-    unknown = list(_unknown_names(driver.document, path, driver.clusters, clusters.names))
-    chosen = clusters.matching(driver.clusters)
+    unknown = list(_unknown_names(document, path, selector, clusters.names))
+    chosen = clusters.matching(selector)
     if not chosen and not unknown:
         fix = f"correct the selector; clusters of this fleet: {listed(clusters.names)}"
-        findings.append(finding_at(driver.document, path, "REF001", "the selector matches no cluster", fix))
+        findings.append(finding_at(document, path, "REF001", "the selector matches no cluster", fix))
     findings += unknown
     return chosen
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, NewType
 
+from policy.config import Policy
 from policy.documents import Document, Json
 
 KernelVersion = NewType("KernelVersion", str)
@@ -50,6 +51,16 @@ class KernelDriver:
     clusters: ClusterSelector
     overrides: tuple[Override, ...]
     spec: JsonMap = field(repr=False)
+    document: Document = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DriverPolicy:
+    """What rules' findings do on some clusters; `policy` is what the engine takes."""
+
+    name: str
+    clusters: ClusterSelector
+    policy: Policy
     document: Document = field(repr=False)
 
 

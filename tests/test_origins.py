@@ -20,7 +20,9 @@ from tests.values import leaves
 def manifests(root: Path) -> dict[str, list[Manifest]]:
     findings: list[Finding] = []
     fleet = load_fleet(root, root / "rendered", findings)
-    clusters = Compiler(fleet, findings, Engine(Policy())).clusters(targets(fleet, findings))
+    clusters = Compiler(fleet, findings, lambda _: Engine(Policy()), lambda *_: None, lambda _: ()).clusters(
+        targets(fleet, findings)
+    )
     assert not [finding for finding in findings if finding.mode == "enforce"]
     return {name: [manifest for _, manifest in placed] for name, placed in clusters.items()}
 
@@ -133,4 +135,5 @@ def test_what_no_field_says_is_a_default_at_a_place_that_exists(openshift: Fleet
         for path in (("kind",), ("metadata", "annotations", "argocd.argoproj.io/sync-wave")):
             found = manifest.trace(path)
             assert found.source == "default"
+            assert manifest.driver is not None
             assert manifest.driver.document.has(found.path)

@@ -1,17 +1,19 @@
 """Every rule has its examples below tests/rules/ID: `fail-*.yaml` says at its end what is found, `pass-*.yaml` nothing.
 
-Of two documents in a file the first is the object as it was. `# kubernetes: 1.33` gives the version of the API server.
+Of two documents in a file the first is the object as it was. `# kubernetes: 1.33` gives the version of the API server,
+`# parameters: {…}` the parameters of the policy.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 import yaml
 
-from policy.config import Policy
+from policy.config import Policy, read_policy
 from policy.engine import RULES, Engine, Review, load_rules, rule
 from policy.findings import Finding
 from policy.kmm.versions import Release
@@ -32,7 +34,9 @@ def judged(path: Path) -> list[Finding]:
     release = Release("head", kubernetes=kubernetes[1] if kubernetes else "")
     old = before[0] if before else None
     review = Review(object, old, "UPDATE" if old else "CREATE", release, object_schema(object))
-    return Engine(Policy("strict")).evaluate(review)
+    parameters = re.search(r"^# parameters: (.+)$", text, re.MULTILINE)
+    policy = read_policy({"profile": "strict", "parameters": json.loads(parameters[1]) if parameters else {}})
+    return Engine(policy).evaluate(review)
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: f"{path.parent.name}-{path.stem}")

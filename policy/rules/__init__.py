@@ -3,7 +3,7 @@
 import importlib
 
 FAMILIES = (
-    "build", "hub", "image", "injection", "kmm", "loader", "mapping", "plugin", "selection", "signing",
+    "build", "chosen", "hub", "image", "injection", "kmm", "loader", "mapping", "plugin", "selection", "signing",
     "structure", "update",
 )  # fmt: skip
 

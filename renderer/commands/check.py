@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from datetime import UTC, datetime
 from pathlib import Path
 
-from policy.config import PROFILES, Policy
-from policy.engine import Engine
 from policy.findings import Mode
 from renderer.checking import Checked, Checker
 from renderer.console import Console
 from renderer.errors import ExitCode
+from renderer.policies import add_policy_arguments, read_choice
 from renderer.report import FORMATS, writer
 from renderer.report.text import text
 from renderer.wording import counted
@@ -21,9 +21,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "paths", nargs="*", default=["."], metavar="PATH",
         help="fleet, spec, rendered tree, or files with Kubernetes objects as YAML or JSON; - is stdin (default: here)",
     )  # fmt: skip
-    parser.add_argument(
-        "--profile", choices=tuple(PROFILES), default="default", help="rules that hold (default: default)"
-    )
+    add_policy_arguments(parser)
     parser.add_argument(
         "--fail-on",
         choices=("enforce", "warn"),
@@ -42,12 +40,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace, console: Console) -> ExitCode:
-    policy = Policy(args.profile)
-    checked = Checker(Engine(policy), args.against, ignore_other=args.ignore_other).check(args.paths)
+    choice = read_choice(args.policy, args.profile)
+    today = datetime.now(UTC).date()
+    checked = Checker(choice, today, args.against, ignore_other=args.ignore_other).check(args.paths)
     if args.format == "text":
         report = text(checked.findings, console)
     else:
-        report = writer(args.format)(checked.findings, policy.profile)
+        report = writer(args.format)(checked.findings, choice.fallback.profile)
     if args.output:
         Path(args.output).write_text(report, encoding="utf-8", newline="\n")
     else:

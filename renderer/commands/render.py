@@ -6,12 +6,11 @@ import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from policy.config import PROFILES, Policy
-from policy.engine import Engine
 from policy.findings import Finding
 from renderer.console import Console
 from renderer.errors import ExitCode, Refused, Unusable
 from renderer.load import Fleet, find_root, load_fleet
+from renderer.policies import add_policy_arguments, read_choice
 from renderer.removal import refused_removals, unused_permissions
 from renderer.render import Rendered, check_names, render_fleet
 from renderer.report.changes import drift, print_change, summary
@@ -29,9 +28,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--cluster", action="append", default=[], metavar="NAME", help="only this cluster; may be given several times"
     )
-    parser.add_argument(
-        "--profile", choices=tuple(PROFILES), default="default", help="rules that hold (default: default)"
-    )
+    add_policy_arguments(parser)
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument(
         "--check", action="store_true", help="write nothing; show what differs, and exit 1 if anything does"
@@ -78,7 +75,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
 def _load(root: Path, output: Path, args: Namespace, console: Console) -> tuple[Fleet, Rendered]:
     findings: list[Finding] = []
     fleet = load_fleet(root, output, findings, console.progress)
-    rendered = render_fleet(fleet, findings, Engine(Policy(args.profile)), console.progress)
+    rendered = render_fleet(fleet, findings, read_choice(args.policy, args.profile), console.progress)
     check_names(fleet, args.cluster)
     return fleet, rendered
 

@@ -24,8 +24,8 @@ def by_folder(cluster: str, manifests: Iterable[Manifest], findings: list[Findin
         first = group[0]
         if len(group) > 1:
             findings.extend(_disagreements(cluster, identity, group))
-        shared = identity.kind == "Namespace" or len({manifest.driver.name for manifest in group}) > 1
-        yield (SHARED_FOLDER if shared else first.driver.name), first
+        shared = identity.kind == "Namespace" or len({manifest.owner for manifest in group}) > 1
+        yield (SHARED_FOLDER if shared else first.owner or SHARED_FOLDER), first
 
 
 def _disagreements(cluster: str, identity: Identity, group: list[Manifest]) -> Iterator[Finding]:
@@ -39,7 +39,7 @@ def _disagreements(cluster: str, identity: Identity, group: list[Manifest]) -> I
             "REF005",
             f"{identity} on cluster {cluster} is defined {how} {_place(first)} and {_place(other)}",
             "rename one of the two, or keep it in one driver only",
-            object=f"KernelDriver {other.driver.name}",
+            object=f"KernelDriver {other.owner}" if other.owner else str(identity),
             field=format_path(here.path),
             file=here.file,
             line=here.line,
@@ -49,6 +49,6 @@ def _disagreements(cluster: str, identity: Identity, group: list[Manifest]) -> I
 
 def _place(manifest: Manifest) -> str:
     """The spec that a manifest comes from, with the line, and the attached file if it stands there."""
-    origin, spec = manifest.trace(("metadata", "name")), manifest.driver.document.file
+    origin, spec = manifest.trace(("metadata", "name")), manifest.spec_file
     place = f"{origin.file}:{origin.line}"
     return place if origin.file == spec else f"{spec} (attached {place})"

@@ -18,6 +18,12 @@ from renderer.sources import Sources, read_sources
 from renderer.specs import Cluster, Platform
 from renderer.wording import listed
 
+EngineOf = Callable[[Cluster], Engine]
+"""The engine of a cluster."""
+
+Extra = Callable[[str], Iterable[Manifest]]
+"""What a cluster gets beside its drivers."""
+
 Before = Callable[[str, Identity], Manifest | None]
 """The object of a cluster as it was, if it is known."""
 
@@ -25,12 +31,13 @@ Before = Callable[[str, Identity], Manifest | None]
 class Compiler:
     """Compiles the targets of one fleet; clusters that share a variant share its manifests."""
 
-    def __init__(self, fleet: Fleet, findings: list[Finding], engine: Engine, before: Before = lambda *_: None) -> None:
+    def __init__(self, fleet: Fleet, findings: list[Finding], engine: EngineOf, before: Before, extra: Extra) -> None:
         self.fleet = fleet
         self.findings = findings
         self.engine = engine
+        self.extra = extra
         self._before = before
-        self._judged: set[tuple[Manifest, Manifest | None, Release, str]] = set()
+        self._judged: set[tuple[Manifest, Manifest | None, Release, str, Engine]] = set()
         self._sources: dict[Variant, Sources | None] = {}
         self._manifests: dict[tuple[Variant, Platform], list[Manifest]] = {}
         self._modules: dict[Variant, Manifest] = {}
@@ -48,11 +55,11 @@ class Compiler:
 
     def _cluster(self, name: str, targets: list[Target]) -> Iterator[tuple[str, Manifest]]:
         manifests = [manifest for target in targets for manifest in self._target(target)]
-        yield from by_folder(name, manifests, self.findings)
+        yield from by_folder(name, [*manifests, *self.extra(name)], self.findings)
 
     def _target(self, target: Target) -> list[Manifest]:
         variant, cluster = target.variant, target.cluster
-        release = _release(cluster)
+        release = release_of(cluster)
         if release is None:
             self.findings.append(_no_operator(target))
         elif release.is_known:
@@ -65,7 +72,8 @@ class Compiler:
     def _judge(self, manifest: Manifest, cluster: Cluster, release: Release) -> None:
         """What the rules say of a manifest, once for all clusters that share it and are alike."""
         old = self._before(cluster.name, manifest.identity)
-        key = (manifest, old, release, cluster.topology)
+        engine = self.engine(cluster)
+        key = (manifest, old, release, cluster.topology, engine)
         if key in self._judged:
             return
         self._judged.add(key)
@@ -77,7 +85,7 @@ class Compiler:
             object_schema(manifest.value),
             cluster.topology,
         )
-        self.findings += [_at_origin(manifest, *judged) for judged in self.engine.judge(review)]
+        self.findings += [_at_origin(manifest, *judged) for judged in engine.judge(review)]
 
     def _of_variant(self, variant: Variant, platform: Platform) -> list[Manifest]:
         sources = self._read(variant)
@@ -112,7 +120,7 @@ class Compiler:
 def cluster_findings(clusters: Iterable[Cluster]) -> Iterator[Finding]:
     """Versions of KMM that no cluster can have."""
     for cluster in clusters:
-        release = _release(cluster)
+        release = release_of(cluster)
         if release is not None and not release.is_known:
             flavour = "Red Hat's build" if release.redhat else "upstream KMM"
             yield finding_at(
@@ -124,7 +132,7 @@ def cluster_findings(clusters: Iterable[Cluster]) -> Iterator[Finding]:
             )
 
 
-def _release(cluster: Cluster) -> Release | None:
+def release_of(cluster: Cluster) -> Release | None:
     if cluster.kmm is None:
         return None
     return Release(cluster.kmm.version, cluster.kmm.flavour == "redhat", cluster.kubernetes)

@@ -1,0 +1,83 @@
+"""What a DriverPolicy asks for with its parameters; without them these rules hold nothing."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+
+from policy.engine import Review, rule
+from policy.findings import FieldPath, Problem
+from policy.images import parse_image
+
+
+@rule("IMG301")
+def registry_not_allowed(review: Review) -> Iterator[Problem]:
+    """An image from a registry that the policy does not allow (`parameters.allowedRegistries`).
+
+    Fix: mirror the image into an allowed registry, or have the registry allowed.
+    Source: the DriverPolicy of the cluster.
+    """
+    allowed = review.parameters.allowed_registries
+    if not allowed:
+        return
+    for path, image in _images(review):
+        if not any(image == prefix or image.startswith((f"{prefix.rstrip('/')}/", f"{prefix}:")) for prefix in allowed):
+            yield Problem(path, f"{image} is not from an allowed registry", f"use one of: {', '.join(allowed)}")
+
+
+@rule("IMG302")
+def digest_required(review: Review) -> Iterator[Problem]:
+    """An image that is not built and not named by digest, though the policy asks for it (`parameters.requireDigest`).
+
+    Fix: append the digest: `@sha256:…`.
+    Source: the DriverPolicy of the cluster.
+    """
+    if not review.parameters.require_digest:
+        return
+    works = [level.path for level in review.module.levels if "build" in level.value or "sign" in level.value]
+    for path, image in _images(review):
+        is_made = path[-1] == "containerImage" and (review.module.container.path in works or path[:-1] in works)
+        parsed = parse_image(image)
+        if parsed and not parsed.digest and not is_made:
+            yield Problem(path, f"{image} is not named by digest", "append @sha256:… of the image that was tested")
+
+
+@rule("SGN201")
+def signing_required(review: Review) -> Iterator[Problem]:
+    """A Module that signs nothing, for nodes or in a namespace where the policy wants it (`parameters.requireSigning`).
+
+    Fix: add `sign` with the key, the certificate and all files that are loaded.
+    Source: the DriverPolicy of the cluster.
+    """
+    parameters, module = review.parameters, review.module
+    selector = module.spec.map("selector").value
+    by_node = any(selector.items() >= wanted.items() for wanted in parameters.signing_selectors)
+    if module.loader is None or not (by_node or module.metadata.text("namespace") in parameters.signing_namespaces):
+        return
+    if module.container.optional("sign"):
+        return
+    for mapping in module.mappings:
+        if not mapping.part.optional("sign"):
+            yield mapping.part.problem("sign", "missing: the policy asks for signed modules here", "add sign")
+
+
+@rule("PLG201")
+def host_path_forbidden(review: Review) -> Iterator[Problem]:
+    """A volume mounts a folder of the node that the policy forbids (`parameters.forbiddenHostPaths`).
+
+    Fix: mount another folder, or have this one allowed.
+    Source: the DriverPolicy of the cluster.
+    """
+    forbidden = [posixpath.normpath(path) for path in review.parameters.forbidden_host_paths]
+    for volume in review.module.volumes if forbidden else ():
+        mount = volume.optional("hostPath")
+        path = posixpath.normpath(re.sub("^/+", "/", mount.text("path"))) if mount else ""
+        if mount and any(path == item or path.startswith(f"{item.rstrip('/')}/") for item in forbidden):
+            yield mount.problem("path", f"{mount.text('path')} is forbidden by the policy", "mount another folder")
+
+
+def _images(review: Review) -> Iterator[tuple[FieldPath, str]]:
+    yield from review.module.images
+    yield from review.module.unsigned_images
+    yield from review.module.pod_images
