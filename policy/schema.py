@@ -113,7 +113,7 @@ class Schema:
             message, _, fix = str(schema["errorMessage"]).partition("; ")
             yield Violation("SCH104", path, _with_value(value, path, message), fix)
         else:
-            yield _not_allowed(kind, path, found, error.message, _value_at(value, path))
+            yield _not_allowed(kind, path, found, error.message, _value_at(value, path), raw(path))
 
     def _is_for_maps(self, schema_path: list[str | int]) -> bool:
         """Whether what failed is a combination of schemas of a map: the schema that holds it says so."""
@@ -169,7 +169,9 @@ def _wrong_type(path: FieldPath, types: list[str], value: object, raw: str) -> V
     return Violation("SCH102", path, f"is {_describe(value)}, and must be {expected}", f"make it {expected}")
 
 
-def _not_allowed(kind: str, path: FieldPath, found: dict[str, object], message: str, value: object) -> Violation:
+def _not_allowed(
+    kind: str, path: FieldPath, found: dict[str, object], message: str, value: object, raw: str
+) -> Violation:
     if kind == "enum":
         options = [str(option) for option in cast(list[object], found["options"])]
         close = difflib.get_close_matches(str(value), options, n=1)
@@ -179,6 +181,12 @@ def _not_allowed(kind: str, path: FieldPath, found: dict[str, object], message: 
         return Violation(
             "SCH104", path, f"{_short(value)} is not {found['expected_value']}", f"write {found['expected_value']}"
         )
+    if kind == "anyOf" and isinstance(value, int | float):
+        return Violation(
+            "SCH102", path, f"{json.dumps(value)} is a number to YAML", f'put it in quotes: "{raw or value}"'
+        )
+    if kind == "uniqueItems":
+        return Violation("SCH104", path, "an entry stands twice", "remove one of the two")
     if kind == "minItems":
         return Violation("SCH104", path, "the list is too short", f"give at least {found['limit']}, or remove the key")
     if kind == "minProperties":

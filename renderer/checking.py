@@ -27,6 +27,7 @@ from renderer.objects import STDIN, Source, files_below, parse_objects, read_obj
 from renderer.policies import Choice, Policies, exemption_findings
 from renderer.removal import removal_finding
 from renderer.render import Compiled, compile_fleet
+from renderer.start import remove_on_interrupt
 from renderer.wording import counted, listed
 
 _OUTPUT = "rendered"
@@ -117,6 +118,7 @@ class Checker:
         if revision is None or not revision.changed(str(root)):
             return {}
         with tempfile.TemporaryDirectory(prefix="kmodgate-") as folder:
+            remove_on_interrupt(folder)
             if not revision.extract(root, Path(folder)) or not (Path(folder) / MARKER).is_file():
                 return {}
             fleet = load_fleet(Path(folder), Path(folder) / _OUTPUT, [])

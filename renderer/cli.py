@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import gc
 import importlib
 import sys
@@ -28,6 +29,17 @@ VERBS = {
 }
 
 
+_MAY_NOT = "give yourself the right to read and write there, or work on a copy"
+_FIXES = {
+    errno.ENOSPC: "free some space; the same command then finishes what was begun",
+    errno.EDQUOT: "free some space; the same command then finishes what was begun",
+    errno.EACCES: _MAY_NOT,
+    errno.EPERM: _MAY_NOT,
+    errno.EROFS: _MAY_NOT,
+}
+"""What to do about an error of the system, by its number."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
     gc.disable()  # specs and manifests hold no cycles, and one run is short: collecting would take a fifth of it
@@ -39,9 +51,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.finish()
     except Exception as error:
         code = _explain(error, console)
-    except KeyboardInterrupt:
-        console.say("kmodgate: interrupted; the same command finishes what was begun")
-        code = ExitCode.INTERRUPTED
     return int(code)
 
 
@@ -55,7 +64,7 @@ def _explain(error: Exception, console: Console) -> ExitCode:
         return _complain(console, error.message, error.fix, error.exit_code)
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
-        fix = "free or unlock the place; the same command then finishes what was begun"
+        fix = _FIXES.get(error.errno or 0, "look at the place that is named")
         return _complain(console, f"{place}{error.strerror or error}", fix, ExitCode.FAILURE)
     console.say("".join(traceback.format_exception(error)).rstrip())
     return _complain(console, "this is a bug of kmodgate", "report it with the lines above", ExitCode.FAILURE)

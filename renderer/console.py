@@ -7,6 +7,7 @@ import io
 import os
 import sys
 import time
+from contextlib import suppress
 from typing import Literal, TextIO
 
 ColorChoice = Literal["auto", "always", "never"]
@@ -55,7 +56,7 @@ class Console:
     def say(self, text: str) -> None:
         """A line for a person."""
         self.clear_progress()
-        if sys.stderr is not None:
+        with suppress(OSError, AttributeError):  # nobody is left to be told, and the run goes on
             sys.stderr.write(text + "\n")
 
     def paint(self, text: str, *styles: str, stream: TextIO | None = None) -> str:

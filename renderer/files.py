@@ -81,8 +81,12 @@ class FleetFiles:
         yield from self._walk("", os.path.realpath(output), findings)
 
     def _walk(self, folder: str, output: str, findings: list[Finding]) -> Iterator[str]:
-        with os.scandir(self.root / folder) as entries:
-            names = sorted(entries, key=lambda entry: entry.name)
+        try:
+            with os.scandir(self.root / folder) as entries:
+                names = sorted(entries, key=lambda entry: entry.name)
+        except PermissionError:
+            findings.append(Finding("SCH001", "may not be read", "give yourself permission to read it", file=folder))
+            return
         for entry in names:
             name = f"{folder}/{entry.name}" if folder else entry.name
             if entry.name.startswith("."):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from policy.findings import FieldPath, Finding
+from policy.findings import FieldPath, Finding, format_path
 from renderer.load import Fleet, finding_at, spec_schema
 from renderer.manifest import Origin
 from renderer.overrides import ambiguous, merge, trace
@@ -84,10 +84,15 @@ def _driver_targets(
 
 
 def _sound_variant(driver: KernelDriver, applied: tuple[int, ...], findings: list[Finding]) -> Variant | None:
-    """The merged spec, or None if it is not one: compiling it would only repeat what is wrong."""
+    """The merged spec. If it is none, the driver's own, whose mistakes are worth being told along.
+
+    None if that is no spec either: compiling it would only repeat what is wrong.
+    """
     variant = _variant(driver, applied)
     problems = list(_variant_findings(variant))
     findings += problems
+    if problems and applied:
+        return _sound_variant(driver, (), findings)
     return None if problems else variant
 
 
@@ -126,4 +131,11 @@ def _variant_findings(variant: Variant) -> Iterator[Finding]:
 
 
 def _at(variant: Variant, path: FieldPath, rule: str, message: str, fix: str) -> Finding:
-    return finding_at(variant.driver.document, variant.place(path)[0], rule, message, fix)
+    """A finding in the merged spec. The driver alone is a spec, so an override has caused it."""
+    place, is_override = variant.place(path)
+    if variant.applied and not is_override:
+        overrides = variant.driver.overrides
+        touching = [index for index in variant.applied if path[:1] and path[0] in overrides[index].patch]
+        place = ("spec", "overrides", (touching or variant.applied)[-1], "patch", *(path[:1] if touching else ()))
+        message = f"{format_path(path)}: {message}"
+    return finding_at(variant.driver.document, place, rule, message, fix)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 from renderer.files import Unreadable
 from renderer.specs import KernelVersion, NodeGroup, Taint
@@ -19,7 +20,11 @@ def read_nodes(data: bytes) -> tuple[NodeGroup, ...]:
     items = document.get("items", [document]) if isinstance(document, dict) else None
     if not isinstance(items, list):
         raise Unreadable("is not a list of nodes", "write it with kubectl get nodes -o json")
-    return tuple(_node(item, index) for index, item in enumerate(items))
+    nodes = tuple(_node(item, index) for index, item in enumerate(items))
+    for name, count in Counter(node.name for node in nodes).items():
+        if count > 1:
+            raise Unreadable(f"holds the node {name} twice", "write it with kubectl get nodes -o json")
+    return nodes
 
 
 def _node(item: object, index: int) -> NodeGroup:

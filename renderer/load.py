@@ -41,9 +41,13 @@ API_VERSION = "kmodgate.io/v1alpha1"
 _NODES = {"sno": 1, "compact": 3}
 _BOTH_ROLES = {"node-role.kubernetes.io/control-plane": "", "node-role.kubernetes.io/worker": ""}
 
+_RESERVED_LABELS = ("app.kubernetes.io/managed-by", "app.kubernetes.io/name", "app.kubernetes.io/instance")
+"""Set on every Module, or read by Argo CD to track what it owns."""
+
 _MAX_VIOLATIONS = 100  # of one document: whoever sees so many has one mistake, not a hundred
 
-_MENTION = re.compile(r"kmodgate\.io|KernelDriver|DriverPolicy")
+_MENTION = re.compile(r"""kmod-?gates?\b|KernelDriver|DriverPolicy|kind["']?\s*:\s*["']?Cluster\b""")
+_GROUP = API_VERSION.partition("/")[0]
 _SPEC = re.compile(
     r"""apiVersion["']?\s*:\s*(?:[&!]\S+\s+|[>|][-+0-9]*\s+)*["']?kmodgate\.io|kind["']?\s*:\s*["']?(?:KernelDriver|DriverPolicy)\b"""
 )
@@ -149,8 +153,14 @@ def _documents(files: FleetFiles, name: str, findings: list[Finding]) -> Iterato
 
 
 def _is_ours(value: Json) -> bool:
-    """Whether a document is a spec."""
-    return isinstance(value, dict) and str(value.get("apiVersion")).startswith("kmodgate.io/")
+    """Whether a document is a spec, or was meant as one: a slip in its first lines must not make it vanish."""
+    if not isinstance(value, dict):
+        return False
+    version, kind = value.get("apiVersion"), value.get("kind")
+    if kind in ("KernelDriver", "DriverPolicy") or (kind == "Cluster" and version is None):
+        return True
+    group = str(version).partition("/")[0]
+    return group == _GROUP or (kind in _READERS and bool(difflib.get_close_matches(group, [_GROUP], cutoff=0.8)))
 
 
 def _not_a_spec(text: str, name: str, findings: list[Finding]) -> Iterator[Document]:
@@ -163,7 +173,7 @@ def _not_a_spec(text: str, name: str, findings: list[Finding]) -> Iterator[Docum
                 )
             )
     elif empty:
-        findings.append(Finding("SCH006", "the file is empty", "write a spec into it, or delete it", file=name))
+        findings.append(Finding("SCH006", "the file is empty", "write something into it, or delete it", file=name))
     yield from ()
 
 
@@ -174,7 +184,7 @@ def _add(fleet: Fleet, document: Document, findings: list[Finding]) -> None:
             finding_at(document, (), "SCH102", "the document is not a map", "start it with apiVersion and kind")
         )
         return
-    if value.get("apiVersion") is not None and not _is_ours(value):
+    if not _is_ours(value) and (value.get("apiVersion") is not None or value.get("kind") not in _READERS):
         return  # another object in the same file; kubectl's, not ours
     kind = value.get("kind")
     if kind not in _READERS:
@@ -189,9 +199,10 @@ def _add(fleet: Fleet, document: Document, findings: list[Finding]) -> None:
             )
         )
         return
-    problems = check(document, str(kind))
+    disputed = {(item.line, item.column) for item in findings if item.file == document.file and item.rule == "SCH005"}
+    problems = [item for item in check(document, str(kind)) if (item.line, item.column) not in disputed]
     findings += problems
-    if not problems:
+    if not problems and not disputed:
         _READERS[str(kind)](fleet, document, findings)
 
 
@@ -278,6 +289,13 @@ def _read_driver(fleet: Fleet, document: Document, findings: list[Finding]) -> N
     value: Any = document.value
     spec = dict(value["spec"])
     overrides = spec.pop("overrides", [])
+    for key in value["metadata"].get("labels", {}):
+        if key in _RESERVED_LABELS or key.startswith("argocd.argoproj.io/"):
+            path: FieldPath = ("metadata", "labels", key)
+            message = "would be the Module's, where it belongs to others"
+            findings.append(
+                finding_at(document, path, "SCH104", message, "remove it, or choose another key", at_key=True)
+            )
     for index, item in enumerate(overrides):
         for problem in spec_schema("KernelDriver").unknown_nulls(item["patch"], ("spec",)):
             path = ("spec", "overrides", index, "patch", *problem.path)

@@ -24,8 +24,10 @@ def _merge_map(base: JsonMap, patch: JsonMap, path: FieldPath) -> JsonMap:
     for key, value in patch.items():
         if value is None:
             result.pop(key, None)
-        else:
-            result[key] = _merge(base.get(key), value, (*path, key))
+            continue
+        result[key] = merged = _merge(base.get(key), value, (*path, key))
+        if merged == {} and base.get(key):  # what null has emptied goes, too: to KMM an empty map is not an absent one
+            del result[key]
     return result
 
 
@@ -93,6 +95,8 @@ def _trace_patch(path: FieldPath, base: Json, patch: Json) -> tuple[FieldPath | 
     for index, step in enumerate(path):
         if isinstance(patch, dict) and isinstance(step, str):
             if step not in patch:
+                if index and not isinstance(base, dict):  # the patch made the map in which it is missing
+                    return (*ours, *path[index:]), path
                 return None, (*before, *path[index:])
             base = base.get(step) if isinstance(base, dict) else None
             patch, ours, before = patch[step], (*ours, step), (*before, step)

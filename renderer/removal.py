@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from policy.documents import parse
-from policy.findings import Finding
+from policy.findings import FieldPath, Finding
 from renderer.fleet import Target
 from renderer.load import Fleet, finding_at
 from renderer.ownership import Entry
@@ -65,7 +65,9 @@ def removal_finding(namespace: str, name: str, fleet: Fleet, message: str, file:
     )
     for driver in fleet.drivers:
         if driver.name == name:
-            return finding_at(driver.document, ("spec", "clusters"), "GIT001", message, fix)
+            moved = driver.spec["namespace"]["name"] != namespace  # type: ignore[index,call-overload]
+            path: FieldPath = ("spec", "namespace", "name") if moved else ("spec", "clusters")
+            return finding_at(driver.document, path, "GIT001", message, fix)
     return Finding("GIT001", message, fix, f"Module {namespace}/{name}", "metadata.name", file=file)
 
 

@@ -6,10 +6,12 @@ import os
 from pathlib import Path
 
 import schemas
-from policy.names import is_dns1123_subdomain
+from policy.names import is_dns1123_subdomain, is_label_value
 from renderer.emit import scalar
 from renderer.errors import Unusable
 
+_NAMESPACE = "kernel-drivers"
+_MAX_COMBINED = 40  # of the names of Module and namespace; KMM's main branch allows one more
 _SCHEMAS = ".schemas"  # below the fleet's root; a dot folder, so that no spec is looked for in it
 
 
@@ -45,6 +47,11 @@ spec:
 def driver_spec(name: str, version: str) -> str:
     """A driver that is built in the cluster, for every cluster of tier edge."""
     _check(name)
+    if len(name) + len(_NAMESPACE) > _MAX_COMBINED:
+        limit = _MAX_COMBINED - len(_NAMESPACE)
+        raise Unusable(
+            f"{name!r} is too long: KMM takes {limit} characters beside {_NAMESPACE}", "choose a shorter name"
+        )
     ordered = (
         f"  version: {scalar(version)}\n"
         if version
@@ -64,7 +71,7 @@ spec:
     matchLabels:
       tier: edge
   namespace:
-    name: kernel-drivers
+    name: {_NAMESPACE}
   selector:             # which nodes; all labels must match
     node-role.kubernetes.io/worker: ""
   modprobe:
@@ -98,6 +105,11 @@ ARG KERNEL_FULL_VERSION
 COPY --from=build /src/{name}.ko /opt/lib/modules/${{KERNEL_FULL_VERSION}}/
 RUN depmod -b /opt ${{KERNEL_FULL_VERSION}}
 """
+
+
+def is_version(text: str) -> bool:
+    """Whether a driver can have this version: a label value with a digit in it, so that no yes or no slips in."""
+    return is_label_value(text) and any(char.isdigit() for char in text)
 
 
 def write_new(root: Path, files: dict[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ from policy.names import is_label_value, is_qualified_name
 from renderer.files import FleetFiles, Unreadable, resolve
 from renderer.fleet import Variant
 from renderer.load import API_VERSION, finding_at
-from renderer.specs import JsonMap
+from renderer.specs import CLUSTER_SCOPED, JsonMap
 
 _API_VERSION = re.compile(r"(?:[a-z0-9.-]+/)?v[a-z0-9]+")
 _KIND = re.compile(r"[A-Z][A-Za-z0-9]*")
 _NAME = re.compile(r"[!-$&-.0-~]+")  # what RBAC allows, the widest of all kinds: printable ASCII but / and %
+_LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
+_SUBDOMAIN = re.compile(rf"(?=.{{1,253}}$){_LABEL.pattern}(?:\.{_LABEL.pattern})*")
 _STRING_MAPS = {"ConfigMap": ("data", "binaryData"), "Secret": ("data", "stringData")}
 
 MAX_DOCKERFILE = 1 << 20  # all the data that a ConfigMap may hold
@@ -35,15 +38,20 @@ def read_sources(files: FleetFiles, variant: Variant, findings: list[Finding]) -
     dockerfiles: dict[str, str] = {}
     for path, reference in _dockerfiles(variant.spec):
         text = _read(files, variant, path, reference, MAX_DOCKERFILE, findings)
+        dockerfiles[reference] = text or ""  # what is wrong beside it is worth being told, too
         if text is not None:
-            dockerfiles[reference] = text
             if not text.strip():
                 findings.append(_at(variant, path, f"{reference} is empty", "write the Dockerfile, or name another"))
             if "\0" in text:
                 findings.append(_at(variant, path, f"{reference} holds a NUL character", "name a text file"))
     attached: list[Document] = []
     attach = variant.spec.get("attach")
+    seen: set[str] = set()
     for index, item in enumerate(attach if isinstance(attach, list) else []):
+        if (name := os.path.normpath(str(item))) in seen:
+            findings.append(_at(variant, ("attach", index), f"{item} is attached twice", "remove one of the two"))
+            continue
+        seen.add(name)
         attached += _attached(files, variant, ("attach", index), str(item), findings)
     return Sources(dockerfiles, tuple(attached))
 
@@ -77,7 +85,9 @@ def _attached(
         return
     documents, problems = parse(text, resolve(variant.driver.document.file, reference))
     findings += problems
-    if not documents and not problems:
+    if problems:
+        return
+    if not documents:
         findings.append(_at(variant, path, f"{reference} holds no object", "write one into it, or remove it here"))
     for document in documents:
         wrong = list(_not_an_object(document))
@@ -98,10 +108,13 @@ def _not_an_object(document: Document) -> Iterator[Finding]:
     for path, text, form in (
         (("apiVersion",), value.get("apiVersion"), _API_VERSION),
         (("kind",), value.get("kind"), _KIND),
-        (("metadata", "name"), metadata.get("name"), _NAME),
-        (("metadata", "namespace"), metadata.get("namespace", "default"), _NAME),
+        (("metadata", "name"), metadata.get("name"), _name_of(str(value.get("kind")))),
+        (("metadata", "namespace"), metadata.get("namespace", "default"), _LABEL),
     ):
         yield from _not_a_word(document, path, text, form)
+    if str(value.get("kind")) in CLUSTER_SCOPED and "namespace" in metadata:
+        message = f"a {value['kind']} has no namespace"
+        yield finding_at(document, ("metadata", "namespace"), "SCH104", message, "remove it")
     group, kind = str(value.get("apiVersion")).split("/")[0], value.get("kind")
     if group == API_VERSION.split("/")[0]:
         message, fix = "a spec cannot be attached to a spec", "remove it from attach"
@@ -110,6 +123,12 @@ def _not_an_object(document: Document) -> Iterator[Finding]:
         message = "a Module that no check has seen and no rule protects from removal"
         yield finding_at(document, ("kind",), "SCH104", message, "write a KernelDriver instead")
     yield from _not_strings(document, value, metadata)
+
+
+def _name_of(kind: str) -> re.Pattern[str]:
+    if kind in ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"):
+        return _NAME
+    return _LABEL if kind in ("Namespace", "Service") else _SUBDOMAIN
 
 
 def _not_a_word(document: Document, path: FieldPath, text: Json, form: re.Pattern[str]) -> Iterator[Finding]:

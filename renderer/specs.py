@@ -15,6 +15,20 @@ Flavour = Literal["upstream", "redhat"]
 
 JsonMap = dict[str, Json]
 
+CLUSTER_SCOPED = {
+    "APIService", "CSIDriver", "CSINode", "CertificateSigningRequest", "ClusterExternalSecret", "ClusterIssuer",
+    "ClusterOperator", "ClusterPolicy", "ClusterRole", "ClusterRoleBinding", "ClusterSecretStore", "ClusterVersion",
+    "ComponentStatus", "ConsolePlugin", "ContainerRuntimeConfig", "CustomResourceDefinition", "DeviceClass",
+    "DeviceTaintRule", "FlowSchema", "ImageContentSourcePolicy", "ImageDigestMirrorSet", "ImageTagMirrorSet",
+    "IngressClass", "KubeletConfig", "MachineConfig", "MachineConfigPool", "ManagedClusterModule",
+    "MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding", "MutatingWebhookConfiguration", "Namespace", "Node",
+    "NodeFeatureRule", "PerformanceProfile", "PersistentVolume", "PreflightValidation", "PreflightValidationOCP",
+    "PriorityClass", "PriorityLevelConfiguration", "Project", "ResourceSlice", "RuntimeClass",
+    "SecurityContextConstraints", "StorageClass", "StorageVersionMigration", "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration", "VolumeAttachment", "VolumeAttributesClass",
+}  # fmt: skip
+"""Kinds without a namespace that a driver may bring along; any other kind is taken to live in one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Requirement:

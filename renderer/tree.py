@@ -116,7 +116,8 @@ def _rendered_clusters(output: str) -> Iterator[str]:
 
 def not_a_folder(output: str) -> Unusable:
     """The error of an output that is a file."""
-    return Unusable(f"{output} is a file, and must be a folder", "give another --output, or move the file")
+    what = "a link to nothing" if os.path.islink(output) and not os.path.exists(output) else "a file"
+    return Unusable(f"{output} is {what}, and must be a folder", f"give another --output, or move {what} away")
 
 
 def _compare_cluster(
@@ -127,6 +128,8 @@ def _compare_cluster(
     if journal is not None:
         entries = {**entries, **journal.owned.get(cluster, {})}
     present = set(_walk(folder, "", obstacles))
+    if os.path.isdir(os.path.join(folder, INDEX)):
+        obstacles.append(_obstacle(os.path.join(folder, INDEX), "is a folder, and must be a file", "move it away"))
     owned = {path: ownership.entry(path, file.digest, file.identity) for path, file in wanted.items()}
     files = [
         change

@@ -42,7 +42,7 @@ def kmodgate() -> Kmodgate:
 
     def run(*arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "renderer.cli", *map(str, arguments)],
+            [sys.executable, "-m", "renderer.start", *map(str, arguments)],
             cwd=cwd,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             capture_output=True,

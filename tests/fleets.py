@@ -105,7 +105,7 @@ def run(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> subpro
         key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR", "GITHUB_ACTIONS")
     }
     return subprocess.run(
-        [sys.executable, "-m", "renderer.cli", *arguments],
+        [sys.executable, "-m", "renderer.start", *arguments],
         cwd=cwd,
         env={**clean, "PYTHONPATH": str(REPOSITORY), **(env or {})},
         capture_output=True,

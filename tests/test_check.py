@@ -38,7 +38,7 @@ def break_driver(fleet: FleetFolder, name: str) -> None:
 
 def check(folder: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "renderer.cli", "check", *arguments],
+        [sys.executable, "-m", "renderer.start", "check", *arguments],
         cwd=folder, env={"PYTHONPATH": str(REPOSITORY), "PATH": ""}, input=stdin, capture_output=True, text=True, check=False,
     )  # fmt: skip
 

@@ -105,7 +105,7 @@ def test_a_fleet_without_specs_says_what_to_add(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_a_failure_of_the_environment(fleet: FleetFolder) -> None:
     result = subprocess.run(
-        [sys.executable, "-m", "renderer.cli", "schema", "KernelDriver"],
+        [sys.executable, "-m", "renderer.start", "schema", "KernelDriver"],
         stdout=open("/dev/full", "w"),  # noqa: SIM115
         stderr=subprocess.PIPE,
         text=True,
@@ -118,7 +118,7 @@ def test_a_full_disk_is_a_failure_of_the_environment(fleet: FleetFolder) -> None
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(fleet: FleetFolder) -> None:
-    command = f"{sys.executable} -m renderer.cli schema KernelDriver | head -n 1; echo ${{PIPESTATUS[0]}}"
+    command = f"{sys.executable} -m renderer.start schema KernelDriver | head -n 1; echo ${{PIPESTATUS[0]}}"
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment, check=False)
     assert result.stdout == "{\n0\n"
@@ -126,7 +126,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(fleet: FleetFolder) -> None:
 
 
 def test_drift_is_drift_even_if_its_reader_has_seen_enough(fleet: FleetFolder) -> None:
-    command = f"{sys.executable} -m renderer.cli render --check | head -n 1 > /dev/null; echo ${{PIPESTATUS[0]}}"
+    command = f"{sys.executable} -m renderer.start render --check | head -n 1 > /dev/null; echo ${{PIPESTATUS[0]}}"
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     for name in range(60):
         fleet.driver(f"driver-{name}")
@@ -137,7 +137,7 @@ def test_drift_is_drift_even_if_its_reader_has_seen_enough(fleet: FleetFolder) -
 
 
 def test_an_interrupt_ends_with_130(fleet: FleetFolder, tmp_path: Path) -> None:
-    script = "import os, signal, renderer.cli, renderer.commands.render as r\nr.load_fleet = lambda *a: os.kill(os.getpid(), signal.SIGINT)\nraise SystemExit(renderer.cli.main(['render']))"
+    script = "import os, signal, renderer.start, renderer.commands.render as r\nr.load_fleet = lambda *a: os.kill(os.getpid(), signal.SIGINT)\nimport sys; sys.argv = ['kmodgate', 'render']; raise SystemExit(renderer.start.main())"
     result = subprocess.run(
         [sys.executable, "-c", script],
         cwd=fleet.root,
@@ -148,7 +148,7 @@ def test_an_interrupt_ends_with_130(fleet: FleetFolder, tmp_path: Path) -> None:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert result.returncode == 130
-    assert result.stderr == "kmodgate: interrupted; the same command finishes what was begun\n"
+    assert result.stderr == "\nkmodgate: interrupted; the same command finishes what was begun\n"
 
 
 def test_a_pipe_in_place_of_a_file_does_not_hang(fleet: FleetFolder) -> None:
@@ -185,7 +185,7 @@ def test_a_terminal_gets_colours(fleet: FleetFolder, environment: dict[str, str]
     clean = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR")}
     controller, terminal = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "renderer.cli", "render"],
+        [sys.executable, "-m", "renderer.start", "render"],
         cwd=fleet.root,
         stderr=terminal,
         env={**clean, "PYTHONPATH": str(REPOSITORY), **environment},
@@ -201,6 +201,36 @@ def test_control_characters_of_a_spec_do_not_reach_the_terminal(fleet: FleetFold
     assert "\x1b" not in fleet.run("render").stderr
 
 
+def test_a_reader_of_both_streams_that_leaves_changes_no_exit_code(fleet: FleetFolder) -> None:
+    for command in ("render", "render --dry-run"):
+        fleet.driver("nic", f"version: '{len(command)}'")
+        script = f'"{sys.executable}" -m renderer.start {command} 2>&1 | true; echo ${{PIPESTATUS[0]}}'
+        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+        result = subprocess.run(
+            ["bash", "-c", script], cwd=fleet.root, env=environment, capture_output=True, text=True, check=False
+        )
+        assert (result.stdout, result.stderr) == ("0\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["init", "fleet", "sub/x"], "lies inside the fleet"),
+        (["init", "fleet", ""], "is empty"),
+        (["init", "fleet", "kmodgate.yaml"], "is a file"),
+        (["init", "driver", "a" * 50], "is too long"),
+        (["init", "driver", "gpu", "--driver-version", "a b"], "not a version"),
+        (["init", "driver", "gpu", "--driver-version", "y"], "not a version"),
+    ],
+)
+def test_init_writes_nothing_that_render_would_refuse(fleet: FleetFolder, arguments: list[str], words: str) -> None:
+    before = sorted(fleet.root.rglob("*"))
+    result = fleet.run(*arguments)
+    assert result.returncode == 2
+    assert words in result.stderr
+    assert sorted(fleet.root.rglob("*")) == before
+
+
 def test_a_colour_choice_before_the_verb_holds_too(fleet: FleetFolder) -> None:
     fleet.driver("nic", "version: 2.10")
     assert "\x1b[" in fleet.run("--color", "always", "render").stderr
@@ -213,7 +243,7 @@ def test_a_colour_choice_before_the_verb_holds_too(fleet: FleetFolder) -> None:
 def test_a_closed_stream_is_no_bug(fleet: FleetFolder, command: str, code: int) -> None:
     fleet.render()
     result = subprocess.run(
-        ["bash", "-c", f'"{sys.executable}" -m renderer.cli {command}'],
+        ["bash", "-c", f'"{sys.executable}" -m renderer.start {command}'],
         cwd=fleet.root,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
@@ -273,7 +303,7 @@ def test_names_that_yaml_could_misread_are_written_safely(fleet: FleetFolder, na
 def test_init_asks_for_a_version_on_a_terminal(fleet: FleetFolder) -> None:
     controller, terminal = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "renderer.cli", "init", "driver", "gpu"],
+        [sys.executable, "-m", "renderer.start", "init", "driver", "gpu"],
         cwd=fleet.root,
         stdin=terminal,
         stderr=terminal,

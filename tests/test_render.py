@@ -11,6 +11,7 @@ import pytest
 
 from policy.findings import Finding
 from renderer import inventory
+from renderer.files import Unreadable
 from renderer.load import load_fleet
 from renderer.specs import KernelVersion, NodeGroup, Taint
 from tests.fleets import FleetFolder
@@ -383,6 +384,14 @@ def test_an_absent_driver_is_not_rendered(fleet: FleetFolder) -> None:
         ("attach: [./label.yaml]", "SCH107", "b c= is not a valid label"),
         ("attach: [./data.yaml]", "SCH102", "data.a: is not a string"),
         ("attach: [./name.yaml]", "SCH104", "'A_b é' is not a valid name"),
+        ("attach: [./upper.yaml]", "SCH104", "'X_Y' is not a valid name"),
+        ("attach: [./space.yaml]", "SCH104", "a Namespace has no namespace"),
+        ("attach: [./data.yaml, data.yaml]", "REF003", "is attached twice"),
+        ("attach: [./data.yaml, ./data.yaml]", "SCH104", "an entry stands twice"),
+        ("devicePlugin: {container: {image: a, resources: {requests: {memory: 0.5}}}}", "SCH102", "0.5 is a number to YAML"),
+        ("overrides: [{clusters: {matchLabels: {}}, patch: {sign: {keySecret: k}}}]", "SCH103", "patch.sign.certSecret: missing"),
+        ("overrides: [{clusters: {matchLabels: {}}, patch: {devicePlugin: {container: {env: []}}}}]", "SCH103", "patch.devicePlugin.container.image"),
+        ("overrides: [{clusters: {matchLabels: {}}, patch: {kernelMappings: null}}]", "SCH103", "overrides[0].patch: modprobe: means nothing without kernelMappings"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_reported_with_its_place(fleet: FleetFolder, more: str, rule: str, words: str) -> None:
@@ -393,6 +402,8 @@ def test_a_mistake_is_reported_with_its_place(fleet: FleetFolder, more: str, rul
     fleet.write("drivers/module.yaml", "apiVersion: kmm.sigs.x-k8s.io/v1beta1\nkind: Module\nmetadata: {name: a}\n")
     fleet.write("drivers/label.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: a, labels: {a: 1, b c: ''}}\n")
     fleet.write("drivers/data.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: 1}\n")
+    fleet.write("drivers/upper.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: X_Y}\n")
+    fleet.write("drivers/space.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: a, namespace: b}\n")
     fleet.write("drivers/name.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: A_b é}\n")
     fleet.driver("nic", more)
     line = next(line for line in errors(fleet) if f"error[{rule}]" in line and words in line)
@@ -407,6 +418,10 @@ def test_a_mistake_is_reported_with_its_place(fleet: FleetFolder, more: str, rul
         ("apiVersion: kmodgate.io/v1alpha1\nkind: Clutser\n", "SCH104", "not a kind of spec"),
         ("apiVersion: kmodgate.io/v2\nkind: Cluster\nmetadata: {name: a}\nspec: {platform: kubernetes}\n", "SCH104", "kmodgate.io/v2"),
         ("kind: KernelDriver\nmetadata: {name: a}\n", "SCH103", "apiVersion"),
+        ("kind: Cluster\nmetadata: {name: a}\n", "SCH103", "apiVersion"),
+        ("apiVersion: kmodgate.io\nkind: Cluster\nmetadata: {name: a}\n", "SCH104", "is not kmodgate.io/v1alpha1"),
+        ("apiVersion: kmodgates.io/v1alpha1\nkind: Cluster\nmetadata: {name: a}\n", "SCH104", "is not kmodgate.io/v1alpha1"),
+        ("apiVersion: example.com/v1\nkind: KernelDriver\nmetadata: {name: a}\n", "SCH104", "is not kmodgate.io/v1alpha1"),
         ("", "SCH006", "empty"),
         ("# apiVersion: kmodgate.io/v1alpha1\n", "SCH006", "no document"),
         ("apiVersion: kmodgate.io/v1alpha1\n\tkind: Cluster\n", "SCH002", "tab"),
@@ -456,6 +471,54 @@ def test_bytes_that_are_not_utf_8_folders_and_links_are_reported(fleet: FleetFol
         "\\udcff.yaml",
     ):
         assert f"clusters/{name}: error[SCH001]" in found
+
+
+def test_the_errors_of_one_spec_are_reported_in_one_run(fleet: FleetFolder) -> None:
+    fleet.driver(
+        "nic",
+        "build: {dockerfile: ./no}\nattach: [./nope.yaml]\nregistryTLS: {insecure: false}\noverrides:\n"
+        "- {clusters: {matchLabels: {site: none}}, patch: {version: a}}\n"
+        "- {clusters: {matchLabels: {tier: edge}}, patch: {modprobe: {arg: 1}}}",
+    )
+    path = fleet.root / "drivers/nic.yaml"
+    path.write_text(path.read_text().replace(r"^5\.14\..+$", "^(5").replace(":1.0-${KERNEL_FULL_VERSION}", ""))
+    rules = {line.split("error[")[1][:6] for line in errors(fleet)}
+    assert rules == {"REF002", "REF003", "SCH101", "KMM203", "KMM205", "MAP205"}
+
+
+def test_an_ambiguous_value_is_one_error_with_one_fix(fleet: FleetFolder) -> None:
+    fleet.driver("nic", "contentTag: yes")
+    assert [line.split(": error")[1][:9] for line in errors(fleet)] == ["[SCH005] "]
+
+
+def test_an_unknown_version_of_kmm_is_the_only_error(fleet: FleetFolder) -> None:
+    fleet.cluster("paris", kmm="2.7")
+    fleet.driver("nic")
+    assert ["SCH104" in line for line in errors(fleet)] == [True]
+
+
+def test_what_null_empties_is_not_rendered(fleet: FleetFolder) -> None:
+    more = "registryTLS: {insecure: true}\noverrides: [{clusters: {matchLabels: {}}, patch: {registryTLS: {insecure: null}}}]"
+    assert "registryTLS" not in container(fleet, more)
+
+
+def test_the_default_account_is_named_and_nothing_is_rendered_for_it(fleet: FleetFolder) -> None:
+    fleet.cluster("paris", platform="openshift")
+    assert module(fleet, "serviceAccountName: default")["spec"]["moduleLoader"]["serviceAccountName"] == "default"
+    assert not [path for path in fleet.files() if "serviceaccount" in path or "rolebinding" in path]
+
+
+@pytest.mark.parametrize("key", ["argocd.argoproj.io/instance", "app.kubernetes.io/managed-by"])
+def test_labels_that_belong_to_others_are_refused(fleet: FleetFolder, key: str) -> None:
+    fleet.driver("nic")
+    path = fleet.root / "drivers/nic.yaml"
+    path.write_text(path.read_text().replace("{name: nic}", f"{{name: nic, labels: {{{key}: a}}}}", 1))
+    assert f"metadata.labels[{key}]" in errors(fleet)[0]
+
+
+def test_an_inventory_with_a_node_twice_is_refused(fleet: FleetFolder) -> None:
+    with pytest.raises(Unreadable, match="holds the node n twice"):
+        inventory.read_nodes(b'{"items": [%s, %s]}' % ((b'{"kind": "Node", "metadata": {"name": "n"}}',) * 2))
 
 
 def test_the_errors_of_all_files_are_reported_in_one_run(fleet: FleetFolder) -> None:

@@ -146,6 +146,6 @@ def test_unusable_questions_say_what_is_wrong(tmp_path: Path, arguments: list[st
 
 
 def _resolve(arguments: list[str], text: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "renderer.cli", "resolve", *arguments]
+    command = [sys.executable, "-m", "renderer.start", "resolve", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     return subprocess.run(command, input=text, capture_output=True, text=True, cwd=folder, env=environment, check=False)

@@ -269,7 +269,7 @@ def test_a_pipe_in_place_of_a_file_is_replaced(fleet: FleetFolder) -> None:
         os.mkfifo(path)
         fleet.driver("nic", "removal: auto")
         result = subprocess.run(
-            [sys.executable, "-m", "renderer.cli", "render"],
+            [sys.executable, "-m", "renderer.start", "render"],
             cwd=fleet.root,
             env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
             timeout=60,
@@ -379,7 +379,7 @@ def test_two_renders_at_once_do_not_mix(fleet: FleetFolder) -> None:
     fleet.driver("nic", "removal: auto")
     descriptor = os.open(fleet.root / "rendered", os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
-    command = [sys.executable, "-m", "renderer.cli", "render"]
+    command = [sys.executable, "-m", "renderer.start", "render"]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     waiting = subprocess.Popen(command, cwd=fleet.root, env=environment, stderr=subprocess.PIPE, text=True)
     time.sleep(1)
@@ -393,7 +393,7 @@ def test_two_renders_at_once_do_not_mix(fleet: FleetFolder) -> None:
 
 def test_renders_that_race_end_in_the_right_tree(fleet: FleetFolder) -> None:
     shutil.rmtree(fleet.root / "rendered")
-    command = [sys.executable, "-m", "renderer.cli", "render"]
+    command = [sys.executable, "-m", "renderer.start", "render"]
     runs = [
         subprocess.Popen(command, cwd=fleet.root, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}) for _ in range(4)
     ]
@@ -422,7 +422,7 @@ def test_check_works_on_a_read_only_tree_and_render_says_what_is_wrong(
         if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
             parent.chmod(parent.stat().st_mode | 0o055)
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [*unprivileged, sys.executable, "-m", "renderer.cli", "render"]
+    command = [*unprivileged, sys.executable, "-m", "renderer.start", "render"]
     probe = subprocess.run([*command, "--help"], cwd="/", env=environment, capture_output=True, check=False)
     if probe.returncode != 0:
         pytest.skip("the interpreter or the checkout is not readable by other users than root")
@@ -468,7 +468,7 @@ def test_two_interruptions_with_other_specs_lose_no_ownership(tmp_path: Path) ->
 def test_a_render_that_waited_reads_the_specs_again(fleet: FleetFolder) -> None:
     descriptor = os.open(fleet.root / "rendered", os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
-    command = [sys.executable, "-m", "renderer.cli", "render"]
+    command = [sys.executable, "-m", "renderer.start", "render"]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     waiting = subprocess.Popen(command, cwd=fleet.root, env=environment, stderr=subprocess.PIPE, text=True)
     assert waiting.stderr is not None

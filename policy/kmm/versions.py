@@ -38,7 +38,7 @@ class Release:
 
     def has(self, version: str) -> bool:
         """Whether this release is the given version of its flavour, or a later one."""
-        return not self.kmm or self.known.index(self._minor) >= self.known.index(version)
+        return not self.kmm or not self.is_known or self.known.index(self._minor) >= self.known.index(version)
 
     def __str__(self) -> str:
         return f"{'Red Hat ' if self.redhat else ''}KMM {self.kmm or self.known[-1]}"
@@ -100,7 +100,6 @@ def unsupported(module: Mapping[str, object], release: Release) -> Iterator[Prob
     yield from _without_loader(module, release)
     yield from _without_module_name(module, release)
     yield from _globs(module, release)
-    yield from _dra_on_old_kubernetes(module, release)
     if release.redhat:
         for pattern in IGNORED_BY_REDHAT:
             for path, _ in _find(module, pattern):
@@ -143,16 +142,6 @@ def _globs(module: Mapping[str, object], release: Release) -> Iterator[Problem]:
         for path, value in _find(module, pattern):
             if isinstance(value, str) and _GLOB & set(value):
                 yield _too_old(path, release, _GLOBS_SINCE, "a pattern in filesToSign")
-
-
-def _dra_on_old_kubernetes(module: Mapping[str, object], release: Release) -> Iterator[Problem]:
-    if release.kubernetes and numbers(release.kubernetes) < numbers(DRA_KUBERNETES):
-        for path, _ in _find(module, "spec.dra"):
-            yield Problem(
-                path,
-                f"needs Kubernetes {DRA_KUBERNETES}, and the cluster has {release.kubernetes}",
-                f"remove it for this cluster, or upgrade to Kubernetes {DRA_KUBERNETES}",
-            )
 
 
 def numbers(version: str) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -11,10 +12,11 @@ from renderer.console import Console
 from renderer.errors import ExitCode, Unusable
 from renderer.files import MARKER
 from renderer.load import find_root
-from renderer.scaffold import cluster_spec, dockerfile, driver_spec, write_new, write_schemas
+from renderer.scaffold import cluster_spec, dockerfile, driver_spec, is_version, write_new, write_schemas
 
 _EXAMPLE_CLUSTER = "example-1"
 _EXAMPLE_DRIVER = "simple-kmod"
+_NO_VERSION = "not a version that a node can be labelled with"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -40,13 +42,20 @@ def run(args: Namespace, console: Console) -> ExitCode:
     else:
         files = {f"clusters/{args.name}.yaml": cluster_spec(args.name)}
     _write(root, files, console)
-    console.say(f"next: edit {next(iter(files))}, then run: kmodgate render")
+    console.say(f"next: edit {root / next(iter(files))}, then run: kmodgate render")
     return ExitCode.OK
 
 
 def _fleet(root: Path, args: Namespace, console: Console) -> ExitCode:
+    if not str(args.name).strip():
+        raise Unusable("the name of the fleet is empty", "name its folder; . is this one")
     if (root / MARKER).exists():
         raise Unusable(f"{root} is a fleet already", "add to it: kmodgate init driver NAME, kmodgate init cluster NAME")
+    if root.exists() and not root.is_dir():
+        raise Unusable(f"{root} is a file", "name a folder")
+    for folder in Path(os.path.abspath(root)).parents:
+        if (folder / MARKER).exists():
+            raise Unusable(f"{root} lies inside the fleet {folder}", "name a folder outside of it")
     files = {
         MARKER: "",
         f"clusters/{_EXAMPLE_CLUSTER}.yaml": cluster_spec(_EXAMPLE_CLUSTER),
@@ -54,7 +63,7 @@ def _fleet(root: Path, args: Namespace, console: Console) -> ExitCode:
         f"drivers/{_EXAMPLE_DRIVER}.Dockerfile": dockerfile(_EXAMPLE_DRIVER),
     }
     _write(root, files, console)
-    console.say(f"next: kmodgate render {root}")
+    console.say(f"next: kmodgate render {shlex.quote(str(root))}")
     return ExitCode.OK
 
 
@@ -68,11 +77,19 @@ def _write(root: Path, files: dict[str, str], console: Console) -> None:
 def _version(args: Namespace, console: Console) -> str:
     """The first version of a driver that is upgraded node by node; asked for on a terminal."""
     if args.driver_version or args.no_driver_version or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if args.driver_version and not is_version(args.driver_version):
+            raise Unusable(f"--driver-version {args.driver_version}: {_NO_VERSION}", "write it like 1.0.0")
         return args.driver_version or ""
     console.say(
         "With a version, KMM upgrades the driver node by node, as you change a label of each node, and loads it\n"
         "nowhere before the nodes have that label. It cannot be added to or taken from a Module that exists."
     )
-    sys.stderr.write("First version, or nothing to upgrade all nodes at once: ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip()
+    while True:
+        sys.stderr.write("First version, or nothing to upgrade all nodes at once: ")
+        sys.stderr.flush()
+        line = sys.stdin.readline()
+        if not line:
+            raise Unusable("no answer", "answer, or give --driver-version or --no-driver-version")
+        if not line.strip() or is_version(line.strip()):
+            return line.strip()
+        console.say(f"{_NO_VERSION}: write it like 1.0.0")

@@ -13,6 +13,9 @@ from policy.documents import Json
 from renderer.compile import argo
 from renderer.specs import JsonMap, Platform
 
+DEFAULT = "default"
+"""The account that every namespace has. It is nobody's to render, and all pods without an account share its rights."""
+
 MANAGED_BY: dict[str, Json] = {"app.kubernetes.io/managed-by": "kmodgate"}
 
 

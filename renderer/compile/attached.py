@@ -10,21 +10,7 @@ from renderer.compile import argo
 from renderer.compile.access import MANAGED_BY
 from renderer.fleet import Variant
 from renderer.manifest import Manifest, Origin
-from renderer.specs import JsonMap
-
-_CLUSTER_SCOPED = {
-    "APIService", "CSIDriver", "CSINode", "CertificateSigningRequest", "ClusterExternalSecret", "ClusterIssuer",
-    "ClusterOperator", "ClusterPolicy", "ClusterRole", "ClusterRoleBinding", "ClusterSecretStore", "ClusterVersion",
-    "ComponentStatus", "ConsolePlugin", "ContainerRuntimeConfig", "CustomResourceDefinition", "DeviceClass",
-    "DeviceTaintRule", "FlowSchema", "ImageContentSourcePolicy", "ImageDigestMirrorSet", "ImageTagMirrorSet",
-    "IngressClass", "KubeletConfig", "MachineConfig", "MachineConfigPool", "ManagedClusterModule",
-    "MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding", "MutatingWebhookConfiguration", "Namespace", "Node",
-    "NodeFeatureRule", "PerformanceProfile", "PersistentVolume", "PreflightValidation", "PreflightValidationOCP",
-    "PriorityClass", "PriorityLevelConfiguration", "Project", "ResourceSlice", "RuntimeClass",
-    "SecurityContextConstraints", "StorageClass", "StorageVersionMigration", "ValidatingAdmissionPolicy",
-    "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration", "VolumeAttachment", "VolumeAttributesClass",
-}  # fmt: skip
-"""Kinds without a namespace that a driver may bring along; any other kind is taken to live in one."""
+from renderer.specs import CLUSTER_SCOPED, JsonMap
 
 _SHAREABLE = {"Namespace", "ServiceAccount", "RoleBinding"}
 
@@ -34,7 +20,7 @@ def manifest(variant: Variant, document: Document, namespace: str) -> Manifest:
     value: JsonMap = dict(document.value)  # type: ignore[arg-type]
     metadata: JsonMap = dict(value["metadata"])  # type: ignore[arg-type]
     kind = str(value["kind"])
-    if kind not in _CLUSTER_SCOPED:
+    if kind not in CLUSTER_SCOPED:
         metadata.setdefault("namespace", namespace)
     metadata["labels"] = {**MANAGED_BY, **metadata.get("labels", {})}  # type: ignore[dict-item]
     annotations: JsonMap = {**argo.sync_annotations(kind), **metadata.get("annotations", {})}  # type: ignore[dict-item]

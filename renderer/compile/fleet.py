@@ -38,7 +38,7 @@ class Compiler:
         self.extra = extra
         self._before = before
         self._judged: set[tuple[Manifest, Manifest | None, Release, str, Engine]] = set()
-        self._sources: dict[Variant, Sources | None] = {}
+        self._sources: dict[Variant, Sources] = {}
         self._manifests: dict[tuple[Variant, Platform], list[Manifest]] = {}
         self._modules: dict[Variant, Manifest] = {}
         self._unsupported: dict[tuple[Variant, Release], list[str]] = defaultdict(list)
@@ -89,8 +89,6 @@ class Compiler:
 
     def _of_variant(self, variant: Variant, platform: Platform) -> list[Manifest]:
         sources = self._read(variant)
-        if sources is None:
-            return []
         key = (variant, platform)
         if key not in self._manifests:
             found = kmm.manifests(variant, sources, platform)
@@ -102,13 +100,10 @@ class Compiler:
             self._manifests[key] = found
         return self._manifests[key]
 
-    def _read(self, variant: Variant) -> Sources | None:
-        """What the variant refers to, or None if something of it cannot be read."""
+    def _read(self, variant: Variant) -> Sources:
+        """What the variant refers to, without what cannot be read."""
         if variant not in self._sources:
-            found: list[Finding] = []
-            sources = read_sources(self.fleet.files, variant, found)
-            self.findings.extend(found)
-            self._sources[variant] = None if found else sources
+            self._sources[variant] = read_sources(self.fleet.files, variant, self.findings)
         return self._sources[variant]
 
     def _version_findings(self) -> Iterator[Finding]:

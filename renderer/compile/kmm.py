@@ -29,7 +29,7 @@ def manifests(variant: Variant, sources: Sources, platform: Platform) -> list[Ma
     if managed:
         result.append(_shared(variant, access.namespace(place, platform), ("namespace", "name")))
     for account in access.accounts(variant.driver.name, spec):
-        if account.name and (managed or not account.is_named):
+        if account.name not in ("", access.DEFAULT) and (managed or not account.is_named):
             path = (account.pods, "serviceAccountName") if account.pods else ("serviceAccountName",)
             result += (_shared(variant, value, path) for value in _access(account.name, place, spec, platform))
     result += _dockerfile_config_maps(variant, sources, place)

@@ -60,13 +60,6 @@ def test_red_hat_has_dra_one_release_name_earlier() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kubernetes", "allowed"), [("1.33", False), ("1.33.9", False), ("1.34", True), ("1.35.1", True), ("", True)]
-)
-def test_dra_needs_kubernetes_1_34(kubernetes: str, allowed: bool) -> None:
-    assert (not list(unsupported(module(dra={}), Release("head", kubernetes=kubernetes)))) is allowed
-
-
-@pytest.mark.parametrize(
     "field", ["registryTLS", "build.baseImageRegistryTLS", "build.kanikoParams", "sign.unsignedImageRegistryTLS"]
 )
 @pytest.mark.parametrize("level", ["container", "mapping"])

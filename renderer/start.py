@@ -1,0 +1,41 @@
+"""The entry of the `kmodgate` command: Ctrl-C ends it cleanly from the first moment on.
+
+An interrupt that is raised as an exception may surface anywhere: in the import of a module, or in a library that turns
+it into an error of its own. Nothing here needs to be cleaned up by the program itself, since a run may be killed at any
+point, so it just ends.
+"""
+
+import os
+import shutil
+import signal
+from types import FrameType
+
+INTERRUPTED = 130
+
+_folders: list[str] = []
+
+
+def remove_on_interrupt(folder: str) -> None:
+    """Names a temporary folder that Ctrl-C has to take away."""
+    _folders.append(folder)
+
+
+def _interrupted(_number: int, _frame: FrameType | None) -> None:
+    for folder in _folders:
+        shutil.rmtree(folder, ignore_errors=True)
+    try:
+        os.write(2, b"\nkmodgate: interrupted; the same command finishes what was begun\n")
+    finally:
+        os._exit(INTERRUPTED)
+
+
+def main() -> int:
+    """Runs one command; returns its exit code."""
+    signal.signal(signal.SIGINT, _interrupted)
+    from renderer.cli import main as run
+
+    return run()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
