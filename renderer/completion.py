@@ -13,6 +13,7 @@ class _Option:
     help: str
     takes_value: bool
     choices: tuple[str, ...]
+    is_file: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class _Verb:
 
 def script(shell: str, parser: argparse.ArgumentParser) -> str:
     """The script for one of SHELLS."""
-    return SHELLS[shell](list(_verbs(parser)))
+    return SHELLS[shell](list(_verbs(parser)), [name for option in _options(parser) for name in option.names])
 
 
 def _verbs(parser: argparse.ArgumentParser) -> Iterator[_Verb]:
@@ -41,16 +42,17 @@ def _options(parser: argparse.ArgumentParser) -> Iterator[_Option]:
     for action in parser._actions:
         if action.option_strings:
             choices = tuple(str(choice) for choice in action.choices or ())
-            yield _Option(tuple(action.option_strings), action.help or "", action.nargs != 0, choices)
+            is_file = action.metavar in ("DIR", "FILE")
+            yield _Option(tuple(action.option_strings), action.help or "", action.nargs != 0, choices, is_file)
 
 
-def _bash(verbs: list[_Verb]) -> str:
+def _bash(verbs: list[_Verb], common: list[str]) -> str:
     cases = "\n".join(f"    {verb.name}) words='{' '.join(_words(verb))}' ;;" for verb in verbs)
     values = "\n".join(
         f"    {verb.name}:{name}) words='{' '.join(option.choices)}' ;;"
         for verb in verbs
         for option in verb.options
-        if option.choices
+        if option.takes_value  # without choices the shell offers files
         for name in option.names
     )
     return f"""\
@@ -58,7 +60,7 @@ def _bash(verbs: list[_Verb]) -> str:
 _kmodgate() {{
   local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD-1]}} verb=${{COMP_WORDS[1]}} words=''
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W '{" ".join(verb.name for verb in verbs)} --help' -- "$current"))
+    COMPREPLY=($(compgen -W '{" ".join([*(verb.name for verb in verbs), *common])}' -- "$current"))
     return
   fi
   case $verb in
@@ -73,7 +75,7 @@ complete -o default -F _kmodgate kmodgate
 """
 
 
-def _zsh(verbs: list[_Verb]) -> str:
+def _zsh(verbs: list[_Verb], common: list[str]) -> str:
     names = "\n".join(f"    {_quoted(f'{verb.name}:{verb.help}')}" for verb in verbs)
     cases = "\n".join(f"    {verb.name}) _arguments {' '.join(_zsh_arguments(verb))} ;;" for verb in verbs)
     return f"""\
@@ -85,6 +87,7 @@ _kmodgate() {{
   )
   if (( CURRENT == 2 )); then
     _describe verb verbs
+    compadd -- {" ".join(common)}
     return
   fi
   local verb=$words[2]
@@ -101,15 +104,17 @@ if [ "$funcstack[1]" = _kmodgate ]; then _kmodgate "$@"; else compdef _kmodgate 
 def _zsh_arguments(verb: _Verb) -> Iterator[str]:
     for option in verb.options:
         text = option.help.replace("[", "(").replace("]", ")").replace(":", " ")
-        values = f"({' '.join(option.choices)})" if option.choices else "_files"
+        values = f"({' '.join(option.choices)})" if option.choices else "_files" if option.is_file else ""
         value = f":value:{values}" if option.takes_value else ""
         for name in option.names:
             yield _quoted(f"*{name}[{text}]{value}")
     yield _quoted(f"*:argument:({' '.join(verb.words)})" if verb.words else "*:file:_files")
 
 
-def _fish(verbs: list[_Verb]) -> str:
+def _fish(verbs: list[_Verb], common: list[str]) -> str:
     lines = ["# fish completion of kmodgate; load it with: kmodgate completion fish | source"]
+    flags = " ".join(f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}" for name in common)
+    lines.append(f"complete -c kmodgate -n __fish_use_subcommand {flags}")
     for verb in verbs:
         lines.append(f"complete -c kmodgate -f -n __fish_use_subcommand -a {verb.name} -d {_quoted(verb.help)}")
         condition = f"-n '__fish_seen_subcommand_from {verb.name}'"
@@ -131,4 +136,4 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
-SHELLS: dict[str, Callable[[list[_Verb]], str]] = {"bash": _bash, "zsh": _zsh, "fish": _fish}
+SHELLS: dict[str, Callable[[list[_Verb], list[str]], str]] = {"bash": _bash, "zsh": _zsh, "fish": _fish}
