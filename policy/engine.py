@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
+from itertools import islice
 from typing import Any, Literal
 
 from policy.config import Gate, Parameters, Policy
@@ -71,9 +72,13 @@ class Review:
     @cached_property
     def violations(self) -> list[Violation]:
         """What the schema says, at most a hundred: whoever sees so many has one mistake, not a hundred."""
-        if self.schema is None or self.schema.is_valid(self.object):
-            return []
-        return [violation for violation, _ in zip(self.schema.violations(self.object), range(100), strict=False)]
+        try:
+            if self.schema is None or self.schema.is_valid(self.object):
+                return []
+            return list(islice(self.schema.violations(self.object), 100))
+        except (ValueError, TypeError, OverflowError) as error:
+            # nested too deep, or with what JSON cannot hold: a lone surrogate, a number beyond all bounds
+            return [Violation("SCH104", (), f"cannot be stored: {error}", "write an object that JSON can hold")]
 
     @property
     def is_being_deleted(self) -> bool:

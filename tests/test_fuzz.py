@@ -1,0 +1,159 @@
+"""Bad input: whatever an object or a file holds, there is an answer, soon, and with a field."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from policy.config import Policy
+from policy.documents import OBJECTS, SPEC, parse
+from policy.engine import Engine, Review
+from policy.images import parse_image
+from policy.kmm.substitution import BadTemplate, names
+from policy.normalise import defaulted
+from policy.patterns import BadPattern, Pattern, compile_pattern
+from renderer.load import object_schema
+from renderer.objects import parse_objects
+from tests.fleets import REPOSITORY
+
+STRICT = Engine(Policy("strict"))
+KINDS = {
+    "Module": "kmm.sigs.x-k8s.io/v1beta1",
+    "ManagedClusterModule": "hub.kmm.sigs.x-k8s.io/v1beta1",
+    "PreflightValidation": "kmm.sigs.x-k8s.io/v1beta2",
+    "PreflightValidationOCP": "kmm.sigs.x-k8s.io/v1beta1",
+    "ConfigMap": "v1",
+}
+FULL = [
+    yaml.safe_load(path.read_text()) for path in sorted((REPOSITORY / "tests/cases/full-module").rglob("module-*.yaml"))
+]
+
+scalars = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | st.text(max_size=20)
+    | st.sampled_from(["${", "$(", "a:b", "/../", "\0", "(", "^.*$", "5.14.0+", "x" * 300, "\ud800"])
+)  # fmt: skip
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def judged(object: Any, old: Any = None) -> None:
+    value = defaulted(object)
+    review = Review(
+        value,
+        None if old is None else defaulted(old),
+        "CREATE" if old is None else "UPDATE",
+        schema=object_schema(value),
+    )
+    for finding, path in STRICT.judge(review):
+        assert "the rule failed" not in finding.message, finding
+        assert finding.field
+        assert finding.fix
+        assert isinstance(path, tuple)
+
+
+@given(st.sampled_from(sorted(KINDS)), values, values)
+@settings(max_examples=300, deadline=None)
+def test_any_object_of_a_known_kind_is_judged(kind: str, metadata: Any, spec: Any) -> None:
+    judged({"apiVersion": KINDS[kind], "kind": kind, "metadata": metadata, "spec": spec})
+    judged({"apiVersion": KINDS[kind], "kind": kind, "metadata": metadata, "spec": {"moduleSpec": spec}})
+
+
+@given(st.data())
+@settings(max_examples=400, deadline=None)
+def test_a_module_with_anything_anywhere_is_judged(data: st.DataObject) -> None:
+    module = copy.deepcopy(data.draw(st.sampled_from(FULL)))
+    for _ in range(data.draw(st.integers(1, 3))):
+        node: Any = module
+        while True:
+            keys = list(node) if isinstance(node, dict) else list(range(len(node)))
+            key = data.draw(st.sampled_from(keys))
+            if isinstance(node[key], dict | list) and node[key] and data.draw(st.booleans()):
+                node = node[key]
+                continue
+            node[key] = data.draw(values)
+            break
+    judged(module)
+    judged(module, data.draw(st.sampled_from(FULL)))
+
+
+@given(st.text(max_size=200) | st.text(alphabet="ab:-[]{}&*!|>'\"#%@`\n \t0.", max_size=80))
+@settings(max_examples=500, deadline=None)
+def test_any_text_is_read_or_refused(text: str) -> None:
+    for reading in (SPEC, OBJECTS):
+        documents, findings = parse(text, "x", reading)
+        assert all(finding.message and finding.fix for finding in findings)
+        for document in documents:
+            document.position(("a", 0))
+    found: list[Any] = []
+    list(parse_objects(text, "x", found))
+
+
+@given(st.text(max_size=60) | st.text(alphabet="$a{}_:-=+1", max_size=30))
+@settings(max_examples=500, deadline=None)
+def test_any_image_and_template_has_an_answer(text: str) -> None:
+    parse_image(text)
+    with suppress(BadTemplate):
+        names(text)
+
+
+HUGE: dict[str, Any] = {
+    "100,000 mappings": {"kernelMappings": [{"regexp": f"^{n}$", "containerImage": ""} for n in range(100_000)]},
+    "100,000 literals": {"kernelMappings": [{"literal": f"{n}", "containerImage": ""} for n in range(100_000)]},
+    "100,000 modules in order": {"modprobe": {"moduleName": "m", "modulesLoadingOrder": ["m"] * 100_000}},
+    "a text of 10 MB": {"containerImage": "a/" * 5_000_000, "kernelMappings": [{"literal": "a", "containerImage": ""}]},
+    "a tag of 10 MB": {
+        "containerImage": "a:" + "b" * 10_000_000,
+        "kernelMappings": [{"regexp": "a", "containerImage": ""}],
+    },
+    "a huge number": {"version": 10**400, "containerImage": math.nan},
+    "files of 10 MB": {"sign": {"filesToSign": ["/opt/" + "a" * 10_000_000, "$" * 1_000_000]}},
+}
+
+
+@pytest.mark.parametrize("name", HUGE)
+def test_huge_objects_are_judged_in_the_end(name: str) -> None:
+    container = {"modprobe": {"moduleName": "m"}, "containerImage": "a:1", "kernelMappings": [], **HUGE[name]}
+    spec = {"selector": {}, "moduleLoader": {"container": container}}
+    judged({"apiVersion": KINDS["Module"], "kind": "Module", "metadata": {"name": "a", "namespace": "b"}, "spec": spec})
+
+
+def test_an_object_nested_ten_thousand_deep_is_judged() -> None:
+    nested: Any = {}
+    for _ in range(10_000):
+        nested = {"a": nested}
+    judged({"apiVersion": KINDS["Module"], "kind": "Module", "metadata": {"name": "a"}, "spec": nested})
+    found: list[Any] = []
+    assert list(parse_objects(json.dumps({"apiVersion": "v1", "kind": "A"}) + "[" * 10_000, "x", found))
+    assert found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(a+)+$",
+        "(a|aa)+$",
+        "(" * 5000 + ")" * 5000,
+        "a{1000}{1000}",
+        "[" * 5000,
+        "(?i)" * 2000,
+        "\\pL{900}",
+        ".*" * 2000 + "x",
+        "(a*)*" * 200,
+    ],
+)
+def test_no_expression_hangs(text: str) -> None:
+    pattern = compile_pattern(text)
+    assert isinstance(pattern, Pattern | BadPattern)
+    if isinstance(pattern, Pattern):
+        pattern.searches("a" * 5000 + "!")
