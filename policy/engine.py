@@ -90,7 +90,8 @@ class Review:
 class Rule:
     """One check with an id that stays; its docstring is its page.
 
-    `since` and `until` are the versions of KMM, upstream and Red Hat's, between which KMM has the behaviour.
+    `since` is the version of KMM, upstream and Red Hat's, that brought the behaviour. `needs` names a part of the
+    module's view without which the rule has nothing to look at, so that it is not even asked.
     """
 
     id: str
@@ -99,6 +100,7 @@ class Rule:
     operations: tuple[Operation, ...]
     check: Check = field(repr=False)
     since: tuple[str, str] = ("", "")
+    needs: str = ""
 
     @property
     def title(self) -> str:
@@ -124,13 +126,14 @@ def rule(
     operations: tuple[Operation, ...] = ("CREATE", "UPDATE"),
     since: str = "",
     redhat: str = "",
+    needs: str = "",
 ) -> Callable[[Check], Check]:
     """Registers a check under an id."""
 
     def register(check: Check) -> Check:
         if id in RULES:
             raise ValueError(f"two rules are called {id}")
-        RULES[id] = Rule(id, severity, kinds, operations, check, (since, redhat or since))
+        RULES[id] = Rule(id, severity, kinds, operations, check, (since, redhat or since), needs)
         return check
 
     return register
@@ -169,6 +172,8 @@ class Engine:
         found: list[tuple[Finding, FieldPath]] = []
         for item, mode in chosen:
             try:
+                if item.needs and not getattr(review.module, item.needs):
+                    continue
                 for problem in item.check(review):
                     found.append((self._finding(item, mode, problem, review), problem.path))
             except Exception as error:  # a bug must deny, not pass (invariant I7)

@@ -5,15 +5,19 @@ Parts of another shape than the schema allows read as empty: the structural rule
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from policy.findings import FieldPath, Problem
+from policy.kmm.substitution import BadTemplate, names
 from policy.patterns import BadPattern, Pattern, compile_pattern
 
 Map = Mapping[str, Any]
+
+T = TypeVar("T")
 
 EMPTY: Map = {}
 
@@ -73,7 +77,7 @@ class Part:
         return Problem((*self.path, key), message, fix)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class KernelMapping:
     """One kernel mapping; `pattern` is None where it has no regexp, and `image` is the one it ends up with."""
 
@@ -84,6 +88,18 @@ class KernelMapping:
     own_image: str
     image: str
     pattern: Pattern | BadPattern | None
+
+
+class lazy(Generic[T]):
+    """An attribute that is worked out when it is first read; `functools.cached_property` takes a lock for it."""
+
+    def __init__(self, make: Callable[[Any], T]) -> None:
+        self._make = make
+        self._name = make.__name__
+
+    def __get__(self, instance: object, owner: type | None = None) -> T:
+        value = instance.__dict__[self._name] = self._make(instance)
+        return value
 
 
 class ModuleView:
@@ -98,30 +114,30 @@ class ModuleView:
         self.container = self.loader.map("container") if self.loader else Part(self.spec, (), EMPTY)
         self.modprobe = self.container.map("modprobe")
 
-    @cached_property
+    @lazy
     def mappings(self) -> list[KernelMapping]:
         common = self.container.text("containerImage")
         return [_mapping(index, part, common) for index, part in enumerate(self.container.maps("kernelMappings"))]
 
-    @cached_property
+    @lazy
     def levels(self) -> list[Part]:
         """Where build, sign and registryTLS may stand: the container, then each mapping."""
         return [self.container, *(mapping.part for mapping in self.mappings)]
 
-    @cached_property
+    @lazy
     def signs(self) -> list[Part]:
         return [sign for level in self.levels if (sign := level.optional("sign")) is not None]
 
-    @cached_property
+    @lazy
     def builds(self) -> list[Part]:
         return [build for level in self.levels if (build := level.optional("build")) is not None]
 
-    @cached_property
+    @lazy
     def plugins(self) -> list[Part]:
         """What runs beside the loader: the device plugin or the DRA driver."""
         return [part for key in ("devicePlugin", "dra") if (part := self.spec.optional(key)) is not None]
 
-    @cached_property
+    @lazy
     def containers(self) -> list[Part]:
         """The containers and init containers of the plugins."""
         return [
@@ -131,40 +147,57 @@ class ModuleView:
             if (container := plugin.optional(key)) is not None
         ]
 
-    @cached_property
+    @lazy
     def volumes(self) -> list[Part]:
         return [volume for plugin in self.plugins for volume in plugin.maps("volumes")]
 
-    @cached_property
+    @lazy
     def tolerations(self) -> list[Part]:
         return self.spec.maps("tolerations")
 
-    @cached_property
+    @lazy
     def dir_name(self) -> str:
         return self.modprobe.text("dirName")
 
-    @cached_property
+    @lazy
     def images(self) -> list[tuple[FieldPath, str]]:
         """Every place of the loader that names an image, as it is written; empty ones are left out."""
         return _named(self.levels, "containerImage")
 
-    @cached_property
+    @lazy
+    def single_kernel_images(self) -> list[tuple[FieldPath, KernelMapping, set[str]]]:
+        """Images that are made for one kernel, of mappings that match several: where each is named, with its variables.
+
+        Made for one kernel is what is built, and that of which files of one kernel are signed.
+        """
+        found: list[tuple[FieldPath, KernelMapping, set[str]]] = []
+        common = self.container.optional("build") is not None or _signs_one_kernel(self.container)
+        for mapping in self.mappings:
+            if not mapping.regexp or not mapping.image or _ONE_KERNEL.fullmatch(mapping.regexp):
+                continue
+            if common or mapping.part.optional("build") is not None or _signs_one_kernel(mapping.part):
+                owner = mapping.part if mapping.own_image else self.container
+                with suppress(BadTemplate):  # another rule says so
+                    found.append(((*owner.path, "containerImage"), mapping, set(names(mapping.image))))
+        return found
+
+    @lazy
     def unsigned_images(self) -> list[tuple[FieldPath, str]]:
         return _named(self.signs, "unsignedImage")
 
-    @cached_property
+    @lazy
     def pod_images(self) -> list[tuple[FieldPath, str]]:
         return _named(self.containers, "image")
 
-    @cached_property
+    @lazy
     def files_to_sign(self) -> list[tuple[FieldPath, str]]:
         return [item for sign in self.signs for item in sign.texts("filesToSign")]
 
-    @cached_property
+    @lazy
     def build_arguments(self) -> list[Part]:
         return [argument for build in self.builds for argument in build.maps("buildArgs")]
 
-    @cached_property
+    @lazy
     def registries(self) -> list[Part]:
         """The settings of how a registry is reached."""
         return [
@@ -178,7 +211,7 @@ class ModuleView:
             if (tls := part.optional(key)) is not None
         ]
 
-    @cached_property
+    @lazy
     def mounts(self) -> list[tuple[Part, Part]]:
         """The volume mounts of the plugins' containers, each with its plugin."""
         return [
@@ -188,18 +221,26 @@ class ModuleView:
             for mount in plugin.map(key).maps("volumeMounts")
         ]
 
-    @cached_property
+    @lazy
     def to_remove(self) -> list[tuple[Part, list[tuple[FieldPath, str]]]]:
         """The modules of the kernel to remove, by level."""
         return [(level, found) for level in self.levels if (found := level.texts("inTreeModulesToRemove"))]
 
-    @cached_property
+    @lazy
     def raw_arguments(self) -> list[tuple[FieldPath, list[str]]]:
         """The argument vectors of modprobe that are given as a whole."""
         raw = self.modprobe.optional("rawArgs")
         if raw is None:
             return []
         return [((*raw.path, key), [text for _, text in raw.texts(key)]) for key in ("load", "unload")]
+
+
+_ONE_KERNEL = re.compile(r"\^(?:[\w-]|\\[.+-])*\$")
+
+
+def _signs_one_kernel(level: Part) -> bool:
+    files = level.map("sign").value.get("filesToSign")
+    return isinstance(files, list) and any(isinstance(file, str) and "KERNEL_" in file for file in files)
 
 
 def _named(parts: list[Part], key: str) -> list[tuple[FieldPath, str]]:

@@ -66,7 +66,9 @@ class Checker:
         self.against = against
         self.result = Checked()
         self._fleets: dict[Path, list[Finding]] = {}
-        self._revisions: dict[str, tuple[git.Revision | None, set[Path]]] = {}
+        self._folders: dict[str, _Where] = {}
+        self._tops: dict[str, Path | None] = {}
+        self._revisions: dict[Path | None, tuple[git.Revision | None, set[Path]]] = {}
 
     def check(self, paths: Iterable[str]) -> Checked:
         """Raises Unusable for a path that does not exist."""
@@ -141,10 +143,13 @@ class Checker:
         if name == STDIN:
             return {}
         folder = os.path.dirname(os.path.abspath(name))
-        if folder not in self._revisions:
+        if folder not in self._tops:
+            self._tops[folder] = git.top_of(folder)
+        top = self._tops[folder]
+        if top not in self._revisions:
             revision = git.revision(folder, self.against)
-            self._revisions[folder] = (revision, revision.changed(folder)) if revision else (None, set())
-        revision, changed = self._revisions[folder]
+            self._revisions[top] = (revision, revision.changed(str(revision.top))) if revision else (None, set())
+        revision, changed = self._revisions[top]
         if revision is None or Path(os.path.realpath(name)) not in changed:
             return {}
         text = revision.text(Path(os.path.realpath(name))) or ""
@@ -159,9 +164,17 @@ class Checker:
 
     def _where(self, name: str) -> _Where:
         """The cluster that a file is rendered for, by the fleet around it; any cluster for another file."""
-        root = None if name == STDIN else _root_above(Path(name))
-        below = Path(os.path.abspath(name)).relative_to(root).parts if root else ()
-        if root is None or len(below) < 3 or below[0] != _OUTPUT:
+        if name == STDIN:
+            return self._anywhere
+        folder = os.path.dirname(os.path.abspath(name))
+        if folder not in self._folders:
+            self._folders[folder] = self._where_folder(Path(folder))
+        return self._folders[folder]
+
+    def _where_folder(self, folder: Path) -> _Where:
+        root = _root_above(folder)
+        below = folder.relative_to(root).parts if root else ()
+        if root is None or len(below) < 2 or below[0] != _OUTPUT:
             return self._anywhere
         if root not in self._rendered:
             self._rendered[root] = self._clusters(root)

@@ -22,14 +22,17 @@ class Revision:
         self.name = name
 
     def changed(self, path: str) -> set[Path]:
-        """The files below a path that are not as the revision has them, as absolute paths; new ones are not named."""
-        text = _git(self.top, "diff", "--name-only", "-z", "--no-renames", self.name, "--", os.path.abspath(path))
+        """The files below a path that differ from the revision, as absolute paths; untracked ones are not named."""
+        place = os.path.realpath(path)
+        text = _git(self.top, "diff", "--name-only", "-z", "--no-renames", self.name, "--", place)
         return {self.top / os.fsdecode(name) for name in text.split(b"\0") if name}
 
     def text(self, path: Path) -> str | None:
         """A file as the revision has it, or None where it has none."""
         try:
-            data = _git(self.top, "show", f"{self.name}:{path.absolute().relative_to(self.top).as_posix()}")
+            data = _git(
+                self.top, "show", f"{self.name}:{Path(os.path.realpath(path)).relative_to(self.top).as_posix()}"
+            )
         except (subprocess.CalledProcessError, ValueError):
             return None
         return data.decode("utf-8", "replace")
@@ -37,7 +40,7 @@ class Revision:
     def extract(self, folder: Path, target: Path) -> bool:
         """Writes a folder as the revision has it; whether it has one."""
         try:
-            inside = folder.absolute().relative_to(self.top).as_posix()
+            inside = Path(os.path.realpath(folder)).relative_to(self.top).as_posix()
             data = _git(self.top, "archive", "--format=tar", self.name if inside == "." else f"{self.name}:{inside}")
         except subprocess.CalledProcessError:
             return False
@@ -49,14 +52,21 @@ class Revision:
         return True
 
 
+def top_of(path: str) -> Path | None:
+    """The folder of the repository around a path."""
+    here = Path(os.path.realpath(path))
+    return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), None)
+
+
 def revision(path: str, name: str | None) -> Revision | None:
     """The revision of the repository around a path: the named one, or HEAD if there is one.
 
     None where the path lies in no repository, unless a revision is named: then Unusable is raised.
     """
-    folder = path if os.path.isdir(path) else os.path.dirname(path) or "."
+    top = top_of(path)
     try:
-        top = Path(os.fsdecode(_git(Path(folder), "rev-parse", "--show-toplevel").rstrip(b"\n")))
+        if top is None:
+            raise FileNotFoundError(path)
         _git(top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name or 'HEAD'}^{{commit}}")
     except (subprocess.CalledProcessError, OSError):
         if name is None:

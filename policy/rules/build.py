@@ -14,7 +14,7 @@ _SECRET = re.compile(
 )
 
 
-@rule("BLD101", severity=Severity.WARNING)
+@rule("BLD101", severity=Severity.WARNING, needs="build_arguments")
 def reserved_argument(review: Review) -> Iterator[Problem]:
     """A build argument of a name that KMM sets itself; its value is overwritten.
 
@@ -26,7 +26,7 @@ def reserved_argument(review: Review) -> Iterator[Problem]:
             yield argument.problem("name", f"KMM sets {argument.text('name')} itself", "choose another name")
 
 
-@rule("BLD102", severity=Severity.WARNING)
+@rule("BLD102", severity=Severity.WARNING, needs="build_arguments")
 def secret_in_an_argument(review: Review) -> Iterator[Problem]:
     """A build argument that seems to hold a secret. Arguments stand in git, in build pods and in the image.
 
@@ -62,7 +62,7 @@ def dropped_setting(review: Review) -> Iterator[Problem]:
                     yield part.problem(key, f"dropped: the container has a {block} block of its own", fix)
 
 
-@rule("BLD104", severity=Severity.INFO)
+@rule("BLD104", severity=Severity.INFO, needs="builds")
 def build_anywhere(review: Review) -> Iterator[Problem]:
     """A build that may run on any node. On a cluster of several architectures it may end up on the wrong one.
 

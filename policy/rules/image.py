@@ -75,7 +75,7 @@ def not_a_reference(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{image!r} is not the name of an image", fix)
 
 
-@rule("IMG105", severity=Severity.WARNING)
+@rule("IMG105", severity=Severity.WARNING, needs="registries")
 def insecure_registry(review: Review) -> Iterator[Problem]:
     """A registry that is reached without TLS, or whose certificate is not checked.
 

@@ -19,7 +19,7 @@ _PATH = re.compile(r"[A-Za-z0-9/._+@=,:~%-]*")
 _IMAGE = re.compile(r"[A-Za-z0-9/._:@+\[\]-]*")
 
 
-@rule("INJ101")
+@rule("INJ101", needs="files_to_sign")
 def shell_in_files_to_sign(review: Review) -> Iterator[Problem]:
     """A file to sign with characters that a shell or a Dockerfile acts on: spaces, `;`, `|`, `$(`, line breaks.
 
@@ -46,7 +46,7 @@ def shell_in_directories(review: Review) -> Iterator[Problem]:
             yield from _refused((*review.module.modprobe.path, key), text, _PATH, variables=False)
 
 
-@rule("INJ103")
+@rule("INJ103", needs="unsigned_images")
 def dockerfile_in_unsigned_image(review: Review) -> Iterator[Problem]:
     """`unsignedImage` with characters that no image name has. It becomes a FROM line of a Dockerfile as it stands.
 

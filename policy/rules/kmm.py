@@ -42,7 +42,7 @@ def name_too_long(review: Review) -> Iterator[Problem]:
         )
 
 
-@rule("KMM102", kinds=("Module",), since="head", redhat="2.7")
+@rule("KMM102", kinds=("Module",), since="head", redhat="2.7", needs="plugins")
 def dra_needs_newer_kubernetes(review: Review) -> Iterator[Problem]:
     """`dra` on a cluster whose Kubernetes is older than 1.34.
 
@@ -55,7 +55,7 @@ def dra_needs_newer_kubernetes(review: Review) -> Iterator[Problem]:
         yield review.module.spec.problem("dra", message, "remove it for this cluster, or upgrade Kubernetes")
 
 
-@rule("KMM103", since="head", redhat="2.7")
+@rule("KMM103", since="head", redhat="2.7", needs="plugins")
 def dra_driver_name(review: Review) -> Iterator[Problem]:
     """The name of a DRA driver is missing or not a DNS subdomain.
 
@@ -67,7 +67,7 @@ def dra_driver_name(review: Review) -> Iterator[Problem]:
         yield dra.problem("driverName", f"{dra.text('driverName')!r} is not a DNS subdomain", _SUBDOMAIN)
 
 
-@rule("KMM104", since="head", redhat="2.7")
+@rule("KMM104", since="head", redhat="2.7", needs="plugins")
 def device_class_name(review: Review) -> Iterator[Problem]:
     """The name of a DeviceClass is missing, not a DNS subdomain, or stands twice.
 
@@ -84,7 +84,7 @@ def device_class_name(review: Review) -> Iterator[Problem]:
         seen.add(name)
 
 
-@rule("KMM105", since="head", redhat="2.7")
+@rule("KMM105", since="head", redhat="2.7", needs="volumes")
 def host_path(review: Review) -> Iterator[Problem]:
     """A volume of a device plugin or DRA driver mounts a path of the node that KMM does not allow.
 
@@ -206,7 +206,7 @@ _KEEP_THE_LIST = "use inTreeModulesToRemove everywhere"
 # -- tolerations ----------------------------------------------------------------------------------
 
 
-@rule("KMM301", since="2.3")
+@rule("KMM301", since="2.3", needs="tolerations")
 def toleration_key(review: Review) -> Iterator[Problem]:
     """The key of a toleration is not a label key, or is empty while the operator is not Exists.
 
@@ -223,7 +223,7 @@ def toleration_key(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("KMM302", since="2.3")
+@rule("KMM302", since="2.3", needs="tolerations")
 def toleration_value(review: Review) -> Iterator[Problem]:
     """The value of a toleration is not a label value, or is given although the operator is Exists.
 
@@ -239,7 +239,7 @@ def toleration_value(review: Review) -> Iterator[Problem]:
             yield item.problem("value", "must be empty with operator Exists", "remove it, or use operator: Equal")
 
 
-@rule("KMM303", since="2.3")
+@rule("KMM303", since="2.3", needs="tolerations")
 def toleration_operator(review: Review) -> Iterator[Problem]:
     """The operator of a toleration is neither Equal nor Exists.
 
@@ -251,7 +251,7 @@ def toleration_operator(review: Review) -> Iterator[Problem]:
             yield item.problem("operator", f"{item.text('operator')!r} is unknown", "use Equal or Exists")
 
 
-@rule("KMM304", since="2.3")
+@rule("KMM304", since="2.3", needs="tolerations")
 def toleration_effect(review: Review) -> Iterator[Problem]:
     """The effect of a toleration is unknown, or is not NoExecute although tolerationSeconds is given.
 
@@ -330,7 +330,7 @@ def loading_order(review: Review) -> Iterator[Problem]:
         seen.add(item)
 
 
-@rule("KMM501", since="2.6")
+@rule("KMM501", since="2.6", needs="signs")
 def nothing_to_sign(review: Review) -> Iterator[Problem]:
     """A `sign` block without files; the files of the other level do not count.
 
@@ -342,7 +342,7 @@ def nothing_to_sign(review: Review) -> Iterator[Problem]:
             yield sign.problem("filesToSign", "missing", "list the module files that are to be signed")
 
 
-@rule("KMM502", since="2.6")
+@rule("KMM502", since="2.6", needs="files_to_sign")
 def file_outside_dir_name(review: Review) -> Iterator[Problem]:
     """A file to sign whose path does not begin with dirName and a slash, letter by letter.
 

@@ -26,7 +26,7 @@ def empty_raw_arguments(review: Review) -> Iterator[Problem]:
         yield review.module.modprobe.problem("rawArgs", "empty: modprobe would run without arguments", "remove it")
 
 
-@rule("LDR102", severity=Severity.WARNING)
+@rule("LDR102", severity=Severity.WARNING, needs="raw_arguments")
 def raw_arguments_without_directory(review: Review) -> Iterator[Problem]:
     """`rawArgs` without `-d /tmp/<dirName>`: modprobe looks among the node's own modules, not into the image.
 
@@ -39,7 +39,7 @@ def raw_arguments_without_directory(review: Review) -> Iterator[Problem]:
             yield Problem(path, "without -d modprobe does not look into the image", fix)
 
 
-@rule("LDR103", severity=Severity.WARNING)
+@rule("LDR103", severity=Severity.WARNING, needs="raw_arguments")
 def unload_that_loads(review: Review) -> Iterator[Problem]:
     """`rawArgs.unload` without `-r`: modprobe loads the module instead of removing it.
 
@@ -85,7 +85,7 @@ def odd_parameter(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{text!r} is not key=value", "write key=value, one an entry")
 
 
-@rule("LDR106", severity=Severity.WARNING)
+@rule("LDR106", severity=Severity.WARNING, needs="to_remove")
 def removal_that_does_nothing(review: Review) -> Iterator[Problem]:
     """A module to remove that is written with its path or `.ko`, or twice.
 

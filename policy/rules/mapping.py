@@ -6,13 +6,10 @@ import re
 from collections.abc import Iterator
 
 from policy.engine import Review, rule
-from policy.findings import FieldPath, Problem, Severity
-from policy.kmm.substitution import BadTemplate, names
+from policy.findings import Problem, Severity
 from policy.patterns import Pattern
-from policy.views import KernelMapping, Part
 
 _EVERYTHING = {"^", "$", ".*", "^.*", ".*$", "^.*$", ".+", "^.+", ".+$", "^.+$", "(.*)", "^(.*)$", "^(.+)$"}
-_ONE_KERNEL = re.compile(r"\^(?:[\w-]|\\[.+-])*\$")
 _CONTROL = re.compile(r"(?<!\\)(?:\\\\)*\\[afnrtv]")
 _LOOSE_DOT = re.compile(r"(?<![\\\[])[0-9]\.[0-9]")
 
@@ -48,7 +45,7 @@ def control_character_in_regexp(review: Review) -> Iterator[Problem]:
             yield mapping.part.problem("regexp", f"{escape} is a control character, and no kernel has one", fix)
 
 
-@rule("MAP201", severity=Severity.INFO)
+@rule("MAP201", severity=Severity.INFO, needs="mappings")
 def match_all(review: Review) -> Iterator[Problem]:
     """A mapping that matches every kernel.
 
@@ -62,7 +59,7 @@ def match_all(review: Review) -> Iterator[Problem]:
             yield mapping.part.problem("regexp", "matches every kernel", "name the kernels that the image is for")
 
 
-@rule("MAP202", severity=Severity.WARNING)
+@rule("MAP202", severity=Severity.WARNING, needs="mappings")
 def unanchored_regexp(review: Review) -> Iterator[Problem]:
     """A kernel regexp without anchors matches more kernels than it seems to.
 
@@ -136,7 +133,7 @@ def _matching(patterns: list[tuple[int, Pattern]], literal: str) -> int | None:
     return next((index for index, pattern in patterns if pattern.searches(literal)), None)
 
 
-@rule("MAP205")
+@rule("MAP205", needs="single_kernel_images")
 def one_image_for_many_kernels(review: Review) -> Iterator[Problem]:
     """A mapping with a regexp whose image is made for one kernel, and whose name is the same for every kernel.
 
@@ -146,13 +143,13 @@ def one_image_for_many_kernels(review: Review) -> Iterator[Problem]:
     Fix: put `${KERNEL_FULL_VERSION}` into the tag.
     Source: internal/mic of Kernel Module Management, which keeps one entry an image name.
     """
-    for path, mapping, variables in _made_for_one_kernel(review):
+    for path, mapping, variables in review.module.single_kernel_images:
         if not variables & _ANY_PART:
             message = f"one image for all kernels that {mapping.regexp!r} matches"
             yield Problem(path, message, "put ${KERNEL_FULL_VERSION} into the tag")
 
 
-@rule("MAP206", severity=Severity.WARNING)
+@rule("MAP206", severity=Severity.WARNING, needs="single_kernel_images")
 def one_image_for_some_kernels(review: Review) -> Iterator[Problem]:
     """As MAP205, where the name of the image changes with a part of the kernel's version only.
 
@@ -161,7 +158,7 @@ def one_image_for_some_kernels(review: Review) -> Iterator[Problem]:
     Fix: put `${KERNEL_FULL_VERSION}` into the tag.
     Source: internal/mic of Kernel Module Management, which keeps one entry an image name.
     """
-    for path, mapping, variables in _made_for_one_kernel(review):
+    for path, mapping, variables in review.module.single_kernel_images:
         if variables & _ANY_PART and not variables & _WHOLE:
             message = f"one image for all updates of a kernel that {mapping.regexp!r} matches"
             yield Problem(path, message, "put ${KERNEL_FULL_VERSION} into the tag")
@@ -169,25 +166,3 @@ def one_image_for_some_kernels(review: Review) -> Iterator[Problem]:
 
 _WHOLE = {"KERNEL_FULL_VERSION", "KERNEL_VERSION"}
 _ANY_PART = _WHOLE | {"KERNEL_XYZ", "KERNEL_X", "KERNEL_Y", "KERNEL_Z"}
-
-
-def _made_for_one_kernel(review: Review) -> Iterator[tuple[FieldPath, KernelMapping, set[str]]]:
-    """Mappings of several kernels with an image that is made for one: where it is named, and with which variables."""
-    container = review.module.container
-    for mapping in review.module.mappings:
-        if not mapping.regexp or not mapping.image or _ONE_KERNEL.fullmatch(mapping.regexp):
-            continue
-        if _is_built(container, mapping.part) or _signs_one_kernel(container) or _signs_one_kernel(mapping.part):
-            owner = mapping.part if mapping.own_image else container
-            try:
-                yield (*owner.path, "containerImage"), mapping, set(names(mapping.image))
-            except BadTemplate:
-                continue  # another rule says so
-
-
-def _is_built(container: Part, mapping: Part) -> bool:
-    return container.optional("build") is not None or mapping.optional("build") is not None
-
-
-def _signs_one_kernel(level: Part) -> bool:
-    return any("KERNEL_" in file for _, file in level.map("sign").texts("filesToSign"))

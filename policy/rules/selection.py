@@ -40,7 +40,7 @@ def control_plane(review: Review) -> Iterator[Problem]:
             yield Problem(path, "selects control-plane nodes", "select workers instead")
 
 
-@rule("SEL103", severity=Severity.WARNING)
+@rule("SEL103", severity=Severity.WARNING, needs="tolerations")
 def tolerates_everything(review: Review) -> Iterator[Problem]:
     """A toleration of every taint. A cordoned node is a tainted one: the driver is never unloaded before maintenance.
 

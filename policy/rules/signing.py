@@ -12,7 +12,7 @@ from policy.views import Part
 _COMPRESSED = (".ko.xz", ".ko.gz", ".ko.zst")
 
 
-@rule("SGN101")
+@rule("SGN101", needs="signs")
 def nothing_to_start_from(review: Review) -> Iterator[Problem]:
     """`sign` without `build` and without `unsignedImage`: there is no image to sign.
 
@@ -25,7 +25,7 @@ def nothing_to_start_from(review: Review) -> Iterator[Problem]:
             yield sign.problem("unsignedImage", message, "name it, or add build")
 
 
-@rule("SGN102", severity=Severity.WARNING)
+@rule("SGN102", severity=Severity.WARNING, needs="signs")
 def unsigned_image_without_effect(review: Review) -> Iterator[Problem]:
     """`unsignedImage` beside `build`, which makes the image that is signed; or equal to the image that is pushed.
 
@@ -59,7 +59,7 @@ def _effective(review: Review) -> Iterator[tuple[Part, bool, str]]:
             yield sign, build, image
 
 
-@rule("SGN103")
+@rule("SGN103", needs="files_to_sign")
 def path_that_leaves(review: Review) -> Iterator[Problem]:
     """`..` in a file to sign. KMM compares the beginning of the path as text, and copies only what is below dirName.
 
@@ -71,7 +71,7 @@ def path_that_leaves(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{file!r} leads out of dirName", "write the path without ..")
 
 
-@rule("SGN104", severity=Severity.WARNING)
+@rule("SGN104", severity=Severity.WARNING, needs="files_to_sign")
 def compressed_module(review: Review) -> Iterator[Problem]:
     """A compressed module is signed. The kernel checks the signature of what was compressed, and finds none.
 
@@ -84,7 +84,7 @@ def compressed_module(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{file!r} is compressed, and a signature at its end is never read", fix)
 
 
-@rule("SGN105", severity=Severity.WARNING)
+@rule("SGN105", severity=Severity.WARNING, needs="signs")
 def loaded_but_not_signed(review: Review) -> Iterator[Problem]:
     """A module that is loaded, and that no file to sign names or matches.
 
