@@ -9,9 +9,12 @@ from typing import Any
 
 from policy.kmm.answers import as_json
 from policy.kmm.kernel import trimmed
+from policy.kmm.labels import intermediate_image, labels
+from policy.kmm.nodes import Node, Verdict, verdict
 from policy.kmm.resolve import Resolution, Unresolved, resolve, why_not
 from policy.normalise import defaulted
 from renderer.load import object_schema
+from renderer.specs import NodeGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,20 @@ class Answer:
         answer: dict[str, Any] = {"module": self.name, "kernel": self.kernel}
         if self.resolution is None:
             return {**answer, "failed": self.failure}
-        return {**answer, "mapping": self.resolution.mapping, "lost": self.lost, "resolved": as_json(self.resolution)}
+        metadata, found = self.module["metadata"], self.resolution
+        identity = (metadata.get("namespace", ""), metadata["name"])
+        answer |= {"mapping": found.mapping, "lost": self.lost, "labels": labels(*identity, found.version)}
+        if self.intermediate:
+            answer["intermediateImage"] = self.intermediate
+        return {**answer, "resolved": as_json(found)}
+
+    @property
+    def intermediate(self) -> str:
+        """The image between build and sign, which only KMM up to 2.6 pushes; empty where there is none."""
+        found, metadata = self.resolution, self.module["metadata"]
+        if found is None or found.build is None or found.sign is None:
+            return ""
+        return intermediate_image(found.image, metadata.get("namespace", ""), metadata["name"])
 
 
 def answers(modules: Iterable[dict[str, Any]], kernels: list[str]) -> Iterator[Answer]:
@@ -47,6 +63,38 @@ def answers(modules: Iterable[dict[str, Any]], kernels: list[str]) -> Iterator[A
     for module in modules:
         for kernel in map(trimmed, kernels):
             yield answer(module, kernel)
+
+
+def on_nodes(modules: Iterable[dict[str, Any]], groups: Iterable[NodeGroup]) -> Iterator[tuple[str, Verdict]]:
+    """Name of the Module and verdict, for every Module on every node of an inventory."""
+    nodes = [_node(group) for group in groups]
+    for module in modules:
+        metadata = module["metadata"]
+        name = f"{metadata.get('namespace', '')}/{metadata['name']}"
+        yield from ((name, verdict(module, node)) for node in nodes)
+
+
+def _node(group: NodeGroup) -> Node:
+    taints = [(taint.key, taint.value, taint.effect) for taint in group.taints]
+    return Node(group.name, group.labels, taints, group.kernels[0] if group.kernels else "")
+
+
+def node_lines(found: Iterable[tuple[str, Verdict]]) -> str:
+    """One line a node: what it loads, or why nothing."""
+    rows = [
+        (name, item.node, f"mapping {item.resolution.mapping}: {item.resolution.image}")
+        if item.resolution is not None and item.loads
+        else (name, item.node, f"no: {item.reason}")
+        for name, item in found
+    ]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
+    return "".join(f"{row[0]:{widths[0]}}  {row[1]:{widths[1]}}  {row[2]}\n" for row in rows)
+
+
+def node_json(name: str, item: Verdict) -> dict[str, Any]:
+    """A verdict for programs."""
+    resolved = None if item.resolution is None else as_json(item.resolution)
+    return {"module": name, "node": item.node, "loads": item.loads, "reason": item.reason, "resolved": resolved}
 
 
 def answer(module: dict[str, Any], kernel: str) -> Answer:
@@ -99,5 +147,7 @@ def table(found: Iterable[Answer]) -> str:
             work = [name for name in ("build", "sign") if getattr(resolution, name) is not None]
             lines.append(f"{item.name}  {item.kernel}\n  mapping {resolution.mapping}: {resolution.image}")
             lines.append(f"  {' and '.join(work) + ' if the image is missing' if work else 'prebuilt image'}")
+            if item.intermediate:
+                lines.append(f"  up to KMM 2.6 through {item.intermediate}")
         lines += (f"  not {reason}" for reason in item.lost)
     return "\n".join(lines) + "\n" if lines else ""

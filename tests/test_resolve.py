@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from policy.kmm.answers import as_json
 from policy.kmm.kernel import dns_safe, normalised
@@ -149,3 +150,76 @@ def _resolve(arguments: list[str], text: str, folder: Path) -> subprocess.Comple
     command = [sys.executable, "-m", "renderer.start", "resolve", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     return subprocess.run(command, input=text, capture_output=True, text=True, cwd=folder, env=environment, check=False)
+
+
+def node(
+    name: str, *, taints: list[dict[str, str]] | None = None, kernel: str = EL9, **labels: str
+) -> dict[str, object]:
+    found = {"node-role.kubernetes.io/worker": "", **{key.replace("_", "-"): value for key, value in labels.items()}}
+    info = {"kernelVersion": kernel} if kernel else {}
+    return {
+        "kind": "Node",
+        "metadata": {"name": name, "labels": found},
+        "spec": {"taints": taints or []},
+        "status": {"nodeInfo": info},
+    }
+
+
+def test_each_node_is_told_what_it_loads_or_why_nothing(tmp_path: Path) -> None:
+    label = "kmm.node.kubernetes.io/version-module.n.m"
+    taint = {"key": "example.com/a", "value": "b", "effect": "NoSchedule"}
+    nodes = [
+        node("good"),
+        node("plus", kernel=f"{EL9}+"),
+        node("cordoned", taints=[{"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}]),
+        node("pressed", taints=[{"key": "node.kubernetes.io/disk-pressure", "effect": "NoSchedule"}]),
+        node("preferred", taints=[{**taint, "effect": "PreferNoSchedule"}]),
+        node("tolerated", taints=[taint]),
+        node("other", taints=[{**taint, "value": "c"}]),
+        node("old", kernel="4.18.0"),
+        node("unknown", kernel=""),
+    ]
+    nodes[0]["metadata"]["labels"][label] = "1"  # type: ignore[index]
+    nodes.append({**node("control-plane"), "metadata": {"name": "control-plane", "labels": {}}})
+    (tmp_path / "nodes.json").write_text(json.dumps({"items": nodes}))
+    value = module(kernelMappings=[{"literal": EL9, "containerImage": "a:1"}])
+    value["metadata"] = {"name": "m", "namespace": "n"}
+    value["spec"]["selector"] = {"node-role.kubernetes.io/worker": ""}
+    value["spec"]["tolerations"] = [{"key": "example.com/a", "value": "b"}]
+    (tmp_path / "module.json").write_text(json.dumps(value))
+    result = run("resolve", "module.json", "--nodes", "nodes.json", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    lines_ = {line.split()[1]: line.split(maxsplit=2)[2] for line in result.stdout.splitlines()}
+    assert {name for name, text in lines_.items() if text == "mapping 0: a:1"} == {
+        "good",
+        "plus",
+        "pressed",
+        "preferred",
+        "tolerated",
+    }
+    assert lines_["cordoned"] == "no: taint node.kubernetes.io/unschedulable=:NoSchedule is not tolerated"
+    assert lines_["other"] == "no: taint example.com/a=c:NoSchedule is not tolerated"
+    assert lines_["control-plane"] == "no: selector node-role.kubernetes.io/worker=: the node has no such label"
+    assert "kernel mapping not found" in lines_["old"]
+    assert "not known" in lines_["unknown"]
+    value["spec"]["moduleLoader"]["container"]["version"] = "1"
+    (tmp_path / "module.json").write_text(json.dumps(value))
+    answers_ = json.loads(
+        run("resolve", "module.json", "--nodes", "nodes.json", "--format", "json", cwd=tmp_path).stdout
+    )
+    assert [item["node"] for item in answers_ if item["loads"]] == ["good"]
+    assert label in next(item["reason"] for item in answers_ if item["node"] == "plus")
+
+
+def test_labels_and_the_image_between_build_and_sign_are_told(tmp_path: Path) -> None:
+    path = REPOSITORY / "tests/cases/sno-simple-kmod/sno-1/simple-kmod/module-simple-kmod.yaml"
+    (answer,) = json.loads(run("resolve", str(path), "--kernel", EL9, "--format", "json", cwd=tmp_path).stdout)
+    space = yaml.safe_load(path.read_text())["metadata"]["namespace"]
+    assert answer["labels"] == {f"kmm.node.kubernetes.io/{space}.simple-kmod.ready": ""}
+    assert answer["intermediateImage"] == f"{answer['resolved']['containerImage']}_{space}_simple-kmod_kmm_unsigned"
+
+
+@pytest.mark.parametrize("arguments", [["--nodes", "x", "--kernel", "a"], [], ["--nodes", "missing.json"]])
+def test_kernels_and_nodes_exclude_each_other(tmp_path: Path, arguments: list[str]) -> None:
+    (tmp_path / "m.json").write_text(json.dumps(module(kernelMappings=[{"literal": "k", "containerImage": "a:1"}])))
+    assert run("resolve", "m.json", *arguments, cwd=tmp_path).returncode == 2

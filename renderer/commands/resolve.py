@@ -8,19 +8,24 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
+from policy.documents import Json
 from policy.findings import Finding, Mode
 from policy.normalise import defaulted
+from renderer import inventory
 from renderer.console import Console
 from renderer.emit import emit
 from renderer.errors import ExitCode, Refused, Unusable
+from renderer.files import FleetFiles, Unreadable
 from renderer.objects import read_objects
-from renderer.resolving import answer_line, answers, table, why_unusable
+from renderer.resolving import answer_line, answers, node_json, node_lines, on_nodes, table, why_unusable
+from renderer.specs import NodeGroup
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("modules", nargs="*", metavar="MODULE", help="file with Modules as YAML or JSON; - is stdin")
     parser.add_argument("--kernel", action="append", default=[], metavar="K", help="kernel version; may be repeated")
     parser.add_argument("--kernels-from", metavar="FILE", help="file with one kernel version a line")
+    parser.add_argument("--nodes", metavar="FILE", help="the nodes, as kubectl get nodes -o json writes them")
     parser.add_argument("--format", choices=("table", "json", "yaml"), default="table", help="form of the answers")
     parser.add_argument("--jsonl", action="store_true", help="answer lines of {id, module, kernel} from stdin")
 
@@ -33,16 +38,31 @@ def run(args: Namespace, console: Console) -> ExitCode:
                 console.finish()  # whoever asks may wait for each answer
         return ExitCode.OK
     kernels = [*args.kernel, *_kernels(args.kernels_from)]
-    if not args.modules or not kernels:
-        raise Unusable("resolve needs Modules and kernels", "give files and --kernel, --kernels-from or --jsonl")
-    found = list(answers([module for name in args.modules for module in _modules(name)], kernels))
-    if args.format == "table":
-        console.data(table(found))
-    elif args.format == "json":
-        console.data(json.dumps([item.as_json() for item in found], indent=2) + "\n")
+    if not args.modules or bool(kernels) is (args.nodes is not None):
+        fix = "give files, and either --kernel and --kernels-from, or --nodes; or --jsonl alone"
+        raise Unusable("resolve needs Modules, and kernels or nodes", fix)
+    modules = [module for name in args.modules for module in _modules(name)]
+    if args.nodes is not None:
+        verdicts = list(on_nodes(modules, _nodes(args.nodes)))
+        rows: list[Json] = [node_json(*item) for item in verdicts]
+        text = node_lines(verdicts)
     else:
-        console.data(emit([item.as_json() for item in found]))
+        found = list(answers(modules, kernels))
+        rows, text = [item.as_json() for item in found], table(found)
+    if args.format == "table":
+        console.data(text)
+    elif args.format == "json":
+        console.data(json.dumps(rows, indent=2) + "\n")
+    else:
+        console.data(emit(rows))
     return ExitCode.OK
+
+
+def _nodes(name: str) -> tuple[NodeGroup, ...]:
+    try:
+        return inventory.read_nodes(FleetFiles(Path(name).parent).bytes(Path(name).name, limit=inventory.MAX_BYTES))
+    except Unreadable as error:
+        raise Unusable(f"{name} {error.message}", error.fix) from None
 
 
 def _modules(name: str) -> list[dict[str, Any]]:

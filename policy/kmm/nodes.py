@@ -1,0 +1,84 @@
+"""Whether KMM would load a Module on a node, and if not, why.
+
+Sources: internal/node/node.go, internal/controllers/module_reconciler.go and
+docs/mkdocs/documentation/ordered_upgrade.md of Kernel Module Management; Toleration.ToleratesTaint of k8s.io/api/core/v1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from policy.kmm.kernel import trimmed
+from policy.kmm.labels import version_label
+from policy.kmm.resolve import INTERNAL_TOLERATIONS, Resolution, Unresolved, resolve
+
+_KEEPS_OFF = ("NoSchedule", "NoExecute")
+
+Taint = tuple[str, str, str]
+"""Key, value and effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What KMM looks at of a node."""
+
+    name: str
+    labels: Mapping[str, str]
+    taints: Sequence[Taint]
+    kernel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A Module on a node: what would be loaded, or why nothing is.
+
+    There is a resolution and a reason where only the version label of an ordered upgrade keeps it away.
+    """
+
+    node: str
+    resolution: Resolution | None
+    reason: str
+
+    @property
+    def loads(self) -> bool:
+        return not self.reason
+
+
+def verdict(module: Mapping[str, Any], node: Node) -> Verdict:
+    """The first reason, in KMM's order, that keeps the Module off the node; none if it is loaded there."""
+    spec = module["spec"]
+    for key, value in (spec.get("selector") or {}).items():
+        if node.labels.get(key) != value:
+            has = f"has {node.labels[key]!r}" if key in node.labels else "has no such label"
+            return Verdict(node.name, None, f"selector {key}={value}: the node {has}")
+    tolerations = [*(spec.get("tolerations") or ()), *INTERNAL_TOLERATIONS]
+    for taint in node.taints:
+        if taint[2] in _KEEPS_OFF and not any(_tolerates(item, taint) for item in tolerations):
+            return Verdict(node.name, None, f"taint {taint[0]}={taint[1]}:{taint[2]} is not tolerated")
+    if not node.kernel:
+        return Verdict(node.name, None, "the kernel of the node is not known")
+    try:
+        found = resolve(module, trimmed(node.kernel))
+    except Unresolved as error:
+        return Verdict(node.name, None, str(error))
+    return Verdict(node.name, found, _version_reason(module["metadata"], found.version, node))
+
+
+def _version_reason(metadata: Mapping[str, Any], version: str, node: Node) -> str:
+    if not version:
+        return ""
+    key = version_label(metadata.get("namespace", ""), metadata.get("name", ""))
+    label = node.labels.get(key)
+    if label is None:
+        return f"version {version}: the node has no label {key}, and loads nothing"
+    return "" if label == version else f"version {version}: the node's label asks for {label}, and keeps what it has"
+
+
+def _tolerates(toleration: Mapping[str, Any], taint: Taint) -> bool:
+    key, value, effect = taint
+    if toleration.get("effect") not in (None, "", effect) or toleration.get("key") not in (None, "", key):
+        return False
+    operator = toleration.get("operator") or "Equal"
+    return operator == "Exists" or (operator == "Equal" and (toleration.get("value") or "") == value)
