@@ -16,6 +16,7 @@ from itertools import islice
 from typing import Any, Literal
 
 from policy.config import Gate, Parameters, Policy
+from policy.facts import Facts
 from policy.findings import FieldPath, Finding, Mode, Problem, Severity, format_path
 from policy.kmm.versions import Release
 from policy.schema import Schema, Violation
@@ -35,6 +36,9 @@ GROUPS = {
 }
 """Kind → its group, for the kinds that rules look at outside the core group."""
 
+NOT_CHECKED = "not checked"
+"""How a rule begins that lacks a fact; it refuses nothing then."""
+
 _HEAD = Release("head")
 _NONE = Parameters()
 
@@ -43,7 +47,8 @@ _NONE = Parameters()
 class Review:
     """One request to judge an object, with the CRD's defaults filled in. Without a `release`, KMM's head is assumed.
 
-    `schema` is that of the object's kind, if there is one; `topology` that of the cluster, if it is known.
+    `schema` is that of the object's kind, if there is one; `topology` that of the cluster, if it is known. `in_tree` is
+    whether the object comes from git, to be applied, and not from a cluster.
     """
 
     object: Map = field(repr=False)
@@ -53,6 +58,8 @@ class Review:
     schema: Schema | None = field(default=None, repr=False)
     topology: str = ""
     parameters: Parameters = _NONE
+    facts: Facts | None = field(default=None, repr=False)
+    in_tree: bool = False
 
     @cached_property
     def kind(self) -> str:
@@ -91,7 +98,8 @@ class Rule:
     """One check with an id that stays; its docstring is its page.
 
     `since` is the version of KMM, upstream and Red Hat's, that brought the behaviour. `needs` names a part of the
-    module's view without which the rule has nothing to look at, so that it is not even asked.
+    module's view without which the rule has nothing to look at, so that it is not even asked. `facts` is whether it
+    needs facts of the cluster: it is asked only where a gate has some.
     """
 
     id: str
@@ -101,6 +109,7 @@ class Rule:
     check: Check = field(repr=False)
     since: tuple[str, str] = ("", "")
     needs: str = ""
+    facts: bool = False
 
     @property
     def title(self) -> str:
@@ -127,13 +136,14 @@ def rule(
     since: str = "",
     redhat: str = "",
     needs: str = "",
+    facts: bool = False,
 ) -> Callable[[Check], Check]:
     """Registers a check under an id."""
 
     def register(check: Check) -> Check:
         if id in RULES:
             raise ValueError(f"two rules are called {id}")
-        RULES[id] = Rule(id, severity, kinds, operations, check, (since, redhat or since), needs)
+        RULES[id] = Rule(id, severity, kinds, operations, check, (since, redhat or since), needs, facts)
         return check
 
     return register
@@ -172,6 +182,8 @@ class Engine:
         found: list[tuple[Finding, FieldPath]] = []
         for item, mode in chosen:
             try:
+                if item.facts and review.facts is None:
+                    continue
                 if item.needs and not getattr(review.module, item.needs):
                     continue
                 for problem in item.check(review):
@@ -189,7 +201,10 @@ class Engine:
                 yield item, mode
 
     def _finding(self, item: Rule, mode: Mode, problem: Problem, review: Review) -> Finding:
-        if self.policy.exemptions and self._is_borne(item.id, review.object):
+        severity = item.severity
+        if problem.message.startswith(NOT_CHECKED):
+            severity, mode = Severity.INFO, Mode.AUDIT
+        elif self.policy.exemptions and self._is_borne(item.id, review.object):
             mode = Mode.AUDIT
         elif mode is Mode.ENFORCE and review.is_being_deleted and not self.policy.judges_the_deleted:
             mode = Mode.WARN  # KMM's refusal would keep its own finalizer from being removed
@@ -199,7 +214,7 @@ class Engine:
             problem.fix,
             object=title(review.object),
             field=format_path(problem.path) or "metadata",
-            severity=item.severity,
+            severity=severity,
             mode=mode,
         )
 

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from policy.config import Policy
-from policy.engine import Engine, Operation, Review, title
+from policy.engine import NOT_CHECKED, Engine, Operation, Review, title
+from policy.facts import Facts, SnapshotFacts
 from policy.findings import FieldPath, Finding, Mode, format_path, sort_findings
 from policy.kmm.versions import Release
 from policy.normalise import defaulted
 from renderer import git
-from renderer.compile.fleet import release_of
+from renderer.compile.fleet import Judging, release_of
+from renderer.dump import Dump
 from renderer.errors import Unusable
 from renderer.files import MARKER
 from renderer.fleet import Target
@@ -27,6 +29,8 @@ from renderer.objects import STDIN, Source, files_below, parse_objects, read_obj
 from renderer.policies import Choice, Policies, exemption_findings
 from renderer.removal import removal_finding
 from renderer.render import Compiled, compile_fleet
+from renderer.resolving import node_of_group
+from renderer.specs import Cluster
 from renderer.start import remove_on_interrupt
 from renderer.wording import counted, listed
 
@@ -57,8 +61,17 @@ class _Where:
 class Checker:
     """Judges paths one after the other; a fleet is loaded once, whichever of its files are asked for."""
 
-    def __init__(self, choice: Choice, today: date, against: str | None = None, *, ignore_other: bool = False) -> None:
+    def __init__(
+        self,
+        choice: Choice,
+        today: date,
+        against: str | None = None,
+        dump: Dump | None = None,
+        *,
+        ignore_other: bool = False,
+    ) -> None:
         self.choice = choice
+        self.dump = dump
         self.today = today
         self._anywhere = _Where(Engine(choice.fallback, "check", today), Release("head"), "")
         self._rendered: dict[Path, dict[str, _Where]] = {}
@@ -74,7 +87,7 @@ class Checker:
         """Raises Unusable for a path that does not exist."""
         for path in paths:
             self._path(path)
-        self.result.findings = sort_findings(self.result.findings)
+        self.result.findings = list(_told_once(sort_findings(self.result.findings)))
         return self.result
 
     def _path(self, path: str) -> None:
@@ -107,12 +120,19 @@ class Checker:
         policies = Policies(fleet, self.choice, "check", self.today, findings)
         findings += exemption_findings(fleet.policies, self.today)
         targets, compiled = compile_fleet(
-            fleet, findings, policies.engine, lambda *key: old.get(key), policies.manifests
+            fleet, findings, Judging(policies.engine, lambda *key: old.get(key), self._facts_of, policies.manifests)
         )
         self.result.objects += sum(len(placed) for placed in compiled.values())
         yield from findings
         if not any(finding.mode is Mode.ENFORCE for finding in findings):
             yield from _removed(old, fleet, targets, compiled)
+
+    def _facts_of(self, cluster: Cluster, manifests: list[Manifest]) -> Facts:
+        """What a fleet knows of a cluster: its nodes, if the spec has some, and what it makes there; the dump adds."""
+        dump = self.dump
+        objects = [*(manifest.value for manifest in manifests), *(dump.objects if dump else ())]
+        nodes = [node_of_group(group, observed=cluster.has_inventory) for group in cluster.nodes] or None
+        return SnapshotFacts(objects, dump.complete if dump else (), nodes)
 
     def _fleet_before(self, root: Path) -> _Objects:
         """What the fleet made at the revision, if anything of it has changed since."""
@@ -125,7 +145,7 @@ class Checker:
                 return {}
             fleet = load_fleet(Path(folder), Path(folder) / _OUTPUT, [])
             silent = Engine(Policy("parity", {"*": Mode.DISABLED, "SCH": Mode.DISABLED, "KMM": Mode.DISABLED}))
-            compiled = compile_fleet(fleet, [], lambda _: silent)[1]
+            compiled = compile_fleet(fleet, [], Judging(lambda _: silent))[1]
         return {(name, item.identity): item for name, placed in compiled.items() for _, item in placed}
 
     def _objects(self, name: str, *, ignore_other: bool) -> None:
@@ -158,7 +178,16 @@ class Checker:
     def _judged(self, source: Source, old: dict[str, Any] | None, where: _Where) -> Iterator[Finding]:
         value = defaulted(source.value)
         operation: Operation = "CREATE" if old is None else "UPDATE"
-        review = Review(value, old, operation, where.release, object_schema(value), where.topology)
+        review = Review(
+            value,
+            old,
+            operation,
+            where.release,
+            object_schema(value),
+            where.topology,
+            facts=self.dump.facts if self.dump else None,
+            in_tree=where is not self._anywhere,
+        )
         for finding, path in where.engine.judge(review):
             yield _placed(finding, path, source)
 
@@ -187,6 +216,16 @@ class Checker:
             cluster.name: _Where(policies.engine(cluster), release_of(cluster) or Release("head"), cluster.topology)
             for cluster in fleet.clusters
         }
+
+
+def _told_once(findings: list[Finding]) -> Iterator[Finding]:
+    """The findings; what a rule could not check is said once, and not for every object."""
+    told: set[tuple[str, str]] = set()
+    for finding in findings:
+        key = (finding.rule, finding.message)
+        if not finding.message.startswith(NOT_CHECKED) or key not in told:
+            told.add(key)
+            yield finding
 
 
 def _removed(old: _Objects, fleet: Fleet, targets: Iterable[Target], compiled: Compiled) -> Iterator[Finding]:

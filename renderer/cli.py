@@ -20,6 +20,7 @@ from renderer.wording import counted, printable
 VERBS = {
     "render": "compile the specs of a fleet into Kubernetes manifests, one folder a cluster",
     "check": "tell what the rules say of specs, rendered trees and Kubernetes objects",
+    "facts": "take what is secret out of a dump of a cluster",
     "rules": "list the rules, or explain one",
     "resolve": "tell what KMM would do with a Module on a kernel",
     "schema": "print the JSON Schema of a kind",

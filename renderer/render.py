@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from policy.findings import Finding, Mode, sort_findings
-from renderer.compile.fleet import Before, Compiler, EngineOf, Extra, cluster_findings
+from renderer.compile.fleet import Compiler, Judging, cluster_findings
 from renderer.errors import Refused, Unusable
 from renderer.fleet import Target, targets
 from renderer.layout import Layout
@@ -32,17 +32,11 @@ Compiled = dict[str, list[tuple[str, Manifest]]]
 """Folder and manifest of every object, by cluster."""
 
 
-def compile_fleet(
-    fleet: Fleet,
-    findings: list[Finding],
-    engine: EngineOf,
-    before: Before = lambda *_: None,
-    extra: Extra = lambda _: (),
-) -> tuple[list[Target], Compiled]:
+def compile_fleet(fleet: Fleet, findings: list[Finding], judging: Judging) -> tuple[list[Target], Compiled]:
     """The whole fleet, compiled and judged; everything that is wrong with any of its specs goes to `findings`."""
     findings += cluster_findings(fleet.clusters)
     found = targets(fleet, findings)
-    return found, Compiler(fleet, findings, engine, before, extra).clusters(found)
+    return found, Compiler(fleet, findings, judging).clusters(found)
 
 
 def render_fleet(
@@ -54,7 +48,7 @@ def render_fleet(
     of it is to be enforced.
     """
     policies = Policies(fleet, choice, "render", date.min, findings)
-    found, manifests = compile_fleet(fleet, findings, policies.engine, extra=policies.manifests)
+    found, manifests = compile_fleet(fleet, findings, Judging(policies.engine, extra=policies.manifests))
     if any(finding.mode is Mode.ENFORCE for finding in findings):
         raise Refused(finding for finding in findings if finding.mode is Mode.ENFORCE)
     layout = Layout()

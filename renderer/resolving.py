@@ -67,16 +67,17 @@ def answers(modules: Iterable[dict[str, Any]], kernels: list[str]) -> Iterator[A
 
 def on_nodes(modules: Iterable[dict[str, Any]], groups: Iterable[NodeGroup]) -> Iterator[tuple[str, Verdict]]:
     """Name of the Module and verdict, for every Module on every node of an inventory."""
-    nodes = [_node(group) for group in groups]
+    nodes = [node_of_group(group) for group in groups]
     for module in modules:
         metadata = module["metadata"]
         name = f"{metadata.get('namespace', '')}/{metadata['name']}"
         yield from ((name, verdict(module, node)) for node in nodes)
 
 
-def _node(group: NodeGroup) -> Node:
+def node_of_group(group: NodeGroup, *, observed: bool = True) -> Node:
+    """A group of nodes that are alike, as the one node that KMM would look at."""
     taints = [(taint.key, taint.value, taint.effect) for taint in group.taints]
-    return Node(group.name, group.labels, taints, group.kernels[0] if group.kernels else "")
+    return Node(group.name, group.labels, taints, group.kernels[0] if group.kernels else "", observed)
 
 
 def node_lines(found: Iterable[tuple[str, Verdict]]) -> str:

@@ -9,7 +9,7 @@ import pytest
 from policy.config import Policy
 from policy.engine import Engine
 from policy.findings import Finding
-from renderer.compile.fleet import Compiler
+from renderer.compile.fleet import Compiler, Judging
 from renderer.fleet import targets
 from renderer.load import load_fleet
 from renderer.manifest import Manifest
@@ -20,9 +20,7 @@ from tests.values import leaves
 def manifests(root: Path) -> dict[str, list[Manifest]]:
     findings: list[Finding] = []
     fleet = load_fleet(root, root / "rendered", findings)
-    clusters = Compiler(fleet, findings, lambda _: Engine(Policy()), lambda *_: None, lambda _: ()).clusters(
-        targets(fleet, findings)
-    )
+    clusters = Compiler(fleet, findings, Judging(lambda _: Engine(Policy()))).clusters(targets(fleet, findings))
     assert not [finding for finding in findings if finding.mode == "enforce"]
     return {name: [manifest for _, manifest in placed] for name, placed in clusters.items()}
 

@@ -98,7 +98,7 @@ def test_check_reports_on_the_files_of_the_commit_only(fleet: FleetFolder, cache
     result = pre_commit(fleet, cache, "kmodgate-check")
     assert result.returncode == 1
     assert "drivers/nic.yaml:11:25: error[KMM203]" in result.stdout
-    assert "gpu" not in result.stdout
+    assert "drivers/gpu" not in result.stdout
 
 
 def test_render_writes_and_fails_once_and_render_check_before_it(fleet: FleetFolder, cache: Path) -> None:

@@ -1,13 +1,14 @@
 """Every rule has its examples below tests/rules/ID: `fail-*.yaml` says at its end what is found, `pass-*.yaml` nothing.
 
 Of two documents in a file the first is the object as it was. `# kubernetes: 1.33` gives the version of the API server,
-`# parameters: {…}` the parameters of the policy.
+`# parameters: {…}` the parameters of the policy, what follows `# facts:` all objects of their kinds in the cluster.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import yaml
 
 from policy.config import Policy, read_policy
 from policy.engine import RULES, Engine, Review, load_rules, rule
+from policy.facts import SnapshotFacts
 from policy.findings import Finding
 from policy.kmm.versions import Release
 from policy.normalise import defaulted
@@ -30,10 +32,16 @@ load_rules()
 def judged(path: Path) -> list[Finding]:
     text = path.read_text()
     kubernetes = re.search(r"^# kubernetes: (\S+)$", text, re.MULTILINE)
-    *before, object = [defaulted(document) for document in yaml.safe_load_all(text)]
+    given, _, text_of_facts = text.partition("# facts:\n")
+    *before, object = [defaulted(document) for document in yaml.safe_load_all(given)]
+    known = [document for document in yaml.safe_load_all(text_of_facts) if document]
+    complete = {document["kind"] for document in known}
     release = Release("head", kubernetes=kubernetes[1] if kubernetes else "")
     old = before[0] if before else None
     review = Review(object, old, "UPDATE" if old else "CREATE", release, object_schema(object))
+    review = replace(review, in_tree="# not in a tree" not in text)
+    if text_of_facts:
+        review = replace(review, facts=SnapshotFacts(known, complete))
     parameters = re.search(r"^# parameters: (.+)$", text, re.MULTILINE)
     policy = read_policy({"profile": "strict", "parameters": json.loads(parameters[1]) if parameters else {}})
     return Engine(policy).evaluate(review)

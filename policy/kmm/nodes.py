@@ -1,7 +1,7 @@
 """Whether KMM would load a Module on a node, and if not, why.
 
-Sources: internal/node/node.go, internal/controllers/module_reconciler.go and
-docs/mkdocs/documentation/ordered_upgrade.md of Kernel Module Management; Toleration.ToleratesTaint of k8s.io/api/core/v1.
+Sources: internal/node/node.go, internal/controllers/module_reconciler.go and ordered_upgrade.md of Kernel Module
+Management; Toleration.ToleratesTaint of k8s.io/api/core/v1.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ Taint = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What KMM looks at of a node."""
+    """What KMM looks at of a node; one that is not `observed` is a description, without the labels of a running one."""
 
     name: str
     labels: Mapping[str, str]
     taints: Sequence[Taint]
     kernel: str
+    observed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,12 @@ def bad_regexp(review: Review) -> Iterator[Problem]:
     for mapping in review.module.mappings:
         if isinstance(mapping.pattern, BadPattern):
             fix = "KMM matches with Go's RE2 syntax; correct the expression, and escape what is meant literally"
-            yield mapping.part.problem("regexp", f"{mapping.pattern.reason}: {mapping.regexp!r}", fix)
+            yield mapping.part.problem("regexp", _why(mapping.pattern.reason, mapping.regexp), fix)
+
+
+def _why(reason: str, regexp: str) -> str:
+    """The reason, with the expression if RE2 has not put it there already."""
+    return reason if regexp in reason else f"{reason}: {regexp!r}"
 
 
 @rule("KMM204")

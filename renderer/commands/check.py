@@ -9,6 +9,7 @@ from pathlib import Path
 from policy.findings import Mode
 from renderer.checking import Checked, Checker
 from renderer.console import Console
+from renderer.dump import read_dump
 from renderer.errors import ExitCode
 from renderer.policies import add_policy_arguments, read_choice
 from renderer.report import FORMATS, writer
@@ -35,6 +36,10 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--ignore-other", action="store_true",
         help="pass over files that hold neither specs nor Kubernetes objects, as it is done below folders",
     )  # fmt: skip
+    parser.add_argument(
+        "--facts", metavar="PATH",
+        help="dump of the cluster, as kubectl get -A -o yaml writes it: Secrets, ConfigMaps, nodes, Modules and so on",
+    )  # fmt: skip
     parser.add_argument("--format", choices=FORMATS, default="text", help="form of the report (default: text)")
     parser.add_argument("--output", metavar="FILE", help="write the report there (default: stdout)")
 
@@ -42,7 +47,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace, console: Console) -> ExitCode:
     choice = read_choice(args.policy, args.profile)
     today = datetime.now(UTC).date()
-    checked = Checker(choice, today, args.against, ignore_other=args.ignore_other).check(args.paths)
+    dump = None if args.facts is None else read_dump(args.facts)
+    checked = Checker(choice, today, args.against, dump, ignore_other=args.ignore_other).check(args.paths)
     if args.format == "text":
         report = text(checked.findings, console)
     else:

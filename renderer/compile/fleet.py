@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from policy.engine import Engine, Review
+from policy.facts import Facts
 from policy.findings import FieldPath, Finding, format_path
 from policy.kmm.versions import Release, unsupported
 from renderer.compile import attached, content, kmm
@@ -21,6 +22,9 @@ from renderer.wording import listed
 EngineOf = Callable[[Cluster], Engine]
 """The engine of a cluster."""
 
+FactsOf = Callable[[Cluster, list[Manifest]], Facts | None]
+"""What is known of a cluster for which these objects are made; None where rules that need facts are not to run."""
+
 Extra = Callable[[str], Iterable[Manifest]]
 """What a cluster gets beside its drivers."""
 
@@ -28,16 +32,24 @@ Before = Callable[[str, Identity], Manifest | None]
 """The object of a cluster as it was, if it is known."""
 
 
+@dataclass(frozen=True)
+class Judging:
+    """How a gate judges what is compiled, and what it gives a cluster beside its drivers."""
+
+    engine: EngineOf
+    before: Before = lambda *_: None
+    facts: FactsOf = lambda *_: None
+    extra: Extra = lambda _: ()
+
+
 class Compiler:
     """Compiles the targets of one fleet; clusters that share a variant share its manifests."""
 
-    def __init__(self, fleet: Fleet, findings: list[Finding], engine: EngineOf, before: Before, extra: Extra) -> None:
+    def __init__(self, fleet: Fleet, findings: list[Finding], judging: Judging) -> None:
         self.fleet = fleet
         self.findings = findings
-        self.engine = engine
-        self.extra = extra
-        self._before = before
-        self._judged: set[tuple[Manifest, Manifest | None, Release, str, Engine]] = set()
+        self.judging = judging
+        self._judged: set[tuple[Manifest, Manifest | None, Release, str, Engine, Facts | None]] = set()
         self._sources: dict[Variant, Sources] = {}
         self._manifests: dict[tuple[Variant, Platform], list[Manifest]] = {}
         self._modules: dict[Variant, Manifest] = {}
@@ -55,7 +67,9 @@ class Compiler:
 
     def _cluster(self, name: str, targets: list[Target]) -> Iterator[tuple[str, Manifest]]:
         manifests = [manifest for target in targets for manifest in self._target(target)]
-        yield from by_folder(name, [*manifests, *self.extra(name)], self.findings)
+        if targets:
+            self._judge_all(targets[0].cluster, manifests)
+        yield from by_folder(name, [*manifests, *self.judging.extra(name)], self.findings)
 
     def _target(self, target: Target) -> list[Manifest]:
         variant, cluster = target.variant, target.cluster
@@ -64,16 +78,19 @@ class Compiler:
             self.findings.append(_no_operator(target))
         elif release.is_known:
             self._unsupported[variant, release].append(cluster.name)
-        found = self._of_variant(variant, cluster.platform)
-        for manifest in found:
-            self._judge(manifest, cluster, release or Release())
-        return found
+        return self._of_variant(variant, cluster.platform)
 
-    def _judge(self, manifest: Manifest, cluster: Cluster, release: Release) -> None:
+    def _judge_all(self, cluster: Cluster, manifests: list[Manifest]) -> None:
+        facts = self.judging.facts(cluster, manifests)
+        release = release_of(cluster) or Release()
+        for manifest in manifests:
+            self._judge(manifest, cluster, release, facts)
+
+    def _judge(self, manifest: Manifest, cluster: Cluster, release: Release, facts: Facts | None) -> None:
         """What the rules say of a manifest, once for all clusters that share it and are alike."""
-        old = self._before(cluster.name, manifest.identity)
-        engine = self.engine(cluster)
-        key = (manifest, old, release, cluster.topology, engine)
+        old = self.judging.before(cluster.name, manifest.identity)
+        engine = self.judging.engine(cluster)
+        key = (manifest, old, release, cluster.topology, engine, facts)
         if key in self._judged:
             return
         self._judged.add(key)
@@ -84,6 +101,8 @@ class Compiler:
             release,
             object_schema(manifest.value),
             cluster.topology,
+            facts=facts,
+            in_tree=True,
         )
         self.findings += [_at_origin(manifest, *judged) for judged in engine.judge(review)]
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
+from tests.bench.evaluate import evaluate
 from tests.bench.generate import chart, fleet, overlays
 from tests.bench.measure import KMODGATE, REPOSITORY, Failed, Result, Task, measure
 from tests.bench.page import Row, page
@@ -97,8 +98,25 @@ def _large(folder: Path) -> Iterator[Row]:
     for tool in ("kubectl", "helm"):
         if shutil.which(tool) is None:
             yield Row(tool, note="not on PATH")
+    yield from _judged(folder / "again-fleet", base)
     yield from _unchanged(again, base)
     yield from _on_disk(roots["fleet"], folder / "again-fleet", base)
+
+
+def _judged(rendered: Path, base: Result | Failed) -> Iterator[Row]:
+    """What the rules cost: the tree of `fleet` as objects, beside kubeconform, and one Module in a process at work."""
+    check = Task("`kmodgate check` of the 3,000 objects", [*KMODGATE, "check", str(rendered)])
+    tasks = [check, Task("`kmodgate check` of their specs", [*KMODGATE, "check", str(rendered.parent / "fleet")])]
+    if program := os.environ.get("KUBECONFORM"):
+        modules = [str(path) for path in rendered.rglob("module-*.yaml")]
+        location = f"{REPOSITORY}/schemas/{{{{.Group}}}}/{{{{.ResourceKind}}}}_{{{{.ResourceAPIVersion}}}}.json"
+        command = [program, "-strict", "-schema-location", location, *modules]
+        tasks.append(Task("kubeconform, the 1,000 Modules of them, their schema only", command))
+    found = measure(tasks, ROUNDS)
+    for task in tasks:
+        yield Row(task.name, found[task.name], budget=1.0 if task is check else None, of=base)
+    seconds = evaluate(2000)
+    yield Row("`evaluate()` of a 4 KB Module with four mappings, all rules, 1,000 times", seconds, budget=0.06)
 
 
 def _unchanged(again: dict[str, Task], base: Result | Failed) -> Iterator[Row]:

@@ -1,0 +1,95 @@
+"""What is known of a cluster beside the object at hand. "Not known" is an answer of its own: no rule ever guesses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
+from typing import Any, Protocol
+
+from policy.kmm.nodes import Node
+
+Object = Mapping[str, Any]
+
+
+class Unknown(Enum):
+    """The answer of facts that nobody has."""
+
+    UNKNOWN = "unknown"
+
+
+UNKNOWN = Unknown.UNKNOWN
+
+
+class Facts(Protocol):
+    """The answers that rules ask for."""
+
+    def find(self, kind: str, namespace: str, name: str) -> Object | Unknown | None:
+        """An object, None if it does not exist, UNKNOWN if nobody knows."""
+        ...
+
+    def modules(self) -> Sequence[Object]:
+        """The Modules that are known."""
+        ...
+
+    def nodes(self) -> Sequence[Node] | None:
+        """All nodes, or None where they are not known."""
+        ...
+
+
+class SnapshotFacts:
+    """Facts from objects at hand: a rendered tree, or a dump of a cluster.
+
+    A kind is complete if all objects of it are there, as in a List that kubectl wrote: only then does a missing object
+    not exist.
+    """
+
+    def __init__(
+        self, objects: Iterable[Object], complete: Iterable[str] = (), nodes: Sequence[Node] | None = None
+    ) -> None:
+        self._complete = set(complete)
+        self._objects: dict[tuple[str, str, str], Object] = {}
+        self._modules: list[Object] = []
+        found: list[Node] = []
+        for item in objects:
+            metadata = item.get("metadata")
+            metadata = metadata if isinstance(metadata, Mapping) else {}
+            kind = str(item.get("kind", ""))
+            self._objects[kind, str(metadata.get("namespace", "")), str(metadata.get("name", ""))] = item
+            if kind == "Module" and str(item.get("apiVersion", "")).startswith("kmm.sigs.x-k8s.io/"):
+                self._modules.append(item)
+            elif kind == "Node":
+                found.append(node_of(item))
+        self._nodes = found if "Node" in self._complete else nodes
+
+    def find(self, kind: str, namespace: str, name: str) -> Object | Unknown | None:
+        found = self._objects.get((kind, namespace, name))
+        if found is not None:
+            return found
+        return None if kind in self._complete else UNKNOWN
+
+    def modules(self) -> Sequence[Object]:
+        return self._modules
+
+    def nodes(self) -> Sequence[Node] | None:
+        return self._nodes
+
+
+def node_of(item: Object) -> Node:
+    """What KMM looks at of a Node object; parts of another shape count as missing."""
+    metadata, spec = _map(item.get("metadata")), _map(item.get("spec"))
+    info = _map(_map(item.get("status")).get("nodeInfo"))
+    taints = spec.get("taints")
+    return Node(
+        name=str(metadata.get("name", "")),
+        labels={str(key): str(value) for key, value in _map(metadata.get("labels")).items()},
+        taints=[
+            (str(taint.get("key", "")), str(taint.get("value") or ""), str(taint.get("effect", "")))
+            for taint in (taints if isinstance(taints, list) else ())
+            if isinstance(taint, Mapping)
+        ],
+        kernel=str(info.get("kernelVersion", "")),
+    )
+
+
+def _map(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

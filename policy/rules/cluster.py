@@ -1,0 +1,249 @@
+"""What can only be judged with facts of the cluster: what a Module refers to, its nodes, and the Modules beside it.
+
+Without the fact a rule says "not checked" once, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from policy.engine import NOT_CHECKED, Review, rule
+from policy.facts import UNKNOWN, Facts
+from policy.findings import FieldPath, Problem, Severity
+from policy.kmm.labels import version_label
+from policy.kmm.nodes import Node, verdict
+from policy.views import ModuleView, Part
+
+_MODULE = ("Module",)
+_DOCKER = ("kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg")
+
+
+@rule("REF101", kinds=_MODULE, facts=True)
+def missing_reference(review: Review) -> Iterator[Problem]:
+    """A Secret, ConfigMap or ServiceAccount that the Module names does not exist.
+
+    Builds, signing and pods wait for it, and the Module's status says nothing.
+
+    Fix: create it, or correct the name.
+    Source: internal/buildsign and internal/pod of Kernel Module Management.
+    """
+    facts, namespace = _facts(review), review.module.metadata.text("namespace")
+    for path, kind, name in _references(review.module):
+        found = facts.find(kind, namespace, name)
+        if found is UNKNOWN:
+            yield Problem(path, f"{NOT_CHECKED}: which {kind}s exist", _GIVE_FACTS)
+        elif found is None:
+            yield Problem(path, f"there is no {kind} {namespace}/{name}", "create it, or correct the name")
+
+
+@rule("REF102", kinds=_MODULE, facts=True)
+def dockerfile_under_another_key(review: Review) -> Iterator[Problem]:
+    """The ConfigMap of a build has no key `dockerfile`. `Dockerfile`, with a capital, is the usual slip.
+
+    Fix: put the text under the key `dockerfile`.
+    Source: internal/buildsign/resource of Kernel Module Management.
+    """
+    facts, namespace = _facts(review), review.module.metadata.text("namespace")
+    for build in review.module.builds:
+        part = build.map("dockerfileConfigMap")
+        found = facts.find("ConfigMap", namespace, part.text("name"))
+        if isinstance(found, Mapping) and "dockerfile" not in _data(found):
+            keys = ", ".join(sorted(_data(found))) or "none"
+            message = f"ConfigMap {part.text('name')} has no key dockerfile; its keys: {keys}"
+            yield part.problem("name", message, "put the text under the key dockerfile")
+
+
+@rule("SGN301", kinds=_MODULE, facts=True)
+def secret_without_its_key(review: Review) -> Iterator[Problem]:
+    """A signing Secret without the key that KMM reads: `key` for the private key, `cert` for the certificate.
+
+    Fix: create it with `kubectl create secret generic NAME --from-file=key=…`, or `--from-file=cert=…`.
+    Source: internal/buildsign/resource of Kernel Module Management.
+    """
+    facts, namespace = _facts(review), review.module.metadata.text("namespace")
+    for sign in review.module.signs:
+        for field, key in (("keySecret", "key"), ("certSecret", "cert")):
+            part = sign.map(field)
+            found = facts.find("Secret", namespace, part.text("name"))
+            if isinstance(found, Mapping) and key not in _data(found):
+                message = f"Secret {part.text('name')} has no key {key}"
+                yield part.problem("name", message, f"store it under the key {key}")
+
+
+@rule("REF103", kinds=_MODULE, facts=True)
+def pull_secret_of_another_type(review: Review) -> Iterator[Problem]:
+    """The pull secret is not of type kubernetes.io/dockerconfigjson: every pod that mounts it waits for ever.
+
+    Fix: create it with `kubectl create secret docker-registry`.
+    Source: internal/pod of Kernel Module Management; core/v1 SecretType of Kubernetes.
+    """
+    part = review.module.spec.map("imageRepoSecret")
+    found = _facts(review).find("Secret", review.module.metadata.text("namespace"), part.text("name"))
+    if isinstance(found, Mapping) and found.get("type", "Opaque") not in _DOCKER:
+        message = f"Secret {part.text('name')} is of type {found.get('type', 'Opaque')}"
+        yield part.problem("name", message, "create it with kubectl create secret docker-registry")
+
+
+@rule("REF104", kinds=_MODULE, facts=True, severity=Severity.WARNING)
+def namespace_not_privileged(review: Review) -> Iterator[Problem]:
+    """The namespace does not let privileged pods in: KMM's worker pods are refused, and no status tells.
+
+    Fix: label the namespace `pod-security.kubernetes.io/enforce: privileged`.
+    Source: Kubernetes, Pod Security Admission.
+    """
+    name = review.module.metadata.text("namespace")
+    found = _facts(review).find("Namespace", "", name)
+    if isinstance(found, Mapping):
+        labels = _map(_map(found.get("metadata")).get("labels"))
+        level = labels.get("pod-security.kubernetes.io/enforce", "privileged")
+        if level != "privileged":
+            message = f"namespace {name} enforces the level {level}"
+            fix = "label it pod-security.kubernetes.io/enforce: privileged"
+            yield review.module.metadata.problem("namespace", message, fix)
+
+
+@rule("SEL201", kinds=_MODULE, facts=True, severity=Severity.WARNING)
+def no_node(review: Review) -> Iterator[Problem]:
+    """No node of the cluster has the labels of the selector.
+
+    Fix: correct the selector, or label nodes.
+    Source: internal/controllers/module_reconciler.go of Kernel Module Management.
+    """
+    nodes = _facts(review).nodes()
+    if nodes is None:
+        yield review.module.spec.problem("selector", f"{NOT_CHECKED}: the nodes of the cluster", _GIVE_FACTS)
+    elif not _selected(review.module, nodes):
+        yield review.module.spec.problem("selector", "no node has these labels", "correct it, or label nodes")
+
+
+@rule("SEL202", kinds=_MODULE, facts=True, severity=Severity.WARNING)
+def kernel_without_mapping(review: Review) -> Iterator[Problem]:
+    """A node of the Module runs a kernel that no mapping matches: the driver is missing there.
+
+    Fix: add a mapping for the kernel.
+    Source: internal/module/kernelmapper.go of Kernel Module Management.
+    """
+    if review.module.loader is None:
+        return
+    kernels: dict[str, list[str]] = {}
+    for node in _selected(review.module, _facts(review).nodes() or ()):
+        found = verdict(review.object, node)
+        if found.resolution is None and node.kernel and "mapping" in found.reason:
+            kernels.setdefault(node.kernel, []).append(node.name)
+    for kernel, names in kernels.items():
+        message = f"no mapping for kernel {kernel} ({names[0]}{f' and {len(names) - 1} more' if names[1:] else ''})"
+        yield review.module.container.problem("kernelMappings", message, f"add a mapping for {kernel}")
+
+
+@rule("SEL203", kinds=_MODULE, facts=True, severity=Severity.WARNING)
+def version_nobody_asks_for(review: Review) -> Iterator[Problem]:
+    """A versioned Module, and no node is labelled for any version of it: it is loaded nowhere.
+
+    Fix: label the nodes `kmm.node.kubernetes.io/version-module.<namespace>.<name>=<version>`.
+    Source: docs/mkdocs/documentation/ordered_upgrade.md of Kernel Module Management.
+    """
+    version, nodes = review.module.container.text("version"), _facts(review).nodes()
+    if not version or nodes is None or not all(node.observed for node in nodes):
+        return
+    key = version_label(review.module.metadata.text("namespace"), review.module.metadata.text("name"))
+    if not any(key in node.labels for node in _selected(review.module, nodes)):
+        message = "no node is labelled for it, and so it is loaded nowhere"
+        yield review.module.container.problem("version", message, f"label nodes {key}={version}")
+
+
+@rule("SEL204", kinds=_MODULE, facts=True, severity=Severity.WARNING)
+def two_modules_for_one(review: Review) -> Iterator[Problem]:
+    """Two Modules load the same kernel module on the same nodes: when one goes, it takes the other's driver along.
+
+    In the names of kernel modules `-` equals `_`.
+
+    Fix: make the selectors disjoint, or keep one of the two.
+    Source: internal/controllers/nmc_reconciler.go of Kernel Module Management.
+    """
+    mine = _loaded(review.module)
+    for other in _others(review):
+        if mine & _loaded(other) and _overlap(review, other):
+            names = ", ".join(sorted(mine & _loaded(other)))
+            message = f"Module {_name(other)} loads {names} on the same nodes"
+            yield review.module.modprobe.problem("moduleName", message, "make the selectors disjoint, or keep one")
+
+
+@rule("SEL205", kinds=_MODULE, facts=True, severity=Severity.WARNING)
+def removes_anothers_module(review: Review) -> Iterator[Problem]:
+    """A Module removes, as a module of the kernel, what another Module loads on the same nodes.
+
+    Fix: load both from one Module, in the right order, or keep them on different nodes.
+    Source: internal/worker of Kernel Module Management.
+    """
+    for other in _others(review):
+        loaded = _loaded(other)
+        for _, names in review.module.to_remove:
+            for path, name in names:
+                if name.replace("-", "_") in loaded and _overlap(review, other):
+                    message = f"{name} is what Module {_name(other)} loads on the same nodes"
+                    yield Problem(path, message, "load both from one Module, or on different nodes")
+
+
+_GIVE_FACTS = "give a dump of the cluster: --facts DIR"
+
+
+def _facts(review: Review) -> Facts:
+    assert review.facts is not None  # the engine asks these rules only where there are facts
+    return review.facts
+
+
+def _references(module: ModuleView) -> Iterator[tuple[FieldPath, str, str]]:
+    places: list[tuple[Part, str, str]] = [(module.spec.map("imageRepoSecret"), "name", "Secret")]
+    for build in module.builds:
+        places.append((build.map("dockerfileConfigMap"), "name", "ConfigMap"))
+        places += [(secret, "name", "Secret") for secret in build.maps("secrets")]
+    for sign in module.signs:
+        places += [(sign.map(key), "name", "Secret") for key in ("keySecret", "certSecret")]
+    if module.loader:
+        places.append((module.loader, "serviceAccountName", "ServiceAccount"))
+    places += [(plugin, "serviceAccountName", "ServiceAccount") for plugin in module.plugins]
+    for part, key, kind in places:
+        if name := part.text(key):
+            yield (*part.path, key), kind, name
+
+
+def _data(item: Mapping[str, Any]) -> set[str]:
+    return {str(key) for field in ("data", "stringData", "binaryData") for key in _map(item.get(field))}
+
+
+def _map(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _selected(module: ModuleView, nodes: Any) -> list[Node]:
+    wanted = module.spec.map("selector").value.items()
+    return [node for node in nodes if all(node.labels.get(key) == value for key, value in wanted)]
+
+
+def _others(review: Review) -> Iterator[ModuleView]:
+    """The other Modules of the cluster that load something."""
+    mine = _name(review.module)
+    for item in _facts(review).modules():
+        other = ModuleView(item)
+        if other.loader is not None and _name(other) != mine:
+            yield other
+
+
+def _name(module: ModuleView) -> str:
+    return f"{module.metadata.text('namespace')}/{module.metadata.text('name')}"
+
+
+def _loaded(module: ModuleView) -> set[str]:
+    names = {module.modprobe.text("moduleName"), *(name for _, name in module.modprobe.texts("modulesLoadingOrder"))}
+    return {name.replace("-", "_") for name in names if name}
+
+
+def _overlap(review: Review, other: ModuleView) -> bool:
+    """Whether some node may be selected by both: by the nodes where they are known, else by the selectors."""
+    nodes = _facts(review).nodes()
+    if nodes is not None:
+        mine = {node.name for node in _selected(review.module, nodes)}
+        return any(node.name in mine for node in _selected(other, nodes))
+    first, second = review.module.spec.map("selector").value, other.spec.map("selector").value
+    return all(second.get(key, value) == value for key, value in first.items())
