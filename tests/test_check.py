@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
@@ -210,6 +213,31 @@ def test_sarif_fingerprints_stay_when_lines_move(tmp_path: Path) -> None:
         == first[0]["locations"][0]["physicalLocation"]["region"]["startLine"] + 1
     )
     assert first[0]["partialFingerprints"] != first[1]["partialFingerprints"]
+
+
+def sarif_schema() -> Any:
+    """The schema that OASIS published, as a Go module of which the version is pinned carries it in a source file."""
+    go = shutil.which("go")
+    if go is None:
+        pytest.skip("Go is not installed: the schema of SARIF comes in a Go module")
+    command = [go, "mod", "download", "-json", "github.com/owenrumney/go-sarif/v3"]
+    environment = {**os.environ, "GOWORK": "off", "GOFLAGS": "-mod=mod"}
+    found = subprocess.run(
+        command, cwd=REPOSITORY / "tests/sarif", env=environment, capture_output=True, text=True, check=True
+    )
+    source = (Path(json.loads(found.stdout)["Dir"]) / "pkg/report/v210/sarif/schema.go").read_text()
+    return json.loads(source.split("`")[1])
+
+
+def test_sarif_is_what_its_schema_says(fleet: FleetFolder) -> None:
+    fleet.driver("nic", SIGNED)
+    break_driver(fleet, "nic")
+    (fleet.root.parent / "b d.json").write_text(json.dumps(yaml.safe_load(BAD)))
+    report = json.loads(check(fleet.root.parent, ".", "--format", "sarif", "--profile", "strict").stdout)
+    assert {result["level"] for result in report["runs"][0]["results"]} == {"error", "note"}
+    validator = jsonschema.Draft4Validator(sarif_schema(), format_checker=jsonschema.FormatChecker())
+    assert [error.message for error in validator.iter_errors(report)] == []
+    assert list(validator.iter_errors({**report, "version": "2.0"}))
 
 
 def test_the_verdicts_of_the_oracle_are_those_of_the_command(tmp_path: Path) -> None:
