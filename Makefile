@@ -27,8 +27,8 @@ lint: $(venv) ## ruff, mypy and the import contracts
 	$(py) -m mypy
 	.venv/bin/lint-imports --no-logo
 
-bench: $(venv) ## the budgets, side by side in one run
-	$(py) -m tests.bench
+bench: $(venv) tools ## the budgets, side by side in one run
+	KUBECONFORM="$(abspath $(kubeconform))" $(py) -m tests.bench
 
 schemas: $(venv) ## compose the JSON Schemas again
 	$(py) -m schemas.compose
