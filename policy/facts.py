@@ -19,6 +19,9 @@ class Unknown(Enum):
 
 UNKNOWN = Unknown.UNKNOWN
 
+SECURE_BOOT = "kmodgate.io/secure-boot"
+"""The node label by which an administrator says so; a node reports nothing of it itself."""
+
 
 class Facts(Protocol):
     """The answers that rules ask for."""
@@ -88,6 +91,7 @@ def node_of(item: Object) -> Node:
             if isinstance(taint, Mapping)
         ],
         kernel=str(info.get("kernelVersion", "")),
+        secure_boot=_map(metadata.get("labels")).get(SECURE_BOOT) == "true",
     )
 
 

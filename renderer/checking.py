@@ -47,6 +47,8 @@ class Checked:
 
     findings: list[Finding] = field(default_factory=list)
     objects: int = 0
+    policies: dict[str, Policy] = field(default_factory=dict)
+    """Those that held, by the name of their DriverPolicy; the built-in one has no name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class _Where:
     engine: Engine
     release: Release
     topology: str
+    name: str = ""
+    """Of its DriverPolicy."""
 
 
 class Checker:
@@ -119,6 +123,7 @@ class Checker:
         old = self._fleet_before(root)
         policies = Policies(fleet, self.choice, "check", self.today, findings)
         findings += exemption_findings(fleet.policies, self.today)
+        self.result.policies |= policies.held(cluster.name for cluster in fleet.clusters)
         targets, compiled = compile_fleet(
             fleet, findings, Judging(policies.engine, lambda *key: old.get(key), self._facts_of, policies.manifests)
         )
@@ -154,6 +159,7 @@ class Checker:
         self.result.findings += found
         old = self._objects_before(name) if sources else {}
         where = self._where(name)
+        self.result.policies.setdefault(where.name, where.engine.policy)
         for source in sources:
             self.result.objects += 1
             self.result.findings += self._judged(source, old.get(title(source.value)), where)
@@ -213,7 +219,12 @@ class Checker:
         fleet = load_fleet(root, root / _OUTPUT, [])
         policies = Policies(fleet, self.choice, "check", self.today, [])
         return {
-            cluster.name: _Where(policies.engine(cluster), release_of(cluster) or Release("head"), cluster.topology)
+            cluster.name: _Where(
+                policies.engine(cluster),
+                release_of(cluster) or Release("head"),
+                cluster.topology,
+                policies.name(cluster.name),
+            )
             for cluster in fleet.clusters
         }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 
+from policy.facts import SECURE_BOOT
 from renderer.files import Unreadable
 from renderer.specs import KernelVersion, NodeGroup, Taint
 
@@ -35,14 +36,15 @@ def _node(item: object, index: int) -> NodeGroup:
     if not isinstance(name, str):
         raise Unreadable(f"items[{index}].metadata.name is missing", "write it with kubectl get nodes -o json")
     taints = _map(item, "spec").get("taints") or []
+    labels = {str(key): str(value) for key, value in _map(metadata, "labels").items()}
     return NodeGroup(
         name=name,
         count=1,
-        labels={str(key): str(value) for key, value in _map(metadata, "labels").items()},
+        labels=labels,
         taints=tuple(_taint(taint) for taint in taints if isinstance(taint, dict)) if isinstance(taints, list) else (),
         kernels=(KernelVersion(str(info["kernelVersion"])),) if "kernelVersion" in info else (),
         architecture=str(info.get("architecture", "")),
-        secure_boot=False,
+        secure_boot=labels.get(SECURE_BOOT) == "true",
     )
 
 

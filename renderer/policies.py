@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -82,6 +82,15 @@ class Policies:
         if found is None:
             return self._choice.fallback
         return found.policy.with_profile(self._choice.profile) if self._choice.profile else found.policy
+
+    def name(self, cluster: str) -> str:
+        """The name of the DriverPolicy of a cluster, or nothing."""
+        source = self._choice.policy or self._by_cluster.get(cluster)
+        return source.name if source else ""
+
+    def held(self, clusters: Iterable[str]) -> dict[str, Policy]:
+        """The policies of clusters, by name."""
+        return {self.name(cluster): self.policy(cluster) for cluster in clusters}
 
     def manifests(self, cluster: str) -> list[Manifest]:
         """The policy as the webhook of the cluster mounts it; none where none is written, which is the built-in one."""

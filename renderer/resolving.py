@@ -77,7 +77,9 @@ def on_nodes(modules: Iterable[dict[str, Any]], groups: Iterable[NodeGroup]) -> 
 def node_of_group(group: NodeGroup, *, observed: bool = True) -> Node:
     """A group of nodes that are alike, as the one node that KMM would look at."""
     taints = [(taint.key, taint.value, taint.effect) for taint in group.taints]
-    return Node(group.name, group.labels, taints, group.kernels[0] if group.kernels else "", observed)
+    return Node(
+        group.name, group.labels, taints, group.kernels[0] if group.kernels else "", observed, group.secure_boot
+    )
 
 
 def node_lines(found: Iterable[tuple[str, Verdict]]) -> str:

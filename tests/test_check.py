@@ -159,13 +159,20 @@ def test_the_report_goes_to_a_file_if_wanted(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text(BAD)
     result = check(tmp_path, "bad.yaml", "--format", "json", "--output", "report.json")
     assert (result.returncode, result.stdout) == (1, "")
-    assert json.loads((tmp_path / "report.json").read_text())["profile"] == "default"
+    (policy,) = json.loads((tmp_path / "report.json").read_text())["policies"]
+    assert (policy["name"], policy["profile"]) == ("", "default")
 
 
 def test_github_annotations(tmp_path: Path) -> None:
     (tmp_path / "a,b.yaml").write_text(BAD)
     first = check(tmp_path, "a,b.yaml", "--format", "github").stdout.splitlines()[0]
     assert first.startswith("::error file=a%2Cb.yaml,line=15,col=17,title=KMM203::spec.moduleLoader.container.")
+
+
+def test_github_annotations_are_the_default_there(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text(BAD)
+    assert run("check", "bad.yaml", cwd=tmp_path, env={"GITHUB_ACTIONS": "true"}).stdout.startswith("::error ")
+    assert run("check", "bad.yaml", cwd=tmp_path, env={"GITHUB_ACTIONS": "false"}).stdout.startswith("bad.yaml:")
 
 
 def test_junit_has_a_suite_a_file(tmp_path: Path) -> None:
@@ -372,6 +379,15 @@ def test_the_nodes_of_a_cluster_spec_are_facts(fleet: FleetFolder) -> None:
     assert found == [("SEL202", "warn")]
     path.write_text(path.read_text().replace("node-role.kubernetes.io/worker", "other"))
     assert [item["rule"] for item in findings(check(fleet.root, "--format", "json"))] == ["SEL201"]
+
+
+def test_nodes_with_secure_boot_want_signed_modules(fleet: FleetFolder) -> None:
+    path = fleet.root / "clusters/paris.yaml"
+    path.write_text(path.read_text().replace("count: 3", "count: 3, secureBoot: true"))
+    found = [(item["rule"], item["specField"]) for item in findings(check(fleet.root, "--format", "json"))]
+    assert found == [("SGN202", "spec.kernelMappings[0].sign")]
+    fleet.driver("nic", SIGNED)
+    assert "SGN202" not in {item["rule"] for item in findings(check(fleet.root, "--format", "json"))}
 
 
 def test_drivers_of_one_fleet_that_fight_are_found(fleet: FleetFolder) -> None:

@@ -95,6 +95,8 @@ def test_the_cluster_gets_the_policy_that_held(fleet: FleetFolder) -> None:
     spec = yaml.safe_load(config_map["data"]["policy.yaml"])["spec"]
     assert spec == {"profile": "strict", "modes": {"MAP202": "warn"}}
     assert config_map["metadata"]["annotations"]["kmodgate.io/policy-hash"] == read_policy(spec).digest
+    report = json.loads(fleet.run("check", "--format", "json").stdout)
+    assert {item["name"]: item["hash"] for item in report["policies"]}["p"] == read_policy(spec).digest
     assert fleet.object("lab/cluster/namespace-kmodgate-system.yaml")["kind"] == "Namespace"
     assert not [path for path in fleet.files() if path.startswith("paris") and "kmodgate" in path]
     assert fleet.run("render", "--check").returncode == 0

@@ -29,6 +29,7 @@ class Node:
     taints: Sequence[Taint]
     kernel: str
     observed: bool = True
+    secure_boot: bool = False
 
 
 @dataclass(frozen=True, slots=True)

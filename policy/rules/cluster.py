@@ -136,6 +136,38 @@ def kernel_without_mapping(review: Review) -> Iterator[Problem]:
         yield review.module.container.problem("kernelMappings", message, f"add a mapping for {kernel}")
 
 
+@rule("MAP207", kinds=_MODULE, facts=True, severity=Severity.INFO)
+def mapping_no_kernel_uses(review: Review) -> Iterator[Problem]:
+    """A mapping that wins on no node: all its kernels are gone, or not there yet.
+
+    Fix: remove it once no node can come back to that kernel.
+    Source: internal/module/kernelmapper.go of Kernel Module Management.
+    """
+    nodes = _selected(review.module, _facts(review).nodes() or ())
+    found = [verdict(review.object, node) for node in nodes]
+    used = {item.resolution.mapping for item in found if item.resolution is not None}
+    for mapping in review.module.mappings if used else ():
+        if mapping.index not in used:
+            yield Problem(mapping.part.path, "wins on no node of the cluster", "remove it if no node comes back to it")
+
+
+@rule("SGN202", kinds=_MODULE, facts=True, severity=Severity.WARNING)
+def unsigned_on_secure_boot(review: Review) -> Iterator[Problem]:
+    """A Module without `sign` for nodes with Secure Boot, which refuse a module that nobody has signed.
+
+    An image that was signed before it was pushed needs no `sign`; an exception of the policy says so.
+
+    Fix: add sign, or say in an exception that the image is signed already.
+    Source: docs/mkdocs/documentation/secure_boot.md of Kernel Module Management.
+    """
+    secured = [node.name for node in _selected(review.module, _facts(review).nodes() or ()) if node.secure_boot]
+    if secured and review.module.loader is not None:
+        for mapping in review.module.mappings:
+            if not mapping.part.optional("sign") and not review.module.container.optional("sign"):
+                message = f"not signed, and {secured[0]} refuses unsigned modules"
+                yield mapping.part.problem("sign", message, "add sign, or say that the image is signed already")
+
+
 @rule("SEL203", kinds=_MODULE, facts=True, severity=Severity.WARNING)
 def version_nobody_asks_for(review: Review) -> Iterator[Problem]:
     """A versioned Module, and no node is labelled for any version of it: it is loaded nowhere.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,7 +41,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--facts", metavar="PATH",
         help="dump of the cluster, as kubectl get -A -o yaml writes it: Secrets, ConfigMaps, nodes, Modules and so on",
     )  # fmt: skip
-    parser.add_argument("--format", choices=FORMATS, default="text", help="form of the report (default: text)")
+    parser.add_argument(
+        "--format", choices=FORMATS, help="form of the report (default: text, or github where GITHUB_ACTIONS is set)"
+    )
     parser.add_argument("--output", metavar="FILE", help="write the report there (default: stdout)")
 
 
@@ -49,10 +52,9 @@ def run(args: Namespace, console: Console) -> ExitCode:
     today = datetime.now(UTC).date()
     dump = None if args.facts is None else read_dump(args.facts)
     checked = Checker(choice, today, args.against, dump, ignore_other=args.ignore_other).check(args.paths)
-    if args.format == "text":
-        report = text(checked.findings, console)
-    else:
-        report = writer(args.format)(checked.findings, choice.fallback.profile)
+    form = args.format or ("github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text")
+    write = writer(form) if form != "text" else lambda findings, _: text(findings, console)
+    report = write(checked.findings, checked.policies)
     if args.output:
         Path(args.output).write_text(report, encoding="utf-8", newline="\n")
     else:

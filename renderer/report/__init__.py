@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from policy.config import Policy
 from policy.findings import Finding
+
+Policies = Mapping[str, Policy]
+"""The policies that held, by the name of their DriverPolicy; the built-in one has no name."""
 
 FORMATS = ("text", "json", "sarif", "junit", "github", "markdown")
 
-Writer = Callable[[Sequence[Finding], str], str]
-"""Findings and the name of the profile → a text."""
+Writer = Callable[[Sequence[Finding], Policies], str]
+"""Findings, and the policies that held → a text."""
 
 
 def writer(format: str) -> Writer:

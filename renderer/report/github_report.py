@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from policy.findings import Finding, Mode
+from renderer.report import Policies
 
 _COMMANDS = {Mode.ENFORCE: "error", Mode.WARN: "warning", Mode.AUDIT: "notice"}
 
 
-def write(findings: Sequence[Finding], _profile: str) -> str:
+def write(findings: Sequence[Finding], _policies: Policies) -> str:
     """One line a finding."""
     return "".join(f"{_command(finding)}\n" for finding in findings if finding.mode in _COMMANDS)
 

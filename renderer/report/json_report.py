@@ -1,4 +1,4 @@
-"""Findings as JSON: `{"version": 1, "profile", "findings": […]}`; docs/check.md describes every field."""
+"""Findings as JSON: `{"version": 1, "policies": […], "findings": […]}`; docs/check.md describes every field."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from policy.findings import Finding
+from renderer.report import Policies
 
 
-def write(findings: Sequence[Finding], profile: str) -> str:
+def write(findings: Sequence[Finding], policies: Policies) -> str:
     """One object, indented; an unknown line or column is 0."""
+    held = [{"name": name, "profile": policy.profile, "hash": policy.digest} for name, policy in policies.items()]
     found = [as_json(finding) for finding in findings]
-    return json.dumps({"version": 1, "profile": profile, "findings": found}, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps({"version": 1, "policies": held, "findings": found}, indent=2, ensure_ascii=False) + "\n"
 
 
 def as_json(finding: Finding) -> dict[str, Any]:

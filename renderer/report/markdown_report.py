@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from policy.findings import Finding, Mode
+from renderer.report import Policies
 from renderer.wording import counted, printable
 
 _LIMIT = 65_536
@@ -12,12 +13,13 @@ _HEAD = "| place | rule | what is wrong | fix |\n| --- | --- | --- | --- |\n"
 _MARKS = str.maketrans({char: f"\\{char}" for char in "\\`*_{}[]<>()#+!|~$"})
 
 
-def write(findings: Sequence[Finding], profile: str) -> str:
+def write(findings: Sequence[Finding], policies: Policies) -> str:
     """A line of counts, then a table; what does not fit is counted."""
+    profiles = ", ".join(sorted({policy.profile for policy in policies.values()}))
     shown = [finding for finding in findings if finding.mode in (Mode.ENFORCE, Mode.WARN)]
     refused = sum(finding.mode is Mode.ENFORCE for finding in shown)
     title = (
-        f"**kmodgate**: {counted(refused, 'error')}, {counted(len(shown) - refused, 'warning')} (profile {profile})\n"
+        f"**kmodgate**: {counted(refused, 'error')}, {counted(len(shown) - refused, 'warning')} (profile {profiles})\n"
     )
     if not shown:
         return title

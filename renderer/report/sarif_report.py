@@ -13,12 +13,13 @@ from urllib.parse import quote
 
 from policy.engine import RULES
 from policy.findings import Finding, Mode
+from renderer.report import Policies
 from renderer.version import __version__
 
 _LEVELS = {Mode.ENFORCE: "error", Mode.WARN: "warning", Mode.AUDIT: "note", Mode.DISABLED: "none"}
 
 
-def write(findings: Sequence[Finding], _profile: str) -> str:
+def write(findings: Sequence[Finding], policies: Policies) -> str:
     """One run; fingerprints stay when lines move."""
     ids = sorted({finding.rule for finding in findings})
     driver = {
@@ -27,7 +28,8 @@ def write(findings: Sequence[Finding], _profile: str) -> str:
         "rules": [_rule(id) for id in ids],
     }
     results = [_result(finding, ids.index(finding.rule)) for finding in findings]
-    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
+    held = {"policies": {name or policy.profile: policy.digest for name, policy in policies.items()}}
+    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results, "properties": held}
     document = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
