@@ -18,8 +18,7 @@ class ExitCode(IntEnum):
     INPUT = 2
     """Input or arguments that cannot be used."""
     FAILURE = 3
-    """The environment failed (a full disk, a read-only folder), or kmodgate has a bug."""
-    INTERRUPTED = 130
+    """The environment failed (a full disk, a read-only folder), or kmodgate has a bug. Ctrl-C is renderer.start's."""
 
 
 class Refused(Exception):
