@@ -16,6 +16,7 @@ import yaml
 
 import schemas
 from tests.conftest import CASES, EXAMPLES, ROOT, Kmodgate
+from tests.fleets import run
 
 SPEC_KINDS = {"KernelDriver", "Cluster"}
 
@@ -181,3 +182,11 @@ def _fields(schema: dict) -> Iterator[tuple[str, list[str]]]:
         return {} if name.startswith("io.k8s.") else resolved(schema["definitions"][name])
 
     return properties(schema, "")
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_passes_the_check(example: str) -> None:
+    """Also those that use every field, and with the facts that their clusters give; the strict profile may object."""
+    result = run("check", f"examples/{example}", "--format", "json", cwd=ROOT)
+    assert result.returncode == 0, result.stdout
+    assert "the rule failed" not in result.stdout

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from policy.config import Policy
 from policy.documents import OBJECTS, SPEC, parse
 from policy.engine import Engine, Review
+from policy.facts import SnapshotFacts
 from policy.images import parse_image
+from policy.kmm.nodes import Node
 from policy.kmm.substitution import BadTemplate, names
 from policy.normalise import defaulted
 from policy.patterns import BadPattern, Pattern, compile_pattern
@@ -31,6 +33,8 @@ KINDS = {
     "PreflightValidation": "kmm.sigs.x-k8s.io/v1beta2",
     "PreflightValidationOCP": "kmm.sigs.x-k8s.io/v1beta1",
     "ConfigMap": "v1",
+    "Secret": "v1",
+    "Node": "v1",
 }
 FULL = [
     yaml.safe_load(path.read_text()) for path in sorted((REPOSITORY / "tests/cases/full-module").rglob("module-*.yaml"))
@@ -47,13 +51,25 @@ values = st.recursive(
 )
 
 
-def judged(object: Any, old: Any = None) -> None:
+def judged(object: Any, old: Any = None, others: Any = ()) -> None:
     value = defaulted(object)
+    nodes = [
+        Node(
+            "n",
+            {"node-role.kubernetes.io/worker": ""},
+            [("a", "b", "NoSchedule")],
+            "5.14.0-1.el9.x86_64",
+            secure_boot=True,
+        )
+    ]
+    facts = SnapshotFacts([*FULL, *others], {"Secret", "ConfigMap"}, nodes)
     review = Review(
         value,
         None if old is None else defaulted(old),
         "CREATE" if old is None else "UPDATE",
         schema=object_schema(value),
+        facts=facts,
+        in_tree=True,
     )
     for finding, path in STRICT.judge(review):
         assert "the rule failed" not in finding.message, finding
@@ -85,6 +101,12 @@ def test_a_module_with_anything_anywhere_is_judged(data: st.DataObject) -> None:
             break
     judged(module)
     judged(module, data.draw(st.sampled_from(FULL)))
+    judged(data.draw(st.sampled_from(FULL)), others=[module])
+
+
+def test_every_example_is_judged_with_facts() -> None:
+    for path in sorted((REPOSITORY / "tests/cases").rglob("module-*.yaml")):
+        judged(yaml.safe_load(path.read_text()))
 
 
 @given(st.text(max_size=200) | st.text(alphabet="ab:-[]{}&*!|>'\"#%@`\n \t0.", max_size=80))

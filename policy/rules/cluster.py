@@ -12,7 +12,7 @@ from policy.engine import NOT_CHECKED, Review, rule
 from policy.facts import UNKNOWN, Facts
 from policy.findings import FieldPath, Problem, Severity
 from policy.kmm.labels import version_label
-from policy.kmm.nodes import Node, verdict
+from policy.kmm.nodes import Node, Verdict, verdict
 from policy.views import ModuleView, Part
 
 _MODULE = ("Module",)
@@ -124,11 +124,8 @@ def kernel_without_mapping(review: Review) -> Iterator[Problem]:
     Fix: add a mapping for the kernel.
     Source: internal/module/kernelmapper.go of Kernel Module Management.
     """
-    if review.module.loader is None:
-        return
     kernels: dict[str, list[str]] = {}
-    for node in _selected(review.module, _facts(review).nodes() or ()):
-        found = verdict(review.object, node)
+    for node, found in _verdicts(review):
         if found.resolution is None and node.kernel and "mapping" in found.reason:
             kernels.setdefault(node.kernel, []).append(node.name)
     for kernel, names in kernels.items():
@@ -143,9 +140,7 @@ def mapping_no_kernel_uses(review: Review) -> Iterator[Problem]:
     Fix: remove it once no node can come back to that kernel.
     Source: internal/module/kernelmapper.go of Kernel Module Management.
     """
-    nodes = _selected(review.module, _facts(review).nodes() or ())
-    found = [verdict(review.object, node) for node in nodes]
-    used = {item.resolution.mapping for item in found if item.resolution is not None}
+    used = {found.resolution.mapping for _, found in _verdicts(review) if found.resolution is not None}
     for mapping in review.module.mappings if used else ():
         if mapping.index not in used:
             yield Problem(mapping.part.path, "wins on no node of the cluster", "remove it if no node comes back to it")
@@ -251,6 +246,13 @@ def _map(value: object) -> Mapping[str, Any]:
 def _selected(module: ModuleView, nodes: Any) -> list[Node]:
     wanted = module.spec.map("selector").value.items()
     return [node for node in nodes if all(node.labels.get(key) == value for key, value in wanted)]
+
+
+def _verdicts(review: Review) -> Iterator[tuple[Node, Verdict]]:
+    """What KMM would do on every node that the Module selects; nothing for an object that is no Module that loads."""
+    if review.module.loader is not None and not review.violations:
+        for node in _selected(review.module, _facts(review).nodes() or ()):
+            yield node, verdict(review.object, node)
 
 
 def _others(review: Review) -> Iterator[ModuleView]:
