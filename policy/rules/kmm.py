@@ -33,7 +33,10 @@ def name_too_long(review: Review) -> Iterator[Problem]:
     Source: validateModule in internal/webhook/module.go.
     """
     metadata = review.module.metadata
-    length = len((metadata.text("name") + metadata.text("namespace")).encode("utf-8", "surrogatepass"))
+    prefix = metadata.text("generateName")
+    # the API server has completed a generateName, with five characters, before the webhook sees it
+    name = metadata.text("name") or (f"{prefix[:58]}#####" if prefix else "")
+    length = len((name + metadata.text("namespace")).encode("utf-8", "surrogatepass"))
     limit = 41 if review.release.has("2.7" if review.release.redhat else "head") else 40
     if length > limit:
         message = f"name and namespace have {length} characters together, and KMM allows {limit}"
