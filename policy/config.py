@@ -42,6 +42,14 @@ class Parameters:
     signing_namespaces: tuple[str, ...] = ()
     forbidden_host_paths: tuple[str, ...] = ()
 
+    @property
+    def signing(self) -> bool:
+        """Whether some Modules must be signed."""
+        return bool(self.signing_selectors or self.signing_namespaces)
+
+
+NO_PARAMETERS = Parameters()
+
 
 @dataclass(frozen=True)
 class Exemption:
@@ -72,7 +80,7 @@ class Policy:
     profile: Profile = "default"
     modes: Modes = field(default_factory=dict)
     gates: Mapping[Gate, Modes] = field(default_factory=dict)
-    parameters: Parameters = Parameters()
+    parameters: Parameters = NO_PARAMETERS
     exemptions: tuple[Exemption, ...] = ()
 
     def mode(self, rule: str, severity: Severity, gate: Gate = "check") -> Mode:

@@ -15,7 +15,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Any, Literal
 
-from policy.config import Gate, Parameters, Policy
+from policy.config import NO_PARAMETERS, Gate, Parameters, Policy
 from policy.facts import Facts
 from policy.findings import FieldPath, Finding, Mode, Problem, Severity, format_path
 from policy.kmm.versions import Release
@@ -40,7 +40,6 @@ NOT_CHECKED = "not checked"
 """How a rule begins that lacks a fact; it refuses nothing then."""
 
 _HEAD = Release("head")
-_NONE = Parameters()
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +56,7 @@ class Review:
     release: Release = _HEAD
     schema: Schema | None = field(default=None, repr=False)
     topology: str = ""
-    parameters: Parameters = _NONE
+    parameters: Parameters = NO_PARAMETERS
     facts: Facts | None = field(default=None, repr=False)
     in_tree: bool = False
 
@@ -99,7 +98,7 @@ class Rule:
 
     `since` is the version of KMM, upstream and Red Hat's, that brought the behaviour. `needs` names a part of the
     module's view without which the rule has nothing to look at, so that it is not even asked. `facts` is whether it
-    needs facts of the cluster: it is asked only where a gate has some.
+    needs facts of the cluster, `parameter` the one of the policy without which it holds nothing: it is then not asked.
     """
 
     id: str
@@ -110,6 +109,7 @@ class Rule:
     since: tuple[str, str] = ("", "")
     needs: str = ""
     facts: bool = False
+    parameter: str = ""
 
     @property
     def title(self) -> str:
@@ -137,13 +137,14 @@ def rule(
     redhat: str = "",
     needs: str = "",
     facts: bool = False,
+    parameter: str = "",
 ) -> Callable[[Check], Check]:
     """Registers a check under an id."""
 
     def register(check: Check) -> Check:
         if id in RULES:
             raise ValueError(f"two rules are called {id}")
-        RULES[id] = Rule(id, severity, kinds, operations, check, (since, redhat or since), needs, facts)
+        RULES[id] = Rule(id, severity, kinds, operations, check, (since, redhat or since), needs, facts, parameter)
         return check
 
     return register
@@ -165,7 +166,7 @@ class Engine:
         self.policy = policy
         self.gate = gate
         self.today = today
-        self._chosen: dict[tuple[str, Operation, Release], list[tuple[Rule, Mode]]] = {}
+        self._chosen: dict[tuple[str, Operation, Release, bool], list[tuple[Check, str, Rule, Mode]]] = {}
 
     def evaluate(self, review: Review) -> list[Finding]:
         """Everything that is wrong with the object, sorted by rule and field. Never raises."""
@@ -173,32 +174,35 @@ class Engine:
 
     def judge(self, review: Review) -> list[tuple[Finding, FieldPath]]:
         """The findings with the paths of their fields. Never raises."""
-        if self.policy.parameters != review.parameters:
+        if self.policy.parameters is not review.parameters:
             review = replace(review, parameters=self.policy.parameters)
-        key = (review.kind, review.operation, review.release)
+        key = (review.kind, review.operation, review.release, review.facts is not None)
         chosen = self._chosen.get(key)
         if chosen is None:
             chosen = self._chosen[key] = list(self._choose(*key))
         found: list[tuple[Finding, FieldPath]] = []
-        for item, mode in chosen:
+        for check, needs, item, mode in chosen:
             try:
-                if item.facts and review.facts is None:
+                if needs and not getattr(review.module, needs):
                     continue
-                if item.needs and not getattr(review.module, item.needs):
-                    continue
-                for problem in item.check(review):
+                for problem in check(review):
                     found.append((self._finding(item, mode, problem, review), problem.path))
             except Exception as error:  # a bug must deny, not pass (invariant I7)
                 problem = Problem((), f"the rule failed: {error!r}", "report this bug of kmodgate")
                 found.append((self._finding(item, Mode.ENFORCE, problem, review), ()))
         return found
 
-    def _choose(self, kind: str, operation: Operation, release: Release) -> Iterator[tuple[Rule, Mode]]:
+    def _choose(
+        self, kind: str, operation: Operation, release: Release, has_facts: bool
+    ) -> Iterator[tuple[Check, str, Rule, Mode]]:
         for _, item in sorted(RULES.items()):
             mode = self.policy.mode(item.id, item.severity, self.gate)
             meant = kind in item.kinds and operation in item.operations and item.applies_to(release)
-            if meant and mode is not Mode.DISABLED:
-                yield item, mode
+            asked = (has_facts or not item.facts) and (
+                not item.parameter or bool(getattr(self.policy.parameters, item.parameter))
+            )
+            if meant and asked and mode is not Mode.DISABLED:
+                yield item.check, item.needs, item, mode
 
     def _finding(self, item: Rule, mode: Mode, problem: Problem, review: Review) -> Finding:
         severity = item.severity

@@ -11,7 +11,7 @@ from policy.findings import FieldPath, Problem
 from policy.images import parse_image
 
 
-@rule("IMG301")
+@rule("IMG301", parameter="allowed_registries")
 def registry_not_allowed(review: Review) -> Iterator[Problem]:
     """An image from a registry that the policy does not allow (`parameters.allowedRegistries`).
 
@@ -19,22 +19,18 @@ def registry_not_allowed(review: Review) -> Iterator[Problem]:
     Source: the DriverPolicy of the cluster.
     """
     allowed = review.parameters.allowed_registries
-    if not allowed:
-        return
     for path, image in _images(review):
         if not any(image == prefix or image.startswith((f"{prefix.rstrip('/')}/", f"{prefix}:")) for prefix in allowed):
             yield Problem(path, f"{image} is not from an allowed registry", f"use one of: {', '.join(allowed)}")
 
 
-@rule("IMG302")
+@rule("IMG302", parameter="require_digest")
 def digest_required(review: Review) -> Iterator[Problem]:
     """An image that is not built and not named by digest, though the policy asks for it (`parameters.requireDigest`).
 
     Fix: append the digest: `@sha256:…`.
     Source: the DriverPolicy of the cluster.
     """
-    if not review.parameters.require_digest:
-        return
     works = [level.path for level in review.module.levels if "build" in level.value or "sign" in level.value]
     for path, image in _images(review):
         is_made = path[-1] == "containerImage" and (review.module.container.path in works or path[:-1] in works)
@@ -43,7 +39,7 @@ def digest_required(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{image} is not named by digest", "append @sha256:… of the image that was tested")
 
 
-@rule("SGN201")
+@rule("SGN201", parameter="signing")
 def signing_required(review: Review) -> Iterator[Problem]:
     """A Module that signs nothing, for nodes or in a namespace where the policy wants it (`parameters.requireSigning`).
 
@@ -62,7 +58,7 @@ def signing_required(review: Review) -> Iterator[Problem]:
             yield mapping.part.problem("sign", "missing: the policy asks for signed modules here", "add sign")
 
 
-@rule("PLG201", needs="volumes")
+@rule("PLG201", needs="volumes", parameter="forbidden_host_paths")
 def host_path_forbidden(review: Review) -> Iterator[Problem]:
     """A volume mounts a folder of the node that the policy forbids (`parameters.forbiddenHostPaths`).
 
@@ -70,7 +66,7 @@ def host_path_forbidden(review: Review) -> Iterator[Problem]:
     Source: the DriverPolicy of the cluster.
     """
     forbidden = [posixpath.normpath(path) for path in review.parameters.forbidden_host_paths]
-    for volume in review.module.volumes if forbidden else ():
+    for volume in review.module.volumes:
         mount = volume.optional("hostPath")
         path = posixpath.normpath(re.sub("^/+", "/", mount.text("path"))) if mount else ""
         if mount and any(path == item or path.startswith(f"{item.rstrip('/')}/") for item in forbidden):
