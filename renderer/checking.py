@@ -23,7 +23,7 @@ from renderer.dump import Dump
 from renderer.errors import Unusable
 from renderer.files import MARKER
 from renderer.fleet import Target
-from renderer.load import Fleet, is_spec, load_fleet, object_schema
+from renderer.load import Fleet, is_spec, load_fleet
 from renderer.manifest import Identity, Manifest
 from renderer.objects import STDIN, Source, files_below, parse_objects, read_objects
 from renderer.policies import Choice, Policies, exemption_findings
@@ -32,6 +32,7 @@ from renderer.render import Compiled, compile_fleet
 from renderer.resolving import node_of_group
 from renderer.specs import Cluster
 from renderer.start import remove_on_interrupt
+from renderer.validate import object_schema
 from renderer.wording import counted, listed
 
 _OUTPUT = "rendered"

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from policy.findings import FieldPath, Finding, format_path
-from renderer.load import Fleet, finding_at, spec_schema
+from renderer.load import Fleet
 from renderer.manifest import Origin
 from renderer.overrides import ambiguous, merge, trace
 from renderer.selectors import Clusters, driver_clusters, override_clusters
 from renderer.specs import Cluster, JsonMap, KernelDriver
+from renderer.validate import finding_at, spec_schema
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,10 +15,12 @@ from policy.findings import Finding, Mode, Severity
 from renderer.compile import policy as compiled
 from renderer.errors import Refused, Unusable
 from renderer.files import FleetFiles, Unreadable
-from renderer.load import Fleet, check, finding_at, policy_of
+from renderer.load import Fleet
 from renderer.manifest import Manifest
+from renderer.read import policy_of
 from renderer.selectors import Clusters, listed_clusters
 from renderer.specs import Cluster, DriverPolicy
+from renderer.validate import check, finding_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ from collections.abc import Iterable
 from policy.documents import parse
 from policy.findings import FieldPath, Finding
 from renderer.fleet import Target
-from renderer.load import Fleet, finding_at
+from renderer.load import Fleet
 from renderer.ownership import Entry
 from renderer.specs import Cluster
 from renderer.tree import Change
+from renderer.validate import finding_at
 from renderer.wording import counted, listed
 
 

@@ -13,8 +13,8 @@ from policy.kmm.labels import intermediate_image, labels
 from policy.kmm.nodes import Node, Verdict, verdict
 from policy.kmm.resolve import Resolution, Unresolved, resolve, why_not
 from policy.normalise import defaulted
-from renderer.load import object_schema
 from renderer.specs import NodeGroup
+from renderer.validate import object_schema
 
 
 @dataclass(frozen=True, slots=True)

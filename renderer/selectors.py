@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from policy.documents import Document
 from policy.findings import FieldPath, Finding
-from renderer.load import finding_at
 from renderer.specs import Cluster, ClusterSelector, KernelDriver, Requirement
+from renderer.validate import finding_at
 from renderer.wording import listed
 
 

@@ -12,8 +12,9 @@ from policy.findings import FieldPath, Finding
 from policy.names import is_label_value, is_qualified_name
 from renderer.files import FleetFiles, Unreadable, resolve
 from renderer.fleet import Variant
-from renderer.load import API_VERSION, finding_at
+from renderer.load import API_VERSION
 from renderer.specs import CLUSTER_SCOPED, JsonMap
+from renderer.validate import finding_at
 
 _API_VERSION = re.compile(r"(?:[a-z0-9.-]+/)?v[a-z0-9]+")
 _KIND = re.compile(r"[A-Z][A-Za-z0-9]*")

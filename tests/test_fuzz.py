@@ -22,8 +22,8 @@ from policy.kmm.nodes import Node
 from policy.kmm.substitution import BadTemplate, names
 from policy.normalise import defaulted
 from policy.patterns import BadPattern, Pattern, compile_pattern
-from renderer.load import object_schema
 from renderer.objects import parse_objects
+from renderer.validate import object_schema
 from tests.fleets import REPOSITORY
 
 STRICT = Engine(Policy("strict"))

@@ -20,7 +20,7 @@ from policy.facts import SnapshotFacts
 from policy.findings import Finding
 from policy.kmm.versions import Release
 from policy.normalise import defaulted
-from renderer.load import object_schema
+from renderer.validate import object_schema
 from tests.fleets import REPOSITORY
 
 FOLDER = REPOSITORY / "tests" / "rules"

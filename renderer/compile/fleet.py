@@ -13,10 +13,11 @@ from policy.kmm.versions import Release, unsupported
 from renderer.compile import attached, content, kmm
 from renderer.compile.cluster import by_folder
 from renderer.fleet import Target, Variant
-from renderer.load import Fleet, finding_at, object_schema
+from renderer.load import Fleet
 from renderer.manifest import Identity, Manifest
 from renderer.sources import Sources, read_sources
 from renderer.specs import Cluster, Platform
+from renderer.validate import finding_at, object_schema
 from renderer.wording import listed
 
 EngineOf = Callable[[Cluster], Engine]

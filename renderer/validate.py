@@ -1,0 +1,76 @@
+"""What the schema of its kind says of a spec, and findings at places in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from itertools import islice
+from typing import Any
+
+import schemas
+from policy.documents import Document
+from policy.engine import GROUPS
+from policy.findings import FieldPath, Finding, format_path
+from policy.schema import Schema, Violation
+
+_MAX_VIOLATIONS = 100  # of one document: whoever sees so many has one mistake, not a hundred
+
+
+@cache
+def spec_schema(kind: str) -> Schema:
+    """The compiled schema of a spec kind."""
+    return Schema(schemas.read(schemas.KINDS[kind]))
+
+
+def object_schema(value: Mapping[str, Any]) -> Schema | None:
+    """The compiled schema of an object's kind, if there is one for it."""
+    return _object_schema(str(value.get("apiVersion")), str(value.get("kind")))
+
+
+@cache
+def _object_schema(api_version: str, kind: str) -> Schema | None:
+    name = schemas.name_of(api_version, kind)
+    known = GROUPS.get(kind) == api_version.partition("/")[0] and schemas.path(name).is_file()
+    return Schema(schemas.read(name)) if known else None
+
+
+def check(document: Document, kind: str) -> list[Finding]:
+    """What the schema of the kind says of the document."""
+    schema = spec_schema(kind)
+    if schema.is_valid(document.value):
+        return []
+    violations = schema.violations(document.value, document.raw)
+    return [_violation(document, violation) for violation in islice(violations, _MAX_VIOLATIONS)]
+
+
+def _violation(document: Document, violation: Violation) -> Finding:
+    return finding_at(
+        document, violation.path, violation.rule, violation.message, violation.fix, at_key=violation.at_key
+    )
+
+
+def finding_at(
+    document: Document, path: FieldPath, rule: str, message: str, fix: str, *, at_key: bool = False
+) -> Finding:
+    """A finding at a node of a spec, or at its key."""
+    line, column = document.key_position(path) if at_key else document.position(path)
+    return Finding(
+        rule,
+        message,
+        fix,
+        object=title(document),
+        field=format_path(path),
+        file=document.file,
+        line=line,
+        column=column,
+    )
+
+
+def title(document: Document) -> str:
+    """Kind and name of a spec, as far as it has them."""
+    value = document.value
+    if not isinstance(value, dict):
+        return ""
+    metadata = value.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return " ".join(part for part in (value.get("kind"), name) if isinstance(part, str))
