@@ -170,13 +170,23 @@ class Engine:
 
     def evaluate(self, review: Review) -> list[Finding]:
         """Everything that is wrong with the object, sorted by rule and field. Never raises."""
-        return [finding for finding, _ in self.judge(review)]
+        found = self.judge(review)
+        if review.facts is not None:
+            found += self.judge_by_facts(review)
+        return [finding for finding, _ in found]
 
     def judge(self, review: Review) -> list[tuple[Finding, FieldPath]]:
-        """The findings with the paths of their fields. Never raises."""
+        """The findings of the rules that need no facts, with the paths of their fields. Never raises."""
+        return self._judge(review, by_facts=False)
+
+    def judge_by_facts(self, review: Review) -> list[tuple[Finding, FieldPath]]:
+        """The findings of the rules that need facts, which the review must have. Never raises."""
+        return self._judge(review, by_facts=True)
+
+    def _judge(self, review: Review, *, by_facts: bool) -> list[tuple[Finding, FieldPath]]:
         if self.policy.parameters is not review.parameters:
             review = replace(review, parameters=self.policy.parameters)
-        key = (review.kind, review.operation, review.release, review.facts is not None)
+        key = (review.kind, review.operation, review.release, by_facts)
         chosen = self._chosen.get(key)
         if chosen is None:
             chosen = self._chosen[key] = list(self._choose(*key))
@@ -193,15 +203,15 @@ class Engine:
         return found
 
     def _choose(
-        self, kind: str, operation: Operation, release: Release, has_facts: bool
+        self, kind: str, operation: Operation, release: Release, by_facts: bool
     ) -> Iterator[tuple[Check, str, Rule, Mode]]:
         for _, item in sorted(RULES.items()):
             mode = self.policy.mode(item.id, item.severity, self.gate)
             meant = kind in item.kinds and operation in item.operations and item.applies_to(release)
-            asked = (has_facts or not item.facts) and (
-                not item.parameter or bool(getattr(self.policy.parameters, item.parameter))
-            )
-            if meant and asked and mode is not Mode.DISABLED:
+            held = not item.parameter or getattr(self.policy.parameters, item.parameter)
+            if by_facts and self.gate == "render" and mode is not Mode.ENFORCE:
+                continue  # a render refuses or is silent; what facts only warn of is for the check
+            if meant and held and item.facts is by_facts and mode is not Mode.DISABLED:
                 yield item.check, item.needs, item, mode
 
     def _finding(self, item: Rule, mode: Mode, problem: Problem, review: Review) -> Finding:

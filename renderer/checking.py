@@ -13,7 +13,7 @@ from typing import Any
 
 from policy.config import Policy
 from policy.engine import NOT_CHECKED, Engine, Operation, Review, title
-from policy.facts import Facts, SnapshotFacts
+from policy.facts import Facts
 from policy.findings import FieldPath, Finding, Mode, format_path, sort_findings
 from policy.kmm.versions import Release
 from policy.normalise import defaulted
@@ -28,8 +28,7 @@ from renderer.manifest import Identity, Manifest
 from renderer.objects import STDIN, Source, files_below, parse_objects, read_objects
 from renderer.policies import Choice, Policies, exemption_findings
 from renderer.removal import removal_finding
-from renderer.render import Compiled, compile_fleet
-from renderer.resolving import node_of_group
+from renderer.render import Compiled, compile_fleet, fleet_facts
 from renderer.specs import Cluster
 from renderer.start import remove_on_interrupt
 from renderer.validate import object_schema
@@ -134,11 +133,9 @@ class Checker:
             yield from _removed(old, fleet, targets, compiled)
 
     def _facts_of(self, cluster: Cluster, manifests: list[Manifest]) -> Facts:
-        """What a fleet knows of a cluster: its nodes, if the spec has some, and what it makes there; the dump adds."""
+        """What a fleet knows of a cluster, and what the dump adds."""
         dump = self.dump
-        objects = [*(manifest.value for manifest in manifests), *(dump.objects if dump else ())]
-        nodes = [node_of_group(group, observed=cluster.has_inventory) for group in cluster.nodes] or None
-        return SnapshotFacts(objects, dump.complete if dump else (), nodes)
+        return fleet_facts(cluster, manifests, dump.objects if dump else (), dump.complete if dump else ())
 
     def _fleet_before(self, root: Path) -> _Objects:
         """What the fleet made at the revision, if anything of it has changed since."""
@@ -195,7 +192,10 @@ class Checker:
             facts=self.dump.facts if self.dump else None,
             in_tree=where is not self._anywhere,
         )
-        for finding, path in where.engine.judge(review):
+        found = where.engine.judge(review)
+        if self.dump is not None:
+            found += where.engine.judge_by_facts(review)
+        for finding, path in found:
             yield _placed(finding, path, source)
 
     def _where(self, name: str) -> _Where:

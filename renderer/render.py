@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 
+from policy.facts import Facts, SnapshotFacts
 from policy.findings import Finding, Mode, sort_findings
 from renderer.compile.fleet import Compiler, Judging, cluster_findings
 from renderer.errors import Refused, Unusable
@@ -14,7 +15,9 @@ from renderer.layout import Layout
 from renderer.load import Fleet
 from renderer.manifest import Manifest
 from renderer.policies import Choice, Policies
+from renderer.resolving import node_of_group
 from renderer.selectors import suggest
+from renderer.specs import Cluster, JsonMap
 from renderer.tree import Files
 
 
@@ -39,6 +42,15 @@ def compile_fleet(fleet: Fleet, findings: list[Finding], judging: Judging) -> tu
     return found, Compiler(fleet, findings, judging).clusters(found)
 
 
+def fleet_facts(
+    cluster: Cluster, manifests: list[Manifest], more: Iterable[JsonMap] = (), complete: Iterable[str] = ()
+) -> Facts:
+    """What a fleet knows of a cluster: what it makes there, and the nodes if the spec has some; `more` is of a dump."""
+    objects = [*(manifest.value for manifest in manifests), *more]
+    nodes = [node_of_group(group, observed=cluster.has_inventory) for group in cluster.nodes] or None
+    return SnapshotFacts(objects, complete, nodes)
+
+
 def render_fleet(
     fleet: Fleet, findings: list[Finding], choice: Choice, progress: Callable[[str, int, int], None] = lambda *_: None
 ) -> Rendered:
@@ -48,7 +60,9 @@ def render_fleet(
     of it is to be enforced.
     """
     policies = Policies(fleet, choice, "render", date.min, findings)
-    found, manifests = compile_fleet(fleet, findings, Judging(policies.engine, extra=policies.manifests))
+    found, manifests = compile_fleet(
+        fleet, findings, Judging(policies.engine, facts=fleet_facts, extra=policies.manifests)
+    )
     if any(finding.mode is Mode.ENFORCE for finding in findings):
         raise Refused(finding for finding in findings if finding.mode is Mode.ENFORCE)
     layout = Layout()

@@ -381,6 +381,18 @@ def test_the_nodes_of_a_cluster_spec_are_facts(fleet: FleetFolder) -> None:
     assert [item["rule"] for item in findings(check(fleet.root, "--format", "json"))] == ["SEL201"]
 
 
+def test_render_refuses_by_facts_what_check_refuses_by_them(fleet: FleetFolder) -> None:
+    attached = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: df}\ndata: {other: FROM a}\n"
+    fleet.write("drivers/df.yaml", attached)
+    fleet.driver("nic", "build: {dockerfileConfigMap: df}\nattach: [./df.yaml]")
+    assert [item["rule"] for item in findings(check(fleet.root, "--format", "json")) if item["mode"] == "enforce"] == [
+        "REF102"
+    ]
+    result = fleet.run("render")
+    assert result.returncode == 2
+    assert "error[REF102]" in result.stderr
+
+
 def test_nodes_with_secure_boot_want_signed_modules(fleet: FleetFolder) -> None:
     path = fleet.root / "clusters/paris.yaml"
     path.write_text(path.read_text().replace("count: 3", "count: 3, secureBoot: true"))

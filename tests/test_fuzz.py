@@ -71,7 +71,7 @@ def judged(object: Any, old: Any = None, others: Any = ()) -> None:
         facts=facts,
         in_tree=True,
     )
-    for finding, path in STRICT.judge(review):
+    for finding, path in [*STRICT.judge(review), *STRICT.judge_by_facts(review)]:
         assert "the rule failed" not in finding.message, finding
         assert finding.field
         assert finding.fix

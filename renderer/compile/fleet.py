@@ -50,7 +50,7 @@ class Compiler:
         self.fleet = fleet
         self.findings = findings
         self.judging = judging
-        self._judged: set[tuple[Manifest, Manifest | None, Release, str, Engine, Facts | None]] = set()
+        self._judged: set[tuple[Manifest, Manifest | None, Release, str, Engine]] = set()
         self._sources: dict[Variant, Sources] = {}
         self._manifests: dict[tuple[Variant, Platform], list[Manifest]] = {}
         self._modules: dict[Variant, Manifest] = {}
@@ -85,13 +85,21 @@ class Compiler:
         facts = self.judging.facts(cluster, manifests)
         release = release_of(cluster) or Release()
         for manifest in manifests:
-            self._judge(manifest, cluster, release, facts)
+            self._judge(manifest, cluster, release)
+            if facts is not None:
+                self._judge_by_facts(manifest, cluster, release, facts)
 
-    def _judge(self, manifest: Manifest, cluster: Cluster, release: Release, facts: Facts | None) -> None:
+    def _judge_by_facts(self, manifest: Manifest, cluster: Cluster, release: Release, facts: Facts) -> None:
+        schema = object_schema(manifest.value)
+        review = Review(manifest.value, release=release, schema=schema, topology=cluster.topology, facts=facts)
+        found = self.judging.engine(cluster).judge_by_facts(review)
+        self.findings += [_at_origin(manifest, *judged) for judged in found]
+
+    def _judge(self, manifest: Manifest, cluster: Cluster, release: Release) -> None:
         """What the rules say of a manifest, once for all clusters that share it and are alike."""
         old = self.judging.before(cluster.name, manifest.identity)
         engine = self.judging.engine(cluster)
-        key = (manifest, old, release, cluster.topology, engine, facts)
+        key = (manifest, old, release, cluster.topology, engine)
         if key in self._judged:
             return
         self._judged.add(key)
@@ -102,7 +110,6 @@ class Compiler:
             release,
             object_schema(manifest.value),
             cluster.topology,
-            facts=facts,
             in_tree=True,
         )
         self.findings += [_at_origin(manifest, *judged) for judged in engine.judge(review)]
