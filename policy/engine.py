@@ -19,7 +19,7 @@ from policy.config import NO_PARAMETERS, Gate, Parameters, Policy
 from policy.facts import Facts
 from policy.findings import FieldPath, Finding, Mode, Problem, Severity, format_path
 from policy.kmm.versions import Release
-from policy.schema import Schema, Violation
+from policy.schema import MAX_VIOLATIONS, Schema, Violation
 from policy.views import Map, ModuleView
 
 Operation = Literal["CREATE", "UPDATE", "DELETE"]
@@ -77,11 +77,11 @@ class Review:
 
     @cached_property
     def violations(self) -> list[Violation]:
-        """What the schema says, at most a hundred: whoever sees so many has one mistake, not a hundred."""
+        """What the schema says of the object, at most MAX_VIOLATIONS."""
         try:
             if self.schema is None or self.schema.is_valid(self.object):
                 return []
-            return list(islice(self.schema.violations(self.object), 100))
+            return list(islice(self.schema.violations(self.object), MAX_VIOLATIONS))
         except (ValueError, TypeError, OverflowError) as error:
             # nested too deep, or with what JSON cannot hold: a lone surrogate, a number beyond all bounds
             return [Violation("SCH104", (), f"cannot be stored: {error}", "write an object that JSON can hold")]

@@ -79,21 +79,22 @@ class SnapshotFacts:
 
 def node_of(item: Object) -> Node:
     """What KMM looks at of a Node object; parts of another shape count as missing."""
-    metadata, spec = _map(item.get("metadata")), _map(item.get("spec"))
-    info = _map(_map(item.get("status")).get("nodeInfo"))
+    metadata, spec = as_map(item.get("metadata")), as_map(item.get("spec"))
+    info = as_map(as_map(item.get("status")).get("nodeInfo"))
     taints = spec.get("taints")
     return Node(
         name=str(metadata.get("name", "")),
-        labels={str(key): str(value) for key, value in _map(metadata.get("labels")).items()},
+        labels={str(key): str(value) for key, value in as_map(metadata.get("labels")).items()},
         taints=[
             (str(taint.get("key", "")), str(taint.get("value") or ""), str(taint.get("effect", "")))
             for taint in (taints if isinstance(taints, list) else ())
             if isinstance(taint, Mapping)
         ],
         kernel=str(info.get("kernelVersion", "")),
-        secure_boot=_map(metadata.get("labels")).get(SECURE_BOOT) == "true",
+        secure_boot=as_map(metadata.get("labels")).get(SECURE_BOOT) == "true",
     )
 
 
-def _map(value: object) -> Mapping[str, Any]:
+def as_map(value: object) -> Mapping[str, Any]:
+    """The value if it is a map, else an empty one."""
     return value if isinstance(value, Mapping) else {}

@@ -28,6 +28,9 @@ _TYPE_NAMES = {
 }
 
 
+MAX_VIOLATIONS = 100
+"""How many a gate reports of one document: whoever sees so many has one mistake, not a hundred."""
+
 _COMBINATIONS = ("allOf", "anyOf", "not", "oneOf")
 
 

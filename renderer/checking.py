@@ -22,8 +22,8 @@ from renderer.compile.fleet import Judging, release_of
 from renderer.dump import Dump
 from renderer.errors import Unusable
 from renderer.files import MARKER
-from renderer.fleet import Target
-from renderer.load import Fleet, is_spec, load_fleet
+from renderer.fleet import Target, absent_drivers
+from renderer.load import Fleet, is_spec, load_fleet, root_above
 from renderer.manifest import Identity, Manifest
 from renderer.objects import STDIN, Source, files_below, parse_objects, read_objects
 from renderer.policies import Choice, Policies, exemption_findings
@@ -208,7 +208,7 @@ class Checker:
         return self._folders[folder]
 
     def _where_folder(self, folder: Path) -> _Where:
-        root = _root_above(folder)
+        root = root_above(folder)
         below = folder.relative_to(root).parts if root else ()
         if root is None or len(below) < 2 or below[0] != _OUTPUT:
             return self._anywhere
@@ -243,7 +243,7 @@ def _told_once(findings: list[Finding]) -> Iterator[Finding]:
 def _removed(old: _Objects, fleet: Fleet, targets: Iterable[Target], compiled: Compiled) -> Iterator[Finding]:
     """Modules that the fleet does not make any more, though no spec says `state: absent`."""
     now = {(name, item.identity) for name, placed in compiled.items() for _, item in placed}
-    absent = {(target.cluster.name, target.variant.driver.name) for target in targets if target.is_absent}
+    absent = absent_drivers(targets)
     gone: dict[Identity, list[str]] = defaultdict(list)
     for name, identity in old.keys() - now:
         if identity.kind == "Module" and (name, identity.name) not in absent:
@@ -261,15 +261,10 @@ def _placed(finding: Finding, path: FieldPath, source: Source) -> Finding:
 
 def _fleet_of(path: Path) -> Path | None:
     """The root of the fleet whose specs may lie at a path; a rendered tree is no place for them."""
-    root = _root_above(path)
+    root = root_above(path)
     if root is None or Path(os.path.abspath(path)).is_relative_to(root / _OUTPUT):
         return None
     return Path(os.path.relpath(root))
-
-
-def _root_above(path: Path) -> Path | None:
-    here = Path(os.path.abspath(path))
-    return next((folder for folder in (here, *here.parents) if (folder / MARKER).is_file()), None)
 
 
 def _outside_fleets(path: str) -> Iterator[str]:

@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import Any
 
 from policy.facts import Facts, SnapshotFacts
-from policy.findings import Finding, Mode
-from renderer.errors import Refused
+from policy.findings import Finding
+from renderer.errors import refuse_enforced
 from renderer.objects import files_below, read_objects
 
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n?", re.DOTALL)
@@ -38,9 +38,7 @@ def read_dump(path: str) -> Dump:
             dump.objects.append(source.value)
             if source.prefix:  # an item of a List: kubectl lists all that there are
                 dump.complete.add(str(source.value["kind"]))
-    errors = [finding for finding in findings if finding.mode is Mode.ENFORCE]
-    if errors:
-        raise Refused(errors, outcome="nothing was checked")
+    refuse_enforced(findings, outcome="nothing was checked")
     return dump
 
 

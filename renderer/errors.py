@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import IntEnum
 
-from policy.findings import Finding, sort_findings
+from policy.findings import Finding, Mode, sort_findings
 
 
 class ExitCode(IntEnum):
@@ -31,6 +31,13 @@ class Refused(Exception):
         self.findings = sort_findings(findings)
         self.exit_code = exit_code
         super().__init__(f"{len(self.findings)} findings")
+
+
+def refuse_enforced(findings: Iterable[Finding], *, outcome: str = "nothing was written") -> None:
+    """Raises Refused with those findings that are to be enforced, if there are some."""
+    enforced = [finding for finding in findings if finding.mode is Mode.ENFORCE]
+    if enforced:
+        raise Refused(enforced, outcome=outcome)
 
 
 class Unusable(Exception):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from policy.findings import FieldPath, Finding, format_path
@@ -56,6 +56,11 @@ class Target:
     @property
     def is_absent(self) -> bool:
         return self.variant.spec.get("state") == "absent"
+
+
+def absent_drivers(targets: Iterable[Target]) -> set[tuple[str, str]]:
+    """Cluster and driver of every target whose spec says `state: absent`."""
+    return {(target.cluster.name, target.variant.driver.name) for target in targets if target.is_absent}
 
 
 def targets(fleet: Fleet, findings: list[Finding]) -> list[Target]:

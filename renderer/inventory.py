@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-from policy.facts import SECURE_BOOT
+from policy.facts import as_map, node_of
 from renderer.files import Unreadable
 from renderer.specs import KernelVersion, NodeGroup, Taint
 
@@ -31,27 +31,15 @@ def read_nodes(data: bytes) -> tuple[NodeGroup, ...]:
 def _node(item: object, index: int) -> NodeGroup:
     if not isinstance(item, dict) or item.get("kind") != "Node":
         raise Unreadable(f"items[{index}] is not a Node", "write it with kubectl get nodes -o json")
-    metadata, info = _map(item, "metadata"), _map(_map(item, "status"), "nodeInfo")
-    name = metadata.get("name")
-    if not isinstance(name, str):
+    if not isinstance(as_map(item.get("metadata")).get("name"), str):
         raise Unreadable(f"items[{index}].metadata.name is missing", "write it with kubectl get nodes -o json")
-    taints = _map(item, "spec").get("taints") or []
-    labels = {str(key): str(value) for key, value in _map(metadata, "labels").items()}
+    node = node_of(item)
     return NodeGroup(
-        name=name,
+        name=node.name,
         count=1,
-        labels=labels,
-        taints=tuple(_taint(taint) for taint in taints if isinstance(taint, dict)) if isinstance(taints, list) else (),
-        kernels=(KernelVersion(str(info["kernelVersion"])),) if "kernelVersion" in info else (),
-        architecture=str(info.get("architecture", "")),
-        secure_boot=labels.get(SECURE_BOOT) == "true",
+        labels=dict(node.labels),
+        taints=tuple(Taint(*taint) for taint in node.taints),
+        kernels=(KernelVersion(node.kernel),) if node.kernel else (),
+        architecture=str(as_map(as_map(item.get("status")).get("nodeInfo")).get("architecture", "")),
+        secure_boot=node.secure_boot,
     )
-
-
-def _taint(taint: dict[str, object]) -> Taint:
-    return Taint(str(taint.get("key", "")), str(taint.get("value", "")), str(taint.get("effect", "")))
-
-
-def _map(parent: dict[str, object], key: str) -> dict[str, object]:
-    value = parent.get(key)
-    return value if isinstance(value, dict) else {}

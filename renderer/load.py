@@ -45,16 +45,21 @@ class Fleet:
     policies: list[DriverPolicy] = field(default_factory=list)
 
 
+def root_above(path: Path) -> Path | None:
+    """The closest folder, from a path upwards, that holds a `kmodgate.yaml`."""
+    here = Path(os.path.abspath(path))
+    return next((folder for folder in (here, *here.parents) if (folder / MARKER).is_file()), None)
+
+
 def find_root(start: Path) -> Path:
     """The closest folder, from `start` upwards, that holds a `kmodgate.yaml`. Raises Unusable."""
     if not start.exists():
         raise Unusable(
             f"{start}: there is no such folder", "give the folder of a fleet, or run: kmodgate init fleet NAME"
         )
-    here = start.absolute()
-    for folder in (here, *here.parents):
-        if (folder / MARKER).is_file():
-            return folder
+    root = root_above(start)
+    if root is not None:
+        return root
     raise Unusable(
         f"{start}: no fleet here, and none above: no folder has a {MARKER}",
         f"create an empty {MARKER} at the root of the fleet, or run: kmodgate init fleet NAME",

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from policy.documents import parse
 from policy.findings import FieldPath, Finding
-from renderer.fleet import Target
+from renderer.fleet import Target, absent_drivers
 from renderer.load import Fleet
 from renderer.ownership import Entry
 from renderer.specs import Cluster
@@ -24,7 +24,7 @@ def refused_removals(change: Change, fleet: Fleet, targets: Iterable[Target], al
     allowed to the interrupted run that the journal is of.
     """
     names = set(allowed)
-    absent = {(target.cluster.name, target.variant.driver.name) for target in targets if target.is_absent}
+    absent = absent_drivers(targets)
     leaving: dict[tuple[str, str, str], list[tuple[str, Entry]]] = defaultdict(list)
     for cluster in change.clusters:
         resumed = change.journal.removals.get(cluster.cluster, []) if change.journal else []

@@ -9,7 +9,7 @@ from datetime import date
 from policy.facts import Facts, SnapshotFacts
 from policy.findings import Finding, Mode, sort_findings
 from renderer.compile.fleet import Compiler, Judging, cluster_findings
-from renderer.errors import Refused, Unusable
+from renderer.errors import Unusable, refuse_enforced
 from renderer.fleet import Target, targets
 from renderer.layout import Layout
 from renderer.load import Fleet
@@ -63,8 +63,7 @@ def render_fleet(
     found, manifests = compile_fleet(
         fleet, findings, Judging(policies.engine, facts=fleet_facts, extra=policies.manifests)
     )
-    if any(finding.mode is Mode.ENFORCE for finding in findings):
-        raise Refused(finding for finding in findings if finding.mode is Mode.ENFORCE)
+    refuse_enforced(findings)
     layout = Layout()
     files: dict[str, Files] = {}
     for number, (cluster, placed) in enumerate(sorted(manifests.items()), 1):

@@ -11,9 +11,7 @@ import schemas
 from policy.documents import Document
 from policy.engine import GROUPS
 from policy.findings import FieldPath, Finding, format_path
-from policy.schema import Schema, Violation
-
-_MAX_VIOLATIONS = 100  # of one document: whoever sees so many has one mistake, not a hundred
+from policy.schema import MAX_VIOLATIONS, Schema, Violation
 
 
 @cache
@@ -40,7 +38,7 @@ def check(document: Document, kind: str) -> list[Finding]:
     if schema.is_valid(document.value):
         return []
     violations = schema.violations(document.value, document.raw)
-    return [_violation(document, violation) for violation in islice(violations, _MAX_VIOLATIONS)]
+    return [_violation(document, violation) for violation in islice(violations, MAX_VIOLATIONS)]
 
 
 def _violation(document: Document, violation: Violation) -> Finding:

@@ -114,3 +114,9 @@ def run(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> subpro
         stdin=subprocess.DEVNULL,
         check=False,
     )
+
+
+def git(folder: Path, *arguments: str) -> None:
+    """A git command in a folder, as nobody in particular; it must succeed."""
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "init.defaultBranch=main"]
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)

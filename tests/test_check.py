@@ -18,7 +18,7 @@ import yaml
 
 from policy.documents import OBJECTS, parse
 from policy.scalars import as_kubectl
-from tests.fleets import REPOSITORY, FleetFolder, run
+from tests.fleets import REPOSITORY, FleetFolder, git, run
 from tests.goyaml_client import GoYAML, needs_goyaml
 from tests.oracle import lines
 
@@ -257,11 +257,6 @@ def test_the_verdicts_of_the_oracle_are_those_of_the_command(tmp_path: Path) -> 
 
 
 # -- old against new ------------------------------------------------------------------------------
-
-
-def git(folder: Path, *arguments: str) -> None:
-    identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "init.defaultBranch=main"]
-    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
 
 
 @pytest.fixture

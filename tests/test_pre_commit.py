@@ -11,17 +11,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.fleets import REPOSITORY, FleetFolder
+from tests.fleets import REPOSITORY, FleetFolder, git
 
 PRE_COMMIT = REPOSITORY / ".venv/bin/pre-commit"
 
 pytestmark = pytest.mark.skipif(not PRE_COMMIT.exists(), reason="pre-commit is not in .venv: `make test` installs it")
-
-
-def git(folder: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "init.defaultBranch=main"]
-    command = ["git", *identity, *arguments]
-    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,13 @@ INTERNAL_TOLERATIONS = tuple(
 """What KMM tolerates for every Module, beside its own tolerations."""
 
 
+IMAGE_INPUTS = {
+    "build": ("dockerfileConfigMap", "buildArgs", "secrets"),
+    "sign": ("keySecret", "certSecret", "filesToSign", "unsignedImage"),
+}
+"""What decides the content of an image that is built or signed; the other settings say how it is done."""
+
+
 class Unresolved(Exception):
     """KMM would not act on this kernel; the text is KMM's own."""
 

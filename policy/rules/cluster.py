@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from policy.engine import NOT_CHECKED, Review, rule
-from policy.facts import UNKNOWN, Facts
+from policy.facts import UNKNOWN, Facts, as_map
 from policy.findings import FieldPath, Problem, Severity
 from policy.kmm.labels import version_label
 from policy.kmm.nodes import Node, Verdict, verdict
@@ -95,7 +95,7 @@ def namespace_not_privileged(review: Review) -> Iterator[Problem]:
     name = review.module.metadata.text("namespace")
     found = _facts(review).find("Namespace", "", name)
     if isinstance(found, Mapping):
-        labels = _map(_map(found.get("metadata")).get("labels"))
+        labels = as_map(as_map(found.get("metadata")).get("labels"))
         level = labels.get("pod-security.kubernetes.io/enforce", "privileged")
         if level != "privileged":
             message = f"namespace {name} enforces the level {level}"
@@ -236,11 +236,7 @@ def _references(module: ModuleView) -> Iterator[tuple[FieldPath, str, str]]:
 
 
 def _data(item: Mapping[str, Any]) -> set[str]:
-    return {str(key) for field in ("data", "stringData", "binaryData") for key in _map(item.get(field))}
-
-
-def _map(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return {str(key) for field in ("data", "stringData", "binaryData") for key in as_map(item.get(field))}
 
 
 def _selected(module: ModuleView, nodes: Any) -> list[Node]:

@@ -7,13 +7,10 @@ from typing import Any
 
 from policy.engine import Operation, Review, rule
 from policy.findings import Problem, Severity
+from policy.kmm.resolve import IMAGE_INPUTS
 from policy.views import ModuleView
 
 _UPDATE: tuple[Operation, ...] = ("UPDATE",)
-_INPUTS = (
-    ("build", ("dockerfileConfigMap", "buildArgs", "secrets")),
-    ("sign", ("keySecret", "certSecret", "filesToSign", "unsignedImage")),
-)
 
 
 @rule("GIT101", operations=_UPDATE, severity=Severity.WARNING)
@@ -33,7 +30,7 @@ def nothing_is_rebuilt(review: Review) -> Iterator[Problem]:
         was = before.get(_key(mapping))
         if was is None or was.image != mapping.image:
             continue
-        for block, keys in _INPUTS:
+        for block, keys in IMAGE_INPUTS.items():
             changed = [
                 key
                 for key in keys

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser, Namespace
 
-from policy.findings import Finding, Mode
+from policy.findings import Finding
 from renderer.console import Console
 from renderer.dump import redacted
-from renderer.errors import ExitCode, Refused
+from renderer.errors import ExitCode, refuse_enforced
 from renderer.objects import files_below, read_objects
 from renderer.wording import counted
 
@@ -26,8 +26,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
         for name in files_below(path)
         for source in read_objects(name, findings)
     ]
-    if errors := [finding for finding in findings if finding.mode is Mode.ENFORCE]:
-        raise Refused(errors, outcome="nothing was redacted")
+    refuse_enforced(findings, outcome="nothing was redacted")
     console.data(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}, indent=1) + "\n")
     secrets = sum(item.get("kind") == "Secret" for item in items)
     console.say(f"{counted(len(items), 'object')}, {counted(secrets, 'Secret')} redacted")

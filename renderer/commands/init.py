@@ -11,7 +11,7 @@ from pathlib import Path
 from renderer.console import Console
 from renderer.errors import ExitCode, Unusable
 from renderer.files import MARKER
-from renderer.load import find_root
+from renderer.load import find_root, root_above
 from renderer.scaffold import cluster_spec, dockerfile, driver_spec, is_version, write_new, write_schemas
 
 _EXAMPLE_CLUSTER = "example-1"
@@ -53,9 +53,8 @@ def _fleet(root: Path, args: Namespace, console: Console) -> ExitCode:
         raise Unusable(f"{root} is a fleet already", "add to it: kmodgate init driver NAME, kmodgate init cluster NAME")
     if root.exists() and not root.is_dir():
         raise Unusable(f"{root} is a file", "name a folder")
-    for folder in Path(os.path.abspath(root)).parents:
-        if (folder / MARKER).exists():
-            raise Unusable(f"{root} lies inside the fleet {folder}", "name a folder outside of it")
+    if outer := root_above(root):
+        raise Unusable(f"{root} lies inside the fleet {outer}", "name a folder outside of it")
     files = {
         MARKER: "",
         f"clusters/{_EXAMPLE_CLUSTER}.yaml": cluster_spec(_EXAMPLE_CLUSTER),

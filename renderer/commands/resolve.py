@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from policy.documents import Json
-from policy.findings import Finding, Mode
+from policy.findings import Finding
 from policy.normalise import defaulted
 from renderer import inventory
 from renderer.console import Console
 from renderer.emit import emit
-from renderer.errors import ExitCode, Refused, Unusable
+from renderer.errors import ExitCode, Unusable, refuse_enforced
 from renderer.files import FleetFiles, Unreadable
 from renderer.objects import read_objects
 from renderer.resolving import answer_line, answers, node_json, node_lines, on_nodes, table, why_unusable
@@ -69,8 +69,7 @@ def _modules(name: str) -> list[dict[str, Any]]:
     """The Modules of a file with the CRD's defaults; other kinds are passed over. Raises Unusable."""
     findings: list[Finding] = []
     modules = [source.value for source in read_objects(name, findings) if source.value["kind"] == "Module"]
-    if errors := [finding for finding in findings if finding.mode is Mode.ENFORCE]:
-        raise Refused(errors, outcome="nothing was resolved")
+    refuse_enforced(findings, outcome="nothing was resolved")
     if not modules:
         raise Unusable(f"{name}: no Module in it", "give a rendered Module, or what kubectl get modules -o yaml writes")
     for module in modules:

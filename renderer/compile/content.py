@@ -12,10 +12,9 @@ import re
 from collections.abc import Mapping
 
 from policy.documents import Json
+from policy.kmm.resolve import IMAGE_INPUTS
 from renderer.specs import JsonMap
 
-_BUILD_INPUTS = ("dockerfileConfigMap", "buildArgs", "secrets")
-_SIGN_INPUTS = ("keySecret", "certSecret", "filesToSign", "unsignedImage")
 _VARIABLE = re.compile(r"\$\{[^}]*\}")
 
 
@@ -59,7 +58,7 @@ def _mappings(spec: JsonMap) -> list[JsonMap]:
 def _inputs(level: JsonMap) -> list[Json]:
     """What decides the content of the image at one level; empty where the level neither builds nor signs."""
     found: list[Json] = []
-    for key, names in (("build", _BUILD_INPUTS), ("sign", _SIGN_INPUTS)):
+    for key, names in IMAGE_INPUTS.items():
         block = level.get(key)
         if isinstance(block, dict):
             found.append({name: block[name] for name in names if name in block})
