@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from itertools import islice
-from typing import Any, Literal
+from operator import attrgetter
+from typing import Any, Literal, NamedTuple
 
 from policy.config import NO_PARAMETERS, Gate, Parameters, Policy
 from policy.facts import Facts
@@ -97,8 +98,8 @@ class Rule:
     """One check with an id that stays; its docstring is its page.
 
     `since` is the version of KMM, upstream and Red Hat's, that brought the behaviour. `needs` names a part of the
-    module's view without which the rule has nothing to look at, so that it is not even asked. `facts` is whether it
-    needs facts of the cluster, `parameter` the one of the policy without which it holds nothing: it is then not asked.
+    review without which the rule has nothing to look at, so that it is not even asked. `facts` is whether it needs
+    facts of the cluster, `parameter` the one of the policy without which it holds nothing: it is then not asked.
     """
 
     id: str
@@ -155,6 +156,15 @@ def load_rules() -> None:
     importlib.import_module("policy.rules")
 
 
+class _Chosen(NamedTuple):
+    """A rule that is asked, with what gets its `needs`, and what its findings do."""
+
+    check: Check
+    getter: Callable[[Review], object]
+    rule: Rule
+    mode: Mode
+
+
 class Engine:
     """All rules that a policy has not disabled at a gate, by kind, operation and release.
 
@@ -166,7 +176,7 @@ class Engine:
         self.policy = policy
         self.gate = gate
         self.today = today
-        self._chosen: dict[tuple[str, Operation, Release, bool], list[tuple[Check, str, Rule, Mode]]] = {}
+        self._chosen: dict[tuple[str, Operation, Release, bool], list[_Chosen]] = {}
 
     def evaluate(self, review: Review) -> list[Finding]:
         """Everything that is wrong with the object, sorted by rule and field. Never raises."""
@@ -189,22 +199,24 @@ class Engine:
         key = (review.kind, review.operation, review.release, by_facts)
         chosen = self._chosen.get(key)
         if chosen is None:
-            chosen = self._chosen[key] = list(self._choose(*key))
+            chosen = self._chosen[key] = sorted(self._choose(*key), key=lambda item: item.rule.needs)
         found: list[tuple[Finding, FieldPath]] = []
-        for check, needs, item, mode in chosen:
+        needs, is_there = "", True
+        for check, getter, item, mode in chosen:
             try:
-                if needs and not getattr(review.module, needs):
-                    continue
-                for problem in check(review):
-                    found.append((self._finding(item, mode, problem, review), problem.path))
+                if item.needs != needs:
+                    needs, is_there = item.needs, True  # asked once for all rules that need the same
+                    is_there = bool(getter(review))
+                if is_there:
+                    for problem in check(review):
+                        found.append((self._finding(item, mode, problem, review), problem.path))
             except Exception as error:  # a bug must deny, not pass (invariant I7)
                 problem = Problem((), f"the rule failed: {error!r}", "report this bug of kmodgate")
                 found.append((self._finding(item, Mode.ENFORCE, problem, review), ()))
+        found.sort(key=lambda item: item[0].rule)
         return found
 
-    def _choose(
-        self, kind: str, operation: Operation, release: Release, by_facts: bool
-    ) -> Iterator[tuple[Check, str, Rule, Mode]]:
+    def _choose(self, kind: str, operation: Operation, release: Release, by_facts: bool) -> Iterator[_Chosen]:
         for _, item in sorted(RULES.items()):
             mode = self.policy.mode(item.id, item.severity, self.gate)
             meant = kind in item.kinds and operation in item.operations and item.applies_to(release)
@@ -212,7 +224,7 @@ class Engine:
             if by_facts and self.gate == "render" and mode is not Mode.ENFORCE:
                 continue  # a render refuses or is silent; what facts only warn of is for the check
             if meant and held and item.facts is by_facts and mode is not Mode.DISABLED:
-                yield item.check, item.needs, item, mode
+                yield _Chosen(item.check, attrgetter(item.needs or "kind"), item, mode)
 
     def _finding(self, item: Rule, mode: Mode, problem: Problem, review: Review) -> Finding:
         severity = item.severity

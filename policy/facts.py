@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any, Protocol
 
 from policy.kmm.nodes import Node
+from policy.neighbours import Neighbours
 
 Object = Mapping[str, Any]
 
@@ -30,7 +31,7 @@ class Facts(Protocol):
         """An object, None if it does not exist, UNKNOWN if nobody knows."""
         ...
 
-    def modules(self) -> Sequence[Object]:
+    def neighbours(self) -> Neighbours:
         """The Modules that are known."""
         ...
 
@@ -52,6 +53,7 @@ class SnapshotFacts:
         self._complete = set(complete)
         self._objects: dict[tuple[str, str, str], Object] = {}
         self._modules: list[Object] = []
+        self._neighbours: Neighbours | None = None
         found: list[Node] = []
         for item in objects:
             metadata = item.get("metadata")
@@ -70,8 +72,10 @@ class SnapshotFacts:
             return found
         return None if kind in self._complete else UNKNOWN
 
-    def modules(self) -> Sequence[Object]:
-        return self._modules
+    def neighbours(self) -> Neighbours:
+        if self._neighbours is None:
+            self._neighbours = Neighbours(self._modules)
+        return self._neighbours
 
     def nodes(self) -> Sequence[Node] | None:
         return self._nodes

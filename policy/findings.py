@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -38,7 +39,7 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that one rule found.
+    """One thing that one rule found; on which clusters makes no other finding of it.
 
     `field` is a path in the object, or in the spec where no object was made of it, as `format_path` writes it;
     `spec_field` is the path in the spec that caused an object's field. `line` and `column` count from 1; 0 means that
@@ -57,12 +58,17 @@ class Finding:
     column: int = 0
     mode: Mode = Mode.ENFORCE
     spec_field: str = ""
+    clusters: tuple[str, ...] = dataclasses.field(default=(), compare=False)
+    """The names of those whose objects it is about; none where no cluster is known."""
 
 
 def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
     """The findings without repetition, in the order of files, lines and columns."""
+    clusters: dict[Finding, set[str]] = {}
+    for finding in findings:
+        clusters.setdefault(finding, set()).update(finding.clusters)
     return sorted(
-        set(findings),
+        (replace(finding, clusters=tuple(sorted(names))) if names else finding for finding, names in clusters.items()),
         key=lambda f: (f.file, f.line, f.column, f.rule, f.object, f.field, f.message, f.fix, f.severity, f.spec_field),
     )
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+
+from policy.kept import kept
 
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _DOMAIN = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
@@ -30,7 +31,7 @@ class Image:
     digest: str
 
 
-@lru_cache(maxsize=4096)
+@kept
 def parse_image(text: str) -> Image | None:
     """The parts of a reference, whose variables count as letters; None if it is none."""
     match = _REFERENCE.fullmatch(_VARIABLE.sub("v", text))

@@ -6,6 +6,8 @@ count bytes; they are characters here because every accepted text is ASCII.
 
 import re
 
+from policy.kept import kept
+
 MAX_SUBDOMAIN = 253
 MAX_LABEL = 63
 
@@ -25,6 +27,7 @@ def is_dns1123_subdomain(value: str) -> bool:
     return len(value) <= MAX_SUBDOMAIN and _DNS1123_SUBDOMAIN.fullmatch(value) is not None
 
 
+@kept
 def is_qualified_name(value: str) -> bool:
     """Whether this can be a label key: `name` or `prefix/name`, the prefix a DNS subdomain."""
     prefix, slash, name = value.rpartition("/")

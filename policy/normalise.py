@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import jsonschema_rs
+
 Scalar: TypeAlias = str | bool
 
 DEFAULTS: dict[str, Scalar] = {
@@ -48,8 +50,10 @@ def defaulted(module: dict[str, object]) -> dict[str, object]:
 
     The argument is not changed. An object that needs nothing, which is what a webhook is sent, is returned itself.
     """
-    root = _HUB_MODULE if module.get("kind") == "ManagedClusterModule" else _MODULE
-    return module if _is_normal(module, root) else _normal_copy(module, root)
+    is_hub = module.get("kind") == "ManagedClusterModule"
+    if _is_normal(module, _NORMAL_HUB_MODULE if is_hub else _NORMAL_MODULE):
+        return module
+    return _normal_copy(module, _HUB_MODULE if is_hub else _MODULE)
 
 
 # -- DEFAULTS as a tree ---------------------------------------------------------------------------
@@ -103,33 +107,45 @@ _MODULE = _tree("spec")
 _HUB_MODULE = _tree("spec.moduleSpec")
 
 
-# -- walks: loops and no recursion, because how deep an object is nested is for its author to choose ----
+# -- the tree as a JSON Schema, because a validator sees in a quarter of the time that nothing is to be done ----
+
+_ANYTHING_BUT_NULL = {"$ref": "#/definitions/any"}
 
 
-def _is_normal(module: dict[str, object], root: _Node) -> bool:  # noqa: C901 - runs for every request, see below
-    # One loop with exact types and without a call per value takes a third less time than the plain way.
-    pending: list[tuple[Any, _Node]] = [(module, root)]
-    for value, node in pending:
-        for key in node.defaults:
-            if key not in value:
-                return False
-        children = node.children
-        for key, child in value.items():
-            kind = type(child)
-            if kind is str:
-                continue
-            if kind is dict:
-                below = children.get(key, _ANY)
-                if below is not _OPAQUE:
-                    pending.append((child, below))
-            elif kind is list:
-                items = children.get(key, _ANY).items or _ANY
-                for item in child:
-                    if type(item) is dict:
-                        pending.append((item, items))
-            elif child is None:
-                return False
-    return True
+def _normal_form(root: _Node) -> jsonschema_rs.Draft7Validator:
+    """What has all defaults and no null."""
+    anything = {
+        "type": ["object", "array", "string", "number", "boolean"],
+        "additionalProperties": _ANYTHING_BUT_NULL,
+        "items": _ANYTHING_BUT_NULL,
+    }
+    return jsonschema_rs.Draft7Validator({**_form(root), "definitions": {"any": anything}})
+
+
+def _form(node: _Node) -> dict[str, Any]:
+    if node is _OPAQUE:
+        return {}
+    return {
+        "type": ["object", "array", "string", "number", "boolean"],
+        "required": list(node.defaults),
+        "properties": {key: _form(child) for key, child in node.children.items()},
+        "additionalProperties": _ANYTHING_BUT_NULL,
+        "items": _form(node.items) if node.items else _ANYTHING_BUT_NULL,
+    }
+
+
+_NORMAL_MODULE = _normal_form(_MODULE)
+_NORMAL_HUB_MODULE = _normal_form(_HUB_MODULE)
+
+
+def _is_normal(module: dict[str, object], form: jsonschema_rs.Draft7Validator) -> bool:
+    try:
+        return form.is_valid(module)
+    except (ValueError, TypeError, OverflowError):  # nested too deep, or with what JSON cannot hold
+        return False
+
+
+# -- the walk: a loop and no recursion, because how deep an object is nested is for its author to choose --------
 
 
 _Container: TypeAlias = dict[str, object] | list[object]

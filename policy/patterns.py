@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import re2
+
+from policy.kept import kept
 
 _MAX_MEMORY = 256 << 20  # an upper bound for one program; RE2 takes what it needs
 
@@ -42,7 +43,7 @@ class Pattern:
         return self._compiled.search(_encoded(text)) is not None
 
 
-@lru_cache(maxsize=4096)
+@kept
 def compile_pattern(text: str) -> Pattern | BadPattern:
     """The expression as Go's regexp.Compile would take it, or why it would not."""
     if any("\ud800" <= char <= "\udfff" for char in text):

@@ -64,6 +64,11 @@ class Part:
             return []
         return [Part(self, (key, index), item) for index, item in enumerate(value) if type(item) is dict]
 
+    def strings(self, key: str) -> list[str]:
+        """The strings in the list below a key."""
+        value = self.value.get(key)
+        return [item for item in value if type(item) is str] if type(value) is list else []
+
     def texts(self, key: str) -> list[tuple[FieldPath, str]]:
         """The strings in the list below a key, with their paths."""
         value = self.value.get(key)
@@ -115,9 +120,25 @@ class ModuleView:
         self.modprobe = self.container.map("modprobe")
 
     @lazy
+    def loaded(self) -> set[str]:
+        """The names of the kernel modules that are loaded, in which `-` equals `_`."""
+        names = [self.modprobe.text("moduleName"), *self.modprobe.strings("modulesLoadingOrder")]
+        return {name.replace("-", "_") for name in names if name}
+
+    @lazy
     def mappings(self) -> list[KernelMapping]:
         common = self.container.text("containerImage")
         return [_mapping(index, part, common) for index, part in enumerate(self.container.maps("kernelMappings"))]
+
+    @lazy
+    def literals(self) -> list[KernelMapping]:
+        """The mappings that name one kernel."""
+        return [mapping for mapping in self.mappings if mapping.literal]
+
+    @lazy
+    def regexps(self) -> list[KernelMapping]:
+        """The mappings with an expression that Go can compile."""
+        return [mapping for mapping in self.mappings if type(mapping.pattern) is Pattern]
 
     @lazy
     def levels(self) -> list[Part]:
@@ -148,12 +169,20 @@ class ModuleView:
         ]
 
     @lazy
+    def device_classes(self) -> list[Part]:
+        return self.spec.map("dra").maps("deviceClasses")
+
+    @lazy
     def volumes(self) -> list[Part]:
         return [volume for plugin in self.plugins for volume in plugin.maps("volumes")]
 
     @lazy
     def tolerations(self) -> list[Part]:
         return self.spec.maps("tolerations")
+
+    @lazy
+    def version(self) -> str:
+        return self.container.text("version")
 
     @lazy
     def dir_name(self) -> str:
@@ -165,20 +194,20 @@ class ModuleView:
         return _named(self.levels, "containerImage")
 
     @lazy
-    def single_kernel_images(self) -> list[tuple[FieldPath, KernelMapping, set[str]]]:
-        """Images that are made for one kernel, of mappings that match several: where each is named, with its variables.
+    def single_kernel_images(self) -> list[tuple[Part, KernelMapping, frozenset[str]]]:
+        """Images made for one kernel, of mappings that match several: the level that names each, and its variables.
 
         Made for one kernel is what is built, and that of which files of one kernel are signed.
         """
-        found: list[tuple[FieldPath, KernelMapping, set[str]]] = []
-        common = self.container.optional("build") is not None or _signs_one_kernel(self.container)
-        for mapping in self.mappings:
-            if not mapping.regexp or not mapping.image or _ONE_KERNEL.fullmatch(mapping.regexp):
+        found: list[tuple[Part, KernelMapping, frozenset[str]]] = []
+        common = type(self.container.value.get("build")) is dict or _signs_one_kernel(self.container)
+        for mapping in self.regexps:
+            if not mapping.image or _ONE_KERNEL.fullmatch(mapping.regexp):
                 continue
-            if common or mapping.part.optional("build") is not None or _signs_one_kernel(mapping.part):
+            if common or type(mapping.part.value.get("build")) is dict or _signs_one_kernel(mapping.part):
                 owner = mapping.part if mapping.own_image else self.container
                 with suppress(BadTemplate):  # another rule says so
-                    found.append(((*owner.path, "containerImage"), mapping, set(names(mapping.image))))
+                    found.append((owner, mapping, names(mapping.image)))
         return found
 
     @lazy
@@ -194,8 +223,23 @@ class ModuleView:
         return [item for sign in self.signs for item in sign.texts("filesToSign")]
 
     @lazy
-    def build_arguments(self) -> list[Part]:
-        return [argument for build in self.builds for argument in build.maps("buildArgs")]
+    def build_arguments(self) -> list[tuple[Part, int, str]]:
+        """The names of the build arguments, each with its build and its index: there are many, and most are sound."""
+        return [
+            (build, index, name)
+            for build in self.builds
+            if type(arguments := build.value.get("buildArgs")) is list
+            for index, argument in enumerate(arguments)
+            if type(argument) is dict and type(name := argument.get("name")) is str
+        ]
+
+    @lazy
+    def templates(self) -> list[tuple[FieldPath, str, bool]]:
+        """Every text that KMM fills and that has something to fill; whether it is the name of an image to load."""
+        found = [(path, text, True) for path, text in self.images if "$" in text]
+        found += [(path, text, False) for path, text in self.unsigned_images if "$" in text]
+        found += [(path, text, False) for path, text in self.files_to_sign if "$" in text]
+        return found
 
     @lazy
     def registries(self) -> list[Part]:
@@ -232,7 +276,27 @@ class ModuleView:
         raw = self.modprobe.optional("rawArgs")
         if raw is None:
             return []
-        return [((*raw.path, key), [text for _, text in raw.texts(key)]) for key in ("load", "unload")]
+        return [((*raw.path, key), raw.strings(key)) for key in ("load", "unload")]
+
+    @lazy
+    def arguments(self) -> list[tuple[FieldPath, list[str]]]:
+        """The arguments of modprobe, whole vectors and those that are added."""
+        more = self.modprobe.optional("args")
+        if more is None:
+            return self.raw_arguments
+        added = [((*more.path, key), more.strings(key)) for key in ("load", "unload")]
+        return [*self.raw_arguments, *added]
+
+    @lazy
+    def loading_order(self) -> list[list[object]]:
+        """The loading order, if there is one; it may be empty."""
+        order = self.modprobe.value.get("modulesLoadingOrder")
+        return [order] if type(order) is list else []
+
+    @lazy
+    def parameters(self) -> list[tuple[FieldPath, str]]:
+        """The parameters of the module that is loaded."""
+        return self.modprobe.texts("parameters")
 
 
 _ONE_KERNEL = re.compile(r"\^(?:[\w-]|\\[.+-])*\$")

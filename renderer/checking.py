@@ -58,8 +58,10 @@ class _Where:
     engine: Engine
     release: Release
     topology: str
-    name: str = ""
-    """Of its DriverPolicy."""
+    policy: str = ""
+    """The name of its DriverPolicy."""
+    clusters: tuple[str, ...] = ()
+    """The name of the cluster, if it is known."""
 
 
 class Checker:
@@ -82,7 +84,7 @@ class Checker:
         self.ignore_other = ignore_other
         self.against = against
         self.result = Checked()
-        self._fleets: dict[Path, list[Finding]] = {}
+        self._fleets: dict[Path, dict[str, list[Finding]]] = {}
         self._folders: dict[str, _Where] = {}
         self._tops: dict[str, Path | None] = {}
         self._revisions: dict[Path | None, tuple[git.Revision | None, set[Path]]] = {}
@@ -110,12 +112,14 @@ class Checker:
     def _specs(self, root: Path, path: str) -> None:
         """The findings of a fleet that lie in a file or folder of it, by names that begin with `path`."""
         if root.absolute() not in self._fleets:
-            self._fleets[root.absolute()] = list(self._fleet(root))
-        for finding in self._fleets[root.absolute()]:
-            below = os.path.relpath(root / finding.file, path)
+            self._fleets[root.absolute()] = found = defaultdict(list)
+            for finding in self._fleet(root):
+                found[finding.file].append(finding)
+        for file, findings in self._fleets[root.absolute()].items():
+            below = os.path.relpath(root / file, path)
             if not below.startswith(".."):
-                name = path if below == "." else os.path.join(path, below)
-                self.result.findings.append(replace(finding, file=os.path.normpath(name)))
+                name = os.path.normpath(path if below == "." else os.path.join(path, below))
+                self.result.findings += [replace(finding, file=name) for finding in findings]
 
     def _fleet(self, root: Path) -> Iterator[Finding]:
         findings: list[Finding] = []
@@ -157,7 +161,7 @@ class Checker:
         self.result.findings += found
         old = self._objects_before(name) if sources else {}
         where = self._where(name)
-        self.result.policies.setdefault(where.name, where.engine.policy)
+        self.result.policies.setdefault(where.policy, where.engine.policy)
         for source in sources:
             self.result.objects += 1
             self.result.findings += self._judged(source, old.get(title(source.value)), where)
@@ -196,7 +200,7 @@ class Checker:
         if self.dump is not None:
             found += where.engine.judge_by_facts(review)
         for finding, path in found:
-            yield _placed(finding, path, source)
+            yield replace(_placed(finding, path, source), clusters=where.clusters)
 
     def _where(self, name: str) -> _Where:
         """The cluster that a file is rendered for, by the fleet around it; any cluster for another file."""
@@ -225,6 +229,7 @@ class Checker:
                 release_of(cluster) or Release("head"),
                 cluster.topology,
                 policies.name(cluster.name),
+                (cluster.name,),
             )
             for cluster in fleet.clusters
         }

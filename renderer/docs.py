@@ -186,8 +186,6 @@ _GAPS = {
     "key and certificate do not match, certificate expired": "needs the values of Secrets, which the check never asks "
     "for; it comes with the webhook",
     "the module file is not in the image, or built for another kernel": "needs a look into images",
-    "names of DeviceClasses and the port of DRA drivers that collide between Modules": "needs all Modules of a cluster "
-    "and the newest KMM; it comes with the plan",
     "`kanikoParams.tag` with the port of a registry": "depends on the operator's own image setting",
     "Modules made before an upgrade of KMM that break newer rules": "`check -` on the cluster's Modules tells them",
     "workloads that could load modules themselves, deletion of what a Module still needs": "seen only at admission",

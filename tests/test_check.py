@@ -175,7 +175,19 @@ def test_github_annotations_are_the_default_there(tmp_path: Path) -> None:
     assert run("check", "bad.yaml", cwd=tmp_path, env={"GITHUB_ACTIONS": "false"}).stdout.startswith("bad.yaml:")
 
 
-def test_junit_has_a_suite_a_file(tmp_path: Path) -> None:
+def test_junit_has_a_suite_a_cluster(fleet: FleetFolder) -> None:
+    fleet.cluster("oslo")
+    break_driver(fleet, "nic")
+    report = json.loads(check(fleet.root, ".", "--format", "json").stdout)
+    assert {tuple(finding["clusters"]) for finding in report["findings"] if finding["rule"] == "KMM203"} == {
+        ("oslo", "paris")
+    }
+    root = ET.fromstring(check(fleet.root, ".", "--format", "junit").stdout)
+    assert [suite.attrib["name"] for suite in root] == ["oslo", "paris"]
+    assert [suite.attrib["failures"] for suite in root] == ["1", "1"]
+
+
+def test_junit_has_a_suite_a_file_outside_of_fleets(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text(BAD)
     root = ET.fromstring(check(tmp_path, "bad.yaml", "--format", "junit").stdout)
     (suite,) = root

@@ -63,7 +63,7 @@ def _namespace_problems(metadata: Mapping[str, object]) -> Iterator[Problem]:
 
 
 def _label_problems(labels: Mapping[str, str]) -> Iterator[Problem]:
-    for key, value in labels.items():
+    for key, value in labels.items() if labels else ():
         path: FieldPath = ("metadata", "labels", key)
         if not is_qualified_name(key):
             yield Problem(path, f"{_shown(key)} is not a valid label key", f"use {_KEY}")
@@ -88,15 +88,16 @@ def _spec_problems(spec: Mapping[str, object]) -> Iterator[Problem]:
         message = "dra and devicePlugin exclude each other"
         yield Problem(("spec",), message, "keep one of them; for both, make a second Module without moduleLoader")
     for plugin in ("devicePlugin", "dra"):
-        for container in ("container", "initContainer"):
-            resources = _map(_map(_map(spec.get(plugin)).get(container)).get("resources"))
-            yield from _claim_problems(resources.get("claims"), ("spec", plugin, container, "resources", "claims"))
+        for container, value in _map(spec.get(plugin)).items():
+            claims = _map(_map(value).get("resources")).get("claims")
+            if isinstance(claims, list):
+                yield from _claim_problems(claims, ("spec", plugin, container, "resources", "claims"))
 
 
-def _claim_problems(claims: object, path: FieldPath) -> Iterator[Problem]:
+def _claim_problems(claims: list[object], path: FieldPath) -> Iterator[Problem]:
     """The names of resource claims are the keys of a list that the definition declares to be a map."""
     seen: set[object] = set()
-    for index, claim in enumerate(claims if isinstance(claims, list) else ()):
+    for index, claim in enumerate(claims):
         name = _map(claim).get("name")
         if isinstance(name, str) and name in seen:
             yield Problem((*path, index, "name"), f"the claim {_shown(name)} is listed twice", "remove one of the two")
@@ -104,7 +105,7 @@ def _claim_problems(claims: object, path: FieldPath) -> Iterator[Problem]:
 
 
 def _map(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _strings(value: object) -> dict[str, str]:

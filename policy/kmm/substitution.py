@@ -13,6 +13,8 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from policy.kept import kept
+
 _Piece = Generator["_Token", None, bool | None]
 """Tokens, and then whether an expression goes on; None at the end of the template."""
 
@@ -230,12 +232,11 @@ _SIMPLE = re.compile(r"[^$]*(?:\$(?:\{[A-Za-z0-9][A-Za-z0-9_]*\}|[A-Za-z0-9][A-Z
 _NAME = re.compile(r"\$\{?([A-Za-z0-9_]+)")
 
 
-def names(template: str) -> list[str]:
+@kept
+def names(template: str) -> frozenset[str]:
     """The variables that a template asks for. Raises BadTemplate."""
-    if "$" not in template:
-        return []
     if template.isascii() and _SIMPLE.fullmatch(template):  # as nearly all are; the other way takes long
-        return _NAME.findall(template)
+        return frozenset(_NAME.findall(template))
     recorder = _Recorder()
     substitute(template, recorder)
-    return recorder.names
+    return frozenset(recorder.names)

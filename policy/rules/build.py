@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from policy.engine import Review, rule
 from policy.findings import Problem, Severity
+from policy.kept import kept
 
 _RESERVED = ("KERNEL_VERSION", "KERNEL_FULL_VERSION", "MOD_NAME", "MOD_NAMESPACE", "DTK_AUTO")
 _SECRET = re.compile(
@@ -14,29 +15,36 @@ _SECRET = re.compile(
 )
 
 
-@rule("BLD101", severity=Severity.WARNING, needs="build_arguments")
+@rule("BLD101", severity=Severity.WARNING, needs="module.build_arguments")
 def reserved_argument(review: Review) -> Iterator[Problem]:
     """A build argument of a name that KMM sets itself; its value is overwritten.
 
     Fix: choose another name, or remove it and use what KMM sets.
     Source: internal/buildsign/resource of Kernel Module Management.
     """
-    for argument in review.module.build_arguments:
-        if argument.text("name") in _RESERVED:
-            yield argument.problem("name", f"KMM sets {argument.text('name')} itself", "choose another name")
+    for build, index, name in review.module.build_arguments:
+        if name in _RESERVED:
+            path = (*build.path, "buildArgs", index, "name")
+            yield Problem(path, f"KMM sets {name} itself", "choose another name")
 
 
-@rule("BLD102", severity=Severity.WARNING, needs="build_arguments")
+@rule("BLD102", severity=Severity.WARNING, needs="module.build_arguments")
 def secret_in_an_argument(review: Review) -> Iterator[Problem]:
     """A build argument that seems to hold a secret. Arguments stand in git, in build pods and in the image.
 
     Fix: put it into a Secret, and name that in `secrets`: the build finds it below /run/secrets.
     Source: internal/buildsign/resource of Kernel Module Management.
     """
-    for argument in review.module.build_arguments:
-        if _SECRET.search(argument.text("name")) and argument.text("value"):
-            message = f"{argument.text('name')} would be visible to everybody who may read the Module"
-            yield argument.problem("name", message, "put it into a Secret, and name that in build.secrets")
+    for build, index, name in review.module.build_arguments:
+        if _is_secret(name) and build.value["buildArgs"][index].get("value"):
+            message = f"{name} would be visible to everybody who may read the Module"
+            path = (*build.path, "buildArgs", index, "name")
+            yield Problem(path, message, "put it into a Secret, and name that in build.secrets")
+
+
+@kept
+def _is_secret(name: str) -> bool:
+    return _SECRET.search(name) is not None
 
 
 @rule("BLD103", severity=Severity.WARNING)
@@ -55,14 +63,14 @@ def dropped_setting(review: Review) -> Iterator[Problem]:
         if not container.optional(block):
             continue
         for mapping in review.module.mappings:
-            part = mapping.part.map(block)
-            for key in keys:
+            part = mapping.part.map(block) if block in mapping.part.value else mapping.part
+            for key in keys if part is not mapping.part else ():
                 if key in part.value and part.value[key] != container.map(block).value.get(key):
                     fix = f"move it to the container's {block}"
                     yield part.problem(key, f"dropped: the container has a {block} block of its own", fix)
 
 
-@rule("BLD104", severity=Severity.INFO, needs="builds")
+@rule("BLD104", severity=Severity.INFO, needs="module.builds")
 def build_anywhere(review: Review) -> Iterator[Problem]:
     """A build that may run on any node. On a cluster of several architectures it may end up on the wrong one.
 

@@ -58,7 +58,7 @@ def signing_required(review: Review) -> Iterator[Problem]:
             yield mapping.part.problem("sign", "missing: the policy asks for signed modules here", "add sign")
 
 
-@rule("PLG201", needs="volumes", parameter="forbidden_host_paths")
+@rule("PLG201", needs="module.volumes", parameter="forbidden_host_paths")
 def host_path_forbidden(review: Review) -> Iterator[Problem]:
     """A volume mounts a folder of the node that the policy forbids (`parameters.forbiddenHostPaths`).
 

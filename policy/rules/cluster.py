@@ -5,7 +5,7 @@ Without the fact a rule says "not checked" once, and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from policy.engine import NOT_CHECKED, Review, rule
@@ -188,28 +188,61 @@ def two_modules_for_one(review: Review) -> Iterator[Problem]:
     Fix: make the selectors disjoint, or keep one of the two.
     Source: internal/controllers/nmc_reconciler.go of Kernel Module Management.
     """
-    mine = _loaded(review.module)
-    for other in _others(review):
-        if mine & _loaded(other) and _overlap(review, other):
-            names = ", ".join(sorted(mine & _loaded(other)))
-            message = f"Module {_name(other)} loads {names} on the same nodes"
-            yield review.module.modprobe.problem("moduleName", message, "make the selectors disjoint, or keep one")
+    mine, loading = review.module.loaded, _facts(review).neighbours().loading
+    others = {_name(other): other for name in mine for other in _others(review, loading.get(name, ()))}
+    rivals = [(name, other) for name, other in sorted(others.items()) if _overlap(review, other)]
+    for title, other in rivals[:1]:  # more of them are no more wrong
+        more = f", and {len(rivals) - 1} more Modules do" if len(rivals) > 1 else ""
+        message = f"Module {title} loads {', '.join(sorted(mine & other.loaded))} on the same nodes{more}"
+        yield review.module.modprobe.problem("moduleName", message, "make the selectors disjoint, or keep one")
 
 
-@rule("SEL205", kinds=_MODULE, facts=True, severity=Severity.WARNING)
+@rule("SEL205", kinds=_MODULE, facts=True, severity=Severity.WARNING, needs="module.to_remove")
 def removes_anothers_module(review: Review) -> Iterator[Problem]:
     """A Module removes, as a module of the kernel, what another Module loads on the same nodes.
 
     Fix: load both from one Module, in the right order, or keep them on different nodes.
     Source: internal/worker of Kernel Module Management.
     """
-    for other in _others(review):
-        loaded = _loaded(other)
-        for _, names in review.module.to_remove:
-            for path, name in names:
-                if name.replace("-", "_") in loaded and _overlap(review, other):
+    loading = _facts(review).neighbours().loading
+    for _, names in review.module.to_remove:
+        for path, name in names:
+            for other in _others(review, loading.get(name.replace("-", "_"), ())):
+                if _overlap(review, other):
                     message = f"{name} is what Module {_name(other)} loads on the same nodes"
                     yield Problem(path, message, "load both from one Module, or on different nodes")
+
+
+@rule("PLG301", kinds=_MODULE, facts=True, needs="module.device_classes")
+def device_class_of_another(review: Review) -> Iterator[Problem]:
+    """Two Modules of a cluster make a DeviceClass of one name. Each takes it over from the other, again and again.
+
+    A DeviceClass has no namespace; when one of the Modules goes, the class goes with it.
+
+    Fix: name the class after the driver: `gpu.example.com`.
+    Source: DRA reconciler of Kernel Module Management, which creates or patches the class by its name.
+    """
+    making = _facts(review).neighbours().making
+    for item in review.module.device_classes:
+        for other in _others(review, making.get(item.text("name"), ())):
+            message = f"Module {_name(other)} makes the DeviceClass {item.text('name')}, too"
+            yield item.problem("name", message, "give each Module a class of its own")
+
+
+@rule("PLG302", kinds=_MODULE, facts=True, severity=Severity.WARNING, needs="module.plugins")
+def two_dra_drivers_on_a_node(review: Review) -> Iterator[Problem]:
+    """Two Modules run DRA drivers on the same nodes, under one name or not: both answer health checks on one port.
+
+    KMM gives every DRA driver the port 51515, in the network of the node; the second pod does not start.
+
+    Fix: make the selectors disjoint.
+    Source: DRA reconciler of Kernel Module Management.
+    """
+    dra = review.module.spec.optional("dra")
+    for other in _others(review, _facts(review).neighbours().dra if dra else ()):
+        if dra is not None and _overlap(review, other):
+            message = f"Module {_name(other)} runs a DRA driver on the same nodes"
+            yield Problem(dra.path, message, "make the selectors disjoint")
 
 
 _GIVE_FACTS = "give a dump of the cluster: --facts DIR"
@@ -251,22 +284,14 @@ def _verdicts(review: Review) -> Iterator[tuple[Node, Verdict]]:
             yield node, verdict(review.object, node)
 
 
-def _others(review: Review) -> Iterator[ModuleView]:
-    """The other Modules of the cluster that load something."""
+def _others(review: Review, modules: Iterable[ModuleView]) -> Iterator[ModuleView]:
+    """Those of the Modules that are not the one at hand."""
     mine = _name(review.module)
-    for item in _facts(review).modules():
-        other = ModuleView(item)
-        if other.loader is not None and _name(other) != mine:
-            yield other
+    return (other for other in modules if _name(other) != mine)
 
 
 def _name(module: ModuleView) -> str:
     return f"{module.metadata.text('namespace')}/{module.metadata.text('name')}"
-
-
-def _loaded(module: ModuleView) -> set[str]:
-    names = {module.modprobe.text("moduleName"), *(name for _, name in module.modprobe.texts("modulesLoadingOrder"))}
-    return {name.replace("-", "_") for name in names if name}
 
 
 def _overlap(review: Review, other: ModuleView) -> bool:

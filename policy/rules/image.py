@@ -75,7 +75,7 @@ def not_a_reference(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{image!r} is not the name of an image", fix)
 
 
-@rule("IMG105", severity=Severity.WARNING, needs="registries")
+@rule("IMG105", severity=Severity.WARNING, needs="module.registries")
 def insecure_registry(review: Review) -> Iterator[Problem]:
     """A registry that is reached without TLS, or whose certificate is not checked.
 
@@ -91,7 +91,7 @@ def insecure_registry(review: Review) -> Iterator[Problem]:
                 yield part.problem(key, "anybody on the way can replace the image", fix)
 
 
-@rule("IMG201")
+@rule("IMG201", needs="module.templates")
 def unknown_variable(review: Review) -> Iterator[Problem]:
     """A variable that KMM does not set, in a field that it fills: it becomes nothing.
 
@@ -101,24 +101,26 @@ def unknown_variable(review: Review) -> Iterator[Problem]:
     MOD_NAMESPACE.
     Source: internal/utils/replaceStrings.go and internal/module/kernelmapper.go of Kernel Module Management.
     """
-    for path, text, known in _templates(review):
+    for path, text, is_image in review.module.templates:
+        known = _IN_IMAGES if is_image else _KERNEL
         try:
-            unknown = [name for name in names(text) if name not in known and not _has_default(text, name)]
+            unknown = names(text) - known
         except BadTemplate:
             continue
-        for name in unknown:
-            fix = f"use one of: {', '.join(sorted(known))}"
-            yield Problem(path, f"${{{name}}} is not set here, and becomes nothing", fix)
+        for name in sorted(unknown):
+            if not _has_default(text, name):
+                fix = f"use one of: {', '.join(sorted(known))}"
+                yield Problem(path, f"${{{name}}} is not set here, and becomes nothing", fix)
 
 
-@rule("IMG202")
+@rule("IMG202", needs="module.templates")
 def unclosed_variable(review: Review) -> Iterator[Problem]:
     """A `${` without its `}`. KMM fails at every reconcile, after the Module has been accepted.
 
     Fix: close the brace; write `$$` for a dollar sign.
     Source: github.com/a8m/envsubst, which KMM fills templates with.
     """
-    for path, text, _ in _templates(review):
+    for path, text, _ in review.module.templates:
         if _is_broken(text):
             yield Problem(path, f"a brace in {text!r} is not closed", "close it: ${KERNEL_FULL_VERSION}")
 
@@ -131,21 +133,15 @@ def variable_that_stays(review: Review) -> Iterator[Problem]:
     Source: internal/module/kernelmapper.go of Kernel Module Management.
     """
     modprobe = review.module.modprobe
-    places = [((*modprobe.path, key), modprobe.text(key)) for key in ("dirName", "firmwarePath")]
-    places += modprobe.texts("parameters")
-    places += review.module.pod_images
-    for path, text in places:
-        if "${" in text and any(f"${{{name}" in text for name in _IN_IMAGES):
-            yield Problem(path, f"KMM fills no variable here: {text!r} stays as it is", "write the value out")
+    for key in ("dirName", "firmwarePath"):
+        yield from _staying((*modprobe.path, key), modprobe.text(key))
+    for path, text in (*review.module.parameters, *review.module.pod_images):
+        yield from _staying(path, text)
 
 
-def _templates(review: Review) -> Iterator[tuple[FieldPath, str, set[str]]]:
-    for path, image in review.module.images:
-        if "$" in image:
-            yield path, image, _IN_IMAGES
-    for path, text in (*review.module.unsigned_images, *review.module.files_to_sign):
-        if "$" in text:
-            yield path, text, _KERNEL
+def _staying(path: FieldPath, text: str) -> Iterator[Problem]:
+    if "${" in text and any(f"${{{name}" in text for name in _IN_IMAGES):
+        yield Problem(path, f"KMM fills no variable here: {text!r} stays as it is", "write the value out")
 
 
 def _has_default(text: str, name: str) -> bool:

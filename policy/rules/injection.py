@@ -15,11 +15,12 @@ from policy.findings import FieldPath, Problem
 
 _VARIABLE = re.compile(r"\$\{[A-Za-z0-9_]+\}|\$[A-Za-z0-9_]+")
 _PATTERN = re.compile(r"[A-Za-z0-9/._+@=,:~%^*?\[\]!-]*")
+_USUAL = re.compile(r"(?:[A-Za-z0-9/._+-]|\$\{[A-Za-z0-9_]+\})*")
 _PATH = re.compile(r"[A-Za-z0-9/._+@=,:~%-]*")
 _IMAGE = re.compile(r"[A-Za-z0-9/._:@+\[\]-]*")
 
 
-@rule("INJ101", needs="files_to_sign")
+@rule("INJ101", needs="module.files_to_sign")
 def shell_in_files_to_sign(review: Review) -> Iterator[Problem]:
     """A file to sign with characters that a shell or a Dockerfile acts on: spaces, `;`, `|`, `$(`, line breaks.
 
@@ -29,7 +30,8 @@ def shell_in_files_to_sign(review: Review) -> Iterator[Problem]:
     Source: templates/Dockerfile.gotmpl in internal/buildsign/resource of Kernel Module Management.
     """
     for path, text in review.module.files_to_sign:
-        yield from _refused(path, text, _PATTERN, variables=True)
+        if not _USUAL.fullmatch(text):
+            yield from _refused(path, text, _PATTERN, variables=True)
 
 
 @rule("INJ102")
@@ -46,7 +48,7 @@ def shell_in_directories(review: Review) -> Iterator[Problem]:
             yield from _refused((*review.module.modprobe.path, key), text, _PATH, variables=False)
 
 
-@rule("INJ103", needs="unsigned_images")
+@rule("INJ103", needs="module.unsigned_images")
 def dockerfile_in_unsigned_image(review: Review) -> Iterator[Problem]:
     """`unsignedImage` with characters that no image name has. It becomes a FROM line of a Dockerfile as it stands.
 
@@ -57,16 +59,15 @@ def dockerfile_in_unsigned_image(review: Review) -> Iterator[Problem]:
         yield from _refused(path, text, _IMAGE, variables=True)
 
 
-@rule("INJ104")
+@rule("INJ104", needs="module.literals")
 def kernel_with_odd_characters(review: Review) -> Iterator[Problem]:
     """A literal kernel version with characters that no kernel has, and that would end up in names and paths.
 
     Fix: write what `uname -r` prints.
     Source: internal/kernel/kernel.go of Kernel Module Management.
     """
-    for mapping in review.module.mappings:
-        if mapping.literal:
-            yield from _refused((*mapping.part.path, "literal"), mapping.literal, _KERNEL, variables=False)
+    for mapping in review.module.literals:
+        yield from _refused((*mapping.part.path, "literal"), mapping.literal, _KERNEL, variables=False)
 
 
 _KERNEL = re.compile(r"[A-Za-z0-9._+~-]*")

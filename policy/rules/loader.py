@@ -26,7 +26,7 @@ def empty_raw_arguments(review: Review) -> Iterator[Problem]:
         yield review.module.modprobe.problem("rawArgs", "empty: modprobe would run without arguments", "remove it")
 
 
-@rule("LDR102", severity=Severity.WARNING, needs="raw_arguments")
+@rule("LDR102", severity=Severity.WARNING, needs="module.raw_arguments")
 def raw_arguments_without_directory(review: Review) -> Iterator[Problem]:
     """`rawArgs` without `-d /tmp/<dirName>`: modprobe looks among the node's own modules, not into the image.
 
@@ -39,7 +39,7 @@ def raw_arguments_without_directory(review: Review) -> Iterator[Problem]:
             yield Problem(path, "without -d modprobe does not look into the image", fix)
 
 
-@rule("LDR103", severity=Severity.WARNING, needs="raw_arguments")
+@rule("LDR103", severity=Severity.WARNING, needs="module.raw_arguments")
 def unload_that_loads(review: Review) -> Iterator[Problem]:
     """`rawArgs.unload` without `-r`: modprobe loads the module instead of removing it.
 
@@ -51,7 +51,7 @@ def unload_that_loads(review: Review) -> Iterator[Problem]:
             yield Problem(path, "without -r modprobe loads the module", "add -r")
 
 
-@rule("LDR104", severity=Severity.WARNING)
+@rule("LDR104", severity=Severity.WARNING, needs="module.arguments")
 def escaping_option(review: Review) -> Iterator[Problem]:
     """An option that makes modprobe read other configuration, other directories, or load more than one module.
 
@@ -61,11 +61,8 @@ def escaping_option(review: Review) -> Iterator[Problem]:
     Fix: remove the option.
     Source: modprobe(8), modprobe.d(5).
     """
-    places = list(review.module.raw_arguments)
-    arguments = review.module.modprobe.map("args")
-    places += [((*arguments.path, key), [text for _, text in arguments.texts(key)]) for key in ("load", "unload")]
     root = f"/tmp{review.module.dir_name}".rstrip("/")
-    for path, items in places:
+    for path, items in review.module.arguments:
         for index, item in enumerate(items):
             if item.partition("=")[0] in _ESCAPES:
                 yield Problem((*path, index), f"{item} leads modprobe elsewhere", "remove it")
@@ -73,19 +70,19 @@ def escaping_option(review: Review) -> Iterator[Problem]:
                 yield Problem((*path, index + 1), f"{items[index + 1]} is not the image's {root}", f"write {root}")
 
 
-@rule("LDR105", severity=Severity.WARNING)
+@rule("LDR105", severity=Severity.WARNING, needs="module.parameters")
 def odd_parameter(review: Review) -> Iterator[Problem]:
     """A module parameter that is not `key=value`, or that expects a shell: there is none, it is passed as it is.
 
     Fix: write `key=value`, one an entry.
     Source: modprobe(8).
     """
-    for path, text in review.module.modprobe.texts("parameters"):
+    for path, text in review.module.parameters:
         if not _PARAMETER.fullmatch(text) or _SHELL.search(text):
             yield Problem(path, f"{text!r} is not key=value", "write key=value, one an entry")
 
 
-@rule("LDR106", severity=Severity.WARNING, needs="to_remove")
+@rule("LDR106", severity=Severity.WARNING, needs="module.to_remove")
 def removal_that_does_nothing(review: Review) -> Iterator[Problem]:
     """A module to remove that is written with its path or `.ko`, or twice.
 

@@ -26,7 +26,7 @@ _OWNING = (
 )  # fmt: skip
 
 
-@rule("PLG101", needs="mounts")
+@rule("PLG101", needs="module.mounts")
 def mount_without_volume(review: Review) -> Iterator[Problem]:
     """A volume mount that names no volume. The DaemonSet is refused, and the Module shows nothing of it.
 
@@ -40,7 +40,7 @@ def mount_without_volume(review: Review) -> Iterator[Problem]:
             yield mount.problem("name", message, f"one of: {', '.join(sorted(known))}")
 
 
-@rule("PLG102", needs="volumes")
+@rule("PLG102", needs="module.volumes")
 def volume_name_taken(review: Review) -> Iterator[Problem]:
     """A volume with the name of one that KMM adds itself, or two volumes of one name. The DaemonSet is refused.
 
@@ -55,7 +55,7 @@ def volume_name_taken(review: Review) -> Iterator[Problem]:
             seen.add(volume.text("name"))
 
 
-@rule("PLG103", severity=Severity.WARNING, needs="volumes")
+@rule("PLG103", severity=Severity.WARNING, needs="module.volumes")
 def host_path_that_owns_the_node(review: Review) -> Iterator[Problem]:
     """A host path that gives the node away: the container runtime's socket, the kubelet's folder, all of /var.
 
@@ -72,7 +72,7 @@ def host_path_that_owns_the_node(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("PLG104", needs="mounts")
+@rule("PLG104", needs="module.mounts")
 def mount_over_the_token(review: Review) -> Iterator[Problem]:
     """A mount at the path of the ServiceAccount's token, while the token is mounted there. The pods are refused.
 
@@ -88,7 +88,7 @@ def mount_over_the_token(review: Review) -> Iterator[Problem]:
             yield mount.problem("mountPath", "the ServiceAccount's token is mounted there", fix)
 
 
-@rule("PLG105", severity=Severity.INFO, needs="plugins")
+@rule("PLG105", severity=Severity.INFO, needs="module.plugins")
 def preset_variable(review: Review) -> Iterator[Problem]:
     """An environment variable that KMM sets for DRA drivers; the later value wins, and KMM mounts for its own.
 

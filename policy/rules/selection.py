@@ -40,7 +40,7 @@ def control_plane(review: Review) -> Iterator[Problem]:
             yield Problem(path, "selects control-plane nodes", "select workers instead")
 
 
-@rule("SEL103", severity=Severity.WARNING, needs="tolerations")
+@rule("SEL103", severity=Severity.WARNING, needs="module.tolerations")
 def tolerates_everything(review: Review) -> Iterator[Problem]:
     """A toleration of every taint. A cordoned node is a tainted one: the driver is never unloaded before maintenance.
 
@@ -54,14 +54,14 @@ def tolerates_everything(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("SEL104")
+@rule("SEL104", needs="module.version")
 def version_that_is_no_label(review: Review) -> Iterator[Problem]:
     """A version that cannot be the value of a label, although nodes are labelled with it to get the driver.
 
     Fix: use at most 63 letters, digits, `-`, `_` and `.`.
     Source: docs/mkdocs/documentation/ordered_upgrade.md of Kernel Module Management.
     """
-    version = review.module.container.text("version")
+    version = review.module.version
     if not is_label_value(version):
         fix = "use at most 63 letters, digits, '-', '_' and '.'"
         yield review.module.container.problem("version", f"{version!r} cannot be a label of a node", fix)

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from policy.engine import Review, rule
-from policy.findings import FieldPath, Problem, Severity
-from policy.views import Part
+from policy.findings import Problem, Severity
 
 _COMPRESSED = (".ko.xz", ".ko.gz", ".ko.zst")
 
 
-@rule("SGN101", needs="signs")
+@rule("SGN101", needs="module.signs")
 def nothing_to_start_from(review: Review) -> Iterator[Problem]:
     """`sign` without `build` and without `unsignedImage`: there is no image to sign.
 
     Fix: name the image in unsignedImage, or add build.
     Source: internal/buildsign/resource of Kernel Module Management.
     """
-    for sign, build, image in _effective(review):
-        if not build and not image:
+    common = review.module.container
+    if common.optional("build"):
+        return
+    shared = common.optional("sign")
+    told: set[int] = set()
+    for mapping in review.module.mappings:
+        sign = mapping.part.optional("sign") or shared
+        if sign is None or mapping.part.optional("build") or sign.text("unsignedImage"):
+            continue
+        if not (shared and shared.text("unsignedImage")) and id(sign.value) not in told:
+            told.add(id(sign.value))
             message = "there is no image to sign: nothing is built either"
             yield sign.problem("unsignedImage", message, "name it, or add build")
 
 
-@rule("SGN102", severity=Severity.WARNING, needs="signs")
+@rule("SGN102", severity=Severity.WARNING, needs="module.unsigned_images")
 def unsigned_image_without_effect(review: Review) -> Iterator[Problem]:
     """`unsignedImage` beside `build`, which makes the image that is signed; or equal to the image that is pushed.
 
@@ -43,23 +50,7 @@ def unsigned_image_without_effect(review: Review) -> Iterator[Problem]:
             yield sign.problem("unsignedImage", "equal to containerImage, which is overwritten", fix)
 
 
-def _effective(review: Review) -> Iterator[tuple[Part, bool, str]]:
-    """Every sign block that some mapping ends up with: whether an image is built for it, and the one to start from."""
-    common = review.module.container
-    seen: set[tuple[FieldPath, bool, str]] = set()
-    for mapping in review.module.mappings:
-        own, shared = mapping.part.optional("sign"), common.optional("sign")
-        sign = own or shared
-        if sign is None:
-            continue
-        build = bool(mapping.part.optional("build") or common.optional("build"))
-        image = sign.text("unsignedImage") or (shared.text("unsignedImage") if shared else "")
-        if (sign.path, build, image) not in seen:
-            seen.add((sign.path, build, image))
-            yield sign, build, image
-
-
-@rule("SGN103", needs="files_to_sign")
+@rule("SGN103", needs="module.files_to_sign")
 def path_that_leaves(review: Review) -> Iterator[Problem]:
     """`..` in a file to sign. KMM compares the beginning of the path as text, and copies only what is below dirName.
 
@@ -71,7 +62,7 @@ def path_that_leaves(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{file!r} leads out of dirName", "write the path without ..")
 
 
-@rule("SGN104", severity=Severity.WARNING, needs="files_to_sign")
+@rule("SGN104", severity=Severity.WARNING, needs="module.files_to_sign")
 def compressed_module(review: Review) -> Iterator[Problem]:
     """A compressed module is signed. The kernel checks the signature of what was compressed, and finds none.
 
@@ -84,7 +75,7 @@ def compressed_module(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{file!r} is compressed, and a signature at its end is never read", fix)
 
 
-@rule("SGN105", severity=Severity.WARNING, needs="signs")
+@rule("SGN105", severity=Severity.WARNING, needs="module.files_to_sign")
 def loaded_but_not_signed(review: Review) -> Iterator[Problem]:
     """A module that is loaded, and that no file to sign names or matches.
 
@@ -94,10 +85,10 @@ def loaded_but_not_signed(review: Review) -> Iterator[Problem]:
     Source: kernel/module/signing.c of Linux; internal/worker of Kernel Module Management.
     """
     module = review.module
-    loaded = [name for _, name in module.modprobe.texts("modulesLoadingOrder")] or [module.modprobe.text("moduleName")]
-    common = [file for _, file in module.container.map("sign").texts("filesToSign")]
+    loaded = module.modprobe.strings("modulesLoadingOrder") or [module.modprobe.text("moduleName")]
+    common = module.container.map("sign").strings("filesToSign")
     for sign in module.signs:
-        files = [*common, *(file for _, file in sign.texts("filesToSign"))]
+        files = common + sign.strings("filesToSign")
         for name in loaded:
             if name and files and not any(_covers(file, name) for file in files):
                 fix = f"add the path of {name}.ko, or remove it from what is loaded"
@@ -107,9 +98,9 @@ def loaded_but_not_signed(review: Review) -> Iterator[Problem]:
 def _covers(file: str, module: str) -> bool:
     """Whether a path or shell pattern may stand for the file of a module, in which `-` equals `_`."""
     stem = file.rpartition("/")[2].partition(".ko")[0]
-    if any(char in stem for char in "*?[$"):
+    if "$" in stem or "*" in stem or "?" in stem or "[" in stem:
         return True
-    return re.sub("-", "_", stem) == re.sub("-", "_", module)
+    return stem.replace("-", "_") == module.replace("-", "_")
 
 
 @rule("SGN106")
@@ -122,12 +113,15 @@ def one_secret_for_two(review: Review) -> Iterator[Problem]:
     Source: internal/buildsign/resource of Kernel Module Management.
     """
     for sign in review.module.signs:
-        key, cert = sign.map("keySecret").text("name"), sign.map("certSecret").text("name")
-        if key and key == cert:
+        key, cert = sign.value.get("keySecret"), sign.map("certSecret").text("name")
+        if cert and key == sign.value["certSecret"]:
             yield sign.problem("certSecret", f"{cert!r} is the Secret of the key, too", "use a Secret of its own")
-    common = [part.text("name") for part in review.module.container.map("build").maps("secrets")]
+    common = review.module.container.value.get("build")
     for build in review.module.builds:
-        seen = set(common) if build.path != (*review.module.container.path, "build") else set()
+        if "secrets" not in build.value:
+            continue
+        inherited = review.module.container.map("build") if build.value is not common else None
+        seen = {secret.text("name") for secret in inherited.maps("secrets")} if inherited else set()
         for secret in build.maps("secrets"):
             if secret.text("name") in seen:
                 yield secret.problem("name", f"the Secret {secret.text('name')!r} is mounted twice", "name it once")

@@ -11,7 +11,7 @@ from policy.kmm.structure import structure_findings
 _KINDS = (*MODULE_KINDS, *PREFLIGHT_KINDS)
 
 
-@rule("SCH101", kinds=_KINDS)
+@rule("SCH101", kinds=_KINDS, needs="violations")
 def unknown_field(review: Review) -> Iterator[Problem]:
     """A field that the kind does not have.
 
@@ -23,7 +23,7 @@ def unknown_field(review: Review) -> Iterator[Problem]:
     yield from _violations(review, "SCH101")
 
 
-@rule("SCH102", kinds=_KINDS)
+@rule("SCH102", kinds=_KINDS, needs="violations")
 def wrong_type(review: Review) -> Iterator[Problem]:
     """A value of another type than the field has: a number or boolean where a string belongs, a list for a map.
 
@@ -33,7 +33,7 @@ def wrong_type(review: Review) -> Iterator[Problem]:
     yield from _violations(review, "SCH102")
 
 
-@rule("SCH103", kinds=_KINDS)
+@rule("SCH103", kinds=_KINDS, needs="violations")
 def missing_field(review: Review) -> Iterator[Problem]:
     """A field that the kind requires is missing.
 
@@ -43,7 +43,7 @@ def missing_field(review: Review) -> Iterator[Problem]:
     yield from _violations(review, "SCH103")
 
 
-@rule("SCH104", kinds=_KINDS)
+@rule("SCH104", kinds=_KINDS, needs="violations")
 def value_not_allowed(review: Review) -> Iterator[Problem]:
     """A value that the schema does not allow.
 

@@ -50,7 +50,7 @@ class Compiler:
         self.fleet = fleet
         self.findings = findings
         self.judging = judging
-        self._judged: set[tuple[Manifest, Manifest | None, Release, str, Engine]] = set()
+        self._judged: dict[tuple[Manifest, Manifest | None, Release, str, Engine], list[str]] = {}
         self._sources: dict[Variant, Sources] = {}
         self._manifests: dict[tuple[Variant, Platform], list[Manifest]] = {}
         self._modules: dict[Variant, Manifest] = {}
@@ -64,6 +64,8 @@ class Compiler:
                 present[target.cluster.name].append(target)
         result = {name: list(self._cluster(name, found)) for name, found in present.items()}
         self.findings.extend(self._version_findings())
+        for (manifest, old, release, topology, engine), names in self._judged.items():
+            self.findings += self._judge(manifest, old, release, topology, engine, tuple(names))
         return result
 
     def _cluster(self, name: str, targets: list[Target]) -> Iterator[tuple[str, Manifest]]:
@@ -84,8 +86,11 @@ class Compiler:
     def _judge_all(self, cluster: Cluster, manifests: list[Manifest]) -> None:
         facts = self.judging.facts(cluster, manifests)
         release = release_of(cluster) or Release()
+        engine = self.judging.engine(cluster)
         for manifest in manifests:
-            self._judge(manifest, cluster, release)
+            old = self.judging.before(cluster.name, manifest.identity)
+            key = (manifest, old, release, cluster.topology, engine)
+            self._judged.setdefault(key, []).append(cluster.name)  # judged once for all clusters that are alike
             if facts is not None:
                 self._judge_by_facts(manifest, cluster, release, facts)
 
@@ -93,26 +98,29 @@ class Compiler:
         schema = object_schema(manifest.value)
         review = Review(manifest.value, release=release, schema=schema, topology=cluster.topology, facts=facts)
         found = self.judging.engine(cluster).judge_by_facts(review)
-        self.findings += [_at_origin(manifest, *judged) for judged in found]
+        self.findings += [replace(_at_origin(manifest, *judged), clusters=(cluster.name,)) for judged in found]
 
-    def _judge(self, manifest: Manifest, cluster: Cluster, release: Release) -> None:
-        """What the rules say of a manifest, once for all clusters that share it and are alike."""
-        old = self.judging.before(cluster.name, manifest.identity)
-        engine = self.judging.engine(cluster)
-        key = (manifest, old, release, cluster.topology, engine)
-        if key in self._judged:
-            return
-        self._judged.add(key)
+    def _judge(
+        self,
+        manifest: Manifest,
+        old: Manifest | None,
+        release: Release,
+        topology: str,
+        engine: Engine,
+        clusters: tuple[str, ...],
+    ) -> Iterator[Finding]:
+        """What the rules say of a manifest that these clusters share."""
         review = Review(
             manifest.value,
             None if old is None else old.value,
             "CREATE" if old is None else "UPDATE",
             release,
             object_schema(manifest.value),
-            cluster.topology,
+            topology,
             in_tree=True,
         )
-        self.findings += [_at_origin(manifest, *judged) for judged in engine.judge(review)]
+        for judged in engine.judge(review):
+            yield replace(_at_origin(manifest, *judged), clusters=clusters)
 
     def _of_variant(self, variant: Variant, platform: Platform) -> list[Manifest]:
         sources = self._read(variant)

@@ -30,4 +30,5 @@ def as_json(finding: Finding) -> dict[str, Any]:
         "file": finding.file,
         "line": finding.line,
         "column": finding.column,
+        "clusters": list(finding.clusters),
     }

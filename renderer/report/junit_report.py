@@ -1,4 +1,4 @@
-"""Findings as JUnit XML: one suite a cluster or file, one test case a finding."""
+"""Findings as JUnit XML: one suite a cluster, one test case a finding."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from renderer.wording import printable
 
 
 def write(findings: Sequence[Finding], _policies: Policies) -> str:
-    """A document with a suite for every file that has findings, or one passing case where nothing was found."""
+    """A document with a suite for every cluster that has findings, and for every file outside of any cluster.
+
+    Where nothing was found there is one case, which passes.
+    """
     root = ET.Element("testsuites", name="kmodgate check")
     suites: dict[str, list[Finding]] = defaultdict(list)
     for finding in findings:
-        suites[finding.file or finding.object].append(finding)
+        for name in finding.clusters or (finding.file or finding.object,):
+            suites[name].append(finding)
     if not findings:
         suite = ET.SubElement(root, "testsuite", name="kmodgate", tests="1", failures="0")
         ET.SubElement(suite, "testcase", classname="kmodgate", name="no findings")

@@ -1,0 +1,23 @@
+"""Answers about texts that many objects share, kept for the next time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_ENTRIES = 4096
+_LONGEST = 512  # characters; whoever sends longer ones does not decide how much memory a webhook takes
+
+
+def kept(answer: Callable[[str], T]) -> Callable[[str], T]:
+    """Keeps what a function of one text returns, but for long texts. What it raises is not kept."""
+    cached = lru_cache(_ENTRIES)(answer)
+
+    @wraps(answer)
+    def answered(text: str) -> T:
+        return cached(text) if len(text) <= _LONGEST else answer(text)
+
+    return answered
