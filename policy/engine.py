@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
@@ -168,11 +168,15 @@ class _Chosen(NamedTuple):
 class Engine:
     """All rules that a policy has not disabled at a gate, by kind, operation and release.
 
-    `today` decides which exceptions still hold; without it all of them do.
+    `today` decides which exceptions still hold; without it all of them do. `only` names the rules that are asked, where
+    not all are.
     """
 
-    def __init__(self, policy: Policy, gate: Gate = "check", today: date = date.min) -> None:
+    def __init__(
+        self, policy: Policy, gate: Gate = "check", today: date = date.min, only: Collection[str] | None = None
+    ) -> None:
         load_rules()
+        self.only = only
         self.policy = policy
         self.gate = gate
         self.today = today
@@ -184,6 +188,12 @@ class Engine:
         if review.facts is not None:
             found += self.judge_by_facts(review)
         return [finding for finding, _ in found]
+
+    def tells(self, rule: str, object: Map) -> bool:
+        """Whether a finding of a rule would be shown for an object: it is not disabled, and no exception bears it."""
+        item = RULES[rule]
+        mode = self.policy.mode(rule, item.severity, self.gate)
+        return mode in (Mode.ENFORCE, Mode.WARN) and not self._is_borne(rule, object)
 
     def judge(self, review: Review) -> list[tuple[Finding, FieldPath]]:
         """The findings of the rules that need no facts, with the paths of their fields. Never raises."""
@@ -217,7 +227,9 @@ class Engine:
         return found
 
     def _choose(self, kind: str, operation: Operation, release: Release, by_facts: bool) -> Iterator[_Chosen]:
-        for _, item in sorted(RULES.items()):
+        for id, item in sorted(RULES.items()):
+            if self.only is not None and id not in self.only:
+                continue
             mode = self.policy.mode(item.id, item.severity, self.gate)
             meant = kind in item.kinds and operation in item.operations and item.applies_to(release)
             held = not item.parameter or getattr(self.policy.parameters, item.parameter)

@@ -201,8 +201,8 @@ class ModuleView:
         """
         found: list[tuple[Part, KernelMapping, frozenset[str]]] = []
         common = type(self.container.value.get("build")) is dict or _signs_one_kernel(self.container)
-        for mapping in self.regexps:
-            if not mapping.image or _ONE_KERNEL.fullmatch(mapping.regexp):
+        for mapping in self.mappings:
+            if not mapping.regexp or not mapping.image or _ONE_KERNEL.fullmatch(mapping.regexp):
                 continue
             if common or type(mapping.part.value.get("build")) is dict or _signs_one_kernel(mapping.part):
                 owner = mapping.part if mapping.own_image else self.container

@@ -112,7 +112,8 @@ class Checker:
     def _specs(self, root: Path, path: str) -> None:
         """The findings of a fleet that lie in a file or folder of it, by names that begin with `path`."""
         if root.absolute() not in self._fleets:
-            self._fleets[root.absolute()] = found = defaultdict(list)
+            found: dict[str, list[Finding]] = defaultdict(list)
+            self._fleets[root.absolute()] = found
             for finding in self._fleet(root):
                 found[finding.file].append(finding)
         for file, findings in self._fleets[root.absolute()].items():
@@ -151,7 +152,7 @@ class Checker:
             if not revision.extract(root, Path(folder)) or not (Path(folder) / MARKER).is_file():
                 return {}
             fleet = load_fleet(Path(folder), Path(folder) / _OUTPUT, [])
-            silent = Engine(Policy("parity", {"*": Mode.DISABLED, "SCH": Mode.DISABLED, "KMM": Mode.DISABLED}))
+            silent = Engine(Policy(), only=())
             compiled = compile_fleet(fleet, [], Judging(lambda _: silent))[1]
         return {(name, item.identity): item for name, placed in compiled.items() for _, item in placed}
 

@@ -66,6 +66,17 @@ def find_root(start: Path) -> Path:
     )
 
 
+def as_typed(root: Path) -> Path:
+    """The root as a person would type it from where they are, if it is below; else as it is."""
+    relative = os.path.relpath(root)
+    return root if relative.startswith("..") and len(relative) > len(str(root)) else Path(relative)
+
+
+def prefix(folder: Path) -> str:
+    """What is put before a path in a folder, so that it can be opened from where the person is."""
+    return "" if str(folder) == "." else f"{folder.as_posix()}/"
+
+
 def load_fleet(
     root: Path, output: Path, findings: list[Finding], progress: Callable[[str, int, int], None] = lambda *_: None
 ) -> Fleet:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -69,9 +69,21 @@ def read_choice(file: str | None, profile: Profile | None) -> Choice:
 
 
 class Policies:
-    """The engine of every cluster of a fleet at one gate; clusters of one policy share it."""
+    """The engine of every cluster of a fleet at one gate; clusters of one policy share it.
 
-    def __init__(self, fleet: Fleet, choice: Choice, gate: Gate, today: date, findings: list[Finding]) -> None:
+    `only` names the rules that it asks, where not all are wanted.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        choice: Choice,
+        gate: Gate,
+        today: date,
+        findings: list[Finding],
+        only: Collection[str] | None = None,
+    ) -> None:
+        self._only = only
         self._gate = gate
         self._today = today
         self._choice = choice
@@ -103,7 +115,7 @@ class Policies:
         """The engine of a cluster."""
         key = id(self._by_cluster.get(cluster.name))
         if key not in self._engines:
-            self._engines[key] = Engine(self.policy(cluster.name), self._gate, self._today)
+            self._engines[key] = Engine(self.policy(cluster.name), self._gate, self._today, self._only)
         return self._engines[key]
 
 

@@ -76,6 +76,7 @@ def read_cluster(files: FleetFiles, document: Document, findings: list[Finding])
         nodes=_of_topology(spec, _nodes(files, document, spec, findings), document, findings),
         next_kernels=tuple(KernelVersion(kernel) for kernel in spec.get("nextKernels", [])),
         document=document,
+        has_inventory="inventory" in spec,
     )
 
 

@@ -119,8 +119,5 @@ class Cluster:
     nodes: tuple[NodeGroup, ...]
     next_kernels: tuple[KernelVersion, ...]
     document: Document = field(repr=False)
-
-    @property
-    def has_inventory(self) -> bool:
-        """Whether the nodes are those that kubectl has seen, and no description."""
-        return self.document.has(("spec", "inventory"))
+    has_inventory: bool
+    """Whether the nodes are those that kubectl has seen, and no description."""

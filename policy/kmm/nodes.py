@@ -6,13 +6,13 @@ Management; Toleration.ToleratesTaint of k8s.io/api/core/v1.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from policy.kmm.kernel import trimmed
 from policy.kmm.labels import version_label
-from policy.kmm.resolve import INTERNAL_TOLERATIONS, Resolution, Unresolved, resolve
+from policy.kmm.resolve import INTERNAL_TOLERATIONS, Resolution, Unresolved, resolve, why_not
 
 _KEEPS_OFF = ("NoSchedule", "NoExecute")
 
@@ -48,24 +48,51 @@ class Verdict:
         return not self.reason
 
 
-def verdict(module: Mapping[str, Any], node: Node) -> Verdict:
+Resolver = Callable[[Mapping[str, Any], str], Resolution]
+"""`resolve`, or what keeps its answers."""
+
+
+def verdict(module: Mapping[str, Any], node: Node, resolver: Resolver = resolve) -> Verdict:
     """The first reason, in KMM's order, that keeps the Module off the node; none if it is loaded there."""
-    spec = module["spec"]
-    for key, value in (spec.get("selector") or {}).items():
+    reason = why_not_selected(module, node) or why_repelled(module, node)
+    return Verdict(node.name, None, reason) if reason else on_kernel(module, node, resolver)
+
+
+def why_not_selected(module: Mapping[str, Any], node: Node) -> str:
+    """The label of the selector that the node does not have; empty if it has all."""
+    for key, value in (module["spec"].get("selector") or {}).items():
         if node.labels.get(key) != value:
             has = f"has {node.labels[key]!r}" if key in node.labels else "has no such label"
-            return Verdict(node.name, None, f"selector {key}={value}: the node {has}")
-    tolerations = [*(spec.get("tolerations") or ()), *INTERNAL_TOLERATIONS]
+            return f"selector {key}={value}: the node {has}"
+    return ""
+
+
+def why_repelled(module: Mapping[str, Any], node: Node) -> str:
+    """The taint that the Module does not tolerate; empty if there is none."""
+    tolerations = [*(module["spec"].get("tolerations") or ()), *INTERNAL_TOLERATIONS]
     for taint in node.taints:
         if taint[2] in _KEEPS_OFF and not any(_tolerates(item, taint) for item in tolerations):
-            return Verdict(node.name, None, f"taint {taint[0]}={taint[1]}:{taint[2]} is not tolerated")
+            return f"taint {taint[0]}={taint[1]}:{taint[2]} is not tolerated"
+    return ""
+
+
+def on_kernel(module: Mapping[str, Any], node: Node, resolver: Resolver = resolve) -> Verdict:
+    """The Module on a node that it selects and that does not repel it."""
     if not node.kernel:
         return Verdict(node.name, None, "the kernel of the node is not known")
     try:
-        found = resolve(module, trimmed(node.kernel))
+        found = resolver(module, trimmed(node.kernel))
     except Unresolved as error:
         return Verdict(node.name, None, str(error))
     return Verdict(node.name, found, _version_reason(module["metadata"], found.version, node))
+
+
+def matches(mapping: Mapping[str, Any], kernel: str) -> bool:
+    """Whether a mapping alone would take a kernel."""
+    try:
+        return why_not(mapping, kernel) is None
+    except Unresolved:
+        return False
 
 
 def _version_reason(metadata: Mapping[str, Any], version: str, node: Node) -> str:

@@ -36,6 +36,8 @@ def substitute(template: str, values: Mapping[str, str]) -> str:
     """The template with its variables replaced. Raises BadTemplate for a brace that is not closed."""
     if "$" not in template:
         return template
+    if template.isascii() and _SIMPLE.fullmatch(template):  # as nearly all are; the other way takes long
+        return _WHOLE.sub(lambda match: values.get(match[1] or match[2], ""), template)
     tokens = _Tokens(template)
     result: list[str] = []
     while (token := tokens.next()).kind != "end":
@@ -230,12 +232,13 @@ class _Recorder(Mapping[str, str]):
 
 _SIMPLE = re.compile(r"[^$]*(?:\$(?:\{[A-Za-z0-9][A-Za-z0-9_]*\}|[A-Za-z0-9][A-Za-z0-9_]*)[^$]*)*")
 _NAME = re.compile(r"\$\{?([A-Za-z0-9_]+)")
+_WHOLE = re.compile(r"\$(?:\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))")
 
 
 @kept
 def names(template: str) -> frozenset[str]:
     """The variables that a template asks for. Raises BadTemplate."""
-    if template.isascii() and _SIMPLE.fullmatch(template):  # as nearly all are; the other way takes long
+    if template.isascii() and _SIMPLE.fullmatch(template):
         return frozenset(_NAME.findall(template))
     recorder = _Recorder()
     substitute(template, recorder)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from policy.findings import Finding
 from renderer.console import Console
 from renderer.errors import ExitCode, Refused, Unusable
-from renderer.load import Fleet, find_root, load_fleet
+from renderer.load import Fleet, as_typed, find_root, load_fleet, prefix
 from renderer.policies import add_policy_arguments, read_choice
 from renderer.removal import refused_removals, unused_permissions
 from renderer.render import Rendered, check_names, render_fleet
@@ -44,8 +43,8 @@ def run(args: Namespace, console: Console) -> ExitCode:
     root = find_root(Path(args.fleet))
     if args.output == "":
         raise Unusable("--output is empty", "give a folder, or leave the option out for FLEET/rendered")
-    output = _relative(root) / "rendered" if args.output is None else Path(args.output)
-    console.base = _prefix(_relative(root))
+    output = as_typed(root) / "rendered" if args.output is None else Path(args.output)
+    console.base = prefix(as_typed(root))
     if root.resolve().is_relative_to(output.resolve()):
         raise Unusable(f"--output {output} holds the fleet itself", "give a folder of its own, such as FLEET/rendered")
     fleet, rendered = _load(root, output, args, console)
@@ -81,7 +80,7 @@ def _load(root: Path, output: Path, args: Namespace, console: Console) -> tuple[
 
 
 def _show(change: Change, fleet: Fleet, rendered: Rendered, args: Namespace, console: Console) -> ExitCode:
-    print_change(change, console, _prefix(Path(change.output)))
+    print_change(change, console, prefix(Path(change.output)))
     _note_permissions(change, args, console)
     print_findings(refused_removals(change, fleet, rendered.targets, args.allow_removal), console, console.base)
     if not change.files:
@@ -99,20 +98,10 @@ def _note_permissions(change: Change, args: Namespace, console: Console) -> None
 def _say_result(change: Change, rendered: Rendered, args: Namespace, console: Console) -> None:
     for file in change.files:
         if file.kind is Kind.FOREIGN:
-            path = printable(f"{_prefix(Path(change.output))}{file.path}")
+            path = printable(f"{prefix(Path(change.output))}{file.path}")
             console.say(f"warning: {path}: not written by kmodgate and left alone; Argo CD would apply it")
     clusters = set(args.cluster or rendered.files)
     objects = counted(sum(len(rendered.files[name]) for name in clusters), "object")
     if rendered.warnings:
         console.say(f"{counted(rendered.warnings, 'warning')}; kmodgate check shows them")
     console.say(f"{change.output}: {objects} for {counted(len(clusters), 'cluster')}; {summary(change)}")
-
-
-def _relative(root: Path) -> Path:
-    """The root as a person would type it from where they are, if it is below; else as it is."""
-    relative = os.path.relpath(root)
-    return root if relative.startswith("..") and len(relative) > len(str(root)) else Path(relative)
-
-
-def _prefix(folder: Path) -> str:
-    return "" if str(folder) == "." else f"{folder.as_posix()}/"

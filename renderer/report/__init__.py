@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from policy.config import Policy
 from policy.findings import Finding
+from renderer.plan import Plan
 
 Policies = Mapping[str, Policy]
 """The policies that held, by the name of their DriverPolicy; the built-in one has no name."""
@@ -15,6 +16,12 @@ FORMATS = ("text", "json", "sarif", "junit", "github", "markdown")
 
 Writer = Callable[[Sequence[Finding], Policies], str]
 """Findings, and the policies that held → a text."""
+
+
+def plan_writer(format: str) -> Callable[[Plan, str], str]:
+    """The writer of a plan in a format other than text; it takes what is put before the files of specs, too."""
+    write: Callable[[Plan, str], str] = importlib.import_module(f"renderer.report.plan_{format}").write
+    return write
 
 
 def writer(format: str) -> Writer:

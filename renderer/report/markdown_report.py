@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 from policy.findings import Finding, Mode
 from renderer.report import Policies
-from renderer.wording import counted, printable
+from renderer.report.markdown import LIMIT, cell
+from renderer.wording import counted
 
-_LIMIT = 65_536
 _HEAD = "| place | rule | what is wrong | fix |\n| --- | --- | --- | --- |\n"
-_MARKS = str.maketrans({char: f"\\{char}" for char in "\\`*_{}[]<>()#+!|~$"})
 
 
 def write(findings: Sequence[Finding], policies: Policies) -> str:
@@ -27,7 +26,7 @@ def write(findings: Sequence[Finding], policies: Policies) -> str:
     for number, finding in enumerate(shown):
         row = _row(finding)
         rest = f"\nand {len(shown) - number} more\n"
-        if len(text) + len(row) + len(rest) > _LIMIT:
+        if len(text) + len(row) + len(rest) > LIMIT:
             return text + rest
         text += row
     return text
@@ -37,10 +36,5 @@ def _row(finding: Finding) -> str:
     place = f"{finding.file}:{finding.line}" if finding.line else finding.file or finding.object
     field = f"{finding.spec_field or finding.field}: " if finding.field else ""
     mark = "" if finding.mode is Mode.ENFORCE else " (warning)"
-    cells = (_cell(place), f"{finding.rule}{mark}", _cell(field + finding.message), _cell(finding.fix))
+    cells = (cell(place), f"{finding.rule}{mark}", cell(field + finding.message), cell(finding.fix))
     return f"| {' | '.join(cells)} |\n"
-
-
-def _cell(text: str) -> str:
-    """Text as it stands: nothing of it is read as Markdown, a mention or HTML."""
-    return printable(text).translate(_MARKS).replace("@", "@\u200b").replace("\n", " ")

@@ -40,4 +40,4 @@ def print_findings(findings: Iterable[Finding], console: Console, base: str = ""
 def text(findings: Iterable[Finding], console: Console) -> str:
     """The findings that do something, for stdout; what is only recorded is in the other formats."""
     shown = [finding for finding in findings if finding.mode in (Mode.ENFORCE, Mode.WARN)]
-    return "".join(f"{format_finding(finding, console, stream=sys.stdout)}\n" for finding in shown)
+    return "".join(f"{format_finding(finding, console, console.base, stream=sys.stdout)}\n" for finding in shown)

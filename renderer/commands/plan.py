@@ -1,0 +1,97 @@
+"""`kmodgate plan`: what every node would load on the next kernel, and what is to be done beforehand."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from policy.findings import Finding
+from renderer import inventory, preflight
+from renderer.console import Console
+from renderer.errors import ExitCode, Unusable
+from renderer.files import FleetFiles, Unreadable
+from renderer.load import Fleet, as_typed, find_root, load_fleet, prefix
+from renderer.plan import RULES, Plan, plan_fleet
+from renderer.policies import Policies, add_policy_arguments, read_choice
+from renderer.render import check_names
+from renderer.report import plan_writer
+from renderer.report.plan_text import text
+from renderer.wording import counted
+
+FORMATS = ("text", "markdown", "json", "html")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "fleet", nargs="?", default=".", metavar="FLEET", help="folder of the fleet, or one below it (default: here)"
+    )
+    parser.add_argument(
+        "--kernel", action="append", default=[], metavar="K",
+        help="kernel that nodes may get, instead of the clusters' nextKernels; may be given several times",
+    )  # fmt: skip
+    parser.add_argument(
+        "--nodes", metavar="FILE", help="nodes of the cluster, as kubectl get nodes -o json writes them"
+    )
+    parser.add_argument(
+        "--cluster", action="append", default=[], metavar="NAME", help="only this cluster; may be given several times"
+    )
+    add_policy_arguments(parser)
+    parser.add_argument(
+        "--preflight", metavar="DIR", help="write PreflightValidation objects for the next kernels into DIR/CLUSTER/"
+    )
+    parser.add_argument("--format", choices=FORMATS, default="text", help="form of the plan (default: text)")
+    parser.add_argument("--output", metavar="FILE", help="write the plan there (default: stdout)")
+
+
+def run(args: Namespace, console: Console) -> ExitCode:
+    root = find_root(Path(args.fleet))
+    console.base = prefix(as_typed(root))
+    findings: list[Finding] = []
+    fleet = load_fleet(root, root / "rendered", findings, console.progress)
+    check_names(fleet, args.cluster)
+    if args.nodes is not None:
+        _take_nodes(fleet, args.nodes, args.cluster)
+    policies = Policies(
+        fleet, read_choice(args.policy, args.profile), "check", datetime.now(UTC).date(), findings, RULES
+    )
+    plan = plan_fleet(fleet, findings, policies, args.kernel, args.cluster)
+    report = text(plan, console) if args.format == "text" else plan_writer(args.format)(plan, console.base)
+    if args.output:
+        Path(args.output).write_text(report, encoding="utf-8", newline="\n")
+    else:
+        console.data(report)
+    if args.preflight is not None:
+        written = preflight.write(plan, Path(args.preflight))
+        console.say(f"{args.preflight}: {counted(written, 'PreflightValidation')} written")
+    console.say(_summary(plan))
+    return ExitCode.FINDINGS if plan.lost else ExitCode.OK
+
+
+def _take_nodes(fleet: Fleet, file: str, clusters: list[str]) -> None:
+    """The nodes of a file in place of those that the spec of the one cluster names."""
+    wanted = clusters or [cluster.name for cluster in fleet.clusters]
+    if len(wanted) != 1:
+        raise Unusable("--nodes is of one cluster, and the fleet has several", "say which: --cluster NAME")
+    path = Path(file)
+    try:
+        nodes = inventory.read_nodes(FleetFiles(path.parent).bytes(path.name, limit=inventory.MAX_BYTES))
+    except Unreadable as error:
+        raise Unusable(f"--nodes {file}: {error.message}", error.fix) from None
+    for index, cluster in enumerate(fleet.clusters):
+        if cluster.name == wanted[0]:
+            fleet.clusters[index] = replace(cluster, nodes=nodes, has_inventory=True)
+
+
+def _summary(plan: Plan) -> str:
+    modules = {cell.module.name for cell in plan.cells}
+    kernels = {cell.kernel for cell in plan.cells if cell.phase == "next"}
+    parts = (
+        counted(len(plan.clusters), "cluster"),
+        counted(len(modules), "Module"),
+        counted(len(kernels), "next kernel"),
+    )
+    losses = {(loss.after.module.name, loss.after.kernel) for loss in plan.lost}
+    verdict = f"{len(losses)} would be lost on some nodes" if losses else "no node would lose a driver"
+    return f"{', '.join(parts)}: {verdict}"

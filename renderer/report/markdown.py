@@ -1,0 +1,67 @@
+"""Markdown for a comment of a pull request: text as it stands, in at most 65,536 characters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from renderer.wording import printable
+
+LIMIT = 65_536
+"""What GitHub takes of a comment, in characters."""
+
+_ROOM = 200  # for what closes a page that is full
+_MARKS = str.maketrans({char: f"\\{char}" for char in "\\`*_{}[]<>()#+!|~$"})
+
+
+def cell(text: str) -> str:
+    """Text as it stands: nothing of it is read as Markdown, a mention or HTML."""
+    return printable(text).translate(_MARKS).replace("@", "@\u200b").replace("\n", " ")
+
+
+def code(text: str) -> str:
+    """Text in the letters of code, which a table does not break."""
+    plain = printable(text).replace("`", "'").replace("|", "\\|").replace("\n", " ")
+    return f"`{plain}`" if plain else ""
+
+
+class Page:
+    """Text that grows up to the limit; what does not fit any more is counted."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._size = 0
+        self._left_out = 0
+        self._open = ""
+
+    def add(self, text: str) -> bool:
+        """Adds text as a whole, or counts it; whether it did fit."""
+        if self._left_out or self._size + len(text) + _ROOM > LIMIT:
+            self._left_out += 1
+            return False
+        self._parts.append(text)
+        self._size += len(text)
+        return True
+
+    def table(self, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """A table of cells, without its head if there are no rows."""
+        begun = False
+        for row in rows:
+            if not begun:
+                begun = self.add(f"| {' | '.join(head)} |\n|{' --- |' * len(head)}\n")
+            self.add(f"| {' | '.join(row)} |\n")
+
+    @contextmanager
+    def folded(self, title: str) -> Iterator[None]:
+        """A part that a reader unfolds."""
+        if self.add(f"\n<details><summary>{title}</summary>\n\n"):
+            self._open = "\n</details>\n"
+        yield
+        if self._open:
+            self._parts.append(self._open)
+            self._size += len(self._open)
+            self._open = ""
+
+    def text(self) -> str:
+        rest = f"\nand {self._left_out} more lines\n" if self._left_out else ""
+        return "".join(self._parts) + rest
