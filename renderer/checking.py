@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -29,13 +28,10 @@ from renderer.objects import STDIN, Source, files_below, parse_objects, read_obj
 from renderer.policies import Choice, Policies, exemption_findings
 from renderer.removal import removal_finding
 from renderer.render import Compiled, compile_fleet, fleet_facts
+from renderer.snapshot import OUTPUT, snapshot_at
 from renderer.specs import Cluster
-from renderer.start import remove_on_interrupt
 from renderer.validate import object_schema
 from renderer.wording import counted, listed
-
-_OUTPUT = "rendered"
-
 
 _Objects = dict[tuple[str, Identity], Manifest]
 """Objects by cluster and identity."""
@@ -124,7 +120,7 @@ class Checker:
 
     def _fleet(self, root: Path) -> Iterator[Finding]:
         findings: list[Finding] = []
-        fleet = load_fleet(root, root / _OUTPUT, findings)
+        fleet = load_fleet(root, root / OUTPUT, findings)
         old = self._fleet_before(root)
         policies = Policies(fleet, self.choice, "check", self.today, findings)
         findings += exemption_findings(fleet.policies, self.today)
@@ -147,14 +143,10 @@ class Checker:
         revision = git.revision(str(root), self.against)
         if revision is None or not revision.changed(str(root)):
             return {}
-        with tempfile.TemporaryDirectory(prefix="kmodgate-") as folder:
-            remove_on_interrupt(folder)
-            if not revision.extract(root, Path(folder)) or not (Path(folder) / MARKER).is_file():
-                return {}
-            fleet = load_fleet(Path(folder), Path(folder) / _OUTPUT, [])
-            silent = Engine(Policy(), only=())
-            compiled = compile_fleet(fleet, [], Judging(lambda _: silent))[1]
-        return {(name, item.identity): item for name, placed in compiled.items() for _, item in placed}
+        found = snapshot_at(root, revision, [])
+        if found is None:
+            return {}
+        return {(name, item.identity): item for name, placed in found.compiled.items() for _, item in placed}
 
     def _objects(self, name: str, *, ignore_other: bool) -> None:
         found: list[Finding] = []
@@ -215,14 +207,14 @@ class Checker:
     def _where_folder(self, folder: Path) -> _Where:
         root = root_above(folder)
         below = folder.relative_to(root).parts if root else ()
-        if root is None or len(below) < 2 or below[0] != _OUTPUT:
+        if root is None or len(below) < 2 or below[0] != OUTPUT:
             return self._anywhere
         if root not in self._rendered:
             self._rendered[root] = self._clusters(root)
         return self._rendered[root].get(below[1], self._anywhere)
 
     def _clusters(self, root: Path) -> dict[str, _Where]:
-        fleet = load_fleet(root, root / _OUTPUT, [])
+        fleet = load_fleet(root, root / OUTPUT, [])
         policies = Policies(fleet, self.choice, "check", self.today, [])
         return {
             cluster.name: _Where(
@@ -268,7 +260,7 @@ def _placed(finding: Finding, path: FieldPath, source: Source) -> Finding:
 def _fleet_of(path: Path) -> Path | None:
     """The root of the fleet whose specs may lie at a path; a rendered tree is no place for them."""
     root = root_above(path)
-    if root is None or Path(os.path.abspath(path)).is_relative_to(root / _OUTPUT):
+    if root is None or Path(os.path.abspath(path)).is_relative_to(root / OUTPUT):
         return None
     return Path(os.path.relpath(root))
 

@@ -21,6 +21,7 @@ VERBS = {
     "render": "compile the specs of a fleet into Kubernetes manifests, one folder a cluster",
     "check": "tell what the rules say of specs, rendered trees and Kubernetes objects",
     "plan": "tell what every node would load on its next kernel, and which would lose a driver",
+    "diff": "tell what a change does to objects and nodes, against a git revision",
     "facts": "take what is secret out of a dump of a cluster",
     "rules": "list the rules, or explain one",
     "resolve": "tell what KMM would do with a Module on a kernel",

@@ -157,7 +157,7 @@ def plan_fleet(
     Raises Refused for specs that cannot be rendered.
     """
     modules, result = _modules(fleet, findings, policies, set(only))
-    resolver = _Resolver()
+    resolver = Resolver()
     for cluster, found in modules:
         groups = list(groups_of(cluster, found))
         if not any(group.kernels for group in groups):
@@ -227,7 +227,7 @@ def groups_of(cluster: Cluster, modules: Iterable[Module]) -> Iterator[Group]:
         )
 
 
-class _Resolver:
+class Resolver:
     """Resolutions, kept by Module and kernel: clusters share both."""
 
     def __init__(self) -> None:
@@ -247,7 +247,7 @@ class _Resolver:
 
 
 def _cells(
-    module: Module, group: Group, asked: tuple[str, ...], resolver: _Resolver, policies: Policies
+    module: Module, group: Group, asked: tuple[str, ...], resolver: Resolver, policies: Policies
 ) -> Iterator[Cell]:
     if kmm.why_not_selected(module.value, group.node):
         return

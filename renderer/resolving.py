@@ -16,6 +16,8 @@ from policy.normalise import defaulted
 from renderer.specs import NodeGroup
 from renderer.validate import object_schema
 
+_NO_MAPPING = "kernel mapping not found"
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -80,6 +82,11 @@ def node_of_group(group: NodeGroup, *, observed: bool = True) -> Node:
     return Node(
         group.name, group.labels, taints, group.kernels[0] if group.kernels else "", observed, group.secure_boot
     )
+
+
+def plain_reason(reason: str) -> str:
+    """Why nothing is loaded; KMM's own words for the usual case are about its code."""
+    return "no mapping for this kernel" if reason.endswith(_NO_MAPPING) else reason
 
 
 def node_lines(found: Iterable[tuple[str, Verdict]]) -> str:

@@ -18,6 +18,7 @@ from renderer.policies import Policies, add_policy_arguments, read_choice
 from renderer.render import check_names
 from renderer.report import plan_writer
 from renderer.report.plan_text import text
+from renderer.snapshot import OUTPUT
 from renderer.wording import counted
 
 FORMATS = ("text", "markdown", "json", "html")
@@ -49,7 +50,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
     root = find_root(Path(args.fleet))
     console.base = prefix(as_typed(root))
     findings: list[Finding] = []
-    fleet = load_fleet(root, root / "rendered", findings, console.progress)
+    fleet = load_fleet(root, root / OUTPUT, findings, console.progress)
     check_names(fleet, args.cluster)
     if args.nodes is not None:
         _take_nodes(fleet, args.nodes, args.cluster)

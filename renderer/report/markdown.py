@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -23,6 +24,13 @@ def code(text: str) -> str:
     """Text in the letters of code, which a table does not break."""
     plain = printable(text).replace("`", "'").replace("|", "\\|").replace("\n", " ")
     return f"`{plain}`" if plain else ""
+
+
+def fenced(lines: Sequence[str], language: str) -> str:
+    """Lines as a block of code, in a fence that none of them can close."""
+    fence = "`" * max(3, 1 + max((len(run) for line in lines for run in re.findall("`+", line)), default=0))
+    body = "".join(f"{printable(line)}\n" for line in lines)
+    return f"{fence}{language}\n{body}{fence}\n"
 
 
 class Page:

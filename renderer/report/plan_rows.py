@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from renderer.plan import Cell, Group, Module, Phase, Plan
+from renderer.resolving import plain_reason
 from renderer.wording import counted, listed
-
-_NO_MAPPING = "kernel mapping not found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +51,6 @@ def rows(cells: Iterable[Cell]) -> list[Row]:
         same[key].append(cell)
     found = [Row(found[0].module, *key[1:], tuple(cell.group for cell in found)) for key, found in same.items()]
     return sorted(found, key=lambda row: (row.module.name, row.phase == "next", in_order(row.kernel), row.clusters))
-
-
-def plain_reason(reason: str) -> str:
-    """Why nothing is loaded; KMM's own words for the usual case are about its code."""
-    return "no mapping for this kernel" if reason.endswith(_NO_MAPPING) else reason
 
 
 def in_order(kernel: str) -> tuple[tuple[int, str], ...]:

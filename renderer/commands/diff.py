@@ -1,0 +1,62 @@
+"""`kmodgate diff`: what a change of the specs does to objects, and to nodes."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from policy.findings import Finding
+from renderer import git
+from renderer.comparing import compare_fleets
+from renderer.console import Console
+from renderer.errors import ExitCode, Unusable, refuse_enforced
+from renderer.load import as_typed, find_root, load_fleet, prefix
+from renderer.render import check_names
+from renderer.report import diff_writer
+from renderer.report.diff_text import text
+from renderer.snapshot import OUTPUT, snapshot, snapshot_at
+from renderer.wording import counted
+
+FORMATS = ("text", "markdown", "json", "html")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "fleet", nargs="?", default=".", metavar="FLEET", help="folder of the fleet, or one below it (default: here)"
+    )
+    parser.add_argument(
+        "--against", metavar="REV", help="git revision to compare with: a branch, a tag, a commit (default: HEAD)"
+    )
+    parser.add_argument(
+        "--cluster", action="append", default=[], metavar="NAME", help="only this cluster; may be given several times"
+    )
+    parser.add_argument("--format", choices=FORMATS, default="text", help="form of the report (default: text)")
+    parser.add_argument("--output", metavar="FILE", help="write the report there (default: stdout)")
+
+
+def run(args: Namespace, console: Console) -> ExitCode:
+    root = find_root(Path(args.fleet))
+    console.base = prefix(as_typed(root))
+    revision = git.revision(str(root), args.against)
+    if revision is None:
+        fix = "put the fleet under git, commit it, and change it then"
+        raise Unusable(f"{root}: there is no commit to compare with", fix)
+    findings: list[Finding] = []
+    fleet = load_fleet(root, root / OUTPUT, findings, console.progress)
+    now = snapshot(fleet, findings)
+    refuse_enforced(findings, outcome="nothing was compared")
+    check_names(fleet, args.cluster)
+    were: list[Finding] = []
+    before = snapshot_at(root, revision, were)
+    if were:
+        console.say(
+            f"note: the specs at {revision.name} have {counted(len(were), 'error')}: what they spoil is missing"
+        )
+    found = compare_fleets(before, now, args.cluster)
+    report = text(found, console) if args.format == "text" else diff_writer(args.format)(found, console.base)
+    if args.output:
+        Path(args.output).write_text(report, encoding="utf-8", newline="\n")
+    else:
+        console.data(report)
+    console.say(f"against {revision.name}: {found.summary}")
+    return ExitCode.OK
