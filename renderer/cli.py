@@ -22,6 +22,7 @@ VERBS = {
     "check": "tell what the rules say of specs, rendered trees and Kubernetes objects",
     "plan": "tell what every node would load on its next kernel, and which would lose a driver",
     "diff": "tell what a change does to objects and nodes, against a git revision",
+    "explain": "tell which line decides a field of a rendered object, or what a node loads and why",
     "facts": "take what is secret out of a dump of a cluster",
     "rules": "list the rules, or explain one",
     "resolve": "tell what KMM would do with a Module on a kernel",

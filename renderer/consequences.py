@@ -14,9 +14,9 @@ from policy.findings import Severity
 from policy.kmm.nodes import Node, Verdict, verdict
 from policy.kmm.reload import node_config, reasons
 from policy.kmm.resolve import IMAGE_INPUTS, Resolution
+from renderer.coverage import Resolver
 from renderer.diff import Kind, ObjectChange
 from renderer.manifest import Manifest, Origin
-from renderer.plan import Resolver
 from renderer.resolving import node_of_group, plain_reason
 from renderer.sentences import Effect, place, sentence
 from renderer.specs import Cluster, NodeGroup

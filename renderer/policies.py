@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -21,6 +21,8 @@ from renderer.read import policy_of
 from renderer.selectors import Clusters, listed_clusters
 from renderer.specs import Cluster, DriverPolicy
 from renderer.validate import check, finding_at
+
+_UNSIGNED = "SGN202"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,10 @@ class Policies:
         if key not in self._engines:
             self._engines[key] = Engine(self.policy(cluster.name), self._gate, self._today, self._only)
         return self._engines[key]
+
+    def refuses_unsigned(self, cluster: Cluster, module: Mapping[str, object]) -> bool:
+        """Whether Secure Boot on a cluster counts against a Module that is not signed: no exception says that it is."""
+        return self.engine(cluster).tells(_UNSIGNED, module)
 
 
 def _assigned(fleet: Fleet, findings: list[Finding]) -> Iterator[tuple[str, DriverPolicy]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from renderer.plan import Cell, Plan
+from renderer.coverage import Cell
+from renderer.plan import Plan
 from renderer.report.json_report import as_json
 
 

@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from renderer.plan import Cell, Group, Module, Phase, Plan
+from renderer.coverage import Cell, Group, Module, Phase
+from renderer.plan import Plan
 from renderer.resolving import plain_reason
 from renderer.wording import counted, listed
 

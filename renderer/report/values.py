@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 
 from policy.documents import Json
 from renderer.wording import printable
@@ -27,10 +26,16 @@ def short_pair(before: Json, after: Json, longest: int = _LONGEST) -> tuple[str,
     old, new = short(before, 1 << 20), short(after, 1 << 20)
     if max(len(old), len(new)) <= longest or before is None or after is None:
         return short(before, longest), short(after, longest)
-    start = len(os.path.commonprefix([old, new]))
-    end = len(os.path.commonprefix([old[start:][::-1], new[start:][::-1]]))
+    start = _common(old, new)
+    end = _common(old[start:][::-1], new[start:][::-1])
     first = max(0, start - _AROUND)
     return _part(old, first, len(old) - end + _AROUND, longest), _part(new, first, len(new) - end + _AROUND, longest)
+
+
+def _common(first: str, second: str) -> int:
+    """How many letters two texts begin with alike."""
+    differing = (index for index, (one, other) in enumerate(zip(first, second, strict=False)) if one != other)
+    return next(differing, min(len(first), len(second)))
 
 
 def _part(text: str, first: int, end: int, longest: int) -> str:

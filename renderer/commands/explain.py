@@ -1,0 +1,132 @@
+"""`kmodgate explain`: which line of a spec decides a field of a rendered object, and what a node loads and why."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from policy.findings import Finding, format_path
+from policy.kmm.nodes import Node, why_not_selected
+from renderer.console import Console
+from renderer.coverage import Module, Resolver, cells_of, groups_of, modules_of
+from renderer.errors import ExitCode, Unusable, refuse_enforced
+from renderer.explaining import Explained, Subject, explain, nodes_named, subjects
+from renderer.load import as_typed, find_root, load_fleet, prefix
+from renderer.policies import Choice, Policies
+from renderer.render import check_names
+from renderer.report.explain_text import node_text, object_text
+from renderer.snapshot import OUTPUT, Snapshot, snapshot
+from renderer.wording import counted
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "object", metavar="OBJECT",
+        help="KIND/NAME, KIND/NAMESPACE/NAME, the name of a driver for its Module, a rendered file, "
+        "or with --cluster the name of a node or node group",
+    )  # fmt: skip
+    parser.add_argument(
+        "field", nargs="?", default="", metavar="FIELD", help="field, as spec.items[0].name (default: all)"
+    )
+    parser.add_argument(
+        "--fleet", default=".", metavar="DIR", help="folder of the fleet, or one below it (default: here)"
+    )
+    parser.add_argument("--cluster", metavar="NAME", help="only on this cluster")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="form of the answer (default: text)")
+
+
+def run(args: Namespace, console: Console) -> ExitCode:
+    is_file = args.object.endswith((".yaml", ".yml"))
+    if is_file and not Path(args.object).is_file():
+        raise Unusable(f"{args.object}: there is no such file", "render first, or give KIND/NAME")
+    root = find_root(Path(args.object).parent if is_file else Path(args.fleet))
+    console.base = prefix(as_typed(root))
+    findings: list[Finding] = []
+    fleet = load_fleet(root, root / OUTPUT, findings, console.progress)
+    found = snapshot(fleet, findings)
+    refuse_enforced(findings, outcome="nothing was explained")
+    name, cluster = _of_file(root, Path(args.object)) if is_file else (args.object, args.cluster)
+    check_names(fleet, [cluster] if cluster else [])
+    group = name.removeprefix("node/")
+    if cluster and any(nodes_named(found, cluster, group)):
+        console.data(_node(found, cluster, group, args.format, console))
+        return ExitCode.OK
+    answers = [(subject, explain(subject, args.field)) for subject in subjects(found, name, cluster)]
+    if args.format == "json":
+        rows = [_json(*answer, console.base) for answer in answers]
+        console.data(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+    else:
+        console.data("\n".join(object_text(*answer, console) for answer in answers))
+    return ExitCode.OK
+
+
+def _of_file(root: Path, path: Path) -> tuple[str, str]:
+    """The object in a rendered file, and its cluster."""
+    below = path.resolve().relative_to(root.resolve()).parts
+    try:
+        value: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        metadata = value["metadata"]
+        names = [str(value["kind"]), *([str(metadata["namespace"])] if "namespace" in metadata else [])]
+        name = "/".join([*names, str(metadata["name"])])
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        raise Unusable(f"{path}: holds no rendered object", "give a file below rendered/, or KIND/NAME") from None
+    if len(below) < 3 or below[0] != OUTPUT:
+        raise Unusable(f"{path}: is not below {OUTPUT}/", "give a rendered file, or KIND/NAME")
+    return name, below[1]
+
+
+def _json(subject: Subject, found: list[Explained], base: str) -> dict[str, Any]:
+    fields = [
+        {
+            "field": format_path(item.path),
+            "value": item.value,
+            "source": item.origin.source,
+            "why": item.why,
+            "file": f"{base}{item.origin.file}",
+            "line": item.origin.line,
+            "column": item.origin.column,
+            "specField": format_path(item.origin.path),
+        }
+        for item in found
+    ]
+    return {"object": str(subject.manifest.identity), "clusters": list(subject.clusters), "fields": fields}
+
+
+def _node(found: Snapshot, cluster: str, name: str, form: str, console: Console) -> str:
+    [(place, modules)] = modules_of(found, [cluster])
+    nodes = next(item for item in place.nodes if item.name == name)
+    [group] = groups_of(replace(place, nodes=(nodes,)), modules)
+    policies = Policies(found.fleet, Choice(), "check", datetime.now(UTC).date(), [])
+    resolver = Resolver()
+    cells = [cell for module in modules for cell in cells_of(module, group, (), resolver, policies.refuses_unsigned)]
+    shown = {cell.module for cell in cells}
+    others = [*_others(found, cluster, group.node, [module for module in modules if module not in shown])]
+    if form == "json":
+        rows = [
+            {"module": cell.module.name, "kernel": cell.kernel, "phase": cell.phase, "loads": cell.loads,
+             "mapping": cell.mapping, "image": cell.resolution.image if cell.resolution else "", "reason": cell.reason}
+            for cell in cells
+        ]  # fmt: skip
+        rest = [{"module": title, "loads": False, "reason": why} for title, why in others]
+        return json.dumps([*rows, *rest], indent=1, ensure_ascii=False) + "\n"
+    title = f"{name} of {cluster}: {counted(nodes.count, 'node')}"
+    return node_text(title, cells, others, console)
+
+
+def _others(found: Snapshot, cluster: str, node: Node, modules: Iterable[Module]) -> Iterator[tuple[str, str]]:
+    """Modules of the cluster that do not select the nodes, and drivers that do not go to the cluster."""
+    for module in modules:
+        yield module.name, why_not_selected(module.value, node) or "no kernel of the nodes is known"
+    here = {target.variant.driver.name: target for target in found.targets if target.cluster.name == cluster}
+    for driver in found.fleet.drivers:
+        if driver.name not in here:
+            yield f"driver {driver.name}", "its spec.clusters does not select this cluster"
+        elif here[driver.name].is_absent:
+            yield f"driver {driver.name}", "its spec says state: absent"

@@ -1,0 +1,65 @@
+"""Explanations for a terminal: what a field is, the line that says so, and why."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+
+from policy.findings import format_path
+from renderer.console import Console
+from renderer.coverage import Cell, Module
+from renderer.explaining import Explained, Subject
+from renderer.report.values import short
+from renderer.resolving import plain_reason
+from renderer.wording import counted, listed, printable
+
+_LONGEST = 160
+
+
+def object_text(subject: Subject, found: list[Explained], console: Console) -> str:
+    """The object, then every field with its place."""
+    where = f"{counted(len(subject.clusters), 'cluster')} ({listed(subject.clusters, 6)})"
+    head = console.paint(printable(str(subject.manifest.identity)), "bold", stream=sys.stdout)
+    return f"{head} on {where}\n" + "".join(f"{line}\n" for item in found for line in _field(item, console))
+
+
+def _field(item: Explained, console: Console) -> Iterator[str]:
+    yield f"  {printable(format_path(item.path))}: {short(item.value, _LONGEST)}"
+    origin = item.origin
+    place = f"{console.base}{origin.file}:{origin.line}:{origin.column}"
+    if origin.source == "default":
+        yield f"      {item.why or f'set by kmodgate; the closest line is {printable(place)}'}"
+        return
+    yield f"      {printable(place)} {printable(format_path(origin.path))} ({origin.source})"
+    if item.why:
+        yield f"      {item.why}"
+    if item.replaced is not None:
+        old = item.replaced
+        yield f"      in place of {printable(f'{console.base}{old.file}:{old.line} {format_path(old.path)}')}"
+
+
+def node_text(title: str, cells: Iterable[Cell], others: Iterable[tuple[str, str]], console: Console) -> str:
+    """What nodes load on each of their kernels, and why they do not load the rest."""
+    lines = [console.paint(printable(title), "bold", stream=sys.stdout)]
+    for cell in cells:
+        lines += _cell(cell, console)
+    lines += [f"  no {printable(name)}: {printable(why)}" for name, why in others]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _cell(cell: Cell, console: Console) -> Iterator[str]:
+    when = "" if cell.phase == "running" else ", next"
+    kernel = f"({cell.kernel}{when})"
+    if cell.resolution is None:
+        yield printable(f"  no {cell.module.name} {kernel}: {plain_reason(cell.reason)}")
+    elif cell.loads:
+        yield printable(f"  loads {cell.module.name} {kernel}: {cell.resolution.image} ({cell.work})")
+        yield f"      by mapping {_place(cell.module, cell.resolution.mapping, console)}"
+    else:
+        yield printable(f"  no {cell.module.name} {kernel}: {cell.reason}")
+        yield f"      mapping {_place(cell.module, cell.resolution.mapping, console)} would be used"
+
+
+def _place(module: Module, mapping: int, console: Console) -> str:
+    origin = module.origin(mapping)
+    return printable(f"{module.mappings[mapping]}, {console.base}{origin.file}:{origin.line}")
