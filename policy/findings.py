@@ -73,6 +73,11 @@ def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
     )
 
 
+def quoted(text: str) -> str:
+    """Text between quotes, letter by letter: a backslash of a regular expression is not doubled."""
+    return f"'{text}'" if text.isprintable() else repr(text)
+
+
 def format_path(path: FieldPath) -> str:
     """A path as Kubernetes writes it in errors: `spec.selector[example.com/role]`, `spec.items[0].name`."""
     text = ""

@@ -21,6 +21,9 @@ _OPTIONS.log_errors = False
 _OPTIONS.max_mem = _MAX_MEMORY
 
 _QUOTED = re.compile(r"\\Q.*?(?:\\E|\Z)", re.DOTALL)
+_BRACKETS = re.compile(r"\\.|\[\^?\]?[^\]]*\]|[()]", re.DOTALL)
+_DEEPEST = 1000  # groups within groups that Go's parser takes
+
 _ANY_BYTE = re.compile(r"(?<!\\)(?:\\\\)*\\C")
 
 
@@ -50,6 +53,8 @@ def compile_pattern(text: str) -> Pattern | BadPattern:
         return BadPattern("invalid UTF-8")
     if _ANY_BYTE.search(_QUOTED.sub("", text)):
         return BadPattern("invalid escape sequence: `\\C`")
+    if _depth(text) >= _DEEPEST:
+        return BadPattern(f"expression nests too deeply: `{text[:20]}…`")
     try:
         compiled = re2.compile(_encoded(text), _OPTIONS)
         if not text.isascii() and (odd := next((name for name in compiled.groupindex if not name.isascii()), b"")):
@@ -58,6 +63,17 @@ def compile_pattern(text: str) -> Pattern | BadPattern:
     except re2.error as error:
         reason = error.args[0] if error.args else "cannot be compiled"
         return BadPattern(reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason))
+
+
+def _depth(text: str) -> int:
+    """How many groups stand within each other; a rough count where there cannot be too many."""
+    if text.count("(") < _DEEPEST:
+        return 0
+    depth = deepest = 0
+    for match in _BRACKETS.finditer(text):
+        depth += {"(": 1, ")": -1}.get(match[0], 0)
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _encoded(text: str) -> bytes:

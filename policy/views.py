@@ -120,6 +120,13 @@ class ModuleView:
         self.modprobe = self.container.map("modprobe")
 
     @lazy
+    def names(self) -> list[tuple[FieldPath, str]]:
+        """The names that modprobe is given to load."""
+        name = self.modprobe.text("moduleName")
+        order = self.modprobe.texts("modulesLoadingOrder")
+        return [((*self.modprobe.path, "moduleName"), name), *order] if name else order
+
+    @lazy
     def loaded(self) -> set[str]:
         """The names of the kernel modules that are loaded, in which `-` equals `_`."""
         names = [self.modprobe.text("moduleName"), *self.modprobe.strings("modulesLoadingOrder")]
@@ -217,6 +224,12 @@ class ModuleView:
     @lazy
     def pod_images(self) -> list[tuple[FieldPath, str]]:
         return _named(self.containers, "image")
+
+    @lazy
+    def secrets(self) -> list[Part]:
+        """The references to Secrets that build and sign pods mount."""
+        found = [part for sign in self.signs for key in ("keySecret", "certSecret") if (part := sign.optional(key))]
+        return [*found, *(part for build in self.builds for part in build.maps("secrets"))]
 
     @lazy
     def files_to_sign(self) -> list[tuple[FieldPath, str]]:

@@ -70,6 +70,19 @@ def dropped_setting(review: Review) -> Iterator[Problem]:
                     yield part.problem(key, f"dropped: the container has a {block} block of its own", fix)
 
 
+@rule("BLD105", needs="module.builds")
+def dockerfile_without_a_name(review: Review) -> Iterator[Problem]:
+    """A `dockerfileConfigMap` that names no ConfigMap. KMM accepts it, and no build ever starts.
+
+    Fix: name the ConfigMap that holds the Dockerfile under the key `dockerfile`.
+    Source: internal/buildsign/resource of Kernel Module Management.
+    """
+    for build in review.module.builds:
+        part = build.optional("dockerfileConfigMap")
+        if part is not None and not part.text("name"):
+            yield part.problem("name", "names no ConfigMap", "name the one that holds the Dockerfile")
+
+
 @rule("BLD104", severity=Severity.INFO, needs="module.builds")
 def build_anywhere(review: Review) -> Iterator[Problem]:
     """A build that may run on any node. On a cluster of several architectures it may end up on the wrong one.

@@ -91,6 +91,19 @@ def insecure_registry(review: Review) -> Iterator[Problem]:
                 yield part.problem(key, "anybody on the way can replace the image", fix)
 
 
+@rule("IMG106", severity=Severity.WARNING, needs="module.pod_images")
+def untagged_pod_image(review: Review) -> Iterator[Problem]:
+    """An image of a device plugin or DRA driver without tag or digest, for which `latest` is pulled.
+
+    Fix: name a version, or a digest.
+    Source: github.com/distribution/reference; KMM looks at the images of the loader only.
+    """
+    for path, image in review.module.pod_images:
+        parsed = parse_image(image)
+        if parsed and not parsed.tag and not parsed.digest:
+            yield Problem(path, f"{image} has neither tag nor digest", f"name the version: {image}:1.0.0")
+
+
 @rule("IMG201", needs="module.templates")
 def unknown_variable(review: Review) -> Iterator[Problem]:
     """A variable that KMM does not set, in a field that it fills: it becomes nothing.

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from policy.engine import Review, rule
-from policy.findings import FieldPath, Problem
+from policy.findings import FieldPath, Problem, Severity
 
 _VARIABLE = re.compile(r"\$\{[A-Za-z0-9_]+\}|\$[A-Za-z0-9_]+")
 _PATTERN = re.compile(r"[A-Za-z0-9/._+@=,:~%^*?\[\]!-]*")
@@ -75,7 +75,7 @@ _KERNEL = re.compile(r"[A-Za-z0-9._+~-]*")
 
 @rule("INJ105")
 def directory_that_is_not_absolute(review: Review) -> Iterator[Problem]:
-    """`dirName` or `firmwarePath` that is relative, or leads upwards with `..`.
+    """`dirName` that is relative, or `dirName` or `firmwarePath` that leads upwards with `..`.
 
     Fix: write an absolute path without `..`: `/opt`.
     Source: internal/pod and internal/worker of Kernel Module Management.
@@ -83,8 +83,23 @@ def directory_that_is_not_absolute(review: Review) -> Iterator[Problem]:
     modprobe = review.module.modprobe
     for key in ("dirName", "firmwarePath"):
         text = modprobe.text(key)
-        if text and (not text.startswith("/") or ".." in text.split("/")):
-            yield modprobe.problem(key, f"{text!r} is not an absolute path", "write it from / on, without ..")
+        if ".." in text and ".." in text.split("/"):
+            yield modprobe.problem(key, f"{text!r} leads upwards", "write it without ..")
+        elif key == "dirName" and text and not text.startswith("/"):
+            yield modprobe.problem(key, f"{text!r} is not an absolute path", "write it from / on")
+
+
+@rule("INJ106", severity=Severity.WARNING)
+def relative_firmware_path(review: Review) -> Iterator[Problem]:
+    """A `firmwarePath` that is relative: where it leads depends on the working folder of the image.
+
+    Fix: write it from `/` on.
+    Source: internal/pod of Kernel Module Management, which copies from that path in the image.
+    """
+    text = review.module.modprobe.text("firmwarePath")
+    if text and not text.startswith("/"):
+        message = f"{text!r} depends on the working folder of the image"
+        yield review.module.modprobe.problem("firmwarePath", message, f"write /{text}")
 
 
 def _refused(path: FieldPath, text: str, allowed: re.Pattern[str], *, variables: bool) -> Iterator[Problem]:

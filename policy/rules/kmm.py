@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from policy.engine import PREFLIGHT_KINDS, Review, rule
-from policy.findings import FieldPath, Problem
+from policy.findings import FieldPath, Problem, quoted
 from policy.kmm.versions import DRA_KUBERNETES, numbers
 from policy.names import is_dns1123_subdomain, is_label_value, is_qualified_name
 from policy.patterns import BadPattern
@@ -161,7 +161,7 @@ def bad_regexp(review: Review) -> Iterator[Problem]:
 
 def _why(reason: str, regexp: str) -> str:
     """The reason, with the expression if RE2 has not put it there already."""
-    return reason if regexp in reason else f"{reason}: {regexp!r}"
+    return reason if regexp in reason else f"{reason}: {quoted(regexp)}"
 
 
 @rule("KMM204", needs="module.mappings")

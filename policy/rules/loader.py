@@ -10,8 +10,12 @@ from policy.findings import Problem, Severity
 
 _PARAMETER = re.compile(r"[A-Za-z0-9_.-]+(?:=.*)?", re.DOTALL)
 _SHELL = re.compile(r"[;|&<>`]|\$\(")
-_ESCAPES = ("-C", "--config", "-S", "--set-version", "-a", "--all")
-_DIRECTORY = ("-d", "--dirname")
+_LONG = {"C": "--config", "S": "--set-version", "d": "--dirname", "a": "--all"}
+"""Short options of modprobe that lead elsewhere, and their long names."""
+
+_TAKE_VALUES = "CSd"
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 
 
 @rule("LDR101")
@@ -64,27 +68,48 @@ def escaping_option(review: Review) -> Iterator[Problem]:
     root = f"/tmp{review.module.dir_name}".rstrip("/")
     for path, items in review.module.arguments:
         for index, item in enumerate(items):
-            if item.partition("=")[0] in _ESCAPES:
-                yield Problem((*path, index), f"{item} leads modprobe elsewhere", "remove it")
-            elif item in _DIRECTORY and items[index + 1 : index + 2] != [root] and index + 1 < len(items):
-                yield Problem((*path, index + 1), f"{items[index + 1]} is not the image's {root}", f"write {root}")
+            for option, value in _options(item, items[index + 1] if index + 1 < len(items) else ""):
+                if option != "d":
+                    yield Problem((*path, index), f"{item} leads modprobe elsewhere", "remove it")
+                elif value.rstrip("/") != root:
+                    place = index if value in item else index + 1
+                    yield Problem((*path, place), f"{value or 'nothing'} is not the image's {root}", f"write {root}")
+
+
+def _options(item: str, following: str) -> Iterator[tuple[str, str]]:
+    """The options of a word that lead elsewhere, with the value of each: `-avC x` is -a, -v and -C with x."""
+    if item.startswith("--"):
+        name, equals, value = item.partition("=")
+        short = next((short for short, long in _LONG.items() if name == long), "")
+        if short:
+            yield short, value if equals else following
+    elif item.startswith("-"):
+        for place, letter in enumerate(item[1:], 2):
+            if letter in _LONG:
+                yield letter, item[place:] or following
+            if letter in _TAKE_VALUES:
+                return  # the rest of the word is its value
 
 
 @rule("LDR105", severity=Severity.WARNING, needs="module.parameters")
 def odd_parameter(review: Review) -> Iterator[Problem]:
     """A module parameter that is not `key=value`, or that expects a shell: there is none, it is passed as it is.
 
+    One that begins with `-` is an option to modprobe, wherever it stands.
+
     Fix: write `key=value`, one an entry.
     Source: modprobe(8).
     """
     for path, text in review.module.parameters:
-        if not _PARAMETER.fullmatch(text) or _SHELL.search(text):
+        if text.startswith("-"):
+            yield Problem(path, f"{text!r} is an option of modprobe", "write key=value, and options in args")
+        elif not _PARAMETER.fullmatch(text) or _SHELL.search(text):
             yield Problem(path, f"{text!r} is not key=value", "write key=value, one an entry")
 
 
 @rule("LDR106", severity=Severity.WARNING, needs="module.to_remove")
 def removal_that_does_nothing(review: Review) -> Iterator[Problem]:
-    """A module to remove that is written with its path or `.ko`, or twice.
+    """A module to remove that is written with its path or `.ko`, or that is no name, or stands twice.
 
     KMM skips a name without a file of that name, and tells it only in the log of the worker.
 
@@ -94,25 +119,25 @@ def removal_that_does_nothing(review: Review) -> Iterator[Problem]:
     for _, names in review.module.to_remove:
         seen: set[str] = set()
         for path, name in names:
-            if "/" in name or ".ko" in name or not name:
-                yield Problem(path, f"{name!r} is not the name of a module", "write it without path and .ko")
+            if not _NAME.fullmatch(name):
+                yield Problem(path, f"{name!r} is not the name of a module", "write it as lsmod shows it")
             elif name in seen:
                 yield Problem(path, f"{name!r} stands twice", "name it once")
             seen.add(name)
 
 
-@rule("LDR107", severity=Severity.WARNING)
-def module_file_for_a_name(review: Review) -> Iterator[Problem]:
-    """`moduleName` with a path or `.ko`. modprobe looks for a name in modules.dep.
+@rule("LDR107", severity=Severity.WARNING, needs="module.names")
+def no_name_of_a_module(review: Review) -> Iterator[Problem]:
+    """A module to load that is written with its path or `.ko`, or that is no name: modprobe looks into modules.dep.
+
+    One that begins with `-` is an option to modprobe.
 
     Fix: write the name only.
     Source: modprobe(8).
     """
-    modprobe = review.module.modprobe
-    names = [((*modprobe.path, "moduleName"), modprobe.text("moduleName")), *modprobe.texts("modulesLoadingOrder")]
-    for path, name in names:
-        if "/" in name or name.endswith((".ko", ".ko.xz", ".ko.gz", ".ko.zst")):
-            yield Problem(path, f"{name!r} is a file, and modprobe wants a name", "write it without path and .ko")
+    for path, name in review.module.names:
+        if not _NAME.fullmatch(name):
+            yield Problem(path, f"{name!r} is not the name of a module", "write it without path and .ko")
 
 
 def _is_option(argument: str, letter: str, long: str) -> bool:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from policy.engine import Review, rule
-from policy.findings import Problem, Severity
+from policy.findings import Problem, Severity, quoted
 from policy.kept import kept
 from policy.patterns import Pattern
 from policy.views import KernelMapping
 
+_FLAGS = re.compile(r"^\(\?[imsU]+\)")
+_GROUP = re.compile(r"^\((?:\?:|\?P?<\w+>)?")
 _EVERYTHING = {"^", "$", ".*", "^.*", ".*$", "^.*$", ".+", "^.+", ".+$", "^.+$", "(.*)", "^(.*)$", "^(.+)$"}
-_CONTROL = re.compile(r"(?<!\\)(?:\\\\)*\\[afnrtv]")
+_IMPOSSIBLE = re.compile(r"(?<!\\)(?:\\\\)*\\[afnrtv]| (?![?*{])|\\\+\$$")
 _LOOSE_DOT = re.compile(r"(?<![\\\[])[0-9]\.[0-9]")
 
-_control = kept(_CONTROL.search)
+_impossible = kept(_IMPOSSIBLE.search)
 _loose_dot = kept(_LOOSE_DOT.search)
 
 
@@ -30,24 +33,30 @@ def literal_that_never_matches(review: Review) -> Iterator[Problem]:
     """
     for mapping in review.module.literals:
         if mapping.literal.endswith("+"):
-            fix = f"write {mapping.literal.rstrip('+')!r}"
-            yield mapping.part.problem("literal", f"{mapping.literal!r} matches no kernel: KMM cuts the last +", fix)
+            message = f"{quoted(mapping.literal)} matches no kernel: KMM cuts the last +"
+            yield mapping.part.problem("literal", message, f"write {mapping.literal.rstrip('+')!r}")
 
 
 @rule("MAP102", needs="module.regexps")
-def control_character_in_regexp(review: Review) -> Iterator[Problem]:
-    """A regexp that asks for a control character: `\\f`, `\\n`, `\\t`, `\\v`, `\\r` or `\\a`.
+def character_no_kernel_has(review: Review) -> Iterator[Problem]:
+    """A regexp that asks for what no kernel version has: a control character such as `\\f` or `\\n`, or a space.
 
-    `\\fc37` is a form feed and `c37`. No kernel version has one, so the mapping never matches.
+    `\\fc37` is a form feed and `c37`: the mapping never matches. Neither does one that wants a `+` at the very end,
+    which KMM cuts from the version of a node before it compares.
 
-    Fix: write the letter without the backslash.
-    Source: regexp/syntax of Go.
+    Fix: write the letter without the backslash; leave out the space or the last `+`.
+    Source: regexp/syntax of Go; internal/controllers/module_reconciler.go of Kernel Module Management.
     """
     for mapping in review.module.regexps:
-        if found := _control(mapping.regexp):
-            escape = found[0][-2:]
-            fix = f"write {escape[-1]} for {escape}"
-            yield mapping.part.problem("regexp", f"{escape} is a control character, and no kernel has one", fix)
+        if found := _impossible(mapping.regexp):
+            text = found[0]
+            if text.isspace():
+                message, fix = "a space, and no kernel has one", "leave it out"
+            elif text.startswith(r"\+"):
+                message, fix = "KMM cuts the last + of a kernel before it compares", r"leave out the last \+"
+            else:
+                message, fix = f"{text[-2:]} is a control character, and no kernel has one", f"write {text[-1]} for it"
+            yield mapping.part.problem("regexp", message, fix)
 
 
 @rule("MAP201", severity=Severity.INFO, needs="module.regexps")
@@ -71,28 +80,56 @@ def unanchored_regexp(review: Review) -> Iterator[Problem]:
     KMM searches the kernel version, it does not match it in full: `4.18` also selects `5.4.180`. The first mapping that
     matches wins, so a loose one also hides the mappings after it.
 
-    Fix: write `^…$` around the expression.
+    Fix: begin with `^` and end with `$`, and write `.*` where anything may stand.
     Source: kernel mapper of Kernel Module Management; Regexp.FindString of Go.
     """
     for mapping in review.module.regexps:
         text = mapping.regexp
         if not _is_anchored(text) and text not in _EVERYTHING:
-            message = f"{text!r} is not anchored, and may match elsewhere"
-            yield mapping.part.problem("regexp", message, f"write '{_anchored(text)}'")
+            message = f"{quoted(text)} is not anchored, and may match more than it seems to"
+            yield mapping.part.problem("regexp", message, _anchored(text))
 
 
 @kept
 def _is_anchored(text: str) -> bool:
-    start = text.startswith(("^", r"\A", ".*", "(?i)^"))
-    end = text.endswith(("$", r"\z", ".*", ".+")) and not text.endswith(r"\$")
-    return start and end and not ("|" in text and not text.startswith(("^(", r"\A(")))
+    """Whether every alternative says where it begins and where it ends."""
+    return all(_begins(part) and _ends(part) for part in _alternatives(text))
+
+
+def _begins(text: str) -> bool:
+    return text.startswith(("^", r"\A", ".*"))
+
+
+def _ends(text: str) -> bool:
+    return text.endswith(("$", r"\z", ".*", ".+")) and not text.endswith(r"\$")
+
+
+def _alternatives(text: str) -> list[str]:
+    """The alternatives of an expression, also of one that is a group as a whole; flags in front are left out."""
+    text = _FLAGS.sub("", text)
+    cuts, depth, index, group = [-1], 0, 0, text.startswith("(")
+    while index < len(text):
+        char = text[index]
+        if char == "\\":
+            index += 1
+        elif char == "[":
+            index = max(index, text.find("]", index + 2))
+        elif char in "()":
+            depth += 1 if char == "(" else -1
+            group = group and (depth > 0 or index == len(text) - 1)
+        elif char == "|" and depth == 0:
+            cuts.append(index)
+        index += 1
+    if group and len(cuts) == 1 and depth == 0:
+        return _alternatives(_GROUP.sub("", text[:-1]))
+    return [text[first + 1 : last] for first, last in pairwise([*cuts, len(text)])]
 
 
 def _anchored(text: str) -> str:
-    body = text.removeprefix("^").removesuffix("$")
-    if "|" in body:
-        return f"^({body})$"
-    return f"^{body}$" if body != text else f"^.*{body}.*$"
+    """What would say the same with anchors, so that a reader sees what is matched."""
+    if len(_alternatives(text)) > 1:
+        return "begin every alternative with ^ and end it with $"
+    return f"write '{'' if _begins(text) else '^.*'}{text}{'' if _ends(text) else '.*$'}', or what is meant"
 
 
 @rule("MAP203", severity=Severity.INFO, needs="module.regexps")
@@ -154,7 +191,7 @@ def one_image_for_many_kernels(review: Review) -> Iterator[Problem]:
     """
     for level, mapping, variables in review.module.single_kernel_images:
         if not variables & _ANY_PART:
-            message = f"one image for all kernels that {mapping.regexp!r} matches"
+            message = f"one image for all kernels that {quoted(mapping.regexp)} matches"
             yield level.problem("containerImage", message, "put ${KERNEL_FULL_VERSION} into the tag")
 
 
@@ -169,7 +206,7 @@ def one_image_for_some_kernels(review: Review) -> Iterator[Problem]:
     """
     for level, mapping, variables in review.module.single_kernel_images:
         if variables & _ANY_PART and not variables & _WHOLE:
-            message = f"one image for all updates of a kernel that {mapping.regexp!r} matches"
+            message = f"one image for all updates of a kernel that {quoted(mapping.regexp)} matches"
             yield level.problem("containerImage", message, "put ${KERNEL_FULL_VERSION} into the tag")
 
 

@@ -18,8 +18,8 @@ _PRESET_ENV = (
 )  # fmt: skip
 _TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"
 _OWNING = (
-    "/run", "/var", "/var/run", "/var/lib", "/var/lib/kubelet", "/var/lib/containers", "/var/lib/etcd",
- 
+    "/dev", "/run", "/var", "/var/run", "/var/lib", "/var/lib/kubelet", "/var/lib/kubelet/pods", "/var/lib/containers",
+    "/var/lib/containerd", "/var/lib/etcd",
     "/run/containerd", "/run/crio", "/var/run/containerd", "/var/run/crio", "/run/docker.sock", "/var/run/docker.sock",
     "/run/containerd/containerd.sock", "/run/crio/crio.sock", "/var/run/containerd/containerd.sock",
     "/var/run/crio/crio.sock",

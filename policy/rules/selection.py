@@ -8,6 +8,7 @@ from policy.engine import Review, rule
 from policy.findings import Problem, Severity
 from policy.names import is_label_value
 
+_CORDON = "node.kubernetes.io/unschedulable"
 _CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 
 
@@ -42,16 +43,18 @@ def control_plane(review: Review) -> Iterator[Problem]:
 
 @rule("SEL103", severity=Severity.WARNING, needs="module.tolerations")
 def tolerates_everything(review: Review) -> Iterator[Problem]:
-    """A toleration of every taint. A cordoned node is a tainted one: the driver is never unloaded before maintenance.
+    """A toleration of every taint, or of a cordon. A cordoned node keeps the driver, and is never drained of it.
 
     Fix: name the taints that the nodes have.
     Source: internal/controllers/module_reconciler.go and device_plugin_reconciler.go of Kernel Module Management.
     """
     for item in review.module.tolerations:
-        if item.text("operator") == "Exists" and not item.text("key") and item.text("effect") in ("", "NoSchedule"):
-            yield Problem(
-                item.path, "tolerates every taint, a cordon too: the node is never drained of it", "name the taint"
-            )
+        key = item.text("key")
+        if key not in ("", _CORDON) or item.text("effect") not in ("", "NoSchedule"):
+            continue
+        if key or item.text("operator") == "Exists":
+            what = "a cordon" if key else "every taint, a cordon too"
+            yield Problem(item.path, f"tolerates {what}: the node is never drained of it", "name the taint")
 
 
 @rule("SEL104", needs="module.version")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policy.engine import Review, rule
-from policy.findings import Problem, Severity
+from policy.findings import Problem, Severity, quoted
+from policy.names import is_dns1123_label
 
 _COMPRESSED = (".ko.xz", ".ko.gz", ".ko.zst")
 
@@ -40,12 +41,14 @@ def unsigned_image_without_effect(review: Review) -> Iterator[Problem]:
     Source: internal/buildsign/resource of Kernel Module Management.
     """
     common = review.module.container
+    common_image = common.text("containerImage")
+    pushed = {common_image, *(mapping.image for mapping in review.module.mappings)}
     for level in review.module.levels:
         sign = level.map("sign")
         image = sign.text("unsignedImage")
         if image and (level.optional("build") or common.optional("build")):
             yield sign.problem("unsignedImage", "not used: what is built is signed", "remove it, or build")
-        elif image and image == (level.text("containerImage") or common.text("containerImage")):
+        elif image and image in (pushed if level is common else {level.text("containerImage") or common_image}):
             fix = "give the unsigned image a name of its own"
             yield sign.problem("unsignedImage", "equal to containerImage, which is overwritten", fix)
 
@@ -105,7 +108,7 @@ def _covers(file: str, module: str) -> bool:
 
 @rule("SGN106")
 def one_secret_for_two(review: Review) -> Iterator[Problem]:
-    """Key and certificate are in one Secret, or a build mounts a Secret twice.
+    """Key and certificate are in one Secret, or a build mounts a Secret twice, or that of the registry once more.
 
     KMM makes a volume of each, named after the Secret; two volumes of one name are refused.
 
@@ -117,12 +120,41 @@ def one_secret_for_two(review: Review) -> Iterator[Problem]:
         if cert and key == sign.value["certSecret"]:
             yield sign.problem("certSecret", f"{cert!r} is the Secret of the key, too", "use a Secret of its own")
     common = review.module.container.value.get("build")
+    registry = review.module.spec.map("imageRepoSecret").text("name")
     for build in review.module.builds:
         if "secrets" not in build.value:
             continue
         inherited = review.module.container.map("build") if build.value is not common else None
-        seen = {secret.text("name") for secret in inherited.maps("secrets")} if inherited else set()
+        seen = {registry, *(secret.text("name") for secret in (inherited.maps("secrets") if inherited else ()))} - {""}
         for secret in build.maps("secrets"):
             if secret.text("name") in seen:
                 yield secret.problem("name", f"the Secret {secret.text('name')!r} is mounted twice", "name it once")
             seen.add(secret.text("name"))
+
+
+@rule("SGN107", needs="module.secrets")
+def secret_that_names_no_volume(review: Review) -> Iterator[Problem]:
+    """A Secret of a build or a signing whose name has a dot, or more than 56 characters.
+
+    KMM names a volume after it, `secret-<name>`, and the name of a volume has neither: the pod is refused.
+
+    Fix: give the Secret a name of at most 56 lower-case letters, digits and `-`.
+    Source: internal/buildsign/resource of Kernel Module Management; core/v1 Volume of Kubernetes.
+    """
+    for part in review.module.secrets:
+        name = part.text("name")
+        if name and not is_dns1123_label(f"secret-{name}"):
+            fix = "use at most 56 lower-case letters, digits and '-'"
+            yield part.problem("name", f"{quoted(name)} cannot name a volume, which KMM makes of it", fix)
+
+
+@rule("SGN108", needs="module.secrets")
+def secret_without_a_name(review: Review) -> Iterator[Problem]:
+    """A key, a certificate or a Secret of a build that is not named. KMM accepts it, and finds no such Secret.
+
+    Fix: name the Secret, in the namespace of the Module.
+    Source: internal/buildsign/resource of Kernel Module Management.
+    """
+    for part in review.module.secrets:
+        if not part.text("name"):
+            yield part.problem("name", "names no Secret", "name the Secret")

@@ -85,12 +85,13 @@ def in_tree_module_stays_away(review: Review) -> Iterator[Problem]:
     Source: internal/worker of Kernel Module Management.
     """
     old, new = review.old_module, review.module
-    if old is None:
+    if old is None or old.loader is None:
         return
-    was = {name for level in old.levels for _, name in level.texts("inTreeModulesToRemove")}
-    now = {name for level in new.levels for _, name in level.texts("inTreeModulesToRemove")}
-    for name in sorted(was - now):
-        message = f"{name} is not removed any more, and stays away until the node boots"
+    was = {name for level in old.levels for name in level.strings("inTreeModulesToRemove")}
+    now = {name for level in new.levels for name in level.strings("inTreeModulesToRemove")}
+    for name in sorted(was ^ now):
+        what = "is removed now, and does not come back on unload" if name in now else "is not removed any more"
+        message = f"{name} {what}: it stays away until the node boots"
         yield new.container.problem("inTreeModulesToRemove", message, "plan a reboot of the nodes")
 
 
