@@ -37,6 +37,17 @@ GROUPS = {
 }
 """Kind → its group, for the kinds that rules look at outside the core group."""
 
+VERSIONS = {
+    "Module": ("v1beta1",),
+    "ManagedClusterModule": ("v1beta1",),
+    "PreflightValidation": ("v1beta1", "v1beta2"),
+    "PreflightValidationOCP": ("v1beta1", "v1beta2"),
+}
+"""Kind → the versions that KMM has ever served."""
+
+MISSPELT = "a kind of KMM, in other letters"
+"""The kind of a review whose object no API server knows, though its author surely meant KMM's."""
+
 NOT_CHECKED = "not checked"
 """How a rule begins that lacks a fact; it refuses nothing then."""
 
@@ -66,7 +77,10 @@ class Review:
         """The kind, if its group is that of the rules; another group's kind of the same name has none."""
         group, _, _ = str(self.object.get("apiVersion", "")).rpartition("/")
         kind = str(self.object.get("kind", ""))
-        return kind if GROUPS.get(kind, "") == group else f"{group}/{kind}"
+        if GROUPS.get(kind, "") == group:
+            return kind
+        is_meant = any(group == known and kind.lower() == name.lower() for name, known in GROUPS.items())
+        return MISSPELT if is_meant else f"{group}/{kind}"
 
     @cached_property
     def module(self) -> ModuleView:

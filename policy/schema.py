@@ -164,11 +164,9 @@ def _wrong_type(path: FieldPath, types: list[str], value: object, raw: str) -> V
     if value is None:
         return Violation("SCH102", path, f"has no value, and must be {expected}", "give it a value or remove the key")
     if "string" in types and isinstance(value, bool | int | float):
-        text = raw or json.dumps(value)
-        what = "boolean" if isinstance(value, bool) else "number"
-        return Violation(
-            "SCH102", path, f"{text} is the {what} {json.dumps(value)} to YAML", f'put it in quotes: "{text}"'
-        )
+        text, what = raw or json.dumps(value), "boolean" if isinstance(value, bool) else "number"
+        fix = f'put it in quotes: "{text}"' if raw or not isinstance(value, bool) else "put what stands there in quotes"
+        return Violation("SCH102", path, f"{text} is the {what} {json.dumps(value)} to YAML", fix)
     return Violation("SCH102", path, f"is {_describe(value)}, and must be {expected}", f"make it {expected}")
 
 

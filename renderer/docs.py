@@ -13,6 +13,7 @@ import schemas
 from policy.engine import RULES, load_rules
 from policy.findings import format_path
 from policy.kmm.versions import IGNORED_BY_REDHAT, SINCE
+from renderer.catalogue import SECTIONS
 from renderer.fields import CAUSES, OWN, SYNONYMS, rows
 
 _DOCS = Path(__file__).parent.parent / "docs"
@@ -212,8 +213,26 @@ def rules_page() -> str:
     return "\n".join([*parts, _not_done()])
 
 
+_ERRORS = """\
+# Errors
+
+Generated from `renderer/catalogue.py` by `make docs`; do not edit.
+
+Every error has an id that stays, a place and a fix. All errors of all files are reported in one run.
+"""
+
+
+def errors_page() -> str:
+    """docs/errors.md: what is wrong with specs and files before a rule looks at an object."""
+    parts = [_ERRORS]
+    for title, entries in SECTIONS.items():
+        rows = "".join(f"| {entry.id} | {entry.meaning} | {entry.remedy} |\n" for entry in entries)
+        parts.append(f"## {title}\n\n| id | meaning | what to do |\n| --- | --- | --- |\n{rows}")
+    return "\n".join(parts)
+
+
 def main(arguments: list[str]) -> int:
-    for name, text in (("spec.md", spec_page()), ("rules.md", rules_page())):
+    for name, text in (("spec.md", spec_page()), ("rules.md", rules_page()), ("errors.md", errors_page())):
         page = _DOCS / name
         if "--check" not in arguments:
             page.write_text(text, encoding="utf-8", newline="\n")

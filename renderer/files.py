@@ -12,6 +12,7 @@ from policy.findings import Finding
 MARKER = "kmodgate.yaml"
 """The file that makes a folder the root of a fleet; it may be empty."""
 
+SPEC_KINDS = ("KernelDriver", "Cluster", "DriverPolicy")
 SPEC_SUFFIXES = (".yaml", ".yml")
 
 

@@ -12,15 +12,13 @@ from pathlib import Path
 from policy.documents import MAX_BYTES, Document, Json, parse
 from policy.findings import Finding
 from renderer.errors import Unusable
-from renderer.files import MARKER, SPEC_SUFFIXES, FleetFiles, Unreadable
+from renderer.files import MARKER, SPEC_KINDS, SPEC_SUFFIXES, FleetFiles, Unreadable
 from renderer.ownership import unowned
 from renderer.read import policy_of, read_cluster, read_driver
 from renderer.specs import Cluster, DriverPolicy, KernelDriver
 from renderer.validate import check, finding_at, title
 
 API_VERSION = "kmodgate.io/v1alpha1"
-
-_KINDS = ("KernelDriver", "Cluster", "DriverPolicy")
 
 _MENTION = re.compile(r"""kmod-?gates?\b|KernelDriver|DriverPolicy|kind["']?\s*:\s*["']?Cluster\b""")
 _GROUP = API_VERSION.partition("/")[0]
@@ -152,7 +150,7 @@ def _is_ours(value: Json) -> bool:
     if kind in ("KernelDriver", "DriverPolicy") or (kind == "Cluster" and version is None):
         return True
     group = str(version).partition("/")[0]
-    return group == _GROUP or (kind in _KINDS and bool(difflib.get_close_matches(group, [_GROUP], cutoff=0.8)))
+    return group == _GROUP or (kind in SPEC_KINDS and bool(difflib.get_close_matches(group, [_GROUP], cutoff=0.8)))
 
 
 def _not_a_spec(text: str, name: str, findings: list[Finding]) -> Iterator[Document]:
@@ -176,11 +174,11 @@ def _add(fleet: Fleet, document: Document, findings: list[Finding]) -> None:
             finding_at(document, (), "SCH102", "the document is not a map", "start it with apiVersion and kind")
         )
         return
-    if not _is_ours(value) and (value.get("apiVersion") is not None or value.get("kind") not in _KINDS):
+    if not _is_ours(value) and (value.get("apiVersion") is not None or value.get("kind") not in SPEC_KINDS):
         return  # another object in the same file; kubectl's, not ours
     kind = value.get("kind")
-    if kind not in _KINDS:
-        known = ", ".join(_KINDS)
+    if kind not in SPEC_KINDS:
+        known = ", ".join(SPEC_KINDS)
         findings.append(
             finding_at(
                 document,

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from policy.engine import title
+from policy.findings import format_path
 from policy.kmm.answers import as_json
 from policy.kmm.kernel import trimmed
 from policy.kmm.labels import intermediate_image, labels
@@ -38,7 +40,8 @@ class Answer:
         """Why each mapping before the winning one does not match; all of them where none does."""
         mappings = self.module["spec"]["moduleLoader"]["container"]["kernelMappings"]
         end = len(mappings) if self.resolution is None else self.resolution.mapping
-        return [f"mapping {index}: {why_not(mapping, self.kernel)}" for index, mapping in enumerate(mappings[:end])]
+        reasons = ((index, why_not(mapping, self.kernel)) for index, mapping in enumerate(mappings[:end]))
+        return [f"mapping {index}: {reason}" for index, reason in reasons if reason]
 
     def as_json(self) -> dict[str, Any]:
         answer: dict[str, Any] = {"module": self.name, "kernel": self.kernel}
@@ -124,8 +127,10 @@ def why_unusable(module: object) -> str:
         return f"apiVersion {module.get('apiVersion')} is not that of KMM's Module"
     violation = next(iter(schema.violations(defaulted(module))), None)
     if violation is not None:
-        return f"not a valid Module: {'.'.join(map(str, violation.path))}: {violation.message}"
-    return "" if module.get("spec", {}).get("moduleLoader") else "the Module loads nothing: it has no moduleLoader"
+        return f"{title(module)} is not valid: {format_path(violation.path)}: {violation.message}"
+    return (
+        "" if module.get("spec", {}).get("moduleLoader") else f"{title(module)} loads nothing: it has no moduleLoader"
+    )
 
 
 def answer_line(line: str) -> str:
@@ -135,8 +140,12 @@ def answer_line(line: str) -> str:
         question = json.loads(line)
         module, kernel = question["module"], question["kernel"]
         failure = why_unusable(module) or ("" if isinstance(kernel, str) else "kernel is not a string")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        failure = f"not a question: {error!r}"
+    except ValueError as error:
+        failure = f"not a question: not JSON: {error}"
+    except KeyError as error:
+        failure = f"not a question: it has no {error.args[0]}"
+    except (TypeError, RecursionError):
+        failure = "not a question: write {id, module, kernel}"
     head = {"id": question.get("id")} if isinstance(question, dict) else {"id": None}
     if failure:
         return json.dumps({**head, "failed": failure})

@@ -62,7 +62,10 @@ def test_what_kubectl_writes_is_read_from_stdin(tmp_path: Path) -> None:
     listing = yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": items, "metadata": {"resourceVersion": ""}})
     result = check(tmp_path, "-", stdin=listing)
     assert result.returncode == 1
-    assert "error[KMM203] spec.moduleLoader.container.kernelMappings[0].regexp: missing )" in result.stdout
+    assert (
+        "error[KMM203] Module drivers/nic: spec.moduleLoader.container.kernelMappings[0].regexp: missing )"
+        in result.stdout
+    )
     assert result.stdout.startswith("<stdin>:")
     assert result.stderr == "2 objects checked: 2 errors, 0 warnings\n"
 

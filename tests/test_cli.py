@@ -377,7 +377,12 @@ def test_rules_are_listed_and_explained(tmp_path: Path) -> None:
 
 
 def test_every_error_id_has_its_line_in_the_docs_and_the_other_way_round() -> None:
-    sources = [path.read_text() for folder in ("policy", "renderer") for path in (REPOSITORY / folder).rglob("*.py")]
+    sources = [
+        path.read_text()
+        for folder in ("policy", "renderer")
+        for path in (REPOSITORY / folder).rglob("*.py")
+        if path.name != "catalogue.py"
+    ]
     ids = {match for text in sources for match in re.findall(r'"([A-Z]{3}[0-9]{3})"', text)} - RULES.keys()
     documented = re.findall(r"^\| ([A-Z]{3}[0-9]{3}) \|", (REPOSITORY / "docs/errors.md").read_text(), re.MULTILINE)
     assert ids == set(documented) - RULES.keys()

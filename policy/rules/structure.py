@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policy.engine import MODULE_KINDS, PREFLIGHT_KINDS, Review, rule
+from policy.engine import GROUPS, MISSPELT, MODULE_KINDS, PREFLIGHT_KINDS, VERSIONS, Review, rule
 from policy.findings import Problem
 from policy.kmm.structure import structure_findings
 
@@ -51,6 +51,26 @@ def value_not_allowed(review: Review) -> Iterator[Problem]:
     Source: the schemas of KMM's CustomResourceDefinitions.
     """
     yield from _violations(review, "SCH104")
+
+
+@rule("SCH108", kinds=(*_KINDS, MISSPELT))
+def unknown_kind(review: Review) -> Iterator[Problem]:
+    """A kind or version of KMM's group that there is not: `module` for `Module`, `v1` for `v1beta1`.
+
+    The API server says `no matches for kind`, and nothing else of the object is looked at.
+
+    Fix: correct it as the message says.
+    Source: the CustomResourceDefinitions of Kernel Module Management.
+    """
+    kind = str(review.object.get("kind"))
+    known = next((name for name in GROUPS if name.lower() == kind.lower()), kind)
+    if review.kind == MISSPELT:
+        yield Problem(("kind",), f"there is no kind {kind}", f"write {known}")
+    group, _, version = str(review.object.get("apiVersion")).rpartition("/")
+    versions = VERSIONS[known]
+    if version not in versions:
+        fix = f"write {group}/{versions[-1]}"
+        yield Problem(("apiVersion",), f"{known} has no version {version}", fix)
 
 
 @rule("SCH107", kinds=("Module",))

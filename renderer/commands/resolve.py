@@ -82,6 +82,7 @@ def _kernels(name: str | None) -> list[str]:
     if name is None:
         return []
     try:
-        return Path(name).read_text(encoding="utf-8").split()
+        lines = [line.partition("#")[0].strip() for line in Path(name).read_text(encoding="utf-8").splitlines()]
+        return [line for line in lines if line]
     except (OSError, ValueError) as error:
         raise Unusable(f"{name}: cannot be read: {error}", "give a text file, one kernel version a line") from None

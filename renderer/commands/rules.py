@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import re
 from argparse import ArgumentParser, Namespace
 
 from policy.engine import RULES, load_rules
+from renderer.catalogue import ERRORS
 from renderer.console import Console
 from renderer.errors import ExitCode, Unusable
+
+_LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -20,6 +24,11 @@ def run(args: Namespace, console: Console) -> ExitCode:
         console.data("".join(f"{id}  {rule.severity:7}  {rule.title}\n" for id, rule in sorted(RULES.items())))
         return ExitCode.OK
     rule = RULES.get(args.id.upper())
+    entry = ERRORS.get(args.id.upper())
+    if rule is None and entry is not None:
+        meaning = _LINK.sub(r"\1", entry.meaning)
+        console.data(f"{entry.id} (error of specs and files)\n\n{meaning}\n\nFix: {entry.remedy}.\n")
+        return ExitCode.OK
     if rule is None:
         close = difflib.get_close_matches(args.id.upper(), RULES, n=1)
         fix = f"did you mean {close[0]}?" if close else "kmodgate rules lists them"

@@ -9,6 +9,7 @@ from typing import TextIO
 
 from policy.findings import Finding, Mode, Severity
 from renderer.console import Console
+from renderer.files import SPEC_KINDS
 from renderer.wording import printable
 
 _USUAL = {Severity.ERROR: Mode.ENFORCE, Severity.WARNING: Mode.WARN, Severity.INFO: Mode.AUDIT}
@@ -24,8 +25,16 @@ def format_finding(finding: Finding, console: Console, base: str = "", stream: T
     if finding.mode is not _USUAL[finding.severity]:
         label += f" ({finding.mode})"
     field = f"{finding.spec_field or finding.field}: " if finding.field else ""
+    if finding.file:
+        field = named(finding, field)
     head = f"{console.paint(printable(place), 'bold', stream=stream)}: {label} {printable(field + finding.message)}"
     return f"{head}\n    fix: {printable(finding.fix)}"
+
+
+def named(finding: Finding, text: str) -> str:
+    """The text with the object in front, where the place alone does not tell a reader which one is meant."""
+    is_spec = finding.spec_field or finding.object.partition(" ")[0] in SPEC_KINDS
+    return text if is_spec or not finding.object else f"{finding.object}: {text}"
 
 
 def _file(name: str, base: str) -> str:

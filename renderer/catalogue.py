@@ -1,0 +1,174 @@
+"""Every error of specs, files, references and the tree by its id: what it means, and what to do.
+
+Rules of the check are not here but in `policy/rules/`, with their pages. docs/errors.md is made of this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    id: str
+    meaning: str
+    remedy: str
+
+
+SECTIONS = {
+    "SCH: structure": (
+        Entry(
+            "SCH001",
+            "a file cannot be used: not UTF-8, a folder, a link out of the fleet, larger than 1 MiB, a fleet"
+            " inside a fleet",
+            "save it as UTF-8, replace the link by a copy, split it",
+        ),
+        Entry(
+            "SCH002",
+            "not YAML; often a tab in the indentation or a quote that is not closed",
+            "correct the line, or the one above it",
+        ),
+        Entry(
+            "SCH003",
+            "a key stands twice in a map; readers silently take the last",
+            "keep one",
+        ),
+        Entry(
+            "SCH004",
+            "an anchor, alias, merge key or tag; specs are read without them",
+            "write the value out",
+        ),
+        Entry(
+            "SCH005",
+            "a value that YAML readers disagree on (`yes`, `0644`, `1e3`, `2024-01-01`), or a number beyond 64 bits",
+            "quote it",
+        ),
+        Entry(
+            "SCH006",
+            "an empty file",
+            "write a spec into it, or delete it",
+        ),
+        Entry(
+            "SCH007",
+            "larger than 1 MiB, or nested deeper than 32 levels",
+            "split or flatten it",
+        ),
+        Entry(
+            "SCH101",
+            "an unknown field; the API server would drop it silently",
+            "take the suggested name, or remove it",
+        ),
+        Entry(
+            "SCH102",
+            "a value of another type: a number or boolean where a string belongs, a key without a value",
+            "quote it, or give a value",
+        ),
+        Entry(
+            "SCH103",
+            "a required field is missing, or a field means nothing without another",
+            "add it",
+        ),
+        Entry(
+            "SCH104",
+            "a value that is not allowed, or fields that exclude each other",
+            "the fix names what is",
+        ),
+        Entry(
+            "SCH105",
+            "two items of one name in a list that overrides merge by name",
+            "rename one",
+        ),
+        Entry(
+            "SCH106",
+            "a field that the cluster's KMM or Kubernetes does not know or ignores",
+            "remove it there by an override, or upgrade to the version named",
+        ),
+        Entry(
+            "SCH107",
+            "the API server would refuse the object: a name, a label or an annotation is not valid",
+            "correct it",
+        ),
+        Entry(
+            "SCH108",
+            "a kind or version of KMM's group that there is not",
+            "correct it as the message says",
+        ),
+    ),
+    "REF: references": (
+        Entry(
+            "REF001",
+            "a selector that matches no cluster, or names one that does not exist",
+            "correct the selector, or add the cluster",
+        ),
+        Entry(
+            "REF002",
+            "an override that matches none of the driver's clusters",
+            "correct or remove it",
+        ),
+        Entry(
+            "REF003",
+            "a Dockerfile, attached file or inventory that does not exist, is empty, or lies outside the fleet",
+            "correct the path; it is relative to the spec",
+        ),
+        Entry(
+            "REF004",
+            "two specs of one kind and name",
+            "rename or remove one",
+        ),
+        Entry(
+            "REF005",
+            "two drivers of a cluster want different objects of one name",
+            "rename one, or keep it in one driver",
+        ),
+        Entry(
+            "REF006",
+            "a driver for a cluster that has no KMM",
+            "say which KMM the cluster has, or leave it out",
+        ),
+        Entry(
+            "REF007",
+            "a cluster that two DriverPolicies select",
+            "narrow one of the selectors",
+        ),
+    ),
+    "IMG: images": (
+        Entry(
+            "IMG001",
+            "`contentTag` without anything that is built or signed, or for an image without a tag or with a digest",
+            "give the image a tag, or remove `contentTag`",
+        ),
+    ),
+    "GIT: the tree": (
+        Entry(
+            "GIT001",
+            "a Module would leave the tree, which unloads its driver ([what may be pruned](tree.md#what-may-"
+            "be-pruned))",
+            "if it is meant, `state: absent` or `--allow-removal NAME`",
+        ),
+        Entry(
+            "GIT002",
+            "a file, folder or link of somebody else where kmodgate wants to write",
+            "move it away",
+        ),
+        Entry(
+            "GIT003",
+            "a spec in the output folder, where none is looked for",
+            "move it out of there, or give another `--output`",
+        ),
+    ),
+    "POL: exceptions of a policy": (
+        Entry(
+            "POL101",
+            "an exception ends within 14 days (a warning)",
+            "mend what it bears, or agree on another day",
+        ),
+        Entry(
+            "POL102",
+            "an exception has ended; the rule holds again",
+            "mend what it bears, or agree on another day",
+        ),
+    ),
+}
+"""Title of a section → its errors."""
+
+ERRORS = {entry.id: entry for entries in SECTIONS.values() for entry in entries}
