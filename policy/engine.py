@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 
 from policy.config import NO_PARAMETERS, Gate, Parameters, Policy
 from policy.facts import Facts
-from policy.findings import FieldPath, Finding, Mode, Problem, Severity, format_path
+from policy.findings import NOT_CHECKED, FieldPath, Finding, Mode, Problem, Severity, format_path
 from policy.kmm.versions import Release
 from policy.schema import MAX_VIOLATIONS, Schema, Violation
 from policy.views import Map, ModuleView
@@ -47,9 +47,6 @@ VERSIONS = {
 
 MISSPELT = "a kind of KMM, in other letters"
 """The kind of a review whose object no API server knows, though its author surely meant KMM's."""
-
-NOT_CHECKED = "not checked"
-"""How a rule begins that lacks a fact; it refuses nothing then."""
 
 _HEAD = Release("head")
 
@@ -262,8 +259,8 @@ class Engine:
             mode = Mode.WARN  # KMM's refusal would keep its own finalizer from being removed
         return Finding(
             item.id,
-            problem.message,
-            problem.fix,
+            _cut(problem.message),
+            _cut(problem.fix),
             object=title(review.object),
             field=format_path(problem.path) or "metadata",
             severity=severity,
@@ -275,6 +272,14 @@ class Engine:
         metadata = metadata if isinstance(metadata, dict) else {}
         identity = (str(object.get("kind", "")), str(metadata.get("namespace", "")), str(metadata.get("name", "")))
         return any(item.holds_for(rule, *identity, self.today) for item in self.policy.exemptions)
+
+
+_LONGEST = 2000
+
+
+def _cut(text: str) -> str:
+    """Words for a person: an object may hold texts of many megabytes, and a finding quotes them."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def title(object: Mapping[str, Any]) -> str:

@@ -12,6 +12,10 @@ FieldPath = tuple[str | int, ...]
 """Where in a document: keys of maps and indexes of lists, from the root."""
 
 
+NOT_CHECKED = "not checked"
+"""How the message of a rule begins that lacks a fact; it refuses nothing then."""
+
+
 class Severity(StrEnum):
     """How bad a finding is; what a gate does about it is its mode, not its severity."""
 
@@ -60,6 +64,11 @@ class Finding:
     spec_field: str = ""
     clusters: tuple[str, ...] = dataclasses.field(default=(), compare=False)
     """The names of those whose objects it is about; none where no cluster is known."""
+
+    @property
+    def is_unchecked(self) -> bool:
+        """Whether it only says that a fact is missing. That is for programs that ask, and no alert."""
+        return self.message.startswith(NOT_CHECKED)
 
 
 def sort_findings(findings: Iterable[Finding]) -> list[Finding]:

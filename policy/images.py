@@ -18,6 +18,7 @@ _REFERENCE = re.compile(
     r"(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}))?",
     re.ASCII,
 )
+_LONGEST = 4096
 _VARIABLE = re.compile(r"\$\{[^}]*\}|\$[A-Za-z0-9_]+")
 
 
@@ -34,7 +35,7 @@ class Image:
 @kept
 def parse_image(text: str) -> Image | None:
     """The parts of a reference, whose variables count as letters; None if it is none."""
-    match = _REFERENCE.fullmatch(_VARIABLE.sub("v", text))
+    match = _REFERENCE.fullmatch(_VARIABLE.sub("v", text)) if len(text) <= _LONGEST else None
     if match is None:
         return None
     domain, path = match["domain"] or "", match["path"]

@@ -19,6 +19,9 @@ Map = Mapping[str, Any]
 
 T = TypeVar("T")
 
+LONGEST = 4096
+"""Characters of an image's name or a path that rules look into: what is longer is neither."""
+
 EMPTY: Map = {}
 
 
@@ -214,6 +217,8 @@ class ModuleView:
             if common or type(mapping.part.value.get("build")) is dict or _signs_one_kernel(mapping.part):
                 owner = mapping.part if mapping.own_image else self.container
                 with suppress(BadTemplate):  # another rule says so
+                    if len(mapping.image) > LONGEST:
+                        continue
                     found.append((owner, mapping, names(mapping.image)))
         return found
 
@@ -252,7 +257,7 @@ class ModuleView:
         found = [(path, text, True) for path, text in self.images if "$" in text]
         found += [(path, text, False) for path, text in self.unsigned_images if "$" in text]
         found += [(path, text, False) for path, text in self.files_to_sign if "$" in text]
-        return found
+        return [item for item in found if len(item[1]) <= LONGEST]
 
     @lazy
     def registries(self) -> list[Part]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from policy.config import Policy
-from policy.engine import NOT_CHECKED, Engine, Operation, Review, title
-from policy.facts import Facts
-from policy.findings import FieldPath, Finding, Mode, format_path, sort_findings
+from policy.engine import Engine, Review, title
+from policy.facts import Facts, SnapshotFacts
+from policy.findings import FieldPath, Finding, Mode, Severity, format_path, sort_findings
+from policy.kmm.nodes import Node
 from policy.kmm.versions import Release
 from policy.normalise import defaulted
 from renderer import git
@@ -24,10 +24,12 @@ from renderer.files import MARKER
 from renderer.fleet import Target, absent_drivers
 from renderer.load import Fleet, is_spec, load_fleet, root_above
 from renderer.manifest import Identity, Manifest
-from renderer.objects import STDIN, Source, files_below, parse_objects, read_objects
+from renderer.objects import STDIN, Source, files_below, read_objects
+from renderer.past import Past
 from renderer.policies import Choice, Policies, exemption_findings
 from renderer.removal import removal_finding
 from renderer.render import Compiled, compile_fleet, fleet_facts
+from renderer.resolving import node_of_group
 from renderer.snapshot import OUTPUT, snapshot_at
 from renderer.specs import Cluster
 from renderer.validate import object_schema
@@ -58,6 +60,7 @@ class _Where:
     """The name of its DriverPolicy."""
     clusters: tuple[str, ...] = ()
     """The name of the cluster, if it is known."""
+    nodes: Sequence[Node] | None = None
 
 
 class Checker:
@@ -82,13 +85,20 @@ class Checker:
         self.result = Checked()
         self._fleets: dict[Path, dict[str, list[Finding]]] = {}
         self._folders: dict[str, _Where] = {}
-        self._tops: dict[str, Path | None] = {}
-        self._revisions: dict[Path | None, tuple[git.Revision | None, set[Path]]] = {}
+        self._sources: dict[tuple[tuple[str, ...], str], list[Source]] = {}
+        self._past = Past(against)
 
     def check(self, paths: Iterable[str]) -> Checked:
         """Raises Unusable for a path that does not exist."""
+        paths = list(paths)
         for path in paths:
             self._path(path)
+        self.result.findings += self._judge_sources()
+        if self.choice.policy is not None:
+            self.result.findings += exemption_findings([self.choice.policy], self.today)
+        for path in paths:
+            if path != STDIN and os.path.isdir(path) and root_above(Path(path)) is None:
+                self.result.findings += self._gone(path)
         self.result.findings = list(_told_once(sort_findings(self.result.findings)))
         return self.result
 
@@ -152,48 +162,50 @@ class Checker:
         found: list[Finding] = []
         sources = list(read_objects(name, found, ignore_other=ignore_other))
         self.result.findings += found
-        old = self._objects_before(name) if sources else {}
         where = self._where(name)
         self.result.policies.setdefault(where.policy, where.engine.policy)
-        for source in sources:
-            self.result.objects += 1
-            self.result.findings += self._judged(source, old.get(title(source.value)), where)
+        self.result.objects += len(sources)
+        # the objects of a cluster know of each other; what else lies in a folder may be of any cluster
+        self._sources.setdefault((where.clusters, "" if where.clusters else name), []).extend(sources)
 
-    def _objects_before(self, name: str) -> dict[str, dict[str, Any]]:
-        """The objects of a file at the revision, by kind, namespace and name; none if the file is as it was."""
-        if name == STDIN:
-            return {}
-        folder = os.path.dirname(os.path.abspath(name))
-        if folder not in self._tops:
-            self._tops[folder] = git.top_of(folder)
-        top = self._tops[folder]
-        if top not in self._revisions:
-            revision = git.revision(folder, self.against)
-            self._revisions[top] = (revision, revision.changed(str(revision.top))) if revision else (None, set())
-        revision, changed = self._revisions[top]
-        if revision is None or Path(os.path.realpath(name)) not in changed:
-            return {}
-        text = revision.text(Path(os.path.realpath(name))) or ""
-        return {title(source.value): defaulted(source.value) for source in parse_objects(text, name, [])}
+    def _judge_sources(self) -> Iterator[Finding]:
+        """What the rules say of objects outside of specs, together with those of the same cluster or file."""
+        dump = self.dump
+        for sources in self._sources.values():
+            where = self._where(sources[0].file) if sources else self._anywhere
+            objects = [source.value for source in sources]
+            objects += dump.objects if dump else ()
+            facts = SnapshotFacts(objects, dump.complete if dump else (), where.nodes)
+            for source in sources:
+                yield from self._judged(source, where, facts)
 
-    def _judged(self, source: Source, old: dict[str, Any] | None, where: _Where) -> Iterator[Finding]:
+    def _judged(self, source: Source, where: _Where, facts: Facts) -> Iterator[Finding]:
         value = defaulted(source.value)
-        operation: Operation = "CREATE" if old is None else "UPDATE"
+        old = self._past.objects(source.file).get(title(value))
         review = Review(
             value,
             old,
-            operation,
+            "CREATE" if old is None else "UPDATE",
             where.release,
             object_schema(value),
             where.topology,
-            facts=self.dump.facts if self.dump else None,
-            in_tree=where is not self._anywhere,
+            facts=facts,
+            in_tree=bool(where.clusters) or self._past.is_in_git(source.file),
         )
-        found = where.engine.judge(review)
-        if self.dump is not None:
-            found += where.engine.judge_by_facts(review)
-        for finding, path in found:
+        for finding, path in (*where.engine.judge(review), *where.engine.judge_by_facts(review)):
             yield replace(_placed(finding, path, source), clusters=where.clusters)
+
+    def _gone(self, folder: str) -> Iterator[Finding]:
+        """Modules of files that are deleted, and that no other file has taken over."""
+        now = {title(source.value) for sources in self._sources.values() for source in sources}
+        for file, item in self._past.gone(folder):
+            if item.get("kind") == "Module" and title(item) not in now:
+                message = f"{title(item)} was deleted, which unloads its driver once this is applied"
+                place = os.path.join(folder, os.path.relpath(file, os.path.realpath(folder)))
+                fix = "put it back, or see to it that no node needs the driver any more"
+                yield Finding(
+                    "GIT001", message, fix, title(item), "metadata.name", Severity.WARNING, place, mode=Mode.WARN
+                )
 
     def _where(self, name: str) -> _Where:
         """The cluster that a file is rendered for, by the fleet around it; any cluster for another file."""
@@ -223,6 +235,7 @@ class Checker:
                 cluster.topology,
                 policies.name(cluster.name),
                 (cluster.name,),
+                [node_of_group(group, observed=cluster.has_inventory) for group in cluster.nodes] or None,
             )
             for cluster in fleet.clusters
         }
@@ -233,7 +246,7 @@ def _told_once(findings: list[Finding]) -> Iterator[Finding]:
     told: set[tuple[str, str]] = set()
     for finding in findings:
         key = (finding.rule, finding.message)
-        if not finding.message.startswith(NOT_CHECKED) or key not in told:
+        if not finding.is_unchecked or key not in told:
             told.add(key)
             yield finding
 

@@ -187,6 +187,9 @@ _GAPS = {
     "key and certificate do not match, certificate expired": "needs the values of Secrets, which the check never asks "
     "for; it comes with the webhook",
     "the module file is not in the image, or built for another kernel": "needs a look into images",
+    "a namespace left privileged without a Module, an SCC that is missing": "needs all objects of "
+    "the cluster; render makes both itself",
+    "a device plugin without a token of its own while automounting is off": "whether it needs one is not to be seen",
     "`kanikoParams.tag` with the port of a registry": "depends on the operator's own image setting",
     "Modules made before an upgrade of KMM that break newer rules": "`check -` on the cluster's Modules tells them",
     "workloads that could load modules themselves, deletion of what a Module still needs": "seen only at admission",

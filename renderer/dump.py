@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,8 +12,8 @@ from typing import Any
 
 from policy.facts import Facts, SnapshotFacts
 from policy.findings import Finding
-from renderer.errors import refuse_enforced
-from renderer.objects import files_below, read_objects
+from renderer.errors import Unusable, refuse_enforced
+from renderer.objects import STDIN, files_below, read_objects
 
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n?", re.DOTALL)
 
@@ -29,15 +30,23 @@ class Dump:
         return SnapshotFacts(self.objects, self.complete)
 
 
-def read_dump(path: str) -> Dump:
-    """The dump in a file or below a folder, whatever the files are called. Raises Refused for files that are none."""
+def read_dump(*paths: str) -> Dump:
+    """The dump in files or below folders, whatever the files are called.
+
+    Raises Refused for files that are none, and Unusable for a place that is not there.
+    """
     findings: list[Finding] = []
     dump = Dump([], set())
-    for name in files_below(path):
-        for source in read_objects(name, findings):
-            dump.objects.append(source.value)
-            if source.prefix:  # an item of a List: kubectl lists all that there are
-                dump.complete.add(str(source.value["kind"]))
+    for path in paths:
+        if path == STDIN:
+            raise Unusable("--facts - is stdin, and facts are a file or a folder", "write the dump to a file first")
+        if not os.path.exists(path):
+            raise Unusable(f"--facts {path}: there is no such file or folder", "correct the path")
+        for name in files_below(path):
+            for source in read_objects(name, findings):
+                dump.objects.append(source.value)
+                if source.prefix:  # an item of a List: kubectl lists all that there are
+                    dump.complete.add(str(source.value["kind"]))
     refuse_enforced(findings, outcome="nothing was checked")
     return dump
 

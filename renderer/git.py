@@ -7,6 +7,7 @@ import os
 import subprocess
 import tarfile
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 from renderer.errors import Unusable
@@ -36,6 +37,12 @@ class Revision:
         except (subprocess.CalledProcessError, ValueError):
             return None
         return data.decode("utf-8", "replace")
+
+    @cached_property
+    def files(self) -> set[Path]:
+        """Every file that the revision has."""
+        text = _git(self.top, "ls-tree", "-r", "-z", "--name-only", self.name)
+        return {self.top / os.fsdecode(name) for name in text.split(b"\0") if name}
 
     def extract(self, folder: Path, target: Path) -> bool:
         """Writes a folder as the revision has it; whether it has one."""

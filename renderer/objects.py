@@ -124,8 +124,8 @@ def _objects(
         return
     source = Source(value, name, document, prefix)
     kind = value.get("kind") if isinstance(value, dict) else None
-    if isinstance(kind, str) and kind.endswith("List") and isinstance(value.get("items"), list):
-        for index, item in enumerate(value["items"]):
+    if isinstance(kind, str) and kind.endswith("List") and isinstance(value.get("items") or [], list):
+        for index, item in enumerate(value.get("items") or []):
             yield from _objects(item, name, document, (*prefix, "items", index), findings)
     elif not isinstance(kind, str) or "apiVersion" not in value:
         line, column = source.position(())

@@ -54,9 +54,9 @@ def _is_prefix(prefix: str, *, used: bool) -> bool:
 
 
 def _namespace_problems(metadata: Mapping[str, object]) -> Iterator[Problem]:
-    namespace = metadata.get("namespace") or ""
+    namespace = metadata.get("namespace", "")
     path: FieldPath = ("metadata", "namespace")
-    if not namespace:
+    if namespace == "":
         yield Problem(path, "a Module lives in a namespace, and none is given", "add the namespace")
     elif isinstance(namespace, str) and not is_dns1123_label(namespace):
         yield Problem(path, f"{_shown(namespace)} is not a valid name of a namespace", f"use {_LABEL}")

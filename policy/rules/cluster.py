@@ -6,11 +6,12 @@ Without the fact a rule says "not checked" once, and nothing else.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
-from policy.engine import NOT_CHECKED, Review, rule
+from policy.engine import Review, rule
 from policy.facts import UNKNOWN, Facts, as_map
-from policy.findings import FieldPath, Problem, Severity
+from policy.findings import NOT_CHECKED, FieldPath, Problem, Severity
 from policy.kmm.labels import version_label
 from policy.kmm.nodes import Node, Verdict, verdict
 from policy.views import ModuleView, Part
@@ -206,11 +207,11 @@ def removes_anothers_module(review: Review) -> Iterator[Problem]:
     """
     loading = _facts(review).neighbours().loading
     for _, names in review.module.to_remove:
-        for path, name in names:
-            for other in _others(review, loading.get(name.replace("-", "_"), ())):
-                if _overlap(review, other):
-                    message = f"{name} is what Module {_name(other)} loads on the same nodes"
-                    yield Problem(path, message, "load both from one Module, or on different nodes")
+        for name, path in {name: path for path, name in names}.items():
+            others = _others(review, loading.get(name.replace("-", "_"), ()))
+            if other := next((other for other in others if _overlap(review, other)), None):
+                message = f"{name} is what Module {_name(other)} loads on the same nodes"
+                yield Problem(path, message, "load both from one Module, or on different nodes")
 
 
 @rule("PLG301", kinds=_MODULE, facts=True, needs="module.device_classes")
@@ -244,6 +245,8 @@ def two_dra_drivers_on_a_node(review: Review) -> Iterator[Problem]:
             message = f"Module {_name(other)} runs a DRA driver on the same nodes"
             yield Problem(dra.path, message, "make the selectors disjoint")
 
+
+_MANY = 100
 
 _GIVE_FACTS = "give a dump of the cluster: --facts DIR"
 
@@ -285,9 +288,9 @@ def _verdicts(review: Review) -> Iterator[tuple[Node, Verdict]]:
 
 
 def _others(review: Review, modules: Iterable[ModuleView]) -> Iterator[ModuleView]:
-    """Those of the Modules that are not the one at hand."""
+    """Those of the Modules that are not the one at hand; of very many the first, which is enough to be told."""
     mine = _name(review.module)
-    return (other for other in modules if _name(other) != mine)
+    return (other for other in islice(modules, _MANY) if _name(other) != mine)
 
 
 def _name(module: ModuleView) -> str:

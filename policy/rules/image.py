@@ -8,6 +8,7 @@ from policy.engine import Review, rule
 from policy.findings import FieldPath, Problem, Severity
 from policy.images import parse_image
 from policy.kmm.substitution import BadTemplate, names
+from policy.views import LONGEST
 
 _KERNEL = {"KERNEL_FULL_VERSION", "KERNEL_VERSION", "KERNEL_XYZ", "KERNEL_X", "KERNEL_Y", "KERNEL_Z"}
 _MODULE = {"MOD_NAME", "MOD_NAMESPACE"}
@@ -64,14 +65,16 @@ def push_to_a_digest(review: Review) -> Iterator[Problem]:
 
 @rule("IMG104")
 def not_a_reference(review: Review) -> Iterator[Problem]:
-    """Text that no registry takes for the name of an image: capitals in the path, spaces, an odd tag.
+    """Text that no registry takes for the name of an image: capitals in the path, spaces, an odd tag, far too long.
 
     Fix: correct the name: `registry.example.com/team/driver:1.0.0`.
     Source: github.com/distribution/reference.
     """
+    fix = "write registry/path:tag, the path in lower case"
     for path, image in (*review.module.images, *review.module.unsigned_images):
-        if parse_image(image) is None and not _is_broken(image):
-            fix = "write registry/path:tag, the path in lower case"
+        if len(image) > LONGEST:
+            yield Problem(path, f"{image[:40]!r}… is not the name of an image: it has {len(image)} characters", fix)
+        elif parse_image(image) is None and not _is_broken(image):
             yield Problem(path, f"{image!r} is not the name of an image", fix)
 
 

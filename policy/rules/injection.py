@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from policy.engine import Review, rule
+from policy.engine import PREFLIGHT_KINDS, Review, rule
 from policy.findings import FieldPath, Problem, Severity
 
 _VARIABLE = re.compile(r"\$\{[A-Za-z0-9_]+\}|\$[A-Za-z0-9_]+")
@@ -73,6 +73,19 @@ def kernel_with_odd_characters(review: Review) -> Iterator[Problem]:
 _KERNEL = re.compile(r"[A-Za-z0-9._+~-]*")
 
 
+@rule("INJ107", kinds=PREFLIGHT_KINDS)
+def preflight_with_odd_characters(review: Review) -> Iterator[Problem]:
+    """The kernel of a preflight validation has characters that no kernel has, and that end up in names and paths.
+
+    Fix: write what `uname -r` prints on a node with that kernel.
+    Source: internal/preflight of Kernel Module Management.
+    """
+    spec = review.object.get("spec")
+    version = spec.get("kernelVersion") if isinstance(spec, dict) else None
+    if isinstance(version, str):
+        yield from _refused(("spec", "kernelVersion"), version, _KERNEL, variables=False)
+
+
 @rule("INJ105")
 def directory_that_is_not_absolute(review: Review) -> Iterator[Problem]:
     """`dirName` that is relative, or `dirName` or `firmwarePath` that leads upwards with `..`.
@@ -106,5 +119,5 @@ def _refused(path: FieldPath, text: str, allowed: re.Pattern[str], *, variables:
     plain = _VARIABLE.sub("", text) if variables else text
     if not allowed.fullmatch(plain):
         odd = next(char for char in plain if not allowed.fullmatch(char))
-        fix = "use what a path needs: letters, digits, / . _ + -"
+        fix = f"use what a path needs: letters, digits, / . _ + -{' and * ? [ ]' if allowed is _PATTERN else ''}"
         yield Problem(path, f"the character {odd!r} would be acted upon by a shell or a Dockerfile", fix)

@@ -391,9 +391,8 @@ def preflight_kernel(review: Review) -> Iterator[Problem]:
     Source: internal/webhook/preflight.go.
     """
     spec = review.object.get("spec")
-    version = spec.get("kernelVersion") if isinstance(spec, dict) else None
-    version = version if isinstance(version, str) else ""
-    if len(_SEPARATORS.split(version)) < 3:
+    version = spec.get("kernelVersion", "") if isinstance(spec, dict) else ""
+    if isinstance(version, str) and len(_SEPARATORS.split(version)) < 3:
         yield Problem(
             ("spec", "kernelVersion"), f"{version!r} is not a kernel version", "write it as uname -r prints it"
         )

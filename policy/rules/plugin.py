@@ -33,11 +33,29 @@ def mount_without_volume(review: Review) -> Iterator[Problem]:
     Fix: add the volume, or correct the name.
     Source: validation of pods in Kubernetes; internal/controllers/device_plugin_reconciler.go of KMM.
     """
+    volumes = {volume.text("name") for volume in review.module.volumes}
     for plugin, mount in review.module.mounts:
-        known = {volume.text("name") for volume in review.module.volumes} | set(_PRESET[str(plugin.path[-1])])
-        if mount.text("name") not in known:
+        preset = _PRESET[str(plugin.path[-1])]
+        if mount.text("name") not in volumes and mount.text("name") not in preset:
             message = f"there is no volume {mount.text('name')!r}"
-            yield mount.problem("name", message, f"one of: {', '.join(sorted(known))}")
+            known = ", ".join(sorted({*volumes, *preset})[:20])
+            yield mount.problem("name", message, f"one of: {known}")
+
+
+@rule("PLG107", needs="module.mounts")
+def two_mounts_at_one_path(review: Review) -> Iterator[Problem]:
+    """Two mounts of a container at one path. The DaemonSet is refused, and the Module shows nothing of it.
+
+    Fix: mount one of the two elsewhere, or remove it.
+    Source: validation of pods in Kubernetes.
+    """
+    seen: set[tuple[int, str]] = set()
+    for container in review.module.containers:
+        for mount in container.maps("volumeMounts"):
+            place = (id(container.value), mount.text("mountPath"))
+            if place in seen:
+                yield mount.problem("mountPath", f"{place[1]!r} is mounted twice", "mount one of the two elsewhere")
+            seen.add(place)
 
 
 @rule("PLG102", needs="module.volumes")

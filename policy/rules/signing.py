@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 
 from policy.engine import Review, rule
 from policy.findings import Problem, Severity, quoted
@@ -91,19 +92,26 @@ def loaded_but_not_signed(review: Review) -> Iterator[Problem]:
     loaded = module.modprobe.strings("modulesLoadingOrder") or [module.modprobe.text("moduleName")]
     common = module.container.map("sign").strings("filesToSign")
     for sign in module.signs:
-        files = common + sign.strings("filesToSign")
+        files = common if sign.value is module.container.value.get("sign") else common + sign.strings("filesToSign")
+        covered = _Covered(files)
         for name in loaded:
-            if name and files and not any(_covers(file, name) for file in files):
+            if name and files and name not in covered:
                 fix = f"add the path of {name}.ko, or remove it from what is loaded"
                 yield sign.problem("filesToSign", f"{name} is loaded and not signed", fix)
 
 
-def _covers(file: str, module: str) -> bool:
-    """Whether a path or shell pattern may stand for the file of a module, in which `-` equals `_`."""
-    stem = file.rpartition("/")[2].partition(".ko")[0]
-    if "$" in stem or "*" in stem or "?" in stem or "[" in stem:
-        return True
-    return stem.replace("-", "_") == module.replace("-", "_")
+class _Covered:
+    """The modules whose files are named, or matched by a shell pattern; `-` equals `_` in the names of modules."""
+
+    def __init__(self, files: list[str]) -> None:
+        stems = {file.rpartition("/")[2].partition(".ko")[0].replace("-", "_") for file in files}
+        self._patterns = [stem for stem in stems if any(char in stem for char in "*?[$")]
+        self._stems = stems
+        self._all = any("$" in stem or stem == "*" for stem in self._patterns)
+
+    def __contains__(self, module: str) -> bool:
+        name = module.replace("-", "_")
+        return self._all or name in self._stems or any(fnmatchcase(name, pattern) for pattern in self._patterns[:100])
 
 
 @rule("SGN106")

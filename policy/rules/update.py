@@ -38,7 +38,8 @@ def nothing_is_rebuilt(review: Review) -> Iterator[Problem]:
             ]
             if changed:
                 part = mapping.part if mapping.own_image else new.container
-                message = f"{block}.{changed[0]} changed and the image did not: KMM builds and signs nothing again"
+                what = "the Dockerfile" if changed[0] == "dockerfileConfigMap" else f"{block}.{changed[0]}"
+                message = f"{what} changed and the image did not: KMM builds and signs nothing again"
                 yield part.problem("containerImage", message, "change the tag, too")
 
 

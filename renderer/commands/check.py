@@ -38,7 +38,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="pass over files that hold neither specs nor Kubernetes objects, as it is done below folders",
     )  # fmt: skip
     parser.add_argument(
-        "--facts", metavar="PATH",
+        "--facts", metavar="PATH", action="append", default=[],
         help="dump of the cluster, as kubectl get -A -o yaml writes it: Secrets, ConfigMaps, nodes, Modules and so on",
     )  # fmt: skip
     parser.add_argument(
@@ -50,7 +50,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace, console: Console) -> ExitCode:
     choice = read_choice(args.policy, args.profile)
     today = datetime.now(UTC).date()
-    dump = None if args.facts is None else read_dump(args.facts)
+    dump = read_dump(*args.facts) if args.facts else None
     checked = Checker(choice, today, args.against, dump, ignore_other=args.ignore_other).check(args.paths)
     form = args.format or ("github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text")
     write = writer(form) if form != "text" else lambda findings, _: text(findings, console)

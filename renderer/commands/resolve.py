@@ -40,7 +40,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
     kernels = [*args.kernel, *_kernels(args.kernels_from)]
     if not args.modules or bool(kernels) is (args.nodes is not None):
         fix = "give files, and either --kernel and --kernels-from, or --nodes; or --jsonl alone"
-        raise Unusable("resolve needs Modules, and kernels or nodes", fix)
+        raise Unusable("resolve needs Modules, and either kernels or nodes", fix)
     modules = [module for name in args.modules for module in _modules(name)]
     if args.nodes is not None:
         verdicts = list(on_nodes(modules, _nodes(args.nodes)))

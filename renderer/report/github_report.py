@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from policy.findings import Finding, Mode
 from renderer.report import Policies
+from renderer.report.text import named
 
-_COMMANDS = {Mode.ENFORCE: "error", Mode.WARN: "warning", Mode.AUDIT: "notice"}
+_COMMANDS = {Mode.ENFORCE: "error", Mode.WARN: "warning"}
 
 
 def write(findings: Sequence[Finding], _policies: Policies) -> str:
@@ -21,7 +22,7 @@ def write(findings: Sequence[Finding], _policies: Policies) -> str:
 def _command(finding: Finding) -> str:
     place = {"file": finding.file, "line": finding.line, "col": finding.column, "title": finding.rule}
     properties = ",".join(f"{key}={_escaped_property(str(value))}" for key, value in place.items() if value)
-    field = f"{finding.spec_field or finding.field}: " if finding.field else ""
+    field = named(finding, f"{finding.spec_field or finding.field}: " if finding.field else "")
     return f"::{_COMMANDS[finding.mode]} {properties}::{_escaped(f'{field}{finding.message}; fix: {finding.fix}')}"
 
 

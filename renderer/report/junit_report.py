@@ -18,6 +18,7 @@ def write(findings: Sequence[Finding], _policies: Policies) -> str:
     """
     root = ET.Element("testsuites", name="kmodgate check")
     suites: dict[str, list[Finding]] = defaultdict(list)
+    findings = [finding for finding in findings if not finding.is_unchecked]
     for finding in findings:
         for name in finding.clusters or (finding.file or finding.object,):
             suites[name].append(finding)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from policy.findings import Finding, Mode
 from renderer.report import Policies
 from renderer.report.markdown import LIMIT, cell
+from renderer.report.text import named
 from renderer.wording import counted
 
 _HEAD = "| place | rule | what is wrong | fix |\n| --- | --- | --- | --- |\n"
@@ -34,7 +35,7 @@ def write(findings: Sequence[Finding], policies: Policies) -> str:
 
 def _row(finding: Finding) -> str:
     place = f"{finding.file}:{finding.line}" if finding.line else finding.file or finding.object
-    field = f"{finding.spec_field or finding.field}: " if finding.field else ""
+    field = named(finding, f"{finding.spec_field or finding.field}: " if finding.field else "")
     mark = "" if finding.mode is Mode.ENFORCE else " (warning)"
     cells = (cell(place), f"{finding.rule}{mark}", cell(field + finding.message), cell(finding.fix))
     return f"| {' | '.join(cells)} |\n"

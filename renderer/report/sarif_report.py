@@ -14,6 +14,7 @@ from urllib.parse import quote
 from policy.engine import RULES
 from policy.findings import Finding, Mode
 from renderer.report import Policies
+from renderer.report.text import named
 from renderer.version import __version__
 
 _LEVELS = {Mode.ENFORCE: "error", Mode.WARN: "warning", Mode.AUDIT: "note", Mode.DISABLED: "none"}
@@ -21,6 +22,7 @@ _LEVELS = {Mode.ENFORCE: "error", Mode.WARN: "warning", Mode.AUDIT: "note", Mode
 
 def write(findings: Sequence[Finding], policies: Policies) -> str:
     """One run; fingerprints stay when lines move."""
+    findings = [finding for finding in findings if not finding.is_unchecked]
     ids = sorted({finding.rule for finding in findings})
     driver = {
         "name": "kmodgate",
@@ -42,7 +44,7 @@ def _rule(id: str) -> dict[str, Any]:
 
 
 def _result(finding: Finding, index: int) -> dict[str, Any]:
-    field = finding.spec_field or finding.field
+    field = named(finding, finding.spec_field or finding.field)
     result: dict[str, Any] = {
         "ruleId": finding.rule,
         "ruleIndex": index,

@@ -1,0 +1,82 @@
+"""Objects as their files had them at a git revision: what an update is compared with, and what has gone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from policy.engine import title
+from policy.normalise import defaulted
+from renderer import git
+from renderer.objects import STDIN, SUFFIXES, parse_objects
+
+Objects = dict[str, dict[str, Any]]
+"""Objects by kind, namespace and name."""
+
+
+class Past:
+    """The repositories around some files, each read once; without a revision it is HEAD, if there is one."""
+
+    def __init__(self, against: str | None) -> None:
+        self._against = against
+        self._tops: dict[str, Path | None] = {}
+        self._revisions: dict[Path, tuple[git.Revision | None, set[Path]]] = {}
+        self._files: dict[Path, Objects] = {}
+        self._left: dict[Path, list[tuple[str, dict[str, Any]]]] = {}
+
+    def is_in_git(self, name: str) -> bool:
+        """Whether a file lies in a repository."""
+        return name != STDIN and self._top(os.path.dirname(os.path.abspath(name))) is not None
+
+    def objects(self, name: str) -> Objects:
+        """The objects of a file as they were, of deleted files for a file that is new; none if it is as it was."""
+        if name == STDIN:
+            return {}
+        revision, changed = self._revision(os.path.dirname(os.path.abspath(name)))
+        place = Path(os.path.realpath(name))
+        if revision is None:
+            return {}
+        if place in changed and place in revision.files:
+            return self._kept(revision, place, name)
+        deleted = self._deleted(revision)
+        return {title(item): item for _, item in deleted} if deleted and place not in revision.files else {}
+
+    def _kept(self, revision: git.Revision, place: Path, name: str) -> Objects:
+        if place not in self._files:
+            self._files[place] = _objects(revision.text(place) or "", name)
+        return self._files[place]
+
+    def gone(self, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """File and object of everything in files below a folder that are no more."""
+        revision, _ = self._revision(os.path.abspath(folder))
+        if revision is not None:
+            below = f"{os.path.realpath(folder)}{os.sep}"
+            yield from ((file, item) for file, item in self._deleted(revision) if file.startswith(below))
+
+    def _deleted(self, revision: git.Revision) -> list[tuple[str, dict[str, Any]]]:
+        if revision.top not in self._left:
+            changed = self._revisions[revision.top][1]
+            names = [str(path) for path in sorted(changed) if path.suffix in SUFFIXES and not path.exists()]
+            self._left[revision.top] = [
+                (name, item) for name in names for item in _objects(revision.text(Path(name)) or "", name).values()
+            ]
+        return self._left[revision.top]
+
+    def _top(self, folder: str) -> Path | None:
+        if folder not in self._tops:
+            self._tops[folder] = git.top_of(folder)
+        return self._tops[folder]
+
+    def _revision(self, folder: str) -> tuple[git.Revision | None, set[Path]]:
+        top = self._top(folder)
+        key = top or Path(folder)
+        if key not in self._revisions:
+            revision = git.revision(folder, self._against)
+            self._revisions[key] = (revision, revision.changed(str(revision.top))) if revision else (None, set())
+        return self._revisions[key]
+
+
+def _objects(text: str, name: str) -> Objects:
+    return {title(source.value): defaulted(source.value) for source in parse_objects(text, name, [])}
