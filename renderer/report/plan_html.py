@@ -1,0 +1,213 @@
+"""A plan as a page of HTML: the verdict, what would be lost, and every driver on every kernel."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from renderer.plan import Cell, Group, Plan
+from renderer.report import html
+from renderer.report.html import (
+    Figure,
+    Html,
+    Section,
+    Tone,
+    badge,
+    bullets,
+    code,
+    folded,
+    joined,
+    kernel,
+    path,
+    place,
+    text,
+)
+from renderer.report.plan_rows import Row, in_order, lost_rows, nodes_of, rows
+from renderer.wording import counted, listed
+
+_CLUSTERS = 40  # named in one list
+_GROUPS = 8
+_SHOWN = 2  # of a list that is not folded
+_LEGEND = (
+    "A cell names the mapping that wins, what KMM does where the image is missing, and how many nodes; open it for the "
+    "images and clusters. Not loaded: the driver picks the nodes, and nothing would be loaded on them. Lost: the same, "
+    "on nodes that load the driver today. A dash: the driver picks no node that runs the kernel or gets it next."
+)
+
+_Losing = frozenset[tuple[str, Group, str]]
+"""Modules by name, on nodes, under kernels."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What a Module does under a kernel, on all nodes on which it does the same, whatever their images."""
+
+    rows: tuple[Row, ...]
+    lost: bool
+
+    @property
+    def first(self) -> Row:
+        return self.rows[0]
+
+    @property
+    def nodes(self) -> str:
+        """`3 nodes`, or both numbers where some run the kernel and others get it next."""
+        running, coming = (sum(row.nodes for row in self.rows if row.phase == phase) for phase in ("running", "next"))
+        return f"{running} running, {coming} next" if running and coming else counted(running + coming, "node")
+
+
+def write(plan: Plan, base: str) -> str:
+    """A document that needs no other file; `base` is put before the files of specs, to which it links."""
+    losing = nodes_of(loss.after for loss in plan.lost)
+    sections = [_lost(plan), _coverage(plan), _images(plan), _unused(plan, base)]
+    sections += [html.findings_section(plan.findings, base), _blind(plan)]
+    return html.page(
+        "kmodgate plan",
+        f"{counted(losing, 'node')} would lose a driver." if losing else "No node would lose a driver.",
+        "bad" if losing else "good",
+        list(_figures(plan)),
+        [section for section in sections if section.count],
+    )
+
+
+def _figures(plan: Plan) -> Iterator[Figure]:
+    yield Figure(len(plan.to_build), "image", "to make beforehand", "work" if plan.to_build else "plain")
+    yield Figure(len(plan.findings), "finding", tone="warn" if plan.findings else "plain")
+    yield Figure(len(plan.clusters), "cluster")
+    yield Figure(nodes_of(plan.cells), "node", "with a driver")
+    yield Figure(len({cell.module.name for cell in plan.cells}), "driver")
+    for phase in ("running", "next"):
+        yield Figure(len({cell.kernel for cell in plan.cells if cell.phase == phase}), f"{phase} kernel")
+
+
+def _section(id: str, title: str, head: Sequence[str], found: Sequence[html.Row]) -> Section:
+    return Section(id, title, html.table(title, [text(name) for name in head], found), len(found))
+
+
+def _lost(plan: Plan) -> Section:
+    found = [
+        html.Row(
+            (
+                path(row.module.name),
+                kernel(row.kernel),
+                joined(badge("lost", "bad"), text(row.reason)),
+                text(str(row.nodes)),
+                text(listed(row.clusters, _CLUSTERS)),
+                _list("mappings", [text(item) for item in before]),
+            ),
+            problem=True,
+        )
+        for row, before in lost_rows(plan)
+    ]
+    return _section(
+        "lost", "Drivers that would be lost", ("Driver", "Kernel", "Why", "Nodes", "Clusters", "Today"), found
+    )
+
+
+def _list(noun: str, items: list[Html]) -> Html:
+    """The items, folded where they are many."""
+    return bullets(items) if len(items) <= _SHOWN else folded(text(f"{len(items)} {noun}"), bullets(items))
+
+
+def _images(plan: Plan) -> Section:
+    found = [
+        html.Row((code(cell.resolution.image), badge(cell.work, "work"), kernel(cell.kernel), path(cell.module.name)))
+        for cell in plan.to_build
+        if cell.resolution
+    ]
+    return _section("images", "Images to make beforehand", ("Image", "Work", "For kernel", "Driver"), found)
+
+
+def _unused(plan: Plan, base: str) -> Section:
+    found: dict[html.Row, None] = {}  # clusters that get the same mapping by different overrides say it twice
+    for item in plan.unused:
+        origin, name = item.module.origin(item.mapping), item.module.mappings[item.mapping]
+        where = place(base, origin.file, origin.line)
+        found[html.Row((code(name), path(item.module.name), text(item.why), where))] = None
+    return _section("unused", "Mappings that no kernel uses", ("Mapping", "Driver", "Why", "Spec"), list(found))
+
+
+def _blind(plan: Plan) -> Section:
+    advice = text("Say them in the Cluster spec (nodeGroups[].kernels, or an inventory), or ask: --nodes FILE")
+    found = [html.Row((text(name), advice), problem=True) for name in plan.blind]
+    return _section("unknown", "Clusters whose kernels are not known", ("Cluster", "What to do"), found)
+
+
+def _coverage(plan: Plan) -> Section:
+    losing = frozenset((loss.after.module.name, loss.after.group, loss.after.kernel) for loss in plan.lost)
+    cells: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows(plan.cells):
+        cells[row.module.name][row.kernel].append(row)
+    kernels = sorted({cell.kernel for cell in plan.cells}, key=in_order)
+    head = [text("Driver"), *(_kernel_head(version, plan.cells) for version in kernels)]
+    found = [_driver(name, cells[name], kernels, losing) for name in cells]
+    body = joined(html.note(_LEGEND), html.table("Drivers and kernels", head, found, kind="matrix"), between="\n")
+    return Section("coverage", "Drivers and kernels", body, len(found))
+
+
+def _driver(name: str, by_kernel: Mapping[str, list[Row]], kernels: list[str], losing: _Losing) -> html.Row:
+    """A row of the matrix."""
+    known = [row for found in by_kernel.values() for row in found]
+    everywhere = frozenset(cluster for row in known for cluster in row.clusters)
+    cells = (_cell(_outcomes(by_kernel.get(version, []), losing), everywhere) for version in kernels)
+    return html.Row((path(name), *cells), problem=not all(row.loads for row in known))
+
+
+def _kernel_head(version: str, cells: Sequence[Cell]) -> Html:
+    phases = []
+    for phase in ("running", "next"):
+        nodes = nodes_of(cell for cell in cells if cell.kernel == version and cell.phase == phase)
+        if nodes:
+            phases.append(text(f"{phase}: {counted(nodes, 'node')}"))
+    return Html(f'{kernel(version)}<span class="phase">{joined(*phases, between="<br>")}</span>')
+
+
+def _outcomes(found: Sequence[Row], losing: _Losing) -> list[_Outcome]:
+    """The rows of a cell, those of one mapping, work and reason together, problems first."""
+    same: dict[tuple[str, str, str, bool], list[Row]] = defaultdict(list)
+    for row in found:
+        lost = row.phase == "next" and any((row.module.name, group, row.kernel) in losing for group in row.groups)
+        same[row.mapping, row.work, row.reason, lost].append(row)
+    outcomes = [_Outcome(tuple(alike), key[-1]) for key, alike in same.items()]
+    return sorted(outcomes, key=lambda outcome: (not outcome.lost, outcome.first.loads))
+
+
+def _cell(outcomes: list[_Outcome], everywhere: frozenset[str]) -> html.Cell:
+    """One cell of the matrix; sorted by its column, problems come first and dashes last."""
+    if not outcomes:
+        return html.Cell(Html("&ndash;"), "none", order="~")
+    body = joined(*(folded(_summary(outcome), _details(outcome, everywhere)) for outcome in outcomes), between="")
+    first = outcomes[0].first
+    if first.loads:
+        return html.Cell(body)
+    return html.Cell(body, "gap", order=f"!{first.reason}")
+
+
+def _summary(outcome: _Outcome) -> Html:
+    first = outcome.first
+    nodes = Html(f'<span class="nodes">{text(outcome.nodes)}</span>')
+    if first.loads:
+        tone: Tone = "good" if first.work == "prebuilt" else "work"
+        return joined(text(first.mapping), badge(first.work, tone), nodes)
+    return joined(badge("lost" if outcome.lost else "not loaded", "bad"), text(first.reason), nodes)
+
+
+def _details(outcome: _Outcome, everywhere: frozenset[str]) -> Html:
+    """The clusters of every image; of nodes that load nothing their groups, too, and the mapping that would win."""
+    clusters: dict[str, set[str]] = defaultdict(set)
+    for row in outcome.rows:
+        clusters[row.image].update(row.clusters)
+    lines = [joined(code(image), text(_where(names, everywhere))) for image, names in clusters.items()]
+    if not outcome.first.loads:
+        groups = {name: None for row in outcome.rows for group in row.groups for name in group.names}
+        lines.append(text(f"nodes: {listed(list(groups), _GROUPS)}"))
+        if outcome.first.mapping:
+            lines.append(text(f"mapping {outcome.first.mapping} would win"))
+    return bullets(lines)
+
+
+def _where(names: set[str], everywhere: frozenset[str]) -> str:
+    if names == everywhere and len(names) > 1:
+        return f"on all {len(names)} clusters of the driver"
+    return f"on {listed(sorted(names), _CLUSTERS)}"
