@@ -208,7 +208,8 @@ def page(title: str, verdict: str, tone: Tone, figures: Sequence[Figure], sectio
 <nav aria-label="Contents"><ul>{contents}</ul></nav>
 </header>
 <form id="controls" role="search" hidden>
-<label>Filter <input id="filter" type="search" autocomplete="off" spellcheck="false" aria-keyshortcuts="/"></label>
+<label>Filter <input id="filter" type="search" autocomplete="off" spellcheck="false" aria-keyshortcuts="/">
+<kbd aria-hidden="true">/</kbd></label>
 <label><input id="problems" type="checkbox"> Only problems</label>
 <button id="unfold" type="button" aria-pressed="false">Show details</button>
 <button id="theme" type="button" aria-pressed="false">Dark</button>

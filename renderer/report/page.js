@@ -1,11 +1,18 @@
 
 "use strict";
 const one = (id) => document.getElementById(id);
-const rows = [...document.querySelectorAll("tbody tr")].map((row) => ({
-  row, text: row.textContent.toLowerCase(), problem: "problem" in row.dataset,
-}));
 const tables = [...document.querySelectorAll("table")];
 const folds = [...document.querySelectorAll("details")];
+const rows = tables.flatMap((table) => [...table.tBodies[0].rows].map((row) => ({
+  row, text: words(table, row).toLowerCase(), problem: "problem" in row.dataset,
+})));
+
+// A row of a matrix also has the kernels of which it says something.
+function words(table, row) {
+  const heads = [...table.tHead.rows[0].cells];
+  const named = heads.filter((_, column) => row.cells[column].matches(".matrix td:not(.none)"));
+  return [row, ...named].map((item) => item.textContent).join(" ");
+}
 
 // Every word of the filter must stand somewhere in a row.
 function show() {
@@ -79,14 +86,15 @@ unfold.addEventListener("click", () => {
 });
 
 const theme = one("theme");
-const dark = (on) => theme.setAttribute("aria-pressed", on);
+const root = document.documentElement;
 const system = matchMedia("(prefers-color-scheme: dark)");
-dark(system.matches);
-system.addEventListener("change", () => document.documentElement.className || dark(system.matches));
+const isDark = () => (root.className ? root.className === "dark" : system.matches);
+const tell = () => theme.setAttribute("aria-pressed", isDark());
+tell();
+system.addEventListener("change", tell);
 theme.addEventListener("click", () => {
-  const on = theme.ariaPressed !== "true";
-  document.documentElement.className = on ? "dark" : "light";
-  dark(on);
+  root.className = isDark() ? "light" : "dark";
+  tell();
 });
 
 // Browsers that cannot unfold by style alone do it here.

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from renderer.plan import Cell, Group, Plan
+from renderer.plan import Cell, Group, Phase, Plan
 from renderer.report import html
 from renderer.report.html import (
     Figure,
@@ -63,7 +63,7 @@ def write(plan: Plan, base: str) -> str:
     sections = [_lost(plan), _coverage(plan), _images(plan), _unused(plan, base)]
     sections += [html.findings_section(plan.findings, base), _blind(plan)]
     return html.page(
-        "kmodgate plan",
+        f"kmodgate plan: {base.rstrip('/')}" if base else "kmodgate plan",
         f"{counted(losing, 'node')} would lose a driver." if losing else "No node would lose a driver.",
         "bad" if losing else "good",
         list(_figures(plan)),
@@ -155,12 +155,14 @@ def _driver(name: str, by_kernel: Mapping[str, list[Row]], kernels: list[str], l
 
 
 def _kernel_head(version: str, cells: Sequence[Cell]) -> Html:
-    phases = []
-    for phase in ("running", "next"):
+    """The kernel, and how many nodes run it and get it next."""
+    tones: dict[Phase, Tone] = {"running": "plain", "next": "work"}
+    lines = ""
+    for phase, tone in tones.items():
         nodes = nodes_of(cell for cell in cells if cell.kernel == version and cell.phase == phase)
         if nodes:
-            phases.append(text(f"{phase}: {counted(nodes, 'node')}"))
-    return Html(f'{kernel(version)}<span class="phase">{joined(*phases, between="<br>")}</span>')
+            lines += f'<span class="phase">{badge(phase, tone)} {text(counted(nodes, "node"))}</span>'
+    return Html(f"{kernel(version)}{lines}")
 
 
 def _outcomes(found: Sequence[Row], losing: _Losing) -> list[_Outcome]:
