@@ -107,8 +107,9 @@ def test_the_same_plan_gives_the_same_bytes(edge: Path, kmodgate: Kmodgate) -> N
     assert edge.read_text(encoding="utf-8") == again
 
 
-def test_a_page_of_many_clusters_and_drivers_is_small(tmp_path: Path) -> None:
-    root = generated(tmp_path / "fleet", drivers=50, clusters=20)
+@pytest.mark.parametrize("varied", [False, True])
+def test_a_page_of_many_clusters_and_drivers_is_small(tmp_path: Path, varied: bool) -> None:
+    root = generated(tmp_path / "fleet", drivers=50, clusters=20, varied=varied)
     kernels = [f"5.14.0-{570 + number}.12.1.el9_6.x86_64" for number in range(5)] + [NEXT]
     for path in (root / "clusters").iterdir():
         path.write_text(f"{path.read_text()}  nextKernels: [{', '.join(kernels)}]\n")
@@ -116,6 +117,8 @@ def test_a_page_of_many_clusters_and_drivers_is_small(tmp_path: Path) -> None:
     matrix = page[page.index('<section aria-labelledby="coverage"') :]
     assert matrix[: matrix.index("</section>")].count("<td") == 50 * 8
     assert len(page.encode()) < 500 * 1024
+    shortened = re.findall(r"and \d+ more|Lists end after \d+; the plan in JSON has all of them.", page)
+    assert (len(set(shortened)) > 1) == varied  # every cluster has images of its own
 
 
 def test_every_part_of_a_plan_is_on_its_page(hostile: Path) -> None:
@@ -127,7 +130,7 @@ def test_every_part_of_a_plan_is_on_its_page(hostile: Path) -> None:
 
 def test_a_gap_is_said_in_words(edge: Path) -> None:
     text = Outline(edge.read_text(encoding="utf-8")).text
-    assert "103 nodes would lose a driver." in text
+    assert f"103 nodes would lose a driver: 5 drivers on {NEXT}." in text
     assert text.count("lost no mapping for this kernel") == 10  # five drivers, in the list and in the matrix
 
 
@@ -192,7 +195,7 @@ COLORS = {name: pair for name, *pair in re.findall(r"--([\w-]+): light-dark\((#\
 PAIRS = [
     *((text, back) for text in ("text", "soft", "link") for back in ("page", "card", "head")),
     *((tone, f"{tone}-back") for tone in ("good", "work", "warn", "bad")),
-    ("text", "bad-back"), ("text", "line"), ("card", "bad"), ("page", "text"),
+    ("text", "bad-back"), ("text", "warn-back"), ("text", "line"), ("card", "bad"), ("card", "warn"), ("page", "text"),
 ]  # fmt: skip
 
 
@@ -283,6 +286,19 @@ def test_the_head_of_a_column_sorts_a_table(edge: Path, show: Open) -> None:
     assert page.run(f"{head}.getAttribute('aria-sort')") == "descending"
     assert page.run(NAMES) == by_nodes[::-1]
     assert page.run("document.querySelectorAll('#lost ~ .scroll [aria-sort]').length") == 1
+
+
+@needs_chromium
+def test_a_kernel_sorts_the_matrix_problems_first_and_dashes_last(hostile: Path, edge: Path, show: Open) -> None:
+    page = show(edge)
+    page.run("document.querySelector('.matrix thead th:nth-child(2) button').click()")
+    column = (
+        "[...document.querySelectorAll('.matrix tbody td:nth-child(2)')].map((cell) => cell.textContent.split(' ')[0])"
+    )
+    assert page.run(column) == ["el9", "el9", "el9_2", "\u2013", "\u2013"]
+    page = show(hostile)
+    page.run("document.querySelector('.matrix thead th:last-child button').click()")
+    assert page.run("document.querySelector('.matrix tbody td:last-child').textContent").startswith("lost ")
 
 
 @needs_chromium

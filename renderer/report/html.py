@@ -125,9 +125,10 @@ def note(words: str) -> Html:
     return Html(f'<p class="note">{text(words)}</p>')
 
 
-def folded(summary: Html, body: Html) -> Html:
+def folded(summary: Html, body: Html, tone: Tone | Literal[""] = "") -> Html:
     """What a reader unfolds; paper shows it unfolded."""
-    return Html(f"<details><summary>{summary}</summary>{body}</details>")
+    kind = f' class="{tone}"' if tone else ""
+    return Html(f"<details{kind}><summary>{summary}</summary>{body}</details>")
 
 
 def table(caption: str, head: Sequence[Html], rows: Iterable[Row], kind: str = "list") -> Html:
@@ -155,8 +156,8 @@ def _cell(cell: Html | Cell) -> str:
     return f"<td{kind}{order}>{cell.body}</td>"
 
 
-def findings_section(findings: Sequence[Finding], base: str, title: str = "Findings") -> Section:
-    """What the rules say; `base` is put before the files of specs."""
+def findings_section(findings: Sequence[Finding], base: str, most: int = 40) -> Section:
+    """What the rules say; `base` is put before the files of specs, and `most` clusters of a finding are named."""
     rows = (
         Row(
             (
@@ -164,7 +165,7 @@ def findings_section(findings: Sequence[Finding], base: str, title: str = "Findi
                 badge(finding.severity.value, _TONES[finding.severity]),
                 joined(code(finding.object), code(finding.spec_field or finding.field), between="<br>"),
                 joined(text(finding.message), Html(f"<em>Fix:</em> {text(finding.fix)}"), between="<br>"),
-                text(listed(finding.clusters, 3)) if finding.clusters else NOTHING,
+                text(listed(finding.clusters, most)) if finding.clusters else NOTHING,
                 place(base, finding.file, finding.line),
             ),
             problem=finding.mode in (Mode.ENFORCE, Mode.WARN),
@@ -172,11 +173,13 @@ def findings_section(findings: Sequence[Finding], base: str, title: str = "Findi
         for finding in findings
     )
     head = map(text, ("Rule", "Severity", "Object and field", "What is wrong", "Clusters", "Spec"))
-    return Section("findings", title, table(title, tuple(head), rows), len(findings))
+    return Section("findings", "Findings", table("Findings", tuple(head), rows), len(findings))
 
 
-def page(title: str, verdict: str, tone: Tone, figures: Sequence[Figure], sections: Sequence[Section]) -> str:
-    """A document: the verdict, the figures, a table of contents and the sections."""
+def page(
+    title: str, verdict: str, tone: Tone, figures: Sequence[Figure], sections: Sequence[Section], remark: str = ""
+) -> str:
+    """A document: the verdict, the figures, a remark on all of it, a table of contents and the sections."""
     style, script = _part("page.css"), _part("page.js")
     policy = (
         f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; img-src data:; "
@@ -205,6 +208,7 @@ def page(title: str, verdict: str, tone: Tone, figures: Sequence[Figure], sectio
 <h1>{text(title)}</h1>
 <p class="verdict {tone}">{text(verdict)}</p>
 <ul class="figures" aria-label="Figures">{numbers}</ul>
+{note(remark) if remark else ""}
 <nav aria-label="Contents"><ul>{contents}</ul></nav>
 </header>
 <form id="controls" role="search" hidden>

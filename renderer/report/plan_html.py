@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from renderer.plan import Cell, Group, Phase, Plan
 from renderer.report import html
@@ -26,8 +26,10 @@ from renderer.report.html import (
 from renderer.report.plan_rows import Row, in_order, lost_rows, nodes_of, rows
 from renderer.wording import counted, listed
 
-_CLUSTERS = 40  # named in one list
-_GROUPS = 8
+LIMIT = 500 * 1024
+"""How long a page may be, in characters, before its lists are shortened."""
+
+_LENGTHS = (10_000, 40, 10, 5, 3)  # of lists, until the page fits; the last is taken if none does
 _SHOWN = 2  # of a list that is not folded
 _LEGEND = (
     "A cell names the mapping that wins, what KMM does where the image is missing, and how many nodes; open it for the "
@@ -59,16 +61,37 @@ class _Outcome:
 
 def write(plan: Plan, base: str) -> str:
     """A document that needs no other file; `base` is put before the files of specs, to which it links."""
-    losing = nodes_of(loss.after for loss in plan.lost)
-    sections = [_lost(plan), _coverage(plan), _images(plan), _unused(plan, base)]
-    sections += [html.findings_section(plan.findings, base), _blind(plan)]
+    page = ""
+    for most in _LENGTHS:
+        page = _page(plan, base, most)
+        if len(page) <= LIMIT:
+            break
+    return page
+
+
+def _page(plan: Plan, base: str, most: int) -> str:
+    """The page, with so many items in a list."""
+    sections = [_lost(plan, most), _coverage(plan, most), _images(plan, most), _unused(plan, base)]
+    sections += [html.findings_section(plan.findings, base, most), _blind(plan)]
     return html.page(
         f"kmodgate plan: {base.rstrip('/')}" if base else "kmodgate plan",
-        f"{counted(losing, 'node')} would lose a driver." if losing else "No node would lose a driver.",
-        "bad" if losing else "good",
+        *_verdict(plan),
         list(_figures(plan)),
         [section for section in sections if section.count],
+        remark="" if most == _LENGTHS[0] else f"Lists end after {most}; the plan in JSON has all of them.",
     )
+
+
+def _verdict(plan: Plan) -> tuple[str, Tone]:
+    if plan.lost:
+        nodes = nodes_of(loss.after for loss in plan.lost)
+        drivers = {loss.after.module.name for loss in plan.lost}
+        kernels = sorted({loss.after.kernel for loss in plan.lost}, key=in_order)
+        where = f"{counted(len(drivers), 'driver')} on {listed(kernels, 2)}"
+        return f"{counted(nodes, 'node')} would lose a driver: {where}.", "bad"
+    if not any(cell.phase == "next" for cell in plan.cells):
+        return "No next kernel is known of any node that has a driver.", "plain"
+    return "No node would lose a driver.", "good"
 
 
 def _figures(plan: Plan) -> Iterator[Figure]:
@@ -85,7 +108,7 @@ def _section(id: str, title: str, head: Sequence[str], found: Sequence[html.Row]
     return Section(id, title, html.table(title, [text(name) for name in head], found), len(found))
 
 
-def _lost(plan: Plan) -> Section:
+def _lost(plan: Plan, most: int) -> Section:
     found = [
         html.Row(
             (
@@ -93,8 +116,8 @@ def _lost(plan: Plan) -> Section:
                 kernel(row.kernel),
                 joined(badge("lost", "bad"), text(row.reason)),
                 text(str(row.nodes)),
-                text(listed(row.clusters, _CLUSTERS)),
-                _list("mappings", [text(item) for item in before]),
+                text(listed(row.clusters, most)),
+                _list([text(item) for item in before], "mappings", most),
             ),
             problem=True,
         )
@@ -105,18 +128,30 @@ def _lost(plan: Plan) -> Section:
     )
 
 
-def _list(noun: str, items: list[Html]) -> Html:
+def _list(items: list[Html], noun: str, most: int) -> Html:
     """The items, folded where they are many."""
-    return bullets(items) if len(items) <= _SHOWN else folded(text(f"{len(items)} {noun}"), bullets(items))
+    if len(items) == 1:
+        return items[0]
+    body = bullets(_shortened(items, most))
+    return body if len(items) <= _SHOWN else folded(text(f"{len(items)} {noun}"), body)
 
 
-def _images(plan: Plan) -> Section:
+def _shortened(items: list[Html], most: int) -> list[Html]:
+    more = len(items) - most
+    return [*items[:most], text(f"and {more} more")] if more > 0 else items
+
+
+def _images(plan: Plan, most: int) -> Section:
+    images: dict[tuple[str, str, str], list[Html]] = defaultdict(list)
+    for cell in plan.to_build:
+        if cell.resolution:
+            images[cell.module.name, cell.kernel, cell.work].append(code(cell.resolution.image))
     found = [
-        html.Row((code(cell.resolution.image), badge(cell.work, "work"), kernel(cell.kernel), path(cell.module.name)))
-        for cell in plan.to_build
-        if cell.resolution
+        html.Row((path(name), kernel(version), badge(work, "work"), _list(items, "images", most)))
+        for (name, version, work), items in images.items()
     ]
-    return _section("images", "Images to make beforehand", ("Image", "Work", "For kernel", "Driver"), found)
+    section = _section("images", "Images to make beforehand", ("Driver", "For kernel", "Work", "Image"), found)
+    return replace(section, count=len(plan.to_build))
 
 
 def _unused(plan: Plan, base: str) -> Section:
@@ -134,23 +169,23 @@ def _blind(plan: Plan) -> Section:
     return _section("unknown", "Clusters whose kernels are not known", ("Cluster", "What to do"), found)
 
 
-def _coverage(plan: Plan) -> Section:
+def _coverage(plan: Plan, most: int) -> Section:
     losing = frozenset((loss.after.module.name, loss.after.group, loss.after.kernel) for loss in plan.lost)
     cells: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in rows(plan.cells):
         cells[row.module.name][row.kernel].append(row)
     kernels = sorted({cell.kernel for cell in plan.cells}, key=in_order)
     head = [text("Driver"), *(_kernel_head(version, plan.cells) for version in kernels)]
-    found = [_driver(name, cells[name], kernels, losing) for name in cells]
+    found = [_driver(name, cells[name], kernels, losing, most) for name in cells]
     body = joined(html.note(_LEGEND), html.table("Drivers and kernels", head, found, kind="matrix"), between="\n")
     return Section("coverage", "Drivers and kernels", body, len(found))
 
 
-def _driver(name: str, by_kernel: Mapping[str, list[Row]], kernels: list[str], losing: _Losing) -> html.Row:
+def _driver(name: str, by_kernel: Mapping[str, list[Row]], kernels: list[str], losing: _Losing, most: int) -> html.Row:
     """A row of the matrix."""
     known = [row for found in by_kernel.values() for row in found]
     everywhere = frozenset(cluster for row in known for cluster in row.clusters)
-    cells = (_cell(_outcomes(by_kernel.get(version, []), losing), everywhere) for version in kernels)
+    cells = (_cell(_outcomes(by_kernel.get(version, []), losing), everywhere, most) for version in kernels)
     return html.Row((path(name), *cells), problem=not all(row.loads for row in known))
 
 
@@ -175,41 +210,49 @@ def _outcomes(found: Sequence[Row], losing: _Losing) -> list[_Outcome]:
     return sorted(outcomes, key=lambda outcome: (not outcome.lost, outcome.first.loads))
 
 
-def _cell(outcomes: list[_Outcome], everywhere: frozenset[str]) -> html.Cell:
+def _cell(outcomes: list[_Outcome], everywhere: frozenset[str], most: int) -> html.Cell:
     """One cell of the matrix; sorted by its column, problems come first and dashes last."""
     if not outcomes:
-        return html.Cell(Html("&ndash;"), "none", order="~")
-    body = joined(*(folded(_summary(outcome), _details(outcome, everywhere)) for outcome in outcomes), between="")
+        return html.Cell(Html("&ndash;"), "none", order="2")
+    body = joined(*(_folded(outcome, everywhere, most) for outcome in outcomes), between="")
     first = outcomes[0].first
-    if first.loads:
-        return html.Cell(body)
-    return html.Cell(body, "gap", order=f"!{first.reason}")
+    return html.Cell(body, order=f"1 {first.mapping}" if first.loads else f"0 {first.reason}")
+
+
+def _folded(outcome: _Outcome, everywhere: frozenset[str], most: int) -> Html:
+    tone = _tone(outcome)
+    return folded(_summary(outcome), _details(outcome, everywhere, most), tone if tone in ("bad", "warn") else "")
+
+
+def _tone(outcome: _Outcome) -> Tone:
+    if not outcome.first.loads:
+        return "bad" if outcome.lost else "warn"
+    return "good" if outcome.first.work == "prebuilt" else "work"
 
 
 def _summary(outcome: _Outcome) -> Html:
     first = outcome.first
     nodes = Html(f'<span class="nodes">{text(outcome.nodes)}</span>')
     if first.loads:
-        tone: Tone = "good" if first.work == "prebuilt" else "work"
-        return joined(text(first.mapping), badge(first.work, tone), nodes)
-    return joined(badge("lost" if outcome.lost else "not loaded", "bad"), text(first.reason), nodes)
+        return joined(text(first.mapping), badge(first.work, _tone(outcome)), nodes)
+    return joined(badge("lost" if outcome.lost else "not loaded", _tone(outcome)), text(first.reason), nodes)
 
 
-def _details(outcome: _Outcome, everywhere: frozenset[str]) -> Html:
+def _details(outcome: _Outcome, everywhere: frozenset[str], most: int) -> Html:
     """The clusters of every image; of nodes that load nothing their groups, too, and the mapping that would win."""
     clusters: dict[str, set[str]] = defaultdict(set)
     for row in outcome.rows:
         clusters[row.image].update(row.clusters)
-    lines = [joined(code(image), text(_where(names, everywhere))) for image, names in clusters.items()]
+    lines = [joined(code(image), text(_where(names, everywhere, most))) for image, names in clusters.items()]
     if not outcome.first.loads:
         groups = {name: None for row in outcome.rows for group in row.groups for name in group.names}
-        lines.append(text(f"nodes: {listed(list(groups), _GROUPS)}"))
+        lines.append(text(f"nodes: {listed(list(groups), most)}"))
         if outcome.first.mapping:
             lines.append(text(f"mapping {outcome.first.mapping} would win"))
-    return bullets(lines)
+    return bullets(_shortened(lines, most))
 
 
-def _where(names: set[str], everywhere: frozenset[str]) -> str:
+def _where(names: set[str], everywhere: frozenset[str], most: int) -> str:
     if names == everywhere and len(names) > 1:
         return f"on all {len(names)} clusters of the driver"
-    return f"on {listed(sorted(names), _CLUSTERS)}"
+    return f"on {listed(sorted(names), most)}"
