@@ -27,7 +27,7 @@ from renderer.report.plan_rows import Row, in_order, lost_rows, nodes_of, rows
 from renderer.wording import counted, listed
 
 LIMIT = 500 * 1024
-"""How long a page may be, in characters, before its lists are shortened."""
+"""How long a page may be, in bytes, before its lists are shortened."""
 
 _LENGTHS = (10_000, 40, 10, 5, 3)  # of lists, until the page fits; the last is taken if none does
 _SHOWN = 2  # of a list that is not folded
@@ -39,6 +39,16 @@ _LEGEND = (
 
 _Losing = frozenset[tuple[str, Group, str]]
 """Modules by name, on nodes, under kernels."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Known:
+    """A plan, and what is computed of it once for all lengths of the page."""
+
+    plan: Plan
+    base: str
+    rows: list[Row]
+    images: list[Cell]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +71,26 @@ class _Outcome:
 
 def write(plan: Plan, base: str) -> str:
     """A document that needs no other file; `base` is put before the files of specs, to which it links."""
+    known = _Known(plan, base, rows(plan.cells), plan.to_build)
     page = ""
     for most in _LENGTHS:
-        page = _page(plan, base, most)
-        if len(page) <= LIMIT:
+        page = _page(known, most)
+        if len(page.encode()) <= LIMIT:
             break
     return page
 
 
-def _page(plan: Plan, base: str, most: int) -> str:
+def _page(known: _Known, most: int) -> str:
     """The page, with so many items in a list."""
-    sections = [_lost(plan, most), _coverage(plan, most), _images(plan, most), _unused(plan, base)]
+    plan, base = known.plan, known.base
+    sections = [_lost(plan, most), _coverage(known, most), _images(known, most), _unused(plan, base)]
     sections += [html.findings_section(plan.findings, base, most), _blind(plan)]
     return html.page(
         f"kmodgate plan: {base.rstrip('/')}" if base else "kmodgate plan",
         *_verdict(plan),
-        list(_figures(plan)),
+        list(_figures(known)),
         [section for section in sections if section.count],
-        remark="" if most == _LENGTHS[0] else f"Lists end after {most}; the plan in JSON has all of them.",
+        remark="" if most == _LENGTHS[0] else f"Long lists end after {most}; --format json has all of them.",
     )
 
 
@@ -94,14 +106,15 @@ def _verdict(plan: Plan) -> tuple[str, Tone]:
     return "No node would lose a driver.", "good"
 
 
-def _figures(plan: Plan) -> Iterator[Figure]:
-    yield Figure(len(plan.to_build), "image", "to make beforehand", "work" if plan.to_build else "plain")
+def _figures(known: _Known) -> Iterator[Figure]:
+    plan, images = known.plan, len(known.images)
+    yield Figure(images, "image", "to make beforehand", "work" if images else "plain")
     yield Figure(len(plan.findings), "finding", tone="warn" if plan.findings else "plain")
     yield Figure(len(plan.clusters), "cluster")
     yield Figure(nodes_of(plan.cells), "node", "with a driver")
-    yield Figure(len({cell.module.name for cell in plan.cells}), "driver")
+    yield Figure(len({row.module.name for row in known.rows}), "driver")
     for phase in ("running", "next"):
-        yield Figure(len({cell.kernel for cell in plan.cells if cell.phase == phase}), f"{phase} kernel")
+        yield Figure(len({row.kernel for row in known.rows if row.phase == phase}), f"{phase} kernel")
 
 
 def _section(id: str, title: str, head: Sequence[str], found: Sequence[html.Row]) -> Section:
@@ -141,9 +154,9 @@ def _shortened(items: list[Html], most: int) -> list[Html]:
     return [*items[:most], text(f"and {more} more")] if more > 0 else items
 
 
-def _images(plan: Plan, most: int) -> Section:
+def _images(known: _Known, most: int) -> Section:
     images: dict[tuple[str, str, str], list[Html]] = defaultdict(list)
-    for cell in plan.to_build:
+    for cell in known.images:
         if cell.resolution:
             images[cell.module.name, cell.kernel, cell.work].append(code(cell.resolution.image))
     found = [
@@ -151,7 +164,7 @@ def _images(plan: Plan, most: int) -> Section:
         for (name, version, work), items in images.items()
     ]
     section = _section("images", "Images to make beforehand", ("Driver", "For kernel", "Work", "Image"), found)
-    return replace(section, count=len(plan.to_build))
+    return replace(section, count=len(known.images))
 
 
 def _unused(plan: Plan, base: str) -> Section:
@@ -169,13 +182,13 @@ def _blind(plan: Plan) -> Section:
     return _section("unknown", "Clusters whose kernels are not known", ("Cluster", "What to do"), found)
 
 
-def _coverage(plan: Plan, most: int) -> Section:
-    losing = frozenset((loss.after.module.name, loss.after.group, loss.after.kernel) for loss in plan.lost)
+def _coverage(known: _Known, most: int) -> Section:
+    losing = frozenset((loss.after.module.name, loss.after.group, loss.after.kernel) for loss in known.plan.lost)
     cells: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
-    for row in rows(plan.cells):
+    for row in known.rows:
         cells[row.module.name][row.kernel].append(row)
-    kernels = sorted({cell.kernel for cell in plan.cells}, key=in_order)
-    head = [text("Driver"), *(_kernel_head(version, plan.cells) for version in kernels)]
+    kernels = sorted({row.kernel for row in known.rows}, key=in_order)
+    head = [text("Driver"), *(_kernel_head(version, known.rows) for version in kernels)]
     found = [_driver(name, cells[name], kernels, losing, most) for name in cells]
     body = joined(html.note(_LEGEND), html.table("Drivers and kernels", head, found, kind="matrix"), between="\n")
     return Section("coverage", "Drivers and kernels", body, len(found))
@@ -186,17 +199,19 @@ def _driver(name: str, by_kernel: Mapping[str, list[Row]], kernels: list[str], l
     known = [row for found in by_kernel.values() for row in found]
     everywhere = frozenset(cluster for row in known for cluster in row.clusters)
     cells = (_cell(_outcomes(by_kernel.get(version, []), losing), everywhere, most) for version in kernels)
-    return html.Row((path(name), *cells), problem=not all(row.loads for row in known))
+    clusters = folded(text(counted(len(everywhere), "cluster")), text(listed(sorted(everywhere), most)))
+    return html.Row((joined(path(name), clusters), *cells), problem=not all(row.loads for row in known))
 
 
-def _kernel_head(version: str, cells: Sequence[Cell]) -> Html:
+def _kernel_head(version: str, found: Sequence[Row]) -> Html:
     """The kernel, and how many nodes run it and get it next."""
     tones: dict[Phase, Tone] = {"running": "plain", "next": "work"}
     lines = ""
     for phase, tone in tones.items():
-        nodes = nodes_of(cell for cell in cells if cell.kernel == version and cell.phase == phase)
-        if nodes:
-            lines += f'<span class="phase">{badge(phase, tone)} {text(counted(nodes, "node"))}</span>'
+        groups = {group for row in found if row.kernel == version and row.phase == phase for group in row.groups}
+        if groups:
+            nodes = text(counted(sum(group.count for group in groups), "node"))
+            lines += f'<span class="phase">{badge(phase, tone)} {nodes}</span>'
     return Html(f"{kernel(version)}{lines}")
 
 
@@ -204,8 +219,10 @@ def _outcomes(found: Sequence[Row], losing: _Losing) -> list[_Outcome]:
     """The rows of a cell, those of one mapping, work and reason together, problems first."""
     same: dict[tuple[str, str, str, bool], list[Row]] = defaultdict(list)
     for row in found:
-        lost = row.phase == "next" and any((row.module.name, group, row.kernel) in losing for group in row.groups)
-        same[row.mapping, row.work, row.reason, lost].append(row)
+        for lost in (True, False):
+            groups = tuple(group for group in row.groups if ((row.module.name, group, row.kernel) in losing) == lost)
+            if groups:
+                same[row.mapping, row.work, row.reason, lost].append(replace(row, groups=groups))
     outcomes = [_Outcome(tuple(alike), key[-1]) for key, alike in same.items()]
     return sorted(outcomes, key=lambda outcome: (not outcome.lost, outcome.first.loads))
 
@@ -243,13 +260,14 @@ def _details(outcome: _Outcome, everywhere: frozenset[str], most: int) -> Html:
     clusters: dict[str, set[str]] = defaultdict(set)
     for row in outcome.rows:
         clusters[row.image].update(row.clusters)
-    lines = [joined(code(image), text(_where(names, everywhere, most))) for image, names in clusters.items()]
+    places = [joined(code(image), text(_where(names, everywhere, most))) for image, names in clusters.items()]
+    lines = _shortened(places, most)
     if not outcome.first.loads:
         groups = {name: None for row in outcome.rows for group in row.groups for name in group.names}
         lines.append(text(f"nodes: {listed(list(groups), most)}"))
         if outcome.first.mapping:
             lines.append(text(f"mapping {outcome.first.mapping} would win"))
-    return bullets(_shortened(lines, most))
+    return bullets(lines)
 
 
 def _where(names: set[str], everywhere: frozenset[str], most: int) -> str:
