@@ -93,9 +93,9 @@ class Chromium:
     def _read(self, end: float) -> dict[str, Any]:
         while b"\0" not in self._rest:
             ready, _, _ = select.select([self._from], [], [], max(0, end - time.monotonic()))
-            assert ready, "Chromium does not answer"
+            assert ready, f"Chromium does not answer; {self._log.name} may say why"
             data = os.read(self._from, 1 << 20)
-            assert data, "Chromium ended"
+            assert data, f"Chromium ended: {Path(self._log.name).read_text(errors='replace')[-2000:]}"
             self._rest += data
         message, _, self._rest = self._rest.partition(b"\0")
         return json.loads(message)

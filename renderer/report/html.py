@@ -80,7 +80,7 @@ def code(value: str) -> Html:
 
 
 def kernel(version: str) -> Html:
-    """A kernel's version, which may be broken after its first hyphen and before the distribution and the machine."""
+    """A kernel's version, which may be broken after its hyphens and before the distribution and the machine."""
     return Html(f"<code>{_KERNEL_BREAK.sub('<wbr>', text(version))}</code>")
 
 
@@ -114,10 +114,6 @@ def joined(*parts: Html, between: str = " ") -> Html:
 def bullets(parts: Iterable[Html]) -> Html:
     items = "".join(f"<li>{part}</li>" for part in parts)
     return Html(f"<ul>{items}</ul>") if items else NOTHING
-
-
-def paragraph(body: Html) -> Html:
-    return Html(f"<p>{body}</p>\n")
 
 
 def note(words: str) -> Html:
