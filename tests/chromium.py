@@ -40,7 +40,7 @@ class Chromium:
         commands, self._to = os.pipe()
         self._from, answers = os.pipe()
         # the protocol is on the file descriptors 3 and 4, and nothing that is copied there may be one of them
-        ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (commands, answers)]
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in (commands, answers)]
 
         def connect() -> None:
             os.dup2(ends[0], 3)
@@ -73,9 +73,7 @@ class Chromium:
         """A command; events that come before its answer are kept."""
         self._number += 1
         message = {"id": self._number, "method": method, "params": parameters}
-        data = json.dumps(message | ({"sessionId": session} if session else {})).encode() + b"\0"
-        while data:
-            data = data[os.write(self._to, data) :]
+        self._write(json.dumps(message | ({"sessionId": session} if session else {})).encode() + b"\0")
         end = time.monotonic() + _SECONDS
         while True:
             message = self._read(end)
@@ -90,12 +88,22 @@ class Chromium:
         while not any(item["method"] == event and item.get("sessionId") == session for item in self.events):
             self.events.append(self._read(end))
 
+    def _write(self, data: bytes) -> None:
+        try:
+            while data:
+                data = data[os.write(self._to, data) :]
+        except BrokenPipeError:
+            raise AssertionError(self._ended()) from None
+
+    def _ended(self) -> str:
+        return f"Chromium ended: {Path(self._log.name).read_text(errors='replace')[-2000:]}"
+
     def _read(self, end: float) -> dict[str, Any]:
         while b"\0" not in self._rest:
             ready, _, _ = select.select([self._from], [], [], max(0, end - time.monotonic()))
             assert ready, f"Chromium does not answer; {self._log.name} may say why"
             data = os.read(self._from, 1 << 20)
-            assert data, f"Chromium ended: {Path(self._log.name).read_text(errors='replace')[-2000:]}"
+            assert data, self._ended()
             self._rest += data
         message, _, self._rest = self._rest.partition(b"\0")
         return json.loads(message)
