@@ -134,6 +134,31 @@ def test_a_gap_is_said_in_words(edge: Path) -> None:
     assert text.count("lost no mapping for this kernel") == 10  # five drivers, in the list and in the matrix
 
 
+def test_the_verdict_is_careful_where_kernels_are_not_known(tmp_path: Path) -> None:
+    folder = FleetFolder(tmp_path)
+    folder.cluster("paris")
+    folder.driver("nic")
+    assert 'class="verdict plain">No next kernel is known' in planned(folder)
+    known = folder.cluster("lyon")
+    known.write_text(known.read_text().replace("count: 3,", "count: 3, kernels: [5.14.0-1.x86_64],"))
+    page = planned(folder, "--kernel", "5.14.0-2.x86_64")
+    assert "No node whose kernel is known would lose a driver; those of 1 cluster are not known." in page
+    page = planned(folder, "--kernel", "5.14.0-2.x86_64", "--cluster", "lyon")
+    assert 'class="verdict good">No node would lose a driver.<' in page
+
+
+def test_nodes_that_load_nothing_today_lose_nothing(tmp_path: Path) -> None:
+    folder = FleetFolder(tmp_path)
+    for name, kernel in (("paris", "5.14.0-1.x86_64"), ("lyon", "4.18.0-1.x86_64")):
+        path = folder.cluster(name)
+        path.write_text(path.read_text().replace("count: 3,", f"count: 3, kernels: [{kernel}],"))
+    folder.driver("nic")
+    page = planned(folder, "--kernel", NEXT)
+    matrix = Outline(page[page.index('<section aria-labelledby="coverage"') :]).text
+    assert "lost no mapping for this kernel 3 nodeson paris" in matrix
+    assert "not loaded no mapping for this kernel 3 nodeson lyon" in matrix
+
+
 def test_links_lead_to_the_line_of_a_spec(edge: Path) -> None:
     links = [attributes["href"] for attributes in Outline(edge.read_text(encoding="utf-8")).all("a")]
     assert "examples/edge-fleet/drivers/acme-gpu.yaml#L40" in links

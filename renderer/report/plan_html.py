@@ -103,6 +103,9 @@ def _verdict(plan: Plan) -> tuple[str, Tone]:
         return f"{counted(nodes, 'node')} would lose a driver: {where}.", "bad"
     if not any(cell.phase == "next" for cell in plan.cells):
         return "No next kernel is known of any node that has a driver.", "plain"
+    if plan.blind:
+        unknown = counted(len(plan.blind), "cluster")
+        return f"No node whose kernel is known would lose a driver; those of {unknown} are not known.", "warn"
     return "No node would lose a driver.", "good"
 
 
