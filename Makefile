@@ -9,7 +9,7 @@ py := .venv/bin/python
 uv := .tools/uv-$(uv_version)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench schemas docs lock golden clean tools
+.PHONY: help demo test lint bench schemas docs lock golden clean tools chromium
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -18,7 +18,7 @@ help: ## list the targets
 demo: $(venv) ## a fleet from its specs to git, step by step
 	PATH="$(CURDIR)/.venv/bin:$$PATH" examples/demo.sh
 
-test: tools lint ## everything that must pass before a change is merged
+test: tools chromium lint ## everything that must pass before a change is merged
 	$(pytest)
 
 lint: $(venv) ## ruff, mypy and the import contracts
@@ -117,3 +117,13 @@ tools: $(if $(KUBECONFORM),,$(kubeconform)) $(goyaml)
 	$(require_go)
 	cd tests/goyaml && $(go_build) -o "$(CURDIR)/$@" .
 	@touch $@
+
+# --- Chromium, in which pages of HTML are tested: from the system's packages where that is possible ---
+
+apt_get := DEBIAN_FRONTEND=noninteractive timeout 300 apt-get -qq -o DPkg::Lock::Timeout=60
+
+chromium:
+	@command -v "$${CHROMIUM:-chromium}" >/dev/null || { \
+	    command -v apt-get >/dev/null && test "$$(id -u)" = 0 && echo "make: installing Chromium for the tests" >&2 \
+	    && $(apt_get) update && $(apt_get) install --no-install-recommends chromium >/dev/null </dev/null; \
+	} || echo "make: there is no Chromium, so the tests that open a page skip" >&2
