@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from renderer.plan import Cell, Group, Phase, Plan
+from renderer.coverage import Cell, Group, Phase
+from renderer.plan import Plan
 from renderer.report import html
 from renderer.report.html import (
     Figure,

@@ -1,0 +1,112 @@
+"""What changes and what follows, as a page of HTML: the consequences, and every object that differs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from policy.findings import Severity
+from renderer.comparing import Comparison
+from renderer.diff import FieldChange, Kind, ObjectChange
+from renderer.report import html
+from renderer.report.html import Figure, Html, Section, Tone, badge, code, folded, joined, path, place, text
+from renderer.report.values import is_text, line_diff, short_pair
+from renderer.wording import counted, listed
+
+LIMIT = 500 * 1024
+"""How long a page may be, in bytes, before its objects are shortened."""
+
+_LENGTHS = (10_000, 40, 10, 3)  # of lists, until the page fits; the last is taken if none does
+_LINES = 200
+_TONES: dict[Severity, Tone] = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.INFO: "plain"}
+_WORDS = {Severity.ERROR: "danger", Severity.WARNING: "caution", Severity.INFO: "note"}
+
+
+def write(found: Comparison, base: str) -> str:
+    """A document that needs no other file; `base` is put before the files of specs, to which it links."""
+    page = ""
+    for most in _LENGTHS:
+        page = _page(found, base, most)
+        if len(page.encode()) <= LIMIT:
+            break
+    return page
+
+
+def _page(found: Comparison, base: str, most: int) -> str:
+    sections = [_consequences(found, base, most), _objects(found, base, most)]
+    return html.page(
+        f"kmodgate diff: {base.rstrip('/')}" if base else "kmodgate diff",
+        *_verdict(found),
+        list(_figures(found)),
+        [section for section in sections if section.count],
+        remark="" if most == _LENGTHS[0] else f"Long lists end after {most}; --format json has all of them.",
+    )
+
+
+def _verdict(found: Comparison) -> tuple[str, Tone]:
+    worst = next(iter(found.consequences), None)
+    if worst is None:
+        return f"{found.summary[:1].upper()}{found.summary[1:]}.", "good"
+    return f"{worst.text[:1].upper()}{worst.text[1:]}.", _TONES[worst.severity]
+
+
+def _figures(found: Comparison) -> Iterator[Figure]:
+    clusters = {name for change in found.changes for name in change.clusters}
+    for kind in Kind:
+        count = sum(len(change.clusters) for change in found.changes if change.kind is kind)
+        yield Figure(count, "object", str(kind), "warn" if kind is Kind.REMOVED and count else "plain")
+    yield Figure(len(clusters), "cluster")
+
+
+def _consequences(found: Comparison, base: str, most: int) -> Section:
+    rows = [
+        html.Row(
+            (
+                text(item.text),
+                html.Cell(badge(_WORDS[item.severity], _TONES[item.severity]), order=str(int(item.effect))),
+                text(", ".join(item.why)),
+                text(listed(item.clusters, most)),
+                html.Cell(text(str(item.nodes or "")), order=str(item.nodes)),
+                place(base, item.origin.file, item.origin.line),
+            ),
+            problem=item.severity is not Severity.INFO,
+        )
+        for item in found.consequences
+    ]
+    head = [text(name) for name in ("What happens", "Severity", "Because of", "Clusters", "Nodes", "Spec")]
+    return Section("consequences", "Consequences", html.table("Consequences", head, rows), len(rows))
+
+
+def _objects(found: Comparison, base: str, most: int) -> Section:
+    rows = [
+        html.Row(
+            (
+                path(str(change.manifest.identity)),
+                badge(str(change.kind), "bad" if change.kind is Kind.REMOVED else "plain"),
+                text(f"{counted(len(change.clusters), 'cluster')}: {listed(change.clusters, most)}"),
+                _fields(change, base, most),
+            ),
+            problem=change.kind is Kind.REMOVED,
+        )
+        for change in found.changes
+    ]
+    head = [text(name) for name in ("Object", "Change", "Where", "Fields")]
+    return Section("objects", "Objects", html.table("Objects", head, rows), len(rows))
+
+
+def _fields(change: ObjectChange, base: str, most: int) -> Html:
+    parts = [_field(change, field, base) for field in change.fields[:most]]
+    if len(change.fields) > most:
+        parts.append(text(f"and {len(change.fields) - most} more"))
+    if not parts:
+        return place(base, change.manifest.spec_file)
+    return folded(text(counted(len(change.fields), "field")), html.bullets(parts))
+
+
+def _field(change: ObjectChange, field: FieldChange, base: str) -> Html:
+    origin = change.origin(field)
+    where = place(base, origin.file, origin.line)
+    if is_text(field.before, field.after):
+        lines = line_diff(field.before, field.after, _LINES)
+        return joined(code(field.shown), where, Html(f"<pre>{Html(chr(10)).join(map(text, lines))}</pre>"))
+    before, after = short_pair(field.before, field.after, 300)
+    return joined(code(field.shown), code(before), text("→"), code(after), where)
