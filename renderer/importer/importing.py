@@ -1,0 +1,170 @@
+"""Objects of clusters → a fleet: everything that `kmodgate import` does before it writes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from policy.documents import Document
+from policy.findings import Finding, Mode, sort_findings
+from renderer.compile import content
+from renderer.errors import Unusable, refuse_enforced
+from renderer.files import MARKER, FleetFiles
+from renderer.importer.clusters import PLACEHOLDER, cluster_value, runs_openshift
+from renderer.importer.comments import Comment, cluster_comments, driver_comments, finding_comment
+from renderer.importer.companions import Surrounded, surrounded
+from renderer.importer.modules import driver_of
+from renderer.importer.planning import EVERYWHERE, Plan, plan_drivers
+from renderer.importer.reading import Found, Objects
+from renderer.importer.verifying import Verdict, passed_over, verify
+from renderer.importer.writing import commented, read_back, spec_text
+from renderer.load import Fleet, add_document, load_fleet
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """The new files of a fleet, and what is to be said of them."""
+
+    files: dict[str, str] = field(repr=False)
+    """By path, those that others refer to first."""
+    specs: list[str]
+    drivers: int
+    clusters: int
+    lost: list[Finding]
+    refused: list[Finding]
+    """What render would not write the new specs for."""
+    notes: list[str]
+
+
+def import_objects(root: Path, clusters: dict[str, Objects], *, everywhere: bool, all_dockerfiles: bool) -> Import:
+    """The fleet at `root` with the Modules of these clusters; `everywhere` is whether they are for all of its clusters.
+
+    Raises Refused for a fleet that cannot be loaded, Unusable where nothing could be imported.
+    """
+    fleet = _existing(root)
+    known = {cluster.name: cluster for cluster in fleet.clusters}
+    plan = Plan()
+    renamed: dict[str, str] = {}
+    drivers: dict[str, list[Surrounded]] = {}
+    for name, objects in clusters.items():
+        openshift = runs_openshift(known.get(name), objects)
+        drivers[name] = list(_drivers(plan, objects, openshift=openshift, all_dockerfiles=all_dockerfiles))
+        renamed |= _new_names(drivers[name])
+    _drop_other_namespaces(plan, drivers)
+    plan_drivers(plan, drivers, EVERYWHERE if everywhere else None)
+    if not plan.specs:
+        refuse_enforced(_as_errors(plan.lost))
+    new = {name: f"clusters/{name}.yaml" for name in clusters if name not in known}
+    texts = {file: spec_text(file, "Cluster", [cluster_value(name, clusters[name])]) for name, file in new.items()}
+    texts |= {file: spec_text(file, "KernelDriver", documents) for file, documents in sorted(plan.specs.items())}
+    documents = read_back(texts)
+    fleet = _with(fleet, plan, documents)
+    verdict = verify(fleet, clusters, plan, renamed)
+    plan.lost = sort_findings(plan.lost)
+    told = (Mode.ENFORCE, Mode.WARN)
+    ours = [item for item in sort_findings(verdict.findings) if item.file in texts and item.mode in told]
+    files = {**plan.files.texts}
+    for file, found in documents.items():
+        comments = [finding_comment(finding) for finding in ours if finding.file == file]
+        for document in found:
+            comments += _comments(document, plan, verdict, placeholder=everywhere)
+        files[file] = commented(texts[file], comments)
+    if not (root / MARKER).exists():
+        files[MARKER] = ""
+    notes = [*(f"ConfigMap {old} becomes {text}" for old, text in sorted(renamed.items())), *_notes(verdict)]
+    refused = [finding for finding in ours if finding.mode is Mode.ENFORCE]
+    count = sum(len(values) for values in plan.specs.values())
+    return Import(files, list(texts), count, len(clusters), plan.lost, refused, notes)
+
+
+def target_clusters(root: Path) -> list[str]:
+    """The clusters of objects that were given without one: all of the fleet, or one that stands for them."""
+    return [cluster.name for cluster in _existing(root).clusters] or [PLACEHOLDER]
+
+
+def _existing(root: Path) -> Fleet:
+    if not (root / MARKER).is_file():
+        return Fleet(FleetFiles(root))
+    findings: list[Finding] = []
+    fleet = load_fleet(root, root / "rendered", findings, may_be_empty=True)
+    refuse_enforced(findings)
+    return fleet
+
+
+def _drivers(plan: Plan, objects: Objects, *, openshift: bool, all_dockerfiles: bool) -> Iterator[Surrounded]:
+    taken: set[Found] = set()
+    for found in objects.values():
+        if found.is_module:
+            driver = driver_of(found, plan.lost)
+            if driver is None:
+                plan.dropped.add(found)
+                continue
+            item = surrounded(driver, objects, openshift=openshift, all_dockerfiles=all_dockerfiles)
+            item.attached[:] = [other for other in item.attached if other not in taken]
+            taken.update(item.attached)
+            yield item
+
+
+def _new_names(drivers: list[Surrounded]) -> dict[str, str]:
+    """The Dockerfile ConfigMaps that get another name, since the text decides it."""
+    return {
+        old: new
+        for item in drivers
+        for old, text in item.dockerfiles.items()
+        if (new := content.config_map_name(item.driver.name, text)) != old
+    }
+
+
+def _drop_other_namespaces(plan: Plan, drivers: dict[str, list[Surrounded]]) -> None:
+    """A driver is named after its Module, so of two Modules of one name on a cluster only one can be imported."""
+    counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for items in drivers.values():
+        for item in items:
+            counts[item.driver.name][item.driver.namespace] += 1
+    for cluster, items in drivers.items():
+        for name in {item.driver.name for item in items}:
+            same = [item for item in items if item.driver.name == name]
+            kept = max(same, key=lambda item: counts[item.driver.name][item.driver.namespace])
+            for item in same:
+                if item is not kept:
+                    message = f"a driver is named after its Module, and {kept.driver.found.identity} is imported"
+                    plan.drop(item.driver.found, ("metadata", "name"), message, "rename one of the two Modules")
+        drivers[cluster] = [item for item in items if item.driver.found not in plan.dropped]
+
+
+def _as_errors(lost: list[Finding]) -> list[Finding]:
+    return [Finding(item.rule, item.message, item.fix, item.object, item.field, file=item.file, line=item.line,
+                    column=item.column) for item in lost]  # fmt: skip
+
+
+def _with(fleet: Fleet, plan: Plan, documents: dict[str, list[Document]]) -> Fleet:
+    """The fleet as it would be. Raises Unusable for a driver that it has already, in a file of another name."""
+    findings: list[Finding] = []
+    old = [driver for driver in fleet.drivers if driver.document.file not in documents]
+    result = Fleet(FleetFiles(fleet.files.root, plan.files.texts), True, old, list(fleet.clusters), fleet.policies)
+    for found in documents.values():
+        for document in found:
+            add_document(result, document, findings)
+    refuse_enforced(findings)
+    names = {driver.name: driver.document.file for driver in old}
+    for driver in result.drivers[len(old) :]:
+        if driver.name in names:
+            message = f"the fleet has a driver {driver.name} already, in {names[driver.name]}"
+            raise Unusable(message, "remove or rename it first, or give another --output")
+    return result
+
+
+def _comments(document: Document, plan: Plan, verdict: Verdict, *, placeholder: bool) -> Iterator[Comment]:
+    value = document.value
+    assert isinstance(value, dict)
+    if value["kind"] == "Cluster":
+        yield from cluster_comments(document, placeholder=placeholder)
+    else:
+        yield from driver_comments(document, plan, verdict)
+
+
+def _notes(verdict: Verdict) -> Iterator[str]:
+    for line in passed_over(verdict):
+        yield f"used by no imported Module, and left where it is: {line}"
