@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from policy.kmm.versions import Release, unsupported
 from policy.names import is_dns1123_subdomain
 from policy.normalise import defaulted
@@ -12,11 +10,10 @@ from renderer.importer.companions import is_openshift
 from renderer.importer.reading import Objects
 from renderer.specs import Cluster, JsonMap
 
+_REDHAT = Release(redhat=True)
+
 PLACEHOLDER = "imported"
 """The cluster of a new fleet whose objects were given without one."""
-
-_UPSTREAM = (Release(), Release("head"))
-_ON_OPENSHIFT = (Release(redhat=True), *_UPSTREAM)
 
 
 def check_name(name: str) -> None:
@@ -27,28 +24,17 @@ def check_name(name: str) -> None:
 
 
 def cluster_value(name: str, objects: Objects) -> JsonMap:
-    """The spec of a cluster with these objects: its platform, and a KMM that knows all that its Modules say."""
+    """The spec of a cluster with these objects; on OpenShift with Red Hat's KMM, unless that ignores a field."""
     openshift = is_openshift(objects)
-    release = _release(openshift, (found.value for found in objects.values() if found.is_module))
-    kmm: JsonMap = {"version": release.kmm} if release.kmm else {}
-    if release.redhat:
-        kmm["flavour"] = "redhat"
+    modules = [defaulted(found.value) for found in objects.values() if found.is_module]  # type: ignore[arg-type]
+    redhat = openshift and not any(problem for module in modules for problem in unsupported(module, _REDHAT))
+    kmm: JsonMap = {"flavour": "redhat"} if redhat else {}
     return {
         "apiVersion": "kmodgate.io/v1alpha1",
         "kind": "Cluster",
         "metadata": {"name": name, "annotations": {"config.kubernetes.io/local-config": "true"}},
         "spec": {"platform": "openshift" if openshift else "kubernetes", "kmm": kmm},
     }
-
-
-def _release(openshift: bool, modules: Iterable[JsonMap]) -> Release:
-    """The first release that neither lacks nor ignores a field of these Modules."""
-    values = [defaulted(module) for module in modules]  # type: ignore[arg-type]
-    choices = _ON_OPENSHIFT if openshift else _UPSTREAM
-    for release in choices:
-        if not any(problem for module in values for problem in unsupported(module, release)):
-            return release
-    return choices[-1]
 
 
 def runs_openshift(cluster: Cluster | None, objects: Objects) -> bool:

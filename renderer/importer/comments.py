@@ -19,7 +19,7 @@ def cluster_comments(document: Document, *, placeholder: bool) -> Iterator[Comme
     """What nobody has said of a new cluster."""
     reviews: dict[FieldPath, str] = {
         ("spec", "platform"): "review: as far as the objects tell; openshift or kubernetes",
-        ("spec", "kmm"): "review: the newest KMM that knows all fields of the Modules; say which one it has",
+        ("spec", "kmm"): "review: the newest KMM, unless you say which one the cluster has",
     }
     if placeholder:
         reviews["metadata", "name"] = "review: stands for the clusters of the objects; give it its name"

@@ -143,13 +143,13 @@ def _with(fleet: Fleet, plan: Plan, documents: dict[str, list[Document]]) -> Fle
     """The fleet as it would be. Raises Unusable for a driver that it has already, in a file of another name."""
     findings: list[Finding] = []
     old = [driver for driver in fleet.drivers if driver.document.file not in documents]
+    names = {driver.name: driver.document.file for driver in old}
     result = Fleet(FleetFiles(fleet.files.root, plan.files.texts), True, old, list(fleet.clusters), fleet.policies)
     for found in documents.values():
         for document in found:
             add_document(result, document, findings)
     refuse_enforced(findings)
-    names = {driver.name: driver.document.file for driver in old}
-    for driver in result.drivers[len(old) :]:
+    for driver in result.drivers[len(names) :]:
         if driver.name in names:
             message = f"the fleet has a driver {driver.name} already, in {names[driver.name]}"
             raise Unusable(message, "remove or rename it first, or give another --output")

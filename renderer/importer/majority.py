@@ -53,7 +53,7 @@ def _level(levels: list[JsonMap], fields: tuple[Field, ...]) -> JsonMap:
 
 def _value(values: list[Json], row: Field | None) -> Json:
     shape = row.shape if row is not None else Shape.SAME
-    if row is not None and shape is Shape.LIST:
+    if row is not None and row.merges_by_name and all(isinstance(item, list) for item in values):
         return _list(values, row)
     if row is not None and shape in (Shape.MAP, Shape.NAMED_VALUES) and all(isinstance(item, dict) for item in values):
         return _level(cast(list[JsonMap], values), row.fields)
@@ -61,13 +61,10 @@ def _value(values: list[Json], row: Field | None) -> Json:
 
 
 def _list(values: list[Json], row: Field) -> Json:
-    """The most common names in the most common order, and of each item what most of these lists say."""
-    names = [
-        [item.get("name") for item in value if isinstance(item, dict)] for value in values if isinstance(value, list)
-    ]
-    chosen = most_common(cast(list[Json], names))
-    lists = [value for value, found in zip(values, names, strict=True) if found == chosen]
-    return [
-        _level(cast(list[JsonMap], list(items)), row.fields)
-        for items in zip(*cast(list[list[JsonMap]], lists), strict=True)
-    ]
+    """The names that most of the lists have, the fewest of these, and of each item what most of these lists say."""
+    lists = [[item for item in value if isinstance(item, dict)] for value in values if isinstance(value, list)]
+    names = [[str(item.get("name")) for item in value] for value in lists]
+    counts = Counter(map(tuple, names))
+    chosen = max(names, key=lambda found: (counts[tuple(found)], -len(found)))  # an override adds, and cannot remove
+    same = [value for value, found in zip(lists, names, strict=True) if found == chosen]
+    return [_level(list(items), row.fields) for items in zip(*same, strict=True)]

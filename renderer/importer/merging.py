@@ -118,12 +118,18 @@ def _value_changes(base: Json, value: Json, path: _Path) -> Iterator[_Change]:
     if isinstance(base, dict) and isinstance(value, dict):
         if not value or (path[-1] in ORDERED and not _keeps_order(base, value)):
             yield from _anew(path, value)
+        elif path[-1] in ORDERED:
+            yield _Change(path, {**{key: None for key in base if key not in value}, **_changed(base, value)})
         else:
             yield from _map_changes(base, value, path)
     elif isinstance(base, list) and isinstance(value, list) and (field := merges_by_name(path)):  # type: ignore[arg-type]
         yield from _list_changes(base, value, path, new_first=field.new_first)
     else:
         yield _Change(path, value)
+
+
+def _changed(base: JsonMap, value: JsonMap) -> JsonMap:
+    return {key: item for key, item in value.items() if key not in base or not same(base[key], item)}
 
 
 def _keeps_order(base: JsonMap, value: JsonMap) -> bool:

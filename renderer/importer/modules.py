@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import cast
 
 from policy.findings import FieldPath, Finding
 from renderer.compile import argo
@@ -49,7 +48,6 @@ def driver_of(found: Found, findings: list[Finding]) -> Driver | None:
         return None
     findings += _lost_labels(found)
     findings += _lost_annotations(found)
-    findings += _lost_spec(found)
     labels = {key: text for key, text in found.metadata("labels").items() if not _is_reserved(key)}
     annotations = {key: text for key, text in found.metadata("annotations").items() if not _is_the_clusters(key)}
     return Driver(found, labels, annotations, {**_removal(found), **_spec(found)})
@@ -70,17 +68,6 @@ def _spec(found: Found) -> JsonMap:
 
 def _without_empty_image(mapping: JsonMap) -> JsonMap:
     return {key: value for key, value in mapping.items() if (key, value) != ("containerImage", "")}
-
-
-def _lost_spec(found: Found) -> Iterator[Finding]:
-    """Empty `rawArgs` beside a name: KMM's webhook reads it as absent, and its worker as no arguments at all."""
-    path: FieldPath = ("spec", "moduleLoader", "container", "modprobe", "rawArgs")
-    value: object = found.value
-    for step in path:
-        value = value.get(cast(str, step)) if isinstance(value, dict) else None
-    if value == {}:
-        message = "not carried over: empty, with which KMM runs modprobe without any argument"
-        yield found.lost("IMP002", path, message, "nothing; without it KMM loads moduleName")
 
 
 def _is_reserved(key: str) -> bool:

@@ -24,6 +24,12 @@ from renderer.validate import spec_schema
 
 EVERYWHERE: JsonMap = {"matchLabels": {}}
 
+_ORDER = (
+    "clusters", "namespace", "removal", "selector", "tolerations", "serviceAccountName", "scc", "modprobe", "version",
+    "containerImage", "imagePullPolicy", "contentTag", "inTreeModulesToRemove", "kernelMappings", "registryTLS",
+    "build", "sign", "imageRepoSecret", "imageRebuildTriggerGeneration", "devicePlugin", "dra", "attach",
+)  # fmt: skip
+
 _LOCAL: JsonMap = {"config.kubernetes.io/local-config": "true"}
 
 
@@ -86,10 +92,8 @@ def _object_path(found: Found, path: FieldPath, spec: JsonMap) -> FieldPath:
     """The place in the Module that a path of its spec came from."""
     if path[:1] != ("spec",):
         return path
-    for step in _paths(found.value.get("spec"), ()):
-        if spec_path(step, spec) == path[1:]:
-            return ("spec", *step)
-    return ("spec",)
+    found_at = [step for step in _paths(found.value.get("spec"), ()) if spec_path(step, spec) == path[1:]]
+    return ("spec", *max(found_at, key=len, default=()))
 
 
 def _paths(value: Json, path: FieldPath) -> Iterator[FieldPath]:
@@ -121,9 +125,16 @@ def _may_stand_alone(name: str, labels: JsonMap, spec: JsonMap) -> bool:
 
 
 def _spec(merged: Merged, clusters: JsonMap) -> JsonMap:
-    overrides: list[Json] = [{"clusters": {"names": list(names)}, "patch": patch} for names, patch in merged.overrides]
-    spec = {"clusters": clusters, "namespace": merged.spec["namespace"], **merged.spec}
+    overrides: list[Json] = [
+        {"clusters": {"names": list(names)}, "patch": in_order(patch)} for names, patch in merged.overrides
+    ]
+    spec = in_order({"clusters": clusters, **merged.spec})
     return {**spec, "overrides": overrides} if overrides else spec
+
+
+def in_order(spec: JsonMap) -> JsonMap:
+    """The fields of a spec, or of a patch of one, as a person reads them."""
+    return {key: spec[key] for key in _ORDER if key in spec}
 
 
 def _document(name: str, labels: JsonMap, annotations: JsonMap, spec: JsonMap) -> JsonMap:
