@@ -19,6 +19,16 @@ texts = st.sampled_from(WORDS) | st.text(st.characters(codec="utf-8", exclude_ca
 numbers = st.integers(-3, 1 << 40)
 
 
+NAMED = {
+    "serviceAccountName": st.sampled_from(["", "nic", "nic-dra", "nic-device-plugin", "loader", "default"]),
+    "imagePullPolicy": st.sampled_from(["", "Always", "Never", "IfNotPresent"]),
+    "version": st.sampled_from(["", "1.10", "v2"]),
+    "limits": st.dictionaries(st.sampled_from(["cpu", "memory"]), st.sampled_from(["1", "1Gi", 2])),
+    "requests": st.dictionaries(st.sampled_from(["cpu", "memory"]), st.sampled_from(["1", "1Gi", 2])),
+}
+"""Fields of which a driver takes fewer values than the API server does."""
+
+
 def values(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     """What a schema allows, as far as it says so with types; optional fields come and go."""
     if "$ref" in schema:
@@ -47,12 +57,11 @@ def _map(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     if not properties:
         more = schema.get("additionalProperties")
         return st.dictionaries(texts, values(more if isinstance(more, dict) else {}), max_size=2)
-    required = {key: values(properties[key]) for key in schema.get("required", ())}
+    known = {key: NAMED[key] if key in NAMED else values(item) for key, item in properties.items()}
+    required = {key: known[key] for key in schema.get("required", ())}
     names = [key for key in properties if key not in required]
     chosen = st.lists(st.sampled_from(names), max_size=4, unique=True) if names else st.just([])
-    return chosen.flatmap(
-        lambda keys: st.fixed_dictionaries({**required, **{key: values(properties[key]) for key in keys}})
-    )
+    return chosen.flatmap(lambda keys: st.fixed_dictionaries({**required, **{key: known[key] for key in keys}}))
 
 
 @st.composite
@@ -63,6 +72,7 @@ def modules(draw: st.DrawFn) -> dict[str, Any]:
         spec["moduleLoader"] = draw(values(SCHEMA["definitions"]["moduleLoader"]))
     if "dra" in spec and draw(st.integers(0, 9)):
         spec.pop("devicePlugin", None)
+        spec["dra"].setdefault("driverName", "a")
     _mend(spec.get("moduleLoader", {}).get("container", {}), draw)
     labels = draw(
         st.dictionaries(st.sampled_from(["team", "example.com/tier"]), st.sampled_from(["", "a"]), max_size=2)
@@ -117,7 +127,7 @@ def _change(node: Any, step: Any, draw: st.DrawFn) -> None:
         elif how == "double":
             node.insert(0, copy.deepcopy(node[step]))
     elif isinstance(node[step], str):
-        node[step] = draw(texts)
+        node[step] = draw(NAMED.get(step, texts) if isinstance(node, dict) else texts)
     elif isinstance(node[step], bool):
         node[step] = not node[step]
     elif step not in ("selector", "container", "modprobe", "kernelMappings") and draw(st.booleans()):

@@ -9,8 +9,8 @@ from policy.normalise import defaulted
 from renderer.fields import DRIVER_FIELDS, Field, Shape
 from renderer.specs import JsonMap
 
-_KEPT_EMPTY = {"dirName"}
-"""Texts that mean something when they are empty: KMM's webhook wants files below `/` then, and not below `/opt`."""
+_KEPT_EMPTY = {"dirName", "image", "driverName"}
+"""Texts that are not the same as none: those that the CRD requires, and `dirName`, whose default is another."""
 
 
 def normal_spec(module: JsonMap) -> JsonMap:

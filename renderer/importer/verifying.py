@@ -106,6 +106,8 @@ def _why(old: Json, new: Json, path: FieldPath) -> str:
     before, after = _at(old, path), _at(new, path)
     if path[-1:] == ("rawArgs",) and before == {}:
         return "it is empty, and with that KMM runs modprobe without any argument"
+    if path[-1:] == ("buildArgs",):
+        return "two arguments have one name, and a spec has each name once"
     if after is _ABSENT:
         return "no spec can say it"
     return "render writes one where there was none" if before is _ABSENT else "render writes another value"
