@@ -186,6 +186,31 @@ def test_every_cluster_gets_its_own_module_back_from_one_spec(data: st.DataObjec
         assert said or as_kmm_reads_it(rendered[name]) == as_kmm_reads_it(value), result.files
 
 
+FULL = [yaml.safe_load(path.read_text()) for path in sorted((CASES / "full-module/shift").rglob("*.yaml"))]
+WRONG: list[Any] = [None, True, 1 << 70, 1e300, "", "../x", "\ud800", [], {}, [None], [{}], {"a": None}, {"name": 1}]
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_objects_of_a_wrong_shape_are_refused_or_listed(data: st.DataObject) -> None:
+    values = json.loads(json.dumps(FULL))
+    for _ in range(data.draw(st.integers(1, 3))):
+        node = values[data.draw(st.integers(0, len(values) - 1))]
+        keys = [key for key in node if key not in ("apiVersion", "kind", "metadata")] or ["labels"]
+        while True:
+            key = data.draw(st.sampled_from(keys))
+            if not isinstance(node.get(key) if isinstance(node, dict) else node[key], dict | list) or not node[key]:
+                break
+            node = node[key]
+            keys = list(node) if isinstance(node, dict) else list(range(len(node)))
+        node[key] = json.loads(json.dumps(WRONG[data.draw(st.integers(0, len(WRONG) - 1))]))
+    try:
+        import_objects(Path("/nonexistent"), {"shift": objects(*values)}, everywhere=False, all_dockerfiles=True)
+    except Refused as error:
+        said = {finding.rule for finding in error.findings}
+        assert said <= {"IMP001", "IMP002", "IMP003", "IMP004"}
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_decompiling_is_the_inverse_of_compiling(name: str) -> None:
     for path, value in golden_modules(name):
@@ -281,6 +306,44 @@ def test_labels_that_differ_by_cluster_are_lost_and_said(here: Path) -> None:
     assert (
         "# Not carried over from the Module:\n# - metadata.labels.team" in (here / "fleet/drivers/nic.yaml").read_text()
     )
+
+
+def test_another_namespace_on_another_cluster_is_an_override(here: Path) -> None:
+    (here / "lab.yaml").write_text(module().replace("namespace: kmm-tests", "namespace: lab"))
+    imported(here, "--cluster=paris=module.yaml", "--cluster=lab=lab.yaml", "--output=fleet")
+    found = spec(here / "fleet/drivers/nic.yaml")
+    assert found["overrides"] == [{"clusters": {"names": ["lab"]}, "patch": {"namespace": {"name": "lab"}}}]
+
+
+def test_of_two_modules_of_one_name_on_a_cluster_one_is_imported(here: Path) -> None:
+    (here / "two.yaml").write_text(module() + "---\n" + module().replace("namespace: kmm-tests", "namespace: lab"))
+    result = imported(here, "--cluster=paris=two.yaml", "--output=fleet", code=1)
+    assert (
+        "warning[IMP001] metadata.name: not imported: a driver is named after its Module, and Module kmm-tests/nic is"
+        in result.stderr
+    )
+
+
+MAPPING_NAMES = {
+    "^5\\.14\\.0-.+\\.el9_4\\.x86_64$": "el9_4",
+    "^5\\.14\\.0-.+\\.el9_4\\.aarch64$": "el9_4-aarch64",
+    "^6\\.8\\.0-\\d+-generic$": "6.8-generic",
+    "^.+$": "any",
+    "^6\\.17\\..+\\.fc42\\.x86_64$": "fc42",
+    "(": "kernel",
+    "[": "kernel-2",
+}
+
+
+def test_mappings_are_named_after_what_they_match() -> None:
+    mappings: Any = [{"regexp": text} for text in MAPPING_NAMES]
+    (found,) = name_mappings([{"kernelMappings": mappings}])
+    assert [item["name"] for item in found["kernelMappings"]] == list(MAPPING_NAMES.values())
+
+
+def test_a_mapping_with_another_text_is_changed_in_place() -> None:
+    one, two = name_mappings([{"kernelMappings": [{"regexp": text}]} for text in ("^5.+el9$", "^6.+el10$")])
+    assert one["kernelMappings"][0]["name"] == two["kernelMappings"][0]["name"] == "el9"
 
 
 def test_files_of_clusters_that_are_only_named(here: Path) -> None:
@@ -389,6 +452,21 @@ def test_dockerfiles_of_any_name_become_files_when_that_is_asked_for(tmp_path: P
     assert build == {"dockerfile": "./nic-any.Dockerfile"}
 
 
+def test_hashes_in_tags_become_content_tag_again(tmp_path: Path) -> None:
+    imported(tmp_path, *tree_arguments("edge-fleet"), "--output", "fleet")
+    found = spec(tmp_path / "fleet/drivers/ice.yaml")
+    assert found["contentTag"] is True
+    assert found["containerImage"] == "registry.example.com/network/ice:2.3.14-${KERNEL_FULL_VERSION}"
+
+
+def test_a_name_that_a_spec_needs_is_not_given_to_an_attached_file(tmp_path: Path) -> None:
+    (tmp_path / "dump.yaml").write_text(CLUSTER_DUMP + "---\n" + module("nic-rbac"))
+    imported(tmp_path, "--cluster=paris=dump.yaml", "--output=fleet")
+    names = sorted(path.name for path in (tmp_path / "fleet/drivers").iterdir())
+    assert names == ["nic-configmap.yaml", "nic-rbac-2.yaml", "nic-rbac.yaml", "nic.yaml"]
+    assert run("render", "fleet", cwd=tmp_path).returncode == 0
+
+
 def test_a_namespace_and_an_account_that_were_not_given_are_left_to_others(here: Path) -> None:
     with_account = module().replace("  moduleLoader:\n", "  moduleLoader:\n    serviceAccountName: nic\n")
     (here / "module.yaml").write_text(with_account)
@@ -409,6 +487,7 @@ LOST = {
     "metadata.annotations[example.com/note]": ("  name: nic", "  name: nic\n  annotations: {example.com/note: x}"),
     "metadata.labels[app.kubernetes.io/managed-by]": ("  name: nic", "  name: nic\n  labels: {app.kubernetes.io/managed-by: Helm}"),
     "metadata.annotations[argocd.argoproj.io/sync-options]": ("  name: nic", "  name: nic\n  annotations: {argocd.argoproj.io/sync-options: Replace=true}"),
+    "metadata.annotations[argocd.argoproj.io/compare-options]": ("  name: nic", "  name: nic\n  annotations: {argocd.argoproj.io/compare-options: x}"),
     "spec.nodeName": ("spec:\n", "spec:\n  nodeName: x\n"),
     "spec.moduleLoader.container.modprobe.rawArgs": ("moduleName: dummy", "moduleName: dummy, rawArgs: {}"),
 }  # fmt: skip
@@ -563,6 +642,16 @@ def test_bad_arguments_are_explained(case: str, here: Path) -> None:
 
 def test_outside_of_a_fleet_a_place_is_needed(here: Path) -> None:
     assert "give --output DIR to start one there" in imported(here, "module.yaml", code=2).stderr
+
+
+def test_a_place_that_cannot_be_written_is_a_failure_of_the_environment(here: Path) -> None:
+    assert "module.yaml/fleet" in imported(here, "module.yaml", "--output=module.yaml/fleet", code=3).stderr
+
+
+def test_a_file_that_is_too_large_is_refused(here: Path) -> None:
+    with (here / "huge.yaml").open("wb") as file:
+        file.truncate((64 << 20) + 1)
+    assert "is larger than 64 MiB" in imported(here, "huge.yaml", "--output=fleet", code=2).stderr
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

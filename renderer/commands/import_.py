@@ -13,7 +13,7 @@ from renderer.files import MARKER
 from renderer.importer.clusters import check_name
 from renderer.importer.importing import Import, import_objects, target_clusters
 from renderer.importer.reading import read_clusters
-from renderer.importer.writing import write_files
+from renderer.importer.writing import new_files, write_files
 from renderer.load import root_above
 from renderer.objects import STDIN
 from renderer.report.text import print_findings
@@ -50,7 +50,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
     for note in result.notes:
         console.say(f"note: {note}")
     if args.dry_run:
-        _print(result, console)
+        _print(root, result, console)
     else:
         _write(root, result, console)
     return ExitCode.FINDINGS if result.lost or result.refused else ExitCode.OK
@@ -100,12 +100,13 @@ def _inputs(files: list[str], clusters: list[str]) -> tuple[bool, dict[str, list
     return bool(clusters), inputs
 
 
-def _print(result: Import, console: Console) -> None:
-    for name, text in result.files.items():
+def _print(root: Path, result: Import, console: Console) -> None:
+    for name in list(new_files(root, result.files)):
         if name.endswith((".yaml", ".yml")) and name != MARKER:
-            console.data(f"---\n# {name}\n{text}")
+            console.data(f"---\n# {name}\n{result.files[name]}")
         else:
             console.say(f"would write {name}")
+    print_findings(result.refused, console)
 
 
 def _write(root: Path, result: Import, console: Console) -> None:

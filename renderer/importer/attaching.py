@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from itertools import count
 
 from policy.documents import parse
 from policy.findings import Finding
@@ -12,7 +13,7 @@ from renderer.compile import argo
 from renderer.compile.access import MANAGED_BY
 from renderer.compile.kmm import SPEC_ANNOTATION
 from renderer.emit import CannotEmit, emit
-from renderer.importer.modules import ARGO_INSTANCE, LAST_APPLIED
+from renderer.importer.modules import ARGO_INSTANCE, LAST_APPLIED, TRACKING
 from renderer.importer.reading import Found
 from renderer.sources import not_an_object
 from renderer.specs import JsonMap
@@ -23,7 +24,6 @@ OF_THE_CLUSTER = frozenset((
 ))  # fmt: skip
 """Metadata that the API server and controllers write."""
 
-_TRACKING = ("argocd.argoproj.io/tracking-id", "argocd.argoproj.io/installation-id", "argocd.argoproj.io/refresh")
 _RBAC = ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
 
 
@@ -32,15 +32,15 @@ class NewFiles:
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
+        self.reserved: set[str] = set()
+        """Names that are not to be given: those of specs."""
 
     def add(self, name: str, text: str) -> str:
         """The path under which the text is."""
         stem, suffix = os.path.splitext(name)
-        for number in range(1, len(self.texts) + 2):
-            path = name if number == 1 else f"{stem}-{number}{suffix}"
-            if self.texts.setdefault(path, text) == text:
-                return path
-        raise AssertionError("there are more names than texts")
+        paths = (name if number == 1 else f"{stem}-{number}{suffix}" for number in count(1))
+        free = (path for path in paths if path not in self.reserved)
+        return next(path for path in free if self.texts.setdefault(path, text) == text)
 
 
 def attach(files: NewFiles, spec_file: str, driver: str, objects: Iterable[Found], lost: list[Finding]) -> list[str]:
@@ -82,7 +82,7 @@ def clean(found: Found) -> JsonMap:
                 if (name, text) not in MANAGED_BY.items() and name != ARGO_INSTANCE
             }
         elif key == "annotations" and isinstance(value, dict):
-            dropped = (*_TRACKING, LAST_APPLIED, SPEC_ANNOTATION)
+            dropped = (*TRACKING, LAST_APPLIED, SPEC_ANNOTATION)
             value = {name: text for name, text in value.items() if name not in dropped and own.get(name) != text}
         if key not in OF_THE_CLUSTER and not (key in ("labels", "annotations") and not value):
             kept[key] = value

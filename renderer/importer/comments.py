@@ -57,7 +57,7 @@ def _open_questions(document: Document) -> Iterator[tuple[FieldPath, str]]:
         yield ("spec", "clusters"), "review: every cluster of the fleet; select those that are to have it"
     namespace = spec["namespace"]
     if isinstance(namespace, dict) and namespace.get("manage") is False:
-        text = "review: left to others, since the Namespace was not among the objects; true makes render write it"
+        text = "review: the Namespace was not among the objects, or is the system's; true makes render write it"
         yield ("spec", "namespace", "manage"), text
     for path in _without_account(spec):
         yield path, "as the Module has it: no ServiceAccount, so the namespace's default one is used"

@@ -14,6 +14,7 @@ from renderer.compile import content
 from renderer.compile.access import DEFAULT, accounts
 from renderer.importer.modules import Driver
 from renderer.importer.reading import Found, Objects
+from renderer.importer.tags import with_content_tag
 from renderer.manifest import Identity
 from renderer.specs import JsonMap
 
@@ -37,7 +38,7 @@ class Surrounded:
 def surrounded(driver: Driver, objects: Objects, *, openshift: bool, all_dockerfiles: bool) -> Surrounded:
     """The driver with its namespace, accounts and SCC filled in, the files that it brings, and its Dockerfiles."""
     space = Identity("", "Namespace", "", driver.namespace)
-    managed = space in objects
+    managed = space in objects and not _is_the_systems(driver.namespace)
     spec: JsonMap = {
         "namespace": {"name": driver.namespace} if managed else {"name": driver.namespace, "manage": False}
     }
@@ -51,9 +52,16 @@ def surrounded(driver: Driver, objects: Objects, *, openshift: bool, all_dockerf
         made |= {Identity(RBAC, "RoleBinding", driver.namespace, f"{name}-scc-{scc}") for name in rendered}
     dockerfiles = dict(_dockerfiles(driver, objects, every=all_dockerfiles))
     made |= {Identity("", "ConfigMap", driver.namespace, name) for name in dockerfiles}
+    if all(content.config_map_name(driver.name, text) == name for name, text in dockerfiles.items()):
+        spec = with_content_tag(spec)
     driver = replace(driver, spec=spec)
     related = [found for found in _related(driver, objects) if found.identity not in made]
     return Surrounded(driver, related, dockerfiles)
+
+
+def _is_the_systems(namespace: str) -> bool:
+    """Whether a namespace is the cluster's own: never one to render, whatever it was dumped with."""
+    return namespace == "default" or namespace.startswith(("kube-", "openshift-"))
 
 
 def is_openshift(objects: Objects) -> bool:

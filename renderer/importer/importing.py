@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -119,19 +119,15 @@ def _new_names(drivers: list[Surrounded]) -> dict[str, str]:
 
 def _drop_other_namespaces(plan: Plan, drivers: dict[str, list[Surrounded]]) -> None:
     """A driver is named after its Module, so of two Modules of one name on a cluster only one can be imported."""
-    counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for items in drivers.values():
-        for item in items:
-            counts[item.driver.name][item.driver.namespace] += 1
+    counts = Counter((item.driver.name, item.driver.namespace) for items in drivers.values() for item in items)
     for cluster, items in drivers.items():
-        for name in {item.driver.name for item in items}:
-            same = [item for item in items if item.driver.name == name]
-            kept = max(same, key=lambda item: counts[item.driver.name][item.driver.namespace])
-            for item in same:
-                if item is not kept:
-                    message = f"a driver is named after its Module, and {kept.driver.found.identity} is imported"
-                    plan.drop(item.driver.found, ("metadata", "name"), message, "rename one of the two Modules")
-        drivers[cluster] = [item for item in items if item.driver.found not in plan.dropped]
+        kept: dict[str, Surrounded] = {}
+        for item in sorted(items, key=lambda item: -counts[item.driver.name, item.driver.namespace]):
+            other = kept.setdefault(item.driver.name, item)
+            if other is not item:
+                message = f"a driver is named after its Module, and {other.driver.found.identity} is imported"
+                plan.drop(item.driver.found, ("metadata", "name"), message, "rename one of the two Modules")
+        drivers[cluster] = list(kept.values())
 
 
 def _as_errors(lost: list[Finding]) -> list[Finding]:

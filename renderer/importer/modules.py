@@ -17,6 +17,7 @@ from renderer.specs import JsonMap
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 ARGO = "argocd.argoproj.io/"
+TRACKING = ("argocd.argoproj.io/tracking-id", "argocd.argoproj.io/installation-id", "argocd.argoproj.io/refresh")
 ARGO_INSTANCE = "app.kubernetes.io/instance"
 
 _OF_THE_SPEC = "it stays in the spec's own annotations; render does not write it"
@@ -46,11 +47,21 @@ def driver_of(found: Found, findings: list[Finding]) -> Driver | None:
         fix = "add metadata.namespace"
         findings.append(found.lost("IMP001", ("metadata",), "not imported: a Module without a namespace", fix))
         return None
+    if wrong := next((key for key in ("labels", "annotations") if not _is_map(found, key)), None):
+        fix = "write a map of strings"
+        findings.append(found.lost("IMP001", ("metadata", wrong), f"not imported: its {wrong} are not a map", fix))
+        return None
     findings += _lost_labels(found)
     findings += _lost_annotations(found)
+    findings += _being_deleted(found)
     labels = {key: text for key, text in found.metadata("labels").items() if not _is_reserved(key)}
     annotations = {key: text for key, text in found.metadata("annotations").items() if not _is_the_clusters(key)}
     return Driver(found, labels, annotations, {**_removal(found), **_spec(found)})
+
+
+def _is_map(found: Found, key: str) -> bool:
+    metadata = found.value["metadata"]
+    return isinstance(metadata, dict) and isinstance(metadata.get(key), dict | None)
 
 
 def _spec(found: Found) -> JsonMap:
@@ -100,6 +111,15 @@ def _lost_annotations(found: Found) -> Iterator[Finding]:
         elif key == argo.SYNC_OPTIONS and text not in REMOVAL.values():
             fix = "see spec.removal: confirm, auto or retain"
             yield found.lost("IMP003", path, f"not carried over: {text}", fix)
+        elif key.startswith(ARGO) and key not in (*TRACKING, argo.SYNC_WAVE, argo.SYNC_OPTIONS):
+            yield found.lost("IMP003", path, f"not carried over: {text}", "say it in the Application, if it is needed")
+
+
+def _being_deleted(found: Found) -> Iterator[Finding]:
+    metadata = found.value["metadata"]
+    if isinstance(metadata, dict) and metadata.get("deletionTimestamp"):
+        message = "the Module is being deleted, and render would bring it back"
+        yield found.lost("IMP003", ("metadata", "deletionTimestamp"), message, "remove its spec, if it is to go")
 
 
 def _removal(found: Found) -> JsonMap:

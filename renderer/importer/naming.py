@@ -62,16 +62,18 @@ def _names(keys: list[Key], first: list[Key], names: dict[Key, str]) -> list[str
     for index, key in enumerate(keys):
         if key not in names:
             replaces = in_place and first[index] not in keys
-            names[key] = names[first[index]] if replaces else _unique(_stem(key), set(names.values()))
+            names[key] = names[first[index]] if replaces else _unique(key, set(names.values()))
         name = names[key]
-        result.append(_unique(_stem(key), {*names.values(), *result}) if name in result else name)
+        result.append(_unique(key, {*names.values(), *result}) if name in result else name)
     return result
 
 
-def _unique(stem: str, taken: set[str]) -> str:
-    if stem not in taken:
-        return stem
-    return next(name for number in range(2, len(taken) + 3) if (name := f"{stem}-{number}") not in taken)
+def _unique(key: Key, taken: set[str]) -> str:
+    """A name that is not taken: what tells the mapping from others of its distribution is added, or a number."""
+    stem, text = _stem(key), key[1]
+    more = [match[1] for pattern in (_FLAVOUR, _ARCHITECTURE) if (match := pattern.search(text))]
+    names = [stem, *(f"{stem}-{word}" for word in more), *(f"{stem}-{number}" for number in range(2, len(taken) + 3))]
+    return next(name for name in names if name not in taken)
 
 
 def _stem(key: Key) -> str:
@@ -79,7 +81,7 @@ def _stem(key: Key) -> str:
     kind, text, _ = key
     if kind == "literal":
         return text if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,62}", text) else "kernel"
-    if text.strip("^$()") in (".+", ".*", ""):
+    if re.fullmatch(r"\^?\(?\.[*+]\)?\$?", text):
         return "any"
     if match := _DISTRIBUTION.search(text):
         return "".join((match[1], match[2], f"_{match[3]}" if match[3] else ""))

@@ -30,6 +30,8 @@ _ORDER = (
     "build", "sign", "imageRepoSecret", "imageRebuildTriggerGeneration", "devicePlugin", "dra", "attach",
 )  # fmt: skip
 
+_MAX_IN_A_FILE = 20  # drivers; a spec file has at most 1 MiB
+
 _LOCAL: JsonMap = {"config.kubernetes.io/local-config": "true"}
 
 
@@ -56,21 +58,32 @@ def plan_drivers(plan: Plan, drivers: dict[str, list[Surrounded]], clusters: Jso
     for cluster, found in drivers.items():
         for item in found:
             by_name[item.driver.name].setdefault(cluster, item)
+    files = _spec_files(by_name)
+    plan.files.reserved |= set(files.values())
     for name, variants in sorted(by_name.items()):
         sound = {cluster: item for cluster, item in variants.items() if _is_sound(plan, item)}
         if sound:
-            _plan_driver(plan, name, sound, clusters)
+            _plan_driver(plan, files[name], sound, clusters)
 
 
-def spec_file(driver: Driver) -> str:
-    """Where the spec goes: to the file that the Module was rendered from, if it says one."""
-    wanted = str(driver.found.metadata("annotations").get(SPEC_ANNOTATION, ""))
-    return wanted if is_path(wanted) else f"drivers/{driver.name}.yaml"
+def _spec_files(by_name: dict[str, dict[str, Surrounded]]) -> dict[str, str]:
+    """Where each spec goes: to the file that its Module was rendered from, if it says one that can hold it."""
+    wanted = {name: most_common([_origin(item.driver) for item in found.values()]) for name, found in by_name.items()}
+    counts = Counter(wanted.values())
+    return {
+        name: file if is_path(file) and counts[file] <= _MAX_IN_A_FILE else f"drivers/{name}.yaml"
+        for name, file in wanted.items()
+    }
+
+
+def _origin(driver: Driver) -> str:
+    return str(driver.found.metadata("annotations").get(SPEC_ANNOTATION, ""))
 
 
 def _is_sound(plan: Plan, item: Surrounded) -> bool:
     """Whether the driver of one cluster is a spec by itself; where not, the Module is dropped, with the reason."""
-    value = _document(item.driver.name, item.driver.labels, {}, {"clusters": EVERYWHERE, **item.driver.spec})
+    driver = item.driver
+    value = _document(driver.name, driver.labels, driver.annotations, {"clusters": EVERYWHERE, **driver.spec})
     found = item.driver.found
     try:
         problems = parse(emit(value), "")[1]
@@ -103,8 +116,8 @@ def _paths(value: Json, path: FieldPath) -> Iterator[FieldPath]:
         yield from _paths(item, (*path, key))
 
 
-def _plan_driver(plan: Plan, name: str, variants: dict[str, Surrounded], clusters: JsonMap | None) -> None:
-    file = most_common([spec_file(item.driver) for item in variants.values()])
+def _plan_driver(plan: Plan, file: str, variants: dict[str, Surrounded], clusters: JsonMap | None) -> None:
+    name = next(iter(variants.values())).driver.name
     specs = name_mappings([item.driver.spec for item in variants.values()])
     finished = {
         cluster: _with_files(plan, file, item, spec)

@@ -42,7 +42,7 @@ class Found:
         """Labels or annotations, empty where there are none."""
         metadata = self.value["metadata"]
         value = metadata.get(key) if isinstance(metadata, dict) else None
-        return value if isinstance(value, dict) else {}
+        return {name: "" if text is None else text for name, text in value.items()} if isinstance(value, dict) else {}
 
     def lost(self, rule: str, path: FieldPath, message: str, fix: str) -> Finding:
         """What of the object is not carried over: a warning at its place in the input."""

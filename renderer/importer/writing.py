@@ -49,7 +49,7 @@ def write_files(root: Path, files: dict[str, str]) -> list[str]:
     Raises Unusable if another text stands in the place of one: then nothing is written. Each file appears as a whole,
     and those that refer to others after them, so that a run that is stopped leaves a fleet that the same run finishes.
     """
-    new = list(_new(root, files))
+    new = list(new_files(root, files))
     root.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".kmodgate-import-", dir=root))
     remove_on_interrupt(str(staging))
@@ -81,7 +81,8 @@ def _place(staged: Path, path: Path) -> None:
         os.rename(staged, path)
 
 
-def _new(root: Path, files: dict[str, str]) -> Iterator[str]:
+def new_files(root: Path, files: dict[str, str]) -> Iterator[str]:
+    """Those that are not there yet. Raises Unusable where another text stands in the place of one."""
     for name, text in files.items():
         path = root / name
         if not os.path.lexists(path):
