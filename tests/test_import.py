@@ -467,6 +467,16 @@ def test_a_name_that_a_spec_needs_is_not_given_to_an_attached_file(tmp_path: Pat
     assert run("render", "fleet", cwd=tmp_path).returncode == 0
 
 
+def test_a_dockerfile_that_two_drivers_share_becomes_a_file_of_each(tmp_path: Path) -> None:
+    second = yaml.safe_load(CLUSTER_DUMP)["items"][-1]
+    second["metadata"]["name"] = "gpu"
+    (tmp_path / "dump.yaml").write_text(CLUSTER_DUMP)
+    (tmp_path / "gpu.json").write_text(json.dumps(second))
+    imported(tmp_path, "dump.yaml", "gpu.json", "--cluster=paris", "--output=fleet", "--dockerfiles")
+    files = sorted(path.name for path in (tmp_path / "fleet/drivers").glob("*.Dockerfile"))
+    assert files == ["gpu-any.Dockerfile", "nic-any.Dockerfile"]
+
+
 def test_a_namespace_and_an_account_that_were_not_given_are_left_to_others(here: Path) -> None:
     with_account = module().replace("  moduleLoader:\n", "  moduleLoader:\n    serviceAccountName: nic\n")
     (here / "module.yaml").write_text(with_account)
@@ -521,7 +531,10 @@ def test_what_render_would_refuse_is_told_and_commented(here: Path) -> None:
     result = imported(here, "--cluster=paris=module.yaml", "--output=fleet", code=1)
     assert "drivers/nic.yaml:" in result.stderr
     assert "render refuses" in result.stderr
-    assert "# review: render refuses this: " in (here / "fleet/drivers/nic.yaml").read_text()
+    text = (here / "fleet/drivers/nic.yaml").read_text()
+    assert "# review: render refuses this: " in text
+    line = int(re.search(r"drivers/nic\.yaml:(\d+)", result.stderr)[1])  # type: ignore[index]
+    assert "${KERNEL_XYZ" in text.splitlines()[line - 1]
 
 
 # -- where it is written --------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from policy.documents import Document
@@ -19,7 +19,7 @@ from renderer.importer.modules import driver_of
 from renderer.importer.planning import EVERYWHERE, Plan, plan_drivers
 from renderer.importer.reading import Found, Objects
 from renderer.importer.verifying import Verdict, passed_over, verify
-from renderer.importer.writing import commented, read_back, spec_text
+from renderer.importer.writing import commented, line_below, read_back, spec_text
 from renderer.load import Fleet, add_document, load_fleet
 
 
@@ -29,7 +29,6 @@ class Import:
 
     files: dict[str, str] = field(repr=False)
     """By path, those that others refer to first."""
-    specs: list[str]
     drivers: int
     clusters: int
     lost: list[Finding]
@@ -46,37 +45,46 @@ def import_objects(root: Path, clusters: dict[str, Objects], *, everywhere: bool
     fleet = _existing(root)
     known = {cluster.name: cluster for cluster in fleet.clusters}
     plan = Plan()
-    renamed: dict[str, str] = {}
     drivers: dict[str, list[Surrounded]] = {}
     for name, objects in clusters.items():
         openshift = runs_openshift(known.get(name), objects)
         drivers[name] = list(_drivers(plan, objects, openshift=openshift, all_dockerfiles=all_dockerfiles))
-        renamed |= _new_names(drivers[name])
+    renamed = {
+        (name, item.driver.name, old): new
+        for name, items in drivers.items() for item in items for old, new in _new_names(item)
+    }  # fmt: skip
     _drop_other_namespaces(plan, drivers)
     plan_drivers(plan, drivers, EVERYWHERE if everywhere else None)
     if not plan.specs:
         refuse_enforced(_as_errors(plan.lost))
-    new = {name: f"clusters/{name}.yaml" for name in clusters if name not in known}
-    texts = {file: spec_text(file, "Cluster", [cluster_value(name, clusters[name])]) for name, file in new.items()}
+    new = {f"clusters/{name}.yaml": cluster_value(name, clusters[name]) for name in clusters if name not in known}
+    texts = {file: spec_text(file, "Cluster", [value]) for file, value in new.items()}
     texts |= {file: spec_text(file, "KernelDriver", documents) for file, documents in sorted(plan.specs.items())}
     documents = read_back(texts)
-    fleet = _with(fleet, plan, documents)
-    verdict = verify(fleet, clusters, plan, renamed)
+    verdict = verify(_with(fleet, plan, documents), clusters, plan, renamed)
     plan.lost = sort_findings(plan.lost)
-    told = (Mode.ENFORCE, Mode.WARN)
-    ours = [item for item in sort_findings(verdict.findings) if item.file in texts and item.mode in told]
-    files = {**plan.files.texts}
-    for file, found in documents.items():
-        comments = [finding_comment(finding) for finding in ours if finding.file == file]
-        for document in found:
-            comments += _comments(document, plan, verdict, placeholder=everywhere)
-        files[file] = commented(texts[file], comments)
+    files, refused = _commented(plan, texts, documents, verdict, placeholder=everywhere)
     if not (root / MARKER).exists():
         files[MARKER] = ""
-    notes = [*(f"ConfigMap {old} becomes {text}" for old, text in sorted(renamed.items())), *_notes(verdict)]
-    refused = [finding for finding in ours if finding.mode is Mode.ENFORCE]
+    renames = sorted({f"ConfigMap {old} becomes {text}" for (_, _, old), text in renamed.items()})
     count = sum(len(values) for values in plan.specs.values())
-    return Import(files, list(texts), count, len(clusters), plan.lost, refused, notes)
+    return Import(files, count, len(clusters), plan.lost, refused, [*renames, *_notes(verdict)])
+
+
+def _commented(
+    plan: Plan, texts: dict[str, str], documents: dict[str, list[Document]], verdict: Verdict, *, placeholder: bool
+) -> tuple[dict[str, str], list[Finding]]:
+    """All new files, the specs with their comments, and what render refuses in them, at its lines there."""
+    files, refused = {**plan.files.texts}, []
+    told = [item for item in sort_findings(verdict.findings) if item.mode in (Mode.ENFORCE, Mode.WARN)]
+    for file, found in documents.items():
+        ours = [finding for finding in told if finding.file == file]
+        comments = [finding_comment(finding) for finding in ours]
+        for document in found:
+            comments += _comments(document, plan, verdict, placeholder=placeholder)
+        files[file] = commented(texts[file], comments)
+        refused += [replace(item, line=line_below(item.line, comments)) for item in ours if item.mode is Mode.ENFORCE]
+    return files, refused
 
 
 def target_clusters(root: Path) -> list[str]:
@@ -107,14 +115,11 @@ def _drivers(plan: Plan, objects: Objects, *, openshift: bool, all_dockerfiles: 
             yield item
 
 
-def _new_names(drivers: list[Surrounded]) -> dict[str, str]:
+def _new_names(item: Surrounded) -> Iterator[tuple[str, str]]:
     """The Dockerfile ConfigMaps that get another name, since the text decides it."""
-    return {
-        old: new
-        for item in drivers
-        for old, text in item.dockerfiles.items()
-        if (new := content.config_map_name(item.driver.name, text)) != old
-    }
+    for old, text in item.dockerfiles.items():
+        if (new := content.config_map_name(item.driver.name, text)) != old:
+            yield old, new
 
 
 def _drop_other_namespaces(plan: Plan, drivers: dict[str, list[Surrounded]]) -> None:

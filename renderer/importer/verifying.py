@@ -33,6 +33,10 @@ _INTERNAL = {
 }
 
 
+Renamed = dict[tuple[str, str, str], str]
+"""The new names of Dockerfile ConfigMaps, by cluster, driver and old name."""
+
+
 @dataclass(slots=True)
 class Verdict:
     """What render says of the new specs, and what it makes beside the objects that were given."""
@@ -44,11 +48,8 @@ class Verdict:
     """Names of the objects that no imported Module uses, by kind."""
 
 
-def verify(fleet: Fleet, clusters: dict[str, Objects], plan: Plan, renamed: dict[str, str]) -> Verdict:
-    """Renders the fleet and compares it with the objects of each cluster; differences go to `plan.lost`.
-
-    `renamed` are the Dockerfile ConfigMaps that were to get a new name.
-    """
+def verify(fleet: Fleet, clusters: dict[str, Objects], plan: Plan, renamed: Renamed) -> Verdict:
+    """Renders the fleet and compares it with the objects of each cluster; differences go to `plan.lost`."""
     verdict = Verdict()
     policies = Policies(fleet, Choice(), "render", date.min, verdict.findings)
     judging = Judging(policies.engine, facts=fleet_facts, extra=policies.manifests)
@@ -57,12 +58,23 @@ def verify(fleet: Fleet, clusters: dict[str, Objects], plan: Plan, renamed: dict
         rendered = {manifest.identity: manifest for _, manifest in compiled.get(cluster, ())}
         for found in objects.values():
             manifest = rendered.get(found.identity)
-            _judge(found, None if manifest is None else manifest.value, plan, verdict, renamed)
+            new_names = _new_names(renamed, cluster, found) if renamed else {}
+            _judge(found, None if manifest is None else manifest.value, plan, verdict, new_names)
         drivers = {found.identity.name for found in objects.values() if found.is_module and found not in plan.dropped}
         for identity, manifest in rendered.items():
             if identity not in objects and manifest.owner in drivers:
                 verdict.besides[manifest.owner].append(f"{identity} ({cluster})")
     return verdict
+
+
+def _new_names(renamed: Renamed, cluster: str, found: Found) -> dict[str, str]:
+    """The new names in a Module, or of a ConfigMap that several drivers may share."""
+    return {
+        old: new
+        for (where, driver, old), new in renamed.items()
+        if where == cluster
+        and (driver == found.identity.name if found.is_module else found.identity.kind == "ConfigMap")
+    }
 
 
 def _judge(found: Found, rendered: JsonMap | None, plan: Plan, verdict: Verdict, renamed: dict[str, str]) -> None:

@@ -43,6 +43,11 @@ def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
+def line_below(number: int, comments: Iterable[tuple[int, str]]) -> int:
+    """Where a line of the text is once it has these comments."""
+    return number + sum(place <= number for place, _ in set(comments))
+
+
 def write_files(root: Path, files: dict[str, str]) -> list[str]:
     """Writes new files; gives those that were not there yet.
 
