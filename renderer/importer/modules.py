@@ -20,7 +20,7 @@ ARGO = "argocd.argoproj.io/"
 TRACKING = ("argocd.argoproj.io/tracking-id", "argocd.argoproj.io/installation-id", "argocd.argoproj.io/refresh")
 ARGO_INSTANCE = "app.kubernetes.io/instance"
 
-_OF_THE_SPEC = "it stays in the spec's own annotations; render does not write it"
+_OF_THE_SPEC = "it stays in the spec's annotations, and render does not write it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +102,7 @@ def _lost_annotations(found: Found) -> Iterator[Finding]:
     for key, text in found.metadata("annotations").items():
         path: FieldPath = ("metadata", "annotations", key)
         if not _is_the_clusters(key):
-            yield found.lost(
-                "IMP003", path, f"not carried over to the Module: {_OF_THE_SPEC}", "nothing, if it is a note"
-            )
+            yield found.lost("IMP003", path, f"not carried over: {_OF_THE_SPEC}", "nothing, if it is a note")
         elif key == argo.SYNC_WAVE and text != own[argo.SYNC_WAVE]:
             message = f"not carried over: render writes {own[argo.SYNC_WAVE]}"
             yield found.lost("IMP003", path, message, "nothing; render puts the waves of all its objects in order")
