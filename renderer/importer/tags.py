@@ -21,8 +21,9 @@ def with_content_tag(spec: JsonMap) -> JsonMap:
         **spec,
         "kernelMappings": [_without_hash(item, image) if isinstance(item, dict) else item for item in mappings],
     }
-    for candidate in ({**bare, "containerImage": image}, bare):  # the driver's own image has a hash if it is used
-        if candidate != spec and _images(content.with_content_tags(candidate)) == _images(spec):
+    used = {**bare, "containerImage": image} if "containerImage" in spec else bare
+    for candidate in (used, bare):  # the driver's own image has a hash if a mapping uses it
+        if _images(candidate) != _images(spec) == _images(content.with_content_tags(candidate)):
             return {**candidate, "contentTag": True}
     return spec
 
