@@ -6,6 +6,7 @@ import argparse
 import errno
 import gc
 import importlib
+import keyword
 import sys
 import traceback
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ VERBS = {
     "facts": "take what is secret out of a dump of a cluster",
     "rules": "list the rules, or explain one",
     "resolve": "tell what KMM would do with a Module on a kernel",
+    "import": "turn existing Modules into specs",
     "schema": "print the JSON Schema of a kind",
     "init": "start a fleet, or add a driver or a cluster to one",
     "version": "print the version",
@@ -111,7 +113,8 @@ def _add_color(parser: argparse.ArgumentParser, default: str) -> None:
 
 
 def verb(name: str) -> ModuleType:
-    return importlib.import_module(f"renderer.commands.{name}")
+    module = f"{name}_" if keyword.iskeyword(name) else name
+    return importlib.import_module(f"renderer.commands.{module}")
 
 
 if __name__ == "__main__":

@@ -192,6 +192,40 @@ def _compile_value(field: Field, value: Json) -> Json:
     return value
 
 
+def decompile_fields(fields: tuple[Field, ...], value: Json) -> dict[str, Json]:
+    """The spec of one level of an object, the inverse of `compile_fields`.
+
+    What has another shape than its row says stays as it is, for the schema of the spec to refuse; keys that no row
+    has stay out.
+    """
+    result: dict[str, Json] = {}
+    for field in fields:
+        level = value
+        for name in field.path[:-1]:
+            level = level.get(name) if isinstance(level, dict) else None
+        if isinstance(level, dict) and field.path[-1] in level:
+            result[field.spec] = _decompile_value(field, level[field.path[-1]])
+    return result
+
+
+def _decompile_value(field: Field, value: Json) -> Json:
+    if field.shape is Shape.REFERENCE:
+        return _name_of(value)
+    if field.shape is Shape.REFERENCES and isinstance(value, list):
+        return [_name_of(item) for item in value]
+    if field.shape is Shape.NAMED_VALUES and isinstance(value, list):
+        return {str(_name_of(item)): item.get("value") for item in value if isinstance(item, dict)}
+    if field.shape is Shape.MAP and isinstance(value, dict):
+        return decompile_fields(field.fields, value)
+    if field.shape is Shape.LIST and isinstance(value, list):
+        return [decompile_fields(field.fields, item) for item in value]
+    return value
+
+
+def _name_of(reference: Json) -> Json:
+    return reference["name"] if isinstance(reference, dict) and "name" in reference else reference
+
+
 def spec_path(path: FieldPath, spec: Json, fields: tuple[Field, ...] = DRIVER_FIELDS) -> FieldPath:
     """The path in a driver's spec that an object path below the Module's `spec` came from.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from policy.findings import Finding
@@ -28,10 +28,11 @@ class Unreadable(Exception):
 class FleetFiles:
     """The files of one fleet, by their path relative to its root, with `/` on every system."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, planned: Mapping[str, str] | None = None) -> None:
+        """`planned` are texts that are not written yet, and read as if they were."""
         self.root = root
         self._real_root = os.path.realpath(root)
-        self._texts: dict[str, str] = {}
+        self._texts: dict[str, str] = {name: _unix(text) for name, text in (planned or {}).items()}
         self._inside: dict[str, bool] = {}
 
     def text(self, name: str, *, limit: int) -> str:
@@ -157,4 +158,8 @@ def _decode(data: bytes) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise Unreadable(f"is not UTF-8: byte 0x{data[error.start]:02x} on line {line}", "save it as UTF-8") from None
+    return _unix(text)
+
+
+def _unix(text: str) -> str:
     return text.replace("\r\n", "\n") if "\r" in text else text

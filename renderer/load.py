@@ -76,11 +76,16 @@ def prefix(folder: Path) -> str:
 
 
 def load_fleet(
-    root: Path, output: Path, findings: list[Finding], progress: Callable[[str, int, int], None] = lambda *_: None
+    root: Path,
+    output: Path,
+    findings: list[Finding],
+    progress: Callable[[str, int, int], None] = lambda *_: None,
+    *,
+    may_be_empty: bool = False,
 ) -> Fleet:
     """Every spec below the root, outside the output folder; what cannot be used goes to `findings`.
 
-    Raises Unusable for a fleet without any spec.
+    Raises Unusable for a fleet without any spec, unless it may be empty.
     """
     found: list[Finding] = []
     fleet = Fleet(FleetFiles(root))
@@ -88,10 +93,10 @@ def load_fleet(
     found += _specs_in_output(fleet.files, output)
     for number, name in enumerate(names, 1):
         for document in _documents(fleet.files, name, found):
-            _add(fleet, document, found)
+            add_document(fleet, document, found)
         progress("files read", number, len(names))
     found += _duplicate_names(fleet)
-    if not found and not fleet.drivers and not fleet.clusters:
+    if not (may_be_empty or found or fleet.drivers or fleet.clusters):
         fix = "add a driver and a cluster: kmodgate init driver NAME, kmodgate init cluster NAME"
         raise Unusable(f"{root}: the fleet holds no spec", fix)
     fleet.is_whole = all(finding.object.startswith("KernelDriver ") for finding in found)
@@ -167,7 +172,8 @@ def _not_a_spec(text: str, name: str, findings: list[Finding]) -> Iterator[Docum
     yield from ()
 
 
-def _add(fleet: Fleet, document: Document, findings: list[Finding]) -> None:
+def add_document(fleet: Fleet, document: Document, findings: list[Finding]) -> None:
+    """Adds the spec that a document holds; what is wrong with it goes to `findings`."""
     value = document.value
     if not isinstance(value, dict):
         findings.append(

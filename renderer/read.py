@@ -31,7 +31,7 @@ from renderer.validate import finding_at, spec_schema
 _NODES = {"sno": 1, "compact": 3}
 _BOTH_ROLES = {"node-role.kubernetes.io/control-plane": "", "node-role.kubernetes.io/worker": ""}
 
-_RESERVED_LABELS = ("app.kubernetes.io/managed-by", "app.kubernetes.io/name", "app.kubernetes.io/instance")
+RESERVED_LABELS = ("app.kubernetes.io/managed-by", "app.kubernetes.io/name", "app.kubernetes.io/instance")
 """Set on every Module, or read by Argo CD to track what it owns."""
 
 
@@ -41,7 +41,7 @@ def read_driver(document: Document, findings: list[Finding]) -> KernelDriver:
     spec = dict(value["spec"])
     overrides = spec.pop("overrides", [])
     for key in value["metadata"].get("labels", {}):
-        if key in _RESERVED_LABELS or key.startswith("argocd.argoproj.io/"):
+        if key in RESERVED_LABELS or key.startswith("argocd.argoproj.io/"):
             path: FieldPath = ("metadata", "labels", key)
             message = "would be the Module's, where it belongs to others"
             findings.append(

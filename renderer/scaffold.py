@@ -12,14 +12,14 @@ from renderer.errors import Unusable
 
 _NAMESPACE = "kernel-drivers"
 _MAX_COMBINED = 40  # of the names of Module and namespace; KMM's main branch allows one more
-_SCHEMAS = ".schemas"  # below the fleet's root; a dot folder, so that no spec is looked for in it
+SCHEMAS = ".schemas"  # below the fleet's root; a dot folder, so that no spec is looked for in it
 
 
 def cluster_spec(name: str) -> str:
     """A cluster with one node group."""
     _check(name)
     return f"""\
-# yaml-language-server: $schema=../{_SCHEMAS}/{schemas.KINDS["Cluster"]}.json
+# yaml-language-server: $schema=../{SCHEMAS}/{schemas.KINDS["Cluster"]}.json
 apiVersion: kmodgate.io/v1alpha1
 kind: Cluster
 metadata:
@@ -59,7 +59,7 @@ def driver_spec(name: str, version: str) -> str:
     )
     module = name.replace("-", "_")
     return f"""\
-# yaml-language-server: $schema=../{_SCHEMAS}/{schemas.KINDS["KernelDriver"]}.json
+# yaml-language-server: $schema=../{SCHEMAS}/{schemas.KINDS["KernelDriver"]}.json
 apiVersion: kmodgate.io/v1alpha1
 kind: KernelDriver
 metadata:
@@ -125,7 +125,7 @@ def write_new(root: Path, files: dict[str, str]) -> None:
 def write_schemas(root: Path) -> None:
     """Puts the schemas where the specs' first lines tell editors to look, as this version has them."""
     for kind in ("KernelDriver", "Cluster"):
-        path = root / _SCHEMAS / f"{schemas.KINDS[kind]}.json"
+        path = root / SCHEMAS / f"{schemas.KINDS[kind]}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(schemas.read(schemas.KINDS[kind]))
 

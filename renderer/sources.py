@@ -91,13 +91,13 @@ def _attached(
     if not documents:
         findings.append(_at(variant, path, f"{reference} holds no object", "write one into it, or remove it here"))
     for document in documents:
-        wrong = list(_not_an_object(document))
+        wrong = list(not_an_object(document))
         findings += wrong
         if not wrong:
             yield document
 
 
-def _not_an_object(document: Document) -> Iterator[Finding]:
+def not_an_object(document: Document) -> Iterator[Finding]:
     """Why a document cannot be rendered as it stands."""
     value = document.value
     if not isinstance(value, dict):

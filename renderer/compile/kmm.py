@@ -18,7 +18,7 @@ from renderer.specs import JsonMap, Platform
 
 SPEC_ANNOTATION = "kmodgate.io/spec"
 
-_REMOVAL = {"confirm": argo.ASK_BEFORE_REMOVAL, "auto": "", "retain": argo.NEVER_REMOVED}
+REMOVAL = {"confirm": argo.ASK_BEFORE_REMOVAL, "auto": "", "retain": argo.NEVER_REMOVED}
 
 
 def manifests(variant: Variant, sources: Sources, platform: Platform) -> list[Manifest]:
@@ -48,7 +48,7 @@ def module(variant: Variant, sources: Sources) -> JsonMap:
             "namespace": namespace_of(variant),
             "labels": {**driver.labels, "app.kubernetes.io/name": driver.name, **access.MANAGED_BY},
             "annotations": {
-                **argo.sync_annotations("Module", _REMOVAL[str(spec.get("removal", "confirm"))]),
+                **argo.sync_annotations("Module", REMOVAL[str(spec.get("removal", "confirm"))]),
                 SPEC_ANNOTATION: driver.document.file,
             },
         },

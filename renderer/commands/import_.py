@@ -1,0 +1,121 @@
+"""`kmodgate import`: existing Modules, turned into specs that render to the same objects."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from renderer.console import Console
+from renderer.errors import ExitCode, Unusable
+from renderer.files import MARKER
+from renderer.importer.clusters import check_name
+from renderer.importer.importing import Import, import_objects, target_clusters
+from renderer.importer.reading import read_clusters
+from renderer.importer.writing import new_files, write_files
+from renderer.load import root_above
+from renderer.objects import STDIN
+from renderer.report.text import print_findings
+from renderer.scaffold import write_schemas
+from renderer.wording import counted
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "files", nargs="*", metavar="FILE", help="file or folder with objects as YAML or JSON; - is stdin"
+    )
+    parser.add_argument(
+        "--cluster", action="append", default=[], metavar="NAME[=FILE]",
+        help="the cluster that a file or folder is of, or that all FILEs are of; may be given several times",
+    )  # fmt: skip
+    parser.add_argument(
+        "--output", metavar="DIR", help="the fleet to add to, or a folder to start one in (default: here)"
+    )
+    parser.add_argument(
+        "--dockerfiles", action="store_true",
+        help="turn every Dockerfile ConfigMap into a file, also where that gives the ConfigMap another name",
+    )  # fmt: skip
+    parser.add_argument("--dry-run", action="store_true", help="write nothing; print the specs")
+
+
+def run(args: Namespace, console: Console) -> ExitCode:
+    root = _root(args.output, dry_run=args.dry_run)
+    named, inputs = _inputs(args.files, args.cluster)
+    everywhere = not named
+    if everywhere:
+        inputs = {name: args.files for name in target_clusters(root)}
+    result = import_objects(root, read_clusters(inputs), everywhere=everywhere, all_dockerfiles=args.dockerfiles)
+    print_findings(result.lost, console)
+    for note in result.notes:
+        console.say(f"note: {note}")
+    if args.dry_run:
+        _print(root, result, console)
+    else:
+        _write(root, result, console)
+    return ExitCode.FINDINGS if result.lost or result.refused else ExitCode.OK
+
+
+def _root(output: str | None, *, dry_run: bool) -> Path:
+    """The fleet to write into. Raises Unusable where there can be none."""
+    if output == "":
+        raise Unusable("--output is empty", "give a folder, or leave the option out inside a fleet")
+    start = Path(output or ".")
+    above = root_above(start)
+    if output is None and above is None and not dry_run:
+        raise Unusable("no fleet here, and none above", "give --output DIR to start one there, or --dry-run")
+    if above is not None and above != Path(os.path.abspath(start)):
+        if output is not None:
+            raise Unusable(
+                f"{start} lies inside the fleet {above}", f"give --output {above}, or a folder outside of it"
+            )
+        return Path(os.path.relpath(above))
+    if start.exists() and not start.is_dir():
+        raise Unusable(f"{start} is a file", "name a folder")
+    return start
+
+
+def _inputs(files: list[str], clusters: list[str]) -> tuple[bool, dict[str, list[str]]]:
+    """Whether clusters are named, and the files of each. Raises Unusable for a file that is of none."""
+    inputs: dict[str, list[str]] = {}
+    unnamed = True
+    for item in clusters:
+        name, equals, file = item.partition("=")
+        check_name(name)
+        if equals and not file:
+            raise Unusable(f"--cluster {item}: names no file", "write --cluster NAME=FILE")
+        inputs.setdefault(name, []).extend([file] if equals else files)
+        unnamed = unnamed and bool(equals)
+    if files and clusters and unnamed:
+        raise Unusable(
+            f"{files[0]}: of which cluster is it?", f"give --cluster NAME={files[0]}, or --cluster NAME beside it"
+        )
+    if not files and not any(inputs.values()):
+        raise Unusable("import needs Modules", "give files, or --cluster NAME=FILE; - is stdin")
+    if [*files, *(file for item in clusters for file in [item.partition("=")[2]])].count(STDIN) > 1:
+        raise Unusable("stdin can be read only once", "write the objects of each cluster to a file")
+    empty = next((name for name, given in inputs.items() if not given), None)
+    if empty is not None:
+        raise Unusable(f"--cluster {empty}: names no file", f"write --cluster {empty}=FILE")
+    return bool(clusters), inputs
+
+
+def _print(root: Path, result: Import, console: Console) -> None:
+    for name in list(new_files(root, result.files)):
+        if name.endswith((".yaml", ".yml")) and name != MARKER:
+            console.data(f"---\n# {name}\n{result.files[name]}")
+        else:
+            console.say(f"would write {name}")
+    print_findings(result.refused, console)
+
+
+def _write(root: Path, result: Import, console: Console) -> None:
+    new = write_files(root, result.files)
+    write_schemas(root)
+    for name in new:
+        console.say(f"created {root / name}")
+    drivers, clusters = counted(result.drivers, "driver"), counted(result.clusters, "cluster")
+    console.say(f"{root}: {drivers} of {clusters} imported; {counted(len(new), 'file')} written")
+    print_findings(result.refused, console, "" if str(root) == "." else f"{root}/")
+    verb = "render refuses the errors above until they are mended" if result.refused else "review the comments"
+    console.say(f"next: {verb}, then run: kmodgate render {shlex.quote(str(root))}")

@@ -1,0 +1,1 @@
+"""Existing objects of clusters → specs that render to the same objects."""

@@ -1,0 +1,76 @@
+"""The comments of a written spec: what a person should look at before it is committed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from policy.documents import Document
+from policy.findings import FieldPath, Finding, Mode
+from renderer.importer.planning import EVERYWHERE, Plan
+from renderer.importer.verifying import Verdict
+from renderer.specs import JsonMap
+from renderer.wording import listed
+
+Comment = tuple[int, str]
+"""The line above which it goes, and its text."""
+
+
+def cluster_comments(document: Document, *, placeholder: bool) -> Iterator[Comment]:
+    """What nobody has said of a new cluster."""
+    reviews: dict[FieldPath, str] = {
+        ("spec", "platform"): "review: as far as the objects tell; openshift or kubernetes",
+        ("spec", "kmm"): "review: the newest KMM, unless you say which one the cluster has",
+    }
+    if placeholder:
+        reviews["metadata", "name"] = "review: stands for the clusters of the objects; give it its name"
+    for path, text in reviews.items():
+        yield document.key_position(path)[0], text
+
+
+def driver_comments(document: Document, plan: Plan, verdict: Verdict) -> Iterator[Comment]:
+    """What was lost, and what the objects left open."""
+    for path, text in (*_heading(_name(document), plan, verdict), *_open_questions(document)):
+        yield document.key_position(path)[0], text
+
+
+def finding_comment(finding: Finding) -> Comment:
+    """What render says of a line, since check will say it again."""
+    refused = "render refuses this: " if finding.mode is Mode.ENFORCE else ""
+    return max(finding.line, 2), f"review: {refused}{finding.message} ({finding.rule}); {finding.fix}"
+
+
+def _heading(name: str, plan: Plan, verdict: Verdict) -> Iterator[tuple[FieldPath, str]]:
+    lost = [item for item in plan.lost if item.object.startswith("Module ") and item.object.endswith(f"/{name}")]
+    if lost:
+        yield ("apiVersion",), "Not carried over from the Module:"
+    for item in lost:
+        yield ("apiVersion",), f"- {item.field}: {item.message.removeprefix('not carried over: ')}"
+    if verdict.besides.get(name):
+        made = listed(verdict.besides[name])
+        yield ("apiVersion",), f"review: render also makes what was not among the objects: {made}"
+
+
+def _open_questions(document: Document) -> Iterator[tuple[FieldPath, str]]:
+    spec = document.value["spec"]  # type: ignore[index,call-overload]
+    assert isinstance(spec, dict)
+    if spec["clusters"] == EVERYWHERE:
+        yield ("spec", "clusters"), "review: every cluster of the fleet; select those that are to have it"
+    namespace = spec["namespace"]
+    if isinstance(namespace, dict) and namespace.get("manage") is False:
+        text = "review: the Namespace was not among the objects, or is the system's; true makes render write it"
+        yield ("spec", "namespace", "manage"), text
+    for path in _without_account(spec):
+        yield path, "as the Module has it: no ServiceAccount, so the namespace's default one is used"
+    if "attach" in spec:
+        yield ("spec", "attach"), "review: what was found around the Module and serves it alone"
+
+
+def _without_account(spec: JsonMap) -> Iterator[FieldPath]:
+    for keys in ((), ("devicePlugin",), ("dra",)):
+        level = spec.get(keys[0]) if keys else spec
+        if isinstance(level, dict) and level.get("serviceAccountName") == "":
+            yield ("spec", *keys, "serviceAccountName")
+
+
+def _name(document: Document) -> str:
+    return str(document.value["metadata"]["name"])  # type: ignore[index,call-overload]

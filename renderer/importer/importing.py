@@ -1,0 +1,171 @@
+"""Objects of clusters → a fleet: everything that `kmodgate import` does before it writes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from policy.documents import Document
+from policy.findings import Finding, Mode, sort_findings
+from renderer.compile import content
+from renderer.errors import Unusable, refuse_enforced
+from renderer.files import MARKER, FleetFiles
+from renderer.importer.clusters import PLACEHOLDER, cluster_value, runs_openshift
+from renderer.importer.comments import Comment, cluster_comments, driver_comments, finding_comment
+from renderer.importer.companions import Surrounded, surrounded
+from renderer.importer.modules import driver_of
+from renderer.importer.planning import EVERYWHERE, Plan, plan_drivers
+from renderer.importer.reading import Found, Objects
+from renderer.importer.verifying import Verdict, passed_over, verify
+from renderer.importer.writing import commented, line_below, read_back, spec_text
+from renderer.load import Fleet, add_document, load_fleet
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """The new files of a fleet, and what is to be said of them."""
+
+    files: dict[str, str] = field(repr=False)
+    """By path, those that others refer to first."""
+    drivers: int
+    clusters: int
+    lost: list[Finding]
+    refused: list[Finding]
+    """What render would not write the new specs for."""
+    notes: list[str]
+
+
+def import_objects(root: Path, clusters: dict[str, Objects], *, everywhere: bool, all_dockerfiles: bool) -> Import:
+    """The fleet at `root` with the Modules of these clusters; `everywhere` is whether they are for all of its clusters.
+
+    Raises Refused for a fleet that cannot be loaded, Unusable where nothing could be imported.
+    """
+    fleet = _existing(root)
+    known = {cluster.name: cluster for cluster in fleet.clusters}
+    plan = Plan()
+    drivers: dict[str, list[Surrounded]] = {}
+    for name, objects in clusters.items():
+        openshift = runs_openshift(known.get(name), objects)
+        drivers[name] = list(_drivers(plan, objects, openshift=openshift, all_dockerfiles=all_dockerfiles))
+    renamed = {
+        (name, item.driver.name, old): new
+        for name, items in drivers.items() for item in items for old, new in _new_names(item)
+    }  # fmt: skip
+    _drop_other_namespaces(plan, drivers)
+    plan_drivers(plan, drivers, EVERYWHERE if everywhere else None)
+    if not plan.specs:
+        refuse_enforced(_as_errors(plan.lost))
+    new = {f"clusters/{name}.yaml": cluster_value(name, clusters[name]) for name in clusters if name not in known}
+    texts = {file: spec_text(file, "Cluster", [value]) for file, value in new.items()}
+    texts |= {file: spec_text(file, "KernelDriver", documents) for file, documents in sorted(plan.specs.items())}
+    documents = read_back(texts)
+    verdict = verify(_with(fleet, plan, documents), clusters, plan, renamed)
+    plan.lost = sort_findings(plan.lost)
+    files, refused = _commented(plan, texts, documents, verdict, placeholder=everywhere)
+    if not (root / MARKER).exists():
+        files[MARKER] = ""
+    renames = sorted({f"ConfigMap {old} becomes {text}" for (_, _, old), text in renamed.items()})
+    count = sum(len(values) for values in plan.specs.values())
+    return Import(files, count, len(clusters), plan.lost, refused, [*renames, *_notes(verdict)])
+
+
+def _commented(
+    plan: Plan, texts: dict[str, str], documents: dict[str, list[Document]], verdict: Verdict, *, placeholder: bool
+) -> tuple[dict[str, str], list[Finding]]:
+    """All new files, the specs with their comments, and what render refuses in them, at its lines there."""
+    files, refused = {**plan.files.texts}, []
+    told = [item for item in sort_findings(verdict.findings) if item.mode in (Mode.ENFORCE, Mode.WARN)]
+    for file, found in documents.items():
+        ours = [finding for finding in told if finding.file == file]
+        comments = [finding_comment(finding) for finding in ours]
+        for document in found:
+            comments += _comments(document, plan, verdict, placeholder=placeholder)
+        files[file] = commented(texts[file], comments)
+        refused += [replace(item, line=line_below(item.line, comments)) for item in ours if item.mode is Mode.ENFORCE]
+    return files, refused
+
+
+def target_clusters(root: Path) -> list[str]:
+    """The clusters of objects that were given without one: all of the fleet, or one that stands for them."""
+    return [cluster.name for cluster in _existing(root).clusters] or [PLACEHOLDER]
+
+
+def _existing(root: Path) -> Fleet:
+    if not (root / MARKER).is_file():
+        return Fleet(FleetFiles(root))
+    findings: list[Finding] = []
+    fleet = load_fleet(root, root / "rendered", findings, may_be_empty=True)
+    refuse_enforced(findings)
+    return fleet
+
+
+def _drivers(plan: Plan, objects: Objects, *, openshift: bool, all_dockerfiles: bool) -> Iterator[Surrounded]:
+    taken: set[Found] = set()
+    for found in objects.values():
+        if found.is_module:
+            driver = driver_of(found, plan.lost)
+            if driver is None:
+                plan.dropped.add(found)
+                continue
+            item = surrounded(driver, objects, openshift=openshift, all_dockerfiles=all_dockerfiles)
+            item.attached[:] = [other for other in item.attached if other not in taken]
+            taken.update(item.attached)
+            yield item
+
+
+def _new_names(item: Surrounded) -> Iterator[tuple[str, str]]:
+    """The Dockerfile ConfigMaps that get another name, since the text decides it."""
+    for old, text in item.dockerfiles.items():
+        if (new := content.config_map_name(item.driver.name, text)) != old:
+            yield old, new
+
+
+def _drop_other_namespaces(plan: Plan, drivers: dict[str, list[Surrounded]]) -> None:
+    """A driver is named after its Module, so of two Modules of one name on a cluster only one can be imported."""
+    counts = Counter((item.driver.name, item.driver.namespace) for items in drivers.values() for item in items)
+    for cluster, items in drivers.items():
+        kept: dict[str, Surrounded] = {}
+        for item in sorted(items, key=lambda item: -counts[item.driver.name, item.driver.namespace]):
+            other = kept.setdefault(item.driver.name, item)
+            if other is not item:
+                message = f"a driver is named after its Module, and {other.driver.found.identity} is imported"
+                plan.drop(item.driver.found, ("metadata", "name"), message, "rename one of the two Modules")
+        drivers[cluster] = list(kept.values())
+
+
+def _as_errors(lost: list[Finding]) -> list[Finding]:
+    return [Finding(item.rule, item.message, item.fix, item.object, item.field, file=item.file, line=item.line,
+                    column=item.column) for item in lost]  # fmt: skip
+
+
+def _with(fleet: Fleet, plan: Plan, documents: dict[str, list[Document]]) -> Fleet:
+    """The fleet as it would be. Raises Unusable for a driver that it has already, in a file of another name."""
+    findings: list[Finding] = []
+    old = [driver for driver in fleet.drivers if driver.document.file not in documents]
+    names = {driver.name: driver.document.file for driver in old}
+    result = Fleet(FleetFiles(fleet.files.root, plan.files.texts), True, old, list(fleet.clusters), fleet.policies)
+    for found in documents.values():
+        for document in found:
+            add_document(result, document, findings)
+    refuse_enforced(findings)
+    for driver in result.drivers[len(names) :]:
+        if driver.name in names:
+            message = f"the fleet has a driver {driver.name} already, in {names[driver.name]}"
+            raise Unusable(message, "remove or rename it first, or give another --output")
+    return result
+
+
+def _comments(document: Document, plan: Plan, verdict: Verdict, *, placeholder: bool) -> Iterator[Comment]:
+    value = document.value
+    assert isinstance(value, dict)
+    if value["kind"] == "Cluster":
+        yield from cluster_comments(document, placeholder=placeholder)
+    else:
+        yield from driver_comments(document, plan, verdict)
+
+
+def _notes(verdict: Verdict) -> Iterator[str]:
+    for line in passed_over(verdict):
+        yield f"used by no imported Module, and left where it is: {line}"

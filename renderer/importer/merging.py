@@ -1,0 +1,202 @@
+"""The specs of one driver on its clusters → one spec and the overrides that give every cluster its own back.
+
+The spec says what most clusters have. What one has beside it is split into the smallest changes, and clusters that
+share a change share an override. A change that a merge patch cannot express (another order of a list that merges by
+name, a map that becomes empty) takes two: one that removes the value, and one that gives it anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from policy.documents import Json
+from renderer.fields import merges_by_name
+from renderer.importer.majority import ORDERED, canonical, majority, most_common
+from renderer.overrides import ambiguous, merge
+from renderer.specs import JsonMap
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """One spec for several clusters; each override names its clusters."""
+
+    spec: JsonMap = field(repr=False)
+    overrides: list[tuple[tuple[str, ...], JsonMap]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A step of a path: the item of this name."""
+
+    name: str
+
+
+_Path = tuple[str | _Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """One change of a spec: a value in its place, None for none, new items for a list that merges by name.
+
+    What is given `again` comes after the removal of what was there.
+    """
+
+    path: _Path
+    value: Json
+    again: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"{self.again} {self.path} {json.dumps(self.value)}"
+
+
+def merge_specs(specs: dict[str, JsonMap], is_sound: Callable[[JsonMap], bool] = lambda _: True) -> Merged:
+    """The specs by cluster as one. `is_sound` is whether a spec may stand alone; each of the given ones may."""
+    base = majority(list(specs.values()))
+    if not is_sound(base):
+        base = most_common(list(specs.values()))
+    changes = {name: _unambiguous(base, _changes(base, spec)) for name, spec in specs.items()}
+    return Merged(base, [*_overrides(changes, again=False), *_overrides(changes, again=True)])
+
+
+def same(one: Json, other: Json) -> bool:
+    """Whether two values of a spec give the same object."""
+    return canonical(one) == canonical(other)
+
+
+def _changes(base: JsonMap, spec: JsonMap) -> list[_Change]:
+    """What makes the spec out of the base. As a last resort, a field that is still another is given anew."""
+    found = list(_map_changes(base, spec, ()))
+    result = _applied(base, found)
+    for key in dict.fromkeys((*result, *spec)):
+        if not same({key: result[key]} if key in result else {}, {key: spec[key]} if key in spec else {}):
+            found = [change for change in found if change.path[0] != key]
+            found += _anew((key,), spec[key]) if key in spec else [_Change((key,), None)]
+    return found
+
+
+def _applied(base: JsonMap, changes: list[_Change]) -> JsonMap:
+    for again in (False, True):
+        base = merge(base, _patch(change for change in changes if change.again is again))
+    return base
+
+
+def _unambiguous(base: JsonMap, changes: list[_Change]) -> list[_Change]:
+    """Without the changes of lists in which two items have one name: no override can tell them apart."""
+    removed = merge(base, _patch(change for change in changes if not change.again))
+    paths = [
+        path
+        for again in (False, True)
+        for path, _ in ambiguous(removed if again else base, _patch(c for c in changes if c.again is again))
+    ]
+    keys = [tuple(step for step in path[:-2] if isinstance(step, str)) for path in paths]
+    return [change for change in changes if not any(_keys_of(change.path)[: len(key)] == key for key in keys)]
+
+
+def _keys_of(path: _Path) -> tuple[str, ...]:
+    return tuple(step for step in path if isinstance(step, str))
+
+
+def _anew(path: _Path, value: Json) -> list[_Change]:
+    return [_Change(path, None), _Change(path, value, again=True)]
+
+
+def _map_changes(base: JsonMap, spec: JsonMap, path: _Path) -> Iterator[_Change]:
+    for key in base:
+        if key not in spec:
+            yield _Change((*path, key), None)
+    for key, value in spec.items():
+        if key not in base:
+            yield _Change((*path, key), value)
+        elif not same({key: base[key]}, {key: value}):
+            yield from _value_changes(base[key], value, (*path, key))
+
+
+def _value_changes(base: Json, value: Json, path: _Path) -> Iterator[_Change]:
+    if isinstance(base, dict) and isinstance(value, dict):
+        if not value or (path[-1] in ORDERED and not _keeps_order(base, value)):
+            yield from _anew(path, value)
+        elif path[-1] in ORDERED:
+            yield _Change(path, {**{key: None for key in base if key not in value}, **_changed(base, value)})
+        else:
+            yield from _map_changes(base, value, path)
+    elif isinstance(base, list) and isinstance(value, list) and (field := merges_by_name(path)):  # type: ignore[arg-type]
+        yield from _list_changes(base, value, path, new_first=field.new_first)
+    else:
+        yield _Change(path, value)
+
+
+def _changed(base: JsonMap, value: JsonMap) -> JsonMap:
+    return {key: item for key, item in value.items() if key not in base or not same(base[key], item)}
+
+
+def _keeps_order(base: JsonMap, value: JsonMap) -> bool:
+    """Whether a merge gives the keys in their order: those of the base first."""
+    return list(value) == [*(key for key in base if key in value), *(key for key in value if key not in base)]
+
+
+def _list_changes(base: list[Json], value: list[Json], path: _Path, *, new_first: bool) -> Iterator[_Change]:
+    """Changes of a list that merges by name: of its items, and of items put where a merge puts new ones."""
+    old, more = [_name(item) for item in base], len(value) - len(base)
+    fresh, kept = (
+        (value[: max(more, 0)], value[max(more, 0) :]) if new_first else (value[len(base) :], value[: len(base)])
+    )
+    names = [*old, *(_name(item) for item in fresh)]
+    if [_name(item) for item in kept] != old or len(set(names)) < len(names) or None in names:
+        yield from _anew(path, value)
+        return
+    if fresh:
+        yield _Change(path, fresh)
+    for name, before, after in zip(old, base, kept, strict=True):
+        if isinstance(before, dict) and isinstance(after, dict):
+            yield from _map_changes(before, after, (*path, _Item(str(name))))
+
+
+def _name(item: Json) -> str | None:
+    name = item.get("name") if isinstance(item, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def _overrides(changes: dict[str, list[_Change]], *, again: bool) -> Iterator[tuple[tuple[str, ...], JsonMap]]:
+    """One override for all changes that the same clusters have."""
+    clusters: dict[str, list[str]] = {}
+    known: dict[str, _Change] = {}
+    for name, found in changes.items():
+        for change in found:
+            if change.again is again:
+                clusters.setdefault(change.key, []).append(name)
+                known[change.key] = change
+    groups: dict[tuple[str, ...], list[_Change]] = {}
+    for key, names in clusters.items():
+        groups.setdefault(tuple(names), []).append(known[key])
+    for chosen, found in groups.items():
+        yield chosen, _patch(found)
+
+
+def _patch(changes: Iterable[_Change]) -> JsonMap:
+    """The merge patch that makes these changes."""
+    result: JsonMap = {}
+    for change in changes:
+        _place(result, change.path, change.value)
+    return result
+
+
+def _place(level: JsonMap, path: _Path, value: Json) -> None:
+    key, rest = str(path[0]), path[1:]
+    here = level.get(key)
+    if not rest:
+        level[key] = [*value, *here] if isinstance(value, list) and isinstance(here, list) else value
+    elif isinstance(rest[0], _Item):
+        items = list(here) if isinstance(here, list) else []
+        item = next((item for item in items if isinstance(item, dict) and item.get("name") == rest[0].name), None)
+        if item is None:
+            item = {"name": rest[0].name}
+            items.append(item)
+        level[key] = items
+        _place(item, rest[1:], value)
+    else:
+        below = level.setdefault(key, {})
+        assert isinstance(below, dict)
+        _place(below, rest, value)

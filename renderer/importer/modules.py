@@ -1,0 +1,130 @@
+"""A Module of one cluster → the spec of its driver there, and what of it no spec can say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from policy.findings import FieldPath, Finding
+from renderer.compile import argo
+from renderer.compile.access import MANAGED_BY
+from renderer.compile.kmm import REMOVAL, SPEC_ANNOTATION
+from renderer.fields import DRIVER_FIELDS, decompile_fields
+from renderer.importer.normal import normal_spec
+from renderer.importer.reading import Found
+from renderer.read import RESERVED_LABELS
+from renderer.specs import JsonMap
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+ARGO = "argocd.argoproj.io/"
+TRACKING = ("argocd.argoproj.io/tracking-id", "argocd.argoproj.io/installation-id", "argocd.argoproj.io/refresh")
+ARGO_INSTANCE = "app.kubernetes.io/instance"
+
+_OF_THE_SPEC = "it stays in the spec's annotations, and render does not write it"
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """What one Module is as a spec on one cluster; `spec` has no clusters yet."""
+
+    found: Found
+    labels: JsonMap
+    annotations: JsonMap
+    spec: JsonMap = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return self.found.identity.name
+
+    @property
+    def namespace(self) -> str:
+        return self.found.identity.namespace
+
+
+def driver_of(found: Found, findings: list[Finding]) -> Driver | None:
+    """The driver of a Module; what it cannot say goes to `findings`. None where there is no driver to say it."""
+    if not found.identity.namespace:
+        fix = "add metadata.namespace"
+        findings.append(found.lost("IMP001", ("metadata",), "not imported: a Module without a namespace", fix))
+        return None
+    if wrong := next((key for key in ("labels", "annotations") if not _is_map(found, key)), None):
+        fix = "write a map of strings"
+        findings.append(found.lost("IMP001", ("metadata", wrong), f"not imported: its {wrong} are not a map", fix))
+        return None
+    findings += _lost_labels(found)
+    findings += _lost_annotations(found)
+    findings += _being_deleted(found)
+    labels = {key: text for key, text in found.metadata("labels").items() if not _is_reserved(key)}
+    annotations = {key: text for key, text in found.metadata("annotations").items() if not _is_the_clusters(key)}
+    return Driver(found, labels, annotations, {**_removal(found), **_spec(found)})
+
+
+def _is_map(found: Found, key: str) -> bool:
+    metadata = found.value["metadata"]
+    return isinstance(metadata, dict) and isinstance(metadata.get(key), dict | None)
+
+
+def _spec(found: Found) -> JsonMap:
+    spec = decompile_fields(DRIVER_FIELDS, normal_spec(found.value))
+    modprobe = spec.get("modprobe")
+    if isinstance(modprobe, dict):
+        spec["modprobe"] = {
+            key: value for key, value in modprobe.items() if (key, value) not in (("dirName", "/opt"), ("rawArgs", {}))
+        }
+    mappings = spec.get("kernelMappings")
+    if isinstance(mappings, list):
+        spec["kernelMappings"] = [_without_empty_image(item) if isinstance(item, dict) else item for item in mappings]
+    return spec
+
+
+def _without_empty_image(mapping: JsonMap) -> JsonMap:
+    return {key: value for key, value in mapping.items() if (key, value) != ("containerImage", "")}
+
+
+def _is_reserved(key: str) -> bool:
+    return key in RESERVED_LABELS or key.startswith(ARGO)
+
+
+def _lost_labels(found: Found) -> Iterator[Finding]:
+    own = {"app.kubernetes.io/name": found.identity.name, **MANAGED_BY}
+    for key, text in found.metadata("labels").items():
+        if key in own and text != own[key]:
+            message = f"not carried over: render writes {own[key]}"
+            yield found.lost("IMP003", ("metadata", "labels", key), message, "nothing, unless others select by it")
+
+
+def _is_the_clusters(key: str) -> bool:
+    return key in (LAST_APPLIED, SPEC_ANNOTATION) or key.startswith(ARGO)
+
+
+def _lost_annotations(found: Found) -> Iterator[Finding]:
+    own = argo.sync_annotations("Module")
+    for key, text in found.metadata("annotations").items():
+        path: FieldPath = ("metadata", "annotations", key)
+        if not _is_the_clusters(key):
+            yield found.lost("IMP003", path, f"not carried over: {_OF_THE_SPEC}", "nothing, if it is a note")
+        elif key == argo.SYNC_WAVE and text != own[argo.SYNC_WAVE]:
+            message = f"not carried over: render writes {own[argo.SYNC_WAVE]}"
+            yield found.lost("IMP003", path, message, "nothing; render puts the waves of all its objects in order")
+        elif key == argo.SYNC_OPTIONS and text not in REMOVAL.values():
+            fix = "see spec.removal: confirm, auto or retain"
+            yield found.lost("IMP003", path, f"not carried over: {text}", fix)
+        elif key.startswith(ARGO) and key not in (*TRACKING, argo.SYNC_WAVE, argo.SYNC_OPTIONS):
+            yield found.lost("IMP003", path, f"not carried over: {text}", "say it in the Application, if it is needed")
+
+
+def _being_deleted(found: Found) -> Iterator[Finding]:
+    metadata = found.value["metadata"]
+    if isinstance(metadata, dict) and metadata.get("deletionTimestamp"):
+        message = "the Module is being deleted, and render would bring it back"
+        yield found.lost("IMP003", ("metadata", "deletionTimestamp"), message, "remove its spec, if it is to go")
+
+
+def _removal(found: Found) -> JsonMap:
+    """What Argo CD is told to do when the Module leaves the tree; a Module of others gets the default, confirm."""
+    annotations = found.metadata("annotations")
+    options = annotations.get(argo.SYNC_OPTIONS)
+    if options is None:
+        return {"removal": "auto"} if SPEC_ANNOTATION in annotations else {}
+    kind = next((kind for kind, text in REMOVAL.items() if text == options), "confirm")
+    return {} if kind == "confirm" else {"removal": kind}

@@ -1,0 +1,203 @@
+"""What render makes of the new specs, compared with the objects that they came from."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+
+from policy.documents import Json
+from policy.findings import FieldPath, Finding
+from renderer.compile.fleet import Judging
+from renderer.importer.attaching import clean
+from renderer.importer.normal import normal_spec
+from renderer.importer.planning import Plan
+from renderer.importer.reading import Found, Objects
+from renderer.load import Fleet
+from renderer.manifest import Identity
+from renderer.policies import Choice, Policies
+from renderer.read import RESERVED_LABELS
+from renderer.render import compile_fleet, fleet_facts
+from renderer.specs import JsonMap
+from renderer.wording import listed
+
+_ABSENT = object()
+_RELATED_GROUPS = ("kmm.sigs.x-k8s.io", "hub.kmm.sigs.x-k8s.io", "ooto.sigs.k8s.io", "sro.openshift.io")
+_INTERNAL = {
+    "NodeModulesConfig",
+    "ModuleImagesConfig",
+    "ModuleBuildSignConfig",
+    "PreflightValidation",
+    "PreflightValidationOCP",
+}
+
+
+Renamed = dict[tuple[str, str, str], str]
+"""The new names of Dockerfile ConfigMaps, by cluster, driver and old name."""
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What render says of the new specs, and what it makes beside the objects that were given."""
+
+    findings: list[Finding] = field(default_factory=list)
+    besides: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """Objects, by the name of their driver."""
+    passed_over: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """Names of the objects that no imported Module uses, by kind."""
+
+
+def verify(fleet: Fleet, clusters: dict[str, Objects], plan: Plan, renamed: Renamed) -> Verdict:
+    """Renders the fleet and compares it with the objects of each cluster; differences go to `plan.lost`."""
+    verdict = Verdict()
+    policies = Policies(fleet, Choice(), "render", date.min, verdict.findings)
+    judging = Judging(policies.engine, facts=fleet_facts, extra=policies.manifests)
+    compiled = compile_fleet(fleet, verdict.findings, judging)[1]
+    for cluster, objects in clusters.items():
+        rendered = {manifest.identity: manifest for _, manifest in compiled.get(cluster, ())}
+        for found in objects.values():
+            manifest = rendered.get(found.identity)
+            new_names = _new_names(renamed, cluster, found) if renamed else {}
+            _judge(found, None if manifest is None else manifest.value, plan, verdict, new_names)
+        drivers = {found.identity.name for found in objects.values() if found.is_module and found not in plan.dropped}
+        for identity, manifest in rendered.items():
+            if identity not in objects and manifest.owner in drivers:
+                verdict.besides[manifest.owner].append(f"{identity} ({cluster})")
+    return verdict
+
+
+def _new_names(renamed: Renamed, cluster: str, found: Found) -> dict[str, str]:
+    """The new names in a Module, or of a ConfigMap that several drivers may share."""
+    return {
+        old: new
+        for (where, driver, old), new in renamed.items()
+        if where == cluster
+        and (driver == found.identity.name if found.is_module else found.identity.kind == "ConfigMap")
+    }
+
+
+def _judge(found: Found, rendered: JsonMap | None, plan: Plan, verdict: Verdict, renamed: dict[str, str]) -> None:
+    if found.is_module:
+        if found in plan.dropped:
+            return
+        if rendered is None:
+            plan.drop(found, (), "render makes nothing of it", "see what render says of the spec")
+        else:
+            plan.lost += _lost_of_module(found, rendered, renamed)
+    elif rendered is not None:
+        plan.lost += _lost_of_object(found, rendered)
+    elif found.identity.group in _RELATED_GROUPS and found.identity.kind not in _INTERNAL:
+        message = (
+            f"not imported: only Modules of kmm.sigs.x-k8s.io/v1beta1 are, and this is {found.value['apiVersion']}"
+        )
+        plan.lost.append(found.lost("IMP004", (), message, "write its spec by hand"))
+    elif found.identity.name not in renamed:
+        verdict.passed_over[found.identity.kind].append(found.identity.name)
+
+
+def _lost_of_module(found: Found, rendered: JsonMap, renamed: dict[str, str]) -> Iterator[Finding]:
+    old, new = normal_spec(found.value), normal_spec(rendered)
+    for path in differences(_with_new_names(old, renamed), new):
+        yield found.lost("IMP002", ("spec", *path), f"not carried over: {_why(old, new, path)}", _FIX)
+    labels = {key: text for key, text in found.metadata("labels").items() if key not in RESERVED_LABELS}
+    for path in _missing(labels, _labels(rendered)):
+        if not str(path[0]).startswith("argocd.argoproj.io/"):
+            message = "not carried over: a driver has the same labels on all its clusters"
+            yield found.lost(
+                "IMP003", ("metadata", "labels", *path), message, "give the label everywhere, or do without"
+            )
+
+
+_FIX = "compare what render writes with the object, and mend the spec where it matters"
+
+
+def _why(old: Json, new: Json, path: FieldPath) -> str:
+    if path[-1:] == ("inTreeModuleToRemove",):
+        return "it excludes inTreeModulesToRemove"
+    before, after = _at(old, path), _at(new, path)
+    if path[-1:] == ("rawArgs",) and before == {}:
+        return "it is empty, and with that KMM runs modprobe without any argument"
+    if path[-1:] == ("buildArgs",):
+        return "two arguments have one name, and a spec has each name once"
+    if after is _ABSENT:
+        return "no spec can say it"
+    return "render writes one where there was none" if before is _ABSENT else "render writes another value"
+
+
+def _lost_of_object(found: Found, rendered: JsonMap) -> Iterator[Finding]:
+    for path in _missing(clean(found), rendered):
+        if not _is_the_clusters(found.identity, path, found):
+            fix = "give it in a file that the driver attaches, or leave it to the cluster"
+            yield found.lost("IMP004", path, "not carried over: render writes the object without it", fix)
+
+
+def _is_the_clusters(identity: Identity, path: FieldPath, found: Found) -> bool:
+    """What the API server and controllers put into objects that render makes."""
+    key = str(path[-1]) if path else ""
+    if identity.kind == "Namespace":
+        return (
+            path[:1] == ("spec",)
+            or key == "kubernetes.io/metadata.name"
+            or "openshift.io/" in key
+            or key.startswith("argocd.")
+        )
+    if identity.kind == "ServiceAccount":
+        secrets = found.value.get("imagePullSecrets")
+        names = [item.get("name") for item in secrets if isinstance(item, dict)] if isinstance(secrets, list) else []
+        ours = all(str(name).startswith(f"{identity.name}-dockercfg-") for name in names)
+        return (path[:1] == ("imagePullSecrets",) and ours) or "openshift.io/" in key
+    return path[:1] == ("metadata",) and key.startswith("argocd.argoproj.io/")
+
+
+def differences(old: Json | object, new: Json | object, path: FieldPath = ()) -> Iterator[FieldPath]:
+    """The paths, in the first or else in the second, at which two values are not equal."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in dict.fromkeys((*old, *new)):
+            yield from differences(old.get(key, _ABSENT), new.get(key, _ABSENT), (*path, key))
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, pair in enumerate(zip(old, new, strict=True)):
+            yield from differences(*pair, (*path, index))
+    elif type(old) is not type(new) or old != new:
+        yield path
+
+
+def _missing(old: Json, new: Json) -> Iterator[FieldPath]:
+    """The differences, without what only the second has."""
+    for path in differences(old, new):
+        if _at(old, path) is not _ABSENT:
+            yield path
+
+
+def _at(value: Json | object, path: FieldPath) -> object:
+    for step in path:
+        if isinstance(value, dict) and isinstance(step, str):
+            value = value.get(step, _ABSENT)
+        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+            value = value[step]
+        else:
+            return _ABSENT
+    return value
+
+
+def _labels(rendered: JsonMap) -> JsonMap:
+    metadata = rendered["metadata"]
+    labels = metadata.get("labels") if isinstance(metadata, dict) else None
+    return labels if isinstance(labels, dict) else {}
+
+
+def _with_new_names(value: Json, renamed: dict[str, str]) -> Json:
+    if isinstance(value, dict):
+        return {
+            key: {"name": renamed.get(str(item.get("name")), item.get("name"))}
+            if key == "dockerfileConfigMap" and isinstance(item, dict) else _with_new_names(item, renamed)
+            for key, item in value.items()
+        }  # fmt: skip
+    return [_with_new_names(item, renamed) for item in value] if isinstance(value, list) else value
+
+
+def passed_over(verdict: Verdict) -> Iterable[str]:
+    """A line for each kind of object that no imported Module uses."""
+    for kind, names in sorted(verdict.passed_over.items()):
+        secret = "; a Secret is never written to a file" if kind == "Secret" else ""
+        yield f"{kind}: {listed(sorted(set(names)), 3)}{secret}"

@@ -1,0 +1,115 @@
+"""Plans → texts: specs with comments that say what to review, and all files at once into the fleet."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import schemas
+from policy.documents import Document, parse
+from renderer.emit import emit
+from renderer.errors import Unusable, refuse_enforced
+from renderer.scaffold import SCHEMAS
+from renderer.specs import JsonMap
+from renderer.start import remove_on_interrupt
+
+
+def spec_text(file: str, kind: str, documents: Iterable[JsonMap]) -> str:
+    """The YAML of a spec file; its first line tells editors where in the fleet its schema is."""
+    folder = os.path.relpath(SCHEMAS, os.path.dirname(file) or ".")
+    head = f"# yaml-language-server: $schema={folder}/{schemas.KINDS[kind]}.json\n"
+    return head + "---\n".join(emit(document) for document in documents)
+
+
+def commented(text: str, comments: Iterable[tuple[int, str]]) -> str:
+    """The text with comments above the lines that they are about."""
+    above: dict[int, list[str]] = defaultdict(list)
+    for number, comment in comments:
+        if comment not in above[number]:
+            above[number].append(comment)
+    result: list[str] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        indent = line[: len(line) - len(line.lstrip(" "))]
+        result += [f"{indent}# {_printable(comment)}" for comment in above.get(number, ())]
+        result.append(line)
+    return "\n".join(result)
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def line_below(number: int, comments: Iterable[tuple[int, str]]) -> int:
+    """Where a line of the text is once it has these comments."""
+    return number + sum(place <= number for place, _ in set(comments))
+
+
+def write_files(root: Path, files: dict[str, str]) -> list[str]:
+    """Writes new files; gives those that were not there yet.
+
+    Raises Unusable if another text stands in the place of one: then nothing is written. Each file appears as a whole,
+    and those that refer to others after them, so that a run that is stopped leaves a fleet that the same run finishes.
+    """
+    new = list(new_files(root, files))
+    root.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=".kmodgate-import-", dir=root))
+    remove_on_interrupt(str(staging))
+    try:
+        for number, name in enumerate(new):
+            (staging / str(number)).write_text(files[name], encoding="utf-8", newline="\n")
+        for number, name in enumerate(new):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            os.chmod(staging / str(number), 0o666 & ~_umask())
+            _place(staging / str(number), root / name)
+    except FileExistsError as error:
+        raise _exists(Path(str(error.filename2 or error.filename))) from None
+    finally:
+        for path in staging.iterdir():
+            path.unlink()
+        staging.rmdir()
+    return new
+
+
+def _place(staged: Path, path: Path) -> None:
+    """Unlike a rename, a link never takes the place of a file that has just come; not every file system has links."""
+    try:
+        os.link(staged, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        os.rename(staged, path)
+
+
+def new_files(root: Path, files: dict[str, str]) -> Iterator[str]:
+    """Those that are not there yet. Raises Unusable where another text stands in the place of one."""
+    for name, text in files.items():
+        path = root / name
+        if not os.path.lexists(path):
+            yield name
+        elif not path.is_file() or path.read_bytes() != text.encode():
+            raise _exists(path)
+
+
+def _exists(path: Path) -> Unusable:
+    return Unusable(f"{path} exists; nothing is overwritten", "move it away, or give another --output")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def read_back(texts: dict[str, str]) -> dict[str, list[Document]]:
+    """The documents of spec files. Raises Refused where a spec is larger or deeper than any may be."""
+    result: dict[str, list[Document]] = {}
+    for name, text in texts.items():
+        result[name], problems = parse(text, name)
+        refuse_enforced(problems)
+    return result
