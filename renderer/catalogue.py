@@ -168,6 +168,28 @@ SECTIONS = {
             "mend what it bears, or agree on another day",
         ),
     ),
+    "IMP: what an import does not carry over": (
+        Entry(
+            "IMP001",
+            "a Module that is not imported: no spec can say it, or the fleet already takes another of its name",
+            "correct the Module, or write its spec by hand",
+        ),
+        Entry(
+            "IMP002",
+            "a field of a Module that is not carried over",
+            "compare what render writes, and mend the spec where it matters",
+        ),
+        Entry(
+            "IMP003",
+            "a label or annotation that is not carried over",
+            "nothing, unless somebody selects by it",
+        ),
+        Entry(
+            "IMP004",
+            "another object, or a field of it, that is not carried over",
+            "attach it by hand, or leave it to the cluster",
+        ),
+    ),
 }
 """Title of a section → its errors."""
 

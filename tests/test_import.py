@@ -301,7 +301,7 @@ def test_labels_that_differ_by_cluster_are_lost_and_said(here: Path) -> None:
     (here / "lab.yaml").write_text(labelled)
     result = imported(here, "--cluster=paris=module.yaml", "--cluster=lab=lab.yaml", "--output=fleet", code=1)
     assert (
-        "lab.yaml:5:18: warning[IMP003] metadata.labels.team: not carried over: a driver has the same labels"
+        "lab.yaml:5:18: warning[IMP003] Module kmm-tests/nic: metadata.labels.team: not carried over: a driver has the same labels"
         in result.stderr
     )
     assert (
@@ -320,7 +320,7 @@ def test_of_two_modules_of_one_name_on_a_cluster_one_is_imported(here: Path) -> 
     (here / "two.yaml").write_text(module() + "---\n" + module().replace("namespace: kmm-tests", "namespace: lab"))
     result = imported(here, "--cluster=paris=two.yaml", "--output=fleet", code=1)
     assert (
-        "warning[IMP001] metadata.name: not imported: a driver is named after its Module, and Module kmm-tests/nic is"
+        "warning[IMP001] Module lab/nic: metadata.name: not imported: a driver is named after its Module, and Module kmm-tests/nic is"
         in result.stderr
     )
 
@@ -509,7 +509,7 @@ def test_what_no_spec_can_say_is_listed_and_written_into_the_spec(field: str, he
     (here / "module.yaml").write_text(module().replace(*LOST[field], 1))
     result = imported(here, "--cluster=paris=module.yaml", "--output=fleet", code=1)
     assert re.search(
-        rf"^module\.yaml:\d+:\d+: warning\[IMP00[23]\] {re.escape(field)}: not carried over",
+        rf"^module\.yaml:\d+:\d+: warning\[IMP00[23]\] Module kmm-tests/nic: {re.escape(field)}: not carried over",
         result.stderr,
         re.MULTILINE,
     )
@@ -522,7 +522,7 @@ def test_a_module_that_no_spec_can_say_does_not_keep_the_others_back(here: Path)
     )
     result = imported(here, "--cluster=paris=two.yaml", "--output=fleet", code=1)
     assert re.search(
-        r"two\.yaml:\d+:\d+: warning\[IMP001\] spec\.moduleLoader\.container\.modprobe: not imported", result.stderr
+        r"two\.yaml:\d+:\d+: warning\[IMP001\] Module kmm-tests/gpu: spec\.moduleLoader\.container\.modprobe: not imported", result.stderr
     )
     assert [path.name for path in (here / "fleet/drivers").iterdir()] == ["nic.yaml"]
 
