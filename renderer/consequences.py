@@ -36,6 +36,10 @@ SEVERITIES = {
 }
 
 
+_WORST_FIRST = (Severity.ERROR, Severity.WARNING, Severity.INFO)
+_RANKS = {effect: (_WORST_FIRST.index(severity), effect) for effect, severity in SEVERITIES.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class Consequence:
     """One thing that happens because of one driver, on all nodes and clusters that it happens on.
@@ -99,7 +103,7 @@ class Consequences:
                 self._module(change)
             elif change.manifest.identity.kind == "Job":
                 self._job(change)
-        ordered = sorted(self._sums.items(), key=lambda item: (item[0][0], -item[1].nodes, item[0][1:]))
+        ordered = sorted(self._sums.items(), key=lambda item: (_RANKS[item[0][0]], -item[1].nodes, item[0][1:]))
         return [_consequence(key, sum) for key, sum in ordered]
 
     # -- adding up -----------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ def subjects(found: Snapshot, name: str, cluster: str | None) -> list[Subject]:
     """
     kind, place, last = _parts(name)
     variants = {(target.cluster.name, target.variant.driver.name): target for target in found.targets}
-    clusters: dict[Manifest, list[str]] = {}
+    clusters: dict[tuple[str, str], tuple[Manifest, list[str]]] = {}
     known: set[str] = set()
     for there, placed in found.compiled.items():
         for _, manifest in placed if cluster in (None, there) else ():
@@ -58,14 +59,16 @@ def subjects(found: Snapshot, name: str, cluster: str | None) -> list[Subject]:
             known.add(f"{identity.kind}/{identity.name}")
             same = identity.kind.lower() == kind.lower() and identity.name == last
             if same and place in ("", identity.namespace):
-                clusters.setdefault(manifest, []).append(there)
+                # another platform has a manifest of its own, which may be the same in every letter
+                key = (json.dumps(manifest.value), str(manifest.trace(("metadata", "name"))))
+                clusters.setdefault(key, (manifest, []))[1].append(there)
     if not clusters:
         where = f" on cluster {cluster}" if cluster else ""
         fix = suggest(f"{kind}/{last}", sorted(known))
         raise Unusable(f"{name}: no such object is rendered{where}", fix)
     return [
         Subject(manifest, tuple(sorted(names)), _variant(variants.get((names[0], manifest.owner))))
-        for manifest, names in clusters.items()
+        for manifest, names in clusters.values()
     ]
 
 
@@ -135,7 +138,8 @@ def _leaves(path: FieldPath, value: Json) -> Iterator[tuple[FieldPath, Json]]:
 
 def _explained(subject: Subject, path: FieldPath, value: Json) -> Explained:
     origin = subject.manifest.trace(path)
-    why = reason(subject.manifest.identity.kind, path) if origin.source == "default" else ""
+    owner = "" if subject.manifest.driver is None else subject.manifest.identity.kind
+    why = reason(owner, path) if origin.source == "default" else ""
     if _has_content_tag(subject, path, value):
         why = CONTENT_TAG
     return Explained(path, value, origin, why, _replaced(subject, path, origin))

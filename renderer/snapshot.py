@@ -5,10 +5,9 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
-from policy.config import Policy
-from policy.engine import Engine
 from policy.findings import Finding
 from renderer import git
 from renderer.compile.fleet import Judging
@@ -16,6 +15,7 @@ from renderer.files import MARKER
 from renderer.fleet import Target
 from renderer.load import Fleet, load_fleet
 from renderer.manifest import Identity, Manifest
+from renderer.policies import Choice, Policies
 from renderer.render import Compiled, compile_fleet
 from renderer.start import remove_on_interrupt
 
@@ -38,8 +38,8 @@ class Snapshot:
 
 def snapshot(fleet: Fleet, findings: list[Finding]) -> Snapshot:
     """The fleet without a word of the rules; what is wrong with its specs goes to `findings`."""
-    silent = Engine(Policy(), only=())
-    targets, compiled = compile_fleet(fleet, findings, Judging(lambda _: silent))
+    policies = Policies(fleet, Choice(), "render", date.min, findings, only=())
+    targets, compiled = compile_fleet(fleet, findings, Judging(policies.engine, extra=policies.manifests))
     return Snapshot(fleet, targets, compiled)
 
 

@@ -522,7 +522,8 @@ def test_a_module_that_no_spec_can_say_does_not_keep_the_others_back(here: Path)
     )
     result = imported(here, "--cluster=paris=two.yaml", "--output=fleet", code=1)
     assert re.search(
-        r"two\.yaml:\d+:\d+: warning\[IMP001\] Module kmm-tests/gpu: spec\.moduleLoader\.container\.modprobe: not imported", result.stderr
+        r"two\.yaml:\d+:\d+: warning\[IMP001\] Module kmm-tests/gpu: spec\.moduleLoader\.container\.modprobe: not imported",
+        result.stderr,
     )
     assert [path.name for path in (here / "fleet/drivers").iterdir()] == ["nic.yaml"]
 

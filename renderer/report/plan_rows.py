@@ -43,11 +43,14 @@ class Row:
         return f"{counted(self.nodes, 'node')} in {counted(len(self.clusters), 'cluster')} ({listed(self.clusters, 3)})"
 
 
-def rows(cells: Iterable[Cell]) -> list[Row]:
-    """All cells, by Module, then the kernels that run before those that come, in the order of their versions."""
+def rows(cells: Iterable[Cell], *, by_image: bool = True) -> list[Row]:
+    """All cells, by Module, then the kernels that run before those that come, in the order of their versions.
+
+    Where images are not shown, cells that differ in nothing else are one row.
+    """
     same: dict[tuple[str, str, Phase, str, str, str, str], list[Cell]] = defaultdict(list)
     for cell in cells:
-        image = cell.resolution.image if cell.resolution else ""
+        image = cell.resolution.image if cell.resolution and by_image else ""
         key = (cell.module.name, cell.kernel, cell.phase, cell.mapping, image, cell.work, plain_reason(cell.reason))
         same[key].append(cell)
     found = [Row(found[0].module, *key[1:], tuple(cell.group for cell in found)) for key, found in same.items()]

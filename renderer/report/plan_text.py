@@ -65,7 +65,7 @@ def _blind(plan: Plan, console: Console) -> str:
 
 def _coverage(plan: Plan, console: Console) -> str:
     parts = []
-    for _, found in groupby(rows(plan.cells), key=lambda row: row.module.name):
+    for _, found in groupby(rows(plan.cells, by_image=False), key=lambda row: row.module.name):
         table = list(found)
         parts.append(_section(table[0].module.name, _table(table), console))
     return "\n".join(parts)

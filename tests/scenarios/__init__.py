@@ -1,0 +1,1 @@
+"""Fleets whose plans and diffs have been worked out by hand."""

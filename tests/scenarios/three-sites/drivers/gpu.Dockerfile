@@ -1,0 +1,3 @@
+ARG KERNEL_FULL_VERSION
+FROM registry.example.com/builder:9
+RUN make KVER=${KERNEL_FULL_VERSION}

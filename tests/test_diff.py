@@ -1,0 +1,243 @@
+"""`kmodgate diff`: what a change of the three sites does to their nodes, with numbers worked out by hand.
+
+oslo has 4 nodes and lima 1, on 9.4; rome has 3 workers on 9.4 and 9.6, and 2 GPU nodes on 9.6. The image of nic is
+rome's own, so a new one elsewhere reloads 5 nodes; all that is gpu's is on 2 nodes of one cluster.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fleets import FleetFolder, git, run
+from tests.test_plan import SCENARIO, SUFFIXES
+
+
+@pytest.fixture
+def sites(tmp_path: Path) -> Path:
+    """The scenario, committed; to be changed."""
+    shutil.copytree(SCENARIO, tmp_path / "sites", ignore=shutil.ignore_patterns("golden"))
+    git(tmp_path / "sites", "init")
+    git(tmp_path / "sites", "add", "-A")
+    git(tmp_path / "sites", "commit", "-m", "first")
+    return tmp_path / "sites"
+
+
+def edit(path: Path, *pairs: tuple[str, str]) -> None:
+    text = path.read_text()
+    for old, new in pairs:
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text)
+
+
+def diff(fleet: Path, *arguments: str) -> Any:
+    result = run("diff", "--format", "json", *arguments, cwd=fleet)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def sentences(fleet: Path, *arguments: str) -> list[str]:
+    return [item["text"] for item in diff(fleet, *arguments)["consequences"]]
+
+
+def test_without_a_change_there_is_nothing_to_tell(sites: Path) -> None:
+    assert diff(sites) == {"version": 1, "consequences": [], "objects": []}
+    assert run("diff", cwd=sites).stderr == "against HEAD: nothing differs\n"
+
+
+def test_a_new_image_reloads_where_it_is_used_and_is_made_again(sites: Path) -> None:
+    edit(sites / "drivers/nic.yaml", ("registry.example.com/nic:1.0", "registry.example.com/nic:1.1"))
+    assert sentences(sites) == [
+        "unloads and reloads nic on 5 nodes in 2 clusters, all at once (not ordered)",
+        "signs 1 image of nic in 2 clusters",
+    ]
+    (first, _) = diff(sites)["consequences"]
+    assert (first["clusters"], first["nodes"], first["because"]) == (["lima", "oslo"], 5, ["containerImage"])
+    assert (first["file"], first["severity"]) == ("drivers/nic.yaml", "warning")
+
+
+def test_a_new_dockerfile_under_the_same_tag_is_not_built(sites: Path) -> None:
+    with (sites / "drivers/gpu.Dockerfile").open("a") as file:
+        file.write("RUN true\n")
+    assert sentences(sites) == ["nothing of gpu is rebuilt in 1 cluster: the image reference did not change"]
+    objects = diff(sites)["objects"]
+    (dockerfile,) = [item for item in objects if item["kind"] == "ConfigMap"]
+    assert dockerfile["change"] == "changed"
+    assert [field["field"] for field in dockerfile["fields"]] == ["metadata.name", "data.dockerfile"]
+
+
+def test_a_content_tag_makes_the_same_change_a_build_and_a_reload(sites: Path) -> None:
+    edit(sites / "drivers/gpu.yaml", ("  build:", "  contentTag: true\n  build:"))
+    git(sites, "commit", "-am", "second")
+    with (sites / "drivers/gpu.Dockerfile").open("a") as file:
+        file.write("RUN true\n")
+    assert sentences(sites) == [
+        "unloads and reloads gpu on 2 nodes in 1 cluster, all at once (not ordered)",
+        "builds 1 image of gpu in 1 cluster",
+    ]
+
+
+def test_a_first_version_needs_the_module_to_be_made_anew(sites: Path) -> None:
+    edit(sites / "drivers/probe.yaml", ("  modprobe:", '  version: "2"\n  modprobe:'))
+    (text,) = sentences(sites)
+    assert text == (
+        "probe gets its first version: KMM refuses that for a Module that exists; delete it and create it again in "
+        "2 clusters"
+    )
+
+
+def test_a_new_version_waits_for_the_labels_of_the_nodes(sites: Path) -> None:
+    edit(sites / "drivers/probe.yaml", ("  modprobe:", '  version: "2"\n  modprobe:'))
+    git(sites, "commit", "-am", "second")
+    edit(sites / "drivers/probe.yaml", ('"2"', '"3"'), ("probe:2.0", "probe:3.0"))
+    assert sentences(sites) == [
+        "probe 3 waits on 5 nodes in 2 clusters: each node changes when its version label does",
+        "signs 1 image of probe in 2 clusters",
+    ]
+
+
+def test_a_mapping_that_goes_unloads_the_driver(sites: Path) -> None:
+    edit(sites / "drivers/probe.yaml", (r"'^5\.14\.0-427\..+$'", r"'^5\.14\.0-428\..+$'"))
+    first = diff(sites)["consequences"][0]
+    assert first["text"] == "unloads probe from 5 nodes in 2 clusters: no mapping for this kernel"
+    assert first["severity"] == "error"
+
+
+def test_a_selector_that_narrows_unloads_from_the_other_nodes_only(sites: Path) -> None:
+    edit(sites / "drivers/nic.yaml", ('{node-role.kubernetes.io/worker: ""}', "{gpu: fitted}"))
+    (first, *rest) = sentences(sites)
+    assert first.startswith("unloads nic from 8 nodes in 3 clusters: selector gpu=fitted: the node has no such label")
+    assert rest == []
+
+
+def test_a_driver_that_goes_leaves_the_modules_of_the_kernel_away(sites: Path) -> None:
+    (sites / "drivers/gpu.yaml").unlink()
+    assert sentences(sites) == [
+        "unloads gpu from 2 nodes in 1 cluster: the Module goes",
+        "in-tree module nouveau is not loaded again on unload of gpu: it stays away until a reboot, on 2 nodes in "
+        "1 cluster",
+    ]
+
+
+def test_a_new_driver_is_loaded(sites: Path) -> None:
+    FleetFolder(sites).driver("extra", clusters="{names: [oslo]}")
+    assert sentences(sites) == ["loads extra on 4 nodes in 1 cluster"]
+    assert {item["change"] for item in diff(sites)["objects"]} == {"added"}
+
+
+def test_a_new_plugin_restarts_its_pods_and_a_job_runs_again(sites: Path) -> None:
+    edit(sites / "drivers/gpu.yaml", ("gpu-plugin:3.0", "gpu-plugin:3.1"))
+    edit(sites / "drivers/gpu-check.yaml", ("gpu-check:1", "gpu-check:2"))
+    assert sentences(sites) == [
+        "device-plugin pods of gpu restart on 2 nodes in 1 cluster; running workloads keep their devices",
+        "re-runs the Job gpu-check in 1 cluster",
+    ]
+
+
+def test_names_that_only_the_next_load_uses_reload_nothing(sites: Path) -> None:
+    edit(sites / "drivers/gpu.yaml", ("  modprobe:", "  serviceAccountName: other\n  modprobe:"))
+    assert sentences(sites) == [
+        "ServiceAccount gpu is still needed to unload gpu in 1 cluster; its successor counts from the next load on"
+    ]
+
+
+def test_nodes_that_are_not_known_are_not_counted(sites: Path) -> None:
+    edit(sites / "clusters/oslo.yaml", ("    kernels: [5.14.0-427.13.1.el9_4.x86_64]\n", ""))
+    git(sites, "commit", "-am", "second")
+    edit(sites / "drivers/nic.yaml", ("registry.example.com/nic:1.0", "registry.example.com/nic:1.1"))
+    assert sentences(sites)[0] == (
+        "unloads and reloads nic on 1 node in 2 clusters, and an unknown number of nodes in oslo, all at once "
+        "(not ordered)"
+    )
+
+
+def test_items_of_a_list_are_compared_by_what_they_are(sites: Path) -> None:
+    edit(
+        sites / "drivers/nic.yaml",
+        ("  - {name: el9, ", "  - {name: el8, regexp: '^4\\.18\\..+$'}\n  - {name: el9, "),
+    )
+    (changed,) = diff(sites)["objects"]
+    assert changed["clusters"] == ["lima", "oslo", "rome"]
+    fields = [field["field"] for field in changed["fields"]]
+    assert fields == ["spec.moduleLoader.container.kernelMappings[^4\\.18\\..+$]"]
+    assert sentences(sites) == []
+
+
+def test_a_cluster_that_goes_takes_its_modules_along(sites: Path) -> None:
+    (sites / "clusters/lima.yaml").unlink()
+    edit(sites / "drivers/probe.yaml", ("names: [oslo, lima]", "names: [oslo]"))
+    assert sentences(sites) == [
+        "unloads nic from 1 node in 1 cluster: the Module goes",
+        "unloads probe from 1 node in 1 cluster: the Module goes",
+    ]
+
+
+# -- revisions and reports ------------------------------------------------------------------------
+
+
+def test_any_revision_can_be_compared_with(sites: Path) -> None:
+    FleetFolder(sites).driver("extra", clusters="{names: [oslo]}")
+    git(sites, "add", "-A")
+    git(sites, "commit", "-m", "second")
+    assert sentences(sites) == []
+    assert sentences(sites, "--against", "HEAD~1") == ["loads extra on 4 nodes in 1 cluster"]
+    assert sentences(sites, "--against", "HEAD~1", "--cluster", "rome") == []
+    missing = run("diff", "--against", "nowhere", cwd=sites)
+    assert (missing.returncode, "no such revision" in missing.stderr) == (2, True)
+
+
+def test_outside_of_git_there_is_nothing_to_compare_with(sites: Path) -> None:
+    shutil.rmtree(sites / ".git")
+    result = run("diff", cwd=sites)
+    assert (result.returncode, "there is no commit to compare with" in result.stderr) == (2, True)
+
+
+def test_a_revision_that_cannot_be_rendered_is_said_to_be_so(sites: Path) -> None:
+    good = (sites / "drivers/gpu.yaml").read_text()
+    (sites / "drivers/gpu.yaml").write_text(good.replace("regexp", "regex"))
+    git(sites, "commit", "-am", "broken")
+    (sites / "drivers/gpu.yaml").write_text(good)
+    result = run("diff", cwd=sites)
+    assert result.returncode == 0
+    assert "note: the specs at HEAD have" in result.stderr
+
+
+def change_much(sites: Path) -> None:
+    edit(sites / "drivers/nic.yaml", ("registry.example.com/nic:1.0", "registry.example.com/nic:1.1"))
+    edit(sites / "drivers/gpu.yaml", ("gpu-plugin:3.0", "gpu-plugin:3.1"), ("[nouveau]", "[]"))
+    (sites / "drivers/gpu.Dockerfile").write_text(
+        (sites / "drivers/gpu.Dockerfile").read_text() + "RUN `true | false`\n"
+    )
+    (sites / "drivers/probe.yaml").unlink()
+    FleetFolder(sites).driver("extra", clusters="{names: [oslo]}")
+
+
+@pytest.mark.parametrize("format", SUFFIXES)
+def test_a_diff_is_its_golden_text(format: str, sites: Path, update_golden: bool) -> None:
+    change_much(sites)
+    result = run("diff", "--format", format, cwd=sites)
+    assert result.returncode == 0, result.stderr
+    golden = SCENARIO / "golden" / f"diff.{SUFFIXES[format]}"
+    if update_golden:
+        golden.write_text(result.stdout, encoding="utf-8")
+    assert result.stdout == golden.read_text(encoding="utf-8")
+
+
+def test_a_long_diff_fits_into_a_comment(tmp_path: Path) -> None:
+    from tests.bench.generate import fleet
+
+    root = fleet(tmp_path / "large", 60, 40, varied=True)
+    git(root, "init")
+    git(root, "add", "-A")
+    git(root, "commit", "-m", "first")
+    for path in (root / "drivers").glob("*.yaml"):
+        path.write_text(path.read_text().replace(":1.2.0-", ":1.2.1-"))
+    result = run("diff", "--format", "markdown", cwd=root)
+    assert len(result.stdout) <= 65_536
+    assert "more lines" in result.stdout
+    assert result.stdout.count("<details>") == result.stdout.count("</details>")
