@@ -14,7 +14,7 @@ from renderer.errors import Unusable
 from renderer.fields import cause, spec_path
 from renderer.fleet import Target, Variant
 from renderer.manifest import Manifest, Origin
-from renderer.reasons import CONTENT_TAG, reason
+from renderer.reasons import CONTENT_TAG, POLICY_PLACE, reason
 from renderer.selectors import suggest
 from renderer.snapshot import Snapshot
 
@@ -138,8 +138,9 @@ def _leaves(path: FieldPath, value: Json) -> Iterator[tuple[FieldPath, Json]]:
 
 def _explained(subject: Subject, path: FieldPath, value: Json) -> Explained:
     origin = subject.manifest.trace(path)
-    owner = "" if subject.manifest.driver is None else subject.manifest.identity.kind
-    why = reason(owner, path) if origin.source == "default" else ""
+    why = reason(subject.manifest.identity.kind, path) if origin.source == "default" else ""
+    if subject.manifest.driver is None and path in (("metadata", "name"), ("metadata", "namespace")):
+        why = POLICY_PLACE
     if _has_content_tag(subject, path, value):
         why = CONTENT_TAG
     return Explained(path, value, origin, why, _replaced(subject, path, origin))

@@ -29,8 +29,7 @@ class Reason:
 
 REASONS = (
     Reason("", ("apiVersion",), "the version that the cluster's API serves"),
-    Reason("", ("metadata", "name"), "where the webhook of the cluster looks for the policy"),
-    Reason("", ("metadata", "namespace"), "where the driver is, or for a policy the webhook of the cluster"),
+    Reason("", ("metadata", "namespace"), "that of the driver, as the attached file names none"),
     Reason("", ("kind",), "the kind of object that the driver needs here"),
     Reason("Module", ("metadata", "name"), "a Module is called after its driver"),
     Reason("", (*_ANNOTATIONS, SYNC_WAVE), "the order of Argo CD: what others need is applied first and pruned last"),
@@ -59,13 +58,14 @@ REASONS = (
 )
 """The most specific row of a path holds."""
 
+POLICY_PLACE = "where the webhook of the cluster looks for the policy"
 CONTENT_TAG = "contentTag appends a hash of Dockerfile, arguments, keys and files, so that a change is rebuilt"
 _KEY_IS_REQUIRED = "KMM requires the key; empty stands for the container's own image"
 _DEFAULT = "the default of KMM, written out so that Argo CD sees no difference"
 
 
 def reason(kind: str, path: FieldPath) -> str:
-    """Why a path has its value where no spec says so; empty if that is not known. A policy's objects have no kind."""
+    """Why a path has its value where no spec says so; empty if that is not known."""
     found = [row for row in REASONS if row.kind in ("", kind) and path[: len(row.path)] == row.path]
     if found:
         return max(found, key=lambda row: (len(row.path), row.kind)).text
