@@ -46,7 +46,7 @@ shortly() {
   local lines=$1
   shift
   echo_command "$(quoted "$@")"
-  "$@" 2>&1 | awk -v lines="$lines" 'NR <= lines { print } END { if (NR > lines) print "   [... " (NR - lines) " more lines]" }'
+  { "$@" 2>&1 || exit_code $?; } | awk -v lines="$lines" 'NR <= lines { print } END { if (NR > lines) print "   [... " (NR - lines) " more lines]" }'
 }
 
 cp -r "$here/edge-fleet" "$work/edge-fleet"
@@ -76,7 +76,16 @@ run git diff --stat --stat-count=6
 run git diff -U1 -- drivers rendered/metz/ice
 say "The tag changed with the argument (contentTag):"
 say "KMM never rebuilds a tag that exists."
+say "What happens on the nodes when this is merged:"
+shortly 12 kmodgate diff
 run git commit --quiet --all --message "Build irdma 1.17.12"
+
+step "The next kernel: which nodes would lose a driver?"
+shortly 20 kmodgate plan
+shortly 12 kmodgate plan --kernel 6.12.0-55.el10.x86_64
+say "Where does a field come from, and what does a node load?"
+run kmodgate explain ice 'spec.moduleLoader.container.kernelMappings[0].containerImage' --cluster lyon
+shortly 8 kmodgate explain node --cluster arles
 
 step "A label that gets lost would unload drivers from a fleet: it is refused"
 run sed -i.orig '/tier: core/d' clusters/lille.yaml clusters/paris.yaml

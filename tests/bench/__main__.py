@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ ROUNDS = 5
 MEMORY = 150.0
 """The budget of a render, in MiB."""
 
+_NOBODY = ("-c", "user.name=bench", "-c", "user.email=bench@example.com")
 _NEEDED = 1 << 30  # bytes: all fleets and their trees; a container often has only 64 MiB of memory file system
 
 
@@ -41,7 +43,7 @@ def _memory() -> Path | None:
 
 
 def _rows(folder: Path) -> Iterator[Row]:
-    for part in (_starts, _small, _large, _growth):
+    for part in (_starts, _small, _large, _foreseen, _growth):
         print(f"{part.__name__.strip('_')} ...", file=sys.stderr)
         with tempfile.TemporaryDirectory(dir=folder) as own:
             yield from part(Path(own))
@@ -117,6 +119,30 @@ def _judged(rendered: Path, base: Result | Failed) -> Iterator[Row]:
         yield Row(task.name, found[task.name], budget=1.0 if task is check else None, of=base)
     seconds = evaluate(2000)
     yield Row("`evaluate()` of a 4 KB Module with four mappings, all rules, 1,000 times", seconds, budget=0.06)
+
+
+def _foreseen(folder: Path) -> Iterator[Row]:
+    """What will happen to 60,000 cells: 50 drivers on 200 clusters with 6 kernels each, and to a change of them all."""
+    root = fleet(folder / "upgraded", 50, 200, upgraded=True)
+    for command in (["init", "-q"], ["add", "-A"], [*_NOBODY, "commit", "-qm", "first"]):
+        subprocess.run(["git", *command], cwd=root, check=True, capture_output=True)
+    for path in (root / "drivers").glob("*.yaml"):
+        path.write_text(path.read_text(encoding="utf-8").replace(":1.2.0-", ":1.2.1-"), encoding="utf-8")
+    rendered = Task("rendered", [*KMODGATE, "render", "--dry-run", str(root), "--output", str(folder / "none")])
+    size = "200 clusters, 50 drivers, 6 kernels"
+    report = ["--output", str(folder / "report")]
+    tasks = [
+        Task(f"`kmodgate plan` of {size}", [*KMODGATE, "plan", str(root), *report], code=1),
+        Task(
+            f"`kmodgate plan --format html` of {size}",
+            [*KMODGATE, "plan", str(root), "--format", "html", *report],
+            code=1,
+        ),
+        Task(f"`kmodgate diff` of {size}, every driver changed", [*KMODGATE, "diff", str(root), *report]),
+    ]
+    found = measure([*tasks, rendered], ROUNDS)
+    for task in tasks:
+        yield Row(task.name, found[task.name], budget=3.0, memory=300.0, of=found[rendered.name])
 
 
 def _unchanged(again: dict[str, Task], base: Result | Failed) -> Iterator[Row]:

@@ -58,18 +58,29 @@ _OVERRIDE = """\
 """
 
 
-def fleet(root: Path, drivers: int, clusters: int, *, spread: bool = False, varied: bool = False) -> Path:
+_NEXT = (
+    "5.14.0-570.12.1.el9_6.x86_64",
+    "5.14.0-611.5.1.el9_7.x86_64",
+    "4.18.0-553.8.1.el8_10.x86_64",
+    "6.12.0-55.9.1.el10_0.x86_64",
+)
+
+
+def fleet(
+    root: Path, drivers: int, clusters: int, *, spread: bool = False, varied: bool = False, upgraded: bool = False
+) -> Path:
     """A fleet of three objects a target.
 
     `spread` puts each driver on one cluster instead of on all; `varied` overrides every driver for every cluster, so
-    that no two clusters get the same Module.
+    that no two clusters get the same Module; `upgraded` gives each cluster four next kernels beside the two that it runs.
     """
     root.mkdir(parents=True)
     (root / "kmodgate.yaml").touch()
     (root / "clusters").mkdir()
     (root / "drivers").mkdir()
     for number in range(clusters):
-        (root / f"clusters/cluster-{number}.yaml").write_text(_CLUSTER.format(number=number))
+        kernels = f"  nextKernels: [{', '.join(_NEXT)}]\n" if upgraded else ""
+        (root / f"clusters/cluster-{number}.yaml").write_text(_CLUSTER.format(number=number) + kernels)
     for number in range(drivers):
         where = f'{{matchLabels: {{index: "{number % clusters}"}}}}' if spread else "{matchLabels: {tier: edge}}"
         spec = _DRIVER.format(number=number, clusters=where)

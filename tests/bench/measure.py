@@ -37,18 +37,19 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A task that did not exit with 0. A slow run is a figure; a failed one must not look like a fast one."""
+    """A task that did not end as it should. A slow run is a figure; a failed one must not look like a fast one."""
 
     exit_code: int
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A command line to be measured; `prepare` runs before each run and is not measured."""
+    """A command line to be measured; `prepare` runs before each run and is not measured. `code` is how it should end."""
 
     name: str
     command: Sequence[str]
     prepare: Callable[[], None] = lambda: None
+    code: int = 0
 
 
 def measure(tasks: Sequence[Task], rounds: int) -> dict[str, Result | Failed]:
@@ -93,7 +94,7 @@ def _run(task: Task) -> tuple[float, float] | Failed:
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode == 0:
+        if process.returncode == task.code:
             return seconds, _peak(usage)
         messages.seek(0)
         said = messages.read().decode(errors="replace")[-1000:]

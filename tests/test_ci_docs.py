@@ -1,0 +1,102 @@
+"""The pipelines of docs/ci.md: their commands run, in a clone, on a branch that changes a driver."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from tests.fleets import git
+
+PIPELINES: list[Any] = [
+    yaml.safe_load(block)
+    for block in re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/ci.md").read_text(encoding="utf-8"), re.DOTALL)
+]
+GITHUB = [step["run"] for step in PIPELINES[0]["jobs"]["drivers"]["steps"] if "run" in step]
+GITLAB = PIPELINES[1]["drivers"]["script"]
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A clone of a repository with the edge fleet, on a branch with a new version of a driver."""
+    origin = tmp_path / "origin"
+    shutil.copytree(ROOT / "examples/edge-fleet", origin, ignore=shutil.ignore_patterns("rendered"))
+    subprocess.run([sys.executable, "-m", "renderer.start", "render"], cwd=origin, env=environment(origin), check=True)
+    git(origin, "init")
+    git(origin, "add", "-A")
+    git(origin, "commit", "-m", "first")
+    git(tmp_path, "clone", "origin", "clone")
+    clone = tmp_path / "clone"
+    path = clone / "drivers/ice.yaml"
+    path.write_text(path.read_text().replace("1.17.11", "1.17.12"))
+    subprocess.run([sys.executable, "-m", "renderer.start", "render"], cwd=clone, env=environment(clone), check=True)
+    git(clone, "checkout", "-b", "change")
+    git(clone, "commit", "-am", "second")
+    return clone
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """What the pipelines set, and a command `kmodgate`; what does not run here says what it would have done."""
+    tools = folder.parent / "bin"
+    tools.mkdir(exist_ok=True)
+    for name, line in (
+        ("kmodgate", f'exec "{sys.executable}" -m renderer.start "$@"'),
+        ("pip", 'echo "pip $*"'),
+        ("gh", 'test -s "${@: -1}"'),  # the comment has a text
+    ):
+        (tools / name).write_text(f"#!/usr/bin/env bash\n{line}\n")
+        (tools / name).chmod(0o755)
+    base = subprocess.run(
+        ["git", "rev-parse", "--verify", "--quiet", "origin/main"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    return {
+        **os.environ,
+        "PATH": f"{tools}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "BASE": "main",
+        "NUMBER": "1",
+        "CI_MERGE_REQUEST_DIFF_BASE_SHA": base,
+    }
+
+
+@pytest.mark.parametrize(
+    ("commands", "made"), [(GITHUB, ("diff.md", "plan.html")), (GITLAB, ("check.xml", "diff.html", "plan.html"))]
+)
+def test_the_commands_of_a_pipeline_run(commands: list[str], made: tuple[str, ...], clone: Path) -> None:
+    assert sum("kmodgate " in command for command in commands) >= 4
+    for command in commands:
+        result = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", command],
+            cwd=clone,
+            env=environment(clone),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == 0, f"{command}\n{result.stdout}{result.stderr}"
+    for name in made:
+        assert (clone / name).stat().st_size > 200
+    if "diff.md" in made:
+        assert "unloads and reloads ice on 103 nodes in 20 clusters" in (clone / "diff.md").read_text()
+
+
+def test_a_branch_that_forgets_to_render_does_not_pass(clone: Path) -> None:
+    path = clone / "drivers/ice.yaml"
+    path.write_text(path.read_text().replace("1.17.12", "1.17.13"))
+    command = next(command for command in GITHUB if "render --check" in command)
+    result = subprocess.run(
+        ["bash", "-c", command], cwd=clone, env=environment(clone), capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
