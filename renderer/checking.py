@@ -171,15 +171,19 @@ class Checker:
     def _judge_sources(self) -> Iterator[Finding]:
         """What the rules say of objects outside of specs, together with those of the same cluster or file."""
         dump = self.dump
+        asked = False
         for sources in self._sources.values():
             where = self._where(sources[0].file) if sources else self._anywhere
             objects = [source.value for source in sources]
-            objects += dump.objects if dump else ()
-            facts = SnapshotFacts(objects, dump.complete if dump else (), where.nodes)
+            facts: Facts | None = None
+            if dump is not None or where.nodes is not None or len(objects) > 1 or not asked:
+                objects += dump.objects if dump else ()
+                facts = SnapshotFacts(objects, dump.complete if dump else (), where.nodes)
+                asked = True  # of objects that are alone, one is enough to be told which facts are missing
             for source in sources:
                 yield from self._judged(source, where, facts)
 
-    def _judged(self, source: Source, where: _Where, facts: Facts) -> Iterator[Finding]:
+    def _judged(self, source: Source, where: _Where, facts: Facts | None) -> Iterator[Finding]:
         value = defaulted(source.value)
         old = self._past.objects(source.file).get(title(value))
         review = Review(
@@ -192,7 +196,10 @@ class Checker:
             facts=facts,
             in_tree=bool(where.clusters) or self._past.is_in_git(source.file),
         )
-        for finding, path in (*where.engine.judge(review), *where.engine.judge_by_facts(review)):
+        found = where.engine.judge(review)
+        if facts is not None:
+            found += where.engine.judge_by_facts(review)
+        for finding, path in found:
             yield replace(_placed(finding, path, source), clusters=where.clusters)
 
     def _gone(self, folder: str) -> Iterator[Finding]:

@@ -28,13 +28,13 @@ class Past:
 
     def is_in_git(self, name: str) -> bool:
         """Whether a file lies in a repository."""
-        return name != STDIN and self._top(os.path.dirname(os.path.abspath(name))) is not None
+        return name != STDIN and self._top(os.path.dirname(os.path.realpath(name))) is not None
 
     def objects(self, name: str) -> Objects:
         """The objects of a file as they were, of deleted files for a file that is new; none if it is as it was."""
         if name == STDIN:
             return {}
-        revision, changed = self._revision(os.path.dirname(os.path.abspath(name)))
+        revision, changed = self._revision(os.path.dirname(os.path.realpath(name)))
         place = Path(os.path.realpath(name))
         if revision is None:
             return {}
@@ -50,7 +50,7 @@ class Past:
 
     def gone(self, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """File and object of everything in files below a folder that are no more."""
-        revision, _ = self._revision(os.path.abspath(folder))
+        revision, _ = self._revision(os.path.realpath(folder))
         if revision is not None:
             below = f"{os.path.realpath(folder)}{os.sep}"
             yield from ((file, item) for file, item in self._deleted(revision) if file.startswith(below))
@@ -66,7 +66,11 @@ class Past:
 
     def _top(self, folder: str) -> Path | None:
         if folder not in self._tops:
-            self._tops[folder] = git.top_of(folder)
+            above = os.path.dirname(folder)
+            if os.path.exists(os.path.join(folder, ".git")):
+                self._tops[folder] = Path(folder)
+            else:
+                self._tops[folder] = None if above == folder else self._top(above)
         return self._tops[folder]
 
     def _revision(self, folder: str) -> tuple[git.Revision | None, set[Path]]:

@@ -62,15 +62,19 @@ def unknown_kind(review: Review) -> Iterator[Problem]:
     Fix: correct it as the message says.
     Source: the CustomResourceDefinitions of Kernel Module Management.
     """
+    version = review.object.get("apiVersion")
+    if version in _SERVED.get(review.kind, ()):
+        return
     kind = str(review.object.get("kind"))
     known = next((name for name in GROUPS if name.lower() == kind.lower()), kind)
     if review.kind == MISSPELT:
         yield Problem(("kind",), f"there is no kind {kind}", f"write {known}")
-    group, _, version = str(review.object.get("apiVersion")).rpartition("/")
-    versions = VERSIONS[known]
-    if version not in versions:
-        fix = f"write {group}/{versions[-1]}"
-        yield Problem(("apiVersion",), f"{known} has no version {version}", fix)
+    if version not in _SERVED[known]:
+        message = f"{known} has no version {str(version).rpartition('/')[2]}"
+        yield Problem(("apiVersion",), message, f"write {_SERVED[known][-1]}")
+
+
+_SERVED = {kind: [f"{GROUPS[kind]}/{version}" for version in versions] for kind, versions in VERSIONS.items()}
 
 
 @rule("SCH107", kinds=("Module",))
