@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from policy.findings import Severity
-from policy.kmm.nodes import Node, Verdict, verdict
+from policy.kmm.nodes import Node, Verdict, verdict, why_not_selected, why_repelled
 from policy.kmm.reload import node_config, reasons
 from policy.kmm.resolve import IMAGE_INPUTS, Resolution
 from renderer.coverage import Resolver
@@ -125,6 +125,7 @@ class Consequences:
         before, after = _value(change.before), _value(change.after)
         for name in change.clusters:
             self._on_cluster(change, before, after, name)
+        self._plugins(change, before, after)
         if before is None or after is None:
             return
         old, new = _container(before), _container(after)
@@ -132,7 +133,6 @@ class Consequences:
             detail = "first" if new.get("version") else "last"
             path = ("spec", "moduleLoader", "container", "version")
             self._add(Effect.RECREATE, change, detail, path).clusters.update(change.clusters)
-        self._plugins(change, before, after)
         self._identity(change, before, after)
         if before["spec"].get("imageRebuildTriggerGeneration") != after["spec"].get("imageRebuildTriggerGeneration"):
             self._add(Effect.STALE, change, "trigger").clusters.update(change.clusters)
@@ -144,9 +144,8 @@ class Consequences:
     def _on_cluster(self, change: ObjectChange, before: Any, after: Any, name: str) -> None:
         cluster = self._clusters[name]
         kernels = [(group, kernel) for group in cluster.nodes for kernel in group.kernels]
-        if not kernels:
+        if not cluster.nodes or any(not group.kernels and _may_select(before, after, group) for group in cluster.nodes):
             self._blind(change, before, after, name)
-            return
         worst: dict[str, tuple[_Key, NodeGroup, list[str]]] = {}
         for group, kernel in kernels:
             described = node_of_group(group, observed=cluster.has_inventory)
@@ -164,11 +163,13 @@ class Consequences:
             self._add(key[0], change, key[2], ("spec", "moduleLoader")).add(name, group, why)
 
     def _verdict(self, module: Any, node: Node) -> Resolution | str:
-        """What the node loads of the Module, or why nothing."""
-        if module is None or not _container(module):
+        """What the node loads of the Module, or keeps until its version label changes; or why nothing."""
+        if module is None:
             return "the Module does not exist"
+        if not _container(module):
+            return "its moduleLoader goes"
         found: Verdict = verdict(module, node, self._resolver)
-        if found.resolution is not None and (found.loads or not node.observed):
+        if found.resolution is not None and (found.loads or found.keeps or not node.observed):
             return found.resolution
         return found.reason
 
@@ -177,13 +178,13 @@ class Consequences:
         old, new = _container(before), _container(after)
         if old and new:
             changed = [key for key in _CONFIG if old.get(key) != new.get(key)]
-            if changed and old.get("version", "") == new.get("version", ""):
-                sum = self._add(Effect.RELOAD, change, "", ("spec", "moduleLoader"))
-                sum.why.update(dict.fromkeys(changed))
-            elif changed:
-                sum = self._add(Effect.ORDERED, change, str(new.get("version")), ("spec", "moduleLoader"))
-            else:
+            if not changed:
                 return
+            if new.get("version") and old.get("version") and new["version"] != old["version"]:
+                sum = self._add(Effect.ORDERED, change, str(new["version"]), ("spec", "moduleLoader"))
+            else:
+                sum = self._add(Effect.RELOAD, change, "", ("spec", "moduleLoader"))
+            sum.why.update(dict.fromkeys(changed))
         elif old or new:
             sum = self._add(Effect.UNLOAD if old else Effect.LOAD, change, "gone" if old else "")
         else:
@@ -224,17 +225,19 @@ class Consequences:
     # -- beside the loader ---------------------------------------------------------------------------
 
     def _plugins(self, change: ObjectChange, before: Any, after: Any) -> None:
+        """Pods start, stop or restart; a restart is what a change of their DaemonSet amounts to."""
         for key, what in (("devicePlugin", "device-plugin"), ("dra", "DRA driver")):
-            old, new = before["spec"].get(key), after["spec"].get(key)
-            if old == new:
+            old, new = ((value or {}).get("spec", {}) for value in (before, after))
+            if (key not in old and key not in new) or all(old.get(part) == new.get(part) for part in (key, *_POD)):
                 continue
-            how = "start" if old is None else "stop" if new is None else "restart"
-            module = after if new is not None else before
+            how = "start" if key not in old else "stop" if key not in new else "restart"
+            module = after if key in new else before
             sum = self._add(Effect.RESTART, change, f"{what} {how}", ("spec", key))
             for name in change.clusters:
                 sum.clusters.add(name)
                 for group in self._clusters[name].nodes:
-                    if _selects(module, group.labels):
+                    node = node_of_group(group)
+                    if not why_not_selected(module, node) and not why_repelled(module, node):
                         sum.add(name, group)
 
     def _identity(self, change: ObjectChange, before: Any, after: Any) -> None:
@@ -249,6 +252,9 @@ class Consequences:
                 sum = self._add(Effect.STALE, change, f"{what} {old}", ("spec", block))
                 sum.clusters.update(change.clusters)
 
+
+_POD = ("tolerations", "imageRepoSecret")
+"""What the pods of plugins have of the Module beside their own part."""
 
 _CONFIG = ("containerImage", "imagePullPolicy", "registryTLS", "inTreeModulesToRemove", "modprobe", "kernelMappings")
 
@@ -277,8 +283,10 @@ def _stale(was: Resolution, now: Resolution) -> Iterator[tuple[str, str]]:
             yield from ((block, key) for key in keys if (old or {}).get(key) != new.get(key))
 
 
-def _selects(module: Any, labels: Mapping[str, str]) -> bool:
-    return all(labels.get(key) == value for key, value in (module["spec"].get("selector") or {}).items())
+def _may_select(before: Any, after: Any, group: NodeGroup) -> bool:
+    """Whether a Module, as it was or as it is, selects nodes."""
+    node = node_of_group(group)
+    return any(module is not None and not why_not_selected(module, node) for module in (before, after))
 
 
 def _value(manifest: Manifest | None) -> Any:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from policy.kmm import nodes as kmm
+from policy.kmm.kernel import trimmed
 from policy.kmm.nodes import Node
 from policy.kmm.resolve import Resolution, Unresolved, resolve
 from renderer.fleet import Target
@@ -24,6 +25,16 @@ _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "ppc64le": "ppc64le", "s390x
 """How a kernel's version ends → the node label `kubernetes.io/arch`."""
 
 
+def _machine(kernel: str) -> str:
+    """The architecture that the end of a kernel's version names, or nothing."""
+    return next((machine for ending, machine in _MACHINES.items() if ending in kernel), "")
+
+
+def _flavour(kernel: str) -> str:
+    """`rt` of a version that ends in `+rt`; one trailing `+` alone says nothing."""
+    return trimmed(kernel).partition("+")[2]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
     """Nodes of a cluster that no Module of it can tell apart; `kernels` are those they run."""
@@ -36,11 +47,20 @@ class Group:
     architecture: str
 
     def kernels_by_phase(self, asked: Iterable[str]) -> Iterator[tuple[str, Phase]]:
-        """The kernels to look at; those of another architecture than the nodes' are none of theirs."""
+        """The kernels to look at; those of another architecture than the nodes' are none of theirs.
+
+        Of the cluster's next kernels those of another flavour (real-time, 64k pages) are not either, if there is one of
+        the flavour that the nodes run. A kernel that some of the nodes have already is the next one of the others.
+        """
         yield from ((kernel, "running") for kernel in self.kernels)
-        for kernel in asked or self.cluster.next_kernels:
-            machine = next((arch for ending, arch in _MACHINES.items() if ending in kernel), self.architecture)
-            if kernel not in self.kernels and self.architecture in ("", machine):
+        coming = list(asked)
+        if not coming:
+            flavours = {_flavour(kernel) for kernel in self.kernels}
+            alike: list[str] = [kernel for kernel in self.cluster.next_kernels if _flavour(kernel) in flavours]
+            coming = alike or [*self.cluster.next_kernels]
+        machines = {_machine(kernel) for kernel in self.kernels if _machine(kernel)} | {self.architecture} - {""}
+        for kernel in coming:
+            if list(self.kernels) != [kernel] and (not machines or _machine(kernel) in ("", *machines)):
                 yield kernel, "next"
 
 
@@ -181,8 +201,8 @@ def cells_of(
         found = kmm.on_kernel(module.value, replace(group.node, kernel=kernel), resolver)
         reason = found.reason
         if found.resolution is not None:
-            if not group.node.observed:
-                reason = ""  # nobody has described the labels that KMM and administrators set
+            if not group.node.observed or (found.keeps and phase == "running"):
+                reason = ""  # nobody has described the labels that administrators set; or it runs another version
             unsigned = group.node.secure_boot and found.resolution.sign is None
             if not reason and unsigned and refuses(group.cluster, module.value):
                 reason = "not signed, and Secure Boot refuses unsigned modules"

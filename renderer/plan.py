@@ -53,7 +53,7 @@ class Plan:
     findings: list[Finding] = field(default_factory=list)
     clusters: list[Cluster] = field(default_factory=list)
     blind: list[str] = field(default_factory=list)
-    """Clusters of whose nodes no kernel is known."""
+    """Clusters that have nodes, or may have, whose kernels are not known."""
 
     @property
     def to_build(self) -> list[Cell]:
@@ -82,7 +82,7 @@ def plan_fleet(
     resolver, asked = Resolver(), tuple(kernels)
     for cluster, modules in modules_of(Snapshot(fleet, targets, compiled), only):
         groups = list(groups_of(cluster, modules))
-        if not any(group.kernels for group in groups):
+        if not groups or any(not group.kernels for group in groups):
             result.blind.append(cluster.name)
         result.clusters.append(cluster)
         for module in modules:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from policy.kmm.kernel import dns_safe
+from policy.kmm.kernel import dns_safe, trimmed
 from renderer.compile.access import MANAGED_BY
 from renderer.compile.argo import sync_annotations
 from renderer.compile.fleet import release_of
@@ -25,7 +25,7 @@ def objects(plan: Plan) -> Iterator[tuple[str, JsonMap]]:
     clusters = {cluster.name: cluster for cluster in plan.clusters}
     for cell in plan.cells:
         if cell.phase == "next" and cell.group.cluster.kmm is not None:
-            key = (cell.group.cluster.name, cell.kernel)
+            key = (cell.group.cluster.name, trimmed(cell.kernel))  # KMM trims that of nodes, and not this one
             kernels[key] = kernels.get(key, False) or cell.work not in ("", "prebuilt")
     for (name, kernel), is_made in sorted(kernels.items()):
         yield name, _object(clusters[name], kernel, push=is_made)

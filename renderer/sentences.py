@@ -67,8 +67,8 @@ def _stays_away(driver: str, detail: str, where: str, _: int) -> str:
 
 def _restart(driver: str, detail: str, where: str, _: int) -> str:
     what, _sep, how = detail.rpartition(" ")
-    keep = "; running workloads keep their devices" if how != "start" else ""
-    return f"{what} pods of {driver} {how} on {where}{keep}"
+    after = {"restart": "; running workloads keep their devices", "stop": "; no new workload gets a device"}
+    return f"{what} pods of {driver} {how} on {where}{after.get(how, '')}"
 
 
 def _build(driver: str, detail: str, where: str, images: int) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.fleets import FleetFolder, git, run
-from tests.test_plan import SCENARIO, SUFFIXES
+from tests.test_plan import EL9_4, SCENARIO, SUFFIXES, node
 
 
 @pytest.fixture
@@ -121,6 +121,7 @@ def test_a_driver_that_goes_leaves_the_modules_of_the_kernel_away(sites: Path) -
         "unloads gpu from 2 nodes in 1 cluster: the Module goes",
         "in-tree module nouveau is not loaded again on unload of gpu: it stays away until a reboot, on 2 nodes in "
         "1 cluster",
+        "device-plugin pods of gpu stop on 2 nodes in 1 cluster; no new workload gets a device",
     ]
 
 
@@ -154,6 +155,48 @@ def test_nodes_that_are_not_known_are_not_counted(sites: Path) -> None:
         "unloads and reloads nic on 1 node in 2 clusters, and an unknown number of nodes in oslo, all at once "
         "(not ordered)"
     )
+
+
+def test_a_group_whose_kernels_nobody_has_said_is_not_forgotten(sites: Path) -> None:
+    edit(sites / "clusters/rome.yaml", ("    kernels: [5.14.0-570.12.1.el9_6.x86_64]\n", ""))
+    git(sites, "commit", "-am", "second")
+    edit(sites / "drivers/nic.yaml", ("mirror.rome.example.com/nic:1.0", "mirror.rome.example.com/nic:1.1"))
+    assert sentences(sites)[0] == (
+        "unloads and reloads nic on 3 nodes in 1 cluster, and an unknown number of nodes in rome, all at once "
+        "(not ordered)"
+    )
+
+
+def test_a_module_without_a_loader_starts_and_stops_its_plugin_only(sites: Path) -> None:
+    path = sites / "drivers/gpu.yaml"
+    text = path.read_text()
+    plain = "\n".join(
+        line
+        for line in text.split("\n")
+        if not line.startswith(("  modprobe", "  inTree", "  containerI", "  build", "  kernelM", "  - {name"))
+    )
+    path.write_text(plain)
+    assert sentences(sites)[0] == "unloads gpu from 2 nodes in 1 cluster: its moduleLoader goes"
+    git(sites, "commit", "-am", "second")
+    path.unlink()
+    assert sentences(sites) == ["device-plugin pods of gpu stop on 2 nodes in 1 cluster; no new workload gets a device"]
+
+
+def test_a_node_of_an_inventory_waits_for_its_label(sites: Path) -> None:
+    labels = {"kmm.node.kubernetes.io/version-module.drivers.probe": "2"}
+    (sites / "oslo.json").write_text(
+        json.dumps({"kind": "List", "items": [node("n", EL9_4, **labels), node("m", EL9_4)]})
+    )
+    text = (sites / "clusters/oslo.yaml").read_text()
+    (sites / "clusters/oslo.yaml").write_text(text[: text.index("  nodeGroups")] + "  inventory: ../oslo.json\n")
+    edit(sites / "drivers/probe.yaml", ("  modprobe:", '  version: "2"\n  modprobe:'), ("[oslo, lima]", "[oslo]"))
+    git(sites, "add", "-A")
+    git(sites, "commit", "-m", "second")
+    edit(sites / "drivers/probe.yaml", ('"2"', '"3"'), ("probe:2.0", "probe:3.0"))
+    assert sentences(sites) == [
+        "probe 3 waits on 1 node in 1 cluster: each node changes when its version label does",
+        "signs 1 image of probe in 1 cluster",
+    ]
 
 
 def test_items_of_a_list_are_compared_by_what_they_are(sites: Path) -> None:

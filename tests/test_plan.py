@@ -105,6 +105,19 @@ def test_a_kernel_of_another_architecture_is_not_the_nodes(sites: Path) -> None:
     assert not [cell for cell in plan(sites)["cells"] if cell["kernel"].endswith("aarch64")]
 
 
+def test_a_group_that_is_upgraded_by_half_may_lose_the_driver_on_its_other_nodes(sites: Path) -> None:
+    path = sites / "drivers/nic.yaml"
+    path.write_text(path.read_text().replace("'^5\\.14\\..+$'", "'^5\\.14\\.0-427\\..+$'").replace("570", "571"))
+    found = plan(sites, "--kernel", EL9_6, "--cluster", "rome")
+    assert losses(found) == {("drivers/nic", "rome", EL9_6, 3)}
+
+
+def test_a_kernel_of_another_flavour_is_not_the_nodes_where_there_is_one_of_theirs(sites: Path) -> None:
+    path = sites / "clusters/oslo.yaml"
+    path.write_text(path.read_text().replace("nextKernels: [", "nextKernels: [5.14.0-570.12.1.el9_6.x86_64+rt, "))
+    assert {cell["kernel"] for cell in plan(sites)["cells"] if cell["cluster"] == "oslo"} == {EL9_4, EL9_6}
+
+
 def test_an_exception_for_images_that_are_signed_already_is_heeded(sites: Path) -> None:
     (sites / "policy.yaml").write_text(
         "apiVersion: kmodgate.io/v1alpha1\nkind: DriverPolicy\nmetadata: {name: all}\nspec:\n  clusters: {matchLabels: {}}\n"

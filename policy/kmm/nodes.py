@@ -36,12 +36,14 @@ class Node:
 class Verdict:
     """A Module on a node: what would be loaded, or why nothing is.
 
-    There is a resolution and a reason where only the version label of an ordered upgrade keeps it away.
+    There is a resolution and a reason where only the version label of an ordered upgrade keeps it away; `keeps` is
+    whether the node goes on with the version that it has, which its label asks for.
     """
 
     node: str
     resolution: Resolution | None
     reason: str
+    keeps: bool = False
 
     @property
     def loads(self) -> bool:
@@ -84,7 +86,8 @@ def on_kernel(module: Mapping[str, Any], node: Node, resolver: Resolver = resolv
         found = resolver(module, trimmed(node.kernel))
     except Unresolved as error:
         return Verdict(node.name, None, str(error))
-    return Verdict(node.name, found, _version_reason(module["metadata"], found.version, node))
+    reason, keeps = _version_reason(module["metadata"], found.version, node)
+    return Verdict(node.name, found, reason, keeps)
 
 
 def matches(mapping: Mapping[str, Any], kernel: str) -> bool:
@@ -95,14 +98,17 @@ def matches(mapping: Mapping[str, Any], kernel: str) -> bool:
         return False
 
 
-def _version_reason(metadata: Mapping[str, Any], version: str, node: Node) -> str:
+def _version_reason(metadata: Mapping[str, Any], version: str, node: Node) -> tuple[str, bool]:
+    """Why the node does not get the version, and whether it keeps another one."""
     if not version:
-        return ""
+        return "", False
     key = version_label(metadata.get("namespace", ""), metadata.get("name", ""))
     label = node.labels.get(key)
     if label is None:
-        return f"version {version}: the node has no label {key}, and loads nothing"
-    return "" if label == version else f"version {version}: the node's label asks for {label}, and keeps what it has"
+        return f"version {version}: the node has no label {key}, and loads nothing", False
+    if label == version:
+        return "", False
+    return f"version {version}: the node's label asks for {label}, and keeps what it has", True
 
 
 def _tolerates(toleration: Mapping[str, Any], taint: Taint) -> bool:
