@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from pathlib import Path
 
 from policy.facts import as_map, node_of
-from renderer.files import Unreadable
+from renderer.errors import Unusable
+from renderer.files import FleetFiles, Unreadable
 from renderer.specs import KernelVersion, NodeGroup, Taint
 
 MAX_BYTES = 64 << 20
@@ -26,6 +28,15 @@ def read_nodes(data: bytes) -> tuple[NodeGroup, ...]:
         if count > 1:
             raise Unreadable(f"holds the node {name} twice", "write it with kubectl get nodes -o json")
     return nodes
+
+
+def nodes_in(name: str, option: str = "--nodes") -> tuple[NodeGroup, ...]:
+    """The nodes in the file that an option names. Raises Unusable."""
+    path = Path(name)
+    try:
+        return read_nodes(FleetFiles(path.parent).bytes(path.name, limit=MAX_BYTES))
+    except Unreadable as error:
+        raise Unusable(f"{option} {name}: {error.message}", error.fix) from None
 
 
 def _node(item: object, index: int) -> NodeGroup:

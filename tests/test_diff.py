@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.fleets import FleetFolder, git, run
-from tests.test_plan import EL9_4, SCENARIO, SUFFIXES, node
+from tests.test_plan import EL9_4, SCENARIO, SUFFIXES, node, without_style
 
 
 @pytest.fixture
@@ -265,10 +265,11 @@ def test_a_diff_is_its_golden_text(format: str, sites: Path, update_golden: bool
     change_much(sites)
     result = run("diff", "--format", format, cwd=sites)
     assert result.returncode == 0, result.stderr
+    text = without_style(result.stdout)
     golden = SCENARIO / "golden" / f"diff.{SUFFIXES[format]}"
     if update_golden:
-        golden.write_text(result.stdout, encoding="utf-8")
-    assert result.stdout == golden.read_text(encoding="utf-8")
+        golden.write_text(text, encoding="utf-8")
+    assert text == golden.read_text(encoding="utf-8")
 
 
 def test_a_long_diff_fits_into_a_comment(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from policy.findings import Finding
 from renderer import inventory, preflight
 from renderer.console import Console
 from renderer.errors import ExitCode, Unusable
-from renderer.files import FleetFiles, Unreadable
 from renderer.load import Fleet, as_typed, find_root, load_fleet, prefix
 from renderer.plan import RULES, Plan, plan_fleet
 from renderer.policies import Policies, add_policy_arguments, read_choice
@@ -75,11 +74,7 @@ def _take_nodes(fleet: Fleet, file: str, clusters: list[str]) -> None:
     wanted = clusters or [cluster.name for cluster in fleet.clusters]
     if len(wanted) != 1:
         raise Unusable("--nodes is of one cluster, and the fleet has several", "say which: --cluster NAME")
-    path = Path(file)
-    try:
-        nodes = inventory.read_nodes(FleetFiles(path.parent).bytes(path.name, limit=inventory.MAX_BYTES))
-    except Unreadable as error:
-        raise Unusable(f"--nodes {file}: {error.message}", error.fix) from None
+    nodes = inventory.nodes_in(file)
     for index, cluster in enumerate(fleet.clusters):
         if cluster.name == wanted[0]:
             fleet.clusters[index] = replace(cluster, nodes=nodes, has_inventory=True)

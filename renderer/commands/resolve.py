@@ -15,10 +15,8 @@ from renderer import inventory
 from renderer.console import Console
 from renderer.emit import emit
 from renderer.errors import ExitCode, Unusable, refuse_enforced
-from renderer.files import FleetFiles, Unreadable
 from renderer.objects import read_objects
 from renderer.resolving import answer_line, answers, node_json, node_lines, on_nodes, table, why_unusable
-from renderer.specs import NodeGroup
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -43,7 +41,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
         raise Unusable("resolve needs Modules, and either kernels or nodes", fix)
     modules = [module for name in args.modules for module in _modules(name)]
     if args.nodes is not None:
-        verdicts = list(on_nodes(modules, _nodes(args.nodes)))
+        verdicts = list(on_nodes(modules, inventory.nodes_in(args.nodes)))
         rows: list[Json] = [node_json(*item) for item in verdicts]
         text = node_lines(verdicts)
     else:
@@ -56,13 +54,6 @@ def run(args: Namespace, console: Console) -> ExitCode:
     else:
         console.data(emit(rows))
     return ExitCode.OK
-
-
-def _nodes(name: str) -> tuple[NodeGroup, ...]:
-    try:
-        return inventory.read_nodes(FleetFiles(Path(name).parent).bytes(Path(name).name, limit=inventory.MAX_BYTES))
-    except Unreadable as error:
-        raise Unusable(f"{name} {error.message}", error.fix) from None
 
 
 def _modules(name: str) -> list[dict[str, Any]]:

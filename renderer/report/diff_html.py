@@ -12,10 +12,6 @@ from renderer.report.html import Figure, Html, Section, Tone, badge, code, folde
 from renderer.report.values import is_text, line_diff, short_pair
 from renderer.wording import counted, listed
 
-LIMIT = 500 * 1024
-"""How long a page may be, in bytes, before its objects are shortened."""
-
-_LENGTHS = (10_000, 40, 10, 3)  # of lists, until the page fits; the last is taken if none does
 _LINES = 200
 _TONES: dict[Severity, Tone] = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.INFO: "plain"}
 _WORDS = {Severity.ERROR: "danger", Severity.WARNING: "caution", Severity.INFO: "note"}
@@ -23,12 +19,7 @@ _WORDS = {Severity.ERROR: "danger", Severity.WARNING: "caution", Severity.INFO: 
 
 def write(found: Comparison, base: str) -> str:
     """A document that needs no other file; `base` is put before the files of specs, to which it links."""
-    page = ""
-    for most in _LENGTHS:
-        page = _page(found, base, most)
-        if len(page.encode()) <= LIMIT:
-            break
-    return page
+    return html.fitted(lambda most: _page(found, base, most))
 
 
 def _page(found: Comparison, base: str, most: int) -> str:
@@ -38,7 +29,7 @@ def _page(found: Comparison, base: str, most: int) -> str:
         *_verdict(found),
         list(_figures(found)),
         [section for section in sections if section.count],
-        remark="" if most == _LENGTHS[0] else f"Long lists end after {most}; --format json has all of them.",
+        remark=html.shortened(most),
     )
 
 

@@ -10,7 +10,7 @@ import base64
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from html import escape
@@ -170,6 +170,28 @@ def findings_section(findings: Sequence[Finding], base: str, most: int = 40) -> 
     )
     head = map(text, ("Rule", "Severity", "Object and field", "What is wrong", "Clusters", "Spec"))
     return Section("findings", "Findings", table("Findings", tuple(head), rows), len(findings))
+
+
+LIMIT = 500 * 1024
+"""How long a page may be, in bytes, before its lists are shortened."""
+
+LENGTHS = (10_000, 40, 10, 5, 3)
+"""How long lists may be, until the page fits; with the last it is as long as it is."""
+
+
+def fitted(page_of: Callable[[int], str]) -> str:
+    """The page with the longest lists that fit into the limit."""
+    page = ""
+    for most in LENGTHS:
+        page = page_of(most)
+        if len(page.encode()) <= LIMIT:
+            break
+    return page
+
+
+def shortened(most: int) -> str:
+    """The remark on a page whose lists are not whole."""
+    return "" if most == LENGTHS[0] else f"Long lists end after {most}; --format json has all of them."
 
 
 def page(

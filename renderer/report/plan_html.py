@@ -27,10 +27,6 @@ from renderer.report.html import (
 from renderer.report.plan_rows import Row, in_order, lost_rows, nodes_of, rows
 from renderer.wording import counted, listed
 
-LIMIT = 500 * 1024
-"""How long a page may be, in bytes, before its lists are shortened."""
-
-_LENGTHS = (10_000, 40, 10, 5, 3)  # of lists, until the page fits; the last is taken if none does
 _SHOWN = 2  # of a list that is not folded
 _LEGEND = (
     "A cell names the mapping that wins, what KMM does where the image is missing, and how many nodes; open it for the "
@@ -73,12 +69,7 @@ class _Outcome:
 def write(plan: Plan, base: str) -> str:
     """A document that needs no other file; `base` is put before the files of specs, to which it links."""
     known = _Known(plan, base, rows(plan.cells), plan.to_build)
-    page = ""
-    for most in _LENGTHS:
-        page = _page(known, most)
-        if len(page.encode()) <= LIMIT:
-            break
-    return page
+    return html.fitted(lambda most: _page(known, most))
 
 
 def _page(known: _Known, most: int) -> str:
@@ -91,7 +82,7 @@ def _page(known: _Known, most: int) -> str:
         *_verdict(plan),
         list(_figures(known)),
         [section for section in sections if section.count],
-        remark="" if most == _LENGTHS[0] else f"Long lists end after {most}; --format json has all of them.",
+        remark=html.shortened(most),
     )
 
 
