@@ -28,6 +28,13 @@ def test_the_wheel_holds_the_packages_and_the_schemas(tmp_path: Path) -> None:
     names = set(zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist())
     for name in schemas.KINDS.values():
         assert f"schemas/{name}.json" in names
-    for name in ("renderer/cli.py", "renderer/py.typed", "policy/py.typed", "webhook/py.typed"):
+    for name in (
+        "renderer/report/page.css",
+        "renderer/report/page.js",
+        "renderer/cli.py",
+        "renderer/py.typed",
+        "policy/py.typed",
+        "webhook/py.typed",
+    ):
         assert name in names
     assert not [name for name in names if name.startswith("tests/") or name == "schemas/compose.py"]
