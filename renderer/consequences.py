@@ -12,19 +12,22 @@ from typing import Any
 
 from policy.findings import Severity
 from policy.kmm.nodes import Node, Verdict, verdict, why_not_selected, why_repelled
-from policy.kmm.reload import node_config, reasons
 from policy.kmm.resolve import IMAGE_INPUTS, Resolution
+from renderer import effects
+from renderer.compile.argo import SYNC_OPTIONS
 from renderer.coverage import Resolver
 from renderer.diff import Kind, ObjectChange
-from renderer.manifest import Manifest, Origin
-from renderer.resolving import node_of_group, plain_reason
+from renderer.manifest import Origin
+from renderer.resolving import node_of_group
 from renderer.sentences import Effect, place, sentence
 from renderer.specs import Cluster, NodeGroup
 
 SEVERITIES = {
+    Effect.STUCK: Severity.ERROR,
     Effect.RECREATE: Severity.ERROR,
     Effect.UNLOAD: Severity.ERROR,
     Effect.RELOAD: Severity.WARNING,
+    Effect.UNKNOWN: Severity.WARNING,
     Effect.ORDERED: Severity.INFO,
     Effect.LOAD: Severity.INFO,
     Effect.AWAY: Severity.WARNING,
@@ -95,9 +98,14 @@ class Consequences:
         self._clusters = clusters
         self._resolver = Resolver()
         self._sums: dict[_Key, _Sum] = {}
+        self._known: set[str] = set()
+        self._places: dict[str, list[tuple[NodeGroup, Node]]] = {}
+        self._told = False
 
     def of(self, found: Iterable[ObjectChange]) -> list[Consequence]:
         """All consequences, the worst first."""
+        found = list(found)
+        self._known = {image for change in found for image in self._images_before(change)}
         for change in found:
             if change.manifest.identity.kind == "Module":
                 self._module(change)
@@ -106,9 +114,30 @@ class Consequences:
         ordered = sorted(self._sums.items(), key=lambda item: (_RANKS[item[0][0]], -item[1].nodes, item[0][1:]))
         return [_consequence(key, sum) for key, sum in ordered]
 
+    def _images_before(self, change: ObjectChange) -> Iterator[str]:
+        """The images that nodes have of a Module: KMM makes none of them again."""
+        module = effects.value(change.before)
+        if change.manifest.identity.kind == "Module" and effects.container(module):
+            for name in change.clusters:
+                for _, node in self._nodes(name):
+                    if (found := self._side(module, node).resolution) is not None:
+                        yield found.image
+
+    def _nodes(self, name: str) -> list[tuple[NodeGroup, Node]]:
+        """Every group of a cluster on each of its kernels; nodes are as the fleet has them now, for both sides."""
+        if name not in self._places:
+            cluster = self._clusters[name]
+            self._places[name] = [
+                (group, replace(node_of_group(group, observed=cluster.has_inventory), kernel=kernel))
+                for group in cluster.nodes
+                for kernel in group.kernels
+            ]
+        return self._places[name]
+
     # -- adding up -----------------------------------------------------------------------------------
 
     def _add(self, effect: Effect, change: ObjectChange, detail: str = "", path: tuple[str | int, ...] = ()) -> _Sum:
+        self._told = True
         name = change.manifest.identity.name
         key = (effect, name, detail)
         if key not in self._sums:
@@ -116,77 +145,87 @@ class Consequences:
         return self._sums[key]
 
     def _job(self, change: ObjectChange) -> None:
-        if change.kind is not Kind.REMOVED:
-            self._add(
-                Effect.JOB, change, "added" if change.kind is Kind.ADDED else _job_detail(change)
-            ).clusters.update(change.clusters)
+        if change.kind is Kind.ADDED:
+            self._add(Effect.JOB, change, "added").clusters.update(change.clusters)
+        elif change.kind is Kind.CHANGED and any(field.path[:1] == ("spec",) for field in change.fields):
+            effect = Effect.JOB if effects.is_replaced(change.manifest) else Effect.STUCK
+            self._add(effect, change).clusters.update(change.clusters)
 
     def _module(self, change: ObjectChange) -> None:
-        before, after = _value(change.before), _value(change.after)
-        for name in change.clusters:
-            self._on_cluster(change, before, after, name)
-        self._plugins(change, before, after)
-        if before is None or after is None:
-            return
-        old, new = _container(before), _container(after)
-        if old and new and bool(old.get("version")) is not bool(new.get("version")):
+        before, after = effects.value(change.before), effects.value(change.after)
+        old, new = effects.container(before), effects.container(after)
+        if change.kind is Kind.REMOVED and "Prune=false" in effects.annotations_of(change.manifest).get(
+            SYNC_OPTIONS, ""
+        ):
+            self._add(Effect.NOTHING, change, "retained").clusters.update(change.clusters)
+        elif old and new and bool(old.get("version")) is not bool(new.get("version")):
+            path = ("spec", "moduleLoader", "container", "version")  # nothing else is done until then
             detail = "first" if new.get("version") else "last"
-            path = ("spec", "moduleLoader", "container", "version")
             self._add(Effect.RECREATE, change, detail, path).clusters.update(change.clusters)
+        else:
+            self._told = False
+            for name in change.clusters:
+                self._on_cluster(change, before, after, name)
+            self._plugins(change, before, after)
+            if before is not None and after is not None:
+                self._kept(change, before, after)
+
+    def _kept(self, change: ObjectChange, before: Any, after: Any) -> None:
+        """What is to be said of a Module that stays, beside what its nodes do."""
         self._identity(change, before, after)
         if before["spec"].get("imageRebuildTriggerGeneration") != after["spec"].get("imageRebuildTriggerGeneration"):
             self._add(Effect.STALE, change, "trigger").clusters.update(change.clusters)
-        if before["spec"] == after["spec"]:
-            self._add(Effect.NOTHING, change, "metadata").clusters.update(change.clusters)
+        if not self._told:
+            quiet = self._add(Effect.NOTHING, change, "metadata" if before["spec"] == after["spec"] else "spec")
+            quiet.clusters.update(change.clusters)
+            quiet.why.update({field.shown: None for field in change.fields if field.path[:1] == ("spec",)})
 
     # -- nodes ---------------------------------------------------------------------------------------
 
     def _on_cluster(self, change: ObjectChange, before: Any, after: Any, name: str) -> None:
         cluster = self._clusters[name]
-        kernels = [(group, kernel) for group in cluster.nodes for kernel in group.kernels]
-        if not cluster.nodes or any(not group.kernels and _may_select(before, after, group) for group in cluster.nodes):
+        unknown = any(not group.kernels and effects.may_select(before, after, group) for group in cluster.nodes)
+        if unknown or not (cluster.nodes or cluster.has_inventory):
             self._blind(change, before, after, name)
         worst: dict[str, tuple[_Key, NodeGroup, list[str]]] = {}
-        for group, kernel in kernels:
-            described = node_of_group(group, observed=cluster.has_inventory)
-            node = replace(described, kernel=kernel)
-            was, now = self._verdict(before, node), self._verdict(after, node)
-            found = _effect(before, after, was, now)
+        for group, node in self._nodes(name):
+            was, now = self._side(before, node), self._side(after, node)
+            found = effects.effect(change, was, now, node)
             if found is not None:
                 effect, detail, why = found
                 key = (effect, change.manifest.identity.name, detail)
                 if group.name not in worst or key < worst[group.name][0]:
                     worst[group.name] = (key, group, why)
-            self._image(change, was, now, name)
-            self._away(change, was, now, name, group)
+            self._image(change, was.resolution, now.resolution, name)
+            self._away(change, was.resolution, now.resolution, name, group)
         for key, group, why in worst.values():
             self._add(key[0], change, key[2], ("spec", "moduleLoader")).add(name, group, why)
 
-    def _verdict(self, module: Any, node: Node) -> Resolution | str:
+    def _side(self, module: Any, node: Node) -> effects.Side:
         """What the node loads of the Module, or keeps until its version label changes; or why nothing."""
         if module is None:
-            return "the Module does not exist"
-        if not _container(module):
-            return "its moduleLoader goes"
+            return effects.Side(None, "the Module does not exist")
+        if not effects.container(module):
+            return effects.Side(None, "its moduleLoader goes")
         found: Verdict = verdict(module, node, self._resolver)
         if found.resolution is not None and (found.loads or found.keeps or not node.observed):
-            return found.resolution
-        return found.reason
+            return effects.Side(found.resolution, "", found.keeps)
+        return effects.Side(None, found.reason)
 
     def _blind(self, change: ObjectChange, before: Any, after: Any, name: str) -> None:
         """Nodes or kernels are not known: what can be said from the fields alone."""
-        old, new = _container(before), _container(after)
-        if old and new:
-            changed = [key for key in _CONFIG if old.get(key) != new.get(key)]
-            if not changed:
-                return
-            if new.get("version") and old.get("version") and new["version"] != old["version"]:
-                sum = self._add(Effect.ORDERED, change, str(new["version"]), ("spec", "moduleLoader"))
-            else:
-                sum = self._add(Effect.RELOAD, change, "", ("spec", "moduleLoader"))
+        old, new = effects.container(before), effects.container(after)
+        if not old and not new:
+            return
+        if not (old and new):
+            sum = self._add(Effect.UNLOAD if old else Effect.LOAD, change, effects.gone(change.manifest) if old else "")
+        elif any(before["spec"].get(key) != after["spec"].get(key) for key in ("selector", "tolerations")):
+            sum = self._add(Effect.UNKNOWN, change, "", ("spec", "selector"))
+        elif changed := [key for key, part in effects.config(old).items() if part != effects.config(new)[key]]:
+            is_ordered = old.get("version") != new.get("version")
+            effect, detail = (Effect.ORDERED, str(new["version"])) if is_ordered else (Effect.RELOAD, "")
+            sum = self._add(effect, change, detail, ("spec", "moduleLoader"))
             sum.why.update(dict.fromkeys(changed))
-        elif old or new:
-            sum = self._add(Effect.UNLOAD if old else Effect.LOAD, change, "gone" if old else "")
         else:
             return
         sum.clusters.add(name)
@@ -194,18 +233,18 @@ class Consequences:
 
     # -- images --------------------------------------------------------------------------------------
 
-    def _image(self, change: ObjectChange, was: Resolution | str, now: Resolution | str, name: str) -> None:
-        if isinstance(now, str):
+    def _image(self, change: ObjectChange, was: Resolution | None, now: Resolution | None, name: str) -> None:
+        if now is None:
             return
-        old_image = "" if isinstance(was, str) else was.image
-        if now.image != old_image:
+        old_image = "" if was is None else was.image
+        if now.image != old_image and now.image not in self._known:
             works = [block for block in IMAGE_INPUTS if getattr(now, block) is not None]
             if works:
                 sum = self._add(Effect.BUILD, change, " and ".join(works), ("spec", "moduleLoader"))
                 sum.images.add(now.image)
                 sum.clusters.add(name)
-        elif not isinstance(was, str):
-            stale = [f"{block}.{key}" for block, key in _stale(was, now)]
+        elif was is not None and now.image == old_image:
+            stale = [f"{block}.{key}" for block, key in effects.stale(was, now)]
             if stale:
                 sum = self._add(Effect.STALE, change, "image", ("spec", "moduleLoader", "container", "containerImage"))
                 sum.clusters.add(name)
@@ -213,11 +252,11 @@ class Consequences:
                 sum.images.add(now.image)
 
     def _away(
-        self, change: ObjectChange, was: Resolution | str, now: Resolution | str, name: str, group: NodeGroup
+        self, change: ObjectChange, was: Resolution | None, now: Resolution | None, name: str, group: NodeGroup
     ) -> None:
         """Modules of the kernel that were removed for the driver, and that nobody loads again."""
-        removed = [] if isinstance(was, str) else was.in_tree_modules_to_remove or []
-        still = [] if isinstance(now, str) else now.in_tree_modules_to_remove or []
+        removed = [] if was is None else was.in_tree_modules_to_remove or []
+        still = [] if now is None else now.in_tree_modules_to_remove or []
         for module in removed:
             if module not in still:
                 self._add(Effect.AWAY, change, module, ("spec", "moduleLoader")).add(name, group)
@@ -228,7 +267,7 @@ class Consequences:
         """Pods start, stop or restart; a restart is what a change of their DaemonSet amounts to."""
         for key, what in (("devicePlugin", "device-plugin"), ("dra", "DRA driver")):
             old, new = ((value or {}).get("spec", {}) for value in (before, after))
-            if (key not in old and key not in new) or all(old.get(part) == new.get(part) for part in (key, *_POD)):
+            if (key not in old and key not in new) or effects.pod(old, key) == effects.pod(new, key):
                 continue
             how = "start" if key not in old else "stop" if key not in new else "restart"
             module = after if key in new else before
@@ -251,58 +290,6 @@ class Consequences:
             if old and old != new:
                 sum = self._add(Effect.STALE, change, f"{what} {old}", ("spec", block))
                 sum.clusters.update(change.clusters)
-
-
-_POD = ("tolerations", "imageRepoSecret")
-"""What the pods of plugins have of the Module beside their own part."""
-
-_CONFIG = ("containerImage", "imagePullPolicy", "registryTLS", "inTreeModulesToRemove", "modprobe", "kernelMappings")
-
-
-def _effect(
-    before: Any, after: Any, was: Resolution | str, now: Resolution | str
-) -> tuple[Effect, str, list[str]] | None:
-    """What nodes of one kernel do, with what tells it apart from others of its kind, and the fields that cause it."""
-    if isinstance(was, str):
-        return None if isinstance(now, str) else (Effect.LOAD, "", [])
-    if isinstance(now, str):
-        return Effect.UNLOAD, "gone" if after is None else plain_reason(now), []
-    why = reasons(node_config(before, was), node_config(after, now))
-    if not why:
-        return None
-    if now.version and was.version and was.version != now.version:
-        return Effect.ORDERED, now.version, why
-    return Effect.RELOAD, "", why
-
-
-def _stale(was: Resolution, now: Resolution) -> Iterator[tuple[str, str]]:
-    """The inputs of an image that changed although its name did not."""
-    for block, keys in IMAGE_INPUTS.items():
-        old, new = getattr(was, block), getattr(now, block)
-        if new is not None:
-            yield from ((block, key) for key in keys if (old or {}).get(key) != new.get(key))
-
-
-def _may_select(before: Any, after: Any, group: NodeGroup) -> bool:
-    """Whether a Module, as it was or as it is, selects nodes."""
-    node = node_of_group(group)
-    return any(module is not None and not why_not_selected(module, node) for module in (before, after))
-
-
-def _value(manifest: Manifest | None) -> Any:
-    return None if manifest is None else manifest.value
-
-
-def _container(module: Any) -> Any:
-    loader = (module or {}).get("spec", {}).get("moduleLoader")
-    return loader["container"] if loader else None
-
-
-def _job_detail(change: ObjectChange) -> str:
-    annotations: Any = change.manifest.value["metadata"]
-    annotations = annotations.get("annotations") or {}
-    replaced = "Replace=true" in str(annotations.get("argocd.argoproj.io/sync-options", ""))
-    return "again" if replaced or "argocd.argoproj.io/hook" in annotations else "immutable"
 
 
 def _consequence(key: _Key, sum: _Sum) -> Consequence:

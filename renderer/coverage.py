@@ -21,7 +21,14 @@ Phase = Literal["running", "next"]
 """Of a kernel: what nodes run today, or what they get next or were asked about."""
 
 _VERSION = "/version-module."  # in the label by which a node asks for a version
-_MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "ppc64le": "ppc64le", "s390x": "s390x"}
+_MACHINES = {
+    "x86_64": "amd64",
+    "aarch64": "arm64",
+    "ppc64le": "ppc64le",
+    "s390x": "s390x",
+    "riscv64": "riscv64",
+    "loongarch64": "loong64",
+}
 """How a kernel's version ends → the node label `kubernetes.io/arch`."""
 
 

@@ -159,14 +159,15 @@ def _by_identity(items: list[Any]) -> dict[str, tuple[int, Json]] | None:
     """Items by what makes them the same thing, with their index; None where that is not clear."""
     found: dict[str, tuple[int, Json]] = {}
     for index, item in enumerate(items):
-        key = _identity(item)
+        key = item_identity(item)
         if not key or key in found:
             return None
         found[key] = (index, item)
     return found
 
 
-def _identity(item: Any) -> str:
+def item_identity(item: Any) -> str:
+    """What makes an item of a list the thing that it is; empty where nothing does."""
     if not isinstance(item, dict):
         return ""
     for keys in _IDENTITIES:

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 
 from policy.documents import Json
 from policy.findings import FieldPath, format_path
+from renderer.diff import item_identity
 from renderer.errors import Unusable
 from renderer.fields import cause, spec_path
 from renderer.fleet import Target, Variant
 from renderer.manifest import Manifest, Origin
 from renderer.reasons import CONTENT_TAG, POLICY_PLACE, reason
-from renderer.selectors import suggest
 from renderer.snapshot import Snapshot
 
-_STEP = re.compile(r"\.?([^.\[\]]+)|\[([^\]]*)\]")
+_STEP = re.compile(r"\.?([^.\[\]]+)|\[((?:[^\[\]]|\[[^\]]*\])*)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,8 @@ def subjects(found: Snapshot, name: str, cluster: str | None) -> list[Subject]:
                 clusters.setdefault(key, (manifest, []))[1].append(there)
     if not clusters:
         where = f" on cluster {cluster}" if cluster else ""
-        fix = suggest(f"{kind}/{last}", sorted(known))
+        close = difflib.get_close_matches(f"{kind}/{last}", known, 1, 0.5)
+        fix = f"did you mean {close[0]}?" if close else "write KIND/NAME, or with --cluster the name of a node"
         raise Unusable(f"{name}: no such object is rendered{where}", fix)
     return [
         Subject(manifest, tuple(sorted(names)), _variant(variants.get((names[0], manifest.owner))))
@@ -88,15 +89,19 @@ def _parts(name: str) -> tuple[str, str, str]:
 
 def explain(subject: Subject, field: str) -> list[Explained]:
     """The field and all fields below it that have a value of their own. Raises Unusable for one that is not there."""
-    path = parse_path(field)
+    path: FieldPath = ()
     value: Json = subject.manifest.value
-    for index, step in enumerate(path):
+    for step in parse_path(field):
+        if isinstance(value, list) and isinstance(step, str):  # as a diff writes it: by what the item is
+            names = [item_identity(item) for item in value]
+            step = names.index(step) if step in names else step
         if isinstance(value, dict) and step in value:
             value = value[str(step)]
         elif isinstance(value, list) and isinstance(step, int) and step < len(value):
             value = value[step]
         else:
-            raise _no_field(subject, path[:index], step, value)
+            raise _no_field(subject, path, step, value)
+        path = (*path, step)
     return [_explained(subject, place, text) for place, text in _leaves(path, value)]
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import os
 import subprocess
-import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -45,17 +43,20 @@ class Revision:
         return {self.top / os.fsdecode(name) for name in text.split(b"\0") if name}
 
     def extract(self, folder: Path, target: Path) -> bool:
-        """Writes a folder as the revision has it; whether it has one."""
+        """Writes a folder as the revision has it; whether it has one.
+
+        Through an index of its own, since `git archive` leaves out what attributes keep from exports.
+        """
+        inside = Path(os.path.realpath(folder)).relative_to(self.top).as_posix()
+        tree = self.name if inside == "." else f"{self.name}:{inside}"
+        index = {"GIT_INDEX_FILE": str(target / ".git-index")}
         try:
-            inside = Path(os.path.realpath(folder)).relative_to(self.top).as_posix()
-            data = _git(self.top, "archive", "--format=tar", self.name if inside == "." else f"{self.name}:{inside}")
+            _git(self.top, "read-tree", tree, more=index)
+            _git(self.top, "checkout-index", "--all", "--force", f"--prefix={target}/", more=index)
         except subprocess.CalledProcessError:
             return False
-        try:
-            with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-                archive.extractall(target, filter="data")
-        except tarfile.FilterError:  # a link that leaves the folder: there is nothing to compare with
-            return False
+        finally:
+            Path(index["GIT_INDEX_FILE"]).unlink(missing_ok=True)
         return True
 
 
@@ -70,6 +71,8 @@ def revision(path: str, name: str | None) -> Revision | None:
 
     None where the path lies in no repository, unless a revision is named: then Unusable is raised.
     """
+    if name == "":
+        raise Unusable("--against is empty", "name a branch, a tag or a commit, or leave the option out for HEAD")
     top = top_of(path)
     try:
         if top is None:
@@ -83,6 +86,6 @@ def revision(path: str, name: str | None) -> Revision | None:
     return Revision(top, name or "HEAD")
 
 
-def _git(folder: Path, *arguments: str) -> bytes:
+def _git(folder: Path, *arguments: str, more: Mapping[str, str] | None = None) -> bytes:
     command: Sequence[str] = ("git", "-C", str(folder), *arguments)
-    return subprocess.run(command, env={**os.environ, **_QUIET}, capture_output=True, check=True).stdout
+    return subprocess.run(command, env={**os.environ, **_QUIET, **(more or {})}, capture_output=True, check=True).stdout

@@ -43,6 +43,11 @@ class Fleet:
     policies: list[DriverPolicy] = field(default_factory=list)
 
 
+def names_of(fleet: Fleet) -> list[str]:
+    """The names of the clusters."""
+    return [cluster.name for cluster in fleet.clusters]
+
+
 def root_above(path: Path) -> Path | None:
     """The closest folder, from a path upwards, that holds a `kmodgate.yaml`."""
     here = Path(os.path.abspath(path))

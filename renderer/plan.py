@@ -22,7 +22,7 @@ from renderer.render import compile_fleet, fleet_facts
 from renderer.snapshot import Snapshot
 from renderer.specs import Cluster
 
-RULES = ("SEL203", "SEL204", "SEL205", "PLG301", "PLG302")
+RULES = ("MAP205", "MAP206", "SEL203", "SEL204", "SEL205", "PLG301", "PLG302")
 """What the plan tells beside coverage: Modules that no node is labelled for, or that get into each other's way."""
 
 

@@ -73,9 +73,9 @@ def render_fleet(
     return Rendered(files, found, warnings)
 
 
-def check_names(fleet: Fleet, names: list[str]) -> None:
-    """Raises Unusable for a name that no cluster of the fleet has."""
-    known = [cluster.name for cluster in fleet.clusters]
+def check_names(known: Iterable[str], names: list[str]) -> None:
+    """Raises Unusable for a name that no cluster has."""
+    known = sorted(known)
     for name in names:
         if name not in known:
             raise Unusable(f"--cluster {name}: there is no such cluster in the fleet", suggest(name, known))

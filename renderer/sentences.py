@@ -11,17 +11,19 @@ from renderer.wording import counted, listed
 class Effect(IntEnum):
     """What nodes do, the worst first."""
 
-    RECREATE = 0
-    UNLOAD = 1
-    RELOAD = 2
-    ORDERED = 3
-    LOAD = 4
-    AWAY = 5
-    RESTART = 6
-    BUILD = 7
-    JOB = 8
-    STALE = 9
-    NOTHING = 10
+    STUCK = 0
+    RECREATE = 1
+    UNLOAD = 2
+    RELOAD = 3
+    UNKNOWN = 4
+    ORDERED = 5
+    LOAD = 6
+    AWAY = 7
+    RESTART = 8
+    BUILD = 9
+    JOB = 10
+    STALE = 11
+    NOTHING = 12
 
 
 def sentence(effect: Effect, driver: str, detail: str, where: str, images: int) -> str:
@@ -43,12 +45,16 @@ def _recreate(driver: str, detail: str, where: str, _: int) -> str:
 
 
 def _unload(driver: str, detail: str, where: str, _: int) -> str:
-    why = "the Module goes" if detail == "gone" else detail
+    why = {"gone": "the Module goes", "confirmed": "the Module goes, once its removal is confirmed"}.get(detail, detail)
     return f"unloads {driver} from {where}: {why}"
 
 
 def _reload(driver: str, _detail: str, where: str, _: int) -> str:
     return f"unloads and reloads {driver} on {where}, all at once (not ordered)"
+
+
+def _unknown(driver: str, _detail: str, where: str, _: int) -> str:
+    return f"other nodes may load {driver} in {where}"
 
 
 def _in_order(driver: str, detail: str, where: str, _: int) -> str:
@@ -79,8 +85,10 @@ def _build(driver: str, detail: str, where: str, images: int) -> str:
 def _run_job(driver: str, detail: str, where: str, _: int) -> str:
     if detail == "added":
         return f"runs the Job {driver} in {where}"
-    if detail == "again":
-        return f"re-runs the Job {driver} in {where}"
+    return f"re-runs the Job {driver} in {where}"
+
+
+def _stuck(driver: str, _detail: str, where: str, _: int) -> str:
     return f"Job {driver} cannot be changed in {where}: give it another name, or the sync option Replace=true"
 
 
@@ -92,11 +100,16 @@ def _not_done(driver: str, detail: str, where: str, images: int) -> str:
     return f"{detail} is still needed to unload {driver} in {where}; its successor counts from the next load on"
 
 
-def _nothing(driver: str, _detail: str, where: str, _: int) -> str:
+def _nothing(driver: str, detail: str, where: str, _: int) -> str:
+    if detail == "retained":
+        return f"Argo CD leaves the Module {driver} behind in {where}: its removal is retain, and nothing is unloaded"
+    if detail == "spec":
+        return f"nothing happens to {driver} on the nodes of {where}: KMM does not reload for what changes"
     return f"nothing happens to {driver} on the nodes: only labels or annotations of the Module change, in {where}"
 
 
 _SENTENCES = {
+    Effect.STUCK: _stuck,
     Effect.RECREATE: _recreate,
     Effect.UNLOAD: _unload,
     Effect.RELOAD: _reload,
@@ -107,5 +120,6 @@ _SENTENCES = {
     Effect.BUILD: _build,
     Effect.JOB: _run_job,
     Effect.STALE: _not_done,
+    Effect.UNKNOWN: _unknown,
     Effect.NOTHING: _nothing,
 }

@@ -69,6 +69,23 @@ def test_a_node_says_what_it_loads_and_why_not_the_rest() -> None:
     assert {row["module"] for row in rows if row["loads"]} == {"network-drivers/ice", "sync-drivers/timecard"}
 
 
+def test_an_item_of_a_list_is_named_by_its_place_or_by_what_it_is() -> None:
+    regexp = r"^5\.14\.0-\d+(\.\d+)+\.el9_\d+\.x86_64(\+rt)?$"
+    by_place = explain("ice", "spec.moduleLoader.container.kernelMappings[0].regexp", "--cluster", "paris")
+    assert (
+        explain("ice", f"spec.moduleLoader.container.kernelMappings[{regexp}].regexp", "--cluster", "paris") == by_place
+    )
+    assert by_place[0]["fields"][0]["value"] == regexp
+
+
+def test_mappings_that_come_before_the_winning_one_say_why_they_lose() -> None:
+    text = run("explain", "acme-fpga", "--cluster", "nimes", cwd=EDGE)
+    node = run("explain", "node", "--cluster", "nimes", cwd=EDGE).stdout
+    assert text.returncode == 0
+    assert "not by mapping 0: regexp " in node
+    assert " does not match\n" in node
+
+
 def test_a_node_group_that_a_module_does_not_select_says_which_label_is_missing() -> None:
     clusters = json.loads(run("plan", "--format", "json", cwd=EDGE).stdout)["cells"]
     cell = next(item for item in clusters if item["module"] == "accelerators/acme-npu")

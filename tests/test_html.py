@@ -67,7 +67,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = FleetFolder(tmp_path_factory.mktemp("hostile"))
     for name in ("paris", "lyon"):
         path = folder.cluster(name)
-        path.write_text(path.read_text().replace("count: 3,", "count: 3, kernels: [5.14.0-1.el9.x86_64],"))
+        text = path.read_text().replace("count: 3,", "count: 3, kernels: [5.14.0-1.el9.x86_64],")
+        path.write_text(f"{text}  nextKernels: [{json.dumps('6.12<script>alert(5)</script>')}]\n")
     folder.cluster("nantes")
     for name in ("nic", "gpu"):
         path = folder.driver(name)
@@ -78,7 +79,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path.write_text(text)
         path.rename(path.with_name(f"{name}<img src=x onerror=alert(4)>#?%2e.yaml"))
     page = folder.root / "plan.html"
-    page.write_text(planned(folder, "--kernel", f"6.12<script>alert(5)</script>{STEERING[:1]}"), encoding="utf-8")
+    page.write_text(planned(folder), encoding="utf-8")
     return page
 
 
@@ -438,7 +439,7 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_diff_names_what_happens_first_and_links_to_the_specs(changed: Path) -> None:
     outline = Outline(changed.read_text(encoding="utf-8"))
-    assert "Unloads gone from 3 nodes in 1 cluster: the Module goes." in outline.text
+    assert "Unloads gone from 3 nodes in 1 cluster: the Module goes, once its removal is confirmed." in outline.text
     assert "unloads and reloads nic on 3 nodes in 1 cluster, all at once (not ordered)" in outline.text
     assert HOSTILE in outline.text
     assert {link["href"] for link in outline.all("a")} >= {"#consequences", "#objects", "drivers/nic.yaml#L12"}

@@ -45,13 +45,16 @@ def run(args: Namespace, console: Console) -> ExitCode:
     fleet = load_fleet(root, root / OUTPUT, findings, console.progress)
     now = snapshot(fleet, findings)
     refuse_enforced(findings, outcome="nothing was compared")
-    check_names(fleet, args.cluster)
     were: list[Finding] = []
     before = snapshot_at(root, revision, were)
     if were:
         console.say(
             f"note: the specs at {revision.name} have {counted(len(were), 'error')}: what they spoil is missing"
         )
+    if before is None:
+        console.say(f"note: at {revision.name} there is no fleet in this folder: everything is new")
+    sides = [side.fleet for side in (before, now) if side]
+    check_names({cluster.name for side in sides for cluster in side.clusters}, args.cluster)
     found = compare_fleets(before, now, args.cluster)
     report = text(found, console) if args.format == "text" else diff_writer(args.format)(found, console.base)
     if args.output:

@@ -18,7 +18,7 @@ from renderer.console import Console
 from renderer.coverage import Module, Resolver, cells_of, groups_of, modules_of
 from renderer.errors import ExitCode, Unusable, refuse_enforced
 from renderer.explaining import Explained, Subject, explain, nodes_named, subjects
-from renderer.load import as_typed, find_root, load_fleet, prefix
+from renderer.load import as_typed, find_root, load_fleet, names_of, prefix
 from renderer.policies import Choice, Policies
 from renderer.render import check_names
 from renderer.report.explain_text import node_text, object_text
@@ -53,7 +53,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
     found = snapshot(fleet, findings)
     refuse_enforced(findings, outcome="nothing was explained")
     name, cluster = _of_file(root, Path(args.object)) if is_file else (args.object, args.cluster)
-    check_names(fleet, [cluster] if cluster else [])
+    check_names(names_of(fleet), [cluster] if cluster else [])
     group = name.removeprefix("node/")
     if cluster and any(nodes_named(found, cluster, group)):
         console.data(_node(found, cluster, group, args.format, console))
@@ -124,6 +124,12 @@ def _others(found: Snapshot, cluster: str, node: Node, modules: Iterable[Module]
     """Modules of the cluster that do not select the nodes, and drivers that do not go to the cluster."""
     for module in modules:
         yield module.name, why_not_selected(module.value, node) or "no kernel of the nodes is known"
+    for identity, manifest in found.objects(cluster).items():
+        if identity.kind == "Module" and "moduleLoader" not in manifest.value.get("spec", {}):  # type: ignore[operator]
+            yield (
+                f"{identity.namespace}/{identity.name}",
+                "it has no moduleLoader: its plugin runs, and nothing is loaded",
+            )
     here = {target.variant.driver.name: target for target in found.targets if target.cluster.name == cluster}
     for driver in found.fleet.drivers:
         if driver.name not in here:

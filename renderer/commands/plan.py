@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from policy.findings import Finding
 from renderer import inventory, preflight
 from renderer.console import Console
 from renderer.errors import ExitCode, Unusable
-from renderer.load import Fleet, as_typed, find_root, load_fleet, prefix
+from renderer.load import Fleet, as_typed, find_root, load_fleet, names_of, prefix
 from renderer.plan import RULES, Plan, plan_fleet
 from renderer.policies import Policies, add_policy_arguments, read_choice
 from renderer.render import check_names
@@ -21,6 +22,9 @@ from renderer.snapshot import OUTPUT
 from renderer.wording import counted
 
 FORMATS = ("text", "markdown", "json", "html")
+
+
+_KERNEL = re.compile(r"[0-9]+\.[0-9]+[.-][0-9][A-Za-z0-9._+~-]*")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -50,9 +54,14 @@ def run(args: Namespace, console: Console) -> ExitCode:
     console.base = prefix(as_typed(root))
     findings: list[Finding] = []
     fleet = load_fleet(root, root / OUTPUT, findings, console.progress)
-    check_names(fleet, args.cluster)
+    check_names(names_of(fleet), args.cluster)
+    if args.preflight == "":
+        raise Unusable("--preflight is empty", "give a folder")
     if args.nodes is not None:
         _take_nodes(fleet, args.nodes, args.cluster)
+    for kernel in args.kernel:
+        if not _KERNEL.fullmatch(kernel):
+            raise Unusable(f"--kernel {kernel!r} is not the version of a kernel", "write it as uname -r prints it")
     policies = Policies(
         fleet, read_choice(args.policy, args.profile), "check", datetime.now(UTC).date(), findings, RULES
     )
@@ -89,5 +98,10 @@ def _summary(plan: Plan) -> str:
         counted(len(kernels), "next kernel"),
     )
     losses = {(loss.after.module.name, loss.after.kernel) for loss in plan.lost}
-    verdict = f"{len(losses)} would be lost on some nodes" if losses else "no node would lose a driver"
+    verdict = f"{len(losses)} would be lost on some nodes" if losses else _nothing(plan)
     return f"{', '.join(parts)}: {verdict}"
+
+
+def _nothing(plan: Plan) -> str:
+    known = " whose kernel is known" if plan.blind else ""
+    return f"no node{known} would lose a driver"

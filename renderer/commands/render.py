@@ -8,7 +8,7 @@ from pathlib import Path
 from policy.findings import Finding
 from renderer.console import Console
 from renderer.errors import ExitCode, Refused, Unusable
-from renderer.load import Fleet, as_typed, find_root, load_fleet, prefix
+from renderer.load import Fleet, as_typed, find_root, load_fleet, names_of, prefix
 from renderer.policies import add_policy_arguments, read_choice
 from renderer.removal import refused_removals, unused_permissions
 from renderer.render import Rendered, check_names, render_fleet
@@ -75,7 +75,7 @@ def _load(root: Path, output: Path, args: Namespace, console: Console) -> tuple[
     findings: list[Finding] = []
     fleet = load_fleet(root, output, findings, console.progress)
     rendered = render_fleet(fleet, findings, read_choice(args.policy, args.profile), console.progress)
-    check_names(fleet, args.cluster)
+    check_names(names_of(fleet), args.cluster)
     return fleet, rendered
 
 

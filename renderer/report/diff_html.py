@@ -13,6 +13,8 @@ from renderer.report.values import is_text, line_diff, short_pair
 from renderer.wording import counted, listed
 
 _LINES = 200
+_OBJECTS = 25
+"""Rows of a table for each item that a list may have."""
 _TONES: dict[Severity, Tone] = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.INFO: "plain"}
 _WORDS = {Severity.ERROR: "danger", Severity.WARNING: "caution", Severity.INFO: "note"}
 
@@ -61,10 +63,10 @@ def _consequences(found: Comparison, base: str, most: int) -> Section:
             ),
             problem=item.severity is not Severity.INFO,
         )
-        for item in found.consequences
+        for item in found.consequences[: most * _OBJECTS]
     ]
     head = [text(name) for name in ("What happens", "Severity", "Because of", "Clusters", "Nodes", "Spec")]
-    return Section("consequences", "Consequences", html.table("Consequences", head, rows), len(rows))
+    return Section("consequences", "Consequences", html.table("Consequences", head, rows), len(found.consequences))
 
 
 def _objects(found: Comparison, base: str, most: int) -> Section:
@@ -78,10 +80,10 @@ def _objects(found: Comparison, base: str, most: int) -> Section:
             ),
             problem=change.kind is Kind.REMOVED,
         )
-        for change in found.changes
+        for change in found.changes[: most * _OBJECTS]
     ]
     head = [text(name) for name in ("Object", "Change", "Where", "Fields")]
-    return Section("objects", "Objects", html.table("Objects", head, rows), len(rows))
+    return Section("objects", "Objects", html.table("Objects", head, rows), len(found.changes))
 
 
 def _fields(change: ObjectChange, base: str, most: int) -> Html:

@@ -6,11 +6,12 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from policy.findings import format_path
+from policy.kmm.kernel import trimmed
 from renderer.console import Console
 from renderer.coverage import Cell, Module
 from renderer.explaining import Explained, Subject
 from renderer.report.values import short
-from renderer.resolving import plain_reason
+from renderer.resolving import answer, plain_reason
 from renderer.wording import counted, listed, printable
 
 _LONGEST = 160
@@ -55,6 +56,8 @@ def _cell(cell: Cell, console: Console) -> Iterator[str]:
     elif cell.loads:
         yield printable(f"  loads {cell.module.name} {kernel}: {cell.resolution.image} ({cell.work})")
         yield f"      by mapping {_place(cell.module, cell.resolution.mapping, console)}"
+        for reason in answer(dict(cell.module.value), trimmed(cell.kernel)).lost:
+            yield printable(f"      not by {reason}")
     else:
         yield printable(f"  no {cell.module.name} {kernel}: {cell.reason}")
         yield f"      mapping {_place(cell.module, cell.resolution.mapping, console)} would be used"

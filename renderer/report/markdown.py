@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from html import escape
 
 from renderer.wording import printable
 
@@ -61,8 +62,8 @@ class Page:
 
     @contextmanager
     def folded(self, title: str) -> Iterator[None]:
-        """A part that a reader unfolds."""
-        if self.add(f"\n<details><summary>{title}</summary>\n\n"):
+        """A part that a reader unfolds; its title is text as it stands."""
+        if self.add(f"\n<details><summary>{escape(printable(title))}</summary>\n\n"):
             self._open = "\n</details>\n"
         yield
         if self._open:

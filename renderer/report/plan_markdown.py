@@ -35,14 +35,14 @@ def write(plan: Plan, base: str) -> str:
     if plan.blind:
         page.add(f"\nNo kernels are known of {cell(listed(plan.blind))}.\n")
     for name, found_rows in groupby(rows(plan.cells), key=lambda row: row.module.name):
-        with page.folded(cell(name)):
+        with page.folded(name):
             page.table(("", "kernel", "mapping", "image", "nodes"), _coverage(found_rows))
     return page.text()
 
 
 def _verdict(plan: Plan) -> str:
     if not plan.lost:
-        return "No node would lose a driver.\n"
+        return f"No node{' whose kernel is known' if plan.blind else ''} would lose a driver.\n"
     return f"**{counted(nodes_of(loss.after for loss in plan.lost), 'node')} would lose a driver.**\n\n"
 
 

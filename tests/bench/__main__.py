@@ -114,9 +114,15 @@ def _judged(rendered: Path, base: Result | Failed) -> Iterator[Row]:
         location = f"{REPOSITORY}/schemas/{{{{.Group}}}}/{{{{.ResourceKind}}}}_{{{{.ResourceAPIVersion}}}}.json"
         command = [program, "-strict", "-schema-location", location, *modules]
         tasks.append(Task("kubeconform, the 1,000 Modules of them, their schema only", command))
+    if program := shutil.which("gator"):
+        rules = [str(Path(__file__).parent / "gator" / name) for name in ("templates.yaml", "constraints.yaml")]
+        command = [program, "test", *(f"--filename={name}" for name in (*rules, str(rendered)))]
+        tasks.append(Task("`gator test` of the 3,000 objects, three small templates", command))
     found = measure(tasks, ROUNDS)
     for task in tasks:
         yield Row(task.name, found[task.name], budget=1.0 if task is check else None, of=base)
+    if program is None:
+        yield Row("gator", note="not on PATH")
     seconds = evaluate(2000)
     yield Row("`evaluate()` of a 4 KB Module with four mappings, all rules, 1,000 times", seconds, budget=0.06)
 
