@@ -285,5 +285,5 @@ def test_a_long_diff_fits_into_a_comment(tmp_path: Path) -> None:
         path.write_text(path.read_text().replace(":1.2.0-", ":1.2.1-"))
     result = run("diff", "--format", "markdown", cwd=root)
     assert len(result.stdout) <= 65_536
-    assert "more lines" in result.stdout
+    assert "more parts, which do not fit" in result.stdout
     assert result.stdout.count("<details>") == result.stdout.count("</details>")

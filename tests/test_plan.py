@@ -232,7 +232,7 @@ def test_a_long_plan_fits_into_a_comment(tmp_path: Path) -> None:
     root = fleet(tmp_path / "large", 120, 30)
     text = run("plan", "--format", "markdown", cwd=root).stdout
     assert 40_000 < len(text) <= 65_536
-    assert re.search(r"\nand \d+ more lines\n$", text)
+    assert re.search(r"\nand \d+ more parts, which do not fit\n$", text)
     assert text.count("<details>") == text.count("</details>")
 
 

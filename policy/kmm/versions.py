@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from policy.findings import FieldPath, Problem
 
@@ -30,18 +31,20 @@ class Release:
 
     @property
     def is_known(self) -> bool:
-        return not self.kmm or self._minor in self.known
-
-    @property
-    def _minor(self) -> str:
-        return ".".join(self.kmm.split(".")[:2])
+        return not self.kmm or ".".join(self.kmm.split(".")[:2]) in self.known
 
     def has(self, version: str) -> bool:
         """Whether this release is the given version of its flavour, or a later one."""
-        return not self.kmm or not self.is_known or self.known.index(self._minor) >= self.known.index(version)
+        return _has(self, version)
 
     def __str__(self) -> str:
         return f"{'Red Hat ' if self.redhat else ''}KMM {self.kmm or self.known[-1]}"
+
+
+@cache
+def _has(release: Release, version: str) -> bool:
+    known, minor = release.known, ".".join(release.kmm.split(".")[:2])
+    return not release.kmm or minor not in known or known.index(minor) >= known.index(version)
 
 
 @dataclass(frozen=True, slots=True)

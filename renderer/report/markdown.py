@@ -53,12 +53,11 @@ class Page:
         return True
 
     def table(self, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """A table of cells, without its head if there are no rows."""
-        begun = False
+        """A table of cells, without its head if no row fits."""
+        start = f"| {' | '.join(head)} |\n|{' --- |' * len(head)}\n"
         for row in rows:
-            if not begun:
-                begun = self.add(f"| {' | '.join(head)} |\n|{' --- |' * len(head)}\n")
-            self.add(f"| {' | '.join(row)} |\n")
+            if self.add(f"{start}| {' | '.join(row)} |\n"):
+                start = ""
 
     @contextmanager
     def folded(self, title: str) -> Iterator[None]:
@@ -72,5 +71,5 @@ class Page:
             self._open = ""
 
     def text(self) -> str:
-        rest = f"\nand {self._left_out} more lines\n" if self._left_out else ""
+        rest = f"\nand {self._left_out} more parts, which do not fit\n" if self._left_out else ""
         return "".join(self._parts) + rest
