@@ -14,7 +14,6 @@ from policy.findings import Severity
 from policy.kmm.nodes import Node, Verdict, verdict, why_not_selected, why_repelled
 from policy.kmm.resolve import IMAGE_INPUTS, Resolution
 from renderer import effects
-from renderer.compile.argo import SYNC_OPTIONS
 from renderer.coverage import Resolver
 from renderer.diff import Kind, ObjectChange
 from renderer.manifest import Origin
@@ -154,9 +153,7 @@ class Consequences:
     def _module(self, change: ObjectChange) -> None:
         before, after = effects.value(change.before), effects.value(change.after)
         old, new = effects.container(before), effects.container(after)
-        if change.kind is Kind.REMOVED and "Prune=false" in effects.annotations_of(change.manifest).get(
-            SYNC_OPTIONS, ""
-        ):
+        if change.kind is Kind.REMOVED and effects.is_retained(change.manifest):
             self._add(Effect.NOTHING, change, "retained").clusters.update(change.clusters)
         elif old and new and bool(old.get("version")) is not bool(new.get("version")):
             path = ("spec", "moduleLoader", "container", "version")  # nothing else is done until then

@@ -222,6 +222,61 @@ def test_a_cluster_that_goes_takes_its_modules_along(sites: Path) -> None:
     ]
 
 
+def test_a_module_that_is_retained_stays_loaded(sites: Path) -> None:
+    edit(sites / "drivers/probe.yaml", ("  modprobe:", "  removal: retain\n  modprobe:"))
+    git(sites, "commit", "-am", "second")
+    (sites / "drivers/probe.yaml").unlink()
+    assert sentences(sites) == [
+        "Argo CD leaves the Module probe behind in 2 clusters: its removal is retain, and nothing is unloaded"
+    ]
+
+
+def test_a_job_that_may_not_be_replaced_cannot_be_changed(sites: Path) -> None:
+    edit(sites / "drivers/gpu-check.yaml", ("  annotations: {argocd.argoproj.io/sync-options: Replace=true}\n", ""))
+    assert sentences(sites) == []
+    git(sites, "commit", "-am", "second")
+    edit(sites / "drivers/gpu-check.yaml", ("gpu-check:1", "gpu-check:2"))
+    (item,) = diff(sites)["consequences"]
+    assert item["severity"] == "error"
+    assert item["text"].startswith("Job gpu-check cannot be changed in 1 cluster")
+
+
+def test_what_reloads_nothing_is_said_to_do_nothing(sites: Path) -> None:
+    edit(sites / "drivers/nic.yaml", ("  modprobe:", "  tolerations: [{key: a, operator: Exists}]\n  modprobe:"))
+    (item,) = diff(sites)["consequences"]
+    assert item["text"] == "nothing happens to nic on the nodes of 3 clusters: KMM does not reload for what changes"
+    assert item["because"] == ["spec.tolerations"]
+
+
+def test_an_image_that_other_nodes_have_is_not_made_again(sites: Path) -> None:
+    edit(sites / "drivers/nic.yaml", ('{node-role.kubernetes.io/worker: ""}', "{gpu: fitted}"))
+    git(sites, "commit", "-am", "second")
+    edit(sites / "drivers/nic.yaml", ("{gpu: fitted}", '{node-role.kubernetes.io/worker: ""}'))
+    assert sentences(sites) == [
+        "loads nic on 8 nodes in 3 clusters",
+        "signs 2 images of nic in 3 clusters",  # that of 9.6 is on rome's GPU nodes
+    ]
+
+
+def test_another_selector_where_nodes_are_not_known_may_mean_other_nodes(sites: Path) -> None:
+    edit(sites / "clusters/oslo.yaml", ("    kernels: [5.14.0-427.13.1.el9_4.x86_64]\n", ""))
+    git(sites, "commit", "-am", "second")
+    edit(
+        sites / "drivers/nic.yaml",
+        ('{node-role.kubernetes.io/worker: ""}', '{node-role.kubernetes.io/worker: "", a: b}'),
+    )
+    assert "other nodes may load nic in 1 cluster, whose nodes or kernels are not known" in sentences(sites)
+
+
+def test_a_revision_without_the_fleet_is_said_to_have_none(sites: Path) -> None:
+    git(sites, "mv", "drivers/nic.yaml", "drivers/n.yaml")
+    (sites / "inner").mkdir()
+    for name in ("kmodgate.yaml", "clusters", "drivers"):
+        git(sites, "mv", name, "inner")
+    result = run("diff", "inner", cwd=sites)
+    assert "note: at HEAD there is no fleet in this folder: everything is new" in result.stderr
+
+
 # -- revisions and reports ------------------------------------------------------------------------
 
 
