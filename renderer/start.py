@@ -38,4 +38,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    from renderer import start  # not this module, which is called __main__, but the one that others import
+
+    raise SystemExit(start.main())

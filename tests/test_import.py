@@ -692,3 +692,105 @@ def test_ctrl_c_leaves_nothing_half_written(here: Path) -> None:
             assert "kmodgate-import" not in str(path)
         assert run("import", "many.yaml", "--output", "fleet", cwd=here).returncode == 0
         assert run("render", "fleet", "--dry-run", cwd=here).returncode == 0
+
+
+# -- what a review found ----------------------------------------------------------------------------
+
+
+def config_map(name: str, text: str) -> str:
+    data = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "kmm-tests"}}
+    return json.dumps({**data, "data": {"dockerfile": text}})
+
+
+def building(name: str, version: str = "") -> str:
+    """A Module that builds from the ConfigMap `df`."""
+    value = yaml.safe_load(module())
+    value["metadata"]["name"] = name
+    container = value["spec"]["moduleLoader"]["container"]
+    container["build"] = {"dockerfileConfigMap": {"name": "df"}}
+    container |= {"version": version} if version else {}
+    return json.dumps(value)
+
+
+def test_what_a_refused_module_uses_still_serves_the_others(here: Path) -> None:
+    (here / "all.yaml").write_text(
+        "\n".join([building("aa", "1.0 beta"), building("bb"), config_map("df", "FROM a:1\n")])
+    )
+    result = imported(here, "--cluster=paris=all.yaml", "--output=fleet", code=1)
+    assert "Module kmm-tests/aa" in result.stderr
+    assert "used by no imported Module" not in result.stderr
+    (attached,) = yaml.safe_load((here / "fleet/drivers/bb.yaml").read_text())["spec"]["attach"]
+    assert "FROM a:1" in (here / "fleet/drivers" / attached).read_text()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (config_map("df", "FROM a:1\n"), config_map("df", "FROM a:2\n")),
+        (building("aa"), building("aa").replace('"metadata": {', '"metadata": {"labels": {"x": "y"}, ')),
+    ],
+)
+def test_two_objects_of_one_name_that_are_not_the_same_are_refused(one: str, other: str, here: Path) -> None:
+    (here / "all.yaml").write_text("\n".join([building("zz"), one, other]))
+    result = imported(here, "--cluster=paris=all.yaml", "--output=fleet", code=2)
+    assert "error[REF004]" in result.stderr
+    assert not (here / "fleet").exists()
+
+
+def test_a_module_with_and_without_its_defaults_is_one(here: Path) -> None:
+    value = yaml.safe_load(module())
+    value["spec"]["moduleLoader"]["container"]["modprobe"]["dirName"] = "/opt"
+    (here / "all.yaml").write_text(f"{module()}\n---\n{json.dumps(value)}")
+    imported(here, "--cluster=paris=all.yaml", "--output=fleet")
+
+
+def test_drivers_that_a_new_cluster_would_get_are_named(here: Path) -> None:
+    (here / "old.yaml").write_text(module().replace("name: nic", "name: old"))
+    (here / "new.yaml").write_text(module())
+    imported(here, "old.yaml", "--output=fleet")
+    result = imported(here, "--cluster=fresh=new.yaml", "--output=fleet")
+    assert "note: drivers that the fleet had select the new cluster fresh, too: old" in result.stderr
+    assert (
+        "review: drivers that the fleet had select this cluster, too: old"
+        in (here / "fleet/clusters/fresh.yaml").read_text()
+    )
+
+
+def test_a_build_argument_that_is_no_text_is_refused(here: Path) -> None:
+    value = json.loads(building("aa"))
+    value["spec"]["moduleLoader"]["container"]["build"]["buildArgs"] = [{"name": 1}]
+    (here / "all.yaml").write_text(json.dumps(value))
+    result = imported(here, "--cluster=paris=all.yaml", "--output=fleet", code=2)
+    assert "build.buildArgs[0].name: not imported: a build argument is not a text" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["drivers", ".schemas"])
+def test_nothing_is_written_through_a_link_out_of_the_fleet(name: str, here: Path) -> None:
+    (here / "outside").mkdir()
+    (here / "fleet").mkdir()
+    (here / "fleet" / name).symlink_to("../outside")
+    (here / "all.yaml").write_text(module())
+    result = imported(here, "--cluster=paris=all.yaml", "--output=fleet", code=2)
+    assert "leads out of the fleet" in result.stderr
+    assert list((here / "outside").iterdir()) == []
+    assert [path.name for path in (here / "fleet").iterdir()] == [name]
+
+
+def test_a_file_in_the_place_of_a_folder_is_seen_before_anything_is_written(here: Path) -> None:
+    (here / "fleet").mkdir()
+    (here / "fleet/drivers").touch()
+    (here / "all.yaml").write_text(module())
+    result = imported(here, "--cluster=paris=all.yaml", "--output=fleet", code=2)
+    assert "fleet/drivers exists; nothing is overwritten" in result.stderr
+    assert [path.name for path in (here / "fleet").iterdir()] == ["drivers"]
+
+
+def test_a_namespace_that_becomes_privileged_is_named(here: Path) -> None:
+    space = json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kmm-tests"}})
+    (here / "all.yaml").write_text(f"{module()}\n---\n{space}")
+    result = imported(here, "--cluster=paris=all.yaml", "--output=fleet")
+    assert "note: render labels the namespace kmm-tests pod-security.kubernetes.io/enforce: privileged" in result.stderr
+    assert (
+        "review: render makes the namespace privileged for Pod Security"
+        in (here / "fleet/drivers/nic.yaml").read_text()
+    )

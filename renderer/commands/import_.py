@@ -13,6 +13,7 @@ from renderer.files import MARKER
 from renderer.importer.clusters import check_name
 from renderer.importer.importing import Import, import_objects, target_clusters
 from renderer.importer.reading import read_clusters
+from renderer.importer.verifying import differ
 from renderer.importer.writing import new_files, write_files
 from renderer.load import root_above
 from renderer.objects import STDIN
@@ -45,7 +46,9 @@ def run(args: Namespace, console: Console) -> ExitCode:
     everywhere = not named
     if everywhere:
         inputs = {name: args.files for name in target_clusters(root)}
-    result = import_objects(root, read_clusters(inputs), everywhere=everywhere, all_dockerfiles=args.dockerfiles)
+    result = import_objects(
+        root, read_clusters(inputs, differ), everywhere=everywhere, all_dockerfiles=args.dockerfiles
+    )
     print_findings(result.lost, console)
     for note in result.notes:
         console.say(f"note: {note}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from policy.documents import Document
-from policy.findings import Finding, Mode, sort_findings
+from policy.findings import Finding, Mode, Severity, sort_findings
 from renderer.compile import content
 from renderer.errors import Unusable, refuse_enforced
 from renderer.files import MARKER, FleetFiles
@@ -17,10 +17,11 @@ from renderer.importer.comments import Comment, cluster_comments, driver_comment
 from renderer.importer.companions import Surrounded, surrounded
 from renderer.importer.modules import driver_of
 from renderer.importer.planning import EVERYWHERE, Plan, plan_drivers
-from renderer.importer.reading import Found, Objects
+from renderer.importer.reading import Objects
 from renderer.importer.verifying import Verdict, passed_over, verify
 from renderer.importer.writing import commented, line_below, read_back, spec_text
 from renderer.load import Fleet, add_document, load_fleet
+from renderer.wording import listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def import_objects(root: Path, clusters: dict[str, Objects], *, everywhere: bool
     texts = {file: spec_text(file, "Cluster", [value]) for file, value in new.items()}
     texts |= {file: spec_text(file, "KernelDriver", documents) for file, documents in sorted(plan.specs.items())}
     documents = read_back(texts)
-    verdict = verify(_with(fleet, plan, documents), clusters, plan, renamed)
+    verdict = verify(_with(fleet, plan, documents), clusters, plan, renamed, clusters.keys() - known)
     plan.lost = sort_findings(plan.lost)
     files, refused = _commented(plan, texts, documents, verdict, placeholder=everywhere)
     if not (root / MARKER).exists():
@@ -102,17 +103,13 @@ def _existing(root: Path) -> Fleet:
 
 
 def _drivers(plan: Plan, objects: Objects, *, openshift: bool, all_dockerfiles: bool) -> Iterator[Surrounded]:
-    taken: set[Found] = set()
     for found in objects.values():
         if found.is_module:
             driver = driver_of(found, plan.lost)
             if driver is None:
                 plan.dropped.add(found)
                 continue
-            item = surrounded(driver, objects, openshift=openshift, all_dockerfiles=all_dockerfiles)
-            item.attached[:] = [other for other in item.attached if other not in taken]
-            taken.update(item.attached)
-            yield item
+            yield surrounded(driver, objects, openshift=openshift, all_dockerfiles=all_dockerfiles)
 
 
 def _new_names(item: Surrounded) -> Iterator[tuple[str, str]]:
@@ -136,8 +133,10 @@ def _drop_other_namespaces(plan: Plan, drivers: dict[str, list[Surrounded]]) -> 
 
 
 def _as_errors(lost: list[Finding]) -> list[Finding]:
-    return [Finding(item.rule, item.message, item.fix, item.object, item.field, file=item.file, line=item.line,
-                    column=item.column) for item in lost]  # fmt: skip
+    """What keeps Modules from being imported, as errors; what would have been lost beside it stays a warning."""
+    return [
+        replace(item, severity=Severity.ERROR, mode=Mode.ENFORCE) if item.rule == "IMP001" else item for item in lost
+    ]
 
 
 def _with(fleet: Fleet, plan: Plan, documents: dict[str, list[Document]]) -> Fleet:
@@ -161,11 +160,15 @@ def _comments(document: Document, plan: Plan, verdict: Verdict, *, placeholder: 
     value = document.value
     assert isinstance(value, dict)
     if value["kind"] == "Cluster":
-        yield from cluster_comments(document, placeholder=placeholder)
+        yield from cluster_comments(document, verdict, placeholder=placeholder)
     else:
         yield from driver_comments(document, plan, verdict)
 
 
 def _notes(verdict: Verdict) -> Iterator[str]:
+    for cluster, names in sorted(verdict.joined.items()):
+        yield f"drivers that the fleet had select the new cluster {cluster}, too: {listed(names)}"
+    for name in sorted(verdict.privileged):
+        yield f"render labels the namespace {name} pod-security.kubernetes.io/enforce: privileged, which it is not yet"
     for line in passed_over(verdict):
         yield f"used by no imported Module, and left where it is: {line}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from policy.documents import Json
 from policy.findings import FieldPath, Finding
 from renderer.compile import argo
 from renderer.compile.access import MANAGED_BY
@@ -51,6 +52,10 @@ def driver_of(found: Found, findings: list[Finding]) -> Driver | None:
         fix = "write a map of strings"
         findings.append(found.lost("IMP001", ("metadata", wrong), f"not imported: its {wrong} are not a map", fix))
         return None
+    if path := next(_odd_arguments(found.value.get("spec")), None):
+        message, fix = "not imported: a build argument is not a text", "write name and value as strings"
+        findings.append(found.lost("IMP001", ("spec", *path), message, fix))
+        return None
     findings += _lost_labels(found)
     findings += _lost_annotations(found)
     findings += _being_deleted(found)
@@ -62,6 +67,15 @@ def driver_of(found: Found, findings: list[Finding]) -> Driver | None:
 def _is_map(found: Found, key: str) -> bool:
     metadata = found.value["metadata"]
     return isinstance(metadata, dict) and isinstance(metadata.get(key), dict | None)
+
+
+def _odd_arguments(value: Json, path: FieldPath = ()) -> Iterator[FieldPath]:
+    """The names and values of build arguments that are no texts: a spec has them as keys and texts."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        if path[-2:-1] == ("buildArgs",) and key in ("name", "value") and not isinstance(item, str):
+            yield (*path, key)
+        yield from _odd_arguments(item, (*path, key))
 
 
 def _spec(found: Found) -> JsonMap:

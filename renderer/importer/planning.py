@@ -56,14 +56,16 @@ def plan_drivers(plan: Plan, drivers: dict[str, list[Surrounded]], clusters: Jso
     """Adds the specs of the drivers of each cluster; `clusters` is the selector of all of them, if there is one."""
     by_name: dict[str, dict[str, Surrounded]] = defaultdict(dict)
     for cluster, found in drivers.items():
+        taken: set[Found] = set()
         for item in found:
-            by_name[item.driver.name].setdefault(cluster, item)
+            if _is_sound(plan, item):  # what a Module that is not imported uses may serve the next one
+                item.attached[:] = [other for other in item.attached if other not in taken]
+                taken.update(item.attached)
+                by_name[item.driver.name].setdefault(cluster, item)
     files = _spec_files(by_name)
     plan.files.reserved |= set(files.values())
     for name, variants in sorted(by_name.items()):
-        sound = {cluster: item for cluster, item in variants.items() if _is_sound(plan, item)}
-        if sound:
-            _plan_driver(plan, files[name], sound, clusters)
+        _plan_driver(plan, files[name], variants, clusters)
 
 
 def _spec_files(by_name: dict[str, dict[str, Surrounded]]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from policy.findings import FieldPath, Finding, Mode, Severity, format_path
@@ -55,16 +55,19 @@ class Found:
 
 Objects = dict[Identity, Found]
 
+Differ = Callable[[Found, Found], bool]
+"""Whether two objects of one identity are not the same."""
+
 
 def place(name: str) -> str:
     """The file of a finding."""
     return "<stdin>" if name == STDIN else os.path.abspath(name)
 
 
-def read_clusters(inputs: dict[str, list[str]]) -> dict[str, Objects]:
+def read_clusters(inputs: dict[str, list[str]], differ: Differ) -> dict[str, Objects]:
     """Every object of every cluster, from the files and folders that are given for it.
 
-    Raises Refused for what cannot be read and for two different Modules of one name, Unusable for an input that holds
+    Raises Refused for what cannot be read and for two different objects of one name, Unusable for an input that holds
     no Module.
     """
     findings: list[Finding] = []
@@ -72,7 +75,7 @@ def read_clusters(inputs: dict[str, list[str]]) -> dict[str, Objects]:
     for path in dict.fromkeys(path for paths in inputs.values() for path in paths):
         known[path] = list(_read(path, findings))
     refuse_enforced(findings)
-    result = {name: _by_identity((item for path in paths for item in known[path]), findings)
+    result = {name: _by_identity((item for path in paths for item in known[path]), differ, findings)
               for name, paths in inputs.items()}  # fmt: skip
     refuse_enforced(findings)
     for name, objects in result.items():
@@ -120,15 +123,15 @@ def _heading(name: str) -> str:
     return match[1] if match else ""
 
 
-def _by_identity(found: Iterable[Found], findings: list[Finding]) -> Objects:
+def _by_identity(found: Iterable[Found], differ: Differ, findings: list[Finding]) -> Objects:
     result: Objects = {}
     for item in found:
         other = result.setdefault(item.identity, item)
-        if other is not item and item.is_module and other.value.get("spec") != item.value.get("spec"):
+        if other is not item and differ(other, item):
             line, column = item.source.position(("metadata", "name"))
             there = f"{place(other.source.file)}:{other.source.position(())[0]}"
             fix = "keep one of the two; what differs by cluster is given as --cluster NAME=FILE"
-            message = f"another Module of this name and namespace is in {there}"
+            message = f"another {item.identity.kind} of this name and namespace, which is not the same, is in {there}"
             findings.append(
                 Finding(
                     "REF004", message, fix, str(item.identity), "metadata.name", file=place(item.source.file),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -23,6 +23,7 @@ from renderer.specs import JsonMap
 from renderer.wording import listed
 
 _ABSENT = object()
+_ENFORCE = "pod-security.kubernetes.io/enforce"
 _RELATED_GROUPS = ("kmm.sigs.x-k8s.io", "hub.kmm.sigs.x-k8s.io", "ooto.sigs.k8s.io", "sro.openshift.io")
 _INTERNAL = {
     "NodeModulesConfig",
@@ -44,12 +45,19 @@ class Verdict:
     findings: list[Finding] = field(default_factory=list)
     besides: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """Objects, by the name of their driver."""
+    joined: dict[str, list[str]] = field(default_factory=dict)
+    """Drivers that the fleet had and that select a cluster which is new to it, by cluster."""
+    privileged: set[str] = field(default_factory=set)
+    """Namespaces that render makes privileged for Pod Security, and that are not."""
     passed_over: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """Names of the objects that no imported Module uses, by kind."""
 
 
-def verify(fleet: Fleet, clusters: dict[str, Objects], plan: Plan, renamed: Renamed) -> Verdict:
-    """Renders the fleet and compares it with the objects of each cluster; differences go to `plan.lost`."""
+def verify(fleet: Fleet, clusters: dict[str, Objects], plan: Plan, renamed: Renamed, new: Container[str]) -> Verdict:
+    """Renders the fleet and compares it with the objects of each cluster; differences go to `plan.lost`.
+
+    `new` are the clusters that the fleet did not have.
+    """
     verdict = Verdict()
     policies = Policies(fleet, Choice(), "render", date.min, verdict.findings)
     judging = Judging(policies.engine, facts=fleet_facts, extra=policies.manifests)
@@ -64,6 +72,9 @@ def verify(fleet: Fleet, clusters: dict[str, Objects], plan: Plan, renamed: Rena
         for identity, manifest in rendered.items():
             if identity not in objects and manifest.owner in drivers:
                 verdict.besides[manifest.owner].append(f"{identity} ({cluster})")
+        others = {manifest.owner for manifest in rendered.values()} - drivers - {""}
+        if cluster in new and others:
+            verdict.joined[cluster] = sorted(others)
     return verdict
 
 
@@ -87,6 +98,8 @@ def _judge(found: Found, rendered: JsonMap | None, plan: Plan, verdict: Verdict,
             plan.lost += _lost_of_module(found, rendered, renamed)
     elif rendered is not None:
         plan.lost += _lost_of_object(found, rendered)
+        if found.identity.kind == "Namespace" and _ENFORCE not in found.metadata("labels"):
+            verdict.privileged.add(found.identity.name)
     elif found.identity.group in _RELATED_GROUPS and found.identity.kind not in _INTERNAL:
         message = (
             f"not imported: only Modules of kmm.sigs.x-k8s.io/v1beta1 are, and this is {found.value['apiVersion']}"
@@ -113,7 +126,7 @@ _FIX = "compare what render writes with the object, and mend the spec where it m
 
 
 def _why(old: Json, new: Json, path: FieldPath) -> str:
-    if path[-1:] == ("inTreeModuleToRemove",):
+    if path[-1:] == ("inTreeModuleToRemove",) and _at(old, (*path[:-1], "inTreeModulesToRemove")) is not _ABSENT:
         return "it excludes inTreeModulesToRemove"
     before, after = _at(old, path), _at(new, path)
     if path[-1:] == ("rawArgs",) and before == {}:
@@ -129,7 +142,8 @@ def _lost_of_object(found: Found, rendered: JsonMap) -> Iterator[Finding]:
     for path in _missing(clean(found), rendered):
         if not _is_the_clusters(found.identity, path, found):
             fix = "give it in a file that the driver attaches, or leave it to the cluster"
-            yield found.lost("IMP004", path, "not carried over: render writes the object without it", fix)
+            what = "the object without it" if _at(rendered, path) is _ABSENT else "another value"
+            yield found.lost("IMP004", path, f"not carried over: render writes {what}", fix)
 
 
 def _is_the_clusters(identity: Identity, path: FieldPath, found: Found) -> bool:
@@ -148,6 +162,14 @@ def _is_the_clusters(identity: Identity, path: FieldPath, found: Found) -> bool:
         ours = all(str(name).startswith(f"{identity.name}-dockercfg-") for name in names)
         return (path[:1] == ("imagePullSecrets",) and ours) or "openshift.io/" in key
     return path[:1] == ("metadata",) and key.startswith("argocd.argoproj.io/")
+
+
+def differ(one: Found, other: Found) -> bool:
+    """Whether two objects of one identity are not the same to anybody but the cluster that has them."""
+    first, second = clean(one), clean(other)
+    if one.is_module and other.is_module:
+        first, second = ({**item, "spec": normal_spec(found.value)} for item, found in ((first, one), (second, other)))
+    return first != second
 
 
 def differences(old: Json | object, new: Json | object, path: FieldPath = ()) -> Iterator[FieldPath]:

@@ -55,6 +55,7 @@ def write_files(root: Path, files: dict[str, str]) -> list[str]:
     and those that refer to others after them, so that a run that is stopped leaves a fleet that the same run finishes.
     """
     new = list(new_files(root, files))
+    list(new_files(root, {f"{SCHEMAS}/any/new": ""}))  # the schemas go there, as this version has them
     root.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".kmodgate-import-", dir=root))
     remove_on_interrupt(str(staging))
@@ -87,9 +88,17 @@ def _place(staged: Path, path: Path) -> None:
 
 
 def new_files(root: Path, files: dict[str, str]) -> Iterator[str]:
-    """Those that are not there yet. Raises Unusable where another text stands in the place of one."""
+    """Those that are not there yet. Raises Unusable where another text, or no folder, stands in the place of one."""
+    inside = os.path.realpath(root)
     for name, text in files.items():
         path = root / name
+        for folder in (path.parent, *path.parent.parents):
+            if folder == root.parent:
+                break
+            if os.path.lexists(folder) and not folder.is_dir():
+                raise _exists(folder)
+        if os.path.commonpath([inside, os.path.realpath(path.parent)]) != inside:
+            raise Unusable(f"{path.parent} leads out of the fleet", "replace the link by a folder")
         if not os.path.lexists(path):
             yield name
         elif not path.is_file() or path.read_bytes() != text.encode():
