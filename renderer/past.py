@@ -12,6 +12,9 @@ from policy.normalise import defaulted
 from renderer import git
 from renderer.objects import STDIN, SUFFIXES, parse_objects
 
+_NOWHERE = Path()
+"""Stands for what lies in no repository."""
+
 Objects = dict[str, dict[str, Any]]
 """Objects by kind, namespace and name."""
 
@@ -21,6 +24,7 @@ class Past:
 
     def __init__(self, against: str | None) -> None:
         self._against = against
+        self._folders: dict[str, str] = {}
         self._tops: dict[str, Path | None] = {}
         self._revisions: dict[Path, tuple[git.Revision | None, set[Path]]] = {}
         self._files: dict[Path, Objects] = {}
@@ -28,20 +32,28 @@ class Past:
 
     def is_in_git(self, name: str) -> bool:
         """Whether a file lies in a repository."""
-        return name != STDIN and self._top(os.path.dirname(os.path.realpath(name))) is not None
+        return name != STDIN and self._top(self._folder(name)) is not None
 
     def objects(self, name: str) -> Objects:
         """The objects of a file as they were, of deleted files for a file that is new; none if it is as it was."""
         if name == STDIN:
             return {}
-        revision, changed = self._revision(os.path.dirname(os.path.realpath(name)))
-        place = Path(os.path.realpath(name))
+        folder = self._folder(name)
+        revision, changed = self._revision(folder)
         if revision is None:
             return {}
+        place = Path(os.path.realpath(os.path.join(folder, os.path.basename(name))))
         if place in changed and place in revision.files:
             return self._kept(revision, place, name)
         deleted = self._deleted(revision)
         return {title(item): item for _, item in deleted} if deleted and place not in revision.files else {}
+
+    def _folder(self, name: str) -> str:
+        """The folder of a file, without links."""
+        folder = os.path.dirname(name)
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(folder)
+        return self._folders[folder]
 
     def _kept(self, revision: git.Revision, place: Path, name: str) -> Objects:
         if place not in self._files:
@@ -75,7 +87,7 @@ class Past:
 
     def _revision(self, folder: str) -> tuple[git.Revision | None, set[Path]]:
         top = self._top(folder)
-        key = top or Path(folder)
+        key = top or _NOWHERE
         if key not in self._revisions:
             revision = git.revision(folder, self._against)
             self._revisions[key] = (revision, revision.changed(str(revision.top))) if revision else (None, set())
