@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import cached_property
 from itertools import islice
 from operator import attrgetter
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from policy.config import NO_PARAMETERS, Gate, Parameters, Policy
 from policy.facts import Facts
 from policy.findings import NOT_CHECKED, FieldPath, Finding, Mode, Problem, Severity, format_path
 from policy.kmm.versions import Release
 from policy.schema import MAX_VIOLATIONS, Schema, Violation
-from policy.views import Map, ModuleView
+from policy.views import Map, ModuleView, lazy
 
 Operation = Literal["CREATE", "UPDATE", "DELETE"]
 Check = Callable[["Review"], Iterator[Problem]]
@@ -51,7 +50,7 @@ MISSPELT = "a kind of KMM, in other letters"
 _HEAD = Release("head")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)  # not frozen, which takes two microseconds a review; nobody changes one all the same
 class Review:
     """One request to judge an object, with the CRD's defaults filled in. Without a `release`, KMM's head is assumed.
 
@@ -68,8 +67,9 @@ class Review:
     parameters: Parameters = NO_PARAMETERS
     facts: Facts | None = field(default=None, repr=False)
     in_tree: bool = False
+    is_there = True  # what rules need that need nothing else
 
-    @cached_property
+    @lazy
     def kind(self) -> str:
         """The kind, if its group is that of the rules; another group's kind of the same name has none."""
         group, _, _ = str(self.object.get("apiVersion", "")).rpartition("/")
@@ -79,15 +79,15 @@ class Review:
         is_meant = any(group == known and kind.lower() == name.lower() for name, known in GROUPS.items())
         return MISSPELT if is_meant else f"{group}/{kind}"
 
-    @cached_property
+    @lazy
     def module(self) -> ModuleView:
         return ModuleView(self.object)
 
-    @cached_property
+    @lazy
     def old_module(self) -> ModuleView | None:
         return None if self.old is None else ModuleView(self.old)
 
-    @cached_property
+    @lazy
     def violations(self) -> list[Violation]:
         """What the schema says of the object, at most MAX_VIOLATIONS."""
         try:
@@ -167,13 +167,18 @@ def load_rules() -> None:
     importlib.import_module("policy.rules")
 
 
-class _Chosen(NamedTuple):
-    """A rule that is asked, with what gets its `needs`, and what its findings do."""
+_Chosen = tuple[Check, Rule, Mode]
+"""A rule that is asked, and what its findings do."""
 
-    check: Check
-    getter: Callable[[Review], object]
-    rule: Rule
-    mode: Mode
+_Group = tuple[Callable[[Review], object], list[_Chosen]]
+"""What gets something of a review, and the rules that need it."""
+
+
+def _grouped(chosen: Iterable[_Chosen]) -> list[_Group]:
+    groups: dict[str, list[_Chosen]] = {}
+    for item in chosen:
+        groups.setdefault(item[1].needs, []).append(item)
+    return [(attrgetter(needs or "is_there"), group) for needs, group in groups.items()]
 
 
 class Engine:
@@ -191,7 +196,7 @@ class Engine:
         self.policy = policy
         self.gate = gate
         self.today = today
-        self._chosen: dict[tuple[str, Operation, Release, bool], list[_Chosen]] = {}
+        self._chosen: dict[tuple[str, Operation, Release, bool], list[_Group]] = {}
 
     def evaluate(self, review: Review) -> list[Finding]:
         """Everything that is wrong with the object, sorted by rule and field. Never raises."""
@@ -220,22 +225,28 @@ class Engine:
         key = (review.kind, review.operation, review.release, by_facts)
         chosen = self._chosen.get(key)
         if chosen is None:
-            chosen = self._chosen[key] = sorted(self._choose(*key), key=lambda item: item.rule.needs)
+            chosen = self._chosen[key] = _grouped(self._choose(*key))
         found: list[tuple[Finding, FieldPath]] = []
-        needs, is_there = "", True
-        for check, getter, item, mode in chosen:
+        for needs, group in chosen:
             try:
-                if item.needs != needs:
-                    needs, is_there = item.needs, True  # asked once for all rules that need the same
-                    is_there = bool(getter(review))
-                if is_there:
-                    for problem in check(review):
-                        found.append((self._finding(item, mode, problem, review), problem.path))
+                if needs(review):  # asked once for all rules that need the same
+                    self._ask(review, group, found)
             except Exception as error:  # a bug must deny, not pass (invariant I7)
-                problem = Problem((), f"the rule failed: {error!r}", "report this bug of kmodgate")
-                found.append((self._finding(item, Mode.ENFORCE, problem, review), ()))
+                found += (self._failed(item, error, review) for _, item, _ in group)
         found.sort(key=lambda item: item[0].rule)
         return found
+
+    def _ask(self, review: Review, group: list[_Chosen], found: list[tuple[Finding, FieldPath]]) -> None:
+        for check, item, mode in group:
+            try:
+                for problem in check(review):
+                    found.append((self._finding(item, mode, problem, review), problem.path))
+            except Exception as error:
+                found.append(self._failed(item, error, review))
+
+    def _failed(self, item: Rule, error: Exception, review: Review) -> tuple[Finding, FieldPath]:
+        problem = Problem((), f"the rule failed: {error!r}", "report this bug of kmodgate")
+        return self._finding(item, Mode.ENFORCE, problem, review), ()
 
     def _choose(self, kind: str, operation: Operation, release: Release, by_facts: bool) -> Iterator[_Chosen]:
         for id, item in sorted(RULES.items()):
@@ -247,7 +258,7 @@ class Engine:
             if by_facts and self.gate == "render" and mode is not Mode.ENFORCE:
                 continue  # a render refuses or is silent; what facts only warn of is for the check
             if meant and held and item.facts is by_facts and mode is not Mode.DISABLED:
-                yield _Chosen(item.check, attrgetter(item.needs or "kind"), item, mode)
+                yield item.check, item, mode
 
     def _finding(self, item: Rule, mode: Mode, problem: Problem, review: Review) -> Finding:
         severity = item.severity

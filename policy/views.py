@@ -31,19 +31,16 @@ class Part:
     Made by the hundred for every review, and most of them are sound: where one stands is worked out when it is asked.
     """
 
-    __slots__ = ("_parent", "_path", "_steps", "value")
+    __slots__ = ("_parent", "_steps", "value")
 
     def __init__(self, parent: Part | None, steps: FieldPath, value: Map) -> None:
         self._parent = parent
         self._steps = steps
-        self._path: FieldPath | None = None
         self.value = value
 
     @property
     def path(self) -> FieldPath:
-        if self._path is None:
-            self._path = self._steps if self._parent is None else self._parent.path + self._steps
-        return self._path
+        return self._steps if self._parent is None else self._parent.path + self._steps
 
     def text(self, key: str) -> str:
         """A string of the map; empty where it is missing or something else."""
