@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from policy.findings import FieldPath, Problem
+from policy.kept import kept
 from policy.kmm.substitution import BadTemplate, names
 from policy.patterns import BadPattern, Pattern, compile_pattern
 
@@ -207,16 +208,13 @@ class ModuleView:
         Made for one kernel is what is built, and that of which files of one kernel are signed.
         """
         found: list[tuple[Part, KernelMapping, frozenset[str]]] = []
-        common = type(self.container.value.get("build")) is dict or _signs_one_kernel(self.container)
+        common = _is_made(self.container)
         for mapping in self.mappings:
-            if not mapping.regexp or not mapping.image or _ONE_KERNEL.fullmatch(mapping.regexp):
+            if not mapping.regexp or not mapping.image or not (common or _is_made(mapping.part)):
                 continue
-            if common or type(mapping.part.value.get("build")) is dict or _signs_one_kernel(mapping.part):
-                owner = mapping.part if mapping.own_image else self.container
+            if len(mapping.image) <= LONGEST and not _is_one_kernel(mapping.regexp):
                 with suppress(BadTemplate):  # another rule says so
-                    if len(mapping.image) > LONGEST:
-                        continue
-                    found.append((owner, mapping, names(mapping.image)))
+                    found.append((mapping.part if mapping.own_image else self.container, mapping, names(mapping.image)))
         return found
 
     @lazy
@@ -314,12 +312,16 @@ class ModuleView:
         return self.modprobe.texts("parameters")
 
 
-_ONE_KERNEL = re.compile(r"\^(?:[\w-]|\\[.+-])*\$")
+_is_one_kernel = kept(re.compile(r"\^(?:[\w-]|\\[.+-])*\$").fullmatch)
 
 
-def _signs_one_kernel(level: Part) -> bool:
-    files = level.map("sign").value.get("filesToSign")
-    return isinstance(files, list) and any(isinstance(file, str) and "KERNEL_" in file for file in files)
+def _is_made(level: Part) -> bool:
+    """Whether a level builds the image, or signs files that are named after one kernel."""
+    if type(level.value.get("build")) is dict:
+        return True
+    sign = level.value.get("sign")
+    files = sign.get("filesToSign") if type(sign) is dict else None
+    return type(files) is list and any(type(file) is str and "KERNEL_" in file for file in files)
 
 
 def _named(parts: list[Part], key: str) -> list[tuple[FieldPath, str]]:

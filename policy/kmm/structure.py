@@ -26,12 +26,15 @@ def structure_findings(module: Mapping[str, object]) -> Iterator[Problem]:
     Works on what passes the schema after `policy.normalise.defaulted`; parts of another shape are skipped, because
     the schema reports them.
     """
-    metadata = _map(module.get("metadata"))
+    metadata, spec = _map(module.get("metadata")), _map(module.get("spec"))
     yield from _name_problems(metadata)
     yield from _namespace_problems(metadata)
-    yield from _label_problems(_strings(metadata.get("labels")))
-    yield from _annotation_problems(_strings(metadata.get("annotations")))
-    yield from _spec_problems(_map(module.get("spec")))
+    if "labels" in metadata:
+        yield from _label_problems(_strings(metadata["labels"]))
+    if "annotations" in metadata:
+        yield from _annotation_problems(_strings(metadata["annotations"]))
+    if "dra" in spec or "devicePlugin" in spec:
+        yield from _spec_problems(spec)
 
 
 def _name_problems(metadata: Mapping[str, object]) -> Iterator[Problem]:
@@ -63,7 +66,7 @@ def _namespace_problems(metadata: Mapping[str, object]) -> Iterator[Problem]:
 
 
 def _label_problems(labels: Mapping[str, str]) -> Iterator[Problem]:
-    for key, value in labels.items() if labels else ():
+    for key, value in labels.items():
         path: FieldPath = ("metadata", "labels", key)
         if not is_qualified_name(key):
             yield Problem(path, f"{_shown(key)} is not a valid label key", f"use {_KEY}")
