@@ -185,6 +185,12 @@ def test_drivers_that_fight_and_versions_without_labels_are_told(sites: Path) ->
     }
 
 
+def test_without_a_next_kernel_the_plan_says_so(sites: Path) -> None:
+    for path in (sites / "clusters").iterdir():
+        path.write_text(path.read_text()[: path.read_text().index("  nextKernels")])
+    assert "no next kernel is known; name it in nextKernels" in run("plan", cwd=sites).stderr
+
+
 # -- preflight ------------------------------------------------------------------------------------
 
 

@@ -103,5 +103,7 @@ def _summary(plan: Plan) -> str:
 
 
 def _nothing(plan: Plan) -> str:
+    if plan.cells and all(cell.phase == "running" for cell in plan.cells):
+        return "no next kernel is known; name it in nextKernels of the Cluster spec, or ask with --kernel"
     known = " whose kernel is known" if plan.blind else ""
     return f"no node{known} would lose a driver"
