@@ -1,4 +1,4 @@
-"""The entry of the `kmodgate` command: Ctrl-C ends it cleanly from the first moment on.
+"""The entry of the `kmodgate` command: Ctrl-C, or being asked to end, ends it cleanly from the first moment on.
 
 An interrupt that is raised as an exception may surface anywhere: in the import of a module, or in a library that turns
 it into an error of its own. Nothing here needs to be cleaned up by the program itself, since a run may be killed at any
@@ -10,28 +10,27 @@ import shutil
 import signal
 from types import FrameType
 
-INTERRUPTED = 130
-
 _folders: list[str] = []
 
 
 def remove_on_interrupt(folder: str) -> None:
-    """Names a temporary folder that Ctrl-C has to take away."""
+    """Names a temporary folder that a run which is ended has to take away."""
     _folders.append(folder)
 
 
-def _interrupted(_number: int, _frame: FrameType | None) -> None:
+def _interrupted(number: int, _frame: FrameType | None) -> None:
     for folder in _folders:
         shutil.rmtree(folder, ignore_errors=True)
     try:
         os.write(2, b"\nkmodgate: interrupted; the same command finishes what was begun\n")
     finally:
-        os._exit(INTERRUPTED)
+        os._exit(128 + number)
 
 
 def main() -> int:
     """Runs one command; returns its exit code."""
-    signal.signal(signal.SIGINT, _interrupted)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupted)
     from renderer.cli import main as run
 
     return run()

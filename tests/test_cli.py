@@ -136,8 +136,9 @@ def test_drift_is_drift_even_if_its_reader_has_seen_enough(fleet: FleetFolder) -
     assert result.stdout == "1\n"
 
 
-def test_an_interrupt_ends_with_130(fleet: FleetFolder, tmp_path: Path) -> None:
-    script = "import os, signal, renderer.start, renderer.commands.render as r\nr.load_fleet = lambda *a: os.kill(os.getpid(), signal.SIGINT)\nimport sys; sys.argv = ['kmodgate', 'render']; raise SystemExit(renderer.start.main())"
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_whoever_ends_a_run_gets_the_code_of_the_signal(fleet: FleetFolder, name: str, code: int) -> None:
+    script = f"import os, signal, renderer.start, renderer.commands.render as r\nr.load_fleet = lambda *a: os.kill(os.getpid(), signal.{name})\nimport sys; sys.argv = ['kmodgate', 'render']; raise SystemExit(renderer.start.main())"
     result = subprocess.run(
         [sys.executable, "-c", script],
         cwd=fleet.root,
@@ -147,7 +148,7 @@ def test_an_interrupt_ends_with_130(fleet: FleetFolder, tmp_path: Path) -> None:
         check=False,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    assert result.returncode == 130
+    assert result.returncode == code
     assert result.stderr == "\nkmodgate: interrupted; the same command finishes what was begun\n"
 
 
