@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 FieldPath = tuple[str | int, ...]
 """Where in a document: keys of maps and indexes of lists, from the root."""
@@ -80,6 +80,19 @@ def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
         (replace(finding, clusters=tuple(sorted(names))) if names else finding for finding, names in clusters.items()),
         key=lambda f: (f.file, f.line, f.column, f.rule, f.object, f.field, f.message, f.fix, f.severity, f.spec_field),
     )
+
+
+def value_at(value: Any, path: FieldPath, absent: object = None) -> Any:
+    """What stands at a path of plain JSON data, or `absent` where nothing does."""
+    for step in path:
+        if isinstance(value, dict):
+            there = step in value
+        else:
+            there = isinstance(value, list) and isinstance(step, int) and step < len(value)
+        if not there:
+            return absent
+        value = value[step]
+    return value
 
 
 def quoted(text: str) -> str:

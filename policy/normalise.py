@@ -7,6 +7,7 @@ pkg/apiserver/schema/defaulting (algorithm.go, prunenulls.go) and pkg/apiserver/
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeAlias
 
 import jsonschema_rs
@@ -50,10 +51,8 @@ def defaulted(module: dict[str, object]) -> dict[str, object]:
 
     The argument is not changed. An object that needs nothing, which is what a webhook is sent, is returned itself.
     """
-    is_hub = module.get("kind") == "ManagedClusterModule"
-    if _is_normal(module, _NORMAL_HUB_MODULE if is_hub else _NORMAL_MODULE):
-        return module
-    return _normal_copy(module, _HUB_MODULE if is_hub else _MODULE)
+    root = _HUB_MODULE if module.get("kind") == "ManagedClusterModule" else _MODULE
+    return module if _is_normal(module, _normal_form(root)) else _normal_copy(module, root)
 
 
 # -- DEFAULTS as a tree ---------------------------------------------------------------------------
@@ -112,6 +111,7 @@ _HUB_MODULE = _tree("spec.moduleSpec")
 _ANYTHING_BUT_NULL = {"$ref": "#/definitions/any"}
 
 
+@cache  # compiled when the first object of its kind comes
 def _normal_form(root: _Node) -> jsonschema_rs.Draft7Validator:
     """What has all defaults and no null."""
     anything = {
@@ -132,10 +132,6 @@ def _form(node: _Node) -> dict[str, Any]:
         "additionalProperties": _ANYTHING_BUT_NULL,
         "items": _form(node.items) if node.items else _ANYTHING_BUT_NULL,
     }
-
-
-_NORMAL_MODULE = _normal_form(_MODULE)
-_NORMAL_HUB_MODULE = _normal_form(_HUB_MODULE)
 
 
 def _is_normal(module: dict[str, object], form: jsonschema_rs.Draft7Validator) -> bool:

@@ -29,7 +29,7 @@ from renderer.past import Past
 from renderer.policies import Choice, Policies, exemption_findings
 from renderer.removal import removal_finding
 from renderer.render import Compiled, compile_fleet, fleet_facts
-from renderer.resolving import node_of_group
+from renderer.resolving import nodes_of
 from renderer.snapshot import OUTPUT, snapshot_at
 from renderer.specs import Cluster
 from renderer.validate import object_schema
@@ -242,7 +242,7 @@ class Checker:
                 cluster.topology,
                 policies.name(cluster.name),
                 (cluster.name,),
-                [node_of_group(group, observed=cluster.has_inventory) for group in cluster.nodes] or None,
+                nodes_of(cluster),
             )
             for cluster in fleet.clusters
         }

@@ -16,7 +16,7 @@ from renderer.console import Console
 from renderer.errors import ExitCode, Refused, Unusable
 from renderer.report.text import print_findings
 from renderer.version import __version__
-from renderer.wording import counted, printable
+from renderer.wording import capitalised, counted, printable
 
 VERBS = {
     "render": "compile the specs of a fleet into Kubernetes manifests, one folder a cluster",
@@ -98,7 +98,7 @@ def parser(loaded: Sequence[str]) -> argparse.ArgumentParser:
     _add_color(top, default="auto")
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, text in VERBS.items():
-        sub = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False)
+        sub = verbs.add_parser(name, help=text, description=capitalised(text) + ".", allow_abbrev=False)
         if name in loaded:
             verb(name).add_arguments(sub)
         _add_color(sub, default=argparse.SUPPRESS)  # what stands before the verb holds, too

@@ -12,12 +12,12 @@ from typing import Any
 
 from policy.findings import Severity
 from policy.kmm.nodes import Node, Verdict, verdict, why_not_selected, why_repelled
-from policy.kmm.resolve import IMAGE_INPUTS, Resolution
+from policy.kmm.resolve import Resolution
 from renderer import effects
 from renderer.coverage import Resolver
 from renderer.diff import Kind, ObjectChange
 from renderer.manifest import Origin
-from renderer.resolving import node_of_group
+from renderer.resolving import node_of_group, work_of
 from renderer.sentences import Effect, place, sentence
 from renderer.specs import Cluster, NodeGroup
 
@@ -235,9 +235,9 @@ class Consequences:
             return
         old_image = "" if was is None else was.image
         if now.image != old_image and now.image not in self._known:
-            works = [block for block in IMAGE_INPUTS if getattr(now, block) is not None]
-            if works:
-                sum = self._add(Effect.BUILD, change, " and ".join(works), ("spec", "moduleLoader"))
+            work = work_of(now)
+            if work != "prebuilt":
+                sum = self._add(Effect.BUILD, change, work, ("spec", "moduleLoader"))
                 sum.images.add(now.image)
                 sum.clusters.add(name)
         elif was is not None and now.image == old_image:

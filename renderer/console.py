@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Literal, TextIO
 
 ColorChoice = Literal["auto", "always", "never"]
@@ -39,6 +40,13 @@ class Console:
             sys.stdout.write(text)
         except BrokenPipeError:
             self._discard()
+
+    def deliver(self, report: str, file: str | None) -> None:
+        """A report, into the file that was named for it, if one was."""
+        if file:
+            Path(file).write_text(report, encoding="utf-8", newline="\n")
+        else:
+            self.data(report)
 
     def finish(self) -> None:
         """Hands on what is still buffered; raises OSError when that fails."""

@@ -13,7 +13,7 @@ from policy.kmm.nodes import Node
 from policy.kmm.resolve import Resolution, Unresolved, resolve
 from renderer.fleet import Target
 from renderer.manifest import Manifest, Origin
-from renderer.resolving import node_of_group
+from renderer.resolving import node_of_group, work_of
 from renderer.snapshot import Snapshot
 from renderer.specs import Cluster, NodeGroup
 
@@ -113,13 +113,6 @@ class Cell:
     def work(self) -> str:
         """What KMM does if the image is missing; empty where nothing is resolved."""
         return work_of(self.resolution)
-
-
-def work_of(resolution: Resolution | None) -> str:
-    """`prebuilt`, `build`, `sign` or `build and sign`; empty without a resolution."""
-    if resolution is None:
-        return ""
-    return " and ".join(name for name in ("build", "sign") if getattr(resolution, name) is not None) or "prebuilt"
 
 
 Refuses = Callable[[Cluster, Mapping[str, Any]], bool]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from policy.documents import Json
-from policy.findings import FieldPath, format_path
+from policy.findings import FieldPath, format_path, value_at
 from renderer.diff import item_identity
 from renderer.errors import Unusable
 from renderer.fields import cause, spec_path
@@ -156,19 +156,7 @@ def _has_content_tag(subject: Subject, path: FieldPath, value: Json) -> bool:
     variant = subject.variant
     if variant is None or path[-1:] != ("containerImage",) or not variant.spec.get("contentTag"):
         return False
-    return bool(value) and value != _at(variant.spec, spec_path(path[1:], variant.spec))
-
-
-def _at(value: Json, path: FieldPath) -> Json:
-    """What stands at a path, None where nothing does."""
-    for step in path:
-        if isinstance(value, dict):
-            value = value.get(str(step))
-        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
-            value = value[step]
-        else:
-            return None
-    return value
+    return bool(value) and value != value_at(variant.spec, spec_path(path[1:], variant.spec))
 
 
 def _replaced(subject: Subject, path: FieldPath, origin: Origin) -> Origin | None:

@@ -60,10 +60,16 @@ class Revision:
         return True
 
 
-def top_of(path: str) -> Path | None:
-    """The folder of the repository around a path."""
-    here = Path(os.path.realpath(path))
-    return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), None)
+def top_of(folder: str, known: dict[str, Path | None] | None = None) -> Path | None:
+    """The folder of the repository around a folder without links; `known` keeps the answers for the next one."""
+    known = {} if known is None else known
+    if folder not in known:
+        above = os.path.dirname(folder)
+        if os.path.exists(os.path.join(folder, ".git")):
+            known[folder] = Path(folder)
+        else:
+            known[folder] = None if above == folder else top_of(above, known)
+    return known[folder]
 
 
 def revision(path: str, name: str | None) -> Revision | None:
@@ -73,7 +79,7 @@ def revision(path: str, name: str | None) -> Revision | None:
     """
     if name == "":
         raise Unusable("--against is empty", "name a branch, a tag or a commit, or leave the option out for HEAD")
-    top = top_of(path)
+    top = top_of(os.path.realpath(path))
     try:
         if top is None:
             raise FileNotFoundError(path)

@@ -77,13 +77,7 @@ class Past:
         return self._left[revision.top]
 
     def _top(self, folder: str) -> Path | None:
-        if folder not in self._tops:
-            above = os.path.dirname(folder)
-            if os.path.exists(os.path.join(folder, ".git")):
-                self._tops[folder] = Path(folder)
-            else:
-                self._tops[folder] = None if above == folder else self._top(above)
-        return self._tops[folder]
+        return git.top_of(folder, self._tops)
 
     def _revision(self, folder: str) -> tuple[git.Revision | None, set[Path]]:
         top = self._top(folder)

@@ -15,7 +15,7 @@ from renderer.layout import Layout
 from renderer.load import Fleet
 from renderer.manifest import Manifest
 from renderer.policies import Choice, Policies
-from renderer.resolving import node_of_group
+from renderer.resolving import nodes_of
 from renderer.selectors import suggest
 from renderer.specs import Cluster, JsonMap
 from renderer.tree import Files
@@ -47,8 +47,7 @@ def fleet_facts(
 ) -> Facts:
     """What a fleet knows of a cluster: what it makes there, and the nodes if the spec has some; `more` is of a dump."""
     objects = [*(manifest.value for manifest in manifests), *more]
-    nodes = [node_of_group(group, observed=cluster.has_inventory) for group in cluster.nodes] or None
-    return SnapshotFacts(objects, complete, nodes)
+    return SnapshotFacts(objects, complete, nodes_of(cluster))
 
 
 def render_fleet(

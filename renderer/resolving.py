@@ -15,7 +15,7 @@ from policy.kmm.labels import intermediate_image, labels
 from policy.kmm.nodes import Node, Verdict, verdict
 from policy.kmm.resolve import Resolution, Unresolved, resolve, why_not
 from policy.normalise import defaulted
-from renderer.specs import NodeGroup
+from renderer.specs import Cluster, NodeGroup
 from renderer.validate import object_schema
 
 _NO_MAPPING = "kernel mapping not found"
@@ -87,9 +87,21 @@ def node_of_group(group: NodeGroup, *, observed: bool = True) -> Node:
     )
 
 
+def work_of(resolution: Resolution | None) -> str:
+    """`prebuilt`, `build`, `sign` or `build and sign`; empty without a resolution."""
+    if resolution is None:
+        return ""
+    return " and ".join(name for name in ("build", "sign") if getattr(resolution, name) is not None) or "prebuilt"
+
+
 def plain_reason(reason: str) -> str:
     """Why nothing is loaded; KMM's own words for the usual case are about its code."""
     return "no mapping for this kernel" if reason.endswith(_NO_MAPPING) else reason
+
+
+def nodes_of(cluster: Cluster) -> list[Node] | None:
+    """The nodes of a cluster as rules ask for them; None where its spec says nothing of nodes."""
+    return [node_of_group(group, observed=cluster.has_inventory) for group in cluster.nodes] or None
 
 
 def node_lines(found: Iterable[tuple[str, Verdict]]) -> str:
@@ -163,9 +175,9 @@ def table(found: Iterable[Answer]) -> str:
         if resolution is None:
             lines.append(f"{item.name}  {item.kernel}\n  failed: {item.failure}")
         else:
-            work = [name for name in ("build", "sign") if getattr(resolution, name) is not None]
+            work = work_of(resolution)
             lines.append(f"{item.name}  {item.kernel}\n  mapping {resolution.mapping}: {resolution.image}")
-            lines.append(f"  {' and '.join(work) + ' if the image is missing' if work else 'prebuilt image'}")
+            lines.append("  prebuilt image" if work == "prebuilt" else f"  {work} if the image is missing")
             if item.intermediate:
                 lines.append(f"  up to KMM 2.6 through {item.intermediate}")
         lines += (f"  not {reason}" for reason in item.lost)

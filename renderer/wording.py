@@ -17,6 +17,11 @@ def listed(names: Sequence[str], limit: int = 5) -> str:
     return ", ".join(names) or "none"
 
 
+def capitalised(text: str) -> str:
+    """The text as a sentence begins."""
+    return text[:1].upper() + text[1:]
+
+
 def printable(text: str) -> str:
     """Text from a spec, or the name of a file, without the control characters that would steer a terminal."""
     return text if text.isprintable() else "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

@@ -742,6 +742,7 @@ def test_a_module_with_and_without_its_defaults_is_one(here: Path) -> None:
     value["spec"]["moduleLoader"]["container"]["modprobe"]["dirName"] = "/opt"
     (here / "all.yaml").write_text(f"{module()}\n---\n{json.dumps(value)}")
     imported(here, "--cluster=paris=all.yaml", "--output=fleet")
+    assert [path.name for path in (here / "fleet/drivers").iterdir()] == ["nic.yaml"]
 
 
 def test_drivers_that_a_new_cluster_would_get_are_named(here: Path) -> None:

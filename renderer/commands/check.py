@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from policy.findings import Mode
 from renderer.checking import Checked, Checker
@@ -55,10 +54,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
     form = args.format or ("github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text")
     write = writer(form) if form != "text" else lambda findings, _: text(findings, console)
     report = write(checked.findings, checked.policies)
-    if args.output:
-        Path(args.output).write_text(report, encoding="utf-8", newline="\n")
-    else:
-        console.data(report)
+    console.deliver(report, args.output)
     console.say(_summary(checked))
     failing = (Mode.ENFORCE, Mode.WARN) if args.fail_on == "warn" else (Mode.ENFORCE,)
     return ExitCode.FINDINGS if any(finding.mode in failing for finding in checked.findings) else ExitCode.OK

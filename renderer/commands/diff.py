@@ -57,9 +57,6 @@ def run(args: Namespace, console: Console) -> ExitCode:
     check_names({cluster.name for side in sides for cluster in side.clusters}, args.cluster)
     found = compare_fleets(before, now, args.cluster)
     report = text(found, console) if args.format == "text" else diff_writer(args.format)(found, console.base)
-    if args.output:
-        Path(args.output).write_text(report, encoding="utf-8", newline="\n")
-    else:
-        console.data(report)
+    console.deliver(report, args.output)
     console.say(f"against {revision.name}: {found.summary}")
     return ExitCode.OK

@@ -67,10 +67,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
     )
     plan = plan_fleet(fleet, findings, policies, args.kernel, args.cluster)
     report = text(plan, console) if args.format == "text" else plan_writer(args.format)(plan, console.base)
-    if args.output:
-        Path(args.output).write_text(report, encoding="utf-8", newline="\n")
-    else:
-        console.data(report)
+    console.deliver(report, args.output)
     if args.preflight is not None:
         written = preflight.write(plan, Path(args.preflight))
         console.say(f"{args.preflight}: {counted(written, 'PreflightValidation')} written")

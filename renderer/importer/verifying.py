@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from policy.documents import Json
-from policy.findings import FieldPath, Finding
+from policy.findings import FieldPath, Finding, value_at
 from renderer.compile.fleet import Judging
 from renderer.importer.attaching import clean
 from renderer.importer.normal import normal_spec
@@ -126,9 +126,12 @@ _FIX = "compare what render writes with the object, and mend the spec where it m
 
 
 def _why(old: Json, new: Json, path: FieldPath) -> str:
-    if path[-1:] == ("inTreeModuleToRemove",) and _at(old, (*path[:-1], "inTreeModulesToRemove")) is not _ABSENT:
+    if (
+        path[-1:] == ("inTreeModuleToRemove",)
+        and value_at(old, (*path[:-1], "inTreeModulesToRemove"), _ABSENT) is not _ABSENT
+    ):
         return "it excludes inTreeModulesToRemove"
-    before, after = _at(old, path), _at(new, path)
+    before, after = value_at(old, path, _ABSENT), value_at(new, path, _ABSENT)
     if path[-1:] == ("rawArgs",) and before == {}:
         return "it is empty, and with that KMM runs modprobe without any argument"
     if path[-1:] == ("buildArgs",):
@@ -142,7 +145,7 @@ def _lost_of_object(found: Found, rendered: JsonMap) -> Iterator[Finding]:
     for path in _missing(clean(found), rendered):
         if not _is_the_clusters(found.identity, path, found):
             fix = "give it in a file that the driver attaches, or leave it to the cluster"
-            what = "the object without it" if _at(rendered, path) is _ABSENT else "another value"
+            what = "the object without it" if value_at(rendered, path, _ABSENT) is _ABSENT else "another value"
             yield found.lost("IMP004", path, f"not carried over: render writes {what}", fix)
 
 
@@ -187,19 +190,8 @@ def differences(old: Json | object, new: Json | object, path: FieldPath = ()) ->
 def _missing(old: Json, new: Json) -> Iterator[FieldPath]:
     """The differences, without what only the second has."""
     for path in differences(old, new):
-        if _at(old, path) is not _ABSENT:
+        if value_at(old, path, _ABSENT) is not _ABSENT:
             yield path
-
-
-def _at(value: Json | object, path: FieldPath) -> object:
-    for step in path:
-        if isinstance(value, dict) and isinstance(step, str):
-            value = value.get(step, _ABSENT)
-        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
-            value = value[step]
-        else:
-            return _ABSENT
-    return value
 
 
 def _labels(rendered: JsonMap) -> JsonMap:

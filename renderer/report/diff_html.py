@@ -8,14 +8,13 @@ from policy.findings import Severity
 from renderer.comparing import Comparison
 from renderer.diff import FieldChange, Kind, ObjectChange
 from renderer.report import html
-from renderer.report.html import Figure, Html, Section, Tone, badge, code, folded, joined, path, place, text
+from renderer.report.html import TONES, Figure, Html, Section, Tone, badge, code, folded, joined, path, place, text
 from renderer.report.values import is_text, line_diff, short_pair
-from renderer.wording import counted, listed
+from renderer.wording import capitalised, counted, listed
 
 _LINES = 200
 _OBJECTS = 25
 """Rows of a table for each item that a list may have."""
-_TONES: dict[Severity, Tone] = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.INFO: "plain"}
 _WORDS = {Severity.ERROR: "danger", Severity.WARNING: "caution", Severity.INFO: "note"}
 
 
@@ -38,8 +37,8 @@ def _page(found: Comparison, base: str, most: int) -> str:
 def _verdict(found: Comparison) -> tuple[str, Tone]:
     worst = next(iter(found.consequences), None)
     if worst is None:
-        return f"{found.summary[:1].upper()}{found.summary[1:]}.", "good"
-    return f"{worst.text[:1].upper()}{worst.text[1:]}.", _TONES[worst.severity]
+        return f"{capitalised(found.summary)}.", "good"
+    return f"{capitalised(worst.text)}.", TONES[worst.severity]
 
 
 def _figures(found: Comparison) -> Iterator[Figure]:
@@ -55,7 +54,7 @@ def _consequences(found: Comparison, base: str, most: int) -> Section:
         html.Row(
             (
                 text(item.text),
-                html.Cell(badge(_WORDS[item.severity], _TONES[item.severity]), order=str(int(item.effect))),
+                html.Cell(badge(_WORDS[item.severity], TONES[item.severity]), order=str(int(item.effect))),
                 text(", ".join(item.why)),
                 text(listed(item.clusters, most)),
                 html.Cell(text(str(item.nodes or "")), order=str(item.nodes)),

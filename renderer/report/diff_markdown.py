@@ -9,7 +9,7 @@ from renderer.comparing import Comparison
 from renderer.diff import FieldChange, ObjectChange
 from renderer.report.markdown import Page, cell, code, fenced
 from renderer.report.values import is_text, line_diff, short_pair
-from renderer.wording import counted, listed
+from renderer.wording import capitalised, counted, listed
 
 _SIGNS = {Severity.ERROR: "**danger**", Severity.WARNING: "**caution**", Severity.INFO: ""}
 _LINES = 60
@@ -19,7 +19,7 @@ def write(found: Comparison, base: str) -> str:
     """The consequences as a table, and every object folded."""
     page = Page()
     page.add("### kmodgate diff\n\n")
-    page.add(f"{cell(found.summary)[:1].upper()}{cell(found.summary)[1:]}.\n\n")
+    page.add(f"{cell(capitalised(found.summary))}.\n\n")
     rows = (
         (
             _SIGNS[item.severity],

@@ -29,7 +29,7 @@ Tone = Literal["good", "work", "warn", "bad", "plain"]
 """The colour of a word in a box; it never says more than the word."""
 
 _KERNEL_BREAK = re.compile(r"(?<=-)|(?=\.el)|(?=\.x86)|(?=\.aarch64)|(?=\.ppc64le)|(?=\.s390x)")
-_TONES: dict[Severity, Tone] = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.INFO: "plain"}
+TONES: dict[Severity, Tone] = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.INFO: "plain"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ def findings_section(findings: Sequence[Finding], base: str, most: int = 40) -> 
         Row(
             (
                 text(finding.rule),
-                badge(finding.severity.value, _TONES[finding.severity]),
+                badge(finding.severity.value, TONES[finding.severity]),
                 joined(code(finding.object), code(finding.spec_field or finding.field), between="<br>"),
                 joined(text(finding.message), Html(f"<em>Fix:</em> {text(finding.fix)}"), between="<br>"),
                 text(listed(finding.clusters, most)) if finding.clusters else NOTHING,
