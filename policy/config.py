@@ -91,6 +91,15 @@ class Policy:
                     return modes[key]
         return _BY_SEVERITY[self.profile][severity]
 
+    def mode_on_arrival(self, rule: str) -> Mode:
+        """What a finding that rests on other objects does at admission, where the rule is to refuse.
+
+        Whoever applies objects may do so in any order, and so it only warns, unless the policy names the rule for this
+        gate.
+        """
+        modes = self.gates.get("admit", {})
+        return Mode.ENFORCE if Mode.ENFORCE in (modes.get(rule), modes.get(rule[:3])) else Mode.WARN
+
     def with_profile(self, profile: Profile) -> Policy:
         """The same policy on another profile."""
         return replace(self, profile=profile)

@@ -10,19 +10,19 @@ import importlib
 import inspect
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, datetime
 from itertools import islice
 from operator import attrgetter
 from typing import Any, Literal
 
 from policy.config import NO_PARAMETERS, Gate, Parameters, Policy
-from policy.facts import Facts
+from policy.facts import UNKNOWN, Facts, Unknown
 from policy.findings import NOT_CHECKED, FieldPath, Finding, Mode, Problem, Severity, format_path
 from policy.kmm.versions import Release
 from policy.schema import MAX_VIOLATIONS, Schema, Violation
 from policy.views import Map, ModuleView, lazy
 
-Operation = Literal["CREATE", "UPDATE", "DELETE"]
+Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 Check = Callable[["Review"], Iterator[Problem]]
 
 MODULE_KINDS = ("Module", "ManagedClusterModule")
@@ -49,13 +49,18 @@ MISSPELT = "a kind of KMM, in other letters"
 
 _HEAD = Release("head")
 
+NO_CLOCK = datetime.min.replace(tzinfo=UTC)
+"""The time of a gate that must not look at the clock; every exception still holds then."""
+
 
 @dataclass(eq=False)  # not frozen, which takes two microseconds a review; nobody changes one all the same
 class Review:
     """One request to judge an object, with the CRD's defaults filled in. Without a `release`, KMM's head is assumed.
 
-    `schema` is that of the object's kind, if there is one; `topology` that of the cluster, if it is known. `in_tree` is
-    whether the object comes from git, to be applied, and not from a cluster.
+    On DELETE `object` is the one that goes. `schema` is that of the object's kind, if there is one; `topology` that of
+    the cluster, if it is known. `in_tree` is whether the object comes from git, to be applied, and not from a cluster.
+    `user` and `groups` are those who ask, and empty where nobody is known; `may_override` is whether the API server
+    lets them override the protection of a namespace, which only admission asks.
     """
 
     object: Map = field(repr=False)
@@ -67,6 +72,12 @@ class Review:
     parameters: Parameters = NO_PARAMETERS
     facts: Facts | None = field(default=None, repr=False)
     in_tree: bool = False
+    subresource: str = ""
+    user: str = ""
+    groups: tuple[str, ...] = ()
+    may_override: bool | Unknown = UNKNOWN
+    dry_run: bool = False
+    now: datetime = NO_CLOCK
     is_there = True  # what rules need that need nothing else
 
     @lazy
@@ -108,9 +119,12 @@ class Review:
 class Rule:
     """One check with an id that stays; its docstring is its page.
 
-    `since` is the version of KMM, upstream and Red Hat's, that brought the behaviour. `needs` names a part of the
+    `since` is the version of KMM, upstream and Red Hat's, that brought the behaviour, `until` the one that ended it.
+    `needs` names a part of the
     review without which the rule has nothing to look at, so that it is not even asked. `facts` is whether it needs
-    facts of the cluster, `parameter` the one of the policy without which it holds nothing: it is then not asked.
+    facts of the cluster, `parameter` the one of the policy without which it holds nothing: it is then not asked. A rule
+    that `guards` keeps something from being taken away: it refuses at admission, too, where other rules that need facts
+    only warn, because objects arrive in any order.
     """
 
     id: str
@@ -119,8 +133,10 @@ class Rule:
     operations: tuple[Operation, ...]
     check: Check = field(repr=False)
     since: tuple[str, str] = ("", "")
+    until: tuple[str, str] = ("", "")
     needs: str = ""
     facts: bool = False
+    guards: bool = False
     parameter: str = ""
 
     @property
@@ -132,8 +148,10 @@ class Rule:
         return inspect.getdoc(self.check) or ""
 
     def applies_to(self, release: Release) -> bool:
-        since = self.since[1] if release.redhat else self.since[0]
-        return not since or not release.is_known or release.has(since)
+        since, until = (pair[1] if release.redhat else pair[0] for pair in (self.since, self.until))
+        if not release.is_known:
+            return True
+        return (not since or release.has(since)) and not (until and release.has(until))
 
 
 RULES: dict[str, Rule] = {}
@@ -147,16 +165,19 @@ def rule(
     operations: tuple[Operation, ...] = ("CREATE", "UPDATE"),
     since: str = "",
     redhat: str = "",
+    until: tuple[str, str] = ("", ""),
     needs: str = "",
     facts: bool = False,
+    guards: bool = False,
     parameter: str = "",
 ) -> Callable[[Check], Check]:
-    """Registers a check under an id."""
+    """Registers a check under an id; without a version of its own, Red Hat's build is as upstream."""
 
     def register(check: Check) -> Check:
         if id in RULES:
             raise ValueError(f"two rules are called {id}")
-        RULES[id] = Rule(id, severity, kinds, operations, check, (since, redhat or since), needs, facts, parameter)
+        versions = (since, redhat or since)
+        RULES[id] = Rule(id, severity, kinds, operations, check, versions, until, needs, facts, guards, parameter)
         return check
 
     return register
@@ -184,18 +205,14 @@ def _grouped(chosen: Iterable[_Chosen]) -> list[_Group]:
 class Engine:
     """All rules that a policy has not disabled at a gate, by kind, operation and release.
 
-    `today` decides which exceptions still hold; without it all of them do. `only` names the rules that are asked, where
-    not all are.
+    `only` names the rules that are asked, where not all are.
     """
 
-    def __init__(
-        self, policy: Policy, gate: Gate = "check", today: date = date.min, only: Collection[str] | None = None
-    ) -> None:
+    def __init__(self, policy: Policy, gate: Gate = "check", only: Collection[str] | None = None) -> None:
         load_rules()
         self.only = only
         self.policy = policy
         self.gate = gate
-        self.today = today
         self._chosen: dict[tuple[str, Operation, Release, bool], list[_Group]] = {}
 
     def evaluate(self, review: Review) -> list[Finding]:
@@ -205,11 +222,11 @@ class Engine:
             found += self.judge_by_facts(review)
         return [finding for finding, _ in found]
 
-    def tells(self, rule: str, object: Map) -> bool:
+    def tells(self, rule: str, object: Map, now: datetime) -> bool:
         """Whether a finding of a rule would be shown for an object: it is not disabled, and no exception bears it."""
         item = RULES[rule]
         mode = self.policy.mode(rule, item.severity, self.gate)
-        return mode in (Mode.ENFORCE, Mode.WARN) and not self._is_borne(rule, object)
+        return mode in (Mode.ENFORCE, Mode.WARN) and not self._is_borne(rule, object, now)
 
     def judge(self, review: Review) -> list[tuple[Finding, FieldPath]]:
         """The findings of the rules that need no facts, with the paths of their fields. Never raises."""
@@ -257,6 +274,8 @@ class Engine:
             held = not item.parameter or getattr(self.policy.parameters, item.parameter)
             if by_facts and self.gate == "render" and mode is not Mode.ENFORCE:
                 continue  # a render refuses or is silent; what facts only warn of is for the check
+            if by_facts and self.gate == "admit" and mode is Mode.ENFORCE and not item.guards:
+                mode = self.policy.mode_on_arrival(item.id)
             if meant and held and item.facts is by_facts and mode is not Mode.DISABLED:
                 yield item.check, item, mode
 
@@ -264,7 +283,7 @@ class Engine:
         severity = item.severity
         if problem.message.startswith(NOT_CHECKED):
             severity, mode = Severity.INFO, Mode.AUDIT
-        elif self.policy.exemptions and self._is_borne(item.id, review.object):
+        elif self.policy.exemptions and self._is_borne(item.id, review.object, review.now):
             mode = Mode.AUDIT
         elif mode is Mode.ENFORCE and review.is_being_deleted and not self.policy.judges_the_deleted:
             mode = Mode.WARN  # KMM's refusal would keep its own finalizer from being removed
@@ -278,11 +297,11 @@ class Engine:
             mode=mode,
         )
 
-    def _is_borne(self, rule: str, object: Map) -> bool:
+    def _is_borne(self, rule: str, object: Map, now: datetime) -> bool:
         metadata = object.get("metadata")
         metadata = metadata if isinstance(metadata, dict) else {}
         identity = (str(object.get("kind", "")), str(metadata.get("namespace", "")), str(metadata.get("name", "")))
-        return any(item.holds_for(rule, *identity, self.today) for item in self.policy.exemptions)
+        return any(item.holds_for(rule, *identity, now.date()) for item in self.policy.exemptions)
 
 
 _LONGEST = 2000

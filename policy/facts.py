@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
 from policy.kmm.nodes import Node
-from policy.neighbours import Neighbours
+from policy.neighbours import ListedNeighbours, Neighbours
 
 Object = Mapping[str, Any]
 
@@ -24,6 +25,22 @@ SECURE_BOOT = "kmodgate.io/secure-boot"
 """The node label by which an administrator says so; a node reports nothing of it itself."""
 
 
+@dataclass(frozen=True, slots=True)
+class NodeEntry:
+    """What a node holds, or is to hold, of one Module: an item of a NodeModulesConfig's spec or status.
+
+    An entry of the status stays until the kernel module is unloaded, and names what the unloading pod needs.
+    """
+
+    node: str
+    namespace: str
+    name: str
+    service_account: str
+    image_repo_secret: str
+    is_loaded: bool
+    """Whether it stands in the status, and not only in the spec."""
+
+
 class Facts(Protocol):
     """The answers that rules ask for."""
 
@@ -37,6 +54,14 @@ class Facts(Protocol):
 
     def nodes(self) -> Sequence[Node] | None:
         """All nodes, or None where they are not known."""
+        ...
+
+    def modules_in(self, namespace: str) -> Sequence[Object] | Unknown:
+        """All Modules of a namespace, those that are being deleted too, with what they refer to."""
+        ...
+
+    def entries_of(self, namespace: str) -> Sequence[NodeEntry] | Unknown:
+        """What all nodes hold, or are to hold, of the Modules of a namespace."""
         ...
 
 
@@ -74,11 +99,22 @@ class SnapshotFacts:
 
     def neighbours(self) -> Neighbours:
         if self._neighbours is None:
-            self._neighbours = Neighbours(self._modules)
+            self._neighbours = ListedNeighbours(self._modules)
         return self._neighbours
 
     def nodes(self) -> Sequence[Node] | None:
         return self._nodes
+
+    def modules_in(self, namespace: str) -> Sequence[Object] | Unknown:
+        if "Module" not in self._complete:
+            return UNKNOWN
+        return [item for item in self._modules if as_map(item.get("metadata")).get("namespace") == namespace]
+
+    def entries_of(self, namespace: str) -> Sequence[NodeEntry] | Unknown:
+        if "NodeModulesConfig" not in self._complete:
+            return UNKNOWN
+        configs = (item for (kind, _, _), item in self._objects.items() if kind == "NodeModulesConfig")
+        return [entry for item in configs for entry in node_entries(item) if entry.namespace == namespace]
 
 
 def node_of(item: Object) -> Node:
@@ -97,6 +133,26 @@ def node_of(item: Object) -> Node:
         kernel=str(info.get("kernelVersion", "")),
         secure_boot=as_map(metadata.get("labels")).get(SECURE_BOOT) == "true",
     )
+
+
+def node_entries(config: Object) -> Iterator[NodeEntry]:
+    """The entries of a NodeModulesConfig; parts of another shape count as missing.
+
+    Source: NodeModulesConfig v1beta1 of Kernel Module Management; its name is the node's.
+    """
+    node = str(as_map(config.get("metadata")).get("name", ""))
+    for part, is_loaded in (("spec", False), ("status", True)):
+        items = as_map(config.get(part)).get("modules")
+        for item in items if isinstance(items, list) else ():
+            entry = as_map(item)
+            yield NodeEntry(
+                node,
+                str(entry.get("namespace", "")),
+                str(entry.get("name", "")),
+                str(entry.get("serviceAccountName") or ""),
+                str(as_map(entry.get("imageRepoSecret")).get("name") or ""),
+                is_loaded,
+            )
 
 
 def as_map(value: object) -> Mapping[str, Any]:

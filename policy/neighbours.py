@@ -3,26 +3,51 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from policy.views import ModuleView
 
 
-class Neighbours:
-    """Views of Modules by the kernel modules that they load (`-` as `_`) and the DeviceClasses that they make."""
+class Neighbours(Protocol):
+    """Views of the Modules that are known, by what rules look for in them."""
+
+    def loading(self, name: str) -> Sequence[ModuleView]:
+        """Those that load a kernel module, with `_` for `-` in its name."""
+        ...
+
+    def making(self, name: str) -> Sequence[ModuleView]:
+        """Those that make a DeviceClass."""
+        ...
+
+    def dra(self) -> Sequence[ModuleView]:
+        """Those that run a DRA driver."""
+        ...
+
+
+class ListedNeighbours:
+    """Neighbours from Modules at hand."""
 
     def __init__(self, modules: Iterable[Mapping[str, Any]]) -> None:
-        self.loading: dict[str, list[ModuleView]] = defaultdict(list)
-        self.making: dict[str, list[ModuleView]] = defaultdict(list)
-        self.dra: list[ModuleView] = []
+        self._loading: dict[str, list[ModuleView]] = defaultdict(list)
+        self._making: dict[str, list[ModuleView]] = defaultdict(list)
+        self._dra: list[ModuleView] = []
         for item in modules:
             self._add(ModuleView(item))
 
     def _add(self, module: ModuleView) -> None:
         for name in module.loaded:
-            self.loading[name].append(module)
+            self._loading[name].append(module)
         for name in {item.text("name") for item in module.device_classes}:
-            self.making[name].append(module)
+            self._making[name].append(module)
         if module.spec.optional("dra") is not None:
-            self.dra.append(module)
+            self._dra.append(module)
+
+    def loading(self, name: str) -> Sequence[ModuleView]:
+        return self._loading.get(name, ())
+
+    def making(self, name: str) -> Sequence[ModuleView]:
+        return self._making.get(name, ())
+
+    def dra(self) -> Sequence[ModuleView]:
+        return self._dra

@@ -6,7 +6,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import datetime
 from pathlib import Path
 
 from policy.config import Policy
@@ -69,7 +69,7 @@ class Checker:
     def __init__(
         self,
         choice: Choice,
-        today: date,
+        now: datetime,
         against: str | None = None,
         dump: Dump | None = None,
         *,
@@ -77,8 +77,8 @@ class Checker:
     ) -> None:
         self.choice = choice
         self.dump = dump
-        self.today = today
-        self._anywhere = _Where(Engine(choice.fallback, "check", today), Release("head"), "")
+        self.now = now
+        self._anywhere = _Where(Engine(choice.fallback, "check"), Release("head"), "")
         self._rendered: dict[Path, dict[str, _Where]] = {}
         self.ignore_other = ignore_other
         self.against = against
@@ -95,7 +95,7 @@ class Checker:
             self._path(path)
         self.result.findings += self._judge_sources()
         if self.choice.policy is not None:
-            self.result.findings += exemption_findings([self.choice.policy], self.today)
+            self.result.findings += exemption_findings([self.choice.policy], self.now.date())
         for path in paths:
             if path != STDIN and os.path.isdir(path) and root_above(Path(path)) is None:
                 self.result.findings += self._gone(path)
@@ -132,11 +132,13 @@ class Checker:
         findings: list[Finding] = []
         fleet = load_fleet(root, root / OUTPUT, findings)
         old = self._fleet_before(root)
-        policies = Policies(fleet, self.choice, "check", self.today, findings)
-        findings += exemption_findings(fleet.policies, self.today)
+        policies = Policies(fleet, self.choice, "check", self.now, findings)
+        findings += exemption_findings(fleet.policies, self.now.date())
         self.result.policies |= policies.held(cluster.name for cluster in fleet.clusters)
         targets, compiled = compile_fleet(
-            fleet, findings, Judging(policies.engine, lambda *key: old.get(key), self._facts_of, policies.manifests)
+            fleet,
+            findings,
+            Judging(policies.engine, lambda *key: old.get(key), self._facts_of, policies.manifests, self.now),
         )
         self.result.objects += sum(len(placed) for placed in compiled.values())
         yield from findings
@@ -195,6 +197,7 @@ class Checker:
             where.topology,
             facts=facts,
             in_tree=bool(where.clusters) or self._past.is_in_git(source.file),
+            now=self.now,
         )
         found = where.engine.judge(review)
         if facts is not None:
@@ -234,7 +237,7 @@ class Checker:
 
     def _clusters(self, root: Path) -> dict[str, _Where]:
         fleet = load_fleet(root, root / OUTPUT, [])
-        policies = Policies(fleet, self.choice, "check", self.today, [])
+        policies = Policies(fleet, self.choice, "check", self.now, [])
         return {
             cluster.name: _Where(
                 policies.engine(cluster),

@@ -75,7 +75,7 @@ def plan_fleet(
     Raises Refused for specs that cannot be rendered.
     """
     told: list[Finding] = []
-    targets, compiled = compile_fleet(fleet, told, Judging(policies.engine, facts=fleet_facts))
+    targets, compiled = compile_fleet(fleet, told, Judging(policies.engine, facts=fleet_facts, now=policies.now))
     findings += (finding for finding in told if finding.rule not in RULES)  # what is wrong with the specs themselves
     refuse_enforced(findings, outcome="nothing was planned")
     result = Plan(findings=sort_findings(item for item in told if item.rule in RULES and item.mode is not Mode.AUDIT))

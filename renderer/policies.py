@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 from policy.config import NOTICE, PROFILES, Gate, Policy, Profile
@@ -81,13 +81,13 @@ class Policies:
         fleet: Fleet,
         choice: Choice,
         gate: Gate,
-        today: date,
+        now: datetime,
         findings: list[Finding],
         only: Collection[str] | None = None,
     ) -> None:
         self._only = only
         self._gate = gate
-        self._today = today
+        self.now = now
         self._choice = choice
         self._by_cluster = dict(_assigned(fleet, findings)) if choice.policy is None else {}
         self._engines: dict[int, Engine] = {}
@@ -117,12 +117,12 @@ class Policies:
         """The engine of a cluster."""
         key = id(self._by_cluster.get(cluster.name))
         if key not in self._engines:
-            self._engines[key] = Engine(self.policy(cluster.name), self._gate, self._today, self._only)
+            self._engines[key] = Engine(self.policy(cluster.name), self._gate, self._only)
         return self._engines[key]
 
     def refuses_unsigned(self, cluster: Cluster, module: Mapping[str, object]) -> bool:
         """Whether Secure Boot on a cluster counts against a Module that is not signed: no exception says that it is."""
-        return self.engine(cluster).tells(_UNSIGNED, module)
+        return self.engine(cluster).tells(_UNSIGNED, module, self.now)
 
 
 def _assigned(fleet: Fleet, findings: list[Finding]) -> Iterator[tuple[str, DriverPolicy]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date
 
+from policy.engine import NO_CLOCK
 from policy.facts import Facts, SnapshotFacts
 from policy.findings import Finding, Mode, sort_findings
 from renderer.compile.fleet import Compiler, Judging, cluster_findings
@@ -58,7 +58,7 @@ def render_fleet(
     Raises Refused with everything that is wrong with any of its specs, the findings of loading included, if something
     of it is to be enforced.
     """
-    policies = Policies(fleet, choice, "render", date.min, findings)
+    policies = Policies(fleet, choice, "render", NO_CLOCK, findings)
     found, manifests = compile_fleet(
         fleet, findings, Judging(policies.engine, facts=fleet_facts, extra=policies.manifests)
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
+from policy.engine import NO_CLOCK
 from policy.findings import Finding
 from renderer import git
 from renderer.compile.fleet import Judging
@@ -38,7 +38,7 @@ class Snapshot:
 
 def snapshot(fleet: Fleet, findings: list[Finding]) -> Snapshot:
     """The fleet without a word of the rules; what is wrong with its specs goes to `findings`."""
-    policies = Policies(fleet, Choice(), "render", date.min, findings, only=())
+    policies = Policies(fleet, Choice(), "render", NO_CLOCK, findings, only=())
     targets, compiled = compile_fleet(fleet, findings, Judging(policies.engine, extra=policies.manifests))
     return Snapshot(fleet, targets, compiled)
 

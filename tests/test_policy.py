@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +170,11 @@ def test_time_is_an_input() -> None:
     held = Policy("strict", exemptions=(exemption,))
 
     def modes(today: date) -> set[str]:
-        return {item.mode for item in Engine(held, today=today).evaluate(Review(object)) if item.rule == "MAP202"}
+        return {
+            item.mode
+            for item in Engine(held).evaluate(Review(object, now=datetime.combine(today, time.max, UTC)))
+            if item.rule == "MAP202"
+        }
 
     assert modes(date(2026, 6, 15)) == {"audit"}
     assert modes(date(2026, 6, 16)) == {"enforce"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import yaml
 from policy.config import Policy, read_policy
 from policy.engine import RULES, Engine, Review, load_rules, rule
 from policy.facts import SnapshotFacts
-from policy.findings import Finding
+from policy.findings import Finding, Problem
 from policy.kmm.versions import Release
 from policy.normalise import defaulted
 from renderer.validate import object_schema
@@ -96,3 +97,26 @@ def test_a_rule_that_raises_denies(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_two_rules_cannot_share_an_id() -> None:
     with pytest.raises(ValueError, match="KMM101"):
         rule("KMM101")(lambda review: iter(()))
+
+
+def test_a_rule_holds_from_one_version_of_kmm_until_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("policy.engine.RULES", dict(RULES))
+
+    @rule("TST002", kinds=("Module",), since="2.3", redhat="2.2", until=("2.5", "2.4"))
+    def always(review: Review) -> Iterator[Problem]:
+        """Finds something."""
+        yield Problem(("spec",), "there", "take it away")
+
+    object = defaulted(yaml.safe_load((FOLDER / "SCH101/pass-known-fields.yaml").read_text()))
+
+    def holds(release: Release) -> bool:
+        found = Engine(Policy()).evaluate(Review(object, release=release))
+        return "TST002" in {finding.rule for finding in found}
+
+    assert [holds(Release(version)) for version in ("2.2", "2.3", "2.4", "2.5")] == [False, True, True, False]
+    assert [holds(Release(version, redhat=True)) for version in ("2.1", "2.2", "2.3", "2.4")] == [
+        False,
+        True,
+        True,
+        False,
+    ]

@@ -190,7 +190,7 @@ def two_modules_for_one(review: Review) -> Iterator[Problem]:
     Source: internal/controllers/nmc_reconciler.go of Kernel Module Management.
     """
     mine, loading = review.module.loaded, _facts(review).neighbours().loading
-    others = {_name(other): other for name in mine for other in _others(review, loading.get(name, ()))}
+    others = {_name(other): other for name in mine for other in _others(review, loading(name))}
     rivals = [(name, other) for name, other in sorted(others.items()) if _overlap(review, other)]
     for title, other in rivals[:1]:  # more of them are no more wrong
         more = f", and {len(rivals) - 1} more Modules do" if len(rivals) > 1 else ""
@@ -208,7 +208,7 @@ def removes_anothers_module(review: Review) -> Iterator[Problem]:
     loading = _facts(review).neighbours().loading
     for _, names in review.module.to_remove:
         for name, path in {name: path for path, name in names}.items():
-            others = _others(review, loading.get(name.replace("-", "_"), ()))
+            others = _others(review, loading(name.replace("-", "_")))
             if other := next((other for other in others if _overlap(review, other)), None):
                 message = f"{name} is what Module {_name(other)} loads on the same nodes"
                 yield Problem(path, message, "load both from one Module, or on different nodes")
@@ -225,7 +225,7 @@ def device_class_of_another(review: Review) -> Iterator[Problem]:
     """
     making = _facts(review).neighbours().making
     for item in review.module.device_classes:
-        for other in _others(review, making.get(item.text("name"), ())):
+        for other in _others(review, making(item.text("name"))):
             message = f"Module {_name(other)} makes the DeviceClass {item.text('name')}, too"
             yield item.problem("name", message, "give each Module a class of its own")
 
@@ -240,7 +240,7 @@ def two_dra_drivers_on_a_node(review: Review) -> Iterator[Problem]:
     Source: DRA reconciler of Kernel Module Management.
     """
     dra = review.module.spec.optional("dra")
-    for other in _others(review, _facts(review).neighbours().dra if dra else ()):
+    for other in _others(review, _facts(review).neighbours().dra() if dra else ()):
         if dra is not None and _overlap(review, other):
             message = f"Module {_name(other)} runs a DRA driver on the same nodes"
             yield Problem(dra.path, message, "make the selectors disjoint")

@@ -48,9 +48,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace, console: Console) -> ExitCode:
     choice = read_choice(args.policy, args.profile)
-    today = datetime.now(UTC).date()
+    now = datetime.now(UTC)
     dump = read_dump(*args.facts) if args.facts else None
-    checked = Checker(choice, today, args.against, dump, ignore_other=args.ignore_other).check(args.paths)
+    checked = Checker(choice, now, args.against, dump, ignore_other=args.ignore_other).check(args.paths)
     form = args.format or ("github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text")
     write = writer(form) if form != "text" else lambda findings, _: text(findings, console)
     report = write(checked.findings, checked.policies)

@@ -103,7 +103,7 @@ def _node(found: Snapshot, cluster: str, name: str, form: str, console: Console)
     [(place, modules)] = modules_of(found, [cluster])
     nodes = next(item for item in place.nodes if item.name == name)
     [group] = groups_of(replace(place, nodes=(nodes,)), modules)
-    policies = Policies(found.fleet, Choice(), "check", datetime.now(UTC).date(), [])
+    policies = Policies(found.fleet, Choice(), "check", datetime.now(UTC), [])
     resolver = Resolver()
     cells = [cell for module in modules for cell in cells_of(module, group, (), resolver, policies.refuses_unsigned)]
     shown = {cell.module for cell in cells}

@@ -62,9 +62,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
     for kernel in args.kernel:
         if not _KERNEL.fullmatch(kernel):
             raise Unusable(f"--kernel {kernel!r} is not the version of a kernel", "write it as uname -r prints it")
-    policies = Policies(
-        fleet, read_choice(args.policy, args.profile), "check", datetime.now(UTC).date(), findings, RULES
-    )
+    policies = Policies(fleet, read_choice(args.policy, args.profile), "check", datetime.now(UTC), findings, RULES)
     plan = plan_fleet(fleet, findings, policies, args.kernel, args.cluster)
     report = text(plan, console) if args.format == "text" else plan_writer(args.format)(plan, console.base)
     console.deliver(report, args.output)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 
-from policy.engine import Engine, Review
+from policy.engine import NO_CLOCK, Engine, Review
 from policy.facts import Facts
 from policy.findings import FieldPath, Finding, format_path
 from policy.kmm.versions import Release, unsupported
@@ -41,6 +42,7 @@ class Judging:
     before: Before = lambda *_: None
     facts: FactsOf = lambda *_: None
     extra: Extra = lambda _: ()
+    now: datetime = NO_CLOCK
 
 
 class Compiler:
@@ -96,7 +98,14 @@ class Compiler:
 
     def _judge_by_facts(self, manifest: Manifest, cluster: Cluster, release: Release, facts: Facts) -> None:
         schema = object_schema(manifest.value)
-        review = Review(manifest.value, release=release, schema=schema, topology=cluster.topology, facts=facts)
+        review = Review(
+            manifest.value,
+            release=release,
+            schema=schema,
+            topology=cluster.topology,
+            facts=facts,
+            now=self.judging.now,
+        )
         found = self.judging.engine(cluster).judge_by_facts(review)
         self.findings += [replace(_at_origin(manifest, *judged), clusters=(cluster.name,)) for judged in found]
 
@@ -118,6 +127,7 @@ class Compiler:
             object_schema(manifest.value),
             topology,
             in_tree=True,
+            now=self.judging.now,
         )
         for judged in engine.judge(review):
             yield replace(_at_origin(manifest, *judged), clusters=clusters)

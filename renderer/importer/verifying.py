@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date
 
 from policy.documents import Json
+from policy.engine import NO_CLOCK
 from policy.findings import FieldPath, Finding, value_at
 from renderer.compile.fleet import Judging
 from renderer.importer.attaching import clean
@@ -59,7 +59,7 @@ def verify(fleet: Fleet, clusters: dict[str, Objects], plan: Plan, renamed: Rena
     `new` are the clusters that the fleet did not have.
     """
     verdict = Verdict()
-    policies = Policies(fleet, Choice(), "render", date.min, verdict.findings)
+    policies = Policies(fleet, Choice(), "render", NO_CLOCK, verdict.findings)
     judging = Judging(policies.engine, facts=fleet_facts, extra=policies.manifests)
     compiled = compile_fleet(fleet, verdict.findings, judging)[1]
     for cluster, objects in clusters.items():
