@@ -32,8 +32,8 @@ from renderer.render import Compiled, compile_fleet, fleet_facts
 from renderer.resolving import nodes_of
 from renderer.snapshot import OUTPUT, snapshot_at
 from renderer.specs import Cluster
-from renderer.validate import object_schema
 from renderer.wording import counted, listed
+from schemas.compiled import object_schema
 
 _Objects = dict[tuple[str, Identity], Manifest]
 """Objects by cluster and identity."""

@@ -11,7 +11,8 @@ from renderer.manifest import Origin
 from renderer.overrides import ambiguous, merge, trace
 from renderer.selectors import Clusters, driver_clusters, override_clusters
 from renderer.specs import Cluster, JsonMap, KernelDriver
-from renderer.validate import finding_at, spec_schema
+from renderer.validate import finding_at
+from schemas.compiled import spec_schema
 
 
 @dataclass(frozen=True, slots=True, eq=False)

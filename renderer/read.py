@@ -26,7 +26,8 @@ from renderer.specs import (
     Requirement,
     Taint,
 )
-from renderer.validate import finding_at, spec_schema
+from renderer.validate import finding_at
+from schemas.compiled import spec_schema
 
 _NODES = {"sno": 1, "compact": 3}
 _BOTH_ROLES = {"node-role.kubernetes.io/control-plane": "", "node-role.kubernetes.io/worker": ""}

@@ -16,7 +16,7 @@ from policy.kmm.nodes import Node, Verdict, verdict
 from policy.kmm.resolve import Resolution, Unresolved, resolve, why_not
 from policy.normalise import defaulted
 from renderer.specs import Cluster, NodeGroup
-from renderer.validate import object_schema
+from schemas.compiled import object_schema
 
 _NO_MAPPING = "kernel mapping not found"
 

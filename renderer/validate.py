@@ -2,34 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
 from itertools import islice
-from typing import Any
 
-import schemas
 from policy.documents import Document
-from policy.engine import GROUPS
 from policy.findings import FieldPath, Finding, format_path
-from policy.schema import MAX_VIOLATIONS, Schema, Violation
-
-
-@cache
-def spec_schema(kind: str) -> Schema:
-    """The compiled schema of a spec kind."""
-    return Schema(schemas.read(schemas.KINDS[kind]))
-
-
-def object_schema(value: Mapping[str, Any]) -> Schema | None:
-    """The compiled schema of an object's kind, if there is one for it."""
-    return _object_schema(str(value.get("apiVersion")), str(value.get("kind")))
-
-
-@cache
-def _object_schema(api_version: str, kind: str) -> Schema | None:
-    name = schemas.name_of(api_version, kind)
-    known = GROUPS.get(kind) == api_version.partition("/")[0] and schemas.path(name).is_file()
-    return Schema(schemas.read(name)) if known else None
+from policy.schema import MAX_VIOLATIONS, Violation
+from schemas.compiled import spec_schema
 
 
 def check(document: Document, kind: str) -> list[Finding]:

@@ -23,7 +23,7 @@ from policy.kmm.substitution import BadTemplate, names
 from policy.normalise import defaulted
 from policy.patterns import BadPattern, Pattern, compile_pattern
 from renderer.objects import parse_objects
-from renderer.validate import object_schema
+from schemas.compiled import object_schema
 from tests.fleets import REPOSITORY
 
 STRICT = Engine(Policy("strict"))

@@ -21,7 +21,7 @@ from policy.facts import SnapshotFacts
 from policy.findings import Finding, Problem
 from policy.kmm.versions import Release
 from policy.normalise import defaulted
-from renderer.validate import object_schema
+from schemas.compiled import object_schema
 from tests.fleets import REPOSITORY
 
 FOLDER = REPOSITORY / "tests" / "rules"

@@ -18,8 +18,9 @@ from renderer.load import Fleet
 from renderer.manifest import Identity, Manifest
 from renderer.sources import Sources, read_sources
 from renderer.specs import Cluster, Platform
-from renderer.validate import finding_at, object_schema
+from renderer.validate import finding_at
 from renderer.wording import listed
+from schemas.compiled import object_schema
 
 EngineOf = Callable[[Cluster], Engine]
 """The engine of a cluster."""

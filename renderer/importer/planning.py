@@ -20,7 +20,7 @@ from renderer.importer.modules import Driver
 from renderer.importer.naming import name_mappings
 from renderer.importer.reading import Found
 from renderer.specs import JsonMap
-from renderer.validate import spec_schema
+from schemas.compiled import spec_schema
 
 EVERYWHERE: JsonMap = {"matchLabels": {}}
 

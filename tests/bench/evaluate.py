@@ -11,7 +11,7 @@ from typing import Any
 from policy.config import Policy
 from policy.engine import Engine, Review
 from policy.normalise import defaulted
-from renderer.validate import object_schema
+from schemas.compiled import object_schema
 from tests.bench.measure import Result
 
 _ROUNDS = 5
