@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
 from typing import Any
 
+from policy import driver_policy
 from policy.config import read_policy
 from policy.documents import Document
-from policy.engine import RULES, load_rules
 from policy.findings import FieldPath, Finding
 from renderer import inventory
 from renderer.files import FleetFiles, Unreadable, resolve
@@ -85,31 +82,11 @@ def policy_of(document: Document, findings: list[Finding]) -> DriverPolicy | Non
     """The DriverPolicy of a document that its schema has passed, or None if it names rules or days that are none."""
     value: Any = document.value
     spec = value["spec"]
-    load_rules()
-    problems = list(_unknown_rules(document, spec))
-    findings += problems
-    if problems:
+    found = [finding_at(document, item.path, "SCH104", item.message, item.fix) for item in driver_policy.problems(spec)]
+    findings += found
+    if found:
         return None
     return DriverPolicy(value["metadata"]["name"], _selector(spec["clusters"]), read_policy(spec), document)
-
-
-def _unknown_rules(document: Document, spec: Any) -> Iterator[Finding]:
-    named: list[tuple[FieldPath, str]] = [(("spec", "modes", key), key) for key in spec.get("modes", {})]
-    for gate, modes in spec.get("gates", {}).items():
-        named += [(("spec", "gates", gate, key), key) for key in modes]
-    for index, item in enumerate(spec.get("exceptions", ())):
-        named.append((("spec", "exceptions", index, "rule"), item["rule"]))
-        try:
-            date.fromisoformat(item["expires"])
-        except ValueError:
-            path: FieldPath = ("spec", "exceptions", index, "expires")
-            yield finding_at(document, path, "SCH104", f"{item['expires']} is not a day", "correct the date")
-    known = {"*", *RULES, *(id[:3] for id in RULES)}
-    for path, name in named:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            fix = f"did you mean {close[0]}?" if close else "kmodgate rules lists them"
-            yield finding_at(document, path, "SCH104", f"there is no rule {name}", fix)
 
 
 def _selector(value: Any) -> ClusterSelector:
