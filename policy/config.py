@@ -41,6 +41,7 @@ class Parameters:
     signing_selectors: tuple[Mapping[str, str], ...] = ()
     signing_namespaces: tuple[str, ...] = ()
     forbidden_host_paths: tuple[str, ...] = ()
+    controllers: tuple[str, ...] = ()
 
     @property
     def signing(self) -> bool:

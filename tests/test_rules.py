@@ -1,7 +1,8 @@
 """Every rule has its examples below tests/rules/ID: `fail-*.yaml` says at its end what is found, `pass-*.yaml` nothing.
 
 Of two documents in a file the first is the object as it was. `# kubernetes: 1.33` gives the version of the API server,
-`# parameters: {…}` the parameters of the policy, what follows `# facts:` all objects of their kinds in the cluster.
+`# parameters: {…}` the parameters of the policy, `# review: {…}` what else is known of the request; what follows
+`# facts:` are all objects of their kinds in the cluster, and `# none of: Module` says of which kinds there are none.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,7 @@ from policy.normalise import defaulted
 from schemas.compiled import object_schema
 from tests.fleets import REPOSITORY
 
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 FOLDER = REPOSITORY / "tests" / "rules"
 EXAMPLES = sorted(FOLDER.rglob("*.yaml"))
 
@@ -41,8 +44,11 @@ def judged(path: Path) -> list[Finding]:
     old = before[0] if before else None
     review = Review(object, old, "UPDATE" if old else "CREATE", release, object_schema(object))
     review = replace(review, in_tree="# not in a tree" not in text)
+    complete |= set(re.findall(r"^# none of: (\S+)$", text_of_facts, re.MULTILINE))
     if text_of_facts:
         review = replace(review, facts=SnapshotFacts(known, complete))
+    if asked := re.search(r"^# review: (.+)$", text, re.MULTILINE):
+        review = replace(review, now=NOW, **json.loads(asked[1]))
     parameters = re.search(r"^# parameters: (.+)$", text, re.MULTILINE)
     policy = read_policy({"profile": "strict", "parameters": json.loads(parameters[1]) if parameters else {}})
     return Engine(policy).evaluate(review)

@@ -11,10 +11,11 @@ from typing import Any
 
 from policy.engine import Review, rule
 from policy.facts import UNKNOWN, Facts, as_map
-from policy.findings import NOT_CHECKED, FieldPath, Problem, Severity
+from policy.findings import NOT_CHECKED, Problem, Severity
 from policy.kmm.labels import version_label
 from policy.kmm.nodes import Node, Verdict, verdict
-from policy.views import ModuleView, Part
+from policy.references import references
+from policy.views import ModuleView
 
 _MODULE = ("Module",)
 _DOCKER = ("kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg")
@@ -30,7 +31,7 @@ def missing_reference(review: Review) -> Iterator[Problem]:
     Source: internal/buildsign and internal/pod of Kernel Module Management.
     """
     facts, namespace = _facts(review), review.module.metadata.text("namespace")
-    for path, kind, name in _references(review.module):
+    for path, kind, name in references(review.module):
         found = facts.find(kind, namespace, name)
         if found is UNKNOWN:
             yield Problem(path, f"{NOT_CHECKED}: which {kind}s exist", _GIVE_FACTS)
@@ -254,21 +255,6 @@ _GIVE_FACTS = "give a dump of the cluster: --facts DIR"
 def _facts(review: Review) -> Facts:
     assert review.facts is not None  # the engine asks these rules only where there are facts
     return review.facts
-
-
-def _references(module: ModuleView) -> Iterator[tuple[FieldPath, str, str]]:
-    places: list[tuple[Part, str, str]] = [(module.spec.map("imageRepoSecret"), "name", "Secret")]
-    for build in module.builds:
-        places.append((build.map("dockerfileConfigMap"), "name", "ConfigMap"))
-        places += [(secret, "name", "Secret") for secret in build.maps("secrets")]
-    for sign in module.signs:
-        places += [(sign.map(key), "name", "Secret") for key in ("keySecret", "certSecret")]
-    if module.loader:
-        places.append((module.loader, "serviceAccountName", "ServiceAccount"))
-    places += [(plugin, "serviceAccountName", "ServiceAccount") for plugin in module.plugins]
-    for part, key, kind in places:
-        if name := part.text(key):
-            yield (*part.path, key), kind, name
 
 
 def _data(item: Mapping[str, Any]) -> set[str]:

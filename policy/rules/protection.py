@@ -1,0 +1,226 @@
+"""What Modules still need, kept from being taken away: their namespace, and what unloading and rebuilding ask for.
+
+A namespace that ends before its drivers are unloaded never ends: no pod can start in it any more to unload them. What
+is judged here is what the cluster holds, and no label, which whoever may edit a namespace could take off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from policy import overriding
+from policy.controllers import is_controller
+from policy.engine import Review, rule
+from policy.facts import UNKNOWN, Facts, NodeEntry, as_map
+from policy.findings import Problem, Severity
+from policy.references import references
+from policy.views import ModuleView
+
+PROTECTING_LABEL = "kmm.node.k8s.io/contains-modules"
+"""What KMM puts, with an empty value, on a namespace that holds Modules; its own webhook looks at nothing else."""
+
+_NAMESPACE = ("Namespace",)
+_LABELS = ("metadata", "labels", PROTECTING_LABEL)
+_NAME = ("metadata", "name")
+_WAIT = "remove its Modules, wait until they are gone, and try again"
+
+
+@rule("REF201", kinds=_NAMESPACE, operations=("DELETE",), facts=True, guards=True)
+def namespace_with_modules(review: Review) -> Iterator[Problem]:
+    """A namespace is deleted while it holds Modules, or nodes hold their drivers: it would never end.
+
+    KMM unloads a driver with a pod in the Module's namespace, and a namespace that ends lets no pod in. KMM itself
+    looks only at a label that it sets late, removes early, and that whoever edits namespaces can remove.
+
+    Fix: remove the Modules, wait until they are gone, and try again; in an emergency the annotation
+    `kmodgate.io/override` on the namespace, from one who has the right.
+    Source: internal/webhook/namespace.go of Kernel Module Management, and its issue 708.
+    """
+    metadata = as_map(review.object.get("metadata"))
+    if "deletionTimestamp" not in metadata and not _is_overridden(review):
+        yield from _held(review, str(metadata.get("name", "")), _WAIT)
+
+
+@rule("REF202", kinds=_NAMESPACE, operations=("UPDATE",), facts=True, guards=True)
+def protecting_label_removed(review: Review) -> Iterator[Problem]:
+    """KMM's protecting label is taken off, or changed, on a namespace that still holds Modules.
+
+    KMM's own protection rests on this label alone, and on its value being empty.
+
+    Fix: leave `kmm.node.k8s.io/contains-modules: ""` to KMM, which removes it with the last Module.
+    Source: internal/webhook/namespace.go and config/webhook of Kernel Module Management.
+    """
+    before = as_map(as_map((review.old or {}).get("metadata")).get("labels"))
+    now = as_map(as_map(review.object.get("metadata")).get("labels"))
+    removed = before.get(PROTECTING_LABEL) == "" and now.get(PROTECTING_LABEL) != ""
+    if removed and not review.subresource and not _is_controller(review) and not _is_overridden(review):
+        name = str(as_map(review.object.get("metadata")).get("name", ""))
+        for problem in _held(review, name, "leave the label to KMM, which removes it with the last Module"):
+            yield Problem(_LABELS, problem.message, problem.fix)
+
+
+@rule("REF203", kinds=_NAMESPACE, operations=("UPDATE",), facts=True, guards=True)
+def namespace_finalized_with_modules(review: Review) -> Iterator[Problem]:
+    """A namespace is finalized by hand while Modules or nodes' entries are left: their drivers stay loaded for ever.
+
+    Where nothing is left of them it is the rescue of a namespace that is stuck for another reason, and passes.
+
+    Fix: remove the Modules' finalizers and the nodes' entries first, once the drivers are unloaded by hand.
+    Source: issue 708 of Kernel Module Management; Kubernetes, namespaces/finalize.
+    """
+    if review.subresource == "finalize" and not _is_controller(review) and not _is_overridden(review):
+        name = str(as_map(review.object.get("metadata")).get("name", ""))
+        yield from _held(review, name, "unload the drivers, and remove what is left of the Modules first")
+
+
+@rule(
+    "REF204",
+    kinds=("Secret", "ServiceAccount", "ConfigMap", "rbac.authorization.k8s.io/RoleBinding"),
+    operations=("DELETE",),
+    facts=True,
+    guards=True,
+)
+def still_needed(review: Review) -> Iterator[Problem]:
+    """What a Module still needs to be unloaded, or built again, is deleted, also while the Module is on its way out.
+
+    The unloading pod takes its ServiceAccount and pull secret from what the node holds; builds for the next kernel
+    take Secrets and the ConfigMap of the Dockerfile from the Module.
+
+    Fix: remove the Module first, and wait until it is gone.
+    Source: internal/pod and internal/nmc of Kernel Module Management.
+    """
+    if _is_controller(review) or _is_overridden(review):
+        return
+    facts, metadata = _facts(review), as_map(review.object.get("metadata"))
+    namespace, name = str(metadata.get("namespace", "")), str(metadata.get("name", ""))
+    modules, entries = facts.modules_in(namespace), facts.entries_of(namespace)
+    if modules is UNKNOWN or entries is UNKNOWN:
+        yield _unknown(namespace)
+        return
+    wanted = _accounts(review) if review.kind.endswith("RoleBinding") else {(review.kind, name)}
+    users = {f"Module {module_name(item)}" for item in modules if _names(ModuleView(item)) & wanted}
+    users |= {f"node {entry.node}" for entry in entries if _names_of(entry) & wanted}
+    if users:
+        yield Problem(_NAME, f"still needed by {_some(sorted(users))}", "remove the Module first, and wait for it")
+
+
+@rule("REF205", kinds=_NAMESPACE, facts=True, guards=True)
+def override_set(review: Review) -> Iterator[Problem]:
+    """The annotation that lifts the protection is set by one who may not, is not readable, or holds too long.
+
+    It names who answers, and its end within 24 hours: `alice@example.com until 2026-01-31T18:00:00Z`.
+
+    Fix: have someone set it who may `override` `namespaces.kmodgate.io`.
+    Source: this project's docs/webhook.md.
+    """
+    text = overriding.annotation(review.object)
+    if text is None or text == overriding.annotation(review.old):
+        return
+    path = ("metadata", "annotations", overriding.ANNOTATION)
+    found = overriding.read(text)
+    if found is None:
+        yield Problem(path, "says no owner and end", f"write it like {overriding.EXAMPLE}")
+    elif not found.holds(review.now):
+        yield Problem(path, "does not end within the next 24 hours", "set an end within 24 hours")
+    if review.may_override is not True:
+        may = "may not" if review.may_override is False else "could not be shown to be allowed to"
+        message = f"{review.user or 'whoever asks'} {may} override the protection"
+        yield Problem(path, message, "have it set by one who may override namespaces.kmodgate.io")
+
+
+@rule(
+    "REF206",
+    kinds=(*_NAMESPACE, "Secret", "ServiceAccount", "ConfigMap", "rbac.authorization.k8s.io/RoleBinding"),
+    operations=("DELETE", "UPDATE"),
+    facts=True,
+    severity=Severity.INFO,
+)
+def override_used(review: Review) -> Iterator[Problem]:
+    """The protection is lifted by an override: who answers for it goes to the audit log.
+
+    Fix: nothing; remove the annotation when the work is done.
+    Source: this project's docs/webhook.md.
+    """
+    lifts = review.operation == "DELETE" or review.subresource == "finalize"
+    if lifts and _is_overridden(review) and not _is_controller(review):
+        found = overriding.read(overriding.annotation(as_map(_namespace(review))) or "")
+        owner = found.owner if found else ""
+        yield Problem(_NAME, f"{review.user} overrides the protection; {owner} answers", "remove the annotation later")
+
+
+def module_name(item: object) -> str:
+    """Namespace and name of a Module."""
+    metadata = as_map(as_map(item).get("metadata"))
+    return f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"
+
+
+def _held(review: Review, namespace: str, fix: str) -> Iterator[Problem]:
+    """What a namespace holds of Modules, and nodes of them; that it is not known, where it is not."""
+    facts = _facts(review)
+    modules, entries = facts.modules_in(namespace), facts.entries_of(namespace)
+    if modules is UNKNOWN or entries is UNKNOWN:
+        yield _unknown(namespace)
+        return
+    if modules:
+        names = sorted(module_name(item) for item in modules)
+        yield Problem(_NAME, f"holds {_some([f'Module {name}' for name in names])}", fix)
+    loaded = sorted({f"{entry.name} on node {entry.node}" for entry in entries})
+    if loaded:
+        yield Problem(_NAME, f"its drivers are not unloaded yet: {_some(loaded)}", fix)
+
+
+def _unknown(namespace: str) -> Problem:
+    message = f"it is not known what Modules namespace {namespace} holds"
+    return Problem(_NAME, message, "wait until the webhook sees the cluster again, and see its log")
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+def _facts(review: Review) -> Facts:
+    assert review.facts is not None  # the engine asks these rules only where there are facts
+    return review.facts
+
+
+def _names(module: ModuleView) -> set[tuple[str, str]]:
+    return {(kind, name) for _, kind, name in references(module)}
+
+
+def _names_of(entry: NodeEntry) -> set[tuple[str, str]]:
+    return {("ServiceAccount", entry.service_account), ("Secret", entry.image_repo_secret)} - {
+        ("ServiceAccount", ""),
+        ("Secret", ""),
+    }
+
+
+def _accounts(review: Review) -> set[tuple[str, str]]:
+    """The ServiceAccounts of its own namespace that a RoleBinding is for."""
+    subjects = review.object.get("subjects")
+    here = as_map(review.object.get("metadata")).get("namespace")
+    return {
+        ("ServiceAccount", str(subject.get("name", "")))
+        for subject in map(as_map, subjects if isinstance(subjects, list) else ())
+        if subject.get("kind") == "ServiceAccount" and subject.get("namespace", here) == here
+    }
+
+
+def _namespace(review: Review) -> object:
+    """The Namespace that the review is about, as it was before; of another object the one that it lies in."""
+    if review.kind == "Namespace":
+        return review.object if review.old is None else review.old
+    return _facts(review).find("Namespace", "", str(as_map(review.object.get("metadata")).get("namespace", "")))
+
+
+def _is_overridden(review: Review) -> bool:
+    """Whether the namespace carries an override that holds, and the one who asks may use it."""
+    if review.may_override is not True:
+        return False
+    found = overriding.read(overriding.annotation(as_map(_namespace(review))) or "")
+    return found is not None and found.holds(review.now)
+
+
+def _is_controller(review: Review) -> bool:
+    """Whether a controller asks that removes what is left of what was deleted before, or KMM itself."""
+    return is_controller(review.user, review.parameters.controllers)
