@@ -1,0 +1,150 @@
+"""Review, policy and facts → answer. The same in the server's process and in the one that takes large bodies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+
+from policy import overriding
+from policy.config import Policy
+from policy.engine import MODULE_KINDS, Engine, Review
+from policy.facts import UNKNOWN, Facts, NodeEntry, Object, Unknown, as_map
+from policy.findings import Finding, Mode
+from policy.kmm.nodes import Node
+from policy.kmm.versions import Release
+from policy.neighbours import Neighbours
+from policy.normalise import defaulted
+from schemas.compiled import object_schema
+from webhook.answer import Answer
+from webhook.cluster import Cluster, Unavailable
+from webhook.review import Request
+
+_SUBRESOURCES = (("pods", "ephemeralcontainers"), ("namespaces", "finalize"))
+"""Those that are judged; the object of any other is of another shape, or cannot hold what the rules look for."""
+
+_MOST_SECRETS = 4
+
+
+class Admitter:
+    """One policy in force on one cluster. A new policy is a new Admitter, so that no request sees half of two."""
+
+    def __init__(self, policy: Policy, release: Release, topology: str = "") -> None:
+        self.policy = policy
+        self.digest = policy.digest
+        self._engine = Engine(policy, "admit")
+        self._release = release
+        self._topology = topology
+
+    async def validate(self, request: Request, cluster: Cluster, now: datetime) -> Answer:
+        """Every finding about the object of a request."""
+        if not _is_judged(request):
+            return Answer(request.uid, request=request)
+        recorded = _Recorded(cluster.facts)
+        review = self._review(request, recorded, now)
+        if self._may_override_matters(review):
+            review.may_override = await _may_override(request, _namespace(request), cluster)
+        if review.kind in MODULE_KINDS and request.operation != "DELETE":
+            recorded.secrets = await _certificates(review, cluster)
+        findings = self._engine.evaluate(review)
+        if recorded.was_asked and not any(finding.mode is Mode.ENFORCE for finding in findings):
+            return await self._confirmed(request, review, cluster, findings)
+        return Answer(request.uid, findings, request=request)
+
+    async def _confirmed(
+        self, request: Request, review: Review, cluster: Cluster, findings: Sequence[Finding]
+    ) -> Answer:
+        """The answer after the API server was asked for what the cache would allow: a watch may be behind."""
+        try:
+            review.facts = await cluster.fresh(_namespace(request))
+        except Unavailable as error:
+            problem = (503, "ServiceUnavailable", f"nothing is taken away before the cluster was asked: {error}")
+            return Answer(request.uid, findings, problem=problem, request=request)
+        return Answer(request.uid, self._engine.evaluate(review), request=request)
+
+    def _review(self, request: Request, facts: Facts, now: datetime) -> Review:
+        subject = defaulted(request.subject)
+        before = request.before
+        return Review(
+            subject,
+            None if before is None else defaulted(before),
+            request.operation,
+            self._release,
+            object_schema(subject),
+            self._topology,
+            self.policy.parameters,
+            facts,
+            subresource=request.subresource,
+            user=request.user,
+            groups=request.groups,
+            dry_run=request.dry_run,
+            now=now,
+        )
+
+    def _may_override_matters(self, review: Review) -> bool:
+        """Whether an override is set, or might be used; only then is the API server asked who may."""
+        if review.kind in MODULE_KINDS or review.facts is None:
+            return False
+        objects = [review.object, review.old]
+        if review.kind != "Namespace" and review.operation == "DELETE":
+            name = str(as_map(review.object.get("metadata")).get("namespace", ""))
+            found = review.facts.find("Namespace", "", name)
+            objects.append(dict(found) if isinstance(found, dict) else None)
+        return any(overriding.annotation(item) is not None for item in objects)
+
+
+def _is_judged(request: Request) -> bool:
+    return request.operation != "CONNECT" and (
+        not request.subresource or (request.resource, request.subresource) in _SUBRESOURCES
+    )
+
+
+def _namespace(request: Request) -> str:
+    """The namespace that a request is about: a Namespace itself, or the one that its object lies in."""
+    subject = as_map(request.subject.get("metadata"))
+    return str(subject.get("name" if request.kind == "Namespace" else "namespace", ""))
+
+
+async def _may_override(request: Request, namespace: str, cluster: Cluster) -> bool | Unknown:
+    try:
+        return await cluster.may_override(request.user, request.groups, namespace)
+    except Unavailable:
+        return UNKNOWN
+
+
+async def _certificates(review: Review, cluster: Cluster) -> dict[tuple[str, str], Object | Unknown | None]:
+    """The certificate Secrets that a Module signs with, by namespace and name."""
+    namespace = str(as_map(review.object.get("metadata")).get("namespace", ""))
+    names = list({sign.map("certSecret").text("name"): None for sign in review.module.signs})[:_MOST_SECRETS]
+    keys = [(namespace, name) for name in names if name]
+    if not keys or review.kind != "Module":
+        return {}
+    return dict(zip(keys, await asyncio.gather(*(cluster.secret(*key) for key in keys)), strict=True))
+
+
+class _Recorded:
+    """Facts that remember whether a rule asked what is in a namespace, and that know the Secrets read for a review."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self.was_asked = False
+        self.secrets: dict[tuple[str, str], Object | Unknown | None] = {}
+
+    def find(self, kind: str, namespace: str, name: str) -> Object | Unknown | None:
+        if kind == "Secret" and (namespace, name) in self.secrets:
+            return self.secrets[namespace, name]
+        return self._facts.find(kind, namespace, name)
+
+    def neighbours(self) -> Neighbours:
+        return self._facts.neighbours()
+
+    def nodes(self) -> Sequence[Node] | None:
+        return self._facts.nodes()
+
+    def modules_in(self, namespace: str) -> Sequence[Object] | Unknown:
+        self.was_asked = True
+        return self._facts.modules_in(namespace)
+
+    def entries_of(self, namespace: str) -> Sequence[NodeEntry] | Unknown:
+        self.was_asked = True
+        return self._facts.entries_of(namespace)

@@ -1,0 +1,156 @@
+"""AdmissionReview v1: bytes → what is asked, answer → bytes.
+
+Source: admission.k8s.io/v1 of Kubernetes, and kubernetes/apiserver `pkg/admission/plugin/webhook`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import orjson
+
+from policy.engine import Operation
+from policy.facts import as_map
+
+_API_VERSION = "admission.k8s.io/v1"
+_OPERATIONS = ("CREATE", "UPDATE", "DELETE", "CONNECT")
+
+Object = dict[str, Any]
+
+
+class Unreadable(Exception):
+    """A body that is no review of this version; `uid` is that of its request, if it can be told."""
+
+    def __init__(self, message: str, uid: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.uid = uid
+
+
+@dataclass(slots=True)
+class Request:
+    """What the API server asks: which object, before and after, by whom.
+
+    `kind` is a pair of group and kind; `object` is None on DELETE and CONNECT, `old` on CREATE and CONNECT. The name is
+    empty where it is generated, and for each object of a collection that is deleted.
+    """
+
+    uid: str
+    operation: Operation
+    group: str
+    version: str
+    kind: str
+    resource: str
+    subresource: str
+    namespace: str
+    name: str
+    user: str
+    groups: tuple[str, ...]
+    dry_run: bool
+    object: Object | None = field(repr=False)
+    old: Object | None = field(repr=False)
+
+    @property
+    def subject(self) -> Object:
+        """The object that is judged, with what the review alone knows of it: on DELETE it is the one that goes."""
+        found = self.old if self.operation == "DELETE" else self.object
+        return self._completed(found or {})
+
+    @property
+    def before(self) -> Object | None:
+        """The object as it was, on UPDATE."""
+        return None if self.operation != "UPDATE" or self.old is None else self._completed(self.old)
+
+    def _completed(self, item: Object) -> Object:
+        """The object with kind, namespace and name, which a pod that is being made does not have yet."""
+        metadata = item.get("metadata")
+        metadata = metadata if isinstance(metadata, dict) else {}
+        namespace = "" if self.kind == "Namespace" and not self.group else self.namespace
+        if "apiVersion" in item and "kind" in item and bool(namespace) == ("namespace" in metadata):
+            return item
+        known = {"namespace": namespace, "name": self.name}
+        metadata = {key: value for key, value in known.items() if value} | metadata
+        api_version = f"{self.group}/{self.version}" if self.group else self.version
+        return {"apiVersion": api_version, "kind": self.kind} | item | {"metadata": metadata}
+
+
+def decode(body: bytes) -> Request:
+    """The request of a review. Raises Unreadable."""
+    try:
+        review = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Unreadable(f"the review cannot be decoded: {error}", _uid_in(body)) from None
+    if not isinstance(review, dict):
+        raise Unreadable("the body is no AdmissionReview")
+    request = review.get("request")
+    uid = request.get("uid") if isinstance(request, dict) else None
+    if not isinstance(request, dict) or not isinstance(uid, str) or not uid:
+        raise Unreadable("the review has no request with a uid")
+    if review.get("apiVersion") != _API_VERSION or review.get("kind") != "AdmissionReview":
+        raise Unreadable(f"only AdmissionReview of {_API_VERSION} is understood")
+    return _request(uid, request)
+
+
+def _request(uid: str, request: Mapping[str, Any]) -> Request:
+    kind, resource, user = as_map(request.get("kind")), as_map(request.get("resource")), as_map(request.get("userInfo"))
+    operation = request.get("operation")
+    if operation not in _OPERATIONS:
+        raise Unreadable(f"there is no operation {operation!r}", uid)
+    groups = user.get("groups")
+    object, old = request.get("object"), request.get("oldObject")
+    if not isinstance(object, dict | None) or not isinstance(old, dict | None):
+        raise Unreadable("object and oldObject must be maps", uid)
+    return Request(
+        uid,
+        cast(Operation, operation),
+        _text(kind, "group"),
+        _text(kind, "version"),
+        _text(kind, "kind"),
+        _text(resource, "resource"),
+        _text(request, "subResource"),
+        _text(request, "namespace"),
+        _text(request, "name"),
+        _text(user, "username"),
+        tuple(map(str, groups)) if isinstance(groups, list) else (),
+        request.get("dryRun") is True,
+        object,
+        old,
+    )
+
+
+def _text(value: Mapping[str, Any], key: str) -> str:
+    found = value.get(key)
+    return found if isinstance(found, str) else ""
+
+
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[{}\[\]]')
+_COLON = re.compile(rb"\s*:")
+_VALUE = re.compile(rb'\s*:\s*"([^"\\]*)"')
+
+
+def _uid_in(body: bytes) -> str:
+    """The uid of a request that cannot be decoded, because it is nested deeper than the decoder goes, say."""
+    depth, section = 0, b""
+    for match in _TOKEN.finditer(body):
+        token = match[0]
+        if token in b"{[":
+            depth += 1
+        elif token in b"}]":
+            depth -= 1
+        elif depth == 1 and _COLON.match(body, match.end()):
+            section = token
+        elif depth == 2 and section == b'"request"' and token == b'"uid"':
+            value = _VALUE.match(body, match.end())
+            return value[1].decode(errors="replace") if value else ""
+    return ""
+
+
+def encode(uid: str, response: Mapping[str, Any]) -> bytes:
+    """The review that answers a request."""
+    return orjson.dumps(
+        {"apiVersion": _API_VERSION, "kind": "AdmissionReview", "response": {"uid": uid, **response}},
+        option=orjson.OPT_NON_STR_KEYS,
+    )
