@@ -1,0 +1,75 @@
+"""Every metric of the webhook. No label holds a name of the user's: their number is bounded.
+
+The buckets of the latency are those of `apiserver_admission_webhook_admission_duration_seconds`, with finer ones below
+its first, so that both curves can be laid over each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 10.0, 25.0)
+
+
+class Metrics:
+    """The metrics of one process, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self.reviews = Counter(
+            "kmodgate_reviews_total", "Reviews answered", ("path", "operation", "allowed", "dry_run"), registry=registry
+        )
+        self.seconds = Histogram(
+            "kmodgate_review_duration_seconds", "Time from the header of a review to its answer", ("path",),
+            buckets=BUCKETS, registry=registry,
+        )  # fmt: skip
+        self.findings = Counter("kmodgate_findings_total", "Findings", ("rule", "mode"), registry=registry)
+        self.refused = Counter(
+            "kmodgate_requests_refused_total", "Requests that were not looked at, by status", ("code",),
+            registry=registry,
+        )  # fmt: skip
+        self.failures = Counter(
+            "kmodgate_internal_errors_total",
+            "Reviews denied because of a bug, or an unusable review",
+            registry=registry,
+        )
+        self.reloads = Counter(
+            "kmodgate_policy_reloads_total", "Policies that were read anew, by outcome", ("outcome",), registry=registry
+        )
+        self.policy = Gauge("kmodgate_policy_info", "1 for the policy in force", ("hash", "profile"), registry=registry)
+        self.policy_valid = Gauge(
+            "kmodgate_policy_valid", "1 if the newest policy is the one in force, 0 if it is broken", registry=registry
+        )
+        self.unlogged = Counter(
+            "kmodgate_audit_lines_lost_total", "Decisions that could not be written to the audit log", registry=registry
+        )
+
+    def gauge(self, name: str, help: str, value: Callable[[], float]) -> None:
+        """A gauge that is asked when it is read."""
+        Gauge(name, help, registry=self.registry).set_function(value)
+
+    def page(self) -> bytes:
+        """All metrics, those of the process and of Python among them, as Prometheus reads them."""
+        return generate_latest(self.registry) + generate_latest(REGISTRY)
+
+    def reviewed(self, path: str, operation: str, seconds: float, *, allowed: bool, dry_run: bool) -> None:
+        """One review that was answered."""
+        counter, histogram = self._of_review(path, operation, allowed, dry_run)
+        counter.inc()
+        histogram.observe(seconds)
+
+    def found(self, rule: str, mode: str) -> None:
+        """One finding of a review."""
+        self._of_finding(rule, mode).inc()
+
+    @cache  # noqa: B019 - one instance a process, and few labels
+    def _of_review(self, path: str, operation: str, allowed: bool, dry_run: bool) -> tuple[Counter, Histogram]:
+        counter = self.reviews.labels(path, operation, str(allowed).lower(), str(dry_run).lower())
+        return counter, self.seconds.labels(path)
+
+    @cache  # noqa: B019
+    def _of_finding(self, rule: str, mode: str) -> Counter:
+        return self.findings.labels(rule, mode)
