@@ -33,7 +33,7 @@ class Metrics:
         )  # fmt: skip
         self.failures = Counter(
             "kmodgate_internal_errors_total",
-            "Reviews denied because of a bug, or an unusable review",
+            "Reviews denied because of a bug",
             registry=registry,
         )
         self.reloads = Counter(

@@ -5,13 +5,16 @@ A file that cannot be used never replaces a policy that can: the last good one s
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from policy import driver_policy
 from policy.config import Policy, Profile, read_policy
-from policy.documents import MAX_BYTES, parse
-from policy.findings import format_path
+from policy.documents import MAX_BYTES, Document, parse
+from policy.findings import Problem, format_path
+from policy.schema import Violation
 from schemas.compiled import spec_schema
 
 
@@ -26,35 +29,38 @@ def load(path: Path | None, profile: Profile | None) -> Policy:
 
 
 def _read(path: Path) -> Policy:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise Broken(f"{path}: {error.strerror}") from None
-    if len(data) > MAX_BYTES:
-        raise Broken(f"{path}: has more than {MAX_BYTES} bytes")
-    try:
-        documents, findings = parse(data.decode(), str(path))
-    except UnicodeDecodeError as error:
-        raise Broken(f"{path}: is no UTF-8: {error}") from None
-    if findings:
-        found = findings[0]
-        raise Broken(f"{path}:{found.line}:{found.column}: {found.message}; {found.fix}")
-    if len(documents) != 1:
-        raise Broken(f"{path}: holds {len(documents)} documents; it must hold one DriverPolicy")
-    document = documents[0]
+    document = _document(path)
     value = document.value
     if not isinstance(value, dict) or not isinstance(value.get("spec"), dict):
         raise Broken(f"{path}: is no DriverPolicy")
-    spec: dict[str, object] = {"clusters": {"matchLabels": {}}} | value["spec"]  # type: ignore[operator]
-    schema = spec_schema("DriverPolicy")
-    for violation in schema.violations(value | {"spec": spec}, document.raw):
-        line, column = document.position(violation.path)
-        where = f"{path}:{line}:{column}: {format_path(violation.path)}"
-        raise Broken(f"{where}: {violation.message}; {violation.fix}")
-    for problem in driver_policy.problems(spec):
-        line, column = document.position(problem.path)
-        raise Broken(f"{path}:{line}:{column}: {format_path(problem.path)}: {problem.message}; {problem.fix}")
+    # what is mounted is of one cluster, and says no more for which it is
+    spec: dict[str, Any] = {"clusters": {"matchLabels": {}}} | value["spec"]  # type: ignore[operator]
+    for item in _problems(value | {"spec": spec}, document):
+        line, column = document.position(item.path)
+        raise Broken(f"{path}:{line}:{column}: {format_path(item.path)}: {item.message}; {item.fix}")
     return read_policy(spec)
+
+
+def _problems(value: dict[str, Any], document: Document) -> Iterator[Violation | Problem]:
+    yield from spec_schema("DriverPolicy").violations(value, document.raw)
+    yield from driver_policy.problems(value["spec"])
+
+
+def _document(path: Path) -> Document:
+    try:
+        text = path.read_bytes().decode()
+    except OSError as error:
+        raise Broken(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise Broken(f"{path}: is no UTF-8: {error}") from None
+    if len(text) > MAX_BYTES:
+        raise Broken(f"{path}: is larger than {MAX_BYTES} bytes")
+    documents, findings = parse(text, str(path))
+    for found in findings:
+        raise Broken(f"{path}:{found.line}:{found.column}: {found.message}; {found.fix}")
+    if len(documents) != 1:
+        raise Broken(f"{path}: holds {len(documents)} documents; it must hold one DriverPolicy")
+    return documents[0]
 
 
 class PolicyFile:
