@@ -1,0 +1,349 @@
+"""The served certificate: what is taken, what is refused, and that replacing it costs no handshake."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from tests.webhook.certificates import (
+    AUTHORITY,
+    DAY,
+    NOW,
+    YEAR,
+    SecretVolume,
+    client,
+    encrypted,
+    leaf,
+    nameless,
+    rsa_pair,
+    write,
+)
+from tests.webhook.serving import LOOPS, Conversation, Serving, run, serving, trusting
+from webhook.clients import ClientAuth, allowed_client
+from webhook.issuing import make_authority
+from webhook.keypair import CertificateError, Pair
+from webhook.tls import Certificates, Material, MaterialFiles, follow
+
+ROTATIONS = 100
+
+
+def serving_pair(pair: Pair) -> Certificates:
+    certificates = Certificates()
+    certificates.take(Material(pair))
+    return certificates
+
+
+async def greeted(server: Serving, context: ssl.SSLContext | None = None) -> str:
+    """Shake hands, ask, leave; the fingerprint of the certificate shown."""
+    conversation = await server.connect(context)
+    assert (await conversation.ask())[0] == 200
+    await conversation.leave()
+    return conversation.fingerprint
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_certificate_replaced_a_hundred_times_under_load_fails_no_handshake(tmp_path: Path, loop: str) -> None:
+    async def scenario() -> None:
+        volume = SecretVolume(tmp_path / "tls", leaf())
+        certificates = Certificates()
+        certificates.refresh(volume.files)
+        shown: list[str] = []
+        rotating = True
+
+        async def load(server: Serving) -> None:
+            while rotating:
+                shown.append(await greeted(server))
+
+        async with serving(certificates) as server, asyncio.TaskGroup() as group:
+            for _ in range(4):
+                group.create_task(load(server))
+            for _ in range(ROTATIONS):
+                volume.update(leaf())
+                assert certificates.refresh(volume.files)
+                assert await greeted(server) == certificates.fingerprint
+            rotating = False
+        assert server.connections.handshakes_failed == 0
+        assert certificates.generation == ROTATIONS + 1
+        assert len(shown) > ROTATIONS
+
+    run(scenario(), loop)
+
+
+def test_a_connection_that_is_open_lives_on_through_a_rotation() -> None:
+    async def scenario() -> None:
+        certificates = serving_pair(leaf())
+        async with serving(certificates) as server:
+            before = await server.connect()
+            certificates.take(Material(leaf()))
+            assert (await before.ask())[0] == 200
+            assert before.fingerprint != certificates.fingerprint
+
+    run(scenario())
+
+
+def test_a_key_of_another_type_replaces_the_old_chain_instead_of_joining_it() -> None:
+    async def scenario() -> None:
+        certificates, other = serving_pair(leaf()), rsa_pair()
+        certificates.take(Material(other))
+        async with serving(certificates) as server:
+            assert await greeted(server, trusting(other)) == other.fingerprint
+
+    run(scenario())
+
+
+def half(pair: Pair) -> Pair:
+    return Pair(pair.certificate[: len(pair.certificate) // 2], pair.key)
+
+
+BROKEN = {
+    "half-written certificate": (half(leaf()), "no certificate"),
+    "half-written key": (Pair(leaf().certificate, leaf().key[:90]), "key cannot be read"),
+    "empty": (Pair(b"", b""), "no certificate"),
+    "not a certificate": (
+        Pair(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", leaf().key),
+        "cannot be read",
+    ),
+    "key of another certificate": (Pair(leaf().certificate, leaf().key), "belongs to another"),
+    "encrypted key": (encrypted(leaf()), "encrypted"),
+    "expired": (leaf(now=NOW - 2 * DAY, authority=make_authority(NOW - 3 * DAY, YEAR), lifetime=DAY), "expired"),
+    "not valid yet": (leaf(now=NOW + 2 * DAY, authority=make_authority(NOW + 2 * DAY, YEAR)), "not valid before"),
+    "without a name": (nameless(), "subject alternative name"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_pair_that_cannot_be_served_leaves_the_last_good_one_serving(tmp_path: Path, case: str) -> None:
+    async def scenario() -> None:
+        good = leaf()
+        certificates = serving_pair(good)
+        pair, reason = BROKEN[case]
+        async with serving(certificates) as server:
+            assert not certificates.refresh(write(tmp_path, pair))
+            assert reason in certificates.last_error
+            assert await greeted(server) == good.fingerprint == certificates.fingerprint
+            assert certificates.refresh(write(tmp_path, leaf()))
+            assert certificates.last_error == ""
+            assert await greeted(server) == certificates.fingerprint
+
+    run(scenario())
+
+
+def test_a_pair_written_file_by_file_is_served_once_it_is_whole(tmp_path: Path) -> None:
+    old, new = leaf(), leaf()
+    certificates = Certificates()
+    files = write(tmp_path, old)
+    certificates.refresh(files)
+    files.certificate.write_bytes(new.certificate)
+    assert not certificates.refresh(files)
+    assert certificates.fingerprint == old.fingerprint
+    files.key.write_bytes(new.key)
+    assert certificates.refresh(files)
+    assert certificates.fingerprint == new.fingerprint
+
+
+def test_files_are_read_from_one_generation_although_kubelet_turns_the_link_in_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = leaf(), leaf()
+    volume = SecretVolume(tmp_path / "tls", old)
+    read, turned = Path.read_bytes, []
+
+    def turn_after_the_first(path: Path) -> bytes:
+        content = read(path)
+        if not turned:
+            turned.append(path)
+            volume.update(new)
+        return content
+
+    monkeypatch.setattr(Path, "read_bytes", turn_after_the_first)
+    assert volume.files.read().pair == new
+    assert turned[0].parent.name == "..generation-1"
+
+
+def test_the_volume_may_hold_the_files_in_folders(tmp_path: Path) -> None:
+    pair = leaf()
+    write(tmp_path / "..generation-1" / "serving", pair)
+    (tmp_path / "..data").symlink_to("..generation-1")
+    (tmp_path / "serving").symlink_to("..data/serving")
+    files = MaterialFiles(tmp_path / "serving" / "tls.crt", tmp_path / "serving" / "tls.key")
+    assert files.read() == Material(pair)
+
+
+def test_a_missing_file_is_named_in_the_error(tmp_path: Path) -> None:
+    certificates = Certificates()
+    assert not certificates.refresh(MaterialFiles(tmp_path / "tls.crt", tmp_path / "tls.key"))
+    assert f"{tmp_path / 'tls.crt'} does not exist" in certificates.last_error
+
+
+def test_files_are_followed_by_content(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        volume = SecretVolume(tmp_path / "tls", leaf())
+        certificates, new = Certificates(), leaf()
+        certificates.refresh(volume.files)
+        following = asyncio.create_task(follow(certificates, volume.files, interval=0.01))
+        volume.update(new)
+        while certificates.fingerprint != new.fingerprint:
+            await asyncio.sleep(0.01)
+        following.cancel()
+        assert certificates.generation == 2
+
+    run(scenario())
+
+
+def test_validity_is_measured_against_the_wall_clock() -> None:
+    clock = [NOW]
+    certificates = Certificates(now=lambda: clock[0])
+    assert not certificates.valid_for(timedelta(hours=1))
+    certificates.take(Material(leaf(lifetime=DAY)))
+    assert certificates.not_after == (NOW + DAY).replace(microsecond=0)
+    assert certificates.valid_for(timedelta(hours=1))
+    clock[0] = NOW + DAY - timedelta(minutes=59)
+    assert not certificates.valid_for(timedelta(hours=1))
+
+
+def test_the_same_pair_is_not_a_new_generation() -> None:
+    pair = leaf()
+    certificates = serving_pair(pair)
+    assert not certificates.take(Material(pair))
+    assert certificates.generation == 1
+
+
+def test_no_key_shows_in_texts() -> None:
+    pair = leaf()
+    secret = pair.key.splitlines()[1].decode()
+    broken = Pair(leaf().certificate, pair.key)
+    with pytest.raises(CertificateError) as caught:
+        Certificates().take(Material(broken))
+    assert secret not in repr(Material(pair)) + str(caught.value) + repr(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the client's, of its own old version
+@pytest.mark.parametrize(("version", "offered"), [("TLSv1_1", False), ("TLSv1_2", True), ("TLSv1_3", True)])
+def test_protocols_from_tls_1_2_are_offered(version: str, offered: bool) -> None:
+    async def scenario() -> None:
+        context = trusting(AUTHORITY)
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
+        async with serving(serving_pair(leaf())) as server:
+            if offered:
+                await greeted(server, context)
+            else:
+                with pytest.raises((ssl.SSLError, ConnectionError)):
+                    await greeted(server, context)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("cipher", ["ECDHE-ECDSA-AES128-SHA256", "AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-SHA"])
+def test_tls_1_2_without_forward_secrecy_or_aead_is_refused(cipher: str) -> None:
+    async def scenario() -> None:
+        context = trusting(AUTHORITY)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(cipher)
+        async with serving(serving_pair(leaf())) as server:
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                await greeted(server, context)
+
+    run(scenario())
+
+
+CALLERS = make_authority(NOW, YEAR)
+STRANGERS = make_authority(NOW, YEAR)
+
+CLIENTS = [
+    # mode, client certificate, whether the request is let in
+    ("off", None, True),
+    ("off", client("anyone", STRANGERS), True),
+    ("request", None, True),
+    ("request", client("kube-apiserver", CALLERS), True),
+    ("request", client("somebody", CALLERS), False),
+    ("request", client("kube-apiserver", STRANGERS), False),
+    ("require", None, False),
+    ("require", client("kube-apiserver", CALLERS), True),
+    ("require", client("somebody", CALLERS), False),
+    ("require", client("kube-apiserver", STRANGERS), False),
+]
+
+
+@pytest.mark.parametrize(("mode", "identity", "let_in"), CLIENTS)
+def test_client_certificates_are_asked_for_and_matched_by_name(
+    tmp_path: Path, mode: str, identity: Pair | None, let_in: bool
+) -> None:
+    clients = ClientAuth(mode, tmp_path / "ca.crt", frozenset({"kube-apiserver"}))  # type: ignore[arg-type]
+
+    async def guarded(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        admitted = clients.admits(request.transport.get_extra_info("peercert"))
+        return web.Response(status=200 if admitted else 403)
+
+    async def status(server: Serving) -> int:
+        conversation: Conversation | None = None
+        try:
+            conversation = await server.connect(trusting(AUTHORITY, identity, tmp_path))
+            return (await conversation.ask())[0]
+        except (ssl.SSLError, ConnectionError, asyncio.IncompleteReadError):
+            return 0
+
+    async def scenario() -> None:
+        certificates = Certificates(clients)
+        certificates.take(Material(leaf(), CALLERS.certificate))
+        async with serving(certificates, guarded) as server:
+            assert (await status(server) == 200) is let_in
+
+    run(scenario())
+
+
+def test_a_client_ca_that_is_taken_away_is_trusted_no_more(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        clients = ClientAuth("require", tmp_path / "ca.crt", frozenset({"kube-apiserver"}))
+        pair, context = leaf(), trusting(AUTHORITY, client("kube-apiserver", CALLERS), tmp_path)
+        certificates = Certificates(clients)
+        certificates.take(Material(pair, CALLERS.certificate))
+        async with serving(certificates) as server:
+            await greeted(server, context)
+            certificates.take(Material(pair, STRANGERS.certificate))
+            with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
+                await greeted(server, context)
+
+    run(scenario())
+
+
+def test_client_certificates_without_a_ca_or_names_are_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="at least one allowed name"):
+        ClientAuth("request", tmp_path / "ca.crt")
+    with pytest.raises(ValueError, match="CA file"):
+        ClientAuth("require", None, frozenset({"kube-apiserver"}))
+
+
+def test_without_a_certificate_in_the_client_ca_nothing_is_served(tmp_path: Path) -> None:
+    certificates = Certificates(ClientAuth("require", tmp_path / "ca.crt", frozenset({"kube-apiserver"})))
+    with pytest.raises(CertificateError, match="CA file of clients"):
+        certificates.take(Material(leaf(), b""))
+
+
+SUBJECT = ((("organizationName", "kubernetes"),), (("commonName", "kube-apiserver"),))
+
+
+@pytest.mark.parametrize(
+    ("peercert", "names", "allowed"),
+    [
+        ({"subject": SUBJECT}, {"kube-apiserver"}, True),
+        ({"subject": SUBJECT}, {"kubernetes"}, False),
+        ({"subject": SUBJECT}, {"kube"}, False),
+        ({"subject": (), "subjectAltName": (("DNS", "api.example"),)}, {"api.example"}, True),
+        ({"subject": (), "subjectAltName": (("URI", "spiffe://api"),)}, {"spiffe://api"}, True),
+        ({"subject": (), "subjectAltName": (("DNS", "*.example"),)}, {"api.example"}, False),
+        ({"subject": SUBJECT}, set(), False),
+        ({}, {"kube-apiserver"}, False),
+        (None, {"kube-apiserver"}, False),
+    ],
+)
+def test_a_client_is_known_by_its_exact_names(
+    peercert: dict[str, object] | None, names: set[str], allowed: bool
+) -> None:
+    assert allowed_client(peercert, names) is allowed

@@ -1,0 +1,171 @@
+"""What the server takes on at once, and for how long: in-flight requests and bytes, body size, deadlines.
+
+The API server throttles its calls by nothing. What is above a limit is refused at once, with the `Retry-After` by which
+the API server tries again within its own deadline; a queue would only spend that deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from aiohttp import web
+
+MIB = 1024 * 1024
+
+REASONS = {
+    400: "the body cannot be read",
+    408: "the body did not arrive in time",
+    413: "the body is larger than this server takes",
+    415: "an encoded body is not taken",
+    429: "too many requests at once",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one process.
+
+    `body` is above the 7 MiB that a review of two objects of the API server's 3 MiB can have. Times are in seconds; the
+    API server allows 1 to 30 and asks for 10 by default.
+    """
+
+    requests: int = 128
+    bytes: int = 128 * MIB
+    body: int = 8 * MIB
+    default_deadline: float = 10.0
+    longest_deadline: float = 30.0
+    body_time: float = 10.0
+
+
+class Refusal(Exception):
+    """A request that is not looked at. `status` is that of the answer, `reason` its text, `headers` go with it."""
+
+    def __init__(self, status: Literal[400, 408, 413, 415, 429]) -> None:
+        self.status = status
+        self.reason = REASONS[status]
+        super().__init__(f"{status} {self.reason}")
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """429 says when to come back; after the others the rest of the body is of no use, so the connection ends."""
+        return {"Retry-After": "1"} if self.status == 429 else {"Connection": "close"}
+
+
+class Gate:
+    """Counts what is in flight. `requests` and `bytes` are what is held now, `refused` how many were turned away."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self.requests = 0
+        self.bytes = 0
+        self.refused = 0
+
+    @contextmanager
+    def enter(self) -> Iterator[Slot]:
+        """A place for one request until the block ends. Raises Refusal(429) where none is left."""
+        if self.requests >= self.limits.requests:
+            self.refused += 1
+            raise Refusal(429)
+        self.requests += 1
+        slot = Slot(self)
+        try:
+            yield slot
+        finally:
+            self.requests -= 1
+            self.bytes -= slot.bytes
+
+
+class Slot:
+    """The place of one request, and the bytes it holds."""
+
+    __slots__ = ("_gate", "bytes")
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self.bytes = 0
+
+    @property
+    def limits(self) -> Limits:
+        return self._gate.limits
+
+    def check(self, size: int) -> None:
+        """Raises Refusal where a body of `size` bytes is too large (413) or finds no room beside the others (429)."""
+        if size > self.limits.body:
+            raise Refusal(413)
+        if self._gate.bytes - self.bytes + size > self.limits.bytes:
+            self._gate.refused += 1
+            raise Refusal(429)
+
+    def grow(self, size: int) -> None:
+        """Hold `size` bytes more. Raises Refusal as `check` does, and then holds what it held."""
+        self.check(self.bytes + size)
+        self.bytes += size
+        self._gate.bytes += size
+
+
+_DURATION = re.compile(r"\+?((?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+)", re.ASCII)
+_PART = re.compile(r"([0-9.]+)(ns|us|µs|μs|ms|s|m|h)")
+_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_LONGEST_TEXT = 64
+
+
+def duration(text: str) -> float | None:
+    """Seconds of a positive duration as Go writes them (`10s`, `1m0s`, `1.5h`); None for anything else."""
+    if len(text) > _LONGEST_TEXT or not (found := _DURATION.fullmatch(text)):
+        return None
+    seconds = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(found[1]))
+    return seconds if seconds > 0 else None
+
+
+def time_limit(timeout: str | None, limits: Limits) -> float:
+    """Seconds in which to answer, from the `timeout` of the query; absent or not a duration, the default counts.
+
+    A tenth of it, at most one second, is left for the way back: the API server rounds what it has left up to seconds.
+    """
+    allowed = duration(timeout) if timeout else None
+    allowed = min(allowed or limits.default_deadline, limits.longest_deadline)
+    return allowed - min(allowed / 10, 1.0)
+
+
+class Clocked(Protocol):
+    """A clock in seconds that never goes back."""
+
+    def __call__(self) -> float: ...
+
+
+def deadline(timeout: str | None, limits: Limits, *, now: Clocked = time.monotonic) -> float:
+    """When the answer must be out, on the clock of the event loop (`loop.time()`, which is the monotonic one)."""
+    return now() + time_limit(timeout, limits)
+
+
+async def read_body(request: web.BaseRequest, slot: Slot, deadline: float) -> bytes:
+    """The body of a request, held in `slot`, read until `deadline` (`loop.time()`) at the latest.
+
+    Raises Refusal: 415 encoded, 413 too large, 429 no room, 408 too slow, 400 broken off. Bytes count as they arrive:
+    a length that is only announced reserves nothing, or a few slow senders would keep everybody else out.
+    """
+    if request.headers.getall("Content-Encoding", []):
+        raise Refusal(415)
+    slot.check(request.content_length or 0)
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout_at(min(deadline, loop.time() + slot.limits.body_time)):
+            return await _read_chunks(request, slot)
+    except TimeoutError:
+        raise Refusal(408) from None
+    except (web.RequestPayloadError, ConnectionError):
+        raise Refusal(400) from None
+
+
+async def _read_chunks(request: web.BaseRequest, slot: Slot) -> bytes:
+    chunks: list[bytes] = []
+    while chunk := await request.content.readany():
+        slot.grow(len(chunk))
+        chunks.append(chunk)
+    return b"".join(chunks)

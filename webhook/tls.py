@@ -1,0 +1,218 @@
+"""The certificate that is served: loaded, checked and replaced while the server runs.
+
+OpenSSL changes a context in place, and a load that fails half-way (a key of another certificate) leaves it unable to
+shake hands at all. So no context that serves is ever changed: each generation gets a context of its own, made and
+checked on the side, and only then do new connections use it. That also forgets what a context can only gather: the
+chain of another key type, a client CA that was taken away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from webhook.clients import ClientAuth
+from webhook.keypair import CertificateError, Leaf, Pair, inspect, read_certificates
+
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""For TLS 1.2: forward secrecy and AEAD only. TLS 1.3 has nothing else."""
+
+ATTEMPTS = 3
+"""To read one generation while kubelet removes it."""
+
+Clock = Callable[[], datetime]
+
+
+def wall_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What one generation is served with: the pair, and the CAs of clients (PEM) where those are asked for theirs."""
+
+    pair: Pair
+    client_ca: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class MaterialFiles:
+    """Where the material lies. Files of one Secret volume are read from one generation of it."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+
+    def read(self) -> Material:
+        """What the files hold now. Raises CertificateError where one cannot be read."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return self._read_once()
+            except FileNotFoundError as error:
+                if attempt == ATTEMPTS:
+                    raise CertificateError(f"{error.filename} does not exist") from None
+            except OSError as error:
+                raise CertificateError(f"{error.filename} cannot be read: {error.strerror}") from None
+        raise AssertionError
+
+    def _read_once(self) -> Material:
+        generations: dict[Path, Path] = {}
+        certificate, key = (_in_generation(path, generations).read_bytes() for path in (self.certificate, self.key))
+        client_ca = _in_generation(self.client_ca, generations).read_bytes() if self.client_ca else b""
+        return Material(Pair(certificate, key), client_ca)
+
+
+class Certificates:
+    """The certificate in use. `context` is handed to the server once and stays the same object for good.
+
+    `generation` counts the pairs served so far; `last_error` is why the newest one is not served, empty if it is.
+    """
+
+    def __init__(self, clients: ClientAuth | None = None, *, now: Clock = wall_clock) -> None:
+        self.clients = clients or ClientAuth()
+        self.context = _ServedContext(ssl.PROTOCOL_TLS_SERVER)
+        self.generation = 0
+        self.last_error = ""
+        self._now = now
+        self._material: Material | None = None
+        self._leaf: Leaf | None = None
+
+    def take(self, material: Material) -> bool:
+        """Serve new connections with `material`; False where it is in use already.
+
+        Raises CertificateError where it cannot be served; what was in use stays in use.
+        """
+        if material == self._material:
+            self.last_error = ""
+            return False
+        try:
+            leaf = inspect(material.pair, self._now())
+            context = _context(material, self.clients)
+        except CertificateError as error:
+            self.last_error = str(error)
+            raise
+        self.context.current = context
+        self._material, self._leaf, self.last_error = material, leaf, ""
+        self.generation += 1
+        return True
+
+    def refresh(self, files: MaterialFiles) -> bool:
+        """Serve what the files hold, if it differs and can be served. Otherwise `last_error` says what is wrong."""
+        try:
+            return self.take(files.read())
+        except CertificateError as error:
+            self.last_error = str(error)
+            return False
+
+    @property
+    def not_after(self) -> datetime | None:
+        """The end of the certificate in use; None before the first."""
+        return self._leaf.not_after if self._leaf else None
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the chain in use, hex; empty before the first."""
+        return self._material.pair.fingerprint if self._material else ""
+
+    def valid_for(self, span: timedelta) -> bool:
+        """Whether the certificate in use is still valid `span` from now, by the wall clock."""
+        return self._leaf is not None and self._leaf.not_after > self._now() + span
+
+
+async def follow(certificates: Certificates, files: MaterialFiles, *, interval: float = 5.0) -> None:
+    """Read the files every `interval` seconds for ever: by content, because not every volume sends events."""
+    while True:
+        await asyncio.sleep(interval)
+        certificates.refresh(files)
+
+
+class _ServedContext(ssl.SSLContext):
+    """A context that lends its name to the newest one: each connection is made from that and keeps it."""
+
+    current: ssl.SSLContext | None = None
+
+    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
+        return self._newest().wrap_bio(*args, **kwargs)
+
+    def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
+        return self._newest().wrap_socket(*args, **kwargs)
+
+    def _newest(self) -> ssl.SSLContext:
+        if self.current is None:
+            raise ssl.SSLError("no certificate has been loaded yet")
+        return self.current
+
+
+def _context(material: Material, clients: ClientAuth) -> ssl.SSLContext:
+    """A context for one generation. Raises CertificateError where OpenSSL refuses what it shall serve."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(CIPHERS)
+    context.set_alpn_protocols(["http/1.1"])
+    # A resumed session skips the client's certificate, and the API server resumes none.
+    context.num_tickets = 0
+    context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    try:
+        with _as_file(material.pair.certificate) as certificate, _as_file(material.pair.key) as key:
+            context.load_cert_chain(certificate, key, password="")
+    except (ssl.SSLError, OSError) as error:
+        raise CertificateError(f"the certificate cannot be served: {_reason(error)}") from None
+    _trust_clients(context, material.client_ca, clients)
+    return context
+
+
+def _trust_clients(context: ssl.SSLContext, client_ca: bytes, clients: ClientAuth) -> None:
+    if clients.mode == "off":
+        return
+    if not read_certificates(client_ca):
+        raise CertificateError("no certificate in the CA file of clients")
+    try:
+        context.load_verify_locations(cadata=client_ca.decode("ascii", "ignore"))
+    except ssl.SSLError as error:
+        raise CertificateError(f"the CA file of clients cannot be used: {_reason(error)}") from None
+    context.verify_mode = clients.verify_mode
+
+
+def _reason(error: OSError) -> str:
+    return getattr(error, "reason", None) or error.strerror or type(error).__name__
+
+
+@contextmanager
+def _as_file(content: bytes) -> Iterator[str]:
+    """A path under which OpenSSL, which loads keys from files only, finds exactly the bytes that were checked.
+
+    In memory on Linux: a key never reaches a disk, and a read-only root file system is enough.
+    """
+    if sys.platform == "linux":
+        descriptor = os.memfd_create("kmodgate", os.MFD_CLOEXEC)
+        with open(descriptor, "wb", buffering=0) as file:
+            file.write(content)
+            yield f"/proc/self/fd/{descriptor}"
+    else:
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(content)
+            file.flush()
+            yield file.name
+
+
+def _in_generation(path: Path, generations: dict[Path, Path]) -> Path:
+    """`path` inside the generation that its volume shows now.
+
+    Kubelet makes each a folder of its own and turns the link `..data` to it; the link is followed once a read, so that
+    two files are of one generation.
+    """
+    for folder in path.absolute().parents:
+        link = folder / "..data"
+        if folder in generations or link.is_symlink():
+            target = generations.setdefault(folder, link.resolve())
+            return target / path.absolute().relative_to(folder)
+    return path
