@@ -112,6 +112,7 @@ class ModuleView:
     """A Module, or the Module that a ManagedClusterModule makes on its spokes (`is_hub`)."""
 
     def __init__(self, object: Map) -> None:
+        self.object = object
         self.is_hub = object.get("kind") == "ManagedClusterModule"
         root = Part(None, (), object)
         self.metadata = root.map("metadata")

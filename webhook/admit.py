@@ -33,8 +33,12 @@ class Admitter:
         self.policy = policy
         self.digest = policy.digest
         self._engine = Engine(policy, "admit")
-        self._release = release
-        self._topology = topology
+        self.release = release
+        self.topology = topology
+
+    def is_for(self, policy: Policy, release: Release, topology: str) -> bool:
+        """Whether it judges by these."""
+        return (policy, release, topology) == (self.policy, self.release, self.topology)
 
     async def validate(self, request: Request, cluster: Cluster, now: datetime) -> Answer:
         """Every finding about the object of a request."""
@@ -50,6 +54,10 @@ class Admitter:
         if recorded.was_asked and not any(finding.mode is Mode.ENFORCE for finding in findings):
             return await self._confirmed(request, review, cluster, findings)
         return Answer(request.uid, findings, request=request)
+
+    async def mutate(self, request: Request, cluster: Cluster, now: datetime) -> Answer:
+        """The patch that an object needs before it is stored."""
+        return Answer(request.uid, request=request)
 
     async def _confirmed(
         self, request: Request, review: Review, cluster: Cluster, findings: Sequence[Finding]
@@ -69,9 +77,9 @@ class Admitter:
             subject,
             None if before is None else defaulted(before),
             request.operation,
-            self._release,
+            self.release,
             object_schema(subject),
-            self._topology,
+            self.topology,
             self.policy.parameters,
             facts,
             subresource=request.subresource,

@@ -82,7 +82,7 @@ def decode(body: bytes) -> Request:
     try:
         review = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise Unreadable(f"the review cannot be decoded: {error}", _uid_in(body)) from None
+        raise Unreadable(f"the review cannot be decoded: {error}", uid_in(body)) from None
     if not isinstance(review, dict):
         raise Unreadable("the body is no AdmissionReview")
     request = review.get("request")
@@ -131,7 +131,7 @@ _COLON = re.compile(rb"\s*:")
 _VALUE = re.compile(rb'\s*:\s*"([^"\\]*)"')
 
 
-def _uid_in(body: bytes) -> str:
+def uid_in(body: bytes) -> str:
     """The uid of a request that cannot be decoded, because it is nested deeper than the decoder goes, say."""
     depth, section = 0, b""
     for match in _TOKEN.finditer(body):

@@ -1,0 +1,151 @@
+"""The two servers: reviews over TLS on one port, probes and metrics in plain on another."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+from webhook import audit
+from webhook.admit import Admitter
+from webhook.answer import Answer
+from webhook.audit import AuditLog
+from webhook.clients import ClientAuth
+from webhook.cluster import Cluster
+from webhook.decide import Path, decide, too_slow
+from webhook.limits import Gate, Refusal, deadline, read_body
+from webhook.metrics import Metrics
+from webhook.pipe import Job
+from webhook.review import Unreadable, uid_in
+from webhook.workers import Worker
+
+PATHS: dict[str, Path] = {"/validate": "/validate", "/mutate": "/mutate"}
+
+LARGE = 256 * 1024
+"""Bytes from which on a body goes to the process of its own: decoding 3 MiB holds an interpreter for 30 ms."""
+
+
+@dataclass
+class Reviews:
+    """What answers reviews. `admitter` is replaced as a whole when the policy changes."""
+
+    admitter: Admitter
+    cluster: Cluster
+    gate: Gate
+    metrics: Metrics
+    log: AuditLog
+    worker: Worker | None = None
+    clients: ClientAuth | None = None
+    large: int = LARGE
+    is_draining: bool = False
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """One HTTP request; its connection ends with the reply while the server drains."""
+        try:
+            response = await self._response(request)
+        except Refusal as refusal:
+            self.metrics.refused.labels(str(refusal.status)).inc()
+            response = _plain(refusal.status, refusal.reason, refusal.headers)
+        if self.is_draining or response.headers.get("Connection") == "close":
+            response.force_close()
+        return response
+
+    async def _response(self, request: web.BaseRequest) -> web.Response:
+        target, _, query = request.path_qs.partition("?")
+        path = PATHS.get(target)
+        if path is None or request.method != "POST":
+            return self._unwanted(404 if path is None else 405, f"POST a review to {' or '.join(PATHS)}")
+        if not request.headers.get("Content-Type", "").startswith("application/json"):
+            return self._unwanted(415, "a review is application/json")
+        if self.clients is not None and not self.clients.admits(request.get_extra_info("peercert")):
+            return self._unwanted(403, "this client may not ask")
+        with self.gate.enter() as slot:
+            began = time.perf_counter()
+            until = deadline(_timeout(query), self.gate.limits)
+            body = await read_body(request, slot, until)
+            return await self._reviewed(path, body, began, until)
+
+    async def _reviewed(self, path: Path, body: bytes, began: float, until: float) -> web.Response:
+        admitter = self.admitter
+        try:
+            answer = await self._decide(path, body, admitter, until)
+        except Unreadable as error:
+            return self._unwanted(400, error.message)
+        encoded = answer.encoded(admitter.digest)
+        seconds = time.perf_counter() - began
+        self._count(path, answer, seconds)
+        self.log.write(audit.record(path, answer, body, admitter.digest, seconds))
+        return web.Response(body=encoded, content_type="application/json")
+
+    async def _decide(self, path: Path, body: bytes, admitter: Admitter, until: float) -> Answer:
+        now = datetime.now(UTC)
+        if self.worker is not None and len(body) >= self.large:
+            job = Job(path, body, admitter.policy, admitter.release, admitter.topology, now)
+            return await self.worker.decide(job, self.cluster, until)
+        try:
+            async with asyncio.timeout_at(until):
+                return await decide(path, body, admitter, self.cluster, now)
+        except TimeoutError:
+            return too_slow(uid_in(body))
+
+    def _count(self, path: Path, answer: Answer, seconds: float) -> None:
+        request = answer.request
+        operation, dry_run = (request.operation, request.dry_run) if request else ("", False)
+        self.metrics.reviewed(path, operation, seconds, allowed=answer.is_allowed, dry_run=dry_run)
+        for finding in answer.findings:
+            self.metrics.found(finding.rule, finding.mode)
+        if answer.problem is not None and answer.problem[0] == 500:
+            self.metrics.failures.inc()
+
+    def _unwanted(self, status: int, reason: str) -> web.Response:
+        self.metrics.refused.labels(str(status)).inc()
+        return _plain(status, reason, {"Connection": "close"})
+
+
+def _plain(status: int, reason: str, headers: Any) -> web.Response:
+    return web.Response(status=status, text=f"{reason}\n", headers=headers)
+
+
+def _timeout(query: str) -> str | None:
+    """The value of `timeout` in a query: the API server writes it and nothing else, as in `timeout=10s`."""
+    for part in query.split("&"):
+        if part.startswith("timeout="):
+            return part.removeprefix("timeout=")
+    return None
+
+
+@dataclass(frozen=True)
+class Check:
+    """One condition of readiness: whether it holds, and what is wrong where it does not, or worth knowing."""
+
+    name: str
+    ask: Callable[[], tuple[bool, str]]
+
+
+def ops(metrics: Metrics, checks: Iterable[Check]) -> web.Application:
+    """Liveness, which looks at nothing but that the loop turns; readiness by the checks; metrics."""
+    conditions = list(checks)
+
+    async def healthz(_: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def readyz(_: web.Request) -> web.Response:
+        results = [(check.name, *check.ask()) for check in conditions]
+        lines = [
+            f"[{'+' if holds else '-'}] {name}{f': {detail}' if detail else ''}" for name, holds, detail in results
+        ]
+        return web.Response(text="\n".join(lines) + "\n", status=200 if all(holds for _, holds, _ in results) else 503)
+
+    async def page(_: web.Request) -> web.Response:
+        return web.Response(body=metrics.page(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+    app = web.Application()
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", page)
+    return app

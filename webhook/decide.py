@@ -1,0 +1,50 @@
+"""Path and body → answer, whatever the body is: a bug of ours denies, and says so."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Literal
+
+from webhook.admit import Admitter
+from webhook.answer import Answer
+from webhook.cluster import Cluster
+from webhook.review import Request, Unreadable, decode
+
+log = logging.getLogger(__name__)
+
+Path = Literal["/validate", "/mutate"]
+
+Now = Callable[[], datetime]
+
+
+async def decide(path: Path, body: bytes, admitter: Admitter, cluster: Cluster, now: datetime) -> Answer:
+    """The answer to a review. Raises Unreadable for a body without a uid that could be answered."""
+    try:
+        request = decode(body)
+    except Unreadable as error:
+        if not error.uid:
+            raise
+        return Answer(error.uid, problem=(400, "BadRequest", error.message))
+    try:
+        return await (admitter.mutate if path == "/mutate" else admitter.validate)(request, cluster, now)
+    except TimeoutError:
+        return too_slow(request.uid, request)
+    except asyncio.CancelledError:
+        raise
+    except Exception as error:
+        log.exception("a review failed")
+        return failed(request.uid, error, request)
+
+
+def failed(uid: str, error: Exception, request: Request | None = None) -> Answer:
+    """The answer where a bug kept the review from being judged."""
+    text = f"the review failed: {type(error).__name__}; report this bug of kmodgate, its log has more"
+    return Answer(uid, problem=(500, "InternalError", text), request=request)
+
+
+def too_slow(uid: str, request: Request | None = None) -> Answer:
+    """The answer where the API server's time was up before anything was decided."""
+    return Answer(uid, problem=(504, "Timeout", "the review was not decided in time; try again"), request=request)

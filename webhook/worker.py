@@ -1,0 +1,123 @@
+"""The process that takes large bodies, so that decoding one does not hold up all others: `python -m webhook.worker`.
+
+It decides as the server does. What it has to know of the cluster it asks the server for, over the same pipe.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, BinaryIO, cast
+
+from policy.facts import Facts, NodeEntry, Object, Unknown
+from policy.kmm.nodes import Node
+from policy.neighbours import Neighbours
+from policy.views import ModuleView
+from webhook.admit import Admitter
+from webhook.answer import Answer
+from webhook.cluster import Unavailable
+from webhook.decide import decide
+from webhook.events import take_logs
+from webhook.pipe import Done, Job, Question, Reply, receive, send
+from webhook.review import Unreadable
+
+
+class _Server:
+    """The other end of the pipe, as the cluster and its facts."""
+
+    def __init__(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
+        self._incoming = incoming
+        self._outgoing = outgoing
+        self.facts: Facts = self
+
+    def ask(self, method: str, *arguments: object) -> Any:
+        send(self._outgoing, Question(method, arguments))
+        reply: Reply = receive(self._incoming)
+        if reply.unavailable is not None:
+            raise Unavailable(reply.unavailable)
+        return reply.value
+
+    def find(self, kind: str, namespace: str, name: str) -> Object | Unknown | None:
+        return cast("Object | Unknown | None", self.ask("find", kind, namespace, name))
+
+    def neighbours(self) -> Neighbours:
+        return _Neighbours(self)
+
+    def nodes(self) -> Sequence[Node] | None:
+        return cast("Sequence[Node] | None", self.ask("nodes"))
+
+    def modules_in(self, namespace: str) -> Sequence[Object] | Unknown:
+        return cast("Sequence[Object] | Unknown", self.ask("modules_in", namespace))
+
+    def entries_of(self, namespace: str) -> Sequence[NodeEntry] | Unknown:
+        return cast("Sequence[NodeEntry] | Unknown", self.ask("entries_of", namespace))
+
+    async def fresh(self, namespace: str) -> Facts:
+        self.ask("fresh", namespace)  # from here on the server answers from what it has read anew
+        return self
+
+    async def may_override(self, user: str, groups: tuple[str, ...], namespace: str) -> bool:
+        return bool(self.ask("may_override", user, groups, namespace))
+
+    async def secret(self, namespace: str, name: str) -> Object | Unknown | None:
+        return cast("Object | Unknown | None", self.ask("secret", namespace, name))
+
+
+class _Neighbours:
+    def __init__(self, server: _Server) -> None:
+        self._server = server
+
+    def loading(self, name: str) -> Sequence[ModuleView]:
+        return self._views("loading", name)
+
+    def making(self, name: str) -> Sequence[ModuleView]:
+        return self._views("making", name)
+
+    def dra(self) -> Sequence[ModuleView]:
+        return self._views("dra")
+
+    def _views(self, method: str, *arguments: object) -> Sequence[ModuleView]:
+        return [ModuleView(item) for item in self._server.ask(method, *arguments)]
+
+
+def _done(job: Job, admitter: Admitter, server: _Server) -> Done:
+    try:
+        answer = asyncio.run(decide(job.path, job.body, admitter, server, job.now))
+    except Unreadable as error:
+        return Done(None, error.message)
+    return Done(_without_bodies(answer))
+
+
+def _without_bodies(answer: Answer) -> Answer:
+    """The answer without the objects, of which the server needs the name at most."""
+    request = answer.request
+    if request is None:
+        return answer
+    metadata = request.subject.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return replace(answer, request=replace(request, object=None, old=None, name=request.name or str(name or "")))
+
+
+def main() -> int:
+    """Takes jobs until the server ends the pipe."""
+    take_logs()
+    incoming, outgoing = sys.stdin.buffer, sys.stdout.buffer
+    sys.stdout = sys.stderr  # what prints must not end up between messages
+    server = _Server(incoming, outgoing)
+    admitter: Admitter | None = None
+    gc.freeze()
+    gc.disable()  # the objects of a review hold no cycles, and looking for some takes longer than judging them
+    while (job := receive(incoming)) is not None:
+        if admitter is None or not admitter.is_for(job.policy, job.release, job.topology):
+            admitter = Admitter(job.policy, job.release, job.topology)
+        send(outgoing, _done(job, admitter, server))
+        del job
+        gc.collect(0)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,125 @@
+"""The server's side of the process that takes large bodies: one job at a time, and a new process when one is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import suppress
+from typing import Any
+
+from policy.facts import Facts
+from webhook.answer import Answer
+from webhook.cluster import Cluster, Unavailable
+from webhook.decide import too_slow
+from webhook.events import tell
+from webhook.pipe import HEADER, Done, Job, Question, Reply, length, packed, unpacked
+from webhook.review import Unreadable, uid_in
+
+
+class Worker:
+    """One process. It is started before the first body comes, and again after it was lost."""
+
+    def __init__(self) -> None:
+        self.losses = 0
+        self._process: asyncio.subprocess.Process | None = None
+        self._turn = asyncio.Lock()
+
+    async def start(self) -> None:
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "webhook.worker",
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,  # an interrupt from a terminal is for the server, which then ends this
+        )  # fmt: skip
+
+    async def decide(self, job: Job, cluster: Cluster, deadline: float) -> Answer:
+        """The answer to a review, by `deadline` (`loop.time()`) at the latest. Raises Unreadable."""
+        try:
+            async with asyncio.timeout_at(deadline), self._turn:
+                return await self._decide(job, cluster)
+        except TimeoutError:
+            return too_slow(_uid(job.body))
+
+    async def _decide(self, job: Job, cluster: Cluster) -> Answer:
+        if self._process is None or self._process.returncode is not None:
+            await self.start()
+        try:
+            done = await self._exchange(job, cluster)
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            self._lose(f"{type(error).__name__} in the middle of a review")
+            text = "the process that judges large objects was lost; make the object smaller, or try again"
+            return Answer(_uid(job.body), problem=(500, "InternalError", text))
+        except asyncio.CancelledError:
+            self._lose("a review took longer than the API server waits")  # it could not be told to stop otherwise
+            raise
+        if done.answer is None:
+            raise Unreadable(done.unreadable)
+        return done.answer
+
+    async def _exchange(self, job: Job, cluster: Cluster) -> Done:
+        assert self._process is not None
+        incoming, outgoing = self._process.stdout, self._process.stdin
+        assert incoming is not None
+        assert outgoing is not None
+        facts = cluster.facts
+        outgoing.write(packed(job))
+        await outgoing.drain()
+        while True:
+            message = unpacked(await incoming.readexactly(length(await incoming.readexactly(HEADER))))
+            if isinstance(message, Done):
+                return message
+            if message.method == "fresh":
+                reply, facts = await _refreshed(message, cluster, facts)
+            else:
+                reply = await _reply(message, cluster, facts)
+            outgoing.write(packed(reply))
+            await outgoing.drain()
+
+    def _lose(self, why: str) -> None:
+        self.losses += 1
+        tell("warning", "the process for large objects is ended", reason=why)
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+        self._process = None
+
+    async def stop(self) -> None:
+        """Ends the process, which is idle."""
+        if self._process is not None and self._process.returncode is None:
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+            try:
+                await asyncio.wait_for(self._process.wait(), 2)
+            except TimeoutError:
+                self._process.kill()
+
+
+async def _refreshed(question: Question, cluster: Cluster, facts: Facts) -> tuple[Reply, Facts]:
+    try:
+        return Reply(None), await cluster.fresh(*question.arguments)
+    except Unavailable as error:
+        return Reply(None, str(error)), facts
+
+
+async def _reply(question: Question, cluster: Cluster, facts: Facts) -> Reply:
+    method, arguments = question.method, question.arguments
+    if method in ("loading", "making", "dra"):
+        return Reply([view.object for view in getattr(facts.neighbours(), method)(*arguments)])
+    if method in ("find", "nodes", "modules_in", "entries_of"):
+        return Reply(getattr(facts, method)(*arguments))
+    try:
+        return Reply(await _asked(method, cluster, arguments))
+    except Unavailable as error:
+        return Reply(None, str(error))
+
+
+async def _asked(method: str, cluster: Cluster, arguments: tuple[Any, ...]) -> Any:
+    if method == "may_override":
+        return await cluster.may_override(*arguments)
+    return await cluster.secret(*arguments)
+
+
+def _uid(body: bytes) -> str:
+    """The uid of a body that was not decoded here. Raises Unreadable where it has none."""
+    if uid := uid_in(body):
+        return uid
+    raise Unreadable("the review has no request with a uid")
