@@ -1,0 +1,181 @@
+"""The flags of `kmodgate-webhook serve`; each is an environment variable, too: `--tls-cert` is KMODGATE_TLS_CERT."""
+
+from __future__ import annotations
+
+import os
+from argparse import Action, ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from policy.config import PROFILES
+from policy.kmm.versions import REDHAT, UPSTREAM
+from webhook.limits import MIB, Limits
+
+PREFIX = "KMODGATE_"
+
+
+class Address(NamedTuple):
+    """Where to listen; no host is every address of both families."""
+
+    host: str | None
+    port: int
+
+
+def address(text: str) -> Address:
+    """`HOST:PORT`, `:PORT` or `[::1]:PORT`. Raises ArgumentTypeError."""
+    host, separator, port = text.rpartition(":")
+    if not separator or not port.isdecimal() or int(port) > 65535:
+        raise ArgumentTypeError(f"{text!r} is no address; write it like 0.0.0.0:9443, or :9443 for all")
+    return Address(host.strip("[]") or None, int(port))
+
+
+def positive(text: str) -> int:
+    """A whole number above zero. Raises ArgumentTypeError."""
+    if not text.isdecimal() or int(text) == 0:
+        raise ArgumentTypeError(f"{text!r} is not a whole number above zero")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """A number of seconds, zero included. Raises ArgumentTypeError."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= 3600:
+        raise ArgumentTypeError(f"{text!r} is not a number of seconds from 0 to 3600")
+    return value
+
+
+def parsers() -> tuple[ArgumentParser, ArgumentParser]:
+    """The command line of the program, and that of `serve`."""
+    top = ArgumentParser(
+        prog="kmodgate-webhook", description="The admission webhook of kmodgate: the policy, where the API server asks."
+    )
+    serve = top.add_subparsers(dest="verb", metavar="COMMAND", required=True).add_parser(
+        "serve",
+        help="answer reviews until SIGTERM",
+        description="Answers admission reviews until SIGTERM. Each flag is an environment variable, too: --tls-cert is"
+        " KMODGATE_TLS_CERT; lists are separated by commas there.",
+    )
+    add = serve.add_argument
+    add("--listen", type=address, default=":9443", metavar="HOST:PORT", help="where reviews come, over TLS (:9443)")
+    add(
+        "--ops-listen", type=address, default=":8080", metavar="HOST:PORT",
+        help="where /healthz, /readyz and /metrics are, in plain (:8080)",
+    )  # fmt: skip
+    _add_certificate(serve)
+    _add_policy(serve)
+    _add_limits(serve)
+    return top, serve
+
+
+def _add_certificate(serve: ArgumentParser) -> None:
+    add = serve.add_argument_group("certificate", "from files that are followed, or kept in a Secret").add_argument
+    add("--tls-cert", metavar="FILE", help="certificate chain (PEM)")
+    add("--tls-key", metavar="FILE", help="its private key (PEM)")
+    add("--certificate-secret", metavar="NAMESPACE/NAME", help="make and rotate CA and certificate in this Secret")
+    add("--certificate-name", action="append", default=[], metavar="DNS", help="DNS name to make it for; repeatable")
+    add(
+        "--validating-configuration", default="kmodgate", metavar="NAME",
+        help="ValidatingWebhookConfiguration whose caBundle is kept (kmodgate)",
+    )  # fmt: skip
+    add(
+        "--mutating-configuration", default="kmodgate", metavar="NAME",
+        help="MutatingWebhookConfiguration whose caBundle is kept (kmodgate)",
+    )  # fmt: skip
+    add(
+        "--client-auth", choices=("off", "request", "require"), default="off",
+        help="whether callers must show a certificate (off)",
+    )  # fmt: skip
+    add("--client-ca", metavar="FILE", help="CAs of the callers' certificates (PEM)")
+    add("--client-name", action="append", default=[], metavar="NAME", help="caller that is let in; repeatable")
+
+
+def _add_policy(serve: ArgumentParser) -> None:
+    add = serve.add_argument_group("policy and cluster").add_argument
+    add("--policy", metavar="FILE", help="DriverPolicy, as the ConfigMap kmodgate-policy holds it; it is followed")
+    add("--profile", choices=tuple(PROFILES), help="profile instead of the policy's (default: the policy's)")
+    add("--kubeconfig", metavar="FILE", help="API server to ask, by a kubeconfig")
+    add("--in-cluster", action="store_true", help="API server to ask, by the ServiceAccount of the pod")
+    add("--facts", metavar="PATH", help="no API server: a dump of a cluster, as kubectl get -A -o yaml writes it")
+    add(
+        "--kmm", choices=tuple(dict.fromkeys((*UPSTREAM, *REDHAT))), default="head", metavar="VERSION",
+        help="version of KMM on the cluster (head)",
+    )  # fmt: skip
+    add(
+        "--platform", choices=("kubernetes", "openshift"), default="kubernetes",
+        help="openshift: KMM is Red Hat's (kubernetes)",
+    )  # fmt: skip
+    add("--kubernetes", default="", metavar="VERSION", help="version of the API server, like 1.34 (newest)")
+    add(
+        "--topology", choices=("ha", "compact", "sno"), default="ha",
+        help="compact and sno: the workers are the control plane (ha)",
+    )  # fmt: skip
+
+
+def _add_limits(serve: ArgumentParser) -> None:
+    limits = Limits()
+    add = serve.add_argument_group("limits").add_argument
+    number: dict[str, Any] = {"type": positive, "metavar": "N"}
+    add("--max-requests", default=limits.requests, help=f"reviews at once ({limits.requests})", **number)
+    mib = limits.bytes // MIB
+    add("--max-megabytes", default=mib, help=f"MiB of reviews at once ({mib})", **number)
+    add("--max-connections", default=512, help="connections at once (512)", **number)
+    add(
+        "--drain", type=seconds, default=5.0, metavar="SECONDS",
+        help="how long to go on listening after SIGTERM, while endpoints are taken out (5)",
+    )  # fmt: skip
+    add("--grace", type=seconds, default=30.0, metavar="SECONDS", help="how long replies may take after that (30)")
+    add("--audit-log", default="-", metavar="FILE", help="where each decision is logged; - is stdout, none is nowhere")
+
+
+def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Namespace:
+    """The settings: flags, else environment, else defaults. Ends the process with code 2 for those that are none."""
+    top, serve = parsers()
+    for action in serve._actions:
+        text = environment.get(_variable(action)) if action.dest != "help" else None
+        if text is not None:
+            serve.set_defaults(**{action.dest: _value(serve, action, text)})
+    settings = top.parse_args(arguments)
+    if message := _contradiction(settings):
+        serve.error(message)
+    return settings
+
+
+def _variable(action: Action) -> str:
+    return PREFIX + action.dest.upper()
+
+
+def _value(verb: ArgumentParser, action: Action, text: str) -> object:
+    """What a variable says, judged as the flag's text would be."""
+    if action.nargs == 0:
+        return text.lower() in ("1", "true", "yes")
+    if isinstance(action.default, list):
+        return [item.strip() for item in text.split(",") if item.strip()]
+    if action.choices is not None and text not in action.choices:
+        verb.error(f"{_variable(action)}={text}: choose from {', '.join(map(str, action.choices))}")
+    if callable(action.type):
+        try:
+            return action.type(text)
+        except ArgumentTypeError as error:
+            verb.error(f"{_variable(action)}: {error}")
+    return text
+
+
+def _contradiction(settings: Namespace) -> str:
+    """What is wrong with the settings as a whole."""
+    sources = [name for name in ("kubeconfig", "in_cluster", "facts") if getattr(settings, name)]
+    if len(sources) != 1:
+        return "give exactly one of --in-cluster, --kubeconfig FILE and --facts PATH"
+    if bool(settings.tls_cert) != bool(settings.tls_key):
+        return "--tls-cert and --tls-key go together"
+    if bool(settings.tls_cert) == bool(settings.certificate_secret):
+        return "give either --tls-cert with --tls-key, or --certificate-secret"
+    if settings.certificate_secret and (settings.facts or not settings.certificate_name):
+        return "--certificate-secret needs an API server, and --certificate-name"
+    if settings.certificate_secret and settings.certificate_secret.count("/") != 1:
+        return "--certificate-secret is written NAMESPACE/NAME"
+    if settings.client_auth != "off" and not (settings.client_ca and settings.client_name):
+        return "--client-auth needs --client-ca and --client-name"
+    return ""
