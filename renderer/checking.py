@@ -10,21 +10,22 @@ from datetime import datetime
 from pathlib import Path
 
 from policy.config import Policy
+from policy.dump import Dump
 from policy.engine import Engine, Review, title
 from policy.facts import Facts, SnapshotFacts
 from policy.findings import FieldPath, Finding, Mode, Severity, format_path, sort_findings
 from policy.kmm.nodes import Node
 from policy.kmm.versions import Release
 from policy.normalise import defaulted
+from policy.objects import Source
 from renderer import git
 from renderer.compile.fleet import Judging, release_of
-from renderer.dump import Dump
 from renderer.errors import Unusable
 from renderer.files import MARKER
 from renderer.fleet import Target, absent_drivers
 from renderer.load import Fleet, is_spec, load_fleet, root_above
 from renderer.manifest import Identity, Manifest
-from renderer.objects import STDIN, Source, files_below, read_objects
+from renderer.objects import STDIN, files_below, read_objects
 from renderer.past import Past
 from renderer.policies import Choice, Policies, exemption_findings
 from renderer.removal import removal_finding

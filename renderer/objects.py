@@ -1,36 +1,18 @@
-"""Kubernetes objects from files or stdin: YAML or JSON, several documents, and lists of objects."""
+"""Kubernetes objects from files or stdin."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
 
-from policy.documents import OBJECTS, Document, parse
-from policy.findings import FieldPath, Finding
+from policy.findings import Finding
+from policy.objects import MOST_BYTES, Source, decoded, object_files, parse_objects, unreadable
 
-SUFFIXES = (".yaml", ".yml", ".json")
 STDIN = "-"
 
 _OBJECT = re.compile(r"""^\s*(?:-\s+)?["']?apiVersion["']?\s*:|"apiVersion"\s*:""", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One object and where it stands: in a document of a file, below `prefix` if it is an item of a List."""
-
-    value: dict[str, Any] = field(repr=False)
-    file: str
-    document: Document | None = field(repr=False)
-    prefix: FieldPath = ()
-
-    def position(self, path: FieldPath) -> tuple[int, int]:
-        """Line and column of a field; zeros in JSON, whose lines are nobody's."""
-        return (0, 0) if self.document is None else self.document.position((*self.prefix, *path))
 
 
 def read_objects(name: str, findings: list[Finding], *, ignore_other: bool = False) -> Iterator[Source]:
@@ -43,96 +25,17 @@ def read_objects(name: str, findings: list[Finding], *, ignore_other: bool = Fal
         yield from parse_objects(text, name, findings)
 
 
-def parse_objects(text: str, name: str, findings: list[Finding]) -> Iterator[Source]:
-    """Every object of a text; `name` is the file it came from."""
-    if text.lstrip().startswith(("{", "[")):
-        yield from _json(text, name, findings)
-        return
-    documents, problems = parse(text, name, OBJECTS)
-    findings += problems
-    for document in documents:
-        yield from _objects(document.value, name, document, (), findings)
-
-
 def _text(name: str, findings: list[Finding]) -> str | None:
     try:
         if name == STDIN:
-            data = sys.stdin.buffer.read(OBJECTS.max_bytes + 1)
+            data = sys.stdin.buffer.read(MOST_BYTES + 1)
         else:
             with open(name, "rb") as file:
-                data = file.read(OBJECTS.max_bytes + 1)
+                data = file.read(MOST_BYTES + 1)
     except OSError as error:
-        findings.append(
-            Finding("SCH001", f"cannot be read: {error.strerror}", "correct the path or the file", file=name)
-        )
+        findings.append(unreadable(error, name))
         return None
-    if len(data) > OBJECTS.max_bytes:
-        message = f"is larger than {OBJECTS.max_bytes >> 20} MiB"
-        findings.append(Finding("SCH007", message, "split it into several files", file=name))
-        return None
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        message = f"is not UTF-8: byte 0x{data[error.start]:02x}"
-        findings.append(Finding("SCH001", message, "save it as UTF-8", file=name, line=line, column=1))
-        return None
-
-
-def _json(text: str, name: str, findings: list[Finding]) -> Iterator[Source]:
-    decoder = json.JSONDecoder(object_pairs_hook=_without_repeats, parse_constant=_refused)
-    place = 0
-    try:
-        while place < len(text):
-            value, place = decoder.raw_decode(text, place)
-            yield from _objects(value, name, None, (), findings)
-            while place < len(text) and text[place].isspace():
-                place += 1
-    except json.JSONDecodeError as error:
-        findings.append(
-            Finding(
-                "SCH002",
-                f"not JSON: {error.msg}",
-                "correct the syntax",
-                file=name,
-                line=error.lineno,
-                column=error.colno,
-            )
-        )
-    except RecursionError:
-        findings.append(Finding("SCH007", "nested too deep", "flatten the document", file=name))
-    except ValueError as error:
-        findings.append(Finding("SCH003", str(error), "correct the value", file=name))
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands twice")
-    return result
-
-
-def _refused(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _objects(
-    value: Any, name: str, document: Document | None, prefix: FieldPath, findings: list[Finding]
-) -> Iterator[Source]:
-    if value is None:
-        return
-    source = Source(value, name, document, prefix)
-    kind = value.get("kind") if isinstance(value, dict) else None
-    if isinstance(kind, str) and kind.endswith("List") and isinstance(value.get("items") or [], list):
-        for index, item in enumerate(value.get("items") or []):
-            yield from _objects(item, name, document, (*prefix, "items", index), findings)
-    elif not isinstance(kind, str) or "apiVersion" not in value:
-        line, column = source.position(())
-        fix = "give objects with apiVersion and kind"
-        findings.append(Finding("SCH102", "not a Kubernetes object", fix, file=name, line=line, column=column))
-    else:
-        yield source
+    return decoded(data, name, findings)
 
 
 def files_below(path: str) -> Iterator[str]:
@@ -142,6 +45,5 @@ def files_below(path: str) -> Iterator[str]:
         return
     for folder, folders, names in os.walk(path):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if name.endswith(SUFFIXES) and not name.startswith("."):
-                yield os.path.normpath(os.path.join(folder, name))
+        for name in object_files(names):
+            yield os.path.normpath(os.path.join(folder, name))

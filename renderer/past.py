@@ -9,8 +9,9 @@ from typing import Any
 
 from policy.engine import title
 from policy.normalise import defaulted
+from policy.objects import SUFFIXES, parse_objects
 from renderer import git
-from renderer.objects import STDIN, SUFFIXES, parse_objects
+from renderer.objects import STDIN
 
 _NOWHERE = Path()
 """Stands for what lies in no repository."""

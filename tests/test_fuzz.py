@@ -21,8 +21,8 @@ from policy.images import parse_image
 from policy.kmm.nodes import Node
 from policy.kmm.substitution import BadTemplate, names
 from policy.normalise import defaulted
+from policy.objects import parse_objects
 from policy.patterns import BadPattern, Pattern, compile_pattern
-from renderer.objects import parse_objects
 from schemas.compiled import object_schema
 from tests.fleets import REPOSITORY
 

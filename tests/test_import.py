@@ -22,6 +22,7 @@ from policy.config import Policy
 from policy.engine import Engine
 from policy.findings import Finding
 from policy.normalise import defaulted
+from policy.objects import Source
 from renderer.compile.fleet import Judging
 from renderer.errors import Refused
 from renderer.fields import DRIVER_FIELDS, compile_fields, decompile_fields
@@ -32,7 +33,6 @@ from renderer.importer.reading import Found, Objects
 from renderer.importer.writing import write_files
 from renderer.load import load_fleet
 from renderer.manifest import identity_of
-from renderer.objects import Source
 from renderer.overrides import merge
 from renderer.render import compile_fleet
 from tests.conftest import CASES, EXAMPLES, ROOT, golden_modules

@@ -17,7 +17,7 @@ from policy.neighbours import Neighbours
 from policy.normalise import defaulted
 from schemas.compiled import object_schema
 from webhook.answer import Answer
-from webhook.cluster import Cluster, Unavailable
+from webhook.cluster import Cluster, NotAnswered
 from webhook.review import Request
 
 _SUBRESOURCES = (("pods", "ephemeralcontainers"), ("namespaces", "finalize"))
@@ -65,7 +65,7 @@ class Admitter:
         """The answer after the API server was asked for what the cache would allow: a watch may be behind."""
         try:
             review.facts = await cluster.fresh(_namespace(request))
-        except Unavailable as error:
+        except NotAnswered as error:
             problem = (503, "ServiceUnavailable", f"nothing is taken away before the cluster was asked: {error}")
             return Answer(request.uid, findings, problem=problem, request=request)
         return Answer(request.uid, self._engine.evaluate(review), request=request)
@@ -116,7 +116,7 @@ def _namespace(request: Request) -> str:
 async def _may_override(request: Request, namespace: str, cluster: Cluster) -> bool | Unknown:
     try:
         return await cluster.may_override(request.user, request.groups, namespace)
-    except Unavailable:
+    except NotAnswered:
         return UNKNOWN
 
 

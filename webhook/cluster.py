@@ -7,8 +7,16 @@ from typing import Protocol
 from policy.facts import Facts, Object, Unknown
 
 
-class Unavailable(Exception):
-    """The cluster could not be asked; the text says what, and why."""
+class NotAnswered(Exception):
+    """A question that the API server did not answer: it refused, or was not reached in time.
+
+    `status` is the HTTP status, 0 without any; `retry_after` the seconds after which it wants to be asked again.
+    """
+
+    def __init__(self, message: str, status: int = 0, retry_after: float = 0.0) -> None:
+        self.status = status
+        self.retry_after = retry_after
+        super().__init__(message)
 
 
 class Cluster(Protocol):
@@ -20,29 +28,13 @@ class Cluster(Protocol):
         ...
 
     async def fresh(self, namespace: str) -> Facts:
-        """Facts whose Modules and node entries of a namespace are read for this call. Raises Unavailable."""
+        """Facts whose Modules and node entries of a namespace are read for this call. Raises NotAnswered."""
         ...
 
     async def may_override(self, user: str, groups: tuple[str, ...], namespace: str) -> bool:
-        """Whether RBAC gives the verb `override` on `namespaces.kmodgate.io`. Raises Unavailable."""
+        """Whether RBAC gives the verb `override` on `namespaces.kmodgate.io`. Raises NotAnswered."""
         ...
 
     async def secret(self, namespace: str, name: str) -> Object | Unknown | None:
         """A certificate Secret without what is secret, None where there is none, UNKNOWN where it may not be read."""
         ...
-
-
-class SnapshotCluster:
-    """A cluster that nobody can be asked about beyond a dump: nobody may override, and no Secret is read."""
-
-    def __init__(self, facts: Facts) -> None:
-        self.facts = facts
-
-    async def fresh(self, namespace: str) -> Facts:
-        return self.facts
-
-    async def may_override(self, user: str, groups: tuple[str, ...], namespace: str) -> bool:
-        return False
-
-    async def secret(self, namespace: str, name: str) -> Object | Unknown | None:
-        return self.facts.find("Secret", namespace, name)

@@ -18,7 +18,7 @@ from policy.neighbours import Neighbours
 from policy.views import ModuleView
 from webhook.admit import Admitter
 from webhook.answer import Answer
-from webhook.cluster import Unavailable
+from webhook.cluster import NotAnswered
 from webhook.decide import decide
 from webhook.events import take_logs
 from webhook.pipe import Done, Job, Question, Reply, receive, send
@@ -37,7 +37,7 @@ class _Server:
         send(self._outgoing, Question(method, arguments))
         reply: Reply = receive(self._incoming)
         if reply.unavailable is not None:
-            raise Unavailable(reply.unavailable)
+            raise NotAnswered(reply.unavailable)
         return reply.value
 
     def find(self, kind: str, namespace: str, name: str) -> Object | Unknown | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from policy.facts import Facts
 from webhook.answer import Answer
-from webhook.cluster import Cluster, Unavailable
+from webhook.cluster import Cluster, NotAnswered
 from webhook.decide import too_slow
 from webhook.events import tell
 from webhook.pipe import HEADER, Done, Job, Question, Reply, length, packed, unpacked
@@ -96,7 +96,7 @@ class Worker:
 async def _refreshed(question: Question, cluster: Cluster, facts: Facts) -> tuple[Reply, Facts]:
     try:
         return Reply(None), await cluster.fresh(*question.arguments)
-    except Unavailable as error:
+    except NotAnswered as error:
         return Reply(None, str(error)), facts
 
 
@@ -108,7 +108,7 @@ async def _reply(question: Question, cluster: Cluster, facts: Facts) -> Reply:
         return Reply(getattr(facts, method)(*arguments))
     try:
         return Reply(await _asked(method, cluster, arguments))
-    except Unavailable as error:
+    except NotAnswered as error:
         return Reply(None, str(error))
 
 

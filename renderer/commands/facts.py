@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser, Namespace
 
+from policy.dump import redacted
 from policy.findings import Finding
 from renderer.console import Console
-from renderer.dump import redacted
 from renderer.errors import ExitCode, refuse_enforced
 from renderer.objects import files_below, read_objects
 from renderer.wording import counted

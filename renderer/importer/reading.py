@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from policy.findings import FieldPath, Finding, Mode, Severity, format_path
+from policy.objects import Source
 from renderer.errors import Unusable, refuse_enforced
 from renderer.manifest import Identity, identity_of
-from renderer.objects import STDIN, Source, files_below, read_objects
+from renderer.objects import STDIN, files_below, read_objects
 from renderer.specs import JsonMap
 
 MODULE = ("kmm.sigs.x-k8s.io", "Module")

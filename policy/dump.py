@@ -1,0 +1,80 @@
+"""A dump of a cluster, as `kubectl get -o yaml` or `-o json` writes it: facts, and taking secrets out."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from policy.facts import SnapshotFacts
+from policy.objects import Source
+
+_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n?", re.DOTALL)
+
+
+KEY_FINGERPRINT = "kmodgate.io/key-fingerprint"
+"""The annotation of a Secret by which a certificate and its private key are known to belong together."""
+
+
+@dataclass
+class Dump:
+    """All objects of a dump, and the kinds of which it holds a List, so that no object of them is missing."""
+
+    objects: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    complete: set[str] = field(default_factory=set)
+
+    def add(self, sources: Iterable[Source]) -> None:
+        """Takes the objects of a file."""
+        for source in sources:
+            self.objects.append(source.value)
+            if source.prefix:  # an item of a List: kubectl lists all that there are
+                self.complete.add(str(source.value["kind"]))
+
+    @cached_property
+    def facts(self) -> SnapshotFacts:
+        return SnapshotFacts(self.objects, self.complete)
+
+
+def redacted(item: Mapping[str, Any]) -> dict[str, Any]:
+    """The object without what is secret: of a Secret its type, the names of its keys, and certificates stay.
+
+    So does the fingerprint by which its other half is known.
+    """
+    if item.get("kind") != "Secret":
+        return dict(item)
+    metadata = item.get("metadata")
+    kept = metadata if isinstance(metadata, Mapping) else {}
+    result: dict[str, Any] = {
+        "apiVersion": item.get("apiVersion"),
+        "kind": "Secret",
+        "metadata": {key: kept[key] for key in ("name", "namespace", "labels") if key in kept},
+    }
+    annotations = kept.get("annotations")
+    if isinstance(annotations, Mapping) and KEY_FINGERPRINT in annotations:
+        result["metadata"]["annotations"] = {KEY_FINGERPRINT: annotations[KEY_FINGERPRINT]}
+    if "type" in item:
+        result["type"] = item["type"]
+    values: dict[str, bytes] = {}
+    for field_name in ("data", "stringData"):
+        part = item.get(field_name)
+        for key, value in part.items() if isinstance(part, Mapping) else ():
+            values[str(key)] = _bytes(value, encoded=field_name == "data")
+    result["data"] = {key: _certificates(value) for key, value in values.items()}
+    return result
+
+
+def _bytes(value: object, *, encoded: bool) -> bytes:
+    if not isinstance(value, str):
+        return b""
+    try:
+        return base64.b64decode(value, validate=True) if encoded else value.encode()
+    except ValueError:
+        return b""
+
+
+def _certificates(value: bytes) -> str:
+    """The certificates of a value, encoded as Secrets have them; a private key beside them is left out."""
+    return base64.b64encode(b"".join(_CERTIFICATE.findall(value))).decode()

@@ -1,0 +1,97 @@
+"""What rules ask of objects other than the one at hand: all that a cache of a whole cluster has to keep of them.
+
+A part that is left out is one that no rule looks at in a neighbour; lists keep their length, so that paths stay true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Map = Mapping[str, Any]
+_Prune = Callable[[Any], Any]
+
+OWN_ANNOTATIONS = "kmodgate.io/"
+"""How those annotations begin that rules look at."""
+
+
+def pruned_metadata(item: Map) -> dict[str, Any]:
+    """Name, namespace, labels, our own annotations, and when the object was deleted if it is on its way out."""
+    metadata = item.get("metadata")
+    kept = _only(
+        metadata,
+        {"name": _same, "namespace": _same, "labels": _same, "deletionTimestamp": _same, "annotations": _own},
+    )
+    return kept if isinstance(kept, dict) else {}
+
+
+def pruned_namespace(item: Map) -> dict[str, Any]:
+    """A Namespace, from the whole object or from its metadata alone."""
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": pruned_metadata(item)}
+
+
+def pruned_module(item: Map) -> dict[str, Any]:
+    """A Module: where it loads which kernel modules, what else it makes, and every object that it refers to."""
+    return {
+        "apiVersion": item.get("apiVersion", ""),
+        "kind": item.get("kind", ""),
+        "metadata": pruned_metadata(item),
+        "spec": _only(item.get("spec"), _SPEC),
+    }
+
+
+def pruned_runtime_class(item: Map) -> dict[str, Any]:
+    """A RuntimeClass: its handler, and what it adds to the pods that name it."""
+    fields = ("apiVersion", "kind", "handler", "overhead", "scheduling")
+    return {**{key: item[key] for key in fields if key in item}, "metadata": pruned_metadata(item)}
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _own(annotations: Any) -> Any:
+    if not isinstance(annotations, Mapping):
+        return annotations
+    return {key: value for key, value in annotations.items() if str(key).startswith(OWN_ANNOTATIONS)}
+
+
+def _only(value: Any, fields: Mapping[str, _Prune]) -> Any:
+    """Those fields of a map that are there; anything else stays as it is, because rules read it as empty."""
+    if not isinstance(value, Mapping):
+        return value
+    return {key: prune(value[key]) for key, prune in fields.items() if key in value}
+
+
+def _map(**fields: _Prune) -> _Prune:
+    return lambda value: _only(value, fields)
+
+
+def _each(prune: _Prune) -> _Prune:
+    return lambda value: [prune(item) for item in value] if isinstance(value, list) else value
+
+
+_REFERENCE = _map(name=_same)
+
+_MADE = {
+    "build": _map(dockerfileConfigMap=_REFERENCE, secrets=_each(_REFERENCE)),
+    "sign": _map(keySecret=_REFERENCE, certSecret=_REFERENCE),
+}
+
+_CONTAINER = _map(
+    modprobe=_map(moduleName=_same, modulesLoadingOrder=_same),
+    version=_same,
+    kernelMappings=_each(_map(**_MADE)),
+    **_MADE,
+)
+
+_PLUGIN = {"serviceAccountName": _same, "volumes": _same}
+
+_SPEC: dict[str, _Prune] = {
+    "selector": _same,
+    "tolerations": _same,
+    "imageRepoSecret": _REFERENCE,
+    "moduleLoader": _map(serviceAccountName=_same, container=_CONTAINER),
+    "devicePlugin": _map(**_PLUGIN),
+    "dra": _map(deviceClasses=_each(_REFERENCE), **_PLUGIN),
+}

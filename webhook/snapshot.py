@@ -1,0 +1,52 @@
+"""Facts from a dump of a cluster, for a server that runs without one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+
+from policy.dump import Dump
+from policy.findings import Finding, Mode
+from policy.objects import MOST_BYTES, Source, decoded, object_files, parse_objects, unreadable
+
+
+class BadSnapshot(Exception):
+    """A dump that cannot be read; the message has a line for each thing that is wrong."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = findings
+        super().__init__("\n".join(f"{item.file}:{item.line}: {item.message}" for item in findings))
+
+
+def read_snapshot(path: str) -> Dump:
+    """The dump in a file, or below a folder, as `kmodgate check --facts` reads it. Raises BadSnapshot."""
+    findings: list[Finding] = []
+    dump = Dump()
+    for name in _files(path):
+        dump.add(_objects(name, findings))
+    enforced = [finding for finding in findings if finding.mode is Mode.ENFORCE]
+    if enforced:
+        raise BadSnapshot(enforced)
+    return dump
+
+
+def _objects(name: str, findings: list[Finding]) -> Iterator[Source]:
+    try:
+        with open(name, "rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        findings.append(unreadable(error, name))
+        return
+    text = decoded(data, name, findings)
+    if text is not None:
+        yield from parse_objects(text, name, findings)
+
+
+def _files(path: str) -> Iterator[str]:
+    """The files of objects below a folder in a fixed order, outside dot folders; a file as itself."""
+    if not os.path.isdir(path):
+        yield path
+        return
+    for folder, folders, names in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (os.path.join(folder, name) for name in object_files(names))
