@@ -9,17 +9,20 @@ py := .venv/bin/python
 uv := .tools/uv-$(uv_version)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench schemas docs lock golden clean tools chromium
+.PHONY: help demo test e2e assets lint bench schemas docs lock golden clean tools chromium
 .NOTPARALLEL:
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(venv) ## a fleet from its specs to git, step by step
 	PATH="$(CURDIR)/.venv/bin:$$PATH" examples/demo.sh
 
 test: tools chromium lint ## everything that must pass before a change is merged
 	$(pytest)
+
+e2e: $(venv) assets ## the tests on a real API server
+	KUBEBUILDER_ASSETS="$(abspath $(kubernetes))" $(py) -m pytest tests/e2e
 
 lint: $(venv) ## ruff, mypy and the import contracts
 	$(py) -m ruff check
@@ -94,28 +97,55 @@ endif
 # Tests that need the decoder skip when GOYAML is not set.
 pytest = KUBECONFORM="$(abspath $(kubeconform))" $(if $(goyaml),GOYAML="$(abspath $(goyaml))") $(py) -m pytest
 
+# $(call require_go,what is built,how to do without)
 define require_go
 	@$(go_is_new) || { \
-	    echo "make: Go 1.26 or newer is needed to build kubeconform for the tests: install it," \
-	         "or name an existing kubeconform: make KUBECONFORM=path" >&2; \
+	    echo "make: Go 1.26 or newer is needed to build $(1) for the tests: install it, or name $(2)" >&2; \
 	    exit 1; \
 	}
-	@mkdir -p .tools
+	@mkdir -p $(@D)
 endef
+kubeconform_instead := an existing kubeconform: make KUBECONFORM=path
 
 tools: $(if $(KUBECONFORM),,$(kubeconform)) $(goyaml)
 	@test -x "$(kubeconform)" || { echo "make: KUBECONFORM=$(kubeconform) is not a program" >&2; exit 1; }
 
 .tools/kubeconform: tests/tools/go.mod tests/tools/go.sum
-	$(require_go)
+	$(call require_go,kubeconform,$(kubeconform_instead))
 	cd tests/tools && $(go_build) -o "$(CURDIR)/$@" \
 	    -ldflags "-X main.version=$$($(GO) list -m -f '{{.Version}}' github.com/yannh/kubeconform)" \
 	    github.com/yannh/kubeconform/cmd/kubeconform
 	@touch $@
 
 .tools/goyaml: tests/goyaml/go.mod tests/goyaml/go.sum tests/goyaml/main.go
-	$(require_go)
+	$(call require_go,kubeconform,$(kubeconform_instead))
 	cd tests/goyaml && $(go_build) -o "$(CURDIR)/$@" .
+	@touch $@
+
+# --- Go: the control plane of `make e2e` ---
+
+ifeq ($(KUBEBUILDER_ASSETS),)
+kubernetes := .tools/kubernetes
+kubernetes_programs := $(addprefix $(kubernetes)/,etcd kube-apiserver kube-controller-manager kubectl)
+else
+kubernetes := $(KUBEBUILDER_ASSETS)
+endif
+kubernetes_instead := a folder with kube-apiserver, etcd and kubectl: make e2e KUBEBUILDER_ASSETS=path
+
+assets: $(kubernetes_programs) ## build that API server, with etcd, controllers and kubectl: minutes at first, seconds later
+
+.tools/kubernetes/etcd: tests/e2e/assets/etcd/go.mod tests/e2e/assets/etcd/go.sum
+	$(call require_go,etcd,$(kubernetes_instead))
+	cd $(<D) && $(go_build) -ldflags "-s -w" -o "$(CURDIR)/$@" go.etcd.io/etcd/server/v3
+	@touch $@
+
+# Clients do not understand a server that does not know its version.
+.tools/kubernetes/kube%: tests/e2e/assets/kubernetes/go.mod tests/e2e/assets/kubernetes/go.sum
+	$(call require_go,kube$*,$(kubernetes_instead))
+	cd $(<D) && version=$$(GOWORK=off $(GO) list -m -f '{{.Version}}' k8s.io/kubernetes) && minor=$${version#v1.} && \
+	    stamp="-X k8s.io/component-base/version.git" && $(go_build) -o "$(CURDIR)/$@" \
+	    -ldflags "-s -w $${stamp}Version=$$version $${stamp}Major=1 $${stamp}Minor=$${minor%%.*}" \
+	    k8s.io/kubernetes/cmd/kube$*
 	@touch $@
 
 # --- Chromium, in which pages of HTML are tested: from the system's packages where that is possible ---

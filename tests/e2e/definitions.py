@@ -1,0 +1,123 @@
+"""The CustomResourceDefinitions of the kinds that the webhook is about."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import yaml
+
+import schemas
+from tests.conftest import ROOT
+
+Json: TypeAlias = dict[str, Any]
+
+REAL = ROOT.parent / "shared" / "crds"
+"""The definitions of KMM itself, which are not part of this repository."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind and where the API server serves it. `versions`: all that are served; the last one is stored."""
+
+    kind: str
+    group: str
+    plural: str
+    versions: tuple[str, ...] = ("v1beta1",)
+    namespaced: bool = False
+    short_names: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"{self.plural}.{self.group}"
+
+
+KINDS = (
+    Kind("Module", "kmm.sigs.x-k8s.io", "modules", namespaced=True),
+    Kind("NodeModulesConfig", "kmm.sigs.x-k8s.io", "nodemodulesconfigs", short_names=("nmc",)),
+    Kind("PreflightValidation", "kmm.sigs.x-k8s.io", "preflightvalidations", ("v1beta1", "v1beta2")),
+    Kind("ManagedClusterModule", "hub.kmm.sigs.x-k8s.io", "managedclustermodules"),
+)
+
+
+def definitions(folder: Path = REAL) -> list[Json]:
+    """The definitions of KINDS: KMM's own where `folder` has them, and generated ones for the others."""
+    files = [(kind, folder / f"{kind.group}_{kind.plural}.yaml") for kind in KINDS]
+    return [read(file) if file.is_file() else generated(kind) for kind, file in files]
+
+
+def read(file: Path) -> Json:
+    """The definition in a YAML file."""
+    document: Json = yaml.load(file.read_bytes(), yaml.CSafeLoader)
+    return document
+
+
+def generated(kind: Kind) -> Json:
+    """The definition that our schemas make of a kind, as strict as the API server lets a definition be."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": kind.name},
+        "spec": {
+            "group": kind.group,
+            "scope": "Namespaced" if kind.namespaced else "Cluster",
+            "names": {
+                "kind": kind.kind,
+                "listKind": f"{kind.kind}List",
+                "plural": kind.plural,
+                "singular": kind.kind.lower(),
+                "shortNames": list(kind.short_names),
+            },
+            "versions": [_version(kind, version) for version in kind.versions],
+        },
+    }
+
+
+def structural(schema: Json, named: Json) -> Json:
+    """A schema of ours as a structural schema (OpenAPI v3), with the definitions in `named` written out.
+
+    What is not declared is dropped by the API server, or refused where the client asks for it, so that
+    `additionalProperties: false` goes without saying, and is not allowed beside `properties`.
+    """
+    if "$ref" in schema:
+        schema = named[schema["$ref"].removeprefix("#/definitions/")] | schema
+    result: Json = {}
+    for key, value in schema.items():
+        result.update(_keyword(key, value, named))
+    if schema.get("type") == "object" and not schema.keys() & {"properties", "additionalProperties"}:
+        result["x-kubernetes-preserve-unknown-fields"] = True
+    return result
+
+
+_DROPPED = ("$ref", "$schema", "title", "definitions", "deprecated")
+
+
+def _keyword(key: str, value: Any, named: Json) -> Json:
+    match key, value:
+        case "properties", dict():
+            return {key: {name: structural(child, named) for name, child in value.items()}}
+        case (("items" | "additionalProperties"), dict()):
+            return {key: structural(value, named)}
+        case "additionalProperties", False:
+            return {}
+        case "anyOf", [{"type": "integer"}, {"type": "string"}]:
+            return {key: value, "x-kubernetes-int-or-string": True}
+        case "const", _:
+            return {"enum": [value]}
+    return {} if key in _DROPPED else {key: value}
+
+
+def _version(kind: Kind, version: str) -> Json:
+    schema = json.loads(schemas.read(schemas.name_of(f"{kind.group}/{version}", kind.kind)))
+    root = structural(schema, schema["definitions"])
+    # The API server looks after these itself, and lets no definition say anything of them.
+    root["properties"] |= {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}}
+    return {
+        "name": version,
+        "served": True,
+        "storage": version == kind.versions[-1],
+        "schema": {"openAPIV3Schema": root},
+        "subresources": {"status": {}},
+    }
