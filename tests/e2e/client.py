@@ -30,14 +30,22 @@ class Connection:
 
     def call(self, method: str, path: str, body: object = None, *, content_type: str = "application/json") -> Answer:
         """One request, with the body as JSON. OSError when the server does not answer."""
+        self.send(method, path, body, content_type=content_type)
+        return self.answer()
+
+    def send(self, method: str, path: str, body: object = None, *, content_type: str = "application/json") -> None:
+        """The first half of `call`."""
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": content_type}
         data = None if body is None else json.dumps(body).encode()
+        self._connection.request(method, path, data, headers)
+
+    def answer(self) -> Answer:
+        """The second half of `call`."""
         try:
-            self._connection.request(method, path, data, headers)
             reply = self._connection.getresponse()
             return Answer(reply.status, _parsed(reply.read()))
         except http.client.HTTPException as broken:
-            raise ConnectionError(f"{method} {path}: {broken!r}") from broken
+            raise ConnectionError(f"no whole answer: {broken!r}") from broken
 
     def close(self) -> None:
         self._connection.close()

@@ -45,8 +45,8 @@ class ControlPlane:
         self.users = Users(folder / "users")
         self._pair = self.authority.issue("kube-apiserver")
         self._etcd_port = free_port()
-        self._port = free_port()
-        self.url = f"https://127.0.0.1:{self._port}"
+        self.port = free_port()
+        self.url = f"https://127.0.0.1:{self.port}"
         self.audit_log = folder / "audit.log"
         (folder / "audit.json").write_text(json.dumps(audit.POLICY), encoding="utf-8")
         self.etcd = Process(commands.etcd(programs.etcd, folder, self._etcd_port), folder / "etcd.log")
@@ -191,9 +191,9 @@ class ControlPlane:
         with self.connection(user, seconds=seconds) as connection:
             return connection.call(method, path, body, content_type=content_type)
 
-    def connection(self, user: str = ADMIN, *, seconds: float = 30.0) -> Connection:
-        """A connection for many requests of one user, one after the other."""
-        return Connection(self._port, self.ca, self.token(user), seconds=seconds)
+    def connection(self, user: str = ADMIN, *, port: int = 0, seconds: float = 30.0) -> Connection:
+        """A connection for many requests of one user, one after the other, to the API server or what stands before it."""
+        return Connection(port or self.port, self.ca, self.token(user), seconds=seconds)
 
     def audited(self, **wanted: str) -> list[dict[str, Any]]:
         """The requests in the audit log that agree with `wanted`, see `audit.events`.
@@ -209,7 +209,7 @@ class ControlPlane:
             self._programs.api_server,
             self.folder,
             self._pair,
-            port=self._port,
+            port=self.port,
             etcd_port=self._etcd_port,
             ca=self.ca,
             token_file=self.users.token_file,
@@ -228,7 +228,7 @@ class ControlPlane:
 
     def _api_server_is_ready(self) -> bool:
         self.api_server.check()
-        return self._answers(self._port, "/readyz")
+        return self._answers(self.port, "/readyz")
 
     def _answers(self, port: int, path: str) -> bool:
         try:
