@@ -20,6 +20,7 @@ from policy.facts import UNKNOWN, Facts, Unknown
 from policy.findings import NOT_CHECKED, FieldPath, Finding, Mode, Problem, Severity, format_path
 from policy.kmm.versions import Release
 from policy.schema import MAX_VIOLATIONS, Schema, Violation
+from policy.unusual import Unusual
 from policy.views import Map, ModuleView, lazy
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
@@ -93,6 +94,10 @@ class Review:
     @lazy
     def module(self) -> ModuleView:
         return ModuleView(self.object)
+
+    @lazy
+    def unusual(self) -> Unusual:
+        return Unusual(self.module)
 
     @lazy
     def old_module(self) -> ModuleView | None:

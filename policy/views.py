@@ -26,6 +26,24 @@ LONGEST = 4096
 EMPTY: Map = {}
 
 
+def text_in(value: Map, key: str) -> str:
+    """The string below a key; empty where it is missing or something else."""
+    found = value.get(key)
+    return found if type(found) is str else ""
+
+
+def map_in(value: Map, key: str) -> Map:
+    """The map below a key, empty where there is none."""
+    found = value.get(key)
+    return found if type(found) is dict else EMPTY
+
+
+def maps_in(value: Map, key: str) -> list[Map]:
+    """The maps in the list below a key."""
+    found = value.get(key)
+    return [item for item in found if type(item) is dict] if type(found) is list else []
+
+
 class Part:
     """A map of the object and where it stands.
 
@@ -178,8 +196,12 @@ class ModuleView:
         ]
 
     @lazy
+    def dra(self) -> Part | None:
+        return self.spec.optional("dra")
+
+    @lazy
     def device_classes(self) -> list[Part]:
-        return self.spec.map("dra").maps("deviceClasses")
+        return self.dra.maps("deviceClasses") if self.dra else []
 
     @lazy
     def volumes(self) -> list[Part]:
@@ -300,12 +322,6 @@ class ModuleView:
             return self.raw_arguments
         added = [((*more.path, key), more.strings(key)) for key in ("load", "unload")]
         return [*self.raw_arguments, *added]
-
-    @lazy
-    def loading_order(self) -> list[list[object]]:
-        """The loading order, if there is one; it may be empty."""
-        order = self.modprobe.value.get("modulesLoadingOrder")
-        return [order] if type(order) is list else []
 
     @lazy
     def parameters(self) -> list[tuple[FieldPath, str]]:

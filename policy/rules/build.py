@@ -15,7 +15,7 @@ _SECRET = re.compile(
 )
 
 
-@rule("BLD101", severity=Severity.WARNING, needs="module.build_arguments")
+@rule("BLD101", severity=Severity.WARNING, needs="unusual.build_arguments")
 def reserved_argument(review: Review) -> Iterator[Problem]:
     """A build argument of a name that KMM sets itself; its value is overwritten.
 
@@ -28,7 +28,7 @@ def reserved_argument(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"KMM sets {name} itself", "choose another name")
 
 
-@rule("BLD102", severity=Severity.WARNING, needs="module.build_arguments")
+@rule("BLD102", severity=Severity.WARNING, needs="unusual.build_arguments")
 def secret_in_an_argument(review: Review) -> Iterator[Problem]:
     """A build argument that seems to hold a secret. Arguments stand in git, in build pods and in the image.
 
@@ -47,7 +47,7 @@ def _is_secret(name: str) -> bool:
     return _SECRET.search(name) is not None
 
 
-@rule("BLD103", severity=Severity.WARNING)
+@rule("BLD103", severity=Severity.WARNING, needs="unusual.merged_blocks")
 def dropped_setting(review: Review) -> Iterator[Problem]:
     """A setting of a mapping's `build` or `sign` that KMM drops because the container has such a block, too.
 
@@ -70,7 +70,7 @@ def dropped_setting(review: Review) -> Iterator[Problem]:
                     yield part.problem(key, f"dropped: the container has a {block} block of its own", fix)
 
 
-@rule("BLD105", needs="module.builds")
+@rule("BLD105", needs="unusual.builds")
 def dockerfile_without_a_name(review: Review) -> Iterator[Problem]:
     """A `dockerfileConfigMap` that names no ConfigMap. KMM accepts it, and no build ever starts.
 
@@ -83,7 +83,7 @@ def dockerfile_without_a_name(review: Review) -> Iterator[Problem]:
             yield part.problem("name", "names no ConfigMap", "name the one that holds the Dockerfile")
 
 
-@rule("BLD104", severity=Severity.INFO, needs="module.builds")
+@rule("BLD104", severity=Severity.INFO, needs="unusual.builds")
 def build_anywhere(review: Review) -> Iterator[Problem]:
     """A build that may run on any node. On a cluster of several architectures it may end up on the wrong one.
 

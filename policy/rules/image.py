@@ -16,7 +16,7 @@ _IN_IMAGES = _KERNEL | _MODULE
 _MOVING = ("latest", "stable", "main", "master", "edge", "dev", "nightly")
 
 
-@rule("IMG101", severity=Severity.WARNING)
+@rule("IMG101", severity=Severity.WARNING, needs="unusual.images")
 def port_for_a_tag(review: Review) -> Iterator[Problem]:
     """An image without tag or digest, which KMM accepts because the port of its registry has a colon.
 
@@ -31,7 +31,7 @@ def port_for_a_tag(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{image} has no tag: the colon is that of a port", f"name the version: {image}:1.0.0")
 
 
-@rule("IMG102", severity=Severity.WARNING)
+@rule("IMG102", severity=Severity.WARNING, needs="unusual.images")
 def moving_tag(review: Review) -> Iterator[Problem]:
     """An image whose tag moves: `latest`, `main` and the like.
 
@@ -46,7 +46,7 @@ def moving_tag(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"the tag of {image} moves", "name a version or a digest")
 
 
-@rule("IMG103")
+@rule("IMG103", needs="unusual.pushed_digests")
 def push_to_a_digest(review: Review) -> Iterator[Problem]:
     """An image that is built or signed, and named by digest.
 
@@ -63,7 +63,7 @@ def push_to_a_digest(review: Review) -> Iterator[Problem]:
             yield level.problem("containerImage", message, "give it a tag instead")
 
 
-@rule("IMG104")
+@rule("IMG104", needs="unusual.images")
 def not_a_reference(review: Review) -> Iterator[Problem]:
     """Text that no registry takes for the name of an image: capitals in the path, spaces, an odd tag, far too long.
 
@@ -78,7 +78,7 @@ def not_a_reference(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{image!r} is not the name of an image", fix)
 
 
-@rule("IMG105", severity=Severity.WARNING, needs="module.registries")
+@rule("IMG105", severity=Severity.WARNING, needs="unusual.registries")
 def insecure_registry(review: Review) -> Iterator[Problem]:
     """A registry that is reached without TLS, or whose certificate is not checked.
 
@@ -94,7 +94,7 @@ def insecure_registry(review: Review) -> Iterator[Problem]:
                 yield part.problem(key, "anybody on the way can replace the image", fix)
 
 
-@rule("IMG106", severity=Severity.WARNING, needs="module.pod_images")
+@rule("IMG106", severity=Severity.WARNING, needs="unusual.images")
 def untagged_pod_image(review: Review) -> Iterator[Problem]:
     """An image of a device plugin or DRA driver without tag or digest, for which `latest` is pulled.
 
@@ -107,7 +107,7 @@ def untagged_pod_image(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{image} has neither tag nor digest", f"name the version: {image}:1.0.0")
 
 
-@rule("IMG201", needs="module.templates")
+@rule("IMG201", needs="unusual.templates")
 def unknown_variable(review: Review) -> Iterator[Problem]:
     """A variable that KMM does not set, in a field that it fills: it becomes nothing.
 
@@ -129,7 +129,7 @@ def unknown_variable(review: Review) -> Iterator[Problem]:
                 yield Problem(path, f"${{{name}}} is not set here, and becomes nothing", fix)
 
 
-@rule("IMG202", needs="module.templates")
+@rule("IMG202", needs="unusual.templates")
 def unclosed_variable(review: Review) -> Iterator[Problem]:
     """A `${` without its `}`. KMM fails at every reconcile, after the Module has been accepted.
 
@@ -141,7 +141,7 @@ def unclosed_variable(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"a brace in {text!r} is not closed", "close it: ${KERNEL_FULL_VERSION}")
 
 
-@rule("IMG203", severity=Severity.WARNING)
+@rule("IMG203", severity=Severity.WARNING, needs="unusual.untouched_texts")
 def variable_that_stays(review: Review) -> Iterator[Problem]:
     """A variable of KMM in a field that KMM does not fill: it stays as it is written.
 

@@ -23,7 +23,7 @@ _SEPARATORS = re.compile(r"[.,-]")
 # -- identity, plugin, DRA ------------------------------------------------------------------------
 
 
-@rule("KMM101", kinds=("Module",))
+@rule("KMM101", kinds=("Module",), needs="unusual.name")
 def name_too_long(review: Review) -> Iterator[Problem]:
     """Name and namespace of a Module are too long together: 41 characters at most, 40 before KMM's main branch.
 
@@ -47,7 +47,7 @@ def name_too_long(review: Review) -> Iterator[Problem]:
         )
 
 
-@rule("KMM102", kinds=("Module",), since="head", redhat="2.7", needs="module.plugins")
+@rule("KMM102", kinds=("Module",), since="head", redhat="2.7", needs="module.dra")
 def dra_needs_newer_kubernetes(review: Review) -> Iterator[Problem]:
     """`dra` on a cluster whose Kubernetes is older than 1.34.
 
@@ -60,7 +60,7 @@ def dra_needs_newer_kubernetes(review: Review) -> Iterator[Problem]:
         yield review.module.spec.problem("dra", message, "remove it for this cluster, or upgrade Kubernetes")
 
 
-@rule("KMM103", since="head", redhat="2.7", needs="module.plugins")
+@rule("KMM103", since="head", redhat="2.7", needs="module.dra")
 def dra_driver_name(review: Review) -> Iterator[Problem]:
     """The name of a DRA driver is missing or not a DNS subdomain.
 
@@ -89,7 +89,7 @@ def device_class_name(review: Review) -> Iterator[Problem]:
         seen.add(name)
 
 
-@rule("KMM105", since="head", redhat="2.7", needs="module.volumes")
+@rule("KMM105", since="head", redhat="2.7", needs="unusual.host_paths")
 def host_path(review: Review) -> Iterator[Problem]:
     """A volume of a device plugin or DRA driver mounts a path of the node that KMM does not allow.
 
@@ -117,7 +117,7 @@ _SUBDOMAIN = "use lower-case letters, digits, '-' and '.', a letter or digit at 
 # -- kernel mappings ------------------------------------------------------------------------------
 
 
-@rule("KMM201", needs="module.literals")
+@rule("KMM201", needs="unusual.mappings")
 def literal_and_regexp(review: Review) -> Iterator[Problem]:
     """A kernel mapping has both a literal and a regexp.
 
@@ -131,7 +131,7 @@ def literal_and_regexp(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("KMM202", needs="module.mappings")
+@rule("KMM202", needs="unusual.mappings")
 def neither_literal_nor_regexp(review: Review) -> Iterator[Problem]:
     """A kernel mapping has neither a literal nor a regexp, or both are empty.
 
@@ -144,7 +144,7 @@ def neither_literal_nor_regexp(review: Review) -> Iterator[Problem]:
             yield Problem(mapping.part.path, "neither literal nor regexp is given", fix)
 
 
-@rule("KMM203", needs="module.mappings")
+@rule("KMM203", needs="unusual.mappings")
 def bad_regexp(review: Review) -> Iterator[Problem]:
     """The regexp of a kernel mapping is none that Go can compile.
 
@@ -164,7 +164,7 @@ def _why(reason: str, regexp: str) -> str:
     return reason if regexp in reason else f"{reason}: {quoted(regexp)}"
 
 
-@rule("KMM204", needs="module.mappings")
+@rule("KMM204", needs="unusual.mappings")
 def no_image(review: Review) -> Iterator[Problem]:
     """A kernel mapping without an image, and none at the container that could stand in.
 
@@ -178,7 +178,7 @@ def no_image(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("KMM205", since="2.2")
+@rule("KMM205", since="2.2", needs="unusual.images")
 def image_without_tag(review: Review) -> Iterator[Problem]:
     """An image without a tag or digest.
 
@@ -192,7 +192,7 @@ def image_without_tag(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{image} has neither tag nor digest", f"name the version: {image}:1.0.0")
 
 
-@rule("KMM206")
+@rule("KMM206", needs="unusual.removals")
 def list_and_single_removal(review: Review) -> Iterator[Problem]:
     """`inTreeModulesToRemove` beside the deprecated `inTreeModuleToRemove`, on one level or across levels.
 
@@ -218,7 +218,7 @@ _KEEP_THE_LIST = "use inTreeModulesToRemove everywhere"
 # -- tolerations ----------------------------------------------------------------------------------
 
 
-@rule("KMM301", since="2.3", needs="module.tolerations")
+@rule("KMM301", since="2.3", needs="unusual.tolerations")
 def toleration_key(review: Review) -> Iterator[Problem]:
     """The key of a toleration is not a label key, or is empty while the operator is not Exists.
 
@@ -235,7 +235,7 @@ def toleration_key(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("KMM302", since="2.3", needs="module.tolerations")
+@rule("KMM302", since="2.3", needs="unusual.tolerations")
 def toleration_value(review: Review) -> Iterator[Problem]:
     """The value of a toleration is not a label value, or is given although the operator is Exists.
 
@@ -251,7 +251,7 @@ def toleration_value(review: Review) -> Iterator[Problem]:
             yield item.problem("value", "must be empty with operator Exists", "remove it, or use operator: Equal")
 
 
-@rule("KMM303", since="2.3", needs="module.tolerations")
+@rule("KMM303", since="2.3", needs="unusual.tolerations")
 def toleration_operator(review: Review) -> Iterator[Problem]:
     """The operator of a toleration is neither Equal nor Exists.
 
@@ -263,7 +263,7 @@ def toleration_operator(review: Review) -> Iterator[Problem]:
             yield item.problem("operator", f"{item.text('operator')!r} is unknown", "use Equal or Exists")
 
 
-@rule("KMM304", since="2.3", needs="module.tolerations")
+@rule("KMM304", since="2.3", needs="unusual.tolerations")
 def toleration_effect(review: Review) -> Iterator[Problem]:
     """The effect of a toleration is unknown, or is not NoExecute although tolerationSeconds is given.
 
@@ -281,7 +281,7 @@ def toleration_effect(review: Review) -> Iterator[Problem]:
 # -- modprobe and sign ----------------------------------------------------------------------------
 
 
-@rule("KMM401")
+@rule("KMM401", needs="unusual.modprobe")
 def module_name_and_raw_arguments(review: Review) -> Iterator[Problem]:
     """`rawArgs` beside `moduleName`.
 
@@ -294,7 +294,7 @@ def module_name_and_raw_arguments(review: Review) -> Iterator[Problem]:
         yield modprobe.problem("rawArgs", "beside moduleName, which excludes it", "keep one of the two")
 
 
-@rule("KMM402", since="2.1")
+@rule("KMM402", since="2.1", needs="unusual.modprobe")
 def nothing_to_load(review: Review) -> Iterator[Problem]:
     """Neither `moduleName` nor both lists of `rawArgs`.
 
@@ -312,7 +312,7 @@ def nothing_to_load(review: Review) -> Iterator[Problem]:
         yield modprobe.problem("moduleName", "missing, and rawArgs is not complete", fix)
 
 
-@rule("KMM403", needs="module.loading_order")
+@rule("KMM403", needs="unusual.modprobe")
 def loading_order(review: Review) -> Iterator[Problem]:
     """`modulesLoadingOrder` that does not begin with moduleName, has one entry only, or names a module twice.
 
@@ -321,8 +321,10 @@ def loading_order(review: Review) -> Iterator[Problem]:
     Fix: begin with moduleName, then what it depends on, each once.
     Source: validateModprobe in internal/webhook/module.go.
     """
-    modprobe, order = review.module.modprobe, review.module.loading_order[0]
-    name = modprobe.text("moduleName")
+    modprobe = review.module.modprobe
+    order, name = modprobe.value.get("modulesLoadingOrder"), modprobe.text("moduleName")
+    if type(order) is not list:
+        return
     path: FieldPath = (*modprobe.path, "modulesLoadingOrder")
     if len(order) < 2:
         yield Problem(
@@ -339,7 +341,7 @@ def loading_order(review: Review) -> Iterator[Problem]:
         seen.add(item)
 
 
-@rule("KMM501", since="2.6", needs="module.signs")
+@rule("KMM501", since="2.6", needs="unusual.files")
 def nothing_to_sign(review: Review) -> Iterator[Problem]:
     """A `sign` block without files; the files of the other level do not count.
 
@@ -351,7 +353,7 @@ def nothing_to_sign(review: Review) -> Iterator[Problem]:
             yield sign.problem("filesToSign", "missing", "list the module files that are to be signed")
 
 
-@rule("KMM502", since="2.6", needs="module.files_to_sign")
+@rule("KMM502", since="2.6", needs="unusual.files")
 def file_outside_dir_name(review: Review) -> Iterator[Problem]:
     """A file to sign whose path does not begin with dirName and a slash, letter by letter.
 

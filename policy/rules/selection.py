@@ -12,7 +12,7 @@ _CORDON = "node.kubernetes.io/unschedulable"
 _CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 
 
-@rule("SEL101", severity=Severity.WARNING)
+@rule("SEL101", severity=Severity.WARNING, needs="unusual.selector")
 def every_node(review: Review) -> Iterator[Problem]:
     """An empty selector: the Module goes to every node, the control plane included where its taints permit.
 
@@ -24,7 +24,7 @@ def every_node(review: Review) -> Iterator[Problem]:
         yield review.module.spec.problem("selector", "empty: selects every node, the control plane too", fix)
 
 
-@rule("SEL102", severity=Severity.WARNING)
+@rule("SEL102", severity=Severity.WARNING, needs="unusual.selector")
 def control_plane(review: Review) -> Iterator[Problem]:
     """A selector for control-plane nodes. A driver that crashes there takes the API server along.
 
@@ -41,7 +41,7 @@ def control_plane(review: Review) -> Iterator[Problem]:
             yield Problem(path, "selects control-plane nodes", "select workers instead")
 
 
-@rule("SEL103", severity=Severity.WARNING, needs="module.tolerations")
+@rule("SEL103", severity=Severity.WARNING, needs="unusual.tolerations")
 def tolerates_everything(review: Review) -> Iterator[Problem]:
     """A toleration of every taint, or of a cordon. A cordoned node keeps the driver, and is never drained of it.
 
@@ -70,7 +70,7 @@ def version_that_is_no_label(review: Review) -> Iterator[Problem]:
         yield review.module.container.problem("version", f"{version!r} cannot be a label of a node", fix)
 
 
-@rule("SEL105", severity=Severity.WARNING, kinds=("Module",))
+@rule("SEL105", severity=Severity.WARNING, kinds=("Module",), needs="unusual.name")
 def dotted_name(review: Review) -> Iterator[Problem]:
     """A Module with a dot in its name, or with a name that ends in `-preflight`.
 

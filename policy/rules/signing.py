@@ -12,7 +12,7 @@ from policy.names import is_dns1123_label
 _COMPRESSED = (".ko.xz", ".ko.gz", ".ko.zst")
 
 
-@rule("SGN101", needs="module.signs")
+@rule("SGN101", needs="unusual.unbuilt_signs")
 def nothing_to_start_from(review: Review) -> Iterator[Problem]:
     """`sign` without `build` and without `unsignedImage`: there is no image to sign.
 
@@ -34,7 +34,7 @@ def nothing_to_start_from(review: Review) -> Iterator[Problem]:
             yield sign.problem("unsignedImage", message, "name it, or add build")
 
 
-@rule("SGN102", severity=Severity.WARNING, needs="module.unsigned_images")
+@rule("SGN102", severity=Severity.WARNING, needs="unusual.unsigned_images")
 def unsigned_image_without_effect(review: Review) -> Iterator[Problem]:
     """`unsignedImage` beside `build`, which makes the image that is signed; or equal to the image that is pushed.
 
@@ -54,7 +54,7 @@ def unsigned_image_without_effect(review: Review) -> Iterator[Problem]:
             yield sign.problem("unsignedImage", "equal to containerImage, which is overwritten", fix)
 
 
-@rule("SGN103", needs="module.files_to_sign")
+@rule("SGN103", needs="unusual.files")
 def path_that_leaves(review: Review) -> Iterator[Problem]:
     """`..` in a file to sign. KMM compares the beginning of the path as text, and copies only what is below dirName.
 
@@ -66,7 +66,7 @@ def path_that_leaves(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{file!r} leads out of dirName", "write the path without ..")
 
 
-@rule("SGN104", severity=Severity.WARNING, needs="module.files_to_sign")
+@rule("SGN104", severity=Severity.WARNING, needs="unusual.files")
 def compressed_module(review: Review) -> Iterator[Problem]:
     """A compressed module is signed. The kernel checks the signature of what was compressed, and finds none.
 
@@ -79,7 +79,7 @@ def compressed_module(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{file!r} is compressed, and a signature at its end is never read", fix)
 
 
-@rule("SGN105", severity=Severity.WARNING, needs="module.files_to_sign")
+@rule("SGN105", severity=Severity.WARNING, needs="unusual.unsigned_modules")
 def loaded_but_not_signed(review: Review) -> Iterator[Problem]:
     """A module that is loaded, and that no file to sign names or matches.
 
@@ -111,7 +111,7 @@ def _is_matched(name: str, stems: list[str]) -> bool:
 _MANY = 1000
 
 
-@rule("SGN106")
+@rule("SGN106", needs="unusual.secrets")
 def one_secret_for_two(review: Review) -> Iterator[Problem]:
     """Key and certificate are in one Secret, or a build mounts a Secret twice, or that of the registry once more.
 
@@ -137,7 +137,7 @@ def one_secret_for_two(review: Review) -> Iterator[Problem]:
             seen.add(secret.text("name"))
 
 
-@rule("SGN107", needs="module.secrets")
+@rule("SGN107", needs="unusual.secrets")
 def secret_that_names_no_volume(review: Review) -> Iterator[Problem]:
     """A Secret of a build or a signing whose name has a dot, or more than 56 characters.
 
@@ -153,7 +153,7 @@ def secret_that_names_no_volume(review: Review) -> Iterator[Problem]:
             yield part.problem("name", f"{quoted(name)} cannot name a volume, which KMM makes of it", fix)
 
 
-@rule("SGN108", needs="module.secrets")
+@rule("SGN108", needs="unusual.secrets")
 def secret_without_a_name(review: Review) -> Iterator[Problem]:
     """A key, a certificate or a Secret of a build that is not named. KMM accepts it, and finds no such Secret.
 

@@ -1,0 +1,277 @@
+"""What of a Module is not as it usually is: only then do rules look closer.
+
+Most Modules are sound, and most rules would look at the same few places to find nothing. These places are looked at
+here, each once, as plain data. What counts as usual must be sound to every rule that needs the unusual; it may be much
+narrower, and a Module that is sound in an unusual way only takes longer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from policy.kept import kept
+from policy.views import Map, ModuleView, lazy, map_in, maps_in, text_in
+
+CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
+CORDON = "node.kubernetes.io/unschedulable"
+
+_LONGEST = 255  # characters; what is longer is unusual, whatever it holds
+
+
+def _form(expression: str) -> Callable[[str], bool]:
+    """Whether a text is of a form, and of a usual length."""
+    match = re.compile(expression, re.ASCII).fullmatch
+    return kept(lambda text: len(text) <= _LONGEST and match(text) is not None)
+
+
+_KERNEL = r"\$\{KERNEL_(?:FULL_VERSION|VERSION|XYZ|X|Y|Z)\}"
+_WORD = r"[a-z0-9]+(?:[.-][a-z0-9]+)*"
+_DIGEST = r"@sha256:[0-9a-f]{64}"
+
+_is_usual_name = _form(r"[a-z0-9]+(?:-[a-z0-9]+)*(?<!-preflight)")
+_is_usual_regexp = _form(r"\^\w(?:[\w-]|\\[.-]|(?:\.|\\d|\[0-9\])[*+])*\$")
+_is_usual_kernel = _form(r"[\w.~-]+")
+_is_usual_image = _form(
+    rf"{_WORD}(?::[0-9]+)?(?:/{_WORD})+(?::(?:v?[0-9][\w.-]{{0,60}}|(?:\w[\w.-]{{0,60}})?{_KERNEL})(?:{_DIGEST})?|{_DIGEST})"
+)
+_is_usual_file = _form(rf"(?:/(?:[\w+-][\w.+-]*|{_KERNEL}))*/[\w+-]+\.ko")
+_is_usual_folder = _form(r"(?:/[\w+-][\w.+-]*)+")
+_is_usual_module = _form(r"\w[\w-]*")
+_is_usual_argument = _form(r"(?i)(?!KERNEL_|MOD_|DTK_)(?!.*(?:pass|secret|token|key|credential))\w+")
+_is_usual_secret = _form(r"[a-z0-9]+(?:-[a-z0-9]+)*(?<!.{57})")
+_is_usual_host_path = _form(r"/(?:dev|sys|opt)(?:/[\w-]+)+|/var/lib/kubelet/device-plugins")
+_is_usual_key = _form(rf"(?:{_WORD}/)?[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*(?<!.{{64}})")
+
+_MODPROBE = {"moduleName", "dirName", "firmwarePath"}
+_WHOLE_KERNEL = "${KERNEL_FULL_VERSION}"
+
+
+class Unusual:
+    """What rules may need of a Module. All of it is false for a Module of the usual form."""
+
+    def __init__(self, module: ModuleView) -> None:
+        self._metadata = module.metadata.value
+        self._spec = module.spec.value
+        self._container = module.container.value
+        self._modprobe = module.modprobe.value
+        self._mappings = maps_in(self._container, "kernelMappings")
+        self._levels = [self._container, *self._mappings]
+        self._builds = [block for level in self._levels if type(block := level.get("build")) is dict]
+        self._signs = [block for level in self._levels if type(block := level.get("sign")) is dict]
+        self._plugins = [part for key in ("devicePlugin", "dra") if type(part := self._spec.get(key)) is dict]
+        self._containers = [
+            part
+            for plugin in self._plugins
+            for key in ("container", "initContainer")
+            if type(part := plugin.get(key)) is dict
+        ]
+        self._keys = set[str]().union(*self._levels, *self._builds, *self._signs)
+
+    # -- the object and where it runs ---------------------------------------------------------
+
+    @lazy
+    def name(self) -> bool:
+        name, namespace = text_in(self._metadata, "name"), text_in(self._metadata, "namespace")
+        return len(name) + len(namespace) > 40 or not namespace.isascii() or not _is_usual_name(name)
+
+    @lazy
+    def selector(self) -> bool:
+        selector = map_in(self._spec, "selector")
+        return not selector or any(key in selector for key in CONTROL_PLANE)
+
+    @lazy
+    def tolerations(self) -> bool:
+        return not all([_is_usual_toleration(item) for item in maps_in(self._spec, "tolerations")])
+
+    # -- kernel mappings ----------------------------------------------------------------------
+
+    @lazy
+    def mappings(self) -> bool:
+        has_image = bool(text_in(self._container, "containerImage"))
+        return not all([_is_usual_mapping(item, has_image=has_image) for item in self._mappings])
+
+    @lazy
+    def overlaps(self) -> bool:
+        """Whether a mapping may match what another one does, beyond what two expressions have in common."""
+        if self.mappings:
+            return True
+        literals = [text for item in self._mappings if (text := text_in(item, "literal"))]
+        regexps = [text for item in self._mappings if (text := text_in(item, "regexp"))]
+        return len({*literals, *regexps}) < len(self._mappings) or bool(literals and regexps)
+
+    @lazy
+    def removals(self) -> bool:
+        return "inTreeModulesToRemove" in self._keys or "inTreeModuleToRemove" in self._keys
+
+    # -- modprobe -----------------------------------------------------------------------------
+
+    @lazy
+    def modprobe(self) -> bool:
+        return not (_is_usual_module(text_in(self._modprobe, "moduleName")) and self._modprobe.keys() <= _MODPROBE)
+
+    @lazy
+    def folders(self) -> bool:
+        folders = [text for key in ("dirName", "firmwarePath") if (text := text_in(self._modprobe, key))]
+        return not all([_is_usual_folder(text) for text in folders])
+
+    # -- images -------------------------------------------------------------------------------
+
+    @lazy
+    def images(self) -> bool:
+        """Whether there is an image other than `registry/path:version`, with KMM's variables of the kernel where KMM
+        fills them.
+        """
+        loaded = [text for level in self._levels if (text := text_in(level, "containerImage"))]
+        loaded += [text for sign in self._signs if (text := text_in(sign, "unsignedImage"))]
+        run = [text for container in self._containers if (text := text_in(container, "image"))]
+        return not all([_is_usual_image(text) for text in (*loaded, *run)]) or any(["$" in text for text in run])
+
+    @lazy
+    def shared_images(self) -> bool:
+        """Whether an image that is built or signed may be that of several kernels."""
+        if not self._builds and not self._signs:
+            return False
+        common = text_in(self._container, "containerImage")
+        images = {text_in(item, "containerImage") or common for item in self._mappings}
+        return self.images or not all([_WHOLE_KERNEL in image for image in images])
+
+    @lazy
+    def pushed_digests(self) -> bool:
+        return any(["@" in text_in(level, "containerImage") for level in self._levels])
+
+    @lazy
+    def unsigned_images(self) -> bool:
+        return "unsignedImage" in self._keys
+
+    @lazy
+    def templates(self) -> bool:
+        return self.images or self.files
+
+    @lazy
+    def untouched_texts(self) -> bool:
+        """Whether there may be variables where KMM fills none."""
+        return self.images or self.folders or "parameters" in self._modprobe
+
+    @lazy
+    def registries(self) -> bool:
+        return not self._keys.isdisjoint(("registryTLS", "baseImageRegistryTLS", "unsignedImageRegistryTLS"))
+
+    @lazy
+    def pull_policies(self) -> bool:
+        return any(["imagePullPolicy" in item for item in (self._container, *self._containers)])
+
+    # -- building and signing -----------------------------------------------------------------
+
+    @lazy
+    def builds(self) -> bool:
+        return not all(
+            [build.get("selector") and text_in(map_in(build, "dockerfileConfigMap"), "name") for build in self._builds]
+        )
+
+    @lazy
+    def build_arguments(self) -> bool:
+        names = {
+            name
+            for build in self._builds
+            for argument in maps_in(build, "buildArgs")
+            if type(name := argument.get("name")) is str
+        }
+        return not all([_is_usual_argument(name) for name in names])
+
+    @lazy
+    def merged_blocks(self) -> bool:
+        """Whether a mapping adds to a block of the container."""
+        return any([key in self._container and any([key in item for item in self._mappings]) for key in _BLOCKS])
+
+    @lazy
+    def files(self) -> bool:
+        """Whether a file to sign is not below dirName, no plain path, or missing."""
+        start = f"{text_in(self._modprobe, 'dirName')}/"
+        files = [sign.get("filesToSign") for sign in self._signs]
+        return not all([_are_usual_files(item, start) for item in files])
+
+    @lazy
+    def unsigned_modules(self) -> bool:
+        """Whether a block to sign may lack the module that is loaded."""
+        if not self._signs or self.modprobe or self.files:
+            return bool(self._signs)
+        file = f"/{self._modprobe['moduleName']}.ko"
+        return not all([any([path.endswith(file) for path in sign["filesToSign"]]) for sign in self._signs])
+
+    @lazy
+    def unbuilt_signs(self) -> bool:
+        """Whether what is signed may not be built."""
+        if not self._signs or type(self._container.get("build")) is dict:
+            return False
+        return not all([type(item.get("build")) is dict for item in self._mappings])
+
+    @lazy
+    def secrets(self) -> bool:
+        return "secrets" in self._keys or not all([_has_usual_secrets(sign) for sign in self._signs])
+
+    # -- plugins ------------------------------------------------------------------------------
+
+    @lazy
+    def volumes(self) -> bool:
+        """Whether a volume's name may be taken."""
+        names = self._volume_names
+        return len(set(names)) < len(names) or any([name.startswith(("kubelet-", "cdi")) for name in names])
+
+    @lazy
+    def host_paths(self) -> bool:
+        mounts = [mount for volume in self._volumes if type(mount := volume.get("hostPath")) is dict]
+        return not all([_is_usual_host_path(text_in(mount, "path")) for mount in mounts])
+
+    @lazy
+    def mounts(self) -> bool:
+        """Whether something is mounted of no volume, where something else is mounted, or over a token."""
+        for container in self._containers:
+            mounts = maps_in(container, "volumeMounts")
+            paths = {text_in(mount, "mountPath") for mount in mounts}
+            if len(paths) < len(mounts) or any(["secrets" in path for path in paths]):
+                return True
+            if not all([text_in(mount, "name") in self._volume_names for mount in mounts]):
+                return True
+        return False
+
+    @lazy
+    def _volumes(self) -> list[Map]:
+        return [volume for plugin in self._plugins for volume in maps_in(plugin, "volumes")]
+
+    @lazy
+    def _volume_names(self) -> list[str]:
+        return [text_in(volume, "name") for volume in self._volumes]
+
+
+_BLOCKS = ("build", "sign")
+
+
+def _is_usual_toleration(item: Map) -> bool:
+    """A toleration of one taint of the nodes, whatever its value."""
+    key = text_in(item, "key")
+    return (
+        item.get("operator") == "Exists"
+        and not item.keys() & {"value", "tolerationSeconds"}
+        and item.get("effect", "NoSchedule") in ("NoSchedule", "NoExecute", "PreferNoSchedule")
+        and key != CORDON
+        and _is_usual_key(key)
+    )
+
+
+def _is_usual_mapping(item: Map, *, has_image: bool) -> bool:
+    literal, regexp = text_in(item, "literal"), text_in(item, "regexp")
+    is_usual = not literal and _is_usual_regexp(regexp) if regexp else _is_usual_kernel(literal)
+    return is_usual and (has_image or text_in(item, "containerImage") != "")
+
+
+def _are_usual_files(files: object, start: str) -> bool:
+    if type(files) is not list or not files:
+        return False
+    return all([type(file) is str and file.startswith(start) and _is_usual_file(file) for file in files])
+
+
+def _has_usual_secrets(sign: Map) -> bool:
+    """Whether key and certificate are in two Secrets whose names are not odd."""
+    key, certificate = text_in(map_in(sign, "keySecret"), "name"), text_in(map_in(sign, "certSecret"), "name")
+    return key != certificate and _is_usual_secret(key) and _is_usual_secret(certificate)

@@ -1,0 +1,116 @@
+"""Rules that need something unusual are not asked where all is usual: they would have found nothing there."""
+
+from __future__ import annotations
+
+import copy
+from operator import attrgetter
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from policy.config import Policy
+from policy.engine import RULES, Engine, Review, load_rules
+from policy.normalise import defaulted
+from tests.bench.evaluate import module
+from tests.fleets import REPOSITORY
+
+load_rules()
+
+ASKED_FOR_THE_UNUSUAL = [rule for rule in RULES.values() if rule.needs.startswith("unusual.")]
+EXAMPLES = [
+    document
+    for path in sorted((REPOSITORY / "tests").rglob("*.yaml"))
+    if path.parent.parent.name == "rules" or path.name.startswith("module-")
+    for document in yaml.safe_load_all(path.read_text())
+    if isinstance(document, dict) and document.get("kind") in ("Module", "ManagedClusterModule")
+]
+
+FULL: dict[str, Any] = module(0)
+FULL["spec"]["moduleLoader"]["container"]["modprobe"]["firmwarePath"] = "/firmware"
+FULL["spec"]["moduleLoader"]["container"]["kernelMappings"][3] = {
+    "literal": "6.1.0",
+    "containerImage": "registry.example.com/a:1-${KERNEL_FULL_VERSION}",
+    "sign": {
+        "unsignedImage": "registry.example.com/b:2",
+        "filesToSign": ["/opt/a.ko"],
+        "keySecret": {"name": "k"},
+        "certSecret": {"name": "c"},
+    },
+}
+
+PIECES = [
+    "", "a", "A", "0", "_", "-", ".", "/", ":", "@", "$", "^", "\\", "+", "*", "~", " ", "\n", "é", "..", "$$", "${", "}", "5.14.0",
+    "latest", "v1", "main", "${KERNEL_FULL_VERSION}", "${KERNEL_XYZ}", "$KERNEL_VERSION", "${MOD_NAME}", "${a}",
+    "registry.example.com", "registry:5000/a", "@sha256:" + "a" * 64, "/opt/", "/opt", "/lib/modules/", ".ko", ".ko.xz", "/dev", "/var/run",
+    "-preflight", "kubelet-plugins", "cdi", "MOD_NAME", "PASSWORD", "token", "a" * 63, "a" * 300, "^.*$", ".+", "\\d", "[0-9]",
+    "secrets", "driver_0", "node.kubernetes.io/unschedulable", "node-role.kubernetes.io/master", "Exists", "Equal", "NoExecute", "key", "v",
+]  # fmt: skip
+KEYS = [
+    "build", "sign", "secrets", "registryTLS", "unsignedImage", "unsignedImageRegistryTLS", "baseImageRegistryTLS", "literal",
+    "regexp", "selector", "inTreeModuleToRemove", "inTreeModulesToRemove", "rawArgs", "args", "parameters", "modulesLoadingOrder",
+    "imagePullPolicy", "value", "tolerationSeconds", "effect", "operator", "key", "generateName", "name", "containerImage",
+]  # fmt: skip
+
+texts = st.lists(st.sampled_from(PIECES), max_size=4).map("".join)
+values = st.recursive(
+    texts | st.none() | st.booleans() | st.integers(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def missed(object: dict[str, Any]) -> list[tuple[str, Any]]:
+    """What rules would find that are not asked."""
+    review = Review(object)
+    return [
+        (rule.id, problem)
+        for rule in ASKED_FOR_THE_UNUSUAL
+        if not attrgetter(rule.needs)(review)
+        for problem in rule.check(review)
+    ]
+
+
+@pytest.mark.parametrize("object", EXAMPLES)
+def test_nothing_is_missed_in_an_example(object: dict[str, Any]) -> None:
+    assert missed(defaulted(object)) == []
+
+
+@given(st.data())
+@settings(max_examples=500, deadline=None)
+def test_nothing_is_missed_whatever_stands_anywhere(data: st.DataObject) -> None:
+    object = copy.deepcopy(FULL)
+    for _ in range(data.draw(st.integers(1, 2))):
+        _change(object["spec"] if data.draw(st.integers(0, 9)) else object["metadata"], data)
+    assert missed(object) == []
+
+
+def _change(node: Any, data: st.DataObject) -> None:
+    """Puts something else, removes something or adds something, somewhere."""
+    while True:
+        keys = list(node) if isinstance(node, dict) else list(range(len(node)))
+        key = data.draw(st.sampled_from(keys))
+        if isinstance(node[key], dict | list) and node[key] and data.draw(st.integers(0, 4)):
+            node = node[key]
+            continue
+        what = data.draw(st.sampled_from(["text", "text", "edited", "value", "removed", "added", "twice"]))
+        if what == "removed":
+            del node[key]
+        elif what == "added" and isinstance(node, dict):
+            node[data.draw(st.sampled_from(KEYS))] = data.draw(values)
+        elif what == "twice" and isinstance(node, list):
+            node.append(copy.deepcopy(node[key]))
+        elif what == "edited" and isinstance(node[key], str):
+            cut = data.draw(st.integers(0, len(node[key])))
+            node[key] = node[key][:cut] + data.draw(texts) + node[key][cut:]
+        else:
+            node[key] = data.draw(texts if what == "text" else values)
+        return
+
+
+def test_a_sound_module_has_nothing_unusual() -> None:
+    review = Review(defaulted(module(1)))
+    assert [rule.needs for rule in ASKED_FOR_THE_UNUSUAL if attrgetter(rule.needs)(review)] == []
+    assert Engine(Policy("strict")).evaluate(review) == []
