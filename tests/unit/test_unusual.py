@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from operator import attrgetter
 from typing import Any
 
@@ -29,24 +30,28 @@ EXAMPLES = [
 ]
 
 FULL: dict[str, Any] = module(0)
-FULL["spec"]["moduleLoader"]["container"]["modprobe"]["firmwarePath"] = "/firmware"
-FULL["spec"]["moduleLoader"]["container"]["kernelMappings"][3] = {
+FULL["metadata"]["annotations"] = {}
+FULL["spec"]["devicePlugin"]["container"]["env"] = []
+_container = FULL["spec"]["moduleLoader"]["container"]
+_container["modprobe"]["firmwarePath"] = "/firmware"
+_container["kernelMappings"][1] = {
     "literal": "6.1.0",
     "containerImage": "registry.example.com/a:1-${KERNEL_FULL_VERSION}",
     "sign": {
         "unsignedImage": "registry.example.com/b:2",
-        "filesToSign": ["/opt/a.ko"],
+        "filesToSign": ["/opt/driver_0.ko"],
         "keySecret": {"name": "k"},
         "certSecret": {"name": "c"},
     },
 }
+_container["kernelMappings"][2:] = []
 
 PIECES = [
     "", "a", "A", "0", "_", "-", ".", "/", ":", "@", "$", "^", "\\", "+", "*", "~", " ", "\n", "é", "..", "$$", "${", "}", "5.14.0",
     "latest", "v1", "main", "${KERNEL_FULL_VERSION}", "${KERNEL_XYZ}", "$KERNEL_VERSION", "${MOD_NAME}", "${a}",
     "registry.example.com", "registry:5000/a", "@sha256:" + "a" * 64, "/opt/", "/opt", "/lib/modules/", ".ko", ".ko.xz", "/dev", "/var/run",
     "-preflight", "kubelet-plugins", "cdi", "MOD_NAME", "PASSWORD", "token", "a" * 63, "a" * 300, "^.*$", ".+", "\\d", "[0-9]",
-    "secrets", "driver_0", "node.kubernetes.io/unschedulable", "node-role.kubernetes.io/master", "Exists", "Equal", "NoExecute", "key", "v",
+    "secrets", "/var/run/secrets/kubernetes.io/serviceaccount", "driver_0", "a" * 56, "\\n", "\\+$", "a/" * 100, "node.kubernetes.io/unschedulable", "node-role.kubernetes.io/master", "Exists", "Equal", "NoExecute", "key", "v",
 ]  # fmt: skip
 KEYS = [
     "build", "sign", "secrets", "registryTLS", "unsignedImage", "unsignedImageRegistryTLS", "baseImageRegistryTLS", "literal",
@@ -76,6 +81,26 @@ def missed(object: dict[str, Any]) -> list[tuple[str, Any]]:
 @pytest.mark.parametrize("object", EXAMPLES)
 def test_nothing_is_missed_in_an_example(object: dict[str, Any]) -> None:
     assert missed(defaulted(object)) == []
+
+
+def test_nothing_is_missed_in_a_module_of_which_one_text_is_odd() -> None:
+    object = copy.deepcopy(FULL)
+    for node, key in _texts(object):
+        text = node[key]
+        for piece in PIECES:
+            for odd in (piece, piece + text, text + piece, *(text.replace(char, piece, 1) for char in "./:_-${")):
+                node[key] = odd
+                assert missed(object) == [], (key, odd)
+        node[key] = text
+
+
+def _texts(node: Any) -> Iterator[tuple[Any, Any]]:
+    """Where texts stand: the map or list, and the key or index."""
+    for key, value in list(node.items() if isinstance(node, dict) else enumerate(node)):
+        if isinstance(value, str):
+            yield node, key
+        elif isinstance(value, dict | list):
+            yield from _texts(value)
 
 
 @given(st.data())
