@@ -11,9 +11,10 @@ import re
 from collections.abc import Callable
 
 from policy.kept import kept
+from policy.kmm.structure import MAX_ANNOTATIONS
 from policy.views import Map, ModuleView, lazy, map_in, maps_in, text_in
 
-CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
+CONTROL_PLANE = frozenset(("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"))
 CORDON = "node.kubernetes.io/unschedulable"
 
 _LONGEST = 255  # characters; what is longer is unusual, whatever it holds
@@ -43,6 +44,10 @@ _is_usual_secret = _form(r"[a-z0-9]+(?:-[a-z0-9]+)*(?<!.{57})")
 _is_usual_host_path = _form(r"/(?:dev|sys|opt)(?:/[\w-]+)+|/var/lib/kubelet/device-plugins")
 _is_usual_key = _form(rf"(?:{_WORD}/)?[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*(?<!.{{64}})")
 
+_is_usual_label = _form(r"(?:[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*)?(?<!.{64})")
+
+_MOST_KEYS = 100
+_MOST_ANNOTATIONS = MAX_ANNOTATIONS // 8  # characters, of which one may have four bytes; the rest is for the keys
 _MODPROBE = {"moduleName", "dirName", "firmwarePath"}
 _WHOLE_KERNEL = "${KERNEL_FULL_VERSION}"
 
@@ -66,19 +71,34 @@ class Unusual:
             for key in ("container", "initContainer")
             if type(part := plugin.get(key)) is dict
         ]
-        self._keys = set[str]().union(*self._levels, *self._builds, *self._signs)
+        self._keys = set[str]().union(*self._levels, *self._builds, *self._signs, *self._containers)
 
     # -- the object and where it runs ---------------------------------------------------------
 
     @lazy
     def name(self) -> bool:
         name, namespace = text_in(self._metadata, "name"), text_in(self._metadata, "namespace")
-        return len(name) + len(namespace) > 40 or not namespace.isascii() or not _is_usual_name(name)
+        return len(name) + len(namespace) > 40 or not (_is_usual_name(name) and _is_usual_name(namespace))
+
+    @lazy
+    def structure(self) -> bool:
+        """Whether the API server may refuse what the schema allows."""
+        labels, annotations = map_in(self._metadata, "labels"), map_in(self._metadata, "annotations")
+        return (
+            self.name
+            or "generateName" in self._metadata
+            or not all([_is_usual_key(key) for key in (*labels, *annotations)])
+            or not all([type(value) is str and _is_usual_label(value) for value in labels.values()])
+            or sum([len(value) for value in annotations.values() if type(value) is str]) > _MOST_ANNOTATIONS
+            or len(annotations) > _MOST_KEYS
+            or self._spec.keys() >= {"dra", "devicePlugin"}
+            or any(["claims" in map_in(map_in(plugin, key), "resources") for plugin in self._plugins for key in plugin])
+        )
 
     @lazy
     def selector(self) -> bool:
         selector = map_in(self._spec, "selector")
-        return not selector or any(key in selector for key in CONTROL_PLANE)
+        return not selector or not CONTROL_PLANE.isdisjoint(selector)
 
     @lazy
     def tolerations(self) -> bool:
@@ -94,11 +114,10 @@ class Unusual:
     @lazy
     def overlaps(self) -> bool:
         """Whether a mapping may match what another one does, beyond what two expressions have in common."""
-        if self.mappings:
+        if self.mappings or self._keys >= {"literal", "regexp"}:
             return True
-        literals = [text for item in self._mappings if (text := text_in(item, "literal"))]
-        regexps = [text for item in self._mappings if (text := text_in(item, "regexp"))]
-        return len({*literals, *regexps}) < len(self._mappings) or bool(literals and regexps)
+        key = "literal" if "literal" in self._keys else "regexp"
+        return len({item[key] for item in self._mappings}) < len(self._mappings)
 
     @lazy
     def removals(self) -> bool:
@@ -122,23 +141,26 @@ class Unusual:
         """Whether there is an image other than `registry/path:version`, with KMM's variables of the kernel where KMM
         fills them.
         """
-        loaded = [text for level in self._levels if (text := text_in(level, "containerImage"))]
-        loaded += [text for sign in self._signs if (text := text_in(sign, "unsignedImage"))]
+        unsigned = [text for sign in self._signs if (text := text_in(sign, "unsignedImage"))]
         run = [text for container in self._containers if (text := text_in(container, "image"))]
-        return not all([_is_usual_image(text) for text in (*loaded, *run)]) or any(["$" in text for text in run])
+        return not all([_is_usual_image(text) for text in (*self._loaded_images, *unsigned, *run)]) or any(
+            ["$" in text for text in run]
+        )
 
     @lazy
     def shared_images(self) -> bool:
         """Whether an image that is built or signed may be that of several kernels."""
         if not self._builds and not self._signs:
             return False
-        common = text_in(self._container, "containerImage")
-        images = {text_in(item, "containerImage") or common for item in self._mappings}
-        return self.images or not all([_WHOLE_KERNEL in image for image in images])
+        return self.images or self.mappings or not all([_WHOLE_KERNEL in image for image in self._loaded_images])
 
     @lazy
     def pushed_digests(self) -> bool:
-        return any(["@" in text_in(level, "containerImage") for level in self._levels])
+        return any(["@" in image for image in self._loaded_images])
+
+    @lazy
+    def _loaded_images(self) -> list[str]:
+        return [text for level in self._levels if (text := text_in(level, "containerImage"))]
 
     @lazy
     def unsigned_images(self) -> bool:
@@ -159,7 +181,7 @@ class Unusual:
 
     @lazy
     def pull_policies(self) -> bool:
-        return any(["imagePullPolicy" in item for item in (self._container, *self._containers)])
+        return "imagePullPolicy" in self._keys
 
     # -- building and signing -----------------------------------------------------------------
 
@@ -182,7 +204,8 @@ class Unusual:
     @lazy
     def merged_blocks(self) -> bool:
         """Whether a mapping adds to a block of the container."""
-        return any([key in self._container and any([key in item for item in self._mappings]) for key in _BLOCKS])
+        merges_build = len(self._builds) > 1 and "build" in self._container
+        return merges_build or (len(self._signs) > 1 and "sign" in self._container)
 
     @lazy
     def files(self) -> bool:
@@ -202,9 +225,8 @@ class Unusual:
     @lazy
     def unbuilt_signs(self) -> bool:
         """Whether what is signed may not be built."""
-        if not self._signs or type(self._container.get("build")) is dict:
-            return False
-        return not all([type(item.get("build")) is dict for item in self._mappings])
+        is_built = type(self._container.get("build")) is dict or len(self._builds) == len(self._mappings)
+        return bool(self._signs) and not is_built
 
     @lazy
     def secrets(self) -> bool:
@@ -242,9 +264,6 @@ class Unusual:
     @lazy
     def _volume_names(self) -> list[str]:
         return [text_in(volume, "name") for volume in self._volumes]
-
-
-_BLOCKS = ("build", "sign")
 
 
 def _is_usual_toleration(item: Map) -> bool:

@@ -77,7 +77,7 @@ def unknown_kind(review: Review) -> Iterator[Problem]:
 _SERVED = {kind: [f"{GROUPS[kind]}/{version}" for version in versions] for kind, versions in VERSIONS.items()}
 
 
-@rule("SCH107", kinds=("Module",))
+@rule("SCH107", kinds=("Module",), needs="unusual.structure")
 def not_storable(review: Review) -> Iterator[Problem]:
     """A name, namespace, label, annotation or combination of fields that the API server refuses.
 

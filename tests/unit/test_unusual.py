@@ -30,7 +30,9 @@ EXAMPLES = [
 ]
 
 FULL: dict[str, Any] = module(0)
-FULL["metadata"]["annotations"] = {}
+FULL["metadata"] |= {"annotations": {"example.com/note": "n"}, "labels": {"app.kubernetes.io/name": "driver"}}
+
+FULL["spec"]["devicePlugin"]["container"]["resources"] = {"limits": {"cpu": "1"}}
 FULL["spec"]["devicePlugin"]["container"]["env"] = []
 _container = FULL["spec"]["moduleLoader"]["container"]
 _container["modprobe"]["firmwarePath"] = "/firmware"
@@ -51,12 +53,12 @@ PIECES = [
     "latest", "v1", "main", "${KERNEL_FULL_VERSION}", "${KERNEL_XYZ}", "$KERNEL_VERSION", "${MOD_NAME}", "${a}",
     "registry.example.com", "registry:5000/a", "@sha256:" + "a" * 64, "/opt/", "/opt", "/lib/modules/", ".ko", ".ko.xz", "/dev", "/var/run",
     "-preflight", "kubelet-plugins", "cdi", "MOD_NAME", "PASSWORD", "token", "a" * 63, "a" * 300, "^.*$", ".+", "\\d", "[0-9]",
-    "secrets", "/var/run/secrets/kubernetes.io/serviceaccount", "driver_0", "a" * 56, "\\n", "\\+$", "a/" * 100, "node.kubernetes.io/unschedulable", "node-role.kubernetes.io/master", "Exists", "Equal", "NoExecute", "key", "v",
+    "secrets", "/var/run/secrets/kubernetes.io/serviceaccount", "driver_0", "a" * 56, "é" * 30, "\\n", "\\+$", "a/" * 100, "node.kubernetes.io/unschedulable", "node-role.kubernetes.io/master", "Exists", "Equal", "NoExecute", "key", "v",
 ]  # fmt: skip
 KEYS = [
     "build", "sign", "secrets", "registryTLS", "unsignedImage", "unsignedImageRegistryTLS", "baseImageRegistryTLS", "literal",
     "regexp", "selector", "inTreeModuleToRemove", "inTreeModulesToRemove", "rawArgs", "args", "parameters", "modulesLoadingOrder",
-    "imagePullPolicy", "value", "tolerationSeconds", "effect", "operator", "key", "generateName", "name", "containerImage",
+    "imagePullPolicy", "value", "tolerationSeconds", "effect", "operator", "key", "generateName", "name", "containerImage", "claims", "dra", "labels",
 ]  # fmt: skip
 
 texts = st.lists(st.sampled_from(PIECES), max_size=4).map("".join)
