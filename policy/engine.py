@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -101,7 +102,13 @@ class Review:
 
     @lazy
     def old_module(self) -> ModuleView | None:
-        return None if self.old is None else ModuleView(self.old)
+        """The object as it was, if its spec changes: that of most updates does not."""
+        if self.old is None:
+            return None
+        with suppress(RecursionError):  # nested too deep to be compared
+            if self.old.get("spec") == self.object.get("spec"):
+                return None
+        return ModuleView(self.old)
 
     @lazy
     def violations(self) -> list[Violation]:

@@ -125,13 +125,16 @@ def _normal_form(root: _Node) -> jsonschema_rs.Draft7Validator:
 def _form(node: _Node) -> dict[str, Any]:
     if node is _OPAQUE:
         return {}
-    return {
+    form = {
         "type": ["object", "array", "string", "number", "boolean"],
-        "required": list(node.defaults),
-        "properties": {key: _form(child) for key, child in node.children.items()},
         "additionalProperties": _ANYTHING_BUT_NULL,
         "items": _form(node.items) if node.items else _ANYTHING_BUT_NULL,
     }
+    if node.defaults:  # a keyword that asks for nothing takes its time, too
+        form["required"] = list(node.defaults)
+    if node.children:
+        form["properties"] = {key: _form(child) for key, child in node.children.items()}
+    return form
 
 
 def _is_normal(module: dict[str, object], form: jsonschema_rs.Draft7Validator) -> bool:

@@ -1,8 +1,8 @@
 """What of a Module is not as it usually is: only then do rules look closer.
 
 Most Modules are sound, and most rules would look at the same few places to find nothing. These places are looked at
-here, each once, as plain data. What counts as usual must be sound to every rule that needs the unusual; it may be much
-narrower, and a Module that is sound in an unusual way only takes longer.
+here, each once, as plain data. A rule may need something unusual only if it finds nothing in what is usual. What is
+usual may be much narrower than what is sound: a Module that is sound in an unusual way only takes longer.
 """
 
 from __future__ import annotations
@@ -10,46 +10,44 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from policy.kept import kept
 from policy.kmm.structure import MAX_ANNOTATIONS
 from policy.views import Map, ModuleView, lazy, map_in, maps_in, text_in
 
 CONTROL_PLANE = frozenset(("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"))
 CORDON = "node.kubernetes.io/unschedulable"
 
-_LONGEST = 255  # characters; what is longer is unusual, whatever it holds
+
+def _form(expression: str) -> Callable[[str], object]:
+    """Whether a text is of a form, and no longer than texts of its sort are.
+
+    Nothing is kept: that would hold what objects say in memory, and saves a tenth of a microsecond.
+    """
+    return re.compile(rf"(?!(?s:.){{256}})(?:{expression})", re.ASCII).fullmatch
 
 
-def _form(expression: str) -> Callable[[str], bool]:
-    """Whether a text is of a form, and of a usual length."""
-    match = re.compile(expression, re.ASCII).fullmatch
-    return kept(lambda text: len(text) <= _LONGEST and match(text) is not None)
-
-
-_KERNEL = r"\$\{KERNEL_(?:FULL_VERSION|VERSION|XYZ|X|Y|Z)\}"
 _WORD = r"[a-z0-9]+(?:[.-][a-z0-9]+)*"
+_KERNEL = r"\$\{KERNEL_(?:FULL_VERSION|VERSION|XYZ|X|Y|Z)\}"
+_VERSION = rf"v?[0-9][\w.-]{{0,60}}|(?:\w[\w.-]{{0,60}})?{_KERNEL}"
 _DIGEST = r"@sha256:[0-9a-f]{64}"
 
 _is_usual_name = _form(r"[a-z0-9]+(?:-[a-z0-9]+)*(?<!-preflight)")
+_is_usual_key = _form(rf"(?:{_WORD}/)?[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*(?<!.{{64}})")
+_is_usual_label = _form(r"(?:[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*)?(?<!.{64})")
 _is_usual_regexp = _form(r"\^\w(?:[\w-]|\\[.-]|(?:\.|\\d|\[0-9\])[*+])*\$")
 _is_usual_kernel = _form(r"[\w.~-]+")
-_is_usual_image = _form(
-    rf"{_WORD}(?::[0-9]+)?(?:/{_WORD})+(?::(?:v?[0-9][\w.-]{{0,60}}|(?:\w[\w.-]{{0,60}})?{_KERNEL})(?:{_DIGEST})?|{_DIGEST})"
-)
-_is_usual_file = _form(rf"(?:/(?:[\w+-][\w.+-]*|{_KERNEL}))*/[\w+-]+\.ko")
-_is_usual_folder = _form(r"(?:/[\w+-][\w.+-]*)+")
 _is_usual_module = _form(r"\w[\w-]*")
-_is_usual_argument = _form(r"(?i)(?!KERNEL_|MOD_|DTK_)(?!.*(?:pass|secret|token|key|credential))\w+")
+_is_usual_folder = _form(r"(?:/[\w+-][\w.+-]*)+")
+_is_usual_image = _form(rf"{_WORD}(?::[0-9]+)?(?:/{_WORD})+(?::(?:{_VERSION})(?:{_DIGEST})?|{_DIGEST})")
+_is_usual_argument = _form(r"(?!KERNEL_|MOD_|DTK_|\w*(?:PASS|SECRET|TOKEN|KEY|CREDENTIAL))[A-Z0-9_]+")
+_is_usual_file = _form(rf"(?:/(?:[\w+-][\w.+-]*|{_KERNEL}))*/[\w+-]+\.ko")
 _is_usual_secret = _form(r"[a-z0-9]+(?:-[a-z0-9]+)*(?<!.{57})")
 _is_usual_host_path = _form(r"/(?:dev|sys|opt)(?:/[\w-]+)+|/var/lib/kubelet/device-plugins")
-_is_usual_key = _form(rf"(?:{_WORD}/)?[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*(?<!.{{64}})")
 
-_is_usual_label = _form(r"(?:[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*)?(?<!.{64})")
-
+_MODPROBE = {"moduleName", "dirName", "firmwarePath"}
+_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+_WHOLE_KERNEL = "${KERNEL_FULL_VERSION}"
 _MOST_KEYS = 100
 _MOST_ANNOTATIONS = MAX_ANNOTATIONS // 8  # characters, of which one may have four bytes; the rest is for the keys
-_MODPROBE = {"moduleName", "dirName", "firmwarePath"}
-_WHOLE_KERNEL = "${KERNEL_FULL_VERSION}"
 
 
 class Unusual:
@@ -138,14 +136,11 @@ class Unusual:
 
     @lazy
     def images(self) -> bool:
-        """Whether there is an image other than `registry/path:version`, with KMM's variables of the kernel where KMM
-        fills them.
-        """
+        """Whether there is an image other than `registry/path:version`, or with a variable where KMM fills none."""
         unsigned = [text for sign in self._signs if (text := text_in(sign, "unsignedImage"))]
         run = [text for container in self._containers if (text := text_in(container, "image"))]
-        return not all([_is_usual_image(text) for text in (*self._loaded_images, *unsigned, *run)]) or any(
-            ["$" in text for text in run]
-        )
+        are_usual = all([_is_usual_image(text) for text in (*self._loaded_images, *unsigned, *run)])
+        return not are_usual or any(["$" in text for text in run])
 
     @lazy
     def shared_images(self) -> bool:
@@ -248,12 +243,13 @@ class Unusual:
     @lazy
     def mounts(self) -> bool:
         """Whether something is mounted of no volume, where something else is mounted, or over a token."""
+        volumes = set(self._volume_names)
         for container in self._containers:
             mounts = maps_in(container, "volumeMounts")
             paths = {text_in(mount, "mountPath") for mount in mounts}
             if len(paths) < len(mounts) or any(["secrets" in path for path in paths]):
                 return True
-            if not all([text_in(mount, "name") in self._volume_names for mount in mounts]):
+            if not all([text_in(mount, "name") in volumes for mount in mounts]):
                 return True
         return False
 
@@ -269,19 +265,16 @@ class Unusual:
 def _is_usual_toleration(item: Map) -> bool:
     """A toleration of one taint of the nodes, whatever its value."""
     key = text_in(item, "key")
-    return (
-        item.get("operator") == "Exists"
-        and not item.keys() & {"value", "tolerationSeconds"}
-        and item.get("effect", "NoSchedule") in ("NoSchedule", "NoExecute", "PreferNoSchedule")
-        and key != CORDON
-        and _is_usual_key(key)
-    )
+    if item.get("operator") != "Exists" or "value" in item or "tolerationSeconds" in item or key == CORDON:
+        return False
+    return item.get("effect", "NoSchedule") in _EFFECTS and _is_usual_key(key) is not None
 
 
 def _is_usual_mapping(item: Map, *, has_image: bool) -> bool:
     literal, regexp = text_in(item, "literal"), text_in(item, "regexp")
-    is_usual = not literal and _is_usual_regexp(regexp) if regexp else _is_usual_kernel(literal)
-    return is_usual and (has_image or text_in(item, "containerImage") != "")
+    if not has_image and not text_in(item, "containerImage"):
+        return False
+    return bool(not literal and _is_usual_regexp(regexp) if regexp else _is_usual_kernel(literal))
 
 
 def _are_usual_files(files: object, start: str) -> bool:
@@ -293,4 +286,4 @@ def _are_usual_files(files: object, start: str) -> bool:
 def _has_usual_secrets(sign: Map) -> bool:
     """Whether key and certificate are in two Secrets whose names are not odd."""
     key, certificate = text_in(map_in(sign, "keySecret"), "name"), text_in(map_in(sign, "certSecret"), "name")
-    return key != certificate and _is_usual_secret(key) and _is_usual_secret(certificate)
+    return key != certificate and bool(_is_usual_secret(key) and _is_usual_secret(certificate))

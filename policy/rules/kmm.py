@@ -371,7 +371,7 @@ def file_outside_dir_name(review: Review) -> Iterator[Problem]:
 # -- updates, other kinds -------------------------------------------------------------------------
 
 
-@rule("KMM601", operations=("UPDATE",))
+@rule("KMM601", operations=("UPDATE",), needs="old_module")
 def version_added_or_removed(review: Review) -> Iterator[Problem]:
     """The version of an existing Module is added or taken away.
 

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from policy.engine import Review, rule
 from policy.findings import Problem, Severity
 from policy.names import is_label_value
-
-_CORDON = "node.kubernetes.io/unschedulable"
-_CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
+from policy.unusual import CONTROL_PLANE, CORDON
 
 
 @rule("SEL101", severity=Severity.WARNING, needs="unusual.selector")
@@ -36,7 +34,7 @@ def control_plane(review: Review) -> Iterator[Problem]:
     if review.topology in ("sno", "compact"):
         return
     for key in review.module.spec.map("selector").value:
-        if key in _CONTROL_PLANE:
+        if key in CONTROL_PLANE:
             path = (*review.module.spec.path, "selector", key)
             yield Problem(path, "selects control-plane nodes", "select workers instead")
 
@@ -50,7 +48,7 @@ def tolerates_everything(review: Review) -> Iterator[Problem]:
     """
     for item in review.module.tolerations:
         key = item.text("key")
-        if key not in ("", _CORDON) or item.text("effect") not in ("", "NoSchedule"):
+        if key not in ("", CORDON) or item.text("effect") not in ("", "NoSchedule"):
             continue
         if key or item.text("operator") == "Exists":
             what = "a cordon" if key else "every taint, a cordon too"

@@ -13,7 +13,7 @@ from policy.views import ModuleView
 _UPDATE: tuple[Operation, ...] = ("UPDATE",)
 
 
-@rule("GIT101", operations=_UPDATE, severity=Severity.WARNING)
+@rule("GIT101", operations=_UPDATE, severity=Severity.WARNING, needs="old_module")
 def nothing_is_rebuilt(review: Review) -> Iterator[Problem]:
     """Dockerfile, arguments, keys or files changed, and the image has kept its name.
 
@@ -43,7 +43,7 @@ def nothing_is_rebuilt(review: Review) -> Iterator[Problem]:
                 yield part.problem("containerImage", message, "change the tag, too")
 
 
-@rule("GIT102", operations=_UPDATE, severity=Severity.WARNING)
+@rule("GIT102", operations=_UPDATE, severity=Severity.WARNING, needs="old_module")
 def identity_renamed(review: Review) -> Iterator[Problem]:
     """The ServiceAccount or the pull secret of a living Module has another name.
 
@@ -76,7 +76,7 @@ def identity_renamed(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("GIT103", operations=_UPDATE, severity=Severity.WARNING)
+@rule("GIT103", operations=_UPDATE, severity=Severity.WARNING, needs="old_module")
 def in_tree_module_stays_away(review: Review) -> Iterator[Problem]:
     """A module of the kernel is newly removed, or not removed any more. KMM never loads one again, not even on unload.
 
