@@ -26,6 +26,9 @@ LONGEST = 4096
 EMPTY: Map = {}
 
 
+# What Part gives below, for those who do not ask where it stands.
+
+
 def text_in(value: Map, key: str) -> str:
     """The string below a key; empty where it is missing or something else."""
     found = value.get(key)

@@ -150,11 +150,19 @@ def test_huge_objects_are_judged_in_the_end(name: str) -> None:
     judged({"apiVersion": KINDS["Module"], "kind": "Module", "metadata": {"name": "a", "namespace": "b"}, "spec": spec})
 
 
-def test_an_object_nested_ten_thousand_deep_is_judged() -> None:
+def _nested() -> Any:
     nested: Any = {}
     for _ in range(10_000):
         nested = {"a": nested}
-    judged({"apiVersion": KINDS["Module"], "kind": "Module", "metadata": {"name": "a"}, "spec": nested})
+    return nested
+
+
+def test_an_object_nested_ten_thousand_deep_is_judged() -> None:
+    first, second = (
+        {"apiVersion": KINDS["Module"], "kind": "Module", "metadata": {"name": "a"}, "spec": _nested()} for _ in "ab"
+    )
+    judged(first)
+    judged(first, second)
     found: list[Any] = []
     assert list(parse_objects(json.dumps({"apiVersion": "v1", "kind": "A"}) + "[" * 10_000, "x", found))
     assert found

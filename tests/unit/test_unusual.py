@@ -141,3 +141,11 @@ def test_a_sound_module_has_nothing_unusual() -> None:
     review = Review(defaulted(module(1)))
     assert [rule.needs for rule in ASKED_FOR_THE_UNUSUAL if attrgetter(rule.needs)(review)] == []
     assert Engine(Policy("strict")).evaluate(review) == []
+
+
+def test_an_update_is_compared_with_what_was_only_if_its_spec_changes() -> None:
+    old, new = module(1), module(1)
+    new["metadata"]["labels"] = {"a": "b"}
+    assert Review(new, old, "UPDATE").old_module is None
+    new["spec"]["tolerations"] = []
+    assert Review(new, old, "UPDATE").old_module is not None
