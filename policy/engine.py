@@ -132,12 +132,11 @@ class Rule:
     """One check with an id that stays; its docstring is its page.
 
     `since` is the version of KMM, upstream and Red Hat's, that brought the behaviour, `until` the one that ended it.
-    `needs` names a part of the
-    review without which the rule has nothing to look at, so that it is not even asked; what it finds nothing in need
-    not be there (see policy.unusual). `facts` is whether it needs
-    facts of the cluster, `parameter` the one of the policy without which it holds nothing: it is then not asked. A rule
-    that `guards` keeps something from being taken away: it refuses at admission, too, where other rules that need facts
-    only warn, because objects arrive in any order.
+    `needs` names a part of the review without which the rule finds nothing, so that it is not even asked: what it looks
+    at, or what is unusual there (policy.unusual). `facts` is whether it needs facts of the cluster, `parameter` the one
+    of the policy without which it holds nothing: it is then not asked. A rule that `guards` keeps something from being
+    taken away: it refuses at admission, too, where other rules that need facts only warn, because objects arrive in any
+    order.
     """
 
     id: str

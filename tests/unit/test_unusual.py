@@ -31,7 +31,6 @@ EXAMPLES = [
 
 FULL: dict[str, Any] = module(0)
 FULL["metadata"] |= {"annotations": {"example.com/note": "n"}, "labels": {"app.kubernetes.io/name": "driver"}}
-
 FULL["spec"]["devicePlugin"]["container"]["resources"] = {"limits": {"cpu": "1"}}
 FULL["spec"]["devicePlugin"]["container"]["env"] = []
 _container = FULL["spec"]["moduleLoader"]["container"]
