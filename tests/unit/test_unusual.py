@@ -104,6 +104,44 @@ def _texts(node: Any) -> Iterator[tuple[Any, Any]]:
             yield from _texts(value)
 
 
+TWICE = {"resources": {"claims": [{"name": "a"}, {"name": "a"}]}}
+ODD: list[tuple[str, str, dict[str, Any]]] = [
+    ("SCH107", "metadata", {"generateName": "-a"}),
+    ("SCH107", "metadata", {"labels": {"a b": ""}}),
+    ("SCH107", "metadata", {"annotations": {"a b": ""}}),
+    ("SCH107", "metadata", {"annotations": {"a": "b" * 300_000}}),
+    ("SCH107", "metadata", {"annotations": {"a": "\U0001f40d" * 70_000}}),
+    ("SCH107", "metadata", {"annotations": {f"{number:060}": "" for number in range(5000)}}),
+    ("SCH107", "spec", {"dra": {}}),
+    ("SCH107", "spec.devicePlugin", {"container": TWICE}),
+    ("SCH107", "spec.devicePlugin", {"sidecar": TWICE}),
+    ("BLD101", "build", {"buildArgs": [{"name": "DTK_AUTO", "value": "a"}]}),
+    ("BLD102", "build", {"buildArgs": [{"name": "MY_CREDENTIALS", "value": "a"}]}),
+    ("BLD102", "build", {"buildArgs": [{"name": "private_key", "value": "a"}]}),
+    ("BLD103", "kernelMappings.1.sign", {"unsignedImageRegistryTLS": {"insecure": True}}),
+    ("IMG104", "", {"containerImage": f"a/{'b' * 5000}:1"}),
+    ("KMM202", "kernelMappings.0", {"regexp": ["^a$"]}),
+    ("KMM203", "kernelMappings.0", {"regexp": "^\\w(?=a)$"}),
+    ("MAP204", "kernelMappings.0", {"regexp": "", "literal": "6.1.0"}),
+    ("SGN106", "sign", {"certSecret": {"name": "key"}}),
+]
+
+
+@pytest.mark.parametrize(("id", "place", "change"), ODD)
+def test_a_rule_is_asked_where_it_finds_something(id: str, place: str, change: dict[str, Any]) -> None:
+    object = copy.deepcopy(FULL)
+    container = object["spec"]["moduleLoader"]["container"]
+    node = object if place.startswith(("metadata", "spec")) else container
+    if place == "build":
+        container["build"] = copy.deepcopy(container["kernelMappings"][0]["build"])
+    for step in filter(None, place.split(".")):
+        node = node[int(step) if step.isdigit() else step]
+    node |= change
+    review = Review(object)
+    assert list(RULES[id].check(review))
+    assert attrgetter(RULES[id].needs)(review)
+
+
 @given(st.data())
 @settings(max_examples=500, deadline=None)
 def test_nothing_is_missed_whatever_stands_anywhere(data: st.DataObject) -> None:
