@@ -191,8 +191,9 @@ class Unusual:
         names = {
             name
             for build in self._builds
-            for argument in maps_in(build, "buildArgs")
-            if type(name := argument.get("name")) is str
+            if type(arguments := build.get("buildArgs")) is list
+            for argument in arguments
+            if type(argument) is dict and type(name := argument.get("name")) is str
         }
         return not all([_is_usual_argument(name) for name in names])
 
