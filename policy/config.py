@@ -33,20 +33,64 @@ _BY_SEVERITY: dict[Profile, dict[Severity, Mode]] = {
 
 
 @dataclass(frozen=True)
+class DkmsWork:
+    """Which pods build kernel modules, beside those that the Image Management Service says of itself."""
+
+    namespaces: tuple[str, ...] = ()
+    service_accounts: tuple[str, ...] = ()
+    """`namespace/name` each."""
+    pod_labels: tuple[Mapping[str, str], ...] = ()
+    """A pod that has all of one entry."""
+
+
+@dataclass(frozen=True)
+class Kata:
+    """Where DKMS work runs: in pods of one of the RuntimeClasses, of which the first is given to those without.
+
+    `annotations` are those that the nodes permit, with their values; None where the policy says nothing of them.
+    """
+
+    runtime_classes: tuple[str, ...] = ("kata-qemu",)
+    annotations: Mapping[str, str] | None = None
+    work: DkmsWork = DkmsWork()
+    ims_namespace: str = "ims"
+
+
+MAX_MAPPINGS = 1000
+"""Kernel mappings that a Module may have where the policy gives no number; the largest in use have some dozens."""
+
+MAX_OVERRIDE_HOURS = 24
+
+
+@dataclass(frozen=True)
 class Parameters:
-    """What rules with a choice are to hold; empty means that they hold nothing."""
+    """What rules with a choice are to hold; empty means that they hold nothing.
+
+    `kernel_access` are the ServiceAccounts (namespace, name) that may load kernel modules beside those that every
+    cluster has, `controllers` the users that count as KMM's, `max_node_share` percent of a cluster's nodes (0: all).
+    """
 
     allowed_registries: tuple[str, ...] = ()
     require_digest: bool = False
     signing_selectors: tuple[Mapping[str, str], ...] = ()
     signing_namespaces: tuple[str, ...] = ()
     forbidden_host_paths: tuple[str, ...] = ()
+    kata: Kata = Kata()
+    kernel_access: tuple[tuple[str, str], ...] = ()
     controllers: tuple[str, ...] = ()
+    max_node_share: int = 0
+    max_mappings: int = MAX_MAPPINGS
+    max_override_hours: int = MAX_OVERRIDE_HOURS
 
     @property
     def signing(self) -> bool:
         """Whether some Modules must be signed."""
         return bool(self.signing_selectors or self.signing_namespaces)
+
+    @property
+    def names_kata_annotations(self) -> bool:
+        """Whether the policy says which annotations of Kata the nodes permit."""
+        return self.kata.annotations is not None
 
 
 NO_PARAMETERS = Parameters()
@@ -119,19 +163,42 @@ class Policy:
 
 def read_policy(spec: Mapping[str, Any]) -> Policy:
     """The policy of a DriverPolicy's spec, which its schema has passed. Raises ValueError for a day that is none."""
-    parameters, signing = spec.get("parameters", {}), spec.get("parameters", {}).get("requireSigning", {})
     return Policy(
         profile=spec.get("profile", "default"),
         modes=_modes(spec.get("modes", {})),
         gates={gate: _modes(modes) for gate, modes in spec.get("gates", {}).items()},
-        parameters=Parameters(
-            tuple(parameters.get("allowedRegistries", ())),
-            parameters.get("requireDigest", False),
-            tuple(signing.get("nodeSelectors", ())),
-            tuple(signing.get("namespaces", ())),
-            tuple(parameters.get("forbiddenHostPaths", ())),
-        ),
+        parameters=_parameters(spec.get("parameters", {})),
         exemptions=tuple(_exemption(item) for item in spec.get("exceptions", ())),
+    )
+
+
+def _parameters(spec: Mapping[str, Any]) -> Parameters:
+    signing = spec.get("requireSigning", {})
+    approved = spec.get("kernelAccess", {}).get("approved", ())
+    return Parameters(
+        tuple(spec.get("allowedRegistries", ())),
+        spec.get("requireDigest", False),
+        tuple(signing.get("nodeSelectors", ())),
+        tuple(signing.get("namespaces", ())),
+        tuple(spec.get("forbiddenHostPaths", ())),
+        kata=_kata(spec.get("kata", {})),
+        kernel_access=tuple((item["namespace"], item["serviceAccount"]) for item in approved),
+        controllers=tuple(spec.get("controllers", ())),
+        max_node_share=spec.get("maxNodeShare", 0),
+        max_mappings=spec.get("maxMappings", MAX_MAPPINGS),
+        max_override_hours=spec.get("override", {}).get("maxHours", MAX_OVERRIDE_HOURS),
+    )
+
+
+def _kata(spec: Mapping[str, Any]) -> Kata:
+    work = spec.get("work", {})
+    return Kata(
+        tuple(spec.get("runtimeClasses", ())) or Kata.runtime_classes,
+        spec.get("annotations"),
+        DkmsWork(
+            tuple(work.get("namespaces", ())), tuple(work.get("serviceAccounts", ())), tuple(work.get("podLabels", ()))
+        ),
+        spec.get("imsNamespace", Kata.ims_namespace),
     )
 
 

@@ -1,27 +1,48 @@
-"""Who asks on behalf of the cluster: controllers that remove what is left of what somebody else deleted.
-
-Sources: controller names of kube-controller-manager; install manifests of Kernel Module Management, upstream and for
-OpenShift.
-"""
+"""Who acts for the cluster itself: the controllers that finish what people began, by the names they log in with."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-CONTROLLERS = frozenset(
+_KMM_NAMESPACES = {
+    "kmm-operator-system": "config/default and config/default-hub of kubernetes-sigs/kernel-module-management",
+    "operators": "upstream through OLM, where OperatorHub installs",
+    "openshift-kmm": "config/default of rh-ecosystem-edge/kernel-module-management",
+    "openshift-kmm-hub": "config/default-hub of rh-ecosystem-edge/kernel-module-management",
+}
+"""Namespace that KMM is installed in → by what."""
+
+_KMM_ACCOUNTS = {
+    "kmm-operator-controller": "config/rbac-base/service_account.yaml with the prefix of config/default",
+    "kmm-operator-hub-controller": "the same with the prefix of config/default-hub",
+    "kmm-operator-controller-manager": "config/rbac/service_account.yaml of KMM 1.x",
+    "kmm-operator-hub-controller-manager": "the same of the hub's 1.x",
+}
+"""ServiceAccount of KMM's controllers → where it is from."""
+
+EVERY_CONTROLLER = "system:kube-controller-manager"
+"""Who all of Kubernetes' controllers are where they have no ServiceAccounts of their own."""
+
+KMM = frozenset(f"system:serviceaccount:{namespace}:{name}" for namespace in _KMM_NAMESPACES for name in _KMM_ACCOUNTS)
+
+CASCADE = frozenset(
     (
-        "system:kube-controller-manager",
+        EVERY_CONTROLLER,
         "system:serviceaccount:kube-system:generic-garbage-collector",
         "system:serviceaccount:kube-system:namespace-controller",
-        "system:serviceaccount:kmm-operator-system:kmm-operator-controller",
-        "system:serviceaccount:kmm-operator-system:kmm-operator-hub-controller",
-        "system:serviceaccount:openshift-kmm:kmm-operator-controller",
-        "system:serviceaccount:openshift-kmm-hub:kmm-operator-hub-controller",
     )
 )
-"""User names: the garbage collector, the namespace controller, and KMM where it is installed as documented."""
+"""Who deletes what belongs to something that is deleted. Source: cmd/kube-controller-manager of Kubernetes."""
+
+DAEMON_SETS = frozenset((EVERY_CONTROLLER, "system:serviceaccount:kube-system:daemon-set-controller"))
+"""Who makes the pods of DaemonSets."""
 
 
-def is_controller(user: str, further: Collection[str] = ()) -> bool:
-    """Whether a user is one of them, or of those that a policy names besides."""
-    return user in CONTROLLERS or user in further
+def is_kmm(user: str, named: Collection[str] = ()) -> bool:
+    """Whether a user is one of KMM's controllers: a known one, or one that the policy names (`controllers`)."""
+    return user in KMM or user in named
+
+
+def is_controller(user: str, named: Collection[str] = ()) -> bool:
+    """Whether a user is a controller whose finalizers and cascades must pass; the policy may name more."""
+    return user in CASCADE or is_kmm(user, named)

@@ -19,7 +19,9 @@ from typing import Any, Literal
 from policy.config import NO_PARAMETERS, Gate, Parameters, Policy
 from policy.facts import UNKNOWN, Facts, Unknown
 from policy.findings import NOT_CHECKED, FieldPath, Finding, Mode, Problem, Severity, format_path
+from policy.kata import KataView
 from policy.kmm.versions import Release
+from policy.pods import PodView
 from policy.schema import MAX_VIOLATIONS, Schema, Violation
 from policy.unusual import Unusual
 from policy.views import Map, ModuleView, lazy
@@ -109,6 +111,14 @@ class Review:
             if self.old.get("spec") == self.object.get("spec"):
                 return None
         return ModuleView(self.old)
+
+    @lazy
+    def pod(self) -> PodView:
+        return PodView(self.object, self.kind)
+
+    @lazy
+    def kata(self) -> KataView:
+        return KataView(self.pod, self.parameters, self.user, self.facts)
 
     @lazy
     def violations(self) -> list[Violation]:

@@ -42,3 +42,8 @@ def parse_image(text: str) -> Image | None:
     if domain and not ("." in domain or ":" in domain or domain == "localhost" or domain != domain.lower()):
         domain, path = "", f"{domain}/{path}"
     return Image(domain, path, match["tag"] or "", match["digest"] or "")
+
+
+def is_from(image: str, prefix: str) -> bool:
+    """Whether an image comes from a registry, or from a part of one up to a slash."""
+    return image == prefix or image.startswith((f"{prefix.rstrip('/')}/", f"{prefix}:"))

@@ -12,9 +12,6 @@ from policy.facts import as_map
 ANNOTATION = "kmodgate.io/override"
 """On the Namespace; its value is written like `alice@example.com until 2026-01-31T18:00:00Z`."""
 
-LONGEST = timedelta(hours=24)
-"""How far ahead its end may lie when it is set, and when it is used."""
-
 EXAMPLE = "alice@example.com until 2026-01-31T18:00:00Z"
 
 
@@ -25,9 +22,9 @@ class Override:
     owner: str
     expires: datetime
 
-    def holds(self, now: datetime) -> bool:
-        """Whether its end lies ahead, and not too far."""
-        return now < self.expires <= now + LONGEST
+    def holds(self, now: datetime, hours: int) -> bool:
+        """Whether its end lies ahead, and not further than that; asked when it is set, and when it is used."""
+        return now < self.expires <= now + timedelta(hours=hours)
 
 
 def annotation(namespace: Mapping[str, Any] | None) -> str | None:

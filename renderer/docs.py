@@ -12,6 +12,8 @@ from typing import Any
 import schemas
 from policy.engine import RULES, load_rules
 from policy.findings import format_path
+from policy.kata import NOT_INJECTABLE
+from policy.kernel_access import STARTERS
 from policy.kmm.versions import IGNORED_BY_REDHAT, SINCE
 from renderer.catalogue import SECTIONS
 from renderer.fields import CAUSES, OWN, SYNONYMS, rows
@@ -192,7 +194,7 @@ _GAPS = {
     "a device plugin without a token of its own while automounting is off": "whether it needs one is not to be seen",
     "`kanikoParams.tag` with the port of a registry": "depends on the operator's own image setting",
     "Modules made before an upgrade of KMM that break newer rules": "`check -` on the cluster's Modules tells them",
-    "workloads that could load modules themselves, deletion of what a Module still needs": "seen only at admission",
+    "deletion of what a Module still needs": "seen only at admission",
 }
 """What KMM leaves open as well, and why no rule says it yet."""
 
@@ -200,6 +202,37 @@ _GAPS = {
 def _not_done() -> str:
     rows = "".join(f"| {gap} | {why} |\n" for gap, why in _GAPS.items())
     return f"## Not done\n\n| gap of KMM that no rule closes yet | why |\n| --- | --- |\n{rows}"
+
+
+_KATA = """\
+## What cannot be put into Kata
+
+The codes of KTA101 to KTA103, which admission also writes to the audit log.
+
+| code | why | what to do |
+| --- | --- | --- |
+"""
+
+_KERNEL_ACCESS = """\
+## What may load kernel modules
+
+The ServiceAccounts that the rules PRV101 to PRV106 pass over without being told. `parameters.kernelAccess` of a
+DriverPolicy adds others. The pods that KMM's controllers make are known by who makes them, never by a label.
+
+| what | namespace | ServiceAccount | source of the names |
+| --- | --- | --- | --- |
+"""
+
+
+def _not_injectable() -> str:
+    return _KATA + "".join(f"| `{code}` | {text.meaning} | {text.remedy} |\n" for code, text in NOT_INJECTABLE.items())
+
+
+def _starters() -> str:
+    return _KERNEL_ACCESS + "".join(
+        f"| {item.what} | `{item.namespace}` | {', '.join(f'`{name}`' for name in item.accounts)} | {item.source} |\n"
+        for item in STARTERS
+    )
 
 
 def rules_page() -> str:
@@ -213,7 +246,7 @@ def rules_page() -> str:
         if "CREATE" not in rule.operations:
             facts.append("compares with the object as it was")
         parts.append(f"## {id}\n\n{'; '.join(facts)}\n\n{rule.documentation}\n")
-    return "\n".join([*parts, _not_done()])
+    return "\n".join([*parts, _not_injectable(), _starters(), _not_done()])
 
 
 _ERRORS = """\

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 
 from policy.engine import Review, rule
-from policy.findings import FieldPath, Problem
-from policy.images import parse_image
+from policy.findings import NOT_CHECKED, FieldPath, Problem
+from policy.images import is_from, parse_image
 
 
 @rule("IMG301", parameter="allowed_registries")
@@ -20,7 +20,7 @@ def registry_not_allowed(review: Review) -> Iterator[Problem]:
     """
     allowed = review.parameters.allowed_registries
     for path, image in _images(review):
-        if not any(image == prefix or image.startswith((f"{prefix.rstrip('/')}/", f"{prefix}:")) for prefix in allowed):
+        if not any(is_from(image, prefix) for prefix in allowed):
             yield Problem(path, f"{image} is not from an allowed registry", f"use one of: {', '.join(allowed)}")
 
 
@@ -71,6 +71,44 @@ def host_path_forbidden(review: Review) -> Iterator[Problem]:
         path = posixpath.normpath(re.sub("^/+", "/", mount.text("path"))) if mount else ""
         if mount and any(path == item or path.startswith(f"{item.rstrip('/')}/") for item in forbidden):
             yield mount.problem("path", f"{mount.text('path')} is forbidden by the policy", "mount another folder")
+
+
+@rule("MAP301", parameter="max_mappings")
+def too_many_mappings(review: Review) -> Iterator[Problem]:
+    """A Module with more kernel mappings than the policy allows (`parameters.maxMappings`, 1,000 without one).
+
+    Each has an expression that is compiled whenever the Module is looked at, and KMM tries one after the other.
+
+    Fix: match several kernels with one regexp, or split the Module by nodes.
+    Source: the DriverPolicy of the cluster; internal/module/kernelmapper.go of Kernel Module Management.
+    """
+    mappings, most = review.module.container.value.get("kernelMappings"), review.parameters.max_mappings
+    if isinstance(mappings, list) and len(mappings) > most:
+        message = f"{len(mappings)} mappings, and the policy allows {most}"
+        yield review.module.container.problem("kernelMappings", message, "match several kernels with one regexp")
+
+
+@rule("SEL206", kinds=("Module",), facts=True, guards=True, parameter="max_node_share")
+def too_many_nodes(review: Review) -> Iterator[Problem]:
+    """A Module that selects a larger share of the cluster's nodes than the policy allows (`parameters.maxNodeShare`).
+
+    One node is always allowed, and so is every node of a cluster that has no other.
+
+    Fix: select fewer nodes, by a label for those that are to have the driver first.
+    Source: the DriverPolicy of the cluster.
+    """
+    nodes, share = review.facts.nodes() if review.facts else None, review.parameters.max_node_share
+    spec = review.module.spec
+    if nodes is None:
+        yield spec.problem(
+            "selector", f"{NOT_CHECKED}: the nodes of the cluster", "give a dump of the cluster: --facts DIR"
+        )
+        return
+    wanted = spec.map("selector").value.items()
+    selected = sum(all(node.labels.get(key) == value for key, value in wanted) for node in nodes)
+    if selected > 1 and selected * 100 > len(nodes) * share:
+        message = f"selects {selected} of {len(nodes)} nodes, and the policy allows {share} percent"
+        yield spec.problem("selector", message, "select fewer nodes")
 
 
 def _images(review: Review) -> Iterator[tuple[FieldPath, str]]:

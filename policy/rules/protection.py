@@ -108,7 +108,8 @@ def still_needed(review: Review) -> Iterator[Problem]:
 def override_set(review: Review) -> Iterator[Problem]:
     """The annotation that lifts the protection is set by one who may not, is not readable, or holds too long.
 
-    It names who answers, and its end within 24 hours: `alice@example.com until 2026-01-31T18:00:00Z`.
+    It names who answers, and its end: `alice@example.com until 2026-01-31T18:00:00Z`. That lies within 24 hours, or
+    within what the policy says (`parameters.override.maxHours`).
 
     Fix: have someone set it who may `override` `namespaces.kmodgate.io`.
     Source: this project's docs/webhook.md.
@@ -117,11 +118,11 @@ def override_set(review: Review) -> Iterator[Problem]:
     if text is None or text == overriding.annotation(review.old):
         return
     path = ("metadata", "annotations", overriding.ANNOTATION)
-    found = overriding.read(text)
+    found, hours = overriding.read(text), review.parameters.max_override_hours
     if found is None:
         yield Problem(path, "says no owner and end", f"write it like {overriding.EXAMPLE}")
-    elif not found.holds(review.now):
-        yield Problem(path, "does not end within the next 24 hours", "set an end within 24 hours")
+    elif not found.holds(review.now, hours):
+        yield Problem(path, f"does not end within the next {hours} hours", f"set an end within {hours} hours")
     if review.may_override is not True:
         may = "may not" if review.may_override is False else "could not be shown to be allowed to"
         message = f"{review.user or 'whoever asks'} {may} override the protection"
@@ -218,7 +219,7 @@ def _is_overridden(review: Review) -> bool:
     if review.may_override is not True:
         return False
     found = overriding.read(overriding.annotation(as_map(_namespace(review))) or "")
-    return found is not None and found.holds(review.now)
+    return found is not None and found.holds(review.now, review.parameters.max_override_hours)
 
 
 def _is_controller(review: Review) -> bool:

@@ -1,0 +1,81 @@
+"""Which pods and Jobs are those of the Image Management Service (IMS), and what they do.
+
+Sources: the job templates and src/server/v3/resources/jobs.py of Cray-HPE/ims, 3.17 to 3.33. The signs are those of the
+objects that it makes. What it decides before, by recipe, image and configuration, is no question of admission.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from policy.pods import PodView
+
+Kind = Literal["create", "customize"]
+Recipe = Literal["kiwi-ng", "packer", ""]
+
+SERVICE_ACCOUNT = "ims-service-job-mount"
+"""What IMS gives a job with DKMS, and no other."""
+
+_UUID = "[0-9a-f-]{36}"
+_LABEL = re.compile(rf"ims-({_UUID})-(create|customize)")
+_JOB = re.compile(rf"cray-ims-({_UUID})-(create|customize)")
+
+
+@dataclass(frozen=True, slots=True)
+class ImsJob:
+    """A job of IMS, or a pod of it.
+
+    `recipe` is how a create job makes its image, and empty for customize jobs. `is_remote` is whether the work is done
+    on a remote build node, so that the pod only directs it; `is_emulated` whether it runs code of aarch64 here.
+    """
+
+    id: str
+    kind: Kind
+    recipe: Recipe
+    is_dkms: bool
+    is_remote: bool
+    is_emulated: bool
+
+    @property
+    def needs_kata(self) -> bool:
+        """Whether it changes the kernel below it: DKMS mounts its devices, emulation registers with binfmt_misc."""
+        return (self.is_dkms or self.is_emulated) and not self.is_remote
+
+
+def ims_job(pod: PodView, namespace: str) -> ImsJob | None:
+    """What a pod or Job is to IMS, whose jobs run in `namespace`; None if it is none of its own.
+
+    A Job of IMS has no labels and is known by its name; a pod, whose name is not there yet, by its label `app`.
+    """
+    if pod.namespace != namespace:
+        return None
+    if pod.kind == "Pod":
+        found = _LABEL.fullmatch(pod.labels.get("app", ""))
+    elif pod.kind == "batch/Job":
+        found = _JOB.fullmatch(pod.object.text("name"))
+    else:
+        return None
+    if found is None:
+        return None
+    is_remote = any(pod.values_of("REMOTE_BUILD_NODE"))
+    return ImsJob(
+        id=found[1],
+        kind=cast(Kind, found[2]),
+        recipe=_recipe(pod) if found[2] == "create" else "",
+        is_dkms=_is_dkms(pod),
+        is_remote=is_remote,
+        is_emulated=not is_remote and "aarch64" in pod.values_of("BUILD_ARCH"),
+    )
+
+
+def _is_dkms(pod: PodView) -> bool:
+    """By the variable; templates of packer and old ones do not have it, but ServiceAccount and sshd's privilege."""
+    if any(value.lower() == "true" for value in pod.values_of("JOB_ENABLE_DKMS")):
+        return True
+    return pod.service_account == SERVICE_ACCOUNT or any(item.text("name") == "sshd" for item in pod.privileged)
+
+
+def _recipe(pod: PodView) -> Recipe:
+    return "kiwi-ng" if any(item.text("name") == "wait-for-repos" for item in pod.containers) else "packer"

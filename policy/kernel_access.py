@@ -1,0 +1,126 @@
+"""Who may load kernel modules: what clusters have anyway, by namespace and ServiceAccount, and what the policy adds.
+
+Never by a label, which whoever makes a pod can set. A ServiceAccount is the namespace's, and who may make pods with it
+is the cluster's RBAC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from policy.controllers import is_kmm
+from policy.pods import PodView
+
+
+class Starter(NamedTuple):
+    """ServiceAccounts of one thing that clusters run, and where their names are from."""
+
+    what: str
+    namespace: str
+    accounts: tuple[str, ...]
+    source: str
+
+
+STARTERS = (
+    Starter("kube-proxy", "kube-system", ("kube-proxy",), "kubeadm, cmd/kubeadm/app/phases/addons/proxy"),
+    Starter("Calico", "kube-system", ("calico-node",), "projectcalico/calico, manifests/calico.yaml"),
+    Starter("Calico by its operator", "calico-system", ("calico-node",), "tigera/operator, pkg/render"),
+    Starter("Cilium", "kube-system", ("cilium",), "cilium/cilium, install/kubernetes/cilium"),
+    Starter("Flannel", "kube-flannel", ("flannel",), "flannel-io/flannel, Documentation/kube-flannel.yml"),
+    Starter("kindnet", "kube-system", ("kindnet",), "kubernetes-sigs/kind, default CNI"),
+    Starter("Amazon VPC CNI", "kube-system", ("aws-node",), "aws/amazon-vpc-cni-k8s, config/master"),
+    Starter("Multus", "kube-system", ("multus",), "k8snetworkplumbingwg/multus-cni, deployments"),
+    Starter("Multus of OpenShift", "openshift-multus", ("multus",), "openshift/cluster-network-operator, bindata"),
+    Starter(
+        "OVN-Kubernetes",
+        "openshift-ovn-kubernetes",
+        ("ovn-kubernetes-node",),
+        "openshift/cluster-network-operator, bindata",
+    ),
+    Starter(
+        "SR-IOV network operator",
+        "sriov-network-operator",
+        ("sriov-network-config-daemon",),
+        "k8snetworkplumbingwg/sriov-network-operator, bindata/manifests/daemon",
+    ),
+    Starter(
+        "SR-IOV network operator of OpenShift",
+        "openshift-sriov-network-operator",
+        ("sriov-network-config-daemon",),
+        "openshift/sriov-network-operator, bindata/manifests/daemon",
+    ),
+    Starter(
+        "Node Feature Discovery",
+        "node-feature-discovery",
+        ("nfd-worker", "node-feature-discovery-worker"),
+        "kubernetes-sigs/node-feature-discovery, deployment",
+    ),
+    Starter("Node Feature Discovery of OpenShift", "openshift-nfd", ("nfd-worker",), "openshift/cluster-nfd-operator"),
+    Starter(
+        "TuneD",
+        "openshift-cluster-node-tuning-operator",
+        ("tuned",),
+        "openshift/cluster-node-tuning-operator, assets/tuned",
+    ),
+    Starter(
+        "Machine Config Daemon",
+        "openshift-machine-config-operator",
+        ("machine-config-daemon",),
+        "openshift/machine-config-operator, manifests",
+    ),
+    Starter(
+        "CSI drivers of OpenShift",
+        "openshift-cluster-csi-drivers",
+        (
+            "aws-ebs-csi-driver-node-sa",
+            "azure-disk-csi-driver-node-sa",
+            "azure-file-csi-driver-node-sa",
+            "gcp-pd-csi-driver-node-sa",
+            "vmware-vsphere-csi-driver-node-sa",
+        ),
+        "openshift/csi-operator and openshift/*-csi-driver-operator, assets",
+    ),
+    Starter(
+        "CSI drivers of clouds",
+        "kube-system",
+        ("ebs-csi-node-sa", "efs-csi-node-sa", "csi-azuredisk-node-sa", "csi-azurefile-node-sa", "csi-nfs-node-sa"),
+        "the charts of kubernetes-sigs and kubernetes-csi",
+    ),
+    Starter(
+        "vSphere CSI driver",
+        "vmware-system-csi",
+        ("vsphere-csi-node",),
+        "kubernetes-sigs/vsphere-csi-driver, manifests/vanilla",
+    ),
+    Starter(
+        "Ceph CSI by Rook",
+        "rook-ceph",
+        ("rook-csi-rbd-plugin-sa", "rook-csi-cephfs-plugin-sa"),
+        "rook/rook, deploy/examples/common.yaml",
+    ),
+    Starter("Longhorn", "longhorn-system", ("longhorn-service-account",), "longhorn/longhorn, deploy/longhorn.yaml"),
+    Starter(
+        "KMM of Red Hat",
+        "openshift-kmm",
+        ("kmm-operator-module-loader", "kmm-operator-device-plugin", "kmm-operator-dra"),
+        "rh-ecosystem-edge/kernel-module-management, config/rbac",
+    ),
+)
+"""What may load kernel modules without being named. The pods that KMM makes are known by who makes them."""
+
+_KNOWN = frozenset((item.namespace, name) for item in STARTERS for name in item.accounts)
+
+_KMM_GROUP = "kmm.sigs.x-k8s.io"
+
+
+def is_approved(pod: PodView, user: str, approved: Collection[tuple[str, str]], controllers: Collection[str]) -> bool:
+    """Whether a pod may load kernel modules.
+
+    `approved` are namespaces and ServiceAccounts of the policy, `controllers` the users that it counts as KMM's. A pod
+    that says that KMM owns it is believed where KMM makes it, or nobody asks.
+    """
+    account = (pod.namespace, pod.service_account)
+    if account in _KNOWN or account in approved or is_kmm(user, controllers):
+        return True
+    return not user and any(group == _KMM_GROUP for group, _ in pod.controllers)
