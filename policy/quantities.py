@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-_QUANTITY = re.compile(r"\+?(\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})(?:([numkMGTPE]i?)|[eE]([+-]?\d{1,2}))?")
+_QUANTITY = re.compile(r"\+?(\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})(?:([numkKMGTPE]i?)|[eE]([+-]?\d{1,2}))?")
 
 _SUFFIXES = {
     **{

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from policy.kata import HYPERVISOR, NOT_INJECTABLE, Reason
 from policy.mutations.kata import Injection, inject
 from policy.pods import POD_KINDS, PodView
 from tests.conftest import CASES
+from tests.fleets import run
 from tests.json_patch import applied
 from tests.oracle import lines
 
@@ -414,3 +416,24 @@ _STRICT = Engine(
 def test_no_rule_fails_whatever_the_object(pod: dict[str, Any], operation: Any, subresource: str) -> None:
     review = Review(pod, operation=operation, subresource=subresource, facts=FACTS)
     assert not [finding for finding in _STRICT.evaluate(review) if finding.message.startswith("the rule failed")]
+
+
+# -- at check -------------------------------------------------------------------------------------
+
+
+def test_check_judges_pods_and_workloads_of_a_tree_by_the_same_rules(tmp_path: Path) -> None:
+    build = dkms_pod(hostNetwork=True)
+    loader = dkms_pod(volumes=[{"name": "m", "hostPath": {"path": "/lib/modules"}}])
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": f"cray-ims-{ID}-create", "namespace": "ims"},
+        "spec": {"template": {"spec": loader["spec"]}},
+    }
+    (tmp_path / "objects.yaml").write_text(yaml.safe_dump_all([build, job]))
+    report = json.loads(run("check", ".", "--format", "json", cwd=tmp_path).stdout)
+    assert [(item["rule"], item["mode"], item["field"]) for item in report["findings"] if item["mode"] != "audit"] == [
+        ("KTA101", "enforce", "spec.hostNetwork"),
+        ("KTA103", "warn", "spec.template.spec.volumes[0].hostPath"),
+    ]
+    assert {item["rule"] for item in report["findings"]} >= {"PRV105"}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from policy.config import Exemption, Policy, read_policy
+from policy.config import DkmsWork, Exemption, Kata, Parameters, Policy, read_policy
 from policy.engine import Engine, Review
 from policy.findings import Mode, Severity
 from policy.normalise import defaulted
@@ -113,6 +113,15 @@ def test_the_cluster_gets_the_policy_that_held(fleet: FleetFolder) -> None:
         ("exceptions: [{rule: MAP202, object: {name: nic}, owner: a, ticket: b, expires: '2026-02-31'}]", "", "is not a day"),
         ("exceptions: [{rule: MAP202, object: {name: nic}, owner: a, ticket: b, expires: 2026-02-03}]", "", "a date"),
         ("profile: lax", "6:12", "is not one of parity"),
+        ("parameters: {kata: {runtimeClasses: [Kata]}}", "", "is not a DNS-1123 subdomain"),
+        ("parameters: {kata: {runtimeClasses: []}}", "", "the list is too short"),
+        ("parameters: {kata: {annotations: {example.com/a: b}}}", "", "is no annotation of Kata"),
+        ("parameters: {kata: {work: {serviceAccounts: [dkms]}}}", "", "is not a ServiceAccount"),
+        ("parameters: {kata: {work: {podLabels: [{}]}}}", "", "the map is empty"),
+        ("parameters: {kernelAccess: {approved: [{namespace: a}]}}", "", "approved[0].serviceAccount: missing"),
+        ("parameters: {maxNodeShare: 101}", "", "is not a percentage"),
+        ("parameters: {maxMappings: 0}", "", "is not a number of mappings"),
+        ("parameters: {override: {maxHours: 25}}", "", "is not a number of hours up to a day"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_a_policy_is_an_error_with_its_place(
@@ -123,6 +132,29 @@ def test_a_mistake_in_a_policy_is_an_error_with_its_place(
     assert result.returncode == 2
     assert words in result.stderr
     assert f"policies/p.yaml:{place}" in result.stderr
+
+
+def test_parameters_have_safe_defaults() -> None:
+    assert read_policy({}).parameters == read_policy({"parameters": {}}).parameters == Parameters()
+    kata = Parameters().kata
+    assert (kata.runtime_classes, kata.annotations, kata.ims_namespace) == (("kata-qemu",), None, "ims")
+    assert (Parameters().max_mappings, Parameters().max_override_hours, Parameters().max_node_share) == (1000, 24, 0)
+
+
+def test_parameters_are_read_from_the_spec() -> None:
+    spec = {
+        "kata": {"runtimeClasses": ["a"], "annotations": {}, "work": {"serviceAccounts": ["b/c"]}, "imsNamespace": "d"},
+        "kernelAccess": {"approved": [{"namespace": "e", "serviceAccount": "f"}]},
+        "controllers": ["g"],
+        "maxNodeShare": 10,
+        "maxMappings": 20,
+        "override": {"maxHours": 2},
+    }
+    found = read_policy({"parameters": spec}).parameters
+    assert found.kata == Kata(("a",), {}, DkmsWork(service_accounts=("b/c",)), "d")
+    assert (found.kernel_access, found.controllers) == ((("e", "f"),), ("g",))
+    assert (found.max_node_share, found.max_mappings, found.max_override_hours) == (10, 20, 2)
+    assert read_policy({"parameters": spec}).digest != read_policy({}).digest
 
 
 def test_a_cluster_has_one_policy(fleet: FleetFolder) -> None:
