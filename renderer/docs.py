@@ -194,7 +194,6 @@ _GAPS = {
     "a device plugin without a token of its own while automounting is off": "whether it needs one is not to be seen",
     "`kanikoParams.tag` with the port of a registry": "depends on the operator's own image setting",
     "Modules made before an upgrade of KMM that break newer rules": "`check -` on the cluster's Modules tells them",
-    "deletion of what a Module still needs": "seen only at admission",
 }
 """What KMM leaves open as well, and why no rule says it yet."""
 
