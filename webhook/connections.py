@@ -14,7 +14,7 @@ import ssl
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
@@ -202,13 +202,13 @@ class _Guard(asyncio.Protocol):
         self.begun = False
         self._handler = handler
         self._connections = connections
-        self._transport: asyncio.BaseTransport | None = None
+        self._transport: asyncio.WriteTransport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._header_begun = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.begun = True
-        self._transport = transport
+        self._transport = cast(asyncio.WriteTransport, transport)
         self._expect_header(self._connections.limits.first_header)
         self._handler.connection_made(transport)
 
@@ -250,7 +250,7 @@ class _Guard(asyncio.Protocol):
     def _header_late(self) -> None:
         self._timer = None
         self._connections.headers_late += 1
-        if isinstance(self._transport, asyncio.WriteTransport):
+        if self._transport is not None:
             self._transport.abort()
 
 

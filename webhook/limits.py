@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -44,17 +44,21 @@ class Limits:
 
 
 class Refusal(Exception):
-    """A request that is not looked at. `status` is that of the answer, `reason` its text, `headers` go with it."""
+    """A request that is not looked at. `status` is that of the answer, `reason` its text."""
 
     def __init__(self, status: Literal[400, 408, 413, 415, 429]) -> None:
         self.status = status
         self.reason = REASONS[status]
         super().__init__(f"{status} {self.reason}")
 
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """429 says when to come back; after the others the rest of the body is of no use, so the connection ends."""
-        return {"Retry-After": "1"} if self.status == 429 else {"Connection": "close"}
+    def response(self) -> web.Response:
+        """The answer. 429 says when to come back; after the others the rest of the body is of no use to anybody, so
+        the connection ends."""
+        if self.status == 429:
+            return web.Response(status=429, text=self.reason, headers={"Retry-After": "1"})
+        response = web.Response(status=self.status, text=self.reason)
+        response.force_close()
+        return response
 
 
 class Gate:

@@ -74,16 +74,16 @@ class MaterialFiles:
 class Certificates:
     """The certificate in use. `context` is handed to the server once and stays the same object for good.
 
-    `generation` counts the pairs served so far; `last_error` is why the newest one is not served, empty if it is.
+    `material` is what is served; `generation` counts the pairs served so far; `last_error` is why the newest one is not served, empty if it is.
     """
 
     def __init__(self, clients: ClientAuth | None = None, *, now: Clock = wall_clock) -> None:
         self.clients = clients or ClientAuth()
         self.context = _ServedContext(ssl.PROTOCOL_TLS_SERVER)
+        self.material: Material | None = None
         self.generation = 0
         self.last_error = ""
         self._now = now
-        self._material: Material | None = None
         self._leaf: Leaf | None = None
 
     def take(self, material: Material) -> bool:
@@ -91,7 +91,7 @@ class Certificates:
 
         Raises CertificateError where it cannot be served; what was in use stays in use.
         """
-        if material == self._material:
+        if material == self.material:
             self.last_error = ""
             return False
         try:
@@ -101,7 +101,7 @@ class Certificates:
             self.last_error = str(error)
             raise
         self.context.current = context
-        self._material, self._leaf, self.last_error = material, leaf, ""
+        self.material, self._leaf, self.last_error = material, leaf, ""
         self.generation += 1
         return True
 
@@ -121,7 +121,7 @@ class Certificates:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the chain in use, hex; empty before the first."""
-        return self._material.pair.fingerprint if self._material else ""
+        return self.material.pair.fingerprint if self.material else ""
 
     def valid_for(self, span: timedelta) -> bool:
         """Whether the certificate in use is still valid `span` from now, by the wall clock."""
