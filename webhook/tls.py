@@ -74,7 +74,8 @@ class MaterialFiles:
 class Certificates:
     """The certificate in use. `context` is handed to the server once and stays the same object for good.
 
-    `material` is what is served; `generation` counts the pairs served so far; `last_error` is why the newest one is not served, empty if it is.
+    `material` is what is served, and `generation` counts how often that changed; `last_error` is why the newest is not
+    served, empty if it is.
     """
 
     def __init__(self, clients: ClientAuth | None = None, *, now: Clock = wall_clock) -> None:
