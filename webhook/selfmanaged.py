@@ -8,17 +8,21 @@ import logging
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from webhook.authority import State, Step, Terms, decode, encode, next_step, take_step
 from webhook.cabundle import Configuration, Configurations, certificates_of, corrections, seen_bundles
 from webhook.keypair import CertificateError
-from webhook.tls import Certificates, Clock, Material, wall_clock
+from webhook.tls import Certificates, Clock, Material, read_file, wall_clock
 
 log = logging.getLogger(__name__)
 
 ROUNDS = 16
 """Steps that one turn takes at most, lost races included; what is left is for the next turn."""
+
+PATIENCE = 3
+"""Turns in a row whose patch may conflict. The first was another replica; the fourth is a patch that is refused."""
 
 
 class ApiError(Exception):
@@ -67,7 +71,7 @@ class SelfManaged:
         *,
         names: Sequence[str],
         terms: Terms | None = None,
-        client_ca: bytes = b"",
+        client_ca: Path | None = None,
         now: Clock = wall_clock,
     ) -> None:
         self.last_error = ""
@@ -78,6 +82,7 @@ class SelfManaged:
         self._terms = terms or Terms()
         self._client_ca = client_ca
         self._now = now
+        self._conflicts = 0
 
     async def run(self, *, interval: float = 15.0) -> None:
         """Take turns for ever, `interval` seconds apart, spread so that replicas do not meet."""
@@ -108,7 +113,8 @@ class SelfManaged:
             raise ApiError("the Secret of the certificates changes faster than it can be read")
         failure = await self._publish(state, found or ()) or failure
         if state.leaf:
-            self._certificates.take(Material(state.leaf, self._client_ca))
+            client_ca = read_file(self._client_ca) if self._client_ca else b""
+            self._certificates.take(Material(state.leaf, client_ca))
         if failure:
             raise failure
 
@@ -138,6 +144,7 @@ class SelfManaged:
     async def _publish(self, state: State, found: Sequence[Configuration]) -> ApiError | None:
         """Correct every configuration that publishes anything else; the first failure does not stop the second."""
         failure: ApiError | None = None
+        conflict: Conflict | None = None
         encoded, wanted = base64.b64encode(state.bundle).decode(), certificates_of(state.bundle)
         for configuration in found:
             operations = corrections(configuration, encoded, wanted)
@@ -145,6 +152,9 @@ class SelfManaged:
                 if operations:
                     await self._configurations.patch(configuration, operations)
                     log.info("certificates: caBundle written to %s %s", configuration.kind, configuration.name)
+            except Conflict as error:
+                conflict = error
             except ApiError as error:
                 failure = error
-        return failure
+        self._conflicts = self._conflicts + 1 if conflict else 0
+        return failure or (conflict if self._conflicts > PATIENCE else None)

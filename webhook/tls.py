@@ -57,18 +57,24 @@ class MaterialFiles:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self._read_once()
-            except FileNotFoundError as error:
+            except CertificateError:
                 if attempt == ATTEMPTS:
-                    raise CertificateError(f"{error.filename} does not exist") from None
-            except OSError as error:
-                raise CertificateError(f"{error.filename} cannot be read: {error.strerror}") from None
+                    raise
         raise AssertionError
 
     def _read_once(self) -> Material:
         generations: dict[Path, Path] = {}
-        certificate, key = (_in_generation(path, generations).read_bytes() for path in (self.certificate, self.key))
-        client_ca = _in_generation(self.client_ca, generations).read_bytes() if self.client_ca else b""
+        certificate, key = (read_file(_in_generation(path, generations)) for path in (self.certificate, self.key))
+        client_ca = read_file(_in_generation(self.client_ca, generations)) if self.client_ca else b""
         return Material(Pair(certificate, key), client_ca)
+
+
+def read_file(path: Path) -> bytes:
+    """Raises CertificateError, which names the file, where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CertificateError(f"{path} cannot be read: {error.strerror}") from None
 
 
 class Certificates:

@@ -21,12 +21,13 @@ def stop() -> Generator[None]:
 
 @dataclass
 class Cluster:
-    """What is stored. `denied` are calls that the API server refuses."""
+    """What is stored. `denied` are calls that are refused, `conflicts` kinds whose patches always come late."""
 
     configurations: dict[str, Configuration] = field(default_factory=dict)
     secret: dict[str, bytes] | None = None
     version: int = 0
     denied: set[str] = field(default_factory=set)
+    conflicts: set[str] = field(default_factory=set)
     writes: list[str] = field(default_factory=list)
 
     @classmethod
@@ -107,6 +108,8 @@ class FakeConfigurations:
     async def patch(self, configuration: Configuration, operations: Sequence[Operation]) -> None:
         await stop()
         self._cluster.refuse(f"patch {configuration.kind}")
+        if configuration.kind in self._cluster.conflicts:
+            raise Conflict("a test failed")
         found = self._cluster.configurations[configuration.kind]
         webhooks = list(found.webhooks)
         for operation in operations:

@@ -28,7 +28,7 @@ def run(test: Coroutine[Any, Any, None], loop: str = "asyncio") -> None:
     """Run a test to its end on the named event loop; one that hangs fails."""
 
     async def bounded() -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             await test
 
     with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
@@ -108,6 +108,14 @@ async def serving(
         yield Serving(site.port, connections)
     finally:
         await runner.cleanup()
+
+
+async def greeted(server: Serving, context: ssl.SSLContext | None = None) -> str:
+    """Shake hands, ask, leave; the fingerprint of the certificate shown."""
+    conversation = await server.connect(context)
+    assert (await conversation.ask())[0] == 200
+    await conversation.leave()
+    return conversation.fingerprint
 
 
 def trusting(authority: Pair, identity: Pair | None = None, folder: Path | None = None) -> ssl.SSLContext:
