@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -51,14 +51,13 @@ class Refusal(Exception):
         self.reason = REASONS[status]
         super().__init__(f"{status} {self.reason}")
 
-    def response(self) -> web.Response:
-        """The answer. 429 says when to come back; after the others the rest of the body is of no use to anybody, so
-        the connection ends."""
-        if self.status == 429:
-            return web.Response(status=429, text=self.reason, headers={"Retry-After": "1"})
-        response = web.Response(status=self.status, text=self.reason)
-        response.force_close()
-        return response
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """429 says when to come back; after the others the rest of the body is of no use, so the connection ends.
+
+        The framework closes only on `force_close()` of the response; the header alone tells the caller.
+        """
+        return {"Retry-After": "1"} if self.status == 429 else {"Connection": "close"}
 
 
 class Gate:

@@ -86,7 +86,7 @@ def test_a_request_above_the_number_is_refused_until_one_has_ended() -> None:
         with gate.enter():
             with pytest.raises(Refusal) as refused, gate.enter():
                 pass
-            assert refused.value.status == 429
+            assert (refused.value.status, refused.value.headers) == (429, {"Retry-After": "1"})
             assert gate.requests == 2
         with gate.enter():
             assert gate.requests == 2
@@ -135,7 +135,10 @@ def reading(gate: Gate) -> Handler:
                 body = await read_body(request, slot, until)
                 return web.Response(text=str(len(body)), headers={"Size": str(len(body))})
         except Refusal as refusal:
-            return refusal.response()
+            response = web.Response(status=refusal.status, text=refusal.reason, headers=refusal.headers)
+            if "Connection" in refusal.headers:
+                response.force_close()
+            return response
 
     return handler
 
