@@ -81,7 +81,7 @@ class Connections:
 class TLSSite(web.BaseSite):
     """A site of an `AppRunner` that serves `context` within the limits of `connections`.
 
-    `host` is a name or an address; None listens on every address of both families.
+    `host` is a name or an address; without one it listens on every address of both families.
     """
 
     __slots__ = ("_address", "_connections", "_context", "_listener", "_reuse_port")
@@ -145,11 +145,13 @@ class TLSSite(web.BaseSite):
 
 
 async def _listen(host: str | None, port: int, *, backlog: int, reuse_port: bool) -> socket.socket:
-    if host is None and socket.has_dualstack_ipv6():
+    if not host and socket.has_dualstack_ipv6():
         return socket.create_server(
             ("", port), family=socket.AF_INET6, backlog=backlog, reuse_port=reuse_port, dualstack_ipv6=True
         )
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    found = await asyncio.get_running_loop().getaddrinfo(
+        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
     family, _, _, _, address = found[0]
     return socket.create_server(address[:2], family=family, backlog=backlog, reuse_port=reuse_port)
 

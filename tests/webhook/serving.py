@@ -94,7 +94,11 @@ class Conversation:
 
 @asynccontextmanager
 async def serving(
-    certificates: Certificates, handler: Handler = greet, limits: ConnectionLimits | None = None
+    certificates: Certificates,
+    handler: Handler = greet,
+    limits: ConnectionLimits | None = None,
+    *,
+    host: str | None = "127.0.0.1",
 ) -> AsyncIterator[Serving]:
     """Serve `handler` for every path on a free port."""
     connections = Connections(limits)
@@ -103,7 +107,7 @@ async def serving(
     runner = web.AppRunner(app, shutdown_timeout=1, **runner_options(connections.limits))
     await runner.setup()
     try:
-        site = TLSSite(runner, "127.0.0.1", 0, context=certificates.context, connections=connections)
+        site = TLSSite(runner, host, 0, context=certificates.context, connections=connections)
         await site.start()
         yield Serving(site.port, connections)
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,7 +13,7 @@ from aiohttp import web
 
 from tests.webhook.certificates import leaf
 from tests.webhook.serving import LOOPS, Serving, greet, run, serving
-from webhook.connections import ConnectionLimits
+from webhook.connections import ConnectionLimits, Connections, TLSSite
 from webhook.tls import Certificates, Material
 
 
@@ -53,6 +54,30 @@ def test_connections_above_the_cap_are_closed_until_one_ends(loop: str) -> None:
             assert server.connections.refused == 1
 
     run(scenario(), loop)
+
+
+@pytest.mark.parametrize("host", [None, "", "localhost", "0.0.0.0"])
+def test_the_listener_takes_a_name_an_address_or_everything(host: str | None) -> None:
+    async def scenario() -> None:
+        async with serving(served(), host=host) as server:
+            assert (await (await server.connect()).ask())[0] == 200
+
+    run(scenario())
+
+
+def test_an_address_in_use_is_an_error_and_not_a_silent_listener() -> None:
+    async def scenario() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            runner = web.ServerRunner(web.Server(greet))  # type: ignore[arg-type]
+            await runner.setup()
+            site = TLSSite(
+                runner, "127.0.0.1", taken.getsockname()[1], context=served().context, connections=Connections()
+            )
+            with pytest.raises(OSError, match="Address already in use"):
+                await site.start()
+            await runner.cleanup()
+
+    run(scenario())
 
 
 def test_one_peer_cannot_take_all_connections() -> None:
