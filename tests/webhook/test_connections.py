@@ -56,8 +56,8 @@ def test_connections_above_the_cap_are_closed_until_one_ends(loop: str) -> None:
     run(scenario(), loop)
 
 
-@pytest.mark.parametrize("host", [None, "", "localhost", "0.0.0.0"])
-def test_the_listener_takes_a_name_an_address_or_everything(host: str | None) -> None:
+@pytest.mark.parametrize("host", [None, "", "127.0.0.1", "0.0.0.0"])
+def test_the_listener_takes_one_address_or_all(host: str | None) -> None:
     async def scenario() -> None:
         async with serving(served(), host=host) as server:
             assert (await (await server.connect()).ask())[0] == 200
