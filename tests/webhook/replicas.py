@@ -10,7 +10,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
-from tests.webhook.apiserver import Cluster, FakeConfigurations, FakeSecrets
+from tests.webhook.certificate_store import Cluster, FakeConfigurations, FakeSecrets
 from webhook.issuing import service_names
 from webhook.keypair import CertificateError, Pair
 from webhook.selfmanaged import ApiError, SelfManaged

@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tests.webhook.apiserver import Cluster
+from tests.webhook.certificate_store import Cluster
 from tests.webhook.certificates import NOW
 from tests.webhook.replicas import Replica, finish, turn, verified
 from webhook.authority import Terms, decode

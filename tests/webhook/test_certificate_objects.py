@@ -17,8 +17,8 @@ from kubernetes.aio.client import ApiClient
 from kubernetes.aio.client import Configuration as ClientConfiguration
 
 from tests.webhook.serving import run
-from webhook.apiserver import KubernetesConfigurations, KubernetesSecrets
 from webhook.cabundle import Configuration, PublishedWebhook
+from webhook.certificate_objects import KubernetesConfigurations, KubernetesSecrets
 from webhook.selfmanaged import ApiError, Conflict, StoredSecret
 
 SECRETS = "/api/v1/namespaces/kmodgate/secrets"
