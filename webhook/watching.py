@@ -10,6 +10,7 @@ import math
 import random
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,6 +23,7 @@ Key = tuple[str, str]
 """Namespace, empty where there is none, and name."""
 
 _METADATA = "application/json;as=PartialObjectMetadata{list};g=meta.k8s.io;v=v1"
+_TOO_SHORT = 1.0  # seconds: a watch that ends sooner is refused, and not over
 _LONGEST_LINE = 16 << 20  # bytes: etcd takes no object beyond a tenth of that
 
 
@@ -43,23 +45,26 @@ class Resource:
 class Timings:
     """When a watch is given up, and begun again; all in seconds.
 
-    A real API server sends a bookmark about once a minute, and two seconds before a watch ends. So `silence` is one
-    bookmark missed, and `resume` the age up to which a watch goes on where it ended: what is older is listed again,
-    because only a list proves at once that nothing is missing. Together they leave half a minute for tries before
-    what is known counts as too old, after two minutes (webhook/facts.py).
+    A real API server sends a bookmark about once a minute, and two seconds before a watch ends, but only if it has
+    heard from etcd since. For a kind in which nothing happens that takes a `nudge`: a list of one object, for which
+    an API server that answers lists from memory asks etcd how far it is (1.36 does). `silence` is one bookmark missed,
+    and `resume` the age up to which a watch goes on where it ended: what is older is listed again, because only a list
+    proves at once that nothing is missing. Together they leave half a minute for tries before what is known counts as
+    too old, after two minutes (webhook/facts.py).
     """
 
     watch: float = 300.0
     silence: float = 90.0
     resume: float = 60.0
+    nudge: float = 25.0
     probe: float = 30.0
     request: float = 30.0
     first_pause: float = 0.5
     longest_pause: float = 15.0
     longest_wish: float = 60.0
     """Of the pauses that the API server itself asks for."""
-    page: int = 250
-    """Objects: the fewer, the less memory a list takes while it is read."""
+    page: int = 100
+    """Objects: the fewer, the less memory a list takes while it is read, and the shorter others wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,15 +209,27 @@ class Watch:
             "timeoutSeconds": max(1, int(seconds)),
         }
         accept = _METADATA.format(list="") if self.resource.metadata_only else JSON
-        silence, is_heard = self._timings.silence, False
+        silence, begun, is_heard = self._timings.silence, time.monotonic(), False
         async with self._server.stream(
             self.resource.path, query, seconds=seconds + silence, silence=silence, accept=accept
         ) as pieces:
-            async for line in _lines(pieces):
-                self._take(parsed(line))
-                is_heard, self._failures, self._error = True, 0, ""
-        if not is_heard:
+            nudging = asyncio.create_task(self._nudge())
+            try:
+                async for line in _lines(pieces):
+                    self._take(parsed(line))
+                    is_heard, self._failures, self._error = True, 0, ""
+            finally:
+                nudging.cancel()
+        if not is_heard and time.monotonic() - begun < _TOO_SHORT:
             raise NotAnswered("the watch ended before anything was heard")
+
+    async def _nudge(self) -> None:
+        """Has the API server ask etcd how far it is, whenever nothing has been heard for a while."""
+        while True:
+            await asyncio.sleep(self._timings.nudge)
+            if self.age >= self._timings.nudge:
+                with suppress(NotAnswered):  # the watch itself tells what is wrong
+                    await self._server.get(self.resource.path, {"limit": 1}, seconds=self._timings.request)
 
     def _take(self, event: Map) -> None:
         kind, item = event.get("type"), as_map(event.get("object"))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from tests.webhook.api_stub import ApiStub, bookmark, event, events, failure, module, page, until
 from webhook.facts import MODULES, NAMESPACES
@@ -113,18 +114,22 @@ def test_a_watch_goes_on_from_the_last_bookmark_without_a_new_list(stub: ApiStub
 
 def test_a_bookmark_is_a_proof_of_life(stub: ApiStub) -> None:
     stub.lists(page())
-    stub.watches(events(stalls=True))
-    ages: list[float] = []
+    told = asyncio.Event()
+
+    async def when_told(request: web.Request) -> web.StreamResponse:
+        await told.wait()
+        return await events(bookmark("58"), stalls=True)(request)
+
+    stub.watches(when_told)
 
     async def scenario(watch: Watch, names: Names) -> None:
         assert watch.age == math.inf
         await until(lambda: bool(stub.queries(watch=True)))
-        ages.append(watch.age)
-        watch._take(bookmark("58"))
-        ages.append(watch.age)
+        before = watch.age
+        told.set()
+        await until(lambda: watch.age < before)  # it only grows by itself
 
     watched(stub, scenario)
-    assert ages[1] < ages[0] < math.inf
 
 
 @pytest.mark.parametrize(
@@ -206,6 +211,44 @@ def test_a_watch_without_a_word_is_given_up_and_read_anew(stub: ApiStub) -> None
         assert watch.state().restarts == 1
 
     watched(stub, scenario, timings=replace(QUICK, silence=0.05, resume=0.01))
+
+
+def test_a_quiet_watch_has_the_api_server_ask_how_far_etcd_is(stub: ApiStub) -> None:
+    stub.lists(page(module("a"), module("b")), page(module("a"), version="500", following="2nd"))
+    stub.watches(QUIET)
+
+    async def scenario(watch: Watch, names: Names) -> None:
+        await until(lambda: len(stub.queries(watch=False)) > 2)
+        assert stub.queries(watch=False)[1] == {"limit": "1"}
+        assert names.names == {"a", "b"}  # what it answers is no news
+        assert len(stub.queries(watch=True)) == 1
+
+    watched(stub, scenario, timings=replace(QUICK, nudge=0.02))
+
+
+def test_a_watch_that_ends_at_its_time_without_a_word_is_no_failure(
+    stub: ApiStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webhook.watching._TOO_SHORT", 0.0)
+    stub.lists(page(module("a")))
+    stub.watches(events(), events(), QUIET)
+
+    async def scenario(watch: Watch, names: Names) -> None:
+        await until(lambda: len(stub.queries(watch=True)) == 3)
+        assert (watch.state().restarts, watch.state().error) == (0, "")
+
+    watched(stub, scenario)
+
+
+def test_a_watch_that_is_ended_at_once_is_a_failure(stub: ApiStub) -> None:
+    stub.lists(page(module("a")))
+    stub.watches(events(), QUIET)
+
+    async def scenario(watch: Watch, names: Names) -> None:
+        await until(lambda: len(stub.queries(watch=True)) == 2)
+        assert watch.state().restarts == 1
+
+    watched(stub, scenario)
 
 
 def test_a_kind_that_is_not_installed_is_known_to_be_none_and_found_when_it_comes(stub: ApiStub) -> None:
