@@ -13,6 +13,7 @@ from policy.facts import UNKNOWN, Facts, NodeEntry, Object, Unknown, as_map
 from policy.findings import Finding, Mode
 from policy.kmm.nodes import Node
 from policy.kmm.versions import Release
+from policy.mutations.kata import inject
 from policy.neighbours import Neighbours
 from policy.normalise import defaulted
 from schemas.compiled import object_schema
@@ -56,8 +57,11 @@ class Admitter:
         return Answer(request.uid, findings, request=request)
 
     async def mutate(self, request: Request, cluster: Cluster, now: datetime) -> Answer:
-        """The patch that an object needs before it is stored."""
-        return Answer(request.uid, request=request)
+        """The patch that a pod of DKMS work needs to run in Kata, with the reason for it, or for there being none."""
+        if not _is_judged(request):
+            return Answer(request.uid, request=request)
+        injection = inject(self._review(request, cluster.facts, now))
+        return Answer(request.uid, patch=injection.patch, note=injection.reason.value, request=request)
 
     async def _confirmed(
         self, request: Request, review: Review, cluster: Cluster, findings: Sequence[Finding]

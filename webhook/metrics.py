@@ -6,7 +6,7 @@ its first, so that both curves can be laid over each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -43,13 +43,22 @@ class Metrics:
         self.policy_valid = Gauge(
             "kmodgate_policy_valid", "1 if the newest policy is the one in force, 0 if it is broken", registry=registry
         )
-        self.unlogged = Counter(
-            "kmodgate_audit_lines_lost_total", "Decisions that could not be written to the audit log", registry=registry
-        )
 
     def gauge(self, name: str, help: str, value: Callable[[], float]) -> None:
         """A gauge that is asked when it is read."""
         Gauge(name, help, registry=self.registry).set_function(value)
+
+    def gauges(self, name: str, help: str, label: str, values: Mapping[str, Callable[[], float]]) -> None:
+        """Gauges that are asked when they are read, by the values of a label."""
+        gauge = Gauge(name, help, (label,), registry=self.registry)
+        for value, ask in values.items():
+            gauge.labels(value).set_function(ask)
+
+    def holds(self, digest: str, profile: str, *, newest: bool) -> None:
+        """Which policy is in force, and whether it is the newest that was read."""
+        self.policy.clear()
+        self.policy.labels(digest, profile).set(1)
+        self.policy_valid.set(newest)
 
     def page(self) -> bytes:
         """All metrics, those of the process and of Python among them, as Prometheus reads them."""

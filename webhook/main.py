@@ -1,0 +1,66 @@
+"""`kmodgate-webhook serve`: settings → a server, until a signal ends it.
+
+The end, step by step: readiness says no, and every reply closes its connection, so that API servers leave for other
+replicas while this one goes on listening; after the delay it takes no connection any more, waits for the replies that
+are on their way, and ends. A second signal ends it at once. Webhook configurations are left as they are: taking them
+away would leave the cluster without policy between two replicas.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+
+import uvloop
+
+from webhook.apiserver import ApiServer, from_kubeconfig, in_cluster
+from webhook.events import take_logs, tell
+from webhook.live import LiveCluster, SnapshotCluster, Watched
+from webhook.policies import Broken
+from webhook.serving import Server
+from webhook.settings import parse
+from webhook.snapshot import BadSnapshot, read_snapshot
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serves until a signal; 2 for settings that cannot be used, 3 where the machine or the cluster fails."""
+    settings = parse(sys.argv[1:] if arguments is None else arguments)
+    take_logs()
+    try:
+        return uvloop.run(_serve(settings))
+    except (Broken, BadSnapshot) as error:
+        print(f"kmodgate-webhook: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"kmodgate-webhook: {error}", file=sys.stderr)
+        return 3
+
+
+async def _serve(settings: Namespace) -> int:
+    signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, signals.put_nowait, number)
+    server = Server(settings, _cluster(settings))
+    await server.start()
+    first = await signals.get()
+    tell("info", "asked to end", signal=first.name)
+    at_once = asyncio.Event()
+    second = asyncio.ensure_future(signals.get())
+    second.add_done_callback(lambda done: None if done.cancelled() else at_once.set())
+    # whoever presses Ctrl-C has no endpoints to wait for
+    await server.end(at_once, delay=settings.drain if first is signal.SIGTERM else 0.0)
+    second.cancel()
+    return 128 + first if at_once.is_set() else 0
+
+
+def _cluster(settings: Namespace) -> Watched:
+    if settings.facts:
+        return SnapshotCluster(read_snapshot(settings.facts))
+    return LiveCluster(ApiServer(in_cluster() if settings.in_cluster else from_kubeconfig(settings.kubeconfig)))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
