@@ -95,7 +95,7 @@ class Schema:
     def _explain(
         self, error: jsonschema_rs.ValidationError, value: object, raw: Callable[[FieldPath], str]
     ) -> Iterator[Violation]:
-        path: FieldPath = tuple(error.instance_path)
+        path = _path_in(value, error.instance_path)
         schema = self._parent(error.schema_path)
         kind = error.kind.name
         found = error.kind.as_dict()
@@ -195,6 +195,23 @@ def _not_allowed(
     if kind == "minLength":
         return Violation("SCH104", path, "the text is empty", "give it a value, or remove the key")
     return Violation("SCH104", path, message, "change the value so that it fits")
+
+
+def _path_in(value: object, steps: list[str | int]) -> FieldPath:
+    """A path of the validator, which takes a key of digits for the index of a list: `007` of a map for 7."""
+    path: list[str | int] = []
+    for step in steps:
+        key = _key_of(value, step) if isinstance(value, dict) and isinstance(step, int) else step
+        value = value[key]  # type: ignore[index]
+        path.append(key)
+    return tuple(path)
+
+
+def _key_of(map: dict[str, object], number: int) -> str:
+    if str(number) in map:
+        return str(number)
+    digits = str(number).lstrip("0")
+    return next(key for key in map if key.startswith(("+", "0")) and key.removeprefix("+").lstrip("0") == digits)
 
 
 def _value_at(value: object, path: FieldPath) -> object:

@@ -17,6 +17,7 @@ from policy.config import Policy
 from policy.documents import OBJECTS, SPEC, parse
 from policy.engine import Engine, Review
 from policy.facts import SnapshotFacts
+from policy.findings import format_path
 from policy.images import parse_image
 from policy.kmm.nodes import Node
 from policy.kmm.substitution import BadTemplate, names
@@ -102,6 +103,16 @@ def test_a_module_with_anything_anywhere_is_judged(data: st.DataObject) -> None:
     judged(module)
     judged(module, data.draw(st.sampled_from(FULL)))
     judged(data.draw(st.sampled_from(FULL)), others=[module])
+
+
+@pytest.mark.parametrize("key", ["0", "007", "+1", "-1", "1e3", "9" * 30])
+def test_a_key_of_digits_is_no_index(key: str) -> None:
+    module = copy.deepcopy(FULL[0])
+    module["metadata"]["labels"] = {key: False, "a": "b"}
+    found = Engine(Policy("parity")).evaluate(Review(module, schema=object_schema(module)))
+    assert [(finding.rule, finding.field) for finding in found] == [
+        ("SCH102", format_path(("metadata", "labels", key)))
+    ]
 
 
 def test_every_example_is_judged_with_facts() -> None:
