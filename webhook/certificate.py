@@ -33,11 +33,12 @@ class Files:
     last_error = ""  # the certificates tell it themselves
 
     def __init__(self, certificates: Certificates, files: MaterialFiles) -> None:
+        """Raises CertificateError where the first pair cannot be served: there is nothing to begin with."""
         self._certificates = certificates
         self._files = files
+        certificates.take(files.read())
 
     async def run(self) -> None:
-        self._certificates.refresh(self._files)
         await follow(self._certificates, self._files)
 
 
@@ -87,7 +88,7 @@ async def _configure(settings: Namespace) -> None:
 
 
 def source_of(settings: Namespace, certificates: Certificates) -> Source:
-    """The source that the settings name."""
+    """The source that the settings name. Raises CertificateError for files that hold no usable pair."""
     if settings.certificate_secret:
         return Stored(settings, certificates)
     client_ca = Path(settings.client_ca) if settings.client_ca else None

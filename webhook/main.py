@@ -18,6 +18,7 @@ import uvloop
 
 from webhook.apiserver import ApiServer, from_kubeconfig, in_cluster
 from webhook.events import take_logs, tell
+from webhook.keypair import CertificateError
 from webhook.live import LiveCluster, SnapshotCluster, Watched
 from webhook.policies import Broken
 from webhook.serving import Server
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     take_logs()
     try:
         return uvloop.run(_serve(settings))
-    except (Broken, BadSnapshot) as error:
+    except (Broken, BadSnapshot, CertificateError) as error:
         print(f"kmodgate-webhook: {error}", file=sys.stderr)
         return 2
     except OSError as error:

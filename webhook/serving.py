@@ -39,7 +39,9 @@ class Server:
     """One replica: it is started once, and ended once."""
 
     def __init__(self, settings: Namespace, cluster: Watched) -> None:
-        """Raises Broken for a policy that cannot be used, OSError for an audit log that cannot be written."""
+        """Raises Broken for a policy that cannot be used, CertificateError for files that hold no usable pair, OSError
+        for an audit log that cannot be written.
+        """
         self._settings = settings
         self._cluster = cluster
         self._release = Release(settings.kmm, settings.platform == "openshift", settings.kubernetes)
