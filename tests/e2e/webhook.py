@@ -1,0 +1,118 @@
+"""The real webhook beside the control plane: its process, its configurations and rights as kmodgate generates them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import orjson
+import yaml
+
+from tests.e2e.certificates import Authority
+from tests.e2e.control_plane import ControlPlane
+from tests.e2e.users import WEBHOOK
+from tests.e2e.waiting import eventually
+from tests.e2e.webhooks import registered
+
+Json: TypeAlias = dict[str, Any]
+
+_BIN = Path(sys.executable).parent
+
+
+@dataclass
+class Webhook:
+    """One running server; `port` is that of reviews, `operations` that of its probes."""
+
+    port: int
+    operations: int
+    authority: Authority
+    folder: Path
+    process: subprocess.Popen[bytes] = field(repr=False)
+
+    def page(self, path: str) -> tuple[int, str]:
+        """Status and text of a page on the plain port."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.operations}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def is_ready(self) -> bool:
+        return self.page("/readyz")[0] == 200
+
+    def decisions(self) -> list[Json]:
+        """The audit log so far."""
+        return [orjson.loads(line) for line in (self.folder / "audit.jsonl").read_bytes().splitlines()]
+
+
+@contextmanager
+def serving(control_plane: ControlPlane, folder: Path, *arguments: str, url: str = "") -> Iterator[Webhook]:
+    """A server with live facts of the control plane, ready; `url` is another way to the API server."""
+    folder.mkdir(parents=True, exist_ok=True)
+    authority = Authority(folder / "pki")
+    pair = authority.issue("webhook")
+    port, operations = free_port(), free_port()
+    command = [
+        _BIN / "kmodgate-webhook", "serve",
+        "--listen", f"127.0.0.1:{port}", "--ops-listen", f"127.0.0.1:{operations}",
+        "--tls-cert", pair.certificate, "--tls-key", pair.key,
+        "--kubeconfig", control_plane.kubeconfig(WEBHOOK, url=url or control_plane.url),
+        "--audit-log", folder / "audit.jsonl", "--drain", "0", *arguments,
+    ]  # fmt: skip
+    with open(folder / "webhook.log", "wb") as log:
+        process = subprocess.Popen(list(map(str, command)), stdout=log, stderr=log)
+    webhook = Webhook(port, operations, authority, folder, process)
+    try:
+        eventually(webhook.is_ready, "the webhook is ready")
+        yield webhook
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def generated(*namespaces: str, arguments: Sequence[str] = ()) -> list[Json]:
+    """What `kmodgate webhook-config` writes for namespaces of drivers."""
+    named = [part for name in namespaces for part in ("--namespace", name)]
+    command = [str(_BIN / "kmodgate"), "webhook-config", *named, *arguments]
+    done = subprocess.run(command, check=True, capture_output=True, env={**os.environ, "NO_COLOR": "1"})
+    return [document for document in yaml.safe_load_all(done.stdout) if document]
+
+
+@contextmanager
+def in_force(
+    control_plane: ControlPlane, folder: Path, namespaces: Sequence[str], *arguments: str, url: str = ""
+) -> Iterator[Webhook]:
+    """A server that the API server asks by the generated configurations, with the generated rights and no others."""
+    objects = generated(*namespaces)
+    rights = [item for item in objects if not item["kind"].endswith("WebhookConfiguration")]
+    configurations = [item for item in objects if item["kind"].endswith("WebhookConfiguration")]
+    spaces = sorted({"kmodgate-system", *namespaces})
+    control_plane.apply(*({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in spaces))
+    control_plane.apply(*rights)
+    with (
+        serving(control_plane, folder, *arguments, url=url) as webhook,
+        registered(control_plane, configurations, port=webhook.port, authority=webhook.authority),
+    ):
+        yield webhook
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
