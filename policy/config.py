@@ -156,9 +156,18 @@ class Policy:
 
     @property
     def digest(self) -> str:
-        """What tells two policies apart, in reports and in the cluster."""
-        text = json.dumps(asdict(self), sort_keys=True, default=str)
+        """What tells two policies apart, in reports and in the cluster; what nobody has set has no part in it."""
+        text = json.dumps(_set(asdict(self), asdict(Policy())), sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _set(value: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
+    """What differs from the default, so that a parameter that is new to kmodgate changes the hash of no policy."""
+    return {
+        key: _set(item, default[key]) if isinstance(item, dict) and isinstance(default.get(key), dict) else item
+        for key, item in value.items()
+        if key not in default or item != default[key]
+    }
 
 
 def read_policy(spec: Mapping[str, Any]) -> Policy:

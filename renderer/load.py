@@ -114,9 +114,12 @@ def is_spec(path: Path) -> bool:
     if path.stat().st_size > MAX_BYTES:
         return False
     text = path.read_text(encoding="utf-8", errors="replace")
-    if path.name == MARKER or _SPEC.search(text):
+    if path.name == MARKER:
         return True
-    return _MENTION.search(text) is not None and any(_is_ours(item.value) for item in parse(text, str(path))[0])
+    if _MENTION.search(text) is None:
+        return False
+    documents, problems = parse(text, str(path))  # a rendered policy quotes a spec, and is none
+    return any(_is_ours(item.value) for item in documents) or (bool(problems) and _SPEC.search(text) is not None)
 
 
 def _specs_in_output(files: FleetFiles, output: Path) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from policy.findings import Finding, Mode, Severity
 from renderer.compile import policy as compiled
 from renderer.errors import Refused, Unusable
 from renderer.files import FleetFiles, Unreadable
+from renderer.fleet import Target
 from renderer.load import Fleet
 from renderer.manifest import Manifest
 from renderer.read import policy_of
@@ -91,6 +92,7 @@ class Policies:
         self._choice = choice
         self._by_cluster = dict(_assigned(fleet, findings)) if choice.policy is None else {}
         self._engines: dict[int, Engine] = {}
+        self._manifests: dict[int, list[Manifest]] = {}
 
     def policy(self, cluster: str) -> Policy:
         """The policy of a cluster."""
@@ -108,10 +110,15 @@ class Policies:
         """The policies of clusters, by name."""
         return {self.name(cluster): self.policy(cluster) for cluster in clusters}
 
-    def manifests(self, cluster: str) -> list[Manifest]:
-        """The policy as the webhook of the cluster mounts it; none where none is written, which is the built-in one."""
+    def manifests(self, cluster: str, targets: Sequence[Target]) -> list[Manifest]:
+        """The policy as the webhook of the cluster mounts it; none where none is written and no driver goes."""
         source = self._choice.policy or self._by_cluster.get(cluster)
-        return [] if source is None else compiled.manifests(source, self.policy(cluster))
+        if source is None and not targets:
+            return []
+        key = id(source)
+        if key not in self._manifests:  # clusters of one policy share its objects
+            self._manifests[key] = compiled.manifests(source, self.policy(cluster))
+        return self._manifests[key]
 
     def engine(self, cluster: Cluster) -> Engine:
         """The engine of a cluster."""

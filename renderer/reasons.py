@@ -37,6 +37,7 @@ REASONS = (
     Reason("Namespace", (*_ANNOTATIONS, SYNC_OPTIONS), "never pruned, since a namespace takes everything in it along"),
     Reason("ConfigMap", (*_ANNOTATIONS, SYNC_OPTIONS), "an old Dockerfile goes only after the Module has moved on"),
     Reason("", (*_ANNOTATIONS, SPEC_ANNOTATION), "leads from the object to the file of its spec"),
+    Reason("ConfigMap", ("data", "policy.yaml"), "the built-in profile, as no DriverPolicy selects the cluster"),
     Reason("", (*_ANNOTATIONS, HASH_ANNOTATION), "tells which policy the webhook of the cluster holds"),
     Reason("", (*_LABELS, "app.kubernetes.io/managed-by"), "marks what kmodgate has rendered"),
     Reason("", (*_LABELS, "app.kubernetes.io/name"), "marks what belongs to the driver"),

@@ -20,10 +20,11 @@ def killing(function: Callable[..., Any], point: int, counter: list[int]) -> Cal
         counter[0] += 1
         if counter[0] == point // 2 and point % 2 == 0:
             os.kill(os.getpid(), signal.SIGKILL)
-        result = function(*args, **kwargs)
-        if counter[0] == point // 2:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
+        try:
+            return function(*args, **kwargs)
+        finally:  # also after a folder that could not be removed, as it is not empty
+            if counter[0] == point // 2:
+                os.kill(os.getpid(), signal.SIGKILL)
 
     return wrapped
 

@@ -159,7 +159,7 @@ def test_render_refuses_what_check_refuses(fleet: FleetFolder) -> None:
 
 def test_a_rendered_tree_is_checked_as_objects(fleet: FleetFolder) -> None:
     fleet.render()
-    assert check(fleet.root, "rendered").stderr == "3 objects checked: 0 errors, 0 warnings\n"
+    assert check(fleet.root, "rendered").stderr == "5 objects checked: 0 errors, 0 warnings\n"
     module = fleet.root / "rendered/paris/nic/module-nic.yaml"
     module.write_text(module.read_text().replace(".+$", "(.+$"))
     (finding,) = findings(check(fleet.root, "rendered", "--format", "json"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from policy.config import DkmsWork, Exemption, Kata, Parameters, Policy, read_policy
+from policy.config import NO_PARAMETERS, DkmsWork, Exemption, Kata, Parameters, Policy, read_policy
 from policy.engine import Engine, Review
 from policy.findings import Mode, Severity
 from policy.normalise import defaulted
@@ -98,8 +99,35 @@ def test_the_cluster_gets_the_policy_that_held(fleet: FleetFolder) -> None:
     report = json.loads(fleet.run("check", "--format", "json").stdout)
     assert {item["name"]: item["hash"] for item in report["policies"]}["p"] == read_policy(spec).digest
     assert fleet.object("lab/cluster/namespace-kmodgate-system.yaml")["kind"] == "Namespace"
-    assert not [path for path in fleet.files() if path.startswith("paris") and "kmodgate" in path]
     assert fleet.run("render", "--check").returncode == 0
+
+
+def test_a_cluster_without_a_driver_policy_gets_the_built_in_profile(fleet: FleetFolder) -> None:
+    policy(fleet, "profile: parity", clusters="{names: [lab]}")
+    fleet.render()
+    config_map = fleet.object("paris/cluster/configmap-kmodgate-policy.yaml")
+    spec = yaml.safe_load(config_map["data"]["policy.yaml"])["spec"]
+    assert spec == {"profile": "default"}
+    assert config_map["metadata"]["annotations"]["kmodgate.io/policy-hash"] == Policy().digest
+    fleet.render("--profile", "parity")
+    assert "profile: parity" in fleet.object("paris/cluster/configmap-kmodgate-policy.yaml")["data"]["policy.yaml"]
+    assert fleet.run("check", "rendered/paris/cluster/configmap-kmodgate-policy.yaml").returncode == 0
+
+
+def test_a_cluster_without_a_driver_gets_no_policy_that_nobody_wrote(fleet: FleetFolder) -> None:
+    fleet.cluster("empty", labels={"tier": "none"})
+    fleet.render()
+    assert not [path for path in fleet.files() if path.startswith("empty")]
+    policy(fleet, "profile: strict", clusters="{names: [empty]}")
+    fleet.render()
+    assert "empty/cluster/configmap-kmodgate-policy.yaml" in fleet.files()
+
+
+def test_a_parameter_that_a_policy_does_not_set_is_no_part_of_its_hash() -> None:
+    unset = replace(NO_PARAMETERS, require_digest=False)
+    assert Policy(parameters=unset).digest == Policy().digest
+    assert Policy(parameters=replace(NO_PARAMETERS, require_digest=True)).digest != Policy().digest
+    assert read_policy({"modes": {}, "parameters": {}}).digest == Policy().digest
 
 
 @pytest.mark.parametrize(

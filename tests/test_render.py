@@ -50,11 +50,13 @@ def errors(fleet: FleetFolder) -> list[str]:
     return [line for line in result.stderr.splitlines() if ": error[" in line]
 
 
-def test_a_plain_driver_is_a_namespace_an_account_and_a_module(fleet: FleetFolder) -> None:
+def test_a_plain_driver_is_a_namespace_an_account_and_a_module_beside_the_policy(fleet: FleetFolder) -> None:
     module(fleet)
     assert set(fleet.files()) == {
         "paris/.index",
+        "paris/cluster/configmap-kmodgate-policy.yaml",
         "paris/cluster/namespace-kmm-tests.yaml",
+        "paris/cluster/namespace-kmodgate-system.yaml",
         "paris/nic/module-nic.yaml",
         "paris/nic/serviceaccount-nic.yaml",
     }
@@ -178,7 +180,7 @@ def test_mappings_may_have_dockerfiles_of_their_own_and_share_them(fleet: FleetF
     )
     fleet.write("drivers/nic.yaml", text + mappings)
     fleet.render()
-    assert len([path for path in fleet.files() if "configmap" in path]) == 2
+    assert len([path for path in fleet.files() if "configmap-nic" in path]) == 2
 
 
 @pytest.mark.parametrize(
@@ -279,7 +281,7 @@ def test_shared_objects_are_rendered_once_in_the_folder_of_the_cluster(fleet: Fl
         fleet.driver(name, "serviceAccountName: loader")
     fleet.render()
     assert [path for path in fleet.files() if "serviceaccount" in path] == ["paris/cluster/serviceaccount-loader.yaml"]
-    assert len([path for path in fleet.files() if "namespace-" in path]) == 1
+    assert len([path for path in fleet.files() if "namespace-kmm" in path]) == 1
 
 
 ROLE = "apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata: {{name: plugin}}\nrules: []\n"
@@ -337,10 +339,14 @@ def test_objects_that_differ_by_namespace_or_letter_case_get_files_of_their_own(
     assert len([path for path in fleet.files() if "/role-" in path]) == 3
 
 
-def test_an_absent_driver_is_not_rendered(fleet: FleetFolder) -> None:
+def test_an_absent_driver_is_not_rendered_but_its_cluster_keeps_the_policy(fleet: FleetFolder) -> None:
     fleet.driver("nic", "state: absent")
     fleet.render()
-    assert fleet.files() == {}
+    assert set(fleet.files()) == {
+        "paris/.index",
+        "paris/cluster/configmap-kmodgate-policy.yaml",  # what unloads is still guarded
+        "paris/cluster/namespace-kmodgate-system.yaml",
+    }
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ def test_an_index_that_somebody_edited_owns_nothing_outside_its_folder(fleet: Fl
     index.write_text(index.read_text() + f"{'0' * 64} ../../../victim.yaml ConfigMap - victim\n")
     result = fleet.run("render")
     assert result.returncode == 2
-    assert ".index:7: not a line of an index" in result.stderr
+    assert ".index:9: not a line of an index" in result.stderr
     assert victim.exists()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -28,8 +28,8 @@ EngineOf = Callable[[Cluster], Engine]
 FactsOf = Callable[[Cluster, list[Manifest]], Facts | None]
 """What is known of a cluster for which these objects are made; None where rules that need facts are not to run."""
 
-Extra = Callable[[str], Iterable[Manifest]]
-"""What a cluster gets beside its drivers."""
+Extra = Callable[[str, Sequence[Target]], Iterable[Manifest]]
+"""What a cluster gets beside its drivers, by its name and its targets, absent ones included."""
 
 Before = Callable[[str, Identity], Manifest | None]
 """The object of a cluster as it was, if it is known."""
@@ -42,7 +42,7 @@ class Judging:
     engine: EngineOf
     before: Before = lambda *_: None
     facts: FactsOf = lambda *_: None
-    extra: Extra = lambda _: ()
+    extra: Extra = lambda *_: ()
     now: datetime = NO_CLOCK
 
 
@@ -61,21 +61,20 @@ class Compiler:
 
     def clusters(self, targets: Iterable[Target]) -> dict[str, list[tuple[str, Manifest]]]:
         """Folder and manifest of every object, by cluster; every cluster of the fleet has its list."""
-        present: dict[str, list[Target]] = {cluster.name: [] for cluster in self.fleet.clusters}
+        by_cluster: dict[str, list[Target]] = {cluster.name: [] for cluster in self.fleet.clusters}
         for target in targets:
-            if not target.is_absent:
-                present[target.cluster.name].append(target)
-        result = {name: list(self._cluster(name, found)) for name, found in present.items()}
+            by_cluster[target.cluster.name].append(target)
+        result = {name: list(self._cluster(name, found)) for name, found in by_cluster.items()}
         self.findings.extend(self._version_findings())
         for (manifest, old, release, topology, engine), names in self._judged.items():
             self.findings += self._judge(manifest, old, release, topology, engine, tuple(names))
         return result
 
     def _cluster(self, name: str, targets: list[Target]) -> Iterator[tuple[str, Manifest]]:
-        manifests = [manifest for target in targets for manifest in self._target(target)]
-        if targets:
+        manifests = [manifest for target in targets if not target.is_absent for manifest in self._target(target)]
+        if manifests:
             self._judge_all(targets[0].cluster, manifests)
-        yield from by_folder(name, [*manifests, *self.judging.extra(name)], self.findings)
+        yield from by_folder(name, [*manifests, *self.judging.extra(name, targets)], self.findings)
 
     def _target(self, target: Target) -> list[Manifest]:
         variant, cluster = target.variant, target.cluster

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from policy.config import Policy
+from policy.documents import Document
 from policy.findings import FieldPath
 from renderer.compile import argo
 from renderer.compile.access import MANAGED_BY
 from renderer.emit import emit
+from renderer.files import MARKER
 from renderer.manifest import Manifest, Origin
 from renderer.specs import DriverPolicy, JsonMap
 
@@ -15,24 +19,16 @@ CONFIG_MAP = "kmodgate-policy"
 HASH_ANNOTATION = "kmodgate.io/policy-hash"
 
 
-def manifests(source: DriverPolicy, effective: Policy) -> list[Manifest]:
-    """Namespace and ConfigMap; the data is the DriverPolicy without its clusters, with the profile that holds."""
-    spec = source.document.value["spec"]  # type: ignore[index,call-overload]
-    held = {key: value for key, value in spec.items() if key != "clusters"} | {"profile": effective.profile}  # type: ignore[union-attr]
+def manifests(source: DriverPolicy | None, effective: Policy) -> list[Manifest]:
+    """Namespace and ConfigMap; the data is the DriverPolicy without its clusters, with the profile that holds.
+
+    Where nobody has written one, it is the built-in profile, and leads to the marker of the fleet.
+    """
     document: JsonMap = {
         "apiVersion": "kmodgate.io/v1alpha1",
         "kind": "DriverPolicy",
-        "metadata": {"name": source.name},
-        "spec": held,
-    }
-    namespace: JsonMap = {
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": {
-            "name": NAMESPACE,
-            "labels": dict(MANAGED_BY),
-            "annotations": argo.sync_annotations("Namespace", argo.NEVER_REMOVED),
-        },
+        "metadata": {"name": source.name if source else effective.profile},
+        "spec": {**(_written(source) if source else {}), "profile": effective.profile},
     }
     config_map: JsonMap = {
         "apiVersion": "v1",
@@ -45,10 +41,37 @@ def manifests(source: DriverPolicy, effective: Policy) -> list[Manifest]:
         },
         "data": {"policy.yaml": emit(document)},
     }
+    file = source.document.file if source else MARKER
+    trace = _trace(source.document) if source else _built_in
+    return [Manifest(value, None, file, trace) for value in (_namespace(), config_map)]
 
+
+def _written(source: DriverPolicy) -> JsonMap:
+    spec: JsonMap = source.document.value["spec"]  # type: ignore[index,call-overload,assignment]
+    return {key: value for key, value in spec.items() if key != "clusters"}
+
+
+def _namespace() -> JsonMap:
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": NAMESPACE,
+            "labels": dict(MANAGED_BY),
+            "annotations": argo.sync_annotations("Namespace", argo.NEVER_REMOVED),
+        },
+    }
+
+
+def _trace(document: Document) -> Callable[[FieldPath], Origin]:
     def trace(path: FieldPath) -> Origin:
         place: FieldPath = ("spec",) if path[:1] == ("data",) else ("metadata", "name")
-        line, column = source.document.position(place)
-        return Origin(source.document.file, line, column, "driver" if len(place) == 1 else "default", place)
+        line, column = document.position(place)
+        return Origin(document.file, line, column, "driver" if len(place) == 1 else "default", place)
 
-    return [Manifest(value, None, source.document.file, trace) for value in (namespace, config_map)]
+    return trace
+
+
+def _built_in(_: FieldPath) -> Origin:
+    """Nobody wrote the object; what makes a folder a fleet is the closest thing that was said."""
+    return Origin(MARKER, 1, 1, "default", ())

@@ -66,8 +66,11 @@ def verify(fleet: Fleet, clusters: dict[str, Objects], plan: Plan, renamed: Rena
         rendered = {manifest.identity: manifest for _, manifest in compiled.get(cluster, ())}
         for found in objects.values():
             manifest = rendered.get(found.identity)
+            if manifest is not None and manifest.driver is None and not any(_missing(clean(found), manifest.value)):
+                continue  # the policy that holds without being written
             new_names = _new_names(renamed, cluster, found) if renamed else {}
-            _judge(found, None if manifest is None else manifest.value, plan, verdict, new_names)
+            value = None if manifest is None or manifest.driver is None else manifest.value
+            _judge(found, value, plan, verdict, new_names)
         drivers = {found.identity.name for found in objects.values() if found.is_module and found not in plan.dropped}
         for identity, manifest in rendered.items():
             if identity not in objects and manifest.owner in drivers:

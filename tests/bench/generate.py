@@ -69,7 +69,7 @@ _NEXT = (
 def fleet(
     root: Path, drivers: int, clusters: int, *, spread: bool = False, varied: bool = False, upgraded: bool = False
 ) -> Path:
-    """A fleet of three objects a target.
+    """A fleet of three objects a target, and for each cluster the two of its policy.
 
     `spread` puts each driver on one cluster instead of on all; `varied` overrides every driver for every cluster, so
     that no two clusters get the same Module; `upgraded` gives each cluster four next kernels beside the two that it runs.

@@ -17,8 +17,8 @@ Written by `make bench` on {cores} cores with Python {python}.
 Whole processes, cold, from start to end: reading, schema checks, compiling and writing, {where}.
 Median, best and peak memory of the runs, which are taken in turn. "Of budget" is about the median, and about the peak
 where memory has a budget; what is over its budget says so. "To `fleet`" is the ratio of the best times. An object is a
-Module, a ServiceAccount or a Dockerfile ConfigMap. The other tools render the same 3,000 objects with one label added,
-and validate nothing. A peak is left out where it is below that of the measuring process, which hides it. Times differ
+Module, a ServiceAccount or a Dockerfile ConfigMap; each cluster's policy and its Namespace come on top. The other tools
+render the same objects with one label added, and validate nothing. A peak is left out where it is below that of the measuring process, which hides it. Times differ
 from machine to machine: read the ratios.
 
 | what | median | best | peak | budget | of budget | to `fleet` |
