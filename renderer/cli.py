@@ -25,6 +25,7 @@ VERBS = {
     "diff": "tell what a change does to objects and nodes, against a git revision",
     "explain": "tell which line decides a field of a rendered object, or what a node loads and why",
     "facts": "take what is secret out of a dump of a cluster",
+    "webhook-config": "print what registers the admission webhook in a cluster, and what it may do there",
     "rules": "list the rules, or explain one",
     "resolve": "tell what KMM would do with a Module on a kernel",
     "import": "turn existing Modules into specs",
@@ -113,7 +114,7 @@ def _add_color(parser: argparse.ArgumentParser, default: str) -> None:
 
 
 def verb(name: str) -> ModuleType:
-    module = f"{name}_" if keyword.iskeyword(name) else name
+    module = f"{name}_" if keyword.iskeyword(name) else name.replace("-", "_")
     return importlib.import_module(f"renderer.commands.{module}")
 
 

@@ -50,6 +50,18 @@ def test_every_file_of_a_golden_tree_is_valid(name: str, kubeconform: Kubeconfor
     }
 
 
+def test_what_registers_the_webhook_is_valid(tmp_path: Path, kubeconform: Kubeconform) -> None:
+    fleet = ROOT / "examples" / "full-module"
+    command = [sys.executable, "-m", "renderer.start", "webhook-config", fleet, "--output", tmp_path]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    files = list(tmp_path.rglob("*.yaml"))
+
+    result = kubeconform(tmp_path)
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert json.loads(result.stdout)["summary"]["valid"] == len(files) > 20
+
+
 def test_a_module_with_an_unknown_field_is_invalid(tmp_path: Path, kubeconform: Kubeconform) -> None:
     _, module = next(golden_modules("full-module"))
     module["spec"]["nodeSelector"] = {"example.com/pool": "nics"}

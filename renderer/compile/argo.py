@@ -30,6 +30,8 @@ _WAVES = {
     "Module": 5,
     "DaemonSet": 10,
     "Deployment": 10,
+    "MutatingWebhookConfiguration": 15,
+    "ValidatingWebhookConfiguration": 15,
 }
 
 NEVER_REMOVED = "Prune=false,Delete=false"

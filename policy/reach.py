@@ -1,0 +1,136 @@
+"""What the webhook is asked: one table, from which its configurations are generated and by which it answers.
+
+A row is one webhook entry. The API server calls it for the resources and operations of the row in the namespaces that
+`where` stands for, and what it does when nobody answers is `failure`. Nothing that a cluster needs to come up stands in
+a row that fails: no Node, Lease or CertificateSigningRequest in any, nothing of `kube-system` or of the webhook's own
+namespace but the kinds of KMM.
+
+Source: design §6a of this project; Kubernetes, Dynamic Admission Control and Admission Webhook Good Practices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from policy.config import Policy
+from policy.engine import GROUPS, MODULE_KINDS, PREFLIGHT_KINDS, RULES, VERSIONS, Operation, load_rules
+from policy.findings import Mode, Severity
+
+Path = Literal["/validate", "/mutate"]
+FailurePolicy = Literal["Fail", "Ignore"]
+
+Where = Literal["everywhere", "drivers", "labelled namespaces", "labelled contents", "dkms", "dkms labels", "elsewhere"]
+"""`drivers`: the namespaces of the drivers, with what lies in them. `labelled …`: namespaces that KMM's own label
+protects and no fleet knows, and what lies in such. `dkms`: where IMS runs its jobs, and other DKMS work that the policy
+names; `dkms labels`: wherever pods have the labels that it names. `elsewhere`: all but the platform's own."""
+
+NEVER = ("kube-node-lease", "kube-public", "kube-system")
+"""Namespaces in which nothing but the kinds of KMM is looked at, whatever fleet, policy and labels say."""
+
+PLATFORM = ("kube-", "openshift-")
+"""How the names of namespaces begin in which no workload is looked at for ring 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Some resources of one group, subresources after a slash, and the operations that matter on them."""
+
+    group: str
+    versions: tuple[str, ...]
+    names: tuple[str, ...]
+    operations: tuple[Operation, ...]
+
+    def covers(self, group: str, resource: str, operation: str) -> bool:
+        return group == self.group and resource in self.names and operation in self.operations
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One webhook entry: `timeout` in seconds, `family` is how the ids of the rules begin that it is for."""
+
+    name: str
+    path: Path
+    where: Where
+    failure: FailurePolicy
+    timeout: int
+    family: str
+    resources: tuple[Resources, ...]
+
+    def is_wanted(self, policy: Policy) -> bool:
+        """Whether the policy leaves a rule of the family; one that has none, but a mutation, goes by its prefix."""
+        load_rules()
+        found = {id: rule.severity for id, rule in RULES.items() if id.startswith(self.family)}
+        rules = found or {self.family: Severity.ERROR}
+        return any(policy.mode(id, severity, "admit") is not Mode.DISABLED for id, severity in rules.items())
+
+
+_PLURALS = {
+    "Module": "modules",
+    "ManagedClusterModule": "managedclustermodules",
+    "PreflightValidation": "preflightvalidations",
+    "PreflightValidationOCP": "preflightvalidationsocp",
+}
+
+_WRITTEN: tuple[Operation, ...] = ("CREATE", "UPDATE")
+
+_KMM = tuple(
+    Resources(GROUPS[kind], VERSIONS[kind], (_PLURALS[kind],), _WRITTEN) for kind in (*MODULE_KINDS, *PREFLIGHT_KINDS)
+)
+
+_NAMESPACES = (
+    Resources("", ("v1",), ("namespaces",), ("CREATE", "UPDATE", "DELETE")),
+    Resources("", ("v1",), ("namespaces/finalize",), ("UPDATE",)),
+)
+
+_CONTENTS = (
+    Resources("", ("v1",), ("configmaps", "secrets", "serviceaccounts"), ("DELETE",)),
+    Resources("rbac.authorization.k8s.io", ("v1",), ("rolebindings",), ("DELETE",)),
+)
+
+_NEW_PODS = Resources("", ("v1",), ("pods",), ("CREATE",))
+
+_PODS = (_NEW_PODS, Resources("", ("v1",), ("pods/ephemeralcontainers",), ("UPDATE",)))
+
+_WORKLOADS = (
+    Resources("", ("v1",), ("replicationcontrollers",), _WRITTEN),
+    Resources("apps", ("v1",), ("daemonsets", "deployments", "replicasets", "statefulsets"), _WRITTEN),
+    Resources("batch", ("v1",), ("cronjobs",), _WRITTEN),
+    Resources("batch", ("v1",), ("jobs",), ("CREATE",)),  # the template of a Job never changes
+)
+
+ROWS = (
+    Row("modules", "/validate", "everywhere", "Fail", 5, "", _KMM),
+    Row("protection", "/validate", "drivers", "Fail", 5, "REF2", (*_NAMESPACES, *_CONTENTS)),
+    Row("labelled-namespaces", "/validate", "labelled namespaces", "Fail", 5, "REF2", _NAMESPACES),
+    Row("labelled-contents", "/validate", "labelled contents", "Fail", 5, "REF2", _CONTENTS),
+    Row("dkms-pods", "/mutate", "dkms", "Ignore", 5, "KTA", (_NEW_PODS,)),
+    Row("dkms-pods", "/validate", "dkms", "Fail", 5, "KTA", _PODS),
+    Row("labelled-dkms-pods", "/mutate", "dkms labels", "Ignore", 5, "KTA", (_NEW_PODS,)),
+    Row("labelled-dkms-pods", "/validate", "dkms labels", "Fail", 5, "KTA", _PODS),
+    Row("workloads", "/validate", "elsewhere", "Ignore", 1, "PRV", (*_PODS, *_WORKLOADS)),
+)
+
+
+def is_reached(path: Path, group: str, resource: str, subresource: str, operation: str) -> bool:
+    """Whether the webhook is ever asked this; what it was not registered for is none of its business."""
+    name = f"{resource}/{subresource}" if subresource else resource
+    return any(item.covers(group, name, operation) for row in ROWS if row.path == path for item in row.resources)
+
+
+def wanted(policy: Policy, path: Path) -> Iterator[Row]:
+    """The rows of a path that a policy leaves something to do."""
+    return (row for row in ROWS if row.path == path and row.is_wanted(policy))
+
+
+def dkms_namespaces(policy: Policy) -> tuple[str, ...]:
+    """Where pods do DKMS work: IMS's jobs, and what the policy names by namespace or ServiceAccount."""
+    kata = policy.parameters.kata
+    accounts = (name.partition("/")[0] for name in kata.work.service_accounts)
+    return tuple(sorted({kata.ims_namespace, *kata.work.namespaces, *accounts}))
+
+
+def reachable(namespaces: Iterable[str], own: str) -> list[str]:
+    """The namespaces, sorted, without those that are never looked at and the webhook's own."""
+    return sorted({name for name in namespaces if name not in (*NEVER, own)})

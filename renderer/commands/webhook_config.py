@@ -1,0 +1,100 @@
+"""`kmodgate webhook-config`: what registers the admission webhook in a cluster, and what it may do there."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from policy.findings import Finding
+from policy.names import is_dns1123_label
+from renderer.console import Console
+from renderer.endpoints import DEFAULT_SERVICE, read_endpoint
+from renderer.errors import ExitCode, Unusable
+from renderer.load import as_typed, find_root, load_fleet, names_of, prefix
+from renderer.policies import Choice, add_policy_arguments, read_choice
+from renderer.render import check_names
+from renderer.report.changes import summary
+from renderer.snapshot import OUTPUT
+from renderer.tree import Change, compare
+from renderer.webhooks import FOLDER, Served, files, objects, served, stream
+from renderer.wording import counted, listed
+from renderer.write import locked, write
+
+_NAMELESS = "cluster"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "fleet", nargs="?", metavar="FLEET", help="folder of the fleet, or one below it (default: here)"
+    )
+    parser.add_argument(
+        "--cluster", action="append", default=[], metavar="NAME", help="only this cluster; may be given several times"
+    )
+    parser.add_argument(
+        "--namespace", action="append", default=[], metavar="NAME",
+        help="without a fleet: a namespace of drivers; may be given several times",
+    )  # fmt: skip
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--service", metavar="NAMESPACE/NAME[:PORT]", help=f"Service of the webhook (default: {DEFAULT_SERVICE})"
+    )
+    where.add_argument("--url", metavar="URL", help="where a webhook outside the cluster is: https://HOST[:PORT]")
+    parser.add_argument("--ca-bundle", metavar="FILE", help="PEM certificates to trust (default: it publishes its own)")
+    add_policy_arguments(parser)
+    parser.add_argument("--output", default="-", metavar="DIR", help="folder for one file an object (default: stdout)")
+
+
+def run(args: Namespace, console: Console) -> ExitCode:
+    if args.output == "":
+        raise Unusable("--output is empty", "give a folder, or leave the option out for stdout")
+    endpoint, own = read_endpoint(args.service, args.url, args.ca_bundle)
+    choice = read_choice(args.policy, args.profile)
+    clusters = _named(args, choice) if args.namespace else _of_fleet(args, choice, console)
+    found = {name: objects(cluster, endpoint, own) for name, cluster in clusters.items()}
+    if args.output != "-":
+        wanted = {name: files(values) for name, values in found.items()}
+        scope = list(wanted) if args.cluster or args.namespace else None
+        with locked(args.output):
+            change = compare(wanted, args.output, scope)
+            _refuse_trees_of_render(change)
+            write(change, console.progress)
+        written = counted(sum(map(len, found.values())), "object")
+        console.say(f"{args.output}: {written} for {counted(len(found), 'cluster')}; {summary(change)}")
+    elif len(found) == 1:
+        console.data(stream(*found.values()))
+    else:
+        message = f"{counted(len(found), 'cluster')} ({listed(list(found), 3)}) have objects of the same names"
+        raise Unusable(message, "give one with --cluster NAME, or a folder with --output DIR")
+    return ExitCode.OK
+
+
+def _named(args: Namespace, choice: Choice) -> dict[str, Served]:
+    """A cluster that no fleet describes."""
+    if args.fleet is not None:
+        raise Unusable("--namespace is for a cluster without a fleet", "leave out either FLEET or --namespace")
+    for option in ("namespace", "cluster"):
+        for name in getattr(args, option):
+            if not is_dns1123_label(name):
+                raise Unusable(f"--{option} {name}: not a name", "lower case letters, digits and inner -")
+    if len(args.cluster) > 1:
+        raise Unusable("--cluster names several clusters, and no fleet describes them", "give one, or none")
+    cluster = args.cluster[0] if args.cluster else _NAMELESS
+    return {cluster: Served(choice.fallback, tuple(sorted(set(args.namespace))), {})}
+
+
+def _of_fleet(args: Namespace, choice: Choice, console: Console) -> dict[str, Served]:
+    root = find_root(Path(args.fleet or "."))
+    console.base = prefix(as_typed(root))
+    findings: list[Finding] = []
+    fleet = load_fleet(root, root / OUTPUT, findings, console.progress)
+    found = served(fleet, findings, choice)
+    check_names(names_of(fleet), args.cluster)
+    return {name: cluster for name, cluster in found.items() if not args.cluster or name in args.cluster}
+
+
+def _refuse_trees_of_render(change: Change) -> None:
+    """A folder that render owns would lose its Modules."""
+    for cluster in change.clusters:
+        if any(not path.startswith(f"{FOLDER}/") for path in cluster.before):
+            place = f"{change.output}/{cluster.cluster}"
+            raise Unusable(f"--output {change.output}: {place} holds what render wrote", "give a folder of its own")

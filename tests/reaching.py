@@ -1,0 +1,94 @@
+"""Which entries of a webhook configuration the API server calls for a request, by its own rules.
+
+Source: k8s.io/apiserver, pkg/admission/plugin/webhook/predicates (rules, namespace, object).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+Labels = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Request:
+    """`resource` is `pods` or, with a subresource, `pods/exec`; `labels` are those of the object, None without one.
+
+    `place` are the labels of its namespace beside the name; of a Namespace they are those before the request.
+    """
+
+    operation: str
+    resource: str
+    group: str = ""
+    version: str = "v1"
+    namespace: str = ""
+    name: str = "a"
+    labels: Labels | None = field(default_factory=dict)
+    old: Labels | None = None
+    place: Labels = field(default_factory=dict)
+
+
+def called(configuration: Mapping[str, Any], request: Request) -> list[Mapping[str, Any]]:
+    """The entries that match, in their order."""
+    return [webhook for webhook in configuration["webhooks"] if all(_checks(webhook, request))]
+
+
+def _checks(webhook: Mapping[str, Any], request: Request) -> Iterator[bool]:
+    yield any(_is_ruled(rule, request) for rule in webhook["rules"])
+    labels = _namespace_labels(request)
+    yield labels is None or selects(webhook["namespaceSelector"], labels)
+    objects = [item for item in (request.labels, request.old) if item is not None]
+    yield any(selects(webhook["objectSelector"], item) for item in objects)
+    yield all(_holds(item["expression"], request) for item in webhook.get("matchConditions", ()))
+
+
+def _is_ruled(rule: Mapping[str, Any], request: Request) -> bool:
+    return (
+        request.group in rule["apiGroups"]
+        and request.version in rule["apiVersions"]
+        and request.operation in rule["operations"]
+        and request.resource in rule["resources"]
+    )
+
+
+def _namespace_labels(request: Request) -> Labels | None:
+    """None for what lies in no namespace, which every namespaceSelector lets through."""
+    if request.resource.partition("/")[0] == "namespaces" and not request.group:
+        is_new = request.resource == "namespaces" and request.operation in ("CREATE", "UPDATE")
+        labels = request.labels if is_new else request.place
+        return {**(labels or {}), "kubernetes.io/metadata.name": request.name}
+    if not request.namespace:
+        return None
+    return {**request.place, "kubernetes.io/metadata.name": request.namespace}
+
+
+def selects(selector: Mapping[str, Any], labels: Labels) -> bool:
+    """Whether a label selector matches."""
+    wanted = selector.get("matchLabels", {})
+    return (
+        all(_meets(item, labels) for item in selector.get("matchExpressions", ())) and wanted.items() <= labels.items()
+    )
+
+
+def _meets(item: Mapping[str, Any], labels: Labels) -> bool:
+    key, values = item["key"], item.get("values", ())
+    match item["operator"]:
+        case "In":
+            return labels.get(key) in values
+        case "NotIn":
+            return labels.get(key) not in values
+        case "Exists":
+            return key in labels
+    raise AssertionError(f"no selector of ours uses {item['operator']}")
+
+
+def _holds(expression: str, request: Request) -> bool:
+    """The few words of CEL that are in use, said in Python."""
+    python = (
+        expression.replace("!(", "not (").replace("||", "or").replace("&&", "and").replace("startsWith", "startswith")
+    )
+    resource = SimpleNamespace(resource=request.resource.partition("/")[0])
+    return bool(eval(python, {"request": SimpleNamespace(namespace=request.namespace, resource=resource)}))
