@@ -152,8 +152,8 @@ def _selections(row: Row, places: Places, *, in_dkms: bool) -> Iterator[JsonMap]
             yield {"namespaceSelector": _all(unknown, _LABELLED)}
         case "dkms labels":
             others = _all(_outside(dkms, places))
-            selectors: list[JsonMap] = [{"matchLabels": dict[str, Json](labels)} for labels in places.labels]
-            yield from ({"namespaceSelector": others, "objectSelector": selector} for selector in selectors)
+            for labels in places.labels:
+                yield {"namespaceSelector": others, "objectSelector": {"matchLabels": dict[str, Json](labels)}}
         case "elsewhere":
             conditions: list[Json] = list(_conditions(dkms if in_dkms else []))
             yield {"namespaceSelector": _all(_outside([], places)), "matchConditions": conditions}
