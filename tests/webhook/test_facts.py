@@ -14,16 +14,14 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from policy.facts import UNKNOWN, Facts, NodeEntry, node_entries, node_of
-from renderer.dump import read_dump
+from policy.facts import UNKNOWN, NodeEntry
 from tests.webhook.api_stub import Answer, ApiStub, bookmark, event, events, failure, module, page, until
+from tests.webhook.cached import config
 from tests.webhook.test_watching import QUICK, QUIET
 from webhook.apiserver import ApiServer, from_kubeconfig, in_cluster
 from webhook.cluster import NotAnswered
 from webhook.facts import CONFIGS, MODULES, NAMESPACES, NODES, RUNTIME_CLASSES, Known
-from webhook.live import LiveCluster, SnapshotCluster
-from webhook.projections import EntryCache, ModuleCache, NodeCache
-from webhook.snapshot import BadSnapshot, read_snapshot
+from webhook.live import LiveCluster
 
 IN_DRIVERS = "/apis/kmm.sigs.x-k8s.io/v1beta1/namespaces/drivers/modules"
 SECRET = "/api/v1/namespaces/drivers/secrets/cert"
@@ -56,13 +54,6 @@ def with_cluster(stub: ApiStub, scenario: Callable[[LiveCluster], Awaitable[None
                 await asyncio.gather(running, return_exceptions=True)
 
     asyncio.run(run())
-
-
-def config(node: str, *entries: tuple[str, str], loaded: tuple[tuple[str, str], ...] = ()) -> dict[str, Any]:
-    def items(pairs: tuple[tuple[str, str], ...]) -> list[dict[str, Any]]:
-        return [{"namespace": namespace, "name": name, "serviceAccountName": "sa"} for namespace, name in pairs]
-
-    return {"metadata": {"name": node}, "spec": {"modules": items(entries)}, "status": {"modules": items(loaded)}}
 
 
 def answered(value: dict[str, Any], status: int = 200) -> Answer:
@@ -113,18 +104,24 @@ def test_nobody_knows_a_secret_before_it_is_asked_for(stub: ApiStub) -> None:
 def test_facts_that_are_too_old_are_unknown_and_those_of_other_kinds_are_not(stub: ApiStub) -> None:
     stub.lists(page(module("nic", moduleLoader={"container": {"modprobe": {"moduleName": "nic"}}})))
 
+    async def bookmarks(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(json.dumps(bookmark("11")).encode() + b"\n")
+            await asyncio.sleep(0.02)
+
+    stub.watches(bookmarks, path=NAMESPACES.path)
+
     async def scenario(cluster: LiveCluster) -> None:
-        assert cluster.facts.modules_in("drivers") != UNKNOWN
         facts = cluster.facts
-        facts._too_old = cluster.age("Module") / 2  # as if so much time had passed
-        facts._watches["Namespace"]._take(bookmark("11"))
-        assert facts.modules_in("drivers") is UNKNOWN
+        await until(lambda: facts.modules_in("drivers") is UNKNOWN)
         assert facts.find("Module", "drivers", "nic") is UNKNOWN
-        assert facts.find("Namespace", "", "drivers") is None
+        await until(lambda: facts.find("Namespace", "", "drivers") is None)
         assert [view.metadata.text("name") for view in facts.neighbours().loading("nic")] == ["nic"]
         assert cluster.is_ready
 
-    with_cluster(stub, scenario)
+    with_cluster(stub, scenario, too_old=0.5)
 
 
 def test_nothing_is_known_before_the_first_list(stub: ApiStub) -> None:
@@ -166,70 +163,13 @@ def test_a_kind_that_is_withheld_makes_only_its_own_facts_unknown(stub: ApiStub)
     with_cluster(stub, scenario)
 
 
-def loading(name: str, *modules: str, dra: list[str] | None = None, version: str = "1") -> dict[str, Any]:
-    container = {"modprobe": {"moduleName": modules[0], "modulesLoadingOrder": list(modules)}} if modules else {}
-    spec: dict[str, Any] = {"selector": {"a": "b"}, "moduleLoader": {"container": container}}
-    if dra is not None:
-        spec["dra"] = {"deviceClasses": [{"name": name, "spec": {}} for name in dra]}
-    return module(name, version, **spec)
+def test_an_event_is_seen_by_the_next_question(stub: ApiStub) -> None:
+    stub.watches(events(event("ADDED", module("late", "11")), stalls=True))
 
+    async def scenario(cluster: LiveCluster) -> None:
+        await until(lambda: bool(cluster.facts.modules_in("drivers")))
 
-def test_neighbours_are_found_by_what_they_load_make_and_run_and_forgotten_when_they_change() -> None:
-    cache = ModuleCache()
-
-    def put(item: dict[str, Any]) -> None:
-        cache.put((item["metadata"]["namespace"], item["metadata"]["name"]), item)
-
-    def names(views: Any) -> list[str]:
-        return [view.metadata.text("name") for view in views]
-
-    put(loading("nic", "acme-nic", "acme_core"))
-    put(loading("gpu", "gpu", dra=["gpu.example.com"]))
-    put(loading("nic2", "acme_nic"))
-    assert names(cache.loading("acme_nic")) == ["nic", "nic2"]
-    assert names(cache.loading("acme_core")) == ["nic"]
-    assert names(cache.making("gpu.example.com")) == names(cache.dra()) == ["gpu"]
-    assert names(cache.loading("acme_nic")[1:]) == ["nic2"]
-
-    put(loading("gpu", "gpu2", version="2"))
-    cache.drop(("drivers", "nic"))
-    cache.drop(("drivers", "nic"))
-    assert names(cache.loading("acme_nic")) == ["nic2"]
-    assert names(cache.loading("gpu")) == names(cache.dra()) == names(cache.making("gpu.example.com")) == []
-    assert len(cache) == 2
-    assert set(cache.keys()) == {("drivers", "gpu"), ("drivers", "nic2")}
-
-
-def test_the_entries_of_a_namespace_change_with_the_configs_of_its_nodes() -> None:
-    cache = EntryCache()
-    cache.put(("", "n1"), config("n1", ("drivers", "nic"), loaded=(("drivers", "nic"), ("old", "gpu"))))
-    cache.put(("", "n2"), config("n2", ("drivers", "nic")))
-    assert [(entry.node, entry.is_loaded) for entry in cache.of("drivers")] == [
-        ("n1", False),
-        ("n1", True),
-        ("n2", False),
-    ]
-    cache.put(("", "n1"), config("n1", loaded=(("drivers", "nic"),)))
-    assert [(entry.node, entry.is_loaded) for entry in cache.of("drivers")] == [("n2", False), ("n1", True)]
-    assert cache.of("old") == []
-    cache.drop(("", "n1"))
-    cache.drop(("", "n2"))
-    assert (cache.of("drivers"), len(cache)) == ([], 0)
-
-
-def test_nodes_are_kept_as_rules_look_at_them() -> None:
-    cache = NodeCache()
-    node = {
-        "metadata": {"name": "n1", "labels": {"zone": "x", "kmodgate.io/secure-boot": "true"}},
-        "spec": {"taints": [{"key": "k", "effect": "NoSchedule"}]},
-        "status": {"nodeInfo": {"kernelVersion": "5.14.0-1.el9.x86_64"}, "images": [{"names": ["x"]}]},
-    }
-    cache.put(("", "n1"), node)
-    assert list(cache.all()) == [node_of(node)]
-    cache.put(("", "n1"), {**node, "metadata": {"name": "n1", "labels": {}}})
-    assert cache.all()[0].labels == {}
-    cache.drop(("", "n1"))
-    assert list(cache.all()) == []
+    with_cluster(stub, scenario)
 
 
 # --- live ---
@@ -408,93 +348,3 @@ def test_outside_a_pod_there_is_no_service_account(monkeypatch: pytest.MonkeyPat
             await ApiServer(in_cluster()).get("/api", seconds=1)
 
     asyncio.run(run())
-
-
-# --- dumps ---
-
-NODES_AND_MODULES = {
-    "apiVersion": "v1",
-    "kind": "List",
-    "items": [
-        {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1", "labels": {"zone": "x"}}},
-        loading("nic", "acme-nic"),
-        {**config("n1", ("drivers", "nic")), "apiVersion": "kmm.sigs.x-k8s.io/v1beta1", "kind": "NodeModulesConfig"},
-    ],
-}
-SINGLE = "apiVersion: v1\nkind: Secret\nmetadata: {name: cert, namespace: drivers}\ndata: {key: aHVzaA==}\n"
-
-
-@pytest.fixture
-def dump(tmp_path: Path) -> Path:
-    folder = tmp_path / "dump"
-    (folder / ".hidden").mkdir(parents=True)
-    (folder / ".hidden" / "x.yaml").write_text("not: an object")
-    (folder / "notes.txt").write_text("not an object")
-    (folder / "all.json").write_text(json.dumps(NODES_AND_MODULES))
-    (folder / "secret.yaml").write_text(SINGLE)
-    return folder
-
-
-def asked_of(facts: Facts) -> list[Any]:
-    return [
-        facts.find("Secret", "drivers", "cert"),
-        facts.find("Secret", "drivers", "other"),
-        facts.find("Node", "", "other"),
-        facts.nodes(),
-        facts.modules_in("drivers"),
-        facts.entries_of("drivers"),
-        [view.metadata.text("name") for view in facts.neighbours().loading("acme_nic")],
-    ]
-
-
-def test_a_dump_tells_the_server_what_it_tells_the_check(dump: Path) -> None:
-    server, check = read_snapshot(str(dump)), read_dump(str(dump))
-    assert (server.objects, server.complete) == (check.objects, check.complete)
-    assert asked_of(server.facts) == asked_of(check.facts)
-
-
-def test_a_cluster_from_a_dump_is_ready_and_never_changes(dump: Path) -> None:
-    cluster = SnapshotCluster(read_snapshot(str(dump)))
-
-    async def run() -> None:
-        assert cluster.is_ready
-        assert asked_of(await cluster.fresh("drivers")) == asked_of(cluster.facts)
-        secret = await cluster.secret("drivers", "cert")
-        assert isinstance(secret, dict)
-        assert secret["data"] == {"key": ""}
-        assert await cluster.secret("drivers", "other") is UNKNOWN
-        with pytest.raises(NotAnswered):
-            await cluster.may_override("ann", [], "drivers")
-
-    asyncio.run(run())
-    assert {state.kind: state.count for state in cluster.states()} == {"Module": 1, "Node": 1, "NodeModulesConfig": 1}
-    assert (cluster.age("Module"), cluster.age("ConfigMap")) == (0.0, math.inf)
-
-
-@pytest.mark.parametrize("text", ["a: [", "just: values\n", "\xff"])
-def test_a_file_that_is_no_dump_is_named(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "dump.yaml"
-    path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(BadSnapshot, match=r"dump\.yaml:\d: "):
-        read_snapshot(str(path))
-
-
-def test_a_dump_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadSnapshot, match="nowhere"):
-        read_snapshot(str(tmp_path / "nowhere"))
-
-
-def test_node_entries_are_those_of_the_policy() -> None:
-    cache = EntryCache()
-    item = config("n1", ("drivers", "nic"), loaded=(("drivers", "nic"),))
-    cache.put(("", "n1"), item)
-    assert cache.of("drivers") == list(node_entries(item))
-
-
-def test_an_event_is_seen_by_the_next_question(stub: ApiStub) -> None:
-    stub.watches(events(event("ADDED", module("late", "11")), stalls=True))
-
-    async def scenario(cluster: LiveCluster) -> None:
-        await until(lambda: bool(cluster.facts.modules_in("drivers")))
-
-    with_cluster(stub, scenario)
