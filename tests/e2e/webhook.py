@@ -26,6 +26,7 @@ from tests.e2e.webhooks import registered
 Json: TypeAlias = dict[str, Any]
 
 _BIN = Path(sys.executable).parent
+KMODGATE = _BIN / "kmodgate"
 
 
 @dataclass
@@ -88,7 +89,7 @@ def serving(control_plane: ControlPlane, folder: Path, *arguments: str, url: str
 def generated(*namespaces: str, arguments: Sequence[str] = ()) -> list[Json]:
     """What `kmodgate webhook-config` writes for namespaces of drivers."""
     named = [part for name in namespaces for part in ("--namespace", name)]
-    command = [str(_BIN / "kmodgate"), "webhook-config", *named, *arguments]
+    command = [str(KMODGATE), "webhook-config", *named, *arguments]
     done = subprocess.run(command, check=True, capture_output=True, env={**os.environ, "NO_COLOR": "1"})
     return [document for document in yaml.safe_load_all(done.stdout) if document]
 
