@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from policy import overriding
 from policy.config import Policy
@@ -16,13 +17,11 @@ from policy.kmm.versions import Release
 from policy.mutations.kata import inject
 from policy.neighbours import Neighbours
 from policy.normalise import defaulted
+from policy.reach import Path, is_reached
 from schemas.compiled import object_schema
 from webhook.answer import Answer
 from webhook.cluster import Cluster, NotAnswered
 from webhook.review import Request
-
-_SUBRESOURCES = (("pods", "ephemeralcontainers"), ("namespaces", "finalize"))
-"""Those that are judged; the object of any other is of another shape, or cannot hold what the rules look for."""
 
 _MOST_SECRETS = 4
 
@@ -43,7 +42,7 @@ class Admitter:
 
     async def validate(self, request: Request, cluster: Cluster, now: datetime) -> Answer:
         """Every finding about the object of a request."""
-        if not _is_judged(request):
+        if not _is_judged("/validate", request):
             return Answer(request.uid, request=request)
         recorded = _Recorded(cluster.facts)
         review = self._review(request, recorded, now)
@@ -58,7 +57,7 @@ class Admitter:
 
     async def mutate(self, request: Request, cluster: Cluster, now: datetime) -> Answer:
         """The patch that a pod of DKMS work needs to run in Kata, with the reason for it, or for there being none."""
-        if not _is_judged(request):
+        if not _is_judged("/mutate", request):
             return Answer(request.uid, request=request)
         injection = inject(self._review(request, cluster.facts, now))
         return Answer(request.uid, patch=injection.patch, note=injection.reason.value, request=request)
@@ -105,10 +104,14 @@ class Admitter:
         return any(overriding.annotation(item) is not None for item in objects)
 
 
-def _is_judged(request: Request) -> bool:
-    return request.operation != "CONNECT" and (
-        not request.subresource or (request.resource, request.subresource) in _SUBRESOURCES
-    )
+@lru_cache(maxsize=1024)
+def _is_reached(path: Path, group: str, resource: str, subresource: str, operation: str) -> bool:
+    return is_reached(path, group, resource, subresource, operation)
+
+
+def _is_judged(path: Path, request: Request) -> bool:
+    """Whether the webhook is registered for such a request; what another configuration sends it passes unseen."""
+    return _is_reached(path, request.group, request.resource, request.subresource, request.operation)
 
 
 def _namespace(request: Request) -> str:

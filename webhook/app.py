@@ -11,13 +11,14 @@ from typing import Any
 
 from aiohttp import web
 
+from policy.reach import Path
 from webhook import audit
 from webhook.admit import Admitter
 from webhook.answer import Answer
 from webhook.audit import AuditLog
 from webhook.clients import ClientAuth
 from webhook.cluster import Cluster
-from webhook.decide import Path, decide, too_slow
+from webhook.decide import decide, too_slow
 from webhook.limits import Gate, Refusal, deadline, read_body
 from webhook.metrics import Metrics
 from webhook.pipe import Job

@@ -6,16 +6,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from typing import Literal
 
+from policy.reach import Path
 from webhook.admit import Admitter
 from webhook.answer import Answer
 from webhook.cluster import Cluster
 from webhook.review import Request, Unreadable, decode
 
 log = logging.getLogger(__name__)
-
-Path = Literal["/validate", "/mutate"]
 
 Now = Callable[[], datetime]
 

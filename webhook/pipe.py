@@ -13,8 +13,8 @@ from typing import Any, BinaryIO
 
 from policy.config import Policy
 from policy.kmm.versions import Release
+from policy.reach import Path
 from webhook.answer import Answer
-from webhook.decide import Path
 
 _LENGTH = struct.Struct(">Q")
 HEADER = _LENGTH.size

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from policy.config import Policy
@@ -151,9 +151,7 @@ def _selections(row: Row, places: Places, *, in_dkms: bool) -> Iterator[JsonMap]
         case "labelled contents":
             yield {"namespaceSelector": _all(unknown, _LABELLED)}
         case "dkms labels":
-            others = _all(_outside(dkms, places))
-            for labels in places.labels:
-                yield {"namespaceSelector": others, "objectSelector": {"matchLabels": dict[str, Json](labels)}}
+            yield from _labelled(_outside(dkms, places), places.labels)
         case "elsewhere":
             conditions: list[Json] = list(_conditions(dkms if in_dkms else []))
             yield {"namespaceSelector": _all(_outside([], places)), "matchConditions": conditions}
@@ -163,6 +161,12 @@ def _inside(names: list[str]) -> Iterator[JsonMap]:
     """These namespaces; a selector cannot hold an empty list."""
     if names:
         yield {"namespaceSelector": _all(_namespaces("In", names))}
+
+
+def _labelled(others: JsonMap, labels: Iterable[Mapping[str, str]]) -> Iterator[JsonMap]:
+    """Objects in other namespaces that have all labels of one item."""
+    for item in labels:
+        yield {"namespaceSelector": _all(others), "objectSelector": {"matchLabels": dict[str, Json](item)}}
 
 
 def _outside(names: list[str], places: Places) -> JsonMap:
