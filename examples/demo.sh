@@ -10,7 +10,8 @@ fi
 
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+webhook=
+trap '[ -z "$webhook" ] || kill "$webhook" 2>/dev/null || true; rm -rf "$work"' EXIT
 unset $(git rev-parse --local-env-vars)  # from a git hook, they would lead into the repository of the hook
 export GIT_PAGER=cat GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 export GIT_AUTHOR_NAME=demo GIT_AUTHOR_EMAIL=demo@example.com GIT_COMMITTER_NAME=demo GIT_COMMITTER_EMAIL=demo@example.com
@@ -115,6 +116,43 @@ step "In CI: is what is committed what the specs say?"
 run kmodgate render --check
 run sed -i.orig "s/moduleName: irdma/moduleName: ice/" rendered/paris/ice/module-ice.yaml
 run kmodgate render --check
+
+step "The same rules where the API server asks: the admission webhook"
+if command -v kmodgate-webhook > /dev/null && command -v openssl > /dev/null && command -v curl > /dev/null; then
+  cp -r "$here/webhook" "$work/webhook"
+  cd "$work/webhook"
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost \
+    -addext subjectAltName=DNS:localhost -keyout tls.key -out tls.crt 2> /dev/null
+  serve=(kmodgate-webhook serve --tls-cert tls.crt --tls-key tls.key --facts cluster.yaml --audit-log audit.jsonl
+    --listen 127.0.0.1:19443 --ops-listen 127.0.0.1:19080)
+  say "Without a cluster, on a dump of one, with a certificate of its own:"
+  echo_command "$(quoted "${serve[@]}") &"
+  "${serve[@]}" 2> events.jsonl &
+  webhook=$!
+  for _ in $(seq 100); do
+    curl --silent --fail --output /dev/null http://127.0.0.1:19080/readyz && break
+    sleep 0.1
+  done
+  ask() {
+    echo_command "curl --data @$2 https://localhost:19443/$1"
+    curl --silent --show-error --noproxy '*' --cacert tls.crt --header 'Content-Type: application/json' \
+      --data "@$2" "https://localhost:19443/$1?timeout=5s" > answer.json
+    python3 -m json.tool answer.json | fold -s -w "$COLUMNS"
+  }
+  say "A Module with four mistakes, one of which would run a command on the node:"
+  ask validate module.json
+  say "Deleting a namespace whose driver is loaded on a node:"
+  ask validate namespace.json
+  say "A pod that builds a kernel module gets a kernel of its own:"
+  ask mutate pod.json
+  say "The patch: $(python3 -c 'import base64, json, sys
+print(base64.b64decode(json.load(sys.stdin)["response"]["patch"]).decode())' < answer.json)"
+  kill "$webhook" && wait "$webhook" || true
+  webhook=
+  cd "$work/edge-fleet"
+else
+  say "(left out: it takes kmodgate-webhook, openssl and curl)"
+fi
 
 step "Next"
 say "README.md      what else it takes care of, and a fleet of your own"
