@@ -61,9 +61,9 @@ def test_a_finding_prints_like_a_compilers(fleet: FleetFolder) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["render"], 0, "3 objects"),
-        (["render", "--check"], 1, "3 files differ"),
-        (["render", "--dry-run"], 0, "3 files differ"),
+        (["render"], 0, "5 objects"),
+        (["render", "--check"], 1, "5 files differ"),
+        (["render", "--dry-run"], 0, "5 files differ"),
         (["render", "--cluster", "pariss"], 2, "did you mean paris?"),
         (["render", "nowhere"], 2, "there is no such folder"),
         (["render", "--check", "--dry-run"], 2, "not allowed with argument"),
@@ -77,7 +77,7 @@ def test_a_finding_prints_like_a_compilers(fleet: FleetFolder) -> None:
         (["render", "--help"], 0, ""),
         (["version"], 0, ""),
         (["--version"], 0, ""),
-        (["--color", "never", "render"], 0, "3 objects"),
+        (["--color", "never", "render"], 0, "5 objects"),
         (["schema", "Nothing"], 2, "invalid choice"),
         (["init", "driver", "No"], 2, "cannot be a name"),
         (["init", "driver", "nic"], 2, "exists"),
