@@ -36,7 +36,7 @@ def fleet(tmp_path: Path) -> FleetFolder:
 def test_render_says_what_it_did_on_stderr_only(fleet: FleetFolder) -> None:
     result = fleet.render()
     assert result.stdout == ""
-    assert result.stderr == "rendered: 3 objects for 1 cluster; 3 files written\n"
+    assert result.stderr == "rendered: 5 objects for 1 cluster; 5 files written\n"
 
 
 def test_paths_in_messages_can_be_opened_from_where_the_person_is(fleet: FleetFolder) -> None:
