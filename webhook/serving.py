@@ -8,6 +8,7 @@ from argparse import Namespace
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ class Server:
         self._cluster = cluster
         self._release = Release(settings.kmm, settings.platform == "openshift", settings.kubernetes)
         self._policy = PolicyFile(Path(settings.policy) if settings.policy else None, settings.profile)
-        self._metrics = Metrics()
+        self.metrics = Metrics()
         self._clients = ClientAuth(
             settings.client_auth,
             Path(settings.client_ca) if settings.client_ca else None,
@@ -61,7 +62,7 @@ class Server:
             self._admitter(),
             cluster,
             Gate(Limits(requests=settings.max_requests, bytes=settings.max_megabytes * MIB)),
-            self._metrics,
+            self.metrics,
             self._log,
             self._worker,
             None if self._clients.mode == "off" else self._clients,
@@ -79,7 +80,7 @@ class Server:
             asyncio.create_task(_for_ever("facts", self._cluster.run)),
             asyncio.create_task(_for_ever("policy", self._follow_policy)),
         ]
-        operations = web.AppRunner(ops(self._metrics, self._checks()), access_log=None)
+        operations = web.AppRunner(ops(self.metrics, self._checks()), access_log=None)
         await operations.setup()
         plain = self._settings.ops_listen
         await web.TCPSite(operations, plain.host, plain.port).start()
@@ -120,7 +121,7 @@ class Server:
 
     def _admitter(self) -> Admitter:
         admitter = Admitter(self._policy.policy, self._release, self._settings.topology)
-        self._metrics.holds(admitter.digest, self._policy.policy.profile, newest=not self._policy.problem)
+        self.metrics.holds(admitter.digest, self._policy.policy.profile, newest=not self._policy.problem)
         return admitter
 
     async def _follow_policy(self) -> None:
@@ -129,12 +130,12 @@ class Server:
             problem = self._policy.problem
             if self._policy.refresh():
                 self._reviews.admitter = self._admitter()
-                self._metrics.reloads.labels("taken").inc()
+                self.metrics.reloads.labels("taken").inc()
                 tell("info", "policy taken over", hash=self._reviews.admitter.digest)
             elif self._policy.problem and self._policy.problem != problem:
-                self._metrics.reloads.labels("refused").inc()
+                self.metrics.reloads.labels("refused").inc()
                 tell("error", "policy refused; the last good one stays in force", problem=self._policy.problem)
-            self._metrics.policy_valid.set(not self._policy.problem)
+            self.metrics.policy_valid.set(not self._policy.problem)
 
     def _checks(self) -> list[Check]:
         return [
@@ -156,7 +157,7 @@ class Server:
         ]
 
     def _expose(self) -> None:
-        metrics, gate = self._metrics, self._reviews.gate
+        metrics, gate = self.metrics, self._reviews.gate
         metrics.gauge("kmodgate_reviews_in_flight", "Reviews that are being answered", lambda: gate.requests)
         metrics.gauge("kmodgate_review_bytes_in_flight", "Bytes of reviews being answered", lambda: gate.bytes)
         metrics.gauge("kmodgate_connections", "Connections that are open", lambda: self._connections.open)
@@ -176,16 +177,19 @@ class Server:
         kinds = [state.kind for state in self._cluster.states()]
         metrics.gauges(
             "kmodgate_facts_age_seconds", "Age of what is known of a kind", "kind",
-            {kind: _age(self._cluster, kind) for kind in kinds},
+            {kind: partial(self._cluster.age, kind) for kind in kinds},
         )  # fmt: skip
+        metrics.gauges(
+            "kmodgate_facts_synced", "1 if a kind was read at all", "kind",
+            {kind: partial(self._is_synced, kind) for kind in kinds},
+        )  # fmt: skip
+
+    def _is_synced(self, kind: str) -> bool:
+        return any(state.kind == kind and state.synced for state in self._cluster.states())
 
     def _validity(self) -> float:
         end = self._certificates.not_after
         return 0.0 if end is None else (end - datetime.now(UTC)).total_seconds()
-
-
-def _age(cluster: Watched, kind: str) -> Callable[[], float]:
-    return lambda: cluster.age(kind)
 
 
 async def _for_ever(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
