@@ -17,6 +17,7 @@ from operator import attrgetter
 from typing import Any, Literal
 
 from policy.config import NO_PARAMETERS, Gate, Parameters, Policy
+from policy.controllers import is_controller
 from policy.facts import UNKNOWN, Facts, Unknown
 from policy.findings import NOT_CHECKED, FieldPath, Finding, Mode, Problem, Severity, format_path
 from policy.kata import KataView
@@ -132,9 +133,18 @@ class Review:
             return [Violation("SCH104", (), f"cannot be stored: {error}", "write an object that JSON can hold")]
 
     @property
-    def is_being_deleted(self) -> bool:
+    def is_upkeep(self) -> bool:
+        """Whether an update changes an object that is on its way out, or nothing that a controller had to ask for.
+
+        KMM and the garbage collector add and remove finalizers, also of a Module that newer rules refuse. Finalizing a
+        namespace is none: it ends what is left in there.
+        """
+        if self.operation != "UPDATE" or self.subresource:
+            return False
         metadata = self.object.get("metadata")
-        return self.operation == "UPDATE" and isinstance(metadata, dict) and "deletionTimestamp" in metadata
+        if isinstance(metadata, dict) and "deletionTimestamp" in metadata:
+            return True
+        return is_controller(self.user, self.parameters.controllers) and self.old_module is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +317,7 @@ class Engine:
             severity, mode = Severity.INFO, Mode.AUDIT
         elif self.policy.exemptions and self._is_borne(item.id, review.object, review.now):
             mode = Mode.AUDIT
-        elif mode is Mode.ENFORCE and review.is_being_deleted and not self.policy.judges_the_deleted:
+        elif mode is Mode.ENFORCE and review.is_upkeep and not self.policy.judges_the_deleted:
             mode = Mode.WARN  # KMM's refusal would keep its own finalizer from being removed
         return Finding(
             item.id,

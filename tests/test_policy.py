@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from policy.config import NO_PARAMETERS, DkmsWork, Exemption, Kata, Parameters, Policy, read_policy
+from policy.config import NO_PARAMETERS, DkmsWork, Exemption, Kata, Parameters, Policy, Profile, read_policy
 from policy.engine import Engine, Review
+from policy.facts import SnapshotFacts
 from policy.findings import Mode, Severity
 from policy.normalise import defaulted
 from renderer.policies import exemption_findings, read_choice
@@ -249,3 +250,32 @@ def test_a_file_that_is_no_policy_is_refused(fleet: FleetFolder) -> None:
         result = run("check", "--policy", name, cwd=fleet.root)
         assert result.returncode == 2
         assert words in result.stderr
+
+
+KMM = "system:serviceaccount:openshift-kmm:kmm-operator-controller"
+BROKEN = {
+    "apiVersion": "kmm.sigs.x-k8s.io/v1beta1",
+    "kind": "Module",
+    "metadata": {"name": "nic", "namespace": "drivers"},
+    "spec": {"selector": {}, "moduleLoader": {"container": {"modprobe": {}, "kernelMappings": [{"regexp": "("}]}}},
+}
+
+
+def modes(user: str, profile: Profile = "default", **spec: object) -> set[str]:
+    changed = BROKEN | {"spec": BROKEN["spec"] | spec}  # type: ignore[operator]
+    review = Review(changed, BROKEN, "UPDATE", user=user)
+    return {finding.mode for finding in Engine(Policy(profile), "admit").evaluate(review)}
+
+
+def test_kmm_may_do_the_upkeep_of_a_module_that_the_rules_refuse() -> None:
+    assert "enforce" not in modes(KMM)
+    assert "enforce" in modes("alice")
+    assert "enforce" in modes(KMM, version="2")
+    assert "enforce" in modes(KMM, "parity")
+
+
+def test_finalizing_a_namespace_is_no_upkeep() -> None:
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "drivers", "deletionTimestamp": "now"}}
+    review = Review(namespace, namespace, "UPDATE", subresource="finalize", facts=SnapshotFacts([]))
+    (finding,) = Engine(Policy(), "admit").evaluate(review)
+    assert (finding.rule, finding.mode) == ("REF203", "enforce")
