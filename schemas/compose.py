@@ -24,10 +24,12 @@ CORE = "io.k8s.api.core.v1"
 QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 CLAIM_TEMPLATE = f"{CORE}.PersistentVolumeClaimTemplate"
 
-# Names of the definitions that --kubeconform writes: what is rendered, or rendered along by `attach`.
+# Names of the definitions that --kubeconform writes: what is rendered, attached by a driver, or registers the webhook.
 KUBECONFORM = (
     *(f"{CORE}.{kind}" for kind in ("Namespace", "ConfigMap", "Secret", "ServiceAccount", "Service")),
     *(f"io.k8s.api.apps.v1.{kind}" for kind in ("DaemonSet", "Deployment")),
+    "io.k8s.api.admissionregistration.v1.MutatingWebhookConfiguration",
+    "io.k8s.api.admissionregistration.v1.ValidatingWebhookConfiguration",
     "io.k8s.api.batch.v1.Job",
     *(f"io.k8s.api.rbac.v1.{kind}" for kind in ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")),
     "io.k8s.api.scheduling.v1.PriorityClass",
