@@ -35,7 +35,7 @@ class Webhook:
 
     port: int
     operations: int
-    authority: Authority
+    authority: Authority | None
     folder: Path
     process: subprocess.Popen[bytes] = field(repr=False)
 
@@ -59,31 +59,39 @@ class Webhook:
 
 @contextmanager
 def serving(control_plane: ControlPlane, folder: Path, *arguments: str, url: str = "") -> Iterator[Webhook]:
-    """A server with live facts of the control plane, ready; `url` is another way to the API server."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """A server with a certificate of an authority of its own, ready; `url` is another way to the API server."""
     authority = Authority(folder / "pki")
     pair = authority.issue("webhook")
+    files = ("--tls-cert", str(pair.certificate), "--tls-key", str(pair.key))
+    with process(control_plane, folder, *files, *arguments, url=url, authority=authority) as webhook:
+        eventually(webhook.is_ready, "the webhook is ready")
+        yield webhook
+
+
+@contextmanager
+def process(
+    control_plane: ControlPlane, folder: Path, *arguments: str, url: str = "", authority: Authority | None = None
+) -> Iterator[Webhook]:
+    """A server with live facts of the control plane, ready or not."""
+    folder.mkdir(parents=True, exist_ok=True)
     port, operations = free_port(), free_port()
     command = [
         _BIN / "kmodgate-webhook", "serve",
         "--listen", f"127.0.0.1:{port}", "--ops-listen", f"127.0.0.1:{operations}",
-        "--tls-cert", pair.certificate, "--tls-key", pair.key,
         "--kubeconfig", control_plane.kubeconfig(WEBHOOK, url=url or control_plane.url),
         "--audit-log", folder / "audit.jsonl", "--drain", "0", *arguments,
     ]  # fmt: skip
     with open(folder / "webhook.log", "wb") as log:
-        process = subprocess.Popen(list(map(str, command)), stdout=log, stderr=log)
-    webhook = Webhook(port, operations, authority, folder, process)
+        running = subprocess.Popen(list(map(str, command)), stdout=log, stderr=log)
     try:
-        eventually(webhook.is_ready, "the webhook is ready")
-        yield webhook
+        yield Webhook(port, operations, authority, folder, running)
     finally:
-        process.terminate()
+        running.terminate()
         try:
-            process.wait(10)
+            running.wait(10)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            running.kill()
+            running.wait()
 
 
 def generated(*namespaces: str, arguments: Sequence[str] = ()) -> list[Json]:
@@ -107,9 +115,14 @@ def in_force(
     control_plane.apply(*rights)
     with (
         serving(control_plane, folder, *arguments, url=url) as webhook,
-        registered(control_plane, configurations, port=webhook.port, authority=webhook.authority),
+        registered(control_plane, configurations, port=webhook.port, authority=_authority(webhook)),
     ):
         yield webhook
+
+
+def _authority(webhook: Webhook) -> Authority:
+    assert webhook.authority is not None
+    return webhook.authority
 
 
 def free_port() -> int:
