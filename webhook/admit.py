@@ -17,7 +17,7 @@ from policy.kmm.versions import Release
 from policy.mutations.kata import inject
 from policy.neighbours import Neighbours
 from policy.normalise import defaulted
-from policy.reach import Path, is_reached
+from policy.reach import Path, is_reached, wanted
 from schemas.compiled import object_schema
 from webhook.answer import Answer
 from webhook.cluster import Cluster, NotAnswered
@@ -33,6 +33,7 @@ class Admitter:
         self.policy = policy
         self.digest = policy.digest
         self._engine = Engine(policy, "admit")
+        self._mutates = any(wanted(policy, "/mutate"))
         self.release = release
         self.topology = topology
 
@@ -57,7 +58,7 @@ class Admitter:
 
     async def mutate(self, request: Request, cluster: Cluster, now: datetime) -> Answer:
         """The patch that a pod of DKMS work needs to run in Kata, with the reason for it, or for there being none."""
-        if not _is_judged("/mutate", request):
+        if not self._mutates or not _is_judged("/mutate", request):
             return Answer(request.uid, request=request)
         injection = inject(self._review(request, cluster.facts, now))
         return Answer(request.uid, patch=injection.patch, note=injection.reason.value, request=request)

@@ -37,6 +37,10 @@ class Watched(Cluster, Protocol):
         """Keeps the facts current until it is cancelled."""
         ...
 
+    async def version(self) -> str:
+        """The version of the API server, as `1.36`; empty where there is none to ask. Raises NotAnswered."""
+        ...
+
 
 class LiveCluster:
     """A cluster behind an API server."""
@@ -59,6 +63,9 @@ class LiveCluster:
         async with asyncio.TaskGroup() as tasks:
             for watch in self.facts.watches:
                 tasks.create_task(watch.run(), name=f"watch of {watch.resource.kind}")
+
+    async def version(self) -> str:
+        return await self._reader.version(5.0)
 
     async def secret(self, namespace: str, name: str, *, seconds: float = 2.0) -> Object | Unknown | None:
         try:
@@ -97,6 +104,9 @@ class SnapshotCluster:
 
     async def run(self) -> None:
         await asyncio.Event().wait()
+
+    async def version(self) -> str:
+        return ""
 
     async def secret(self, namespace: str, name: str, *, seconds: float = 2.0) -> Object | Unknown | None:
         found = self.facts.find("Secret", namespace, name)

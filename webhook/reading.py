@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -62,6 +63,14 @@ class Reader:
                 return None
             raise
         return redacted(parsed(body))
+
+    async def version(self, seconds: float) -> str:
+        """The version of the API server, as `1.36`. Raises NotAnswered."""
+        found = parsed(await self._server.get("/version", seconds=seconds))
+        numbers = [re.match(r"\d+", str(found.get(key, ""))) for key in ("major", "minor")]
+        if not all(numbers):
+            raise NotAnswered("/version: no version in the answer")
+        return ".".join(number[0] for number in numbers if number)
 
     async def fresh(self, namespace: str, wanted: Sequence[Wanted], seconds: float) -> Reading:
         """The Modules of a namespace, the entries of all nodes for them, and the objects that are wanted.

@@ -7,6 +7,7 @@ import gc
 from argparse import Namespace
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from webhook.app import Check, Reviews, ops
 from webhook.audit import AuditLog
 from webhook.certificate import Source, source_of
 from webhook.clients import ClientAuth
+from webhook.cluster import NotAnswered
 from webhook.connections import ConnectionLimits, Connections, TLSSite, runner_options
 from webhook.events import tell
 from webhook.limits import MIB, Gate, Limits
@@ -33,6 +35,7 @@ ENOUGH = timedelta(hours=1)
 """How long the certificate must be valid still for the server to be ready."""
 
 _LOOK_AT_POLICY = 2.0
+_LOOK_AT_VERSION = 600.0
 _AGAIN = 1.0
 
 
@@ -79,6 +82,7 @@ class Server:
             asyncio.create_task(_for_ever("certificate", self._source.run)),
             asyncio.create_task(_for_ever("facts", self._cluster.run)),
             asyncio.create_task(_for_ever("policy", self._follow_policy)),
+            asyncio.create_task(_for_ever("version", self._follow_version)),
         ]
         operations = web.AppRunner(ops(self.metrics, self._checks()), access_log=None)
         await operations.setup()
@@ -136,6 +140,21 @@ class Server:
                 self.metrics.reloads.labels("refused").inc()
                 tell("error", "policy refused; the last good one stays in force", problem=self._policy.problem)
             self.metrics.policy_valid.set(not self._policy.problem)
+
+    async def _follow_version(self) -> None:
+        """What the API server can do changes with an upgrade; some rules ask for it."""
+        while not self._settings.kubernetes:
+            try:
+                version = await self._cluster.version()
+            except NotAnswered:
+                await asyncio.sleep(_AGAIN)
+                continue
+            if version != self._release.kubernetes:
+                self._release = replace(self._release, kubernetes=version)
+                self._reviews.admitter = self._admitter()
+                tell("info", "version of the API server", version=version)
+            await asyncio.sleep(_LOOK_AT_VERSION)
+        await asyncio.Event().wait()
 
     def _checks(self) -> list[Check]:
         return [

@@ -107,7 +107,7 @@ def _add_policy(serve: ArgumentParser) -> None:
         "--platform", choices=("kubernetes", "openshift"), default="kubernetes",
         help="openshift: KMM is Red Hat's (kubernetes)",
     )  # fmt: skip
-    add("--kubernetes", default="", metavar="VERSION", help="version of the API server, like 1.34 (newest)")
+    add("--kubernetes", default="", metavar="VERSION", help="version of the API server, like 1.34 (it is asked)")
     add(
         "--topology", choices=("ha", "compact", "sno"), default="ha",
         help="compact and sno: the workers are the control plane (ha)",

@@ -86,3 +86,10 @@ def test_warnings_reach_the_person_at_the_terminal(control_plane: ControlPlane, 
     assert done.returncode == 0, done.stderr
     assert "Warning: " in done.stderr
     assert "[MAP202]" in done.stderr
+
+
+def test_the_version_of_the_api_server_is_asked_for(webhook: Webhook) -> None:
+    eventually(
+        lambda: '"version of the API server","version":"1.36"' in (webhook.folder / "webhook.log").read_text(),
+        "the version is known",
+    )
