@@ -18,11 +18,11 @@ from webhook.answer import Answer
 from webhook.audit import AuditLog
 from webhook.clients import ClientAuth
 from webhook.cluster import Cluster
-from webhook.decide import decide, too_slow
+from webhook.decide import decide, overdue
 from webhook.limits import Gate, Refusal, deadline, read_body
 from webhook.metrics import Metrics
 from webhook.pipe import Job
-from webhook.review import Unreadable, uid_in
+from webhook.review import Unreadable
 from webhook.workers import Worker
 
 PATHS: dict[str, Path] = {"/validate": "/validate", "/mutate": "/mutate"}
@@ -92,7 +92,7 @@ class Reviews:
             async with asyncio.timeout_at(until):
                 return await decide(path, body, admitter, self.cluster, now)
         except TimeoutError:
-            return too_slow(uid_in(body))
+            return overdue(body)
 
     def _count(self, path: Path, answer: Answer, seconds: float) -> None:
         request = answer.request

@@ -1,0 +1,235 @@
+"""`kmodgate-webhook serve` as a process on loopback, and a caller that asks it as an API server does."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+
+from tests.e2e.waiting import eventually
+from tests.fleets import REPOSITORY
+from tests.webhook.certificates import AUTHORITY, leaf, write
+from tests.webhook.serving import trusting
+
+TRUSTING = trusting(AUTHORITY)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back over HTTP."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def review(self) -> dict[str, Any]:
+        """The AdmissionReview."""
+        assert self.status == 200, (self.status, self.body)
+        found: dict[str, Any] = json.loads(self.body)
+        return found
+
+    @property
+    def response(self) -> dict[str, Any]:
+        """Its response."""
+        found: dict[str, Any] = self.review["response"]
+        return found
+
+    @property
+    def allowed(self) -> bool:
+        return bool(self.response["allowed"])
+
+    @property
+    def code(self) -> int:
+        """The status code of a denial."""
+        assert not self.allowed, self.response
+        return int(self.response["status"]["code"])
+
+    def rules(self, key: str = "denied-by") -> list[str]:
+        """The rules of an audit annotation."""
+        text = self.response["auditAnnotations"].get(key, "")
+        return text.split(",") if text else []
+
+
+class Webhook:
+    """A server that runs: where it listens, and what it wrote."""
+
+    def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
+        self._process = process
+        self.folder = folder
+        self.audit = folder / "audit.jsonl"
+        self.stderr = folder / "stderr"
+        self.stdout = folder / "stdout"
+        self.port, self.operations_port = self._ports()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def post(self, review: object, path: str = "/validate", *, timeout: str = "10s") -> Reply:
+        """Ask about a review: what JSON can hold, or bytes as they are."""
+        body = review if isinstance(review, bytes) else json.dumps(review).encode()
+        return self.send("POST", f"{path}?timeout={timeout}", body, {"Content-Type": "application/json"})
+
+    def send(self, method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Reply:
+        """One HTTP request on a connection of its own."""
+        with self.caller() as caller:
+            return caller.send(method, target, body, headers)
+
+    @contextmanager
+    def caller(self) -> Iterator[Caller]:
+        """One connection that is kept."""
+        connection = _Connection(self.port)
+        try:
+            yield Caller(connection)
+        finally:
+            connection.close()
+
+    def secure_socket(self) -> ssl.SSLSocket:
+        """A TLS connection to write bytes on."""
+        return TRUSTING.wrap_socket(self.plain_socket(), server_hostname="localhost")
+
+    def plain_socket(self) -> socket.socket:
+        """A TCP connection to the port of reviews; whoever waits on it for more than half a minute fails."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+
+    def operations(self, path: str) -> tuple[int, str]:
+        """Status and text of `/healthz`, `/readyz` or `/metrics`."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.operations_port}{path}", timeout=30) as answer:
+                return int(answer.status), answer.read().decode()
+        except HTTPError as error:
+            return error.code, error.read().decode()
+
+    def metric(self, sample: str) -> float:
+        """The value of a sample, written with its labels as on the page; 0 where it has never been counted."""
+        lines = (line.rpartition(" ") for line in self.operations("/metrics")[1].splitlines())
+        return next((float(value) for name, _, value in lines if name == sample), 0.0)
+
+    def decisions(self) -> list[dict[str, Any]]:
+        """The lines of the audit log."""
+        return [json.loads(line) for line in self.audit.read_text().splitlines()]
+
+    def decision(self, uid: str) -> dict[str, Any]:
+        """The line about one review."""
+        return next(line for line in self.decisions() if line["uid"] == uid)
+
+    def events(self) -> list[dict[str, Any]]:
+        """What it told on stderr."""
+        lines = self.stderr.read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def event(self, name: str) -> dict[str, Any]:
+        """The newest event of that name, which is waited for."""
+        return eventually(lambda: next((e for e in reversed(self.events()) if e["event"] == name), None), name) or {}
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """The exit code."""
+        return self._process.wait(30)
+
+    def close(self) -> None:
+        """Ends the process as one that has nothing to finish."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _ports(self) -> tuple[int, int]:
+        def said() -> dict[str, Any] | None:
+            assert self._process.poll() is None, self.stderr.read_text()
+            return next((event for event in self.events() if event["event"] == "serving"), None)
+
+        serving = eventually(said, "the server serves")
+        assert serving is not None
+        return int(serving["reviews"]), int(serving["operations"])
+
+
+class Caller:
+    """A connection of an API server."""
+
+    def __init__(self, connection: _Connection) -> None:
+        self.connection = connection
+
+    def send(self, method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Reply:
+        with suppress(BrokenPipeError, ConnectionResetError):  # refused while it was written: the answer is there
+            self.connection.request(method, target, body or None, dict(headers or {}))
+        answer = self.connection.getresponse()
+        return Reply(answer.status, dict(answer.getheaders()), answer.read())
+
+    def post(self, review: object, path: str = "/validate") -> Reply:
+        return self.send("POST", path, json.dumps(review).encode(), {"Content-Type": "application/json"})
+
+
+class _Connection(http.client.HTTPSConnection):
+    """To a port of loopback, whose server shows a certificate for localhost."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__("127.0.0.1", port, timeout=30, context=TRUSTING)
+
+    def connect(self) -> None:
+        http.client.HTTPConnection.connect(self)
+        self.sock = TRUSTING.wrap_socket(self.sock, server_hostname="localhost")
+
+
+@contextmanager
+def serving(
+    folder: Path, *flags: str, facts: str = "", environment: Mapping[str, str] | None = None
+) -> Iterator[Webhook]:
+    """A server with a certificate of its own, and, unless the flags name a cluster, `facts` (a dump) for one."""
+    arguments = [*_defaults(folder, flags, facts, environment or {}), *flags]
+    with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "webhook.main", "serve", *arguments],
+            cwd=REPOSITORY,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            process_group=0,
+        )
+    try:
+        webhook = Webhook(process, folder)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    try:
+        yield webhook
+    finally:
+        webhook.close()
+
+
+def _defaults(folder: Path, flags: tuple[str, ...], facts: str, environment: Mapping[str, str]) -> Iterator[str]:
+    given = {*flags, *(f"--{name.removeprefix('KMODGATE_').lower().replace('_', '-')}" for name in environment)}
+    files = write(folder, leaf())
+    values = {
+        "--listen": "127.0.0.1:0",
+        "--ops-listen": "127.0.0.1:0",
+        "--tls-cert": str(files.certificate),
+        "--tls-key": str(files.key),
+        "--audit-log": str(folder / "audit.jsonl"),
+    }
+    if not given & {"--kubeconfig", "--in-cluster"}:
+        values["--facts"] = str(folder / "facts.json")
+        (folder / "facts.json").write_text(facts)
+    for flag, value in values.items():
+        if flag not in given:
+            yield from (flag, value)
