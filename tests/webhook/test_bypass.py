@@ -398,7 +398,7 @@ def test_an_expression_that_matches_more_than_it_seems_to_is_found(strict: Webho
 @pytest.mark.parametrize(
     ("image", "rule"),
     [
-        ("registry:5000/acme/nic", "IMG102"),
+        ("registry:5000/acme/nic", "IMG101"),
         ("quay.io/acme.evil.example/nic:1", "IMG301"),
         ("quay.io/acmeevil/nic:1", "IMG301"),
         ("quay.io.evil.example/acme/nic:1", "IMG301"),
