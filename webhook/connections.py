@@ -78,6 +78,22 @@ class Connections:
             del self._peers[peer]
 
 
+class ReviewServer(web.Server):
+    """A server of the framework that quotes nothing of what is no request: it may be the rest of a body."""
+
+    def __call__(self) -> RequestHandler:
+        return _Handler(self, loop=self._loop, **self._kwargs)
+
+
+class _Handler(RequestHandler):
+    __slots__ = ()
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        return super().handle_error(request, status, exc, None if status == 500 else "this is no request of HTTP/1.1\n")
+
+
 class TLSSite(web.BaseSite):
     """A site of an `AppRunner` that serves `context` within the limits of `connections`.
 

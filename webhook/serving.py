@@ -22,7 +22,7 @@ from webhook.audit import AuditLog
 from webhook.certificate import Source, source_of
 from webhook.clients import ClientAuth
 from webhook.cluster import NotAnswered
-from webhook.connections import ConnectionLimits, Connections, TLSSite, runner_options
+from webhook.connections import ConnectionLimits, Connections, ReviewServer, TLSSite, runner_options
 from webhook.events import tell
 from webhook.limits import MIB, Gate, Limits
 from webhook.live import Watched
@@ -90,7 +90,7 @@ class Server:
         await web.TCPSite(operations, plain.host, plain.port).start()
         self._runners.append(operations)
         reviews = web.ServerRunner(
-            web.Server(self._reviews.handle, **runner_options(self._connections.limits)),
+            ReviewServer(self._reviews.handle, **runner_options(self._connections.limits)),
             shutdown_timeout=self._settings.grace,
         )
         await reviews.setup()
