@@ -120,7 +120,7 @@ class Webhook:
 
     def decisions(self) -> list[dict[str, Any]]:
         """The lines of the audit log."""
-        return [json.loads(line) for line in self.audit.read_text().splitlines()]
+        return [json.loads(line) for line in self.audit.read_text().split("\n") if line]
 
     def decision(self, uid: str) -> dict[str, Any]:
         """The line about one review."""

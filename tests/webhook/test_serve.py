@@ -1,0 +1,407 @@
+"""`kmodgate-webhook serve` as an operator sees it: settings, readiness, reload, logs, metrics, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.e2e.waiting import eventually
+from tests.fleets import REPOSITORY
+from tests.webhook.api_stub import bookmark, events, failure, page
+from tests.webhook.certificates import leaf, write
+from tests.webhook.reviews import (
+    CLUSTER,
+    Object,
+    broken_module,
+    dkms_pod,
+    dump,
+    in_list,
+    loading_container,
+    module,
+    named,
+    namespace,
+    pod,
+    review,
+    uid,
+)
+from tests.webhook.server import Reply, Webhook, serving
+from tests.webhook.stalling import api_server, stalled
+from webhook.facts import MODULES
+from webhook.policies import PolicyFile
+
+POLICY = "apiVersion: kmodgate.io/v1alpha1\nkind: DriverPolicy\nmetadata: {{name: lab}}\nspec: {{{}}}\n"
+
+LOADING = review("CREATE", "Pod", pod(containers=[loading_container()]))
+
+
+def modules_of(namespace_: str) -> str:
+    return f"/apis/kmm.sigs.x-k8s.io/v1beta1/namespaces/{namespace_}/modules"
+
+
+# --- policy ---
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    file = tmp_path / "policy.yaml"
+    file.write_text(POLICY.format("modes: {PRV: audit}"))
+    return file
+
+
+def test_a_policy_that_changes_is_taken_over_for_objects_of_any_size(tmp_path: Path, policy: Path) -> None:
+    large = pod(containers=[loading_container()])
+    large["metadata"]["annotations"] = {"a": "x" * 300_000}
+    with serving(tmp_path, "--policy", str(policy)) as server:
+        first = server.post(LOADING)
+        assert server.post(review("CREATE", "Pod", large)).allowed
+        policy.write_text(POLICY.format("modes: {PRV: enforce}"))
+        taken = server.event("policy taken over")
+        then = server.post(LOADING)
+        assert (first.allowed, then.allowed) == (True, False)
+        assert not server.post(review("CREATE", "Pod", large)).allowed
+        assert then.response["auditAnnotations"]["policy"] == taken["hash"]
+        assert first.response["auditAnnotations"]["policy"] != taken["hash"]
+        assert server.metric('kmodgate_policy_reloads_total{outcome="taken"}') == 1
+        assert server.metric(f'kmodgate_policy_info{{hash="{taken["hash"]}",profile="default"}}') == 1
+        assert server.operations("/metrics")[1].count("\nkmodgate_policy_info{") == 1
+
+
+def test_a_broken_policy_leaves_the_last_good_one_in_force_and_says_so_until_it_is_mended(
+    tmp_path: Path, policy: Path
+) -> None:
+    policy.write_text(POLICY.format("modes: {PRV: enforce}"))
+    with serving(tmp_path, "--policy", str(policy)) as server:
+        before = server.post(LOADING)
+        policy.write_text(POLICY.format("modes: {PRV: perhaps}"))
+        told = server.event("policy refused; the last good one stays in force")
+        assert (told["level"], str(policy) in told["problem"]) == ("error", True)
+        assert json.loads(server.post(LOADING).body) == json.loads(before.body)
+        assert server.metric("kmodgate_policy_valid") == 0
+        assert server.metric('kmodgate_policy_reloads_total{outcome="refused"}') == 1
+        status, detail = server.operations("/readyz")
+        assert (status, f"[+] policy: {told['problem']}" in detail) == (200, True)
+        policy.write_text(POLICY.format("modes: {PRV: audit}"))
+        server.event("policy taken over")
+        assert server.post(LOADING).allowed
+        assert server.metric("kmodgate_policy_valid") == 1
+        assert "[+] policy\n" in server.operations("/readyz")[1]
+
+
+BROKEN = {
+    "empty": "", "no YAML": "{", "another kind": "kind: Other\n", "an unknown field": POLICY.format("unknown: 1"),
+    "not text": "\x00", "two documents": POLICY.format("") + "---\n" + POLICY.format(""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN.keys())
+def test_no_file_that_is_no_policy_replaces_one_that_is(policy: Path, text: str) -> None:
+    file = PolicyFile(policy, None)
+    held = file.policy
+    policy.write_text(text)
+    assert not file.refresh()
+    assert (file.policy, str(policy) in file.problem) == (held, True)
+
+
+def test_a_policy_whose_file_is_gone_stays_in_force(policy: Path) -> None:
+    file = PolicyFile(policy, None)
+    held = file.policy
+    policy.unlink()
+    assert not file.refresh()
+    assert (file.policy, bool(file.problem)) == (held, True)
+
+
+# --- settings ---
+
+
+def test_every_setting_may_come_from_the_environment(tmp_path: Path) -> None:
+    files = write(tmp_path / "tls", leaf())
+    facts = tmp_path / "cluster.json"
+    facts.write_text(dump(*CLUSTER))
+    environment = {
+        "KMODGATE_LISTEN": "127.0.0.1:0", "KMODGATE_OPS_LISTEN": "127.0.0.1:0", "KMODGATE_AUDIT_LOG": "-",
+        "KMODGATE_TLS_CERT": str(files.certificate), "KMODGATE_TLS_KEY": str(files.key), "KMODGATE_FACTS": str(facts),
+        "KMODGATE_PROFILE": "parity", "KMODGATE_DRAIN": "0",
+    }  # fmt: skip
+    with serving(tmp_path, environment=environment) as server:
+        assert server.event("serving")["profile"] == "parity"
+        asked = review("CREATE", "Module", broken_module())
+        assert server.post(asked).code == 422
+        assert json.loads(server.stdout.read_text())["uid"] == uid(asked)
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
+
+
+def test_a_flag_counts_more_than_the_environment(tmp_path: Path) -> None:
+    with serving(tmp_path, "--profile", "strict", environment={"KMODGATE_PROFILE": "parity"}) as server:
+        assert server.event("serving")["profile"] == "strict"
+
+
+UNUSABLE = {
+    "a variable that names no profile": ({"KMODGATE_PROFILE": "loose"}, 2, "KMODGATE_PROFILE=loose"),
+    "a variable that is no number": ({"KMODGATE_MAX_REQUESTS": "many"}, 2, "KMODGATE_MAX_REQUESTS"),
+    "two clusters": ({"KMODGATE_KUBECONFIG": "/a"}, 2, "exactly one of"),
+    "no policy in the file": ({"KMODGATE_POLICY": "/nonexistent"}, 2, "/nonexistent"),
+    "no certificate": ({"KMODGATE_TLS_CERT": "/nonexistent"}, 2, "/nonexistent"),
+    "no folder for the log": ({"KMODGATE_AUDIT_LOG": "/nonexistent/log"}, 3, "/nonexistent/log"),
+    "an address that is not ours": ({"KMODGATE_LISTEN": "192.0.2.1:443"}, 3, "assign"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "code", "words"), UNUSABLE.values(), ids=UNUSABLE.keys())
+def test_settings_that_cannot_be_used_end_it_with_a_reason(
+    tmp_path: Path, change: dict[str, str], code: int, words: str
+) -> None:
+    files = write(tmp_path, leaf())
+    (tmp_path / "facts.json").write_text(dump(*CLUSTER))
+    usual = {
+        "KMODGATE_LISTEN": "127.0.0.1:0", "KMODGATE_OPS_LISTEN": "127.0.0.1:0", "KMODGATE_TLS_KEY": str(files.key),
+        "KMODGATE_TLS_CERT": str(files.certificate), "KMODGATE_FACTS": str(tmp_path / "facts.json"),
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "webhook.main", "serve"], cwd=REPOSITORY, env={**os.environ, **usual, **change},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+# --- readiness ---
+
+
+def test_it_is_ready_when_certificate_facts_and_policy_are_there(webhook: Webhook) -> None:
+    status, text = webhook.operations("/readyz")
+    assert (status, text.splitlines()) == (200, ["[+] serving", "[+] certificate", "[+] facts", "[+] policy"])
+    assert webhook.metric("kmodgate_ready") == 1
+
+
+def test_it_is_not_ready_with_a_certificate_that_is_about_to_end_and_answers_all_the_same(tmp_path: Path) -> None:
+    files = write(tmp_path / "tls", leaf(lifetime=timedelta(minutes=59)))
+    with serving(tmp_path, "--tls-cert", str(files.certificate), "--tls-key", str(files.key)) as server:
+        status, text = server.operations("/readyz")
+        assert (status, "[-] certificate" in text) == (503, True)
+        assert 0 < server.metric("kmodgate_certificate_expiry_seconds") < 3600
+        assert server.operations("/healthz")[0] == 200
+        assert server.post(review("CREATE", "Module", module())).status == 200
+
+
+def test_it_is_not_ready_before_every_kind_was_read_once(tmp_path: Path) -> None:
+    with api_server(tmp_path) as stub:
+        stub.lists(failure(500, "etcd is gone"), path=MODULES.path)
+        with serving(tmp_path, "--kubeconfig", str(stub.kubeconfig)) as server:
+            status, text = server.operations("/readyz")
+            assert (status, "[-] facts: " in text, "Module: " in text) == (503, True, True)
+            assert server.operations("/healthz") == (200, "ok\n")
+            refused = server.post(review("DELETE", "Namespace", None, namespace("drivers")))
+            assert refused.rules() == ["REF201"]
+            assert server.post(review("CREATE", "Pod", pod())).allowed
+            stub.lists(page(), path=MODULES.path)
+            stub.watches(events(bookmark("10"), stalls=True), path=MODULES.path)
+            eventually(lambda: server.operations("/readyz")[0] == 200, "the Modules are read")
+
+
+# --- the audit log ---
+
+
+def test_the_log_goes_on_in_a_new_file_after_the_old_one_was_renamed(tmp_path: Path) -> None:
+    with serving(tmp_path, facts=dump(*CLUSTER)) as server:
+        before = review("CREATE", "Module", module())
+        server.post(before)
+        old = server.audit.rename(tmp_path / "audit.jsonl.1")
+        asked = []
+
+        def is_there() -> bool:
+            asked.append(review("CREATE", "Module", module()))
+            server.post(asked[-1])
+            return server.audit.exists()
+
+        eventually(is_there, "a new file")
+        written = [json.loads(line)["uid"] for file in (old, server.audit) for line in file.read_text().splitlines()]
+        assert written == [uid(item) for item in (before, *asked)]
+        assert server.metric("kmodgate_audit_lines_lost") == 0
+
+
+def test_a_line_says_who_asked_what_and_by_which_rules_it_was_decided(webhook: Webhook) -> None:
+    asked = review("CREATE", "Module", broken_module())
+    reply = webhook.post(asked)
+    line = webhook.decision(uid(asked))
+    assert line["denied"] == reply.rules()
+    assert line["policy"] == reply.response["auditAnnotations"]["policy"]
+    assert {key: line[key] for key in ("path", "allowed", "user", "operation", "kind", "namespace", "name", "dryRun")} == {
+        "path": "/validate", "allowed": False, "user": "alice", "operation": "CREATE",
+        "kind": "kmm.sigs.x-k8s.io/Module", "namespace": "drivers", "name": "nic", "dryRun": False,
+    }  # fmt: skip
+    assert re.fullmatch(r"[0-9a-f]{64}", line["input"])
+    assert type(line["microseconds"]) is int
+    again = {**asked, "request": asked["request"] | {"uid": "another"}}
+    webhook.post(again)
+    assert webhook.decision("another")["input"] != line["input"]
+
+
+def test_a_line_is_one_line_whatever_names_hold(webhook: Webhook) -> None:
+    asked = review("CREATE", "Pod", pod(), name='a\n{"uid": "forged"}\n', userInfo={"username": "eve\r\n\u2028"})
+    webhook.post(asked)
+    assert webhook.decision(uid(asked))["user"] == "eve\r\n\u2028"
+    assert all(line["uid"] != "forged" for line in webhook.decisions())
+
+
+# --- metrics ---
+
+
+def families(server: Webhook) -> dict[str, set[tuple[tuple[str, str], ...]]]:
+    """The labels of every sample, by its name."""
+    found: dict[str, set[tuple[tuple[str, str], ...]]] = {}
+    for family in text_string_to_metric_families(server.operations("/metrics")[1]):
+        for sample in family.samples:
+            found.setdefault(sample.name, set()).add(tuple(sorted(sample.labels.items())))
+    return found
+
+
+OURS = {
+    "kmodgate_reviews_total": {"path", "operation", "allowed", "dry_run"},
+    "kmodgate_review_duration_seconds_bucket": {"path", "le"},
+    "kmodgate_findings_total": {"rule", "mode"},
+    "kmodgate_requests_refused_total": {"code"},
+    "kmodgate_internal_errors_total": set(),
+    "kmodgate_policy_info": {"hash", "profile"},
+    "kmodgate_policy_valid": set(),
+    "kmodgate_reviews_in_flight": set(),
+    "kmodgate_review_bytes_in_flight": set(),
+    "kmodgate_connections": set(),
+    "kmodgate_connections_refused": set(),
+    "kmodgate_certificate_expiry_seconds": set(),
+    "kmodgate_ready": set(),
+    "kmodgate_audit_lines_lost": set(),
+    "kmodgate_worker_losses": set(),
+    "kmodgate_facts_age_seconds": {"kind"},
+}  # fmt: skip
+
+
+def test_the_page_of_metrics_is_what_prometheus_reads(webhook: Webhook) -> None:
+    webhook.post(review("CREATE", "Module", broken_module()))
+    webhook.send("GET", "/elsewhere")
+    found = families(webhook)
+    for name, labels in OURS.items():
+        assert {key for sample in found[name] for key, _ in sample} == labels
+    assert "process_resident_memory_bytes" in found
+
+
+def test_no_label_takes_a_value_from_what_is_asked(tmp_path: Path) -> None:
+    with serving(tmp_path, facts=dump(*CLUSTER)) as server:
+
+        def ask(number: int) -> None:
+            text = f"made-up-{number}"
+            item: Object = named(text, text, text, f"{text}/{text}")
+            kind, user = {"group": text, "version": text, "kind": text}, {"username": text, "groups": [text]}
+            server.post(review("CREATE", "Pod", item, kind=kind, userInfo=user, subResource=text, namespace=text))
+            server.post(review("CREATE", "Module", broken_module(text, text)))
+            server.post(review("CREATE", "Pod", dkms_pod(), operation=text))
+            server.send(f"METHOD{number}", f"/{text}", headers={"Host": text, "Content-Type": text})
+            server.send("POST", f"/validate?timeout={text}", b"{", {"Content-Type": "application/json"})
+
+        ask(0)
+        before = families(server)
+        for number in range(1, 6):
+            ask(number)
+        assert {name: len(samples) for name, samples in families(server).items()} == {
+            name: len(samples) for name, samples in before.items()
+        }
+        assert "made-up" not in server.operations("/metrics")[1]
+
+
+# --- the end ---
+
+
+@pytest.fixture
+def draining(tmp_path: Path) -> Iterator[Webhook]:
+    """A server that was told to end, and that goes on listening for a while."""
+    with serving(tmp_path, "--drain", "600", facts=dump(*CLUSTER)) as server:
+        server.signal(signal.SIGTERM)
+        assert server.event("draining")["seconds"] == 600
+        yield server
+
+
+def test_after_sigterm_it_says_that_it_leaves_and_goes_on_answering(draining: Webhook) -> None:
+    assert draining.event("asked to end")["signal"] == "SIGTERM"
+    status, text = draining.operations("/readyz")
+    assert (status, "[-] serving: draining" in text) == (503, True)
+    assert draining.operations("/healthz")[0] == 200
+    for _ in range(3):
+        reply = draining.post(review("CREATE", "Module", broken_module()))
+        assert (reply.code, reply.headers["Connection"]) == (422, "close")
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_it_at_once(draining: Webhook, second: signal.Signals) -> None:
+    draining.signal(second)
+    assert draining.wait() == 128 + signal.SIGTERM
+    assert draining.events()[-1]["event"] == "stopped"
+
+
+def test_sigterm_ends_it_after_the_delay(tmp_path: Path) -> None:
+    with serving(tmp_path, "--drain", "0.2") as server:
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
+        assert [event["event"] for event in server.events()] == ["serving", "asked to end", "draining", "stopped"]
+
+
+def test_ctrl_c_ends_it_without_delay(tmp_path: Path) -> None:
+    with serving(tmp_path, "--drain", "600") as server:
+        server.signal(signal.SIGINT)
+        assert server.wait() == 0
+        assert server.event("draining")["seconds"] == 0
+
+
+def test_an_idle_connection_does_not_keep_it(tmp_path: Path) -> None:
+    with serving(tmp_path, "--drain", "0", "--grace", "3600") as server, server.caller() as caller:
+        caller.post(review("CREATE", "Module", module()))
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "padding"), [(signal.SIGTERM, 0), (signal.SIGINT, 300_000)], ids=["SIGTERM, small", "SIGINT, large"]
+)
+def test_a_review_that_is_on_its_way_is_answered_before_the_end(
+    tmp_path: Path, number: signal.Signals, padding: int
+) -> None:
+    with api_server(tmp_path) as stub:
+        stub.lists(stalled, path=modules_of("slow"))
+        with serving(tmp_path, "--kubeconfig", str(stub.kubeconfig), "--drain", "0") as server:
+            eventually(lambda: server.operations("/readyz")[0] == 200, "it is ready")
+            item = namespace("slow", **({"a": "x" * padding} if padding else {}))
+            asked = review("DELETE", "Namespace", None, item)
+            replies: list[Reply] = []
+            caller = threading.Thread(target=lambda: replies.append(server.post(asked, timeout="2s")))
+            caller.start()
+            eventually(lambda: server.metric("kmodgate_reviews_in_flight") == 1, "the review is on its way")
+            eventually(
+                lambda: any(request.path == modules_of("slow") for request in stub.asked), "the cluster is asked"
+            )
+            server.signal(number)
+            assert server.wait() == 0
+            caller.join(30)
+            assert [(reply.response["uid"], reply.code) for reply in replies] == [(uid(asked), 504)]
+            assert server.decision(uid(asked))["allowed"] is False
+
+
+def test_a_dump_of_another_shape_ends_it_with_a_reason(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match=r"facts\.json"):
+        serving(tmp_path, facts="[1, 2]").__enter__()
+
+
+def test_an_empty_cluster_is_a_cluster(tmp_path: Path) -> None:
+    with serving(tmp_path, facts=dump(in_list("Namespace"))) as server:
+        assert server.post(review("CREATE", "Pod", pod())).allowed
