@@ -414,6 +414,16 @@ def test_an_image_is_read_in_its_parts(strict: Webhook, image: str, rule: str) -
 
 
 @pytest.mark.parametrize(
+    "path", ["/lib/modules/../modules", "//lib//modules", "/lib/./modules/", "/../lib/modules", "/opt/../lib"]
+)
+def test_a_path_of_the_node_is_read_in_its_parts(strict: Webhook, path: str) -> None:
+    container = {"name": "a", "image": "quay.io/acme/a:1", "securityContext": {"privileged": True}}
+    mounted = container | {"volumeMounts": [{"name": "v", "mountPath": "/m"}]}
+    item = pod(containers=[mounted], volumes=[{"name": "v", "hostPath": {"path": path}}])
+    assert "PRV102" in strict.post(review("CREATE", "Pod", item)).rules()
+
+
+@pytest.mark.parametrize(
     ("path", "rule"),
     [
         ("/opt/../etc/shadow", "SGN103"),
