@@ -117,6 +117,16 @@ def dkms_pod(**spec: Any) -> Object:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod_spec | spec}
 
 
+LARGE = 300 * 1024
+"""Bytes with which a review goes to the process for large bodies."""
+
+
+def padded(item: Object, size: int = LARGE) -> Object:
+    """The object with an annotation of that size."""
+    metadata = item["metadata"]
+    return item | {"metadata": metadata | {"annotations": {"example.com/padding": "x" * size}}}
+
+
 def namespace(name: str, **labels: str) -> Object:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 

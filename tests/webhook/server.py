@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -187,6 +188,22 @@ class _Connection(http.client.HTTPSConnection):
     def connect(self) -> None:
         http.client.HTTPConnection.connect(self)
         self.sock = TRUSTING.wrap_socket(self.sock, server_hostname="localhost")
+
+
+def answer_to(connection: socket.socket, sent: bytes) -> bytes:
+    """Everything that comes back until the server closes; that it never closes fails."""
+    found = b""
+    with suppress(ConnectionError, ssl.SSLError):  # closed while it was being sent, or without a farewell
+        connection.sendall(sent)
+    with suppress(ConnectionError, ssl.SSLError):
+        while part := connection.recv(65536):
+            found += part
+    return found
+
+
+def statuses(answer: bytes) -> list[int]:
+    """The status of each answer."""
+    return [int(code) for code in re.findall(rb"^HTTP/\d\.\d (\d{3}) ", answer, re.MULTILINE)]
 
 
 @contextmanager

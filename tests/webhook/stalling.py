@@ -41,6 +41,11 @@ def api_server(folder: Path) -> Iterator[ApiStub]:
         loop.close()
 
 
+def modules_of(namespace: str) -> str:
+    """The path by which the Modules of one namespace are read anew."""
+    return f"/apis/kmm.sigs.x-k8s.io/v1beta1/namespaces/{namespace}/modules"
+
+
 async def stalled(request: web.Request) -> web.StreamResponse:
     """An answer that does not come."""
     await asyncio.sleep(3600)

@@ -1,0 +1,177 @@
+"""How the webhook is called: addresses and methods of HTTP, the time that a call has, and what becomes of a bug."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from policy.config import Policy
+from policy.dump import Dump
+from policy.facts import Facts
+from policy.kmm.versions import Release
+from tests.e2e.waiting import eventually
+from tests.webhook.api_stub import ApiStub, failure
+from tests.webhook.reviews import (
+    LARGE,
+    broken_module,
+    module,
+    namespace,
+    padded,
+    review,
+    uid,
+)
+from tests.webhook.server import Webhook, serving
+from tests.webhook.stalling import modules_of, stalled
+from webhook.admit import Admitter
+from webhook.decide import decide
+from webhook.live import SnapshotCluster
+
+PATHS = ("/validate", "/mutate")
+
+
+# --- HTTP ---
+
+
+ADDRESSES = ["/", "/validate/", "//validate", "/validate/../mutate", "/Validate", "/healthz", "/metrics", "/%76alidate",
+             "/validate%2f", "/mutate;a", "*"]  # fmt: skip
+
+
+@pytest.mark.parametrize("target", ADDRESSES)
+def test_nothing_is_ever_redirected(webhook: Webhook, target: str) -> None:
+    for method in ("POST", "GET"):
+        reply = webhook.send(method, target, b"", {"Content-Type": "application/json", "Host": "metadata.internal"})
+        assert 400 <= reply.status < 500
+        assert "Location" not in reply.headers
+        assert reply.body
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+def test_reviews_are_only_posted(webhook: Webhook, path: str, method: str) -> None:
+    assert webhook.send(method, path).status == 405
+
+
+def test_a_method_that_does_not_exist_is_a_bad_request(webhook: Webhook) -> None:
+    assert webhook.send("BREW", "/validate").status == 400
+
+
+@pytest.mark.parametrize(
+    "kind", ["", "text/plain", "application/yaml", "application/vnd.kubernetes.protobuf", "multipart/form-data"]
+)
+def test_a_review_is_json(webhook: Webhook, kind: str) -> None:
+    body = json.dumps(review("CREATE", "Module", module())).encode()
+    assert webhook.send("POST", "/validate", body, {"Content-Type": kind}).status == 415
+
+
+def test_a_content_type_may_name_its_characters(webhook: Webhook) -> None:
+    body = json.dumps(review("CREATE", "Module", module("gpu"))).encode()
+    assert webhook.send("POST", "/validate", body, {"Content-Type": "application/json; charset=utf-8"}).allowed
+
+
+def test_one_connection_serves_one_review_after_the_other(webhook: Webhook) -> None:
+    with webhook.caller() as caller:
+        first = caller.connection.sock
+        for _ in range(5):
+            asked = review("CREATE", "Module", module("gpu"))
+            assert caller.post(asked).response["uid"] == uid(asked)
+            first = first or caller.connection.sock
+            assert caller.connection.sock is first
+
+
+def test_http_1_1_is_spoken_to_a_caller_that_would_take_http_2(webhook: Webhook) -> None:
+    context = ssl.create_default_context(cadata=None)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with context.wrap_socket(webhook.plain_socket()) as connection:
+        assert connection.selected_alpn_protocol() == "http/1.1"
+
+
+# --- time ---
+
+
+@pytest.mark.parametrize("size", [0, LARGE], ids=["small", "large"])
+def test_what_is_not_decided_in_the_time_of_the_query_is_denied_under_its_uid(
+    stub: ApiStub, watching: Webhook, size: int
+) -> None:
+    stub.lists(stalled, path=modules_of("slow"))
+    asked = review("DELETE", "Namespace", None, padded(namespace("slow"), size))
+    reply = watching.post(asked, timeout="1s")
+    assert (reply.response["uid"], reply.code, reply.response["status"]["reason"]) == (uid(asked), 504, "Timeout")
+    logged = watching.decision(uid(asked))
+    assert logged["allowed"] is False
+    assert size or (logged["user"], logged["operation"], logged["name"]) == ("alice", "DELETE", "slow")
+
+
+def test_the_next_large_review_after_one_that_took_too_long_is_answered(stub: ApiStub, watching: Webhook) -> None:
+    stub.lists(stalled, path=modules_of("slow"))
+    assert watching.post(review("DELETE", "Namespace", None, padded(namespace("slow"))), timeout="1s").code == 504
+    assert watching.post(review("CREATE", "Module", padded(broken_module()))).code == 422
+
+
+def test_nothing_is_taken_away_that_the_api_server_was_not_asked_about(stub: ApiStub, watching: Webhook) -> None:
+    stub.lists(failure(500, "etcd is gone"), path=modules_of("unsure"))
+    asked = review("DELETE", "Namespace", None, namespace("unsure"))
+    reply = watching.post(asked)
+    assert (reply.response["uid"], reply.code) == (uid(asked), 503)
+
+
+def test_a_dry_run_asks_the_cluster_and_changes_nothing_there(stub: ApiStub, watching: Webhook) -> None:
+    override = {"kmodgate.io/override": "alice until 2026-01-31T18:00:00Z"}
+    item = namespace("dry")
+    item["metadata"]["annotations"] = override
+    watching.post(review("UPDATE", "Namespace", item, namespace("dry"), dryRun=True))
+    watching.post(review("DELETE", "Namespace", None, item, dryRun=True))
+    writes = {request.path for request in stub.asked if request.method != "GET"}
+    assert writes == {"/apis/authorization.k8s.io/v1/subjectaccessreviews"}
+    assert any(request.path == modules_of("dry") for request in stub.asked)
+
+
+@pytest.mark.parametrize("timeout", ["", "0s", "-1s", "soon", "1" * 99, "NaN", "10", "%31s"])
+def test_a_time_that_is_none_counts_as_the_usual_one(webhook: Webhook, timeout: str) -> None:
+    assert webhook.post(review("CREATE", "Module", module("gpu")), timeout=timeout).allowed
+
+
+def test_above_the_number_of_reviews_at_once_the_caller_is_told_to_come_again(stub: ApiStub, tmp_path: Path) -> None:
+    stub.lists(stalled, path=modules_of("busy"))
+    slow = review("DELETE", "Namespace", None, namespace("busy"))
+    with serving(tmp_path, "--kubeconfig", str(stub.kubeconfig), "--max-requests", "1") as server:
+        eventually(lambda: server.operations("/readyz")[0] == 200, "it is ready")
+        caller = threading.Thread(target=server.post, args=(slow,), kwargs={"timeout": "1s"})
+        caller.start()
+        eventually(lambda: server.metric("kmodgate_reviews_in_flight") == 1, "one review is on its way")
+        refused = server.post(review("CREATE", "Module", module("gpu")))
+        assert (refused.status, refused.headers["Retry-After"], bool(refused.body)) == (429, "1", True)
+        caller.join()
+        assert server.post(review("CREATE", "Module", module("gpu"))).allowed
+
+
+# --- bugs ---
+
+
+class _Failing(SnapshotCluster):
+    """A cluster with a bug."""
+
+    @property
+    def facts(self) -> Facts:
+        raise LookupError("drawer")
+
+    @facts.setter
+    def facts(self, value: Any) -> None: ...
+
+
+def test_a_bug_denies_under_the_uid_and_with_a_text_that_says_so() -> None:
+    asked = review("DELETE", "Namespace", None, namespace("drivers"))
+    admitter = Admitter(Policy(), Release("head"))
+    body = json.dumps(asked).encode()
+    answer = asyncio.run(decide("/validate", body, admitter, _Failing(Dump()), datetime.now(UTC)))
+    response = json.loads(answer.encoded(admitter.digest))["response"]
+    assert (response["uid"], response["allowed"], response["status"]["code"]) == (uid(asked), False, 500)
+    assert "LookupError" in response["status"]["message"]
+    assert "drawer" not in response["status"]["message"]
