@@ -238,10 +238,13 @@ def test_junit_has_a_suite_a_cluster(fleet: FleetFolder) -> None:
 def test_junit_has_a_suite_a_file_outside_of_fleets(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text(BAD)
     root = ET.fromstring(check(tmp_path, "bad.yaml", "--format", "junit").stdout)
-    (suite,) = root
+    suite, unchecked = root
+    assert unchecked.attrib == {"name": "not checked", "tests": "1", "failures": "0"}
     assert suite.attrib == {"name": "bad.yaml", "tests": "2", "failures": "2"}
     assert [case.attrib["name"] for case in suite] == [f"KMM203 {PLACE}", f"KMM203 {PLACE.replace('0', '1')}"]
-    assert len(ET.fromstring(check(tmp_path, "-", "--format", "junit", stdin=GOOD).stdout)) == 1
+    sound = ET.fromstring(check(tmp_path, "-", "--format", "junit", stdin=GOOD).stdout)
+    assert [case.attrib["name"] for case in sound.iter("testcase")] == ["no findings", "not checked"]
+    assert not list(sound.iter("failure"))
 
 
 def test_markdown_is_a_table_in_which_nothing_is_markup(tmp_path: Path) -> None:
@@ -258,7 +261,10 @@ def test_markdown_fits_into_a_comment(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text(GOOD + mapping * 2000)
     report = check(tmp_path, "bad.yaml", "--format", "markdown").stdout
     assert len(report) <= 65_536
-    assert report.rstrip().endswith("more")
+    table, _, rest = report.rpartition("\nand ")
+    assert table.endswith("|\n")
+    assert rest.split("\n")[0].endswith(" more")
+    assert "not checked" in rest
 
 
 def test_sarif_fingerprints_stay_when_lines_move(tmp_path: Path) -> None:
@@ -302,9 +308,38 @@ def test_sarif_is_what_its_schema_says(fleet: FleetFolder) -> None:
     (fleet.root.parent / "b d.json").write_text(json.dumps(yaml.safe_load(BAD)))
     report = json.loads(check(fleet.root.parent, ".", "--format", "sarif", "--profile", "strict").stdout)
     assert {result["level"] for result in report["runs"][0]["results"]} <= {"error", "note"}
+    assert report["runs"][0]["invocations"][0]["toolExecutionNotifications"]
     validator = jsonschema.Draft4Validator(sarif_schema(), format_checker=jsonschema.FormatChecker())
     assert [error.message for error in validator.iter_errors(report)] == []
     assert list(validator.iter_errors({**report, "version": "2.0"}))
+
+
+NODES = "not checked: the nodes of the cluster (SEL201); give a dump of the cluster: --facts DIR"
+
+
+def test_what_could_not_be_checked_is_a_note_at_the_end_of_every_report(tmp_path: Path) -> None:
+    two = "\n---\n".join([GOOD, GOOD.replace("name: ", "name: other-", 1), BAD.replace("name: ", "name: bad-", 1)])
+
+    def report(form: str) -> str:
+        result = check(tmp_path, "-", "--format", form, stdin=two)
+        assert result.returncode == 1
+        return result.stdout
+
+    assert report("text").splitlines()[-1] == f"note: {NODES}"
+    assert report("text").count("not checked") == 1
+    assert report("markdown").replace("\\", "").splitlines()[-2:] == ["", f"- {NODES}"]
+    assert report("github").splitlines()[-1] == f"::notice title=kmodgate::{NODES}"
+    (run_,) = json.loads(report("sarif"))["runs"]
+    (note,) = run_["invocations"][0]["toolExecutionNotifications"]
+    assert (note["level"], note["message"]["text"]) == ("note", NODES)
+    assert not [item for item in run_["results"] if "not checked" in item["message"]["text"]]
+    assert NODES in (ET.fromstring(report("junit"))[-1][0][0].text or "")
+
+
+def test_what_could_not_be_checked_changes_no_exit_code(tmp_path: Path) -> None:
+    for form in ("text", "json", "sarif", "junit", "github", "markdown"):
+        result = check(tmp_path, "-", "--format", form, "--fail-on", "warn", "--profile", "strict", stdin=GOOD)
+        assert (result.returncode, "not checked" in result.stdout) == (0, True), result.stdout
 
 
 def test_the_verdicts_of_the_oracle_are_those_of_the_command(tmp_path: Path) -> None:

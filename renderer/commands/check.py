@@ -13,7 +13,7 @@ from renderer.dump import read_dump
 from renderer.errors import ExitCode
 from renderer.policies import add_policy_arguments, read_choice
 from renderer.report import FORMATS, writer
-from renderer.report.text import text
+from renderer.report.text import report as text_report
 from renderer.wording import counted
 
 
@@ -52,7 +52,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
     dump = read_dump(*args.facts) if args.facts else None
     checked = Checker(choice, now, args.against, dump, ignore_other=args.ignore_other).check(args.paths)
     form = args.format or ("github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text")
-    write = writer(form) if form != "text" else lambda findings, _: text(findings, console)
+    write = writer(form) if form != "text" else lambda findings, _: text_report(findings, console)
     report = write(checked.findings, checked.policies)
     console.deliver(report, args.output)
     console.say(_summary(checked))

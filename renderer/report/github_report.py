@@ -10,13 +10,18 @@ from collections.abc import Sequence
 from policy.findings import Finding, Mode
 from renderer.report import Policies
 from renderer.report.text import named
+from renderer.report.unchecked import notes
 
 _COMMANDS = {Mode.ENFORCE: "error", Mode.WARN: "warning"}
 
 
 def write(findings: Sequence[Finding], _policies: Policies) -> str:
-    """One line a finding."""
-    return "".join(f"{_command(finding)}\n" for finding in findings if finding.mode in _COMMANDS)
+    """One line a finding, and one for all that could not be checked: GitHub shows ten notices of a step at most."""
+    commands = [_command(finding) for finding in findings if finding.mode in _COMMANDS]
+    missing = "\n".join(note.text for note in notes(findings))
+    if missing:
+        commands.append(f"::notice title=kmodgate::{_escaped(missing)}")
+    return "".join(f"{command}\n" for command in commands)
 
 
 def _command(finding: Finding) -> str:

@@ -8,29 +8,39 @@ from policy.findings import Finding, Mode
 from renderer.report import Policies
 from renderer.report.markdown import LIMIT, cell
 from renderer.report.text import named
+from renderer.report.unchecked import notes
 from renderer.wording import counted
 
 _HEAD = "| place | rule | what is wrong | fix |\n| --- | --- | --- | --- |\n"
 
 
 def write(findings: Sequence[Finding], policies: Policies) -> str:
-    """A line of counts, then a table; what does not fit is counted."""
+    """A line of counts, then a table, of which what does not fit is counted; last what could not be checked."""
     profiles = ", ".join(sorted({policy.profile for policy in policies.values()}))
     shown = [finding for finding in findings if finding.mode in (Mode.ENFORCE, Mode.WARN)]
     refused = sum(finding.mode is Mode.ENFORCE for finding in shown)
     title = (
         f"**kmodgate**: {counted(refused, 'error')}, {counted(len(shown) - refused, 'warning')} (profile {profiles})\n"
     )
-    if not shown:
-        return title
-    text = f"{title}\n{_HEAD}"
+    end = _unchecked(findings)
+    return f"{title}{_table(shown, LIMIT - len(title) - len(end)) if shown else ''}{end}"
+
+
+def _table(shown: Sequence[Finding], room: int) -> str:
+    text = f"\n{_HEAD}"
     for number, finding in enumerate(shown):
         row = _row(finding)
         rest = f"\nand {len(shown) - number} more\n"
-        if len(text) + len(row) + len(rest) > LIMIT:
+        if len(text) + len(row) + len(rest) > room:
             return text + rest
         text += row
     return text
+
+
+def _unchecked(findings: Sequence[Finding]) -> str:
+    """A list, which is as long as there are kinds of facts."""
+    missing = notes(findings)
+    return "".join(["\n", *(f"- {cell(note.text)}\n" for note in missing)]) if missing else ""
 
 
 def _row(finding: Finding) -> str:

@@ -15,13 +15,15 @@ from policy.engine import RULES
 from policy.findings import Finding, Mode
 from renderer.report import Policies
 from renderer.report.text import named
+from renderer.report.unchecked import Note, notes
 from renderer.version import __version__
 
 _LEVELS = {Mode.ENFORCE: "error", Mode.WARN: "warning", Mode.AUDIT: "note", Mode.DISABLED: "none"}
 
 
 def write(findings: Sequence[Finding], policies: Policies) -> str:
-    """One run; fingerprints stay when lines move."""
+    """One run; fingerprints stay when lines move. What could not be checked is no result, but told of the run."""
+    missing = notes(findings)
     findings = [finding for finding in findings if not finding.is_unchecked]
     ids = sorted({finding.rule for finding in findings})
     driver = {
@@ -31,7 +33,14 @@ def write(findings: Sequence[Finding], policies: Policies) -> str:
     }
     results = [_result(finding, ids.index(finding.rule)) for finding in findings]
     held = {"policies": {name or policy.profile: policy.digest for name, policy in policies.items()}}
-    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results, "properties": held}
+    invocation = {"executionSuccessful": True, "toolExecutionNotifications": [_notification(item) for item in missing]}
+    run = {
+        "tool": {"driver": driver},
+        "invocations": [invocation],
+        "columnKind": "unicodeCodePoints",
+        "results": results,
+        "properties": held,
+    }
     document = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
@@ -61,6 +70,10 @@ def _result(finding: Finding, index: int) -> dict[str, Any]:
     if finding.object:
         location["logicalLocations"] = [{"fullyQualifiedName": f"{finding.object} {finding.field}".strip()}]
     return {**result, "locations": [location]} if location else result
+
+
+def _notification(note: Note) -> dict[str, Any]:
+    return {"level": "note", "message": {"text": note.text}, "properties": {"rules": list(note.rules)}}
 
 
 def _fingerprint(finding: Finding) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 from policy.findings import Finding, Mode, Severity
 from renderer.console import Console
 from renderer.files import SPEC_KINDS
+from renderer.report.unchecked import notes
 from renderer.wording import printable
 
 _USUAL = {Severity.ERROR: Mode.ENFORCE, Severity.WARNING: Mode.WARN, Severity.INFO: Mode.AUDIT}
@@ -50,3 +51,9 @@ def text(findings: Iterable[Finding], console: Console) -> str:
     """The findings that do something, for stdout; what is only recorded is in the other formats."""
     shown = [finding for finding in findings if finding.mode in (Mode.ENFORCE, Mode.WARN)]
     return "".join(f"{format_finding(finding, console, console.base, stream=sys.stdout)}\n" for finding in shown)
+
+
+def report(findings: Sequence[Finding], console: Console) -> str:
+    """The findings that do something, then what could not be checked."""
+    label = console.paint("note", "cyan", "bold", stream=sys.stdout)
+    return text(findings, console) + "".join(f"{label}: {printable(note.text)}\n" for note in notes(findings))
