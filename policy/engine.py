@@ -65,7 +65,9 @@ class Review:
     On DELETE `object` is the one that goes. `schema` is that of the object's kind, if there is one; `topology` that of
     the cluster, if it is known. `in_tree` is whether the object comes from git, to be applied, and not from a cluster.
     `user` and `groups` are those who ask, and empty where nobody is known; `may_override` is whether the API server
-    lets them override the protection of a namespace, which only admission asks.
+    lets them override the protection of a namespace, which only admission asks. `before` is what other objects were
+    like before the change that the review is part of, this one included even if it stays as it is; admission, which
+    sees one object change at a time, has none.
     """
 
     object: Map = field(repr=False)
@@ -83,6 +85,7 @@ class Review:
     may_override: bool | Unknown = UNKNOWN
     dry_run: bool = False
     now: datetime = NO_CLOCK
+    before: Facts | None = field(default=None, repr=False)
     is_there = True  # what rules need that need nothing else
 
     @lazy

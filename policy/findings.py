@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -80,6 +80,16 @@ def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
         (replace(finding, clusters=tuple(sorted(names))) if names else finding for finding, names in clusters.items()),
         key=lambda f: (f.file, f.line, f.column, f.rule, f.object, f.field, f.message, f.fix, f.severity, f.spec_field),
     )
+
+
+def told_once(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """The findings; what a rule could not check is said once, and not for every object."""
+    told: set[tuple[str, str]] = set()
+    for finding in findings:
+        key = (finding.rule, finding.message)
+        if not finding.is_unchecked or key not in told:
+            told.add(key)
+            yield finding
 
 
 def value_at(value: Any, path: FieldPath, absent: object = None) -> Any:

@@ -13,7 +13,7 @@ from policy.config import Policy
 from policy.dump import Dump
 from policy.engine import Engine, Review, title
 from policy.facts import Facts, SnapshotFacts
-from policy.findings import FieldPath, Finding, Mode, Severity, format_path, sort_findings
+from policy.findings import FieldPath, Finding, Mode, Severity, format_path, sort_findings, told_once
 from policy.kmm.nodes import Node
 from policy.kmm.versions import Release
 from policy.normalise import defaulted
@@ -25,7 +25,7 @@ from renderer.files import MARKER
 from renderer.fleet import Target, absent_drivers
 from renderer.load import Fleet, is_spec, load_fleet, root_above
 from renderer.manifest import Identity, Manifest
-from renderer.objects import STDIN, files_below, read_objects
+from renderer.objects import STDIN, files_outside_fleets, read_objects
 from renderer.past import Past
 from renderer.policies import Choice, Policies, exemption_findings
 from renderer.removal import removal_finding
@@ -100,7 +100,7 @@ class Checker:
         for path in paths:
             if path != STDIN and os.path.isdir(path) and root_above(Path(path)) is None:
                 self.result.findings += self._gone(path)
-        self.result.findings = list(_told_once(sort_findings(self.result.findings)))
+        self.result.findings = list(told_once(sort_findings(self.result.findings)))
         return self.result
 
     def _path(self, path: str) -> None:
@@ -110,7 +110,7 @@ class Checker:
         if root is not None and (os.path.isdir(path) or is_spec(Path(path))):
             self._specs(root, path)
             return
-        for name in [path] if path == STDIN else _outside_fleets(path):
+        for name in [path] if path == STDIN else files_outside_fleets(path):
             if (inner := Path(name)).name == MARKER:
                 self._specs(inner.parent, str(inner.parent))
             else:
@@ -175,18 +175,30 @@ class Checker:
         """What the rules say of objects outside of specs, together with those of the same cluster or file."""
         dump = self.dump
         asked = False
+        changed = self._changed_dockerfiles()
         for sources in self._sources.values():
             where = self._where(sources[0].file) if sources else self._anywhere
-            objects = [source.value for source in sources]
+            beside = changed.get(os.path.dirname(sources[0].file), []) if sources and not where.clusters else []
+            objects = [source.value for source in (*beside, *sources)]
             facts: Facts | None = None
             if dump is not None or where.nodes is not None or len(objects) > 1 or not asked:
                 objects += dump.objects if dump else ()
                 facts = SnapshotFacts(objects, dump.complete if dump else (), where.nodes)
                 asked = True  # of objects that are alone, one is enough to be told which facts are missing
+            before = self._past.facts([*beside, *sources]) if facts is not None else None
             for source in sources:
-                yield from self._judged(source, where, facts)
+                yield from self._judged(source, where, facts, before)
 
-    def _judged(self, source: Source, where: _Where, facts: Facts | None) -> Iterator[Finding]:
+    def _changed_dockerfiles(self) -> dict[str, list[Source]]:
+        """ConfigMaps that are not what they were, by folder: Modules of other files there may be built from them."""
+        found: dict[str, list[Source]] = defaultdict(list)
+        for (clusters, _), sources in self._sources.items():
+            for source in sources if not clusters else ():
+                if source.value.get("kind") == "ConfigMap" and self._past.objects(source.file):
+                    found[os.path.dirname(source.file)].append(source)
+        return found
+
+    def _judged(self, source: Source, where: _Where, facts: Facts | None, before: Facts | None) -> Iterator[Finding]:
         value = defaulted(source.value)
         old = self._past.objects(source.file).get(title(value))
         review = Review(
@@ -199,6 +211,7 @@ class Checker:
             facts=facts,
             in_tree=bool(where.clusters) or self._past.is_in_git(source.file),
             now=self.now,
+            before=before,
         )
         found = where.engine.judge(review)
         if facts is not None:
@@ -252,16 +265,6 @@ class Checker:
         }
 
 
-def _told_once(findings: list[Finding]) -> Iterator[Finding]:
-    """The findings; what a rule could not check is said once, and not for every object."""
-    told: set[tuple[str, str]] = set()
-    for finding in findings:
-        key = (finding.rule, finding.message)
-        if not finding.is_unchecked or key not in told:
-            told.add(key)
-            yield finding
-
-
 def _removed(old: _Objects, fleet: Fleet, targets: Iterable[Target], compiled: Compiled) -> Iterator[Finding]:
     """Modules that the fleet does not make any more, though no spec says `state: absent`."""
     now = {(name, item.identity) for name, placed in compiled.items() for _, item in placed}
@@ -287,14 +290,3 @@ def _fleet_of(path: Path) -> Path | None:
     if root is None or Path(os.path.abspath(path)).is_relative_to(root / OUTPUT):
         return None
     return Path(os.path.relpath(root))
-
-
-def _outside_fleets(path: str) -> Iterator[str]:
-    """The files below a path; of a fleet only its marker."""
-    fleets: dict[str, bool] = {}
-    for name in files_below(path):
-        folder = os.path.dirname(name)
-        if folder not in fleets:  # the folder above comes first
-            fleets[folder] = fleets.get(os.path.dirname(folder), False) or os.path.exists(os.path.join(folder, MARKER))
-        if not fleets[folder] or (os.path.basename(name) == MARKER and not fleets.get(os.path.dirname(folder))):
-            yield name

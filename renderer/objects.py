@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from policy.findings import Finding
 from policy.objects import MOST_BYTES, Source, decoded, object_files, parse_objects, unreadable
+from renderer.files import MARKER
 
 STDIN = "-"
 
@@ -47,3 +48,14 @@ def files_below(path: str) -> Iterator[str]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in object_files(names):
             yield os.path.normpath(os.path.join(folder, name))
+
+
+def files_outside_fleets(path: str) -> Iterator[str]:
+    """The files below a path; of a fleet only its marker."""
+    fleets: dict[str, bool] = {}
+    for name in files_below(path):
+        folder = os.path.dirname(name)
+        if folder not in fleets:  # the folder above comes first
+            fleets[folder] = fleets.get(os.path.dirname(folder), False) or os.path.exists(os.path.join(folder, MARKER))
+        if not fleets[folder] or (os.path.basename(name) == MARKER and not fleets.get(os.path.dirname(folder))):
+            yield name

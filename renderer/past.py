@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from policy.engine import title
+from policy.facts import Facts, SnapshotFacts
 from policy.normalise import defaulted
-from policy.objects import SUFFIXES, parse_objects
+from policy.objects import SUFFIXES, Source, parse_objects
 from renderer import git
 from renderer.objects import STDIN
 
@@ -29,6 +30,8 @@ class Past:
         self._tops: dict[str, Path | None] = {}
         self._revisions: dict[Path, tuple[git.Revision | None, set[Path]]] = {}
         self._files: dict[Path, Objects] = {}
+        self._known: dict[str, Objects] = {}
+        self._same: set[str] = set()
         self._left: dict[Path, list[tuple[str, dict[str, Any]]]] = {}
 
     def is_in_git(self, name: str) -> bool:
@@ -37,8 +40,19 @@ class Past:
 
     def objects(self, name: str) -> Objects:
         """The objects of a file as they were, of deleted files for a file that is new; none if it is as it was."""
-        if name == STDIN:
-            return {}
+        if name not in self._known:
+            self._known[name] = {} if name == STDIN else self._as_it_was(name)
+        return self._known[name]
+
+    def facts(self, sources: Sequence[Source]) -> Facts | None:
+        """What the objects were like, those that have not changed included; None where none of their files has."""
+        old = {source.file: self.objects(source.file) for source in sources}
+        if not any(old.values()):
+            return None
+        same = (source.value for source in sources if source.file in self._same)
+        return SnapshotFacts([*same, *(item for found in old.values() for item in found.values())])
+
+    def _as_it_was(self, name: str) -> Objects:
         folder = self._folder(name)
         revision, changed = self._revision(folder)
         if revision is None:
@@ -46,8 +60,11 @@ class Past:
         place = Path(os.path.realpath(os.path.join(folder, os.path.basename(name))))
         if place in changed and place in revision.files:
             return self._kept(revision, place, name)
+        if place in revision.files:
+            self._same.add(name)
+            return {}
         deleted = self._deleted(revision)
-        return {title(item): item for _, item in deleted} if deleted and place not in revision.files else {}
+        return {title(item): item for _, item in deleted}
 
     def _folder(self, name: str) -> str:
         """The folder of a file, without links."""

@@ -384,6 +384,48 @@ def test_a_change_that_does_nothing_or_is_forbidden_is_found_before_the_commit(c
     assert {rule for rule, _, _ in rules(committed.root, "--against", "HEAD~1")} == {"GIT101", "GIT102", "KMM601"}
 
 
+MAPPED = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: nic-dockerfile, namespace: drivers}
+data: {dockerfile: "FROM quay.io/acme/base:1"}
+"""
+BUILT = GOOD.replace(
+    "      kernelMappings:", "      build: {dockerfileConfigMap: {name: nic-dockerfile}}\n      kernelMappings:"
+)
+
+
+def test_a_dockerfile_that_changed_in_its_config_map_is_not_built(tmp_path: Path) -> None:
+    (tmp_path / "module.yaml").write_text(BUILT)
+    (tmp_path / "dockerfile.yaml").write_text(MAPPED)
+    (tmp_path / "both.yaml").write_text(f"{MAPPED}---\n{BUILT}".replace("namespace: drivers", "namespace: other"))
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "commit", "-qm", "first")
+    assert rules(tmp_path) == []
+    for name in ("both.yaml", "dockerfile.yaml"):
+        path = tmp_path / name
+        path.write_text(path.read_text().replace("base:1", "base:2"))
+    report = findings(run("check", "--format", "json", cwd=tmp_path))
+    told = [(item["rule"], item["file"], item["field"]) for item in report if item["mode"] == "warn"]
+    image = "spec.moduleLoader.container.containerImage"
+    assert told == [("GIT104", "both.yaml", image), ("GIT104", "module.yaml", image)]
+    (tmp_path / "module.yaml").write_text(BUILT.replace("nic:1.0", "nic:1.1"))
+    (tmp_path / "both.yaml").write_text((tmp_path / "both.yaml").read_text().replace("nic:1.0", "nic:1.1"))
+    assert rules(tmp_path) == []
+
+
+def test_an_attached_dockerfile_that_changed_is_not_built(fleet: FleetFolder) -> None:
+    fleet.write("drivers/df.yaml", MAPPED.replace(", namespace: drivers", ""))
+    fleet.driver("nic", "attach: [./df.yaml]\nbuild: {dockerfileConfigMap: nic-dockerfile}")
+    git(fleet.root.parent, "init", "-q")
+    git(fleet.root.parent, "add", "-A")
+    git(fleet.root.parent, "commit", "-qm", "first")
+    assert rules(fleet.root) == []
+    fleet.write("drivers/df.yaml", MAPPED.replace(", namespace: drivers", "").replace("base:1", "base:2"))
+    assert [rule for rule, _, _ in rules(fleet.root)] == ["GIT104"]
+
+
 def test_a_module_that_would_leave_is_found_before_the_commit(committed: FleetFolder) -> None:
     path = committed.root / "drivers/nic.yaml"
     path.write_text(path.read_text().replace("{matchLabels: {tier: edge}}", "{names: [lyon]}"))

@@ -2,7 +2,8 @@
 
 Of two documents in a file the first is the object as it was. `# kubernetes: 1.33` gives the version of the API server,
 `# parameters: {…}` the parameters of the policy, `# review: {…}` what else is known of the request; what follows
-`# facts:` are all objects of their kinds in the cluster, and `# none of: Module` says of which kinds there are none.
+`# facts:` are all objects of their kinds in the cluster, and `# none of: Module` says of which kinds there are none. Last
+come, after `# before:`, objects as they were before the change.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ load_rules()
 def judged(path: Path) -> list[Finding]:
     text = path.read_text()
     kubernetes = re.search(r"^# kubernetes: (\S+)$", text, re.MULTILINE)
-    given, _, text_of_facts = text.partition("# facts:\n")
+    given, _, known_text = text.partition("# facts:\n")
+    text_of_facts, _, text_of_before = known_text.partition("# before:\n")
     *before, object = [defaulted(document) for document in yaml.safe_load_all(given)]
     known = [document for document in yaml.safe_load_all(text_of_facts) if document]
     complete = {document["kind"] for document in known}
@@ -47,6 +49,8 @@ def judged(path: Path) -> list[Finding]:
     complete |= set(re.findall(r"^# none of: (\S+)$", text_of_facts, re.MULTILINE))
     if text_of_facts:
         review = replace(review, facts=SnapshotFacts(known, complete))
+    if text_of_before:
+        review = replace(review, before=SnapshotFacts(yaml.safe_load_all(text_of_before)))
     if asked := re.search(r"^# review: (.+)$", text, re.MULTILINE):
         review = replace(review, now=NOW, **json.loads(asked[1]))
     parameters = re.search(r"^# parameters: (.+)$", text, re.MULTILINE)

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from policy.engine import Operation, Review, rule
+from policy.facts import Facts, as_map
 from policy.findings import Problem, Severity
 from policy.kmm.resolve import IMAGE_INPUTS
-from policy.views import ModuleView
+from policy.views import ModuleView, Part
 
 _UPDATE: tuple[Operation, ...] = ("UPDATE",)
 
@@ -94,6 +95,46 @@ def in_tree_module_stays_away(review: Review) -> Iterator[Problem]:
         what = "is removed now, and does not come back on unload" if name in now else "is not removed any more"
         message = f"{name} {what}: it stays away until the node boots"
         yield new.container.problem("inTreeModulesToRemove", message, "plan a reboot of the nodes")
+
+
+@rule("GIT104", kinds=("Module",), severity=Severity.WARNING, facts=True, needs="before")
+def dockerfile_changed_in_its_place(review: Review) -> Iterator[Problem]:
+    """The Dockerfile changed in a ConfigMap that kept its name, and so did the image that is built from it.
+
+    KMM looks whether the image exists, and never builds one again that does: nothing happens. What GIT101 sees in the
+    Module itself, this rule sees in the ConfigMap beside it.
+
+    Fix: change the tag along; or set `dockerfile` in the spec, which names the ConfigMap after its content, and
+    `contentTag: true`.
+    Source: internal/controllers/mic_reconciler.go of Kernel Module Management.
+    """
+    facts, before = review.facts, review.before
+    assert facts is not None  # the engine asks only with facts, and `needs` only with those of before
+    assert before is not None
+    module = review.module
+    namespace = module.metadata.text("namespace")
+    old = ModuleView(as_map(before.find("Module", namespace, module.metadata.text("name"))))
+    images = {_key(mapping): mapping.image for mapping in old.mappings}
+    told: set[int] = set()
+    for mapping in module.mappings:
+        part = mapping.part if mapping.own_image else module.container
+        name = _dockerfile_of(module, mapping.part)
+        was, now = (_dockerfile_in(known, namespace, name) for known in (before, facts))
+        if was and now and was != now and images.get(_key(mapping)) == mapping.image and id(part.value) not in told:
+            told.add(id(part.value))
+            message = f"the Dockerfile in ConfigMap {name} changed and the image did not: KMM builds nothing again"
+            yield part.problem("containerImage", message, "change the tag, too")
+
+
+def _dockerfile_of(module: ModuleView, mapping: Part) -> str:
+    """The name of the ConfigMap that an image is built from; the mapping's own comes first."""
+    names = (level.map("build").map("dockerfileConfigMap").text("name") for level in (mapping, module.container))
+    return next(filter(None, names), "")
+
+
+def _dockerfile_in(facts: Facts, namespace: str, name: str) -> object:
+    found = facts.find("ConfigMap", namespace, name) if name else None
+    return as_map(as_map(found).get("data")).get("dockerfile")
 
 
 def _key(mapping: Any) -> tuple[str, str]:

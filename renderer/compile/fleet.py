@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from policy.engine import NO_CLOCK, Engine, Review
-from policy.facts import Facts
+from policy.facts import Facts, SnapshotFacts
 from policy.findings import FieldPath, Finding, format_path
 from policy.kmm.versions import Release, unsupported
 from renderer.compile import attached, content, kmm
@@ -89,14 +89,19 @@ class Compiler:
         facts = self.judging.facts(cluster, manifests)
         release = release_of(cluster) or Release()
         engine = self.judging.engine(cluster)
+        was = {manifest.identity: self.judging.before(cluster.name, manifest.identity) for manifest in manifests}
+        known = [old.value for old in was.values() if old is not None]
+        before = SnapshotFacts(known) if known else None
         for manifest in manifests:
-            old = self.judging.before(cluster.name, manifest.identity)
+            old = was[manifest.identity]
             key = (manifest, old, release, cluster.topology, engine)
             self._judged.setdefault(key, []).append(cluster.name)  # judged once for all clusters that are alike
             if facts is not None:
-                self._judge_by_facts(manifest, cluster, release, facts)
+                self._judge_by_facts(manifest, cluster, release, facts, before)
 
-    def _judge_by_facts(self, manifest: Manifest, cluster: Cluster, release: Release, facts: Facts) -> None:
+    def _judge_by_facts(
+        self, manifest: Manifest, cluster: Cluster, release: Release, facts: Facts, before: Facts | None
+    ) -> None:
         schema = object_schema(manifest.value)
         review = Review(
             manifest.value,
@@ -105,6 +110,7 @@ class Compiler:
             topology=cluster.topology,
             facts=facts,
             now=self.judging.now,
+            before=before,
         )
         found = self.judging.engine(cluster).judge_by_facts(review)
         self.findings += [replace(_at_origin(manifest, *judged), clusters=(cluster.name,)) for judged in found]
