@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from policy.facts import SnapshotFacts
+from policy.facts import SnapshotFacts, as_map
 from policy.objects import Source
-
-_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n?", re.DOTALL)
-
+from policy.signing import certificates_in
 
 KEY_FINGERPRINT = "kmodgate.io/key-fingerprint"
 """The annotation of a Secret by which a certificate and its private key are known to belong together."""
@@ -57,24 +54,18 @@ def redacted(item: Mapping[str, Any]) -> dict[str, Any]:
         result["metadata"]["annotations"] = {KEY_FINGERPRINT: annotations[KEY_FINGERPRINT]}
     if "type" in item:
         result["type"] = item["type"]
-    values: dict[str, bytes] = {}
-    for field_name in ("data", "stringData"):
-        part = item.get(field_name)
-        for key, value in part.items() if isinstance(part, Mapping) else ():
-            values[str(key)] = _bytes(value, encoded=field_name == "data")
-    result["data"] = {key: _certificates(value) for key, value in values.items()}
+    keys = {str(key): None for field_name in ("data", "stringData") for key in as_map(item.get(field_name))}
+    result["data"] = {key: base64.b64encode(certificates_in(secret_value(item, key))).decode() for key in keys}
     return result
 
 
-def _bytes(value: object, *, encoded: bool) -> bytes:
-    if not isinstance(value, str):
-        return b""
+def secret_value(secret: Mapping[str, Any], key: str) -> bytes:
+    """What a Secret holds under a key; empty where it has none, or what is there is not encoded as Secrets are."""
+    plain = as_map(secret.get("stringData")).get(key)
+    if isinstance(plain, str):  # which the API server takes before the other
+        return plain.encode("utf-8", "surrogatepass")
+    encoded = as_map(secret.get("data")).get(key)
     try:
-        return base64.b64decode(value, validate=True) if encoded else value.encode()
+        return base64.b64decode(encoded, validate=True) if isinstance(encoded, str) else b""
     except ValueError:
         return b""
-
-
-def _certificates(value: bytes) -> str:
-    """The certificates of a value, encoded as Secrets have them; a private key beside them is left out."""
-    return base64.b64encode(b"".join(_CERTIFICATE.findall(value))).decode()

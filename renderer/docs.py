@@ -186,8 +186,9 @@ Errors in specs, references and the tree, which are found before an object exist
 
 
 _GAPS = {
-    "key and certificate do not match, certificate expired": "needs the values of Secrets, which the check never asks "
-    "for; it comes with the webhook",
+    "key and certificate that are no pair, where neither Secret has the annotation `kmodgate.io/key-fingerprint`": "a "
+    "private key is never read, even where a dump has it",
+    "a private key that is not PEM": "a private key is never read",
     "the module file is not in the image, or built for another kernel": "needs a look into images",
     "a namespace left privileged without a Module, an SCC that is missing": "needs all objects of "
     "the cluster; render makes both itself",

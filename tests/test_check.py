@@ -540,6 +540,19 @@ def test_drivers_of_one_fleet_that_fight_are_found(fleet: FleetFolder) -> None:
     assert found == [("SEL204", "drivers/nic.yaml"), ("SEL204", "drivers/other.yaml")]
 
 
+def test_a_certificate_that_ended_is_found_in_a_dump_and_in_what_is_left_of_it(fleet: FleetFolder) -> None:
+    example = (REPOSITORY / "tests/rules/SGN302/fail-expired-der.yaml").read_text()
+    value = yaml.safe_load(example.partition("# facts:\n---\n")[2])["data"]["cert"]
+    fleet.driver("nic", SIGNED)
+    dump(fleet.root.parent, secret("key", key="k"), secret("cert") | {"data": {"cert": value}})
+    ended = ("SGN302", "spec.sign.certSecret")
+    report = findings(check(fleet.root, "--facts", "../dump", "--format", "json"))
+    assert [(item["rule"], item["specField"]) for item in report if item["rule"].startswith("SGN3")] == [ended]
+    redacted = run("facts", "redact", "dump", cwd=fleet.root.parent)
+    (fleet.root.parent / "dump/any.txt.yaml").write_text(redacted.stdout)
+    assert findings(check(fleet.root, "--facts", "../dump", "--format", "json")) == report
+
+
 def test_a_redacted_dump_has_no_secret_and_the_same_facts(fleet: FleetFolder) -> None:
     certificate = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
     private = "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n"
