@@ -41,11 +41,27 @@ class NodeEntry:
     """Whether it stands in the status, and not only in the spec."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Listing:
+    """The objects of a kind that are known, and whether there are no others."""
+
+    objects: Sequence[Object] = ()
+    is_complete: bool = False
+
+
+NOT_LISTED = Listing()
+"""What is said of a kind of which nobody keeps a list."""
+
+
 class Facts(Protocol):
     """The answers that rules ask for."""
 
     def find(self, kind: str, namespace: str, name: str) -> Object | Unknown | None:
         """An object, None if it does not exist, UNKNOWN if nobody knows."""
+        ...
+
+    def listing(self, kind: str, namespace: str = "") -> Listing:
+        """The objects of a kind in a namespace, or of one that has none."""
         ...
 
     def neighbours(self) -> Neighbours:
@@ -65,6 +81,9 @@ class Facts(Protocol):
         ...
 
 
+_NONE = Listing(is_complete=True)
+
+
 class SnapshotFacts:
     """Facts from objects at hand: a rendered tree, or a dump of a cluster.
 
@@ -79,6 +98,7 @@ class SnapshotFacts:
         self._objects: dict[tuple[str, str, str], Object] = {}
         self._modules: list[Object] = []
         self._neighbours: Neighbours | None = None
+        self._listings: dict[tuple[str, str], Listing] | None = None
         found: list[Node] = []
         for item in objects:
             metadata = item.get("metadata")
@@ -96,6 +116,15 @@ class SnapshotFacts:
         if found is not None:
             return found
         return None if kind in self._complete else UNKNOWN
+
+    def listing(self, kind: str, namespace: str = "") -> Listing:
+        if self._listings is None:
+            found: dict[tuple[str, str], list[Object]] = {}
+            for (item_kind, where, _), item in self._objects.items():
+                found.setdefault((item_kind, where), []).append(item)
+            self._listings = {key: Listing(items, key[0] in self._complete) for key, items in found.items()}
+        known = self._listings.get((kind, namespace))
+        return known or (_NONE if kind in self._complete else NOT_LISTED)
 
     def neighbours(self) -> Neighbours:
         if self._neighbours is None:

@@ -190,8 +190,6 @@ _GAPS = {
     "private key is never read, even where a dump has it",
     "a private key that is not PEM": "a private key is never read",
     "the module file is not in the image, or built for another kernel": "needs a look into images",
-    "a namespace left privileged without a Module, an SCC that is missing": "needs all objects of "
-    "the cluster; render makes both itself",
     "a device plugin without a token of its own while automounting is off": "whether it needs one is not to be seen",
     "`kanikoParams.tag` with the port of a registry": "depends on the operator's own image setting",
     "Modules made before an upgrade of KMM that break newer rules": "`check -` on the cluster's Modules tells them",

@@ -10,7 +10,7 @@ from functools import lru_cache
 from policy import overriding
 from policy.config import Policy
 from policy.engine import MODULE_KINDS, Engine, Review
-from policy.facts import UNKNOWN, Facts, NodeEntry, Object, Unknown, as_map
+from policy.facts import UNKNOWN, Facts, Listing, NodeEntry, Object, Unknown, as_map
 from policy.findings import Finding, Mode
 from policy.kmm.nodes import Node
 from policy.kmm.versions import Release
@@ -150,6 +150,9 @@ class _Recorded:
         if kind == "Secret" and (namespace, name) in self.secrets:
             return self.secrets[namespace, name]
         return self._facts.find(kind, namespace, name)
+
+    def listing(self, kind: str, namespace: str = "") -> Listing:
+        return self._facts.listing(kind, namespace)
 
     def neighbours(self) -> Neighbours:
         return self._facts.neighbours()

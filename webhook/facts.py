@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from policy.facts import UNKNOWN, Facts, NodeEntry, Object, Unknown
+from policy.facts import NOT_LISTED, UNKNOWN, Facts, Listing, NodeEntry, Object, Unknown
 from policy.kmm.nodes import Node
 from policy.neighbours import Neighbours
 from policy.projection import pruned_namespace, pruned_runtime_class
@@ -67,6 +67,10 @@ class LiveFacts:
         }
         return caches[kind].get((namespace, name)) if kind in caches and self._knows(kind) else UNKNOWN
 
+    def listing(self, kind: str, namespace: str = "") -> Listing:
+        """The Modules of a namespace; of no other kind a list is kept."""
+        return Listing(self._modules.of(namespace), self._knows(kind)) if kind == "Module" else NOT_LISTED
+
     def neighbours(self) -> Neighbours:
         """The Modules that were last known, however old that is: an overlap that was seen is worth a warning."""
         return self._modules
@@ -104,6 +108,10 @@ class Known:
     def find(self, kind: str, namespace: str, name: str) -> Object | Unknown | None:
         key = (kind, namespace, name)
         return self._objects[key] if key in self._objects else self._facts.find(kind, namespace, name)
+
+    def listing(self, kind: str, namespace: str = "") -> Listing:
+        found = self._modules.get(namespace) if kind == "Module" else None
+        return self._facts.listing(kind, namespace) if found is None else Listing(found, is_complete=True)
 
     def neighbours(self) -> Neighbours:
         return self._facts.neighbours()

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, BinaryIO, cast
 
-from policy.facts import Facts, NodeEntry, Object, Unknown
+from policy.facts import Facts, Listing, NodeEntry, Object, Unknown
 from policy.kmm.nodes import Node
 from policy.neighbours import Neighbours
 from policy.views import ModuleView
@@ -42,6 +42,9 @@ class _Server:
 
     def find(self, kind: str, namespace: str, name: str) -> Object | Unknown | None:
         return cast("Object | Unknown | None", self.ask("find", kind, namespace, name))
+
+    def listing(self, kind: str, namespace: str = "") -> Listing:
+        return cast("Listing", self.ask("listing", kind, namespace))
 
     def neighbours(self) -> Neighbours:
         return _Neighbours(self)

@@ -104,7 +104,7 @@ async def _reply(question: Question, cluster: Cluster, facts: Facts) -> Reply:
     method, arguments = question.method, question.arguments
     if method in ("loading", "making", "dra"):
         return Reply([view.object for view in getattr(facts.neighbours(), method)(*arguments)])
-    if method in ("find", "nodes", "modules_in", "entries_of"):
+    if method in ("find", "listing", "nodes", "modules_in", "entries_of"):
         return Reply(getattr(facts, method)(*arguments))
     try:
         return Reply(await _asked(method, cluster, arguments))

@@ -3,8 +3,8 @@
 import importlib
 
 FAMILIES = (
-    "build", "certificate", "chosen", "cluster", "hub", "image", "injection", "kata", "kmm", "loader", "mapping",
-    "plugin", "privileged", "protection", "selection", "signing", "structure", "tree", "update",
+    "access", "build", "certificate", "chosen", "cluster", "hub", "image", "injection", "kata", "kmm", "loader",
+    "mapping", "plugin", "privileged", "protection", "selection", "signing", "structure", "tree", "update",
 )  # fmt: skip
 
 for _family in FAMILIES:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 
 from policy.engine import Review, rule
-from policy.findings import Problem, Severity
+from policy.facts import as_map
+from policy.findings import NOT_CHECKED, Problem, Severity
 
 
 @rule("GIT201", kinds=("Secret",), severity=Severity.WARNING)
@@ -42,3 +44,42 @@ def dockerfile_with_a_capital(review: Review) -> Iterator[Problem]:
     data = review.object.get("data")
     if isinstance(data, dict) and "Dockerfile" in data and "dockerfile" not in data:
         yield Problem(("data", "Dockerfile"), "KMM reads the key dockerfile", "name it dockerfile")
+
+
+_ENFORCED = "pod-security.kubernetes.io/enforce"
+_MANAGER = "app.kubernetes.io/managed-by"
+
+
+@rule("GIT204", kinds=("Namespace",), facts=True, severity=Severity.WARNING)
+def privileged_for_nobody(review: Review) -> Iterator[Problem]:
+    """A namespace that kmodgate made for drivers is still privileged, and no Module is in it any more.
+
+    A namespace is never pruned, because everything in it would go along. Whoever may create pods there may still do
+    everything to a node. One that is younger than a day is not judged: its Modules may be on their way.
+
+    Fix: delete the namespace if nothing else is in it, or remove the label.
+    Source: Kubernetes, Pod Security Admission; this project's docs/tree.md.
+    """
+    facts, metadata = review.facts, as_map(review.object.get("metadata"))
+    assert facts is not None  # the engine asks these rules only where there are facts
+    labels = as_map(metadata.get("labels"))
+    if labels.get(_ENFORCED) != "privileged" or labels.get(_MANAGER) != "kmodgate" or _is_young(review, metadata):
+        return
+    modules = facts.listing("Module", str(metadata.get("name", "")))
+    if modules.objects or "deletionTimestamp" in metadata:
+        return
+    if not modules.is_complete:
+        message = f"{NOT_CHECKED}: which Modules there are"
+        yield Problem(("metadata", "labels", _ENFORCED), message, "give a dump of the cluster: --facts DIR")
+    else:
+        message = "privileged, and no Module is in it any more"
+        yield Problem(("metadata", "labels", _ENFORCED), message, "delete the namespace, or remove the label")
+
+
+def _is_young(review: Review, metadata: Mapping[str, object]) -> bool:
+    """Whether the cluster made it within the last day, as far as a gate has a clock; a manifest has no age."""
+    try:
+        made = datetime.fromisoformat(str(metadata.get("creationTimestamp", "")))
+    except ValueError:
+        return False
+    return made.tzinfo is not None and review.now - made < timedelta(days=1)
