@@ -155,6 +155,11 @@ SECTIONS = {
             "a spec in the output folder, where none is looked for",
             "move it out of there, or give another `--output`",
         ),
+        Entry(
+            "GIT004",
+            "an object stands twice in one file, or in two files of one rendered cluster (a warning)",
+            "keep it in one place; which of the two is applied is decided by their order",
+        ),
     ),
     "POL: exceptions of a policy": (
         Entry(

@@ -20,6 +20,7 @@ from policy.normalise import defaulted
 from policy.objects import Source
 from renderer import git
 from renderer.compile.fleet import Judging, release_of
+from renderer.duplicates import Duplicates
 from renderer.errors import Unusable
 from renderer.files import MARKER
 from renderer.fleet import Target, absent_drivers
@@ -88,6 +89,7 @@ class Checker:
         self._folders: dict[str, _Where] = {}
         self._sources: dict[tuple[tuple[str, ...], str], list[Source]] = {}
         self._past = Past(against)
+        self._duplicates = Duplicates()
 
     def check(self, paths: Iterable[str]) -> Checked:
         """Raises Unusable for a path that does not exist."""
@@ -168,6 +170,7 @@ class Checker:
         where = self._where(name)
         self.result.policies.setdefault(where.policy, where.engine.policy)
         self.result.objects += len(sources)
+        self.result.findings += self._duplicates.of(name, sources, where.clusters)
         # the objects of a cluster know of each other; what else lies in a folder may be of any cluster
         self._sources.setdefault((where.clusters, "" if where.clusters else name), []).extend(sources)
 

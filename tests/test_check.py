@@ -55,7 +55,7 @@ def findings(result: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
 
 def test_what_kubectl_writes_is_read_from_stdin(tmp_path: Path) -> None:
     extra = {"resourceVersion": "1", "uid": "u", "creationTimestamp": "2026-01-01T00:00:00Z", "generation": 1}
-    items = [yaml.safe_load(text) for text in (GOOD, BAD)]
+    items = [yaml.safe_load(text) for text in (GOOD.replace("nic", "other"), BAD)]
     for item in items:
         item["metadata"] |= extra
         item["status"] = {"moduleLoader": {"availableNumber": 1, "desiredNumber": 1, "nodesMatchingSelectorNumber": 1}}
@@ -349,6 +349,37 @@ def test_the_verdicts_of_the_oracle_are_those_of_the_command(tmp_path: Path) -> 
     report = findings(run("check", ".", "--profile", "parity", "--format", "json", cwd=tmp_path))
     refused = {item["file"] for item in report if item["mode"] == "enforce"}
     assert refused == {f"{case['seed']}.json" for case in cases if not case["allowed"]}
+
+
+def test_an_object_that_stands_twice_in_one_input_is_told(tmp_path: Path) -> None:
+    twice = f"{GOOD}---\n{GOOD}"
+    found = [
+        (item["rule"], item["file"], item["line"])
+        for item in findings(check(tmp_path, "-", "--format", "json", stdin=twice))
+        if item["mode"] == "warn"
+    ]
+    assert found == [("GIT004", "<stdin>", 21)]
+    (tmp_path / "a.yaml").write_text(GOOD)
+    (tmp_path / "b.yaml").write_text(GOOD)
+    assert "GIT004" not in check(tmp_path, ".", "a.yaml", "b.yaml").stdout, (
+        "files of one folder may be for two clusters"
+    )
+
+
+def test_an_object_that_two_files_of_a_rendered_cluster_have_is_told(fleet: FleetFolder) -> None:
+    fleet.cluster("rome")
+    assert run("render", cwd=fleet.root).returncode == 0
+    assert "GIT004" not in check(fleet.root, "rendered").stdout
+    moved = fleet.root.parent / "elsewhere"
+    (module,) = (fleet.root / "rendered/paris").rglob("module-*.yaml")
+    (module.parent / "zz-copy.yaml").write_text(module.read_text())
+    shutil.copytree(fleet.root / "rendered", moved)
+    for folder in (fleet.root / "rendered", moved):
+        report = findings(check(folder, ".", "--format", "json"))
+        (finding,) = [item for item in report if item["rule"] == "GIT004"]
+        assert finding["object"] == "Module kmm-tests/nic"
+        assert finding["file"].endswith("paris/nic/zz-copy.yaml")
+        assert "module-nic.yaml:" in finding["message"]
 
 
 # -- old against new ------------------------------------------------------------------------------
