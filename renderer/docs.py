@@ -186,20 +186,34 @@ Errors in specs, references and the tree, which are found before an object exist
 
 
 _GAPS = {
-    "key and certificate that are no pair, where neither Secret has the annotation `kmodgate.io/key-fingerprint`": "a "
-    "private key is never read, even where a dump has it",
-    "a private key that is not PEM": "a private key is never read",
-    "the module file is not in the image, or built for another kernel": "needs a look into images",
+    "key and certificate that are no pair, where neither Secret has the annotation `kmodgate.io/key-fingerprint`; a "
+    "private key that is not PEM": "a private key is never read, not even where a dump has it",
+    "the type of a Secret for signing": "KMM mounts a Secret of any type, and reads the key `key` or `cert` (SGN301)",
+    "a module file that is not in the image, that a pattern of filesToSign misses, or that is built for another "
+    "kernel": "only the image tells, and the check opens none",
+    "the order of inTreeModulesToRemove": "which module needs which is told by the kernel's own modules.dep alone",
+    "base images of a Dockerfile from a registry that the policy does not allow": "FROM may hold build arguments and "
+    "names of other stages; the images that a Module names are judged (IMG301)",
+    "an image that is deleted from its registry while a Module needs it": "the check asks no registry",
+    "an init container that expects the mounts that KMM gives the main one": "what it expects is not to be seen",
     "a device plugin without a token of its own while automounting is off": "whether it needs one is not to be seen",
-    "`kanikoParams.tag` with the port of a registry": "depends on the operator's own image setting",
-    "Modules made before an upgrade of KMM that break newer rules": "`check -` on the cluster's Modules tells them",
+    "a ServiceAccount that not every Module of a namespace should use": "a namespace is the border that Kubernetes "
+    "knows: whoever may make a Module there may have pods run as any of its ServiceAccounts",
+    "`kanikoParams.tag` with the port of a registry": "it is put on an image that is a setting of the operator, which "
+    "no object of a Module shows",
+    "a driver that comes to all nodes of a cluster at once": "the share of nodes is limited "
+    "(`parameters.maxNodeShare`, SEL206); which of them come first is said by their labels, over time",
+    "a Module that is deleted while pods use its device": "which pods do is known on each node alone; KMM's worker "
+    "pod fails there, and tries again",
+    "Modules made before an upgrade of KMM that break newer rules": "no event tells of the upgrade; "
+    "`kubectl get modules -A -o yaml \\| kmodgate check -` finds them before it",
 }
-"""What KMM leaves open as well, and why no rule says it yet."""
+"""What KMM leaves open as well, and why no rule says it."""
 
 
 def _not_done() -> str:
     rows = "".join(f"| {gap} | {why} |\n" for gap, why in _GAPS.items())
-    return f"## Not done\n\n| gap of KMM that no rule closes yet | why |\n| --- | --- |\n{rows}"
+    return f"## Not done\n\n| gap of KMM that no rule closes | why |\n| --- | --- |\n{rows}"
 
 
 _KATA = """\

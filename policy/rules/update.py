@@ -99,7 +99,7 @@ def in_tree_module_stays_away(review: Review) -> Iterator[Problem]:
 
 @rule("GIT104", kinds=("Module",), severity=Severity.WARNING, facts=True, needs="before")
 def dockerfile_changed_in_its_place(review: Review) -> Iterator[Problem]:
-    """The Dockerfile changed in a ConfigMap that kept its name, and so did the image that is built from it.
+    """The Dockerfile in a ConfigMap changed, while the ConfigMap and the image that is built from it kept their names.
 
     KMM looks whether the image exists, and never builds one again that does: nothing happens. What GIT101 sees in the
     Module itself, this rule sees in the ConfigMap beside it.
