@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from policy.engine import Review, rule
 from policy.findings import Problem, Severity
+from policy.kmm.nodes import Node, why_not_selected, why_repelled
 from policy.names import is_label_value
 from policy.unusual import CONTROL_PLANE, CORDON
 
@@ -37,6 +38,40 @@ def control_plane(review: Review) -> Iterator[Problem]:
         if key in CONTROL_PLANE:
             path = (*review.module.spec.path, "selector", key)
             yield Problem(path, "selects control-plane nodes", "select workers instead")
+
+
+@rule("SEL207", kinds=("Module",), facts=True, severity=Severity.WARNING)
+def control_plane_by_other_labels(review: Review) -> Iterator[Problem]:
+    """A selector that does not name the control plane, and matches nodes of it whose taints let the Module in.
+
+    A driver that crashes there takes the API server along. Not where the workers are the control plane; an empty
+    selector is SEL101's.
+
+    Fix: select workers: `node-role.kubernetes.io/worker: ""`.
+    Source: Kubernetes, well-known node labels; internal/node/node.go of Kernel Module Management.
+    """
+    selector = review.module.spec.map("selector").value
+    nodes = review.facts.nodes() if review.facts else None
+    if not nodes or not selector or not CONTROL_PLANE.isdisjoint(selector) or review.topology in ("sno", "compact"):
+        return
+    found = [
+        node.name
+        for node in nodes
+        if not CONTROL_PLANE.isdisjoint(node.labels) and _WORKER not in node.labels and _reaches(review, node)
+    ]
+    if found:
+        more = f" and {len(found) - 1} more" if found[1:] else ""
+        message = f"matches nodes of the control plane ({found[0]}{more})"
+        yield review.module.spec.problem("selector", message, "select workers instead")
+
+
+_WORKER = "node-role.kubernetes.io/worker"
+
+
+def _reaches(review: Review, node: Node) -> bool:
+    """Whether KMM would look for a mapping for the node: its labels are those of the selector, its taints let it in."""
+    module = {"spec": {key: review.module.spec.value.get(key) for key in ("selector", "tolerations")}}
+    return not review.violations and not why_not_selected(module, node) and not why_repelled(module, node)
 
 
 @rule("SEL103", severity=Severity.WARNING, needs="unusual.tolerations")
