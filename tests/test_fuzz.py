@@ -6,6 +6,7 @@ import copy
 import json
 import math
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from policy.config import Policy
 from policy.documents import OBJECTS, SPEC, parse
-from policy.engine import Engine, Review
+from policy.engine import MISSPELT, RULES, Engine, Review, load_rules
 from policy.facts import SnapshotFacts
 from policy.findings import format_path
 from policy.images import parse_image
@@ -24,19 +25,38 @@ from policy.kmm.substitution import BadTemplate, names
 from policy.normalise import defaulted
 from policy.objects import parse_objects
 from policy.patterns import BadPattern, Pattern, compile_pattern
+from policy.references import references
+from policy.views import ModuleView
 from schemas.compiled import object_schema
 from tests.fleets import REPOSITORY
 
 STRICT = Engine(Policy("strict"))
-KINDS = {
+KMM_KINDS = {
     "Module": "kmm.sigs.x-k8s.io/v1beta1",
     "ManagedClusterModule": "hub.kmm.sigs.x-k8s.io/v1beta1",
     "PreflightValidation": "kmm.sigs.x-k8s.io/v1beta2",
     "PreflightValidationOCP": "kmm.sigs.x-k8s.io/v1beta1",
-    "ConfigMap": "v1",
-    "Secret": "v1",
-    "Node": "v1",
 }
+
+
+def kinds() -> dict[str, str]:
+    """Every kind that a rule looks at, with an apiVersion of it."""
+    load_rules()
+    others = {kind for rule in RULES.values() for kind in rule.kinds} - KMM_KINDS.keys() - {MISSPELT}
+    return KMM_KINDS | {
+        kind.rpartition("/")[2]: f"{group}/v1" if (group := kind.rpartition("/")[0]) else "v1" for kind in others
+    }
+
+
+KINDS = kinds()
+FACTS = (
+    "Secret", "ConfigMap", "ServiceAccount", "Namespace", "Node", "Module", "NodeModulesConfig", "RoleBinding",
+    "ClusterRoleBinding", "Role", "ClusterRole", "SecurityContextConstraints", "RuntimeClass",
+)  # fmt: skip
+PARTS = (
+    "metadata", "labels", "annotations", "data", "stringData", "type", "spec", "status", "roleRef", "subjects", "rules",
+    "users", "groups", "allowPrivilegedContainer", "key", "cert", "dockerfile", "modules", "verbs", "resources",
+)  # fmt: skip
 FULL = [
     yaml.safe_load(path.read_text()) for path in sorted((REPOSITORY / "tests/cases/full-module").rglob("module-*.yaml"))
 ]
@@ -52,7 +72,7 @@ values = st.recursive(
 )
 
 
-def judged(object: Any, old: Any = None, others: Any = ()) -> None:
+def judged(object: Any, old: Any = None, others: Any = (), before: Any = ()) -> None:
     value = defaulted(object)
     nodes = [
         Node(
@@ -63,7 +83,7 @@ def judged(object: Any, old: Any = None, others: Any = ()) -> None:
             secure_boot=True,
         )
     ]
-    facts = SnapshotFacts([*FULL, *others], {"Secret", "ConfigMap"}, nodes)
+    facts = SnapshotFacts([*FULL, *others], {"Secret", "ConfigMap", "RoleBinding", "ClusterRoleBinding"}, nodes)
     review = Review(
         value,
         None if old is None else defaulted(old),
@@ -71,6 +91,8 @@ def judged(object: Any, old: Any = None, others: Any = ()) -> None:
         schema=object_schema(value),
         facts=facts,
         in_tree=True,
+        now=datetime(2026, 1, 31, tzinfo=UTC),
+        before=SnapshotFacts([*FULL, *before]),
     )
     for finding, path in [*STRICT.judge(review), *STRICT.judge_by_facts(review)]:
         assert "the rule failed" not in finding.message, finding
@@ -103,6 +125,31 @@ def test_a_module_with_anything_anywhere_is_judged(data: st.DataObject) -> None:
     judged(module)
     judged(module, data.draw(st.sampled_from(FULL)))
     judged(data.draw(st.sampled_from(FULL)), others=[module])
+
+
+things = st.recursive(
+    values,
+    lambda inner: st.dictionaries(st.sampled_from(PARTS), inner, max_size=4) | st.lists(inner, max_size=3),
+    max_leaves=20,
+)
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None)
+def test_facts_that_are_anything_are_looked_at(data: st.DataObject) -> None:
+    module = defaulted(data.draw(st.sampled_from(FULL)))
+    namespace = module["metadata"]["namespace"]
+    names = [("Namespace", "", namespace), ("SecurityContextConstraints", "", "privileged")]
+    names += [(kind, namespace, name) for _, kind, name in references(ModuleView(module))]
+    names += [(kind, namespace, "a") for kind in FACTS]
+    known: list[Any] = []
+    for kind, where, name in data.draw(st.lists(st.sampled_from(names), max_size=6)):
+        item = data.draw(st.dictionaries(st.sampled_from(PARTS), things, max_size=5))
+        metadata = item.get("metadata")
+        metadata = metadata if isinstance(metadata, dict) else {}
+        known.append({**item, "kind": kind, "metadata": {**metadata, "namespace": where, "name": name}})
+    judged(module, others=known, before=known[::2])
+    judged({"apiVersion": "v1", "kind": "Namespace", **data.draw(st.dictionaries(st.just("metadata"), things))})
 
 
 @pytest.mark.parametrize("key", ["0", "007", "+1", "-1", "1e3", "9" * 30])
