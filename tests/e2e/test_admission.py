@@ -14,6 +14,7 @@ import yaml
 
 from tests.e2e.control_plane import ControlPlane
 from tests.e2e.objects import module
+from tests.e2e.waiting import eventually
 from tests.e2e.webhook import KMODGATE, Webhook, in_force
 from tests.fleets import REPOSITORY
 
