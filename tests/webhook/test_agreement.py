@@ -13,8 +13,8 @@ import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -35,7 +35,7 @@ from tests.webhook.reviews import (
     pod,
     review,
 )
-from tests.webhook.server import serving
+from tests.webhook.server import Caller, serving
 from webhook.admit import Admitter
 from webhook.answer import Answer
 from webhook.decide import decide
@@ -91,19 +91,23 @@ class Case:
         return json.dumps(review(operation, "Module", self.object, self.old, **what)).encode()
 
 
+@cache
 def modules() -> list[Case]:
     return [Case(case["object"]) for case in lines("modules-create")]
 
 
+@cache
 def others() -> list[Case]:
     return [Case(case["object"]) for case in lines("other-verdicts") if case["operation"] == "CREATE"]
 
 
+@cache
 def updates() -> list[Case]:
     cases = [Case(case["object"], case["oldObject"]) for case in lines("other-verdicts") if case["oldObject"]]
     return [case for case in cases if case.object != case.old]
 
 
+@cache
 def examples() -> list[Case]:
     """What the examples render to: the golden trees, of equal objects one."""
     texts = {path.read_text(encoding="utf-8") for path in CASES.glob("*/*/**/*.yaml")}
@@ -192,8 +196,23 @@ def found_by_check(
     return [sorted(triples) for triples in found]
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What the webhook finds in an object, and what it answers."""
+
+    triples: list[Triple]
+    reply: bytes
+
+
+@cache
+def judged(source: str, policy: str, facts: Path) -> list[Judged]:
+    """What the webhook finds in each case of a source."""
+    admitter = admitter_of(policy, facts.parent)
+    answers = decided(SOURCES[source](), admitter, facts)
+    return [Judged(triples_of(answer), answer.encoded(admitter.digest)) for answer in answers]
+
+
 def decided(cases: Iterable[Case], admitter: Admitter, facts: Path) -> list[Answer]:
-    """What the webhook finds in each."""
     cluster, now = SnapshotCluster(read_snapshot(str(facts))), datetime.now(UTC)
 
     async def all_of_them() -> list[Answer]:
@@ -216,9 +235,8 @@ def test_check_and_the_webhook_find_the_same(
     objects = tmp_path / "objects"
     objects.mkdir()
     by_check = found_by_check(kmodgate, files_of(objects, cases), facts, flags_of(policy, tmp_path), len(cases))
-    by_webhook = [triples_of(answer) for answer in decided(cases, admitter_of(policy, tmp_path), facts)]
-    for case, checked, admitted in zip(cases, by_check, by_webhook, strict=True):
-        assert admitted == checked, case
+    for case, checked, admitted in zip(cases, by_check, judged(source, policy, facts), strict=True):
+        assert admitted.triples == checked, case
     seen = {rule for triples in by_check for rule, _, _ in triples}
     assert seen >= (SEEN_UNDER_PARITY if policy == "parity" else SEEN)[source]
 
@@ -236,23 +254,21 @@ SEEN = {
 
 
 @pytest.fixture(scope="module", params=POLICIES)
-def posted(request: pytest.FixtureRequest, facts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """How a server under a policy answers, and the Admitter of that policy."""
-    folder = tmp_path_factory.mktemp("posted")
+def policed(
+    request: pytest.FixtureRequest, facts: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Caller]]:
+    """A policy, and a connection to a server under it."""
+    folder = tmp_path_factory.mktemp("policed")
     with serving(folder, *flags_of(request.param, folder), "--facts", str(facts)) as server, server.caller() as caller:
-
-        def post(case: Case) -> bytes:
-            return caller.send("POST", "/validate", case.body, {"Content-Type": "application/json"}).body
-
-        yield post, admitter_of(request.param, folder)
+        yield request.param, caller
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_a_server_answers_what_was_found(posted: Any, facts: Path, source: str) -> None:
-    post, admitter = posted
-    cases = SOURCES[source]()
-    for case, answer in zip(cases, decided(cases, admitter, facts), strict=True):
-        assert json.loads(post(case)) == json.loads(answer.encoded(admitter.digest)), case
+def test_a_server_answers_what_was_found(policed: tuple[str, Caller], facts: Path, source: str) -> None:
+    policy, caller = policed
+    for case, found in zip(SOURCES[source](), judged(source, policy, facts), strict=True):
+        reply = caller.send("POST", "/validate", case.body, {"Content-Type": "application/json"})
+        assert reply.body == found.reply, case
 
 
 def test_the_defaults_of_the_api_server_change_nothing(facts: Path) -> None:

@@ -56,11 +56,14 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webhook]:
     """The server that all of this is sent to."""
     with serving(tmp_path_factory.mktemp("target"), facts=dump(*CLUSTER)) as server:
         yield server
+        assert server.metric("kmodgate_internal_errors_total") == 0
+        assert [event for event in server.events() if event["level"] == "error"] == []
+        assert "Traceback" not in server.stderr.read_text()
 
 
 @pytest.fixture(autouse=True)
 def lives(request: pytest.FixtureRequest) -> Iterator[None]:
-    """After every test the server answers, without having failed and without an event of an error."""
+    """After every test the server answers; at their end it has to have answered without a bug, and told of no error."""
     yield
     if "target" not in request.fixturenames:
         return
@@ -69,9 +72,6 @@ def lives(request: pytest.FixtureRequest) -> Iterator[None]:
     reply = server.post(asked)
     assert (reply.response["uid"], reply.code) == (uid(asked), 422)
     assert server.operations("/healthz") == (200, "ok\n")
-    assert server.metric("kmodgate_internal_errors_total") == 0
-    assert [event for event in server.events() if event["level"] == "error"] == []
-    assert "Traceback" not in server.stderr.read_text()
 
 
 # --- what is no TLS ---
