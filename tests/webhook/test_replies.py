@@ -52,9 +52,8 @@ def test_every_violation_is_told_at_once(webhook: Webhook) -> None:
 
 def test_of_very_many_violations_the_number_of_the_rest_is_told(webhook: Webhook) -> None:
     mappings = [{"regexp": f"[{number}", "containerImage": ""} for number in range(150)]
-    causes = webhook.post(review("CREATE", "Module", module(kernelMappings=mappings))).response["status"]["details"][
-        "causes"
-    ]
+    status = webhook.post(review("CREATE", "Module", module(kernelMappings=mappings))).response["status"]
+    causes = status["details"]["causes"]
     assert len(causes) == 101
     assert causes[-1]["message"] == "and 50 more"
 
