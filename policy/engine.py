@@ -22,6 +22,7 @@ from policy.facts import UNKNOWN, Facts, Unknown
 from policy.findings import NOT_CHECKED, FieldPath, Finding, Mode, Problem, Severity, format_path
 from policy.kata import KataView
 from policy.kmm.versions import Release
+from policy.placement import Placement
 from policy.pods import PodView
 from policy.schema import MAX_VIOLATIONS, Schema, Violation
 from policy.unusual import Unusual
@@ -51,6 +52,9 @@ VERSIONS = {
 
 MISSPELT = "a kind of KMM, in other letters"
 """The kind of a review whose object no API server knows, though its author surely meant KMM's."""
+
+TOO_MANY_MAPPINGS = "MAP301"
+"""The rule that, where it refuses, is the only one that is asked: 55,000 expressions take a second to compile."""
 
 _HEAD = Release("head")
 
@@ -123,6 +127,16 @@ class Review:
     @lazy
     def kata(self) -> KataView:
         return KataView(self.pod, self.parameters, self.user, self.facts)
+
+    @lazy
+    def has_too_many_mappings(self) -> bool:
+        """Whether there are more mappings than the policy wants to be looked at; none of them is looked at for that."""
+        mappings, most = self.module.container.value.get("kernelMappings"), self.parameters.max_mappings
+        return bool(most) and isinstance(mappings, list) and len(mappings) > most
+
+    @lazy
+    def placement(self) -> Placement:
+        return Placement(self.module, None if self.facts is None else self.facts.nodes())
 
     @lazy
     def violations(self) -> list[Violation]:
@@ -248,7 +262,7 @@ class Engine:
         self.only = only
         self.policy = policy
         self.gate = gate
-        self._chosen: dict[tuple[str, Operation, Release, bool], list[_Group]] = {}
+        self._chosen: dict[tuple[str, Operation, Release, bool, bool], list[_Group]] = {}
 
     def evaluate(self, review: Review) -> list[Finding]:
         """Everything that is wrong with the object, sorted by rule and field. Never raises."""
@@ -274,7 +288,7 @@ class Engine:
     def _judge(self, review: Review, *, by_facts: bool) -> list[tuple[Finding, FieldPath]]:
         if self.policy.parameters is not review.parameters:
             review = replace(review, parameters=self.policy.parameters)
-        key = (review.kind, review.operation, review.release, by_facts)
+        key = (review.kind, review.operation, review.release, by_facts, self._stops_at_mappings(review))
         chosen = self._chosen.get(key)
         if chosen is None:
             chosen = self._chosen[key] = _grouped(self._choose(*key))
@@ -288,6 +302,18 @@ class Engine:
         found.sort(key=lambda item: item[0].rule)
         return found
 
+    def _stops_at_mappings(self, review: Review) -> bool:
+        """Whether the Module is refused for the number of its mappings, and nothing else is worth the time.
+
+        Where that refuses nothing, all rules are asked: a long list is no way around them.
+        """
+        if review.kind not in MODULE_KINDS or not review.has_too_many_mappings:
+            return False
+        item = RULES[TOO_MANY_MAPPINGS]
+        mode = self.policy.mode(item.id, item.severity, self.gate)
+        is_asked = review.operation in item.operations and (self.only is None or item.id in self.only)
+        return is_asked and mode is Mode.ENFORCE and not self._is_borne(item.id, review.object, review.now)
+
     def _ask(self, review: Review, group: list[_Chosen], found: list[tuple[Finding, FieldPath]]) -> None:
         for check, item, mode in group:
             try:
@@ -300,9 +326,12 @@ class Engine:
         problem = Problem((), f"the rule failed: {error!r}", "report this bug of kmodgate")
         return self._finding(item, Mode.ENFORCE, problem, review), ()
 
-    def _choose(self, kind: str, operation: Operation, release: Release, by_facts: bool) -> Iterator[_Chosen]:
+    def _choose(
+        self, kind: str, operation: Operation, release: Release, by_facts: bool, stops_at_mappings: bool
+    ) -> Iterator[_Chosen]:
+        only = (TOO_MANY_MAPPINGS,) if stops_at_mappings else self.only
         for id, item in sorted(RULES.items()):
-            if self.only is not None and id not in self.only:
+            if only is not None and id not in only:
                 continue
             mode = self.policy.mode(item.id, item.severity, self.gate)
             meant = kind in item.kinds and operation in item.operations and item.applies_to(release)

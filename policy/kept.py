@@ -9,7 +9,8 @@ from typing import TypeVar
 T = TypeVar("T")
 
 _ENTRIES = 4096
-_LONGEST = 512  # characters; whoever sends longer ones does not decide how much memory a webhook takes
+LONGEST = 512
+"""Characters; whoever sends longer texts does not decide how much memory a webhook takes."""
 
 
 def kept(answer: Callable[[str], T]) -> Callable[[str], T]:
@@ -18,6 +19,6 @@ def kept(answer: Callable[[str], T]) -> Callable[[str], T]:
 
     @wraps(answer)
     def answered(text: str) -> T:
-        return cached(text) if len(text) <= _LONGEST else answer(text)
+        return cached(text) if len(text) <= LONGEST else answer(text)
 
     return answered

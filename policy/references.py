@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policy.findings import FieldPath
 from policy.views import ModuleView, Part
 
 
-def references(module: ModuleView) -> Iterator[tuple[FieldPath, str, str]]:
-    """Field, kind and name of each Secret, ConfigMap and ServiceAccount; all of them are in the Module's namespace."""
+def references(module: ModuleView) -> Iterator[tuple[Part, str, str, str]]:
+    """Part and key of the field, kind and name of each Secret, ConfigMap and ServiceAccount; all of them are in the Module's namespace."""
     places: list[tuple[Part, str, str]] = [(module.spec.map("imageRepoSecret"), "name", "Secret")]
     for build in module.builds:
         places.append((build.map("dockerfileConfigMap"), "name", "ConfigMap"))
@@ -21,4 +20,4 @@ def references(module: ModuleView) -> Iterator[tuple[FieldPath, str, str]]:
     places += [(plugin, "serviceAccountName", "ServiceAccount") for plugin in module.plugins]
     for part, key, kind in places:
         if name := part.text(key):
-            yield (*part.path, key), kind, name
+            yield part, key, kind, name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 
@@ -68,11 +69,11 @@ class Admitter:
     ) -> Answer:
         """The answer after the API server was asked for what the cache would allow: a watch may be behind."""
         try:
-            review.facts = await cluster.fresh(_namespace(request))
+            fresh = replace(review, facts=await cluster.fresh(_namespace(request)))
         except NotAnswered as error:
             problem = (503, "ServiceUnavailable", f"nothing is taken away before the cluster was asked: {error}")
             return Answer(request.uid, findings, problem=problem, request=request)
-        return Answer(request.uid, self._engine.evaluate(review), request=request)
+        return Answer(request.uid, self._engine.evaluate(fresh), request=request)
 
     def _review(self, request: Request, facts: Facts, now: datetime) -> Review:
         subject = defaulted(request.subject)
@@ -130,11 +131,13 @@ async def _may_override(request: Request, namespace: str, cluster: Cluster) -> b
 
 async def _certificates(review: Review, cluster: Cluster) -> dict[tuple[str, str], Object | Unknown | None]:
     """The certificate Secrets that a Module signs with, by namespace and name."""
+    if review.kind != "Module" or review.has_too_many_mappings:
+        return {}
     namespace = str(as_map(review.object.get("metadata")).get("namespace", ""))
     names = list({sign.map("certSecret").text("name"): None for sign in review.module.signs})[:_MOST_SECRETS]
     keys = [(namespace, name) for name in names if name]
-    if not keys or review.kind != "Module":
-        return {}
+    if len(keys) <= 1:  # as nearly always, and a task for each takes longer than the review
+        return {key: await cluster.secret(*key) for key in keys}
     return dict(zip(keys, await asyncio.gather(*(cluster.secret(*key) for key in keys)), strict=True))
 
 

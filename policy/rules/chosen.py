@@ -6,7 +6,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from policy.engine import Review, rule
+from policy.engine import TOO_MANY_MAPPINGS, Review, rule
 from policy.findings import NOT_CHECKED, FieldPath, Problem
 from policy.images import is_from, parse_image
 
@@ -73,18 +73,19 @@ def host_path_forbidden(review: Review) -> Iterator[Problem]:
             yield mount.problem("path", f"{mount.text('path')} is forbidden by the policy", "mount another folder")
 
 
-@rule("MAP301", parameter="max_mappings")
+@rule(TOO_MANY_MAPPINGS, parameter="max_mappings")
 def too_many_mappings(review: Review) -> Iterator[Problem]:
     """A Module with more kernel mappings than the policy allows (`parameters.maxMappings`, 1,000 without one).
 
-    Each has an expression that is compiled whenever the Module is looked at, and KMM tries one after the other.
+    Each has an expression that is compiled whenever the Module is looked at, and KMM tries one after the other. Where
+    this refuses a Module, no other rule is asked about it.
 
     Fix: match several kernels with one regexp, or split the Module by nodes.
     Source: the DriverPolicy of the cluster; internal/module/kernelmapper.go of Kernel Module Management.
     """
-    mappings, most = review.module.container.value.get("kernelMappings"), review.parameters.max_mappings
-    if isinstance(mappings, list) and len(mappings) > most:
-        message = f"{len(mappings)} mappings, and the policy allows {most}"
+    if review.has_too_many_mappings:
+        count = len(review.module.container.value["kernelMappings"])
+        message = f"{count} mappings, and the policy allows {review.parameters.max_mappings}"
         yield review.module.container.problem("kernelMappings", message, "match several kernels with one regexp")
 
 
@@ -97,15 +98,14 @@ def too_many_nodes(review: Review) -> Iterator[Problem]:
     Fix: select fewer nodes, by a label for those that are to have the driver first.
     Source: the DriverPolicy of the cluster.
     """
-    nodes, share = review.facts.nodes() if review.facts else None, review.parameters.max_node_share
+    nodes, share = review.placement.nodes, review.parameters.max_node_share
     spec = review.module.spec
     if nodes is None:
         yield spec.problem(
             "selector", f"{NOT_CHECKED}: the nodes of the cluster", "give a dump of the cluster: --facts DIR"
         )
         return
-    wanted = spec.map("selector").value.items()
-    selected = sum(all(node.labels.get(key) == value for key, value in wanted) for node in nodes)
+    selected = len(review.placement.selected)
     if selected > 1 and selected * 100 > len(nodes) * share:
         message = f"selects {selected} of {len(nodes)} nodes, and the policy allows {share} percent"
         yield spec.problem("selector", message, "select fewer nodes")

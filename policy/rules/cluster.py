@@ -13,7 +13,7 @@ from policy.engine import Review, rule
 from policy.facts import UNKNOWN, Facts, as_map
 from policy.findings import NOT_CHECKED, Problem, Severity
 from policy.kmm.labels import version_label
-from policy.kmm.nodes import Node, Verdict, verdict
+from policy.placement import selected
 from policy.references import references
 from policy.views import ModuleView
 
@@ -31,12 +31,12 @@ def missing_reference(review: Review) -> Iterator[Problem]:
     Source: internal/buildsign and internal/pod of Kernel Module Management.
     """
     facts, namespace = _facts(review), review.module.metadata.text("namespace")
-    for path, kind, name in references(review.module):
+    for part, key, kind, name in references(review.module):
         found = facts.find(kind, namespace, name)
         if found is UNKNOWN:
-            yield Problem(path, f"{NOT_CHECKED}: which {kind}s exist", _GIVE_FACTS)
+            yield part.problem(key, f"{NOT_CHECKED}: which {kind}s exist", _GIVE_FACTS)
         elif found is None:
-            yield Problem(path, f"there is no {kind} {namespace}/{name}", "create it, or correct the name")
+            yield part.problem(key, f"there is no {kind} {namespace}/{name}", "create it, or correct the name")
 
 
 @rule("REF102", kinds=_MODULE, facts=True)
@@ -50,7 +50,7 @@ def dockerfile_under_another_key(review: Review) -> Iterator[Problem]:
     for build in review.module.builds:
         part = build.map("dockerfileConfigMap")
         found = facts.find("ConfigMap", namespace, part.text("name"))
-        if isinstance(found, Mapping) and "dockerfile" not in _data(found):
+        if isinstance(found, Mapping) and not _has(found, "dockerfile"):
             keys = ", ".join(sorted(_data(found))) or "none"
             message = f"ConfigMap {part.text('name')} has no key dockerfile; its keys: {keys}"
             yield part.problem("name", message, "put the text under the key dockerfile")
@@ -68,7 +68,7 @@ def secret_without_its_key(review: Review) -> Iterator[Problem]:
         for field, key in (("keySecret", "key"), ("certSecret", "cert")):
             part = sign.map(field)
             found = facts.find("Secret", namespace, part.text("name"))
-            if isinstance(found, Mapping) and key not in _data(found):
+            if isinstance(found, Mapping) and not _has(found, key):
                 message = f"Secret {part.text('name')} has no key {key}"
                 yield part.problem("name", message, f"store it under the key {key}")
 
@@ -112,10 +112,9 @@ def no_node(review: Review) -> Iterator[Problem]:
     Fix: correct the selector, or label nodes.
     Source: internal/controllers/module_reconciler.go of Kernel Module Management.
     """
-    nodes = _facts(review).nodes()
-    if nodes is None:
+    if review.placement.nodes is None:
         yield review.module.spec.problem("selector", f"{NOT_CHECKED}: the nodes of the cluster", _GIVE_FACTS)
-    elif not _selected(review.module, nodes):
+    elif not review.placement.selected:
         yield review.module.spec.problem("selector", "no node has these labels", "correct it, or label nodes")
 
 
@@ -126,12 +125,10 @@ def kernel_without_mapping(review: Review) -> Iterator[Problem]:
     Fix: add a mapping for the kernel.
     Source: internal/module/kernelmapper.go of Kernel Module Management.
     """
-    kernels: dict[str, list[str]] = {}
-    for node, found in _verdicts(review):
-        if found.resolution is None and node.kernel and "mapping" in found.reason:
-            kernels.setdefault(node.kernel, []).append(node.name)
-    for kernel, names in kernels.items():
-        message = f"no mapping for kernel {kernel} ({names[0]}{f' and {len(names) - 1} more' if names[1:] else ''})"
+    for kernel in [kernel for kernel, winner in _winners(review).items() if winner is None]:
+        nodes = review.placement.kernels[kernel]
+        more = f" and {len(nodes) - 1} more" if nodes[1:] else ""
+        message = f"no mapping for kernel {kernel} ({nodes[0].name}{more})"
         yield review.module.container.problem("kernelMappings", message, f"add a mapping for {kernel}")
 
 
@@ -142,7 +139,7 @@ def mapping_no_kernel_uses(review: Review) -> Iterator[Problem]:
     Fix: remove it once no node can come back to that kernel.
     Source: internal/module/kernelmapper.go of Kernel Module Management.
     """
-    used = {found.resolution.mapping for _, found in _verdicts(review) if found.resolution is not None}
+    used = {winner for winner in _winners(review).values() if winner is not None}
     for mapping in review.module.mappings if used else ():
         if mapping.index not in used:
             yield Problem(mapping.part.path, "wins on no node of the cluster", "remove it if no node comes back to it")
@@ -157,7 +154,7 @@ def unsigned_on_secure_boot(review: Review) -> Iterator[Problem]:
     Fix: add sign, or say in an exception that the image is signed already.
     Source: docs/mkdocs/documentation/secure_boot.md of Kernel Module Management.
     """
-    secured = [node.name for node in _selected(review.module, _facts(review).nodes() or ()) if node.secure_boot]
+    secured = [node.name for node in review.placement.selected if node.secure_boot]
     if secured and review.module.loader is not None:
         for mapping in review.module.mappings:
             if not mapping.part.optional("sign") and not review.module.container.optional("sign"):
@@ -172,11 +169,11 @@ def version_nobody_asks_for(review: Review) -> Iterator[Problem]:
     Fix: label the nodes `kmm.node.kubernetes.io/version-module.<namespace>.<name>=<version>`.
     Source: docs/mkdocs/documentation/ordered_upgrade.md of Kernel Module Management.
     """
-    version, nodes = review.module.container.text("version"), _facts(review).nodes()
+    version, nodes = review.module.container.text("version"), review.placement.nodes
     if not version or nodes is None or not all(node.observed for node in nodes):
         return
     key = version_label(review.module.metadata.text("namespace"), review.module.metadata.text("name"))
-    if not any(key in node.labels for node in _selected(review.module, nodes)):
+    if not any(key in node.labels for node in review.placement.selected):
         message = "no node is labelled for it, and so it is loaded nowhere"
         yield review.module.container.problem("version", message, f"label nodes {key}={version}")
 
@@ -247,6 +244,7 @@ def two_dra_drivers_on_a_node(review: Review) -> Iterator[Problem]:
             yield Problem(dra.path, message, "make the selectors disjoint")
 
 
+_DATA = ("data", "stringData", "binaryData")
 _MANY = 100
 
 _GIVE_FACTS = "give a dump of the cluster: --facts DIR"
@@ -257,20 +255,17 @@ def _facts(review: Review) -> Facts:
     return review.facts
 
 
+def _has(item: Mapping[str, Any], key: str) -> bool:
+    return any([key in as_map(item.get(field)) for field in _DATA])
+
+
 def _data(item: Mapping[str, Any]) -> set[str]:
-    return {str(key) for field in ("data", "stringData", "binaryData") for key in as_map(item.get(field))}
+    return {str(key) for field in _DATA for key in as_map(item.get(field))}
 
 
-def _selected(module: ModuleView, nodes: Any) -> list[Node]:
-    wanted = module.spec.map("selector").value.items()
-    return [node for node in nodes if all(node.labels.get(key) == value for key, value in wanted)]
-
-
-def _verdicts(review: Review) -> Iterator[tuple[Node, Verdict]]:
-    """What KMM would do on every node that the Module selects; nothing for an object that is no Module that loads."""
-    if review.module.loader is not None and not review.violations:
-        for node in _selected(review.module, _facts(review).nodes() or ()):
-            yield node, verdict(review.object, node)
+def _winners(review: Review) -> Mapping[str, int | None]:
+    """The mapping that wins on each kernel of the Module's nodes; nothing where no Module is loaded."""
+    return {} if review.module.loader is None or review.violations else review.placement.winners
 
 
 def _others(review: Review, modules: Iterable[ModuleView]) -> Iterator[ModuleView]:
@@ -285,9 +280,8 @@ def _name(module: ModuleView) -> str:
 
 def _overlap(review: Review, other: ModuleView) -> bool:
     """Whether some node may be selected by both: by the nodes where they are known, else by the selectors."""
-    nodes = _facts(review).nodes()
-    if nodes is not None:
-        mine = {node.name for node in _selected(review.module, nodes)}
-        return any(node.name in mine for node in _selected(other, nodes))
+    placement = review.placement
+    if placement.nodes is not None:
+        return any(node.name in placement.names for node in selected(other, placement.nodes))
     first, second = review.module.spec.map("selector").value, other.spec.map("selector").value
     return all(second.get(key, value) == value for key, value in first.items())

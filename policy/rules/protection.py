@@ -186,7 +186,7 @@ def _facts(review: Review) -> Facts:
 
 
 def _names(module: ModuleView) -> set[tuple[str, str]]:
-    return {(kind, name) for _, kind, name in references(module)}
+    return {(kind, name) for _, _, kind, name in references(module)}
 
 
 def _names_of(entry: NodeEntry) -> set[tuple[str, str]]:
