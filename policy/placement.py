@@ -11,8 +11,8 @@ from functools import lru_cache
 from policy.kept import LONGEST
 from policy.kmm.kernel import trimmed
 from policy.kmm.nodes import Node, why_repelled
-from policy.patterns import BadPattern, Pattern, compile_pattern
-from policy.views import KernelMapping, ModuleView, lazy
+from policy.patterns import BadPattern, compile_pattern
+from policy.views import Map, ModuleView, lazy, maps_in, text_in
 
 
 class Placement:
@@ -43,7 +43,8 @@ class Placement:
     @lazy
     def winners(self) -> Mapping[str, int | None]:
         """The index of the mapping that KMM takes, by kernel; None where it finds none."""
-        return {kernel: _winner(self._module.mappings, trimmed(kernel)) for kernel in self.kernels}
+        mappings = maps_in(self._module.container.value, "kernelMappings")
+        return {kernel: _winner(mappings, trimmed(kernel)) for kernel in self.kernels}
 
 
 def selected(module: ModuleView, nodes: Iterable[Node]) -> list[Node]:
@@ -52,23 +53,24 @@ def selected(module: ModuleView, nodes: Iterable[Node]) -> list[Node]:
     return [node for node in nodes if wanted <= node.labels.items()]
 
 
-def _winner(mappings: Iterable[KernelMapping], kernel: str) -> int | None:
-    for mapping in mappings:
-        if mapping.literal == kernel:
-            return mapping.index
-        if isinstance(mapping.pattern, BadPattern):
-            return None  # KMM stops at an expression that it cannot compile
-        if mapping.pattern is not None and _matches(mapping.pattern, kernel):
-            return mapping.index
+def _winner(mappings: Iterable[Map], kernel: str) -> int | None:
+    for index, mapping in enumerate(mappings):
+        if text_in(mapping, "literal") == kernel:
+            return index
+        matches = _matches(text_in(mapping, "regexp"), kernel)
+        if matches or matches is None:
+            return index if matches else None
     return None
 
 
-def _matches(pattern: Pattern, kernel: str) -> bool:
-    return _kept(pattern.text, kernel) if len(pattern.text) <= LONGEST else pattern.searches(kernel)
+def _matches(regexp: str, kernel: str) -> bool | None:
+    return _kept(regexp, kernel) if len(regexp) <= LONGEST else _searched(regexp, kernel)
 
 
-@lru_cache(8192)
-def _kept(regexp: str, kernel: str) -> bool:
-    """What an expression says of a kernel of the cluster, of which there are few."""
-    pattern = compile_pattern(regexp)
-    return isinstance(pattern, Pattern) and pattern.searches(kernel)
+def _searched(regexp: str, kernel: str) -> bool | None:
+    """Whether an expression matches; None for one that cannot be compiled, at which KMM stops."""
+    pattern = compile_pattern(regexp) if regexp else None
+    return None if isinstance(pattern, BadPattern) else pattern is not None and pattern.searches(kernel)
+
+
+_kept = lru_cache(8192)(_searched)

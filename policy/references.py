@@ -8,7 +8,10 @@ from policy.views import ModuleView, Part
 
 
 def references(module: ModuleView) -> Iterator[tuple[Part, str, str, str]]:
-    """Part and key of the field, kind and name of each Secret, ConfigMap and ServiceAccount; all of them are in the Module's namespace."""
+    """Part and key of the field, kind and name of each Secret, ConfigMap and ServiceAccount.
+
+    All of them are in the Module's namespace.
+    """
     places: list[tuple[Part, str, str]] = [(module.spec.map("imageRepoSecret"), "name", "Secret")]
     for build in module.builds:
         places.append((build.map("dockerfileConfigMap"), "name", "ConfigMap"))

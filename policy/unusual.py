@@ -51,17 +51,20 @@ _MOST_ANNOTATIONS = MAX_ANNOTATIONS // 8  # characters, of which one may have fo
 
 
 class Unusual:
-    """What rules may need of a Module. All of it is false for a Module of the usual form."""
+    """What rules may need of a Module. All of it is false for a Module of the usual form.
+
+    The blocks, and what they refer to, are there for rules by facts, which look for what is not usual in the cluster.
+    """
 
     def __init__(self, module: ModuleView) -> None:
         self._metadata = module.metadata.value
         self._spec = module.spec.value
         self._container = module.container.value
         self._modprobe = module.modprobe.value
-        self._mappings = maps_in(self._container, "kernelMappings")
-        self._levels = [self._container, *self._mappings]
-        self._builds = [block for level in self._levels if type(block := level.get("build")) is dict]
-        self._signs = [block for level in self._levels if type(block := level.get("sign")) is dict]
+        self.mapping_blocks = maps_in(self._container, "kernelMappings")
+        self._levels = [self._container, *self.mapping_blocks]
+        self.build_blocks = [block for level in self._levels if type(block := level.get("build")) is dict]
+        self.sign_blocks = [block for level in self._levels if type(block := level.get("sign")) is dict]
         self._plugins = [part for key in ("devicePlugin", "dra") if type(part := self._spec.get(key)) is dict]
         self._containers = [
             part
@@ -69,7 +72,29 @@ class Unusual:
             for key in ("container", "initContainer")
             if type(part := plugin.get(key)) is dict
         ]
-        self._keys = set[str]().union(*self._levels, *self._builds, *self._signs, *self._containers)
+        self._keys = set[str]().union(*self._levels, *self.build_blocks, *self.sign_blocks, *self._containers)
+
+    @lazy
+    def references(self) -> set[tuple[str, str]]:
+        """Kind and name of what `policy.references` finds, without where it is named."""
+        secrets = [map_in(self._spec, "imageRepoSecret")]
+        secrets += [map_in(block, key) for block in self.sign_blocks for key in ("keySecret", "certSecret")]
+        secrets += [secret for block in self.build_blocks for secret in maps_in(block, "secrets")]
+        found = {("Secret", text_in(secret, "name")) for secret in secrets}
+        found |= {("ConfigMap", name) for name in self.dockerfiles}
+        found |= {("ServiceAccount", text_in(part, "serviceAccountName")) for part in self._plugins}
+        found.add(("ServiceAccount", text_in(map_in(self._spec, "moduleLoader"), "serviceAccountName")))
+        return {(kind, name) for kind, name in found if name}
+
+    @lazy
+    def dockerfiles(self) -> set[str]:
+        """The names of the ConfigMaps that images are built from."""
+        return {text_in(map_in(block, "dockerfileConfigMap"), "name") for block in self.build_blocks}
+
+    def secrets_to_sign(self, key: str) -> list[str]:
+        """The names of the Secrets below `keySecret` or `certSecret`, each once."""
+        names = dict.fromkeys([text_in(map_in(block, key), "name") for block in self.sign_blocks])
+        return [name for name in names if name]
 
     # -- the object and where it runs ---------------------------------------------------------
 
@@ -107,7 +132,7 @@ class Unusual:
     @lazy
     def mappings(self) -> bool:
         has_image = bool(text_in(self._container, "containerImage"))
-        return not all([_is_usual_mapping(item, has_image=has_image) for item in self._mappings])
+        return not all([_is_usual_mapping(item, has_image=has_image) for item in self.mapping_blocks])
 
     @lazy
     def overlaps(self) -> bool:
@@ -115,7 +140,7 @@ class Unusual:
         if self.mappings or self._keys >= {"literal", "regexp"}:
             return True
         key = "literal" if "literal" in self._keys else "regexp"
-        return len({item[key] for item in self._mappings}) < len(self._mappings)
+        return len({item[key] for item in self.mapping_blocks}) < len(self.mapping_blocks)
 
     @lazy
     def removals(self) -> bool:
@@ -137,7 +162,7 @@ class Unusual:
     @lazy
     def images(self) -> bool:
         """Whether there is an image other than `registry/path:version`, or with a variable where KMM fills none."""
-        unsigned = [text for sign in self._signs if (text := text_in(sign, "unsignedImage"))]
+        unsigned = [text for sign in self.sign_blocks if (text := text_in(sign, "unsignedImage"))]
         run = [text for container in self._containers if (text := text_in(container, "image"))]
         are_usual = all([_is_usual_image(text) for text in (*self._loaded_images, *unsigned, *run)])
         return not are_usual or any(["$" in text for text in run])
@@ -145,7 +170,7 @@ class Unusual:
     @lazy
     def shared_images(self) -> bool:
         """Whether an image that is built or signed may be that of several kernels."""
-        if not self._builds and not self._signs:
+        if not self.build_blocks and not self.sign_blocks:
             return False
         return self.images or self.mappings or not all([_WHOLE_KERNEL in image for image in self._loaded_images])
 
@@ -183,14 +208,17 @@ class Unusual:
     @lazy
     def builds(self) -> bool:
         return not all(
-            [build.get("selector") and text_in(map_in(build, "dockerfileConfigMap"), "name") for build in self._builds]
+            [
+                build.get("selector") and text_in(map_in(build, "dockerfileConfigMap"), "name")
+                for build in self.build_blocks
+            ]
         )
 
     @lazy
     def build_arguments(self) -> bool:
         names = {
             name
-            for build in self._builds
+            for build in self.build_blocks
             if type(arguments := build.get("buildArgs")) is list
             for argument in arguments
             if type(argument) is dict and type(name := argument.get("name")) is str
@@ -200,33 +228,33 @@ class Unusual:
     @lazy
     def merged_blocks(self) -> bool:
         """Whether a mapping adds to a block of the container."""
-        merges_build = len(self._builds) > 1 and "build" in self._container
-        return merges_build or (len(self._signs) > 1 and "sign" in self._container)
+        merges_build = len(self.build_blocks) > 1 and "build" in self._container
+        return merges_build or (len(self.sign_blocks) > 1 and "sign" in self._container)
 
     @lazy
     def files(self) -> bool:
         """Whether a file to sign is not below dirName, no plain path, or missing."""
         start = f"{text_in(self._modprobe, 'dirName')}/"
-        files = [sign.get("filesToSign") for sign in self._signs]
+        files = [sign.get("filesToSign") for sign in self.sign_blocks]
         return not all([_are_usual_files(item, start) for item in files])
 
     @lazy
     def unsigned_modules(self) -> bool:
         """Whether a block to sign may lack the module that is loaded."""
-        if not self._signs or self.modprobe or self.files:
-            return bool(self._signs)
+        if not self.sign_blocks or self.modprobe or self.files:
+            return bool(self.sign_blocks)
         file = f"/{self._modprobe['moduleName']}.ko"
-        return not all([any([path.endswith(file) for path in sign["filesToSign"]]) for sign in self._signs])
+        return not all([any([path.endswith(file) for path in sign["filesToSign"]]) for sign in self.sign_blocks])
 
     @lazy
     def unbuilt_signs(self) -> bool:
         """Whether what is signed may not be built."""
-        is_built = type(self._container.get("build")) is dict or len(self._builds) == len(self._mappings)
-        return bool(self._signs) and not is_built
+        is_built = type(self._container.get("build")) is dict or len(self.build_blocks) == len(self.mapping_blocks)
+        return bool(self.sign_blocks) and not is_built
 
     @lazy
     def secrets(self) -> bool:
-        return "secrets" in self._keys or not all([_has_usual_secrets(sign) for sign in self._signs])
+        return "secrets" in self._keys or not all([_has_usual_secrets(sign) for sign in self.sign_blocks])
 
     # -- plugins ------------------------------------------------------------------------------
 

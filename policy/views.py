@@ -173,7 +173,7 @@ class ModuleView:
     @lazy
     def levels(self) -> list[Part]:
         """Where build, sign and registryTLS may stand: the container, then each mapping."""
-        return [self.container, *(mapping.part for mapping in self.mappings)]
+        return [self.container, *self.container.maps("kernelMappings")]
 
     @lazy
     def signs(self) -> list[Part]:

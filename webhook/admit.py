@@ -134,8 +134,7 @@ async def _certificates(review: Review, cluster: Cluster) -> dict[tuple[str, str
     if review.kind != "Module" or review.has_too_many_mappings:
         return {}
     namespace = str(as_map(review.object.get("metadata")).get("namespace", ""))
-    names = list({sign.map("certSecret").text("name"): None for sign in review.module.signs})[:_MOST_SECRETS]
-    keys = [(namespace, name) for name in names if name]
+    keys = [(namespace, name) for name in review.unusual.secrets_to_sign("certSecret")[:_MOST_SECRETS]]
     if len(keys) <= 1:  # as nearly always, and a task for each takes longer than the review
         return {key: await cluster.secret(*key) for key in keys}
     return dict(zip(keys, await asyncio.gather(*(cluster.secret(*key) for key in keys)), strict=True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -17,8 +16,8 @@ from webhook.admit import Admitter
 from webhook.answer import Answer
 from webhook.audit import AuditLog
 from webhook.clients import ClientAuth
-from webhook.cluster import Cluster
-from webhook.decide import decide, overdue
+from webhook.cluster import Cluster, Until
+from webhook.decide import decide
 from webhook.limits import Gate, Refusal, deadline, read_body
 from webhook.metrics import Metrics
 from webhook.pipe import Job
@@ -57,7 +56,7 @@ class Reviews:
         return response
 
     async def _response(self, request: web.BaseRequest) -> web.Response:
-        target, _, query = request.path_qs.partition("?")
+        target, _, query = request.raw_path.partition("?")
         path = PATHS.get(target)
         if path is None or request.method != "POST":
             return self._unwanted(404 if path is None else 405, f"POST a review to {' or '.join(PATHS)}")
@@ -88,11 +87,7 @@ class Reviews:
         if self.worker is not None and len(body) >= self.large:
             job = Job(path, body, admitter.policy, admitter.release, admitter.topology, now)
             return await self.worker.decide(job, self.cluster, until)
-        try:
-            async with asyncio.timeout_at(until):
-                return await decide(path, body, admitter, self.cluster, now)
-        except TimeoutError:
-            return overdue(body)
+        return await decide(path, body, admitter, Until(self.cluster, until), now)
 
     def _count(self, path: Path, answer: Answer, seconds: float) -> None:
         request = answer.request

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Protocol
 
 from policy.facts import Facts, Object, Unknown
@@ -38,3 +39,30 @@ class Cluster(Protocol):
     async def secret(self, namespace: str, name: str) -> Object | Unknown | None:
         """A certificate Secret without what is secret, None where there is none, UNKNOWN where it may not be read."""
         ...
+
+
+class Until:
+    """A cluster that is waited for until a time on the clock of the event loop; what takes longer is a TimeoutError.
+
+    Only its answers are worth a wait, and a timer for each review would take longer than many a review.
+    """
+
+    def __init__(self, cluster: Cluster, deadline: float) -> None:
+        self._cluster = cluster
+        self._deadline = deadline
+
+    @property
+    def facts(self) -> Facts:
+        return self._cluster.facts
+
+    async def fresh(self, namespace: str) -> Facts:
+        async with asyncio.timeout_at(self._deadline):
+            return await self._cluster.fresh(namespace)
+
+    async def may_override(self, user: str, groups: tuple[str, ...], namespace: str) -> bool:
+        async with asyncio.timeout_at(self._deadline):
+            return await self._cluster.may_override(user, groups, namespace)
+
+    async def secret(self, namespace: str, name: str) -> Object | Unknown | None:
+        async with asyncio.timeout_at(self._deadline):
+            return await self._cluster.secret(namespace, name)

@@ -158,6 +158,8 @@ async def read_body(request: web.BaseRequest, slot: Slot, deadline: float) -> by
     slot.check(request.content_length or 0)
     loop = asyncio.get_running_loop()
     try:
+        if request.content.is_eof():  # it came with its header, and nobody is waited for
+            return await _read_chunks(request, slot)
         async with asyncio.timeout_at(min(deadline, loop.time() + slot.limits.body_time)):
             return await _read_chunks(request, slot)
     except TimeoutError:

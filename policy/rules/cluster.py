@@ -31,11 +31,13 @@ def missing_reference(review: Review) -> Iterator[Problem]:
     Source: internal/buildsign and internal/pod of Kernel Module Management.
     """
     facts, namespace = _facts(review), review.module.metadata.text("namespace")
+    answers = {(kind, name): facts.find(kind, namespace, name) for kind, name in review.unusual.references}
+    if all([found is not None and found is not UNKNOWN for found in answers.values()]):
+        return
     for part, key, kind, name in references(review.module):
-        found = facts.find(kind, namespace, name)
-        if found is UNKNOWN:
+        if answers[kind, name] is UNKNOWN:
             yield part.problem(key, f"{NOT_CHECKED}: which {kind}s exist", _GIVE_FACTS)
-        elif found is None:
+        elif answers[kind, name] is None:
             yield part.problem(key, f"there is no {kind} {namespace}/{name}", "create it, or correct the name")
 
 
@@ -46,11 +48,10 @@ def dockerfile_under_another_key(review: Review) -> Iterator[Problem]:
     Fix: put the text under the key `dockerfile`.
     Source: internal/buildsign/resource of Kernel Module Management.
     """
-    facts, namespace = _facts(review), review.module.metadata.text("namespace")
-    for build in review.module.builds:
+    odd = _without_key(review, "ConfigMap", review.unusual.dockerfiles, "dockerfile")
+    for build in review.module.builds if odd else ():
         part = build.map("dockerfileConfigMap")
-        found = facts.find("ConfigMap", namespace, part.text("name"))
-        if isinstance(found, Mapping) and not _has(found, "dockerfile"):
+        if found := odd.get(part.text("name")):
             keys = ", ".join(sorted(_data(found))) or "none"
             message = f"ConfigMap {part.text('name')} has no key dockerfile; its keys: {keys}"
             yield part.problem("name", message, "put the text under the key dockerfile")
@@ -63,12 +64,11 @@ def secret_without_its_key(review: Review) -> Iterator[Problem]:
     Fix: create it with `kubectl create secret generic NAME --from-file=key=…`, or `--from-file=cert=…`.
     Source: internal/buildsign/resource of Kernel Module Management.
     """
-    facts, namespace = _facts(review), review.module.metadata.text("namespace")
-    for sign in review.module.signs:
-        for field, key in (("keySecret", "key"), ("certSecret", "cert")):
+    for field, key in (("keySecret", "key"), ("certSecret", "cert")):
+        odd = _without_key(review, "Secret", review.unusual.secrets_to_sign(field), key)
+        for sign in review.module.signs if odd else ():
             part = sign.map(field)
-            found = facts.find("Secret", namespace, part.text("name"))
-            if isinstance(found, Mapping) and not _has(found, key):
+            if part.text("name") in odd:
                 message = f"Secret {part.text('name')} has no key {key}"
                 yield part.problem("name", message, f"store it under the key {key}")
 
@@ -140,7 +140,9 @@ def mapping_no_kernel_uses(review: Review) -> Iterator[Problem]:
     Source: internal/module/kernelmapper.go of Kernel Module Management.
     """
     used = {winner for winner in _winners(review).values() if winner is not None}
-    for mapping in review.module.mappings if used else ():
+    if not used or len(used) == len(review.unusual.mapping_blocks):
+        return
+    for mapping in review.module.mappings:
         if mapping.index not in used:
             yield Problem(mapping.part.path, "wins on no node of the cluster", "remove it if no node comes back to it")
 
@@ -196,7 +198,7 @@ def two_modules_for_one(review: Review) -> Iterator[Problem]:
         yield review.module.modprobe.problem("moduleName", message, "make the selectors disjoint, or keep one")
 
 
-@rule("SEL205", kinds=_MODULE, facts=True, severity=Severity.WARNING, needs="module.to_remove")
+@rule("SEL205", kinds=_MODULE, facts=True, severity=Severity.WARNING, needs="unusual.removals")
 def removes_anothers_module(review: Review) -> Iterator[Problem]:
     """A Module removes, as a module of the kernel, what another Module loads on the same nodes.
 
@@ -255,8 +257,11 @@ def _facts(review: Review) -> Facts:
     return review.facts
 
 
-def _has(item: Mapping[str, Any], key: str) -> bool:
-    return any([key in as_map(item.get(field)) for field in _DATA])
+def _without_key(review: Review, kind: str, names: Iterable[str], key: str) -> dict[str, Mapping[str, Any]]:
+    """Those of the objects that exist, and have no such key, by name."""
+    find, namespace = _facts(review).find, review.module.metadata.text("namespace")
+    found = {name: item for name in names if isinstance(item := find(kind, namespace, name), Mapping)}
+    return {name: item for name, item in found.items() if not any([key in as_map(item.get(field)) for field in _DATA])}
 
 
 def _data(item: Mapping[str, Any]) -> set[str]:
