@@ -1,0 +1,74 @@
+"""Where a Module would be, in one look at many nodes; and that it says what the resolver says of one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from policy.kmm.nodes import Node, verdict
+from policy.placement import Placement
+from policy.references import references
+from policy.unusual import Unusual
+from policy.views import ModuleView
+from tests.bench.evaluate import module
+from tests.webhook.manifests import large_module, mapped_module
+
+WORKER = {"node-role.kubernetes.io/worker": ""}
+KERNELS = ("5.14.0-1.el9.x86_64", "5.15.0-1.el9.x86_64+", "5.17.0", "4.18.0", "")
+
+
+def with_mappings(*mappings: dict[str, str]) -> dict[str, Any]:
+    manifest = module(0)
+    manifest["spec"]["moduleLoader"]["container"]["kernelMappings"] = list(mappings)
+    return manifest
+
+
+MODULES = {
+    "expressions": module(0),
+    "literal before expression": with_mappings({"literal": "5.17.0"}, {"regexp": "^5.+$"}),
+    "literal of a trimmed kernel": with_mappings({"literal": "5.15.0-1.el9.x86_64"}),
+    "expression that cannot be compiled": with_mappings({"literal": "4.18.0"}, {"regexp": "("}, {"regexp": ".*"}),
+    "long expression": with_mappings({"regexp": f"^5({'.' * 600})?.+$"}),
+    "no mapping": with_mappings(),
+    "empty mapping": with_mappings({}, {"regexp": "^4.+$"}),
+}
+
+
+@pytest.mark.parametrize("case", MODULES)
+def test_the_mapping_that_wins_on_a_kernel_is_the_one_that_the_resolver_takes(case: str) -> None:
+    manifest = MODULES[case]
+    nodes = [Node(f"node-{index}", WORKER, [], kernel) for index, kernel in enumerate(KERNELS)]
+    found = Placement(ModuleView(manifest), nodes).winners
+    for node in nodes:
+        resolved = verdict(manifest, node).resolution
+        assert found.get(node.kernel) == (resolved.mapping if resolved else None)
+
+
+def test_a_node_that_repels_the_module_counts_as_selected_but_not_by_its_kernel() -> None:
+    taint = ("example.com/only", "", "NoSchedule")
+    manifest = module(0)
+    manifest["spec"]["tolerations"] = []
+    nodes = [Node("a", WORKER, [], "5.14.0"), Node("b", WORKER, [taint], "5.15.0"), Node("c", {}, [], "5.16.0")]
+    placement = Placement(ModuleView(manifest), nodes)
+    assert placement.names == {"a", "b"}
+    assert list(placement.kernels) == ["5.14.0"]
+
+
+def test_nothing_is_said_of_nodes_that_nobody_knows() -> None:
+    placement = Placement(ModuleView(module(0)), None)
+    assert placement.nodes is None
+    assert placement.selected == []
+
+
+def test_what_is_referred_to_is_the_same_with_and_without_where() -> None:
+    other = module(1)
+    other["spec"]["imageRepoSecret"] = {"name": "robot"}
+    other["spec"]["devicePlugin"]["serviceAccountName"] = "plugin"
+    mapping = other["spec"]["moduleLoader"]["container"]["kernelMappings"][0]
+    mapping["build"]["secrets"] = [{"name": "token"}, {"name": ""}]
+    mapping["sign"] = {"keySecret": {"name": "other-key"}, "certSecret": {"name": "cert"}}
+    for manifest in (module(0), other, large_module(10_000), mapped_module(3)):
+        view = ModuleView(manifest)
+        assert Unusual(view).references == {(kind, name) for _, _, kind, name in references(view)}
+    assert ("Secret", "token") in Unusual(ModuleView(other)).references
