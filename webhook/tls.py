@@ -135,7 +135,7 @@ class Certificates:
         return self._leaf is not None and self._leaf.not_after > self._now() + span
 
 
-async def follow(certificates: Certificates, files: MaterialFiles, *, interval: float = 5.0) -> None:
+async def follow(certificates: Certificates, files: MaterialFiles, *, interval: float = 1.0) -> None:
     """Read the files every `interval` seconds for ever: by content, because not every volume sends events."""
     while True:
         await asyncio.sleep(interval)

@@ -15,10 +15,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from tests.conftest import ROOT
-from tests.webhook.certificates import AUTHORITY, leaf, write
+from tests.webhook.certificates import AUTHORITY, SecretVolume, leaf
 from tests.webhook.manifests import small_cluster
 from tests.webhook.serving import trusting
 
@@ -28,29 +29,33 @@ PATIENCE = 30.0
 
 @dataclass
 class Program:
-    """A server that runs, by its process id; `folder` holds its certificate, its facts and what it said."""
+    """A server that runs, by its process id; `folder` holds its facts, its audit log and what it said."""
 
     process: subprocess.Popen[bytes]
     folder: Path
+    certificate: SecretVolume
     reviews: int
     operations: int
-
-    @property
-    def certificate(self) -> Path:
-        return self.folder / "tls"
 
     def events(self) -> list[dict[str, Any]]:
         """What it told of itself, line by line."""
         return _events(self.folder)
 
+    def decisions(self) -> int:
+        """How many lines its audit log has."""
+        return len((self.folder / "audit.jsonl").read_bytes().splitlines())
+
     def page(self, path: str = "/metrics") -> str:
-        with urlopen(f"http://127.0.0.1:{self.operations}{path}", timeout=PATIENCE) as response:
-            text: str = response.read().decode()
-            return text
+        """What is on the port for operations, whatever the status."""
+        try:
+            with urlopen(f"http://127.0.0.1:{self.operations}{path}", timeout=PATIENCE) as response:
+                return str(response.read().decode())
+        except HTTPError as error:
+            return error.read().decode()
 
     def metric(self, name: str) -> float:
         """The value of a metric without labels."""
-        return next(float(line.split()[1]) for line in self.page().splitlines() if line.split()[0] == name)
+        return next(float(line.split()[1]) for line in self.page().splitlines() if line.startswith(f"{name} "))
 
     def worker(self) -> int:
         """The process id of the one that takes large bodies."""
@@ -91,7 +96,8 @@ def program(folder: Path, *arguments: str, before: Sequence[str] = (), facts: st
     """Runs the server until the block ends; `before` is a command that starts it, such as `taskset`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "facts.yaml").write_text(small_cluster() if facts is None else facts)
-    files = write(folder / "tls", leaf())
+    volume = SecretVolume(folder / "tls", leaf())
+    files = volume.files
     command = [
         *before, sys.executable, "-m", "webhook.main", "serve",
         "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--facts", str(folder / "facts.yaml"),
@@ -104,19 +110,19 @@ def program(folder: Path, *arguments: str, before: Sequence[str] = (), facts: st
             command, stdout=events, stderr=events, env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True
         )
     try:
-        yield _started(process, folder)
+        yield _started(process, folder, volume)
     finally:
         if process.poll() is None:
             process.kill()
             process.wait()
 
 
-def _started(process: subprocess.Popen[bytes], folder: Path) -> Program:
+def _started(process: subprocess.Popen[bytes], folder: Path, volume: SecretVolume) -> Program:
     give_up = time.monotonic() + PATIENCE
     while time.monotonic() < give_up and process.poll() is None:
         for event in _events(folder):
             if event["event"] == "serving":
-                return Program(process, folder, event["reviews"], event["operations"])
+                return Program(process, folder, volume, event["reviews"], event["operations"])
         time.sleep(0.02)
     raise RuntimeError(f"the server did not start: {(folder / 'events.jsonl').read_text()}")
 
@@ -145,6 +151,11 @@ class Caller:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+
+    @property
+    def certificate(self) -> bytes:
+        """What the server showed (DER)."""
+        return bytes(self._writer.get_extra_info("ssl_object").getpeercert(binary_form=True))
 
     @classmethod
     async def connect(cls, port: int, context: ssl.SSLContext | None = None) -> Caller:
@@ -197,6 +208,7 @@ class Pool:
         return reply
 
     def close(self) -> None:
+        """Leaves the connections that are idle."""
         for caller in self._idle:
             caller.leave()
         self._idle.clear()

@@ -6,21 +6,19 @@ Nothing here measures time: `make bench` does.
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import cycle
 from pathlib import Path
 
 import pytest
 
 from tests.bench.evaluate import module
-from tests.webhook.certificates import leaf
-from tests.webhook.program import Caller, Pool, Program, memory, program, request
+from tests.webhook.certificates import AUTHORITY, leaf
+from tests.webhook.program import Caller, Pool, Program, Reply, memory, program
 from tests.webhook.manifests import encoded, large_module, review
 from tests.webhook.serving import run, trusting
-from tests.webhook.certificates import AUTHORITY
 
 MIB = 1024 * 1024
 BODIES = [encoded(review(module(number))) for number in range(20)]
@@ -33,34 +31,31 @@ def server(tmp_path: Path) -> Iterator[Program]:
         yield running
 
 
-async def calling(post: Callable[[bytes], asyncio.Future[None]], until: asyncio.Event) -> None:
+async def calling(post: Callable[[bytes], Awaitable[None]], enough: asyncio.Event) -> None:
+    """Calls one after the other; the first that fails ends the test."""
     for body in cycle(BODIES):
-        if until.is_set():
+        if enough.is_set():
             return
         await post(body)
 
 
-def decisions(server: Program) -> int:
-    return len((server.folder / "audit.jsonl").read_bytes().splitlines())
-
-
-# -- the end -----------------------------------------------------------------------------------------
+# -- the end ---------------------------------------------------------------------------------------
 
 
 class ApiServer:
-    """A caller with a pool for each of two replicas, which leaves the one that is not ready; it counts its calls."""
+    """A caller that spreads its calls over replicas, as a Service does, and counts the answers of each."""
 
     def __init__(self, replicas: Sequence[Program]) -> None:
-        self.replicas = list(replicas)
+        self.endpoints = list(replicas)
         self.answered: Counter[int] = Counter()
-        self._pools = {id(replica): Pool(replica.reviews) for replica in replicas}
+        self._pools = {replica.reviews: Pool(replica.reviews) for replica in replicas}
 
     async def call(self, body: bytes) -> None:
-        replica = self.replicas[sum(self.answered.values()) % len(self.replicas)]
-        reply = await self._pools[id(replica)].post(body)
+        port = self.endpoints[self.answered.total() % len(self.endpoints)].reviews
+        reply = await self._pools[port].post(body)
         assert reply.status == 200
         assert reply.response["allowed"]
-        self.answered[id(replica)] += 1
+        self.answered[port] += 1
 
 
 def test_a_replica_that_is_ended_under_load_loses_no_call(server: Program, tmp_path: Path) -> None:
@@ -71,60 +66,64 @@ def test_a_replica_that_is_ended_under_load_loses_no_call(server: Program, tmp_p
                 group.create_task(calling(api.call, enough))
             await asyncio.sleep(0.5)
             server.process.send_signal(signal.SIGTERM)
-            await asyncio.sleep(0.5)  # as long as it takes until endpoints are taken out
-            api.replicas.remove(server)
-            await asyncio.to_thread(server.process.wait, 20)
-            before = api.answered[id(other)]
+            await asyncio.sleep(0.5)  # so long do endpoints take, in which calls go on coming
+            api.endpoints.remove(server)
+            assert await asyncio.to_thread(server.process.wait, 20) == 0
+            so_far = api.answered[other.reviews]
             await asyncio.sleep(0.2)
             enough.set()
-        assert server.process.returncode == 0
-        assert api.answered[id(server)] == decisions(server)
-        assert api.answered[id(other)] > before
+        assert api.answered[server.reviews] == server.decisions() > 0
+        assert api.answered[other.reviews] > so_far
 
     with program(tmp_path / "other") as other:
         run(scenario(other))
 
 
-def test_every_reply_of_a_server_that_drains_closes_its_connection(server: Program) -> None:
+def test_a_server_that_drains_takes_calls_and_closes_each_connection_with_its_reply(server: Program) -> None:
     async def scenario() -> None:
         kept = [await Caller.connect(server.reviews) for _ in range(5)]
         assert not any([(await caller.post(BODIES[0])).closes for caller in kept])
         server.process.send_signal(signal.SIGTERM)
-        while "[-] serving" not in await asyncio.to_thread(ready, server):
+        while "[-] serving" not in await asyncio.to_thread(server.page, "/readyz"):
             await asyncio.sleep(0.01)
         assert all([(await caller.post(BODIES[0])).closes for caller in kept])
-        late = await Caller.connect(server.reviews)
-        assert (await late.post(BODIES[0])).status == 200
+        assert (await (await Caller.connect(server.reviews)).post(BODIES[0])).closes
 
     run(scenario())
-
-
-def ready(server: Program) -> str:
-    return server.page("/readyz", whatever=True)
 
 
 def test_reviews_that_are_being_judged_when_the_server_ends_are_answered(server: Program) -> None:
     async def scenario() -> None:
         callers = [await Caller.connect(server.reviews) for _ in range(6)]
         calls = [asyncio.create_task(caller.post(LARGE, "/validate?timeout=30s")) for caller in callers]
-        while server.metric("kmodgate_reviews_in_flight") < 6:
-            await asyncio.sleep(0.01)
+        while await asyncio.to_thread(server.metric, "kmodgate_reviews_in_flight") < 1:
+            await asyncio.sleep(0.001)
         server.process.send_signal(signal.SIGTERM)
         assert [(await call).response["allowed"] for call in calls] == [True] * 6
         assert await asyncio.to_thread(server.process.wait, 20) == 0
+        assert server.decisions() == 6
 
     run(scenario())
 
 
-# -- the certificate ---------------------------------------------------------------------------------
+# -- the certificate -------------------------------------------------------------------------------
 
 
-def test_certificates_that_are_replaced_under_load_fail_no_call(server: Program) -> None:
+async def rotated(server: Program) -> None:
+    """Gives the server a new pair, and waits until it shows that."""
+    before, context = (await Caller.connect(server.reviews)).certificate, trusting(AUTHORITY)
+    server.certificate.update(leaf())
+    while (caller := await Caller.connect(server.reviews, context)).certificate == before:
+        caller.leave()
+        await asyncio.sleep(0.05)
+    caller.leave()
+
+
+def test_certificates_that_are_replaced_under_load_fail_no_handshake_and_no_call(server: Program) -> None:
     async def scenario() -> None:
-        enough, shown = asyncio.Event(), set[bytes]()
-        context = trusting(AUTHORITY)
+        enough, shown, context = asyncio.Event(), set[bytes](), trusting(AUTHORITY)
 
-        async def once(body: bytes) -> None:
+        async def call(body: bytes) -> None:
             caller = await Caller.connect(server.reviews, context)
             shown.add(caller.certificate)
             assert (await caller.post(body, close=True)).status == 200
@@ -132,19 +131,69 @@ def test_certificates_that_are_replaced_under_load_fail_no_call(server: Program)
 
         async with asyncio.TaskGroup() as group:
             for _ in range(4):
-                group.create_task(calling(once, enough))
+                group.create_task(calling(call, enough))
             for _ in range(3):
                 await rotated(server)
             enough.set()
         assert len(shown) >= 3
-        assert server.metric("kmodgate_handshakes_failed") == 0
 
     run(scenario())
 
 
-async def rotated(server: Program) -> None:
-    """A new pair for the server, written as an ordinary program would, and waited for."""
-    before = server.generation()
-    server.volume.update(leaf())
-    while server.generation() == before:
-        await asyncio.sleep(0.05)
+# -- more than it takes ----------------------------------------------------------------------------
+
+
+async def at_once(port: int, bodies: Sequence[bytes]) -> list[Reply]:
+    """Posts all of them at the same time, each on a connection that is open already."""
+    context = trusting(AUTHORITY)
+    callers = [await Caller.connect(port, context) for _ in bodies]
+    return await asyncio.gather(
+        *(caller.post(body, "/validate?timeout=30s") for caller, body in zip(callers, bodies, strict=True))
+    )
+
+
+def test_of_ten_times_as_many_reviews_as_it_takes_the_rest_is_told_when_to_come_back(tmp_path: Path) -> None:
+    most = 4
+    with program(tmp_path, "--max-requests", str(most)) as server:
+
+        async def scenario() -> None:
+            replies = await at_once(server.reviews, [LARGE] * 10 * most)
+            accepted = [reply for reply in replies if reply.status == 200]
+            refused = [reply for reply in replies if reply.status != 200]
+            assert len(accepted) >= most
+            assert all(reply.response["allowed"] for reply in accepted)
+            assert len(refused) > 0
+            assert {(reply.status, reply.headers["retry-after"]) for reply in refused} == {(429, "1")}
+            assert server.decisions() == len(accepted)
+            again = await Caller.connect(server.reviews)
+            assert (await again.post(BODIES[0])).status == 200
+
+        run(scenario())
+
+
+def test_many_large_reviews_at_once_stay_within_the_bounds_of_bytes_and_memory(tmp_path: Path) -> None:
+    most = 64
+    with program(tmp_path, "--max-megabytes", str(most)) as server:
+
+        async def scenario() -> tuple[float, int]:
+            bytes_in_flight, peak = 0.0, 0
+            replies = asyncio.create_task(at_once(server.reviews, [LARGE] * 64))
+            while not replies.done():
+                bytes_in_flight = max(
+                    bytes_in_flight, await asyncio.to_thread(server.metric, "kmodgate_review_bytes_in_flight")
+                )
+                peak = max(peak, sum(memory(pid)["Rss"] for pid in server.processes()))
+                await asyncio.sleep(0.01)
+            found = await replies
+            assert {reply.status for reply in found} <= {200, 429}
+            assert all(reply.response["allowed"] for reply in found if reply.status == 200)
+            assert sum(reply.status == 200 for reply in found) * len(LARGE) >= most * MIB / 2
+            return bytes_in_flight, peak
+
+        async def bounded() -> None:
+            bytes_in_flight, peak = await scenario()
+            assert 3 * MIB < bytes_in_flight <= most * MIB
+            assert peak < 512 * MIB
+
+        run(bounded())
+        assert server.metric("kmodgate_review_bytes_in_flight") == 0
