@@ -107,4 +107,10 @@ def _referred_to() -> list[dict[str, Any]]:
         item("Secret", "cert", data={"cert": ""}),
         item("ConfigMap", "df", data={"dockerfile": "FROM scratch"}),
         item("ServiceAccount", "driver"),
+        {
+            "apiVersion": "kmm.sigs.x-k8s.io/v1beta1",
+            "kind": "NodeModulesConfig",
+            "metadata": {"name": "node-0"},
+            "spec": {"modules": [{"namespace": "drivers", "name": "driver-100000"}]},
+        },
     ]
