@@ -9,7 +9,7 @@ py := .venv/bin/python
 uv := .tools/uv-$(uv_version)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e assets lint bench schemas docs lock golden clean tools chromium
+.PHONY: help demo test e2e assets lint bench soak schemas docs lock golden clean tools chromium
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -32,6 +32,9 @@ lint: $(venv) ## ruff, mypy and the import contracts
 
 bench: $(venv) tools ## the budgets, side by side in one run
 	KUBECONFORM="$(abspath $(kubeconform))" $(py) -m tests.bench
+
+soak: $(venv) ## the webhook at work for SOAK_SECONDS (180): nothing fails, nothing leaks, nothing grows
+	$(py) -m tests.soak
 
 schemas: $(venv) ## compose the JSON Schemas again
 	$(py) -m schemas.compose

@@ -78,6 +78,13 @@ def node(number: int) -> dict[str, Any]:
     }
 
 
+def pod(name: str) -> dict[str, Any]:
+    """A pod of no DKMS work that can load nothing."""
+    containers = [{"name": "main", "image": "registry.example.com/app:1.0"}]
+    metadata = {"name": name, "namespace": "default"}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": containers}}
+
+
 def namespace(name: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {}}}
 
