@@ -1,4 +1,7 @@
-"""`python -m tests.bench`: the table of docs/performance.md. It reports and never fails for being slow."""
+"""`python -m tests.bench [command|webhook]`: the tables of docs/performance.md. Reports, and never fails for being slow.
+
+With a name only the tables of that part are measured again, and the other part of the page stays.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
+from tests.bench import webhook
 from tests.bench.evaluate import evaluate
 from tests.bench.generate import chart, fleet, overlays
 from tests.bench.measure import KMODGATE, REPOSITORY, Failed, Result, Task, measure
@@ -27,10 +31,19 @@ _NOBODY = ("-c", "user.name=bench", "-c", "user.email=bench@example.com")
 _NEEDED = 1 << 30  # bytes: all fleets and their trees; a container often has only 64 MiB of memory file system
 
 
+_SECOND = "\n## The webhook\n"
+
+
 def main() -> int:
+    parts = sys.argv[1:] or ["command", "webhook"]
+    first, _, second = PAGE.read_text(encoding="utf-8").partition(_SECOND)
     with tempfile.TemporaryDirectory(dir=_memory()) as folder:
-        rows = list(_rows(Path(folder)))
-    text = page(rows, in_memory=_memory() is not None)
+        if "command" in parts:
+            first = page(_rows(Path(folder)), in_memory=_memory() is not None)
+        if "webhook" in parts:
+            print("webhook ...", file=sys.stderr)
+            second = webhook.page(Path(folder)).removeprefix(_SECOND.lstrip())
+    text = first + (_SECOND + second if second else "")
     PAGE.write_text(text, encoding="utf-8")
     print(text)
     return 0
