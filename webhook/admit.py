@@ -130,11 +130,12 @@ async def _may_override(request: Request, namespace: str, cluster: Cluster) -> b
 
 
 async def _certificates(review: Review, cluster: Cluster) -> dict[tuple[str, str], Object | Unknown | None]:
-    """The certificate Secrets that a Module signs with, by namespace and name."""
-    if review.kind != "Module" or review.has_too_many_mappings:
+    """The certificate Secrets that a Module signs with and that no fact tells of, by namespace and name."""
+    if review.kind != "Module" or review.has_too_many_mappings or review.facts is None:
         return {}
     namespace = str(as_map(review.object.get("metadata")).get("namespace", ""))
-    keys = [(namespace, name) for name in review.unusual.secrets_to_sign("certSecret")[:_MOST_SECRETS]]
+    names = review.unusual.secrets_to_sign("certSecret")[:_MOST_SECRETS]
+    keys = [(namespace, name) for name in names if review.facts.find("Secret", namespace, name) is UNKNOWN]
     if len(keys) <= 1:  # as nearly always, and a task for each takes longer than the review
         return {key: await cluster.secret(*key) for key in keys}
     return dict(zip(keys, await asyncio.gather(*(cluster.secret(*key) for key in keys)), strict=True))

@@ -6,6 +6,7 @@ import hashlib
 import os
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -93,11 +94,8 @@ def record(path: str, answer: Answer, body: bytes, policy: str, seconds: float) 
         }
         if request.subresource:
             found["subresource"] = request.subresource
-    for key, mode in (("denied", Mode.ENFORCE), ("warned", Mode.WARN), ("noted", Mode.AUDIT)):
-        if rules := sorted({finding.rule for finding in answer.findings if finding.mode is mode}):
-            found[key] = rules
-    if used := [finding for finding in answer.findings if finding.rule == _OVERRIDE_USED]:
-        found["override"] = _told(used)
+    if answer.findings:
+        found |= _outcome(answer.findings)
     if answer.note:
         found["note"] = answer.note
     if answer.problem is not None:
@@ -112,5 +110,12 @@ def record(path: str, answer: Answer, body: bytes, policy: str, seconds: float) 
 _OVERRIDE_USED = "REF206"
 
 
-def _told(findings: list[Finding]) -> str:
-    return "; ".join(finding.message for finding in findings)
+def _outcome(findings: Sequence[Finding]) -> dict[str, Any]:
+    """The rules by what they did, and an override that was used."""
+    found: dict[str, Any] = {}
+    for key, mode in (("denied", Mode.ENFORCE), ("warned", Mode.WARN), ("noted", Mode.AUDIT)):
+        if rules := sorted({finding.rule for finding in findings if finding.mode is mode}):
+            found[key] = rules
+    if used := [finding.message for finding in findings if finding.rule == _OVERRIDE_USED]:
+        found["override"] = "; ".join(used)
+    return found

@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -69,19 +68,9 @@ class Gate:
         self.bytes = 0
         self.refused = 0
 
-    @contextmanager
-    def enter(self) -> Iterator[Slot]:
-        """A place for one request until the block ends. Raises Refusal(429) where none is left."""
-        if self.requests >= self.limits.requests:
-            self.refused += 1
-            raise Refusal(429)
-        self.requests += 1
-        slot = Slot(self)
-        try:
-            yield slot
-        finally:
-            self.requests -= 1
-            self.bytes -= slot.bytes
+    def enter(self) -> Slot:
+        """A place for one request, to be had for a `with` block, which raises Refusal(429) where none is left."""
+        return Slot(self)
 
 
 class Slot:
@@ -92,6 +81,18 @@ class Slot:
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
         self.bytes = 0
+
+    def __enter__(self) -> Slot:
+        gate = self._gate
+        if gate.requests >= gate.limits.requests:
+            gate.refused += 1
+            raise Refusal(429)
+        gate.requests += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._gate.requests -= 1
+        self._gate.bytes -= self.bytes
 
     @property
     def limits(self) -> Limits:
