@@ -640,3 +640,10 @@ def test_objects_may_be_larger_and_deeper_than_specs_and_have_anchors() -> None:
 
 def test_as_kubectl_leaves_text_alone() -> None:
     assert as_kubectl("1:30") == "1:30"
+
+
+def test_of_a_module_with_too_many_mappings_nothing_else_is_said(tmp_path: Path) -> None:
+    mapping = "      - regexp: (\n        containerImage: ''\n"
+    (tmp_path / "bad.yaml").write_text(GOOD + mapping * 1100)
+    findings = json.loads(check(tmp_path, "bad.yaml", "--format", "json").stdout)["findings"]
+    assert {finding["rule"] for finding in findings} == {"MAP301"}
