@@ -16,8 +16,8 @@ import pytest
 
 from tests.bench.evaluate import module
 from tests.webhook.certificates import AUTHORITY, leaf
-from tests.webhook.program import Caller, Pool, Program, Reply, memory, program
 from tests.webhook.manifests import encoded, large_module, review
+from tests.webhook.program import Caller, Pool, Program, Reply, memory, program
 from tests.webhook.serving import run, trusting
 
 MIB = 1024 * 1024

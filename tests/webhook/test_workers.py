@@ -15,8 +15,8 @@ import pytest
 from policy.config import Policy
 from policy.kmm.versions import Release
 from tests.bench.evaluate import module
-from tests.webhook.program import Caller, Program, Reply, program
 from tests.webhook.manifests import config_map, encoded, large_module, mapped_module, review, small_cluster
+from tests.webhook.program import Caller, Program, Reply, program
 from tests.webhook.serving import run
 from webhook.admit import Admitter
 from webhook.decide import decide
