@@ -43,12 +43,6 @@ def failed(uid: str, error: Exception, request: Request | None = None) -> Answer
     return Answer(uid, problem=(500, "InternalError", text), request=request)
 
 
-def overdue(body: bytes) -> Answer:
-    """The answer to a review that could be decoded and was not decided in time; the log is to tell who asked what."""
-    request = decode(body)
-    return too_slow(request.uid, request)
-
-
 def too_slow(uid: str, request: Request | None = None) -> Answer:
     """The answer where the API server's time was up before anything was decided."""
     return Answer(uid, problem=(504, "Timeout", "the review was not decided in time; try again"), request=request)
