@@ -198,7 +198,7 @@ def two_modules_for_one(review: Review) -> Iterator[Problem]:
         yield review.module.modprobe.problem("moduleName", message, "make the selectors disjoint, or keep one")
 
 
-@rule("SEL205", kinds=_MODULE, facts=True, severity=Severity.WARNING, needs="unusual.removals")
+@rule("SEL205", kinds=_MODULE, facts=True, severity=Severity.WARNING, needs="module.to_remove")
 def removes_anothers_module(review: Review) -> Iterator[Problem]:
     """A Module removes, as a module of the kernel, what another Module loads on the same nodes.
 
