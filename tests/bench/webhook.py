@@ -97,6 +97,9 @@ def _throughput(server: Program, bodies: Path) -> Iterator[Figure]:
     yield Figure("webhook, all rules, 20 nodes and 50 Modules known", _told(kept["webhook"]))
     yield Figure("… of the echo", f"{ratio:.2f}", "≥ 0.4", 0.4 / ratio)
     yield Figure("… of the lean echo", f"{_ratio(kept, 'lean'):.2f}")
+    if kept["webhook"].processor:
+        share = kept["echo"].processor / kept["webhook"].processor
+        yield Figure("… of the echo, by what the processor takes for one answer", f"{share:.2f}")
     yield Figure("bare echo, a handshake for each", _told(single["echo"]))
     rate = single["webhook"].rate
     yield Figure("webhook, a handshake for each", _told(single["webhook"]), "≥ 800/s", 800 / rate)
