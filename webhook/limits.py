@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, Protocol
 
 from aiohttp import web
@@ -119,6 +120,7 @@ _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1
 _LONGEST_TEXT = 64
 
 
+@lru_cache(maxsize=64)  # the API server asks with the same few
 def duration(text: str) -> float | None:
     """Seconds of a positive duration as Go writes them (`10s`, `1m0s`, `1.5h`); None for anything else."""
     if len(text) > _LONGEST_TEXT or not (found := _DURATION.fullmatch(text)):
