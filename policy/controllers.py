@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-_KMM_NAMESPACES = {
-    "kmm-operator-system": "config/default and config/default-hub of kubernetes-sigs/kernel-module-management",
-    "operators": "upstream through OLM, where OperatorHub installs",
-    "openshift-kmm": "config/default of rh-ecosystem-edge/kernel-module-management",
-    "openshift-kmm-hub": "config/default-hub of rh-ecosystem-edge/kernel-module-management",
-}
-"""Namespace that KMM is installed in → by what."""
+_SPOKE = ("kmm-operator-controller", "kmm-operator-controller-manager")
+_HUB = ("kmm-operator-hub-controller", "kmm-operator-hub-controller-manager")
 
 _KMM_ACCOUNTS = {
-    "kmm-operator-controller": "config/rbac-base/service_account.yaml with the prefix of config/default",
-    "kmm-operator-hub-controller": "the same with the prefix of config/default-hub",
-    "kmm-operator-controller-manager": "config/rbac/service_account.yaml of KMM 1.x",
-    "kmm-operator-hub-controller-manager": "the same of the hub's 1.x",
+    "kmm-operator-system": (*_SPOKE, *_HUB),
+    "openshift-kmm": _SPOKE,
+    "openshift-kmm-hub": _HUB,
 }
-"""ServiceAccount of KMM's controllers → where it is from."""
+"""Namespace that KMM is installed in → the ServiceAccounts of its controllers there, today's and those of 1.x.
+
+OLM may install it elsewhere; anybody can make an account of that name in a namespace that is not KMM's, so that other
+ones count only if the policy names them. Source: config/default, config/default-hub and config/rbac of
+kubernetes-sigs/kernel-module-management and rh-ecosystem-edge/kernel-module-management.
+"""
 
 EVERY_CONTROLLER = "system:kube-controller-manager"
 """Who all of Kubernetes' controllers are where they have no ServiceAccounts of their own."""
 
-KMM = frozenset(f"system:serviceaccount:{namespace}:{name}" for namespace in _KMM_NAMESPACES for name in _KMM_ACCOUNTS)
+KMM = frozenset(
+    f"system:serviceaccount:{namespace}:{name}" for namespace, names in _KMM_ACCOUNTS.items() for name in names
+)
 
 CASCADE = frozenset(
     (
@@ -36,6 +37,9 @@ CASCADE = frozenset(
 
 DAEMON_SETS = frozenset((EVERY_CONTROLLER, "system:serviceaccount:kube-system:daemon-set-controller"))
 """Who makes the pods of DaemonSets."""
+
+JOBS = frozenset((EVERY_CONTROLLER, "system:serviceaccount:kube-system:job-controller"))
+"""Who makes the pods of Jobs."""
 
 
 def is_kmm(user: str, named: Collection[str] = ()) -> bool:
