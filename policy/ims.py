@@ -18,6 +18,9 @@ Recipe = Literal["kiwi-ng", "packer", ""]
 SERVICE_ACCOUNT = "ims-service-job-mount"
 """What IMS gives a job with DKMS, and no other."""
 
+USER = "system:serviceaccount:services:ims-service-launch-job"
+"""Who IMS is where it makes its Jobs: the ServiceAccount of the Deployment `cray-ims`."""
+
 _UUID = "[0-9a-f-]{36}"
 _LABEL = re.compile(rf"ims-({_UUID})-(create|customize)")
 _JOB = re.compile(rf"cray-ims-({_UUID})-(create|customize)")
@@ -28,7 +31,8 @@ class ImsJob:
     """A job of IMS, or a pod of it.
 
     `recipe` is how a create job makes its image, and empty for customize jobs. `is_remote` is whether the work is done
-    on a remote build node, so that the pod only directs it; `is_emulated` whether it runs code of aarch64 here.
+    on a remote build node, so that the pod only directs it; `is_emulated` whether code of aarch64 is run where the work
+    is done.
     """
 
     id: str
@@ -59,14 +63,13 @@ def ims_job(pod: PodView, namespace: str) -> ImsJob | None:
         return None
     if found is None:
         return None
-    is_remote = any(pod.values_of("REMOTE_BUILD_NODE"))
     return ImsJob(
         id=found[1],
         kind=cast(Kind, found[2]),
         recipe=_recipe(pod) if found[2] == "create" else "",
         is_dkms=_is_dkms(pod),
-        is_remote=is_remote,
-        is_emulated=not is_remote and "aarch64" in pod.values_of("BUILD_ARCH"),
+        is_remote=any(value.strip() for value in pod.values_of("REMOTE_BUILD_NODE")),
+        is_emulated="aarch64" in pod.values_of("BUILD_ARCH"),
     )
 
 

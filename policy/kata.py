@@ -11,11 +11,11 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from policy.config import Parameters
-from policy.controllers import DAEMON_SETS, is_kmm
+from policy.controllers import DAEMON_SETS, JOBS, is_kmm
 from policy.facts import UNKNOWN, Facts, Object, Unknown, as_map
 from policy.findings import FieldPath
-from policy.ims import ImsJob, ims_job
-from policy.pods import PodView, is_below, is_privileged
+from policy.ims import USER, ImsJob, ims_job
+from policy.pods import PodView, clean, is_below, is_privileged
 from policy.views import lazy
 
 HYPERVISOR = "io.katacontainers.config.hypervisor."
@@ -75,7 +75,8 @@ NOT_INJECTABLE = {
         "a privileged container is given devices of the node", "remove the volume; mount devtmpfs in the container"
     ),
     Reason.DEV_MOUNT: Explanation(
-        "something is mounted on /dev, where Kata shows the guest's devices and not the node's", "remove the mount"
+        "something is mounted on /dev or below, where Kata shows the guest's devices and not the node's",
+        "remove the mount",
     ),
     Reason.HOST_PATH: Explanation(
         "it mounts a path of the node, and is not kept apart from it then", "use an emptyDir, a claim or a ConfigMap"
@@ -112,8 +113,9 @@ class KataView:
     def work(self) -> str:
         """By what it is DKMS work, for a sentence; empty if it is none."""
         pod, work = self.pod, self._kata.work
-        if self.ims is not None and (self.ims.is_dkms or self.ims.is_emulated):
-            return f"{self.ims.kind} job of IMS"
+        ims = self.ims
+        if ims is not None and (ims.is_dkms or (ims.is_emulated and not self.is_remote)):
+            return f"{ims.kind} job of IMS"
         if pod.namespace in work.namespaces:
             return f"namespace {pod.namespace}"
         account = f"{pod.namespace}/{pod.service_account}"
@@ -123,6 +125,13 @@ class KataView:
             if pod.labels.items() >= wanted.items():
                 return "label " + ", ".join(f"{key}={value}" for key, value in wanted.items())
         return ""
+
+    @lazy
+    def is_remote(self) -> bool:
+        """Whether the pod only directs a build elsewhere: a variable says so, which IMS's own pods are believed."""
+        if self.ims is None or not self.ims.is_remote:
+            return False
+        return self.pod.is_template or self._user in ("", USER, *JOBS)
 
     @lazy
     def wanted_class(self) -> str:
@@ -147,7 +156,7 @@ class KataView:
     def stays_out(self) -> Reason | None:
         """Why it is not for Kata at all, if its author says the truth."""
         pod = self.pod
-        if self.ims is not None and self.ims.is_remote:
+        if self.is_remote:
             return Reason.REMOTE_BUILD
         if pod.is_mirror:
             return Reason.MIRROR_POD
@@ -180,7 +189,7 @@ class KataView:
             if is_below(path, "/dev"):
                 reason = Reason.HOST_DEVICES if volume.text("name") in with_rights else Reason.DEV_MOUNT
             found.append((reason, (*volume.path, "hostPath")))
-        on_dev = (mount for _, mount in pod.mounts if mount.text("mountPath").rstrip("/") == "/dev")
+        on_dev = (mount for _, mount in pod.mounts if _is_on_dev(clean(mount.text("mountPath"))))
         return found + [(Reason.DEV_MOUNT, (*mount.path, "mountPath")) for mount in on_dev]
 
     @lazy
@@ -191,3 +200,8 @@ class KataView:
             return ""
         wanted = as_map(as_map(known.get("scheduling")).get("nodeSelector"))
         return next((key for key, value in self.pod.node_selector.items() if wanted.get(key, value) != value), "")
+
+
+def _is_on_dev(path: str) -> bool:
+    """Whether a clean path lies where Kata shows the guest's devices; shared memory there is the guest's own."""
+    return is_below(path, "/dev") and not is_below(path, "/dev/shm")

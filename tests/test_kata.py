@@ -151,6 +151,12 @@ def mounting(path: str, *, privileged: bool = True) -> dict[str, Any]:
     return pod
 
 
+def mounted_at(path: str) -> dict[str, Any]:
+    pod = dkms_pod(volumes=[{"name": "scratch", "emptyDir": {}}])
+    pod["spec"]["containers"][0]["volumeMounts"] = [{"name": "scratch", "mountPath": path}]
+    return pod
+
+
 def with_variable(name: str, value: str) -> dict[str, Any]:
     pod = dkms_pod()
     pod["spec"]["initContainers"] = [{"name": "prepare", "env": [{"name": name, "value": value}]}]
@@ -165,6 +171,8 @@ NOT_INJECTED = [
     (mounting("/dev/kvm"), Reason.HOST_DEVICES),
     (mounting("//dev/../dev/"), Reason.HOST_DEVICES),
     (mounting("/dev", privileged=False), Reason.DEV_MOUNT),
+    (mounted_at("/dev/."), Reason.DEV_MOUNT),
+    (mounted_at("//dev/kvm"), Reason.DEV_MOUNT),
     (owned("apps/v1", "DaemonSet"), Reason.DAEMONSET_POD),
     (owned("kmm.sigs.x-k8s.io/v1beta1", "NodeModulesConfig"), Reason.KMM_POD),
     (annotated(**{"kubernetes.io/config.mirror": "0f"}), Reason.MIRROR_POD),
@@ -175,6 +183,31 @@ NOT_INJECTED = [
     (dkms_pod(runtimeClassName=["kata"]), Reason.MALFORMED),
     (dkms_pod(nodeSelector={"katacontainers.io/kata-runtime": "false"}), Reason.NODE_SELECTOR),
 ]
+
+
+REMOTE = with_variable("REMOTE_BUILD_NODE", "x3000c0s19b1n0")
+
+
+@pytest.mark.parametrize(
+    ("user", "reason"),
+    [
+        ("system:serviceaccount:kube-system:job-controller", Reason.REMOTE_BUILD),
+        ("system:kube-controller-manager", Reason.REMOTE_BUILD),
+        ("system:serviceaccount:services:ims-service-launch-job", Reason.REMOTE_BUILD),
+        ("system:serviceaccount:ims:ims-service-job-mount", Reason.INJECTED),
+        ("alice", Reason.INJECTED),
+    ],
+)
+def test_a_build_elsewhere_is_believed_of_the_pods_of_ims_only(user: str, reason: Reason) -> None:
+    assert injection(REMOTE, user=user).reason is reason
+
+
+def test_a_build_elsewhere_names_a_node() -> None:
+    assert injection(with_variable("REMOTE_BUILD_NODE", " ")).reason is Reason.INJECTED
+
+
+def test_shared_memory_of_its_own_is_no_device() -> None:
+    assert injection(mounted_at("/dev/shm")).reason is Reason.INJECTED
 
 
 @pytest.mark.parametrize(("pod", "reason"), NOT_INJECTED, ids=[str(reason) for _, reason in NOT_INJECTED])
@@ -297,7 +330,7 @@ def test_pods_and_jobs_of_the_real_service_are_recognised_for_what_they_are() ->
             assert found.recipe == ("kiwi-ng" if found.kind == "create" else "")
             assert found.is_dkms is (outcome["enable_dkms"] == "True")
             assert found.is_remote is outcome["is_remote"]
-            assert found.is_emulated is (outcome["arch"] == "aarch64" and not outcome["is_remote"])
+            assert found.is_emulated is (outcome["arch"] == "aarch64")
             assert ims_job(view, "other") is None
 
 

@@ -240,7 +240,7 @@ def _reaching_out(review: Review) -> Iterator[tuple[Reason, FieldPath]]:
 
 
 def _kept_out(kata: KataView) -> Iterator[Problem]:
-    """Everything that keeps DKMS work out of Kata, as far as the object tells."""
+    """Everything that keeps DKMS work out of Kata, as far as the object and its RuntimeClass tell."""
     words = f"DKMS work ({kata.work}) cannot be put into Kata"
     path = (*kata.pod.spec.path, "runtimeClassName")
     if kata.stays_out is not None:
@@ -249,6 +249,9 @@ def _kept_out(kata: KataView) -> Iterator[Problem]:
         yield _obstacle(path, Reason.OTHER_CLASS, words)
     for reason, place in kata.obstacles:
         yield _obstacle(place, reason, words)
+    if kata.excluded_label and not kata.pod.runtime_class:
+        place = (*kata.pod.spec.path, "nodeSelector", kata.excluded_label)
+        yield _obstacle(place, Reason.NODE_SELECTOR, words)
 
 
 def _obstacle(path: FieldPath, reason: Reason, words: str) -> Problem:
