@@ -154,7 +154,7 @@ class Review:
         """Whether an update changes an object that is on its way out, or nothing that a controller had to ask for.
 
         KMM and the garbage collector add and remove finalizers, also of a Module that newer rules refuse. Finalizing a
-        namespace is none: it ends what is left in there.
+        namespace is none: it ends what is left in there. Rules that guard know their controllers themselves.
         """
         if self.operation != "UPDATE" or self.subresource:
             return False
@@ -173,7 +173,7 @@ class Rule:
     at, or what is unusual there (policy.unusual). `facts` is whether it needs facts of the cluster, `parameter` the one
     of the policy without which it holds nothing: it is then not asked. A rule that `guards` keeps something from being
     taken away: it refuses at admission, too, where other rules that need facts only warn, because objects arrive in any
-    order.
+    order. One that `records` tells what somebody was allowed to do: no policy keeps that out of the audit log.
     """
 
     id: str
@@ -187,6 +187,7 @@ class Rule:
     facts: bool = False
     guards: bool = False
     parameter: str = ""
+    records: bool = False
 
     @property
     def title(self) -> str:
@@ -219,6 +220,7 @@ def rule(
     facts: bool = False,
     guards: bool = False,
     parameter: str = "",
+    records: bool = False,
 ) -> Callable[[Check], Check]:
     """Registers a check under an id; without a version of its own, Red Hat's build is as upstream."""
 
@@ -226,7 +228,9 @@ def rule(
         if id in RULES:
             raise ValueError(f"two rules are called {id}")
         versions = (since, redhat or since)
-        RULES[id] = Rule(id, severity, kinds, operations, check, versions, until, needs, facts, guards, parameter)
+        RULES[id] = Rule(
+            id, severity, kinds, operations, check, versions, until, needs, facts, guards, parameter, records
+        )
         return check
 
     return register
@@ -340,6 +344,8 @@ class Engine:
                 continue  # a render refuses or is silent; what facts only warn of is for the check
             if by_facts and self.gate == "admit" and mode is Mode.ENFORCE and not item.guards:
                 mode = self.policy.mode_on_arrival(item.id)
+            if mode is Mode.DISABLED and item.records and self.gate == "admit":
+                mode = Mode.AUDIT
             if meant and held and item.facts is by_facts and mode is not Mode.DISABLED:
                 yield item.check, item, mode
 
@@ -349,7 +355,7 @@ class Engine:
             severity, mode = Severity.INFO, Mode.AUDIT
         elif self.policy.exemptions and self._is_borne(item.id, review.object, review.now):
             mode = Mode.AUDIT
-        elif mode is Mode.ENFORCE and review.is_upkeep and not self.policy.judges_the_deleted:
+        elif mode is Mode.ENFORCE and not item.guards and review.is_upkeep and not self.policy.judges_the_deleted:
             mode = Mode.WARN  # KMM's refusal would keep its own finalizer from being removed
         return Finding(
             item.id,

@@ -17,14 +17,18 @@ from typing import Literal
 from policy.config import Policy
 from policy.engine import GROUPS, MODULE_KINDS, PREFLIGHT_KINDS, RULES, VERSIONS, Operation, load_rules
 from policy.findings import Mode, Severity
+from policy.overriding import ANNOTATION
 
 Path = Literal["/validate", "/mutate"]
 FailurePolicy = Literal["Fail", "Ignore"]
 
-Where = Literal["everywhere", "drivers", "labelled namespaces", "labelled contents", "dkms", "dkms labels", "elsewhere"]
+Where = Literal[
+    "everywhere", "drivers", "labelled namespaces", "labelled contents", "others", "dkms", "dkms labels", "elsewhere"
+]
 """`drivers`: the namespaces of the drivers, with what lies in them. `labelled …`: namespaces that KMM's own label
-protects and no fleet knows, and what lies in such. `dkms`: where IMS runs its jobs, and other DKMS work that the policy
-names; `dkms labels`: wherever pods have the labels that it names. `elsewhere`: all but the platform's own."""
+protects and no fleet knows, and what lies in such. `others`: all but the drivers'. `dkms`: where IMS runs its jobs, and
+other DKMS work that the policy names; `dkms labels`: wherever pods have the labels that it names. `elsewhere`: all but
+the platform's own."""
 
 NEVER = ("kube-node-lease", "kube-public", "kube-system")
 """Namespaces in which nothing but the kinds of KMM is looked at, whatever fleet, policy and labels say."""
@@ -47,6 +51,14 @@ class Resources:
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """What must hold of an object so that the API server asks about it, in CEL (1.28 or later); it fails for none."""
+
+    name: str
+    expression: str
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One webhook entry: `timeout` in seconds, `family` is how the ids of the rules begin that it is for."""
 
@@ -57,6 +69,7 @@ class Row:
     timeout: int
     family: str
     resources: tuple[Resources, ...]
+    condition: Condition | None = None
 
     def is_wanted(self, policy: Policy) -> bool:
         """Whether the policy leaves a rule of the family; one that has none, but a mutation, goes by its prefix."""
@@ -81,12 +94,33 @@ _KMM = tuple(
 
 _NAMESPACES = (
     Resources("", ("v1",), ("namespaces",), ("CREATE", "UPDATE", "DELETE")),
-    Resources("", ("v1",), ("namespaces/finalize",), ("UPDATE",)),
+    # each of them may change labels and annotations, too
+    Resources("", ("v1",), ("namespaces/finalize", "namespaces/status"), ("UPDATE",)),
 )
 
+_OVERRIDES = (
+    Resources("", ("v1",), ("namespaces",), _WRITTEN),
+    Resources("", ("v1",), ("namespaces/finalize", "namespaces/status"), ("UPDATE",)),
+)
+
+_IS_OVERRIDDEN = Condition(
+    "carries-an-override",
+    f"has(object.metadata.annotations) && '{ANNOTATION}' in object.metadata.annotations",
+)
+
+_KEPT = ("configmaps", "secrets", "serviceaccounts")
+
 _CONTENTS = (
-    Resources("", ("v1",), ("configmaps", "secrets", "serviceaccounts"), ("DELETE",)),
-    Resources("rbac.authorization.k8s.io", ("v1",), ("rolebindings",), ("DELETE",)),
+    Resources("", ("v1",), _KEPT, ("DELETE",)),
+    Resources("rbac.authorization.k8s.io", ("v1",), ("rolebindings",), ("UPDATE", "DELETE")),
+)
+
+_OWNED = (Resources("", ("v1",), _KEPT, ("UPDATE",)),)
+
+_HAS_OTHER_OWNERS = Condition(
+    "has-other-owners",
+    "has(object.metadata.ownerReferences) && (!has(oldObject.metadata.ownerReferences) || "
+    "object.metadata.ownerReferences != oldObject.metadata.ownerReferences)",
 )
 
 _NEW_PODS = Resources("", ("v1",), ("pods",), ("CREATE",))
@@ -105,6 +139,9 @@ ROWS = (
     Row("protection", "/validate", "drivers", "Fail", 5, "REF2", (*_NAMESPACES, *_CONTENTS)),
     Row("labelled-namespaces", "/validate", "labelled namespaces", "Fail", 5, "REF2", _NAMESPACES),
     Row("labelled-contents", "/validate", "labelled contents", "Fail", 5, "REF2", _CONTENTS),
+    Row("owners", "/validate", "drivers", "Fail", 5, "REF207", _OWNED, _HAS_OTHER_OWNERS),
+    Row("labelled-owners", "/validate", "labelled contents", "Fail", 5, "REF207", _OWNED, _HAS_OTHER_OWNERS),
+    Row("overrides", "/validate", "others", "Fail", 5, "REF205", _OVERRIDES, _IS_OVERRIDDEN),
     Row("dkms-pods", "/mutate", "dkms", "Ignore", 5, "KTA", (_NEW_PODS,)),
     Row("dkms-pods", "/validate", "dkms", "Fail", 5, "KTA", _PODS),
     Row("labelled-dkms-pods", "/mutate", "dkms labels", "Ignore", 5, "KTA", (_NEW_PODS,)),

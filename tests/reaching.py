@@ -5,6 +5,7 @@ Source: k8s.io/apiserver, pkg/admission/plugin/webhook/predicates (rules, namesp
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ Labels = Mapping[str, str]
 class Request:
     """`resource` is `pods` or, with a subresource, `pods/exec`; `labels` are those of the object, None without one.
 
-    `place` are the labels of its namespace beside the name; of a Namespace they are those before the request.
+    `annotations` and `owners` are those of the object, `old_owners` those before. `place` are the labels of its namespace beside the name; of a Namespace they are those before the request.
     """
 
     operation: str
@@ -29,6 +30,9 @@ class Request:
     labels: Labels | None = field(default_factory=dict)
     old: Labels | None = None
     place: Labels = field(default_factory=dict)
+    annotations: Labels | None = None
+    owners: tuple[str, ...] = ()
+    old_owners: tuple[str, ...] = ()
 
 
 def called(configuration: Mapping[str, Any], request: Request) -> list[Mapping[str, Any]]:
@@ -87,8 +91,16 @@ def _meets(item: Mapping[str, Any], labels: Labels) -> bool:
 
 def _holds(expression: str, request: Request) -> bool:
     """The few words of CEL that are in use, said in Python."""
-    python = (
-        expression.replace("!(", "not (").replace("||", "or").replace("&&", "and").replace("startsWith", "startswith")
-    )
+    python = re.sub(r"!(?!=)", "not ", expression).replace("||", "or").replace("&&", "and")
     resource = SimpleNamespace(resource=request.resource.partition("/")[0])
-    return bool(eval(python, {"request": SimpleNamespace(namespace=request.namespace, resource=resource)}))
+    words = {
+        "request": SimpleNamespace(namespace=request.namespace, resource=resource),
+        "object": _metadata(annotations=request.annotations, ownerReferences=request.owners),
+        "oldObject": _metadata(ownerReferences=request.old_owners),
+        "has": bool,
+    }
+    return bool(eval(python.replace("startsWith", "startswith"), words))
+
+
+def _metadata(**fields: Any) -> SimpleNamespace:
+    return SimpleNamespace(metadata=SimpleNamespace(**fields))

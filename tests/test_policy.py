@@ -279,3 +279,33 @@ def test_finalizing_a_namespace_is_no_upkeep() -> None:
     review = Review(namespace, namespace, "UPDATE", subresource="finalize", facts=SnapshotFacts([]))
     (finding,) = Engine(Policy(), "admit").evaluate(review)
     assert (finding.rule, finding.mode) == ("REF203", "enforce")
+
+
+@pytest.mark.parametrize("user", [KMM, "system:serviceaccount:kube-system:namespace-controller", "alice"])
+@pytest.mark.parametrize("ends", [True, False])
+def test_setting_an_override_is_no_upkeep_whoever_does_it(user: str, ends: bool) -> None:
+    metadata = {"name": "drivers"} | ({"deletionTimestamp": "now"} if ends else {})
+    old = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+    annotations = {"kmodgate.io/override": "mallory until 2026-01-31T18:00:00Z"}
+    new = old | {"metadata": metadata | {"annotations": annotations}}
+    now = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    review = Review(new, old, "UPDATE", user=user, may_override=False, facts=SnapshotFacts([]), now=now)
+    (finding,) = Engine(Policy(), "admit").evaluate(review)
+    assert (finding.rule, finding.mode) == ("REF205", "enforce")
+
+
+@pytest.mark.parametrize("modes", [{}, {"REF206": "disabled"}, {"REF": "disabled"}, {"*": "disabled"}])
+def test_no_policy_keeps_a_used_override_out_of_the_audit(modes: dict[str, str]) -> None:
+    annotations = {"kmodgate.io/override": "alice until 2026-01-31T18:00:00Z"}
+    namespace = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": "drivers", "annotations": annotations},
+    }
+    now = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    review = Review(
+        namespace, None, "DELETE", user="alice", may_override=True, facts=SnapshotFacts([BROKEN], ["Module"]), now=now
+    )
+    (finding,) = Engine(read_policy({"modes": modes}), "admit").evaluate(review)
+    assert (finding.rule, finding.mode) == ("REF206", "audit")
+    assert "alice answers" in finding.message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tests.fleets import FleetFolder, run
 from tests.reaching import Request, called
 
 LABEL = "kmm.node.k8s.io/contains-modules"
+OVERRIDE = "kmodgate.io/override"
 
 PEM = "-----BEGIN CERTIFICATE-----\n" + base64.b64encode(b"one" * 40).decode() + "\n-----END CERTIFICATE-----\n"
 
@@ -100,10 +102,12 @@ def test_row_modules_fails_in_all_namespaces(
         Request("UPDATE", "namespaces", name="kmm-tests"),
         Request("CREATE", "namespaces", name="kmm-tests"),
         Request("UPDATE", "namespaces/finalize", name="kmm-tests"),
+        Request("UPDATE", "namespaces/status", name="kmm-tests"),
         Request("DELETE", "secrets", namespace="kmm-tests", labels=None, old={}),
         Request("DELETE", "serviceaccounts", namespace="kmm-tests", labels=None, old={}),
         Request("DELETE", "configmaps", namespace="kmm-tests", labels=None, old={}),
         Request("DELETE", "rolebindings", "rbac.authorization.k8s.io", namespace="kmm-tests", labels=None, old={}),
+        Request("UPDATE", "rolebindings", "rbac.authorization.k8s.io", namespace="kmm-tests", old={}),
     ],
     ids=lambda request: f"{request.operation} {request.resource}",
 )  # fmt: skip
@@ -124,11 +128,47 @@ def test_row_protection_covers_labelled_namespaces_and_what_lies_in_them(fleet: 
     objects, label = generated(fleet), {LABEL: value}
     gone = Request("DELETE", "namespaces", name="foreign", labels=None, old=label, place=label)
     finalized = Request("UPDATE", "namespaces/finalize", name="foreign", labels=label, old=label, place=label)
-    for request in (gone, finalized):
+    patched = Request("UPDATE", "namespaces/status", name="foreign", labels={}, old=label, place=label)
+    for request in (gone, finalized, patched):
         assert answer(objects, request) == [("labelled-namespaces", "Fail")]
     for resource, group in (("secrets", ""), ("configmaps", ""), ("rolebindings", "rbac.authorization.k8s.io")):
         request = Request("DELETE", resource, group, namespace="foreign", labels=None, old={}, place=label)
         assert answer(objects, request) == [("labelled-contents", "Fail")]
+
+
+@pytest.mark.parametrize("resource", ["secrets", "configmaps", "serviceaccounts"])
+def test_row_owners_sees_an_owner_that_is_added_and_no_other_change(fleet: FleetFolder, resource: str) -> None:
+    objects = generated(fleet)
+
+    def asked(old: tuple[str, ...], new: tuple[str, ...], **place: Any) -> list[tuple[str, str]]:
+        return answer(objects, Request("UPDATE", resource, old={}, owners=new, old_owners=old, **place))
+
+    for old, new in (((), ("a",)), (("a",), ("a", "b")), (("a",), ("b",))):
+        assert asked(old, new, namespace="kmm-tests") == [("owners", "Fail")]
+        assert asked(old, new, namespace="foreign", place={LABEL: ""}) == [("labelled-owners", "Fail")]
+        assert asked(old, new, namespace="elsewhere") == []
+    for old, new in (((), ()), (("a",), ("a",)), (("a",), ())):
+        assert asked(old, new, namespace="kmm-tests") == []
+
+
+@pytest.mark.parametrize(
+    ("operation", "resource"),
+    [("CREATE", "namespaces"), ("UPDATE", "namespaces"), ("UPDATE", "namespaces/status"), ("UPDATE", "namespaces/finalize")],
+)  # fmt: skip
+def test_row_overrides_sees_an_override_before_the_namespace_is_one_of_drivers(
+    fleet: FleetFolder, operation: str, resource: str
+) -> None:
+    objects = generated(fleet)
+
+    def asked(name: str, annotations: dict[str, str] | None) -> list[tuple[str, str]]:
+        return answer(objects, Request(operation, resource, name=name, annotations=annotations))
+
+    assert asked("foreign", {OVERRIDE: "alice until 2026-01-31T18:00:00Z"}) == [("overrides", "Fail")]
+    assert asked("kmm-tests", {OVERRIDE: "yes"}) == [("protection", "Fail")]
+    for others in (None, {}, {"team": "nic"}):
+        assert asked("foreign", others) == []
+    for name in ("kube-system", "kmodgate-system"):
+        assert asked(name, {OVERRIDE: "yes"}) == []
 
 
 def test_row_ims_mutates_new_pods_and_validates_them_and_their_ephemeral_containers(fleet: FleetFolder) -> None:
@@ -210,7 +250,15 @@ COMES_UP = [
     Request("CREATE", "pods/binding", namespace="ims"),
     Request("CREATE", "pods/eviction", namespace="ims"),
     Request("DELETE", "pods", namespace="ims", labels=None, old={}),
-    Request("UPDATE", "namespaces/status", name="kmm-tests", old={}),
+    Request("UPDATE", "namespaces/status", name="kube-system", old={}, annotations={OVERRIDE: "yes"}),
+    Request("UPDATE", "namespaces/status", name="elsewhere", old={}),
+    Request("CREATE", "namespaces", name="elsewhere", annotations={"team": "nic"}),
+    Request("UPDATE", "namespaces", name="elsewhere", annotations={"team": "nic"}, old={}),
+    Request("UPDATE", "secrets", namespace="kmm-tests", old={}),
+    Request("UPDATE", "serviceaccounts", namespace="kmm-tests", old={}, owners=("a",), old_owners=("a",)),
+    Request("UPDATE", "secrets", namespace="kube-system", old={}, owners=("a",), place={LABEL: ""}),
+    Request("UPDATE", "secrets", namespace="elsewhere", old={}, owners=("a",)),
+    Request("UPDATE", "rolebindings", "rbac.authorization.k8s.io", namespace="kube-system", old={}),
     Request("UPDATE", "deployments", "apps", namespace="kmodgate-system", old={}),
     Request("UPDATE", "secrets", namespace="kmodgate-system", old={}),
     Request("DELETE", "secrets", namespace="kmodgate-system", labels=None, old={}, place={LABEL: ""}),
@@ -245,8 +293,13 @@ def test_a_driver_in_kube_system_or_beside_the_webhook_does_not_draw_protection_
 
 
 def test_an_entry_that_fails_has_no_condition_that_could(fleet: FleetFolder) -> None:
-    entries = validating(generated(fleet))["webhooks"]
-    assert [item["name"] for item in entries if item["failurePolicy"] == "Fail" and "matchConditions" in item] == []
+    """A field that may be missing is asked for before it is read."""
+    entries = [item for item in validating(generated(fleet))["webhooks"] if item["failurePolicy"] == "Fail"]
+    expressions = {cel["expression"] for item in entries for cel in item.get("matchConditions", ())}
+    assert len(expressions) == 2
+    for expression in expressions:
+        for field in set(re.findall(r"\b(?:object|oldObject)(?:\.\w+)+", expression)):
+            assert expression.index(f"has({field})") < re.search(rf"(?<!has\(){re.escape(field)}", expression).start()  # type: ignore[union-attr]
 
 
 def test_a_request_is_sent_to_one_entry_of_a_kind_at_most(fleet: FleetFolder) -> None:
@@ -291,7 +344,8 @@ def test_what_a_guarding_rule_looks_at_is_asked() -> None:
 
 def test_what_the_webhook_is_not_registered_for_it_is_not_asked() -> None:
     assert is_reached("/validate", "", "namespaces", "finalize", "UPDATE")
-    assert not is_reached("/validate", "", "namespaces", "status", "UPDATE")
+    assert is_reached("/validate", "", "namespaces", "status", "UPDATE")
+    assert not is_reached("/validate", "", "secrets", "", "CREATE")
     assert not is_reached("/validate", "", "pods", "exec", "CONNECT")
     assert not is_reached("/mutate", "", "pods", "ephemeralcontainers", "UPDATE")
     assert not is_reached("/validate", "", "nodes", "", "CREATE")
@@ -304,7 +358,10 @@ def test_what_the_webhook_is_not_registered_for_it_is_not_asked() -> None:
     ("spec", "left"),
     [
         ("modes: {REF: disabled}", "modules dkms-pods workloads"),
-        ("gates: {admit: {'*': disabled, REF: warn}}", "modules protection labelled-namespaces labelled-contents"),
+        (
+            "gates: {admit: {'*': disabled, REF: warn}}",
+            "modules protection labelled-namespaces labelled-contents owners labelled-owners overrides",
+        ),
         ("profile: parity", "modules"),
     ],
 )  # fmt: skip

@@ -19,6 +19,7 @@ from policy.mutations.kata import inject
 from policy.neighbours import Neighbours
 from policy.normalise import defaulted
 from policy.reach import Path, is_reached, wanted
+from policy.rules.protection import DEPENDENTS
 from schemas.compiled import object_schema
 from webhook.answer import Answer
 from webhook.cluster import Cluster, NotAnswered
@@ -99,7 +100,7 @@ class Admitter:
         if review.kind in MODULE_KINDS or review.facts is None:
             return False
         objects = [review.object, review.old]
-        if review.kind != "Namespace" and review.operation == "DELETE":
+        if review.kind in DEPENDENTS:
             name = str(as_map(review.object.get("metadata")).get("namespace", ""))
             found = review.facts.find("Namespace", "", name)
             objects.append(dict(found) if isinstance(found, dict) else None)

@@ -6,18 +6,21 @@ is judged here is what the cluster holds, and no label, which whoever may edit a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from policy import overriding
 from policy.controllers import is_controller
 from policy.engine import Review, rule
-from policy.facts import UNKNOWN, Facts, NodeEntry, as_map
-from policy.findings import Problem, Severity
-from policy.references import references
+from policy.facts import UNKNOWN, Facts, as_map
+from policy.findings import FieldPath, Problem, Severity
+from policy.needed import Named, is_account_of, needs, needs_to_unload
 from policy.views import ModuleView
 
 PROTECTING_LABEL = "kmm.node.k8s.io/contains-modules"
 """What KMM puts, with an empty value, on a namespace that holds Modules; its own webhook looks at nothing else."""
+
+DEPENDENTS = ("Secret", "ServiceAccount", "ConfigMap", "rbac.authorization.k8s.io/RoleBinding")
+"""The kinds of what Modules and nodes need to unload and to build."""
 
 _NAMESPACE = ("Namespace",)
 _LABELS = ("metadata", "labels", PROTECTING_LABEL)
@@ -45,15 +48,14 @@ def namespace_with_modules(review: Review) -> Iterator[Problem]:
 def protecting_label_removed(review: Review) -> Iterator[Problem]:
     """KMM's protecting label is taken off, or changed, on a namespace that still holds Modules.
 
-    KMM's own protection rests on this label alone, and on its value being empty.
+    KMM's own protection rests on this label alone, and on its value being empty. In a namespace that no fleet knows,
+    this one is asked because of the label, whatever its value.
 
     Fix: leave `kmm.node.k8s.io/contains-modules: ""` to KMM, which removes it with the last Module.
     Source: internal/webhook/namespace.go and config/webhook of Kernel Module Management.
     """
-    before = as_map(as_map((review.old or {}).get("metadata")).get("labels"))
-    now = as_map(as_map(review.object.get("metadata")).get("labels"))
-    removed = before.get(PROTECTING_LABEL) == "" and now.get(PROTECTING_LABEL) != ""
-    if removed and not review.subresource and not _is_controller(review) and not _is_overridden(review):
+    is_finalized = review.subresource == "finalize"  # which REF203 judges
+    if _loses_label(review) and not is_finalized and not _is_controller(review) and not _is_overridden(review):
         name = str(as_map(review.object.get("metadata")).get("name", ""))
         for problem in _held(review, name, "leave the label to KMM, which removes it with the last Module"):
             yield Problem(_LABELS, problem.message, problem.fix)
@@ -73,13 +75,7 @@ def namespace_finalized_with_modules(review: Review) -> Iterator[Problem]:
         yield from _held(review, name, "unload the drivers, and remove what is left of the Modules first")
 
 
-@rule(
-    "REF204",
-    kinds=("Secret", "ServiceAccount", "ConfigMap", "rbac.authorization.k8s.io/RoleBinding"),
-    operations=("DELETE",),
-    facts=True,
-    guards=True,
-)
+@rule("REF204", kinds=DEPENDENTS, operations=("DELETE",), facts=True, guards=True)
 def still_needed(review: Review) -> Iterator[Problem]:
     """What a Module still needs to be unloaded, or built again, is deleted, also while the Module is on its way out.
 
@@ -89,19 +85,38 @@ def still_needed(review: Review) -> Iterator[Problem]:
     Fix: remove the Module first, and wait until it is gone.
     Source: internal/pod and internal/nmc of Kernel Module Management.
     """
-    if _is_controller(review) or _is_overridden(review):
+    if not _is_controller(review) and not _is_overridden(review):
+        yield from _needed(review, lambda item: _is_meant(review, item), _NAME)
+
+
+@rule("REF207", kinds=DEPENDENTS, operations=("UPDATE",), facts=True, guards=True)
+def owner_added(review: Review) -> Iterator[Problem]:
+    """What a Module still needs is given an owner, and goes with it: at once, if there is no such owner.
+
+    It is the garbage collector that deletes it then, which has to be let through.
+
+    Fix: remove the Module first, and wait until it is gone.
+    Source: Kubernetes, Owners and Dependents; pkg/controller/garbagecollector of Kubernetes.
+    """
+    if _has_new_owner(review) and not _is_controller(review) and not _is_overridden(review):
+        yield from _needed(review, lambda item: _is_meant(review, item), ("metadata", "ownerReferences"))
+
+
+@rule("REF208", kinds=DEPENDENTS[-1:], operations=("UPDATE",), facts=True, guards=True)
+def subject_dropped(review: Review) -> Iterator[Problem]:
+    """A RoleBinding is no longer for a ServiceAccount that a Module, or a node, still needs it for.
+
+    Fix: remove the Module first, and wait until it is gone.
+    Source: internal/pod and internal/nmc of Kernel Module Management.
+    """
+    if not _has_other_subjects(review) or _is_controller(review) or _is_overridden(review):
         return
-    facts, metadata = _facts(review), as_map(review.object.get("metadata"))
-    namespace, name = str(metadata.get("namespace", "")), str(metadata.get("name", ""))
-    modules, entries = facts.modules_in(namespace), facts.entries_of(namespace)
-    if modules is UNKNOWN or entries is UNKNOWN:
-        yield _unknown(namespace)
-        return
-    wanted = _accounts(review) if review.kind.endswith("RoleBinding") else {(review.kind, name)}
-    users = {f"Module {module_name(item)}" for item in modules if _names(ModuleView(item)) & wanted}
-    users |= {f"node {entry.node}" for entry in entries if _names_of(entry) & wanted}
-    if users:
-        yield Problem(_NAME, f"still needed by {_some(sorted(users))}", "remove the Module first, and wait for it")
+    before = review.old or {}
+    yield from _needed(
+        review,
+        lambda item: is_account_of(before, item) and not is_account_of(review.object, item),
+        ("subjects",),
+    )
 
 
 @rule("REF205", kinds=_NAMESPACE, facts=True, guards=True)
@@ -131,19 +146,19 @@ def override_set(review: Review) -> Iterator[Problem]:
 
 @rule(
     "REF206",
-    kinds=(*_NAMESPACE, "Secret", "ServiceAccount", "ConfigMap", "rbac.authorization.k8s.io/RoleBinding"),
+    kinds=(*_NAMESPACE, *DEPENDENTS),
     operations=("DELETE", "UPDATE"),
     facts=True,
     severity=Severity.INFO,
+    records=True,
 )
 def override_used(review: Review) -> Iterator[Problem]:
-    """The protection is lifted by an override: who answers for it goes to the audit log.
+    """The protection is lifted by an override: who answers for it goes to the audit log, whatever the policy says.
 
     Fix: nothing; remove the annotation when the work is done.
     Source: this project's docs/webhook.md.
     """
-    lifts = review.operation == "DELETE" or review.subresource == "finalize"
-    if lifts and _is_overridden(review) and not _is_controller(review):
+    if _takes_away(review) and _is_overridden(review) and not _is_controller(review):
         found = overriding.read(overriding.annotation(as_map(_namespace(review))) or "")
         owner = found.owner if found else ""
         yield Problem(_NAME, f"{review.user} overrides the protection; {owner} answers", "remove the annotation later")
@@ -170,6 +185,55 @@ def _held(review: Review, namespace: str, fix: str) -> Iterator[Problem]:
         yield Problem(_NAME, f"its drivers are not unloaded yet: {_some(loaded)}", fix)
 
 
+def _needed(review: Review, is_meant: Callable[[Named], bool], path: FieldPath) -> Iterator[Problem]:
+    """Which Modules and nodes need something that is meant, of the namespace of the object."""
+    facts, namespace = _facts(review), str(as_map(review.object.get("metadata")).get("namespace", ""))
+    modules, entries = facts.modules_in(namespace), facts.entries_of(namespace)
+    if modules is UNKNOWN or entries is UNKNOWN:
+        yield _unknown(namespace)
+        return
+    users = {f"Module {module_name(item)}" for item in modules if any(map(is_meant, needs(ModuleView(item))))}
+    users |= {f"node {entry.node}" for entry in entries if any(map(is_meant, needs_to_unload(entry)))}
+    if users:
+        yield Problem(path, f"still needed by {_some(sorted(users))}", "remove the Module first, and wait for it")
+
+
+def _is_meant(review: Review, item: Named) -> bool:
+    """Whether the object is what is needed, or gives it its rights."""
+    if review.kind == DEPENDENTS[-1]:
+        return is_account_of(review.object, item)
+    return item == (review.kind, as_map(review.object.get("metadata")).get("name"))
+
+
+def _takes_away(review: Review) -> bool:
+    """Whether it is a request that the protection would look at."""
+    if review.operation == "DELETE" or review.subresource == "finalize":
+        return True
+    return _loses_label(review) or _has_new_owner(review) or _has_other_subjects(review)
+
+
+def _loses_label(review: Review) -> bool:
+    before = as_map(as_map((review.old or {}).get("metadata")).get("labels"))
+    now = as_map(as_map(review.object.get("metadata")).get("labels"))
+    return PROTECTING_LABEL in before and now.get(PROTECTING_LABEL) not in ("", before[PROTECTING_LABEL])
+
+
+def _has_new_owner(review: Review) -> bool:
+    before, now = (as_map(as_map(item).get("metadata")).get("ownerReferences") for item in (review.old, review.object))
+    if not isinstance(now, list) or now == before:
+        return False
+    known = [_owner(item) for item in before] if isinstance(before, list) else []
+    return any(_owner(item) not in known for item in now)
+
+
+def _owner(item: object) -> tuple[object, ...]:
+    return tuple(as_map(item).get(key) for key in ("apiVersion", "kind", "name", "uid"))
+
+
+def _has_other_subjects(review: Review) -> bool:
+    return review.kind == DEPENDENTS[-1] and as_map(review.old).get("subjects") != review.object.get("subjects")
+
+
 def _unknown(namespace: str) -> Problem:
     message = f"it is not known what Modules namespace {namespace} holds"
     return Problem(_NAME, message, "wait until the webhook sees the cluster again, and see its log")
@@ -183,28 +247,6 @@ def _some(names: list[str]) -> str:
 def _facts(review: Review) -> Facts:
     assert review.facts is not None  # the engine asks these rules only where there are facts
     return review.facts
-
-
-def _names(module: ModuleView) -> set[tuple[str, str]]:
-    return {(kind, name) for _, _, kind, name in references(module)}
-
-
-def _names_of(entry: NodeEntry) -> set[tuple[str, str]]:
-    return {("ServiceAccount", entry.service_account), ("Secret", entry.image_repo_secret)} - {
-        ("ServiceAccount", ""),
-        ("Secret", ""),
-    }
-
-
-def _accounts(review: Review) -> set[tuple[str, str]]:
-    """The ServiceAccounts of its own namespace that a RoleBinding is for."""
-    subjects = review.object.get("subjects")
-    here = as_map(review.object.get("metadata")).get("namespace")
-    return {
-        ("ServiceAccount", str(subject.get("name", "")))
-        for subject in map(as_map, subjects if isinstance(subjects, list) else ())
-        if subject.get("kind") == "ServiceAccount" and subject.get("namespace", here) == here
-    }
 
 
 def _namespace(review: Review) -> object:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from policy.config import Policy
 from policy.documents import Json
-from policy.reach import NEVER, PLATFORM, Path, Resources, Row, reachable, wanted
+from policy.reach import NEVER, PLATFORM, Condition, Path, Resources, Row, reachable, wanted
 from policy.rules.protection import PROTECTING_LABEL
 from renderer.compile import argo
 from renderer.compile.access import MANAGED_BY
@@ -116,6 +116,7 @@ def _webhook(name: str, row: Row, selection: JsonMap, endpoint: Endpoint) -> Jso
         "namespaceSelector": {},
         "objectSelector": {},
         **selection,
+        **({"matchConditions": [_condition(row.condition)]} if row.condition else {}),
         "failurePolicy": row.failure,
         "matchPolicy": "Equivalent",
         "sideEffects": "None",
@@ -123,6 +124,10 @@ def _webhook(name: str, row: Row, selection: JsonMap, endpoint: Endpoint) -> Jso
         "admissionReviewVersions": ["v1"],
         **({"reinvocationPolicy": "IfNeeded"} if row.path == "/mutate" else {}),
     }
+
+
+def _condition(item: Condition) -> JsonMap:
+    return {"name": item.name, "expression": item.expression}
 
 
 def _rule(item: Resources) -> JsonMap:
@@ -142,14 +147,14 @@ def _selections(row: Row, places: Places, *, in_dkms: bool) -> Iterator[JsonMap]
     match row.where:
         case "everywhere":
             yield {}
-        case "drivers":
-            yield from _inside(drivers)
-        case "dkms":
-            yield from _inside(dkms)
+        case "drivers" | "dkms":
+            yield from _inside(drivers if row.where == "drivers" else dkms)
         case "labelled namespaces":
             yield {"namespaceSelector": _all(unknown), "objectSelector": _all(_LABELLED)}
         case "labelled contents":
             yield {"namespaceSelector": _all(unknown, _LABELLED)}
+        case "others":
+            yield {"namespaceSelector": _all(unknown)}
         case "dkms labels":
             yield from _labelled(_outside(dkms, places), places.labels)
         case "elsewhere":
@@ -175,7 +180,7 @@ def _outside(names: list[str], places: Places) -> JsonMap:
 
 
 def _conditions(dkms: list[str]) -> Iterator[JsonMap]:
-    """What no selector can say, in CEL; only for an entry that is ignored when an expression fails."""
+    """What no selector can say of a place, in CEL; only for an entry that is ignored when an expression fails."""
     prefixes = " || ".join(f"request.namespace.startsWith({json.dumps(prefix)})" for prefix in PLATFORM)
     yield {"name": "outside-the-platform", "expression": f"!({prefixes})"}
     if dkms:  # one call a request: their pods have an entry of their own

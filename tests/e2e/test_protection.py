@@ -71,7 +71,8 @@ def grants_override(user: str) -> list[Json]:
 
 def namespaces_rules() -> list[Json]:
     verbs = ["get", "list", "patch", "update", "delete"]
-    return [{"apiGroups": [""], "resources": ["namespaces", "namespaces/finalize"], "verbs": verbs}]
+    resources = ["namespaces", "namespaces/finalize", "namespaces/status"]
+    return [{"apiGroups": [""], "resources": resources, "verbs": verbs}]
 
 
 def role_of(user: str, name: str, rules: list[Json]) -> list[Json]:
@@ -107,6 +108,28 @@ def test_without_kmms_label_a_namespace_is_no_less_protected(
     control_plane.apply(*role_of(kmm, "kmm-labels", namespaces_rules()))
     control_plane.kubectl("label", "--overwrite", "namespace", held, change, as_=kmm, check=True)
     refused(control_plane.kubectl("delete", "namespace", held), "REF201")
+
+
+@pytest.mark.parametrize("value", ["", "true"])
+def test_a_namespace_that_no_fleet_knows_keeps_the_label_whatever_its_value(
+    control_plane: ControlPlane, webhook: Webhook, namespace: str, value: str
+) -> None:
+    control_plane.apply(full_module(namespace))
+    control_plane.kubectl("label", "namespace", namespace, f"{LABEL}={value}", check=True)
+    refused(control_plane.kubectl("label", "namespace", namespace, f"{LABEL}-"), "REF202")
+    refused(control_plane.kubectl("delete", "namespace", namespace), "REF201")
+
+
+def test_by_its_status_a_namespace_loses_neither_label_nor_protection(control_plane: ControlPlane, held: str) -> None:
+    control_plane.apply(*role_of("bob", "namespaces-bob", namespaces_rules()))
+    control_plane.kubectl("label", "namespace", held, f"{LABEL}=", check=True)
+    for metadata, rule in (
+        ({"labels": {LABEL: None}}, "REF202"),
+        ({"annotations": dict([override().split("=", 1)])}, "REF205"),
+    ):
+        patch = ("--type=merge", "-p", json.dumps({"metadata": metadata}))
+        refused(control_plane.kubectl("patch", "namespace", held, "--subresource=status", *patch, user="bob"), rule)
+    assert control_plane.get("namespace", held)["metadata"]["labels"][LABEL] == ""
 
 
 def test_deleting_all_namespaces_leaves_those_with_modules(control_plane: ControlPlane, held: str) -> None:
@@ -187,6 +210,29 @@ def test_without_the_right_an_override_can_be_neither_set_nor_used(control_plane
     refused(control_plane.kubectl("delete", "namespace", held, user="bob"), "REF201")
 
 
+@pytest.mark.parametrize(
+    "user",
+    [
+        "system:serviceaccount:kmm-operator-system:kmm-operator-controller",
+        "system:serviceaccount:kube-system:namespace-controller",
+    ],
+)
+def test_under_a_controllers_name_an_override_cannot_be_set_either(
+    control_plane: ControlPlane, held: str, user: str
+) -> None:
+    control_plane.apply(*role_of(user, "as-a-controller", namespaces_rules()))
+    refused(control_plane.kubectl("annotate", "namespace", held, override(), as_=user), "REF205")
+
+
+def test_before_a_namespace_holds_modules_an_override_is_judged_too(
+    control_plane: ControlPlane, webhook: Webhook, namespace: str
+) -> None:
+    control_plane.apply(*role_of("bob", "namespaces-bob", namespaces_rules()), *grants_override("alice"))
+    refused(control_plane.kubectl("annotate", "namespace", namespace, override(), user="bob"), "REF205", "bob")
+    control_plane.kubectl("annotate", "namespace", namespace, override(), user="alice", check=True)
+    control_plane.kubectl("label", "namespace", namespace, "team=nic", user="bob", check=True)
+
+
 def test_an_override_ends_within_a_day(control_plane: ControlPlane, held: str) -> None:
     control_plane.apply(*grants_override("alice"))
     refused(control_plane.kubectl("annotate", "namespace", held, override(48), user="alice"), "REF205", "24 hours")
@@ -232,6 +278,39 @@ def test_what_a_module_still_needs_stays_until_it_is_gone(control_plane: Control
             lambda what=what: control_plane.kubectl("delete", what, "-n", held).returncode == 0,  # type: ignore[misc]
             f"{what} may go",
         )
+
+
+def test_what_a_module_needs_is_not_given_an_owner_that_is_not_there(control_plane: ControlPlane, held: str) -> None:
+    made = [make(held) for _, make in DEPENDENTS]
+    control_plane.apply(*made, named("Secret", "other", held))
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "00000000-0000-0000-0000-000000000000"}
+    patch = ("--type=merge", "-p", json.dumps({"metadata": {"ownerReferences": [owner]}}))
+    for what, _ in DEPENDENTS:
+        refused(control_plane.kubectl("patch", what, "-n", held, *patch), "REF207", "Module")
+        control_plane.kubectl("label", what, "-n", held, "team=nic", check=True)
+    control_plane.kubectl("patch", "secret/other", "-n", held, *patch, check=True)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        {"kind": "ServiceAccount", "name": "loader"},
+        {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "system:serviceaccount:{}:loader"},
+        {"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": "system:serviceaccounts:{}"},
+    ],
+    ids=lambda subject: subject["kind"],
+)
+def test_a_role_binding_stays_for_whom_a_module_needs_it(control_plane: ControlPlane, held: str, subject: Json) -> None:
+    subject = subject | {"name": subject["name"].format(held)}
+    binding = DEPENDENTS[-1][1](held)
+    kept = subject | ({"namespace": held} if subject["kind"] == "ServiceAccount" else {})
+    control_plane.apply(binding | {"subjects": [kept]})
+    empty = ("--type=merge", "-p", json.dumps({"subjects": []}))
+    refused(control_plane.kubectl("patch", "rolebinding/loader", "-n", held, *empty), "REF208", "Module")
+    refused(control_plane.kubectl("delete", "rolebinding/loader", "-n", held), "REF204", "Module")
+    more = [kept, {"kind": "ServiceAccount", "name": "builder", "namespace": held}]
+    patch = ("--type=merge", "-p", json.dumps({"subjects": more}))
+    control_plane.kubectl("patch", "rolebinding/loader", "-n", held, *patch, check=True)
 
 
 def test_a_collection_is_judged_object_by_object(control_plane: ControlPlane, held: str) -> None:

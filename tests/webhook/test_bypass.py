@@ -136,6 +136,7 @@ def test_no_place_of_any_workload_hides_a_container(strict: Webhook, data: st.Da
 SUBRESOURCES = [
     Request("UPDATE", "pods/ephemeralcontainers", namespace="apps", old={}),
     Request("UPDATE", "namespaces/finalize", name="drivers", old={}),
+    Request("UPDATE", "namespaces/status", name="drivers", old={}),
     Request("DELETE", "namespaces", name="drivers", labels=None, old={}),
     Request("UPDATE", "namespaces", name="drivers", labels={}, old={LABEL: ""}),
 ]
@@ -221,6 +222,22 @@ def test_a_namespace_stays_whatever_its_labels_say(strict: Webhook) -> None:
 def test_the_protecting_label_stays_too(strict: Webhook, labels: dict[str, str]) -> None:
     asked = review("UPDATE", "Namespace", namespace("drivers", **labels), namespace("drivers", **{LABEL: ""}))
     assert strict.post(asked).rules() == ["REF202"]
+
+
+def test_the_protecting_label_does_not_go_by_the_status(strict: Webhook) -> None:
+    for value in ("", "true"):
+        old = namespace("drivers", **{LABEL: value})
+        asked = review("UPDATE", "Namespace", namespace("drivers"), old, subResource="status")
+        assert strict.post(asked).rules() == ["REF202"]
+
+
+def test_what_a_module_needs_is_not_left_to_the_garbage_collector(strict: Webhook) -> None:
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "0"}
+    for name, rules in (("pull", ["REF207"]), ("other", [])):
+        old = named("Secret", name, "drivers")
+        new = old | {"metadata": old["metadata"] | {"ownerReferences": [owner]}}
+        assert strict.post(review("UPDATE", "Secret", new, old)).rules() == rules
+        assert strict.post(review("UPDATE", "Secret", old, new)).rules() == []
 
 
 def test_a_namespace_is_not_finalized_past_its_modules(strict: Webhook) -> None:
