@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import select
 import sys
 import time
 from collections.abc import Sequence
@@ -14,9 +15,15 @@ import orjson
 
 from policy.findings import Finding, Mode
 from webhook.answer import Answer
+from webhook.lines import Lines, write_all
 
 _LOOK_AGAIN = 1.0
 """Seconds after which a file is looked for under its name again."""
+
+
+_LONG = 64 * 1024
+_FLUSH = 3.0
+"""Seconds that the end waits for whoever reads the log."""
 
 
 class AuditLog:
@@ -24,48 +31,68 @@ class AuditLog:
 
     def __init__(self, path: str) -> None:
         """`-` is stdout, an empty path no log. Raises OSError for a file that cannot be opened."""
-        self.lost = 0
         self._path = path
         self._inode: tuple[int, int] | None = None
         self._looked = 0.0
         self._descriptor = -1
+        self._unserialized = 0
         if path == "-":
             self._descriptor = sys.stdout.fileno()
         elif path:
             self._open()
+        # lines of several writers do not mix: a file is appended to by one call, a pipe by what it takes as a whole
+        self._lines = Lines(self._append, batch=select.PIPE_BUF if path == "-" else _LONG) if path else None
+
+    @property
+    def lost(self) -> int:
+        """Lines that were not written since start."""
+        return self._unserialized + (self._lines.lost if self._lines else 0)
 
     def write(self, record: dict[str, Any]) -> None:
-        """Appends one line, by one system call, so that lines of several writers never mix."""
-        if not self._path:
+        """Appends one line, soon, and without waiting for it."""
+        if self._lines is None:
             return
         try:
-            if self._path != "-" and time.monotonic() - self._looked > _LOOK_AGAIN:
-                self._follow()
-            line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
-            if os.write(self._descriptor, line) != len(line):
-                self.lost += 1
-        except (OSError, orjson.JSONEncodeError):
-            self.lost += 1
+            self._lines.put(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+        except orjson.JSONEncodeError:
+            self._unserialized += 1
 
     def close(self) -> None:
-        if self._path not in ("", "-") and self._descriptor >= 0:
+        """Writes what is left, for a while: nobody may read it."""
+        if self._lines is not None and self._lines.close(_FLUSH) and self._path != "-":
             os.close(self._descriptor)
-            self._descriptor = -1
+
+    def _append(self, lines: bytes) -> None:
+        if self._path != "-" and time.monotonic() - self._looked > _LOOK_AGAIN:
+            self._follow()
+        write_all(self._descriptor, lines)
 
     def _follow(self) -> None:
-        """Opens the file anew if another, or none, lies under its name."""
+        """Opens the file anew if another, or none, lies under its name.
+
+        Where it cannot be opened, the old one goes on under its new name. Raises OSError where it has none any more.
+        """
         self._looked = time.monotonic()
         try:
             found = os.stat(self._path)
-        except FileNotFoundError:
-            found = None
-        if found is None or (found.st_dev, found.st_ino) != self._inode:
-            self.close()
+            if (found.st_dev, found.st_ino) == self._inode:
+                return
+        except OSError:
+            pass
+        old = self._descriptor
+        try:
             self._open()
+        except OSError:
+            self._inode, self._looked = None, 0.0
+            if os.fstat(old).st_nlink == 0:
+                raise
+        else:
+            os.close(old)
 
     def _open(self) -> None:
-        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        opened = os.fstat(self._descriptor)
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        opened = os.fstat(descriptor)
+        self._descriptor = descriptor
         self._inode = (opened.st_dev, opened.st_ino)
         self._looked = time.monotonic()
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import uvloop
 
 from webhook.apiserver import ApiServer, from_kubeconfig, in_cluster
-from webhook.events import take_logs, tell
+from webhook.events import in_background, take_logs, tell
 from webhook.keypair import CertificateError
 from webhook.live import LiveCluster, SnapshotCluster, Watched
 from webhook.policies import Broken
@@ -31,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings = parse(sys.argv[1:] if arguments is None else arguments)
     take_logs()
     try:
-        return uvloop.run(_serve(settings))
+        with in_background():
+            return uvloop.run(_serve(settings))
     except (Broken, BadSnapshot, CertificateError) as error:
         print(f"kmodgate-webhook: {error}", file=sys.stderr)
         return 2

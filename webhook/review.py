@@ -16,6 +16,9 @@ from policy.engine import Operation
 from policy.facts import as_map
 
 _API_VERSION = "admission.k8s.io/v1"
+_WHOLE = ("", "status", "finalize", "ephemeralcontainers")
+"""Subresources that take the object of the resource itself, and not one of another kind like Scale or Eviction."""
+
 _OPERATIONS = ("CREATE", "UPDATE", "DELETE", "CONNECT")
 
 Object = dict[str, Any]
@@ -95,15 +98,17 @@ def decode(body: bytes) -> Request:
 
 
 def _request(uid: str, request: Mapping[str, Any]) -> Request:
-    kind, resource, user = as_map(request.get("kind")), as_map(request.get("resource")), as_map(request.get("userInfo"))
-    operation = request.get("operation")
+    operation, kind, resource = request.get("operation"), request.get("kind"), request.get("resource")
     if operation not in _OPERATIONS:
         raise Unreadable(f"there is no operation {operation!r}", uid)
-    groups = user.get("groups")
+    if not isinstance(kind, dict) or not isinstance(resource, dict):
+        raise Unreadable("kind and resource must be maps", uid)
     object, old = request.get("object"), request.get("oldObject")
     if not isinstance(object, dict | None) or not isinstance(old, dict | None):
         raise Unreadable("object and oldObject must be maps", uid)
-    return Request(
+    user = as_map(request.get("userInfo"))
+    groups = user.get("groups")
+    found = Request(
         uid,
         cast(Operation, operation),
         _text(kind, "group"),
@@ -119,6 +124,30 @@ def _request(uid: str, request: Mapping[str, Any]) -> Request:
         object,
         old,
     )
+    if problem := _contradiction(found):
+        raise Unreadable(problem, uid)
+    return found
+
+
+def _contradiction(request: Request) -> str:
+    """Why a request is none that an API server sends: it would pass unjudged, or be judged as something else."""
+    if not (request.kind and request.version and request.resource):
+        return "kind and resource must be named"
+    if request.operation in ("CREATE", "UPDATE") and request.object is None:
+        return f"{request.operation} needs an object"
+    if request.operation == "UPDATE" and request.old is None:
+        return "UPDATE needs an oldObject"
+    if request.operation == "DELETE" and request.old is None and not request.name:
+        return "DELETE needs an oldObject, or a name"
+    return "" if request.operation == "CONNECT" or request.subresource not in _WHOLE else _mismatch(request)
+
+
+def _mismatch(request: Request) -> str:
+    api_version = f"{request.group}/{request.version}" if request.group else request.version
+    told = {"kind": request.kind, "apiVersion": api_version}
+    if any(item.get(key, told[key]) != told[key] for item in (request.object, request.old) if item for key in told):
+        return f"the object is not of kind {request.kind} of {api_version}"
+    return ""
 
 
 def _text(value: Mapping[str, Any], key: str) -> str:
@@ -126,13 +155,21 @@ def _text(value: Mapping[str, Any], key: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[{}\[\]]')
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[{}\[\]]', re.DOTALL)
 _COLON = re.compile(rb"\s*:")
 _VALUE = re.compile(rb'\s*:\s*"([^"\\]*)"')
 
 
+_HEAD = 64 * 1024
+"""Bytes in which the uid is looked for: the API server writes it first, and looking further holds up everybody."""
+
+
 def uid_in(body: bytes) -> str:
-    """The uid of a request that cannot be decoded, because it is nested deeper than the decoder goes, say."""
+    """The uid of a request that cannot be decoded, because it is nested deeper than the decoder goes, say.
+
+    Empty where there is none among the first bytes.
+    """
+    body = body[:_HEAD]
     depth, section = 0, b""
     for match in _TOKEN.finditer(body):
         token = match[0]

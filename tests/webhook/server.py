@@ -121,11 +121,11 @@ class Webhook:
 
     def decisions(self) -> list[dict[str, Any]]:
         """The lines of the audit log."""
-        return [json.loads(line) for line in self.audit.read_text().split("\n") if line]
+        return [json.loads(line) for line in self.audit.read_text().split("\n")[:-1]]
 
     def decision(self, uid: str) -> dict[str, Any]:
-        """The line about one review."""
-        return next(line for line in self.decisions() if line["uid"] == uid)
+        """The line about one review, which is waited for."""
+        return eventually(lambda: next((line for line in self.decisions() if line["uid"] == uid), None), uid) or {}
 
     def events(self) -> list[dict[str, Any]]:
         """What it told on stderr."""
@@ -208,17 +208,24 @@ def statuses(answer: bytes) -> list[int]:
 
 @contextmanager
 def serving(
-    folder: Path, *flags: str, facts: str = "", environment: Mapping[str, str] | None = None
+    folder: Path,
+    *flags: str,
+    facts: str = "",
+    environment: Mapping[str, str] | None = None,
+    stdout: int | None = None,
 ) -> Iterator[Webhook]:
-    """A server with a certificate of its own, and, unless the flags name a cluster, `facts` (a dump) for one."""
+    """A server with a certificate of its own, and, unless the flags name a cluster, `facts` (a dump) for one.
+
+    Its stdout is a file of the folder, or the descriptor that is given.
+    """
     arguments = [*_defaults(folder, flags, facts, environment or {}), *flags]
-    with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:
+    with (folder / "stdout").open("wb") as file, (folder / "stderr").open("wb") as stderr:
         process = subprocess.Popen(
             [sys.executable, "-m", "webhook.main", "serve", *arguments],
             cwd=REPOSITORY,
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
-            stdout=stdout,
+            stdout=file if stdout is None else stdout,
             stderr=stderr,
             process_group=0,
         )

@@ -22,6 +22,7 @@ from tests.webhook.reviews import (
     uid,
 )
 from tests.webhook.server import Webhook
+from webhook.review import _TOKEN, uid_in
 
 PATHS = ("/validate", "/mutate")
 
@@ -99,6 +100,19 @@ MISSHAPEN: dict[str, Object] = {
     "an operation that does not exist": {"operation": "PATCH"},
     "a list for an object": {"object": []},
     "a text for an old object": {"oldObject": "text"},
+    "no resource": {"resource": None},
+    "a text for a resource": {"resource": "modules"},
+    "a resource without a name": {"resource": {"group": "kmm.sigs.x-k8s.io", "version": "v1beta1"}},
+    "no kind": {"kind": None},
+    "a text for a kind": {"kind": "Module"},
+    "a kind without a name": {"kind": {}},
+    "an object of another kind": {"object": module() | {"kind": "Secret"}},
+    "an old object of another kind": {"oldObject": module() | {"kind": "Secret"}},
+    "an object of another version": {"object": module() | {"apiVersion": "kmm.sigs.x-k8s.io/v1beta2"}},
+    "an update without an object": {"object": None},
+    "an update without an old object": {"oldObject": None},
+    "a creation without an object": {"operation": "CREATE", "object": None},
+    "a deletion of nothing": {"operation": "DELETE", "oldObject": None, "name": ""},
 }
 
 
@@ -107,6 +121,29 @@ def test_a_request_that_cannot_be_understood_is_denied_under_its_uid(webhook: We
     asked = review("UPDATE", "Module", module(), module(), **change)
     reply = webhook.post(asked)
     assert (reply.response["uid"], reply.code) == (uid(asked), 400)
+
+
+def test_the_end_of_a_namespace_is_not_judged_by_an_object_of_another_kind(webhook: Webhook) -> None:
+    item = namespace("drivers")
+    asked = review("UPDATE", "Namespace", item | {"kind": "Pod"}, item, subResource="finalize")
+    assert webhook.post(asked).code == 400
+
+
+HEAD = b'{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":'
+
+
+@pytest.mark.parametrize("text", [b'"' * 9, b'"\\', b"[", b'""' + b" " * 9, b'"x":'], ids=str)
+def test_the_uid_is_looked_for_in_the_beginning_only_of_what_cannot_be_decoded(text: bytes) -> None:
+    late = HEAD + b'{"options":"' + b"x" * 65536 + b'","uid":"late"'
+    early = HEAD + b'{"uid":"early","options":' + text * (1 << 20)
+    assert uid_in(early) == "early"
+    assert uid_in(late) == ""
+    assert uid_in(text * (1 << 20)) == ""
+
+
+def test_quotes_that_are_never_closed_are_looked_through_once() -> None:
+    steps = [_TOKEN.findall(b'"' + b'\\"' * count) for count in (10, 30_000)]
+    assert [len(found) for found in steps] == [1, 1]
 
 
 # --- what is asked ---
