@@ -55,24 +55,25 @@ def unreadable(error: OSError, name: str) -> Finding:
     return Finding("SCH001", f"cannot be read: {error.strerror}", "correct the path or the file", file=name)
 
 
-def parse_objects(text: str, name: str, findings: list[Finding]) -> Iterator[Source]:
-    """Every object of a text; `name` is the file it came from."""
+def parse_objects(text: str, name: str, findings: list[Finding], lists: list[str] | None = None) -> Iterator[Source]:
+    """Every object of a text; `name` is the file it came from, `lists` takes the kinds of the Lists it holds."""
+    lists = [] if lists is None else lists
     if text.lstrip().startswith(("{", "[")):
-        yield from _json(text, name, findings)
+        yield from _json(text, name, findings, lists)
         return
     documents, problems = parse(text, name, OBJECTS)
     findings += problems
     for document in documents:
-        yield from _objects(document.value, name, document, (), findings)
+        yield from _objects(document.value, name, document, (), findings, lists)
 
 
-def _json(text: str, name: str, findings: list[Finding]) -> Iterator[Source]:
+def _json(text: str, name: str, findings: list[Finding], lists: list[str]) -> Iterator[Source]:
     decoder = json.JSONDecoder(object_pairs_hook=_without_repeats, parse_constant=_refused)
     place = 0
     try:
         while place < len(text):
             value, place = decoder.raw_decode(text, place)
-            yield from _objects(value, name, None, (), findings)
+            yield from _objects(value, name, None, (), findings, lists)
             while place < len(text) and text[place].isspace():
                 place += 1
     except json.JSONDecodeError as error:
@@ -105,15 +106,16 @@ def _refused(name: str) -> Any:
 
 
 def _objects(
-    value: Any, name: str, document: Document | None, prefix: FieldPath, findings: list[Finding]
+    value: Any, name: str, document: Document | None, prefix: FieldPath, findings: list[Finding], lists: list[str]
 ) -> Iterator[Source]:
     if value is None:
         return
     source = Source(value, name, document, prefix)
     kind = value.get("kind") if isinstance(value, dict) else None
     if isinstance(kind, str) and kind.endswith("List") and isinstance(value.get("items") or [], list):
+        lists.append(kind)
         for index, item in enumerate(value.get("items") or []):
-            yield from _objects(item, name, document, (*prefix, "items", index), findings)
+            yield from _objects(item, name, document, (*prefix, "items", index), findings, lists)
     elif not isinstance(kind, str) or "apiVersion" not in value:
         line, column = source.position(())
         fix = "give objects with apiVersion and kind"

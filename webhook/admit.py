@@ -54,7 +54,8 @@ class Admitter:
         if review.kind in MODULE_KINDS and request.operation != "DELETE":
             recorded.secrets = await _certificates(review, cluster)
         findings = self._engine.evaluate(review)
-        if recorded.was_asked and not any(finding.mode is Mode.ENFORCE for finding in findings):
+        denies = any(finding.mode is Mode.ENFORCE for finding in findings)
+        if recorded.was_unknown or (recorded.was_asked and not denies):
             return await self._confirmed(request, review, cluster, findings)
         return Answer(request.uid, findings, request=request)
 
@@ -68,12 +69,12 @@ class Admitter:
     async def _confirmed(
         self, request: Request, review: Review, cluster: Cluster, findings: Sequence[Finding]
     ) -> Answer:
-        """The answer after the API server was asked for what the cache would allow: a watch may be behind."""
+        """The answer after the API server was asked for what the caches do not know, or would allow: they may lag."""
         try:
             fresh = replace(review, facts=await cluster.fresh(_namespace(request)))
         except NotAnswered as error:
-            problem = (503, "ServiceUnavailable", f"nothing is taken away before the cluster was asked: {error}")
-            return Answer(request.uid, findings, problem=problem, request=request)
+            text = f"nothing is taken away before the cluster was asked, and it did not answer: {error}; try again"
+            return Answer(request.uid, findings, problem=(503, "ServiceUnavailable", text), request=request)
         return Answer(request.uid, self._engine.evaluate(fresh), request=request)
 
     def _review(self, request: Request, facts: Facts, now: datetime) -> Review:
@@ -143,11 +144,15 @@ async def _certificates(review: Review, cluster: Cluster) -> dict[tuple[str, str
 
 
 class _Recorded:
-    """Facts that remember whether a rule asked what is in a namespace, and that know the Secrets read for a review."""
+    """Facts that remember whether a rule asked what is in a namespace, and was told that nobody knows.
+
+    They know the Secrets that were read for a review.
+    """
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
         self.was_asked = False
+        self.was_unknown = False
         self.secrets: dict[tuple[str, str], Object | Unknown | None] = {}
 
     def find(self, kind: str, namespace: str, name: str) -> Object | Unknown | None:
@@ -165,9 +170,15 @@ class _Recorded:
         return self._facts.nodes()
 
     def modules_in(self, namespace: str) -> Sequence[Object] | Unknown:
-        self.was_asked = True
-        return self._facts.modules_in(namespace)
+        found = self._facts.modules_in(namespace)
+        self._note(found)
+        return found
 
     def entries_of(self, namespace: str) -> Sequence[NodeEntry] | Unknown:
+        found = self._facts.entries_of(namespace)
+        self._note(found)
+        return found
+
+    def _note(self, found: object) -> None:
         self.was_asked = True
-        return self._facts.entries_of(namespace)
+        self.was_unknown |= found is UNKNOWN

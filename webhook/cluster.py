@@ -28,21 +28,40 @@ class Cluster(Protocol):
         """What is known now, without asking."""
         ...
 
-    async def fresh(self, namespace: str) -> Facts:
+    async def fresh(self, namespace: str, *, seconds: float = ...) -> Facts:
         """Facts whose Modules and node entries of a namespace are read for this call. Raises NotAnswered."""
         ...
 
-    async def may_override(self, user: str, groups: tuple[str, ...], namespace: str) -> bool:
+    async def may_override(self, user: str, groups: tuple[str, ...], namespace: str, *, seconds: float = ...) -> bool:
         """Whether RBAC gives the verb `override` on `namespaces.kmodgate.io`. Raises NotAnswered."""
         ...
 
-    async def secret(self, namespace: str, name: str) -> Object | Unknown | None:
+    async def secret(self, namespace: str, name: str, *, seconds: float = ...) -> Object | Unknown | None:
         """A certificate Secret without what is secret, None where there is none, UNKNOWN where it may not be read."""
         ...
 
 
+FRESH_SECONDS = 30.0
+OVERRIDE_SECONDS = 3.0
+SECRET_SECONDS = 2.0
+"""The longest that each question is waited for, however much time the API server gives."""
+
+_TO_TELL = 0.5
+
+
+def time_to_ask(deadline: float, longest: float) -> float:
+    """Seconds that a question may take whose review is due at `deadline` (`loop.time()`), `longest` at most.
+
+    A fifth of what is left, at most half a second, is for telling why there was no answer.
+    """
+    left = max(0.0, deadline - asyncio.get_running_loop().time())
+    return min(left - min(left / 5, _TO_TELL), longest)
+
+
 class Until:
-    """A cluster that is waited for until a time on the clock of the event loop; what takes longer is a TimeoutError.
+    """A cluster that is asked for as long as a review has time, up to `deadline` on the clock of the event loop.
+
+    What does not end by itself then is a TimeoutError.
 
     Only its answers are worth a wait, and a timer for each review would take longer than many a review.
     """
@@ -55,14 +74,17 @@ class Until:
     def facts(self) -> Facts:
         return self._cluster.facts
 
-    async def fresh(self, namespace: str) -> Facts:
+    async def fresh(self, namespace: str, *, seconds: float = FRESH_SECONDS) -> Facts:
         async with asyncio.timeout_at(self._deadline):
-            return await self._cluster.fresh(namespace)
+            return await self._cluster.fresh(namespace, seconds=time_to_ask(self._deadline, seconds))
 
-    async def may_override(self, user: str, groups: tuple[str, ...], namespace: str) -> bool:
+    async def may_override(
+        self, user: str, groups: tuple[str, ...], namespace: str, *, seconds: float = OVERRIDE_SECONDS
+    ) -> bool:
         async with asyncio.timeout_at(self._deadline):
-            return await self._cluster.may_override(user, groups, namespace)
+            limit = time_to_ask(self._deadline, seconds)
+            return await self._cluster.may_override(user, groups, namespace, seconds=limit)
 
-    async def secret(self, namespace: str, name: str) -> Object | Unknown | None:
+    async def secret(self, namespace: str, name: str, *, seconds: float = SECRET_SECONDS) -> Object | Unknown | None:
         async with asyncio.timeout_at(self._deadline):
-            return await self._cluster.secret(namespace, name)
+            return await self._cluster.secret(namespace, name, seconds=time_to_ask(self._deadline, seconds))

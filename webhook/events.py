@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import select
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -20,12 +22,46 @@ Level = Literal["info", "warning", "error"]
 
 _FLUSH = 1.0
 
+_SAME = 60.0
+_MOST = 256
+
+
+class _Repeated:
+    """What was told lately, and how often it was kept back since."""
+
+    def __init__(self) -> None:
+        self._told: dict[bytes, tuple[float, int]] = {}
+
+    def of(self, text: bytes) -> int | None:
+        """How often a text was kept back since it was told; None where it is to be kept back again."""
+        now = time.monotonic()
+        told, count = self._told.get(text, (-math.inf, 0))
+        if now - told < _SAME:
+            self._told[text] = told, count + 1
+            return None
+        if len(self._told) >= _MOST:
+            self._told.clear()
+        self._told[text] = now, 0
+        return count
+
+
+_repeated = _Repeated()
 _background: list[Lines] = []
 
 
 def tell(level: Level, event: str, **details: object) -> None:
-    """One line; details that JSON does not know are written as text."""
-    record = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "event": event} | details
+    """One line; details that JSON does not know are written as text.
+
+    A warning or an error that says the same as one within the last minute is counted only, and the next line has the
+    number.
+    """
+    record: dict[str, object] = {"level": level, "event": event} | details
+    if level != "info":
+        repeated = _repeated.of(orjson.dumps(record, default=str))
+        if repeated is None:
+            return
+        record |= {"repeated": repeated} if repeated else {}
+    record = {"time": datetime.now(UTC).isoformat(timespec="milliseconds")} | record
     line = orjson.dumps(record, default=str, option=orjson.OPT_APPEND_NEWLINE)
     with suppress(OSError, ValueError):  # nobody is left to be told, and the server goes on
         if _background:

@@ -11,7 +11,7 @@ from typing import Protocol
 from policy.dump import Dump, redacted
 from policy.facts import UNKNOWN, Facts, Object, Unknown
 from webhook.apiserver import ApiServer
-from webhook.cluster import Cluster, NotAnswered
+from webhook.cluster import FRESH_SECONDS, OVERRIDE_SECONDS, SECRET_SECONDS, Cluster, NotAnswered
 from webhook.facts import TOO_OLD, Known, LiveFacts, Wanted
 from webhook.reading import Reader
 from webhook.watching import State, Timings
@@ -67,17 +67,19 @@ class LiveCluster:
     async def version(self) -> str:
         return await self._reader.version(5.0)
 
-    async def secret(self, namespace: str, name: str, *, seconds: float = 2.0) -> Object | Unknown | None:
+    async def secret(self, namespace: str, name: str, *, seconds: float = SECRET_SECONDS) -> Object | Unknown | None:
         try:
             return await self._reader.read(("Secret", namespace, name), seconds)
         except NotAnswered:
             return UNKNOWN
 
-    async def fresh(self, namespace: str, wanted: Iterable[Wanted] = (), *, seconds: float = 5.0) -> Facts:
+    async def fresh(self, namespace: str, wanted: Iterable[Wanted] = (), *, seconds: float = FRESH_SECONDS) -> Facts:
         read = await self._reader.fresh(namespace, tuple(wanted), seconds)
         return Known(self.facts, read.objects, modules={namespace: read.modules}, entries={namespace: read.entries})
 
-    async def may_override(self, user: str, groups: Sequence[str], namespace: str, *, seconds: float = 3.0) -> bool:
+    async def may_override(
+        self, user: str, groups: Sequence[str], namespace: str, *, seconds: float = OVERRIDE_SECONDS
+    ) -> bool:
         return await self._reader.may_override(user, groups, namespace, seconds)
 
 
@@ -108,12 +110,14 @@ class SnapshotCluster:
     async def version(self) -> str:
         return ""
 
-    async def secret(self, namespace: str, name: str, *, seconds: float = 2.0) -> Object | Unknown | None:
+    async def secret(self, namespace: str, name: str, *, seconds: float = SECRET_SECONDS) -> Object | Unknown | None:
         found = self.facts.find("Secret", namespace, name)
         return found if found is None or isinstance(found, Unknown) else redacted(found)
 
-    async def fresh(self, namespace: str, wanted: Iterable[Wanted] = (), *, seconds: float = 5.0) -> Facts:
+    async def fresh(self, namespace: str, wanted: Iterable[Wanted] = (), *, seconds: float = FRESH_SECONDS) -> Facts:
         return self.facts
 
-    async def may_override(self, user: str, groups: Sequence[str], namespace: str, *, seconds: float = 3.0) -> bool:
+    async def may_override(
+        self, user: str, groups: Sequence[str], namespace: str, *, seconds: float = OVERRIDE_SECONDS
+    ) -> bool:
         raise NotAnswered("a dump of a cluster does not tell who may do what")

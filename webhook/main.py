@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import uvloop
 
 from webhook.apiserver import ApiServer, from_kubeconfig, in_cluster
+from webhook.cluster import NotAnswered
 from webhook.events import in_background, take_logs, tell
 from webhook.keypair import CertificateError
 from webhook.live import LiveCluster, SnapshotCluster, Watched
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with in_background():
             return uvloop.run(_serve(settings))
-    except (Broken, BadSnapshot, CertificateError) as error:
+    except (Broken, BadSnapshot, CertificateError, NotAnswered) as error:
         print(f"kmodgate-webhook: {error}", file=sys.stderr)
         return 2
     except OSError as error:
@@ -45,7 +46,7 @@ async def _serve(settings: Namespace) -> int:
     signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, signals.put_nowait, number)
-    server = Server(settings, _cluster(settings))
+    server = Server(settings, await _cluster(settings))
     await server.start()
     first = await signals.get()
     tell("info", "asked to end", signal=first.name)
@@ -58,10 +59,13 @@ async def _serve(settings: Namespace) -> int:
     return 128 + first if at_once.is_set() else 0
 
 
-def _cluster(settings: Namespace) -> Watched:
+async def _cluster(settings: Namespace) -> Watched:
+    """Raises BadSnapshot, and NotAnswered where there are no credentials to ask an API server with."""
     if settings.facts:
         return SnapshotCluster(read_snapshot(settings.facts))
-    return LiveCluster(ApiServer(in_cluster() if settings.in_cluster else from_kubeconfig(settings.kubeconfig)))
+    configure = in_cluster() if settings.in_cluster else from_kubeconfig(settings.kubeconfig)
+    await configure()
+    return LiveCluster(ApiServer(configure))
 
 
 if __name__ == "__main__":

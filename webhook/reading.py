@@ -12,8 +12,9 @@ from policy.dump import redacted
 from policy.facts import NodeEntry, Object, as_map, node_entries
 from policy.projection import pruned_module
 from webhook.apiserver import ApiServer, listed, parsed
-from webhook.cluster import NotAnswered
+from webhook.cluster import FRESH_SECONDS, NotAnswered
 from webhook.facts import Wanted
+from webhook.sharing import Shared
 
 _PLACES = {
     "Namespace": "/api/v1/namespaces/{name}",
@@ -46,6 +47,7 @@ class Reader:
 
     def __init__(self, server: ApiServer) -> None:
         self._server = server
+        self._all_entries = Shared(self._read_entries)
 
     async def read(self, wanted: Wanted, seconds: float) -> Object | None:
         """One object, or None if there is none; a Secret without what is secret.
@@ -80,7 +82,7 @@ class Reader:
         try:
             async with asyncio.timeout(seconds), asyncio.TaskGroup() as tasks:
                 modules = tasks.create_task(self._modules(namespace, seconds))
-                entries = tasks.create_task(self._entries(namespace, seconds))
+                entries = tasks.create_task(self._entries(namespace))
                 objects = [tasks.create_task(self.read(item, seconds)) for item in wanted]
         except TimeoutError:
             raise NotAnswered(f"namespace {namespace}: no answer in {seconds:g} seconds") from None
@@ -114,13 +116,12 @@ class Reader:
         path = _MODULES.format(namespace=quote(namespace))
         return [pruned_module(item) async for item in self._items(path, seconds)]
 
-    async def _entries(self, namespace: str, seconds: float) -> list[NodeEntry]:
-        return [
-            entry
-            async for item in self._items(_CONFIGS, seconds)
-            for entry in node_entries(item)
-            if entry.namespace == namespace
-        ]
+    async def _entries(self, namespace: str) -> list[NodeEntry]:
+        return [entry for entry in await self._all_entries.get() if entry.namespace == namespace]
+
+    async def _read_entries(self) -> list[NodeEntry]:
+        """The entries of all nodes: there is one object a node, and no way to ask for those of a namespace."""
+        return [entry async for item in self._items(_CONFIGS, FRESH_SECONDS) for entry in node_entries(item)]
 
     async def _items(self, path: str, seconds: float) -> AsyncIterator[Object]:
         """All objects of a list, page by page; none for a kind that is not installed."""

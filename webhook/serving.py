@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 from argparse import Namespace
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -59,7 +59,8 @@ class Server:
         self._certificates = Certificates(self._clients)
         self._source: Source = source_of(settings, self._certificates)
         self._connections = Connections(ConnectionLimits(total=settings.max_connections))
-        self._log = AuditLog("" if settings.audit_log == "none" else settings.audit_log)
+        with _named("--audit-log"):
+            self._log = AuditLog("" if settings.audit_log == "none" else settings.audit_log)
         self._worker = Worker()
         self._reviews = Reviews(
             self._admitter(),
@@ -87,7 +88,8 @@ class Server:
         operations = web.AppRunner(ops(self.metrics, self._checks()), access_log=None)
         await operations.setup()
         plain = self._settings.ops_listen
-        await web.TCPSite(operations, plain.host, plain.port).start()
+        with _named("--ops-listen"):
+            await web.TCPSite(operations, plain.host, plain.port).start()
         self._runners.append(operations)
         reviews = web.ServerRunner(
             ReviewServer(self._reviews.handle, **runner_options(self._connections.limits)),
@@ -98,7 +100,8 @@ class Server:
         self._site = TLSSite(
             reviews, secure.host, secure.port, context=self._certificates.context, connections=self._connections
         )
-        await self._site.start()
+        with _named("--listen"):
+            await self._site.start()
         self._runners.append(reviews)
         # what is alive now stays alive: no use looking for garbage among it again and again
         gc.collect()
@@ -170,7 +173,7 @@ class Server:
 
     def _unsynced(self) -> list[str]:
         return [
-            f"{state.kind}: {state.error or 'not read yet'}"
+            state.error or f"{state.kind}: not read yet"
             for state in self._cluster.states()
             if not state.synced or state.refused
         ]
@@ -209,6 +212,15 @@ class Server:
     def _validity(self) -> float:
         end = self._certificates.not_after
         return 0.0 if end is None else (end - datetime.now(UTC)).total_seconds()
+
+
+@contextmanager
+def _named(flag: str) -> Iterator[None]:
+    """What the machine refuses is told with the flag that asked for it."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(f"{flag}: {error}") from error
 
 
 async def _for_ever(name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from argparse import Action, ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Mapping, Sequence
+import re
+from argparse import SUPPRESS, Action, ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from policy.config import PROFILES
@@ -12,6 +13,9 @@ from policy.kmm.versions import REDHAT, UPSTREAM
 from webhook.limits import MIB, Limits
 
 PREFIX = "KMODGATE_"
+
+_SWITCH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_LISTS = ("certificate_name", "client_name")
 
 
 class Address(NamedTuple):
@@ -45,6 +49,15 @@ def seconds(text: str) -> float:
     if not 0 <= value <= 3600:
         raise ArgumentTypeError(f"{text!r} is not a number of seconds from 0 to 3600")
     return value
+
+
+def version(text: str) -> str:
+    """A version of Kubernetes as `1.34`, whatever stands after it; nothing stays nothing. Raises ArgumentTypeError."""
+    if not text:
+        return ""
+    if not (found := re.fullmatch(r"v?([0-9]+\.[0-9]+)(?:[.+-].*)?", text)):
+        raise ArgumentTypeError(f"{text!r} is no version of Kubernetes; write it like 1.34")
+    return found[1]
 
 
 def parsers() -> tuple[ArgumentParser, ArgumentParser]:
@@ -107,7 +120,10 @@ def _add_policy(serve: ArgumentParser) -> None:
         "--platform", choices=("kubernetes", "openshift"), default="kubernetes",
         help="openshift: KMM is Red Hat's (kubernetes)",
     )  # fmt: skip
-    add("--kubernetes", default="", metavar="VERSION", help="version of the API server, like 1.34 (it is asked)")
+    add(
+        "--kubernetes", type=version, default="", metavar="VERSION",
+        help="version of the API server, like 1.34 (it is asked)",
+    )  # fmt: skip
     add(
         "--topology", choices=("ha", "compact", "sno"), default="ha",
         help="compact and sno: the workers are the control plane (ha)",
@@ -130,36 +146,67 @@ def _add_limits(serve: ArgumentParser) -> None:
     add("--audit-log", default="-", metavar="FILE", help="where each decision is logged; - is stdout, none is nowhere")
 
 
+_ALTERNATIVES: Sequence[Sequence[Sequence[str]]] = (
+    (("kubeconfig",), ("in_cluster",), ("facts",)),
+    (("tls_cert", "tls_key"), ("certificate_secret",)),
+)
+"""Settings of which one excludes the others: a flag puts aside the variables of those, too."""
+
+
 def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Namespace:
     """The settings: flags, else environment, else defaults. Ends the process with code 2 for those that are none."""
     top, serve = parsers()
-    for action in serve._actions:
-        text = environment.get(_variable(action)) if action.dest != "help" else None
-        if text is not None:
-            serve.set_defaults(**{action.dest: _value(serve, action, text)})
+    actions = {action.dest: action for action in serve._actions if action.dest != "help"}
+    usual = {name: action.default for name, action in actions.items()}
+    for action in actions.values():
+        action.default = SUPPRESS
     settings = top.parse_args(arguments)
+    aside = _put_aside(vars(settings))
+    for name, action in actions.items():
+        if name not in settings:
+            text = None if name in aside else environment.get(_variable(name))
+            setattr(settings, name, _usual(action, usual[name]) if text is None else _value(serve, action, text))
     if message := _contradiction(settings):
         serve.error(message)
     return settings
 
 
-def _variable(action: Action) -> str:
-    return PREFIX + action.dest.upper()
+def _put_aside(given: Collection[str]) -> set[str]:
+    """The settings whose variables count for nothing beside the flags that were given."""
+    return {
+        name
+        for group in _ALTERNATIVES
+        if any(flag in given for names in group for flag in names)
+        for names in group
+        if not any(flag in given for flag in names)
+        for name in names
+    }
+
+
+def _usual(action: Action, default: Any) -> Any:
+    return action.type(default) if callable(action.type) and isinstance(default, str) and default else default
+
+
+def _variable(name: str) -> str:
+    return PREFIX + name.upper()
 
 
 def _value(verb: ArgumentParser, action: Action, text: str) -> object:
     """What a variable says, judged as the flag's text would be."""
+    variable = _variable(action.dest)
     if action.nargs == 0:
-        return text.lower() in ("1", "true", "yes")
-    if isinstance(action.default, list):
+        if text.lower() not in _SWITCH:
+            verb.error(f"{variable}={text}: choose from {', '.join(_SWITCH)}")
+        return _SWITCH[text.lower()]
+    if action.dest in _LISTS:
         return [item.strip() for item in text.split(",") if item.strip()]
     if action.choices is not None and text not in action.choices:
-        verb.error(f"{_variable(action)}={text}: choose from {', '.join(map(str, action.choices))}")
+        verb.error(f"{variable}={text}: choose from {', '.join(map(str, action.choices))}")
     if callable(action.type):
         try:
             return action.type(text)
         except ArgumentTypeError as error:
-            verb.error(f"{_variable(action)}: {error}")
+            verb.error(f"{variable}: {error}")
     return text
 
 
@@ -178,4 +225,6 @@ def _contradiction(settings: Namespace) -> str:
         return "--certificate-secret is written NAMESPACE/NAME"
     if settings.client_auth != "off" and not (settings.client_ca and settings.client_name):
         return "--client-auth needs --client-ca and --client-name"
+    if settings.client_auth == "off" and (settings.client_ca or settings.client_name):
+        return "--client-ca and --client-name need --client-auth request, or require"
     return ""

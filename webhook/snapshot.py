@@ -19,18 +19,30 @@ class BadSnapshot(Exception):
 
 
 def read_snapshot(path: str) -> Dump:
-    """The dump in a file, or below a folder, as `kmodgate check --facts` reads it. Raises BadSnapshot."""
+    """The dump in a file, or below a folder, as `kmodgate check --facts` reads it.
+
+    Where it holds a List, there are no Modules and no NodeModulesConfigs but those that it holds: a List of several
+    kinds does not tell which were asked for, and of these two a cluster may have none. Raises BadSnapshot, where
+    nothing was read, too.
+    """
     findings: list[Finding] = []
+    lists: list[str] = []
     dump = Dump()
     for name in _files(path):
-        dump.add(_objects(name, findings))
+        dump.add(_objects(name, findings, lists))
+    if not findings and not dump.objects and not lists:
+        findings.append(
+            Finding("SCH102", "no object and no List", "dump a cluster with kubectl get -o yaml", file=path, line=1)
+        )
+    if lists:
+        dump.complete |= {"Module", "NodeModulesConfig"}
     enforced = [finding for finding in findings if finding.mode is Mode.ENFORCE]
     if enforced:
         raise BadSnapshot(enforced)
     return dump
 
 
-def _objects(name: str, findings: list[Finding]) -> Iterator[Source]:
+def _objects(name: str, findings: list[Finding], lists: list[str]) -> Iterator[Source]:
     try:
         with open(name, "rb") as file:
             data = file.read(MOST_BYTES + 1)
@@ -39,7 +51,11 @@ def _objects(name: str, findings: list[Finding]) -> Iterator[Source]:
         return
     text = decoded(data, name, findings)
     if text is not None:
-        yield from parse_objects(text, name, findings)
+        for source in parse_objects(text, name, findings, lists):
+            if str(source.value["kind"]).endswith("List") and "items" in source.value:
+                line, _ = source.position(())
+                findings.append(Finding("SCH102", "items is no list", "give the List as it was", file=name, line=line))
+            yield source
 
 
 def _files(path: str) -> Iterator[str]:

@@ -26,7 +26,7 @@ from webhook.review import Unreadable
 
 
 class _Server:
-    """The other end of the pipe, as the cluster and its facts."""
+    """The other end of the pipe, as the cluster and its facts. How long a question may take is known there."""
 
     def __init__(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
         self._incoming = incoming
@@ -58,14 +58,14 @@ class _Server:
     def entries_of(self, namespace: str) -> Sequence[NodeEntry] | Unknown:
         return cast("Sequence[NodeEntry] | Unknown", self.ask("entries_of", namespace))
 
-    async def fresh(self, namespace: str) -> Facts:
+    async def fresh(self, namespace: str, *, seconds: float = 0.0) -> Facts:
         self.ask("fresh", namespace)  # from here on the server answers from what it has read anew
         return self
 
-    async def may_override(self, user: str, groups: tuple[str, ...], namespace: str) -> bool:
+    async def may_override(self, user: str, groups: tuple[str, ...], namespace: str, *, seconds: float = 0.0) -> bool:
         return bool(self.ask("may_override", user, groups, namespace))
 
-    async def secret(self, namespace: str, name: str) -> Object | Unknown | None:
+    async def secret(self, namespace: str, name: str, *, seconds: float = 0.0) -> Object | Unknown | None:
         return cast("Object | Unknown | None", self.ask("secret", namespace, name))
 
 

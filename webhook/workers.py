@@ -9,7 +9,7 @@ from typing import Any
 
 from policy.facts import Facts
 from webhook.answer import Answer
-from webhook.cluster import Cluster, NotAnswered
+from webhook.cluster import FRESH_SECONDS, OVERRIDE_SECONDS, SECRET_SECONDS, Cluster, NotAnswered, time_to_ask
 from webhook.decide import too_slow
 from webhook.events import tell
 from webhook.pipe import HEADER, Done, Job, Question, Reply, length, packed, unpacked
@@ -35,15 +35,15 @@ class Worker:
         """The answer to a review, by `deadline` (`loop.time()`) at the latest. Raises Unreadable."""
         try:
             async with asyncio.timeout_at(deadline), self._turn:
-                return await self._decide(job, cluster)
+                return await self._decide(job, cluster, deadline)
         except TimeoutError:
             return too_slow(_uid(job.body))
 
-    async def _decide(self, job: Job, cluster: Cluster) -> Answer:
+    async def _decide(self, job: Job, cluster: Cluster, deadline: float) -> Answer:
         if self._process is None or self._process.returncode is not None:
             await self.start()
         try:
-            done = await self._exchange(job, cluster)
+            done = await self._exchange(job, cluster, deadline)
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             self._lose(f"{type(error).__name__} in the middle of a review")
             text = "the process that judges large objects was lost; make the object smaller, or try again"
@@ -55,7 +55,7 @@ class Worker:
             raise Unreadable(done.unreadable)
         return done.answer
 
-    async def _exchange(self, job: Job, cluster: Cluster) -> Done:
+    async def _exchange(self, job: Job, cluster: Cluster, deadline: float) -> Done:
         assert self._process is not None
         incoming, outgoing = self._process.stdout, self._process.stdin
         assert incoming is not None
@@ -68,9 +68,9 @@ class Worker:
             if isinstance(message, Done):
                 return message
             if message.method == "fresh":
-                reply, facts = await _refreshed(message, cluster, facts)
+                reply, facts = await _refreshed(message, cluster, facts, deadline)
             else:
-                reply = await _reply(message, cluster, facts)
+                reply = await _reply(message, cluster, facts, deadline)
             outgoing.write(packed(reply))
             await outgoing.drain()
 
@@ -93,29 +93,29 @@ class Worker:
                 self._process.kill()
 
 
-async def _refreshed(question: Question, cluster: Cluster, facts: Facts) -> tuple[Reply, Facts]:
+async def _refreshed(question: Question, cluster: Cluster, facts: Facts, deadline: float) -> tuple[Reply, Facts]:
     try:
-        return Reply(None), await cluster.fresh(*question.arguments)
+        return Reply(None), await cluster.fresh(*question.arguments, seconds=time_to_ask(deadline, FRESH_SECONDS))
     except NotAnswered as error:
         return Reply(None, str(error)), facts
 
 
-async def _reply(question: Question, cluster: Cluster, facts: Facts) -> Reply:
+async def _reply(question: Question, cluster: Cluster, facts: Facts, deadline: float) -> Reply:
     method, arguments = question.method, question.arguments
     if method in ("loading", "making", "dra"):
         return Reply([view.object for view in getattr(facts.neighbours(), method)(*arguments)])
     if method in ("find", "listing", "nodes", "modules_in", "entries_of"):
         return Reply(getattr(facts, method)(*arguments))
     try:
-        return Reply(await _asked(method, cluster, arguments))
+        return Reply(await _asked(method, cluster, arguments, deadline))
     except NotAnswered as error:
         return Reply(None, str(error))
 
 
-async def _asked(method: str, cluster: Cluster, arguments: tuple[Any, ...]) -> Any:
+async def _asked(method: str, cluster: Cluster, arguments: tuple[Any, ...], deadline: float) -> Any:
     if method == "may_override":
-        return await cluster.may_override(*arguments)
-    return await cluster.secret(*arguments)
+        return await cluster.may_override(*arguments, seconds=time_to_ask(deadline, OVERRIDE_SECONDS))
+    return await cluster.secret(*arguments, seconds=time_to_ask(deadline, SECRET_SECONDS))
 
 
 def _uid(body: bytes) -> str:

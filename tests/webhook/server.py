@@ -22,9 +22,12 @@ from urllib.error import HTTPError
 from tests.e2e.waiting import eventually
 from tests.fleets import REPOSITORY
 from tests.webhook.certificates import AUTHORITY, leaf, write
+from tests.webhook.reviews import dump, in_list
 from tests.webhook.serving import trusting
 
 TRUSTING = trusting(AUTHORITY)
+
+_EMPTY = dump(in_list("Namespace"))
 
 
 @dataclass(frozen=True)
@@ -253,7 +256,7 @@ def _defaults(folder: Path, flags: tuple[str, ...], facts: str, environment: Map
     }
     if not given & {"--kubeconfig", "--in-cluster"}:
         values["--facts"] = str(folder / "facts.json")
-        (folder / "facts.json").write_text(facts)
+        (folder / "facts.json").write_text(facts or _EMPTY)
     for flag, value in values.items():
         if flag not in given:
             yield from (flag, value)

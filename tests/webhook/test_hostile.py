@@ -12,8 +12,10 @@ import socket
 import ssl
 import struct
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,7 @@ from tests.e2e.waiting import eventually
 from tests.webhook.certificates import leaf, write
 from tests.webhook.reviews import (
     CLUSTER,
+    Object,
     broken_module,
     dump,
     module,
@@ -41,6 +44,7 @@ from webhook.app import Reviews
 from webhook.audit import AuditLog
 from webhook.clients import ClientAuth
 from webhook.connections import ConnectionLimits
+from webhook.decide import decide
 from webhook.limits import Gate
 from webhook.live import SnapshotCluster
 from webhook.metrics import Metrics
@@ -358,3 +362,25 @@ def test_a_review_is_answered_beside_callers_that_trickle(tmp_path: Path) -> Non
             await caller.leave()
 
     run(test())
+
+
+LONG: dict[str, Object] = {
+    "modules": {"modprobe": {"moduleName": "nic", "modulesLoadingOrder": ["nic", *(f"m{n}" for n in range(150_000))]}},
+    "files": {
+        "sign": {
+            "certSecret": {"name": "a"},
+            "keySecret": {"name": "b"},
+            "filesToSign": [f"/{n}" for n in range(150_000)],
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("container", LONG.values(), ids=LONG.keys())
+def test_a_rule_is_not_asked_for_more_than_anybody_reads(container: Object) -> None:
+    admitter = Admitter(Policy(), Release("head"))
+    body = json.dumps(review("CREATE", "Module", module(**container))).encode()
+    answer = asyncio.run(decide("/validate", body, admitter, SnapshotCluster(Dump()), datetime.now(UTC)))
+    counts = Counter(finding.rule for finding in answer.findings)
+    assert max(counts.values()) == 1000
+    assert not answer.is_allowed

@@ -17,8 +17,9 @@ from tests.e2e.waiting import eventually
 from tests.fleets import REPOSITORY
 from tests.webhook.reviews import CLUSTER, dump, pod, review, uid
 from tests.webhook.server import serving
-from webhook import audit
+from webhook import audit, events
 from webhook.audit import AuditLog
+from webhook.events import tell
 from webhook.lines import Lines, write_all
 
 
@@ -141,6 +142,29 @@ def test_events_that_nobody_reads_hold_up_nothing() -> None:
     finally:
         process.kill()
         process.communicate()
+
+
+def test_the_same_error_again_and_again_is_one_event(capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(100):
+        tell("error", "it failed", reason="the same")
+    tell("error", "it failed", reason="another")
+    for _ in range(2):
+        tell("info", "it works")
+    told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(line["event"], line.get("reason")) for line in told] == [
+        ("it failed", "the same"), ("it failed", "another"), ("it works", None), ("it works", None),
+    ]  # fmt: skip
+
+
+def test_an_error_that_lasts_is_told_again_with_how_often_it_was_kept_back(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(5):
+        tell("error", "it lasts")
+    monkeypatch.setattr(events, "_SAME", 0.0)
+    tell("error", "it lasts")
+    told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line.get("repeated", 0) for line in told] == [0, 4]
 
 
 # --- the file ---

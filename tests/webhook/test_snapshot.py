@@ -76,6 +76,39 @@ def test_a_cluster_from_a_dump_is_ready_and_never_changes(dump: Path) -> None:
     assert (cluster.age("Module"), cluster.age("ConfigMap")) == (0.0, math.inf)
 
 
+MIXED = {"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}}]}
+
+
+@pytest.mark.parametrize("text", [json.dumps(MIXED), json.dumps(MIXED | {"items": []})], ids=["nodes", "nothing"])
+def test_a_list_without_modules_tells_that_there_are_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "dump.json").write_text(text)
+    facts = read_snapshot(str(tmp_path)).facts
+    assert (facts.modules_in("drivers"), facts.entries_of("drivers")) == ([], [])
+
+
+def test_single_objects_tell_nothing_of_modules(tmp_path: Path) -> None:
+    (tmp_path / "dump.yaml").write_text(SINGLE)
+    assert read_snapshot(str(tmp_path)).facts.modules_in("drivers") is UNKNOWN
+
+
+@pytest.mark.parametrize("text", ["", "---\n", "# nothing\n"])
+def test_a_dump_without_an_object_is_none(tmp_path: Path, text: str) -> None:
+    with pytest.raises(BadSnapshot, match="no object"):
+        read_snapshot(str(tmp_path))
+    (tmp_path / "dump.yaml").write_text(text)
+    for place in (tmp_path, tmp_path / "dump.yaml"):
+        with pytest.raises(BadSnapshot, match="no object"):
+            read_snapshot(str(place))
+
+
+@pytest.mark.parametrize("items", ["x", "{a: 1}", "7"])
+def test_a_list_whose_items_are_none_is_no_dump(tmp_path: Path, items: str) -> None:
+    path = tmp_path / "dump.yaml"
+    path.write_text(f"apiVersion: v1\nkind: List\nitems: {items}\n")
+    with pytest.raises(BadSnapshot, match=r"dump\.yaml:1: items"):
+        read_snapshot(str(path))
+
+
 @pytest.mark.parametrize("text", ["a: [", "just: values\n", "\xff"])
 def test_a_file_that_is_no_dump_is_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "dump.yaml"

@@ -9,15 +9,17 @@ from datetime import UTC, datetime
 from policy.config import Policy
 from policy.dump import Dump
 from policy.facts import Facts, Object, SnapshotFacts, Unknown
+from policy.findings import Mode
 from policy.kmm.versions import Release
 from tests.bench.evaluate import module
 from tests.webhook.manifests import encoded, namespace, review
 from tests.webhook.serving import run
 from webhook.admit import Admitter
 from webhook.answer import Answer
-from webhook.cluster import Until
+from webhook.cluster import NotAnswered, Until, time_to_ask
 from webhook.decide import decide
 from webhook.live import SnapshotCluster
+from webhook.sharing import Shared
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 COMPLETE = ("Module", "NodeModulesConfig", "Namespace")
@@ -30,13 +32,13 @@ class Silent:
     facts: Facts = field(default_factory=lambda: SnapshotFacts([namespace("empty")], COMPLETE))
     asked: list[str] = field(default_factory=list)
 
-    async def fresh(self, namespace: str) -> Facts:
+    async def fresh(self, namespace: str, *, seconds: float = 0.0) -> Facts:
         return await self._never("fresh")
 
-    async def may_override(self, user: str, groups: tuple[str, ...], namespace: str) -> bool:
+    async def may_override(self, user: str, groups: tuple[str, ...], namespace: str, *, seconds: float = 0.0) -> bool:
         return await self._never("may_override")
 
-    async def secret(self, namespace: str, name: str) -> Object | Unknown | None:
+    async def secret(self, namespace: str, name: str, *, seconds: float = 0.0) -> Object | Unknown | None:
         return await self._never("secret")
 
     async def _never(self, question: str) -> Facts:  # type: ignore[return]
@@ -82,5 +84,118 @@ def test_a_cluster_that_answers_at_once_is_not_timed() -> None:
         late = Until(cluster, asyncio.get_running_loop().time() - 1)
         body = encoded(review(namespace("empty"), "UPDATE", old=namespace("empty")))
         assert (await decide("/validate", body, Admitter(Policy(), Release("head")), late, NOW)).is_allowed
+
+    run(scenario())
+
+
+def test_a_question_may_take_what_is_left_but_for_the_time_to_tell_that_it_was_not_answered() -> None:
+    async def scenario() -> None:
+        now = asyncio.get_running_loop().time()
+        assert 4.0 < time_to_ask(now + 4.6, 30.0) <= 4.1
+        assert 0.7 < time_to_ask(now + 0.95, 30.0) <= 0.76
+        assert time_to_ask(now + 9.0, 2.0) == 2.0
+        assert time_to_ask(now - 1, 2.0) == 0.0
+
+    run(scenario())
+
+
+# --- what is not known ---
+
+
+@dataclass
+class Recovering(Silent):
+    """A cluster whose caches know nothing, and that answers, or says why it does not."""
+
+    facts: Facts = field(default_factory=lambda: SnapshotFacts([], ()))
+    answer: Facts | None = None
+
+    async def fresh(self, namespace: str, *, seconds: float = 0.0) -> Facts:
+        self.asked.append(namespace)
+        if self.answer is None:
+            raise NotAnswered("modules: forbidden", 403)
+        return self.answer
+
+
+HOLDING = SnapshotFacts([module(0)], COMPLETE)
+
+
+def test_what_the_caches_do_not_know_is_asked_for_and_decides() -> None:
+    async def scenario() -> None:
+        home = module(0)["metadata"]["namespace"]
+        for answer, denied in ((HOLDING, "REF201"), (SnapshotFacts([], COMPLETE), "")):
+            cluster = Recovering(answer=answer)
+            found = await answered(encoded(review(namespace(home), "DELETE")), cluster)
+            assert (cluster.asked, found.rules(Mode.ENFORCE), found.is_allowed) == ([home], denied, not denied)
+
+    run(scenario())
+
+
+def test_what_neither_the_caches_nor_the_cluster_tell_is_refused_for_now_with_the_reason() -> None:
+    async def scenario() -> None:
+        found = await answered(encoded(review(namespace("empty"), "DELETE")), Recovering())
+        assert found.problem is not None
+        assert found.problem[0] == 503
+        assert "forbidden" in found.problem[2]
+
+    run(scenario())
+
+
+# --- reads that are shared ---
+
+
+def test_calls_share_a_read_that_began_after_each_of_them() -> None:
+    async def scenario() -> None:
+        begun: list[asyncio.Event] = []
+
+        async def read() -> int:
+            begun.append(asyncio.Event())
+            number = len(begun)
+            await begun[-1].wait()
+            return number
+
+        shared = Shared(read)
+        early = [asyncio.create_task(shared.get()) for _ in range(5)]
+        await asyncio.sleep(0)
+        while not begun:
+            await asyncio.sleep(0)
+        late = [asyncio.create_task(shared.get()) for _ in range(5)]
+        late[0].cancel()
+        begun[0].set()
+        assert await asyncio.gather(*early) == [1] * 5
+        while len(begun) == 1:
+            await asyncio.sleep(0)
+        begun[1].set()
+        assert await asyncio.gather(*late[1:]) == [2] * 4
+        assert len(begun) == 2
+
+    run(scenario())
+
+
+def test_a_read_that_does_not_end_holds_up_no_other() -> None:
+    async def scenario() -> None:
+        ends = iter([asyncio.Event().wait(), asyncio.sleep(0)])
+        shared = Shared(lambda: next(ends))
+        stuck = asyncio.create_task(shared.get())
+        await asyncio.sleep(0.01)
+        await shared.get()
+        assert not stuck.done()
+        stuck.cancel()
+
+    run(scenario())
+
+
+def test_the_error_of_a_read_is_everybodys_and_not_the_next_ones() -> None:
+    async def scenario() -> None:
+        outcomes = [NotAnswered("gone"), None]
+
+        async def read() -> str:
+            if error := outcomes.pop(0):
+                raise error
+            return "there"
+
+        shared = Shared(read)
+        first = await asyncio.gather(shared.get(), shared.get(), return_exceptions=True)
+        assert [str(error) for error in first] == ["gone", "gone"]
+        assert await shared.get() == "there"
 
     run(scenario())

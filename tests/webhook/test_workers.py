@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from policy.config import Policy
+from policy.dump import Dump
 from policy.kmm.versions import Release
 from tests.bench.evaluate import module
 from tests.webhook.manifests import config_map, encoded, large_module, mapped_module, review, small_cluster
@@ -97,7 +98,7 @@ def test_what_is_no_review_is_none_to_the_worker_either() -> None:
         worker, loop = Worker(), asyncio.get_running_loop()
         job = Job("/validate", b'{"kind": "Secret"}', Policy(), Release("head"), "ha", NOW)
         with pytest.raises(Unreadable):
-            await worker.decide(job, SnapshotCluster(read_snapshot(os.devnull)), loop.time() + 20)
+            await worker.decide(job, SnapshotCluster(Dump()), loop.time() + 20)
         await worker.stop()
 
     run(scenario())
