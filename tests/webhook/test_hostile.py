@@ -364,15 +364,15 @@ def test_a_review_is_answered_beside_callers_that_trickle(tmp_path: Path) -> Non
     run(test())
 
 
+SIGNING = {"certSecret": {"name": "a"}, "keySecret": {"name": "b"}}
+MODULES = ["nic", *(f"m{number}" for number in range(150_000))]
+
 LONG: dict[str, Object] = {
-    "modules": {"modprobe": {"moduleName": "nic", "modulesLoadingOrder": ["nic", *(f"m{n}" for n in range(150_000))]}},
-    "files": {
-        "sign": {
-            "certSecret": {"name": "a"},
-            "keySecret": {"name": "b"},
-            "filesToSign": [f"/{n}" for n in range(150_000)],
-        }
+    "modules": {
+        "modprobe": {"moduleName": "nic", "modulesLoadingOrder": MODULES, "dirName": "/opt"},
+        "sign": SIGNING | {"filesToSign": ["/opt/lib/modules/${KERNEL_FULL_VERSION}/nic.ko"]},
     },
+    "files": {"sign": SIGNING | {"filesToSign": [f"/{name}" for name in MODULES]}},
 }
 
 
