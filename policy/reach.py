@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from policy.config import Policy
-from policy.engine import GROUPS, MODULE_KINDS, PREFLIGHT_KINDS, RULES, VERSIONS, Operation, load_rules
+from policy.engine import RULES, load_rules
 from policy.findings import Mode, Severity
 from policy.overriding import ANNOTATION
+from policy.review import GROUPS, MODULE_KINDS, PREFLIGHT_KINDS, VERSIONS, Operation
 
 Path = Literal["/validate", "/mutate"]
 FailurePolicy = Literal["Fail", "Ignore"]

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from policy.config import Policy
 from policy.dump import Dump
-from policy.engine import Engine, Review, title
+from policy.engine import Engine, title
 from policy.facts import Facts, SnapshotFacts
 from policy.findings import FieldPath, Finding, Mode, Severity, format_path, sort_findings, told_once
 from policy.kmm.nodes import Node
 from policy.kmm.versions import Release
 from policy.normalise import defaulted
 from policy.objects import Source
+from policy.review import Review
 from renderer import git
 from renderer.compile.fleet import Judging, release_of
 from renderer.duplicates import Duplicates

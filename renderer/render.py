@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from policy.engine import NO_CLOCK
 from policy.facts import Facts, SnapshotFacts
 from policy.findings import Finding, Mode, sort_findings
+from policy.review import NO_CLOCK
 from renderer.compile.fleet import Compiler, Judging, cluster_findings
 from renderer.errors import Unusable, refuse_enforced
 from renderer.fleet import Target, targets

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from policy.engine import NO_CLOCK
 from policy.findings import Finding
+from policy.review import NO_CLOCK
 from renderer import git
 from renderer.compile.fleet import Judging
 from renderer.files import MARKER

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from policy.config import Policy
-from policy.engine import NO_CLOCK
 from policy.findings import Finding
 from policy.reach import dkms_namespaces
+from policy.review import NO_CLOCK
 from policy.views import ModuleView
 from renderer.compile import admission, admission_rbac
 from renderer.compile.admission import Endpoint, Places, Service

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 import schemas
-from policy.engine import GROUPS
+from policy.review import GROUPS
 from policy.schema import Schema
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from policy.config import Policy
 from policy.documents import OBJECTS, SPEC, parse
-from policy.engine import MISSPELT, RULES, Engine, Review, load_rules
+from policy.engine import RULES, Engine, load_rules
 from policy.facts import SnapshotFacts
 from policy.findings import format_path
 from policy.images import parse_image
@@ -26,6 +26,7 @@ from policy.normalise import defaulted
 from policy.objects import parse_objects
 from policy.patterns import BadPattern, Pattern, compile_pattern
 from policy.references import references
+from policy.review import MISSPELT, Review
 from policy.views import ModuleView
 from schemas.compiled import object_schema
 from tests.fleets import REPOSITORY

@@ -13,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.config import Parameters, read_policy
-from policy.engine import Engine, Review
+from policy.engine import Engine
 from policy.facts import SnapshotFacts
 from policy.ims import ims_job
 from policy.kata import HYPERVISOR, NOT_INJECTABLE, Reason
 from policy.mutations.kata import Injection, inject
 from policy.pods import POD_KINDS, PodView
+from policy.review import Review
 from tests.conftest import CASES
 from tests.fleets import run
 from tests.json_patch import applied

@@ -8,9 +8,10 @@ import pytest
 
 import schemas
 from policy.config import Policy
-from policy.engine import Engine, Operation, Review
+from policy.engine import Engine
 from policy.findings import Finding
 from policy.normalise import defaulted
+from policy.review import Operation, Review
 from policy.schema import Schema
 from tests.oracle import lines
 

@@ -12,10 +12,11 @@ import pytest
 import yaml
 
 from policy.config import NO_PARAMETERS, DkmsWork, Exemption, Kata, Parameters, Policy, Profile, read_policy
-from policy.engine import Engine, Review
+from policy.engine import Engine
 from policy.facts import SnapshotFacts
 from policy.findings import Mode, Severity
 from policy.normalise import defaulted
+from policy.review import Review
 from renderer.policies import exemption_findings, read_choice
 from tests.fleets import REPOSITORY, FleetFolder, run
 

@@ -19,11 +19,12 @@ import pytest
 import yaml
 
 from policy.config import Policy, read_policy
-from policy.engine import RULES, Engine, Review, load_rules, rule
+from policy.engine import RULES, Engine, load_rules, rule
 from policy.facts import SnapshotFacts
 from policy.findings import Finding, Problem
 from policy.kmm.versions import Release
 from policy.normalise import defaulted
+from policy.review import Review
 from schemas.compiled import object_schema
 from tests.fleets import REPOSITORY
 

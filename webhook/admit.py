@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from policy import overriding
 from policy.config import Policy
-from policy.engine import MODULE_KINDS, Engine, Review
+from policy.engine import Engine
 from policy.facts import UNKNOWN, Facts, Listing, NodeEntry, Object, Unknown, as_map
 from policy.findings import Finding, Mode
 from policy.kmm.nodes import Node
@@ -19,6 +19,7 @@ from policy.mutations.kata import inject
 from policy.neighbours import Neighbours
 from policy.normalise import defaulted
 from policy.reach import Path, is_reached, wanted
+from policy.review import MODULE_KINDS, Review
 from policy.rules.protection import DEPENDENTS
 from schemas.compiled import object_schema
 from webhook.answer import Answer

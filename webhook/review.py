@@ -12,8 +12,8 @@ from typing import Any, cast
 
 import orjson
 
-from policy.engine import Operation
 from policy.facts import as_map
+from policy.review import Operation
 
 _API_VERSION = "admission.k8s.io/v1"
 _WHOLE = ("", "status", "finalize", "ephemeralcontainers")

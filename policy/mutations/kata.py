@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from policy.engine import Review
 from policy.facts import UNKNOWN
 from policy.kata import HYPERVISOR, KataView, Reason
+from policy.review import Review
 
 Operation = dict[str, Any]
 """One operation of RFC 6902: op, path and, but for `remove`, value."""

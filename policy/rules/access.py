@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policy.engine import Review, rule
+from policy.engine import rule
 from policy.facts import UNKNOWN, Unknown
 from policy.findings import NOT_CHECKED, Problem, Severity
+from policy.review import Review
 from policy.scc import KINDS, PRIVILEGED, is_openshift, may_run_privileged
 from policy.views import Part
 

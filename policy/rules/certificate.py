@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from policy.dump import KEY_FINGERPRINT, secret_value
-from policy.engine import NO_CLOCK, Review, rule
+from policy.engine import rule
 from policy.facts import Object, as_map
 from policy.findings import Problem, Severity
+from policy.review import NO_CLOCK, Review
 from policy.signing import Certificate, fingerprint, read_certificate
 from policy.views import Part
 

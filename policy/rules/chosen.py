@@ -6,9 +6,10 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from policy.engine import TOO_MANY_MAPPINGS, Review, rule
+from policy.engine import TOO_MANY_MAPPINGS, rule
 from policy.findings import NOT_CHECKED, FieldPath, Problem
 from policy.images import is_from, parse_image
+from policy.review import Review
 
 
 @rule("IMG301", parameter="allowed_registries")

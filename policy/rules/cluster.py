@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from policy.engine import Review, rule
+from policy.engine import rule
 from policy.facts import UNKNOWN, Facts, as_map
 from policy.findings import NOT_CHECKED, Problem, Severity
 from policy.kmm.labels import version_label
 from policy.placement import selected
 from policy.references import references
+from policy.review import Review
 from policy.views import ModuleView
 
 _MODULE = ("Module",)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policy.engine import Review, rule
+from policy.engine import rule
 from policy.findings import FieldPath, Problem, Severity
 from policy.images import parse_image
 from policy.kmm.substitution import BadTemplate, names
+from policy.review import Review
 from policy.views import LONGEST
 
 _KERNEL = {"KERNEL_FULL_VERSION", "KERNEL_VERSION", "KERNEL_XYZ", "KERNEL_X", "KERNEL_Y", "KERNEL_Z"}

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from policy.engine import PREFLIGHT_KINDS, Review, rule
+from policy.engine import rule
 from policy.findings import FieldPath, Problem, Severity
+from policy.review import PREFLIGHT_KINDS, Review
 
 _VARIABLE = re.compile(r"\$\{[A-Za-z0-9_]+\}|\$[A-Za-z0-9_]+")
 _PATTERN = re.compile(r"[A-Za-z0-9/._+@=,:~%^*?\[\]!-]*")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
-from policy.engine import Review, rule
+from policy.engine import rule
 from policy.facts import UNKNOWN
 from policy.findings import NOT_CHECKED, FieldPath, Problem, Severity
 from policy.images import is_from
 from policy.kata import HYPERVISOR, NOT_INJECTABLE, KataView, Reason
 from policy.pods import POD_KINDS, WORKLOAD_KINDS, PodView
 from policy.quantities import cpus
+from policy.review import Review
 from policy.views import Part
 
 _MOST_CPUS = 16

@@ -10,11 +10,12 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from policy.engine import PREFLIGHT_KINDS, Review, rule
+from policy.engine import rule
 from policy.findings import FieldPath, Problem, quoted
 from policy.kmm.versions import DRA_KUBERNETES, numbers
 from policy.names import is_dns1123_subdomain, is_label_value, is_qualified_name
 from policy.patterns import BadPattern
+from policy.review import PREFLIGHT_KINDS, Review
 
 _ALLOWED_HOST_PATHS = ("/dev", "/sys", "/var", "/opt", "/run")
 _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from policy.engine import Review, rule
+from policy.engine import rule
 from policy.findings import Problem, Severity
+from policy.review import Review
 
 _PARAMETER = re.compile(r"[A-Za-z0-9_.-]+(?:=.*)?", re.DOTALL)
 _SHELL = re.compile(r"[;|&<>`]|\$\(")

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from policy.engine import Review, rule
+from policy.engine import rule
 from policy.findings import Problem, Severity, quoted
 from policy.kept import kept
 from policy.patterns import Pattern
+from policy.review import Review
 from policy.views import KernelMapping
 
 _FLAGS = re.compile(r"^\(\?[imsU]+\)")

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policy.engine import Review, rule
+from policy.engine import rule
 from policy.findings import Problem, Severity
 from policy.kernel_access import is_approved
 from policy.pods import POD_KINDS, is_below, is_privileged
+from policy.review import Review
 from policy.views import Part
 
 _APPROVE = "take the right away, or approve the ServiceAccount: parameters.kernelAccess"

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 
 from policy import overriding
 from policy.controllers import is_controller
-from policy.engine import Review, rule
+from policy.engine import rule
 from policy.facts import UNKNOWN, Facts, as_map
 from policy.findings import FieldPath, Problem, Severity
 from policy.needed import Named, is_account_of, needs, needs_to_unload
+from policy.review import Review
 from policy.views import ModuleView
 
 PROTECTING_LABEL = "kmm.node.k8s.io/contains-modules"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policy.engine import Review, rule
+from policy.engine import rule
 from policy.findings import Problem, Severity
 from policy.kmm.nodes import Node, why_not_selected, why_repelled
 from policy.names import is_label_value
+from policy.review import Review
 from policy.unusual import CONTROL_PLANE, CORDON
 
 

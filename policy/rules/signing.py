@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
-from policy.engine import Review, rule
+from policy.engine import rule
 from policy.findings import Problem, Severity, quoted
 from policy.names import is_dns1123_label
+from policy.review import Review
 
 _COMPRESSED = (".ko.xz", ".ko.gz", ".ko.zst")
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policy.engine import GROUPS, MISSPELT, MODULE_KINDS, PREFLIGHT_KINDS, VERSIONS, Review, rule
+from policy.engine import rule
 from policy.findings import Problem
 from policy.kmm.structure import structure_findings
+from policy.review import GROUPS, MISSPELT, MODULE_KINDS, PREFLIGHT_KINDS, VERSIONS, Review
 
 _KINDS = (*MODULE_KINDS, *PREFLIGHT_KINDS)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
-from policy.engine import Review, rule
+from policy.engine import rule
 from policy.facts import as_map
 from policy.findings import NOT_CHECKED, Problem, Severity
+from policy.review import Review
 
 
 @rule("GIT201", kinds=("Secret",), severity=Severity.WARNING)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from policy.engine import Operation, Review, rule
+from policy.engine import rule
 from policy.facts import Facts, as_map
 from policy.findings import Problem, Severity
 from policy.kmm.resolve import IMAGE_INPUTS
+from policy.review import Operation, Review
 from policy.views import ModuleView, Part
 
 _UPDATE: tuple[Operation, ...] = ("UPDATE",)

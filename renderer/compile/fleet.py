@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from policy.engine import NO_CLOCK, Engine, Review
+from policy.engine import Engine
 from policy.facts import Facts, SnapshotFacts
 from policy.findings import FieldPath, Finding, format_path
 from policy.kmm.versions import Release, unsupported
+from policy.review import NO_CLOCK, Review
 from renderer.compile import attached, content, kmm
 from renderer.compile.cluster import by_folder
 from renderer.fleet import Target, Variant

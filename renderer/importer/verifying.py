@@ -7,8 +7,8 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from policy.documents import Json
-from policy.engine import NO_CLOCK
 from policy.findings import FieldPath, Finding, value_at
+from policy.review import NO_CLOCK
 from renderer.compile.fleet import Judging
 from renderer.importer.attaching import clean
 from renderer.importer.normal import normal_spec

@@ -9,8 +9,9 @@ import time
 from typing import Any
 
 from policy.config import Policy
-from policy.engine import Engine, Review
+from policy.engine import Engine
 from policy.normalise import defaulted
+from policy.review import Review
 from schemas.compiled import object_schema
 from tests.bench.measure import Result
 

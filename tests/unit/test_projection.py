@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.config import read_policy
-from policy.engine import RULES, Engine, Review, load_rules
+from policy.engine import RULES, Engine, load_rules
 from policy.facts import SnapshotFacts
 from policy.normalise import defaulted
 from policy.projection import pruned_module, pruned_namespace
+from policy.review import Review
 from schemas.compiled import object_schema
 from tests import test_rules
 from tests.fleets import REPOSITORY

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from policy.config import Exemption, Gate, Policy, read_policy
-from policy.engine import Engine, Operation, Review
+from policy.engine import Engine
 from policy.facts import SnapshotFacts
 from policy.normalise import defaulted
 from policy.patterns import compile_pattern
+from policy.review import Operation, Review
 from schemas.compiled import object_schema
 from tests.webhook.manifests import mapped_module
 

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policy.config import Policy
-from policy.engine import RULES, Engine, Review, load_rules
+from policy.engine import RULES, Engine, load_rules
 from policy.normalise import defaulted
+from policy.review import Review
 from tests.bench.evaluate import module
 from tests.fleets import REPOSITORY
 

@@ -1,0 +1,151 @@
+"""One request to judge an object: what is known of it, and what rules look at, worked out once."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Literal
+
+from policy.config import NO_PARAMETERS, Parameters
+from policy.controllers import is_controller
+from policy.facts import UNKNOWN, Facts, Unknown
+from policy.kata import KataView
+from policy.kmm.versions import Release
+from policy.placement import Placement
+from policy.pods import PodView
+from policy.schema import MAX_VIOLATIONS, Schema, Violation
+from policy.unusual import Unusual
+from policy.views import Map, ModuleView, lazy
+
+Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
+
+MODULE_KINDS = ("Module", "ManagedClusterModule")
+PREFLIGHT_KINDS = ("PreflightValidation", "PreflightValidationOCP")
+
+GROUPS = {
+    "Module": "kmm.sigs.x-k8s.io",
+    "ManagedClusterModule": "hub.kmm.sigs.x-k8s.io",
+    "PreflightValidation": "kmm.sigs.x-k8s.io",
+    "PreflightValidationOCP": "kmm.sigs.x-k8s.io",
+}
+"""Kind → its group, for the kinds that rules look at outside the core group."""
+
+VERSIONS = {
+    "Module": ("v1beta1",),
+    "ManagedClusterModule": ("v1beta1",),
+    "PreflightValidation": ("v1beta1", "v1beta2"),
+    "PreflightValidationOCP": ("v1beta1", "v1beta2"),
+}
+"""Kind → the versions that KMM has ever served."""
+
+MISSPELT = "a kind of KMM, in other letters"
+"""The kind of a review whose object no API server knows, though its author surely meant KMM's."""
+
+_HEAD = Release("head")
+
+NO_CLOCK = datetime.min.replace(tzinfo=UTC)
+"""The time of a gate that must not look at the clock; every exception still holds then."""
+
+
+@dataclass(eq=False)  # not frozen, which takes two microseconds a review; nobody changes one all the same
+class Review:
+    """One request to judge an object, with the CRD's defaults filled in. Without a `release`, KMM's head is assumed.
+
+    On DELETE `object` is the one that goes. `schema` is that of the object's kind, if there is one; `topology` that of
+    the cluster, if it is known. `in_tree` is whether the object comes from git, to be applied, and not from a cluster.
+    `user` and `groups` are those who ask, and empty where nobody is known; `may_override` is whether the API server
+    lets them override the protection of a namespace, which only admission asks. `before` is what other objects were
+    like before the change that the review is part of, this one included even if it stays as it is; admission, which
+    sees one object change at a time, has none.
+    """
+
+    object: Map = field(repr=False)
+    old: Map | None = field(default=None, repr=False)
+    operation: Operation = "CREATE"
+    release: Release = _HEAD
+    schema: Schema | None = field(default=None, repr=False)
+    topology: str = ""
+    parameters: Parameters = NO_PARAMETERS
+    facts: Facts | None = field(default=None, repr=False)
+    in_tree: bool = False
+    subresource: str = ""
+    user: str = ""
+    groups: tuple[str, ...] = ()
+    may_override: bool | Unknown = UNKNOWN
+    dry_run: bool = False
+    now: datetime = NO_CLOCK
+    before: Facts | None = field(default=None, repr=False)
+    is_there = True  # what rules need that need nothing else
+
+    @lazy
+    def kind(self) -> str:
+        """The kind, if its group is that of the rules; another group's kind of the same name has none."""
+        group, _, _ = str(self.object.get("apiVersion", "")).rpartition("/")
+        kind = str(self.object.get("kind", ""))
+        if GROUPS.get(kind, "") == group:
+            return kind
+        is_meant = any(group == known and kind.lower() == name.lower() for name, known in GROUPS.items())
+        return MISSPELT if is_meant else f"{group}/{kind}"
+
+    @lazy
+    def module(self) -> ModuleView:
+        return ModuleView(self.object)
+
+    @lazy
+    def unusual(self) -> Unusual:
+        return Unusual(self.module)
+
+    @lazy
+    def old_module(self) -> ModuleView | None:
+        """The object as it was, if its spec changes: that of most updates does not."""
+        if self.old is None:
+            return None
+        with suppress(RecursionError):  # nested too deep to be compared
+            if self.old.get("spec") == self.object.get("spec"):
+                return None
+        return ModuleView(self.old)
+
+    @lazy
+    def pod(self) -> PodView:
+        return PodView(self.object, self.kind)
+
+    @lazy
+    def kata(self) -> KataView:
+        return KataView(self.pod, self.parameters, self.user, self.facts)
+
+    @lazy
+    def has_too_many_mappings(self) -> bool:
+        """Whether there are more mappings than the policy wants to be looked at; none of them is looked at for that."""
+        mappings, most = self.module.container.value.get("kernelMappings"), self.parameters.max_mappings
+        return bool(most) and isinstance(mappings, list) and len(mappings) > most
+
+    @lazy
+    def placement(self) -> Placement:
+        return Placement(self.module, None if self.facts is None else self.facts.nodes())
+
+    @lazy
+    def violations(self) -> list[Violation]:
+        """What the schema says of the object, at most MAX_VIOLATIONS."""
+        try:
+            if self.schema is None or self.schema.is_valid(self.object):
+                return []
+            return list(islice(self.schema.violations(self.object), MAX_VIOLATIONS))
+        except (ValueError, TypeError, OverflowError) as error:
+            # nested too deep, or with what JSON cannot hold: a lone surrogate, a number beyond all bounds
+            return [Violation("SCH104", (), f"cannot be stored: {error}", "write an object that JSON can hold")]
+
+    @property
+    def is_upkeep(self) -> bool:
+        """Whether an update changes an object that is on its way out, or nothing that a controller had to ask for.
+
+        KMM and the garbage collector add and remove finalizers, also of a Module that newer rules refuse. Finalizing a
+        namespace is none: it ends what is left in there. Rules that guard know their controllers themselves.
+        """
+        if self.operation != "UPDATE" or self.subresource:
+            return False
+        metadata = self.object.get("metadata")
+        if isinstance(metadata, dict) and "deletionTimestamp" in metadata:
+            return True
+        return is_controller(self.user, self.parameters.controllers) and self.old_module is None
