@@ -47,11 +47,11 @@ class Answer:
 
     @property
     def is_allowed(self) -> bool:
-        return self.problem is None and not any(finding.mode is Mode.ENFORCE for finding in self.findings)
+        return self.problem is None and not self.denying
 
-    def rules(self, mode: Mode) -> str:
-        """The ids of the rules with a finding of a mode, each once, with commas between them."""
-        return ",".join(sorted({finding.rule for finding in self.findings if finding.mode is mode}))
+    def rules(self, mode: Mode) -> list[str]:
+        """The ids of the rules with a finding of a mode, each once."""
+        return sorted({finding.rule for finding in self.findings if finding.mode is mode})
 
     def encoded(self, policy: str) -> bytes:
         """The review that goes back; `policy` is the hash of the policy that decided."""
@@ -62,7 +62,7 @@ class Answer:
         if self.findings:
             for key, mode in (("denied-by", Mode.ENFORCE), ("warned-by", Mode.WARN), ("noted-by", Mode.AUDIT)):
                 if rules := self.rules(mode):
-                    annotations[key] = rules
+                    annotations[key] = ",".join(rules)
             if warnings := _warnings(self.findings):
                 response["warnings"] = warnings
         if not response["allowed"]:

@@ -7,13 +7,12 @@ import os
 import select
 import sys
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
-from policy.findings import Finding, Mode
+from policy.findings import Mode
 from webhook.answer import Answer
 from webhook.lines import Lines, write_all
 
@@ -109,20 +108,18 @@ def record(path: str, answer: Answer, body: bytes, policy: str, seconds: float) 
         "allowed": answer.is_allowed,
     }
     if (request := answer.request) is not None:
-        metadata = request.subject.get("metadata")
-        name = request.name or (metadata.get("name") if isinstance(metadata, dict) else None) or ""
         found |= {
             "user": request.user,
             "operation": request.operation,
             "kind": f"{request.group}/{request.kind}" if request.group else request.kind,
             "namespace": request.namespace,
-            "name": name,
+            "name": request.object_name,
             "dryRun": request.dry_run,
         }
         if request.subresource:
             found["subresource"] = request.subresource
     if answer.findings:
-        found |= _outcome(answer.findings)
+        found |= _outcome(answer)
     if answer.note:
         found["note"] = answer.note
     if answer.problem is not None:
@@ -137,12 +134,12 @@ def record(path: str, answer: Answer, body: bytes, policy: str, seconds: float) 
 _OVERRIDE_USED = "REF206"
 
 
-def _outcome(findings: Sequence[Finding]) -> dict[str, Any]:
+def _outcome(answer: Answer) -> dict[str, Any]:
     """The rules by what they did, and an override that was used."""
     found: dict[str, Any] = {}
     for key, mode in (("denied", Mode.ENFORCE), ("warned", Mode.WARN), ("noted", Mode.AUDIT)):
-        if rules := sorted({finding.rule for finding in findings if finding.mode is mode}):
+        if rules := answer.rules(mode):
             found[key] = rules
-    if used := [finding.message for finding in findings if finding.rule == _OVERRIDE_USED]:
+    if used := [finding.message for finding in answer.findings if finding.rule == _OVERRIDE_USED]:
         found["override"] = "; ".join(used)
     return found

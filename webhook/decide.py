@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Callable
 from datetime import datetime
 
 from policy.reach import Path
@@ -14,8 +12,6 @@ from webhook.cluster import Cluster
 from webhook.review import Request, Unreadable, decode
 
 log = logging.getLogger(__name__)
-
-Now = Callable[[], datetime]
 
 
 async def decide(path: Path, body: bytes, admitter: Admitter, cluster: Cluster, now: datetime) -> Answer:
@@ -30,17 +26,10 @@ async def decide(path: Path, body: bytes, admitter: Admitter, cluster: Cluster, 
         return await (admitter.mutate if path == "/mutate" else admitter.validate)(request, cluster, now)
     except TimeoutError:
         return too_slow(request.uid, request)
-    except asyncio.CancelledError:
-        raise
     except Exception as error:
         log.exception("a review failed")
-        return failed(request.uid, error, request)
-
-
-def failed(uid: str, error: Exception, request: Request | None = None) -> Answer:
-    """The answer where a bug kept the review from being judged."""
-    text = f"the review failed: {type(error).__name__}; report this bug of kmodgate, its log has more"
-    return Answer(uid, problem=(500, "InternalError", text), request=request)
+        text = f"the review failed: {type(error).__name__}; report this bug of kmodgate, its log has more"
+        return Answer(request.uid, problem=(500, "InternalError", text), request=request)
 
 
 def too_slow(uid: str, request: Request | None = None) -> Answer:

@@ -63,6 +63,12 @@ class Request:
         return self._completed(found or {})
 
     @property
+    def object_name(self) -> str:
+        """The name of the object, which a request for one of a collection does not say itself."""
+        metadata = as_map((self.object or self.old or {}).get("metadata"))
+        return self.name or str(metadata.get("name") or "")
+
+    @property
     def before(self) -> Object | None:
         """The object as it was, on UPDATE."""
         return None if self.operation != "UPDATE" or self.old is None else self._completed(self.old)

@@ -99,9 +99,7 @@ def _without_bodies(answer: Answer) -> Answer:
     request = answer.request
     if request is None:
         return answer
-    metadata = request.subject.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, dict) else None
-    return replace(answer, request=replace(request, object=None, old=None, name=request.name or str(name or "")))
+    return replace(answer, request=replace(request, object=None, old=None, name=request.object_name))
 
 
 def main() -> int:
