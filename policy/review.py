@@ -89,6 +89,12 @@ class Review:
         is_meant = any(group == known and kind.lower() == name.lower() for name, known in GROUPS.items())
         return MISSPELT if is_meant else f"{group}/{kind}"
 
+    @property
+    def known(self) -> Facts:
+        """The facts, for rules that need some: the engine asks them only where there are any."""
+        assert self.facts is not None
+        return self.facts
+
     @lazy
     def module(self) -> ModuleView:
         return ModuleView(self.object)

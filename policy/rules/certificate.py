@@ -52,8 +52,7 @@ def key_of_another_certificate(review: Review) -> Iterator[Problem]:
     `openssl x509 -in CERT -noout -pubkey | openssl pkey -pubin -outform DER | sha256sum`.
     Source: scripts/sign-file.c of Linux; this project's docs/check.md.
     """
-    facts, namespace = review.facts, review.module.metadata.text("namespace")
-    assert facts is not None  # the engine asks these rules only where there are facts
+    facts, namespace = review.known, review.module.metadata.text("namespace")
     for sign, secret, certificate in _certificates(review):
         key = sign.map("keySecret")
         other = facts.find("Secret", namespace, key.text("name"))
@@ -68,8 +67,7 @@ def key_of_another_certificate(review: Review) -> Iterator[Problem]:
 
 def _certificates(review: Review) -> Iterator[tuple[Part, Object, Certificate]]:
     """The signings whose certificate can be read, each with the Secret of it."""
-    facts, namespace = review.facts, review.module.metadata.text("namespace")
-    assert facts is not None
+    facts, namespace = review.known, review.module.metadata.text("namespace")
     for sign in review.module.signs:
         found = facts.find("Secret", namespace, sign.map("certSecret").text("name"))
         if isinstance(found, Mapping) and (certificate := read_certificate(secret_value(found, "cert"))) is not None:

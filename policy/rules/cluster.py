@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from policy.engine import rule
-from policy.facts import UNKNOWN, Facts, as_map
+from policy.facts import UNKNOWN, as_map
 from policy.findings import NOT_CHECKED, Problem, Severity
 from policy.kmm.labels import version_label
 from policy.placement import selected
@@ -31,7 +31,7 @@ def missing_reference(review: Review) -> Iterator[Problem]:
     Fix: create it, or correct the name.
     Source: internal/buildsign and internal/pod of Kernel Module Management.
     """
-    facts, namespace = _facts(review), review.module.metadata.text("namespace")
+    facts, namespace = review.known, review.module.metadata.text("namespace")
     answers = {(kind, name): facts.find(kind, namespace, name) for kind, name in review.unusual.references}
     if all([found is not None and found is not UNKNOWN for found in answers.values()]):
         return
@@ -82,7 +82,7 @@ def pull_secret_of_another_type(review: Review) -> Iterator[Problem]:
     Source: internal/pod of Kernel Module Management; core/v1 SecretType of Kubernetes.
     """
     part = review.module.spec.map("imageRepoSecret")
-    found = _facts(review).find("Secret", review.module.metadata.text("namespace"), part.text("name"))
+    found = review.known.find("Secret", review.module.metadata.text("namespace"), part.text("name"))
     if isinstance(found, Mapping) and found.get("type", "Opaque") not in _DOCKER:
         message = f"Secret {part.text('name')} is of type {found.get('type', 'Opaque')}"
         yield part.problem("name", message, "create it with kubectl create secret docker-registry")
@@ -96,7 +96,7 @@ def namespace_not_privileged(review: Review) -> Iterator[Problem]:
     Source: Kubernetes, Pod Security Admission.
     """
     name = review.module.metadata.text("namespace")
-    found = _facts(review).find("Namespace", "", name)
+    found = review.known.find("Namespace", "", name)
     if isinstance(found, Mapping):
         labels = as_map(as_map(found.get("metadata")).get("labels"))
         level = labels.get("pod-security.kubernetes.io/enforce", "privileged")
@@ -190,7 +190,7 @@ def two_modules_for_one(review: Review) -> Iterator[Problem]:
     Fix: make the selectors disjoint, or keep one of the two.
     Source: internal/controllers/nmc_reconciler.go of Kernel Module Management.
     """
-    mine, loading = review.module.loaded, _facts(review).neighbours().loading
+    mine, loading = review.module.loaded, review.known.neighbours().loading
     others = {_name(other): other for name in mine for other in _others(review, loading(name))}
     rivals = [(name, other) for name, other in sorted(others.items()) if _overlap(review, other)]
     for title, other in rivals[:1]:  # more of them are no more wrong
@@ -206,7 +206,7 @@ def removes_anothers_module(review: Review) -> Iterator[Problem]:
     Fix: load both from one Module, in the right order, or keep them on different nodes.
     Source: internal/worker of Kernel Module Management.
     """
-    loading = _facts(review).neighbours().loading
+    loading = review.known.neighbours().loading
     for _, names in review.module.to_remove:
         for name, path in {name: path for path, name in names}.items():
             others = _others(review, loading(name.replace("-", "_")))
@@ -224,7 +224,7 @@ def device_class_of_another(review: Review) -> Iterator[Problem]:
     Fix: name the class after the driver: `gpu.example.com`.
     Source: DRA reconciler of Kernel Module Management, which creates or patches the class by its name.
     """
-    making = _facts(review).neighbours().making
+    making = review.known.neighbours().making
     for item in review.module.device_classes:
         for other in _others(review, making(item.text("name"))):
             message = f"Module {_name(other)} makes the DeviceClass {item.text('name')}, too"
@@ -241,7 +241,7 @@ def two_dra_drivers_on_a_node(review: Review) -> Iterator[Problem]:
     Source: DRA reconciler of Kernel Module Management.
     """
     dra = review.module.spec.optional("dra")
-    for other in _others(review, _facts(review).neighbours().dra() if dra else ()):
+    for other in _others(review, review.known.neighbours().dra() if dra else ()):
         if dra is not None and _overlap(review, other):
             message = f"Module {_name(other)} runs a DRA driver on the same nodes"
             yield Problem(dra.path, message, "make the selectors disjoint")
@@ -253,14 +253,9 @@ _MANY = 100
 _GIVE_FACTS = "give a dump of the cluster: --facts DIR"
 
 
-def _facts(review: Review) -> Facts:
-    assert review.facts is not None  # the engine asks these rules only where there are facts
-    return review.facts
-
-
 def _without_key(review: Review, kind: str, names: Iterable[str], key: str) -> dict[str, Mapping[str, Any]]:
     """Those of the objects that exist, and have no such key, by name."""
-    find, namespace = _facts(review).find, review.module.metadata.text("namespace")
+    find, namespace = review.known.find, review.module.metadata.text("namespace")
     found = {name: item for name in names if isinstance(item := find(kind, namespace, name), Mapping)}
     return {name: item for name, item in found.items() if not any([key in as_map(item.get(field)) for field in _DATA])}
 

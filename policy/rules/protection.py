@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from policy import overriding
 from policy.controllers import is_controller
 from policy.engine import rule
-from policy.facts import UNKNOWN, Facts, as_map
+from policy.facts import UNKNOWN, as_map
 from policy.findings import FieldPath, Problem, Severity
 from policy.needed import Named, is_account_of, needs, needs_to_unload
 from policy.review import Review
@@ -20,7 +20,9 @@ from policy.views import ModuleView
 PROTECTING_LABEL = "kmm.node.k8s.io/contains-modules"
 """What KMM puts, with an empty value, on a namespace that holds Modules; its own webhook looks at nothing else."""
 
-DEPENDENTS = ("Secret", "ServiceAccount", "ConfigMap", "rbac.authorization.k8s.io/RoleBinding")
+_ROLE_BINDING = "rbac.authorization.k8s.io/RoleBinding"
+
+DEPENDENTS = ("Secret", "ServiceAccount", "ConfigMap", _ROLE_BINDING)
 """The kinds of what Modules and nodes need to unload and to build."""
 
 _NAMESPACE = ("Namespace",)
@@ -41,7 +43,7 @@ def namespace_with_modules(review: Review) -> Iterator[Problem]:
     Source: internal/webhook/namespace.go of Kernel Module Management, and its issue 708.
     """
     metadata = as_map(review.object.get("metadata"))
-    if "deletionTimestamp" not in metadata and not _is_overridden(review):
+    if "deletionTimestamp" not in metadata and not _override(review):
         yield from _held(review, str(metadata.get("name", "")), _WAIT)
 
 
@@ -56,7 +58,7 @@ def protecting_label_removed(review: Review) -> Iterator[Problem]:
     Source: internal/webhook/namespace.go and config/webhook of Kernel Module Management.
     """
     is_finalized = review.subresource == "finalize"  # which REF203 judges
-    if _loses_label(review) and not is_finalized and not _is_controller(review) and not _is_overridden(review):
+    if _loses_label(review) and not is_finalized and not _is_controller(review) and not _override(review):
         name = str(as_map(review.object.get("metadata")).get("name", ""))
         for problem in _held(review, name, "leave the label to KMM, which removes it with the last Module"):
             yield Problem(_LABELS, problem.message, problem.fix)
@@ -71,7 +73,7 @@ def namespace_finalized_with_modules(review: Review) -> Iterator[Problem]:
     Fix: remove the Modules' finalizers and the nodes' entries first, once the drivers are unloaded by hand.
     Source: issue 708 of Kernel Module Management; Kubernetes, namespaces/finalize.
     """
-    if review.subresource == "finalize" and not _is_controller(review) and not _is_overridden(review):
+    if review.subresource == "finalize" and not _is_controller(review) and not _override(review):
         name = str(as_map(review.object.get("metadata")).get("name", ""))
         yield from _held(review, name, "unload the drivers, and remove what is left of the Modules first")
 
@@ -86,7 +88,7 @@ def still_needed(review: Review) -> Iterator[Problem]:
     Fix: remove the Module first, and wait until it is gone.
     Source: internal/pod and internal/nmc of Kernel Module Management.
     """
-    if not _is_controller(review) and not _is_overridden(review):
+    if not _is_controller(review) and not _override(review):
         yield from _needed(review, lambda item: _is_meant(review, item), _NAME)
 
 
@@ -99,18 +101,18 @@ def owner_added(review: Review) -> Iterator[Problem]:
     Fix: remove the Module first, and wait until it is gone.
     Source: Kubernetes, Owners and Dependents; pkg/controller/garbagecollector of Kubernetes.
     """
-    if _has_new_owner(review) and not _is_controller(review) and not _is_overridden(review):
+    if _has_new_owner(review) and not _is_controller(review) and not _override(review):
         yield from _needed(review, lambda item: _is_meant(review, item), ("metadata", "ownerReferences"))
 
 
-@rule("REF208", kinds=DEPENDENTS[-1:], operations=("UPDATE",), facts=True, guards=True)
+@rule("REF208", kinds=(_ROLE_BINDING,), operations=("UPDATE",), facts=True, guards=True)
 def subject_dropped(review: Review) -> Iterator[Problem]:
     """A RoleBinding is no longer for a ServiceAccount that a Module, or a node, still needs it for.
 
     Fix: remove the Module first, and wait until it is gone.
     Source: internal/pod and internal/nmc of Kernel Module Management.
     """
-    if not _has_other_subjects(review) or _is_controller(review) or _is_overridden(review):
+    if not _has_other_subjects(review) or _is_controller(review) or _override(review):
         return
     before = review.old or {}
     yield from _needed(
@@ -159,10 +161,9 @@ def override_used(review: Review) -> Iterator[Problem]:
     Fix: nothing; remove the annotation when the work is done.
     Source: this project's docs/webhook.md.
     """
-    if _takes_away(review) and _is_overridden(review) and not _is_controller(review):
-        found = overriding.read(overriding.annotation(as_map(_namespace(review))) or "")
-        owner = found.owner if found else ""
-        yield Problem(_NAME, f"{review.user} overrides the protection; {owner} answers", "remove the annotation later")
+    if _takes_away(review) and not _is_controller(review) and (used := _override(review)):
+        message = f"{review.user} overrides the protection; {used.owner} answers"
+        yield Problem(_NAME, message, "remove the annotation later")
 
 
 def module_name(item: object) -> str:
@@ -173,7 +174,7 @@ def module_name(item: object) -> str:
 
 def _held(review: Review, namespace: str, fix: str) -> Iterator[Problem]:
     """What a namespace holds of Modules, and nodes of them; that it is not known, where it is not."""
-    facts = _facts(review)
+    facts = review.known
     modules, entries = facts.modules_in(namespace), facts.entries_of(namespace)
     if modules is UNKNOWN or entries is UNKNOWN:
         yield _unknown(namespace)
@@ -188,7 +189,7 @@ def _held(review: Review, namespace: str, fix: str) -> Iterator[Problem]:
 
 def _needed(review: Review, is_meant: Callable[[Named], bool], path: FieldPath) -> Iterator[Problem]:
     """Which Modules and nodes need something that is meant, of the namespace of the object."""
-    facts, namespace = _facts(review), str(as_map(review.object.get("metadata")).get("namespace", ""))
+    facts, namespace = review.known, str(as_map(review.object.get("metadata")).get("namespace", ""))
     modules, entries = facts.modules_in(namespace), facts.entries_of(namespace)
     if modules is UNKNOWN or entries is UNKNOWN:
         yield _unknown(namespace)
@@ -201,7 +202,7 @@ def _needed(review: Review, is_meant: Callable[[Named], bool], path: FieldPath) 
 
 def _is_meant(review: Review, item: Named) -> bool:
     """Whether the object is what is needed, or gives it its rights."""
-    if review.kind == DEPENDENTS[-1]:
+    if review.kind == _ROLE_BINDING:
         return is_account_of(review.object, item)
     return item == (review.kind, as_map(review.object.get("metadata")).get("name"))
 
@@ -232,7 +233,7 @@ def _owner(item: object) -> tuple[object, ...]:
 
 
 def _has_other_subjects(review: Review) -> bool:
-    return review.kind == DEPENDENTS[-1] and as_map(review.old).get("subjects") != review.object.get("subjects")
+    return review.kind == _ROLE_BINDING and as_map(review.old).get("subjects") != review.object.get("subjects")
 
 
 def _unknown(namespace: str) -> Problem:
@@ -245,24 +246,19 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:3]) + more
 
 
-def _facts(review: Review) -> Facts:
-    assert review.facts is not None  # the engine asks these rules only where there are facts
-    return review.facts
-
-
 def _namespace(review: Review) -> object:
     """The Namespace that the review is about, as it was before; of another object the one that it lies in."""
     if review.kind == "Namespace":
         return review.object if review.old is None else review.old
-    return _facts(review).find("Namespace", "", str(as_map(review.object.get("metadata")).get("namespace", "")))
+    return review.known.find("Namespace", "", str(as_map(review.object.get("metadata")).get("namespace", "")))
 
 
-def _is_overridden(review: Review) -> bool:
-    """Whether the namespace carries an override that holds, and the one who asks may use it."""
+def _override(review: Review) -> overriding.Override | None:
+    """The override of the namespace that holds, if the one who asks may use it."""
     if review.may_override is not True:
-        return False
+        return None
     found = overriding.read(overriding.annotation(as_map(_namespace(review))) or "")
-    return found is not None and found.holds(review.now, review.parameters.max_override_hours)
+    return found if found is not None and found.holds(review.now, review.parameters.max_override_hours) else None
 
 
 def _is_controller(review: Review) -> bool:

@@ -61,8 +61,7 @@ def privileged_for_nobody(review: Review) -> Iterator[Problem]:
     Fix: delete the namespace if nothing else is in it, or remove the label.
     Source: Kubernetes, Pod Security Admission; this project's docs/tree.md.
     """
-    facts, metadata = review.facts, as_map(review.object.get("metadata"))
-    assert facts is not None  # the engine asks these rules only where there are facts
+    facts, metadata = review.known, as_map(review.object.get("metadata"))
     labels = as_map(metadata.get("labels"))
     if labels.get(_ENFORCED) != "privileged" or labels.get(_MANAGER) != "kmodgate" or _is_young(review, metadata):
         return

@@ -109,9 +109,8 @@ def dockerfile_changed_in_its_place(review: Review) -> Iterator[Problem]:
     `contentTag: true`.
     Source: internal/controllers/mic_reconciler.go of Kernel Module Management.
     """
-    facts, before = review.facts, review.before
-    assert facts is not None  # the engine asks only with facts, and `needs` only with those of before
-    assert before is not None
+    facts, before = review.known, review.before
+    assert before is not None  # `needs` asks only with those of before
     module = review.module
     namespace = module.metadata.text("namespace")
     old = ModuleView(as_map(before.find("Module", namespace, module.metadata.text("name"))))
