@@ -49,9 +49,13 @@ class Answer:
     def is_allowed(self) -> bool:
         return self.problem is None and not self.denying
 
-    def rules(self, mode: Mode) -> list[str]:
-        """The ids of the rules with a finding of a mode, each once."""
+    def rule_ids(self, mode: Mode) -> list[str]:
+        """The rules with a finding of a mode, each once."""
         return sorted({finding.rule for finding in self.findings if finding.mode is mode})
+
+    def rules(self, mode: Mode) -> str:
+        """The same with commas between them."""
+        return ",".join(self.rule_ids(mode))
 
     def encoded(self, policy: str) -> bytes:
         """The review that goes back; `policy` is the hash of the policy that decided."""
@@ -62,7 +66,7 @@ class Answer:
         if self.findings:
             for key, mode in (("denied-by", Mode.ENFORCE), ("warned-by", Mode.WARN), ("noted-by", Mode.AUDIT)):
                 if rules := self.rules(mode):
-                    annotations[key] = ",".join(rules)
+                    annotations[key] = rules
             if warnings := _warnings(self.findings):
                 response["warnings"] = warnings
         if not response["allowed"]:

@@ -138,7 +138,7 @@ def _outcome(answer: Answer) -> dict[str, Any]:
     """The rules by what they did, and an override that was used."""
     found: dict[str, Any] = {}
     for key, mode in (("denied", Mode.ENFORCE), ("warned", Mode.WARN), ("noted", Mode.AUDIT)):
-        if rules := answer.rules(mode):
+        if rules := answer.rule_ids(mode):
             found[key] = rules
     if used := [finding.message for finding in answer.findings if finding.rule == _OVERRIDE_USED]:
         found["override"] = "; ".join(used)
