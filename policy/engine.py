@@ -18,6 +18,7 @@ from policy.config import Gate, Policy
 from policy.findings import NOT_CHECKED, FieldPath, Finding, Mode, Problem, Severity, format_path
 from policy.kmm.versions import Release
 from policy.review import MODULE_KINDS, Operation, Review
+from policy.unusual import COVERED
 from policy.views import Map
 
 Check = Callable[[Review], Iterator[Problem]]
@@ -106,6 +107,14 @@ def load_rules() -> None:
 _Chosen = tuple[Check, Rule, Mode]
 """A rule that is asked, and what its findings do."""
 
+_ByFacts = tuple[bool, ...]
+"""Whether rules are asked that need facts, that need none, or both."""
+
+_Key = tuple[str, Operation, Release, _ByFacts, bool, bool]
+"""What rules are chosen by: kind, operation, release, facts, whether one rule is the only one, whether all is usual."""
+
+_NEVER_OF_THE_USUAL = COVERED | {"violations", "is_unserved"}
+
 _Group = tuple[Callable[[Review], object], list[_Chosen]]
 """What gets something of a review, and the rules that need it."""
 
@@ -128,13 +137,11 @@ class Engine:
         self.only = only
         self.policy = policy
         self.gate = gate
-        self._chosen: dict[tuple[str, Operation, Release, bool, bool], list[_Group]] = {}
+        self._chosen: dict[_Key, list[_Group]] = {}
 
     def evaluate(self, review: Review) -> list[Finding]:
         """Everything that is wrong with the object, sorted by rule and field. Never raises."""
-        found = self.judge(review)
-        if review.facts is not None:
-            found += self.judge_by_facts(review)
+        found = self._judge(review, (False, True) if review.facts is not None else (False,))
         return [finding for finding, _ in found]
 
     def tells(self, rule: str, object: Map, now: datetime) -> bool:
@@ -145,16 +152,17 @@ class Engine:
 
     def judge(self, review: Review) -> list[tuple[Finding, FieldPath]]:
         """The findings of the rules that need no facts, with the paths of their fields. Never raises."""
-        return self._judge(review, by_facts=False)
+        return self._judge(review, (False,))
 
     def judge_by_facts(self, review: Review) -> list[tuple[Finding, FieldPath]]:
         """The findings of the rules that need facts, which the review must have. Never raises."""
-        return self._judge(review, by_facts=True)
+        return self._judge(review, (True,))
 
-    def _judge(self, review: Review, *, by_facts: bool) -> list[tuple[Finding, FieldPath]]:
+    def _judge(self, review: Review, by_facts: _ByFacts) -> list[tuple[Finding, FieldPath]]:
         if self.policy.parameters is not review.parameters:
             review = replace(review, parameters=self.policy.parameters)
-        key = (review.kind, review.operation, review.release, by_facts, self._stops_at_mappings(review))
+        stops = self._stops_at_mappings(review)
+        key = (review.kind, review.operation, review.release, by_facts, stops, not stops and review.is_usual)
         chosen = self._chosen.get(key)
         if chosen is None:
             chosen = self._chosen[key] = _grouped(self._choose(*key))
@@ -197,7 +205,13 @@ class Engine:
         return self._finding(item, Mode.ENFORCE, problem, review), ()
 
     def _choose(
-        self, kind: str, operation: Operation, release: Release, by_facts: bool, stops_at_mappings: bool
+        self,
+        kind: str,
+        operation: Operation,
+        release: Release,
+        by_facts: _ByFacts,
+        stops_at_mappings: bool,
+        is_usual: bool,
     ) -> Iterator[_Chosen]:
         only = (TOO_MANY_MAPPINGS,) if stops_at_mappings else self.only
         for id, item in sorted(RULES.items()):
@@ -205,14 +219,15 @@ class Engine:
                 continue
             mode = self.policy.mode(item.id, item.severity, self.gate)
             meant = kind in item.kinds and operation in item.operations and item.applies_to(release)
+            needed = not (is_usual and item.needs in _NEVER_OF_THE_USUAL)
             held = not item.parameter or getattr(self.policy.parameters, item.parameter)
-            if by_facts and self.gate == "render" and mode is not Mode.ENFORCE:
+            if item.facts and self.gate == "render" and mode is not Mode.ENFORCE:
                 continue  # a render refuses or is silent; what facts only warn of is for the check
-            if by_facts and self.gate == "admit" and mode is Mode.ENFORCE and not item.guards:
+            if item.facts and self.gate == "admit" and mode is Mode.ENFORCE and not item.guards:
                 mode = self.policy.mode_on_arrival(item.id)
             if mode is Mode.DISABLED and item.records and self.gate == "admit":
                 mode = Mode.AUDIT
-            if meant and held and item.facts is by_facts and mode is not Mode.DISABLED:
+            if meant and held and needed and item.facts in by_facts and mode is not Mode.DISABLED:
                 yield item.check, item, mode
 
     def _finding(self, item: Rule, mode: Mode, problem: Problem, review: Review) -> Finding:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from policy.kmm.nodes import Node
 from policy.neighbours import ListedNeighbours, Neighbours
+from policy.placement import Nodes
 
 Object = Mapping[str, Any]
 
@@ -109,7 +110,8 @@ class SnapshotFacts:
                 self._modules.append(item)
             elif kind == "Node":
                 found.append(node_of(item))
-        self._nodes = found if "Node" in self._complete else nodes
+        known = found if "Node" in self._complete else nodes
+        self._nodes = None if known is None else Nodes(known)
 
     def find(self, kind: str, namespace: str, name: str) -> Object | Unknown | None:
         found = self._objects.get((kind, namespace, name))

@@ -39,7 +39,7 @@ DEFAULTS: dict[str, Scalar] = {
 
 def default_paths() -> dict[str, Scalar]:
     """DEFAULTS with every alternative written out, below `spec`: `spec.dra.volumes[].rbd.pool` → `rbd`."""
-    return {f"spec.{path}": value for pattern, value in DEFAULTS.items() for path in _alternatives(pattern)}
+    return {f"spec.{path}": value for pattern, value in DEFAULTS.items() for path in alternatives(pattern)}
 
 
 def defaulted(module: dict[str, object]) -> dict[str, object]:
@@ -82,13 +82,14 @@ _OPAQUE = _Node()  # not looked into: nulls mean something there, or nobody read
 _STRINGS = _Node()  # Go reads it into a map of strings, in which a null is the empty string
 
 
-def _alternatives(pattern: str) -> Iterator[str]:
+def alternatives(pattern: str) -> Iterator[str]:
+    """A path with each choice of its `{a,b}`."""
     match = re.search(r"\{([^{}]*)\}", pattern)
     if match is None:
         yield pattern
         return
     for choice in match[1].split(","):
-        yield from _alternatives(pattern[: match.start()] + choice + pattern[match.end() :])
+        yield from alternatives(pattern[: match.start()] + choice + pattern[match.end() :])
 
 
 def _tree(spec: str) -> _Node:

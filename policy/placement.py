@@ -12,7 +12,67 @@ from policy.kept import LONGEST
 from policy.kmm.kernel import trimmed
 from policy.kmm.nodes import Node, why_repelled
 from policy.patterns import BadPattern, compile_pattern
-from policy.views import Map, ModuleView, lazy, maps_in, text_in
+from policy.views import Map, ModuleView, lazy, map_in, maps_in, text_in
+
+CONTROL_PLANE = frozenset(("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"))
+WORKER = "node-role.kubernetes.io/worker"
+
+_MOST_SELECTORS = 1024
+
+
+class Selection:
+    """The nodes of a cluster that one selector selects."""
+
+    def __init__(self, nodes: Iterable[Node], selector: Map) -> None:
+        wanted = selector.items()
+        self.nodes = [node for node in nodes if wanted <= node.labels.items()]
+
+    @lazy
+    def names(self) -> set[str]:
+        return {node.name for node in self.nodes}
+
+    @lazy
+    def are_tainted(self) -> bool:
+        """Whether some node may repel a Module."""
+        return any(node.taints for node in self.nodes)
+
+    @lazy
+    def kernels(self) -> Mapping[str, list[Node]]:
+        """The nodes by the kernel that they run, where none is tainted."""
+        return _by_kernel(self.nodes)
+
+    @lazy
+    def secured(self) -> list[Node]:
+        """Those with Secure Boot."""
+        return [node for node in self.nodes if node.secure_boot]
+
+    @lazy
+    def control_plane(self) -> list[Node]:
+        """Those of the control plane that are no workers as well."""
+        return [node for node in self.nodes if not CONTROL_PLANE.isdisjoint(node.labels) and WORKER not in node.labels]
+
+
+class Nodes(tuple[Node, ...]):
+    """All nodes of a cluster. What a selector selects of them is kept: many Modules have the same few selectors."""
+
+    def selection(self, selector: Map) -> Selection:
+        try:
+            key = frozenset(selector.items())
+            found = self._kept.get(key)
+        except TypeError:  # a value that is no text
+            return Selection(self, selector)
+        if found is None:
+            if len(self._kept) == _MOST_SELECTORS:
+                self._kept.clear()
+            found = self._kept[key] = Selection(self, selector)
+        return found
+
+    @lazy
+    def _kept(self) -> dict[frozenset[tuple[str, str]], Selection]:
+        return {}
+
+    def __reduce__(self) -> tuple[type[Nodes], tuple[tuple[Node, ...]]]:
+        return Nodes, (tuple(self),)
 
 
 class Placement:
@@ -20,51 +80,64 @@ class Placement:
 
     def __init__(self, module: ModuleView, nodes: Sequence[Node] | None) -> None:
         self._module = module
-        self.nodes = nodes
+        self.nodes = nodes if nodes is None or isinstance(nodes, Nodes) else Nodes(nodes)
 
     @lazy
+    def selection(self) -> Selection:
+        return (self.nodes or Nodes()).selection(map_in(self._module.spec.value, "selector"))
+
+    @property
     def selected(self) -> list[Node]:
         """The nodes with the labels of the selector."""
-        return selected(self._module, self.nodes or ())
+        return self.selection.nodes
 
-    @lazy
-    def names(self) -> set[str]:
-        return {node.name for node in self.selected}
+    @property
+    def is_nowhere(self) -> bool:
+        """Whether no node is known to be selected."""
+        return not self.selection.nodes
 
     @lazy
     def kernels(self) -> Mapping[str, list[Node]]:
         """The nodes that are selected and do not repel the Module, by the kernel that they run."""
-        found: dict[str, list[Node]] = {}
-        for node in self.selected:
-            if node.kernel and not (node.taints and why_repelled(self._module.object, node)):
-                found.setdefault(node.kernel, []).append(node)
-        return found
+        if not self.selection.are_tainted:
+            return self.selection.kernels
+        module = self._module.object
+        return _by_kernel(node for node in self.selected if not (node.taints and why_repelled(module, node)))
 
     @lazy
     def winners(self) -> Mapping[str, int | None]:
         """The index of the mapping that KMM takes, by kernel; None where it finds none."""
-        mappings = maps_in(self._module.container.value, "kernelMappings")
+        mappings = [
+            (text_in(mapping, "literal"), text_in(mapping, "regexp"))
+            for mapping in maps_in(self._module.container.value, "kernelMappings")
+        ]
         return {kernel: _winner(mappings, trimmed(kernel)) for kernel in self.kernels}
 
+    def meets(self, other: ModuleView) -> bool:
+        """Whether some node may be selected by another Module, too: by the selectors, where no node is known."""
+        first, second = map_in(self._module.spec.value, "selector"), map_in(other.spec.value, "selector")
+        if self.nodes is None:
+            return all(second.get(key, value) == value for key, value in first.items())
+        return not self.selection.names.isdisjoint(self.nodes.selection(second).names)
 
-def selected(module: ModuleView, nodes: Iterable[Node]) -> list[Node]:
-    """The nodes that have the labels of a Module's selector."""
-    wanted = module.spec.map("selector").value.items()
-    return [node for node in nodes if wanted <= node.labels.items()]
+
+def _by_kernel(nodes: Iterable[Node]) -> dict[str, list[Node]]:
+    found: dict[str, list[Node]] = {}
+    for node in nodes:
+        if node.kernel:
+            found.setdefault(node.kernel, []).append(node)
+    return found
 
 
-def _winner(mappings: Iterable[Map], kernel: str) -> int | None:
-    for index, mapping in enumerate(mappings):
-        if text_in(mapping, "literal") == kernel:
+def _winner(mappings: Iterable[tuple[str, str]], kernel: str) -> int | None:
+    """Where the first of the mappings stands, given by literal and expression, that takes a kernel."""
+    for index, (literal, regexp) in enumerate(mappings):
+        if literal == kernel:
             return index
-        matches = _matches(text_in(mapping, "regexp"), kernel)
+        matches = _kept(regexp, kernel) if len(regexp) <= LONGEST else _searched(regexp, kernel)
         if matches or matches is None:
             return index if matches else None
     return None
-
-
-def _matches(regexp: str, kernel: str) -> bool | None:
-    return _kept(regexp, kernel) if len(regexp) <= LONGEST else _searched(regexp, kernel)
 
 
 def _searched(regexp: str, kernel: str) -> bool | None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Literal
 
+from policy.blocks import Blocks
 from policy.config import NO_PARAMETERS, Parameters
 from policy.controllers import is_controller
 from policy.facts import UNKNOWN, Facts, Unknown
@@ -15,8 +16,9 @@ from policy.kata import KataView
 from policy.kmm.versions import Release
 from policy.placement import Placement
 from policy.pods import PodView
+from policy.referred import Referred
 from policy.schema import MAX_VIOLATIONS, Schema, Violation
-from policy.unusual import Unusual
+from policy.unusual import Unusual, is_usual
 from policy.views import Map, ModuleView, lazy
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
@@ -39,6 +41,9 @@ VERSIONS = {
     "PreflightValidationOCP": ("v1beta1", "v1beta2"),
 }
 """Kind → the versions that KMM has ever served."""
+
+SERVED = {kind: [f"{GROUPS[kind]}/{version}" for version in versions] for kind, versions in VERSIONS.items()}
+"""Kind → the values that `apiVersion` of such an object may have."""
 
 MISSPELT = "a kind of KMM, in other letters"
 """The kind of a review whose object no API server knows, though its author surely meant KMM's."""
@@ -100,8 +105,22 @@ class Review:
         return ModuleView(self.object)
 
     @lazy
+    def is_usual(self) -> bool:
+        """Whether this is a Module that its schema allows, with all defaults and of the usual form: one look tells."""
+        return self.kind == "Module" and self.schema is not None and not self.violations and is_usual(self.object)
+
+    @lazy
+    def is_unserved(self) -> bool:
+        """Whether no API server has ever known such an object, of KMM's kinds."""
+        return self.object.get("apiVersion") not in SERVED.get(self.kind, ())
+
+    @lazy
+    def blocks(self) -> Blocks:
+        return Blocks(self.module)
+
+    @lazy
     def unusual(self) -> Unusual:
-        return Unusual(self.module)
+        return Unusual(self.module, self.blocks, is_usual=self.is_usual)
 
     @lazy
     def old_module(self) -> ModuleView | None:
@@ -130,6 +149,15 @@ class Review:
     @lazy
     def placement(self) -> Placement:
         return Placement(self.module, None if self.facts is None else self.facts.nodes())
+
+    @lazy
+    def winners(self) -> Map:
+        """The mapping that wins on each kernel of the Module's nodes; nothing where no Module is loaded."""
+        return {} if self.module.loader is None or self.violations else self.placement.winners
+
+    @lazy
+    def referred(self) -> Referred:
+        return Referred(self.blocks, self.module.metadata.text("namespace"), self.known)
 
     @lazy
     def violations(self) -> list[Violation]:

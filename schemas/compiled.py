@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 import schemas
-from policy.review import GROUPS
+from policy.review import SERVED
 from policy.schema import Schema
 
 
@@ -19,11 +19,11 @@ def spec_schema(kind: str) -> Schema:
 
 def object_schema(value: Mapping[str, Any]) -> Schema | None:
     """The compiled schema of an object's kind, if there is one for it."""
-    return _object_schema(str(value.get("apiVersion")), str(value.get("kind")))
+    api_version, kind = str(value.get("apiVersion")), str(value.get("kind"))
+    return _object_schema(api_version, kind) if api_version in SERVED.get(kind, ()) else None
 
 
 @cache
 def _object_schema(api_version: str, kind: str) -> Schema | None:
     name = schemas.name_of(api_version, kind)
-    known = GROUPS.get(kind) == api_version.partition("/")[0] and schemas.path(name).is_file()
-    return Schema(schemas.read(name)) if known else None
+    return Schema(schemas.read(name)) if schemas.path(name).is_file() else None

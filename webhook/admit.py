@@ -79,9 +79,9 @@ class Admitter:
         return Answer(request.uid, self._engine.evaluate(fresh), request=request)
 
     def _review(self, request: Request, facts: Facts, now: datetime) -> Review:
-        subject = defaulted(request.subject)
-        before = request.before
-        return Review(
+        """The review of a request, with all defaults, which what `is_usual` is sent with."""
+        subject, before = request.subject, request.before
+        review = Review(
             subject,
             None if before is None else defaulted(before),
             request.operation,
@@ -96,6 +96,7 @@ class Admitter:
             dry_run=request.dry_run,
             now=now,
         )
+        return review if review.is_usual else replace(review, object=defaulted(subject))
 
     def _may_override_matters(self, review: Review) -> bool:
         """Whether an override is set, or might be used; only then is the API server asked who may."""
@@ -137,7 +138,7 @@ async def _certificates(review: Review, cluster: Cluster) -> dict[tuple[str, str
     if review.kind != "Module" or review.has_too_many_mappings or review.facts is None:
         return {}
     namespace = str(as_map(review.object.get("metadata")).get("namespace", ""))
-    names = review.unusual.secrets_to_sign("certSecret")[:_MOST_SECRETS]
+    names = review.blocks.certificates[:_MOST_SECRETS]
     keys = [(namespace, name) for name in names if review.facts.find("Secret", namespace, name) is UNKNOWN]
     if len(keys) <= 1:  # as nearly always, and a task for each takes longer than the review
         return {key: await cluster.secret(*key) for key in keys}

@@ -13,6 +13,7 @@ import orjson
 
 from policy.facts import NodeEntry, node_entries, node_of
 from policy.kmm.nodes import Node
+from policy.placement import Nodes
 from policy.projection import pruned_module
 from policy.views import ModuleView
 from webhook.watching import Key, Map
@@ -149,7 +150,7 @@ class NodeCache:
 
     def __init__(self) -> None:
         self._nodes: dict[str, Node] = {}
-        self._all: tuple[Node, ...] | None = None
+        self._all: Nodes | None = None
 
     def put(self, key: Key, item: Map) -> None:
         node = node_of(item)
@@ -171,7 +172,7 @@ class NodeCache:
 
     def all(self) -> Sequence[Node]:
         if self._all is None:
-            self._all = tuple(self._nodes.values())
+            self._all = Nodes(self._nodes.values())
         return self._all
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import timedelta
 
-from policy.dump import KEY_FINGERPRINT, secret_value
+from policy.dump import KEY_FINGERPRINT
 from policy.engine import rule
 from policy.facts import Object, as_map
 from policy.findings import Problem, Severity
@@ -17,7 +17,7 @@ _MODULE = ("Module",)
 _SOON = timedelta(days=30)
 
 
-@rule("SGN302", kinds=_MODULE, facts=True, severity=Severity.WARNING, needs="module.signs")
+@rule("SGN302", kinds=_MODULE, facts=True, severity=Severity.WARNING, needs="referred.certificates")
 def certificate_that_ends(review: Review) -> Iterator[Problem]:
     """The certificate of a signing has expired, or ends within 30 days.
 
@@ -39,7 +39,7 @@ def certificate_that_ends(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("SGN303", kinds=_MODULE, facts=True, needs="module.signs")
+@rule("SGN303", kinds=_MODULE, facts=True, needs="referred.certificates")
 def key_of_another_certificate(review: Review) -> Iterator[Problem]:
     """Key and certificate do not belong together: the annotation of a Secret names another key than the certificate's.
 
@@ -52,12 +52,12 @@ def key_of_another_certificate(review: Review) -> Iterator[Problem]:
     `openssl x509 -in CERT -noout -pubkey | openssl pkey -pubin -outform DER | sha256sum`.
     Source: scripts/sign-file.c of Linux; this project's docs/check.md.
     """
-    facts, namespace = review.known, review.module.metadata.text("namespace")
+    found = review.referred.found
     for sign, secret, certificate in _certificates(review):
         key = sign.map("keySecret")
-        other = facts.find("Secret", namespace, key.text("name"))
-        for holder, found in ((sign.map("certSecret"), secret), (key, other)):
-            told = as_map(as_map(as_map(found).get("metadata")).get("annotations")).get(KEY_FINGERPRINT)
+        other = found.get(("Secret", key.text("name")))
+        for holder, item in ((sign.map("certSecret"), secret), (key, other)):
+            told = as_map(as_map(as_map(item).get("metadata")).get("annotations")).get(KEY_FINGERPRINT)
             if isinstance(told, str) and fingerprint(told) != certificate.key_fingerprint:
                 what = "is no SHA-256 in hex" if fingerprint(told) is None else "is that of another key"
                 message = f"the annotation {KEY_FINGERPRINT} of Secret {holder.text('name')} {what}"
@@ -67,8 +67,8 @@ def key_of_another_certificate(review: Review) -> Iterator[Problem]:
 
 def _certificates(review: Review) -> Iterator[tuple[Part, Object, Certificate]]:
     """The signings whose certificate can be read, each with the Secret of it."""
-    facts, namespace = review.known, review.module.metadata.text("namespace")
+    found, values = review.referred.found, review.referred.certificates
     for sign in review.module.signs:
-        found = facts.find("Secret", namespace, sign.map("certSecret").text("name"))
-        if isinstance(found, Mapping) and (certificate := read_certificate(secret_value(found, "cert"))) is not None:
-            yield sign, found, certificate
+        name = sign.map("certSecret").text("name")
+        if name in values and (certificate := read_certificate(values[name])) is not None:
+            yield sign, as_map(found["Secret", name]), certificate

@@ -74,7 +74,7 @@ def host_path_forbidden(review: Review) -> Iterator[Problem]:
             yield mount.problem("path", f"{mount.text('path')} is forbidden by the policy", "mount another folder")
 
 
-@rule(TOO_MANY_MAPPINGS, parameter="max_mappings")
+@rule(TOO_MANY_MAPPINGS, parameter="max_mappings", needs="has_too_many_mappings")
 def too_many_mappings(review: Review) -> Iterator[Problem]:
     """A Module with more kernel mappings than the policy allows (`parameters.maxMappings`, 1,000 without one).
 
@@ -84,10 +84,9 @@ def too_many_mappings(review: Review) -> Iterator[Problem]:
     Fix: match several kernels with one regexp, or split the Module by nodes.
     Source: the DriverPolicy of the cluster; internal/module/kernelmapper.go of Kernel Module Management.
     """
-    if review.has_too_many_mappings:
-        count = len(review.module.container.value["kernelMappings"])
-        message = f"{count} mappings, and the policy allows {review.parameters.max_mappings}"
-        yield review.module.container.problem("kernelMappings", message, "match several kernels with one regexp")
+    count = len(review.module.container.value["kernelMappings"])
+    message = f"{count} mappings, and the policy allows {review.parameters.max_mappings}"
+    yield review.module.container.problem("kernelMappings", message, "match several kernels with one regexp")
 
 
 @rule("SEL206", kinds=("Module",), facts=True, guards=True, parameter="max_node_share")

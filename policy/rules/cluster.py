@@ -13,8 +13,8 @@ from policy.engine import rule
 from policy.facts import UNKNOWN, as_map
 from policy.findings import NOT_CHECKED, Problem, Severity
 from policy.kmm.labels import version_label
-from policy.placement import selected
 from policy.references import references
+from policy.referred import DATA
 from policy.review import Review
 from policy.views import ModuleView
 
@@ -22,7 +22,7 @@ _MODULE = ("Module",)
 _DOCKER = ("kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg")
 
 
-@rule("REF101", kinds=_MODULE, facts=True)
+@rule("REF101", kinds=_MODULE, facts=True, needs="referred.is_incomplete")
 def missing_reference(review: Review) -> Iterator[Problem]:
     """A Secret, ConfigMap or ServiceAccount that the Module names does not exist.
 
@@ -31,10 +31,7 @@ def missing_reference(review: Review) -> Iterator[Problem]:
     Fix: create it, or correct the name.
     Source: internal/buildsign and internal/pod of Kernel Module Management.
     """
-    facts, namespace = review.known, review.module.metadata.text("namespace")
-    answers = {(kind, name): facts.find(kind, namespace, name) for kind, name in review.unusual.references}
-    if all([found is not None and found is not UNKNOWN for found in answers.values()]):
-        return
+    answers, namespace = review.referred.found, review.module.metadata.text("namespace")
     for part, key, kind, name in references(review.module):
         if answers[kind, name] is UNKNOWN:
             yield part.problem(key, f"{NOT_CHECKED}: which {kind}s exist", _GIVE_FACTS)
@@ -42,39 +39,38 @@ def missing_reference(review: Review) -> Iterator[Problem]:
             yield part.problem(key, f"there is no {kind} {namespace}/{name}", "create it, or correct the name")
 
 
-@rule("REF102", kinds=_MODULE, facts=True)
+@rule("REF102", kinds=_MODULE, facts=True, needs="referred.odd_dockerfiles")
 def dockerfile_under_another_key(review: Review) -> Iterator[Problem]:
     """The ConfigMap of a build has no key `dockerfile`. `Dockerfile`, with a capital, is the usual slip.
 
     Fix: put the text under the key `dockerfile`.
     Source: internal/buildsign/resource of Kernel Module Management.
     """
-    odd = _without_key(review, "ConfigMap", review.unusual.dockerfiles, "dockerfile")
-    for build in review.module.builds if odd else ():
+    for build in review.module.builds:
         part = build.map("dockerfileConfigMap")
-        if found := odd.get(part.text("name")):
+        if found := review.referred.odd_dockerfiles.get(part.text("name")):
             keys = ", ".join(sorted(_data(found))) or "none"
             message = f"ConfigMap {part.text('name')} has no key dockerfile; its keys: {keys}"
             yield part.problem("name", message, "put the text under the key dockerfile")
 
 
-@rule("SGN301", kinds=_MODULE, facts=True)
+@rule("SGN301", kinds=_MODULE, facts=True, needs="referred.odd_to_sign")
 def secret_without_its_key(review: Review) -> Iterator[Problem]:
     """A signing Secret without the key that KMM reads: `key` for the private key, `cert` for the certificate.
 
     Fix: create it with `kubectl create secret generic NAME --from-file=key=…`, or `--from-file=cert=…`.
     Source: internal/buildsign/resource of Kernel Module Management.
     """
-    for field, key in (("keySecret", "key"), ("certSecret", "cert")):
-        odd = _without_key(review, "Secret", review.unusual.secrets_to_sign(field), key)
-        for sign in review.module.signs if odd else ():
+    keys, certificates = review.referred.odd_keys, review.referred.odd_certificates
+    for field, key, odd in (("keySecret", "key", keys), ("certSecret", "cert", certificates)):
+        for sign in review.module.signs:
             part = sign.map(field)
             if part.text("name") in odd:
                 message = f"Secret {part.text('name')} has no key {key}"
                 yield part.problem("name", message, f"store it under the key {key}")
 
 
-@rule("REF103", kinds=_MODULE, facts=True)
+@rule("REF103", kinds=_MODULE, facts=True, needs="unusual.pull_secret")
 def pull_secret_of_another_type(review: Review) -> Iterator[Problem]:
     """The pull secret is not of type kubernetes.io/dockerconfigjson: every pod that mounts it waits for ever.
 
@@ -106,7 +102,7 @@ def namespace_not_privileged(review: Review) -> Iterator[Problem]:
             yield review.module.metadata.problem("namespace", message, fix)
 
 
-@rule("SEL201", kinds=_MODULE, facts=True, severity=Severity.WARNING)
+@rule("SEL201", kinds=_MODULE, facts=True, severity=Severity.WARNING, needs="placement.is_nowhere")
 def no_node(review: Review) -> Iterator[Problem]:
     """No node of the cluster has the labels of the selector.
 
@@ -115,40 +111,40 @@ def no_node(review: Review) -> Iterator[Problem]:
     """
     if review.placement.nodes is None:
         yield review.module.spec.problem("selector", f"{NOT_CHECKED}: the nodes of the cluster", _GIVE_FACTS)
-    elif not review.placement.selected:
+    else:
         yield review.module.spec.problem("selector", "no node has these labels", "correct it, or label nodes")
 
 
-@rule("SEL202", kinds=_MODULE, facts=True, severity=Severity.WARNING)
+@rule("SEL202", kinds=_MODULE, facts=True, severity=Severity.WARNING, needs="winners")
 def kernel_without_mapping(review: Review) -> Iterator[Problem]:
     """A node of the Module runs a kernel that no mapping matches: the driver is missing there.
 
     Fix: add a mapping for the kernel.
     Source: internal/module/kernelmapper.go of Kernel Module Management.
     """
-    for kernel in [kernel for kernel, winner in _winners(review).items() if winner is None]:
+    for kernel in [kernel for kernel, winner in review.winners.items() if winner is None]:
         nodes = review.placement.kernels[kernel]
         more = f" and {len(nodes) - 1} more" if nodes[1:] else ""
         message = f"no mapping for kernel {kernel} ({nodes[0].name}{more})"
         yield review.module.container.problem("kernelMappings", message, f"add a mapping for {kernel}")
 
 
-@rule("MAP207", kinds=_MODULE, facts=True, severity=Severity.INFO)
+@rule("MAP207", kinds=_MODULE, facts=True, severity=Severity.INFO, needs="winners")
 def mapping_no_kernel_uses(review: Review) -> Iterator[Problem]:
     """A mapping that wins on no node: all its kernels are gone, or not there yet.
 
     Fix: remove it once no node can come back to that kernel.
     Source: internal/module/kernelmapper.go of Kernel Module Management.
     """
-    used = {winner for winner in _winners(review).values() if winner is not None}
-    if not used or len(used) == len(review.unusual.mapping_blocks):
+    used = set(review.winners.values()) - {None}
+    if not used or len(used) == len(review.blocks.mappings):
         return
     for mapping in review.module.mappings:
         if mapping.index not in used:
             yield Problem(mapping.part.path, "wins on no node of the cluster", "remove it if no node comes back to it")
 
 
-@rule("SGN202", kinds=_MODULE, facts=True, severity=Severity.WARNING)
+@rule("SGN202", kinds=_MODULE, facts=True, severity=Severity.WARNING, needs="placement.selection.secured")
 def unsigned_on_secure_boot(review: Review) -> Iterator[Problem]:
     """A Module without `sign` for nodes with Secure Boot, which refuse a module that nobody has signed.
 
@@ -157,15 +153,15 @@ def unsigned_on_secure_boot(review: Review) -> Iterator[Problem]:
     Fix: add sign, or say in an exception that the image is signed already.
     Source: docs/mkdocs/documentation/secure_boot.md of Kernel Module Management.
     """
-    secured = [node.name for node in review.placement.selected if node.secure_boot]
-    if secured and review.module.loader is not None:
+    secured = review.placement.selection.secured
+    if review.module.loader is not None:
         for mapping in review.module.mappings:
             if not mapping.part.optional("sign") and not review.module.container.optional("sign"):
-                message = f"not signed, and {secured[0]} refuses unsigned modules"
+                message = f"not signed, and {secured[0].name} refuses unsigned modules"
                 yield mapping.part.problem("sign", message, "add sign, or say that the image is signed already")
 
 
-@rule("SEL203", kinds=_MODULE, facts=True, severity=Severity.WARNING)
+@rule("SEL203", kinds=_MODULE, facts=True, severity=Severity.WARNING, needs="unusual.version")
 def version_nobody_asks_for(review: Review) -> Iterator[Problem]:
     """A versioned Module, and no node is labelled for any version of it: it is loaded nowhere.
 
@@ -192,14 +188,14 @@ def two_modules_for_one(review: Review) -> Iterator[Problem]:
     """
     mine, loading = review.module.loaded, review.known.neighbours().loading
     others = {_name(other): other for name in mine for other in _others(review, loading(name))}
-    rivals = [(name, other) for name, other in sorted(others.items()) if _overlap(review, other)]
+    rivals = [(name, other) for name, other in sorted(others.items()) if review.placement.meets(other)]
     for title, other in rivals[:1]:  # more of them are no more wrong
         more = f", and {len(rivals) - 1} more Modules do" if len(rivals) > 1 else ""
         message = f"Module {title} loads {', '.join(sorted(mine & other.loaded))} on the same nodes{more}"
         yield review.module.modprobe.problem("moduleName", message, "make the selectors disjoint, or keep one")
 
 
-@rule("SEL205", kinds=_MODULE, facts=True, severity=Severity.WARNING, needs="module.to_remove")
+@rule("SEL205", kinds=_MODULE, facts=True, severity=Severity.WARNING, needs="unusual.removals")
 def removes_anothers_module(review: Review) -> Iterator[Problem]:
     """A Module removes, as a module of the kernel, what another Module loads on the same nodes.
 
@@ -210,12 +206,12 @@ def removes_anothers_module(review: Review) -> Iterator[Problem]:
     for _, names in review.module.to_remove:
         for name, path in {name: path for path, name in names}.items():
             others = _others(review, loading(name.replace("-", "_")))
-            if other := next((other for other in others if _overlap(review, other)), None):
+            if other := next((other for other in others if review.placement.meets(other)), None):
                 message = f"{name} is what Module {_name(other)} loads on the same nodes"
                 yield Problem(path, message, "load both from one Module, or on different nodes")
 
 
-@rule("PLG301", kinds=_MODULE, facts=True, needs="module.device_classes")
+@rule("PLG301", kinds=_MODULE, facts=True, needs="unusual.dra")
 def device_class_of_another(review: Review) -> Iterator[Problem]:
     """Two Modules of a cluster make a DeviceClass of one name. Each takes it over from the other, again and again.
 
@@ -231,7 +227,7 @@ def device_class_of_another(review: Review) -> Iterator[Problem]:
             yield item.problem("name", message, "give each Module a class of its own")
 
 
-@rule("PLG302", kinds=_MODULE, facts=True, severity=Severity.WARNING, needs="module.plugins")
+@rule("PLG302", kinds=_MODULE, facts=True, severity=Severity.WARNING, needs="unusual.dra")
 def two_dra_drivers_on_a_node(review: Review) -> Iterator[Problem]:
     """Two Modules run DRA drivers on the same nodes, under one name or not: both answer health checks on one port.
 
@@ -242,31 +238,18 @@ def two_dra_drivers_on_a_node(review: Review) -> Iterator[Problem]:
     """
     dra = review.module.spec.optional("dra")
     for other in _others(review, review.known.neighbours().dra() if dra else ()):
-        if dra is not None and _overlap(review, other):
+        if dra is not None and review.placement.meets(other):
             message = f"Module {_name(other)} runs a DRA driver on the same nodes"
             yield Problem(dra.path, message, "make the selectors disjoint")
 
 
-_DATA = ("data", "stringData", "binaryData")
 _MANY = 100
 
 _GIVE_FACTS = "give a dump of the cluster: --facts DIR"
 
 
-def _without_key(review: Review, kind: str, names: Iterable[str], key: str) -> dict[str, Mapping[str, Any]]:
-    """Those of the objects that exist, and have no such key, by name."""
-    find, namespace = review.known.find, review.module.metadata.text("namespace")
-    found = {name: item for name in names if isinstance(item := find(kind, namespace, name), Mapping)}
-    return {name: item for name, item in found.items() if not any([key in as_map(item.get(field)) for field in _DATA])}
-
-
 def _data(item: Mapping[str, Any]) -> set[str]:
-    return {str(key) for field in _DATA for key in as_map(item.get(field))}
-
-
-def _winners(review: Review) -> Mapping[str, int | None]:
-    """The mapping that wins on each kernel of the Module's nodes; nothing where no Module is loaded."""
-    return {} if review.module.loader is None or review.violations else review.placement.winners
+    return {str(key) for field in DATA for key in as_map(item.get(field))}
 
 
 def _others(review: Review, modules: Iterable[ModuleView]) -> Iterator[ModuleView]:
@@ -277,12 +260,3 @@ def _others(review: Review, modules: Iterable[ModuleView]) -> Iterator[ModuleVie
 
 def _name(module: ModuleView) -> str:
     return f"{module.metadata.text('namespace')}/{module.metadata.text('name')}"
-
-
-def _overlap(review: Review, other: ModuleView) -> bool:
-    """Whether some node may be selected by both: by the nodes where they are known, else by the selectors."""
-    placement = review.placement
-    if placement.nodes is not None:
-        return any(node.name in placement.names for node in selected(other, placement.nodes))
-    first, second = review.module.spec.map("selector").value, other.spec.map("selector").value
-    return all(second.get(key, value) == value for key, value in first.items())

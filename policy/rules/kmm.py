@@ -48,7 +48,7 @@ def name_too_long(review: Review) -> Iterator[Problem]:
         )
 
 
-@rule("KMM102", kinds=("Module",), since="head", redhat="2.7", needs="module.dra")
+@rule("KMM102", kinds=("Module",), since="head", redhat="2.7", needs="unusual.dra")
 def dra_needs_newer_kubernetes(review: Review) -> Iterator[Problem]:
     """`dra` on a cluster whose Kubernetes is older than 1.34.
 
@@ -61,7 +61,7 @@ def dra_needs_newer_kubernetes(review: Review) -> Iterator[Problem]:
         yield review.module.spec.problem("dra", message, "remove it for this cluster, or upgrade Kubernetes")
 
 
-@rule("KMM103", since="head", redhat="2.7", needs="module.dra")
+@rule("KMM103", since="head", redhat="2.7", needs="unusual.dra")
 def dra_driver_name(review: Review) -> Iterator[Problem]:
     """The name of a DRA driver is missing or not a DNS subdomain.
 
@@ -73,7 +73,7 @@ def dra_driver_name(review: Review) -> Iterator[Problem]:
         yield dra.problem("driverName", f"{dra.text('driverName')!r} is not a DNS subdomain", _SUBDOMAIN)
 
 
-@rule("KMM104", since="head", redhat="2.7", needs="module.device_classes")
+@rule("KMM104", since="head", redhat="2.7", needs="unusual.dra")
 def device_class_name(review: Review) -> Iterator[Problem]:
     """The name of a DeviceClass is missing, not a DNS subdomain, or stands twice.
 

@@ -107,7 +107,7 @@ def mount_over_the_token(review: Review) -> Iterator[Problem]:
             yield mount.problem("mountPath", "the ServiceAccount's token is mounted there", fix)
 
 
-@rule("PLG105", severity=Severity.INFO, needs="module.dra")
+@rule("PLG105", severity=Severity.INFO, needs="unusual.dra")
 def preset_variable(review: Review) -> Iterator[Problem]:
     """An environment variable that KMM sets for DRA drivers; the later value wins, and KMM mounts for its own.
 

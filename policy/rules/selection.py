@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from policy.engine import rule
 from policy.findings import Problem, Severity
-from policy.kmm.nodes import Node, why_not_selected, why_repelled
+from policy.kmm.nodes import why_repelled
 from policy.names import is_label_value
+from policy.placement import CONTROL_PLANE
 from policy.review import Review
-from policy.unusual import CONTROL_PLANE, CORDON
+from policy.unusual import CORDON
 
 
 @rule("SEL101", severity=Severity.WARNING, needs="unusual.selector")
@@ -41,7 +42,7 @@ def control_plane(review: Review) -> Iterator[Problem]:
             yield Problem(path, "selects control-plane nodes", "select workers instead")
 
 
-@rule("SEL207", kinds=("Module",), facts=True, severity=Severity.WARNING)
+@rule("SEL207", kinds=("Module",), facts=True, severity=Severity.WARNING, needs="placement.selection.control_plane")
 def control_plane_by_other_labels(review: Review) -> Iterator[Problem]:
     """A selector that does not name the control plane, and matches nodes of it whose taints let the Module in.
 
@@ -52,27 +53,17 @@ def control_plane_by_other_labels(review: Review) -> Iterator[Problem]:
     Source: Kubernetes, well-known node labels; internal/node/node.go of Kernel Module Management.
     """
     selector = review.module.spec.map("selector").value
-    nodes = review.facts.nodes() if review.facts else None
-    if not nodes or not selector or not CONTROL_PLANE.isdisjoint(selector) or review.topology in ("sno", "compact"):
+    if not selector or not CONTROL_PLANE.isdisjoint(selector) or review.topology in ("sno", "compact"):
         return
     found = [
         node.name
-        for node in nodes
-        if not CONTROL_PLANE.isdisjoint(node.labels) and _WORKER not in node.labels and _reaches(review, node)
+        for node in review.placement.selection.control_plane
+        if not review.violations and not why_repelled(review.object, node)
     ]
     if found:
         more = f" and {len(found) - 1} more" if found[1:] else ""
         message = f"matches nodes of the control plane ({found[0]}{more})"
         yield review.module.spec.problem("selector", message, "select workers instead")
-
-
-_WORKER = "node-role.kubernetes.io/worker"
-
-
-def _reaches(review: Review, node: Node) -> bool:
-    """Whether KMM would look for a mapping for the node: its labels are those of the selector, its taints let it in."""
-    module = {"spec": {key: review.module.spec.value.get(key) for key in ("selector", "tolerations")}}
-    return not review.violations and not why_not_selected(module, node) and not why_repelled(module, node)
 
 
 @rule("SEL103", severity=Severity.WARNING, needs="unusual.tolerations")
@@ -91,7 +82,7 @@ def tolerates_everything(review: Review) -> Iterator[Problem]:
             yield Problem(item.path, f"tolerates {what}: the node is never drained of it", "name the taint")
 
 
-@rule("SEL104", needs="module.version")
+@rule("SEL104", needs="unusual.version")
 def version_that_is_no_label(review: Review) -> Iterator[Problem]:
     """A version that cannot be the value of a label, although nodes are labelled with it to get the driver.
 
@@ -122,7 +113,7 @@ def dotted_name(review: Review) -> Iterator[Problem]:
         yield review.module.metadata.problem("name", message, "choose another ending")
 
 
-@rule("SEL106", severity=Severity.WARNING, kinds=("Module",))
+@rule("SEL106", severity=Severity.WARNING, kinds=("Module",), needs="unusual.effects")
 def does_nothing(review: Review) -> Iterator[Problem]:
     """A Module that loads nothing and runs nothing.
 

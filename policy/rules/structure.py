@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from policy.engine import rule
 from policy.findings import Problem
 from policy.kmm.structure import structure_findings
-from policy.review import GROUPS, MISSPELT, MODULE_KINDS, PREFLIGHT_KINDS, VERSIONS, Review
+from policy.review import GROUPS, MISSPELT, MODULE_KINDS, PREFLIGHT_KINDS, SERVED, Review
 
 _KINDS = (*MODULE_KINDS, *PREFLIGHT_KINDS)
 
@@ -54,7 +54,7 @@ def value_not_allowed(review: Review) -> Iterator[Problem]:
     yield from _violations(review, "SCH104")
 
 
-@rule("SCH108", kinds=(*_KINDS, MISSPELT))
+@rule("SCH108", kinds=(*_KINDS, MISSPELT), needs="is_unserved")
 def unknown_kind(review: Review) -> Iterator[Problem]:
     """A kind or version of KMM's group that there is not: `module` for `Module`, `v1` for `v1beta1`.
 
@@ -64,18 +64,13 @@ def unknown_kind(review: Review) -> Iterator[Problem]:
     Source: the CustomResourceDefinitions of Kernel Module Management.
     """
     version = review.object.get("apiVersion")
-    if version in _SERVED.get(review.kind, ()):
-        return
     kind = str(review.object.get("kind"))
     known = next((name for name in GROUPS if name.lower() == kind.lower()), kind)
     if review.kind == MISSPELT:
         yield Problem(("kind",), f"there is no kind {kind}", f"write {known}")
-    if version not in _SERVED[known]:
+    if version not in SERVED[known]:
         message = f"{known} has no version {str(version).rpartition('/')[2]}"
-        yield Problem(("apiVersion",), message, f"write {_SERVED[known][-1]}")
-
-
-_SERVED = {kind: [f"{GROUPS[kind]}/{version}" for version in versions] for kind, versions in VERSIONS.items()}
+        yield Problem(("apiVersion",), message, f"write {SERVED[known][-1]}")
 
 
 @rule("SCH107", kinds=("Module",), needs="unusual.structure")

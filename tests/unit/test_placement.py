@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from policy.blocks import Blocks
 from policy.kmm.nodes import Node, verdict
 from policy.placement import Placement
 from policy.references import references
-from policy.unusual import Unusual
 from policy.views import ModuleView
 from tests.bench.evaluate import module
 from tests.webhook.manifests import large_module, mapped_module
@@ -51,7 +51,7 @@ def test_a_node_that_repels_the_module_counts_as_selected_but_not_by_its_kernel(
     manifest["spec"]["tolerations"] = []
     nodes = [Node("a", WORKER, [], "5.14.0"), Node("b", WORKER, [taint], "5.15.0"), Node("c", {}, [], "5.16.0")]
     placement = Placement(ModuleView(manifest), nodes)
-    assert placement.names == {"a", "b"}
+    assert placement.selection.names == {"a", "b"}
     assert list(placement.kernels) == ["5.14.0"]
 
 
@@ -70,5 +70,5 @@ def test_what_is_referred_to_is_the_same_with_and_without_where() -> None:
     mapping["sign"] = {"keySecret": {"name": "other-key"}, "certSecret": {"name": "cert"}}
     for manifest in (module(0), other, large_module(10_000), mapped_module(3)):
         view = ModuleView(manifest)
-        assert Unusual(view).references == {(kind, name) for _, _, kind, name in references(view)}
-    assert ("Secret", "token") in Unusual(ModuleView(other)).references
+        assert Blocks(view).references == {(kind, name) for _, _, kind, name in references(view)}
+    assert ("Secret", "token") in Blocks(ModuleView(other)).references

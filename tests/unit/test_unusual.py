@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 
 from policy.config import Policy
 from policy.engine import RULES, Engine, load_rules
+from policy.facts import SnapshotFacts
 from policy.normalise import defaulted
 from policy.review import Review
+from policy.unusual import COVERED
+from schemas.compiled import object_schema
 from tests.bench.evaluate import module
 from tests.fleets import REPOSITORY
 
@@ -69,9 +72,15 @@ values = st.recursive(
 )
 
 
+FACTS = SnapshotFacts([], {"Module", "Node"})
+
+
 def missed(object: dict[str, Any]) -> list[tuple[str, Any]]:
     """What rules would find that are not asked."""
-    review = Review(object)
+    review = Review(object, schema=object_schema(object), facts=FACTS)
+    if review.is_usual:  # one look must be as good as many
+        assert defaulted(object) is object
+        assert [needs for needs in sorted(COVERED) if attrgetter(needs)(review)] == []
     return [
         (rule.id, problem)
         for rule in ASKED_FOR_THE_UNUSUAL
@@ -138,7 +147,7 @@ def test_a_rule_is_asked_where_it_finds_something(id: str, place: str, change: d
     for step in filter(None, place.split(".")):
         node = node[int(step) if step.isdigit() else step]
     node |= change
-    review = Review(object)
+    review = Review(object, facts=FACTS)
     assert list(RULES[id].check(review))
     assert attrgetter(RULES[id].needs)(review)
 
@@ -176,9 +185,11 @@ def _change(node: Any, data: st.DataObject) -> None:
 
 
 def test_a_sound_module_has_nothing_unusual() -> None:
-    review = Review(defaulted(module(1)))
+    object = defaulted(module(1))
+    review = Review(object, schema=object_schema(object), facts=FACTS)
+    assert review.is_usual
     assert [rule.needs for rule in ASKED_FOR_THE_UNUSUAL if attrgetter(rule.needs)(review)] == []
-    assert Engine(Policy("strict")).evaluate(review) == []
+    assert Engine(Policy("strict")).judge(review) == []
 
 
 def test_an_update_is_compared_with_what_was_only_if_its_spec_changes() -> None:
