@@ -190,4 +190,4 @@ def as_map(value: object) -> Mapping[str, Any]:
     """The value if it is a map, else an empty one."""
     if type(value) is dict:  # asking for less is ten times as fast, and nearly always enough
         return value
-    return value if isinstance(value, Mapping) else {}
+    return value if value is not None and isinstance(value, Mapping) else {}

@@ -11,12 +11,13 @@ from typing import Literal
 from policy.blocks import Blocks
 from policy.config import NO_PARAMETERS, Parameters
 from policy.controllers import is_controller
-from policy.facts import UNKNOWN, Facts, Unknown
+from policy.facts import UNKNOWN, Facts, Unknown, as_map
 from policy.kata import KataView
 from policy.kmm.versions import Release
 from policy.placement import Placement
 from policy.pods import PodView
 from policy.referred import Referred
+from policy.scc import is_openshift
 from policy.schema import MAX_VIOLATIONS, Schema, Violation
 from policy.unusual import Unusual, is_usual
 from policy.views import Map, ModuleView, lazy
@@ -87,8 +88,10 @@ class Review:
     @lazy
     def kind(self) -> str:
         """The kind, if its group is that of the rules; another group's kind of the same name has none."""
-        group, _, _ = str(self.object.get("apiVersion", "")).rpartition("/")
-        kind = str(self.object.get("kind", ""))
+        version, kind = str(self.object.get("apiVersion", "")), str(self.object.get("kind", ""))
+        if version in SERVED.get(kind, ()):
+            return kind
+        group, _, _ = version.rpartition("/")
         if GROUPS.get(kind, "") == group:
             return kind
         is_meant = any(group == known and kind.lower() == name.lower() for name, known in GROUPS.items())
@@ -107,7 +110,12 @@ class Review:
     @lazy
     def is_usual(self) -> bool:
         """Whether this is a Module that its schema allows, with all defaults and of the usual form: one look tells."""
-        return self.kind == "Module" and self.schema is not None and not self.violations and is_usual(self.object)
+        return (
+            self.kind == "Module"
+            and self.schema is not None
+            and not self.violations
+            and is_usual(self.module, self.blocks)
+        )
 
     @lazy
     def is_unserved(self) -> bool:
@@ -120,7 +128,7 @@ class Review:
 
     @lazy
     def unusual(self) -> Unusual:
-        return Unusual(self.module, self.blocks, is_usual=self.is_usual)
+        return Unusual(self.module, self.blocks)
 
     @lazy
     def old_module(self) -> ModuleView | None:
@@ -154,6 +162,28 @@ class Review:
     def winners(self) -> Map:
         """The mapping that wins on each kernel of the Module's nodes; nothing where no Module is loaded."""
         return {} if self.module.loader is None or self.violations else self.placement.winners
+
+    @lazy
+    def has_namesakes(self) -> bool:
+        """Whether Modules are known, this one or others, that load a kernel module of the same name."""
+        loading = self.known.neighbours().loading
+        return any([len(loading(name)) for name in self.module.loaded])
+
+    @lazy
+    def namespace(self) -> Map:
+        """The metadata of the object's Namespace, as far as it is known."""
+        found = self.known.find("Namespace", "", self.module.metadata.text("namespace"))
+        return as_map(as_map(found).get("metadata"))
+
+    @lazy
+    def pod_security(self) -> str:
+        """The level that the namespace enforces, empty where it is privileged or nobody knows."""
+        level = as_map(self.namespace.get("labels")).get("pod-security.kubernetes.io/enforce", "privileged")
+        return "" if level == "privileged" else str(level)
+
+    @lazy
+    def is_on_openshift(self) -> bool:
+        return is_openshift(self.known, self.namespace)
 
     @lazy
     def referred(self) -> Referred:

@@ -27,13 +27,13 @@ _Role = tuple[str, str]
 """Kind and name of a role."""
 
 
-def is_openshift(facts: Facts, namespace: str) -> bool:
-    """Whether a cluster is known to be OpenShift: by its SCCs, or by what it or kmodgate writes on the namespace."""
-    if facts.listing(CONSTRAINTS).objects:
-        return True
-    metadata = as_map(as_map(facts.find("Namespace", "", namespace)).get("metadata"))
-    marks = (*as_map(metadata.get("labels")), *as_map(metadata.get("annotations")))
-    return any(str(mark).startswith(_NAMESPACE_MARKS) for mark in marks)
+def is_openshift(facts: Facts, namespace: Object) -> bool:
+    """Whether a cluster is known to be OpenShift: by its SCCs, or by what it or kmodgate writes on a namespace.
+
+    `namespace` is the metadata of one, as far as it is known.
+    """
+    marks = [*as_map(namespace.get("labels")), *as_map(namespace.get("annotations"))]
+    return any([str(mark).startswith(_NAMESPACE_MARKS) for mark in marks]) or bool(facts.listing(CONSTRAINTS).objects)
 
 
 def may_run_privileged(facts: Facts, namespace: str, account: str) -> bool | Unknown:

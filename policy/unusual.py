@@ -7,7 +7,7 @@ usual may be much narrower than what is sound: a Module that is sound in an unus
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -100,10 +100,7 @@ class _form(lazy[bool]):
 class Unusual:
     """What rules may need of a Module. All of it is false for a Module of the usual form."""
 
-    def __init__(self, module: ModuleView, blocks: Blocks, *, is_usual: bool = False) -> None:
-        """`is_usual` is what the function of that name says, where somebody has asked."""
-        if is_usual:
-            self.__dict__.update(_NOTHING)
+    def __init__(self, module: ModuleView, blocks: Blocks) -> None:
         self._blocks = blocks
         self.object: Map = module.object
         if module.is_hub:
@@ -242,25 +239,17 @@ class Unusual:
     @lazy
     def overlaps(self) -> bool:
         """Whether a mapping may match what another one does, beyond what two expressions have in common."""
-        if self.mappings:
-            return True
-        key = "literal" if any(["regexp" not in item for item in self._blocks.mappings]) else "regexp"
-        texts = {item.get(key) for item in self._blocks.mappings}
-        return len(texts) < len(self._blocks.mappings) or not all(texts)
+        return self.mappings or _overlap(self._blocks)
 
     @lazy
     def unsigned_modules(self) -> bool:
         """Whether a block to sign may lack the module that is loaded."""
-        signs = self._blocks.signs
-        if not signs or self.modprobe or self.files:
-            return bool(signs)
-        file = f"/{self._blocks.container['modprobe']['moduleName']}.ko"
-        return not all([any([path.endswith(file) for path in sign["filesToSign"]]) for sign in signs])
+        return bool(self._blocks.signs) and (self.modprobe or self.files or _lack_the_module(self._blocks))
 
     @lazy
     def secrets(self) -> bool:
         """Whether key and certificate are in one Secret, or a Secret's name is odd."""
-        return self._odd_secrets or any([sign["keySecret"] == sign["certSecret"] for sign in self._blocks.signs])
+        return self._odd_secrets or _share_a_secret(self._blocks)
 
     _odd_secrets = _form(
         (f"{_LEVELS}.build.secrets", False),
@@ -271,38 +260,56 @@ class Unusual:
     @lazy
     def volumes(self) -> bool:
         """Whether a volume's name may be taken."""
-        names = self._blocks.volume_names
-        return len(set(names)) < len(names) or any([name.startswith(("kubelet-", "cdi")) for name in names])
+        return _have_odd_names(self._blocks)
 
     @lazy
     def mounts(self) -> bool:
         """Whether something is mounted of no volume, where something else is mounted, or over a token."""
-        return any(
-            [
-                _are_odd(maps_in(map_in(plugin, key), "volumeMounts"), self._blocks.volume_names)
-                for plugin in self._blocks.plugins
-                for key in ("container", "initContainer")
-            ]
-        )
+        return _have_odd_mounts(self._blocks)
 
 
-def _are_odd(mounts: Iterable[Map], volumes: Collection[str]) -> bool:
-    paths: set[str] = set()
-    for mount in mounts:
-        path = text_in(mount, "mountPath")
-        if path in paths or "secrets" in path or text_in(mount, "name") not in volumes:
-            return True
-        paths.add(path)
+# Of the blocks of a Module that is of the forms:
+
+
+def _overlap(blocks: Blocks) -> bool:
+    key = "literal" if any(["regexp" not in item for item in blocks.mappings]) else "regexp"
+    texts = {item.get(key) for item in blocks.mappings}
+    return len(texts) < len(blocks.mappings) or not all(texts)
+
+
+def _lack_the_module(blocks: Blocks) -> bool:
+    if not blocks.signs:
+        return False
+    file = f"/{blocks.container['modprobe']['moduleName']}.ko"
+    return not all([any([path.endswith(file) for path in sign["filesToSign"]]) for sign in blocks.signs])
+
+
+def _share_a_secret(blocks: Blocks) -> bool:
+    return any([sign["keySecret"] == sign["certSecret"] for sign in blocks.signs])
+
+
+def _have_odd_names(blocks: Blocks) -> bool:
+    names = blocks.volume_names
+    return len(set(names)) < len(names) or any([name.startswith(("kubelet-", "cdi")) for name in names])
+
+
+def _have_odd_mounts(blocks: Blocks) -> bool:
+    for plugin in blocks.plugins:
+        for key in ("container", "initContainer"):
+            paths: set[str] = set()
+            for mount in maps_in(map_in(plugin, key), "volumeMounts"):
+                path = text_in(mount, "mountPath")
+                if path in paths or "secrets" in path or text_in(mount, "name") not in blocks.volume_names:
+                    return True
+                paths.add(path)
     return False
 
 
 # -- all forms at once ------------------------------------------------------------------------------
 
-_FORMS = {name: item.forms for name, item in vars(Unusual).items() if isinstance(item, _form)}
+_FORMS = [item.forms for item in vars(Unusual).values() if isinstance(item, _form)]
 
-_NOTHING = dict.fromkeys(_FORMS, False)
-
-COVERED = frozenset(f"unusual.{name}" for name in _FORMS)
+COVERED = frozenset(f"unusual.{name}" for name in vars(Unusual) if isinstance(vars(Unusual)[name], lazy))
 """What rules need of a Module, and what none has that is usual."""
 
 
@@ -311,9 +318,15 @@ def _usual() -> Forms:
     """All forms, and every default, which the API server adds before anybody is asked."""
     defaults = [path.rpartition(".") for path in default_paths()]
     normal: list[Place] = [("", {"required": ["spec"]}), *((path, {"required": [key]}) for path, _, key in defaults)]
-    return Forms([*normal, *(place for forms in _FORMS.values() for place in forms.places)])
+    return Forms([*normal, *(place for forms in _FORMS for place in forms.places)])
 
 
-def is_usual(module: Map) -> bool:
-    """Whether all of a Module that its schema allows is of the usual form. It has all defaults then, too."""
-    return _usual().fit(module)
+def is_usual(module: ModuleView, blocks: Blocks) -> bool:
+    """Whether nothing is unusual about a Module that its schema allows. It has all defaults then, too."""
+    return _usual().fit(module.object) and not (
+        _overlap(blocks)
+        or _lack_the_module(blocks)
+        or _share_a_secret(blocks)
+        or _have_odd_names(blocks)
+        or _have_odd_mounts(blocks)
+    )

@@ -55,7 +55,7 @@ class Admitter:
         if review.kind in MODULE_KINDS and request.operation != "DELETE":
             recorded.secrets = await _certificates(review, cluster)
         findings = self._engine.evaluate(review)
-        denies = any(finding.mode is Mode.ENFORCE for finding in findings)
+        denies = any([finding.mode is Mode.ENFORCE for finding in findings])
         if recorded.was_unknown or (recorded.was_asked and not denies):
             return await self._confirmed(request, review, cluster, findings)
         return Answer(request.uid, findings, request=request)
@@ -137,9 +137,9 @@ async def _certificates(review: Review, cluster: Cluster) -> dict[tuple[str, str
     """The certificate Secrets that a Module signs with and that no fact tells of, by namespace and name."""
     if review.kind != "Module" or review.has_too_many_mappings or review.facts is None:
         return {}
-    namespace = str(as_map(review.object.get("metadata")).get("namespace", ""))
+    find, namespace = review.facts.find, review.module.metadata.text("namespace")
     names = review.blocks.certificates[:_MOST_SECRETS]
-    keys = [(namespace, name) for name in names if review.facts.find("Secret", namespace, name) is UNKNOWN]
+    keys = [(namespace, name) for name in names if find("Secret", namespace, name) is UNKNOWN]
     if len(keys) <= 1:  # as nearly always, and a task for each takes longer than the review
         return {key: await cluster.secret(*key) for key in keys}
     return dict(zip(keys, await asyncio.gather(*(cluster.secret(*key) for key in keys)), strict=True))

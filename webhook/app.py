@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from aiohttp import web
@@ -21,6 +22,7 @@ from webhook.decide import decide
 from webhook.limits import Gate, Refusal, deadline, read_body
 from webhook.metrics import Metrics
 from webhook.pipe import Job
+from webhook.reply import reply
 from webhook.review import Unreadable
 from webhook.workers import Worker
 
@@ -51,7 +53,7 @@ class Reviews:
         except Refusal as refusal:
             self.metrics.refused.labels(str(refusal.status)).inc()
             response = _plain(refusal.status, refusal.reason, refusal.headers)
-        if self.is_draining or response.headers.get("Connection") == "close":
+        if self.is_draining:
             response.force_close()
         return response
 
@@ -68,22 +70,18 @@ class Reviews:
             began = time.perf_counter()
             until = deadline(_timeout(query), self.gate.limits)
             body = await read_body(request, slot, until)
-            return await self._reviewed(path, body, began, until)
+            admitter, now = self.admitter, datetime.now(UTC)
+            try:
+                answer = await self._decide(path, body, admitter, until, now)
+            except Unreadable as error:
+                return self._unwanted(400, error.message)
+            encoded = answer.encoded(admitter.digest)
+            seconds = time.perf_counter() - began
+            self._count(path, answer, seconds)
+            self.log.write(audit.record(path, answer, body, admitter.digest, now, seconds))
+            return reply(request, encoded)
 
-    async def _reviewed(self, path: Path, body: bytes, began: float, until: float) -> web.Response:
-        admitter = self.admitter
-        try:
-            answer = await self._decide(path, body, admitter, until)
-        except Unreadable as error:
-            return self._unwanted(400, error.message)
-        encoded = answer.encoded(admitter.digest)
-        seconds = time.perf_counter() - began
-        self._count(path, answer, seconds)
-        self.log.write(audit.record(path, answer, body, admitter.digest, seconds))
-        return web.Response(body=encoded, content_type="application/json")
-
-    async def _decide(self, path: Path, body: bytes, admitter: Admitter, until: float) -> Answer:
-        now = datetime.now(UTC)
+    async def _decide(self, path: Path, body: bytes, admitter: Admitter, until: float, now: datetime) -> Answer:
         if self.worker is not None and len(body) >= self.large:
             job = Job(path, body, admitter.policy, admitter.release, admitter.topology, now)
             return await self.worker.decide(job, self.cluster, until)
@@ -104,9 +102,13 @@ class Reviews:
 
 
 def _plain(status: int, reason: str, headers: Any) -> web.Response:
-    return web.Response(status=status, text=f"{reason}\n", headers=headers)
+    response = web.Response(status=status, text=f"{reason}\n", headers=headers)
+    if "Connection" in headers:  # which tells the caller, and the framework nothing
+        response.force_close()
+    return response
 
 
+@lru_cache(maxsize=64)  # the API server asks with the same few
 def _timeout(query: str) -> str | None:
     """The value of `timeout` in a query: the API server writes it and nothing else, as in `timeout=10s`."""
     for part in query.split("&"):

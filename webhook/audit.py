@@ -7,7 +7,7 @@ import os
 import select
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -20,6 +20,7 @@ _LOOK_AGAIN = 1.0
 """Seconds after which a file is looked for under its name again."""
 
 
+_FORM = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 _LONG = 64 * 1024
 _FLUSH = 3.0
 """Seconds that the end waits for whoever reads the log."""
@@ -52,7 +53,7 @@ class AuditLog:
         if self._lines is None:
             return
         try:
-            self._lines.put(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+            self._lines.put(orjson.dumps(record, option=_FORM))
         except orjson.JSONEncodeError:
             self._unserialized += 1
 
@@ -96,26 +97,24 @@ class AuditLog:
         self._looked = time.monotonic()
 
 
-def record(path: str, answer: Answer, body: bytes, policy: str, seconds: float) -> dict[str, Any]:
+def record(path: str, answer: Answer, body: bytes, policy: str, now: datetime, seconds: float) -> dict[str, Any]:
     """What is written of a decision: who asked for what, the outcome and its rules, and never a value of the object.
 
     `input` is the SHA-256 of the review as it came, by which it is found in another log.
     """
     found: dict[str, Any] = {
-        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "time": now,
         "path": path,
         "uid": answer.uid,
         "allowed": answer.is_allowed,
     }
     if (request := answer.request) is not None:
-        found |= {
-            "user": request.user,
-            "operation": request.operation,
-            "kind": f"{request.group}/{request.kind}" if request.group else request.kind,
-            "namespace": request.namespace,
-            "name": request.object_name,
-            "dryRun": request.dry_run,
-        }
+        found["user"] = request.user
+        found["operation"] = request.operation
+        found["kind"] = f"{request.group}/{request.kind}" if request.group else request.kind
+        found["namespace"] = request.namespace
+        found["name"] = request.object_name
+        found["dryRun"] = request.dry_run
         if request.subresource:
             found["subresource"] = request.subresource
     if answer.findings:
@@ -124,11 +123,10 @@ def record(path: str, answer: Answer, body: bytes, policy: str, seconds: float) 
         found["note"] = answer.note
     if answer.problem is not None:
         found["problem"] = answer.problem[2]
-    return found | {
-        "policy": policy,
-        "input": hashlib.sha256(body).hexdigest(),
-        "microseconds": round(seconds * 1e6),
-    }
+    found["policy"] = policy
+    found["input"] = hashlib.sha256(body).hexdigest()
+    found["microseconds"] = round(seconds * 1e6)
+    return found
 
 
 _OVERRIDE_USED = "REF206"

@@ -156,13 +156,16 @@ async def read_body(request: web.BaseRequest, slot: Slot, deadline: float) -> by
     Raises Refusal: 415 encoded, 413 too large, 429 no room, 408 too slow, 400 broken off. Bytes count as they arrive:
     a length that is only announced reserves nothing, or a few slow senders would keep everybody else out.
     """
-    if request.headers.getall("Content-Encoding", []):
+    if "Content-Encoding" in request.headers:
         raise Refusal(415)
-    slot.check(request.content_length or 0)
-    loop = asyncio.get_running_loop()
+    content = request.content
     try:
-        if request.content.is_eof():  # it came with its header, and nobody is waited for
-            return await _read_chunks(request, slot)
+        if content.is_eof():  # it came with its header, and nobody is waited for
+            body = content.read_nowait()
+            slot.grow(len(body))
+            return body
+        slot.check(request.content_length or 0)
+        loop = asyncio.get_running_loop()
         async with asyncio.timeout_at(min(deadline, loop.time() + slot.limits.body_time)):
             return await _read_chunks(request, slot)
     except TimeoutError:

@@ -149,16 +149,16 @@ def _contradiction(request: Request) -> str:
 
 
 def _mismatch(request: Request) -> str:
-    api_version = f"{request.group}/{request.version}" if request.group else request.version
-    told = {"kind": request.kind, "apiVersion": api_version}
-    if any(item.get(key, told[key]) != told[key] for item in (request.object, request.old) if item for key in told):
-        return f"the object is not of kind {request.kind} of {api_version}"
+    kind, api_version = request.kind, f"{request.group}/{request.version}" if request.group else request.version
+    for item in (request.object, request.old):
+        if item and (item.get("kind", kind) != kind or item.get("apiVersion", api_version) != api_version):
+            return f"the object is not of kind {kind} of {api_version}"
     return ""
 
 
 def _text(value: Mapping[str, Any], key: str) -> str:
     found = value.get(key)
-    return found if isinstance(found, str) else ""
+    return found if type(found) is str else ""
 
 
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[{}\[\]]', re.DOTALL)

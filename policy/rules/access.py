@@ -8,14 +8,14 @@ from policy.engine import rule
 from policy.facts import UNKNOWN, Unknown
 from policy.findings import NOT_CHECKED, Problem, Severity
 from policy.review import Review
-from policy.scc import KINDS, PRIVILEGED, is_openshift, may_run_privileged
+from policy.scc import KINDS, PRIVILEGED, may_run_privileged
 from policy.views import Part
 
 _OPERATORS = ("openshift-kmm", "openshift-kmm-hub")
 """The namespaces in which Red Hat's build gives pods without an account one of its own."""
 
 
-@rule("REF105", kinds=("Module",), facts=True, severity=Severity.WARNING)
+@rule("REF105", kinds=("Module",), facts=True, severity=Severity.WARNING, needs="is_on_openshift")
 def no_privileged_scc(review: Review) -> Iterator[Problem]:
     """On OpenShift no SCC lets the pods of the Module be privileged: they are never made, and no status tells.
 
@@ -28,10 +28,7 @@ def no_privileged_scc(review: Review) -> Iterator[Problem]:
     constraints.
     """
     facts, namespace = review.known, review.module.metadata.text("namespace")
-    parts = [*([review.module.loader] if review.module.loader else []), *review.module.plugins]
-    if not parts or not is_openshift(facts, namespace):
-        return
-    for part in parts:
+    for part in [*([review.module.loader] if review.module.loader else []), *review.module.plugins]:
         account = part.text("serviceAccountName") or "default"
         may: bool | Unknown = may_run_privileged(facts, namespace, account)
         if _is_named_by_operator(part, namespace) or may is True:

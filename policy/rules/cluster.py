@@ -54,7 +54,7 @@ def dockerfile_under_another_key(review: Review) -> Iterator[Problem]:
             yield part.problem("name", message, "put the text under the key dockerfile")
 
 
-@rule("SGN301", kinds=_MODULE, facts=True, needs="referred.odd_to_sign")
+@rule("SGN301", kinds=_MODULE, facts=True, needs="referred.are_secrets_odd")
 def secret_without_its_key(review: Review) -> Iterator[Problem]:
     """A signing Secret without the key that KMM reads: `key` for the private key, `cert` for the certificate.
 
@@ -84,22 +84,16 @@ def pull_secret_of_another_type(review: Review) -> Iterator[Problem]:
         yield part.problem("name", message, "create it with kubectl create secret docker-registry")
 
 
-@rule("REF104", kinds=_MODULE, facts=True, severity=Severity.WARNING)
+@rule("REF104", kinds=_MODULE, facts=True, severity=Severity.WARNING, needs="pod_security")
 def namespace_not_privileged(review: Review) -> Iterator[Problem]:
     """The namespace does not let privileged pods in: KMM's worker pods are refused, and no status tells.
 
     Fix: label the namespace `pod-security.kubernetes.io/enforce: privileged`.
     Source: Kubernetes, Pod Security Admission.
     """
-    name = review.module.metadata.text("namespace")
-    found = review.known.find("Namespace", "", name)
-    if isinstance(found, Mapping):
-        labels = as_map(as_map(found.get("metadata")).get("labels"))
-        level = labels.get("pod-security.kubernetes.io/enforce", "privileged")
-        if level != "privileged":
-            message = f"namespace {name} enforces the level {level}"
-            fix = "label it pod-security.kubernetes.io/enforce: privileged"
-            yield review.module.metadata.problem("namespace", message, fix)
+    message = f"namespace {review.module.metadata.text('namespace')} enforces the level {review.pod_security}"
+    fix = "label it pod-security.kubernetes.io/enforce: privileged"
+    yield review.module.metadata.problem("namespace", message, fix)
 
 
 @rule("SEL201", kinds=_MODULE, facts=True, severity=Severity.WARNING, needs="placement.is_nowhere")
@@ -177,7 +171,7 @@ def version_nobody_asks_for(review: Review) -> Iterator[Problem]:
         yield review.module.container.problem("version", message, f"label nodes {key}={version}")
 
 
-@rule("SEL204", kinds=_MODULE, facts=True, severity=Severity.WARNING)
+@rule("SEL204", kinds=_MODULE, facts=True, severity=Severity.WARNING, needs="has_namesakes")
 def two_modules_for_one(review: Review) -> Iterator[Problem]:
     """Two Modules load the same kernel module on the same nodes: when one goes, it takes the other's driver along.
 
