@@ -1,4 +1,4 @@
-"""What is wrong with a DriverPolicy that its schema cannot know: rules that do not exist, days that are none."""
+"""A DriverPolicy as a file: what is wrong with it that its schema cannot know, and the form without clusters."""
 
 from __future__ import annotations
 
@@ -9,6 +9,14 @@ from typing import Any
 
 from policy.engine import RULES, load_rules
 from policy.findings import FieldPath, Problem
+
+
+def for_any_cluster(value: object) -> object:
+    """The policy, for any cluster if it says of none: what the webhook mounts is of one, and says no more of which."""
+    spec = value.get("spec") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not isinstance(spec, dict) or "clusters" in spec:
+        return value
+    return {**value, "spec": {"clusters": {"matchLabels": {}}, **spec}}
 
 
 def problems(spec: Mapping[str, Any]) -> Iterator[Problem]:

@@ -7,9 +7,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
+from typing import cast
 
 from policy.config import NOTICE, PROFILES, Gate, Policy, Profile
-from policy.documents import MAX_BYTES, parse
+from policy.documents import MAX_BYTES, Json, parse
+from policy.driver_policy import for_any_cluster
 from policy.engine import Engine
 from policy.findings import Finding, Mode, Severity
 from renderer.compile import policy as compiled
@@ -49,7 +51,10 @@ def add_policy_arguments(parser: ArgumentParser) -> None:
 
 
 def read_choice(file: str | None, profile: Profile | None) -> Choice:
-    """The options --policy and --profile. Raises Unusable, and Refused for a file that is no DriverPolicy."""
+    """The options --policy and --profile; the policy may be that of a fleet, or as the webhook mounts it.
+
+    Raises Unusable, and Refused for a file that is no DriverPolicy.
+    """
     if file is None:
         return Choice(None, profile)
     path = Path(file)
@@ -59,7 +64,8 @@ def read_choice(file: str | None, profile: Profile | None) -> Choice:
         raise Unusable(f"--policy {file}: {error.message}", error.fix) from None
     documents, findings = parse(text, file)
     policies: list[DriverPolicy] = []
-    for document in documents:
+    for written in documents:
+        document = replace(written, value=cast(Json, for_any_cluster(written.value)))
         problems = check(document, "DriverPolicy")
         findings += problems
         if not problems and (policy := policy_of(document, findings)):

@@ -408,6 +408,25 @@ def test_the_configuration_names_the_policy_that_it_was_made_for(fleet: FleetFol
     assert metadata["annotations"]["kmodgate.io/policy-hash"] == Policy().digest
 
 
+def test_the_policy_that_the_webhook_mounts_generates_what_the_fleet_generates(fleet: FleetFolder) -> None:
+    policy(fleet, "modes: {KTA: disabled}")
+    fleet.render()
+    config_map = fleet.object("paris/cluster/configmap-kmodgate-policy.yaml")
+    fleet.write("../policy.yaml", config_map["data"]["policy.yaml"])
+    wanted = fleet.run("webhook-config").stdout
+    (fleet.root / "policies/p.yaml").unlink()
+    result = fleet.run("webhook-config", "--policy", "../policy.yaml")
+    assert (result.returncode, result.stdout) == (0, wanted), result.stderr
+
+
+def test_a_mistake_in_a_mounted_policy_is_still_an_error_with_its_place(tmp_path: Path) -> None:
+    head = "apiVersion: kmodgate.io/v1alpha1\nkind: DriverPolicy\nmetadata: {name: p}\n"
+    (tmp_path / "policy.yaml").write_text(f"{head}spec:\n  profil: strict\n")
+    result = run("webhook-config", "--namespace", "drivers", "--policy", "policy.yaml", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "policy.yaml:5:3: error[SCH101] spec.profil" in result.stderr
+
+
 # -- the fleet decides ----------------------------------------------------------------------------
 
 

@@ -30,15 +30,13 @@ def load(path: Path | None, profile: Profile | None) -> Policy:
 
 def _read(path: Path) -> Policy:
     document = _document(path)
-    value = document.value
+    value = driver_policy.for_any_cluster(document.value)
     if not isinstance(value, dict) or not isinstance(value.get("spec"), dict):
         raise Broken(f"{path}: is no DriverPolicy")
-    # what is mounted is of one cluster, and says no more for which it is
-    spec: dict[str, Any] = {"clusters": {"matchLabels": {}}} | value["spec"]  # type: ignore[operator]
-    for item in _problems(value | {"spec": spec}, document):
+    for item in _problems(value, document):
         line, column = document.position(item.path)
         raise Broken(f"{path}:{line}:{column}: {format_path(item.path)}: {item.message}; {item.fix}")
-    return read_policy(spec)
+    return read_policy(value["spec"])
 
 
 def _problems(value: dict[str, Any], document: Document) -> Iterator[Violation | Problem]:
