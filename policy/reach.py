@@ -171,4 +171,9 @@ def dkms_namespaces(policy: Policy) -> tuple[str, ...]:
 
 def reachable(namespaces: Iterable[str], own: str) -> list[str]:
     """The namespaces, sorted, without those that are never looked at and the webhook's own."""
-    return sorted({name for name in namespaces if name not in (*NEVER, own)})
+    return sorted(set(namespaces) - {*NEVER, own})
+
+
+def unreachable(namespaces: Iterable[str], own: str) -> list[str]:
+    """Those of the namespaces, sorted, that are never looked at, or are the webhook's own."""
+    return sorted(set(namespaces) & {*NEVER, own})

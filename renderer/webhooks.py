@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from policy.config import Policy
 from policy.findings import Finding
-from policy.reach import dkms_namespaces
+from policy.reach import ROWS, Where, dkms_namespaces, unreachable
 from policy.review import NO_CLOCK
 from policy.views import ModuleView
 from renderer.compile import admission, admission_rbac
@@ -81,6 +81,20 @@ def objects(cluster: Served, endpoint: Endpoint, own: str) -> list[JsonMap]:
         *admission_rbac.objects(account, own, cluster.certificates),
         *admission.configurations(cluster.policy, places, endpoint),
     ]
+
+
+def unguarded(cluster: Served, own: str) -> Iterator[tuple[str, str]]:
+    """Namespaces that the policy wants guarded and that no entry is ever for, each with what is left undone there.
+
+    An entry that fails closed in the webhook's own namespace, or in the platform's, could keep it from coming back.
+    """
+    places: tuple[tuple[Where, Iterable[str], str], ...] = (
+        ("drivers", cluster.namespaces, "neither the namespace nor what its drivers need is protected there"),
+        ("dkms", dkms_namespaces(cluster.policy), "its pods are not put into Kata, nor refused outside of it"),
+    )
+    for where, namespaces, undone in places:
+        if any(row.where == where and row.is_wanted(cluster.policy) for row in ROWS):
+            yield from ((name, undone) for name in unreachable(namespaces, own))
 
 
 def files(values: Sequence[JsonMap]) -> Files:

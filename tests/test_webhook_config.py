@@ -284,12 +284,14 @@ def test_without_the_webhook_nothing_is_blocked_that_a_cluster_needs_to_come_up(
     assert [item["name"] for item in entries if item["failurePolicy"] == "Fail"] == []
 
 
-def test_a_driver_in_kube_system_or_beside_the_webhook_does_not_draw_protection_there(tmp_path: Path) -> None:
-    result = run("webhook-config", "--namespace=kube-system", "--namespace=kmodgate-system", cwd=tmp_path)
-    names = [item["name"] for item in validating(made(result))["webhooks"]]
-    assert "protection.kmodgate.io" not in names
+def test_a_driver_in_kube_system_or_beside_the_webhook_does_not_draw_protection_there(fleet: FleetFolder) -> None:
+    for namespace in ("kube-system", "kmodgate-system"):
+        path = fleet.driver(namespace)
+        path.write_text(path.read_text().replace("name: kmm-tests", f"name: {namespace}"))
+    objects = generated(fleet)
+    assert _protected(objects) == ["kmm-tests"]
     for request in COMES_UP:
-        assert not [item for item in called(validating(made(result)), request) if item["failurePolicy"] == "Fail"]
+        assert not [item for item in called(validating(objects), request) if item["failurePolicy"] == "Fail"]
 
 
 def test_an_entry_that_fails_has_no_condition_that_could(fleet: FleetFolder) -> None:
@@ -439,6 +441,35 @@ def test_the_namespaces_are_those_of_the_drivers_of_the_cluster_overrides_applie
     fleet.write("drivers/gone.yaml", text)
     found = {name: _protected(generated(fleet, "--cluster", name)) for name in ("paris", "lab")}
     assert found == {"paris": ["kmm-tests", "unloading"], "lab": ["lab-drivers"]}
+
+
+@pytest.mark.parametrize(
+    ("namespace", "whose"), [("kmodgate-system", "the webhook's own"), ("kube-system", "the platform's")]
+)
+def test_a_driver_in_a_namespace_that_is_never_guarded_is_told_of(
+    fleet: FleetFolder, namespace: str, whose: str
+) -> None:
+    path = fleet.driver("odd")
+    path.write_text(path.read_text().replace("kmm-tests", namespace))
+    result = fleet.run("webhook-config")
+    assert _protected(made(result)) == ["kmm-tests"]
+    assert f"warning: cluster paris: namespace {namespace} is {whose}, and is never guarded" in result.stderr
+    assert "neither the namespace nor what its drivers need is protected there" in result.stderr
+
+
+def test_dkms_work_in_a_namespace_that_is_never_guarded_is_told_of(fleet: FleetFolder) -> None:
+    policy(fleet, "parameters: {kata: {imsNamespace: kube-system}}")
+    result = fleet.run("webhook-config")
+    assert "warning: cluster paris: namespace kube-system is the platform's" in result.stderr
+    assert "its pods are not put into Kata, nor refused outside of it" in result.stderr
+
+
+def test_what_the_policy_does_not_want_guarded_is_not_told_of(fleet: FleetFolder) -> None:
+    policy(fleet, "modes: {KTA: disabled, REF: disabled}\n  parameters: {kata: {imsNamespace: kube-system}}")
+    path = fleet.driver("odd")
+    path.write_text(path.read_text().replace("kmm-tests", "kube-system"))
+    result = fleet.run("webhook-config")
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_a_cluster_without_drivers_protects_what_kmm_has_labelled(fleet: FleetFolder) -> None:
@@ -598,6 +629,9 @@ def test_a_webhook_outside_the_cluster_is_called_by_its_url(fleet: FleetFolder) 
         (["--cluster", "pariss"], "there is no such cluster in the fleet"),
         (["--namespace", "a", "."], "--namespace is for a cluster without a fleet"),
         (["--namespace", "A"], "--namespace A: not a name"),
+        (["--namespace", "a", "--namespace", "kmodgate-system"], "--namespace kmodgate-system: is the webhook's own"),
+        (["--namespace", "a", "--service", "a/hook"], "--namespace a: is the webhook's own"),
+        (["--namespace", "kube-system"], "--namespace kube-system: is the platform's"),
         (["--namespace", "a", "--cluster", "b", "--cluster", "c"], "names several clusters"),
         (["--output", ""], "--output is empty"),
         (["--output", "rendered"], "holds what render wrote"),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from pathlib import Path
 
 from policy.findings import Finding
 from policy.names import is_dns1123_label
+from policy.reach import unreachable
 from renderer.console import Console
 from renderer.endpoints import DEFAULT_SERVICE, read_endpoint
 from renderer.errors import ExitCode, Unusable
@@ -16,7 +18,7 @@ from renderer.render import check_names
 from renderer.report.changes import summary
 from renderer.snapshot import OUTPUT
 from renderer.tree import Change, compare
-from renderer.webhooks import FOLDER, Served, files, objects, served, stream
+from renderer.webhooks import FOLDER, Served, files, objects, served, stream, unguarded
 from renderer.wording import counted, listed
 from renderer.write import locked, write
 
@@ -49,7 +51,8 @@ def run(args: Namespace, console: Console) -> ExitCode:
         raise Unusable("--output is empty", "give a folder, or leave the option out for stdout")
     endpoint, own = read_endpoint(args.service, args.url, args.ca_bundle)
     choice = read_choice(args.policy, args.profile)
-    clusters = _named(args, choice) if args.namespace else _of_fleet(args, choice, console)
+    clusters = _named(args, choice, own) if args.namespace else _of_fleet(args, choice, console)
+    _tell_unguarded(clusters, own, console)
     found = {name: objects(cluster, endpoint, own) for name, cluster in clusters.items()}
     if args.output != "-":
         wanted = {name: files(values) for name, values in found.items()}
@@ -68,14 +71,16 @@ def run(args: Namespace, console: Console) -> ExitCode:
     return ExitCode.OK
 
 
-def _named(args: Namespace, choice: Choice) -> dict[str, Served]:
-    """A cluster that no fleet describes."""
+def _named(args: Namespace, choice: Choice, own: str) -> dict[str, Served]:
+    """A cluster that no fleet describes. Raises Unusable for namespaces that the webhook never guards."""
     if args.fleet is not None:
         raise Unusable("--namespace is for a cluster without a fleet", "leave out either FLEET or --namespace")
     for option in ("namespace", "cluster"):
         for name in getattr(args, option):
             if not is_dns1123_label(name):
                 raise Unusable(f"--{option} {name}: not a name", "lower case letters, digits and inner -")
+    for name in unreachable(args.namespace, own):
+        raise Unusable(f"--namespace {name}: {_reason(name, own)}", "name a namespace of drivers, and of nothing else")
     if len(args.cluster) > 1:
         raise Unusable("--cluster names several clusters, and no fleet describes them", "give one, or none")
     cluster = args.cluster[0] if args.cluster else _NAMELESS
@@ -90,6 +95,18 @@ def _of_fleet(args: Namespace, choice: Choice, console: Console) -> dict[str, Se
     found = served(fleet, findings, choice)
     check_names(names_of(fleet), args.cluster)
     return {name: cluster for name, cluster in found.items() if not args.cluster or name in args.cluster}
+
+
+def _tell_unguarded(clusters: Mapping[str, Served], own: str, console: Console) -> None:
+    """What the configurations leave out although drivers or the policy name it; the rest of them holds."""
+    for cluster, guarded in clusters.items():
+        for name, undone in unguarded(guarded, own):
+            console.say(f"warning: cluster {cluster}: namespace {name} {_reason(name, own)}; {undone}")
+
+
+def _reason(name: str, own: str) -> str:
+    whose = "the webhook's own" if name == own else "the platform's"
+    return f"is {whose}, and is never guarded: it must come up without the webhook"
 
 
 def _refuse_trees_of_render(change: Change) -> None:
