@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from policy.config import Policy
-from policy.engine import RULES, load_rules
-from policy.findings import Mode, Severity
+from policy.engine import RULES, Rule, load_rules
+from policy.findings import Mode
 from policy.overriding import ANNOTATION
 from policy.review import GROUPS, MODULE_KINDS, PREFLIGHT_KINDS, VERSIONS, Operation
 
@@ -61,23 +61,29 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One webhook entry: `timeout` in seconds, `family` is how the ids of the rules begin that it is for."""
+    """One webhook entry: `timeout` in seconds, `families` are how the ids of the rules begin that it is for.
+
+    Rules that find something of what it is asked may be of several families, and one in force is enough for it.
+    """
 
     name: str
     path: Path
     where: Where
     failure: FailurePolicy
     timeout: int
-    family: str
+    families: tuple[str, ...]
     resources: tuple[Resources, ...]
     condition: Condition | None = None
 
     def is_wanted(self, policy: Policy) -> bool:
-        """Whether the policy leaves a rule of the family; one that has none, but a mutation, goes by its prefix."""
+        """Whether the policy leaves a rule of the families in force at admission."""
         load_rules()
-        found = {id: rule.severity for id, rule in RULES.items() if id.startswith(self.family)}
-        rules = found or {self.family: Severity.ERROR}
-        return any(policy.mode(id, severity, "admit") is not Mode.DISABLED for id, severity in rules.items())
+        return any(rule.id.startswith(self.families) and _is_in_force(rule, policy) for rule in RULES.values())
+
+
+def _is_in_force(rule: Rule, policy: Policy) -> bool:
+    held = not rule.parameter or getattr(policy.parameters, rule.parameter)
+    return bool(held) and policy.mode(rule.id, rule.severity, "admit") is not Mode.DISABLED
 
 
 _PLURALS = {
@@ -136,18 +142,18 @@ _WORKLOADS = (
 )
 
 ROWS = (
-    Row("modules", "/validate", "everywhere", "Fail", 5, "", _KMM),
-    Row("protection", "/validate", "drivers", "Fail", 5, "REF2", (*_NAMESPACES, *_CONTENTS)),
-    Row("labelled-namespaces", "/validate", "labelled namespaces", "Fail", 5, "REF2", _NAMESPACES),
-    Row("labelled-contents", "/validate", "labelled contents", "Fail", 5, "REF2", _CONTENTS),
-    Row("owners", "/validate", "drivers", "Fail", 5, "REF207", _OWNED, _HAS_OTHER_OWNERS),
-    Row("labelled-owners", "/validate", "labelled contents", "Fail", 5, "REF207", _OWNED, _HAS_OTHER_OWNERS),
-    Row("overrides", "/validate", "others", "Fail", 5, "REF205", _OVERRIDES, _IS_OVERRIDDEN),
-    Row("dkms-pods", "/mutate", "dkms", "Ignore", 5, "KTA", (_NEW_PODS,)),
-    Row("dkms-pods", "/validate", "dkms", "Fail", 5, "KTA", _PODS),
-    Row("labelled-dkms-pods", "/mutate", "dkms labels", "Ignore", 5, "KTA", (_NEW_PODS,)),
-    Row("labelled-dkms-pods", "/validate", "dkms labels", "Fail", 5, "KTA", _PODS),
-    Row("workloads", "/validate", "elsewhere", "Ignore", 1, "PRV", (*_PODS, *_WORKLOADS)),
+    Row("modules", "/validate", "everywhere", "Fail", 5, ("",), _KMM),
+    Row("protection", "/validate", "drivers", "Fail", 5, ("REF2",), (*_NAMESPACES, *_CONTENTS)),
+    Row("labelled-namespaces", "/validate", "labelled namespaces", "Fail", 5, ("REF2",), _NAMESPACES),
+    Row("labelled-contents", "/validate", "labelled contents", "Fail", 5, ("REF2",), _CONTENTS),
+    Row("owners", "/validate", "drivers", "Fail", 5, ("REF207",), _OWNED, _HAS_OTHER_OWNERS),
+    Row("labelled-owners", "/validate", "labelled contents", "Fail", 5, ("REF207",), _OWNED, _HAS_OTHER_OWNERS),
+    Row("overrides", "/validate", "others", "Fail", 5, ("REF205",), _OVERRIDES, _IS_OVERRIDDEN),
+    Row("dkms-pods", "/mutate", "dkms", "Ignore", 5, ("KTA",), (_NEW_PODS,)),
+    Row("dkms-pods", "/validate", "dkms", "Fail", 5, ("KTA",), _PODS),
+    Row("labelled-dkms-pods", "/mutate", "dkms labels", "Ignore", 5, ("KTA",), (_NEW_PODS,)),
+    Row("labelled-dkms-pods", "/validate", "dkms labels", "Fail", 5, ("KTA",), _PODS),
+    Row("workloads", "/validate", "elsewhere", "Ignore", 1, ("PRV", "KTA"), (*_PODS, *_WORKLOADS)),
 )
 
 

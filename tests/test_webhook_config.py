@@ -13,6 +13,7 @@ import yaml
 
 from policy.config import Policy, read_policy
 from policy.engine import RULES, load_rules
+from policy.pods import POD_KINDS
 from policy.reach import ROWS, is_reached
 from tests.fleets import FleetFolder, run
 from tests.reaching import Request, called
@@ -377,7 +378,7 @@ def test_a_family_that_the_policy_disables_is_not_registered(fleet: FleetFolder,
 
 @pytest.mark.parametrize(
     ("name", "family"),
-    [("dkms-pods", "KTA"), ("labelled-dkms-pods", "KTA"), ("workloads", "PRV"), ("protection", "REF")],
+    [("dkms-pods", "KTA"), ("labelled-dkms-pods", "KTA"), ("protection", "REF"), ("overrides", "REF")],
 )
 def test_a_row_goes_by_the_modes_of_its_family(name: str, family: str) -> None:
     rows = [row for row in ROWS if row.name == name]
@@ -387,6 +388,35 @@ def test_a_row_goes_by_the_modes_of_its_family(name: str, family: str) -> None:
         assert not row.is_wanted(read_policy({"modes": {family: "disabled"}}))
         assert not row.is_wanted(read_policy({"gates": {"admit": {family: "disabled"}}}))
         assert row.is_wanted(read_policy({"gates": {"render": {family: "disabled"}}}))
+
+
+@pytest.mark.parametrize("left", ["KTA103", "KTA107", "PRV105"])
+def test_workloads_are_asked_about_as_long_as_one_rule_about_them_is_in_force(left: str) -> None:
+    row = next(row for row in ROWS if row.name == "workloads")
+    assert row.is_wanted(read_policy({"modes": {"PRV": "disabled"}}))
+    assert row.is_wanted(read_policy({"modes": {"KTA": "disabled"}}))
+    assert row.is_wanted(read_policy({"modes": {"*": "disabled", left: "warn"}}))
+    assert not row.is_wanted(read_policy({"modes": {"PRV": "disabled", "KTA": "disabled"}}))
+
+
+def test_a_workload_that_kata_cannot_take_is_asked_about_without_the_rules_of_ring_0(fleet: FleetFolder) -> None:
+    policy(fleet, "modes: {PRV: disabled}")
+    request = Request("CREATE", "deployments", "apps", namespace="ims")
+    assert answer(generated(fleet), request) == [("workloads", "Ignore")]
+
+
+def test_a_rule_whose_parameter_is_not_set_keeps_no_row() -> None:
+    row, modes = next(row for row in ROWS if row.name == "workloads"), {"*": "disabled", "KTA113": "warn"}
+    assert not row.is_wanted(read_policy({"modes": modes}))
+    registries = {"allowedRegistries": ["registry.example.com"]}
+    assert row.is_wanted(read_policy({"modes": modes, "parameters": registries}))
+
+
+def test_every_rule_about_pods_and_what_makes_them_keeps_the_row_that_asks_about_those() -> None:
+    load_rules()
+    row = next(row for row in ROWS if row.name == "workloads")
+    families = {rule.id[:3] for rule in RULES.values() if set(rule.kinds) & set(POD_KINDS)}
+    assert families == set(row.families)
 
 
 def test_one_guarding_rule_is_enough_for_the_protection_to_stay() -> None:
