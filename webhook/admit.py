@@ -128,7 +128,7 @@ def _namespace(request: Request) -> str:
 
 async def _may_override(request: Request, namespace: str, cluster: Cluster) -> bool | Unknown:
     try:
-        return await cluster.may_override(request.user, request.groups, namespace)
+        return await cluster.may_override(request.requester, namespace)
     except NotAnswered:
         return UNKNOWN
 

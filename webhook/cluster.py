@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from policy.facts import Facts, Object, Unknown
@@ -20,6 +22,20 @@ class NotAnswered(Exception):
         super().__init__(message)
 
 
+@dataclass(frozen=True, slots=True)
+class UserInfo:
+    """Who asks, with everything that authorizers decide by.
+
+    `extra` may hold what is nobody else's business, and scopes that take rights away: it is never shown, nor left out.
+    Source: UserInfo of authentication.k8s.io/v1 of Kubernetes.
+    """
+
+    name: str
+    groups: tuple[str, ...] = ()
+    uid: str = ""
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+
+
 class Cluster(Protocol):
     """A live cluster, or a snapshot of one."""
 
@@ -32,8 +48,8 @@ class Cluster(Protocol):
         """Facts whose Modules and node entries of a namespace are read for this call. Raises NotAnswered."""
         ...
 
-    async def may_override(self, user: str, groups: tuple[str, ...], namespace: str, *, seconds: float = ...) -> bool:
-        """Whether RBAC gives the verb `override` on `namespaces.kmodgate.io`. Raises NotAnswered."""
+    async def may_override(self, user: UserInfo, namespace: str, *, seconds: float = ...) -> bool:
+        """Whether authorizers give somebody the verb `override` on `namespaces.kmodgate.io`. Raises NotAnswered."""
         ...
 
     async def secret(self, namespace: str, name: str, *, seconds: float = ...) -> Object | Unknown | None:
@@ -78,12 +94,10 @@ class Until:
         async with asyncio.timeout_at(self._deadline):
             return await self._cluster.fresh(namespace, seconds=time_to_ask(self._deadline, seconds))
 
-    async def may_override(
-        self, user: str, groups: tuple[str, ...], namespace: str, *, seconds: float = OVERRIDE_SECONDS
-    ) -> bool:
+    async def may_override(self, user: UserInfo, namespace: str, *, seconds: float = OVERRIDE_SECONDS) -> bool:
         async with asyncio.timeout_at(self._deadline):
             limit = time_to_ask(self._deadline, seconds)
-            return await self._cluster.may_override(user, groups, namespace, seconds=limit)
+            return await self._cluster.may_override(user, namespace, seconds=limit)
 
     async def secret(self, namespace: str, name: str, *, seconds: float = SECRET_SECONDS) -> Object | Unknown | None:
         async with asyncio.timeout_at(self._deadline):

@@ -11,7 +11,7 @@ from typing import Protocol
 from policy.dump import Dump, redacted
 from policy.facts import UNKNOWN, Facts, Object, Unknown
 from webhook.apiserver import ApiServer
-from webhook.cluster import FRESH_SECONDS, OVERRIDE_SECONDS, SECRET_SECONDS, Cluster, NotAnswered
+from webhook.cluster import FRESH_SECONDS, OVERRIDE_SECONDS, SECRET_SECONDS, Cluster, NotAnswered, UserInfo
 from webhook.facts import TOO_OLD, Known, LiveFacts, Wanted
 from webhook.reading import Reader
 from webhook.watching import State, Timings
@@ -77,10 +77,8 @@ class LiveCluster:
         read = await self._reader.fresh(namespace, tuple(wanted), seconds)
         return Known(self.facts, read.objects, modules={namespace: read.modules}, entries={namespace: read.entries})
 
-    async def may_override(
-        self, user: str, groups: Sequence[str], namespace: str, *, seconds: float = OVERRIDE_SECONDS
-    ) -> bool:
-        return await self._reader.may_override(user, groups, namespace, seconds)
+    async def may_override(self, user: UserInfo, namespace: str, *, seconds: float = OVERRIDE_SECONDS) -> bool:
+        return await self._reader.may_override(user, namespace, seconds)
 
 
 class SnapshotCluster:
@@ -117,7 +115,5 @@ class SnapshotCluster:
     async def fresh(self, namespace: str, wanted: Iterable[Wanted] = (), *, seconds: float = FRESH_SECONDS) -> Facts:
         return self.facts
 
-    async def may_override(
-        self, user: str, groups: Sequence[str], namespace: str, *, seconds: float = OVERRIDE_SECONDS
-    ) -> bool:
+    async def may_override(self, user: UserInfo, namespace: str, *, seconds: float = OVERRIDE_SECONDS) -> bool:
         raise NotAnswered("a dump of a cluster does not tell who may do what")

@@ -6,13 +6,14 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 from policy.dump import redacted
 from policy.facts import NodeEntry, Object, as_map, node_entries
 from policy.projection import pruned_module
 from webhook.apiserver import ApiServer, listed, parsed
-from webhook.cluster import FRESH_SECONDS, NotAnswered
+from webhook.cluster import FRESH_SECONDS, NotAnswered, UserInfo
 from webhook.facts import Wanted
 from webhook.sharing import Shared
 
@@ -93,7 +94,7 @@ class Reader:
         found = {item: task.result() for item, task in zip(wanted, objects, strict=True)}
         return Reading(modules.result(), entries.result(), found)
 
-    async def may_override(self, user: str, groups: Sequence[str], namespace: str, seconds: float) -> bool:
+    async def may_override(self, user: UserInfo, namespace: str, seconds: float) -> bool:
         """Whether the API server's authorizers let somebody `override` that namespace. Raises NotAnswered."""
         asked = {
             "verb": "override",
@@ -105,7 +106,7 @@ class Reader:
         review = {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SubjectAccessReview",
-            "spec": {"user": user, "groups": list(groups), "resourceAttributes": asked},
+            "spec": {**_subject(user), "resourceAttributes": asked},
         }
         status = as_map(parsed(await self._server.post(_REVIEWS, review, seconds=seconds)).get("status"))
         return status.get("allowed") is True
@@ -139,6 +140,13 @@ class Reader:
             if not following:
                 return
             query["continue"] = str(following)
+
+
+def _subject(user: UserInfo) -> dict[str, Any]:
+    """Who a SubjectAccessReview is about; what is empty is left out, as the API server does it."""
+    extra = {key: list(values) for key, values in user.extra.items()}
+    known = {"groups": list(user.groups), "uid": user.uid, "extra": extra}
+    return {"user": user.name, **{key: value for key, value in known.items() if value}}
 
 
 def _is_name(text: str) -> bool:

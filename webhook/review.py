@@ -14,6 +14,7 @@ import orjson
 
 from policy.facts import as_map
 from policy.review import Operation
+from webhook.cluster import UserInfo
 
 _API_VERSION = "admission.k8s.io/v1"
 _WHOLE = ("", "status", "finalize", "ephemeralcontainers")
@@ -55,6 +56,16 @@ class Request:
     dry_run: bool
     object: Object | None = field(repr=False)
     old: Object | None = field(repr=False)
+    user_info: Mapping[str, Any] = field(repr=False)
+    """All that is told of the user, as it came."""
+
+    @property
+    def requester(self) -> UserInfo:
+        """Who asks, as authorizers are to be told."""
+        extra = as_map(self.user_info.get("extra"))
+        return UserInfo(
+            self.user, self.groups, _text(self.user_info, "uid"), {key: _texts(item) for key, item in extra.items()}
+        )
 
     @property
     def subject(self) -> Object:
@@ -114,6 +125,8 @@ def _request(uid: str, request: Mapping[str, Any]) -> Request:
         raise Unreadable("object and oldObject must be maps", uid)
     user = as_map(request.get("userInfo"))
     groups = user.get("groups")
+    if not isinstance(user.get("extra"), dict | None):
+        raise Unreadable("userInfo.extra must be a map", uid)
     found = Request(
         uid,
         cast(Operation, operation),
@@ -125,10 +138,11 @@ def _request(uid: str, request: Mapping[str, Any]) -> Request:
         _text(request, "namespace"),
         _text(request, "name"),
         _text(user, "username"),
-        tuple(map(str, groups)) if isinstance(groups, list) else (),
+        _texts(groups) if isinstance(groups, list) else (),
         request.get("dryRun") is True,
         object,
         old,
+        user,
     )
     if problem := _contradiction(found):
         raise Unreadable(problem, uid)
@@ -159,6 +173,10 @@ def _mismatch(request: Request) -> str:
 def _text(value: Mapping[str, Any], key: str) -> str:
     found = value.get(key)
     return found if type(found) is str else ""
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list) else (str(value),)
 
 
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[{}\[\]]', re.DOTALL)

@@ -18,7 +18,7 @@ from policy.neighbours import Neighbours
 from policy.views import ModuleView
 from webhook.admit import Admitter
 from webhook.answer import Answer
-from webhook.cluster import NotAnswered
+from webhook.cluster import NotAnswered, UserInfo
 from webhook.decide import decide
 from webhook.events import take_logs
 from webhook.pipe import Done, Job, Question, Reply, receive, send
@@ -62,8 +62,8 @@ class _Server:
         self.ask("fresh", namespace)  # from here on the server answers from what it has read anew
         return self
 
-    async def may_override(self, user: str, groups: tuple[str, ...], namespace: str, *, seconds: float = 0.0) -> bool:
-        return bool(self.ask("may_override", user, groups, namespace))
+    async def may_override(self, user: UserInfo, namespace: str, *, seconds: float = 0.0) -> bool:
+        return bool(self.ask("may_override", user, namespace))
 
     async def secret(self, namespace: str, name: str, *, seconds: float = 0.0) -> Object | Unknown | None:
         return cast("Object | Unknown | None", self.ask("secret", namespace, name))
@@ -95,11 +95,11 @@ def _done(job: Job, admitter: Admitter, server: _Server) -> Done:
 
 
 def _without_bodies(answer: Answer) -> Answer:
-    """The answer without the objects, of which the server needs the name at most."""
+    """The answer without the objects, of which the server needs the name at most, and without what nobody may see."""
     request = answer.request
     if request is None:
         return answer
-    return replace(answer, request=replace(request, object=None, old=None, name=request.object_name))
+    return replace(answer, request=replace(request, object=None, old=None, name=request.object_name, user_info={}))
 
 
 def main() -> int:

@@ -15,7 +15,7 @@ from tests.e2e.control_plane import ControlPlane
 from tests.e2e.objects import module, node_modules_config, runtime_class
 from tests.e2e.relay import Relay
 from webhook.apiserver import ApiServer, from_kubeconfig
-from webhook.cluster import NotAnswered
+from webhook.cluster import NotAnswered, UserInfo
 from webhook.live import LiveCluster
 from webhook.watching import Timings
 
@@ -237,7 +237,7 @@ def test_what_rbac_withholds_is_unknown_and_comes_with_the_right(control_plane: 
             await cluster.fresh(namespace)
         assert await cluster.secret(namespace, "cert") is UNKNOWN
         with pytest.raises(NotAnswered):
-            await cluster.may_override("bob", [], namespace)
+            await cluster.may_override(UserInfo("bob"), namespace)
         rest = may_read((kmm, "nodemodulesconfigs"), ("node.k8s.io", "runtimeclasses"), ("", "nodes"))
         await asyncio.to_thread(control_plane.apply, *grant("facts-rest", "alice", *rest))
         await until(lambda: all(state.synced for state in cluster.states()), "every kind is known")
@@ -251,10 +251,10 @@ def test_rbac_says_who_may_override_which_namespace(control_plane: ControlPlane,
     control_plane.apply(*grant("facts-override", "carol", {**rule, "resourceNames": [namespace]}))
 
     async def scenario(cluster: LiveCluster) -> None:
-        assert await cluster.may_override("carol", [], namespace)
-        assert not await cluster.may_override("carol", [], "default")
-        assert not await cluster.may_override("bob", ["drivers"], namespace)
-        assert await cluster.may_override("root", ["system:masters"], namespace)
+        assert await cluster.may_override(UserInfo("carol"), namespace)
+        assert not await cluster.may_override(UserInfo("carol"), "default")
+        assert not await cluster.may_override(UserInfo("bob", ("drivers",)), namespace)
+        assert await cluster.may_override(UserInfo("root", ("system:masters",)), namespace)
 
     watching(control_plane.kubeconfig(), scenario)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from policy.config import Policy
 from policy.dump import Dump
@@ -125,6 +126,27 @@ def test_nothing_is_taken_away_that_the_api_server_was_not_asked_about(stub: Api
     asked = review("DELETE", "Namespace", None, namespace("unsure"))
     reply = watching.post(asked)
     assert (reply.response["uid"], reply.code) == (uid(asked), 503)
+
+
+@pytest.mark.parametrize("size", [0, LARGE], ids=["small", "large"])
+def test_who_may_override_is_asked_with_all_that_is_told_of_the_user_and_nothing_of_it_is_let_out(
+    stub: ApiStub, watching: Webhook, size: int
+) -> None:
+    asked: list[Any] = []
+
+    async def refused(request: web.Request) -> web.StreamResponse:
+        asked.append((await request.json())["spec"])
+        return web.json_response({"status": {"allowed": False}}, status=201)
+
+    stub.lists(refused, path="/apis/authorization.k8s.io/v1/subjectaccessreviews")
+    item = padded(namespace("scoped"), size)
+    item["metadata"]["annotations"]["kmodgate.io/override"] = "alice until 2026-01-31T18:00:00Z"
+    user = {"username": "alice", "groups": ["drivers"], "uid": "e8c1-11", "extra": {"example.com/scope": ["h1dd3n"]}}
+    reply = watching.post(review("UPDATE", "Namespace", item, namespace("scoped"), userInfo=user))
+    assert (reply.code, asked[0]["user"], asked[0]["groups"]) == (403, "alice", ["drivers"])
+    assert (asked[0]["uid"], asked[0]["extra"]) == ("e8c1-11", {"example.com/scope": ["h1dd3n"]})
+    let_out = (watching.audit.read_text(), watching.stderr.read_text(), reply.body.decode())
+    assert not any("h1dd3n" in text for text in let_out)
 
 
 def test_a_dry_run_asks_the_cluster_and_changes_nothing_there(stub: ApiStub, watching: Webhook) -> None:

@@ -97,6 +97,7 @@ def test_a_body_that_is_no_review_is_answered_400(webhook: Webhook, body: bytes)
 
 MISSHAPEN: dict[str, Object] = {
     "no operation": {"operation": None},
+    "a list for the extra of the user": {"userInfo": {"username": "alice", "extra": ["scope"]}},
     "an operation that does not exist": {"operation": "PATCH"},
     "a list for an object": {"object": []},
     "a text for an old object": {"oldObject": "text"},

@@ -19,7 +19,7 @@ from tests.webhook.api_stub import Answer, ApiStub, bookmark, event, events, fai
 from tests.webhook.cached import config
 from tests.webhook.test_watching import QUICK, QUIET
 from webhook.apiserver import ApiServer, from_kubeconfig, in_cluster
-from webhook.cluster import NotAnswered
+from webhook.cluster import NotAnswered, UserInfo
 from webhook.facts import CONFIGS, MODULES, NAMESPACES, NODES, RUNTIME_CLASSES, Known
 from webhook.live import LiveCluster
 
@@ -296,7 +296,7 @@ def test_the_api_server_decides_who_may_override(stub: ApiStub, status: dict[str
     stub.lists(review, path=REVIEWS)
 
     async def scenario(cluster: LiveCluster) -> None:
-        assert await cluster.may_override("ann", ["admins"], "drivers") is may
+        assert await cluster.may_override(UserInfo("ann", ("admins",)), "drivers") is may
 
     with_cluster(stub, scenario)
     assert asked[0]["spec"] == {
@@ -312,12 +312,32 @@ def test_the_api_server_decides_who_may_override(stub: ApiStub, status: dict[str
     }
 
 
+def test_authorizers_are_told_uid_and_extra_of_who_asks(stub: ApiStub) -> None:
+    asked: list[Any] = []
+
+    async def review(request: web.Request) -> web.StreamResponse:
+        asked.append(await request.json())
+        return web.json_response({"status": {"allowed": True}}, status=201)
+
+    stub.lists(review, path=REVIEWS)
+    user = UserInfo("ann", ("admins",), "e8c1", {"scopes.authorization.openshift.io": ("user:info", "user:check")})
+
+    async def scenario(cluster: LiveCluster) -> None:
+        assert await cluster.may_override(user, "drivers")
+
+    with_cluster(stub, scenario)
+    spec = asked[0]["spec"]
+    assert (spec["user"], spec["groups"], spec["uid"]) == ("ann", ["admins"], "e8c1")
+    assert spec["extra"] == {"scopes.authorization.openshift.io": ["user:info", "user:check"]}
+    assert "user:info" not in repr(user)
+
+
 def test_who_may_override_is_not_guessed(stub: ApiStub) -> None:
     stub.lists(failure(403, "forbidden"), path=REVIEWS)
 
     async def scenario(cluster: LiveCluster) -> None:
         with pytest.raises(NotAnswered, match="forbidden"):
-            await cluster.may_override("ann", [], "drivers")
+            await cluster.may_override(UserInfo("ann"), "drivers")
 
     with_cluster(stub, scenario)
 

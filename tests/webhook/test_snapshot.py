@@ -13,7 +13,7 @@ import pytest
 from policy.facts import UNKNOWN, Facts
 from renderer.dump import read_dump
 from tests.webhook.cached import config, loading
-from webhook.cluster import NotAnswered
+from webhook.cluster import NotAnswered, UserInfo
 from webhook.live import SnapshotCluster
 from webhook.snapshot import BadSnapshot, read_snapshot
 
@@ -69,7 +69,7 @@ def test_a_cluster_from_a_dump_is_ready_and_never_changes(dump: Path) -> None:
         assert secret["data"] == {"key": ""}
         assert await cluster.secret("drivers", "other") is UNKNOWN
         with pytest.raises(NotAnswered):
-            await cluster.may_override("ann", [], "drivers")
+            await cluster.may_override(UserInfo("ann"), "drivers")
 
     asyncio.run(run())
     assert {state.kind: state.count for state in cluster.states()} == {"Module": 1, "Node": 1, "NodeModulesConfig": 1}

@@ -16,7 +16,7 @@ from tests.webhook.manifests import encoded, namespace, review
 from tests.webhook.serving import run
 from webhook.admit import Admitter
 from webhook.answer import Answer
-from webhook.cluster import NotAnswered, Until, time_to_ask
+from webhook.cluster import NotAnswered, Until, UserInfo, time_to_ask
 from webhook.decide import decide
 from webhook.live import SnapshotCluster
 from webhook.sharing import Shared
@@ -35,7 +35,7 @@ class Silent:
     async def fresh(self, namespace: str, *, seconds: float = 0.0) -> Facts:
         return await self._never("fresh")
 
-    async def may_override(self, user: str, groups: tuple[str, ...], namespace: str, *, seconds: float = 0.0) -> bool:
+    async def may_override(self, user: UserInfo, namespace: str, *, seconds: float = 0.0) -> bool:
         return await self._never("may_override")
 
     async def secret(self, namespace: str, name: str, *, seconds: float = 0.0) -> Object | Unknown | None:
