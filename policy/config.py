@@ -14,6 +14,7 @@ from policy.findings import Mode, Severity
 Profile = Literal["parity", "default", "strict"]
 Gate = Literal["render", "check", "admit"]
 Modes = Mapping[str, Mode]
+Platform = Literal["openshift", "kubernetes"]
 
 NOTICE = timedelta(days=14)
 """How long before its end an exception is warned of."""

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Literal
 
 from policy.blocks import Blocks
-from policy.config import NO_PARAMETERS, Parameters
+from policy.config import NO_PARAMETERS, Parameters, Platform
 from policy.controllers import is_controller
 from policy.facts import UNKNOWN, Facts, Unknown, as_map
 from policy.kata import KataView
@@ -59,12 +59,12 @@ NO_CLOCK = datetime.min.replace(tzinfo=UTC)
 class Review:
     """One request to judge an object, with the CRD's defaults filled in. Without a `release`, KMM's head is assumed.
 
-    On DELETE `object` is the one that goes. `schema` is that of the object's kind, if there is one; `topology` that of
-    the cluster, if it is known. `in_tree` is whether the object comes from git, to be applied, and not from a cluster.
-    `user` and `groups` are those who ask, and empty where nobody is known; `may_override` is whether the API server
-    lets them override the protection of a namespace, which only admission asks. `before` is what other objects were
-    like before the change that the review is part of, this one included even if it stays as it is; admission, which
-    sees one object change at a time, has none.
+    On DELETE `object` is the one that goes. `schema` is that of the object's kind, if there is one; `topology` and
+    `platform` are those of the cluster, plain Kubernetes where nobody says. `in_tree` is whether the object comes from
+    git, to be applied, and not from a cluster. `user` and `groups` are those who ask, and empty where nobody is known;
+    `may_override` is whether the API server lets them override the protection of a namespace, which only admission
+    asks. `before` is what other objects were like before the change that the review is part of, this one included even
+    if it stays as it is; admission, which sees one object change at a time, has none.
     """
 
     object: Map = field(repr=False)
@@ -83,6 +83,7 @@ class Review:
     dry_run: bool = False
     now: datetime = NO_CLOCK
     before: Facts | None = field(default=None, repr=False)
+    platform: Platform = "kubernetes"
     is_there = True  # what rules need that need nothing else
 
     @lazy

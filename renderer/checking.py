@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from policy.config import Policy
+from policy.config import Platform, Policy
 from policy.dump import Dump
 from policy.engine import Engine, title
 from policy.facts import Facts, SnapshotFacts
@@ -59,6 +59,7 @@ class _Where:
     engine: Engine
     release: Release
     topology: str
+    platform: Platform = "kubernetes"
     policy: str = ""
     """The name of its DriverPolicy."""
     clusters: tuple[str, ...] = ()
@@ -216,6 +217,7 @@ class Checker:
             in_tree=bool(where.clusters) or self._past.is_in_git(source.file),
             now=self.now,
             before=before,
+            platform=where.platform,
         )
         found = where.engine.judge(review)
         if facts is not None:
@@ -261,6 +263,7 @@ class Checker:
                 policies.engine(cluster),
                 release_of(cluster) or Release("head"),
                 cluster.topology,
+                cluster.platform,
                 policies.name(cluster.name),
                 (cluster.name,),
                 nodes_of(cluster),

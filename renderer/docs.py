@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -231,8 +231,12 @@ _KERNEL_ACCESS = """\
 The ServiceAccounts that the rules PRV101 to PRV106 pass over without being told. `parameters.kernelAccess` of a
 DriverPolicy adds others. The pods that KMM's controllers make are known by who makes them, never by a label.
 
-| what | namespace | ServiceAccount | source of the names |
-| --- | --- | --- | --- |
+Those of a platform count on its clusters only: where the Cluster spec says so, and to the webhook `--platform`; where
+nobody says, plain Kubernetes is assumed. What is bound to no platform counts on all, whether or not a cluster has the
+product: see [security.md](security.md#accounts-that-are-approved-from-the-start).
+
+| what | platform | namespace | ServiceAccount | source of the names |
+| --- | --- | --- | --- | --- |
 """
 
 
@@ -242,9 +246,13 @@ def _not_injectable() -> str:
 
 def _starters() -> str:
     return _KERNEL_ACCESS + "".join(
-        f"| {item.what} | `{item.namespace}` | {', '.join(f'`{name}`' for name in item.accounts)} | {item.source} |\n"
+        f"| {item.what} | {item.platform or 'any'} | `{item.namespace}` | {_names(item.accounts)} | {item.source} |\n"
         for item in STARTERS
     )
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def rules_page() -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, NewType
 
-from policy.config import Policy
+from policy.config import Platform, Policy
 from policy.documents import Document, Json
 
 KernelVersion = NewType("KernelVersion", str)
-Platform = Literal["openshift", "kubernetes"]
 Topology = Literal["ha", "compact", "sno"]
 Flavour = Literal["upstream", "redhat"]
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from policy import overriding
-from policy.config import Policy
+from policy.config import Platform, Policy
 from policy.engine import Engine
 from policy.facts import UNKNOWN, Facts, Listing, NodeEntry, Object, Unknown, as_map
 from policy.findings import Finding, Mode
@@ -32,17 +32,19 @@ _MOST_SECRETS = 4
 class Admitter:
     """One policy in force on one cluster. A new policy is a new Admitter, so that no request sees half of two."""
 
-    def __init__(self, policy: Policy, release: Release, topology: str = "") -> None:
+    def __init__(self, policy: Policy, release: Release, topology: str = "", platform: Platform = "kubernetes") -> None:
         self.policy = policy
         self.digest = policy.digest
         self._engine = Engine(policy, "admit")
         self._mutates = any(wanted(policy, "/mutate"))
         self.release = release
         self.topology = topology
+        self.platform: Platform = platform
 
-    def is_for(self, policy: Policy, release: Release, topology: str) -> bool:
+    def is_for(self, policy: Policy, release: Release, topology: str, platform: Platform) -> bool:
         """Whether it judges by these."""
-        return (policy, release, topology) == (self.policy, self.release, self.topology)
+        mine = (self.policy, self.release, self.topology, self.platform)
+        return (policy, release, topology, platform) == mine
 
     async def validate(self, request: Request, cluster: Cluster, now: datetime) -> Answer:
         """Every finding about the object of a request."""
@@ -95,6 +97,7 @@ class Admitter:
             groups=request.groups,
             dry_run=request.dry_run,
             now=now,
+            platform=self.platform,
         )
         return review if review.is_usual else replace(review, object=defaulted(subject))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO
 
-from policy.config import Policy
+from policy.config import Platform, Policy
 from policy.kmm.versions import Release
 from policy.reach import Path
 from webhook.answer import Answer
@@ -30,6 +30,7 @@ class Job:
     release: Release
     topology: str
     now: datetime
+    platform: Platform = "kubernetes"
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,7 +127,8 @@ class Server:
         tell("info", "stopped")
 
     def _admitter(self) -> Admitter:
-        admitter = Admitter(self._policy.policy, self._release, self._settings.topology)
+        settings = self._settings
+        admitter = Admitter(self._policy.policy, self._release, settings.topology, settings.platform)
         self.metrics.holds(admitter.digest, self._policy.policy.profile, newest=not self._policy.problem)
         return admitter
 

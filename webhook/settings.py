@@ -118,7 +118,7 @@ def _add_policy(serve: ArgumentParser) -> None:
     )  # fmt: skip
     add(
         "--platform", choices=("kubernetes", "openshift"), default="kubernetes",
-        help="openshift: KMM is Red Hat's (kubernetes)",
+        help="openshift: KMM is Red Hat's, and the platform's own accounts may load modules (kubernetes)",
     )  # fmt: skip
     add(
         "--kubernetes", type=version, default="", metavar="VERSION",

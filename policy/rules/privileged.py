@@ -114,7 +114,9 @@ def _judged(review: Review) -> list[Part]:
     if review.subresource not in ("", "ephemeralcontainers") or _is_running(review):
         return []
     found = pod.ephemeral if review.subresource else pod.containers
-    if not found or is_approved(pod, review.user, parameters.kernel_access, parameters.controllers):
+    if not found or is_approved(
+        pod, review.user, parameters.kernel_access, parameters.controllers, platform=review.platform
+    ):
         return []
     return [] if review.kata.is_inside else found
 

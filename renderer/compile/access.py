@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from policy.config import Platform
 from policy.documents import Json
 from renderer.compile import argo
-from renderer.specs import JsonMap, Platform
+from renderer.specs import JsonMap
 
 DEFAULT = "default"
 """The account that every namespace has. It is nobody's to render, and all pods without an account share its rights."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from policy.config import Platform
 from policy.engine import Engine
 from policy.facts import Facts, SnapshotFacts
 from policy.findings import FieldPath, Finding, format_path
@@ -18,7 +19,7 @@ from renderer.fleet import Target, Variant
 from renderer.load import Fleet
 from renderer.manifest import Identity, Manifest
 from renderer.sources import Sources, read_sources
-from renderer.specs import Cluster, Platform
+from renderer.specs import Cluster
 from renderer.validate import finding_at
 from renderer.wording import listed
 from schemas.compiled import object_schema
@@ -54,7 +55,7 @@ class Compiler:
         self.fleet = fleet
         self.findings = findings
         self.judging = judging
-        self._judged: dict[tuple[Manifest, Manifest | None, Release, str, Engine], list[str]] = {}
+        self._judged: dict[tuple[Manifest, Manifest | None, Release, str, Platform, Engine], list[Cluster]] = {}
         self._sources: dict[Variant, Sources] = {}
         self._manifests: dict[tuple[Variant, Platform], list[Manifest]] = {}
         self._modules: dict[Variant, Manifest] = {}
@@ -67,8 +68,8 @@ class Compiler:
             by_cluster[target.cluster.name].append(target)
         result = {name: list(self._cluster(name, found)) for name, found in by_cluster.items()}
         self.findings.extend(self._version_findings())
-        for (manifest, old, release, topology, engine), names in self._judged.items():
-            self.findings += self._judge(manifest, old, release, topology, engine, tuple(names))
+        for (manifest, old, *_), alike in self._judged.items():
+            self.findings += self._judge(manifest, old, alike)
         return result
 
     def _cluster(self, name: str, targets: list[Target]) -> Iterator[tuple[str, Manifest]]:
@@ -95,8 +96,8 @@ class Compiler:
         before = SnapshotFacts(known) if known else None
         for manifest in manifests:
             old = was[manifest.identity]
-            key = (manifest, old, release, cluster.topology, engine)
-            self._judged.setdefault(key, []).append(cluster.name)  # judged once for all clusters that are alike
+            key = (manifest, old, release, cluster.topology, cluster.platform, engine)
+            self._judged.setdefault(key, []).append(cluster)  # judged once for all clusters that are alike
             if facts is not None:
                 self._judge_by_facts(manifest, cluster, release, facts, before)
 
@@ -112,32 +113,28 @@ class Compiler:
             facts=facts,
             now=self.judging.now,
             before=before,
+            platform=cluster.platform,
         )
         found = self.judging.engine(cluster).judge_by_facts(review)
         self.findings += [replace(_at_origin(manifest, *judged), clusters=(cluster.name,)) for judged in found]
 
-    def _judge(
-        self,
-        manifest: Manifest,
-        old: Manifest | None,
-        release: Release,
-        topology: str,
-        engine: Engine,
-        clusters: tuple[str, ...],
-    ) -> Iterator[Finding]:
-        """What the rules say of a manifest that these clusters share."""
+    def _judge(self, manifest: Manifest, old: Manifest | None, alike: list[Cluster]) -> Iterator[Finding]:
+        """What the rules say of a manifest that these clusters share; they are alike in all that rules look at."""
+        one = alike[0]
         review = Review(
             manifest.value,
             None if old is None else old.value,
             "CREATE" if old is None else "UPDATE",
-            release,
+            release_of(one) or Release(),
             object_schema(manifest.value),
-            topology,
+            one.topology,
             in_tree=True,
             now=self.judging.now,
+            platform=one.platform,
         )
-        for judged in engine.judge(review):
-            yield replace(_at_origin(manifest, *judged), clusters=clusters)
+        names = tuple(cluster.name for cluster in alike)
+        for judged in self.judging.engine(one).judge(review):
+            yield replace(_at_origin(manifest, *judged), clusters=names)
 
     def _of_variant(self, variant: Variant, platform: Platform) -> list[Manifest]:
         sources = self._read(variant)

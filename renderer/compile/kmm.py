@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import cast
 
+from policy.config import Platform
 from policy.documents import Json
 from policy.findings import FieldPath
 from policy.normalise import defaulted
@@ -14,7 +15,7 @@ from renderer.fields import DRIVER_FIELDS, cause, compile_fields, spec_path
 from renderer.fleet import Variant
 from renderer.manifest import Manifest, Origin
 from renderer.sources import Sources
-from renderer.specs import JsonMap, Platform
+from renderer.specs import JsonMap
 
 SPEC_ANNOTATION = "kmodgate.io/spec"
 

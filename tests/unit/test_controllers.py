@@ -49,17 +49,43 @@ def pod(namespace: str, account: str = "", **labels: str) -> PodView:
 
 def test_access_to_the_kernel_is_the_service_accounts_of_one_namespace() -> None:
     approved = [("storage", "csi"), ("storage", "default")]
-    assert is_approved(pod("storage", "csi"), "alice", approved, ())
-    assert is_approved(pod("storage"), "alice", approved, ())
-    assert is_approved(pod("kube-system", "cilium"), "alice", (), ())
-    assert not is_approved(pod("shop", "csi"), "alice", approved, ())
-    assert not is_approved(pod("shop", "cilium"), "alice", approved, ())
-    assert not is_approved(pod("shop", "a", app="cilium", **{"kmm.node.kubernetes.io/role": "dra"}), "alice", (), ())
+    assert is_approved(pod("storage", "csi"), "alice", approved, (), platform="kubernetes")
+    assert is_approved(pod("storage"), "alice", approved, (), platform="kubernetes")
+    assert is_approved(pod("kube-system", "cilium"), "alice", (), (), platform="kubernetes")
+    assert not is_approved(pod("shop", "csi"), "alice", approved, (), platform="kubernetes")
+    assert not is_approved(pod("shop", "cilium"), "alice", approved, (), platform="kubernetes")
+    assert not is_approved(
+        pod("shop", "a", app="cilium", **{"kmm.node.kubernetes.io/role": "dra"}), "alice", (), (), platform="kubernetes"
+    )
+
+
+@pytest.mark.parametrize(
+    ("namespace", "account", "openshift", "kubernetes"),
+    [
+        ("openshift-cluster-node-tuning-operator", "tuned", True, False),
+        ("openshift-kmm", "kmm-operator-module-loader", True, False),
+        ("node-feature-discovery", "nfd-worker", False, True),
+        ("kube-system", "cilium", True, True),
+        ("rook-ceph", "rook-csi-rbd-plugin-sa", True, True),
+    ],
+)
+def test_what_belongs_to_a_platform_is_approved_there_only(
+    namespace: str, account: str, openshift: bool, kubernetes: bool
+) -> None:
+    asked = pod(namespace, account)
+    assert is_approved(asked, "alice", (), (), platform="openshift") is openshift
+    assert is_approved(asked, "alice", (), (), platform="kubernetes") is kubernetes
+
+
+def test_namespaces_of_openshift_are_bound_to_it() -> None:
+    assert {item.platform for item in STARTERS if item.namespace.startswith("openshift-")} == {"openshift"}
 
 
 def test_an_owner_is_believed_only_where_nobody_asks() -> None:
     worker = pod("drivers")
     worker.controllers = [("kmm.sigs.x-k8s.io", "NodeModulesConfig")]
-    assert is_approved(worker, "", (), ())
-    assert not is_approved(worker, "alice", (), ())
-    assert is_approved(worker, "system:serviceaccount:openshift-kmm:kmm-operator-controller", (), ())
+    assert is_approved(worker, "", (), (), platform="kubernetes")
+    assert not is_approved(worker, "alice", (), (), platform="kubernetes")
+    assert is_approved(
+        worker, "system:serviceaccount:openshift-kmm:kmm-operator-controller", (), (), platform="kubernetes"
+    )

@@ -19,10 +19,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from policy.config import Policy
+from policy.config import Platform, Policy
 from policy.findings import NOT_CHECKED
 from policy.kmm.versions import Release
 from tests.conftest import CASES, Kmodgate
+from tests.fleets import FleetFolder
 from tests.oracle import lines
 from tests.webhook.reviews import (
     CLUSTER,
@@ -279,3 +280,20 @@ def test_the_defaults_of_the_api_server_change_nothing(facts: Path) -> None:
     stored = decided([Case(case["defaulted"]) for case in cases], admitter, facts)
     for case, before, after in zip(cases, written, stored, strict=True):
         assert triples_of(before) == triples_of(after), case
+
+
+@pytest.mark.parametrize("platform", ["openshift", "kubernetes"])
+def test_both_know_what_may_load_modules_on_the_platform_of_the_cluster(
+    tmp_path: Path, facts: Path, platform: Platform
+) -> None:
+    fleet = FleetFolder(tmp_path / "fleet")
+    fleet.cluster("paris", platform=platform)
+    for namespace, account in (("openshift-nfd", "nfd-worker"), ("node-feature-discovery", "nfd-worker")):
+        item = pod("worker", namespace, containers=[loading_container()], serviceAccountName=account)
+        fleet.write("rendered/paris/worker.yaml", yaml.safe_dump(item))
+        done = fleet.run("check", "rendered/paris/worker.yaml", "--format", "json")
+        checked = {found["rule"] for found in json.loads(done.stdout)["findings"]}
+        (answer,) = decided([Case(item)], Admitter(Policy(), Release("head"), platform=platform), facts)
+        is_its_own = namespace.startswith("openshift") == (platform == "openshift")
+        assert checked == {finding.rule for finding in answer.findings}
+        assert ("PRV101" in checked) is not is_its_own

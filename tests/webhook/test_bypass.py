@@ -22,6 +22,7 @@ from tests.reaching import Request, called
 from tests.webhook.api_stub import ApiStub, page
 from tests.webhook.reviews import (
     CLUSTER,
+    LARGE,
     Object,
     broken_module,
     dkms_pod,
@@ -30,6 +31,7 @@ from tests.webhook.reviews import (
     module,
     named,
     namespace,
+    padded,
     pod,
     review,
     uid,
@@ -278,6 +280,17 @@ def test_a_user_with_the_name_of_an_approved_account_is_not_that_account(strict:
         user = {"username": "system:serviceaccount:storage:csi-node"}
         item = pod(namespace=namespace_, containers=containers, serviceAccountName=account)
         assert strict.post(review("CREATE", "Pod", item, userInfo=user)).allowed is allowed
+
+
+@pytest.mark.parametrize(("platform", "is_approved"), [("kubernetes", False), ("openshift", True)])
+def test_an_account_of_a_product_of_another_platform_is_not_approved(
+    tmp_path: Path, platform: str, is_approved: bool
+) -> None:
+    item = pod("worker", "openshift-nfd", containers=[loading_container()], serviceAccountName="nfd-worker")
+    with serving(tmp_path, "--platform", platform, facts=dump(*CLUSTER)) as server:
+        for size in (0, LARGE):
+            reply = server.post(review("CREATE", "Pod", padded(item, size)))
+            assert ("PRV101" not in reply.rules("noted-by")) is is_approved
 
 
 @pytest.mark.parametrize(

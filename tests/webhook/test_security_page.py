@@ -37,7 +37,7 @@ def test_the_page_names_every_test_of_a_way_around() -> None:
     assert defined_in("webhook/test_bypass.py") - named == set()
 
 
-@pytest.mark.parametrize(("heading", "number"), [("Ways around", 23), ("Threats", 18), ("Mitigations", 10)])
+@pytest.mark.parametrize(("heading", "number"), [("Ways around", 24), ("Threats", 18), ("Mitigations", 10)])
 def test_no_row_is_left_without_a_test(heading: str, number: int) -> None:
     found = rows(heading)
     assert len(found) == number
