@@ -70,8 +70,8 @@ class PolicyFile:
         self.problem = ""
         """Why the newest content is not in force; empty if it is."""
         self._profile = profile
+        self._seen = self._content()  # before it is loaded: what changes between the two is then seen as new
         self.policy = load(path, profile)
-        self._seen = self._content()
 
     def refresh(self) -> bool:
         """Takes new content over if there is any; returns whether the policy in force is another one now."""

@@ -143,6 +143,9 @@ class Server:
             elif self._policy.problem and self._policy.problem != problem:
                 self.metrics.reloads.labels("refused").inc()
                 tell("error", "policy refused; the last good one stays in force", problem=self._policy.problem)
+            elif problem and not self._policy.problem:
+                self.metrics.reloads.labels("restored").inc()
+                tell("info", "policy valid again, and the one in force", hash=self._reviews.admitter.digest)
             self.metrics.policy_valid.set(not self._policy.problem)
 
     async def _follow_version(self) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from policy.config import Policy, Profile
 from tests.e2e.waiting import eventually
 from tests.fleets import REPOSITORY
 from tests.webhook.api_stub import bookmark, events, failure, page
@@ -32,8 +33,9 @@ from tests.webhook.reviews import (
 )
 from tests.webhook.server import Reply, Webhook, serving
 from tests.webhook.stalling import api_server, modules_of, stalled
+from webhook import policies
 from webhook.facts import MODULES
-from webhook.policies import PolicyFile
+from webhook.policies import PolicyFile, load
 from webhook.settings import parse
 
 POLICY = "apiVersion: kmodgate.io/v1alpha1\nkind: DriverPolicy\nmetadata: {{name: lab}}\nspec: {{{}}}\n"
@@ -90,6 +92,21 @@ def test_a_broken_policy_leaves_the_last_good_one_in_force_and_says_so_until_it_
         assert "[+] policy\n" in server.operations("/readyz")[1]
 
 
+def test_a_policy_that_is_restored_to_what_is_in_force_is_told_of_and_the_problem_gone(
+    tmp_path: Path, policy: Path
+) -> None:
+    good = policy.read_text()
+    with serving(tmp_path, "--policy", str(policy)) as server:
+        policy.write_text(POLICY.format("modes: {PRV: perhaps}"))
+        server.event("policy refused; the last good one stays in force")
+        policy.write_text(good)
+        told = server.event("policy valid again, and the one in force")
+        assert (told["level"], told["hash"]) == ("info", server.event("serving")["policy"])
+        assert server.metric("kmodgate_policy_valid") == 1
+        assert server.metric('kmodgate_policy_reloads_total{outcome="restored"}') == 1
+        assert "[+] policy\n" in server.operations("/readyz")[1]
+
+
 BROKEN = {
     "empty": "", "no YAML": "{", "another kind": "kind: Other\n", "an unknown field": POLICY.format("unknown: 1"),
     "not text": "\x00", "two documents": POLICY.format("") + "---\n" + POLICY.format(""),
@@ -103,6 +120,20 @@ def test_no_file_that_is_no_policy_replaces_one_that_is(policy: Path, text: str)
     policy.write_text(text)
     assert not file.refresh()
     assert (file.policy, str(policy) in file.problem) == (held, True)
+
+
+def test_a_policy_that_changes_while_it_is_read_for_the_first_time_is_read_again(
+    policy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def loaded_and_changed(path: Path | None, profile: Profile | None) -> Policy:
+        found = load(path, profile)
+        policy.write_text(POLICY.format("modes: {PRV: enforce}"))
+        return found
+
+    monkeypatch.setattr(policies, "load", loaded_and_changed)
+    file = PolicyFile(policy, None)
+    assert file.refresh()
+    assert file.policy.modes == {"PRV": "enforce"}
 
 
 def test_a_policy_whose_file_is_gone_stays_in_force(policy: Path) -> None:
