@@ -190,13 +190,20 @@ class Engine:
 
     def _ask(self, review: Review, group: list[_Chosen], found: list[tuple[Finding, FieldPath]]) -> None:
         for check, item, mode in group:
-            told = 0
+            told = unchecked = 0
             try:
                 for problem in check(review):
-                    found.append((self._finding(item, mode, problem, review), problem.path))
-                    told += not problem.message.startswith(NOT_CHECKED)  # which refuses nothing: go on to what may
-                    if told == _MOST_ADMITTED and self.gate == "admit":
+                    if problem.message.startswith(NOT_CHECKED):  # which refuses nothing: go on to what may
+                        unchecked += 1
+                        if unchecked > MOST_FINDINGS:
+                            continue
+                    elif told == MOST_FINDINGS:
+                        rest = Problem(problem.path, *_REST)
+                        found.append((self._finding(item, mode, rest, review), problem.path))
                         break
+                    else:
+                        told += 1
+                    found.append((self._finding(item, mode, problem, review), problem.path))
             except Exception as error:
                 found.append(self._failed(item, error, review))
 
@@ -257,8 +264,13 @@ class Engine:
 
 _LONGEST = 2000
 
-_MOST_ADMITTED = 1000
-"""Findings of one rule about one object, after which admission stops to ask it: all of them have one mode."""
+MOST_FINDINGS = 1000
+"""Of one rule about one object. Whoever has more is told so in one that stands where the rest begins, at every gate."""
+
+_REST = (
+    f"more than {MOST_FINDINGS} findings of this rule about the object; those from here on are left out",
+    "mend the others first",
+)
 
 
 def _cut(text: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ import pytest
 import yaml
 
 from policy.config import Platform, Policy
+from policy.engine import MOST_FINDINGS
 from policy.findings import NOT_CHECKED
 from policy.kmm.versions import Release
 from tests.conftest import CASES, Kmodgate
@@ -280,6 +282,21 @@ def test_the_defaults_of_the_api_server_change_nothing(facts: Path) -> None:
     stored = decided([Case(case["defaulted"]) for case in cases], admitter, facts)
     for case, before, after in zip(cases, written, stored, strict=True):
         assert triples_of(before) == triples_of(after), case
+
+
+def test_both_find_the_same_in_an_object_with_more_findings_than_anybody_reads(
+    kmodgate: Kmodgate, tmp_path: Path, facts: Path
+) -> None:
+    files = {"certSecret": {"name": "a"}, "keySecret": {"name": "b"}}
+    case = Case(module(sign=files | {"filesToSign": [f"/nic-{number}" for number in range(1500)]}))
+    objects = tmp_path / "objects"
+    objects.mkdir()
+    (checked,) = found_by_check(kmodgate, files_of(objects, [case]), facts, (), 1)
+    (answer,) = decided([case], Admitter(Policy(), Release("head")), facts)
+    assert triples_of(answer) == checked
+    counts = Counter(rule for rule, _, _ in checked)
+    assert max(counts.values()) == MOST_FINDINGS + 1
+    assert "more than 1000 findings" in " ".join(message for _, _, message in checked)
 
 
 @pytest.mark.parametrize("platform", ["openshift", "kubernetes"])
