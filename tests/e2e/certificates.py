@@ -46,14 +46,18 @@ class Authority:
         """The certificate as Kubernetes takes it in a field `caBundle`: PEM in base64."""
         return base64.b64encode(self.certificate.read_bytes()).decode()
 
-    def issue(self, name: str) -> Pair:
-        """A certificate for servers on 127.0.0.1 and localhost, and for the client called `name`, valid for a day."""
+    def issue(self, name: str, *hosts: str) -> Pair:
+        """A certificate for servers on 127.0.0.1, localhost and `hosts`, and for the client called `name`.
+
+        It is valid for a day.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
-        hosts = [x509.IPAddress(ipaddress.IPv4Address("127.0.0.1")), x509.DNSName("localhost")]
+        address = x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))
+        names = [address, *(x509.DNSName(host) for host in ("localhost", *hosts))]
         usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
         signed = (
             _builder(_common_name(name), self._name, key.public_key())
-            .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
+            .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
             .sign(self._key, hashes.SHA256())
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -19,6 +18,7 @@ import yaml
 
 from tests.e2e.certificates import Authority
 from tests.e2e.control_plane import ControlPlane
+from tests.e2e.processes import free_port
 from tests.e2e.users import WEBHOOK
 from tests.e2e.waiting import eventually
 from tests.e2e.webhooks import registered
@@ -58,23 +58,33 @@ class Webhook:
 
 
 @contextmanager
-def serving(control_plane: ControlPlane, folder: Path, *arguments: str, url: str = "") -> Iterator[Webhook]:
-    """A server with a certificate of an authority of its own, ready; `url` is another way to the API server."""
+def serving(
+    control_plane: ControlPlane, folder: Path, *arguments: str, url: str = "", hosts: Sequence[str] = (), port: int = 0
+) -> Iterator[Webhook]:
+    """A server with a certificate of an authority of its own, ready; `url` is another way to the API server.
+
+    The certificate is for `hosts`, too. Without a `port` it takes one that is free.
+    """
     authority = Authority(folder / "pki")
-    pair = authority.issue("webhook")
+    pair = authority.issue("webhook", *hosts)
     files = ("--tls-cert", str(pair.certificate), "--tls-key", str(pair.key))
-    with process(control_plane, folder, *files, *arguments, url=url, authority=authority) as webhook:
+    with process(control_plane, folder, *files, *arguments, url=url, authority=authority, port=port) as webhook:
         eventually(webhook.is_ready, "the webhook is ready")
         yield webhook
 
 
 @contextmanager
 def process(
-    control_plane: ControlPlane, folder: Path, *arguments: str, url: str = "", authority: Authority | None = None
+    control_plane: ControlPlane,
+    folder: Path,
+    *arguments: str,
+    url: str = "",
+    authority: Authority | None = None,
+    port: int = 0,
 ) -> Iterator[Webhook]:
     """A server with live facts of the control plane, ready or not."""
     folder.mkdir(parents=True, exist_ok=True)
-    port, operations = free_port(), free_port()
+    port, operations = port or free_port(), free_port()
     command = [
         _BIN / "kmodgate-webhook", "serve",
         "--listen", f"127.0.0.1:{port}", "--ops-listen", f"127.0.0.1:{operations}",
@@ -107,12 +117,7 @@ def in_force(
     control_plane: ControlPlane, folder: Path, namespaces: Sequence[str], *arguments: str, url: str = ""
 ) -> Iterator[Webhook]:
     """A server that the API server asks by the generated configurations, with the generated rights and no others."""
-    objects = generated(*namespaces)
-    rights = [item for item in objects if not item["kind"].endswith("WebhookConfiguration")]
-    configurations = [item for item in objects if item["kind"].endswith("WebhookConfiguration")]
-    spaces = sorted({"kmodgate-system", *namespaces})
-    control_plane.apply(*({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in spaces))
-    control_plane.apply(*rights)
+    configurations = installed(control_plane, namespaces)
     with (
         serving(control_plane, folder, *arguments, url=url) as webhook,
         registered(control_plane, configurations, port=webhook.port, authority=_authority(webhook)),
@@ -120,13 +125,15 @@ def in_force(
         yield webhook
 
 
+def installed(control_plane: ControlPlane, namespaces: Sequence[str], *arguments: str) -> list[Json]:
+    """Apply the generated rights, and the namespaces that they are for; gives the configurations, not in force yet."""
+    objects = generated(*namespaces, arguments=arguments)
+    spaces = sorted({"kmodgate-system", *namespaces})
+    control_plane.apply(*({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in spaces))
+    control_plane.apply(*(item for item in objects if not item["kind"].endswith("WebhookConfiguration")))
+    return [item for item in objects if item["kind"].endswith("WebhookConfiguration")]
+
+
 def _authority(webhook: Webhook) -> Authority:
     assert webhook.authority is not None
     return webhook.authority
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -44,13 +44,20 @@ def registered(
     Gives them as they were applied.
     """
     applied = [by_url(configuration, port=port, authority=authority) for configuration in configurations]
-    kinds = sorted({configuration["kind"] for configuration in applied})
-    try:
-        control_plane.apply(*applied)
-        settle(control_plane, *kinds)
+    with applying(control_plane, applied):
         yield applied
+
+
+@contextmanager
+def applying(control_plane: ControlPlane, configurations: Sequence[Json]) -> Iterator[None]:
+    """Webhook configurations as they are, in force inside `with` and no longer after it."""
+    kinds = sorted({configuration["kind"] for configuration in configurations})
+    try:
+        control_plane.apply(*configurations)
+        settle(control_plane, *kinds)
+        yield
     finally:
-        for configuration in applied:
+        for configuration in configurations:
             path = f"{_PATHS[configuration['kind']]}/{configuration['metadata']['name']}"
             control_plane.call("DELETE", path)
         settle(control_plane, *kinds)
