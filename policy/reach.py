@@ -51,12 +51,21 @@ class Resources:
         return group == self.group and resource in self.names and operation in self.operations
 
 
+CONDITIONS_SINCE = "1.28"
+"""The first version of Kubernetes that heeds conditions: 1.27 drops them by default, older ones know none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What must hold of an object so that the API server asks about it, in CEL (1.28 or later); it fails for none."""
+    """What must hold of an object so that the API server asks about it, in CEL; it fails for none.
+
+    An older API server asks about all that it might hold for. `otherwise` is what such a one does when nobody answers:
+    what lies outside the namespaces of drivers does not wait for the webhook.
+    """
 
     name: str
     expression: str
+    otherwise: FailurePolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +122,7 @@ _OVERRIDES = (
 _IS_OVERRIDDEN = Condition(
     "carries-an-override",
     f"has(object.metadata.annotations) && '{ANNOTATION}' in object.metadata.annotations",
+    otherwise="Ignore",
 )
 
 _KEPT = ("configmaps", "secrets", "serviceaccounts")
@@ -128,6 +138,7 @@ _HAS_OTHER_OWNERS = Condition(
     "has-other-owners",
     "has(object.metadata.ownerReferences) && (!has(oldObject.metadata.ownerReferences) || "
     "object.metadata.ownerReferences != oldObject.metadata.ownerReferences)",
+    otherwise="Fail",
 )
 
 _NEW_PODS = Resources("", ("v1",), ("pods",), ("CREATE",))
@@ -161,6 +172,13 @@ def is_reached(path: Path, group: str, resource: str, subresource: str, operatio
     """Whether the webhook is ever asked this; what it was not registered for is none of its business."""
     name = f"{resource}/{subresource}" if subresource else resource
     return any(item.covers(group, name, operation) for row in ROWS if row.path == path for item in row.resources)
+
+
+def refused_on_the_platform(policy: Policy) -> list[str]:
+    """The rules about workloads that refuse: without conditions they would refuse those of the platform, too."""
+    load_rules()
+    found = {id: rule.severity for id, rule in RULES.items() if id.startswith("PRV")}
+    return sorted(id for id, severity in found.items() if policy.mode(id, severity, "admit") is Mode.ENFORCE)
 
 
 def wanted(policy: Policy, path: Path) -> Iterator[Row]:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import base64
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from policy.config import Policy, read_policy
 from policy.engine import RULES, load_rules
@@ -17,9 +15,7 @@ from policy.pods import POD_KINDS
 from policy.reach import ROWS, is_reached
 from tests.fleets import FleetFolder, run
 from tests.reaching import Request, called
-
-LABEL = "kmm.node.k8s.io/contains-modules"
-OVERRIDE = "kmodgate.io/override"
+from tests.registering import COMES_UP, LABEL, OVERRIDE, answer, generated, made, mutating, policy, validating
 
 PEM = "-----BEGIN CERTIFICATE-----\n" + base64.b64encode(b"one" * 40).decode() + "\n-----END CERTIFICATE-----\n"
 
@@ -34,41 +30,6 @@ def fleet(tmp_path: Path) -> FleetFolder:
     folder.cluster("paris")
     folder.driver("nic", SIGNED)
     return folder
-
-
-def policy(fleet: FleetFolder, spec: str) -> None:
-    head = "apiVersion: kmodgate.io/v1alpha1\nkind: DriverPolicy\nmetadata: {name: p}\nspec:\n"
-    fleet.write("policies/p.yaml", f"{head}  clusters: {{matchLabels: {{}}}}\n  {spec}\n")
-
-
-def made(result: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    """The objects of a run that must succeed, by kind and name."""
-    assert result.returncode == 0, result.stderr
-    objects = list(yaml.safe_load_all(result.stdout))
-    return {
-        "/".join(filter(None, (item["kind"], item["metadata"].get("namespace"), item["metadata"]["name"]))): item
-        for item in objects
-    }
-
-
-def generated(fleet: FleetFolder, *arguments: str) -> dict[str, Any]:
-    return made(fleet.run("webhook-config", *arguments))
-
-
-def validating(objects: dict[str, Any]) -> dict[str, Any]:
-    return objects["ValidatingWebhookConfiguration/kmodgate"]
-
-
-def mutating(objects: dict[str, Any]) -> dict[str, Any]:
-    return objects["MutatingWebhookConfiguration/kmodgate"]
-
-
-def answer(objects: dict[str, Any], request: Request) -> list[tuple[str, str]]:
-    """Name and failure policy of the validating entries that a request goes to."""
-    return [
-        (item["name"].removesuffix(".kmodgate.io"), item["failurePolicy"])
-        for item in called(validating(objects), request)
-    ]
 
 
 # -- the rows of the table ------------------------------------------------------------------------
@@ -226,55 +187,6 @@ def test_row_ring_0_sees_ephemeral_containers(fleet: FleetFolder) -> None:
 
 
 # -- nothing waits for the webhook ----------------------------------------------------------------
-
-COMES_UP = [
-    Request("CREATE", "nodes", name="node-1"),
-    Request("UPDATE", "nodes/status", name="node-1"),
-    Request("UPDATE", "nodes", name="node-1", labels={LABEL: ""}, old={}),
-    Request("CREATE", "leases", "coordination.k8s.io", namespace="kube-node-lease"),
-    Request("UPDATE", "leases", "coordination.k8s.io", namespace="kube-node-lease", old={}),
-    Request("UPDATE", "leases", "coordination.k8s.io", namespace="kmm-tests", old={}),
-    Request("CREATE", "certificatesigningrequests", "certificates.k8s.io"),
-    Request("UPDATE", "certificatesigningrequests/approval", "certificates.k8s.io", old={}),
-    Request("CREATE", "tokenreviews", "authentication.k8s.io"),
-    Request("CREATE", "subjectaccessreviews", "authorization.k8s.io"),
-    Request("CREATE", "serviceaccounts/token", namespace="kmm-tests"),
-    Request("CREATE", "events", namespace="kmm-tests"),
-    Request("CREATE", "events", "events.k8s.io", namespace="kube-system"),
-    Request("CREATE", "pods", namespace="kube-system", labels={"k8s-app": "kube-dns"}),
-    Request("CREATE", "pods", namespace="kube-flannel", labels={"app": "flannel"}),
-    Request("CREATE", "pods", namespace="calico-system"),
-    Request("CREATE", "pods", namespace="rook-ceph", labels={"app": "csi-rbdplugin"}),
-    Request("CREATE", "pods", namespace="kmodgate-system", labels={"app": "kmodgate-webhook"}),
-    Request("CREATE", "pods", namespace="kmm-tests"),
-    Request("UPDATE", "pods/status", namespace="ims", old={}),
-    Request("CREATE", "pods/binding", namespace="ims"),
-    Request("CREATE", "pods/eviction", namespace="ims"),
-    Request("DELETE", "pods", namespace="ims", labels=None, old={}),
-    Request("UPDATE", "namespaces/status", name="kube-system", old={}, annotations={OVERRIDE: "yes"}),
-    Request("UPDATE", "namespaces/status", name="elsewhere", old={}),
-    Request("CREATE", "namespaces", name="elsewhere", annotations={"team": "nic"}),
-    Request("UPDATE", "namespaces", name="elsewhere", annotations={"team": "nic"}, old={}),
-    Request("UPDATE", "secrets", namespace="kmm-tests", old={}),
-    Request("UPDATE", "serviceaccounts", namespace="kmm-tests", old={}, owners=("a",), old_owners=("a",)),
-    Request("UPDATE", "secrets", namespace="kube-system", old={}, owners=("a",), place={LABEL: ""}),
-    Request("UPDATE", "secrets", namespace="elsewhere", old={}, owners=("a",)),
-    Request("UPDATE", "rolebindings", "rbac.authorization.k8s.io", namespace="kube-system", old={}),
-    Request("UPDATE", "deployments", "apps", namespace="kmodgate-system", old={}),
-    Request("UPDATE", "secrets", namespace="kmodgate-system", old={}),
-    Request("DELETE", "secrets", namespace="kmodgate-system", labels=None, old={}, place={LABEL: ""}),
-    Request("UPDATE", "configmaps", namespace="kmm-tests", old={}),
-    Request("CREATE", "secrets", namespace="kmm-tests"),
-    Request("DELETE", "configmaps", namespace="kube-system", labels=None, old={}, place={LABEL: ""}),
-    Request("DELETE", "secrets", namespace="elsewhere", labels=None, old={LABEL: ""}),
-    Request("UPDATE", "namespaces", name="kube-system", labels={LABEL: ""}, old={LABEL: ""}, place={LABEL: ""}),
-    Request("DELETE", "namespaces", name="elsewhere", labels=None, old={}),
-    Request("UPDATE", "namespaces/finalize", name="elsewhere", old={}),
-    Request("UPDATE", "endpointslices", "discovery.k8s.io", namespace="kmodgate-system", old={}),
-    Request("UPDATE", "customresourcedefinitions", "apiextensions.k8s.io", old={}),
-    Request("UPDATE", "modules/status", "kmm.sigs.x-k8s.io", "v1beta1", namespace="kmm-tests", old={}),
-    Request("UPDATE", "nodemodulesconfigs", "kmm.sigs.x-k8s.io", "v1beta1", old={}),
-]  # fmt: skip
 
 
 @pytest.mark.parametrize("request_", COMES_UP, ids=lambda item: f"{item.operation} {item.resource} {item.namespace}")
@@ -663,6 +575,8 @@ def test_a_webhook_outside_the_cluster_is_called_by_its_url(fleet: FleetFolder) 
         (["--namespace", "a", "--service", "a/hook"], "--namespace a: is the webhook's own"),
         (["--namespace", "kube-system"], "--namespace kube-system: is the platform's"),
         (["--namespace", "a", "--cluster", "b", "--cluster", "c"], "names several clusters"),
+        (["--namespace", "a", "--kubernetes", "old"], "--kubernetes old: not a version of Kubernetes"),
+        (["--kubernetes", "1.27"], "--kubernetes is for a cluster without a fleet"),
         (["--output", ""], "--output is empty"),
         (["--output", "rendered"], "holds what render wrote"),
         (["--output", "kmodgate.yaml"], "is a file, and must be a folder"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,11 +19,12 @@ from renderer.render import check_names
 from renderer.report.changes import summary
 from renderer.snapshot import OUTPUT
 from renderer.tree import Change, compare
-from renderer.webhooks import FOLDER, Served, files, objects, served, stream, unguarded
+from renderer.webhooks import FOLDER, Served, files, objects, refuse_unconditional, served, stream, unguarded
 from renderer.wording import counted, listed
 from renderer.write import locked, write
 
 _NAMELESS = "cluster"
+_KUBERNETES = re.compile(r"v?([0-9]+\.[0-9]+)(?:[.+-].*)?")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -35,6 +37,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--namespace", action="append", default=[], metavar="NAME",
         help="without a fleet: a namespace of drivers; may be given several times",
+    )  # fmt: skip
+    parser.add_argument(
+        "--kubernetes", metavar="VERSION",
+        help="without a fleet: version of the API server, like 1.34 (default: the newest)",
     )  # fmt: skip
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
@@ -53,6 +59,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
     choice = read_choice(args.policy, args.profile)
     clusters = _named(args, choice, own) if args.namespace else _of_fleet(args, choice, console)
     _tell_unguarded(clusters, own, console)
+    refuse_unconditional(clusters)
     found = {name: objects(cluster, endpoint, own) for name, cluster in clusters.items()}
     if args.output != "-":
         wanted = {name: files(values) for name, values in found.items()}
@@ -84,10 +91,19 @@ def _named(args: Namespace, choice: Choice, own: str) -> dict[str, Served]:
     if len(args.cluster) > 1:
         raise Unusable("--cluster names several clusters, and no fleet describes them", "give one, or none")
     cluster = args.cluster[0] if args.cluster else _NAMELESS
-    return {cluster: Served(choice.fallback, tuple(sorted(set(args.namespace))), {})}
+    return {cluster: Served(choice.fallback, tuple(sorted(set(args.namespace))), {}, _version(args.kubernetes))}
+
+
+def _version(text: str | None) -> str:
+    found = _KUBERNETES.fullmatch(text or "")
+    if text is not None and found is None:
+        raise Unusable(f"--kubernetes {text}: not a version of Kubernetes", "write it like 1.34")
+    return found[1] if found else ""
 
 
 def _of_fleet(args: Namespace, choice: Choice, console: Console) -> dict[str, Served]:
+    if args.kubernetes is not None:
+        raise Unusable("--kubernetes is for a cluster without a fleet", "say it in its spec: spec.kubernetes.version")
     root = find_root(Path(args.fleet or "."))
     console.base = prefix(as_typed(root))
     findings: list[Finding] = []

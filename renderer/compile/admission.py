@@ -63,13 +63,14 @@ class Endpoint:
 class Places:
     """The namespaces of a cluster: those of its drivers, those of DKMS work, and the webhook's own.
 
-    `labels` are those that tell DKMS work elsewhere: all of one item.
+    `labels` are those that tell DKMS work elsewhere: all of one item. Not every API server `has_conditions`.
     """
 
     drivers: tuple[str, ...]
     dkms: tuple[str, ...]
     own: str
     labels: tuple[Mapping[str, str], ...] = ()
+    has_conditions: bool = True
 
 
 def configurations(policy: Policy, places: Places, endpoint: Endpoint) -> list[JsonMap]:
@@ -103,7 +104,7 @@ def _webhooks(policy: Policy, path: Path, places: Places, endpoint: Endpoint) ->
         selections = list(_selections(row, places, in_dkms=in_dkms))
         for number, selection in enumerate(selections, 1):
             name = row.name if len(selections) == 1 else f"{row.name}-{number}"
-            found.append(_webhook(name, row, selection, endpoint))
+            found.append(_webhook(name, row, selection | _narrowed(row, places), endpoint))
     return found
 
 
@@ -116,14 +117,21 @@ def _webhook(name: str, row: Row, selection: JsonMap, endpoint: Endpoint) -> Jso
         "namespaceSelector": {},
         "objectSelector": {},
         **selection,
-        **({"matchConditions": [_condition(row.condition)]} if row.condition else {}),
-        "failurePolicy": row.failure,
         "matchPolicy": "Equivalent",
         "sideEffects": "None",
         "timeoutSeconds": row.timeout,
         "admissionReviewVersions": ["v1"],
         **({"reinvocationPolicy": "IfNeeded"} if row.path == "/mutate" else {}),
     }
+
+
+def _narrowed(row: Row, places: Places) -> JsonMap:
+    """The condition of a row, and what happens when nobody answers."""
+    if row.condition is None:
+        return {"failurePolicy": row.failure}
+    if not places.has_conditions:
+        return {"failurePolicy": row.condition.otherwise}
+    return {"matchConditions": [_condition(row.condition)], "failurePolicy": row.failure}
 
 
 def _condition(item: Condition) -> JsonMap:
@@ -159,7 +167,11 @@ def _selections(row: Row, places: Places, *, in_dkms: bool) -> Iterator[JsonMap]
             yield from _labelled(_outside(dkms, places), places.labels)
         case "elsewhere":
             conditions: list[Json] = list(_conditions(dkms if in_dkms else []))
-            yield {"namespaceSelector": _all(_outside([], places)), "matchConditions": conditions}
+            selector = _all(_outside([], places))
+            yield {
+                "namespaceSelector": selector,
+                **({"matchConditions": conditions} if places.has_conditions else {}),
+            }
 
 
 def _inside(names: list[str]) -> Iterator[JsonMap]:
