@@ -90,7 +90,7 @@ def _throughput(server: Program, bodies: Path) -> Iterator[Figure]:
         }
         kept = _best(targets, bodies)
         single = _best(targets, bodies, header="close")
-        crowd = wrk.run(server.reviews, server.process.pid, bodies, connections=160)
+        crowd = wrk.run(server.reviews, server.process.pid, bodies, connections=160, count=True)
     yield Figure("bare echo: an application on asyncio's loop", _told(kept["echo"]))
     yield Figure("bare echo: no router, on uvloop", _told(kept["lean"]))
     ratio = _ratio(kept, "echo")
@@ -122,8 +122,10 @@ def _ratio(found: dict[str, Throughput], name: str) -> float:
 
 
 def _told(run: Throughput) -> str:
+    away = f", {run.turned_away:,} told to come again (429)" if run.turned_away else ""
     failed = f", **{run.failed} failed**" if run.failed else ""
-    return f"{run.rate:,.0f}/s, p50 {run.p50:.1f} ms, p99 {run.p99:.1f} ms, {run.processor * 1e6:.0f} µs each{failed}"
+    times = f"p50 {run.p50:.1f} ms, p99 {run.p99:.1f} ms, {run.processor * 1e6:.0f} µs each"
+    return f"{run.rate:,.0f}/s, {times}{away}{failed}"
 
 
 # -- latency ---------------------------------------------------------------------------------------
@@ -203,8 +205,8 @@ _HEAD = """\
 Written by `python -m tests.bench webhook`, which is a part of `make bench`, in {seconds} seconds. Over TLS on loopback,
 server and load on a core each; 1,000 different Modules of 4 KB in turn, 16 connections. Throughput is the best of five
 runs of three seconds, taken in turn by `wrk`; "each" is what the server's processor takes for one answer. Reviews a
-second come at their time whatever the server does, and are measured from then. What others do on the machine counts:
-read the ratios.
+second come at their time whatever the server does, and are measured from then. Answers that turn away (429) are counted
+with ten times the connections, and are failures elsewhere. What others do on the machine counts: read the ratios.
 
 | what | found | budget | of budget |
 | --- | --- | --- | --- |

@@ -12,15 +12,23 @@ SCRIPT = Path(__file__).parent / "bodies.lua"
 INSTALL = "wrk is not on PATH: install it, `apt-get install wrk` or `brew install wrk`"
 
 
+TOO_MANY = 429
+
+
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """One run: answers a second, milliseconds, seconds of the server's processor for each answer, what went wrong."""
+    """One run: answers a second, milliseconds, seconds of the server's processor for each answer, what went wrong.
+
+    `turned_away` are answers that say to come again later, where they were counted; they are no failures. Everything
+    else but success is one.
+    """
 
     rate: float
     p50: float
     p99: float
     processor: float
     failed: int
+    turned_away: int = 0
 
 
 def is_there() -> bool:
@@ -32,18 +40,30 @@ def on_core(number: int) -> list[str]:
     return ["taskset", "-c", str(number)] if shutil.which("taskset") and (os.cpu_count() or 1) > 1 else []
 
 
-def run(port: int, pid: int, bodies: Path, *, connections: int = 16, seconds: int = 3, header: str = "") -> Throughput:
-    """Bodies in turn on so many connections; `header` is what each request says of its `Connection`."""
+def run(
+    port: int, pid: int, bodies: Path, *, connections: int = 16, seconds: int = 3, header: str = "", count: bool = False
+) -> Throughput:
+    """Bodies in turn on so many connections; `header` is what each request says of its `Connection`.
+
+    With `count` the answers that turn away are told apart from failures.
+    """
     command = [
         *on_core(1), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(SCRIPT),
-        f"https://127.0.0.1:{port}/validate?timeout=10s", "--", str(bodies), *([header] if header else []),
+        f"https://127.0.0.1:{port}/validate?timeout=10s", "--", str(bodies), header, *(["count"] if count else []),
     ]  # fmt: skip
     before = _processor(pid)
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    spent = _processor(pid) - before
-    line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
-    answers, microseconds, failed, refused, p50, p99 = map(int, line.split()[1:])
-    return Throughput(answers / microseconds * 1e6, p50 / 1000, p99 / 1000, spent / max(answers, 1), failed + refused)
+    return told(done.stdout, _processor(pid) - before)
+
+
+def told(text: str, spent: float) -> Throughput:
+    """What wrk printed, of a run for which the server used so many seconds of processor."""
+    words = [line.split() for line in text.splitlines()]
+    (result,) = (list(map(int, line[1:])) for line in words if line[:1] == ["RESULT"])
+    answers, microseconds, broken, refused, p50, p99 = result
+    away = sum(int(line[2]) for line in words if line[:2] == ["STATUS", str(TOO_MANY)])
+    each = spent / max(answers, 1)
+    return Throughput(answers / microseconds * 1e6, p50 / 1000, p99 / 1000, each, broken + refused - away, away)
 
 
 def _processor(pid: int) -> float:
