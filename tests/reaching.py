@@ -6,7 +6,7 @@ Source: k8s.io/apiserver, pkg/admission/plugin/webhook/predicates (rules, namesp
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -38,6 +38,11 @@ class Request:
 def called(configuration: Mapping[str, Any], request: Request) -> list[Mapping[str, Any]]:
     """The entries that match, in their order."""
     return [webhook for webhook in configuration["webhooks"] if all(_checks(webhook, request))]
+
+
+def is_asked(configurations: Iterable[Mapping[str, Any]], request: Request) -> bool:
+    """Whether some entry of some configuration matches."""
+    return any(called(item, request) for item in configurations)
 
 
 def _checks(webhook: Mapping[str, Any], request: Request) -> Iterator[bool]:

@@ -11,11 +11,32 @@ from tests.webhook.reviews import CLUSTER, dump
 from tests.webhook.server import Webhook, serving
 from tests.webhook.stalling import api_server
 
+_POLICY = """\
+apiVersion: kmodgate.io/v1alpha1
+kind: DriverPolicy
+metadata: {name: strict}
+spec:
+  modes: {PRV: enforce, MAP202: enforce}
+  parameters:
+    kernelAccess: {approved: [{namespace: storage, serviceAccount: csi-node}]}
+    forbiddenHostPaths: [/var/lib/kubelet]
+    allowedRegistries: [quay.io/acme, registry.local]
+"""
+
 
 @pytest.fixture(scope="session")
 def webhook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webhook]:
     """A server on the built-in policy, which knows the cluster of `reviews`."""
     with serving(tmp_path_factory.mktemp("webhook"), facts=dump(*CLUSTER)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webhook]:
+    """A server that refuses what can load kernel modules and is not approved."""
+    folder = tmp_path_factory.mktemp("strict")
+    (folder / "policy.yaml").write_text(_POLICY)
+    with serving(folder, "--policy", str(folder / "policy.yaml"), facts=dump(*CLUSTER)) as server:
         yield server
 
 

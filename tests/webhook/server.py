@@ -27,6 +27,9 @@ from tests.webhook.serving import trusting
 
 TRUSTING = trusting(AUTHORITY)
 
+PATHS = ("/validate", "/mutate")
+"""Where reviews are posted."""
+
 _EMPTY = dump(in_list("Namespace"))
 
 

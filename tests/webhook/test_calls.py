@@ -28,14 +28,11 @@ from tests.webhook.reviews import (
     review,
     uid,
 )
-from tests.webhook.server import Webhook, serving
+from tests.webhook.server import PATHS, Webhook, serving
 from tests.webhook.stalling import modules_of, stalled
 from webhook.admit import Admitter
 from webhook.decide import decide
 from webhook.live import SnapshotCluster
-
-PATHS = ("/validate", "/mutate")
-
 
 # --- HTTP ---
 

@@ -21,10 +21,8 @@ from tests.webhook.reviews import (
     review,
     uid,
 )
-from tests.webhook.server import Webhook
+from tests.webhook.server import PATHS, Webhook
 from webhook.review import _TOKEN, uid_in
-
-PATHS = ("/validate", "/mutate")
 
 
 def nested(depth: int) -> tuple[str, bytes]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator
 
 import pytest
 
@@ -25,9 +24,7 @@ from tests.webhook.reviews import (
     pod,
     review,
 )
-from tests.webhook.server import Webhook, serving
-
-PATHS = ("/validate", "/mutate")
+from tests.webhook.server import PATHS, Webhook
 
 
 def test_wrong_fields_are_an_invalid_object_with_a_cause_for_each(webhook: Webhook) -> None:
@@ -71,17 +68,6 @@ def test_what_may_not_be_done_is_forbidden_with_the_rules_in_the_message(
     status = webhook.post(asked).response["status"]
     assert (status["code"], status["reason"], "details" in status) == (403, "Forbidden", False)
     assert all(f"[{rule}]" in line for line in status["message"].splitlines())
-
-
-@pytest.fixture(scope="module")
-def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webhook]:
-    """A server that also refuses workloads that can load kernel modules."""
-    folder = tmp_path_factory.mktemp("strict")
-    (folder / "policy.yaml").write_text(
-        "apiVersion: kmodgate.io/v1alpha1\nkind: DriverPolicy\nmetadata: {name: lab}\nspec: {modes: {PRV: enforce}}\n"
-    )
-    with serving(folder, "--policy", str(folder / "policy.yaml")) as server:
-        yield server
 
 
 def test_a_workload_that_is_not_approved_is_forbidden(strict: Webhook) -> None:
