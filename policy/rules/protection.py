@@ -6,12 +6,12 @@ is judged here is what the cluster holds, and no label, which whoever may edit a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from policy import overriding
 from policy.controllers import is_controller
 from policy.engine import rule
-from policy.facts import UNKNOWN, as_map
+from policy.facts import UNKNOWN, NodeEntry, Object, as_map
 from policy.findings import FieldPath, Problem, Severity
 from policy.needed import Named, is_account_of, needs, needs_to_unload
 from policy.review import Review
@@ -173,31 +173,42 @@ def module_name(item: object) -> str:
 
 
 def _held(review: Review, namespace: str, fix: str) -> Iterator[Problem]:
-    """What a namespace holds of Modules, and nodes of them; that it is not known, where it is not."""
-    facts = review.known
-    modules, entries = facts.modules_in(namespace), facts.entries_of(namespace)
-    if modules is UNKNOWN or entries is UNKNOWN:
-        yield _unknown(namespace)
-        return
-    if modules:
-        names = sorted(module_name(item) for item in modules)
-        yield Problem(_NAME, f"holds {_some([f'Module {name}' for name in names])}", fix)
-    loaded = sorted({f"{entry.name} on node {entry.node}" for entry in entries})
-    if loaded:
-        yield Problem(_NAME, f"its drivers are not unloaded yet: {_some(loaded)}", fix)
+    """What a namespace holds of Modules, and nodes of them."""
+
+    def holding(modules: Sequence[Object], entries: Sequence[NodeEntry]) -> Iterator[Problem]:
+        if modules:
+            names = sorted(module_name(item) for item in modules)
+            yield Problem(_NAME, f"holds {_some([f'Module {name}' for name in names])}", fix)
+        loaded = sorted({f"{entry.name} on node {entry.node}" for entry in entries})
+        if loaded:
+            yield Problem(_NAME, f"its drivers are not unloaded yet: {_some(loaded)}", fix)
+
+    return _judged(review, namespace, holding)
 
 
 def _needed(review: Review, is_meant: Callable[[Named], bool], path: FieldPath) -> Iterator[Problem]:
     """Which Modules and nodes need something that is meant, of the namespace of the object."""
-    facts, namespace = review.known, str(as_map(review.object.get("metadata")).get("namespace", ""))
+
+    def needing(modules: Sequence[Object], entries: Sequence[NodeEntry]) -> Iterator[Problem]:
+        users = {f"Module {module_name(item)}" for item in modules if any(map(is_meant, needs(ModuleView(item))))}
+        users |= {f"node {entry.node}" for entry in entries if any(map(is_meant, needs_to_unload(entry)))}
+        if users:
+            yield Problem(path, f"still needed by {_some(sorted(users))}", "remove the Module first, and wait for it")
+
+    return _judged(review, str(as_map(review.object.get("metadata")).get("namespace", "")), needing)
+
+
+def _judged(
+    review: Review, namespace: str, judge: Callable[[Sequence[Object], Sequence[NodeEntry]], Iterator[Problem]]
+) -> Iterator[Problem]:
+    """What there is to say of a namespace's Modules and of nodes' entries; that it is not known, where it is not."""
+    facts = review.known
     modules, entries = facts.modules_in(namespace), facts.entries_of(namespace)
     if modules is UNKNOWN or entries is UNKNOWN:
-        yield _unknown(namespace)
+        message = f"it is not known what Modules namespace {namespace} holds"
+        yield Problem(_NAME, message, "wait until the webhook sees the cluster again, and see its log")
         return
-    users = {f"Module {module_name(item)}" for item in modules if any(map(is_meant, needs(ModuleView(item))))}
-    users |= {f"node {entry.node}" for entry in entries if any(map(is_meant, needs_to_unload(entry)))}
-    if users:
-        yield Problem(path, f"still needed by {_some(sorted(users))}", "remove the Module first, and wait for it")
+    yield from judge(modules, entries)
 
 
 def _is_meant(review: Review, item: Named) -> bool:
@@ -234,11 +245,6 @@ def _owner(item: object) -> tuple[object, ...]:
 
 def _has_other_subjects(review: Review) -> bool:
     return review.kind == _ROLE_BINDING and as_map(review.old).get("subjects") != review.object.get("subjects")
-
-
-def _unknown(namespace: str) -> Problem:
-    message = f"it is not known what Modules namespace {namespace} holds"
-    return Problem(_NAME, message, "wait until the webhook sees the cluster again, and see its log")
 
 
 def _some(names: list[str]) -> str:
