@@ -193,6 +193,19 @@ def test_every_cluster_gets_its_own_module_back_from_one_spec(data: st.DataObjec
         assert said or as_kmm_reads_it(rendered[name]) == as_kmm_reads_it(value), result.files
 
 
+def test_two_items_of_one_name_are_told_of_where_one_cluster_alone_has_their_list(tmp_path: Path) -> None:
+    plain = yaml.safe_load(module())
+    odd = yaml.safe_load(module())
+    odd["spec"]["dra"] = {
+        "driverName": "a",
+        "deviceClasses": [{"name": "a"}, {"name": "a"}],
+        "container": {"image": "a"},
+    }
+    result, rendered = round_trip(tmp_path, {"lyon": odd, "paris": plain, "vannes": plain})
+    assert [(item.rule, item.field) for item in result.lost] == [("IMP002", "spec.dra.deviceClasses")]
+    assert rendered["lyon"]["spec"]["dra"] == {"driverName": "a", "container": {"image": "a"}}
+
+
 FULL = [yaml.safe_load(path.read_text()) for path in sorted((CASES / "full-module/shift").rglob("*.yaml"))]
 WRONG: list[Any] = [None, True, 1 << 70, 1e300, "", "../x", "\ud800", [], {}, [None], [{}], {"a": None}, {"name": 1}]
 

@@ -7,9 +7,10 @@ name, a map that becomes empty) takes two: one that removes the value, and one t
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from policy.documents import Json
 from renderer.fields import merges_by_name
@@ -91,12 +92,22 @@ def _unambiguous(base: JsonMap, changes: list[_Change]) -> list[_Change]:
         for again in (False, True)
         for path, _ in ambiguous(removed if again else base, _patch(c for c in changes if c.again is again))
     ]
-    keys = [tuple(step for step in path[:-2] if isinstance(step, str)) for path in paths]
-    return [change for change in changes if not any(_keys_of(change.path)[: len(key)] == key for key in keys)]
+    lists = {tuple(step for step in path[:-2] if isinstance(step, str)) for path in paths}
+    return [kept for change in changes if (kept := _without(change, lists)) is not None]
 
 
-def _keys_of(path: _Path) -> tuple[str, ...]:
-    return tuple(step for step in path if isinstance(step, str))
+def _without(change: _Change, lists: Iterable[tuple[str, ...]]) -> _Change | None:
+    """The change without these lists; None where it is of one of them."""
+    own = tuple(step for step in change.path if isinstance(step, str))
+    if any(own[: len(keys)] == keys for keys in lists):
+        return None
+    value = copy.deepcopy(change.value)
+    for *around, last in (keys[len(own) :] for keys in lists if keys[: len(own)] == own):
+        node = value
+        for key in around:
+            node = node[key]  # type: ignore[index, call-overload]
+        del node[last]  # type: ignore[arg-type, union-attr]
+    return replace(change, value=value)
 
 
 def _anew(path: _Path, value: Json) -> list[_Change]:
