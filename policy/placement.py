@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
+from policy.blocks import Blocks
 from policy.kept import LONGEST
 from policy.kmm.kernel import trimmed
 from policy.kmm.nodes import Node, why_repelled
 from policy.patterns import BadPattern, compile_pattern
-from policy.views import Map, ModuleView, lazy, map_in, maps_in, text_in
+from policy.views import Map, ModuleView, lazy, map_in
 
 CONTROL_PLANE = frozenset(("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"))
 WORKER = "node-role.kubernetes.io/worker"
@@ -78,8 +79,9 @@ class Nodes(tuple[Node, ...]):
 class Placement:
     """One Module on all nodes that are known; `nodes` is None where they are not."""
 
-    def __init__(self, module: ModuleView, nodes: Sequence[Node] | None) -> None:
+    def __init__(self, module: ModuleView, blocks: Blocks, nodes: Sequence[Node] | None) -> None:
         self._module = module
+        self._blocks = blocks
         self.nodes = nodes if nodes is None or isinstance(nodes, Nodes) else Nodes(nodes)
 
     @lazy
@@ -107,11 +109,8 @@ class Placement:
     @lazy
     def winners(self) -> Mapping[str, int | None]:
         """The index of the mapping that KMM takes, by kernel; None where it finds none."""
-        mappings = [
-            (text_in(mapping, "literal"), text_in(mapping, "regexp"))
-            for mapping in maps_in(self._module.container.value, "kernelMappings")
-        ]
-        return {kernel: _winner(mappings, trimmed(kernel)) for kernel in self.kernels}
+        matches = self._blocks.matches
+        return {kernel: _winner(matches, trimmed(kernel)) for kernel in self.kernels}
 
     def meets(self, other: ModuleView) -> bool:
         """Whether some node may be selected by another Module, too: by the selectors, where no node is known."""
@@ -129,14 +128,14 @@ def _by_kernel(nodes: Iterable[Node]) -> dict[str, list[Node]]:
     return found
 
 
-def _winner(mappings: Iterable[tuple[str, str]], kernel: str) -> int | None:
-    """Where the first of the mappings stands, given by literal and expression, that takes a kernel."""
-    for index, (literal, regexp) in enumerate(mappings):
+def _winner(matches: Iterable[tuple[str, str]], kernel: str) -> int | None:
+    """Where the first of the mappings stands that takes a kernel, given by literal and expression."""
+    for index, (literal, regexp) in enumerate(matches):
         if literal == kernel:
             return index
-        matches = _kept(regexp, kernel) if len(regexp) <= LONGEST else _searched(regexp, kernel)
-        if matches or matches is None:
-            return index if matches else None
+        found = _kept(regexp, kernel) if len(regexp) <= LONGEST else _searched(regexp, kernel)
+        if found or found is None:
+            return index if found else None
     return None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from policy.blocks import Blocks
 from policy.dump import secret_value
@@ -10,8 +10,6 @@ from policy.facts import UNKNOWN, Facts, Object, Unknown, as_map
 
 DATA = ("data", "stringData", "binaryData")
 """Where Secrets and ConfigMaps hold their values."""
-
-_Answers = Mapping[tuple[str, str], Object | Unknown | None]
 
 
 class Referred:
@@ -23,28 +21,39 @@ class Referred:
     """
 
     def __init__(self, blocks: Blocks, namespace: str, facts: Facts) -> None:
+        self.found: dict[tuple[str, str], Object | Unknown | None] = {}
+        self.is_incomplete = False
         find = facts.find
-        self.found: _Answers = {item: find(item[0], namespace, item[1]) for item in blocks.references}
-        answers = self.found.values()
-        self.is_incomplete = None in answers or UNKNOWN in answers
-        self.odd_dockerfiles = _without("dockerfile", self._known("ConfigMap", blocks.dockerfiles))
-        certificates = self._known("Secret", blocks.certificates)
-        self.odd_keys = _without("key", self._known("Secret", blocks.keys))
-        self.odd_certificates = _without("cert", certificates)
+        for kind, names in (
+            ("Secret", blocks.secrets),
+            ("ConfigMap", blocks.dockerfiles),
+            ("ServiceAccount", blocks.accounts),
+        ):
+            for name in names:
+                item = self.found[kind, name] = find(kind, namespace, name)
+                if item is None or item is UNKNOWN:
+                    self.is_incomplete = True
+        self.odd_dockerfiles = self._without("dockerfile", "ConfigMap", blocks.dockerfiles)
+        self.odd_keys = self._without("key", "Secret", blocks.keys)
+        self.odd_certificates = self._without("cert", "Secret", blocks.certificates)
         self.are_secrets_odd = bool(self.odd_keys or self.odd_certificates)
-        self.certificates = {name: value for name, item in certificates if (value := secret_value(item, "cert"))}
+        self.certificates: dict[str, bytes] = {}
+        for name in blocks.certificates:
+            if name not in self.odd_certificates and (
+                value := secret_value(as_map(self.found["Secret", name]), "cert")
+            ):
+                self.certificates[name] = value
 
-    def _known(self, kind: str, names: Iterable[str]) -> list[tuple[str, Object]]:
-        found = self.found
-        return [(name, item) for name in names if not ((item := found[kind, name]) is None or item is UNKNOWN)]
-
-
-def _without(key: str, objects: Iterable[tuple[str, Object]]) -> dict[str, Object]:
-    odd: dict[str, Object] = {}
-    for name, item in objects:
-        for place in DATA:
-            if key in as_map(item.get(place)):
-                break
-        else:
-            odd[name] = item
-    return odd
+    def _without(self, key: str, kind: str, names: Iterable[str]) -> dict[str, Object]:
+        """Those of the objects that are known and have no such key, by name."""
+        odd: dict[str, Object] = {}
+        for name in names:
+            item = self.found[kind, name]
+            if item is None or item is UNKNOWN:
+                continue
+            for place in DATA:
+                if key in as_map(item.get(place)):
+                    break
+            else:
+                odd[name] = item
+        return odd

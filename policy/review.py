@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Literal
 
-from policy.blocks import Blocks
+from policy.blocks import Blocks, are_usual
 from policy.config import NO_PARAMETERS, Parameters, Platform
 from policy.controllers import is_controller
 from policy.facts import UNKNOWN, Facts, Unknown, as_map
@@ -19,7 +19,7 @@ from policy.pods import PodView
 from policy.referred import Referred
 from policy.scc import is_openshift
 from policy.schema import MAX_VIOLATIONS, Schema, Violation
-from policy.unusual import Unusual, is_usual
+from policy.unusual import Unusual, is_of_usual_forms
 from policy.views import Map, ModuleView, lazy
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
@@ -111,12 +111,9 @@ class Review:
     @lazy
     def is_usual(self) -> bool:
         """Whether this is a Module that its schema allows, with all defaults and of the usual form: one look tells."""
-        return (
-            self.kind == "Module"
-            and self.schema is not None
-            and not self.violations
-            and is_usual(self.module, self.blocks)
-        )
+        if self.kind != "Module" or self.schema is None or self.has_too_many_mappings or self.violations:
+            return False
+        return is_of_usual_forms(self.object) and are_usual(self.blocks)
 
     @lazy
     def is_unserved(self) -> bool:
@@ -157,7 +154,7 @@ class Review:
 
     @lazy
     def placement(self) -> Placement:
-        return Placement(self.module, None if self.facts is None else self.facts.nodes())
+        return Placement(self.module, self.blocks, None if self.facts is None else self.facts.nodes())
 
     @lazy
     def winners(self) -> Map:

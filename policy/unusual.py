@@ -11,12 +11,12 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from policy.blocks import Blocks
+from policy.blocks import Blocks, mount_oddly, overlap, sign_oddly
 from policy.forms import Form, Forms, Place, text
 from policy.kmm.structure import MAX_ANNOTATIONS
 from policy.normalise import default_paths
 from policy.placement import CONTROL_PLANE
-from policy.views import Map, ModuleView, lazy, map_in, maps_in, text_in
+from policy.views import Map, ModuleView, lazy
 
 CORDON = "node.kubernetes.io/unschedulable"
 
@@ -239,17 +239,14 @@ class Unusual:
     @lazy
     def overlaps(self) -> bool:
         """Whether a mapping may match what another one does, beyond what two expressions have in common."""
-        return self.mappings or _overlap(self._blocks)
+        return self.mappings or overlap(self._blocks)
 
     @lazy
-    def unsigned_modules(self) -> bool:
-        """Whether a block to sign may lack the module that is loaded."""
-        return bool(self._blocks.signs) and (self.modprobe or self.files or _lack_the_module(self._blocks))
-
-    @lazy
-    def secrets(self) -> bool:
-        """Whether key and certificate are in one Secret, or a Secret's name is odd."""
-        return self._odd_secrets or _share_a_secret(self._blocks)
+    def signs(self) -> bool:
+        """Whether a block to sign may lack the module that is loaded, or has odd Secrets, or one for two purposes."""
+        if not self._blocks.signs:
+            return self._odd_secrets
+        return self._odd_secrets or self.modprobe or self.files or sign_oddly(self._blocks)
 
     _odd_secrets = _form(
         (f"{_LEVELS}.build.secrets", False),
@@ -259,50 +256,8 @@ class Unusual:
 
     @lazy
     def volumes(self) -> bool:
-        """Whether a volume's name may be taken."""
-        return _have_odd_names(self._blocks)
-
-    @lazy
-    def mounts(self) -> bool:
-        """Whether something is mounted of no volume, where something else is mounted, or over a token."""
-        return _have_odd_mounts(self._blocks)
-
-
-# Of the blocks of a Module that is of the forms:
-
-
-def _overlap(blocks: Blocks) -> bool:
-    key = "literal" if any(["regexp" not in item for item in blocks.mappings]) else "regexp"
-    texts = {item.get(key) for item in blocks.mappings}
-    return len(texts) < len(blocks.mappings) or not all(texts)
-
-
-def _lack_the_module(blocks: Blocks) -> bool:
-    if not blocks.signs:
-        return False
-    file = f"/{blocks.container['modprobe']['moduleName']}.ko"
-    return not all([any([path.endswith(file) for path in sign["filesToSign"]]) for sign in blocks.signs])
-
-
-def _share_a_secret(blocks: Blocks) -> bool:
-    return any([sign["keySecret"] == sign["certSecret"] for sign in blocks.signs])
-
-
-def _have_odd_names(blocks: Blocks) -> bool:
-    names = blocks.volume_names
-    return len(set(names)) < len(names) or any([name.startswith(("kubelet-", "cdi")) for name in names])
-
-
-def _have_odd_mounts(blocks: Blocks) -> bool:
-    for plugin in blocks.plugins:
-        for key in ("container", "initContainer"):
-            paths: set[str] = set()
-            for mount in maps_in(map_in(plugin, key), "volumeMounts"):
-                path = text_in(mount, "mountPath")
-                if path in paths or "secrets" in path or text_in(mount, "name") not in blocks.volume_names:
-                    return True
-                paths.add(path)
-    return False
+        """Whether a volume's name may be taken, or a mount is of no volume, where another one is, or over a token."""
+        return mount_oddly(self._blocks)
 
 
 # -- all forms at once ------------------------------------------------------------------------------
@@ -310,7 +265,7 @@ def _have_odd_mounts(blocks: Blocks) -> bool:
 _FORMS = [item.forms for item in vars(Unusual).values() if isinstance(item, _form)]
 
 COVERED = frozenset(f"unusual.{name}" for name in vars(Unusual) if isinstance(vars(Unusual)[name], lazy))
-"""What rules need of a Module, and what none has that is usual."""
+"""What rules need of a Module, and what none has that is of the usual forms and whose blocks are usual."""
 
 
 @cache
@@ -321,12 +276,6 @@ def _usual() -> Forms:
     return Forms([*normal, *(place for forms in _FORMS for place in forms.places)])
 
 
-def is_usual(module: ModuleView, blocks: Blocks) -> bool:
-    """Whether nothing is unusual about a Module that its schema allows. It has all defaults then, too."""
-    return _usual().fit(module.object) and not (
-        _overlap(blocks)
-        or _lack_the_module(blocks)
-        or _share_a_secret(blocks)
-        or _have_odd_names(blocks)
-        or _have_odd_mounts(blocks)
-    )
+def is_of_usual_forms(module: Map) -> bool:
+    """Whether all of a Module that its schema allows is of the usual form. It has all defaults then, too."""
+    return _usual().fit(module)

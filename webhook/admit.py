@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
+from itertools import islice
 
 from policy import overriding
 from policy.config import Platform, Policy
@@ -55,7 +56,7 @@ class Admitter:
         if self._may_override_matters(review):
             review.may_override = await _may_override(request, _namespace(request), cluster)
         if review.kind in MODULE_KINDS and request.operation != "DELETE":
-            recorded.secrets = await _certificates(review, cluster)
+            recorded.read(await _certificates(review, cluster))
         findings = self._engine.evaluate(review)
         denies = any([finding.mode is Mode.ENFORCE for finding in findings])
         if recorded.was_unknown or (recorded.was_asked and not denies):
@@ -141,7 +142,7 @@ async def _certificates(review: Review, cluster: Cluster) -> dict[tuple[str, str
     if review.kind != "Module" or review.has_too_many_mappings or review.facts is None:
         return {}
     find, namespace = review.facts.find, review.module.metadata.text("namespace")
-    names = review.blocks.certificates[:_MOST_SECRETS]
+    names = islice(review.blocks.certificates, _MOST_SECRETS)
     keys = [(namespace, name) for name in names if find("Secret", namespace, name) is UNKNOWN]
     if len(keys) <= 1:  # as nearly always, and a task for each takes longer than the review
         return {key: await cluster.secret(*key) for key in keys}
@@ -158,12 +159,17 @@ class _Recorded:
         self._facts = facts
         self.was_asked = False
         self.was_unknown = False
-        self.secrets: dict[tuple[str, str], Object | Unknown | None] = {}
+        self.find = facts.find
 
-    def find(self, kind: str, namespace: str, name: str) -> Object | Unknown | None:
-        if kind == "Secret" and (namespace, name) in self.secrets:
-            return self.secrets[namespace, name]
-        return self._facts.find(kind, namespace, name)
+    def read(self, secrets: Mapping[tuple[str, str], Object | Unknown | None]) -> None:
+        """From here on these Secrets are known."""
+
+        def find(kind: str, namespace: str, name: str) -> Object | Unknown | None:
+            key = (namespace, name)
+            return secrets[key] if kind == "Secret" and key in secrets else self._facts.find(kind, namespace, name)
+
+        if secrets:
+            self.find = find
 
     def listing(self, kind: str, namespace: str = "") -> Listing:
         return self._facts.listing(kind, namespace)

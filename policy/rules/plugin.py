@@ -27,7 +27,7 @@ _OWNING = (
 )  # fmt: skip
 
 
-@rule("PLG101", needs="unusual.mounts")
+@rule("PLG101", needs="unusual.volumes")
 def mount_without_volume(review: Review) -> Iterator[Problem]:
     """A volume mount that names no volume. The DaemonSet is refused, and the Module shows nothing of it.
 
@@ -43,7 +43,7 @@ def mount_without_volume(review: Review) -> Iterator[Problem]:
             yield mount.problem("name", message, f"one of: {known}")
 
 
-@rule("PLG107", needs="unusual.mounts")
+@rule("PLG107", needs="unusual.volumes")
 def two_mounts_at_one_path(review: Review) -> Iterator[Problem]:
     """Two mounts of a container at one path. The DaemonSet is refused, and the Module shows nothing of it.
 
@@ -91,7 +91,7 @@ def host_path_that_owns_the_node(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("PLG104", needs="unusual.mounts")
+@rule("PLG104", needs="unusual.volumes")
 def mount_over_the_token(review: Review) -> Iterator[Problem]:
     """A mount at the path of the ServiceAccount's token, while the token is mounted there. The pods are refused.
 

@@ -80,7 +80,7 @@ def compressed_module(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{file!r} is compressed, and a signature at its end is never read", fix)
 
 
-@rule("SGN105", severity=Severity.WARNING, needs="unusual.unsigned_modules")
+@rule("SGN105", severity=Severity.WARNING, needs="unusual.signs")
 def loaded_but_not_signed(review: Review) -> Iterator[Problem]:
     """A module that is loaded, and that no file to sign names or matches.
 
@@ -112,7 +112,7 @@ def _is_matched(name: str, stems: list[str]) -> bool:
 _MANY = 1000
 
 
-@rule("SGN106", needs="unusual.secrets")
+@rule("SGN106", needs="unusual.signs")
 def one_secret_for_two(review: Review) -> Iterator[Problem]:
     """Key and certificate are in one Secret, or a build mounts a Secret twice, or that of the registry once more.
 
@@ -138,7 +138,7 @@ def one_secret_for_two(review: Review) -> Iterator[Problem]:
             seen.add(secret.text("name"))
 
 
-@rule("SGN107", needs="unusual.secrets")
+@rule("SGN107", needs="unusual.signs")
 def secret_that_names_no_volume(review: Review) -> Iterator[Problem]:
     """A Secret of a build or a signing whose name has a dot, or more than 56 characters.
 
@@ -154,7 +154,7 @@ def secret_that_names_no_volume(review: Review) -> Iterator[Problem]:
             yield part.problem("name", f"{quoted(name)} cannot name a volume, which KMM makes of it", fix)
 
 
-@rule("SGN108", needs="unusual.secrets")
+@rule("SGN108", needs="unusual.signs")
 def secret_without_a_name(review: Review) -> Iterator[Problem]:
     """A key, a certificate or a Secret of a build that is not named. KMM accepts it, and finds no such Secret.
 

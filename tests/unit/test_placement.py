@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -16,6 +17,11 @@ from tests.webhook.manifests import large_module, mapped_module
 
 WORKER = {"node-role.kubernetes.io/worker": ""}
 KERNELS = ("5.14.0-1.el9.x86_64", "5.15.0-1.el9.x86_64+", "5.17.0", "4.18.0", "")
+
+
+def placed(manifest: dict[str, Any], nodes: Sequence[Node] | None) -> Placement:
+    view = ModuleView(manifest)
+    return Placement(view, Blocks(view), nodes)
 
 
 def with_mappings(*mappings: dict[str, str]) -> dict[str, Any]:
@@ -39,7 +45,7 @@ MODULES = {
 def test_the_mapping_that_wins_on_a_kernel_is_the_one_that_the_resolver_takes(case: str) -> None:
     manifest = MODULES[case]
     nodes = [Node(f"node-{index}", WORKER, [], kernel) for index, kernel in enumerate(KERNELS)]
-    found = Placement(ModuleView(manifest), nodes).winners
+    found = placed(manifest, nodes).winners
     for node in nodes:
         resolved = verdict(manifest, node).resolution
         assert found.get(node.kernel) == (resolved.mapping if resolved else None)
@@ -50,13 +56,13 @@ def test_a_node_that_repels_the_module_counts_as_selected_but_not_by_its_kernel(
     manifest = module(0)
     manifest["spec"]["tolerations"] = []
     nodes = [Node("a", WORKER, [], "5.14.0"), Node("b", WORKER, [taint], "5.15.0"), Node("c", {}, [], "5.16.0")]
-    placement = Placement(ModuleView(manifest), nodes)
+    placement = placed(manifest, nodes)
     assert placement.selection.names == {"a", "b"}
     assert list(placement.kernels) == ["5.14.0"]
 
 
 def test_nothing_is_said_of_nodes_that_nobody_knows() -> None:
-    placement = Placement(ModuleView(module(0)), None)
+    placement = placed(module(0), None)
     assert placement.nodes is None
     assert placement.selected == []
 
@@ -70,5 +76,8 @@ def test_what_is_referred_to_is_the_same_with_and_without_where() -> None:
     mapping["sign"] = {"keySecret": {"name": "other-key"}, "certSecret": {"name": "cert"}}
     for manifest in (module(0), other, large_module(10_000), mapped_module(3)):
         view = ModuleView(manifest)
-        assert Blocks(view).references == {(kind, name) for _, _, kind, name in references(view)}
-    assert ("Secret", "token") in Blocks(ModuleView(other)).references
+        blocks = Blocks(view)
+        found = {"Secret": blocks.secrets, "ConfigMap": blocks.dockerfiles, "ServiceAccount": blocks.accounts}
+        named = {(kind, name) for kind, names in found.items() for name in names}
+        assert named == {(kind, name) for _, _, kind, name in references(view)}
+    assert "token" in Blocks(ModuleView(other)).secrets
