@@ -18,6 +18,7 @@ import schemas
 from policy.kmm.structure import MAX_ANNOTATIONS, structure_findings
 from policy.normalise import default_paths, defaulted
 from schemas import compose
+from schemas.compiled import object_schema
 
 Json: TypeAlias = dict[str, Any]
 
@@ -334,3 +335,12 @@ def test_kinds_for_kubeconform_are_complete_and_strict() -> None:
 def a_daemonset(container: Json) -> Json:
     template = {"spec": {"containers": [container]}}
     return {"apiVersion": "apps/v1", "kind": "DaemonSet", "spec": {"selector": {}, "template": template}}
+
+
+@pytest.mark.parametrize(
+    "version", ["v2", "v1beta1" + "a" * 5000, "../kmm.sigs.x-k8s.io/v1beta1", "", None, ["v1beta1"]]
+)
+def test_a_version_that_nobody_serves_has_no_schema_and_names_no_file(version: object) -> None:
+    document = {**module(), "apiVersion": version if version is None else f"kmm.sigs.x-k8s.io/{version}"}
+    assert object_schema(document) is None
+    assert object_schema(module()) is not None
