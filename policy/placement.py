@@ -18,7 +18,8 @@ from policy.views import Map, ModuleView, lazy, map_in
 CONTROL_PLANE = frozenset(("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"))
 WORKER = "node-role.kubernetes.io/worker"
 
-_MOST_SELECTORS = 1024
+_MOST_SELECTORS = 64
+"""Of which the nodes are kept: whoever sends Modules does not decide how much memory a webhook takes."""
 
 
 class Selection:
@@ -63,9 +64,11 @@ class Nodes(tuple[Node, ...]):
         except TypeError:  # a value that is no text
             return Selection(self, selector)
         if found is None:
-            if len(self._kept) == _MOST_SELECTORS:
-                self._kept.clear()
-            found = self._kept[key] = Selection(self, selector)
+            found = Selection(self, selector)
+            if sum(len(str(text)) for item in key for text in item) <= LONGEST:
+                if len(self._kept) == _MOST_SELECTORS:
+                    self._kept.clear()
+                self._kept[key] = found
         return found
 
     @lazy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from policy.blocks import Blocks
 from policy.kmm.nodes import Node, verdict
-from policy.placement import Placement
+from policy.placement import Nodes, Placement
 from policy.references import references
 from policy.views import ModuleView
 from tests.bench.evaluate import module
@@ -81,3 +82,14 @@ def test_what_is_referred_to_is_the_same_with_and_without_where() -> None:
         named = {(kind, name) for kind, names in found.items() for name in names}
         assert named == {(kind, name) for _, _, kind, name in references(view)}
     assert "token" in Blocks(ModuleView(other)).secrets
+
+
+def test_what_is_kept_of_selectors_is_bounded_and_no_answer_depends_on_it() -> None:
+    nodes = Nodes(Node(f"node-{number}", {"number": str(number)}, [], "") for number in range(200))
+    for _ in range(2):
+        for number in range(200):
+            assert nodes.selection({"number": str(number)}).names == {f"node-{number}"}
+    assert nodes.selection({"number": "1" * 10_000}).nodes == []
+    assert nodes.selection({"number": ["1"]}).nodes == []
+    assert len(nodes.__dict__["_kept"]) <= 64
+    assert pickle.loads(pickle.dumps(nodes)) == nodes
