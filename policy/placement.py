@@ -112,8 +112,7 @@ class Placement:
     @lazy
     def winners(self) -> Mapping[str, int | None]:
         """The index of the mapping that KMM takes, by kernel; None where it finds none."""
-        matches = self._blocks.matches
-        return {kernel: _winner(matches, trimmed(kernel)) for kernel in self.kernels}
+        return {kernel: _winner(self._blocks.matches, trimmed(kernel)) for kernel in self.kernels}
 
     def meets(self, other: ModuleView) -> bool:
         """Whether some node may be selected by another Module, too: by the selectors, where no node is known."""

@@ -110,10 +110,14 @@ class Review:
 
     @lazy
     def is_usual(self) -> bool:
-        """Whether this is a Module that its schema allows, with all defaults and of the usual form: one look tells."""
-        if self.kind != "Module" or self.schema is None or self.has_too_many_mappings or self.violations:
+        """Whether this is a Module that its schema allows, with all defaults, and with nothing unusual about it."""
+        return self.is_of_usual_forms and are_usual(self.blocks)
+
+    @lazy
+    def is_of_usual_forms(self) -> bool:
+        if self.kind != "Module" or self.schema is None or self.has_too_many_mappings:
             return False
-        return is_of_usual_forms(self.object) and are_usual(self.blocks)
+        return is_of_usual_forms(self.object, self.schema)
 
     @lazy
     def is_unserved(self) -> bool:
@@ -191,7 +195,7 @@ class Review:
     def violations(self) -> list[Violation]:
         """What the schema says of the object, at most MAX_VIOLATIONS."""
         try:
-            if self.schema is None or self.schema.is_valid(self.object):
+            if self.schema is None or self.is_of_usual_forms or self.schema.is_valid(self.object):
                 return []
             return list(islice(self.schema.violations(self.object), MAX_VIOLATIONS))
         except (ValueError, TypeError, OverflowError) as error:

@@ -32,8 +32,13 @@ def is_openshift(facts: Facts, namespace: Object) -> bool:
 
     `namespace` is the metadata of one, as far as it is known.
     """
-    marks = [*as_map(namespace.get("labels")), *as_map(namespace.get("annotations"))]
-    return any([str(mark).startswith(_NAMESPACE_MARKS) for mark in marks]) or bool(facts.listing(CONSTRAINTS).objects)
+    if facts.listing(CONSTRAINTS).objects:
+        return True
+    for place in ("labels", "annotations"):
+        for mark in as_map(namespace.get(place)):
+            if str(mark).startswith(_NAMESPACE_MARKS):
+                return True
+    return False
 
 
 def may_run_privileged(facts: Facts, namespace: str, account: str) -> bool | Unknown:

@@ -49,8 +49,8 @@ class Schema:
     """A compiled JSON Schema (draft-07)."""
 
     def __init__(self, text: bytes) -> None:
-        self._schema = json.loads(text)
-        self._validator = jsonschema_rs.Draft7Validator(self._schema)
+        self.keywords: dict[str, Any] = json.loads(text)
+        self._validator = jsonschema_rs.Draft7Validator(self.keywords)
 
     def is_valid(self, value: object) -> bool:
         return self._validator.is_valid(value)
@@ -65,7 +65,7 @@ class Schema:
 
         `at` is the path of what the patch is applied to; the violations' paths are relative to the patch.
         """
-        node: object = self._schema
+        node: object = self.keywords
         for step in at:
             node = self._child(node, step)
         yield from self._unknown_nulls(patch, node, ())
@@ -89,7 +89,7 @@ class Schema:
 
     def _resolved(self, node: object) -> dict[str, Any]:
         while isinstance(node, dict) and "$ref" in node:
-            node = self._schema["definitions"][node["$ref"].removeprefix("#/definitions/")]
+            node = self.keywords["definitions"][node["$ref"].removeprefix("#/definitions/")]
         return node if isinstance(node, dict) else {}
 
     def _explain(
@@ -125,12 +125,12 @@ class Schema:
             return False
         while around and (isinstance(around[-1], int) or around[-1] in _COMBINATIONS):
             around.pop()
-        holder = _value_at(self._schema, tuple(around))
+        holder = _value_at(self.keywords, tuple(around))
         return isinstance(holder, dict) and holder.get("type") == "object"
 
     def _parent(self, schema_path: list[str | int]) -> dict[str, object]:
         """The schema that holds the failed keyword, or the closest one around it that has words of its own."""
-        nodes: list[object] = [self._schema]
+        nodes: list[object] = [self.keywords]
         for step in schema_path[:-1]:
             node = nodes[-1]
             nodes.append(_value_at(node, (step,)))

@@ -16,6 +16,7 @@ from policy.forms import Form, Forms, Place, text
 from policy.kmm.structure import MAX_ANNOTATIONS
 from policy.normalise import default_paths
 from policy.placement import CONTROL_PLANE
+from policy.schema import Schema
 from policy.views import Map, ModuleView, lazy
 
 CORDON = "node.kubernetes.io/unschedulable"
@@ -129,7 +130,7 @@ class Unusual:
             "additionalProperties": {"type": "string", "maxLength": _LONGEST_ANNOTATION},
         }),
         ("spec", {"not": {"required": ["dra", "devicePlugin"]}}),
-        (_PLUGIN, {"patternProperties": {"^": {"properties": {"resources": _without("claims")}}}}),
+        (_PLUGIN, {"allOf": [{"additionalProperties": {"properties": {"resources": _without("claims")}}}]}),
         also=(name,),
     )  # fmt: skip
     """Whether the API server may refuse what the schema allows."""
@@ -164,8 +165,8 @@ class Unusual:
         ("spec.moduleLoader", _having(container=_A_MAP)),
         (_CONTAINER, {"required": ["modprobe"]}),
         (_MODPROBE, {
-            "type": "object", "required": ["moduleName"], "additionalProperties": False,
-            "properties": {"dirName": {}, "firmwarePath": {}},
+            "type": "object", "required": ["moduleName"],
+            "propertyNames": {"enum": ["moduleName", "dirName", "firmwarePath"]},
         }),
         (f"{_MODPROBE}.moduleName", text(rf"{_W}[A-Za-z0-9_-]*")),
     )  # fmt: skip
@@ -269,13 +270,13 @@ COVERED = frozenset(f"unusual.{name}" for name in vars(Unusual) if isinstance(va
 
 
 @cache
-def _usual() -> Forms:
+def _usual(schema: Schema) -> Forms:
     """All forms, and every default, which the API server adds before anybody is asked."""
     defaults = [path.rpartition(".") for path in default_paths()]
     normal: list[Place] = [("", {"required": ["spec"]}), *((path, {"required": [key]}) for path, _, key in defaults)]
-    return Forms([*normal, *(place for forms in _FORMS for place in forms.places)])
+    return Forms([*normal, *(place for forms in _FORMS for place in forms.places)], schema.keywords)
 
 
-def is_of_usual_forms(module: Map) -> bool:
-    """Whether all of a Module that its schema allows is of the usual form. It has all defaults then, too."""
-    return _usual().fit(module)
+def is_of_usual_forms(module: Map, schema: Schema) -> bool:
+    """Whether a Module is as its schema wants it, and all of it of the usual form. It has all defaults then, too."""
+    return _usual(schema).fit(module)

@@ -47,7 +47,7 @@ class Answer:
 
     @property
     def is_allowed(self) -> bool:
-        return self.problem is None and not self.denying
+        return self.problem is None and not (self.findings and self.denying)
 
     def rule_ids(self, mode: Mode) -> list[str]:
         """The rules with a finding of a mode, each once."""

@@ -79,6 +79,8 @@ def missed(object: dict[str, Any]) -> list[tuple[str, Any]]:
     """What rules would find that are not asked."""
     review = Review(object, schema=object_schema(object), facts=FACTS)
     if review.is_usual:  # one look must be as good as many
+        assert review.schema is not None
+        assert review.schema.is_valid(object)
         assert defaulted(object) is object
         assert [needs for needs in sorted(COVERED) if attrgetter(needs)(review)] == []
     return [
