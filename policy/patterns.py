@@ -1,24 +1,38 @@
 """Regular expressions as KMM reads them: Go's dialect, on RE2, in linear time.
 
 RE2 and Go's regexp agree but for `\\C` and names of groups beyond ASCII, which only RE2 knows, and for repetitions of
-large classes, which need more memory than RE2's default. Source: regexp/syntax of Go; re2.h (max_mem, log_errors).
+large classes, which need more memory than RE2's default. To match takes linear time; to compile takes as long as what
+is repeated is large, and so whoever judges what anybody may send compiles within bounds.
+Source: regexp/syntax of Go; re2.h (max_mem, log_errors).
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import re2
 
-from policy.kept import kept
+from policy.kept import LONGEST
 
-_MAX_MEMORY = 256 << 20  # an upper bound for one program; RE2 takes what it needs
+BOUND = 64 << 10
+"""Bytes that an expression may take: that is a list of two hundred kernels, and half a millisecond."""
 
-_OPTIONS = re2.Options()
-_OPTIONS.log_errors = False
-_OPTIONS.max_mem = _MAX_MEMORY
+_UNBOUND = 256 << 20  # RE2 takes what it needs
+_KEPT = 512
+_TOO_LARGE = b"pattern too large"
+
+
+def _within(memory: int) -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = memory
+    return options
+
+
+_BOUND_OPTIONS, _UNBOUND_OPTIONS = _within(BOUND), _within(_UNBOUND)
 
 _QUOTED = re.compile(r"\\Q.*?(?:\\E|\Z)", re.DOTALL)
 _BRACKETS = re.compile(r"\\.|\[\^?\]?[^\]]*\]|[()]", re.DOTALL)
@@ -35,6 +49,11 @@ class BadPattern:
 
 
 @dataclass(frozen=True, slots=True)
+class TooLarge:
+    """An expression that takes more memory than it may: Go may take it, and what it matches is not known."""
+
+
+@dataclass(frozen=True, slots=True)
 class Pattern:
     """A compiled regular expression."""
 
@@ -46,9 +65,28 @@ class Pattern:
         return self._compiled.search(_encoded(text)) is not None
 
 
-@kept
-def compile_pattern(text: str) -> Pattern | BadPattern:
-    """The expression as Go's regexp.Compile would take it, or why it would not."""
+def compile_pattern(text: str) -> Pattern | BadPattern | TooLarge:
+    """The expression as Go's regexp.Compile would take it, or why it would not, within BOUND.
+
+    It is kept for the next time, if it is no longer than most are.
+    """
+    return _kept(text) if len(text) <= LONGEST else _compiled(text, _BOUND_OPTIONS)
+
+
+def compile_any(text: str) -> Pattern | BadPattern:
+    """The same however large it is: for expressions of one's own."""
+    found = compile_pattern(text)
+    if isinstance(found, TooLarge):
+        found = _compiled(text, _UNBOUND_OPTIONS)
+    return BadPattern("expression too large") if isinstance(found, TooLarge) else found
+
+
+@lru_cache(_KEPT)
+def _kept(text: str) -> Pattern | BadPattern | TooLarge:
+    return _compiled(text, _BOUND_OPTIONS)
+
+
+def _compiled(text: str, options: Any) -> Pattern | BadPattern | TooLarge:
     if any("\ud800" <= char <= "\udfff" for char in text):
         return BadPattern("invalid UTF-8")
     if _ANY_BYTE.search(_QUOTED.sub("", text)):
@@ -56,13 +94,15 @@ def compile_pattern(text: str) -> Pattern | BadPattern:
     if _depth(text) >= _DEEPEST:
         return BadPattern(f"expression nests too deeply: `{text[:20]}…`")
     try:
-        compiled = re2.compile(_encoded(text), _OPTIONS)
+        compiled = re2.compile(_encoded(text), options)
         if not text.isascii() and (odd := next((name for name in compiled.groupindex if not name.isascii()), b"")):
             return BadPattern(f"invalid named capture: `{odd.decode()}`")
         return Pattern(text, compiled)
     except re2.error as error:
-        reason = error.args[0] if error.args else "cannot be compiled"
-        return BadPattern(reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason))
+        reason = error.args[0] if error.args else b"cannot be compiled"
+        if isinstance(reason, str):
+            reason = reason.encode()
+        return TooLarge() if reason.startswith(_TOO_LARGE) else BadPattern(reason.decode("utf-8", "replace"))
 
 
 def _depth(text: str) -> int:

@@ -12,7 +12,7 @@ from policy.blocks import Blocks
 from policy.kept import LONGEST
 from policy.kmm.kernel import trimmed
 from policy.kmm.nodes import Node, why_repelled
-from policy.patterns import BadPattern, compile_pattern
+from policy.patterns import Pattern, TooLarge, compile_pattern
 from policy.views import Map, ModuleView, lazy, map_in
 
 CONTROL_PLANE = frozenset(("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"))
@@ -111,8 +111,14 @@ class Placement:
 
     @lazy
     def winners(self) -> Mapping[str, int | None]:
-        """The index of the mapping that KMM takes, by kernel; None where it finds none."""
-        return {kernel: _winner(self._blocks.matches, trimmed(kernel)) for kernel in self.kernels}
+        """The index of the mapping that KMM takes, by kernel; None where it finds none.
+
+        Nothing where an expression is too large to tell.
+        """
+        try:
+            return {kernel: _winner(self._blocks.matches, trimmed(kernel)) for kernel in self.kernels}
+        except _NotKnown:
+            return {}
 
     def meets(self, other: ModuleView) -> bool:
         """Whether some node may be selected by another Module, too: by the selectors, where no node is known."""
@@ -120,6 +126,10 @@ class Placement:
         if self.nodes is None:
             return all(second.get(key, value) == value for key, value in first.items())
         return not self.selection.names.isdisjoint(self.nodes.selection(second).names)
+
+
+class _NotKnown(Exception):
+    """What an expression matches, because it is too large."""
 
 
 def _by_kernel(nodes: Iterable[Node]) -> dict[str, list[Node]]:
@@ -143,8 +153,12 @@ def _winner(matches: Iterable[tuple[str, str]], kernel: str) -> int | None:
 
 def _searched(regexp: str, kernel: str) -> bool | None:
     """Whether an expression matches; None for one that cannot be compiled, at which KMM stops."""
-    pattern = compile_pattern(regexp) if regexp else None
-    return None if isinstance(pattern, BadPattern) else pattern is not None and pattern.searches(kernel)
+    if not regexp:
+        return False
+    pattern = compile_pattern(regexp)
+    if isinstance(pattern, TooLarge):
+        raise _NotKnown
+    return pattern.searches(kernel) if isinstance(pattern, Pattern) else None
 
 
 _kept = lru_cache(8192)(_searched)

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from policy.findings import FieldPath, Problem
 from policy.kept import kept
 from policy.kmm.substitution import BadTemplate, names
-from policy.patterns import BadPattern, Pattern, compile_pattern
+from policy.patterns import BadPattern, Pattern, TooLarge, compile_pattern
 
 Map = Mapping[str, Any]
 
@@ -114,7 +114,7 @@ class KernelMapping:
     regexp: str
     own_image: str
     image: str
-    pattern: Pattern | BadPattern | None
+    pattern: Pattern | BadPattern | TooLarge | None
 
 
 class lazy(Generic[T]):
@@ -167,7 +167,7 @@ class ModuleView:
 
     @lazy
     def regexps(self) -> list[KernelMapping]:
-        """The mappings with an expression that Go can compile."""
+        """The mappings with an expression that Go can compile, and that is not too large to be judged."""
         return [mapping for mapping in self.mappings if type(mapping.pattern) is Pattern]
 
     @lazy

@@ -16,7 +16,7 @@ from policy.kmm.answers import as_json
 from policy.kmm.kernel import dns_safe, normalised
 from policy.kmm.resolve import Unresolved, resolve
 from policy.kmm.substitution import BadTemplate, substitute
-from policy.patterns import BadPattern, Pattern, compile_pattern
+from policy.patterns import BadPattern, Pattern, TooLarge, compile_any, compile_pattern
 from tests import oracle
 from tests.fleets import REPOSITORY, run
 
@@ -34,8 +34,9 @@ def test_kernel_mappings_resolve_as_kmm_resolves_them() -> None:
 
 def test_regular_expressions_compile_and_match_as_in_go() -> None:
     for case in oracle.lines("regexps"):
-        pattern = compile_pattern(case["regexp"])
+        pattern, bounded = compile_any(case["regexp"]), compile_pattern(case["regexp"])
         assert isinstance(pattern, BadPattern) == ("error" in case), case["regexp"]
+        assert isinstance(bounded, TooLarge) or type(bounded) is type(pattern)
         if isinstance(pattern, Pattern):
             assert [pattern.searches(text) for text in case["texts"]] == case["match"], case["regexp"]
 
@@ -51,6 +52,12 @@ def test_go_syntax_is_accepted_and_searched_for(regexp: str, matches: str) -> No
     pattern = compile_pattern(regexp)
     assert isinstance(pattern, Pattern)
     assert pattern.searches(matches)
+
+
+@pytest.mark.parametrize("regexp", [r"^(?:\pL{10}){30}$", r"\pL{900}", r"^.{1000}$"])
+def test_an_expression_that_is_large_is_compiled_only_where_it_is_ones_own(regexp: str) -> None:
+    assert compile_pattern(regexp) == TooLarge()
+    assert isinstance(compile_any(regexp), Pattern)
 
 
 @pytest.mark.parametrize(

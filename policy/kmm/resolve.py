@@ -13,7 +13,7 @@ from typing import Any
 from policy.kmm import kernel as kernels
 from policy.kmm.kernel import BadKernel
 from policy.kmm.substitution import BadTemplate, substitute
-from policy.patterns import BadPattern, compile_pattern
+from policy.patterns import BadPattern, compile_any
 
 Object = Mapping[str, Any]  # a Module as JSON: the CRD's schema has fixed its shape before it comes here
 
@@ -93,7 +93,7 @@ def why_not(mapping: Object, kernel: str) -> str | None:
         return None
     if not regexp:
         return f"literal {literal} is another kernel"
-    pattern = compile_pattern(regexp)
+    pattern = compile_any(regexp)
     if isinstance(pattern, BadPattern):
         reason = f'could not match regexp "{regexp}" against kernel "{kernel}": {pattern.reason}'
         raise Unresolved(f"failed to find mapping for kernel {kernel}: {reason}")

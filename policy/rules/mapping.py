@@ -9,7 +9,7 @@ from itertools import pairwise
 from policy.engine import rule
 from policy.findings import Problem, Severity, quoted
 from policy.kept import kept
-from policy.patterns import Pattern
+from policy.patterns import BOUND, Pattern, TooLarge
 from policy.review import Review
 from policy.views import KernelMapping
 
@@ -144,6 +144,23 @@ def unescaped_dot(review: Review) -> Iterator[Problem]:
         if found := _loose_dot(mapping.regexp):
             wanted = found[0].replace(".", r"\.")
             yield mapping.part.problem("regexp", f"the dot in {found[0]} stands for any character", f"write {wanted}")
+
+
+@rule("MAP208", needs="unusual.mappings")
+def expression_too_large(review: Review) -> Iterator[Problem]:
+    """A regexp that takes more than 64 KiB to be compiled, mostly because something large is repeated.
+
+    KMM compiles every expression again whenever it looks at a node. What such a one matches is not looked at here.
+
+    Fix: repeat less, or name what a kernel version has: `[0-9]+` and not `\\pN{1,100}`.
+    Source: internal/module/kernelmapper.go of Kernel Module Management; regexp of Go; re2.h of RE2.
+    """
+    for mapping in review.module.mappings:
+        if isinstance(mapping.pattern, TooLarge):
+            message = f"takes more than {BOUND >> 10} KiB to be compiled: {quoted(mapping.regexp)}"
+            yield mapping.part.problem(
+                "regexp", message, "repeat less, or match what a kernel version has, like [0-9]+"
+            )
 
 
 @rule("MAP204", severity=Severity.WARNING, needs="unusual.overlaps")

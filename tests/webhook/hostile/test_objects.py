@@ -19,6 +19,7 @@ from policy.dump import Dump
 from policy.engine import MOST_FINDINGS
 from policy.kmm.versions import Release
 from tests.webhook.hostile.sending import MIB
+from tests.webhook.program import memory
 from tests.webhook.reviews import CLUSTER, Object, broken_module, dump, module, review, uid
 from tests.webhook.server import Webhook, serving
 from webhook.admit import Admitter
@@ -116,3 +117,15 @@ def test_a_rule_is_not_asked_for_more_than_anybody_reads(container: Object) -> N
     counts = Counter(finding.rule for finding in answer.findings)
     assert max(counts.values()) == MOST_FINDINGS + 1  # the last says that there are more
     assert not answer.is_allowed
+
+
+def test_expressions_that_are_large_are_refused_and_take_no_memory(tmp_path: Path) -> None:
+    """Compiled in full, each takes a tenth of a second and several megabytes."""
+    with serving(tmp_path, facts=dump(*CLUSTER)) as server:
+        server.post(review("CREATE", "Module", module()))
+        before = memory(server.pid)["Rss"]
+        for count in (20, 900):
+            mappings = [{"regexp": f"^(?:\\pL{{10}}){{30}}{number}$", "containerImage": ""} for number in range(count)]
+            reply = server.post(review("CREATE", "Module", module(kernelMappings=mappings)))
+            assert reply.rules() == ["MAP208"]
+        assert memory(server.pid)["Rss"] - before < 64 * MIB
