@@ -48,7 +48,7 @@ class Server:
         """
         self._settings = settings
         self._cluster = cluster
-        self._release = Release(settings.kmm, settings.platform == "openshift", settings.kubernetes)
+        self._release = Release(settings.kmm, settings.kmm_flavour == "redhat", settings.kubernetes)
         self._policy = PolicyFile(Path(settings.policy) if settings.policy else None, settings.profile)
         self.metrics = Metrics()
         self._clients = ClientAuth(

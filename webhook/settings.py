@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from policy.config import PROFILES
-from policy.kmm.versions import REDHAT, UPSTREAM
+from policy.kmm.versions import REDHAT, UPSTREAM, Release
 from webhook.limits import MIB, Limits
 
 PREFIX = "KMODGATE_"
@@ -113,12 +113,16 @@ def _add_policy(serve: ArgumentParser) -> None:
     add("--in-cluster", action="store_true", help="API server to ask, by the ServiceAccount of the pod")
     add("--facts", metavar="PATH", help="no API server: a dump of a cluster, as kubectl get -A -o yaml writes it")
     add(
-        "--kmm", choices=tuple(dict.fromkeys((*UPSTREAM, *REDHAT))), default="head", metavar="VERSION",
-        help="version of KMM on the cluster (head)",
+        "--kmm", choices=tuple(dict.fromkeys((*UPSTREAM, *REDHAT))), default="", metavar="VERSION",
+        help="version of KMM on the cluster (the newest)",
+    )  # fmt: skip
+    add(
+        "--kmm-flavour", choices=("upstream", "redhat"), default="upstream",
+        help="whose build of KMM it is; their versions are numbered apart (upstream)",
     )  # fmt: skip
     add(
         "--platform", choices=("kubernetes", "openshift"), default="kubernetes",
-        help="openshift: KMM is Red Hat's, and the platform's own accounts may load modules (kubernetes)",
+        help="openshift: the platform's own accounts may load modules (kubernetes)",
     )  # fmt: skip
     add(
         "--kubernetes", type=version, default="", metavar="VERSION",
@@ -166,7 +170,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         if name not in settings:
             text = None if name in aside else environment.get(_variable(name))
             setattr(settings, name, _usual(action, usual[name]) if text is None else _value(serve, action, text))
-    if message := _contradiction(settings):
+    if message := _contradiction(settings) or _odd_release(settings):
         serve.error(message)
     return settings
 
@@ -208,6 +212,11 @@ def _value(verb: ArgumentParser, action: Action, text: str) -> object:
         except ArgumentTypeError as error:
             verb.error(f"{variable}: {error}")
     return text
+
+
+def _odd_release(settings: Namespace) -> str:
+    release = Release(settings.kmm, settings.kmm_flavour == "redhat")
+    return "" if release.is_known else f"there is no {release}; --kmm and --kmm-flavour go together"
 
 
 def _contradiction(settings: Namespace) -> str:

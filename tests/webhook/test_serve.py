@@ -225,6 +225,7 @@ UNUSABLE = {
     "no policy in the file": ({"KMODGATE_POLICY": "/nonexistent"}, 2, "/nonexistent"),
     "no certificate": ({"KMODGATE_TLS_CERT": "/nonexistent"}, 2, "/nonexistent"),
     "no folder for the log": ({"KMODGATE_AUDIT_LOG": "/nonexistent/log"}, 3, "--audit-log: [Errno 2]"),
+    "a version of another flavour": ({"KMODGATE_KMM": "2.7"}, 2, "there is no KMM 2.7; --kmm and --kmm-flavour go together"),
     "an address that is not ours": ({"KMODGATE_LISTEN": "192.0.2.1:443"}, 3, "--listen: "),
     "operations at an address that is not ours": ({"KMODGATE_OPS_LISTEN": "192.0.2.1:80"}, 3, "--ops-listen: "),
 }  # fmt: skip
@@ -248,6 +249,18 @@ def test_settings_that_cannot_be_used_end_it_with_a_reason(
     assert words in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("flavour", "version", "found"), [("redhat", "2.7", True), ("redhat", "2.6", False), ("upstream", "2.6", False)]
+)
+def test_rules_of_versions_go_by_whose_build_of_kmm_it_is(
+    tmp_path: Path, flavour: str, version: str, found: bool
+) -> None:
+    item = module()
+    item["spec"]["dra"] = {"driverName": "NO/NAME", "container": {"image": "quay.io/acme/dra:1.0"}}
+    with serving(tmp_path, "--kmm", version, "--kmm-flavour", flavour, facts=dump(*CLUSTER)) as server:
+        assert ("KMM103" in server.post(review("CREATE", "Module", item)).rules()) is found
 
 
 # --- readiness ---
