@@ -113,7 +113,7 @@ _ByFacts = tuple[bool, ...]
 _Key = tuple[str, Operation, Release, _ByFacts, bool, bool]
 """What rules are chosen by: kind, operation, release, facts, whether one rule is the only one, whether all is usual."""
 
-_NEVER_OF_THE_USUAL = COVERED | {"violations", "is_unserved"}
+_NEVER_OF_THE_USUAL = COVERED | {"violations", "is_unserved", "has_too_many_mappings"}
 
 _Group = tuple[Callable[[Review], object], list[_Chosen]]
 """What gets something of a review, and the rules that need it."""

@@ -60,7 +60,7 @@ class Reviews:
             response.force_close()
         return response
 
-    async def _response(self, request: web.BaseRequest) -> web.Response:
+    async def _response(self, request: web.BaseRequest) -> web.StreamResponse:
         target, _, query = request.raw_path.partition("?")
         path = PATHS.get(target)
         if path is None or request.method != "POST":

@@ -17,11 +17,11 @@ _HEAD = (
 )  # fmt: skip
 
 
-class Reply(web.Response):
+class Reply(web.StreamResponse):
     """A response of JSON to a request of HTTP/1.1. Its headers are fixed; the connection stays unless it is closed."""
 
     def __init__(self, body: bytes) -> None:
-        super().__init__(body=body)
+        super().__init__()
         self._text = body
         self._stays = True
 
@@ -48,7 +48,7 @@ class Reply(web.Response):
         await writer.drain()
 
 
-def reply(request: web.BaseRequest, body: bytes) -> web.Response:
+def reply(request: web.BaseRequest, body: bytes) -> web.StreamResponse:
     """What a review is answered; older requests get the framework's response, which says what they need."""
     if request.version == HttpVersion11:
         return Reply(body)

@@ -20,6 +20,7 @@ _API_VERSION = "admission.k8s.io/v1"
 _WHOLE = ("", "status", "finalize", "ephemeralcontainers")
 """Subresources that take the object of the resource itself, and not one of another kind like Scale or Eviction."""
 
+_MAP_OR_NOTHING = (dict, type(None))
 _OPERATIONS = ("CREATE", "UPDATE", "DELETE", "CONNECT")
 
 Object = dict[str, Any]
@@ -121,11 +122,11 @@ def _request(uid: str, request: Mapping[str, Any]) -> Request:
     if not isinstance(kind, dict) or not isinstance(resource, dict):
         raise Unreadable("kind and resource must be maps", uid)
     object, old = request.get("object"), request.get("oldObject")
-    if not isinstance(object, dict | None) or not isinstance(old, dict | None):
+    if not isinstance(object, _MAP_OR_NOTHING) or not isinstance(old, _MAP_OR_NOTHING):
         raise Unreadable("object and oldObject must be maps", uid)
     user = as_map(request.get("userInfo"))
     groups = user.get("groups")
-    if not isinstance(user.get("extra"), dict | None):
+    if not isinstance(user.get("extra"), _MAP_OR_NOTHING):
         raise Unreadable("userInfo.extra must be a map", uid)
     found = Request(
         uid,
