@@ -1,9 +1,10 @@
 """`kmodgate-webhook serve`: settings → a server, until a signal ends it.
 
 The end, step by step: readiness says no, and every reply closes its connection, so that API servers leave for other
-replicas while this one goes on listening; after the delay it takes no connection any more, waits for the replies that
-are on their way, and ends. A second signal ends it at once. Webhook configurations are left as they are: taking them
-away would leave the cluster without policy between two replicas.
+replicas while this one goes on listening; after the delay it takes no connection any more, hears those who have just
+come, waits for the replies that are on their way, for the grace at most, and ends. A second signal ends it at once.
+Webhook configurations are left as they are: taking them away would leave the cluster without policy between two
+replicas.
 """
 
 from __future__ import annotations

@@ -22,9 +22,10 @@ from webhook.audit import AuditLog
 from webhook.certificate import Source, source_of
 from webhook.clients import ClientAuth
 from webhook.cluster import NotAnswered
-from webhook.connections import ConnectionLimits, Connections, ReviewServer, TLSSite, runner_options
+from webhook.connections import ConnectionLimits, Connections, ReviewServer, runner_options
 from webhook.events import tell
 from webhook.limits import MIB, Gate, Limits
+from webhook.listener import TLSSite
 from webhook.live import Watched
 from webhook.metrics import Metrics
 from webhook.policies import PolicyFile
@@ -37,6 +38,8 @@ ENOUGH = timedelta(hours=1)
 _LOOK_AT_POLICY = 2.0
 _LOOK_AT_VERSION = 600.0
 _AGAIN = 1.0
+_NO_TIME = 0.1
+"""Seconds in which the framework ends connections, twice: those of reviews are ended before, others may be cut."""
 
 
 class Server:
@@ -58,7 +61,7 @@ class Server:
         )
         self._certificates = Certificates(self._clients)
         self._source: Source = source_of(settings, self._certificates)
-        self._connections = Connections(ConnectionLimits(total=settings.max_connections))
+        self._connections = Connections(ConnectionLimits(total=settings.max_connections, grace=settings.grace))
         with _named("--audit-log"):
             self._log = AuditLog("" if settings.audit_log == "none" else settings.audit_log)
         self._worker = Worker()
@@ -85,7 +88,7 @@ class Server:
             asyncio.create_task(_for_ever("policy", self._follow_policy)),
             asyncio.create_task(_for_ever("version", self._follow_version)),
         ]
-        operations = web.AppRunner(ops(self.metrics, self._checks()), access_log=None)
+        operations = web.AppRunner(ops(self.metrics, self._checks()), access_log=None, shutdown_timeout=_NO_TIME)
         await operations.setup()
         plain = self._settings.ops_listen
         with _named("--ops-listen"):
@@ -93,7 +96,7 @@ class Server:
         self._runners.append(operations)
         reviews = web.ServerRunner(
             ReviewServer(self._reviews.handle, **runner_options(self._connections.limits)),
-            shutdown_timeout=self._settings.grace,
+            shutdown_timeout=_NO_TIME,
         )
         await reviews.setup()
         secure = self._settings.listen
@@ -116,7 +119,7 @@ class Server:
         tell("info", "draining", in_flight=self._reviews.gate.requests, seconds=delay)
         await _until(at_once, asyncio.sleep(delay))
         if self._site is not None:
-            await self._site.stop()
+            await _until(at_once, self._site.stop())
         for runner in reversed(self._runners):
             await _until(at_once, runner.cleanup())
         for task in self._tasks:

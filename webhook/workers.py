@@ -83,12 +83,12 @@ class Worker:
         self._process = None
 
     async def stop(self) -> None:
-        """Ends the process, which is idle."""
+        """Ends the process, which is idle, or works for nobody any more."""
         if self._process is not None and self._process.returncode is None:
             assert self._process.stdin is not None
             self._process.stdin.close()
             try:
-                await asyncio.wait_for(self._process.wait(), 2)
+                await asyncio.wait_for(self._process.wait(), 0.5)
             except TimeoutError:
                 self._process.kill()
 

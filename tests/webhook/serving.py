@@ -15,8 +15,9 @@ import uvloop
 from aiohttp import web
 
 from tests.webhook.certificates import AUTHORITY
-from webhook.connections import ConnectionLimits, Connections, TLSSite, runner_options
+from webhook.connections import ConnectionLimits, Connections, runner_options
 from webhook.keypair import Pair
+from webhook.listener import TLSSite
 from webhook.tls import Certificates
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}

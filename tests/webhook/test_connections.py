@@ -13,7 +13,8 @@ from aiohttp import web
 
 from tests.webhook.certificates import leaf
 from tests.webhook.serving import LOOPS, Serving, greet, run, serving
-from webhook.connections import ConnectionLimits, Connections, TLSSite
+from webhook.connections import ConnectionLimits, Connections
+from webhook.listener import TLSSite
 from webhook.tls import Certificates, Material
 
 
@@ -228,25 +229,35 @@ def test_a_slow_answer_is_not_cut_by_the_limit_for_headers() -> None:
     run(scenario())
 
 
+LONG = bytes(1024 * 1024)
+MANY = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 32
+
+
+async def long(request: web.Request) -> web.Response:
+    return web.Response(body=LONG)
+
+
 @pytest.mark.parametrize("loop", LOOPS)
-def test_a_stop_answers_what_was_asked_and_lets_handshakes_go(loop: str) -> None:
-    started = asyncio.Event()
-
-    async def slow(request: web.Request) -> web.Response:
-        started.set()
-        await asyncio.sleep(0.3)
-        return web.Response()
-
+def test_a_reply_that_nobody_reads_is_not_kept(loop: str) -> None:
     async def scenario() -> None:
-        async with serving(served(), slow) as server:
-            asking = asyncio.create_task((await server.connect()).ask())
-            silent = asyncio.create_task(closed_by_server(server, b""))
-            await started.wait()
-            await until(lambda: server.connections.open == 2)
-        assert (await asking)[0] == 200
-        assert await silent
-        with pytest.raises(ConnectionError):
-            await server.connect()
-        await until(lambda: server.connections.open == 0)
+        async with serving(served(), long, ConnectionLimits(reading=0.3)) as server:
+            conversation = await server.connect()
+            conversation.writer.write(MANY)
+            await until(lambda: server.connections.open == 0)
+            assert server.connections.replies_unread == 1
+
+    run(scenario(), loop)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_reply_that_is_read_in_parts_may_take_longer(loop: str) -> None:
+    async def scenario() -> None:
+        async with serving(served(), long, ConnectionLimits(reading=0.5)) as server:
+            conversation = await server.connect()
+            conversation.writer.write(MANY)
+            for _ in range(32):
+                assert (await conversation.answer())[0] == 200
+                await asyncio.sleep(0.03)
+            assert server.connections.replies_unread == 0
 
     run(scenario(), loop)

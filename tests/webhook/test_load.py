@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
+import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import cycle
@@ -17,7 +19,7 @@ import pytest
 from tests.bench.evaluate import module
 from tests.webhook.certificates import AUTHORITY, leaf
 from tests.webhook.manifests import encoded, large_module, review
-from tests.webhook.program import Caller, Pool, Program, Reply, memory, program
+from tests.webhook.program import Caller, Pool, Program, Reply, memory, program, request
 from tests.webhook.serving import run, trusting
 
 MIB = 1024 * 1024
@@ -104,6 +106,53 @@ def test_reviews_that_are_being_judged_when_the_server_ends_are_answered(server:
         assert server.decisions() == 6
 
     run(scenario())
+
+
+def test_callers_that_come_until_the_last_moment_are_answered_if_they_are_let_in(server: Program) -> None:
+    async def coming(answered: list[Reply]) -> None:
+        """Calls on a connection of its own each time, until there is nothing to connect to."""
+        context = trusting(AUTHORITY)
+        for body in cycle(BODIES):
+            try:
+                caller = await Caller.connect(server.reviews, context)
+            except ConnectionRefusedError:
+                return
+            except OSError:  # it came with the end: nothing was asked yet
+                continue
+            answered.append(await caller.post(body))
+            caller.leave()
+
+    async def scenario() -> None:
+        answered: list[Reply] = []
+        async with asyncio.TaskGroup() as group:
+            for _ in range(16):
+                group.create_task(coming(answered))
+            await asyncio.sleep(0.3)
+            server.process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(server.process.wait, 20) == 0
+        assert {reply.status for reply in answered} == {200}
+        assert server.decisions() == len(answered)
+        assert answered[-1].closes
+
+    run(scenario())
+
+
+def ask_on(caller: ssl.SSLSocket, asked: bytes) -> None:
+    """Asks the same again and again. Raises TimeoutError when the server takes no more."""
+    while True:
+        caller.sendall(asked * 50)
+
+
+def test_a_caller_that_reads_no_reply_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    asked = request(BODIES[0], "/validate") + BODIES[0]
+    with (
+        program(tmp_path, "--drain", "0", "--grace", "0") as server,
+        socket.create_connection(("127.0.0.1", server.reviews), timeout=1) as connection,
+        trusting(AUTHORITY).wrap_socket(connection, server_hostname="localhost") as caller,
+    ):
+        with pytest.raises(TimeoutError):
+            ask_on(caller, asked)
+        assert server.end() == 0
 
 
 # -- the certificate -------------------------------------------------------------------------------
