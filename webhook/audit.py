@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import select
+import stat
 import sys
 import time
 from datetime import datetime
@@ -21,6 +23,7 @@ _LOOK_AGAIN = 1.0
 
 
 _FORM = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 _LONG = 64 * 1024
 _FLUSH = 3.0
 """Seconds that the end waits for whoever reads the log."""
@@ -30,7 +33,10 @@ class AuditLog:
     """Where decisions are written; a line that cannot be written is counted, and never costs an answer."""
 
     def __init__(self, path: str) -> None:
-        """`-` is stdout, an empty path no log. Raises OSError for a file that cannot be opened."""
+        """`-` is stdout, an empty path no log.
+
+        Raises OSError for a file that cannot be opened, and for a named pipe that nobody reads.
+        """
         self._path = path
         self._inode: tuple[int, int] | None = None
         self._looked = 0.0
@@ -41,7 +47,8 @@ class AuditLog:
         elif path:
             self._open()
         # lines of several writers do not mix: a file is appended to by one call, a pipe by what it takes as a whole
-        self._lines = Lines(self._append, batch=select.PIPE_BUF if path == "-" else _LONG) if path else None
+        is_shared = path == "-" or (path and stat.S_ISFIFO(os.fstat(self._descriptor).st_mode))
+        self._lines = Lines(self._append, batch=select.PIPE_BUF if is_shared else _LONG) if path else None
 
     @property
     def lost(self) -> int:
@@ -90,7 +97,12 @@ class AuditLog:
             os.close(old)
 
     def _open(self) -> None:
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:  # a named pipe would be waited for until somebody opens it for reading
+            descriptor = os.open(self._path, _FLAGS | os.O_NONBLOCK, 0o640)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            raise OSError(errno.ENXIO, "a pipe that nobody reads, or no file", self._path) from None
         opened = os.fstat(descriptor)
         self._descriptor = descriptor
         self._inode = (opened.st_dev, opened.st_ino)

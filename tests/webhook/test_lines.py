@@ -121,6 +121,29 @@ def test_a_log_that_nobody_reads_holds_up_no_answer_and_not_the_end(tmp_path: Pa
     os.close(reading)
 
 
+def test_a_log_in_a_named_pipe_that_nobody_reads_ends_the_start(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(AssertionError, match=r"--audit-log: .*a pipe that nobody reads.*/pipe"):
+        serving(tmp_path, "--audit-log", str(pipe)).__enter__()
+
+
+def test_a_log_in_a_named_pipe_comes_whole_and_in_order(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    log = AuditLog(str(pipe))
+    for number in range(5_000):  # more than a pipe holds
+        log.write({"number": number, "long": "x" * 100})
+    os.set_blocking(reading, True)
+    closing = threading.Thread(target=log.close)
+    closing.start()
+    with os.fdopen(reading) as lines:
+        assert [json.loads(line)["number"] for line in lines] == list(range(5_000))
+    closing.join()
+    assert log.lost == 0
+
+
 def test_the_end_loses_no_line_of_a_log_that_is_read(tmp_path: Path) -> None:
     reading, writing = narrow_pipe()
     with serving(tmp_path, "--audit-log", "-", "--drain", "0", facts=dump(*CLUSTER), stdout=writing) as server:
