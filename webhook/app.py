@@ -56,6 +56,8 @@ class Reviews:
         except Refusal as refusal:
             self.metrics.refused.labels(str(refusal.status)).inc()
             response = _plain(refusal.status, refusal.reason, refusal.headers)
+            if "Expect" in request.headers:  # what comes next may be the body, or another request
+                response.force_close()
         if self.is_draining:
             response.force_close()
         return response

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, Protocol
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 MIB = 1024 * 1024
 
@@ -165,6 +165,7 @@ async def read_body(request: web.BaseRequest, slot: Slot, deadline: float) -> by
             slot.grow(len(body))
             return body
         slot.check(request.content_length or 0)
+        _ask_for_body(request)
         loop = asyncio.get_running_loop()
         async with asyncio.timeout_at(min(deadline, loop.time() + slot.limits.body_time)):
             return await _read_chunks(request, slot)
@@ -172,6 +173,18 @@ async def read_body(request: web.BaseRequest, slot: Slot, deadline: float) -> by
         raise Refusal(408) from None
     except (web.RequestPayloadError, ConnectionError):
         raise Refusal(400) from None
+
+
+def _ask_for_body(request: web.BaseRequest) -> None:
+    """What a caller waits for that sends its body only where it will be read (RFC 9110, 10.1.1).
+
+    Raises ConnectionResetError where nobody is there any more.
+    """
+    if request.version < HttpVersion11 or request.headers.get("Expect", "").lower() != "100-continue":
+        return
+    if request.transport is None:
+        raise ConnectionResetError
+    request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
 async def _read_chunks(request: web.BaseRequest, slot: Slot) -> bytes:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from pathlib import Path
 
 import pytest
 
 from tests.webhook.hostile.sending import HEAD, MIB, chunked, posted
 from tests.webhook.reviews import broken_module, module, review, uid
-from tests.webhook.server import Webhook, answer_to, statuses
+from tests.webhook.server import Webhook, answer_to, serving, statuses
 
 ENCODED = {
     "gzip": gzip.compress(b'{"a": 1}'),
@@ -70,3 +71,44 @@ def test_a_body_that_does_not_come_is_waited_for_no_longer_than_the_caller_waits
     head = HEAD.replace(b"timeout=10s", b"timeout=1s") + b"Content-Length: 1000\r\n\r\n{"
     with target.secure_socket() as connection:
         assert statuses(answer_to(connection, head)) == [408]
+
+
+def test_a_body_that_is_announced_is_asked_for(target: Webhook) -> None:
+    asked = review("CREATE", "Module", broken_module())
+    body = json.dumps(asked).encode()
+    head = HEAD + b"Expect: 100-Continue\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with target.secure_socket() as connection:
+        connection.sendall(head)
+        assert connection.recv(4096) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        answer = answer_to(connection, body)
+    assert statuses(answer) == [200]
+    assert uid(asked).encode() in answer
+
+
+EXPECTING = HEAD + b"Expect: 100-continue\r\n"
+
+NOT_READ = {
+    "too large": (EXPECTING + b"Content-Length: %d\r\n\r\n" % (9 * MIB), 413),
+    "encoded": (EXPECTING + b"Content-Encoding: gzip\r\nContent-Length: 9\r\n\r\n", 415),
+    "to another path": (EXPECTING.replace(b"/validate", b"/other") + b"Content-Length: 9\r\n\r\n", 404),
+    "of another type": (EXPECTING.replace(b"/json", b"/xml") + b"Content-Length: 9\r\n\r\n", 415),
+}
+
+
+@pytest.mark.parametrize(("sent", "status"), NOT_READ.values(), ids=NOT_READ.keys())
+def test_a_body_that_is_announced_and_will_not_be_read_is_not_asked_for(
+    target: Webhook, sent: bytes, status: int
+) -> None:
+    with target.secure_socket() as connection:
+        assert statuses(answer_to(connection, sent)) == [status]
+
+
+def test_a_body_that_is_announced_and_finds_no_room_ends_the_connection(tmp_path: Path) -> None:
+    sent = EXPECTING + b"Content-Length: 9\r\n\r\n"
+    with serving(tmp_path, "--max-requests", "1") as server, server.secure_socket() as first:
+        first.sendall(sent)
+        assert statuses(first.recv(4096)) == [100]
+        with server.secure_socket() as second:
+            answer = answer_to(second, sent)
+        assert statuses(answer) == [429]
+        assert b"Connection: close" in answer
