@@ -28,6 +28,8 @@ from webhook.workers import Worker
 
 PATHS: dict[str, Path] = {"/validate": "/validate", "/mutate": "/mutate"}
 
+JSON = "application/json"
+
 LARGE = 256 * 1024
 """Bytes from which on a body goes to the process of its own: decoding 3 MiB holds an interpreter for 30 ms."""
 
@@ -67,7 +69,7 @@ class Reviews:
         path = PATHS.get(target)
         if path is None or request.method != "POST":
             return self._unwanted(404 if path is None else 405, f"POST a review to {' or '.join(PATHS)}")
-        if not request.headers.get("Content-Type", "").startswith("application/json"):
+        if (kind := request.headers.get("Content-Type", "")) != JSON and not _is_json(kind):
             return self._unwanted(415, "a review is application/json")
         if self.clients is not None and not self.clients.admits(request.get_extra_info("peercert")):
             return self._unwanted(403, "this client may not ask")
@@ -111,6 +113,11 @@ def _plain(status: int, reason: str, headers: Any) -> web.Response:
     if "Connection" in headers:  # which tells the caller, and the framework nothing
         response.force_close()
     return response
+
+
+def _is_json(kind: str) -> bool:
+    """Whether a `Content-Type` is JSON, in any spelling and with any parameters."""
+    return kind.partition(";")[0].strip().lower() == JSON
 
 
 @lru_cache(maxsize=64)  # the API server asks with the same few

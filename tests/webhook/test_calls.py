@@ -61,16 +61,27 @@ def test_a_method_that_does_not_exist_is_a_bad_request(webhook: Webhook) -> None
 
 
 @pytest.mark.parametrize(
-    "kind", ["", "text/plain", "application/yaml", "application/vnd.kubernetes.protobuf", "multipart/form-data"]
+    "kind",
+    [
+        "",
+        "text/plain",
+        "application/yaml",
+        "application/vnd.kubernetes.protobuf",
+        "multipart/form-data",
+        "application/jsonx",
+        "application/json-patch+json",
+        "application/json, text/plain",
+    ],
 )
 def test_a_review_is_json(webhook: Webhook, kind: str) -> None:
     body = json.dumps(review("CREATE", "Module", module())).encode()
     assert webhook.send("POST", "/validate", body, {"Content-Type": kind}).status == 415
 
 
-def test_a_content_type_may_name_its_characters(webhook: Webhook) -> None:
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "Application/JSON", "application/JSON ;a=b"])
+def test_a_content_type_may_name_its_characters_and_is_spelled_in_any_case(webhook: Webhook, kind: str) -> None:
     body = json.dumps(review("CREATE", "Module", module("gpu"))).encode()
-    assert webhook.send("POST", "/validate", body, {"Content-Type": "application/json; charset=utf-8"}).allowed
+    assert webhook.send("POST", "/validate", body, {"Content-Type": kind}).allowed
 
 
 def test_one_connection_serves_one_review_after_the_other(webhook: Webhook) -> None:
