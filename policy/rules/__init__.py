@@ -4,7 +4,7 @@ import importlib
 
 FAMILIES = (
     "access", "build", "certificate", "chosen", "cluster", "hub", "image", "injection", "kata", "kmm", "loader",
-    "mapping", "plugin", "privileged", "protection", "selection", "signing", "structure", "tree", "update",
+    "mapping", "plugin", "privileged", "protection", "required", "selection", "signing", "structure", "tree", "update",
 )  # fmt: skip
 
 for _family in FAMILIES:

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator
 
 from policy.engine import TOO_MANY_MAPPINGS, rule
-from policy.findings import NOT_CHECKED, FieldPath, Problem
+from policy.findings import FieldPath, Problem
 from policy.images import is_from, parse_image
 from policy.review import Review
+from policy.rules.required import unknown_nodes
 
 
 @rule("IMG301", parameter="allowed_registries")
@@ -38,25 +39,6 @@ def digest_required(review: Review) -> Iterator[Problem]:
         parsed = parse_image(image)
         if parsed and not parsed.digest and not is_made:
             yield Problem(path, f"{image} is not named by digest", "append @sha256:… of the image that was tested")
-
-
-@rule("SGN201", parameter="signing")
-def signing_required(review: Review) -> Iterator[Problem]:
-    """A Module that signs nothing, for nodes or in a namespace where the policy wants it (`parameters.requireSigning`).
-
-    Fix: add `sign` with the key, the certificate and all files that are loaded.
-    Source: the DriverPolicy of the cluster.
-    """
-    parameters, module = review.parameters, review.module
-    selector = module.spec.map("selector").value
-    by_node = any(selector.items() >= wanted.items() for wanted in parameters.signing_selectors)
-    if module.loader is None or not (by_node or module.metadata.text("namespace") in parameters.signing_namespaces):
-        return
-    if module.container.optional("sign"):
-        return
-    for mapping in module.mappings:
-        if not mapping.part.optional("sign"):
-            yield mapping.part.problem("sign", "missing: the policy asks for signed modules here", "add sign")
 
 
 @rule("PLG201", needs="module.volumes", parameter="forbidden_host_paths")
@@ -93,17 +75,18 @@ def too_many_mappings(review: Review) -> Iterator[Problem]:
 def too_many_nodes(review: Review) -> Iterator[Problem]:
     """A Module that selects a larger share of the cluster's nodes than the policy allows (`parameters.maxNodeShare`).
 
-    One node is always allowed, and so is every node of a cluster that has no other.
+    One node is always allowed, and so is every node of a cluster that has no other. At admission it is refused also
+    where the nodes are not known.
 
     Fix: select fewer nodes, by a label for those that are to have the driver first.
     Source: the DriverPolicy of the cluster.
     """
     nodes, share = review.placement.nodes, review.parameters.max_node_share
     spec = review.module.spec
+    if review.is_upkeep:  # a controller that finishes with a Module decides nothing about its nodes
+        return
     if nodes is None:
-        yield spec.problem(
-            "selector", f"{NOT_CHECKED}: the nodes of the cluster", "give a dump of the cluster: --facts DIR"
-        )
+        yield unknown_nodes(review, "what share of the nodes it selects")
         return
     selected = len(review.placement.selected)
     if selected > 1 and selected * 100 > len(nodes) * share:
