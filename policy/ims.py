@@ -51,16 +51,13 @@ class ImsJob:
 def ims_job(pod: PodView, namespace: str) -> ImsJob | None:
     """What a pod or Job is to IMS, whose jobs run in `namespace`; None if it is none of its own.
 
-    A Job of IMS has no labels and is known by its name; a pod, whose name is not there yet, by its label `app`.
+    A Job of IMS has no labels and is known by its name; a pod, whose name is not there yet, by its label `app`. By that
+    the template of another workload is known, whose pods will have it.
     """
     if pod.namespace != namespace:
         return None
-    if pod.kind == "Pod":
-        found = _LABEL.fullmatch(pod.labels.get("app", ""))
-    elif pod.kind == "batch/Job":
-        found = _JOB.fullmatch(pod.object.text("name"))
-    else:
-        return None
+    found = _JOB.fullmatch(pod.object.text("name")) if pod.kind == "batch/Job" else None
+    found = found or _LABEL.fullmatch(pod.labels.get("app", ""))
     if found is None:
         return None
     return ImsJob(
@@ -68,9 +65,26 @@ def ims_job(pod: PodView, namespace: str) -> ImsJob | None:
         kind=cast(Kind, found[2]),
         recipe=_recipe(pod) if found[2] == "create" else "",
         is_dkms=_is_dkms(pod),
-        is_remote=any(value.strip() for value in pod.values_of("REMOTE_BUILD_NODE")),
-        is_emulated="aarch64" in pod.values_of("BUILD_ARCH"),
+        is_remote=_is_remote(pod),
+        is_emulated=_is_emulated(pod),
     )
+
+
+def directs_what_needs_kata(pod: PodView) -> bool:
+    """Whether a pod says that it only directs a build elsewhere, which it would need Kata for, whatever it is called.
+
+    The label by which a pod is known may be given to the template of a suspended Job later, and these signs may not.
+    Source: ValidateJobSpecUpdate in pkg/apis/batch/validation of Kubernetes.
+    """
+    return _is_remote(pod) and (_is_dkms(pod) or _is_emulated(pod))
+
+
+def _is_remote(pod: PodView) -> bool:
+    return any(value.strip() for value in pod.values_of("REMOTE_BUILD_NODE"))
+
+
+def _is_emulated(pod: PodView) -> bool:
+    return "aarch64" in pod.values_of("BUILD_ARCH")
 
 
 def _is_dkms(pod: PodView) -> bool:

@@ -14,7 +14,7 @@ from policy.config import Parameters
 from policy.controllers import DAEMON_SETS, JOBS, is_kmm
 from policy.facts import UNKNOWN, Facts, Object, Unknown, as_map
 from policy.findings import FieldPath
-from policy.ims import USER, ImsJob, ims_job
+from policy.ims import USER, ImsJob, directs_what_needs_kata, ims_job
 from policy.pods import PodView, clean, is_below, is_privileged
 from policy.views import lazy
 
@@ -128,10 +128,22 @@ class KataView:
 
     @lazy
     def is_remote(self) -> bool:
-        """Whether the pod only directs a build elsewhere: a variable says so, which IMS's own pods are believed."""
+        """Whether the pod only directs a build elsewhere: a variable says so, which IMS's own pods are believed.
+
+        Nothing tells of a Job's pod who made the Job: another's is refused where it is made (`poses_as_remote`).
+        """
         if self.ims is None or not self.ims.is_remote:
             return False
-        return self.pod.is_template or self._user in ("", USER, *JOBS)
+        is_of_job = not self.pod.is_template and self._user in JOBS and ("batch", "Job") in self.pod.controllers
+        return is_of_job or self._user in ("", USER)
+
+    @lazy
+    def poses_as_remote(self) -> bool:
+        """Whether these are pods that would be believed to direct a build elsewhere, of somebody who is not IMS."""
+        pod = self.pod
+        if not pod.is_template or pod.namespace != self._kata.ims_namespace or self._user in ("", USER):
+            return False
+        return directs_what_needs_kata(pod) and not self.is_inside
 
     @lazy
     def wanted_class(self) -> str:

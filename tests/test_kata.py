@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from policy.config import Parameters, read_policy
 from policy.engine import Engine
 from policy.facts import SnapshotFacts
+from policy.findings import Mode
 from policy.ims import ims_job
 from policy.kata import HYPERVISOR, NOT_INJECTABLE, Reason
 from policy.mutations.kata import Injection, inject
-from policy.pods import POD_KINDS, PodView
+from policy.pods import POD_KINDS, TEMPLATES, WORKLOAD_KINDS, PodView
 from policy.review import Review
 from tests.conftest import CASES
 from tests.fleets import run
@@ -186,7 +187,9 @@ NOT_INJECTED = [
 ]
 
 
+IMS = "system:serviceaccount:services:ims-service-launch-job"
 REMOTE = with_variable("REMOTE_BUILD_NODE", "x3000c0s19b1n0")
+REMOTE["metadata"]["ownerReferences"] = [{"apiVersion": "batch/v1", "kind": "Job", "name": "j", "controller": True}]
 
 
 @pytest.mark.parametrize(
@@ -194,13 +197,70 @@ REMOTE = with_variable("REMOTE_BUILD_NODE", "x3000c0s19b1n0")
     [
         ("system:serviceaccount:kube-system:job-controller", Reason.REMOTE_BUILD),
         ("system:kube-controller-manager", Reason.REMOTE_BUILD),
-        ("system:serviceaccount:services:ims-service-launch-job", Reason.REMOTE_BUILD),
+        (IMS, Reason.REMOTE_BUILD),
         ("system:serviceaccount:ims:ims-service-job-mount", Reason.INJECTED),
         ("alice", Reason.INJECTED),
     ],
 )
 def test_a_build_elsewhere_is_believed_of_the_pods_of_ims_only(user: str, reason: Reason) -> None:
     assert injection(REMOTE, user=user).reason is reason
+
+
+def test_a_build_elsewhere_is_not_believed_of_pods_of_other_workloads() -> None:
+    pod = copy.deepcopy(REMOTE)
+    pod["metadata"]["ownerReferences"][0] |= {"apiVersion": "apps/v1", "kind": "ReplicaSet"}
+    assert injection(pod, user="system:kube-controller-manager").reason is Reason.INJECTED
+
+
+def workload(kind: str, pod: dict[str, Any], **metadata: Any) -> dict[str, Any]:
+    """A workload of pods like one, in the namespace of IMS."""
+    group, _, name = kind.rpartition("/")
+    object: dict[str, Any] = {"apiVersion": f"{group}/v1" if group else "v1", "kind": name}
+    object["metadata"] = {"name": "any", "namespace": "ims", **metadata}
+    place = object
+    for step in TEMPLATES[kind][:-1]:
+        place = place.setdefault(str(step), {})
+    place["template"] = {"metadata": {"labels": pod["metadata"]["labels"]}, "spec": pod["spec"]}
+    return object
+
+
+def rules_about(object: dict[str, Any], **known: Any) -> dict[str, Mode]:
+    found = Engine(read_policy({}), "admit").evaluate(Review(object, facts=FACTS, **known))
+    return {finding.rule: finding.mode for finding in found}
+
+
+@pytest.mark.parametrize("kind", WORKLOAD_KINDS)
+@pytest.mark.parametrize("name", ["any", f"cray-ims-{ID}-create"])
+@pytest.mark.parametrize("app", ["any", f"ims-{ID}-create"])
+def test_a_build_elsewhere_is_refused_of_the_workloads_of_others(kind: str, name: str, app: str) -> None:
+    pod = copy.deepcopy(REMOTE)
+    pod["metadata"]["labels"]["app"] = app
+    object = workload(kind, pod, name=name)
+    users = ("alice", "system:serviceaccount:kube-system:cronjob-controller", "system:kube-controller-manager")
+    for user in users:
+        assert rules_about(object, user=user)["KTA114"] is Mode.ENFORCE
+    assert "KTA114" not in rules_about(object, user=IMS)
+
+
+def test_a_job_of_ims_that_directs_a_build_elsewhere_is_only_noted() -> None:
+    found = rules_about(workload("batch/Job", REMOTE, name=f"cray-ims-{ID}-create"), user=IMS)
+    assert (found["KTA102"], "KTA114" in found) == (Mode.AUDIT, False)
+
+
+def test_a_job_of_another_that_needs_no_kata_may_say_what_it_wants() -> None:
+    pod = with_variable("REMOTE_BUILD_NODE", "x")
+    pod["spec"] |= {"serviceAccountName": "other"}
+    pod["spec"]["containers"][0]["env"][0]["value"] = "False"
+    pod["spec"]["containers"][0].pop("securityContext")
+    assert "KTA114" not in rules_about(workload("batch/Job", pod), user="alice")
+
+
+def test_who_changes_a_workload_but_not_its_spec_is_not_asked_who_made_it() -> None:
+    object = workload("batch/Job", REMOTE)
+    changed = workload("batch/Job", REMOTE, annotations={"a": "b"})
+    assert "KTA114" not in rules_about(changed, old=object, operation="UPDATE", user="alice")
+    other = workload("batch/Job", dkms_pod())
+    assert "KTA114" in rules_about(changed, old=other, operation="UPDATE", user="alice")
 
 
 def test_a_build_elsewhere_names_a_node() -> None:

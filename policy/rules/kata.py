@@ -216,6 +216,21 @@ def image_of_work_not_allowed(review: Review) -> Iterator[Problem]:
             yield container.problem("image", f"{image} is not from an allowed registry", fix)
 
 
+@rule("KTA114", kinds=WORKLOAD_KINDS, needs="kata.poses_as_remote")
+def remote_build_of_another(review: Review) -> Iterator[Problem]:
+    """A workload with `REMOTE_BUILD_NODE` for DKMS work outside Kata, in the namespace of IMS, that IMS did not make.
+
+    A pod with this variable directs a build on a remote node, and is left outside Kata; nothing tells who made its Job.
+
+    Fix: remove the variable, or set `runtimeClassName`, or have IMS make the job.
+    Source: job templates and charts of Cray-HPE/ims.
+    """
+    if review.operation == "UPDATE" and review.old is not None and review.old_module is None:
+        return  # its spec stays as it is
+    message = f"a build on a remote node is believed of IMS alone, and {review.user} is not: DKMS work outside Kata"
+    yield review.pod.spec.problem("runtimeClassName", message, "remove REMOTE_BUILD_NODE, or use a class of Kata")
+
+
 def _is_new(review: Review) -> bool:
     """Whether the pod is still to be made: one that is there cannot be moved into Kata, and its updates must pass."""
     return not review.subresource and (review.operation == "CREATE" or review.pod.is_template or review.in_tree)

@@ -36,6 +36,19 @@ def test_a_user_with_the_name_of_an_approved_account_is_not_that_account(strict:
         assert strict.post(review("CREATE", "Pod", item, userInfo=user)).allowed is allowed
 
 
+@pytest.mark.parametrize(
+    ("user", "allowed"), [("alice", False), ("system:serviceaccount:services:ims-service-launch-job", True)]
+)
+def test_a_job_that_says_it_directs_a_build_elsewhere_is_ims_own(strict: Webhook, user: str, allowed: bool) -> None:
+    containers = [{"name": "sshd", "image": "registry.local/sshd:1"}]
+    containers[0]["env"] = [{"name": key, "value": "True"} for key in ("JOB_ENABLE_DKMS", "REMOTE_BUILD_NODE")]  # type: ignore[assignment]
+    app = "ims-0d1e2f3a-1111-2222-3333-444455556666-create"
+    template = {"metadata": {"labels": {"app": app}}, "spec": {"containers": containers}}
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": f"cray-{app}", "namespace": "ims"}}
+    reply = strict.post(review("CREATE", "Job", {**job, "spec": {"template": template}}, userInfo={"username": user}))
+    assert (reply.allowed, "KTA114" in reply.rules()) == (allowed, not allowed)
+
+
 @pytest.mark.parametrize(("platform", "is_approved"), [("kubernetes", False), ("openshift", True)])
 def test_an_account_of_a_product_of_another_platform_is_not_approved(
     tmp_path: Path, platform: str, is_approved: bool
