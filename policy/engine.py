@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import Any
 
 from policy.config import Gate, Policy
-from policy.findings import NOT_CHECKED, FieldPath, Finding, Mode, Problem, Severity, format_path
+from policy.findings import NOT_CHECKED, FieldPath, Finding, Mode, Problem, Severity, format_path, plain_text
 from policy.kmm.versions import Release
 from policy.review import MODULE_KINDS, Operation, Review
 from policy.unusual import COVERED
@@ -258,7 +258,8 @@ class Engine:
     def _is_borne(self, rule: str, object: Map, now: datetime) -> bool:
         metadata = object.get("metadata")
         metadata = metadata if isinstance(metadata, dict) else {}
-        identity = (str(object.get("kind", "")), str(metadata.get("namespace", "")), str(metadata.get("name", "")))
+        kind, namespace, name = object.get("kind", ""), metadata.get("namespace", ""), metadata.get("name", "")
+        identity = (plain_text(kind), plain_text(namespace), plain_text(name))
         return any(item.holds_for(rule, *identity, now.date()) for item in self.policy.exemptions)
 
 
@@ -279,9 +280,11 @@ def _cut(text: str) -> str:
 
 
 def title(object: Mapping[str, Any]) -> str:
-    """Kind, namespace and name of an object, as far as it has them."""
+    """Kind, namespace and name of an object, as far as it has them. Never raises."""
     metadata = object.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     name = metadata.get("name") or metadata.get("generateName") or ""
-    where = f"{metadata['namespace']}/{name}" if metadata.get("namespace") else str(name)
-    return f"{object.get('kind', '')} {where}".strip()
+    where = plain_text(name)
+    if metadata.get("namespace"):
+        where = f"{plain_text(metadata['namespace'])}/{where}"
+    return f"{plain_text(object.get('kind', ''))} {where}".strip()

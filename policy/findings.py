@@ -110,6 +110,17 @@ def quoted(text: str) -> str:
     return f"'{text}'" if text.isprintable() else repr(text)
 
 
+def plain_text(value: object) -> str:
+    """What stands where a text should, as text. Of what is nested, however deep, or a number without end only `…`."""
+    if isinstance(value, str):
+        return value
+    is_short = isinstance(value, bool | float) or (isinstance(value, int) and value.bit_length() < _BITS)
+    return str(value) if is_short else "…"
+
+
+_BITS = 256
+
+
 def format_path(path: FieldPath) -> str:
     """A path as Kubernetes writes it in errors: `spec.selector[example.com/role]`, `spec.items[0].name`."""
     text = ""

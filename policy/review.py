@@ -12,6 +12,7 @@ from policy.blocks import Blocks, are_usual
 from policy.config import NO_PARAMETERS, Parameters, Platform
 from policy.controllers import is_controller
 from policy.facts import UNKNOWN, Facts, Unknown, as_map
+from policy.findings import plain_text
 from policy.kata import KataView
 from policy.kmm.versions import Release
 from policy.placement import Placement
@@ -89,7 +90,7 @@ class Review:
     @lazy
     def kind(self) -> str:
         """The kind, if its group is that of the rules; another group's kind of the same name has none."""
-        version, kind = str(self.object.get("apiVersion", "")), str(self.object.get("kind", ""))
+        version, kind = plain_text(self.object.get("apiVersion", "")), plain_text(self.object.get("kind", ""))
         if version in SERVED.get(kind, ()):
             return kind
         group, _, _ = version.rpartition("/")

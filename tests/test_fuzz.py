@@ -14,11 +14,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy.config import Policy
+from policy.config import Gate, Policy, read_policy
 from policy.documents import OBJECTS, SPEC, parse
 from policy.engine import RULES, Engine, load_rules
 from policy.facts import SnapshotFacts
-from policy.findings import format_path
+from policy.findings import Mode, format_path
 from policy.images import parse_image
 from policy.kmm.nodes import Node
 from policy.kmm.substitution import BadTemplate, names
@@ -246,3 +246,15 @@ def test_no_expression_hangs(text: str) -> None:
     assert isinstance(pattern, Pattern | BadPattern | TooLarge)
     if isinstance(pattern, Pattern):
         pattern.searches("a" * 5000 + "!")
+
+
+@pytest.mark.parametrize("key", ["name", "namespace", "generateName"])
+@pytest.mark.parametrize("gate", ["check", "admit"])
+def test_a_module_whose_name_is_nested_is_refused_with_a_title(key: str, gate: Gate) -> None:
+    metadata = {"namespace": "drivers", **({} if key == "generateName" else {"name": "nic"}), key: _nested()}
+    object = {"apiVersion": KINDS["Module"], "kind": "Module", "metadata": metadata, "spec": {}}
+    exception = {"rule": "SCH104", "object": {"name": "other"}, "owner": "a", "ticket": "A-1", "expires": "2999-01-01"}
+    review = Review(object, schema=object_schema(object), facts=SnapshotFacts([]), user="alice")
+    findings = Engine(read_policy({"exceptions": [exception]}), gate).evaluate(review)
+    assert "SCH104" in {finding.rule for finding in findings if finding.mode is Mode.ENFORCE}
+    assert all("…" in finding.object and "rule failed" not in finding.message for finding in findings)
