@@ -11,20 +11,14 @@ from collections.abc import Iterator
 from policy.engine import rule
 from policy.findings import Problem, Severity
 from policy.kernel_access import is_approved
-from policy.pods import POD_KINDS, is_below, is_privileged
+from policy.node_files import decides_what_is_loaded, shows_modules, socket_in
+from policy.pods import POD_KINDS, is_privileged
 from policy.review import Review
 from policy.views import Part
 
 _APPROVE = "take the right away, or approve the ServiceAccount: parameters.kernelAccess"
 
-_AROUND_MODULES = ("/", "/lib", "/usr", "/usr/lib")
 _MEMORY = ("/dev", "/dev/mem", "/dev/kmem", "/dev/port")
-_SETTINGS = ("/etc/modprobe.d", "/etc/modules-load.d", "/etc/kernel", "/etc/systemd", "/boot", "/usr/src")
-_AROUND_SETTINGS = ("/etc", "/proc", "/sys", "/run", "/var", "/var/run")
-_SOCKETS = (
-    "/run/containerd/containerd.sock", "/run/crio/crio.sock", "/run/docker.sock", "/var/run/containerd/containerd.sock",
-    "/var/run/crio/crio.sock", "/var/run/docker.sock", "/run/k3s/containerd/containerd.sock",
-)  # fmt: skip
 _DEBUGGING = ("SYS_ADMIN", "SYS_PTRACE", "ALL")
 
 
@@ -49,7 +43,7 @@ def privileged_with_the_nodes_modules(review: Review) -> Iterator[Problem]:
     Source: Kubernetes, Pod Security Standards.
     """
     for path, container, mount in _host_mounts(review):
-        if is_privileged(container) and _shows_modules(path):
+        if is_privileged(container) and shows_modules(path):
             yield mount.problem("name", f"a privileged container sees {path} of the node", _APPROVE)
 
 
@@ -97,13 +91,17 @@ def privileged(review: Review) -> Iterator[Problem]:
 def writes_what_the_node_loads(review: Review) -> Iterator[Problem]:
     """A container that may write where the node's kernel modules and their settings lie, or orders the node's runtime.
 
+    That is said of the files and folders themselves, of what lies in them, and of folders around them. To order the
+    runtime by its socket, reading is enough.
+
     Fix: mount it with `readOnly: true`, or a narrower folder, or approve the ServiceAccount.
-    Source: modprobe.d(5) and modules-load.d(5) of Linux.
+    Source: modprobe.d(5), modules-load.d(5), depmod.d(5), systemd.unit(5) and udev(7) of Linux.
     """
     for path, _, mount in _host_mounts(review):
-        if path in _SOCKETS:
-            yield mount.problem("name", f"{path} lets the container make containers with any right", _APPROVE)
-        elif mount.value.get("readOnly") is not True and _is_loaded_from(path):
+        if socket := socket_in(path):
+            which = path if path.endswith(".sock") else f"{path}, with {socket},"
+            yield mount.problem("name", f"{which} lets the container make containers with any right", _APPROVE)
+        elif mount.value.get("readOnly") is not True and decides_what_is_loaded(path):
             fix = "mount it with readOnly: true, or approve the ServiceAccount: parameters.kernelAccess"
             yield mount.problem("name", f"the container may write to {path} of the node", fix)
 
@@ -130,14 +128,6 @@ def _host_mounts(review: Review) -> Iterator[tuple[str, Part, Part]]:
     """The paths of the node that the judged containers mount: path, container, mount."""
     judged = {id(container) for container in _judged(review)}
     return (item for item in review.pod.host_mounts if id(item[1]) in judged)
-
-
-def _shows_modules(path: str) -> bool:
-    return path in _AROUND_MODULES or is_below(path, "/lib/modules") or is_below(path, "/usr/lib/modules")
-
-
-def _is_loaded_from(path: str) -> bool:
-    return _shows_modules(path) or path in _AROUND_SETTINGS or any(is_below(path, item) for item in _SETTINGS)
 
 
 def _capability(name: str) -> str:

@@ -56,6 +56,13 @@ def test_a_path_of_the_node_is_read_in_its_parts(strict: Webhook, path: str) -> 
     assert "PRV102" in strict.post(review("CREATE", "Pod", item)).rules()
 
 
+@pytest.mark.parametrize("path", ["/run/crio", "/var/run/crio", "/proc/sys/kernel", "/lib/modprobe.d", "/sbin"])
+def test_a_folder_around_what_is_looked_for_is_found(strict: Webhook, path: str) -> None:
+    container = {"name": "a", "image": "quay.io/acme/a:1", "volumeMounts": [{"name": "v", "mountPath": "/m"}]}
+    item = pod(containers=[container], volumes=[{"name": "v", "hostPath": {"path": path}}])
+    assert strict.post(review("CREATE", "Pod", item)).rules() == ["PRV106"]
+
+
 @pytest.mark.parametrize(
     ("path", "rule"),
     [
