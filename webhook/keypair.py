@@ -6,6 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -14,8 +15,19 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n?", re.DOTALL)
 
 
+Part = Literal["certificate", "key", "client_ca"]
+"""What of the material is meant: the chain that is served, its key, or the CAs of callers."""
+
+
 class CertificateError(Exception):
-    """A pair that cannot be served, or cannot be read; the text says why and holds nothing of the key."""
+    """A pair that cannot be served, or cannot be read; the text says why and holds nothing of the key.
+
+    `part` is what is wrong, for whoever knows where that came from.
+    """
+
+    def __init__(self, text: str, part: Part = "certificate") -> None:
+        super().__init__(text)
+        self.part = part
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +71,10 @@ def inspect(pair: Pair, now: datetime) -> Leaf:
     """
     chain = read_certificates(pair.certificate)
     if not chain:
-        raise CertificateError("no certificate in the file of the certificate")
+        raise CertificateError("no PEM certificate was found")
     leaf = chain[0]
     if not key_matches(pair):
-        raise CertificateError("the private key belongs to another certificate")
+        raise CertificateError("the private key belongs to another certificate", "key")
     if leaf.not_valid_after_utc <= now:
         raise CertificateError(f"the certificate expired at {leaf.not_valid_after_utc.isoformat()}")
     if leaf.not_valid_before_utc > now:
@@ -97,7 +109,7 @@ def _public_key(key: bytes) -> bytes:
     try:
         private = load_pem_private_key(key, password=None)
     except TypeError:
-        raise CertificateError("the private key is encrypted") from None
+        raise CertificateError("the private key is encrypted; give one without a password", "key") from None
     except (ValueError, UnsupportedAlgorithm):
-        raise CertificateError("the private key cannot be read") from None
+        raise CertificateError("no PEM private key was found that can be read", "key") from None
     return private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

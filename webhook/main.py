@@ -13,7 +13,7 @@ import asyncio
 import signal
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import uvloop
 
@@ -27,6 +27,9 @@ from webhook.serving import Server
 from webhook.settings import parse
 from webhook.snapshot import BadSnapshot, read_snapshot
 
+_FLAGS: Mapping[type[Exception], str] = {Broken: "--policy ", BadSnapshot: "--facts "}
+"""What asked for the file that the error begins with."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serves until a signal; 2 for settings that cannot be used, 3 where the machine or the cluster fails."""
@@ -36,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with in_background():
             return uvloop.run(_serve(settings))
     except (Broken, BadSnapshot, CertificateError, NotAnswered) as error:
-        print(f"kmodgate-webhook: {error}", file=sys.stderr)
+        print(f"kmodgate-webhook: {_FLAGS.get(type(error), '')}{error}", file=sys.stderr)
         return 2
     except OSError as error:
         print(f"kmodgate-webhook: {error}", file=sys.stderr)

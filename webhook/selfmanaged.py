@@ -113,7 +113,7 @@ class SelfManaged:
             raise ApiError("the Secret of the certificates changes faster than it can be read")
         failure = await self._publish(state, found or ()) or failure
         if state.leaf:
-            client_ca = read_file(self._client_ca) if self._client_ca else b""
+            client_ca = read_file(self._client_ca, "client_ca") if self._client_ca else b""
             self._certificates.take(Material(state.leaf, client_ca))
         if failure:
             raise failure

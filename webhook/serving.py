@@ -175,7 +175,7 @@ class Server:
         ]
 
     def _certificate_holds(self) -> tuple[bool, str]:
-        problem = self._certificates.last_error or self._source.last_error
+        problem = self._certificates.last_error or self._source.last_error or self._certificates.lack(ENOUGH)
         return self._certificates.valid_for(ENOUGH), problem
 
     def _unsynced(self) -> list[str]:

@@ -6,7 +6,8 @@ import os
 import re
 from argparse import SUPPRESS, Action, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from importlib.metadata import version as version_of
+from typing import Any, NamedTuple, NoReturn
 
 from policy.config import PROFILES
 from policy.kmm.versions import REDHAT, UPSTREAM, Release
@@ -60,14 +61,31 @@ def version(text: str) -> str:
     return found[1]
 
 
+class _Parser(ArgumentParser):
+    """One line for a mistake: the usage of a server with this many flags would hide it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"kmodgate-webhook: {message}; see kmodgate-webhook serve --help\n")
+
+
+class _Version(Action):
+    def __call__(self, parser: ArgumentParser, *_: object) -> None:
+        print(f"kmodgate-webhook {version_of('kmodgate')}")
+        parser.exit()
+
+
 def parsers() -> tuple[ArgumentParser, ArgumentParser]:
     """The command line of the program, and that of `serve`."""
-    top = ArgumentParser(
-        prog="kmodgate-webhook", description="The admission webhook of kmodgate: the policy, where the API server asks."
+    top = _Parser(
+        prog="kmodgate-webhook",
+        description="The admission webhook of kmodgate: the policy, where the API server asks.",
+        allow_abbrev=False,
     )
+    top.add_argument("--version", action=_Version, nargs=0, dest=SUPPRESS, help="print the version")
     serve = top.add_subparsers(dest="verb", metavar="COMMAND", required=True).add_parser(
         "serve",
         help="answer reviews until SIGTERM",
+        allow_abbrev=False,
         description="Answers admission reviews until SIGTERM. Each flag is an environment variable, too: --tls-cert is"
         " KMODGATE_TLS_CERT; lists are separated by commas there.",
     )

@@ -15,7 +15,12 @@ class BadSnapshot(Exception):
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         self.findings = findings
-        super().__init__("\n".join(f"{item.file}:{item.line}: {item.message}" for item in findings))
+        super().__init__("\n".join(f"{_place(item)}: {item.message}" for item in findings))
+
+
+def _place(finding: Finding) -> str:
+    """A file that could not be read at all has no line."""
+    return f"{finding.file}:{finding.line}" if finding.line else finding.file
 
 
 def read_snapshot(path: str) -> Dump:

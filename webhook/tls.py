@@ -13,21 +13,23 @@ import os
 import ssl
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from webhook.clients import ClientAuth
-from webhook.keypair import CertificateError, Leaf, Pair, inspect, read_certificates
+from webhook.keypair import CertificateError, Leaf, Pair, Part, inspect, read_certificates
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """For TLS 1.2: forward secrecy and AEAD only. TLS 1.3 has nothing else."""
 
 ATTEMPTS = 3
 """To read one generation while kubelet removes it."""
+
+_FLAGS: Mapping[Part, str] = {"certificate": "--tls-cert", "key": "--tls-key", "client_ca": "--client-ca"}
 
 Clock = Callable[[], datetime]
 
@@ -38,10 +40,14 @@ def wall_clock() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What one generation is served with: the pair, and the CAs of clients (PEM) where those are asked for theirs."""
+    """What one generation is served with: the pair, and the CAs of clients (PEM) where those are asked for theirs.
+
+    `places` tells where its parts were given, where they were: `--tls-key /tls/tls.key`.
+    """
 
     pair: Pair
     client_ca: bytes = b""
+    places: Mapping[Part, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +70,27 @@ class MaterialFiles:
 
     def _read_once(self) -> Material:
         generations: dict[Path, Path] = {}
-        certificate, key = (read_file(_in_generation(path, generations)) for path in (self.certificate, self.key))
-        client_ca = read_file(_in_generation(self.client_ca, generations)) if self.client_ca else b""
-        return Material(Pair(certificate, key), client_ca)
+        found = {part: read_file(path, part, generations) for part, path in self._paths()}
+        places = {part: _place(part, path) for part, path in self._paths()}
+        return Material(Pair(found["certificate"], found["key"]), found.get("client_ca", b""), places)
+
+    def _paths(self) -> Iterator[tuple[Part, Path]]:
+        yield "certificate", self.certificate
+        yield "key", self.key
+        if self.client_ca:
+            yield "client_ca", self.client_ca
 
 
-def read_file(path: Path) -> bytes:
-    """Raises CertificateError, which names the file, where it cannot be read."""
+def read_file(path: Path, part: Part, generations: dict[Path, Path] | None = None) -> bytes:
+    """Raises CertificateError, which names file and flag, where it cannot be read."""
     try:
-        return path.read_bytes()
+        return _in_generation(path, {} if generations is None else generations).read_bytes()
     except OSError as error:
-        raise CertificateError(f"{path} cannot be read: {error.strerror}") from None
+        raise CertificateError(f"{_place(part, path)}: cannot be read: {error.strerror}", part) from None
+
+
+def _place(part: Part, path: Path) -> str:
+    return f"{_FLAGS[part]} {path}"
 
 
 class Certificates:
@@ -105,8 +121,9 @@ class Certificates:
             leaf = inspect(material.pair, self._now())
             context = _context(material, self.clients)
         except CertificateError as error:
-            self.last_error = str(error)
-            raise
+            place = material.places.get(error.part)
+            self.last_error = f"{place}: {error}" if place else str(error)
+            raise CertificateError(self.last_error, error.part) from None
         self.context.current = context
         self.material, self._leaf, self.last_error = material, leaf, ""
         self.generation += 1
@@ -129,6 +146,12 @@ class Certificates:
     def fingerprint(self) -> str:
         """SHA-256 of the chain in use, hex; empty before the first."""
         return self.material.pair.fingerprint if self.material else ""
+
+    def lack(self, span: timedelta) -> str:
+        """Why a certificate is not valid `span` from now, in words; empty if it is."""
+        if self._leaf is None:
+            return "there is none yet"
+        return "" if self.valid_for(span) else f"the one in use ends at {self._leaf.not_after.isoformat()}"
 
     def valid_for(self, span: timedelta) -> bool:
         """Whether the certificate in use is still valid `span` from now, by the wall clock."""
@@ -180,12 +203,14 @@ def _context(material: Material, clients: ClientAuth) -> ssl.SSLContext:
 def _trust_clients(context: ssl.SSLContext, client_ca: bytes, clients: ClientAuth) -> None:
     if clients.mode == "off":
         return
-    if not read_certificates(client_ca):
-        raise CertificateError("no certificate in the CA file of clients")
     try:
+        if not read_certificates(client_ca):
+            raise CertificateError("no PEM certificate was found to know callers by")
         context.load_verify_locations(cadata=client_ca.decode("ascii", "ignore"))
+    except CertificateError as error:
+        raise CertificateError(str(error), "client_ca") from None
     except ssl.SSLError as error:
-        raise CertificateError(f"the CA file of clients cannot be used: {_reason(error)}") from None
+        raise CertificateError(f"the CAs of callers cannot be used: {_reason(error)}", "client_ca") from None
     context.verify_mode = clients.verify_mode
 
 

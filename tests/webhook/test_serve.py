@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -221,9 +222,11 @@ UNUSABLE = {
     "a version that is none": ({"KMODGATE_KUBERNETES": "garbage"}, 2, "KMODGATE_KUBERNETES: 'garbage'"),
     "no kubeconfig": ({"KMODGATE_FACTS": "", "KMODGATE_KUBECONFIG": "/nonexistent"}, 2, "/nonexistent: no usable kubeconfig"),
     "no pod around it": ({"KMODGATE_FACTS": "", "KMODGATE_IN_CLUSTER": "true"}, 2, "the ServiceAccount of the pod"),
-    "a dump of nothing": ({"KMODGATE_FACTS": "/dev/null"}, 2, "/dev/null"),
-    "no policy in the file": ({"KMODGATE_POLICY": "/nonexistent"}, 2, "/nonexistent"),
-    "no certificate": ({"KMODGATE_TLS_CERT": "/nonexistent"}, 2, "/nonexistent"),
+    "a dump of nothing": ({"KMODGATE_FACTS": "/dev/null"}, 2, "--facts /dev/null:1: no object"),
+    "no dump": ({"KMODGATE_FACTS": "/nonexistent"}, 2, "--facts /nonexistent: cannot be read: No such file"),
+    "no policy in the file": ({"KMODGATE_POLICY": "/nonexistent"}, 2, "--policy /nonexistent: No such file"),
+    "no certificate": ({"KMODGATE_TLS_CERT": "/nonexistent"}, 2, "--tls-cert /nonexistent: cannot be read: No such file"),
+    "no key in the file": ({"KMODGATE_TLS_KEY": "/dev/null"}, 2, "--tls-key /dev/null: no PEM private key"),
     "no folder for the log": ({"KMODGATE_AUDIT_LOG": "/nonexistent/log"}, 3, "--audit-log: [Errno 2]"),
     "a version of another flavour": ({"KMODGATE_KMM": "2.7"}, 2, "there is no KMM 2.7; --kmm and --kmm-flavour go together"),
     "an address that is not ours": ({"KMODGATE_LISTEN": "192.0.2.1:443"}, 3, "--listen: "),
@@ -263,6 +266,32 @@ def test_rules_of_versions_go_by_whose_build_of_kmm_it_is(
         assert ("KMM103" in server.post(review("CREATE", "Module", item)).rules()) is found
 
 
+MISTAKES = {
+    "a flag that there is not": (["serve", "--nope"], "unrecognized arguments: --nope"),
+    "an address that is none": (["serve", "--listen", "x"], "argument --listen: 'x' is no address"),
+    "settings that do not go together": (["serve"], "give exactly one of --in-cluster"),
+    "another command": (["server"], "invalid choice: 'server'"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "words"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_mistake_on_the_command_line_is_one_line_that_leads_to_the_help(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(arguments, {})
+    (line,) = capsys.readouterr().err.splitlines()
+    assert (ended.value.code, words in line) == (2, True)
+    assert line.startswith("kmodgate-webhook: ")
+    assert line.endswith("; see kmodgate-webhook serve --help")
+
+
+def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(["--version"], {})
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"kmodgate-webhook {version('kmodgate')}\n")
+
+
 # --- readiness ---
 
 
@@ -276,7 +305,7 @@ def test_it_is_not_ready_with_a_certificate_that_is_about_to_end_and_answers_all
     files = write(tmp_path / "tls", leaf(lifetime=timedelta(minutes=59)))
     with serving(tmp_path, "--tls-cert", str(files.certificate), "--tls-key", str(files.key)) as server:
         status, text = server.operations("/readyz")
-        assert (status, "[-] certificate" in text) == (503, True)
+        assert (status, "[-] certificate: the one in use ends at 20" in text) == (503, True)
         assert 0 < server.metric("kmodgate_certificate_expiry_seconds") < 3600
         assert server.operations("/healthz")[0] == 200
         assert server.post(review("CREATE", "Module", module())).status == 200

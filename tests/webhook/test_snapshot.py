@@ -118,5 +118,5 @@ def test_a_file_that_is_no_dump_is_named(tmp_path: Path, text: str) -> None:
 
 
 def test_a_dump_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadSnapshot, match="nowhere"):
+    with pytest.raises(BadSnapshot, match="nowhere: cannot be read: No such file"):
         read_snapshot(str(tmp_path / "nowhere"))

@@ -22,6 +22,7 @@ from tests.webhook.certificates import (
     write,
 )
 from tests.webhook.serving import LOOPS, Serving, greeted, run, serving, trusting
+from webhook.clients import ClientAuth
 from webhook.issuing import make_authority
 from webhook.keypair import CertificateError, Pair
 from webhook.tls import Certificates, Material, MaterialFiles, follow
@@ -90,12 +91,12 @@ def half(pair: Pair) -> Pair:
 
 
 BROKEN = {
-    "half-written certificate": (half(leaf()), "no certificate"),
-    "half-written key": (Pair(leaf().certificate, leaf().key[:90]), "key cannot be read"),
-    "empty": (Pair(b"", b""), "no certificate"),
+    "half-written certificate": (half(leaf()), "no PEM certificate"),
+    "half-written key": (Pair(leaf().certificate, leaf().key[:90]), "no PEM private key"),
+    "empty": (Pair(b"", b""), "no PEM certificate"),
     "not a certificate": (
         Pair(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", leaf().key),
-        "cannot be read",
+        "a certificate cannot be read",
     ),
     "key of another certificate": (Pair(leaf().certificate, leaf().key), "belongs to another"),
     "encrypted key": (encrypted(leaf()), "encrypted"),
@@ -166,7 +167,27 @@ def test_the_volume_may_hold_the_files_in_folders(tmp_path: Path) -> None:
 def test_a_missing_file_is_named_in_the_error(tmp_path: Path) -> None:
     certificates = Certificates()
     assert not certificates.refresh(MaterialFiles(tmp_path / "tls.crt", tmp_path / "tls.key"))
-    assert f"{tmp_path / 'tls.crt'} cannot be read: No such file" in certificates.last_error
+    assert f"--tls-cert {tmp_path / 'tls.crt'}: cannot be read: No such file" in certificates.last_error
+
+
+PARTS: dict[str, tuple[str, bytes, str]] = {
+    "no certificate": ("tls.crt", b"", "--tls-cert {}: no PEM certificate was found"),
+    "no key": ("tls.key", b"x", "--tls-key {}: no PEM private key was found that can be read"),
+    "the key of another": ("tls.key", leaf().key, "--tls-key {}: the private key belongs to another certificate"),
+    "no CA": ("ca.crt", b"x", "--client-ca {}: no PEM certificate was found to know callers by"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "message"), PARTS.values(), ids=PARTS.keys())
+def test_what_cannot_be_served_is_told_with_its_flag_and_file(
+    tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
+    write(tmp_path, leaf())
+    (tmp_path / "ca.crt").write_bytes(AUTHORITY.certificate)
+    (tmp_path / name).write_bytes(content)
+    certificates = Certificates(ClientAuth("require", tmp_path / "ca.crt", frozenset({"kube-apiserver"})))
+    assert not certificates.refresh(MaterialFiles(tmp_path / "tls.crt", tmp_path / "tls.key", tmp_path / "ca.crt"))
+    assert certificates.last_error == message.format(tmp_path / name)
 
 
 def test_files_are_followed_by_content(tmp_path: Path) -> None:
