@@ -24,13 +24,14 @@ CORE = "io.k8s.api.core.v1"
 QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 CLAIM_TEMPLATE = f"{CORE}.PersistentVolumeClaimTemplate"
 
-# Names of the definitions that --kubeconform writes: what is rendered, attached by a driver, or registers the webhook.
+# Names of the definitions that --kubeconform writes: what is rendered, attached by a driver, or brings the webhook.
 KUBECONFORM = (
-    *(f"{CORE}.{kind}" for kind in ("Namespace", "ConfigMap", "Secret", "ServiceAccount", "Service")),
+    *(f"{CORE}.{kind}" for kind in ("Namespace", "ConfigMap", "Secret", "ServiceAccount", "Service", "ResourceQuota")),
     *(f"io.k8s.api.apps.v1.{kind}" for kind in ("DaemonSet", "Deployment")),
     "io.k8s.api.admissionregistration.v1.MutatingWebhookConfiguration",
     "io.k8s.api.admissionregistration.v1.ValidatingWebhookConfiguration",
     "io.k8s.api.batch.v1.Job",
+    "io.k8s.api.policy.v1.PodDisruptionBudget",
     *(f"io.k8s.api.rbac.v1.{kind}" for kind in ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")),
     "io.k8s.api.scheduling.v1.PriorityClass",
     "io.k8s.api.node.v1.RuntimeClass",

@@ -62,6 +62,16 @@ def test_what_registers_the_webhook_is_valid(tmp_path: Path, kubeconform: Kubeco
     assert json.loads(result.stdout)["summary"]["valid"] == len(files) > 20
 
 
+def test_what_installs_the_webhook_is_valid(tmp_path: Path, kubeconform: Kubeconform) -> None:
+    text = (ROOT / "manifests" / "webhook.yaml").read_text(encoding="utf-8")
+    (tmp_path / "webhook.yaml").write_text(text, encoding="utf-8")
+
+    result = kubeconform(tmp_path)
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert json.loads(result.stdout)["summary"]["valid"] == len(list(yaml.safe_load_all(text)))
+
+
 def test_a_module_with_an_unknown_field_is_invalid(tmp_path: Path, kubeconform: Kubeconform) -> None:
     _, module = next(golden_modules("full-module"))
     module["spec"]["nodeSelector"] = {"example.com/pool": "nics"}

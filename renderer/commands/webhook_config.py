@@ -19,7 +19,18 @@ from renderer.render import check_names
 from renderer.report.changes import summary
 from renderer.snapshot import OUTPUT
 from renderer.tree import Change, compare
-from renderer.webhooks import FOLDER, Served, files, objects, refuse_unconditional, served, stream, unguarded
+from renderer.webhooks import (
+    FOLDER,
+    PARTS,
+    Served,
+    files,
+    objects,
+    part_of,
+    refuse_unconditional,
+    served,
+    stream,
+    unguarded,
+)
 from renderer.wording import counted, listed
 from renderer.write import locked, write
 
@@ -49,12 +60,18 @@ def add_arguments(parser: ArgumentParser) -> None:
     where.add_argument("--url", metavar="URL", help="where a webhook outside the cluster is: https://HOST[:PORT]")
     parser.add_argument("--ca-bundle", metavar="FILE", help="PEM certificates to trust (default: it publishes its own)")
     add_policy_arguments(parser)
+    parser.add_argument(
+        "--only", choices=PARTS,
+        help="only the rights, which it needs to become ready, or the configurations, to be applied when it is",
+    )  # fmt: skip
     parser.add_argument("--output", default="-", metavar="DIR", help="folder for one file an object (default: stdout)")
 
 
 def run(args: Namespace, console: Console) -> ExitCode:
     if args.output == "":
         raise Unusable("--output is empty", "give a folder, or leave the option out for stdout")
+    if args.only and args.output != "-":
+        raise Unusable("--only is for stdout", "leave out --only: in a folder each object has a file of its own")
     endpoint, own = read_endpoint(args.service, args.url, args.ca_bundle)
     choice = read_choice(args.policy, args.profile)
     clusters = _named(args, choice, own) if args.namespace else _of_fleet(args, choice, console)
@@ -71,7 +88,8 @@ def run(args: Namespace, console: Console) -> ExitCode:
         written = counted(sum(map(len, found.values())), "object")
         console.say(f"{args.output}: {written} for {counted(len(found), 'cluster')}; {summary(change)}")
     elif len(found) == 1:
-        console.data(stream(*found.values()))
+        (values,) = found.values()
+        console.data(stream(part_of(values, args.only) if args.only else values))
     else:
         message = f"{counted(len(found), 'cluster')} ({listed(list(found), 3)}) have objects of the same names"
         raise Unusable(message, "give one with --cluster NAME, or a folder with --output DIR")
