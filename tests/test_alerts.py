@@ -33,7 +33,7 @@ def exposed(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     arguments = ["serve", "--tls-cert", pair.certificate, "--tls-key", pair.key, "--facts", dump, "--audit-log", "none"]
     settings: Namespace = parse(list(map(str, arguments)), {})
     server = Server(settings, SnapshotCluster(read_snapshot(str(dump))))
-    server.metrics.reviewed("/validate", "CREATE", 0.001, allowed=True, dry_run=False)
+    server.metrics.reviews.add("/validate", "CREATE", 0.001, allowed=True, dry_run=False)
     return names(server.metrics.page().decode())
 
 

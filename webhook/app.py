@@ -97,7 +97,7 @@ class Reviews:
     def _count(self, path: Path, answer: Answer, seconds: float) -> None:
         request = answer.request
         operation, dry_run = (request.operation, request.dry_run) if request else ("", False)
-        self.metrics.reviewed(path, operation, seconds, allowed=answer.is_allowed, dry_run=dry_run)
+        self.metrics.reviews.add(path, operation, seconds, allowed=answer.is_allowed, dry_run=dry_run)
         for finding in answer.findings:
             self.metrics.found(finding.rule, finding.mode)
         if answer.problem is not None and answer.problem[0] == 500:
