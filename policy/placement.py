@@ -115,10 +115,13 @@ class Placement:
 
         Nothing where an expression is too large to tell.
         """
+        found: dict[str, int | None] = {}
         try:
-            return {kernel: _winner(self._blocks.matches, trimmed(kernel)) for kernel in self.kernels}
+            for kernel in self.kernels:
+                found[kernel] = _winner(self._blocks.matches, trimmed(kernel))
         except _NotKnown:
             return {}
+        return found
 
     def meets(self, other: ModuleView) -> bool:
         """Whether some node may be selected by another Module, too: by the selectors, where no node is known."""
@@ -146,8 +149,10 @@ def _winner(matches: Iterable[tuple[str, str]], kernel: str) -> int | None:
         if literal == kernel:
             return index
         found = _kept(regexp, kernel) if len(regexp) <= LONGEST else _searched(regexp, kernel)
-        if found or found is None:
-            return index if found else None
+        if found:
+            return index
+        if found is None:
+            return None
     return None
 
 

@@ -125,7 +125,8 @@ class lazy(Generic[T]):
         self._name = make.__name__
 
     def __get__(self, instance: object, owner: type | None = None) -> T:
-        value = instance.__dict__[self._name] = self._make(instance)
+        value = self._make(instance)
+        setattr(instance, self._name, value)  # asking for `__dict__` would make one, and that takes longer than most
         return value
 
 

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import schemas
+from policy.findings import plain_text
 from policy.review import SERVED
 from policy.schema import Schema
 
@@ -19,7 +20,7 @@ def spec_schema(kind: str) -> Schema:
 
 def object_schema(value: Mapping[str, Any]) -> Schema | None:
     """The compiled schema of an object's kind, if there is one for it."""
-    api_version, kind = str(value.get("apiVersion")), str(value.get("kind"))
+    api_version, kind = plain_text(value.get("apiVersion")), plain_text(value.get("kind"))
     return _object_schema(api_version, kind) if api_version in SERVED.get(kind, ()) else None
 
 
