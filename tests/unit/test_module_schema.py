@@ -323,7 +323,7 @@ def test_a_schema_that_cannot_be_rewritten_without_loss_is_an_error() -> None:
 def test_kinds_for_kubeconform_are_complete_and_strict() -> None:
     texts = compose.kubeconform_schemas(compose.kubernetes_definitions())
     assert {"v1/namespace_v1.json", "apps/daemonset_v1.json", "rbac.authorization.k8s.io/role_v1.json"} < set(texts)
-    assert len(texts) == 17
+    assert len(texts) == 19
     assert not any("$ref" in text for text in texts.values())
     daemonset = jsonschema_rs.Draft7Validator(json.loads(texts["apps/daemonset_v1.json"]))
     container = {"name": "a", "resources": {"limits": {"cpu": 0.5, "memory": "1Gi"}}}
