@@ -167,6 +167,12 @@ class Review:
         return {} if self.module.loader is None or self.violations else self.placement.winners
 
     @lazy
+    def has_odd_winners(self) -> bool:
+        """Whether some kernel has no mapping, or some mapping no kernel."""
+        found = set(self.winners.values())
+        return None in found or len(found) < len(self.blocks.mappings)
+
+    @lazy
     def has_namesakes(self) -> bool:
         """Whether Modules are known, this one or others, that load a kernel module of the same name."""
         loading = self.known.neighbours().loading

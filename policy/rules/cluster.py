@@ -109,7 +109,7 @@ def no_node(review: Review) -> Iterator[Problem]:
         yield review.module.spec.problem("selector", "no node has these labels", "correct it, or label nodes")
 
 
-@rule("SEL202", kinds=_MODULE, facts=True, severity=Severity.WARNING, needs="winners")
+@rule("SEL202", kinds=_MODULE, facts=True, severity=Severity.WARNING, needs="has_odd_winners")
 def kernel_without_mapping(review: Review) -> Iterator[Problem]:
     """A node of the Module runs a kernel that no mapping matches: the driver is missing there.
 
@@ -123,7 +123,7 @@ def kernel_without_mapping(review: Review) -> Iterator[Problem]:
         yield review.module.container.problem("kernelMappings", message, f"add a mapping for {kernel}")
 
 
-@rule("MAP207", kinds=_MODULE, facts=True, severity=Severity.INFO, needs="winners")
+@rule("MAP207", kinds=_MODULE, facts=True, severity=Severity.INFO, needs="has_odd_winners")
 def mapping_no_kernel_uses(review: Review) -> Iterator[Problem]:
     """A mapping that wins on no node: all its kernels are gone, or not there yet.
 
