@@ -13,9 +13,12 @@ LONGEST = 512
 """Characters; whoever sends longer texts does not decide how much memory a webhook takes."""
 
 
-def kept(answer: Callable[[str], T]) -> Callable[[str], T]:
-    """Keeps what a function of one text returns, but for long texts. What it raises is not kept."""
-    cached = lru_cache(_ENTRIES)(answer)
+def kept(answer: Callable[[str], T], entries: int = _ENTRIES) -> Callable[[str], T]:
+    """Keeps what a function of one text returns, but for long texts. What it raises is not kept.
+
+    `entries` is how many answers: fewer where each takes much memory.
+    """
+    cached = lru_cache(entries)(answer)
 
     @wraps(answer)
     def answered(text: str) -> T:

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import re2
 
-from policy.kept import LONGEST
+from policy.kept import kept
 
 BOUND = 64 << 10
 """Bytes that an expression may take: that is a list of two hundred kernels, and half a millisecond."""
@@ -65,12 +64,12 @@ class Pattern:
         return self._compiled.search(_encoded(text)) is not None
 
 
-def compile_pattern(text: str) -> Pattern | BadPattern | TooLarge:
-    """The expression as Go's regexp.Compile would take it, or why it would not, within BOUND.
+def _bounded(text: str) -> Pattern | BadPattern | TooLarge:
+    """The expression as Go's regexp.Compile would take it, or why it would not, within BOUND."""
+    return _compiled(text, _BOUND_OPTIONS)
 
-    It is kept for the next time, if it is no longer than most are.
-    """
-    return _kept(text) if len(text) <= LONGEST else _compiled(text, _BOUND_OPTIONS)
+
+compile_pattern = kept(_bounded, _KEPT)
 
 
 def compile_any(text: str) -> Pattern | BadPattern:
@@ -79,11 +78,6 @@ def compile_any(text: str) -> Pattern | BadPattern:
     if isinstance(found, TooLarge):
         found = _compiled(text, _UNBOUND_OPTIONS)
     return BadPattern("expression too large") if isinstance(found, TooLarge) else found
-
-
-@lru_cache(_KEPT)
-def _kept(text: str) -> Pattern | BadPattern | TooLarge:
-    return _compiled(text, _BOUND_OPTIONS)
 
 
 def _compiled(text: str, options: Any) -> Pattern | BadPattern | TooLarge:
