@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.fleets import FleetFolder
+
 ROOT = Path(__file__).resolve().parent.parent
 CASES = ROOT / "tests" / "cases"
 EXAMPLES = sorted(marker.parent.name for marker in ROOT.glob("examples/*/kmodgate.yaml"))
@@ -62,3 +64,12 @@ def golden_modules(name: str) -> Iterator[tuple[str, dict]]:
     """Path and object of every Module of an example's golden tree."""
     for path in sorted((CASES / name).glob("*/*/module-*.yaml")):
         yield path.relative_to(CASES / name).as_posix(), yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> FleetFolder:
+    """A fleet of one cluster, paris, and one driver, nic."""
+    folder = FleetFolder(tmp_path / "fleet")
+    folder.cluster("paris")
+    folder.driver("nic")
+    return folder

@@ -27,14 +27,6 @@ BAD = (REPOSITORY / "tests/rules/KMM203/fail-not-re2.yaml").read_text()
 PLACE = "spec.moduleLoader.container.kernelMappings[0].regexp"
 
 
-@pytest.fixture
-def fleet(tmp_path: Path) -> FleetFolder:
-    folder = FleetFolder(tmp_path / "fleet")
-    folder.cluster("paris")
-    folder.driver("nic")
-    return folder
-
-
 def break_driver(fleet: FleetFolder, name: str) -> None:
     path = fleet.root / f"drivers/{name}.yaml"
     path.write_text(path.read_text().replace(r"^5\.14\..+$", "^5(.+$"))

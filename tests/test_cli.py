@@ -25,14 +25,6 @@ from tests.fleets import REPOSITORY, FleetFolder, run
 load_rules()
 
 
-@pytest.fixture
-def fleet(tmp_path: Path) -> FleetFolder:
-    folder = FleetFolder(tmp_path / "fleet")
-    folder.cluster("paris")
-    folder.driver("nic")
-    return folder
-
-
 def test_render_says_what_it_did_on_stderr_only(fleet: FleetFolder) -> None:
     result = fleet.render()
     assert result.stdout == ""

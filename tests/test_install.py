@@ -6,7 +6,6 @@ import re
 import shlex
 import subprocess
 import tomllib
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
@@ -54,14 +53,6 @@ def settings(container: Json) -> Any:
     from webhook.settings import parse
 
     return parse(container["args"], {})
-
-
-@pytest.fixture
-def fleet(tmp_path: Path) -> FleetFolder:
-    folder = FleetFolder(tmp_path / "fleet")
-    folder.cluster("paris")
-    folder.driver("nic")
-    return folder
 
 
 # -- the parts fit --------------------------------------------------------------------------------

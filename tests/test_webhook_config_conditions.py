@@ -12,14 +12,6 @@ from tests.reaching import Request
 from tests.registering import COMES_UP, answer, generated, made, mutating, policy, validating
 
 
-@pytest.fixture
-def fleet(tmp_path: Path) -> FleetFolder:
-    folder = FleetFolder(tmp_path / "fleet")
-    folder.cluster("paris")
-    folder.driver("nic")
-    return folder
-
-
 def of_version(fleet: FleetFolder, version: str) -> FleetFolder:
     """The fleet, its cluster on that version of Kubernetes."""
     path = fleet.cluster("paris")
