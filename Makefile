@@ -37,10 +37,10 @@ soak: $(venv) ## the webhook at work for SOAK_SECONDS (180): nothing fails, noth
 	$(py) -m tests.soak
 
 schemas: $(venv) ## compose the JSON Schemas again
-	$(py) -m schemas.compose
+	$(py) -m tools.compose_schemas
 
 docs: $(venv) ## write the generated pages of docs/ again
-	$(py) -m renderer.docs
+	$(py) -m tools.generate_docs
 
 golden: $(venv) tools ## accept what the examples render to now, and what plan and diff say
 	$(pytest) --update-golden tests/test_examples.py tests/test_plan.py tests/test_diff.py

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any, Literal
 
-from policy.findings import Mode, Severity
+from kmodgate.policy.findings import Mode, Severity
 
 Profile = Literal["parity", "default", "strict"]
 Gate = Literal["render", "check", "admit"]

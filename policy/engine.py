@@ -14,12 +14,12 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from policy.config import Gate, Policy
-from policy.findings import NOT_CHECKED, FieldPath, Finding, Mode, Problem, Severity, format_path, plain_text
-from policy.kmm.versions import Release
-from policy.review import MODULE_KINDS, Operation, Review
-from policy.unusual import COVERED
-from policy.views import Map
+from kmodgate.policy.config import Gate, Policy
+from kmodgate.policy.findings import NOT_CHECKED, FieldPath, Finding, Mode, Problem, Severity, format_path, plain_text
+from kmodgate.policy.kmm.versions import Release
+from kmodgate.policy.review import MODULE_KINDS, Operation, Review
+from kmodgate.policy.shortcut.usual_forms import COVERED
+from kmodgate.policy.views.module import Map
 
 Check = Callable[[Review], Iterator[Problem]]
 
@@ -33,7 +33,7 @@ class Rule:
 
     `since` is the version of KMM, upstream and Red Hat's, that brought the behaviour, `until` the one that ended it.
     `needs` names a part of the review without which the rule finds nothing, so that it is not even asked: what it looks
-    at, or what is unusual there (policy.unusual). `facts` is whether it needs facts of the cluster, `parameter` the one
+    at, or what is unusual there (policy.shortcut). `facts` is whether it needs facts of a cluster, `parameter` the one
     of the policy without which it holds nothing: it is then not asked. A rule that `guards` keeps something from being
     taken away: it refuses at admission, too, where other rules that need facts only warn, because objects arrive in any
     order. One that `records` tells what somebody was allowed to do: no policy keeps that out of the audit log.
@@ -101,7 +101,7 @@ def rule(
 
 def load_rules() -> None:
     """Fills RULES; the modules of the rules need the decorator above."""
-    importlib.import_module("policy.rules")
+    importlib.import_module("kmodgate.policy.rules")
 
 
 _Chosen = tuple[Check, Rule, Mode]

@@ -8,20 +8,20 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Literal
 
-from policy.blocks import Blocks, are_usual
-from policy.config import NO_PARAMETERS, Parameters, Platform
-from policy.controllers import is_controller
-from policy.facts import UNKNOWN, Facts, Unknown, as_map
-from policy.findings import plain_text
-from policy.kata import KataView
-from policy.kmm.versions import Release
-from policy.placement import Placement
-from policy.pods import PodView
-from policy.referred import Referred
-from policy.scc import is_openshift
-from policy.schema import MAX_VIOLATIONS, Schema, Violation
-from policy.unusual import Unusual, is_of_usual_forms
-from policy.views import Map, ModuleView, lazy
+from kmodgate.policy.cluster.controllers import is_controller
+from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Unknown, as_map
+from kmodgate.policy.cluster.openshift_scc import is_openshift
+from kmodgate.policy.cluster.referenced_objects import Referred
+from kmodgate.policy.config import NO_PARAMETERS, Parameters, Platform
+from kmodgate.policy.findings import plain_text
+from kmodgate.policy.formats.json_schema import MAX_VIOLATIONS, Schema, Violation
+from kmodgate.policy.kata.view import KataView
+from kmodgate.policy.kmm.versions import Release
+from kmodgate.policy.shortcut.usual_forms import Unusual, is_of_usual_forms
+from kmodgate.policy.views.module import Map, ModuleView, lazy
+from kmodgate.policy.views.module_blocks import Blocks, are_usual
+from kmodgate.policy.views.node_placement import Placement
+from kmodgate.policy.views.pod import PodView
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 

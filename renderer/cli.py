@@ -12,11 +12,11 @@ import traceback
 from collections.abc import Sequence
 from types import ModuleType
 
-from renderer.console import Console
-from renderer.errors import ExitCode, Refused, Unusable
-from renderer.report.text import print_findings
-from renderer.version import __version__
-from renderer.wording import capitalised, counted, printable
+from kmodgate.renderer.console import Console
+from kmodgate.renderer.errors import ExitCode, Refused, Unusable
+from kmodgate.renderer.report.findings.text import print_findings
+from kmodgate.renderer.version import __version__
+from kmodgate.renderer.wording import capitalised, counted, printable
 
 VERBS = {
     "render": "compile the specs of a fleet into Kubernetes manifests, one folder a cluster",
@@ -115,7 +115,7 @@ def _add_color(parser: argparse.ArgumentParser, default: str) -> None:
 
 def verb(name: str) -> ModuleType:
     module = f"{name}_" if keyword.iskeyword(name) else name.replace("-", "_")
-    return importlib.import_module(f"renderer.commands.{module}")
+    return importlib.import_module(f"kmodgate.renderer.commands.{module}")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import IntEnum
 
-from policy.findings import Finding, Mode, sort_findings
+from kmodgate.policy.findings import Finding, Mode, sort_findings
 
 
 class ExitCode(IntEnum):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import schemas
-from policy.names import is_dns1123_subdomain, is_label_value
-from renderer.emit import scalar
-from renderer.errors import Unusable
+from kmodgate import schemas
+from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain, is_label_value
+from kmodgate.renderer.compile.emit_yaml import scalar
+from kmodgate.renderer.errors import Unusable
 
 _NAMESPACE = "kernel-drivers"
 _MAX_COMBINED = 40  # of the names of Module and namespace; KMM's main branch allows one more

@@ -31,12 +31,12 @@ def main() -> int:
     """Runs one command; returns its exit code."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupted)
-    from renderer.cli import main as run
+    from kmodgate.renderer.cli import main as run
 
     return run()
 
 
 if __name__ == "__main__":
-    from renderer import start  # not this module, which is called __main__, but the one that others import
+    from kmodgate.renderer import start  # not this module, which is called __main__, but the one that others import
 
     raise SystemExit(start.main())

@@ -1,7 +1,7 @@
 """JSON Schemas of the documents a person writes and of the custom kinds that are rendered.
 
 The files lie as kubeconform's catalogs do: `<group>/<kind>_<version>.json`, draft-07, each complete in itself.
-What they take from Kubernetes' own types is filled in by `schemas.compose`.
+What they take from Kubernetes' own types is filled in by `tools/compose_schemas.py`.
 """
 
 from pathlib import Path
@@ -23,7 +23,7 @@ def name_of(api_version: str, kind: str) -> str:
     return f"{group}/{kind.lower()}_{version}"
 
 
-_ROOT = Path(__file__).parent
+_ROOT = Path(__file__).resolve().parent  # the repository has links to it
 
 
 def path(name: str) -> Path:

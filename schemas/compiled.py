@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-import schemas
-from policy.findings import plain_text
-from policy.review import SERVED
-from policy.schema import Schema
+from kmodgate import schemas
+from kmodgate.policy.findings import plain_text
+from kmodgate.policy.formats.json_schema import Schema
+from kmodgate.policy.review import SERVED
 
 
 @cache

@@ -47,9 +47,9 @@ def kmodgate() -> Kmodgate:
 
     def run(*arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "renderer.start", *map(str, arguments)],
+            [sys.executable, "-m", "kmodgate.renderer.start", *map(str, arguments)],
             cwd=cwd,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
             capture_output=True,
             text=True,
             encoding="utf-8",

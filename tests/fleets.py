@@ -105,9 +105,9 @@ def run(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> subpro
         key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR", "GITHUB_ACTIONS")
     }
     return subprocess.run(
-        [sys.executable, "-m", "renderer.start", *arguments],
+        [sys.executable, "-m", "kmodgate.renderer.start", *arguments],
         cwd=cwd,
-        env={**clean, "PYTHONPATH": str(REPOSITORY), **(env or {})},
+        env={**clean, "PYTHONPATH": str(REPOSITORY / "src"), **(env or {})},
         capture_output=True,
         text=True,
         encoding="utf-8",

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from renderer.cli import main
+from kmodgate.renderer.cli import main
 
 
 def killing(function: Callable[..., Any], point: int, counter: list[int]) -> Callable[..., Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-import schemas
+from kmodgate import schemas
 
 SCHEMA = json.loads(schemas.read(schemas.KINDS["Module"]))
 

@@ -21,11 +21,11 @@ def names(text: str) -> set[str]:
 @pytest.fixture(scope="module")
 def exposed(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """The names of the metrics of a server, with those that Prometheus derives."""
+    from kmodgate.webhook.cluster.dump_file import read_snapshot
+    from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
+    from kmodgate.webhook.server import Server
+    from kmodgate.webhook.settings import parse
     from tests.e2e.certificates import Authority
-    from webhook.live import SnapshotCluster
-    from webhook.serving import Server
-    from webhook.settings import parse
-    from webhook.snapshot import read_snapshot
 
     folder = tmp_path_factory.mktemp("server")
     pair = Authority(folder / "pki").issue("webhook")

@@ -16,8 +16,8 @@ import jsonschema
 import pytest
 import yaml
 
-from policy.documents import OBJECTS, parse
-from policy.scalars import as_kubectl
+from kmodgate.policy.formats.yaml_documents import OBJECTS, parse
+from kmodgate.policy.formats.yaml_scalars import as_kubectl
 from tests.fleets import REPOSITORY, FleetFolder, git, run
 from tests.goyaml_client import GoYAML, needs_goyaml
 from tests.oracle import lines
@@ -34,8 +34,8 @@ def break_driver(fleet: FleetFolder, name: str) -> None:
 
 def check(folder: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "renderer.start", "check", *arguments],
-        cwd=folder, env={"PYTHONPATH": str(REPOSITORY), "PATH": ""}, input=stdin, capture_output=True, text=True, check=False,
+        [sys.executable, "-m", "kmodgate.renderer.start", "check", *arguments],
+        cwd=folder, env={"PYTHONPATH": str(REPOSITORY / "src"), "PATH": ""}, input=stdin, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 

@@ -29,7 +29,9 @@ def clone(tmp_path: Path) -> Path:
     """A clone of a repository with the edge fleet, on a branch with a new version of a driver."""
     origin = tmp_path / "origin"
     shutil.copytree(ROOT / "examples/edge-fleet", origin, ignore=shutil.ignore_patterns("rendered"))
-    subprocess.run([sys.executable, "-m", "renderer.start", "render"], cwd=origin, env=environment(origin), check=True)
+    subprocess.run(
+        [sys.executable, "-m", "kmodgate.renderer.start", "render"], cwd=origin, env=environment(origin), check=True
+    )
     git(origin, "init")
     git(origin, "add", "-A")
     git(origin, "commit", "-m", "first")
@@ -37,7 +39,9 @@ def clone(tmp_path: Path) -> Path:
     clone = tmp_path / "clone"
     path = clone / "drivers/ice.yaml"
     path.write_text(path.read_text().replace("1.17.11", "1.17.12"))
-    subprocess.run([sys.executable, "-m", "renderer.start", "render"], cwd=clone, env=environment(clone), check=True)
+    subprocess.run(
+        [sys.executable, "-m", "kmodgate.renderer.start", "render"], cwd=clone, env=environment(clone), check=True
+    )
     git(clone, "checkout", "-b", "change")
     git(clone, "commit", "-am", "second")
     return clone
@@ -48,7 +52,7 @@ def environment(folder: Path) -> dict[str, str]:
     tools = folder.parent / "bin"
     tools.mkdir(exist_ok=True)
     for name, line in (
-        ("kmodgate", f'exec "{sys.executable}" -m renderer.start "$@"'),
+        ("kmodgate", f'exec "{sys.executable}" -m kmodgate.renderer.start "$@"'),
         ("pip", 'echo "pip $*"'),
         ("gh", 'test -s "${@: -1}"'),  # the comment has a text
     ):
@@ -64,7 +68,7 @@ def environment(folder: Path) -> dict[str, str]:
     return {
         **os.environ,
         "PATH": f"{tools}:{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": str(ROOT / "src"),
         "BASE": "main",
         "NUMBER": "1",
         "CI_MERGE_REQUEST_DIFF_BASE_SHA": base,

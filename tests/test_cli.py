@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-import schemas
-from policy.engine import RULES, load_rules
-from renderer.console import Console
-from renderer.version import __version__
+from kmodgate import schemas
+from kmodgate.policy.engine import RULES, load_rules
+from kmodgate.renderer.console import Console
+from kmodgate.renderer.version import __version__
 from tests.fleets import REPOSITORY, FleetFolder, run
 
 load_rules()
@@ -97,11 +97,11 @@ def test_a_fleet_without_specs_says_what_to_add(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_a_failure_of_the_environment(fleet: FleetFolder) -> None:
     result = subprocess.run(
-        [sys.executable, "-m", "renderer.start", "schema", "KernelDriver"],
+        [sys.executable, "-m", "kmodgate.renderer.start", "schema", "KernelDriver"],
         stdout=open("/dev/full", "w"),  # noqa: SIM115
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "src")},
         check=False,
     )
     assert result.returncode == 3
@@ -110,16 +110,18 @@ def test_a_full_disk_is_a_failure_of_the_environment(fleet: FleetFolder) -> None
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(fleet: FleetFolder) -> None:
-    command = f"{sys.executable} -m renderer.start schema KernelDriver | head -n 1; echo ${{PIPESTATUS[0]}}"
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    command = f"{sys.executable} -m kmodgate.renderer.start schema KernelDriver | head -n 1; echo ${{PIPESTATUS[0]}}"
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
     result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment, check=False)
     assert result.stdout == "{\n0\n"
     assert result.stderr == ""
 
 
 def test_drift_is_drift_even_if_its_reader_has_seen_enough(fleet: FleetFolder) -> None:
-    command = f"{sys.executable} -m renderer.start render --check | head -n 1 > /dev/null; echo ${{PIPESTATUS[0]}}"
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    command = (
+        f"{sys.executable} -m kmodgate.renderer.start render --check | head -n 1 > /dev/null; echo ${{PIPESTATUS[0]}}"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
     for name in range(60):
         fleet.driver(f"driver-{name}")
     result = subprocess.run(
@@ -130,11 +132,11 @@ def test_drift_is_drift_even_if_its_reader_has_seen_enough(fleet: FleetFolder) -
 
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_whoever_ends_a_run_gets_the_code_of_the_signal(fleet: FleetFolder, name: str, code: int) -> None:
-    script = f"import os, signal, renderer.start, renderer.commands.render as r\nr.load_fleet = lambda *a: os.kill(os.getpid(), signal.{name})\nimport sys; sys.argv = ['kmodgate', 'render']; raise SystemExit(renderer.start.main())"
+    script = f"import os, signal\nfrom kmodgate.renderer import start\nfrom kmodgate.renderer.commands import render as r\nr.load_fleet = lambda *a: os.kill(os.getpid(), signal.{name})\nimport sys; sys.argv = ['kmodgate', 'render']; raise SystemExit(start.main())"
     result = subprocess.run(
         [sys.executable, "-c", script],
         cwd=fleet.root,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "src")},
         capture_output=True,
         text=True,
         check=False,
@@ -178,10 +180,10 @@ def test_a_terminal_gets_colours(fleet: FleetFolder, environment: dict[str, str]
     clean = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR")}
     controller, terminal = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "renderer.start", "render"],
+        [sys.executable, "-m", "kmodgate.renderer.start", "render"],
         cwd=fleet.root,
         stderr=terminal,
-        env={**clean, "PYTHONPATH": str(REPOSITORY), **environment},
+        env={**clean, "PYTHONPATH": str(REPOSITORY / "src"), **environment},
     )
     os.close(terminal)
     process.wait(timeout=30)
@@ -197,8 +199,8 @@ def test_control_characters_of_a_spec_do_not_reach_the_terminal(fleet: FleetFold
 def test_a_reader_of_both_streams_that_leaves_changes_no_exit_code(fleet: FleetFolder) -> None:
     for command in ("render", "render --dry-run"):
         fleet.driver("nic", f"version: '{len(command)}'")
-        script = f'"{sys.executable}" -m renderer.start {command} 2>&1 | true; echo ${{PIPESTATUS[0]}}'
-        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+        script = f'"{sys.executable}" -m kmodgate.renderer.start {command} 2>&1 | true; echo ${{PIPESTATUS[0]}}'
+        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
         result = subprocess.run(
             ["bash", "-c", script], cwd=fleet.root, env=environment, capture_output=True, text=True, check=False
         )
@@ -236,9 +238,9 @@ def test_a_colour_choice_before_the_verb_holds_too(fleet: FleetFolder) -> None:
 def test_a_closed_stream_is_no_bug(fleet: FleetFolder, command: str, code: int) -> None:
     fleet.render()
     result = subprocess.run(
-        ["bash", "-c", f'"{sys.executable}" -m renderer.start {command}'],
+        ["bash", "-c", f'"{sys.executable}" -m kmodgate.renderer.start {command}'],
         cwd=fleet.root,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "src")},
         capture_output=True,
         text=True,
         check=False,
@@ -296,11 +298,11 @@ def test_names_that_yaml_could_misread_are_written_safely(fleet: FleetFolder, na
 def test_init_asks_for_a_version_on_a_terminal(fleet: FleetFolder) -> None:
     controller, terminal = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "renderer.start", "init", "driver", "gpu"],
+        [sys.executable, "-m", "kmodgate.renderer.start", "init", "driver", "gpu"],
         cwd=fleet.root,
         stdin=terminal,
         stderr=terminal,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "src")},
     )
     os.write(controller, b"3.1\n")
     assert process.wait(timeout=30) == 0
@@ -343,7 +345,7 @@ def test_other_shells_accept_their_scripts(tmp_path: Path, shell: str) -> None:
 
 def test_a_plain_install_imports_no_server_and_help_imports_no_verb() -> None:
     listing = "import sys; sys.argv = ['kmodgate', {!r}]; from renderer import cli\ntry: cli.main()\nexcept SystemExit: pass\nprint(' '.join(sys.modules), file=sys.stderr)"
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
 
     def modules(argument: str) -> set[str]:
         command = [sys.executable, "-c", listing.format(argument)]
@@ -351,11 +353,11 @@ def test_a_plain_install_imports_no_server_and_help_imports_no_verb() -> None:
         return set(result.stderr.splitlines()[-1].split())
 
     assert not modules("render") & {"aiohttp", "kubernetes", "cryptography", "jsonschema", "ruamel", "hypothesis"}
-    assert not modules("--help") & {"yaml", "jsonschema_rs", "renderer.commands.render"}
+    assert not modules("--help") & {"yaml", "jsonschema_rs", "kmodgate.renderer.commands.render"}
 
 
 def test_the_generated_pages_are_up_to_date() -> None:
-    from renderer.docs import main
+    from tools.generate_docs import main
 
     assert main(["--check"]) == 0
 
@@ -374,7 +376,7 @@ def test_every_error_id_has_its_line_in_the_docs_and_the_other_way_round() -> No
         path.read_text()
         for folder in ("policy", "renderer")
         for path in (REPOSITORY / folder).rglob("*.py")
-        if path.name != "catalogue.py"
+        if path.name != "error_catalogue.py"
     ]
     ids = {match for text in sources for match in re.findall(r'"([A-Z]{3}[0-9]{3})"', text)} - RULES.keys()
     documented = re.findall(r"^\| ([A-Z]{3}[0-9]{3}) \|", (REPOSITORY / "docs/errors.md").read_text(), re.MULTILINE)
@@ -383,7 +385,7 @@ def test_every_error_id_has_its_line_in_the_docs_and_the_other_way_round() -> No
 
 
 def test_the_composed_schemas_are_up_to_date() -> None:
-    assert importlib.util.find_spec("schemas.compose") is not None
-    command = [sys.executable, "-m", "schemas.compose", "--check"]
+    assert importlib.util.find_spec("tools.compose_schemas") is not None
+    command = [sys.executable, "-m", "tools.compose_schemas", "--check"]
     result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr

@@ -14,7 +14,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
-import schemas
+from kmodgate import schemas
 from tests.conftest import CASES, EXAMPLES, ROOT, Kmodgate
 from tests.fleets import run
 

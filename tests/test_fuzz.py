@@ -14,21 +14,21 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy.config import Gate, Policy, read_policy
-from policy.documents import OBJECTS, SPEC, parse
-from policy.engine import RULES, Engine, load_rules
-from policy.facts import SnapshotFacts
-from policy.findings import Mode, format_path
-from policy.images import parse_image
-from policy.kmm.nodes import Node
-from policy.kmm.substitution import BadTemplate, names
-from policy.normalise import defaulted
-from policy.objects import parse_objects
-from policy.patterns import BadPattern, Pattern, TooLarge, compile_pattern
-from policy.references import references
-from policy.review import MISSPELT, Review
-from policy.views import ModuleView
-from schemas.compiled import object_schema
+from kmodgate.policy.cluster.facts import SnapshotFacts
+from kmodgate.policy.config import Gate, Policy, read_policy
+from kmodgate.policy.engine import RULES, Engine, load_rules
+from kmodgate.policy.findings import Mode, format_path
+from kmodgate.policy.formats.go_regexps import BadPattern, Pattern, TooLarge, compile_pattern
+from kmodgate.policy.formats.image_references import parse_image
+from kmodgate.policy.formats.object_files import parse_objects
+from kmodgate.policy.formats.yaml_documents import OBJECTS, SPEC, parse
+from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.policy.kmm.node_selection import Node
+from kmodgate.policy.kmm.substitution import BadTemplate, names
+from kmodgate.policy.review import MISSPELT, Review
+from kmodgate.policy.views.module import ModuleView
+from kmodgate.policy.views.references import references
+from kmodgate.schemas.compiled import object_schema
 from tests.fleets import REPOSITORY
 
 STRICT = Engine(Policy("strict"))

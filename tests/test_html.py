@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from renderer.report import html
-from renderer.wording import printable
+from kmodgate.renderer.report import html_page
+from kmodgate.renderer.wording import printable
 from tests.bench.generate import fleet as generated
 from tests.chromium import Chromium, Tab, needs_chromium
 from tests.conftest import ROOT, Kmodgate
@@ -172,7 +172,13 @@ def test_links_lead_to_the_line_of_a_spec(edge: Path) -> None:
 
 @given(st.text())
 def test_any_text_stays_text(value: str) -> None:
-    for made in (html.text(value), html.code(value), html.kernel(value), html.path(value), html.badge(value, "bad")):
+    for made in (
+        html_page.text(value),
+        html_page.code(value),
+        html_page.kernel(value),
+        html_page.path(value),
+        html_page.badge(value, "bad"),
+    ):
         outline = Outline(made)
         assert {tag for tag, _ in outline.elements} <= {"code", "wbr", "b"}
         assert outline.text == printable(value)
@@ -181,7 +187,7 @@ def test_any_text_stays_text(value: str) -> None:
 
 @given(st.text(), st.text())
 def test_any_file_can_be_linked_to(base: str, file: str) -> None:
-    (link,) = Outline(html.place(base, f"a{file}", 7)).all("a")
+    (link,) = Outline(html_page.place(base, f"a{file}", 7)).all("a")
     target = link["href"] or ""
     assert list(link) == ["href"]
     assert re.fullmatch(r"[\w./~%-]+#L7", target, re.ASCII)

@@ -18,23 +18,23 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from policy.config import Policy
-from policy.engine import Engine
-from policy.findings import Finding
-from policy.normalise import defaulted
-from policy.objects import Source
-from renderer.compile.fleet import Judging
-from renderer.errors import Refused
-from renderer.fields import DRIVER_FIELDS, compile_fields, decompile_fields
-from renderer.importer.importing import Import, import_objects
-from renderer.importer.merging import merge_specs, same
-from renderer.importer.naming import name_mappings
-from renderer.importer.reading import Found, Objects
-from renderer.importer.writing import write_files
-from renderer.load import load_fleet
-from renderer.manifest import identity_of
-from renderer.overrides import merge
-from renderer.render import compile_fleet
+from kmodgate.policy.config import Policy
+from kmodgate.policy.engine import Engine
+from kmodgate.policy.findings import Finding
+from kmodgate.policy.formats.object_files import Source
+from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.renderer.compile.compiler import Judging
+from kmodgate.renderer.errors import Refused
+from kmodgate.renderer.fleet.field_table import DRIVER_FIELDS, compile_fields, decompile_fields
+from kmodgate.renderer.fleet.load import load_fleet
+from kmodgate.renderer.fleet.origin import identity_of
+from kmodgate.renderer.fleet.overrides import merge
+from kmodgate.renderer.importer.importing import Import, import_objects
+from kmodgate.renderer.importer.merging import merge_specs, same
+from kmodgate.renderer.importer.naming import name_mappings
+from kmodgate.renderer.importer.reading import Found, Objects
+from kmodgate.renderer.importer.writing import write_files
+from kmodgate.renderer.tree.render import compile_fleet
 from tests.conftest import CASES, EXAMPLES, ROOT, golden_modules
 from tests.fleets import REPOSITORY, FleetFolder, run
 from tests.modules import changed, modules
@@ -609,12 +609,12 @@ def test_dry_run_prints_specs_and_writes_nothing(here: Path) -> None:
 def test_stdin_as_yaml_and_as_a_json_list(here: Path) -> None:
     value = {"apiVersion": "v1", "kind": "List", "items": [yaml.safe_load(module())]}
     for text in (module(), json.dumps(value)):
-        command = [sys.executable, "-m", "renderer.start", "import", "-", "--cluster=paris", "--dry-run"]
+        command = [sys.executable, "-m", "kmodgate.renderer.start", "import", "-", "--cluster=paris", "--dry-run"]
         result = subprocess.run(
             command,
             input=text,
             cwd=here,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY / "src")},
             capture_output=True,
             text=True,
             check=False,
@@ -697,11 +697,11 @@ def test_a_folder_that_may_not_be_written_is_a_failure_of_the_environment(here: 
 def test_a_run_that_is_ended_leaves_nothing_half_written(here: Path) -> None:
     text = "---\n".join(module(f"nic-{index}") for index in range(60))
     (here / "many.yaml").write_text(text)
-    command = [sys.executable, "-m", "renderer.start", "import", "many.yaml", "--output", "fleet"]
+    command = [sys.executable, "-m", "kmodgate.renderer.start", "import", "many.yaml", "--output", "fleet"]
     for delay, number in ((0.15, signal.SIGINT), (0.25, signal.SIGTERM), (0.35, signal.SIGINT), (0.45, signal.SIGTERM)):
         shutil.rmtree(here / "fleet", ignore_errors=True)
         process = subprocess.Popen(
-            command, cwd=here, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, stderr=subprocess.DEVNULL
+            command, cwd=here, env={**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}, stderr=subprocess.DEVNULL
         )
         time.sleep(delay)
         process.send_signal(number)

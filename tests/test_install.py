@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import pytest
 import yaml
 
-from renderer.version import __version__
+from kmodgate.renderer.version import __version__
 from tests.fleets import REPOSITORY, FleetFolder
 from tests.registering import generated, made, mutating, validating
 
@@ -50,7 +50,7 @@ def container(pod: Json) -> Json:
 def settings(container: Json) -> Any:
     """What the server makes of the arguments of the Deployment."""
     pytest.importorskip("uvloop")
-    from webhook.settings import parse
+    from kmodgate.webhook.settings import parse
 
     return parse(container["args"], {})
 
@@ -153,7 +153,7 @@ def test_a_folder_holds_both_parts(fleet: FleetFolder) -> None:
 def test_the_image_is_made_of_what_the_package_needs_and_runs_as_nobody(container: Json) -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
     copied = {name for line in re.findall(r"^COPY (?!--)(.+) \S+$", CONTAINERFILE, re.M) for name in line.split()}
-    packages = set(project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"])
+    packages = set(project["tool"]["hatch"]["build"]["targets"]["wheel"]["sources"])
     files = {"pyproject.toml", "requirements.lock", project["project"]["readme"], *project["project"]["license-files"]}
     assert copied == packages | files
     kept = set(re.findall(r"^!/(\S+)$", (REPOSITORY / ".dockerignore").read_text(encoding="utf-8"), re.M))
@@ -161,7 +161,7 @@ def test_the_image_is_made_of_what_the_package_needs_and_runs_as_nobody(containe
     (user,) = re.findall(r"^USER (\d+):\d+$", CONTAINERFILE, re.M)
     assert int(user) > 0  # a number, without which kubelet does not know that it is not root
     (program,) = re.findall(r'^ENTRYPOINT \["\S*/(\S+)"\]$', CONTAINERFILE, re.M)
-    assert project["project"]["scripts"][program] == "webhook.main:main"
+    assert project["project"]["scripts"][program] == "kmodgate.webhook.main:main"
     assert container["args"][0] == "serve"
 
 

@@ -12,15 +12,15 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.config import Parameters, read_policy
-from policy.engine import Engine
-from policy.facts import SnapshotFacts
-from policy.findings import Mode
-from policy.ims import ims_job
-from policy.kata import HYPERVISOR, NOT_INJECTABLE, Reason
-from policy.mutations.kata import Injection, inject
-from policy.pods import POD_KINDS, TEMPLATES, WORKLOAD_KINDS, PodView
-from policy.review import Review
+from kmodgate.policy.cluster.facts import SnapshotFacts
+from kmodgate.policy.config import Parameters, read_policy
+from kmodgate.policy.engine import Engine
+from kmodgate.policy.findings import Mode
+from kmodgate.policy.kata.ims_jobs import ims_job
+from kmodgate.policy.kata.pod_injection import Injection, inject
+from kmodgate.policy.kata.view import HYPERVISOR, NOT_INJECTABLE, Reason
+from kmodgate.policy.review import Review
+from kmodgate.policy.views.pod import POD_KINDS, TEMPLATES, WORKLOAD_KINDS, PodView
 from tests.conftest import CASES
 from tests.fleets import run
 from tests.json_patch import applied

@@ -27,7 +27,7 @@ _LAYOUT = "{{.Group}}/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json"
 def kubeconform(tmp_path_factory: pytest.TempPathFactory) -> Kubeconform:
     """Runs kubeconform over a folder, with our own schemas and those of Kubernetes' kinds."""
     kubernetes = tmp_path_factory.mktemp("schemas")
-    subprocess.run([sys.executable, "-m", "schemas.compose", "--kubeconform", kubernetes], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-m", "tools.compose_schemas", "--kubeconform", kubernetes], cwd=ROOT, check=True)
     locations = [f"-schema-location={folder}/{_LAYOUT}" for folder in (ROOT / "schemas", kubernetes)]
 
     def run(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -52,7 +52,7 @@ def test_every_file_of_a_golden_tree_is_valid(name: str, kubeconform: Kubeconfor
 
 def test_what_registers_the_webhook_is_valid(tmp_path: Path, kubeconform: Kubeconform) -> None:
     fleet = ROOT / "examples" / "full-module"
-    command = [sys.executable, "-m", "renderer.start", "webhook-config", fleet, "--output", tmp_path]
+    command = [sys.executable, "-m", "kmodgate.renderer.start", "webhook-config", fleet, "--output", tmp_path]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     files = list(tmp_path.rglob("*.yaml"))
 

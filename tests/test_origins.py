@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from policy.config import Policy
-from policy.engine import Engine
-from policy.findings import Finding
-from renderer.compile.fleet import Compiler, Judging
-from renderer.fleet import targets
-from renderer.load import load_fleet
-from renderer.manifest import Manifest
+from kmodgate.policy.config import Policy
+from kmodgate.policy.engine import Engine
+from kmodgate.policy.findings import Finding
+from kmodgate.renderer.compile.compiler import Compiler, Judging
+from kmodgate.renderer.fleet.load import load_fleet
+from kmodgate.renderer.fleet.origin import Manifest
+from kmodgate.renderer.fleet.targets import targets
 from tests.fleets import REPOSITORY, FleetFolder
 from tests.values import leaves
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-import schemas
-from policy.config import Policy
-from policy.engine import Engine
-from policy.findings import Finding
-from policy.normalise import defaulted
-from policy.review import Operation, Review
-from policy.schema import Schema
+from kmodgate import schemas
+from kmodgate.policy.config import Policy
+from kmodgate.policy.engine import Engine
+from kmodgate.policy.findings import Finding
+from kmodgate.policy.formats.json_schema import Schema
+from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.policy.review import Operation, Review
 from tests.oracle import lines
 
 PARITY = Engine(Policy("parity"))

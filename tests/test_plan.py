@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
-from policy.kmm.answers import as_json
-from renderer.resolving import answer
+from kmodgate.policy.kmm.resolution_json import as_json
+from kmodgate.renderer.plan.resolutions import answer
 from tests.fleets import REPOSITORY, FleetFolder, run
 from tests.oracle import lines
 
@@ -253,9 +253,9 @@ def test_a_plan_needs_specs_that_render(sites: Path) -> None:
 
 
 def test_a_plan_says_what_resolve_says_on_every_kernel_of_the_oracle() -> None:
-    from policy.kmm.nodes import Node, on_kernel
-    from policy.normalise import defaulted
-    from renderer.coverage import Resolver
+    from kmodgate.policy.kmm.defaults import defaulted
+    from kmodgate.policy.kmm.node_selection import Node, on_kernel
+    from kmodgate.renderer.plan.coverage import Resolver
 
     resolver, compared = Resolver(), 0
     for line in lines("kernel-mappings"):

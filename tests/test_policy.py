@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
-from policy.config import NO_PARAMETERS, DkmsWork, Exemption, Kata, Parameters, Policy, Profile, read_policy
-from policy.engine import Engine
-from policy.facts import SnapshotFacts
-from policy.findings import Mode, Severity
-from policy.normalise import defaulted
-from policy.review import Review
-from renderer.policies import exemption_findings, read_choice
+from kmodgate.policy.cluster.facts import SnapshotFacts
+from kmodgate.policy.config import NO_PARAMETERS, DkmsWork, Exemption, Kata, Parameters, Policy, Profile, read_policy
+from kmodgate.policy.engine import Engine
+from kmodgate.policy.findings import Mode, Severity
+from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.policy.review import Review
+from kmodgate.renderer.compile.cluster_policies import exemption_findings, read_choice
 from tests.fleets import REPOSITORY, FleetFolder, run
 
 LOOSE = REPOSITORY / "tests/rules/MAP202/fail-bare-version.yaml"

@@ -23,7 +23,7 @@ def hooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """This checkout as a repository of hooks, with what is not committed yet."""
     folder = tmp_path_factory.mktemp("hooks") / "kmodgate"
     names = [
-        *("renderer", "policy", "webhook", "schemas"),
+        *("renderer", "policy", "webhook", "schemas", "src"),
         "pyproject.toml",
         "README.md",
         "LICENSE",
@@ -33,7 +33,7 @@ def hooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in names:
         source = REPOSITORY / name
         if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, folder / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, folder / name)
     git(folder, "init", "-q")

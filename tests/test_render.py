@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from policy.findings import Finding
-from renderer import inventory
-from renderer.files import Unreadable
-from renderer.load import load_fleet
-from renderer.specs import KernelVersion, NodeGroup, Taint
+from kmodgate.policy.findings import Finding
+from kmodgate.renderer.fleet import nodes
+from kmodgate.renderer.fleet.files import Unreadable
+from kmodgate.renderer.fleet.load import load_fleet
+from kmodgate.renderer.fleet.specs import KernelVersion, NodeGroup, Taint
 from tests.fleets import FleetFolder
 
 MODULE = "paris/nic/module-nic.yaml"
@@ -524,7 +524,7 @@ def test_labels_that_belong_to_others_are_refused(fleet: FleetFolder, key: str) 
 
 def test_an_inventory_with_a_node_twice_is_refused(fleet: FleetFolder) -> None:
     with pytest.raises(Unreadable, match="holds the node n twice"):
-        inventory.read_nodes(b'{"items": [%s, %s]}' % ((b'{"kind": "Node", "metadata": {"name": "n"}}',) * 2))
+        nodes.read_nodes(b'{"items": [%s, %s]}' % ((b'{"kind": "Node", "metadata": {"name": "n"}}',) * 2))
 
 
 def test_the_errors_of_all_files_are_reported_in_one_run(fleet: FleetFolder) -> None:
@@ -610,7 +610,7 @@ def test_an_inventory_is_read_with_labels_taints_and_kernels(fleet: FleetFolder)
     info = {"kernelVersion": "5.14.0", "architecture": "arm64"}
     node = {"kind": "Node", "metadata": {"name": "n", "labels": {"l": "m"}}, "spec": {"taints": [taint]}}
     data = json.dumps({"items": [{**node, "status": {"nodeInfo": info}}]}).encode()
-    assert inventory.read_nodes(data) == (
+    assert nodes.read_nodes(data) == (
         NodeGroup("n", 1, {"l": "m"}, (Taint("a", "b", "NoSchedule"),), (KernelVersion("5.14.0"),), "arm64", False),
     )
 
@@ -623,8 +623,8 @@ def test_an_inventory_may_be_larger_than_a_spec_and_not_endless(
     fleet.driver("nic")
     fleet.write("clusters/nodes.json", '{"items": []}' + " " * (2 << 20))
     fleet.render()
-    assert inventory.MAX_BYTES == 64 << 20
-    monkeypatch.setattr(inventory, "MAX_BYTES", 1 << 20)
+    assert nodes.MAX_BYTES == 64 << 20
+    monkeypatch.setattr(nodes, "MAX_BYTES", 1 << 20)
     findings: list[Finding] = []
     load_fleet(fleet.root, fleet.root / "rendered", findings)
     assert [finding.message for finding in findings] == ["./nodes.json is larger than 1 MiB"]

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from policy.config import Gate, Policy, read_policy
-from policy.engine import Engine
-from policy.facts import SnapshotFacts
-from policy.findings import Finding, Mode
-from policy.normalise import defaulted
-from policy.review import Review
+from kmodgate.policy.cluster.facts import SnapshotFacts
+from kmodgate.policy.config import Gate, Policy, read_policy
+from kmodgate.policy.engine import Engine
+from kmodgate.policy.findings import Finding, Mode
+from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.policy.review import Review
 from tests.webhook.reviews import module
 
 KMM = "system:serviceaccount:kmm-operator-system:kmm-operator-controller"

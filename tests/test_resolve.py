@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
-from policy.kmm.answers import as_json
-from policy.kmm.kernel import dns_safe, normalised
-from policy.kmm.resolve import Unresolved, resolve
-from policy.kmm.substitution import BadTemplate, substitute
-from policy.patterns import BadPattern, Pattern, TooLarge, compile_any, compile_pattern
+from kmodgate.policy.formats.go_regexps import BadPattern, Pattern, TooLarge, compile_any, compile_pattern
+from kmodgate.policy.kmm.kernel import dns_safe, normalised
+from kmodgate.policy.kmm.resolution_json import as_json
+from kmodgate.policy.kmm.resolve import Unresolved, resolve
+from kmodgate.policy.kmm.substitution import BadTemplate, substitute
 from tests import oracle
 from tests.fleets import REPOSITORY, run
 
@@ -154,8 +154,8 @@ def test_unusable_questions_say_what_is_wrong(tmp_path: Path, arguments: list[st
 
 
 def _resolve(arguments: list[str], text: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "renderer.start", "resolve", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-m", "kmodgate.renderer.start", "resolve", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
     return subprocess.run(command, input=text, capture_output=True, text=True, cwd=folder, env=environment, check=False)
 
 

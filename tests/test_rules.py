@@ -18,14 +18,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from policy.config import Policy, read_policy
-from policy.engine import RULES, Engine, load_rules, rule
-from policy.facts import SnapshotFacts
-from policy.findings import Finding, Problem
-from policy.kmm.versions import Release
-from policy.normalise import defaulted
-from policy.review import Review
-from schemas.compiled import object_schema
+from kmodgate.policy.cluster.facts import SnapshotFacts
+from kmodgate.policy.config import Policy, read_policy
+from kmodgate.policy.engine import RULES, Engine, load_rules, rule
+from kmodgate.policy.findings import Finding, Problem
+from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.policy.kmm.versions import Release
+from kmodgate.policy.review import Review
+from kmodgate.schemas.compiled import object_schema
 from tests.fleets import REPOSITORY
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -92,7 +92,7 @@ def test_a_finding_says_where_and_how_to_mend_it() -> None:
 
 
 def test_a_rule_that_raises_denies(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("policy.engine.RULES", dict(RULES))
+    monkeypatch.setattr("kmodgate.policy.engine.RULES", dict(RULES))
 
     @rule("TST001", kinds=("Module",))
     def broken(review: Review):  # type: ignore[no-untyped-def]
@@ -112,7 +112,7 @@ def test_two_rules_cannot_share_an_id() -> None:
 
 
 def test_a_rule_holds_from_one_version_of_kmm_until_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("policy.engine.RULES", dict(RULES))
+    monkeypatch.setattr("kmodgate.policy.engine.RULES", dict(RULES))
 
     @rule("TST002", kinds=("Module",), since="2.3", redhat="2.2", until=("2.5", "2.4"))
     def always(review: Review) -> Iterator[Problem]:

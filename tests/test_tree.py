@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from policy.findings import Finding
-from renderer import tree
-from renderer.layout import RenderedFile
-from renderer.manifest import Identity
+from kmodgate.policy.findings import Finding
+from kmodgate.renderer.fleet.origin import Identity
+from kmodgate.renderer.tree import compare
+from kmodgate.renderer.tree.file_names import RenderedFile
 from tests.fleets import REPOSITORY, FleetFolder
 
 
@@ -269,9 +269,9 @@ def test_a_pipe_in_place_of_a_file_is_replaced(fleet: FleetFolder) -> None:
         os.mkfifo(path)
         fleet.driver("nic", "removal: auto")
         result = subprocess.run(
-            [sys.executable, "-m", "renderer.start", "render"],
+            [sys.executable, "-m", "kmodgate.renderer.start", "render"],
             cwd=fleet.root,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY / "src")},
             timeout=60,
             check=False,
         )
@@ -284,14 +284,14 @@ def test_a_file_that_vanishes_during_a_check_is_missing(fleet: FleetFolder, monk
     content = RenderedFile(
         "nic/module-nic.yaml", gone.read_bytes(), Identity("kmm.sigs.x-k8s.io", "Module", "a", "nic")
     )
-    listed = tree._walk
+    listed = compare._walk
 
     def walk(folder: str, below: str, obstacles: list[Finding]) -> Iterator[str]:
         yield from list(listed(folder, below, obstacles))
         gone.unlink(missing_ok=True)
 
-    monkeypatch.setattr(tree, "_walk", walk)
-    change = tree.compare({"paris": {content.path: content}}, str(fleet.root / "rendered"), ["paris"])
+    monkeypatch.setattr(compare, "_walk", walk)
+    change = compare.compare({"paris": {content.path: content}}, str(fleet.root / "rendered"), ["paris"])
     assert ("missing", "paris/nic/module-nic.yaml") in [(str(file.kind), file.path) for file in change.files]
 
 
@@ -320,7 +320,7 @@ def interrupt(fleet: FleetFolder, point: int, *arguments: str) -> int:
     return subprocess.run(
         [sys.executable, "-m", "tests.killed_render", str(point), "render", *arguments],
         cwd=fleet.root,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(REPOSITORY / "src"), str(REPOSITORY)))},
         capture_output=True,
         check=False,
     ).returncode
@@ -379,8 +379,8 @@ def test_two_renders_at_once_do_not_mix(fleet: FleetFolder) -> None:
     fleet.driver("nic", "removal: auto")
     descriptor = os.open(fleet.root / "rendered", os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
-    command = [sys.executable, "-m", "renderer.start", "render"]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-m", "kmodgate.renderer.start", "render"]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
     waiting = subprocess.Popen(command, cwd=fleet.root, env=environment, stderr=subprocess.PIPE, text=True)
     time.sleep(1)
     assert waiting.poll() is None
@@ -393,9 +393,10 @@ def test_two_renders_at_once_do_not_mix(fleet: FleetFolder) -> None:
 
 def test_renders_that_race_end_in_the_right_tree(fleet: FleetFolder) -> None:
     shutil.rmtree(fleet.root / "rendered")
-    command = [sys.executable, "-m", "renderer.start", "render"]
+    command = [sys.executable, "-m", "kmodgate.renderer.start", "render"]
     runs = [
-        subprocess.Popen(command, cwd=fleet.root, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}) for _ in range(4)
+        subprocess.Popen(command, cwd=fleet.root, env={**os.environ, "PYTHONPATH": str(REPOSITORY / "src")})
+        for _ in range(4)
     ]
     assert [process.wait(timeout=60) for process in runs] == [0, 0, 0, 0]
     assert fleet.run("render", "--check").returncode == 0
@@ -421,8 +422,8 @@ def test_check_works_on_a_read_only_tree_and_render_says_what_is_wrong(
     for parent in fleet.root.parents:
         if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
             parent.chmod(parent.stat().st_mode | 0o055)
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [*unprivileged, sys.executable, "-m", "renderer.start", "render"]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [*unprivileged, sys.executable, "-m", "kmodgate.renderer.start", "render"]
     probe = subprocess.run([*command, "--help"], cwd="/", env=environment, capture_output=True, check=False)
     if probe.returncode != 0:
         pytest.skip("the interpreter or the checkout is not readable by other users than root")
@@ -468,8 +469,8 @@ def test_two_interruptions_with_other_specs_lose_no_ownership(tmp_path: Path) ->
 def test_a_render_that_waited_reads_the_specs_again(fleet: FleetFolder) -> None:
     descriptor = os.open(fleet.root / "rendered", os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
-    command = [sys.executable, "-m", "renderer.start", "render"]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-m", "kmodgate.renderer.start", "render"]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
     waiting = subprocess.Popen(command, cwd=fleet.root, env=environment, stderr=subprocess.PIPE, text=True)
     assert waiting.stderr is not None
     assert "waiting" in waiting.stderr.readline()

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from policy.config import Policy, read_policy
-from policy.engine import RULES, load_rules
-from policy.pods import POD_KINDS
-from policy.reach import ROWS, is_reached
+from kmodgate.policy.config import Policy, read_policy
+from kmodgate.policy.engine import RULES, load_rules
+from kmodgate.policy.views.pod import POD_KINDS
+from kmodgate.policy.webhook_entries import ROWS, is_reached
 from tests.fleets import FleetFolder, run
 from tests.reaching import Request, called
 from tests.registering import COMES_UP, LABEL, OVERRIDE, answer, generated, made, mutating, policy, validating

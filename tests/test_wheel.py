@@ -7,7 +7,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-import schemas
+from kmodgate import schemas
 from tests.fleets import REPOSITORY
 
 

@@ -17,15 +17,15 @@ from collections.abc import Mapping, Sequence
 
 import uvloop
 
-from webhook.apiserver import ApiServer, from_kubeconfig, in_cluster
-from webhook.cluster import NotAnswered
-from webhook.events import in_background, take_logs, tell
-from webhook.keypair import CertificateError
-from webhook.live import LiveCluster, SnapshotCluster, Watched
-from webhook.policies import Broken
-from webhook.serving import Server
-from webhook.settings import parse
-from webhook.snapshot import BadSnapshot, read_snapshot
+from kmodgate.webhook.admission.policy_file import Broken
+from kmodgate.webhook.certificates.key_pair import CertificateError
+from kmodgate.webhook.cluster.api_server import ApiServer, from_kubeconfig, in_cluster
+from kmodgate.webhook.cluster.dump_file import BadSnapshot, read_snapshot
+from kmodgate.webhook.cluster.live_cluster import LiveCluster, SnapshotCluster, Watched
+from kmodgate.webhook.cluster.questions import NotAnswered
+from kmodgate.webhook.server import Server
+from kmodgate.webhook.settings import parse
+from kmodgate.webhook.telemetry.events import in_background, take_logs, tell
 
 _FLAGS: Mapping[type[Exception], str] = {Broken: "--policy ", BadSnapshot: "--facts "}
 """What asked for the file that the error begins with."""

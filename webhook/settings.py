@@ -9,9 +9,9 @@ from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import version as version_of
 from typing import Any, NamedTuple, NoReturn
 
-from policy.config import PROFILES
-from policy.kmm.versions import REDHAT, UPSTREAM, Release
-from webhook.limits import MIB, Limits
+from kmodgate.policy.config import PROFILES
+from kmodgate.policy.kmm.versions import REDHAT, UPSTREAM, Release
+from kmodgate.webhook.http.limits import MIB, Limits
 
 PREFIX = "KMODGATE_"
 

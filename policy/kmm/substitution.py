@@ -13,7 +13,7 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from policy.kept import kept
+from kmodgate.policy.memo import kept
 
 _Piece = Generator["_Token", None, bool | None]
 """Tokens, and then whether an expression goes on; None at the end of the template."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from policy.findings import FieldPath, Problem
+from kmodgate.policy.findings import FieldPath, Problem
 
 UPSTREAM = ("1.1", "2.0", "2.1", "2.2", "2.3", "2.4", "2.5", "2.6", "head")
 REDHAT = ("1.1", "2.0", "2.1", "2.2", "2.3", "2.4", "2.5", "2.6", "2.7")

@@ -3,9 +3,14 @@
 import importlib
 
 FAMILIES = (
-    "access", "build", "certificate", "chosen", "cluster", "hub", "image", "injection", "kata", "kmm", "loader",
-    "mapping", "plugin", "privileged", "protection", "required", "selection", "signing", "structure", "tree", "update",
+    "cluster.certificates", "cluster.nodes", "cluster.protection", "cluster.scc_access",
+    "commits.changes_without_effect", "commits.misplaced_objects",
+    "modules.build", "modules.hub", "modules.image", "modules.injection", "modules.loader", "modules.mapping",
+    "modules.plugin", "modules.selection", "modules.signing",
+    "parameters.limits", "parameters.required_signing",
+    "parity.kmm_module", "parity.schema",
+    "workloads.kata", "workloads.kernel_access",
 )  # fmt: skip
 
 for _family in FAMILIES:
-    importlib.import_module(f"policy.rules.{_family}")
+    importlib.import_module(f"kmodgate.policy.rules.{_family}")

@@ -6,15 +6,15 @@ import os
 from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime
 
-from policy.findings import Mode
-from renderer.checking import Checked, Checker
-from renderer.console import Console
-from renderer.dump import read_dump
-from renderer.errors import ExitCode
-from renderer.policies import add_policy_arguments, read_choice
-from renderer.report import FORMATS, writer
-from renderer.report.text import report as text_report
-from renderer.wording import counted
+from kmodgate.policy.findings import Mode
+from kmodgate.renderer.check.checker import Checked, Checker
+from kmodgate.renderer.check.cluster_dump import read_dump
+from kmodgate.renderer.compile.cluster_policies import add_policy_arguments, read_choice
+from kmodgate.renderer.console import Console
+from kmodgate.renderer.errors import ExitCode
+from kmodgate.renderer.report import FORMATS, writer
+from kmodgate.renderer.report.findings.text import report as text_report
+from kmodgate.renderer.wording import counted
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from renderer.completion import SHELLS, script
-from renderer.console import Console
-from renderer.errors import ExitCode
+from kmodgate.renderer.completion import SHELLS, script
+from kmodgate.renderer.console import Console
+from kmodgate.renderer.errors import ExitCode
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -14,7 +14,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace, console: Console) -> ExitCode:
-    from renderer import cli
+    from kmodgate.renderer import cli
 
     console.data(script(args.shell, cli.parser(tuple(cli.VERBS))))
     return ExitCode.OK

@@ -5,17 +5,17 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from policy.findings import Finding
-from renderer import git
-from renderer.comparing import compare_fleets
-from renderer.console import Console
-from renderer.errors import ExitCode, Unusable, refuse_enforced
-from renderer.load import as_typed, find_root, load_fleet, prefix
-from renderer.render import check_names
-from renderer.report import diff_writer
-from renderer.report.diff_text import text
-from renderer.snapshot import OUTPUT, snapshot, snapshot_at
-from renderer.wording import counted
+from kmodgate.policy.findings import Finding
+from kmodgate.renderer import git
+from kmodgate.renderer.compile.snapshot import OUTPUT, snapshot, snapshot_at
+from kmodgate.renderer.console import Console
+from kmodgate.renderer.diff.compare_fleets import compare_fleets
+from kmodgate.renderer.errors import ExitCode, Unusable, refuse_enforced
+from kmodgate.renderer.fleet.load import as_typed, find_root, load_fleet, prefix
+from kmodgate.renderer.report import diff_writer
+from kmodgate.renderer.report.diff.text import text
+from kmodgate.renderer.tree.render import check_names
+from kmodgate.renderer.wording import counted
 
 FORMATS = ("text", "markdown", "json", "html")
 

@@ -12,18 +12,18 @@ from typing import Any
 
 import yaml
 
-from policy.findings import Finding, format_path
-from policy.kmm.nodes import Node, why_not_selected
-from renderer.console import Console
-from renderer.coverage import Module, Resolver, cells_of, groups_of, modules_of
-from renderer.errors import ExitCode, Unusable, refuse_enforced
-from renderer.explaining import Explained, Subject, explain, nodes_named, subjects
-from renderer.load import as_typed, find_root, load_fleet, names_of, prefix
-from renderer.policies import Choice, Policies
-from renderer.render import check_names
-from renderer.report.explain_text import node_text, object_text
-from renderer.snapshot import OUTPUT, Snapshot, snapshot
-from renderer.wording import counted
+from kmodgate.policy.findings import Finding, format_path
+from kmodgate.policy.kmm.node_selection import Node, why_not_selected
+from kmodgate.renderer.compile.cluster_policies import Choice, Policies
+from kmodgate.renderer.compile.snapshot import OUTPUT, Snapshot, snapshot
+from kmodgate.renderer.console import Console
+from kmodgate.renderer.errors import ExitCode, Unusable, refuse_enforced
+from kmodgate.renderer.explain.field_origins import Explained, Subject, explain, nodes_named, subjects
+from kmodgate.renderer.fleet.load import as_typed, find_root, load_fleet, names_of, prefix
+from kmodgate.renderer.plan.coverage import Module, Resolver, cells_of, groups_of, modules_of
+from kmodgate.renderer.report.explain_text import node_text, object_text
+from kmodgate.renderer.tree.render import check_names
+from kmodgate.renderer.wording import counted
 
 
 def add_arguments(parser: ArgumentParser) -> None:

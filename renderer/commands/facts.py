@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser, Namespace
 
-from policy.dump import redacted
-from policy.findings import Finding
-from renderer.console import Console
-from renderer.errors import ExitCode, refuse_enforced
-from renderer.objects import files_below, read_objects
-from renderer.wording import counted
+from kmodgate.policy.cluster.dump import redacted
+from kmodgate.policy.findings import Finding
+from kmodgate.renderer.check.object_inputs import files_below, read_objects
+from kmodgate.renderer.console import Console
+from kmodgate.renderer.errors import ExitCode, refuse_enforced
+from kmodgate.renderer.wording import counted
 
 
 def add_arguments(parser: ArgumentParser) -> None:

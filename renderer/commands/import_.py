@@ -7,19 +7,19 @@ import shlex
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from renderer.console import Console
-from renderer.errors import ExitCode, Unusable
-from renderer.files import MARKER
-from renderer.importer.clusters import check_name
-from renderer.importer.importing import Import, import_objects, target_clusters
-from renderer.importer.reading import read_clusters
-from renderer.importer.verifying import differ
-from renderer.importer.writing import new_files, write_files
-from renderer.load import root_above
-from renderer.objects import STDIN
-from renderer.report.text import print_findings
-from renderer.scaffold import write_schemas
-from renderer.wording import counted
+from kmodgate.renderer.check.object_inputs import STDIN
+from kmodgate.renderer.console import Console
+from kmodgate.renderer.errors import ExitCode, Unusable
+from kmodgate.renderer.fleet.files import MARKER
+from kmodgate.renderer.fleet.load import root_above
+from kmodgate.renderer.importer.clusters import check_name
+from kmodgate.renderer.importer.importing import Import, import_objects, target_clusters
+from kmodgate.renderer.importer.reading import read_clusters
+from kmodgate.renderer.importer.verifying import differ
+from kmodgate.renderer.importer.writing import new_files, write_files
+from kmodgate.renderer.report.findings.text import print_findings
+from kmodgate.renderer.scaffold import write_schemas
+from kmodgate.renderer.wording import counted
 
 
 def add_arguments(parser: ArgumentParser) -> None:

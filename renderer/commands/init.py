@@ -8,11 +8,11 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from renderer.console import Console
-from renderer.errors import ExitCode, Unusable
-from renderer.files import MARKER
-from renderer.load import find_root, root_above
-from renderer.scaffold import cluster_spec, dockerfile, driver_spec, is_version, write_new, write_schemas
+from kmodgate.renderer.console import Console
+from kmodgate.renderer.errors import ExitCode, Unusable
+from kmodgate.renderer.fleet.files import MARKER
+from kmodgate.renderer.fleet.load import find_root, root_above
+from kmodgate.renderer.scaffold import cluster_spec, dockerfile, driver_spec, is_version, write_new, write_schemas
 
 _EXAMPLE_CLUSTER = "example-1"
 _EXAMPLE_DRIVER = "simple-kmod"

@@ -8,18 +8,19 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from policy.findings import Finding
-from renderer import inventory, preflight
-from renderer.console import Console
-from renderer.errors import ExitCode, Unusable
-from renderer.load import Fleet, as_typed, find_root, load_fleet, names_of, prefix
-from renderer.plan import RULES, Plan, plan_fleet
-from renderer.policies import Policies, add_policy_arguments, read_choice
-from renderer.render import check_names
-from renderer.report import plan_writer
-from renderer.report.plan_text import text
-from renderer.snapshot import OUTPUT
-from renderer.wording import counted
+from kmodgate.policy.findings import Finding
+from kmodgate.renderer.compile.cluster_policies import Policies, add_policy_arguments, read_choice
+from kmodgate.renderer.compile.snapshot import OUTPUT
+from kmodgate.renderer.console import Console
+from kmodgate.renderer.errors import ExitCode, Unusable
+from kmodgate.renderer.fleet.load import Fleet, as_typed, find_root, load_fleet, names_of, prefix
+from kmodgate.renderer.fleet.nodes import nodes_in
+from kmodgate.renderer.plan import preflight
+from kmodgate.renderer.plan.plan import RULES, Plan, plan_fleet
+from kmodgate.renderer.report import plan_writer
+from kmodgate.renderer.report.plan.text import text
+from kmodgate.renderer.tree.render import check_names
+from kmodgate.renderer.wording import counted
 
 FORMATS = ("text", "markdown", "json", "html")
 
@@ -78,7 +79,7 @@ def _take_nodes(fleet: Fleet, file: str, clusters: list[str]) -> None:
     wanted = clusters or [cluster.name for cluster in fleet.clusters]
     if len(wanted) != 1:
         raise Unusable("--nodes is of one cluster, and the fleet has several", "say which: --cluster NAME")
-    nodes = inventory.nodes_in(file)
+    nodes = nodes_in(file)
     for index, cluster in enumerate(fleet.clusters):
         if cluster.name == wanted[0]:
             fleet.clusters[index] = replace(cluster, nodes=nodes, has_inventory=True)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from policy.findings import Finding
-from renderer.console import Console
-from renderer.errors import ExitCode, Refused, Unusable
-from renderer.load import Fleet, as_typed, find_root, load_fleet, names_of, prefix
-from renderer.policies import add_policy_arguments, read_choice
-from renderer.removal import refused_removals, unused_permissions
-from renderer.render import Rendered, check_names, render_fleet
-from renderer.report.changes import drift, print_change, summary
-from renderer.report.text import print_findings
-from renderer.tree import Change, Kind, compare
-from renderer.wording import counted, printable
-from renderer.write import locked, write
+from kmodgate.policy.findings import Finding
+from kmodgate.renderer.compile.cluster_policies import add_policy_arguments, read_choice
+from kmodgate.renderer.console import Console
+from kmodgate.renderer.errors import ExitCode, Refused, Unusable
+from kmodgate.renderer.fleet.load import Fleet, as_typed, find_root, load_fleet, names_of, prefix
+from kmodgate.renderer.report.file_changes import drift, print_change, summary
+from kmodgate.renderer.report.findings.text import print_findings
+from kmodgate.renderer.tree.compare import Change, Kind, compare
+from kmodgate.renderer.tree.removals import refused_removals, unused_permissions
+from kmodgate.renderer.tree.render import Rendered, check_names, render_fleet
+from kmodgate.renderer.tree.write import locked, write
+from kmodgate.renderer.wording import counted, printable
 
 
 def add_arguments(parser: ArgumentParser) -> None:

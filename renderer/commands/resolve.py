@@ -8,15 +8,23 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from policy.documents import Json
-from policy.findings import Finding
-from policy.normalise import defaulted
-from renderer import inventory
-from renderer.console import Console
-from renderer.emit import emit
-from renderer.errors import ExitCode, Unusable, refuse_enforced
-from renderer.objects import read_objects
-from renderer.resolving import answer_line, answers, node_json, node_lines, on_nodes, table, why_unusable
+from kmodgate.policy.findings import Finding
+from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.renderer.check.object_inputs import read_objects
+from kmodgate.renderer.compile.emit_yaml import emit
+from kmodgate.renderer.console import Console
+from kmodgate.renderer.errors import ExitCode, Unusable, refuse_enforced
+from kmodgate.renderer.fleet.nodes import nodes_in
+from kmodgate.renderer.plan.resolutions import (
+    answer_line,
+    answers,
+    node_json,
+    node_lines,
+    on_nodes,
+    table,
+    why_unusable,
+)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -41,7 +49,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
         raise Unusable("resolve needs Modules, and either kernels or nodes", fix)
     modules = [module for name in args.modules for module in _modules(name)]
     if args.nodes is not None:
-        verdicts = list(on_nodes(modules, inventory.nodes_in(args.nodes)))
+        verdicts = list(on_nodes(modules, nodes_in(args.nodes)))
         rows: list[Json] = [node_json(*item) for item in verdicts]
         text = node_lines(verdicts)
     else:

@@ -6,10 +6,10 @@ import difflib
 import re
 from argparse import ArgumentParser, Namespace
 
-from policy.engine import RULES, load_rules
-from renderer.catalogue import ERRORS
-from renderer.console import Console
-from renderer.errors import ExitCode, Unusable
+from kmodgate.policy.engine import RULES, load_rules
+from kmodgate.renderer.console import Console
+from kmodgate.renderer.error_catalogue import ERRORS
+from kmodgate.renderer.errors import ExitCode, Unusable
 
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 

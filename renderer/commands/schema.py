@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-import schemas
-from renderer.console import Console
-from renderer.errors import ExitCode
+from kmodgate import schemas
+from kmodgate.renderer.console import Console
+from kmodgate.renderer.errors import ExitCode
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from renderer.console import Console
-from renderer.errors import ExitCode
-from renderer.version import __version__
+from kmodgate.renderer.console import Console
+from kmodgate.renderer.errors import ExitCode
+from kmodgate.renderer.version import __version__
 
 
 def add_arguments(parser: ArgumentParser) -> None:

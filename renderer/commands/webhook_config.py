@@ -7,19 +7,16 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from pathlib import Path
 
-from policy.findings import Finding
-from policy.names import is_dns1123_label
-from policy.reach import unreachable
-from renderer.console import Console
-from renderer.endpoints import DEFAULT_SERVICE, read_endpoint
-from renderer.errors import ExitCode, Unusable
-from renderer.load import as_typed, find_root, load_fleet, names_of, prefix
-from renderer.policies import Choice, add_policy_arguments, read_choice
-from renderer.render import check_names
-from renderer.report.changes import summary
-from renderer.snapshot import OUTPUT
-from renderer.tree import Change, compare
-from renderer.webhooks import (
+from kmodgate.policy.findings import Finding
+from kmodgate.policy.formats.kubernetes_names import is_dns1123_label
+from kmodgate.policy.webhook_entries import unreachable
+from kmodgate.renderer.compile.cluster_policies import Choice, add_policy_arguments, read_choice
+from kmodgate.renderer.compile.snapshot import OUTPUT
+from kmodgate.renderer.console import Console
+from kmodgate.renderer.errors import ExitCode, Unusable
+from kmodgate.renderer.fleet.load import as_typed, find_root, load_fleet, names_of, prefix
+from kmodgate.renderer.registration.endpoint import DEFAULT_SERVICE, read_endpoint
+from kmodgate.renderer.registration.objects import (
     FOLDER,
     PARTS,
     Served,
@@ -31,8 +28,11 @@ from renderer.webhooks import (
     stream,
     unguarded,
 )
-from renderer.wording import counted, listed
-from renderer.write import locked, write
+from kmodgate.renderer.report.file_changes import summary
+from kmodgate.renderer.tree.compare import Change, compare
+from kmodgate.renderer.tree.render import check_names
+from kmodgate.renderer.tree.write import locked, write
+from kmodgate.renderer.wording import counted, listed
 
 _NAMELESS = "cluster"
 _KUBERNETES = re.compile(r"v?([0-9]+\.[0-9]+)(?:[.+-].*)?")

@@ -6,7 +6,7 @@ is still there. Source: Argo CD, docs/user-guide/sync-waves.md and sync-options.
 
 from __future__ import annotations
 
-from policy.documents import Json
+from kmodgate.policy.formats.yaml_documents import Json
 
 SYNC_WAVE = "argocd.argoproj.io/sync-wave"
 SYNC_OPTIONS = "argocd.argoproj.io/sync-options"

@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import cast
 
-from policy.config import Platform
-from policy.documents import Json
-from policy.findings import FieldPath
-from policy.normalise import defaulted
-from renderer.compile import access, argo, content
-from renderer.fields import DRIVER_FIELDS, cause, compile_fields, spec_path
-from renderer.fleet import Variant
-from renderer.manifest import Manifest, Origin
-from renderer.sources import Sources
-from renderer.specs import JsonMap
+from kmodgate.policy.config import Platform
+from kmodgate.policy.findings import FieldPath
+from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.renderer.compile import argo, content_hashes, service_accounts
+from kmodgate.renderer.fleet.field_table import DRIVER_FIELDS, cause, compile_fields, spec_path
+from kmodgate.renderer.fleet.origin import Manifest, Origin
+from kmodgate.renderer.fleet.referenced_files import Sources
+from kmodgate.renderer.fleet.specs import JsonMap
+from kmodgate.renderer.fleet.targets import Variant
 
 SPEC_ANNOTATION = "kmodgate.io/spec"
 
@@ -28,9 +28,9 @@ def manifests(variant: Variant, sources: Sources, platform: Platform) -> list[Ma
     managed = bool(spec["namespace"].get("manage", True))  # type: ignore[union-attr]
     result: list[Manifest] = []
     if managed:
-        result.append(_shared(variant, access.namespace(place, platform), ("namespace", "name")))
-    for account in access.accounts(variant.driver.name, spec):
-        if account.name not in ("", access.DEFAULT) and (managed or not account.is_named):
+        result.append(_shared(variant, service_accounts.namespace(place, platform), ("namespace", "name")))
+    for account in service_accounts.accounts(variant.driver.name, spec):
+        if account.name not in ("", service_accounts.DEFAULT) and (managed or not account.is_named):
             path = (account.pods, "serviceAccountName") if account.pods else ("serviceAccountName",)
             result += (_shared(variant, value, path) for value in _access(account.name, place, spec, platform))
     result += _dockerfile_config_maps(variant, sources, place)
@@ -47,7 +47,7 @@ def module(variant: Variant, sources: Sources) -> JsonMap:
         "metadata": {
             "name": driver.name,
             "namespace": namespace_of(variant),
-            "labels": {**driver.labels, "app.kubernetes.io/name": driver.name, **access.MANAGED_BY},
+            "labels": {**driver.labels, "app.kubernetes.io/name": driver.name, **service_accounts.MANAGED_BY},
             "annotations": {
                 **argo.sync_annotations("Module", REMOVAL[str(spec.get("removal", "confirm"))]),
                 SPEC_ANNOTATION: driver.document.file,
@@ -65,42 +65,44 @@ def namespace_of(variant: Variant) -> str:
 def _prepared(variant: Variant, sources: Sources) -> JsonMap:
     """The spec in KMM's own terms: what is ours has become what the table of fields knows."""
     driver, spec = variant.driver.name, dict(variant.spec)
-    for account in access.accounts(driver, spec):
+    for account in service_accounts.accounts(driver, spec):
         level = spec if not account.pods else dict(_map(spec[account.pods]))
         level["serviceAccountName"] = account.name
         if not account.name:
             del level["serviceAccountName"]
         if account.pods:
             spec[account.pods] = level
-    spec["build"] = content.with_config_maps(spec.get("build"), driver, sources.dockerfiles)
+    spec["build"] = content_hashes.with_config_maps(spec.get("build"), driver, sources.dockerfiles)
     if "modprobe" in spec:
         spec["modprobe"] = {"dirName": "/opt", **_map(spec["modprobe"])}
         spec["kernelMappings"] = [_mapping(_map(item), driver, sources) for item in _list(spec["kernelMappings"])]
     if spec["build"] is None:
         del spec["build"]
     if spec.get("contentTag"):
-        spec = content.with_content_tags(spec)
+        spec = content_hashes.with_content_tags(spec)
     return spec
 
 
 def _mapping(mapping: JsonMap, driver: str, sources: Sources) -> JsonMap:
     result = {"containerImage": "", **mapping}  # the CRD requires the key; empty is the Module's own image
     if "build" in mapping:
-        result["build"] = content.with_config_maps(mapping["build"], driver, sources.dockerfiles)
+        result["build"] = content_hashes.with_config_maps(mapping["build"], driver, sources.dockerfiles)
     return result
 
 
 def _access(account: str, namespace: str, spec: JsonMap, platform: Platform) -> Iterator[JsonMap]:
-    yield access.service_account(account, namespace)
+    yield service_accounts.service_account(account, namespace)
     scc = str(spec.get("scc", "privileged"))
     if platform == "openshift" and scc:
-        yield access.scc_binding(account, namespace, scc)
+        yield service_accounts.scc_binding(account, namespace, scc)
 
 
 def _dockerfile_config_maps(variant: Variant, sources: Sources, namespace: str) -> Iterator[Manifest]:
     """One immutable ConfigMap a Dockerfile; Argo CD prunes an old one only after the Module has moved on."""
     driver = variant.driver
-    texts = {content.config_map_name(driver.name, text): (name, text) for name, text in sources.dockerfiles.items()}
+    texts = {
+        content_hashes.config_map_name(driver.name, text): (name, text) for name, text in sources.dockerfiles.items()
+    }
     for name, (reference, text) in sorted(texts.items()):
         value: JsonMap = {
             "apiVersion": "v1",
@@ -108,7 +110,7 @@ def _dockerfile_config_maps(variant: Variant, sources: Sources, namespace: str) 
             "metadata": {
                 "name": name,
                 "namespace": namespace,
-                "labels": {"app.kubernetes.io/name": driver.name, **access.MANAGED_BY},
+                "labels": {"app.kubernetes.io/name": driver.name, **service_accounts.MANAGED_BY},
                 "annotations": {
                     **argo.sync_annotations("ConfigMap", argo.PRUNED_LAST),
                     SPEC_ANNOTATION: driver.document.file,

@@ -7,16 +7,16 @@ import re
 from collections.abc import Iterable
 from itertools import count
 
-from policy.documents import parse
-from policy.findings import Finding
-from renderer.compile import argo
-from renderer.compile.access import MANAGED_BY
-from renderer.compile.kmm import SPEC_ANNOTATION
-from renderer.emit import CannotEmit, emit
-from renderer.importer.modules import ARGO_INSTANCE, LAST_APPLIED, TRACKING
-from renderer.importer.reading import Found
-from renderer.sources import not_an_object
-from renderer.specs import JsonMap
+from kmodgate.policy.findings import Finding
+from kmodgate.policy.formats.yaml_documents import parse
+from kmodgate.renderer.compile import argo
+from kmodgate.renderer.compile.emit_yaml import CannotEmit, emit
+from kmodgate.renderer.compile.kmm import SPEC_ANNOTATION
+from kmodgate.renderer.compile.service_accounts import MANAGED_BY
+from kmodgate.renderer.fleet.referenced_files import not_an_object
+from kmodgate.renderer.fleet.specs import JsonMap
+from kmodgate.renderer.importer.modules import ARGO_INSTANCE, LAST_APPLIED, TRACKING
+from kmodgate.renderer.importer.reading import Found
 
 OF_THE_CLUSTER = frozenset((
     "creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "finalizers", "generateName", "generation",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from policy.kmm.versions import Release, unsupported
-from policy.names import is_dns1123_subdomain
-from policy.normalise import defaulted
-from renderer.errors import Unusable
-from renderer.importer.companions import is_openshift
-from renderer.importer.reading import Objects
-from renderer.specs import Cluster, JsonMap
+from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain
+from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.policy.kmm.versions import Release, unsupported
+from kmodgate.renderer.errors import Unusable
+from kmodgate.renderer.fleet.specs import Cluster, JsonMap
+from kmodgate.renderer.importer.companions import is_openshift
+from kmodgate.renderer.importer.reading import Objects
 
 _REDHAT = Release(redhat=True)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policy.documents import Document, Json
-from policy.findings import FieldPath, Finding, Mode
-from renderer.importer.planning import EVERYWHERE, Plan
-from renderer.importer.verifying import Verdict
-from renderer.specs import JsonMap
-from renderer.wording import listed
+from kmodgate.policy.findings import FieldPath, Finding, Mode
+from kmodgate.policy.formats.yaml_documents import Document, Json
+from kmodgate.renderer.fleet.specs import JsonMap
+from kmodgate.renderer.importer.planning import EVERYWHERE, Plan
+from kmodgate.renderer.importer.verifying import Verdict
+from kmodgate.renderer.wording import listed
 
 Comment = tuple[int, str]
 """The line above which it goes, and its text."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from policy.documents import Json
-from renderer.compile import content
-from renderer.compile.access import DEFAULT, accounts
-from renderer.importer.modules import Driver
-from renderer.importer.reading import Found, Objects
-from renderer.importer.tags import with_content_tag
-from renderer.manifest import Identity
-from renderer.specs import JsonMap
+from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.renderer.compile import content_hashes
+from kmodgate.renderer.compile.service_accounts import DEFAULT, accounts
+from kmodgate.renderer.fleet.origin import Identity
+from kmodgate.renderer.fleet.specs import JsonMap
+from kmodgate.renderer.importer.modules import Driver
+from kmodgate.renderer.importer.reading import Found, Objects
+from kmodgate.renderer.importer.tags import with_content_tag
 
 RBAC = "rbac.authorization.k8s.io"
 
@@ -52,7 +52,7 @@ def surrounded(driver: Driver, objects: Objects, *, openshift: bool, all_dockerf
         made |= {Identity(RBAC, "RoleBinding", driver.namespace, f"{name}-scc-{scc}") for name in rendered}
     dockerfiles = dict(_dockerfiles(driver, objects, every=all_dockerfiles))
     made |= {Identity("", "ConfigMap", driver.namespace, name) for name in dockerfiles}
-    if all(content.config_map_name(driver.name, text) == name for name, text in dockerfiles.items()):
+    if all(content_hashes.config_map_name(driver.name, text) == name for name, text in dockerfiles.items()):
         spec = with_content_tag(spec)
     driver = replace(driver, spec=spec)
     related = [found for found in _related(driver, objects) if found.identity not in made]
@@ -120,7 +120,7 @@ def _dockerfiles(driver: Driver, objects: Objects, *, every: bool) -> Iterator[t
         data = _map(found.value.get("data")) if found is not None else {}
         text = data.get("dockerfile")
         if isinstance(text, str) and len(data) == 1 and _is_file(text):
-            named_by_text = content.config_map_name(driver.name, text) == name
+            named_by_text = content_hashes.config_map_name(driver.name, text) == name
             yield from [(name, text)] if every or named_by_text else []
 
 

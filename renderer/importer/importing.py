@@ -7,21 +7,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from policy.documents import Document
-from policy.findings import Finding, Mode, Severity, sort_findings
-from renderer.compile import content
-from renderer.errors import Unusable, refuse_enforced
-from renderer.files import MARKER, FleetFiles
-from renderer.importer.clusters import PLACEHOLDER, cluster_value, runs_openshift
-from renderer.importer.comments import Comment, cluster_comments, driver_comments, finding_comment
-from renderer.importer.companions import Surrounded, surrounded
-from renderer.importer.modules import driver_of
-from renderer.importer.planning import EVERYWHERE, Plan, plan_drivers
-from renderer.importer.reading import Objects
-from renderer.importer.verifying import Verdict, passed_over, verify
-from renderer.importer.writing import commented, line_below, read_back, spec_text
-from renderer.load import Fleet, add_document, load_fleet
-from renderer.wording import listed
+from kmodgate.policy.findings import Finding, Mode, Severity, sort_findings
+from kmodgate.policy.formats.yaml_documents import Document
+from kmodgate.renderer.compile import content_hashes
+from kmodgate.renderer.errors import Unusable, refuse_enforced
+from kmodgate.renderer.fleet.files import MARKER, FleetFiles
+from kmodgate.renderer.fleet.load import Fleet, add_document, load_fleet
+from kmodgate.renderer.importer.clusters import PLACEHOLDER, cluster_value, runs_openshift
+from kmodgate.renderer.importer.comments import Comment, cluster_comments, driver_comments, finding_comment
+from kmodgate.renderer.importer.companions import Surrounded, surrounded
+from kmodgate.renderer.importer.modules import driver_of
+from kmodgate.renderer.importer.planning import EVERYWHERE, Plan, plan_drivers
+from kmodgate.renderer.importer.reading import Objects
+from kmodgate.renderer.importer.verifying import Verdict, passed_over, verify
+from kmodgate.renderer.importer.writing import commented, line_below, read_back, spec_text
+from kmodgate.renderer.wording import listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def _drivers(plan: Plan, objects: Objects, *, openshift: bool, all_dockerfiles: 
 def _new_names(item: Surrounded) -> Iterator[tuple[str, str]]:
     """The Dockerfile ConfigMaps that get another name, since the text decides it."""
     for old, text in item.dockerfiles.items():
-        if (new := content.config_map_name(item.driver.name, text)) != old:
+        if (new := content_hashes.config_map_name(item.driver.name, text)) != old:
             yield old, new
 
 

@@ -6,9 +6,9 @@ import json
 from collections import Counter
 from typing import TypeVar, cast
 
-from policy.documents import Json
-from renderer.fields import DRIVER_FIELDS, Field, Shape
-from renderer.specs import JsonMap
+from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.renderer.fleet.field_table import DRIVER_FIELDS, Field, Shape
+from kmodgate.renderer.fleet.specs import JsonMap
 
 ORDERED = {field.spec for row in DRIVER_FIELDS for field in row.fields if field.shape is Shape.NAMED_VALUES}
 """Maps of a spec that are lists to KMM."""

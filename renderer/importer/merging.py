@@ -12,11 +12,11 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from policy.documents import Json
-from renderer.fields import merges_by_name
-from renderer.importer.majority import ORDERED, canonical, majority, most_common
-from renderer.overrides import ambiguous, merge
-from renderer.specs import JsonMap
+from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.renderer.fleet.field_table import merges_by_name
+from kmodgate.renderer.fleet.overrides import ambiguous, merge
+from kmodgate.renderer.fleet.specs import JsonMap
+from kmodgate.renderer.importer.majority import ORDERED, canonical, majority, most_common
 
 
 @dataclass(frozen=True, slots=True)

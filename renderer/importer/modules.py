@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from policy.documents import Json
-from policy.findings import FieldPath, Finding
-from renderer.compile import argo
-from renderer.compile.access import MANAGED_BY
-from renderer.compile.kmm import REMOVAL, SPEC_ANNOTATION
-from renderer.fields import DRIVER_FIELDS, decompile_fields
-from renderer.importer.normal import normal_spec
-from renderer.importer.reading import Found
-from renderer.read import RESERVED_LABELS
-from renderer.specs import JsonMap
+from kmodgate.policy.findings import FieldPath, Finding
+from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.renderer.compile import argo
+from kmodgate.renderer.compile.kmm import REMOVAL, SPEC_ANNOTATION
+from kmodgate.renderer.compile.service_accounts import MANAGED_BY
+from kmodgate.renderer.fleet.field_table import DRIVER_FIELDS, decompile_fields
+from kmodgate.renderer.fleet.read_specs import RESERVED_LABELS
+from kmodgate.renderer.fleet.specs import JsonMap
+from kmodgate.renderer.importer.normal_form import normal_spec
+from kmodgate.renderer.importer.reading import Found
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 ARGO = "argocd.argoproj.io/"

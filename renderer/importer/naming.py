@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from policy.documents import Json
-from renderer.specs import JsonMap
+from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.renderer.fleet.specs import JsonMap
 
 _DISTRIBUTION = re.compile(
     r"""(?<![a-z0-9])(el|fc|amzn|oe|azl|cbl|uek)\\?[._-]?(\d+)(?:(?:\\?[._])(\d+))?(?![0-9])""", re.VERBOSE

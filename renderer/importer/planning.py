@@ -7,20 +7,20 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from policy.documents import Json, parse
-from policy.findings import FieldPath, Finding, format_path
-from renderer.compile.kmm import SPEC_ANNOTATION
-from renderer.emit import CannotEmit, emit
-from renderer.fields import spec_path
-from renderer.importer.attaching import NewFiles, attach, is_path, reference
-from renderer.importer.companions import Surrounded, builds
-from renderer.importer.majority import most_common
-from renderer.importer.merging import Merged, merge_specs
-from renderer.importer.modules import Driver
-from renderer.importer.naming import name_mappings
-from renderer.importer.reading import Found
-from renderer.specs import JsonMap
-from schemas.compiled import spec_schema
+from kmodgate.policy.findings import FieldPath, Finding, format_path
+from kmodgate.policy.formats.yaml_documents import Json, parse
+from kmodgate.renderer.compile.emit_yaml import CannotEmit, emit
+from kmodgate.renderer.compile.kmm import SPEC_ANNOTATION
+from kmodgate.renderer.fleet.field_table import spec_path
+from kmodgate.renderer.fleet.specs import JsonMap
+from kmodgate.renderer.importer.attaching import NewFiles, attach, is_path, reference
+from kmodgate.renderer.importer.companions import Surrounded, builds
+from kmodgate.renderer.importer.majority import most_common
+from kmodgate.renderer.importer.merging import Merged, merge_specs
+from kmodgate.renderer.importer.modules import Driver
+from kmodgate.renderer.importer.naming import name_mappings
+from kmodgate.renderer.importer.reading import Found
+from kmodgate.schemas.compiled import spec_schema
 
 EVERYWHERE: JsonMap = {"matchLabels": {}}
 

@@ -7,12 +7,12 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from policy.findings import FieldPath, Finding, Mode, Severity, format_path
-from policy.objects import Source
-from renderer.errors import Unusable, refuse_enforced
-from renderer.manifest import Identity, identity_of
-from renderer.objects import STDIN, files_below, read_objects
-from renderer.specs import JsonMap
+from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, format_path
+from kmodgate.policy.formats.object_files import Source
+from kmodgate.renderer.check.object_inputs import STDIN, files_below, read_objects
+from kmodgate.renderer.errors import Unusable, refuse_enforced
+from kmodgate.renderer.fleet.origin import Identity, identity_of
+from kmodgate.renderer.fleet.specs import JsonMap
 
 MODULE = ("kmm.sigs.x-k8s.io", "Module")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from policy.documents import Json
-from renderer.compile import content
-from renderer.specs import JsonMap
+from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.renderer.compile import content_hashes
+from kmodgate.renderer.fleet.specs import JsonMap
 
 _HASH = re.compile(r"-[0-9a-f]{8}$")
 
@@ -23,7 +23,7 @@ def with_content_tag(spec: JsonMap) -> JsonMap:
     }
     used = {**bare, "containerImage": image} if "containerImage" in spec else bare
     for candidate in (used, bare):  # the driver's own image has a hash if a mapping uses it
-        if _images(candidate) != _images(spec) == _images(content.with_content_tags(candidate)):
+        if _images(candidate) != _images(spec) == _images(content_hashes.with_content_tags(candidate)):
             return {**candidate, "contentTag": True}
     return spec
 

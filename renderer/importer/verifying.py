@@ -6,21 +6,21 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from policy.documents import Json
-from policy.findings import FieldPath, Finding, value_at
-from policy.review import NO_CLOCK
-from renderer.compile.fleet import Judging
-from renderer.importer.attaching import clean
-from renderer.importer.normal import normal_spec
-from renderer.importer.planning import Plan
-from renderer.importer.reading import Found, Objects
-from renderer.load import Fleet
-from renderer.manifest import Identity
-from renderer.policies import Choice, Policies
-from renderer.read import RESERVED_LABELS
-from renderer.render import compile_fleet, fleet_facts
-from renderer.specs import JsonMap
-from renderer.wording import listed
+from kmodgate.policy.findings import FieldPath, Finding, value_at
+from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.policy.review import NO_CLOCK
+from kmodgate.renderer.compile.cluster_policies import Choice, Policies
+from kmodgate.renderer.compile.compiler import Judging
+from kmodgate.renderer.fleet.load import Fleet
+from kmodgate.renderer.fleet.origin import Identity
+from kmodgate.renderer.fleet.read_specs import RESERVED_LABELS
+from kmodgate.renderer.fleet.specs import JsonMap
+from kmodgate.renderer.importer.attaching import clean
+from kmodgate.renderer.importer.normal_form import normal_spec
+from kmodgate.renderer.importer.planning import Plan
+from kmodgate.renderer.importer.reading import Found, Objects
+from kmodgate.renderer.tree.render import compile_fleet, fleet_facts
+from kmodgate.renderer.wording import listed
 
 _ABSENT = object()
 _ENFORCE = "pod-security.kubernetes.io/enforce"

@@ -9,13 +9,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import schemas
-from policy.documents import Document, parse
-from renderer.emit import emit
-from renderer.errors import Unusable, refuse_enforced
-from renderer.scaffold import SCHEMAS
-from renderer.specs import JsonMap
-from renderer.start import remove_on_interrupt
+from kmodgate import schemas
+from kmodgate.policy.formats.yaml_documents import Document, parse
+from kmodgate.renderer.compile.emit_yaml import emit
+from kmodgate.renderer.errors import Unusable, refuse_enforced
+from kmodgate.renderer.fleet.specs import JsonMap
+from kmodgate.renderer.scaffold import SCHEMAS
+from kmodgate.renderer.start import remove_on_interrupt
 
 
 def spec_text(file: str, kind: str, documents: Iterable[JsonMap]) -> str:

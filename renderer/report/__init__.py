@@ -6,12 +6,12 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from policy.config import Policy
-from policy.findings import Finding
+from kmodgate.policy.config import Policy
+from kmodgate.policy.findings import Finding
 
 if TYPE_CHECKING:  # a check needs neither
-    from renderer.comparing import Comparison
-    from renderer.plan import Plan
+    from kmodgate.renderer.diff.compare_fleets import Comparison
+    from kmodgate.renderer.plan.plan import Plan
 
 Policies = Mapping[str, Policy]
 """The policies that held, by the name of their DriverPolicy; the built-in one has no name."""
@@ -24,17 +24,17 @@ Writer = Callable[[Sequence[Finding], Policies], str]
 
 def plan_writer(format: str) -> Callable[[Plan, str], str]:
     """The writer of a plan in a format other than text; it takes what is put before the files of specs, too."""
-    write: Callable[[Plan, str], str] = importlib.import_module(f"renderer.report.plan_{format}").write
+    write: Callable[[Plan, str], str] = importlib.import_module(f"kmodgate.renderer.report.plan.{format}").write
     return write
 
 
 def diff_writer(format: str) -> Callable[[Comparison, str], str]:
     """The writer of a comparison in a format other than text, as that of a plan."""
-    write: Callable[[Comparison, str], str] = importlib.import_module(f"renderer.report.diff_{format}").write
+    write: Callable[[Comparison, str], str] = importlib.import_module(f"kmodgate.renderer.report.diff.{format}").write
     return write
 
 
 def writer(format: str) -> Writer:
     """The writer of a format other than text."""
-    write: Writer = importlib.import_module(f"renderer.report.{format}_report").write
+    write: Writer = importlib.import_module(f"kmodgate.renderer.report.findings.{format}").write
     return write

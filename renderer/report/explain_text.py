@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 
-from policy.findings import format_path
-from policy.kmm.kernel import trimmed
-from renderer.console import Console
-from renderer.coverage import Cell, Module
-from renderer.explaining import Explained, Subject
-from renderer.report.values import short
-from renderer.resolving import answer, plain_reason
-from renderer.wording import counted, listed, printable
+from kmodgate.policy.findings import format_path
+from kmodgate.policy.kmm.kernel import trimmed
+from kmodgate.renderer.console import Console
+from kmodgate.renderer.explain.field_origins import Explained, Subject
+from kmodgate.renderer.plan.coverage import Cell, Module
+from kmodgate.renderer.plan.resolutions import answer, plain_reason
+from kmodgate.renderer.report.short_values import short
+from kmodgate.renderer.wording import counted, listed, printable
 
 _LONGEST = 160
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import uvloop
 from aiohttp import web
 
-from webhook.tls import Certificates, MaterialFiles
+from kmodgate.webhook.certificates.served_certificate import Certificates, MaterialFiles
 
 
 async def echo(request: web.BaseRequest) -> web.StreamResponse:

@@ -8,11 +8,11 @@ import statistics
 import time
 from typing import Any
 
-from policy.config import Policy
-from policy.engine import Engine
-from policy.normalise import defaulted
-from policy.review import Review
-from schemas.compiled import object_schema
+from kmodgate.policy.config import Policy
+from kmodgate.policy.engine import Engine
+from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.policy.review import Review
+from kmodgate.schemas.compiled import object_schema
 from tests.bench.measure import Result
 
 _ROUNDS = 5

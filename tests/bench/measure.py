@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parent.parent.parent
-KMODGATE = [sys.executable, "-m", "renderer.start"]
+KMODGATE = [sys.executable, "-m", "kmodgate.renderer.start"]
 
 PATIENCE = 10.0
 """Seconds after which a task is not run again, so that one slow tool does not keep everybody waiting."""

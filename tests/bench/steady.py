@@ -16,9 +16,9 @@ from pathlib import Path
 
 import uvloop
 
+from kmodgate.webhook.certificates.key_pair import Pair
 from tests.webhook.program import Caller
 from tests.webhook.serving import trusting
-from webhook.keypair import Pair
 
 _CONNECTIONS = 16
 

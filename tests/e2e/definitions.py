@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
-import schemas
+from kmodgate import schemas
 from tests.conftest import ROOT
 
 Json: TypeAlias = dict[str, Any]

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from policy.facts import UNKNOWN
+from kmodgate.policy.cluster.facts import UNKNOWN
+from kmodgate.webhook.cluster.api_server import ApiServer, from_kubeconfig
+from kmodgate.webhook.cluster.live_cluster import LiveCluster
+from kmodgate.webhook.cluster.questions import NotAnswered, UserInfo
+from kmodgate.webhook.cluster.watch import Timings
 from tests.e2e import definitions
 from tests.e2e.conftest import NewControlPlane
 from tests.e2e.control_plane import ControlPlane
 from tests.e2e.objects import module, node_modules_config, runtime_class
 from tests.e2e.relay import Relay
-from webhook.apiserver import ApiServer, from_kubeconfig
-from webhook.cluster import NotAnswered, UserInfo
-from webhook.live import LiveCluster
-from webhook.watching import Timings
 
 IMPATIENT = Timings(silence=5.0, resume=2.0, probe=0.5, first_pause=0.1, longest_pause=0.5)
 

@@ -19,10 +19,10 @@ MANY = 10_000
 MEASURE = """
 import asyncio, gc, json, sys
 import aiohttp.web, cryptography.x509, prometheus_client, uvloop
-import policy.engine
-policy.engine.load_rules()
-from webhook.apiserver import ApiServer, from_kubeconfig
-from webhook.live import LiveCluster
+from kmodgate.policy.engine import load_rules
+load_rules()
+from kmodgate.webhook.cluster.api_server import ApiServer, from_kubeconfig
+from kmodgate.webhook.cluster.live_cluster import LiveCluster
 
 def resident(field):
     with open("/proc/self/status") as status:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from policy.controllers import is_controller, is_kmm
-from policy.kernel_access import STARTERS, is_approved
-from policy.names import is_dns1123_label, is_dns1123_subdomain
-from policy.pods import PodView
+from kmodgate.policy.cluster.controllers import is_controller, is_kmm
+from kmodgate.policy.cluster.module_loaders import STARTERS, is_approved
+from kmodgate.policy.formats.kubernetes_names import is_dns1123_label, is_dns1123_subdomain
+from kmodgate.policy.views.pod import PodView
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.documents import MAX_BYTES, parse
+from kmodgate.policy.formats.yaml_documents import MAX_BYTES, parse
 
 
 def value_of(text: str) -> object:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import schemas
-from renderer.fields import DRIVER_FIELDS, SYNONYMS, compile_fields, rows, spec_path
+from kmodgate import schemas
+from kmodgate.renderer.fleet.field_table import DRIVER_FIELDS, SYNONYMS, compile_fields, rows, spec_path
 
 SPEC: dict[str, Any] = {
     "selector": {"a": "b"},

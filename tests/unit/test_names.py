@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from policy.names import is_dns1123_label, is_dns1123_subdomain, is_label_value, is_qualified_name
+from kmodgate.policy.formats.kubernetes_names import (
+    is_dns1123_label,
+    is_dns1123_subdomain,
+    is_label_value,
+    is_qualified_name,
+)
 
 LABELS = ["a", "0", "a-b", "a--b", "0-a-0", "x" * 63]
 NOT_EVEN_SUBDOMAINS = ["", "-", "a-", "-a", "A", "a_b", "a b", "a\n", "\na", "é", "\u0661", "a/b", "*"]

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from policy.config import Policy
-from policy.engine import Engine
-from policy.pods import clean
-from policy.review import Review
+from kmodgate.policy.config import Policy
+from kmodgate.policy.engine import Engine
+from kmodgate.policy.review import Review
+from kmodgate.policy.views.pod import clean
 
 # the folders around what was known alone before, and that which is known by another name
 SOCKETS = [

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from policy.blocks import Blocks
-from policy.kmm.nodes import Node, verdict
-from policy.placement import Nodes, Placement
-from policy.references import references
-from policy.views import ModuleView
+from kmodgate.policy.kmm.node_selection import Node, verdict
+from kmodgate.policy.views.module import ModuleView
+from kmodgate.policy.views.module_blocks import Blocks
+from kmodgate.policy.views.node_placement import Nodes, Placement
+from kmodgate.policy.views.references import references
 from tests.bench.evaluate import module
 from tests.webhook.manifests import large_module, mapped_module
 

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.config import read_policy
-from policy.engine import RULES, Engine, load_rules
-from policy.facts import SnapshotFacts
-from policy.normalise import defaulted
-from policy.projection import pruned_module, pruned_namespace
-from policy.review import Review
-from schemas.compiled import object_schema
+from kmodgate.policy.cluster.facts import SnapshotFacts
+from kmodgate.policy.cluster.pruning import pruned_module, pruned_namespace
+from kmodgate.policy.config import read_policy
+from kmodgate.policy.engine import RULES, Engine, load_rules
+from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.policy.review import Review
+from kmodgate.schemas.compiled import object_schema
 from tests import test_rules
 from tests.fleets import REPOSITORY
 

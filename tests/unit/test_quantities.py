@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from policy.quantities import cpus
+from kmodgate.policy.formats.quantities import cpus
 
 
 @pytest.mark.parametrize(

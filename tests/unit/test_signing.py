@@ -15,8 +15,8 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.dump import redacted
-from policy.signing import fingerprint, read_certificate, read_der
+from kmodgate.policy.cluster.dump import redacted
+from kmodgate.policy.formats.certificates import fingerprint, read_certificate, read_der
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 

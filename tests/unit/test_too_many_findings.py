@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from policy.config import Gate, Policy
-from policy.engine import MOST_FINDINGS, RULES, Engine, rule
-from policy.findings import NOT_CHECKED, Finding, Mode, Problem
-from policy.normalise import defaulted
-from policy.review import Review
+from kmodgate.policy.config import Gate, Policy
+from kmodgate.policy.engine import MOST_FINDINGS, RULES, Engine, rule
+from kmodgate.policy.findings import NOT_CHECKED, Finding, Mode, Problem
+from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.policy.review import Review
 from tests.bench.evaluate import module
 
 GATES: tuple[Gate, ...] = ("render", "check", "admit")

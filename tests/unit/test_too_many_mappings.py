@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from policy.config import Exemption, Gate, Policy, read_policy
-from policy.engine import Engine
-from policy.facts import SnapshotFacts
-from policy.normalise import defaulted
-from policy.patterns import compile_pattern
-from policy.review import Operation, Review
-from schemas.compiled import object_schema
+from kmodgate.policy.cluster.facts import SnapshotFacts
+from kmodgate.policy.config import Exemption, Gate, Policy, read_policy
+from kmodgate.policy.engine import Engine
+from kmodgate.policy.formats.go_regexps import compile_pattern
+from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.policy.review import Operation, Review
+from kmodgate.schemas.compiled import object_schema
 from tests.webhook.manifests import mapped_module
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -50,8 +50,8 @@ def test_no_expression_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(text: str) -> None:
         raise AssertionError(f"{text} is compiled")
 
-    monkeypatch.setattr("policy.views.compile_pattern", refused)
-    monkeypatch.setattr("policy.placement.compile_pattern", refused)
+    monkeypatch.setattr("kmodgate.policy.views.module.compile_pattern", refused)
+    monkeypatch.setattr("kmodgate.policy.views.node_placement.compile_pattern", refused)
     assert rules(Engine(policy(), "admit"), review(FEW + 1)) == {"MAP301"}
     assert "report this bug" in str(Engine(policy(), "admit").evaluate(review(FEW)))
     assert compile_pattern("a") is not None

@@ -12,13 +12,13 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy.config import Policy
-from policy.engine import RULES, Engine, load_rules
-from policy.facts import SnapshotFacts
-from policy.normalise import defaulted
-from policy.review import Review
-from policy.unusual import COVERED
-from schemas.compiled import object_schema
+from kmodgate.policy.cluster.facts import SnapshotFacts
+from kmodgate.policy.config import Policy
+from kmodgate.policy.engine import RULES, Engine, load_rules
+from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.policy.review import Review
+from kmodgate.policy.shortcut.usual_forms import COVERED
+from kmodgate.schemas.compiled import object_schema
 from tests.bench.evaluate import module
 from tests.fleets import REPOSITORY
 

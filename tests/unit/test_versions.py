@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from policy.findings import format_path
-from policy.kmm.versions import Release, unsupported
+from kmodgate.policy.findings import format_path
+from kmodgate.policy.kmm.versions import Release, unsupported
 
 LOADER: dict[str, Any] = {
     "modprobe": {"moduleName": "m"},

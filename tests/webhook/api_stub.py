@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from aiohttp import web
 
-from webhook.apiserver import ApiServer, from_kubeconfig
+from kmodgate.webhook.cluster.api_server import ApiServer, from_kubeconfig
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -10,8 +10,8 @@ import types
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from webhook.cabundle import Configuration, Operation, PublishedWebhook
-from webhook.selfmanaged import ApiError, Conflict, StoredSecret
+from kmodgate.webhook.certificates.ca_bundle import Configuration, Operation, PublishedWebhook
+from kmodgate.webhook.certificates.self_managed import ApiError, Conflict, StoredSecret
 
 
 @types.coroutine

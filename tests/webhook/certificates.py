@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from webhook.issuing import make_authority, make_leaf
-from webhook.keypair import Pair
-from webhook.tls import MaterialFiles
+from kmodgate.webhook.certificates.issuing import make_authority, make_leaf
+from kmodgate.webhook.certificates.key_pair import Pair
+from kmodgate.webhook.certificates.served_certificate import MaterialFiles
 
 NOW = datetime.now(UTC)
 YEAR = timedelta(days=365)

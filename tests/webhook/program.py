@@ -59,7 +59,9 @@ class Program:
 
     def worker(self) -> int:
         """The process id of the one that takes large bodies."""
-        return next(pid for pid in children(self.process.pid) if "webhook.worker" in _command(pid))
+        return next(
+            pid for pid in children(self.process.pid) if "kmodgate.webhook.large_bodies.process" in _command(pid)
+        )
 
     def processes(self) -> list[int]:
         return [self.process.pid, *children(self.process.pid)]
@@ -99,7 +101,7 @@ def program(folder: Path, *arguments: str, before: Sequence[str] = (), facts: st
     volume = SecretVolume(folder / "tls", leaf())
     files = volume.files
     command = [
-        *before, sys.executable, "-m", "webhook.main", "serve",
+        *before, sys.executable, "-m", "kmodgate.webhook.main", "serve",
         "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--facts", str(folder / "facts.yaml"),
         "--tls-cert", str(files.certificate), "--tls-key", str(files.key), *arguments,
     ]  # fmt: skip
@@ -107,7 +109,11 @@ def program(folder: Path, *arguments: str, before: Sequence[str] = (), facts: st
         command += ["--audit-log", str(folder / "audit.jsonl")]
     with (folder / "events.jsonl").open("wb") as events:
         process = subprocess.Popen(
-            command, stdout=events, stderr=events, env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True
+            command,
+            stdout=events,
+            stderr=events,
+            env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+            start_new_session=True,
         )
     try:
         yield _started(process, folder, volume)

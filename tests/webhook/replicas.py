@@ -10,11 +10,11 @@ from typing import Any
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
+from kmodgate.webhook.certificates.issuing import service_names
+from kmodgate.webhook.certificates.key_pair import CertificateError, Pair
+from kmodgate.webhook.certificates.self_managed import ApiError, SelfManaged
+from kmodgate.webhook.certificates.served_certificate import Certificates
 from tests.webhook.certificate_store import Cluster, FakeConfigurations, FakeSecrets
-from webhook.issuing import service_names
-from webhook.keypair import CertificateError, Pair
-from webhook.selfmanaged import ApiError, SelfManaged
-from webhook.tls import Certificates
 
 NAMES = service_names("kmodgate-webhook", "kmodgate")
 

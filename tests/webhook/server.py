@@ -227,7 +227,7 @@ def serving(
     arguments = [*_defaults(folder, flags, facts, environment or {}), *flags]
     with (folder / "stdout").open("wb") as file, (folder / "stderr").open("wb") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", "webhook.main", "serve", *arguments],
+            [sys.executable, "-m", "kmodgate.webhook.main", "serve", *arguments],
             cwd=REPOSITORY,
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,

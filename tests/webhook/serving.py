@@ -14,11 +14,11 @@ from typing import Any
 import uvloop
 from aiohttp import web
 
+from kmodgate.webhook.certificates.key_pair import Pair
+from kmodgate.webhook.certificates.served_certificate import Certificates
+from kmodgate.webhook.http.connections import ConnectionLimits, Connections, runner_options
+from kmodgate.webhook.http.tls_listener import TLSSite
 from tests.webhook.certificates import AUTHORITY
-from webhook.connections import ConnectionLimits, Connections, runner_options
-from webhook.keypair import Pair
-from webhook.listener import TLSSite
-from webhook.tls import Certificates
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 

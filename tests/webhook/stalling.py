@@ -10,8 +10,8 @@ from pathlib import Path
 
 from aiohttp import web
 
+from kmodgate.webhook.cluster.live_facts import CONFIGS, MODULES, NAMESPACES, NODES, RUNTIME_CLASSES
 from tests.webhook.api_stub import ApiStub, bookmark, events, page
-from webhook.facts import CONFIGS, MODULES, NAMESPACES, NODES, RUNTIME_CLASSES
 
 WATCHED = (NAMESPACES, MODULES, CONFIGS, RUNTIME_CLASSES, NODES)
 

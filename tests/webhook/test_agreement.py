@@ -20,10 +20,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from policy.config import Platform, Policy
-from policy.engine import MOST_FINDINGS
-from policy.findings import NOT_CHECKED
-from policy.kmm.versions import Release
+from kmodgate.policy.config import Platform, Policy
+from kmodgate.policy.engine import MOST_FINDINGS
+from kmodgate.policy.findings import NOT_CHECKED
+from kmodgate.policy.kmm.versions import Release
+from kmodgate.webhook.admission.admitter import Admitter
+from kmodgate.webhook.admission.answer import Answer
+from kmodgate.webhook.admission.decide import decide
+from kmodgate.webhook.admission.policy_file import load
+from kmodgate.webhook.cluster.dump_file import read_snapshot
+from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
 from tests.conftest import CASES, Kmodgate
 from tests.fleets import FleetFolder
 from tests.oracle import lines
@@ -39,12 +45,6 @@ from tests.webhook.reviews import (
     review,
 )
 from tests.webhook.server import Caller, serving
-from webhook.admit import Admitter
-from webhook.answer import Answer
-from webhook.decide import decide
-from webhook.live import SnapshotCluster
-from webhook.policies import load
-from webhook.snapshot import read_snapshot
 
 POLICIES = ("parity", "default", "lab")
 """Two profiles, and a policy of a file."""

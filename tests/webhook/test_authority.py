@@ -10,11 +10,21 @@ from datetime import datetime, timedelta
 import pytest
 from cryptography import x509
 
+from kmodgate.webhook.certificates.authority import (
+    Bundle,
+    State,
+    Step,
+    Terms,
+    decode,
+    encode,
+    next_step,
+    signed_by,
+    take_step,
+)
+from kmodgate.webhook.certificates.ca_bundle import Configuration, PublishedWebhook, certificates_of, corrections
+from kmodgate.webhook.certificates.issuing import make_authority, make_leaf
 from tests.webhook.certificates import NOW
 from tests.webhook.replicas import NAMES, verified
-from webhook.authority import Bundle, State, Step, Terms, decode, encode, next_step, signed_by, take_step
-from webhook.cabundle import Configuration, PublishedWebhook, certificates_of, corrections
-from webhook.issuing import make_authority, make_leaf
 
 TERMS = Terms()
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)

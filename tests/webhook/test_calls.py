@@ -13,10 +13,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from policy.config import Policy
-from policy.dump import Dump
-from policy.facts import Facts
-from policy.kmm.versions import Release
+from kmodgate.policy.cluster.dump import Dump
+from kmodgate.policy.cluster.facts import Facts
+from kmodgate.policy.config import Policy
+from kmodgate.policy.kmm.versions import Release
+from kmodgate.webhook.admission.admitter import Admitter
+from kmodgate.webhook.admission.decide import decide
+from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
 from tests.e2e.waiting import eventually
 from tests.webhook.api_stub import ApiStub, failure
 from tests.webhook.reviews import (
@@ -30,9 +33,6 @@ from tests.webhook.reviews import (
 )
 from tests.webhook.server import PATHS, Webhook, serving
 from tests.webhook.stalling import modules_of, stalled
-from webhook.admit import Admitter
-from webhook.decide import decide
-from webhook.live import SnapshotCluster
 
 # --- HTTP ---
 

@@ -16,10 +16,10 @@ from aiohttp import web
 from kubernetes.aio.client import ApiClient
 from kubernetes.aio.client import Configuration as ClientConfiguration
 
+from kmodgate.webhook.certificates.ca_bundle import Configuration, PublishedWebhook
+from kmodgate.webhook.certificates.kubernetes_objects import KubernetesConfigurations, KubernetesSecrets
+from kmodgate.webhook.certificates.self_managed import ApiError, Conflict, StoredSecret
 from tests.webhook.serving import run
-from webhook.cabundle import Configuration, PublishedWebhook
-from webhook.certificate_objects import KubernetesConfigurations, KubernetesSecrets
-from webhook.selfmanaged import ApiError, Conflict, StoredSecret
 
 SECRETS = "/api/v1/namespaces/kmodgate/secrets"
 SECRET = f"{SECRETS}/certificates"

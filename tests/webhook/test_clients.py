@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from kmodgate.webhook.certificates.client_certificates import ClientAuth, allowed_client
+from kmodgate.webhook.certificates.issuing import make_authority
+from kmodgate.webhook.certificates.key_pair import CertificateError, Pair
+from kmodgate.webhook.certificates.served_certificate import Certificates, Material
 from tests.webhook.certificates import AUTHORITY, NOW, YEAR, client, leaf
 from tests.webhook.serving import Serving, greeted, run, serving, trusting
-from webhook.clients import ClientAuth, allowed_client
-from webhook.issuing import make_authority
-from webhook.keypair import CertificateError, Pair
-from webhook.tls import Certificates, Material
 
 CALLERS = make_authority(NOW, YEAR)
 STRANGERS = make_authority(NOW, YEAR)

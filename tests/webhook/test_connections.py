@@ -11,11 +11,11 @@ from contextlib import suppress
 import pytest
 from aiohttp import web
 
+from kmodgate.webhook.certificates.served_certificate import Certificates, Material
+from kmodgate.webhook.http.connections import ConnectionLimits, Connections
+from kmodgate.webhook.http.tls_listener import TLSSite
 from tests.webhook.certificates import leaf
 from tests.webhook.serving import LOOPS, Serving, greet, run, serving
-from webhook.connections import ConnectionLimits, Connections
-from webhook.listener import TLSSite
-from webhook.tls import Certificates, Material
 
 
 def served() -> Certificates:

@@ -9,6 +9,7 @@ import json
 
 import pytest
 
+from kmodgate.webhook.admission.admission_review import _TOKEN, uid_in
 from tests.webhook.reviews import (
     Object,
     broken_module,
@@ -22,7 +23,6 @@ from tests.webhook.reviews import (
     uid,
 )
 from tests.webhook.server import PATHS, Webhook
-from webhook.review import _TOKEN, uid_in
 
 
 def nested(depth: int) -> tuple[str, bytes]:

@@ -9,10 +9,10 @@ from contextlib import AsyncExitStack
 import pytest
 from aiohttp import web
 
+from kmodgate.webhook.http.connections import ConnectionLimits
 from tests.webhook.certificates import AUTHORITY
 from tests.webhook.serving import LOOPS, Conversation, run, serving, trusting
 from tests.webhook.test_connections import MANY, closed_by_server, long, served, until
-from webhook.connections import ConnectionLimits
 
 
 @pytest.mark.parametrize("loop", LOOPS)

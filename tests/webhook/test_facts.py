@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from policy.facts import UNKNOWN, NodeEntry
+from kmodgate.policy.cluster.facts import UNKNOWN, NodeEntry
+from kmodgate.webhook.cluster.api_server import ApiServer, from_kubeconfig, in_cluster
+from kmodgate.webhook.cluster.live_cluster import LiveCluster
+from kmodgate.webhook.cluster.live_facts import CONFIGS, MODULES, NAMESPACES, NODES, RUNTIME_CLASSES, Known
+from kmodgate.webhook.cluster.questions import NotAnswered, UserInfo
 from tests.webhook.api_stub import Answer, ApiStub, bookmark, event, events, failure, module, page, until
 from tests.webhook.cached import config
 from tests.webhook.test_watching import QUICK, QUIET
-from webhook.apiserver import ApiServer, from_kubeconfig, in_cluster
-from webhook.cluster import NotAnswered, UserInfo
-from webhook.facts import CONFIGS, MODULES, NAMESPACES, NODES, RUNTIME_CLASSES, Known
-from webhook.live import LiveCluster
 
 IN_DRIVERS = "/apis/kmm.sigs.x-k8s.io/v1beta1/namespaces/drivers/modules"
 SECRET = "/api/v1/namespaces/drivers/secrets/cert"

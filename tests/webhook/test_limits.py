@@ -12,11 +12,11 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kmodgate.webhook.certificates.served_certificate import Certificates, Material
+from kmodgate.webhook.http.connections import ConnectionLimits
+from kmodgate.webhook.http.limits import Gate, Limits, Refusal, deadline, duration, read_body, time_limit
 from tests.webhook.certificates import leaf
 from tests.webhook.serving import LOOPS, Handler, run, serving
-from webhook.connections import ConnectionLimits
-from webhook.limits import Gate, Limits, Refusal, deadline, duration, read_body, time_limit
-from webhook.tls import Certificates, Material
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from kmodgate.webhook.telemetry import audit_log, events
+from kmodgate.webhook.telemetry.audit_log import AuditLog
+from kmodgate.webhook.telemetry.events import tell
+from kmodgate.webhook.telemetry.line_writer import Lines, write_all
 from tests.e2e.waiting import eventually
 from tests.fleets import REPOSITORY
 from tests.webhook.reviews import CLUSTER, dump, pod, review, uid
 from tests.webhook.server import serving
-from webhook import audit, events
-from webhook.audit import AuditLog
-from webhook.events import tell
-from webhook.lines import Lines, write_all
 
 
 def narrow_pipe() -> tuple[int, int]:
@@ -159,7 +159,7 @@ def test_the_end_loses_no_line_of_a_log_that_is_read(tmp_path: Path) -> None:
 
 
 def test_events_that_nobody_reads_hold_up_nothing() -> None:
-    said = "from webhook.events import *\nwith in_background():\n  for _ in range(5000): tell('info', 'x' * 100)"
+    said = "from kmodgate.webhook.telemetry.events import *\nwith in_background():\n  for _ in range(5000): tell('info', 'x' * 100)"
     process = subprocess.Popen([sys.executable, "-c", said], cwd=REPOSITORY, stderr=subprocess.PIPE)
     try:
         assert process.wait(30) == 0
@@ -197,7 +197,7 @@ def test_an_error_that_lasts_is_told_again_with_how_often_it_was_kept_back(
 def test_the_log_finds_its_file_again_after_it_could_not_be_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit, "_LOOK_AGAIN", 0.0)
+    monkeypatch.setattr(audit_log, "_LOOK_AGAIN", 0.0)
     path, old = tmp_path / "audit.jsonl", tmp_path / "audit.jsonl.1"
     log = AuditLog(str(path))
 
@@ -219,7 +219,7 @@ def test_the_log_finds_its_file_again_after_it_could_not_be_opened(
 def test_lines_are_counted_as_lost_while_there_is_no_file_at_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit, "_LOOK_AGAIN", 0.0)
+    monkeypatch.setattr(audit_log, "_LOOK_AGAIN", 0.0)
     path = tmp_path / "audit.jsonl"
     log = AuditLog(str(path))
     path.unlink()

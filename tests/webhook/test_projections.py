@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from policy.facts import node_entries, node_of
+from kmodgate.policy.cluster.facts import node_entries, node_of
+from kmodgate.webhook.cluster.caches import EntryCache, ModuleCache, NodeCache
 from tests.webhook.cached import config, loading
-from webhook.projections import EntryCache, ModuleCache, NodeCache
 
 
 def test_neighbours_are_found_by_what_they_load_make_and_run_and_forgotten_when_they_change() -> None:

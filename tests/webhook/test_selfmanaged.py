@@ -10,12 +10,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from kmodgate.webhook.certificates.authority import Terms, decode
+from kmodgate.webhook.certificates.ca_bundle import certificates_of
+from kmodgate.webhook.certificates.self_managed import PATIENCE, ApiError, Conflict
 from tests.webhook.certificate_store import Cluster
 from tests.webhook.certificates import NOW
 from tests.webhook.replicas import Replica, finish, turn, verified
-from webhook.authority import Terms, decode
-from webhook.cabundle import certificates_of
-from webhook.selfmanaged import PATIENCE, ApiError, Conflict
 
 TERMS = Terms()
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)

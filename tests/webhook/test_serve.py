@@ -15,7 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from policy.config import Policy, Profile
+from kmodgate.policy.config import Policy, Profile
+from kmodgate.webhook.admission import policy_file
+from kmodgate.webhook.admission.policy_file import PolicyFile, load
+from kmodgate.webhook.cluster.live_facts import MODULES
+from kmodgate.webhook.settings import parse
 from tests.e2e.waiting import eventually
 from tests.fleets import REPOSITORY
 from tests.webhook.api_stub import bookmark, events, failure, page
@@ -34,10 +38,6 @@ from tests.webhook.reviews import (
 )
 from tests.webhook.server import Reply, Webhook, serving
 from tests.webhook.stalling import api_server, modules_of, stalled
-from webhook import policies
-from webhook.facts import MODULES
-from webhook.policies import PolicyFile, load
-from webhook.settings import parse
 
 POLICY = "apiVersion: kmodgate.io/v1alpha1\nkind: DriverPolicy\nmetadata: {{name: lab}}\nspec: {{{}}}\n"
 
@@ -131,7 +131,7 @@ def test_a_policy_that_changes_while_it_is_read_for_the_first_time_is_read_again
         policy.write_text(POLICY.format("modes: {PRV: enforce}"))
         return found
 
-    monkeypatch.setattr(policies, "load", loaded_and_changed)
+    monkeypatch.setattr(policy_file, "load", loaded_and_changed)
     file = PolicyFile(policy, None)
     assert file.refresh()
     assert file.policy.modes == {"PRV": "enforce"}
@@ -245,7 +245,7 @@ def test_settings_that_cannot_be_used_end_it_with_a_reason(
         "KMODGATE_TLS_CERT": str(files.certificate), "KMODGATE_FACTS": str(tmp_path / "facts.json"),
     }  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "-m", "webhook.main", "serve"], cwd=REPOSITORY, env={**os.environ, **usual, **change},
+        [sys.executable, "-m", "kmodgate.webhook.main", "serve"], cwd=REPOSITORY, env={**os.environ, **usual, **change},
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == code, done.stderr

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from policy.facts import UNKNOWN, Facts
-from renderer.dump import read_dump
+from kmodgate.policy.cluster.facts import UNKNOWN, Facts
+from kmodgate.renderer.check.cluster_dump import read_dump
+from kmodgate.webhook.cluster.dump_file import BadSnapshot, read_snapshot
+from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
+from kmodgate.webhook.cluster.questions import NotAnswered, UserInfo
 from tests.webhook.cached import config, loading
-from webhook.cluster import NotAnswered, UserInfo
-from webhook.live import SnapshotCluster
-from webhook.snapshot import BadSnapshot, read_snapshot
 
 NODES_AND_MODULES = {
     "apiVersion": "v1",

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from kmodgate.webhook.certificates.client_certificates import ClientAuth
+from kmodgate.webhook.certificates.issuing import make_authority
+from kmodgate.webhook.certificates.key_pair import CertificateError, Pair
+from kmodgate.webhook.certificates.served_certificate import Certificates, Material, MaterialFiles, follow
 from tests.webhook.certificates import (
     AUTHORITY,
     DAY,
@@ -22,10 +26,6 @@ from tests.webhook.certificates import (
     write,
 )
 from tests.webhook.serving import LOOPS, Serving, greeted, run, serving, trusting
-from webhook.clients import ClientAuth
-from webhook.issuing import make_authority
-from webhook.keypair import CertificateError, Pair
-from webhook.tls import Certificates, Material, MaterialFiles, follow
 
 ROTATIONS = 100
 

@@ -6,20 +6,20 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from policy.config import Policy
-from policy.dump import Dump
-from policy.facts import Facts, Object, SnapshotFacts, Unknown
-from policy.findings import Mode
-from policy.kmm.versions import Release
+from kmodgate.policy.cluster.dump import Dump
+from kmodgate.policy.cluster.facts import Facts, Object, SnapshotFacts, Unknown
+from kmodgate.policy.config import Policy
+from kmodgate.policy.findings import Mode
+from kmodgate.policy.kmm.versions import Release
+from kmodgate.webhook.admission.admitter import Admitter
+from kmodgate.webhook.admission.answer import Answer
+from kmodgate.webhook.admission.decide import decide
+from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
+from kmodgate.webhook.cluster.questions import NotAnswered, Until, UserInfo, time_to_ask
+from kmodgate.webhook.cluster.shared_read import Shared
 from tests.bench.evaluate import module
 from tests.webhook.manifests import encoded, namespace, review
 from tests.webhook.serving import run
-from webhook.admit import Admitter
-from webhook.answer import Answer
-from webhook.cluster import NotAnswered, Until, UserInfo, time_to_ask
-from webhook.decide import decide
-from webhook.live import SnapshotCluster
-from webhook.sharing import Shared
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 COMPLETE = ("Module", "NodeModulesConfig", "Namespace")

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from kmodgate.webhook.cluster.live_facts import MODULES, NAMESPACES
+from kmodgate.webhook.cluster.watch import Key, Map, Resource, Timings, Watch
 from tests.webhook.api_stub import ApiStub, bookmark, event, events, failure, module, page, until
-from webhook.facts import MODULES, NAMESPACES
-from webhook.watching import Key, Map, Resource, Timings, Watch
 
 QUICK = Timings(first_pause=0.01, longest_pause=0.05, probe=0.02, silence=30.0, request=10.0)
 
@@ -182,7 +182,7 @@ def test_the_api_servers_wish_to_wait_is_heard(stub: ApiStub, monkeypatch: pytes
             while not watch.synced:
                 await sleep(0.005)
 
-    monkeypatch.setattr("webhook.watching.asyncio.sleep", noted)
+    monkeypatch.setattr("kmodgate.webhook.cluster.watch.asyncio.sleep", noted)
     watched(stub, scenario)
     first, second = pauses[:2]
     assert 7 <= first < 8
@@ -229,7 +229,7 @@ def test_a_quiet_watch_has_the_api_server_ask_how_far_etcd_is(stub: ApiStub) -> 
 def test_a_watch_that_ends_at_its_time_without_a_word_is_no_failure(
     stub: ApiStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("webhook.watching._TOO_SHORT", 0.0)
+    monkeypatch.setattr("kmodgate.webhook.cluster.watch._TOO_SHORT", 0.0)
     stub.lists(page(module("a")))
     stub.watches(events(), events(), QUIET)
 
@@ -316,7 +316,7 @@ def test_only_the_metadata_of_a_kind_is_asked_for_where_that_is_enough(stub: Api
 
 
 def test_a_token_that_was_replaced_is_read_again(stub: ApiStub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webhook.apiserver._RELOAD_SECONDS", 0.0)
+    monkeypatch.setattr("kmodgate.webhook.cluster.api_server._RELOAD_SECONDS", 0.0)
     stub.lists(page(module("a")))
     stub.watches(events(bookmark("11")), failure(500, "asks again"))
 

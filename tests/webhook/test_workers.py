@@ -12,20 +12,20 @@ from typing import Any
 
 import pytest
 
-from policy.config import Policy
-from policy.dump import Dump
-from policy.kmm.versions import Release
+from kmodgate.policy.cluster.dump import Dump
+from kmodgate.policy.config import Policy
+from kmodgate.policy.kmm.versions import Release
+from kmodgate.webhook.admission.admission_review import Unreadable
+from kmodgate.webhook.admission.admitter import Admitter
+from kmodgate.webhook.admission.decide import decide
+from kmodgate.webhook.cluster.dump_file import read_snapshot
+from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
+from kmodgate.webhook.large_bodies.pipe import Job
+from kmodgate.webhook.large_bodies.server_side import Worker
 from tests.bench.evaluate import module
 from tests.webhook.manifests import config_map, encoded, large_module, mapped_module, review, small_cluster
 from tests.webhook.program import Caller, Program, Reply, program
 from tests.webhook.serving import run
-from webhook.admit import Admitter
-from webhook.decide import decide
-from webhook.live import SnapshotCluster
-from webhook.pipe import Job
-from webhook.review import Unreadable
-from webhook.snapshot import read_snapshot
-from webhook.workers import Worker
 
 MIB = 1024 * 1024
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)

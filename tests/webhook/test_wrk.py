@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from kmodgate.webhook.certificates.served_certificate import Certificates, Material
 from tests.bench import wrk
 from tests.bench.wrk import Throughput
 from tests.webhook.certificates import leaf
 from tests.webhook.serving import run, serving
-from webhook.tls import Certificates, Material
 
 pytestmark = pytest.mark.skipif(not wrk.is_there(), reason=wrk.INSTALL)
 

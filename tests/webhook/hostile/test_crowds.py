@@ -7,9 +7,18 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from policy.config import Policy
-from policy.dump import Dump
-from policy.kmm.versions import Release
+from kmodgate.policy.cluster.dump import Dump
+from kmodgate.policy.config import Policy
+from kmodgate.policy.kmm.versions import Release
+from kmodgate.webhook.admission.admitter import Admitter
+from kmodgate.webhook.certificates.client_certificates import ClientAuth
+from kmodgate.webhook.certificates.served_certificate import Certificates
+from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
+from kmodgate.webhook.http.app import Reviews
+from kmodgate.webhook.http.connections import ConnectionLimits
+from kmodgate.webhook.http.limits import Gate
+from kmodgate.webhook.telemetry.audit_log import AuditLog
+from kmodgate.webhook.telemetry.metrics import Metrics
 from tests.e2e.waiting import eventually
 from tests.webhook.certificates import leaf, write
 from tests.webhook.hostile.sending import HEAD
@@ -17,15 +26,6 @@ from tests.webhook.reviews import broken_module, module, review
 from tests.webhook.server import serving
 from tests.webhook.serving import Conversation, run
 from tests.webhook.serving import serving as serving_here
-from webhook.admit import Admitter
-from webhook.app import Reviews
-from webhook.audit import AuditLog
-from webhook.clients import ClientAuth
-from webhook.connections import ConnectionLimits
-from webhook.limits import Gate
-from webhook.live import SnapshotCluster
-from webhook.metrics import Metrics
-from webhook.tls import Certificates
 
 
 def test_a_connection_above_the_cap_is_closed_and_the_others_go_on(tmp_path: Path) -> None:

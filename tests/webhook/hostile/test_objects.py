@@ -14,17 +14,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from policy.config import Policy
-from policy.dump import Dump
-from policy.engine import MOST_FINDINGS
-from policy.kmm.versions import Release
+from kmodgate.policy.cluster.dump import Dump
+from kmodgate.policy.config import Policy
+from kmodgate.policy.engine import MOST_FINDINGS
+from kmodgate.policy.kmm.versions import Release
+from kmodgate.webhook.admission.admitter import Admitter
+from kmodgate.webhook.admission.decide import decide
+from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
 from tests.webhook.hostile.sending import MIB
 from tests.webhook.program import memory
 from tests.webhook.reviews import CLUSTER, Object, broken_module, dump, module, review, uid
 from tests.webhook.server import Webhook, serving
-from webhook.admit import Admitter
-from webhook.decide import decide
-from webhook.live import SnapshotCluster
 
 
 @pytest.mark.parametrize("mappings", [2_000, 20_000])

@@ -1,0 +1,71 @@
+"""A dump of a cluster, as `kubectl get -o yaml` or `-o json` writes it: facts, and taking secrets out."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from kmodgate.policy.cluster.facts import SnapshotFacts, as_map
+from kmodgate.policy.formats.certificates import certificates_in
+from kmodgate.policy.formats.object_files import Source
+
+KEY_FINGERPRINT = "kmodgate.io/key-fingerprint"
+"""The annotation of a Secret by which a certificate and its private key are known to belong together."""
+
+
+@dataclass
+class Dump:
+    """All objects of a dump, and the kinds of which it holds a List, so that no object of them is missing."""
+
+    objects: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    complete: set[str] = field(default_factory=set)
+
+    def add(self, sources: Iterable[Source]) -> None:
+        """Takes the objects of a file."""
+        for source in sources:
+            self.objects.append(source.value)
+            if source.prefix:  # an item of a List: kubectl lists all that there are
+                self.complete.add(str(source.value["kind"]))
+
+    @cached_property
+    def facts(self) -> SnapshotFacts:
+        return SnapshotFacts(self.objects, self.complete)
+
+
+def redacted(item: Mapping[str, Any]) -> dict[str, Any]:
+    """The object without what is secret: of a Secret its type, the names of its keys, and certificates stay.
+
+    So does the fingerprint by which its other half is known.
+    """
+    if item.get("kind") != "Secret":
+        return dict(item)
+    metadata = item.get("metadata")
+    kept = metadata if isinstance(metadata, Mapping) else {}
+    result: dict[str, Any] = {
+        "apiVersion": item.get("apiVersion"),
+        "kind": "Secret",
+        "metadata": {key: kept[key] for key in ("name", "namespace", "labels") if key in kept},
+    }
+    annotations = kept.get("annotations")
+    if isinstance(annotations, Mapping) and KEY_FINGERPRINT in annotations:
+        result["metadata"]["annotations"] = {KEY_FINGERPRINT: annotations[KEY_FINGERPRINT]}
+    if "type" in item:
+        result["type"] = item["type"]
+    keys = {str(key): None for field_name in ("data", "stringData") for key in as_map(item.get(field_name))}
+    result["data"] = {key: base64.b64encode(certificates_in(secret_value(item, key))).decode() for key in keys}
+    return result
+
+
+def secret_value(secret: Mapping[str, Any], key: str) -> bytes:
+    """What a Secret holds under a key; empty where it has none, or what is there is not encoded as Secrets are."""
+    plain = as_map(secret.get("stringData")).get(key)
+    if isinstance(plain, str):  # which the API server takes before the other
+        return plain.encode("utf-8", "surrogatepass")
+    encoded = as_map(secret.get("data")).get(key)
+    try:
+        return base64.b64decode(encoded, validate=True) if isinstance(encoded, str) else b""
+    except ValueError:
+        return b""

@@ -1,0 +1,41 @@
+"""What Kubernetes accepts as a name, a label key and a label value.
+
+Source: k8s.io/apimachinery pkg/util/validation/validation.go and pkg/api/validate/content/kube.go. Lengths there
+count bytes; they are characters here because every accepted text is ASCII.
+"""
+
+import re
+
+from kmodgate.policy.memo import kept
+
+MAX_SUBDOMAIN = 253
+MAX_LABEL = 63
+
+_LABEL = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
+_DNS1123_LABEL = re.compile(_LABEL)
+_DNS1123_SUBDOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_QUALIFIED_NAME = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?")
+
+
+def is_dns1123_label(value: str) -> bool:
+    """Whether this can name a Namespace: lower case letters, digits and inner `-`, at most 63 characters."""
+    return len(value) <= MAX_LABEL and _DNS1123_LABEL.fullmatch(value) is not None
+
+
+def is_dns1123_subdomain(value: str) -> bool:
+    """Whether this can name most objects: labels as above, of any length, joined by `.`, at most 253 characters."""
+    return len(value) <= MAX_SUBDOMAIN and _DNS1123_SUBDOMAIN.fullmatch(value) is not None
+
+
+@kept
+def is_qualified_name(value: str) -> bool:
+    """Whether this can be a label key: `name` or `prefix/name`, the prefix a DNS subdomain."""
+    prefix, slash, name = value.rpartition("/")
+    if slash and not is_dns1123_subdomain(prefix):
+        return False
+    return len(name) <= MAX_LABEL and _QUALIFIED_NAME.fullmatch(name) is not None
+
+
+def is_label_value(value: str) -> bool:
+    """Whether this can be a label value: empty, or letters, digits and inner `-`, `_`, `.`, at most 63 characters."""
+    return not value or (len(value) <= MAX_LABEL and _QUALIFIED_NAME.fullmatch(value) is not None)

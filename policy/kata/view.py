@@ -1,0 +1,219 @@
+"""Whether a pod is DKMS work, whether it runs in Kata, and if it does not, what keeps it from being put there.
+
+Sources: docs/Limitations.md of kata-containers/kata-containers; README.Kata.md and the job templates of Cray-HPE/ims;
+plugin/pkg/admission/runtimeclass of Kubernetes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+from kmodgate.policy.cluster.controllers import DAEMON_SETS, JOBS, is_kmm
+from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Object, Unknown, as_map
+from kmodgate.policy.config import Parameters
+from kmodgate.policy.findings import FieldPath
+from kmodgate.policy.kata.ims_jobs import USER, ImsJob, directs_what_needs_kata, ims_job
+from kmodgate.policy.views.module import lazy
+from kmodgate.policy.views.pod import PodView, clean, is_below, is_privileged
+
+HYPERVISOR = "io.katacontainers.config.hypervisor."
+"""How the annotations begin that a node must permit; with another one the Go runtime starts no sandbox."""
+
+
+class Reason(StrEnum):
+    """Why a pod was put into Kata, or was not: what the audit says."""
+
+    INJECTED = "injected"
+    NOT_A_NEW_POD = "not-a-new-pod"
+    NOT_DKMS_WORK = "not-dkms-work"
+    ALREADY_KATA = "already-kata"
+    MALFORMED = "malformed"
+    REMOTE_BUILD = "remote-build"
+    MIRROR_POD = "mirror-pod"
+    KMM_POD = "kmm-pod"
+    DAEMONSET_POD = "daemonset-pod"
+    OTHER_CLASS = "other-runtime-class"
+    HOST_NETWORK = "host-network"
+    HOST_PID = "host-pid"
+    HOST_IPC = "host-ipc"
+    HOST_DEVICES = "host-devices"
+    DEV_MOUNT = "dev-mount"
+    HOST_PATH = "host-path"
+    CLASS_MISSING = "runtime-class-missing"
+    CLASS_UNKNOWN = "runtime-class-unknown"
+    NODE_SELECTOR = "node-selector-conflict"
+
+
+class Explanation(NamedTuple):
+    """What a reason means for who made the pod, and what to do about it."""
+
+    meaning: str
+    remedy: str
+
+
+NOT_INJECTABLE = {
+    Reason.REMOTE_BUILD: Explanation("the pod only directs a build on a remote node", "nothing"),
+    Reason.MIRROR_POD: Explanation("the kubelet runs the static pod behind it, whatever is said here", "nothing"),
+    Reason.KMM_POD: Explanation(
+        "it says that it belongs to KMM, whose pods load modules into the node's kernel", "let KMM make its pods itself"
+    ),
+    Reason.DAEMONSET_POD: Explanation(
+        "it says that it belongs to a DaemonSet, whose pods manage nodes", "let the DaemonSet make its pods itself"
+    ),
+    Reason.OTHER_CLASS: Explanation(
+        "it asks for another RuntimeClass, whose overhead and node selector are in the pod already",
+        "ask for a class of Kata, or for none",
+    ),
+    Reason.HOST_NETWORK: Explanation(
+        "it shares the node's network, which Kata does not support and may damage", "remove hostNetwork"
+    ),
+    Reason.HOST_PID: Explanation("it shares the node's processes, which Kata cannot reach", "remove hostPID"),
+    Reason.HOST_IPC: Explanation("it shares the node's IPC, which Kata cannot reach", "remove hostIPC"),
+    Reason.HOST_DEVICES: Explanation(
+        "a privileged container is given devices of the node", "remove the volume; mount devtmpfs in the container"
+    ),
+    Reason.DEV_MOUNT: Explanation(
+        "something is mounted on /dev or below, where Kata shows the guest's devices and not the node's",
+        "remove the mount",
+    ),
+    Reason.HOST_PATH: Explanation(
+        "it mounts a path of the node, and is not kept apart from it then", "use an emptyDir, a claim or a ConfigMap"
+    ),
+    Reason.CLASS_MISSING: Explanation("the RuntimeClass does not exist", "install Kata Containers, or name another"),
+    Reason.CLASS_UNKNOWN: Explanation("it is not known whether the RuntimeClass exists", "try again"),
+    Reason.NODE_SELECTOR: Explanation(
+        "its nodeSelector excludes the nodes of the RuntimeClass", "remove the label from nodeSelector"
+    ),
+    Reason.MALFORMED: Explanation("a field has another type than Kubernetes allows", "correct it"),
+}
+"""Why DKMS work is not put into Kata."""
+
+_NAMESPACES = {"hostNetwork": Reason.HOST_NETWORK, "hostPID": Reason.HOST_PID, "hostIPC": Reason.HOST_IPC}
+
+_KMM_GROUP = "kmm.sigs.x-k8s.io"
+
+
+class KataView:
+    """A pod, or the pods of a workload, as far as DKMS and Kata go."""
+
+    def __init__(self, pod: PodView, parameters: Parameters, user: str, facts: Facts | None) -> None:
+        self.pod = pod
+        self._parameters = parameters
+        self._kata = parameters.kata
+        self._user = user
+        self._facts = facts
+
+    @lazy
+    def ims(self) -> ImsJob | None:
+        return ims_job(self.pod, self._kata.ims_namespace)
+
+    @lazy
+    def work(self) -> str:
+        """By what it is DKMS work, for a sentence; empty if it is none."""
+        pod, work = self.pod, self._kata.work
+        ims = self.ims
+        if ims is not None and (ims.is_dkms or (ims.is_emulated and not self.is_remote)):
+            return f"{ims.kind} job of IMS"
+        if pod.namespace in work.namespaces:
+            return f"namespace {pod.namespace}"
+        account = f"{pod.namespace}/{pod.service_account}"
+        if account in work.service_accounts:
+            return f"ServiceAccount {account}"
+        for wanted in work.pod_labels:
+            if pod.labels.items() >= wanted.items():
+                return "label " + ", ".join(f"{key}={value}" for key, value in wanted.items())
+        return ""
+
+    @lazy
+    def is_remote(self) -> bool:
+        """Whether the pod only directs a build elsewhere: a variable says so, which IMS's own pods are believed.
+
+        Nothing tells of a Job's pod who made the Job: another's is refused where it is made (`poses_as_remote`).
+        """
+        if self.ims is None or not self.ims.is_remote:
+            return False
+        is_of_job = not self.pod.is_template and self._user in JOBS and ("batch", "Job") in self.pod.controllers
+        return is_of_job or self._user in ("", USER)
+
+    @lazy
+    def poses_as_remote(self) -> bool:
+        """Whether these are pods that would be believed to direct a build elsewhere, of somebody who is not IMS."""
+        pod = self.pod
+        if not pod.is_template or pod.namespace != self._kata.ims_namespace or self._user in ("", USER):
+            return False
+        return directs_what_needs_kata(pod) and not self.is_inside
+
+    @lazy
+    def wanted_class(self) -> str:
+        """The RuntimeClass that the pod asks for, or the one that it would be given."""
+        return self.pod.runtime_class or self._kata.runtime_classes[0]
+
+    @lazy
+    def found_class(self) -> Object | Unknown | None:
+        """That class; None if it does not exist."""
+        return UNKNOWN if self._facts is None else self._facts.find("RuntimeClass", "", self.wanted_class)
+
+    @lazy
+    def is_inside(self) -> bool:
+        """Whether it asks for a class of Kata: one of the policy, or one whose handler is, or by name seems to be."""
+        name = self.pod.runtime_class
+        if not name or name in self._kata.runtime_classes:
+            return bool(name)
+        known = self.found_class
+        return "kata" in (str(known.get("handler", "")) if isinstance(known, Mapping) else name)
+
+    @lazy
+    def stays_out(self) -> Reason | None:
+        """Why it is not for Kata at all, if its author says the truth."""
+        pod = self.pod
+        if self.is_remote:
+            return Reason.REMOTE_BUILD
+        if pod.is_mirror:
+            return Reason.MIRROR_POD
+        owners = pod.controllers
+        if any(group == _KMM_GROUP for group, _ in owners) or is_kmm(self._user, self._parameters.controllers):
+            return Reason.KMM_POD
+        if pod.kind == "apps/DaemonSet" or ("apps", "DaemonSet") in owners:
+            return Reason.DAEMONSET_POD
+        return None
+
+    @lazy
+    def may_stay_out(self) -> bool:
+        """Whether that is true, as far as the one who asks tells; where nobody asks it is believed."""
+        match self.stays_out:
+            case Reason.KMM_POD:
+                return not self._user or is_kmm(self._user, self._parameters.controllers)
+            case Reason.DAEMONSET_POD:
+                return self.pod.is_template or not self._user or self._user in DAEMON_SETS
+            case reason:
+                return reason is not None
+
+    @lazy
+    def obstacles(self) -> list[tuple[Reason, FieldPath]]:
+        """What of the pod keeps Kata from running it, or from keeping it apart from the node, and where that stands."""
+        pod = self.pod
+        with_rights = {mount.text("name") for _, container, mount in pod.host_mounts if is_privileged(container)}
+        found = [(_NAMESPACES[key], (*pod.spec.path, key)) for key in pod.host_namespaces]
+        for volume, path in pod.host_paths:
+            reason = Reason.HOST_PATH
+            if is_below(path, "/dev"):
+                reason = Reason.HOST_DEVICES if volume.text("name") in with_rights else Reason.DEV_MOUNT
+            found.append((reason, (*volume.path, "hostPath")))
+        on_dev = (mount for _, mount in pod.mounts if _is_on_dev(clean(mount.text("mountPath"))))
+        return found + [(Reason.DEV_MOUNT, (*mount.path, "mountPath")) for mount in on_dev]
+
+    @lazy
+    def excluded_label(self) -> str:
+        """The label that pod and RuntimeClass want with different values; empty if there is none, or no class known."""
+        known = self.found_class
+        if not isinstance(known, Mapping):
+            return ""
+        wanted = as_map(as_map(known.get("scheduling")).get("nodeSelector"))
+        return next((key for key, value in self.pod.node_selector.items() if wanted.get(key, value) != value), "")
+
+
+def _is_on_dev(path: str) -> bool:
+    """Whether a clean path lies where Kata shows the guest's devices; shared memory there is the guest's own."""
+    return is_below(path, "/dev") and not is_below(path, "/dev/shm")

@@ -1,0 +1,119 @@
+"""Whether KMM would load a Module on a node, and if not, why.
+
+Sources: internal/node/node.go, internal/controllers/module_reconciler.go and ordered_upgrade.md of Kernel Module
+Management; Toleration.ToleratesTaint of k8s.io/api/core/v1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kmodgate.policy.kmm.kernel import trimmed
+from kmodgate.policy.kmm.labels import version_label
+from kmodgate.policy.kmm.resolve import INTERNAL_TOLERATIONS, Resolution, Unresolved, resolve, why_not
+
+_KEEPS_OFF = ("NoSchedule", "NoExecute")
+
+Taint = tuple[str, str, str]
+"""Key, value and effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What KMM looks at of a node; one that is not `observed` is a description, without the labels of a running one."""
+
+    name: str
+    labels: Mapping[str, str]
+    taints: Sequence[Taint]
+    kernel: str
+    observed: bool = True
+    secure_boot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A Module on a node: what would be loaded, or why nothing is.
+
+    There is a resolution and a reason where only the version label of an ordered upgrade keeps it away; `keeps` is
+    whether the node goes on with the version that it has, which its label asks for.
+    """
+
+    node: str
+    resolution: Resolution | None
+    reason: str
+    keeps: bool = False
+
+    @property
+    def loads(self) -> bool:
+        return not self.reason
+
+
+Resolver = Callable[[Mapping[str, Any], str], Resolution]
+"""`resolve`, or what keeps its answers."""
+
+
+def verdict(module: Mapping[str, Any], node: Node, resolver: Resolver = resolve) -> Verdict:
+    """The first reason, in KMM's order, that keeps the Module off the node; none if it is loaded there."""
+    reason = why_not_selected(module, node) or why_repelled(module, node)
+    return Verdict(node.name, None, reason) if reason else on_kernel(module, node, resolver)
+
+
+def why_not_selected(module: Mapping[str, Any], node: Node) -> str:
+    """The label of the selector that the node does not have; empty if it has all."""
+    for key, value in (module["spec"].get("selector") or {}).items():
+        if node.labels.get(key) != value:
+            has = f"has {node.labels[key]!r}" if key in node.labels else "has no such label"
+            return f"selector {key}={value}: the node {has}"
+    return ""
+
+
+def why_repelled(module: Mapping[str, Any], node: Node) -> str:
+    """The taint that the Module does not tolerate; empty if there is none."""
+    tolerations = [*(module["spec"].get("tolerations") or ()), *INTERNAL_TOLERATIONS]
+    for taint in node.taints:
+        if taint[2] in _KEEPS_OFF and not any(_tolerates(item, taint) for item in tolerations):
+            return f"taint {taint[0]}={taint[1]}:{taint[2]} is not tolerated"
+    return ""
+
+
+def on_kernel(module: Mapping[str, Any], node: Node, resolver: Resolver = resolve) -> Verdict:
+    """The Module on a node that it selects and that does not repel it."""
+    if not node.kernel:
+        return Verdict(node.name, None, "the kernel of the node is not known")
+    try:
+        found = resolver(module, trimmed(node.kernel))
+    except Unresolved as error:
+        return Verdict(node.name, None, str(error))
+    reason, keeps = _version_reason(module["metadata"], found.version, node)
+    return Verdict(node.name, found, reason, keeps)
+
+
+def matches(mapping: Mapping[str, Any], kernel: str) -> bool:
+    """Whether a mapping alone would take a kernel."""
+    try:
+        return why_not(mapping, kernel) is None
+    except Unresolved:
+        return False
+
+
+def _version_reason(metadata: Mapping[str, Any], version: str, node: Node) -> tuple[str, bool]:
+    """Why the node does not get the version, and whether it keeps another one."""
+    if not version:
+        return "", False
+    key = version_label(metadata.get("namespace", ""), metadata.get("name", ""))
+    label = node.labels.get(key)
+    if label is None:
+        return f"version {version}: the node has no label {key}, and loads nothing", False
+    if label == version:
+        return "", False
+    return f"version {version}: the node's label asks for {label}, and keeps what it has", True
+
+
+def _tolerates(toleration: Mapping[str, Any], taint: Taint) -> bool:
+    key, value, effect = taint
+    if toleration.get("effect") not in (None, "", effect) or toleration.get("key") not in (None, "", key):
+        return False
+    operator = toleration.get("operator") or "Equal"
+    return operator == "Exists" or (operator == "Equal" and (toleration.get("value") or "") == value)

@@ -1,1 +1,0 @@
-"""What admission changes: pure, a review → JSON Patch."""

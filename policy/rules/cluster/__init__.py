@@ -1,0 +1,1 @@
+"""Rules that need facts about other objects of the cluster."""

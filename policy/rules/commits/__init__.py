@@ -1,0 +1,1 @@
+"""Rules about a change and the tree that holds it."""

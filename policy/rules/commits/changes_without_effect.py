@@ -1,0 +1,147 @@
+"""GIT: what a change does not do, or does later, although the diff looks as if it did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from kmodgate.policy.cluster.facts import Facts, as_map
+from kmodgate.policy.engine import rule
+from kmodgate.policy.findings import Problem, Severity
+from kmodgate.policy.kmm.resolve import IMAGE_INPUTS
+from kmodgate.policy.review import Operation, Review
+from kmodgate.policy.views.module import ModuleView, Part
+
+_UPDATE: tuple[Operation, ...] = ("UPDATE",)
+
+
+@rule("GIT101", operations=_UPDATE, severity=Severity.WARNING, needs="old_module")
+def nothing_is_rebuilt(review: Review) -> Iterator[Problem]:
+    """Dockerfile, arguments, keys or files changed, and the image has kept its name.
+
+    KMM looks whether the image exists, and never builds or signs one again that does: nothing happens.
+
+    Fix: change the tag along, or set `contentTag: true` in the spec.
+    Source: internal/controllers/mic_reconciler.go of Kernel Module Management.
+    """
+    old, new = review.old_module, review.module
+    if old is None or not old.loader or not new.loader:
+        return
+    before = {_key(mapping): mapping for mapping in old.mappings}
+    for mapping in new.mappings:
+        was = before.get(_key(mapping))
+        if was is None or was.image != mapping.image:
+            continue
+        for block, keys in IMAGE_INPUTS.items():
+            changed = [
+                key
+                for key in keys
+                if _input(old, was.part.value, block, key) != _input(new, mapping.part.value, block, key)
+            ]
+            if changed:
+                part = mapping.part if mapping.own_image else new.container
+                what = "the Dockerfile" if changed[0] == "dockerfileConfigMap" else f"{block}.{changed[0]}"
+                message = f"{what} changed and the image did not: KMM builds and signs nothing again"
+                yield part.problem("containerImage", message, "change the tag, too")
+
+
+@rule("GIT102", operations=_UPDATE, severity=Severity.WARNING, needs="old_module")
+def identity_renamed(review: Review) -> Iterator[Problem]:
+    """The ServiceAccount or the pull secret of a living Module has another name.
+
+    KMM does not load again for it, and unloads with the old one: that must stay until every node has been through.
+
+    Fix: keep the old object in the cluster until the Module has been loaded anew.
+    Source: internal/controllers/nmc_reconciler.go of Kernel Module Management.
+    """
+    old, new = review.old_module, review.module
+    if old is None or not old.loader or not new.loader:
+        return
+    pairs = (
+        (
+            new.loader,
+            "serviceAccountName",
+            old.loader.text("serviceAccountName"),
+            new.loader.text("serviceAccountName"),
+        ),
+        (
+            new.spec,
+            "imageRepoSecret",
+            old.spec.map("imageRepoSecret").text("name"),
+            new.spec.map("imageRepoSecret").text("name"),
+        ),
+    )
+    for part, key, was, now in pairs:
+        if was and was != now:
+            yield part.problem(
+                key, f"{was} is still needed to unload what runs now", f"keep {was} until nodes have reloaded"
+            )
+
+
+@rule("GIT103", operations=_UPDATE, severity=Severity.WARNING, needs="old_module")
+def in_tree_module_stays_away(review: Review) -> Iterator[Problem]:
+    """A module of the kernel is newly removed, or not removed any more. KMM never loads one again, not even on unload.
+
+    After the driver has gone the device has none, until the node boots: a network driver takes the node along.
+
+    Fix: plan a reboot, or load the module of the kernel yourself.
+    Source: internal/worker of Kernel Module Management.
+    """
+    old, new = review.old_module, review.module
+    if old is None or old.loader is None:
+        return
+    was = {name for level in old.levels for name in level.strings("inTreeModulesToRemove")}
+    now = {name for level in new.levels for name in level.strings("inTreeModulesToRemove")}
+    for name in sorted(was ^ now):
+        what = "is removed now, and does not come back on unload" if name in now else "is not removed any more"
+        message = f"{name} {what}: it stays away until the node boots"
+        yield new.container.problem("inTreeModulesToRemove", message, "plan a reboot of the nodes")
+
+
+@rule("GIT104", kinds=("Module",), severity=Severity.WARNING, facts=True, needs="before")
+def dockerfile_changed_in_its_place(review: Review) -> Iterator[Problem]:
+    """The Dockerfile in a ConfigMap changed, while the ConfigMap and the image that is built from it kept their names.
+
+    KMM looks whether the image exists, and never builds one again that does: nothing happens. What GIT101 sees in the
+    Module itself, this rule sees in the ConfigMap beside it.
+
+    Fix: change the tag along; or set `dockerfile` in the spec, which names the ConfigMap after its content, and
+    `contentTag: true`.
+    Source: internal/controllers/mic_reconciler.go of Kernel Module Management.
+    """
+    facts, before = review.known, review.before
+    assert before is not None  # `needs` asks only with those of before
+    module = review.module
+    namespace = module.metadata.text("namespace")
+    old = ModuleView(as_map(before.find("Module", namespace, module.metadata.text("name"))))
+    images = {_key(mapping): mapping.image for mapping in old.mappings}
+    told: set[int] = set()
+    for mapping in module.mappings:
+        part = mapping.part if mapping.own_image else module.container
+        name = _dockerfile_of(module, mapping.part)
+        was, now = (_dockerfile_in(known, namespace, name) for known in (before, facts))
+        if was and now and was != now and images.get(_key(mapping)) == mapping.image and id(part.value) not in told:
+            told.add(id(part.value))
+            message = f"the Dockerfile in ConfigMap {name} changed and the image did not: KMM builds nothing again"
+            yield part.problem("containerImage", message, "change the tag, too")
+
+
+def _dockerfile_of(module: ModuleView, mapping: Part) -> str:
+    """The name of the ConfigMap that an image is built from; the mapping's own comes first."""
+    names = (level.map("build").map("dockerfileConfigMap").text("name") for level in (mapping, module.container))
+    return next(filter(None, names), "")
+
+
+def _dockerfile_in(facts: Facts, namespace: str, name: str) -> object:
+    found = facts.find("ConfigMap", namespace, name) if name else None
+    return as_map(as_map(found).get("data")).get("dockerfile")
+
+
+def _key(mapping: Any) -> tuple[str, str]:
+    return mapping.literal, mapping.regexp
+
+
+def _input(module: ModuleView, mapping: Any, block: str, key: str) -> object:
+    """One input of a build or a signing, of the mapping and of the container together."""
+    own = mapping.get(block)
+    return module.container.map(block).value.get(key), own.get(key) if isinstance(own, dict) else None

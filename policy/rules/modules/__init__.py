@@ -1,0 +1,1 @@
+"""Rules about a Module by itself."""

@@ -1,0 +1,97 @@
+"""BLD: build settings that KMM drops, overwrites or shows to everybody."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from kmodgate.policy.engine import rule
+from kmodgate.policy.findings import Problem, Severity
+from kmodgate.policy.memo import kept
+from kmodgate.policy.review import Review
+
+_RESERVED = ("KERNEL_VERSION", "KERNEL_FULL_VERSION", "MOD_NAME", "MOD_NAMESPACE", "DTK_AUTO")
+_SECRET = re.compile(
+    r"(?i)(?:^|[_-])(?:password|passwd|secret|token|apikey|api[_-]key|credentials?|private[_-]?key)(?:$|[_-])"
+)
+
+
+@rule("BLD101", severity=Severity.WARNING, needs="unusual.build_arguments")
+def reserved_argument(review: Review) -> Iterator[Problem]:
+    """A build argument of a name that KMM sets itself; its value is overwritten.
+
+    Fix: choose another name, or remove it and use what KMM sets.
+    Source: internal/buildsign/resource of Kernel Module Management.
+    """
+    for build, index, name in review.module.build_arguments:
+        if name in _RESERVED:
+            path = (*build.path, "buildArgs", index, "name")
+            yield Problem(path, f"KMM sets {name} itself", "choose another name")
+
+
+@rule("BLD102", severity=Severity.WARNING, needs="unusual.build_arguments")
+def secret_in_an_argument(review: Review) -> Iterator[Problem]:
+    """A build argument that seems to hold a secret. Arguments stand in git, in build pods and in the image.
+
+    Fix: put it into a Secret, and name that in `secrets`: the build finds it below /run/secrets.
+    Source: internal/buildsign/resource of Kernel Module Management.
+    """
+    for build, index, name in review.module.build_arguments:
+        if _is_secret(name) and build.value["buildArgs"][index].get("value"):
+            message = f"{name} would be visible to everybody who may read the Module"
+            path = (*build.path, "buildArgs", index, "name")
+            yield Problem(path, message, "put it into a Secret, and name that in build.secrets")
+
+
+@kept
+def _is_secret(name: str) -> bool:
+    return _SECRET.search(name) is not None
+
+
+@rule("BLD103", severity=Severity.WARNING, needs="unusual.merged_blocks")
+def dropped_setting(review: Review) -> Iterator[Problem]:
+    """A setting of a mapping's `build` or `sign` that KMM drops because the container has such a block, too.
+
+    Only Dockerfile, arguments, secrets, keys, files and unsignedImage of a mapping are merged; selector, registry TLS
+    and kaniko settings are the container's.
+
+    Fix: move the setting to the container, or the whole block to the mappings.
+    Source: internal/module/kernelmapper.go of Kernel Module Management.
+    """
+    container = review.module.container
+    settings = {"build": ("selector", "baseImageRegistryTLS", "kanikoParams"), "sign": ("unsignedImageRegistryTLS",)}
+    for block, keys in settings.items():
+        if not container.optional(block):
+            continue
+        for mapping in review.module.mappings:
+            part = mapping.part.map(block) if block in mapping.part.value else mapping.part
+            for key in keys if part is not mapping.part else ():
+                if key in part.value and part.value[key] != container.map(block).value.get(key):
+                    fix = f"move it to the container's {block}"
+                    yield part.problem(key, f"dropped: the container has a {block} block of its own", fix)
+
+
+@rule("BLD105", needs="unusual.builds")
+def dockerfile_without_a_name(review: Review) -> Iterator[Problem]:
+    """A `dockerfileConfigMap` that names no ConfigMap. KMM accepts it, and no build ever starts.
+
+    Fix: name the ConfigMap that holds the Dockerfile under the key `dockerfile`.
+    Source: internal/buildsign/resource of Kernel Module Management.
+    """
+    for build in review.module.builds:
+        part = build.optional("dockerfileConfigMap")
+        if part is not None and not part.text("name"):
+            yield part.problem("name", "names no ConfigMap", "name the one that holds the Dockerfile")
+
+
+@rule("BLD104", severity=Severity.INFO, needs="unusual.builds")
+def build_anywhere(review: Review) -> Iterator[Problem]:
+    """A build that may run on any node. On a cluster of several architectures it may end up on the wrong one.
+
+    Fix: add `selector: {kubernetes.io/arch: amd64}` to build.
+    Source: internal/buildsign/resource of Kernel Module Management.
+    """
+    common = review.module.container.map("build")
+    for build in review.module.builds:
+        if not build.value.get("selector") and not common.value.get("selector"):
+            yield Problem(build.path, "may run on any node", "add selector: {kubernetes.io/arch: …}")

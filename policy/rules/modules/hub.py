@@ -1,0 +1,74 @@
+"""HUB: ManagedClusterModules that the hub accepts and the spokes refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kmodgate.policy.engine import rule
+from kmodgate.policy.findings import Problem, Severity
+from kmodgate.policy.review import Review
+
+_HUB = ("ManagedClusterModule",)
+
+
+@rule("HUB101", kinds=_HUB)
+def hub_without_loader(review: Review) -> Iterator[Problem]:
+    """A ManagedClusterModule without moduleLoader, with which the hub's controller crashes.
+
+    Fix: give it a moduleLoader, or bring the plugin to the spokes in another way.
+    Source: internal/manifestwork of Kernel Module Management.
+    """
+    if review.module.loader is None:
+        yield review.module.spec.problem("moduleLoader", "missing: the hub's controller crashes without", "add it")
+
+
+@rule("HUB102", kinds=_HUB)
+def hub_name_too_long(review: Review) -> Iterator[Problem]:
+    """Name and spokeNamespace are longer than 41 characters together: every spoke refuses the Module.
+
+    Fix: shorten one of the two.
+    Source: validateModule in internal/webhook/module.go of Kernel Module Management, on the spoke.
+    """
+    spec = review.object.get("spec")
+    space = spec.get("spokeNamespace") if isinstance(spec, dict) else ""
+    name = review.module.metadata.text("name")
+    length = len(f"{name}{space}") if isinstance(space, str) else 0
+    if length > 41:
+        message = f"name and spokeNamespace have {length} characters together, and spokes allow 41"
+        yield Problem(("metadata", "name"), message, "shorten one of the two")
+
+
+@rule("HUB103", kinds=_HUB)
+def hub_namespace_variable(review: Review) -> Iterator[Problem]:
+    """`${MOD_NAMESPACE}` in an image: the hub builds it with its own namespace, the spokes ask for theirs.
+
+    Fix: write the name out.
+    Source: internal/manifestwork and internal/buildsign of Kernel Module Management.
+    """
+    for path, image in review.module.images:
+        if "MOD_NAMESPACE" in image and "$" in image:
+            yield Problem(path, "MOD_NAMESPACE is another one on the hub than on the spokes", "write the name out")
+
+
+@rule("HUB104", kinds=_HUB)
+def hub_single_removal(review: Review) -> Iterator[Problem]:
+    """`inTreeModuleToRemove` at the container: the hub makes a list of it in the mappings, which spokes then refuse.
+
+    Fix: use inTreeModulesToRemove.
+    Source: internal/manifestwork of Kernel Module Management.
+    """
+    if review.module.container.text("inTreeModuleToRemove"):
+        fix = "use inTreeModulesToRemove"
+        yield review.module.container.problem("inTreeModuleToRemove", "refused by the spokes", fix)
+
+
+@rule("HUB105", kinds=_HUB, severity=Severity.WARNING)
+def hub_every_cluster(review: Review) -> Iterator[Problem]:
+    """An empty selector of clusters: the Module goes to every cluster of the hub, the next one included.
+
+    Fix: select clusters by label.
+    Source: internal/controllers/hub of Kernel Module Management.
+    """
+    spec = review.object.get("spec")
+    if isinstance(spec, dict) and spec.get("selector") == {}:
+        yield Problem(("spec", "selector"), "empty: selects every managed cluster", "select clusters by label")

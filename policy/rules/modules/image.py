@@ -1,0 +1,173 @@
+"""IMG: references that name another image than their author means, or none that can be pulled or pushed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kmodgate.policy.engine import rule
+from kmodgate.policy.findings import FieldPath, Problem, Severity
+from kmodgate.policy.formats.image_references import parse_image
+from kmodgate.policy.kmm.substitution import BadTemplate, names
+from kmodgate.policy.review import Review
+from kmodgate.policy.views.module import LONGEST
+
+_KERNEL = {"KERNEL_FULL_VERSION", "KERNEL_VERSION", "KERNEL_XYZ", "KERNEL_X", "KERNEL_Y", "KERNEL_Z"}
+_MODULE = {"MOD_NAME", "MOD_NAMESPACE"}
+_IN_IMAGES = _KERNEL | _MODULE
+_MOVING = ("latest", "stable", "main", "master", "edge", "dev", "nightly")
+
+
+@rule("IMG101", severity=Severity.WARNING, needs="unusual.images")
+def port_for_a_tag(review: Review) -> Iterator[Problem]:
+    """An image without tag or digest, which KMM accepts because the port of its registry has a colon.
+
+    The container runtime then pulls `latest`.
+
+    Fix: append a tag or a digest.
+    Source: validateImageFormat in internal/webhook/module.go; github.com/distribution/reference.
+    """
+    for path, image in review.module.images:
+        parsed = parse_image(image)
+        if parsed and not parsed.tag and not parsed.digest and ":" in image:
+            yield Problem(path, f"{image} has no tag: the colon is that of a port", f"name the version: {image}:1.0.0")
+
+
+@rule("IMG102", severity=Severity.WARNING, needs="unusual.images")
+def moving_tag(review: Review) -> Iterator[Problem]:
+    """An image whose tag moves: `latest`, `main` and the like.
+
+    KMM compares names. When the tag moves, loaded nodes keep the old module, new ones load another, and nothing tells.
+
+    Fix: name a version, or a digest.
+    Source: internal/controllers/nmc_reconciler.go of Kernel Module Management.
+    """
+    for path, image in (*review.module.images, *review.module.unsigned_images, *review.module.pod_images):
+        parsed = parse_image(image)
+        if parsed and parsed.tag.lower() in _MOVING and not parsed.digest:
+            yield Problem(path, f"the tag of {image} moves", "name a version or a digest")
+
+
+@rule("IMG103", needs="unusual.pushed_digests")
+def push_to_a_digest(review: Review) -> Iterator[Problem]:
+    """An image that is built or signed, and named by digest.
+
+    What is pushed gets the digest that it has; it cannot be told which. A mapping that only inherits build or sign may
+    name an image that exists: KMM then builds nothing.
+
+    Fix: give the image a tag, or remove build and sign.
+    Source: OCI distribution specification, pushing manifests.
+    """
+    for level in review.module.levels:
+        image = level.text("containerImage")
+        if "@" in image and any(key in level.value for key in ("build", "sign")):
+            message = f"{image} is built or signed, and has a digest"
+            yield level.problem("containerImage", message, "give it a tag instead")
+
+
+@rule("IMG104", needs="unusual.images")
+def not_a_reference(review: Review) -> Iterator[Problem]:
+    """Text that no registry takes for the name of an image: capitals in the path, spaces, an odd tag, far too long.
+
+    Fix: correct the name: `registry.example.com/team/driver:1.0.0`.
+    Source: github.com/distribution/reference.
+    """
+    fix = "write registry/path:tag, the path in lower case"
+    for path, image in (*review.module.images, *review.module.unsigned_images):
+        if len(image) > LONGEST:
+            yield Problem(path, f"{image[:40]!r}… is not the name of an image: it has {len(image)} characters", fix)
+        elif parse_image(image) is None and not _is_broken(image):
+            yield Problem(path, f"{image!r} is not the name of an image", fix)
+
+
+@rule("IMG105", severity=Severity.WARNING, needs="unusual.registries")
+def insecure_registry(review: Review) -> Iterator[Problem]:
+    """A registry that is reached without TLS, or whose certificate is not checked.
+
+    Whoever is on the way can put another module into ring 0.
+
+    Fix: give the nodes the certificate authority of the registry, and remove the flag.
+    Source: TLSOptions in api/v1beta1/module_types.go of Kernel Module Management.
+    """
+    for part in review.module.registries:
+        for key in ("insecure", "insecureSkipTLSVerify"):
+            if part.value.get(key) is True:
+                fix = "trust the registry's certificate instead"
+                yield part.problem(key, "anybody on the way can replace the image", fix)
+
+
+@rule("IMG106", severity=Severity.WARNING, needs="unusual.images")
+def untagged_pod_image(review: Review) -> Iterator[Problem]:
+    """An image of a device plugin or DRA driver without tag or digest, for which `latest` is pulled.
+
+    Fix: name a version, or a digest.
+    Source: github.com/distribution/reference; KMM looks at the images of the loader only.
+    """
+    for path, image in review.module.pod_images:
+        parsed = parse_image(image)
+        if parsed and not parsed.tag and not parsed.digest:
+            yield Problem(path, f"{image} has neither tag nor digest", f"name the version: {image}:1.0.0")
+
+
+@rule("IMG201", needs="unusual.templates")
+def unknown_variable(review: Review) -> Iterator[Problem]:
+    """A variable that KMM does not set, in a field that it fills: it becomes nothing.
+
+    `${MOD_NAME}` and `${MOD_NAMESPACE}` are set in containerImage only, not in the fields of `sign`.
+
+    Fix: use KERNEL_FULL_VERSION, KERNEL_XYZ, KERNEL_X, KERNEL_Y or KERNEL_Z; in containerImage also MOD_NAME and
+    MOD_NAMESPACE.
+    Source: internal/utils/replaceStrings.go and internal/module/kernelmapper.go of Kernel Module Management.
+    """
+    for path, text, is_image in review.module.templates:
+        known = _IN_IMAGES if is_image else _KERNEL
+        try:
+            unknown = names(text) - known
+        except BadTemplate:
+            continue
+        for name in sorted(unknown):
+            if not _has_default(text, name):
+                fix = f"use one of: {', '.join(sorted(known))}"
+                yield Problem(path, f"${{{name}}} is not set here, and becomes nothing", fix)
+
+
+@rule("IMG202", needs="unusual.templates")
+def unclosed_variable(review: Review) -> Iterator[Problem]:
+    """A `${` without its `}`. KMM fails at every reconcile, after the Module has been accepted.
+
+    Fix: close the brace; write `$$` for a dollar sign.
+    Source: github.com/a8m/envsubst, which KMM fills templates with.
+    """
+    for path, text, _ in review.module.templates:
+        if _is_broken(text):
+            yield Problem(path, f"a brace in {text!r} is not closed", "close it: ${KERNEL_FULL_VERSION}")
+
+
+@rule("IMG203", severity=Severity.WARNING, needs="unusual.untouched_texts")
+def variable_that_stays(review: Review) -> Iterator[Problem]:
+    """A variable of KMM in a field that KMM does not fill: it stays as it is written.
+
+    Fix: write the value out, or move it to a field that KMM fills.
+    Source: internal/module/kernelmapper.go of Kernel Module Management.
+    """
+    modprobe = review.module.modprobe
+    for key in ("dirName", "firmwarePath"):
+        yield from _staying((*modprobe.path, key), modprobe.text(key))
+    for path, text in (*review.module.parameters, *review.module.pod_images):
+        yield from _staying(path, text)
+
+
+def _staying(path: FieldPath, text: str) -> Iterator[Problem]:
+    if "${" in text and any(f"${{{name}" in text for name in _IN_IMAGES):
+        yield Problem(path, f"KMM fills no variable here: {text!r} stays as it is", "write the value out")
+
+
+def _has_default(text: str, name: str) -> bool:
+    return any(f"${{{name}{operator}" in text for operator in (":", "-", "=", "+"))
+
+
+def _is_broken(text: str) -> bool:
+    try:
+        names(text)
+    except BadTemplate:
+        return True
+    return False

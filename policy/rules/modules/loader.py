@@ -1,0 +1,146 @@
+"""LDR: arguments of modprobe that load something else, or nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from kmodgate.policy.engine import rule
+from kmodgate.policy.findings import Problem, Severity
+from kmodgate.policy.review import Review
+
+_PARAMETER = re.compile(r"[A-Za-z0-9_.-]+(?:=.*)?", re.DOTALL)
+_SHELL = re.compile(r"[;|&<>`]|\$\(")
+_LONG = {"C": "--config", "S": "--set-version", "d": "--dirname", "a": "--all"}
+"""Short options of modprobe that lead elsewhere, and their long names."""
+
+_TAKE_VALUES = "CSd"
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+
+
+@rule("LDR101", needs="unusual.modprobe")
+def empty_raw_arguments(review: Review) -> Iterator[Problem]:
+    """`rawArgs` that is given and empty: KMM then runs modprobe without arguments, which fails.
+
+    Fix: remove rawArgs, or fill both lists.
+    Source: internal/worker of Kernel Module Management, which only tests whether rawArgs is there.
+    """
+    raw = review.module.modprobe.optional("rawArgs")
+    if raw is not None and not raw.value.get("load") and not raw.value.get("unload"):
+        yield review.module.modprobe.problem("rawArgs", "empty: modprobe would run without arguments", "remove it")
+
+
+@rule("LDR102", severity=Severity.WARNING, needs="unusual.modprobe")
+def raw_arguments_without_directory(review: Review) -> Iterator[Problem]:
+    """`rawArgs` without `-d /tmp/<dirName>`: modprobe looks among the node's own modules, not into the image.
+
+    Fix: begin the list with `-d` and `/tmp` followed by dirName, or use moduleName.
+    Source: internal/worker of Kernel Module Management.
+    """
+    for path, arguments in review.module.raw_arguments:
+        if arguments and not any(_is_option(argument, "d", "--dirname") for argument in arguments):
+            fix = f"begin with: -d, /tmp{review.module.dir_name}"
+            yield Problem(path, "without -d modprobe does not look into the image", fix)
+
+
+@rule("LDR103", severity=Severity.WARNING, needs="unusual.modprobe")
+def unload_that_loads(review: Review) -> Iterator[Problem]:
+    """`rawArgs.unload` without `-r`: modprobe loads the module instead of removing it.
+
+    Fix: add `-r`.
+    Source: modprobe(8).
+    """
+    for path, arguments in review.module.raw_arguments:
+        if path[-1] == "unload" and arguments and not any(_is_option(item, "r", "--remove") for item in arguments):
+            yield Problem(path, "without -r modprobe loads the module", "add -r")
+
+
+@rule("LDR104", severity=Severity.WARNING, needs="unusual.modprobe")
+def escaping_option(review: Review) -> Iterator[Problem]:
+    """An option that makes modprobe read other configuration, other directories, or load more than one module.
+
+    `-C` names a configuration whose install lines run as root; `-d` elsewhere and `-S` load modules that nobody has
+    checked; `-a` loads everything that follows.
+
+    Fix: remove the option.
+    Source: modprobe(8), modprobe.d(5).
+    """
+    root = f"/tmp{review.module.dir_name}".rstrip("/")
+    for path, items in review.module.arguments:
+        for index, item in enumerate(items):
+            for option, value in _options(item, items[index + 1] if index + 1 < len(items) else ""):
+                if option != "d":
+                    yield Problem((*path, index), f"{item} leads modprobe elsewhere", "remove it")
+                elif value.rstrip("/") != root:
+                    place = index if value in item else index + 1
+                    yield Problem((*path, place), f"{value or 'nothing'} is not the image's {root}", f"write {root}")
+
+
+def _options(item: str, following: str) -> Iterator[tuple[str, str]]:
+    """The options of a word that lead elsewhere, with the value of each: `-avC x` is -a, -v and -C with x."""
+    if item.startswith("--"):
+        name, equals, value = item.partition("=")
+        short = next((short for short, long in _LONG.items() if name == long), "")
+        if short:
+            yield short, value if equals else following
+    elif item.startswith("-"):
+        for place, letter in enumerate(item[1:], 2):
+            if letter in _LONG:
+                yield letter, item[place:] or following
+            if letter in _TAKE_VALUES:
+                return  # the rest of the word is its value
+
+
+@rule("LDR105", severity=Severity.WARNING, needs="unusual.modprobe")
+def odd_parameter(review: Review) -> Iterator[Problem]:
+    """A module parameter that is not `key=value`, or that expects a shell: there is none, it is passed as it is.
+
+    One that begins with `-` is an option to modprobe, wherever it stands.
+
+    Fix: write `key=value`, one an entry.
+    Source: modprobe(8).
+    """
+    for path, text in review.module.parameters:
+        if text.startswith("-"):
+            yield Problem(path, f"{text!r} is an option of modprobe", "write key=value, and options in args")
+        elif not _PARAMETER.fullmatch(text) or _SHELL.search(text):
+            yield Problem(path, f"{text!r} is not key=value", "write key=value, one an entry")
+
+
+@rule("LDR106", severity=Severity.WARNING, needs="unusual.removals")
+def removal_that_does_nothing(review: Review) -> Iterator[Problem]:
+    """A module to remove that is written with its path or `.ko`, or that is no name, or stands twice.
+
+    KMM skips a name without a file of that name, and tells it only in the log of the worker.
+
+    Fix: write the name of the module as `lsmod` shows it, dependents first.
+    Source: internal/worker of Kernel Module Management.
+    """
+    for _, names in review.module.to_remove:
+        seen: set[str] = set()
+        for path, name in names:
+            if not _NAME.fullmatch(name):
+                yield Problem(path, f"{name!r} is not the name of a module", "write it as lsmod shows it")
+            elif name in seen:
+                yield Problem(path, f"{name!r} stands twice", "name it once")
+            seen.add(name)
+
+
+@rule("LDR107", severity=Severity.WARNING, needs="unusual.modprobe")
+def no_name_of_a_module(review: Review) -> Iterator[Problem]:
+    """A module to load that is written with its path or `.ko`, or that is no name: modprobe looks into modules.dep.
+
+    One that begins with `-` is an option to modprobe.
+
+    Fix: write the name only.
+    Source: modprobe(8).
+    """
+    for path, name in review.module.names:
+        if not _NAME.fullmatch(name):
+            yield Problem(path, f"{name!r} is not the name of a module", "write it without path and .ko")
+
+
+def _is_option(argument: str, letter: str, long: str) -> bool:
+    short = argument.startswith("-") and not argument.startswith("--") and letter in argument
+    return short or argument == long or argument.startswith(f"{long}=")

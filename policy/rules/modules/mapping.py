@@ -1,0 +1,232 @@
+"""MAP: kernel mappings that match more, less or later than their author meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+
+from kmodgate.policy.engine import rule
+from kmodgate.policy.findings import Problem, Severity, quoted
+from kmodgate.policy.formats.go_regexps import BOUND, Pattern, TooLarge
+from kmodgate.policy.memo import kept
+from kmodgate.policy.review import Review
+from kmodgate.policy.views.module import KernelMapping
+
+_FLAGS = re.compile(r"^\(\?[imsU]+\)")
+_GROUP = re.compile(r"^\((?:\?:|\?P?<\w+>)?")
+_EVERYTHING = {"^", "$", ".", "^.", ".*", "^.*", ".*$", "^.*$", ".+", "^.+", ".+$", "^.+$", "(.*)", "^(.*)$", "^(.+)$"}
+_IMPOSSIBLE = re.compile(r"(?<!\\)(?:\\\\)*\\[afnrtv]| (?![?*{])|\\\+\$$")
+_LOOSE_DOT = re.compile(r"(?<![\\\[])[0-9]\.[0-9]")
+
+_impossible = kept(_IMPOSSIBLE.search)
+_loose_dot = kept(_LOOSE_DOT.search)
+
+
+@rule("MAP101", needs="unusual.mappings")
+def literal_that_never_matches(review: Review) -> Iterator[Problem]:
+    """A literal that ends in `+`.
+
+    KMM cuts one trailing `+` from the kernel version of a node before it compares.
+
+    Fix: write the literal without it.
+    Source: internal/controllers/module_reconciler.go of Kernel Module Management.
+    """
+    for mapping in review.module.literals:
+        if mapping.literal.endswith("+"):
+            message = f"{quoted(mapping.literal)} matches no kernel: KMM cuts the last +"
+            yield mapping.part.problem("literal", message, f"write {mapping.literal.rstrip('+')!r}")
+
+
+@rule("MAP102", needs="unusual.mappings")
+def character_no_kernel_has(review: Review) -> Iterator[Problem]:
+    """A regexp that asks for what no kernel version has: a control character such as `\\f` or `\\n`, or a space.
+
+    `\\fc37` is a form feed and `c37`: the mapping never matches. Neither does one that wants a `+` at the very end,
+    which KMM cuts from the version of a node before it compares.
+
+    Fix: write the letter without the backslash; leave out the space or the last `+`.
+    Source: regexp/syntax of Go; internal/controllers/module_reconciler.go of Kernel Module Management.
+    """
+    for mapping in review.module.regexps:
+        if found := _impossible(mapping.regexp):
+            text = found[0]
+            if text.isspace():
+                message, fix = "a space, and no kernel has one", "leave it out"
+            elif text.startswith(r"\+"):
+                message, fix = "KMM cuts the last + of a kernel before it compares", r"leave out the last \+"
+            else:
+                message, fix = f"{text[-2:]} is a control character, and no kernel has one", f"write {text[-1]} for it"
+            yield mapping.part.problem("regexp", message, fix)
+
+
+@rule("MAP201", severity=Severity.INFO, needs="unusual.mappings")
+def match_all(review: Review) -> Iterator[Problem]:
+    """A mapping that matches every kernel.
+
+    It is also used for kernels that nobody has built or tested the driver for, such as the one after the next upgrade.
+
+    Fix: name the kernels that the image is for, or keep it on purpose.
+    Source: kernel mapper of Kernel Module Management.
+    """
+    for mapping in review.module.regexps:
+        if mapping.regexp in _EVERYTHING:
+            yield mapping.part.problem("regexp", "matches every kernel", "name the kernels that the image is for")
+
+
+@rule("MAP202", severity=Severity.WARNING, needs="unusual.mappings")
+def unanchored_regexp(review: Review) -> Iterator[Problem]:
+    """A kernel regexp without anchors matches more kernels than it seems to.
+
+    KMM searches the kernel version, it does not match it in full: `4.18` also selects `5.4.180`. The first mapping that
+    matches wins, so a loose one also hides the mappings after it.
+
+    Fix: begin with `^` and end with `$`, and write `.*` where anything may stand.
+    Source: kernel mapper of Kernel Module Management; Regexp.FindString of Go.
+    """
+    for mapping in review.module.regexps:
+        text = mapping.regexp
+        if not _is_anchored(text) and text not in _EVERYTHING:
+            message = f"{quoted(text)} is not anchored, and may match more than it seems to"
+            yield mapping.part.problem("regexp", message, _anchored(text))
+
+
+@kept
+def _is_anchored(text: str) -> bool:
+    """Whether every alternative says where it begins and where it ends."""
+    return all(_begins(part) and _ends(part) for part in _alternatives(text))
+
+
+def _begins(text: str) -> bool:
+    return text.startswith(("^", r"\A", ".*"))
+
+
+def _ends(text: str) -> bool:
+    return text.endswith(("$", r"\z", ".*", ".+")) and not text.endswith(r"\$")
+
+
+def _alternatives(text: str) -> list[str]:
+    """The alternatives of an expression, also of one that is a group as a whole; flags in front are left out."""
+    text = _FLAGS.sub("", text)
+    cuts, depth, index, group = [-1], 0, 0, text.startswith("(")
+    while index < len(text):
+        char = text[index]
+        if char == "\\":
+            index += 1
+        elif char == "[":
+            index = max(index, text.find("]", index + 2))
+        elif char in "()":
+            depth += 1 if char == "(" else -1
+            group = group and (depth > 0 or index == len(text) - 1)
+        elif char == "|" and depth == 0:
+            cuts.append(index)
+        index += 1
+    if group and len(cuts) == 1 and depth == 0:
+        return _alternatives(_GROUP.sub("", text[:-1]))
+    return [text[first + 1 : last] for first, last in pairwise([*cuts, len(text)])]
+
+
+def _anchored(text: str) -> str:
+    """What would say the same with anchors, so that a reader sees what is matched."""
+    if len(_alternatives(text)) > 1:
+        return "begin every alternative with ^ and end it with $"
+    return f"write '{'' if _begins(text) else '^.*'}{text}{'' if _ends(text) else '.*$'}', or what is meant"
+
+
+@rule("MAP203", severity=Severity.INFO, needs="unusual.mappings")
+def unescaped_dot(review: Review) -> Iterator[Problem]:
+    """A dot between digits that is not escaped, so that it stands for any character.
+
+    Fix: write `\\.` for a dot.
+    Source: RE2 syntax.
+    """
+    for mapping in review.module.regexps:
+        if found := _loose_dot(mapping.regexp):
+            wanted = found[0].replace(".", r"\.")
+            yield mapping.part.problem("regexp", f"the dot in {found[0]} stands for any character", f"write {wanted}")
+
+
+@rule("MAP208", needs="unusual.mappings")
+def expression_too_large(review: Review) -> Iterator[Problem]:
+    """A regexp that takes more than 64 KiB to be compiled, mostly because something large is repeated.
+
+    KMM compiles every expression again whenever it looks at a node. What such a one matches is not looked at here.
+
+    Fix: repeat less, or name what a kernel version has: `[0-9]+` and not `\\pN{1,100}`.
+    Source: internal/module/kernelmapper.go of Kernel Module Management; regexp of Go; re2.h of RE2.
+    """
+    for mapping in review.module.mappings:
+        if isinstance(mapping.pattern, TooLarge):
+            message = f"takes more than {BOUND >> 10} KiB to be compiled: {quoted(mapping.regexp)}"
+            yield mapping.part.problem(
+                "regexp", message, "repeat less, or match what a kernel version has, like [0-9]+"
+            )
+
+
+@rule("MAP204", severity=Severity.WARNING, needs="unusual.overlaps")
+def unreachable(review: Review) -> Iterator[Problem]:
+    """A mapping that never wins: another one before it matches every kernel that it matches.
+
+    Found are equal mappings, mappings after one that matches everything, and literals that an earlier regexp matches.
+
+    Fix: put the more specific mapping first, or remove the one that is never used.
+    Source: kernel mapper of Kernel Module Management, which takes the first match.
+    """
+    seen: dict[tuple[str, str], int] = {}
+    everything: int | None = None
+    for mapping in review.module.mappings:
+        key = (mapping.literal, mapping.regexp)
+        winner = everything if everything is not None else seen.get(key)
+        if winner is None and mapping.literal:
+            winner = _matching(review.module.regexps, mapping)
+        if winner is not None:
+            message = f"never used: mapping {winner} matches first"
+            yield Problem(mapping.part.path, message, "put the more specific mapping first, or remove this one")
+        seen.setdefault(key, mapping.index)
+        if everything is None and mapping.regexp in _EVERYTHING:
+            everything = mapping.index
+
+
+def _matching(regexps: list[KernelMapping], of: KernelMapping) -> int | None:
+    """The index of an earlier mapping whose expression matches a literal."""
+    for mapping in regexps[:100]:  # more are no work of a person
+        if mapping.index > of.index:
+            return None
+        if isinstance(mapping.pattern, Pattern) and mapping.pattern.searches(of.literal):
+            return mapping.index
+    return None
+
+
+@rule("MAP205", needs="unusual.shared_images")
+def one_image_for_many_kernels(review: Review) -> Iterator[Problem]:
+    """A mapping with a regexp whose image is made for one kernel, and whose name is the same for every kernel.
+
+    That is an image that is built, or of which files of one kernel are signed. KMM makes an image of a name once: for
+    the first kernel. All others get an image that holds no module for them.
+
+    Fix: put `${KERNEL_FULL_VERSION}` into the tag.
+    Source: internal/mic of Kernel Module Management, which keeps one entry an image name.
+    """
+    for level, mapping, variables in review.module.single_kernel_images:
+        if not variables & _ANY_PART:
+            message = f"one image for all kernels that {quoted(mapping.regexp)} matches"
+            yield level.problem("containerImage", message, "put ${KERNEL_FULL_VERSION} into the tag")
+
+
+@rule("MAP206", severity=Severity.WARNING, needs="unusual.shared_images")
+def one_image_for_some_kernels(review: Review) -> Iterator[Problem]:
+    """As MAP205, where the name of the image changes with a part of the kernel's version only.
+
+    `${KERNEL_XYZ}` is the same for every update of an enterprise kernel: 5.14.0.
+
+    Fix: put `${KERNEL_FULL_VERSION}` into the tag.
+    Source: internal/mic of Kernel Module Management, which keeps one entry an image name.
+    """
+    for level, mapping, variables in review.module.single_kernel_images:
+        if variables & _ANY_PART and not variables & _WHOLE:
+            message = f"one image for all updates of a kernel that {quoted(mapping.regexp)} matches"
+            yield level.problem("containerImage", message, "put ${KERNEL_FULL_VERSION} into the tag")
+
+
+_WHOLE = {"KERNEL_FULL_VERSION", "KERNEL_VERSION"}
+_ANY_PART = _WHOLE | {"KERNEL_XYZ", "KERNEL_X", "KERNEL_Y", "KERNEL_Z"}

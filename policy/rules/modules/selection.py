@@ -1,0 +1,126 @@
+"""SEL: Modules that land on more nodes than meant, stay where they should leave, or are confused with another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kmodgate.policy.engine import rule
+from kmodgate.policy.findings import Problem, Severity
+from kmodgate.policy.formats.kubernetes_names import is_label_value
+from kmodgate.policy.kmm.node_selection import why_repelled
+from kmodgate.policy.review import Review
+from kmodgate.policy.shortcut.usual_forms import CORDON
+from kmodgate.policy.views.node_placement import CONTROL_PLANE
+
+
+@rule("SEL101", severity=Severity.WARNING, needs="unusual.selector")
+def every_node(review: Review) -> Iterator[Problem]:
+    """An empty selector: the Module goes to every node, the control plane included where its taints permit.
+
+    Fix: name the nodes: `node-role.kubernetes.io/worker: ""`.
+    Source: internal/controllers/module_reconciler.go of Kernel Module Management.
+    """
+    if review.module.spec.value.get("selector") == {}:
+        fix = 'name the nodes: node-role.kubernetes.io/worker: ""'
+        yield review.module.spec.problem("selector", "empty: selects every node, the control plane too", fix)
+
+
+@rule("SEL102", severity=Severity.WARNING, needs="unusual.selector")
+def control_plane(review: Review) -> Iterator[Problem]:
+    """A selector for control-plane nodes. A driver that crashes there takes the API server along.
+
+    Not where the workers are the control plane: on single-node and compact clusters.
+
+    Fix: select workers.
+    Source: Kubernetes, well-known node labels.
+    """
+    if review.topology in ("sno", "compact"):
+        return
+    for key in review.module.spec.map("selector").value:
+        if key in CONTROL_PLANE:
+            path = (*review.module.spec.path, "selector", key)
+            yield Problem(path, "selects control-plane nodes", "select workers instead")
+
+
+@rule("SEL207", kinds=("Module",), facts=True, severity=Severity.WARNING, needs="placement.selection.control_plane")
+def control_plane_by_other_labels(review: Review) -> Iterator[Problem]:
+    """A selector that does not name the control plane, and matches nodes of it whose taints let the Module in.
+
+    A driver that crashes there takes the API server along. Not where the workers are the control plane; an empty
+    selector is SEL101's.
+
+    Fix: select workers: `node-role.kubernetes.io/worker: ""`.
+    Source: Kubernetes, well-known node labels; internal/node/node.go of Kernel Module Management.
+    """
+    selector = review.module.spec.map("selector").value
+    if not selector or not CONTROL_PLANE.isdisjoint(selector) or review.topology in ("sno", "compact"):
+        return
+    found = [
+        node.name
+        for node in review.placement.selection.control_plane
+        if not review.violations and not why_repelled(review.object, node)
+    ]
+    if found:
+        more = f" and {len(found) - 1} more" if found[1:] else ""
+        message = f"matches nodes of the control plane ({found[0]}{more})"
+        yield review.module.spec.problem("selector", message, "select workers instead")
+
+
+@rule("SEL103", severity=Severity.WARNING, needs="unusual.tolerations")
+def tolerates_everything(review: Review) -> Iterator[Problem]:
+    """A toleration of every taint, or of a cordon. A cordoned node keeps the driver, and is never drained of it.
+
+    Fix: name the taints that the nodes have.
+    Source: internal/controllers/module_reconciler.go and device_plugin_reconciler.go of Kernel Module Management.
+    """
+    for item in review.module.tolerations:
+        key = item.text("key")
+        if key not in ("", CORDON) or item.text("effect") not in ("", "NoSchedule"):
+            continue
+        if key or item.text("operator") == "Exists":
+            what = "a cordon" if key else "every taint, a cordon too"
+            yield Problem(item.path, f"tolerates {what}: the node is never drained of it", "name the taint")
+
+
+@rule("SEL104", needs="unusual.version")
+def version_that_is_no_label(review: Review) -> Iterator[Problem]:
+    """A version that cannot be the value of a label, although nodes are labelled with it to get the driver.
+
+    Fix: use at most 63 letters, digits, `-`, `_` and `.`.
+    Source: docs/mkdocs/documentation/ordered_upgrade.md of Kernel Module Management.
+    """
+    version = review.module.version
+    if not is_label_value(version):
+        fix = "use at most 63 letters, digits, '-', '_' and '.'"
+        yield review.module.container.problem("version", f"{version!r} cannot be a label of a node", fix)
+
+
+@rule("SEL105", severity=Severity.WARNING, kinds=("Module",), needs="unusual.name")
+def dotted_name(review: Review) -> Iterator[Problem]:
+    """A Module with a dot in its name, or with a name that ends in `-preflight`.
+
+    KMM takes namespace and name apart at dots, and names the objects of a preflight `<name>-preflight`.
+
+    Fix: use `-` for `.`, and another ending.
+    Source: internal/utils/kmmlabels.go of Kernel Module Management.
+    """
+    name = review.module.metadata.text("name")
+    if "." in name:
+        message = f"{name!r} has a dot, at which KMM takes labels apart"
+        yield review.module.metadata.problem("name", message, f"call it {name.replace('.', '-')}")
+    elif name.endswith("-preflight"):
+        message = "KMM names the preflight of another Module like this"
+        yield review.module.metadata.problem("name", message, "choose another ending")
+
+
+@rule("SEL106", severity=Severity.WARNING, kinds=("Module",), needs="unusual.effects")
+def does_nothing(review: Review) -> Iterator[Problem]:
+    """A Module that loads nothing and runs nothing.
+
+    Fix: add moduleLoader, devicePlugin or dra, or remove the Module.
+    Source: validateModule in internal/webhook/module.go, which accepts it.
+    """
+    if review.module.loader is None and not review.module.plugins:
+        yield Problem(
+            ("spec",), "neither moduleLoader nor devicePlugin nor dra", "add one of them, or remove the Module"
+        )

@@ -1,0 +1,166 @@
+"""SGN: signing that signs nothing, the wrong file, or too late."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from kmodgate.policy.engine import rule
+from kmodgate.policy.findings import Problem, Severity, quoted
+from kmodgate.policy.formats.kubernetes_names import is_dns1123_label
+from kmodgate.policy.review import Review
+
+_COMPRESSED = (".ko.xz", ".ko.gz", ".ko.zst")
+
+
+@rule("SGN101", needs="unusual.unbuilt_signs")
+def nothing_to_start_from(review: Review) -> Iterator[Problem]:
+    """`sign` without `build` and without `unsignedImage`: there is no image to sign.
+
+    Fix: name the image in unsignedImage, or add build.
+    Source: internal/buildsign/resource of Kernel Module Management.
+    """
+    common = review.module.container
+    if common.optional("build"):
+        return
+    shared = common.optional("sign")
+    told: set[int] = set()
+    for mapping in review.module.mappings:
+        sign = mapping.part.optional("sign") or shared
+        if sign is None or mapping.part.optional("build") or sign.text("unsignedImage"):
+            continue
+        if not (shared and shared.text("unsignedImage")) and id(sign.value) not in told:
+            told.add(id(sign.value))
+            message = "there is no image to sign: nothing is built either"
+            yield sign.problem("unsignedImage", message, "name it, or add build")
+
+
+@rule("SGN102", severity=Severity.WARNING, needs="unusual.unsigned_images")
+def unsigned_image_without_effect(review: Review) -> Iterator[Problem]:
+    """`unsignedImage` beside `build`, which makes the image that is signed; or equal to the image that is pushed.
+
+    Fix: remove unsignedImage, or give it a name of its own.
+    Source: internal/buildsign/resource of Kernel Module Management.
+    """
+    common = review.module.container
+    common_image = common.text("containerImage")
+    pushed = {common_image, *(mapping.image for mapping in review.module.mappings)}
+    for level in review.module.levels:
+        sign = level.map("sign")
+        image = sign.text("unsignedImage")
+        if image and (level.optional("build") or common.optional("build")):
+            yield sign.problem("unsignedImage", "not used: what is built is signed", "remove it, or build")
+        elif image and image in (pushed if level is common else {level.text("containerImage") or common_image}):
+            fix = "give the unsigned image a name of its own"
+            yield sign.problem("unsignedImage", "equal to containerImage, which is overwritten", fix)
+
+
+@rule("SGN103", needs="unusual.files")
+def path_that_leaves(review: Review) -> Iterator[Problem]:
+    """`..` in a file to sign. KMM compares the beginning of the path as text, and copies only what is below dirName.
+
+    Fix: write the path as it is below dirName.
+    Source: validateSignSection in internal/webhook/module.go of Kernel Module Management.
+    """
+    for path, file in review.module.files_to_sign:
+        if ".." in file and ".." in file.split("/"):
+            yield Problem(path, f"{file!r} leads out of dirName", "write the path without ..")
+
+
+@rule("SGN104", severity=Severity.WARNING, needs="unusual.files")
+def compressed_module(review: Review) -> Iterator[Problem]:
+    """A compressed module is signed. The kernel checks the signature of what was compressed, and finds none.
+
+    Fix: sign the `.ko` file, and compress after that, or not at all.
+    Source: kernel/module/decompress.c and signing.c of Linux.
+    """
+    for path, file in review.module.files_to_sign:
+        if file.endswith(_COMPRESSED):
+            fix = f"sign {file.rpartition('.')[0]} instead"
+            yield Problem(path, f"{file!r} is compressed, and a signature at its end is never read", fix)
+
+
+@rule("SGN105", severity=Severity.WARNING, needs="unusual.signs")
+def loaded_but_not_signed(review: Review) -> Iterator[Problem]:
+    """A module that is loaded, and that no file to sign names or matches.
+
+    On a node with Secure Boot it is refused with `Key was rejected by service`.
+
+    Fix: add its file.
+    Source: kernel/module/signing.c of Linux; internal/worker of Kernel Module Management.
+    """
+    module = review.module
+    loaded = module.modprobe.strings("modulesLoadingOrder") or [module.modprobe.text("moduleName")]
+    common = module.container.map("sign").strings("filesToSign")
+    for sign in module.signs:
+        files = common if sign.value is module.container.value.get("sign") else common + sign.strings("filesToSign")
+        stems = [file.rpartition("/")[2].partition(".ko")[0].replace("-", "_") for file in files]
+        known = set(stems)
+        for name in loaded:
+            plain = name.replace("-", "_")
+            if plain and files and plain not in known and not _is_matched(plain, stems):
+                fix = f"add the path of {name}.ko, or remove it from what is loaded"
+                yield sign.problem("filesToSign", f"{name} is loaded and not signed", fix)
+
+
+def _is_matched(name: str, stems: list[str]) -> bool:
+    """Whether a shell pattern, or a variable, stands for the file of a module."""
+    patterns = [stem for stem in stems[:_MANY] if "$" in stem or "*" in stem or "?" in stem or "[" in stem]
+    return any("$" in pattern or fnmatchcase(name, pattern) for pattern in patterns)
+
+
+_MANY = 1000
+
+
+@rule("SGN106", needs="unusual.signs")
+def one_secret_for_two(review: Review) -> Iterator[Problem]:
+    """Key and certificate are in one Secret, or a build mounts a Secret twice, or that of the registry once more.
+
+    KMM makes a volume of each, named after the Secret; two volumes of one name are refused.
+
+    Fix: keep key and certificate in two Secrets, and name each build Secret once.
+    Source: internal/buildsign/resource of Kernel Module Management.
+    """
+    for sign in review.module.signs:
+        key, cert = sign.value.get("keySecret"), sign.map("certSecret").text("name")
+        if cert and key == sign.value["certSecret"]:
+            yield sign.problem("certSecret", f"{cert!r} is the Secret of the key, too", "use a Secret of its own")
+    common = review.module.container.value.get("build")
+    registry = review.module.spec.map("imageRepoSecret").text("name")
+    for build in review.module.builds:
+        if "secrets" not in build.value:
+            continue
+        inherited = review.module.container.map("build") if build.value is not common else None
+        seen = {registry, *(secret.text("name") for secret in (inherited.maps("secrets") if inherited else ()))} - {""}
+        for secret in build.maps("secrets"):
+            if secret.text("name") in seen:
+                yield secret.problem("name", f"the Secret {secret.text('name')!r} is mounted twice", "name it once")
+            seen.add(secret.text("name"))
+
+
+@rule("SGN107", needs="unusual.signs")
+def secret_that_names_no_volume(review: Review) -> Iterator[Problem]:
+    """A Secret of a build or a signing whose name has a dot, or more than 56 characters.
+
+    KMM names a volume after it, `secret-<name>`, and the name of a volume has neither: the pod is refused.
+
+    Fix: give the Secret a name of at most 56 lower-case letters, digits and `-`.
+    Source: internal/buildsign/resource of Kernel Module Management; core/v1 Volume of Kubernetes.
+    """
+    for part in review.module.secrets:
+        name = part.text("name")
+        if name and not is_dns1123_label(f"secret-{name}"):
+            fix = "use at most 56 lower-case letters, digits and '-'"
+            yield part.problem("name", f"{quoted(name)} cannot name a volume, which KMM makes of it", fix)
+
+
+@rule("SGN108", needs="unusual.signs")
+def secret_without_a_name(review: Review) -> Iterator[Problem]:
+    """A key, a certificate or a Secret of a build that is not named. KMM accepts it, and finds no such Secret.
+
+    Fix: name the Secret, in the namespace of the Module.
+    Source: internal/buildsign/resource of Kernel Module Management.
+    """
+    for part in review.module.secrets:
+        if not part.text("name"):
+            yield part.problem("name", "names no Secret", "name the Secret")

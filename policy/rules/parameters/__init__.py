@@ -1,0 +1,1 @@
+"""Rules that hold where a policy sets their parameter."""

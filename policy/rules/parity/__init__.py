@@ -1,0 +1,1 @@
+"""Rules of the API server and of KMM's own webhook."""

@@ -1,0 +1,87 @@
+"""SCH: what the API server would say of the object before any webhook is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kmodgate.policy.engine import rule
+from kmodgate.policy.findings import Problem
+from kmodgate.policy.kmm.api_checks import structure_findings
+from kmodgate.policy.review import GROUPS, MISSPELT, MODULE_KINDS, PREFLIGHT_KINDS, SERVED, Review
+
+_KINDS = (*MODULE_KINDS, *PREFLIGHT_KINDS)
+
+
+@rule("SCH101", kinds=_KINDS, needs="violations")
+def unknown_field(review: Review) -> Iterator[Problem]:
+    """A field that the kind does not have.
+
+    The API server drops it without a word, or with a warning that nobody reads: what it was meant to do is not done.
+
+    Fix: correct the spelling, or remove the field.
+    Source: field pruning of Kubernetes' custom resources.
+    """
+    yield from _violations(review, "SCH101")
+
+
+@rule("SCH102", kinds=_KINDS, needs="violations")
+def wrong_type(review: Review) -> Iterator[Problem]:
+    """A value of another type than the field has: a number or boolean where a string belongs, a list for a map.
+
+    Fix: quote the value, or give it the type that the message names.
+    Source: the schemas of KMM's CustomResourceDefinitions.
+    """
+    yield from _violations(review, "SCH102")
+
+
+@rule("SCH103", kinds=_KINDS, needs="violations")
+def missing_field(review: Review) -> Iterator[Problem]:
+    """A field that the kind requires is missing.
+
+    Fix: add it.
+    Source: the schemas of KMM's CustomResourceDefinitions.
+    """
+    yield from _violations(review, "SCH103")
+
+
+@rule("SCH104", kinds=_KINDS, needs="violations")
+def value_not_allowed(review: Review) -> Iterator[Problem]:
+    """A value that the schema does not allow.
+
+    Fix: the message names what is allowed.
+    Source: the schemas of KMM's CustomResourceDefinitions.
+    """
+    yield from _violations(review, "SCH104")
+
+
+@rule("SCH108", kinds=(*_KINDS, MISSPELT), needs="is_unserved")
+def unknown_kind(review: Review) -> Iterator[Problem]:
+    """A kind or version of KMM's group that there is not: `module` for `Module`, `v1` for `v1beta1`.
+
+    The API server says `no matches for kind`, and nothing else of the object is looked at.
+
+    Fix: correct it as the message says.
+    Source: the CustomResourceDefinitions of Kernel Module Management.
+    """
+    version = review.object.get("apiVersion")
+    kind = str(review.object.get("kind"))
+    known = next((name for name in GROUPS if name.lower() == kind.lower()), kind)
+    if review.kind == MISSPELT:
+        yield Problem(("kind",), f"there is no kind {kind}", f"write {known}")
+    if version not in SERVED[known]:
+        message = f"{known} has no version {str(version).rpartition('/')[2]}"
+        yield Problem(("apiVersion",), message, f"write {SERVED[known][-1]}")
+
+
+@rule("SCH107", kinds=("Module",), needs="unusual.structure")
+def not_storable(review: Review) -> Iterator[Problem]:
+    """A name, namespace, label, annotation or combination of fields that the API server refuses.
+
+    Fix: correct it as the message says.
+    Source: k8s.io/apimachinery pkg/api/validation, and the CEL rule of KMM's CustomResourceDefinition.
+    """
+    return structure_findings(review.object)
+
+
+def _violations(review: Review, id: str) -> Iterator[Problem]:
+    return (Problem(found.path, found.message, found.fix) for found in review.violations if found.rule == id)

@@ -1,0 +1,300 @@
+"""KTA: DKMS work, which builds kernel modules as root, belongs into pods with a kernel of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+from kmodgate.policy.cluster.facts import UNKNOWN
+from kmodgate.policy.engine import rule
+from kmodgate.policy.findings import NOT_CHECKED, FieldPath, Problem, Severity
+from kmodgate.policy.formats.image_references import is_from
+from kmodgate.policy.formats.quantities import cpus
+from kmodgate.policy.kata.view import HYPERVISOR, NOT_INJECTABLE, KataView, Reason
+from kmodgate.policy.review import Review
+from kmodgate.policy.views.module import Part
+from kmodgate.policy.views.pod import POD_KINDS, WORKLOAD_KINDS, PodView
+
+_MOST_CPUS = 16
+_POD = ("Pod",)
+
+
+@rule("KTA101", kinds=_POD, needs="kata.work")
+def work_outside_kata(review: Review) -> Iterator[Problem]:
+    """DKMS work in a pod that shares the node's kernel: whoever builds there can load modules into it.
+
+    Admission puts such pods into Kata by itself. It refuses those that it cannot put there; the message says why, with
+    the code of the table in docs/rules.md.
+
+    Fix: what the message says, or set `runtimeClassName`.
+    Source: README.Kata.md of Cray-HPE/ims; docs/Limitations.md of kata-containers/kata-containers.
+    """
+    kata = review.kata
+    if not _is_new(review) or kata.is_inside or kata.may_stay_out:
+        return
+    kept_out = list(_kept_out(kata))
+    yield from kept_out
+    if not kept_out:
+        message = f"DKMS work ({kata.work}) outside Kata: no RuntimeClass is set"
+        yield kata.pod.spec.problem("runtimeClassName", message, f"set runtimeClassName: {kata.wanted_class}")
+
+
+@rule("KTA102", kinds=POD_KINDS, severity=Severity.INFO, needs="kata.work")
+def work_left_outside(review: Review) -> Iterator[Problem]:
+    """DKMS work that is left outside Kata, because it is not made for it.
+
+    These are pods that direct a build on a remote node, pods of DaemonSets, pods that KMM makes, and mirrors of static
+    pods. To refuse them, enforce this rule.
+
+    Fix: nothing, or have the work done in another way.
+    Source: job templates of Cray-HPE/ims; docs/how-to of kata-containers/kata-containers.
+    """
+    kata = review.kata
+    if _is_new(review) and kata.stays_out and kata.may_stay_out and not kata.is_inside:
+        meaning, remedy = NOT_INJECTABLE[kata.stays_out]
+        message = f"DKMS work ({kata.work}) is left outside Kata ({kata.stays_out}): {meaning}"
+        yield kata.pod.spec.problem("runtimeClassName", message, remedy)
+
+
+@rule("KTA103", kinds=WORKLOAD_KINDS, severity=Severity.WARNING, needs="kata.work")
+def template_kata_cannot_take(review: Review) -> Iterator[Problem]:
+    """A workload of DKMS work whose pods cannot be put into Kata: they will be refused, and it waits for ever.
+
+    Fix: what the message says.
+    Source: docs/Limitations.md of kata-containers/kata-containers; Job controller of Kubernetes.
+    """
+    kata = review.kata
+    if not kata.is_inside and not kata.may_stay_out:
+        yield from _kept_out(kata)
+
+
+@rule("KTA104", kinds=_POD, facts=True, guards=True, needs="kata.work")
+def no_runtime_class(review: Review) -> Iterator[Problem]:
+    """The RuntimeClass that DKMS work runs in does not exist in the cluster.
+
+    Fix: install Kata Containers with this RuntimeClass, or name another: `parameters.kata.runtimeClasses`.
+    Source: plugin/pkg/admission/runtimeclass of Kubernetes, which refuses such a pod.
+    """
+    if _runs_in_kata(review) and review.kata.found_class is None:
+        fix = "install Kata Containers, or name another class in the policy"
+        yield review.pod.spec.problem("runtimeClassName", f"there is no RuntimeClass {review.kata.wanted_class}", fix)
+
+
+@rule("KTA105", kinds=_POD, facts=True, guards=True, needs="kata.work")
+def unknown_runtime_class(review: Review) -> Iterator[Problem]:
+    """Nobody knows whether the RuntimeClass exists that DKMS work runs in: what is known of the cluster is too old.
+
+    Where somebody asks, such a pod is refused; it may be tried again.
+
+    Fix: try again; if it goes on, look at what the webhook says of its connection to the API server.
+    Source: invariant of kmodgate: what cannot be decided is denied.
+    """
+    if not _runs_in_kata(review) or review.kata.found_class is not UNKNOWN:
+        return
+    if review.user:
+        message = f"whether there is a RuntimeClass {review.kata.wanted_class} is not known at the moment"
+        yield review.pod.spec.problem("runtimeClassName", message, "try again")
+    else:
+        message = f"{NOT_CHECKED}: which RuntimeClasses exist"
+        yield review.pod.spec.problem("runtimeClassName", message, "give a dump of the cluster: --facts DIR")
+
+
+@rule("KTA106", kinds=POD_KINDS, needs="kata.work")
+def way_out_of_kata(review: Review) -> Iterator[Problem]:
+    """DKMS work in Kata that is given something of the node: its network, its processes, a folder, a device.
+
+    Fix: remove it; use an emptyDir, a claim, a ConfigMap or a Secret.
+    Source: docs/Limitations.md of kata-containers/kata-containers.
+    """
+    if _is_new(review) and review.kata.is_inside:
+        for reason, path in review.kata.obstacles:
+            yield _obstacle(path, reason, "is in Kata, and its way out is open")
+
+
+@rule("KTA107", kinds=POD_KINDS, needs="pod.runtime_class")
+def host_network_in_kata(review: Review) -> Iterator[Problem]:
+    """A pod of Kata in the network of the node. Kata does not support that, and may damage the node's network.
+
+    Fix: remove hostNetwork, or the RuntimeClass.
+    Source: docs/Limitations.md of kata-containers/kata-containers.
+    """
+    for reason, path in _reaching_out(review):
+        if reason is Reason.HOST_NETWORK:
+            yield _obstacle(path, reason, "the pod is to run in Kata")
+
+
+@rule("KTA108", kinds=POD_KINDS, severity=Severity.WARNING, needs="pod.runtime_class")
+def less_apart_than_it_seems(review: Review) -> Iterator[Problem]:
+    """A pod of Kata that mounts paths of the node, or shares namespaces with it that Kata cannot reach.
+
+    Fix: remove it; use an emptyDir, a claim, a ConfigMap or a Secret.
+    Source: docs/Limitations.md of kata-containers/kata-containers.
+    """
+    for reason, path in _reaching_out(review):
+        if reason is not Reason.HOST_NETWORK:
+            yield _obstacle(path, reason, "the pod is to run in Kata")
+
+
+@rule("KTA109", kinds=POD_KINDS, severity=Severity.WARNING, needs="pod.mounts")
+def sub_path(review: Review) -> Iterator[Problem]:
+    """A volume mount with a subPath in Kata, which does not support it.
+
+    Fix: mount the whole volume, or only the keys that are needed: `items`.
+    Source: docs/Limitations.md of kata-containers/kata-containers.
+    """
+    if _is_new(review) and _is_kata(review):
+        for _, mount in review.pod.mounts:
+            for key in ("subPath", "subPathExpr"):
+                if mount.text(key):
+                    yield mount.problem(key, "Kata does not support it", "mount the volume as a whole")
+
+
+@rule("KTA110", kinds=POD_KINDS, severity=Severity.WARNING, needs="pod.containers")
+def too_many_cpus(review: Review) -> Iterator[Problem]:
+    """CPU limits that add up to more than 16 in one pod of Kata.
+
+    Kata makes a machine of their sum, and every process sees all of it: `make -j$(nproc)` in a container whose own
+    limit is lower overdrives that until the machine counts as dead. Init containers run one after the other.
+
+    Fix: lower the limits.
+    Source: README.Kata.md of Cray-HPE/ims; docs/design/vcpu-handling-runtime-go.md of kata-containers/kata-containers.
+    """
+    if not _is_new(review) or not _is_kata(review):
+        return
+    total = _most_cpus(review.pod)
+    if total > _MOST_CPUS:
+        message = f"CPU limits add up to {float(total):g}, and every process sees that many"
+        yield Problem(review.pod.spec.path, message, f"lower them to {_MOST_CPUS} together")
+
+
+@rule("KTA111", kinds=POD_KINDS, severity=Severity.WARNING, parameter="names_kata_annotations")
+def annotation_not_permitted(review: Review) -> Iterator[Problem]:
+    """An annotation for Kata's hypervisor that the policy does not permit (`parameters.kata.annotations`).
+
+    With the Go runtime a pod with one that the node does not permit never starts; the other runtime ignores it.
+
+    Fix: remove it, or have it permitted on the nodes and in the policy.
+    Source: src/runtime/pkg/oci/utils.go of kata-containers/kata-containers.
+    """
+    permitted = review.parameters.kata.annotations or {}
+    if not _is_new(review) or not review.kata.is_inside:
+        return
+    for key in review.pod.annotations:
+        if key.startswith(HYPERVISOR) and key not in permitted:
+            path = (*review.pod.metadata.path, "annotations", key)
+            yield Problem(path, "the policy does not permit it", "remove it, or have it permitted")
+
+
+@rule("KTA112", kinds=_POD, facts=True, guards=True, needs="kata.work")
+def other_nodes_than_kata(review: Review) -> Iterator[Problem]:
+    """DKMS work for other nodes than those that the RuntimeClass is for. Kubernetes refuses such a pod.
+
+    Fix: remove the label from `nodeSelector`.
+    Source: plugin/pkg/admission/runtimeclass of Kubernetes.
+    """
+    key = review.kata.excluded_label if _runs_in_kata(review) else ""
+    if key:
+        path = (*review.pod.spec.path, "nodeSelector", key)
+        message = f"RuntimeClass {review.kata.wanted_class} is for nodes with another value of it"
+        yield Problem(path, message, "remove the label from nodeSelector")
+
+
+@rule("KTA113", kinds=POD_KINDS, severity=Severity.WARNING, needs="kata.work", parameter="allowed_registries")
+def image_of_work_not_allowed(review: Review) -> Iterator[Problem]:
+    """DKMS work with an image from a registry that the policy does not allow (`parameters.allowedRegistries`).
+
+    Containers that are added to a running pod count, too.
+
+    Fix: mirror the image into an allowed registry, or have the registry allowed.
+    Source: the DriverPolicy of the cluster.
+    """
+    allowed = review.parameters.allowed_registries
+    for container in _added(review):
+        image = container.text("image")
+        if image and not any(is_from(image, prefix) for prefix in allowed):
+            fix = f"use one of: {', '.join(allowed)}"
+            yield container.problem("image", f"{image} is not from an allowed registry", fix)
+
+
+@rule("KTA114", kinds=WORKLOAD_KINDS, needs="kata.poses_as_remote")
+def remote_build_of_another(review: Review) -> Iterator[Problem]:
+    """A workload with `REMOTE_BUILD_NODE` for DKMS work outside Kata, in the namespace of IMS, that IMS did not make.
+
+    A pod with this variable directs a build on a remote node, and is left outside Kata; nothing tells who made its Job.
+
+    Fix: remove the variable, or set `runtimeClassName`, or have IMS make the job.
+    Source: job templates and charts of Cray-HPE/ims.
+    """
+    if review.operation == "UPDATE" and review.old is not None and review.old_module is None:
+        return  # its spec stays as it is
+    message = f"a build on a remote node is believed of IMS alone, and {review.user} is not: DKMS work outside Kata"
+    yield review.pod.spec.problem("runtimeClassName", message, "remove REMOTE_BUILD_NODE, or use a class of Kata")
+
+
+def _is_new(review: Review) -> bool:
+    """Whether the pod is still to be made: one that is there cannot be moved into Kata, and its updates must pass."""
+    return not review.subresource and (review.operation == "CREATE" or review.pod.is_template or review.in_tree)
+
+
+def _is_kata(review: Review) -> bool:
+    """Whether the pod is in Kata, or will be put there."""
+    return review.kata.is_inside or (bool(review.kata.work) and review.kata.stays_out is None)
+
+
+def _runs_in_kata(review: Review) -> bool:
+    """Whether only the cluster can keep new DKMS work out of Kata."""
+    kata = review.kata
+    if not _is_new(review) or kata.stays_out:
+        return False
+    return kata.is_inside or not (kata.pod.runtime_class or kata.obstacles)
+
+
+def _reaching_out(review: Review) -> Iterator[tuple[Reason, FieldPath]]:
+    """What a pod of Kata that is no DKMS work is given of the node."""
+    if _is_new(review) and review.kata.is_inside and not review.kata.work:
+        yield from review.kata.obstacles
+
+
+def _kept_out(kata: KataView) -> Iterator[Problem]:
+    """Everything that keeps DKMS work out of Kata, as far as the object and its RuntimeClass tell."""
+    words = f"DKMS work ({kata.work}) cannot be put into Kata"
+    path = (*kata.pod.spec.path, "runtimeClassName")
+    if kata.stays_out is not None:
+        yield _obstacle(path, kata.stays_out, words)
+    elif kata.pod.runtime_class:
+        yield _obstacle(path, Reason.OTHER_CLASS, words)
+    for reason, place in kata.obstacles:
+        yield _obstacle(place, reason, words)
+    if kata.excluded_label and not kata.pod.runtime_class:
+        place = (*kata.pod.spec.path, "nodeSelector", kata.excluded_label)
+        yield _obstacle(place, Reason.NODE_SELECTOR, words)
+
+
+def _obstacle(path: FieldPath, reason: Reason, words: str) -> Problem:
+    meaning, remedy = NOT_INJECTABLE[reason]
+    return Problem(path, f"{words} ({reason}): {meaning}", remedy)
+
+
+def _added(review: Review) -> Iterator[Part]:
+    """The containers that a request adds: all of a new pod, or those for a running one."""
+    if review.subresource == "ephemeralcontainers":
+        yield from review.pod.ephemeral
+    elif _is_new(review):
+        yield from review.pod.containers
+
+
+def _most_cpus(pod: PodView) -> Fraction:
+    """The largest sum of CPU limits of containers that run at one time; ephemeral ones have none."""
+    running, sidecars, alone = Fraction(0), Fraction(0), Fraction(0)
+    for container in pod.spec.maps("containers"):
+        running += _limit(container)
+    for container in pod.spec.maps("initContainers"):
+        if container.text("restartPolicy") == "Always":
+            sidecars += _limit(container)
+        else:
+            alone = max(alone, sidecars + _limit(container))
+    return max(running + sidecars, alone)
+
+
+def _limit(container: Part) -> Fraction:
+    return cpus(container.map("resources").map("limits").value.get("cpu")) or Fraction(0)

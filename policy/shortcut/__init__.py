@@ -1,0 +1,1 @@
+"""The fast path: forms of the parts of a Module that most rules need not look at."""

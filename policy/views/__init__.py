@@ -1,0 +1,1 @@
+"""Objects as rules look at them, each part read once a review."""

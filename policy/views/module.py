@@ -1,0 +1,355 @@
+"""One view of an object, read once a review and shared by all rules: they never walk the object themselves.
+
+Parts of another shape than the schema allows read as empty: the structural rules report them, and the others go on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from kmodgate.policy.findings import FieldPath, Problem
+from kmodgate.policy.formats.go_regexps import BadPattern, Pattern, TooLarge, compile_pattern
+from kmodgate.policy.kmm.substitution import BadTemplate, names
+from kmodgate.policy.memo import kept
+
+Map = Mapping[str, Any]
+
+T = TypeVar("T")
+
+LONGEST = 4096
+"""Characters of an image's name or a path that rules look into: what is longer is neither."""
+
+EMPTY: Map = {}
+
+
+# What Part gives below, for those who do not ask where it stands.
+
+
+def text_in(value: Map, key: str) -> str:
+    """The string below a key; empty where it is missing or something else."""
+    found = value.get(key)
+    return found if type(found) is str else ""
+
+
+def map_in(value: Map, key: str) -> Map:
+    """The map below a key, empty where there is none."""
+    found = value.get(key)
+    return found if type(found) is dict else EMPTY
+
+
+def maps_in(value: Map, key: str) -> list[Map]:
+    """The maps in the list below a key."""
+    found = value.get(key)
+    return [item for item in found if type(item) is dict] if type(found) is list else []
+
+
+class Part:
+    """A map of the object and where it stands.
+
+    Made by the hundred for every review, and most of them are sound: where one stands is worked out when it is asked.
+    """
+
+    __slots__ = ("_parent", "_steps", "value")
+
+    def __init__(self, parent: Part | None, steps: FieldPath, value: Map) -> None:
+        self._parent = parent
+        self._steps = steps
+        self.value = value
+
+    @property
+    def path(self) -> FieldPath:
+        return self._steps if self._parent is None else self._parent.path + self._steps
+
+    def text(self, key: str) -> str:
+        """A string of the map; empty where it is missing or something else."""
+        value = self.value.get(key)
+        return value if type(value) is str else ""
+
+    def map(self, key: str) -> Part:
+        """The map below a key, empty where there is none."""
+        value = self.value.get(key)
+        return Part(self, (key,), value if type(value) is dict else EMPTY)
+
+    def optional(self, key: str) -> Part | None:
+        """The map below a key, or None where there is none."""
+        value = self.value.get(key)
+        return Part(self, (key,), value) if type(value) is dict else None
+
+    def maps(self, key: str) -> list[Part]:
+        """The maps in the list below a key."""
+        value = self.value.get(key)
+        if type(value) is not list:
+            return []
+        return [Part(self, (key, index), item) for index, item in enumerate(value) if type(item) is dict]
+
+    def strings(self, key: str) -> list[str]:
+        """The strings in the list below a key."""
+        value = self.value.get(key)
+        return [item for item in value if type(item) is str] if type(value) is list else []
+
+    def texts(self, key: str) -> list[tuple[FieldPath, str]]:
+        """The strings in the list below a key, with their paths."""
+        value = self.value.get(key)
+        if type(value) is not list:
+            return []
+        path = (*self.path, key)
+        return [((*path, index), item) for index, item in enumerate(value) if type(item) is str]
+
+    def problem(self, key: str, message: str, fix: str) -> Problem:
+        """Something that is wrong with a field of the map."""
+        return Problem((*self.path, key), message, fix)
+
+
+@dataclass(slots=True)
+class KernelMapping:
+    """One kernel mapping; `pattern` is None where it has no regexp, and `image` is the one it ends up with."""
+
+    part: Part
+    index: int
+    literal: str
+    regexp: str
+    own_image: str
+    image: str
+    pattern: Pattern | BadPattern | TooLarge | None
+
+
+class lazy(Generic[T]):
+    """An attribute that is worked out when it is first read; `functools.cached_property` takes a lock for it."""
+
+    def __init__(self, make: Callable[[Any], T]) -> None:
+        self._make = make
+        self._name = make.__name__
+
+    def __get__(self, instance: object, owner: type | None = None) -> T:
+        value = self._make(instance)
+        setattr(instance, self._name, value)  # asking for `__dict__` would make one, and that takes longer than most
+        return value
+
+
+class ModuleView:
+    """A Module, or the Module that a ManagedClusterModule makes on its spokes (`is_hub`)."""
+
+    def __init__(self, object: Map) -> None:
+        self.object = object
+        self.is_hub = object.get("kind") == "ManagedClusterModule"
+        root = Part(None, (), object)
+        self.metadata = root.map("metadata")
+        self.spec = root.map("spec").map("moduleSpec") if self.is_hub else root.map("spec")
+        self.loader = self.spec.optional("moduleLoader")
+        self.container = self.loader.map("container") if self.loader else Part(self.spec, (), EMPTY)
+        self.modprobe = self.container.map("modprobe")
+
+    @lazy
+    def names(self) -> list[tuple[FieldPath, str]]:
+        """The names that modprobe is given to load."""
+        name = self.modprobe.text("moduleName")
+        order = self.modprobe.texts("modulesLoadingOrder")
+        return [((*self.modprobe.path, "moduleName"), name), *order] if name else order
+
+    @lazy
+    def loaded(self) -> set[str]:
+        """The names of the kernel modules that are loaded, in which `-` equals `_`."""
+        names = [self.modprobe.text("moduleName"), *self.modprobe.strings("modulesLoadingOrder")]
+        return {name.replace("-", "_") for name in names if name}
+
+    @lazy
+    def mappings(self) -> list[KernelMapping]:
+        common = self.container.text("containerImage")
+        return [_mapping(index, part, common) for index, part in enumerate(self.container.maps("kernelMappings"))]
+
+    @lazy
+    def literals(self) -> list[KernelMapping]:
+        """The mappings that name one kernel."""
+        return [mapping for mapping in self.mappings if mapping.literal]
+
+    @lazy
+    def regexps(self) -> list[KernelMapping]:
+        """The mappings with an expression that Go can compile, and that is not too large to be judged."""
+        return [mapping for mapping in self.mappings if type(mapping.pattern) is Pattern]
+
+    @lazy
+    def levels(self) -> list[Part]:
+        """Where build, sign and registryTLS may stand: the container, then each mapping."""
+        return [self.container, *self.container.maps("kernelMappings")]
+
+    @lazy
+    def signs(self) -> list[Part]:
+        return [sign for level in self.levels if (sign := level.optional("sign")) is not None]
+
+    @lazy
+    def builds(self) -> list[Part]:
+        return [build for level in self.levels if (build := level.optional("build")) is not None]
+
+    @lazy
+    def plugins(self) -> list[Part]:
+        """What runs beside the loader: the device plugin or the DRA driver."""
+        return [part for key in ("devicePlugin", "dra") if (part := self.spec.optional(key)) is not None]
+
+    @lazy
+    def containers(self) -> list[Part]:
+        """The containers and init containers of the plugins."""
+        return [
+            container
+            for plugin in self.plugins
+            for key in ("container", "initContainer")
+            if (container := plugin.optional(key)) is not None
+        ]
+
+    @lazy
+    def dra(self) -> Part | None:
+        return self.spec.optional("dra")
+
+    @lazy
+    def device_classes(self) -> list[Part]:
+        return self.dra.maps("deviceClasses") if self.dra else []
+
+    @lazy
+    def volumes(self) -> list[Part]:
+        return [volume for plugin in self.plugins for volume in plugin.maps("volumes")]
+
+    @lazy
+    def tolerations(self) -> list[Part]:
+        return self.spec.maps("tolerations")
+
+    @lazy
+    def version(self) -> str:
+        return self.container.text("version")
+
+    @lazy
+    def dir_name(self) -> str:
+        return self.modprobe.text("dirName")
+
+    @lazy
+    def images(self) -> list[tuple[FieldPath, str]]:
+        """Every place of the loader that names an image, as it is written; empty ones are left out."""
+        return _named(self.levels, "containerImage")
+
+    @lazy
+    def single_kernel_images(self) -> list[tuple[Part, KernelMapping, frozenset[str]]]:
+        """Images made for one kernel, of mappings that match several: the level that names each, and its variables.
+
+        Made for one kernel is what is built, and that of which files of one kernel are signed.
+        """
+        found: list[tuple[Part, KernelMapping, frozenset[str]]] = []
+        common = _is_made(self.container)
+        for mapping in self.mappings:
+            if not mapping.regexp or not mapping.image or not (common or _is_made(mapping.part)):
+                continue
+            if len(mapping.image) <= LONGEST and not _is_one_kernel(mapping.regexp):
+                with suppress(BadTemplate):  # another rule says so
+                    found.append((mapping.part if mapping.own_image else self.container, mapping, names(mapping.image)))
+        return found
+
+    @lazy
+    def unsigned_images(self) -> list[tuple[FieldPath, str]]:
+        return _named(self.signs, "unsignedImage")
+
+    @lazy
+    def pod_images(self) -> list[tuple[FieldPath, str]]:
+        return _named(self.containers, "image")
+
+    @lazy
+    def secrets(self) -> list[Part]:
+        """The references to Secrets that build and sign pods mount."""
+        found = [part for sign in self.signs for key in ("keySecret", "certSecret") if (part := sign.optional(key))]
+        return [*found, *(part for build in self.builds for part in build.maps("secrets"))]
+
+    @lazy
+    def files_to_sign(self) -> list[tuple[FieldPath, str]]:
+        return [item for sign in self.signs for item in sign.texts("filesToSign")]
+
+    @lazy
+    def build_arguments(self) -> list[tuple[Part, int, str]]:
+        """The names of the build arguments, each with its build and its index: there are many, and most are sound."""
+        return [
+            (build, index, name)
+            for build in self.builds
+            if type(arguments := build.value.get("buildArgs")) is list
+            for index, argument in enumerate(arguments)
+            if type(argument) is dict and type(name := argument.get("name")) is str
+        ]
+
+    @lazy
+    def templates(self) -> list[tuple[FieldPath, str, bool]]:
+        """Every text that KMM fills and that has something to fill; whether it is the name of an image to load."""
+        found = [(path, text, True) for path, text in self.images if "$" in text]
+        found += [(path, text, False) for path, text in self.unsigned_images if "$" in text]
+        found += [(path, text, False) for path, text in self.files_to_sign if "$" in text]
+        return [item for item in found if len(item[1]) <= LONGEST]
+
+    @lazy
+    def registries(self) -> list[Part]:
+        """The settings of how a registry is reached."""
+        return [
+            tls
+            for parts, key in (
+                (self.levels, "registryTLS"),
+                (self.builds, "baseImageRegistryTLS"),
+                (self.signs, "unsignedImageRegistryTLS"),
+            )
+            for part in parts
+            if (tls := part.optional(key)) is not None
+        ]
+
+    @lazy
+    def mounts(self) -> list[tuple[Part, Part]]:
+        """The volume mounts of the plugins' containers, each with its plugin."""
+        return [
+            (plugin, mount)
+            for plugin in self.plugins
+            for key in ("container", "initContainer")
+            for mount in plugin.map(key).maps("volumeMounts")
+        ]
+
+    @lazy
+    def to_remove(self) -> list[tuple[Part, list[tuple[FieldPath, str]]]]:
+        """The modules of the kernel to remove, by level."""
+        return [(level, found) for level in self.levels if (found := level.texts("inTreeModulesToRemove"))]
+
+    @lazy
+    def raw_arguments(self) -> list[tuple[FieldPath, list[str]]]:
+        """The argument vectors of modprobe that are given as a whole."""
+        raw = self.modprobe.optional("rawArgs")
+        if raw is None:
+            return []
+        return [((*raw.path, key), raw.strings(key)) for key in ("load", "unload")]
+
+    @lazy
+    def arguments(self) -> list[tuple[FieldPath, list[str]]]:
+        """The arguments of modprobe, whole vectors and those that are added."""
+        more = self.modprobe.optional("args")
+        if more is None:
+            return self.raw_arguments
+        added = [((*more.path, key), more.strings(key)) for key in ("load", "unload")]
+        return [*self.raw_arguments, *added]
+
+    @lazy
+    def parameters(self) -> list[tuple[FieldPath, str]]:
+        """The parameters of the module that is loaded."""
+        return self.modprobe.texts("parameters")
+
+
+_is_one_kernel = kept(re.compile(r"\^(?:[\w-]|\\[.+-])*\$").fullmatch)
+
+
+def _is_made(level: Part) -> bool:
+    """Whether a level builds the image, or signs files that are named after one kernel."""
+    if type(level.value.get("build")) is dict:
+        return True
+    sign = level.value.get("sign")
+    files = sign.get("filesToSign") if type(sign) is dict else None
+    return type(files) is list and any(type(file) is str and "KERNEL_" in file for file in files)
+
+
+def _named(parts: list[Part], key: str) -> list[tuple[FieldPath, str]]:
+    return [((*part.path, key), image) for part in parts if (image := part.text(key))]
+
+
+def _mapping(index: int, part: Part, common: str) -> KernelMapping:
+    regexp, own = part.text("regexp"), part.text("containerImage")
+    pattern = compile_pattern(regexp) if regexp else None
+    return KernelMapping(part, index, part.text("literal"), regexp, own, own or common, pattern)

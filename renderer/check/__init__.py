@@ -1,0 +1,1 @@
+"""The check gate: inputs, the objects as git has them, and the findings."""

@@ -1,0 +1,299 @@
+"""The check gate: specs, trees and any other Kubernetes objects → what the rules say of them."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+from kmodgate.policy.cluster.dump import Dump
+from kmodgate.policy.cluster.facts import Facts, SnapshotFacts
+from kmodgate.policy.config import Platform, Policy
+from kmodgate.policy.engine import Engine, title
+from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, format_path, sort_findings, told_once
+from kmodgate.policy.formats.object_files import Source
+from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.policy.kmm.node_selection import Node
+from kmodgate.policy.kmm.versions import Release
+from kmodgate.policy.review import Review
+from kmodgate.renderer import git
+from kmodgate.renderer.check.duplicate_objects import Duplicates
+from kmodgate.renderer.check.git_history import Past
+from kmodgate.renderer.check.object_inputs import STDIN, files_outside_fleets, read_objects
+from kmodgate.renderer.compile.cluster_policies import Choice, Policies, exemption_findings
+from kmodgate.renderer.compile.compiler import Judging, release_of
+from kmodgate.renderer.compile.snapshot import OUTPUT, snapshot_at
+from kmodgate.renderer.errors import Unusable
+from kmodgate.renderer.fleet.files import MARKER
+from kmodgate.renderer.fleet.load import Fleet, is_spec, load_fleet, root_above
+from kmodgate.renderer.fleet.origin import Identity, Manifest
+from kmodgate.renderer.fleet.specs import Cluster
+from kmodgate.renderer.fleet.targets import Target, absent_drivers
+from kmodgate.renderer.plan.resolutions import nodes_of
+from kmodgate.renderer.tree.removals import removal_finding
+from kmodgate.renderer.tree.render import Compiled, compile_fleet, fleet_facts
+from kmodgate.renderer.wording import counted, listed
+from kmodgate.schemas.compiled import object_schema
+
+_Objects = dict[tuple[str, Identity], Manifest]
+"""Objects by cluster and identity."""
+
+
+@dataclass(slots=True)
+class Checked:
+    """What was looked at, and everything that was found, sorted by place."""
+
+    findings: list[Finding] = field(default_factory=list)
+    objects: int = 0
+    policies: dict[str, Policy] = field(default_factory=dict)
+    """Those that held, by the name of their DriverPolicy; the built-in one has no name."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """The cluster that an object is for, as far as rules look at it."""
+
+    engine: Engine
+    release: Release
+    topology: str
+    platform: Platform = "kubernetes"
+    policy: str = ""
+    """The name of its DriverPolicy."""
+    clusters: tuple[str, ...] = ()
+    """The name of the cluster, if it is known."""
+    nodes: Sequence[Node] | None = None
+
+
+class Checker:
+    """Judges paths one after the other; a fleet is loaded once, whichever of its files are asked for."""
+
+    def __init__(
+        self,
+        choice: Choice,
+        now: datetime,
+        against: str | None = None,
+        dump: Dump | None = None,
+        *,
+        ignore_other: bool = False,
+    ) -> None:
+        self.choice = choice
+        self.dump = dump
+        self.now = now
+        self._anywhere = _Where(Engine(choice.fallback, "check"), Release("head"), "")
+        self._rendered: dict[Path, dict[str, _Where]] = {}
+        self.ignore_other = ignore_other
+        self.against = against
+        self.result = Checked()
+        self._fleets: dict[Path, dict[str, list[Finding]]] = {}
+        self._folders: dict[str, _Where] = {}
+        self._sources: dict[tuple[tuple[str, ...], str], list[Source]] = {}
+        self._past = Past(against)
+        self._duplicates = Duplicates()
+
+    def check(self, paths: Iterable[str]) -> Checked:
+        """Raises Unusable for a path that does not exist."""
+        paths = list(paths)
+        for path in paths:
+            self._path(path)
+        self.result.findings += self._judge_sources()
+        if self.choice.policy is not None:
+            self.result.findings += exemption_findings([self.choice.policy], self.now.date())
+        for path in paths:
+            if path != STDIN and os.path.isdir(path) and root_above(Path(path)) is None:
+                self.result.findings += self._gone(path)
+        self.result.findings = list(told_once(sort_findings(self.result.findings)))
+        return self.result
+
+    def _path(self, path: str) -> None:
+        if path != STDIN and not os.path.exists(path):
+            raise Unusable(f"{path}: there is no such file or folder", "correct the path; - is stdin")
+        root = None if path == STDIN else _fleet_of(Path(path))
+        if root is not None and (os.path.isdir(path) or is_spec(Path(path))):
+            self._specs(root, path)
+            return
+        for name in [path] if path == STDIN else files_outside_fleets(path):
+            if (inner := Path(name)).name == MARKER:
+                self._specs(inner.parent, str(inner.parent))
+            else:
+                self._objects(name, ignore_other=self.ignore_other or os.path.isdir(path))
+
+    def _specs(self, root: Path, path: str) -> None:
+        """The findings of a fleet that lie in a file or folder of it, by names that begin with `path`."""
+        if root.absolute() not in self._fleets:
+            found: dict[str, list[Finding]] = defaultdict(list)
+            self._fleets[root.absolute()] = found
+            for finding in self._fleet(root):
+                found[finding.file].append(finding)
+        for file, findings in self._fleets[root.absolute()].items():
+            below = os.path.relpath(root / file, path)
+            if not below.startswith(".."):
+                name = os.path.normpath(path if below == "." else os.path.join(path, below))
+                self.result.findings += [replace(finding, file=name) for finding in findings]
+
+    def _fleet(self, root: Path) -> Iterator[Finding]:
+        findings: list[Finding] = []
+        fleet = load_fleet(root, root / OUTPUT, findings)
+        old = self._fleet_before(root)
+        policies = Policies(fleet, self.choice, "check", self.now, findings)
+        findings += exemption_findings(fleet.policies, self.now.date())
+        self.result.policies |= policies.held(cluster.name for cluster in fleet.clusters)
+        targets, compiled = compile_fleet(
+            fleet,
+            findings,
+            Judging(policies.engine, lambda *key: old.get(key), self._facts_of, policies.manifests, self.now),
+        )
+        self.result.objects += sum(len(placed) for placed in compiled.values())
+        yield from findings
+        if not any(finding.mode is Mode.ENFORCE for finding in findings):
+            yield from _removed(old, fleet, targets, compiled)
+
+    def _facts_of(self, cluster: Cluster, manifests: list[Manifest]) -> Facts:
+        """What a fleet knows of a cluster, and what the dump adds."""
+        dump = self.dump
+        return fleet_facts(cluster, manifests, dump.objects if dump else (), dump.complete if dump else ())
+
+    def _fleet_before(self, root: Path) -> _Objects:
+        """What the fleet made at the revision, if anything of it has changed since."""
+        revision = git.revision(str(root), self.against)
+        if revision is None or not revision.changed(str(root)):
+            return {}
+        found = snapshot_at(root, revision, [])
+        if found is None:
+            return {}
+        return {(name, item.identity): item for name, placed in found.compiled.items() for _, item in placed}
+
+    def _objects(self, name: str, *, ignore_other: bool) -> None:
+        found: list[Finding] = []
+        sources = list(read_objects(name, found, ignore_other=ignore_other))
+        self.result.findings += found
+        where = self._where(name)
+        self.result.policies.setdefault(where.policy, where.engine.policy)
+        self.result.objects += len(sources)
+        self.result.findings += self._duplicates.of(name, sources, where.clusters)
+        # the objects of a cluster know of each other; what else lies in a folder may be of any cluster
+        self._sources.setdefault((where.clusters, "" if where.clusters else name), []).extend(sources)
+
+    def _judge_sources(self) -> Iterator[Finding]:
+        """What the rules say of objects outside of specs, together with those of the same cluster or file."""
+        dump = self.dump
+        asked = False
+        changed = self._changed_dockerfiles()
+        for sources in self._sources.values():
+            where = self._where(sources[0].file) if sources else self._anywhere
+            beside = changed.get(os.path.dirname(sources[0].file), []) if sources and not where.clusters else []
+            objects = [source.value for source in (*beside, *sources)]
+            facts: Facts | None = None
+            if dump is not None or where.nodes is not None or len(objects) > 1 or not asked:
+                objects += dump.objects if dump else ()
+                facts = SnapshotFacts(objects, dump.complete if dump else (), where.nodes)
+                asked = True  # of objects that are alone, one is enough to be told which facts are missing
+            before = self._past.facts([*beside, *sources]) if facts is not None else None
+            for source in sources:
+                yield from self._judged(source, where, facts, before)
+
+    def _changed_dockerfiles(self) -> dict[str, list[Source]]:
+        """ConfigMaps that are not what they were, by folder: Modules of other files there may be built from them."""
+        found: dict[str, list[Source]] = defaultdict(list)
+        for (clusters, _), sources in self._sources.items():
+            for source in sources if not clusters else ():
+                if source.value.get("kind") == "ConfigMap" and self._past.objects(source.file):
+                    found[os.path.dirname(source.file)].append(source)
+        return found
+
+    def _judged(self, source: Source, where: _Where, facts: Facts | None, before: Facts | None) -> Iterator[Finding]:
+        value = defaulted(source.value)
+        old = self._past.objects(source.file).get(title(value))
+        review = Review(
+            value,
+            old,
+            "CREATE" if old is None else "UPDATE",
+            where.release,
+            object_schema(value),
+            where.topology,
+            facts=facts,
+            in_tree=bool(where.clusters) or self._past.is_in_git(source.file),
+            now=self.now,
+            before=before,
+            platform=where.platform,
+        )
+        found = where.engine.judge(review)
+        if facts is not None:
+            found += where.engine.judge_by_facts(review)
+        for finding, path in found:
+            yield replace(_placed(finding, path, source), clusters=where.clusters)
+
+    def _gone(self, folder: str) -> Iterator[Finding]:
+        """Modules of files that are deleted, and that no other file has taken over."""
+        now = {title(source.value) for sources in self._sources.values() for source in sources}
+        for file, item in self._past.gone(folder):
+            if item.get("kind") == "Module" and title(item) not in now:
+                message = f"{title(item)} was deleted, which unloads its driver once this is applied"
+                place = os.path.join(folder, os.path.relpath(file, os.path.realpath(folder)))
+                fix = "put it back, or see to it that no node needs the driver any more"
+                yield Finding(
+                    "GIT001", message, fix, title(item), "metadata.name", Severity.WARNING, place, mode=Mode.WARN
+                )
+
+    def _where(self, name: str) -> _Where:
+        """The cluster that a file is rendered for, by the fleet around it; any cluster for another file."""
+        if name == STDIN:
+            return self._anywhere
+        folder = os.path.dirname(os.path.abspath(name))
+        if folder not in self._folders:
+            self._folders[folder] = self._where_folder(Path(folder))
+        return self._folders[folder]
+
+    def _where_folder(self, folder: Path) -> _Where:
+        root = root_above(folder)
+        below = folder.relative_to(root).parts if root else ()
+        if root is None or len(below) < 2 or below[0] != OUTPUT:
+            return self._anywhere
+        if root not in self._rendered:
+            self._rendered[root] = self._clusters(root)
+        return self._rendered[root].get(below[1], self._anywhere)
+
+    def _clusters(self, root: Path) -> dict[str, _Where]:
+        fleet = load_fleet(root, root / OUTPUT, [])
+        policies = Policies(fleet, self.choice, "check", self.now, [])
+        return {
+            cluster.name: _Where(
+                policies.engine(cluster),
+                release_of(cluster) or Release("head"),
+                cluster.topology,
+                cluster.platform,
+                policies.name(cluster.name),
+                (cluster.name,),
+                nodes_of(cluster),
+            )
+            for cluster in fleet.clusters
+        }
+
+
+def _removed(old: _Objects, fleet: Fleet, targets: Iterable[Target], compiled: Compiled) -> Iterator[Finding]:
+    """Modules that the fleet does not make any more, though no spec says `state: absent`."""
+    now = {(name, item.identity) for name, placed in compiled.items() for _, item in placed}
+    absent = absent_drivers(targets)
+    gone: dict[Identity, list[str]] = defaultdict(list)
+    for name, identity in old.keys() - now:
+        if identity.kind == "Module" and (name, identity.name) not in absent:
+            gone[identity].append(name)
+    for identity, clusters in gone.items():
+        message = f"{identity} would leave {counted(len(clusters), 'cluster')} ({listed(sorted(clusters))})"
+        yield removal_finding(identity.namespace, identity.name, fleet, message, MARKER)
+
+
+def _placed(finding: Finding, path: FieldPath, source: Source) -> Finding:
+    line, column = source.position(path)
+    name = "<stdin>" if source.file == STDIN else source.file
+    return replace(finding, field=format_path(path) or finding.field, file=name, line=line, column=column)
+
+
+def _fleet_of(path: Path) -> Path | None:
+    """The root of the fleet whose specs may lie at a path; a rendered tree is no place for them."""
+    root = root_above(path)
+    if root is None or Path(os.path.abspath(path)).is_relative_to(root / OUTPUT):
+        return None
+    return Path(os.path.relpath(root))

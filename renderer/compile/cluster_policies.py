@@ -1,0 +1,171 @@
+"""Which policy holds on which cluster: the fleet's DriverPolicies, or what the command line says instead."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import cast
+
+from kmodgate.policy.config import NOTICE, PROFILES, Gate, Policy, Profile
+from kmodgate.policy.config_checks import for_any_cluster
+from kmodgate.policy.engine import Engine
+from kmodgate.policy.findings import Finding, Mode, Severity
+from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Json, parse
+from kmodgate.renderer.compile import policy_config_map as compiled
+from kmodgate.renderer.errors import Refused, Unusable
+from kmodgate.renderer.fleet.cluster_selectors import Clusters, listed_clusters
+from kmodgate.renderer.fleet.files import FleetFiles, Unreadable
+from kmodgate.renderer.fleet.load import Fleet
+from kmodgate.renderer.fleet.origin import Manifest
+from kmodgate.renderer.fleet.read_specs import policy_of
+from kmodgate.renderer.fleet.schema_check import check, finding_at
+from kmodgate.renderer.fleet.specs import Cluster, DriverPolicy
+from kmodgate.renderer.fleet.targets import Target
+
+_UNSIGNED = "SGN202"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the command line says: a policy instead of the fleet's, a profile instead of the policy's."""
+
+    policy: DriverPolicy | None = None
+    profile: Profile | None = None
+
+    @property
+    def fallback(self) -> Policy:
+        """What holds where no DriverPolicy does."""
+        policy = self.policy.policy if self.policy else Policy()
+        return policy.with_profile(self.profile) if self.profile else policy
+
+
+def add_policy_arguments(parser: ArgumentParser) -> None:
+    """The options that `read_choice` takes."""
+    parser.add_argument("--policy", metavar="FILE", help="DriverPolicy that holds instead of the fleet's")
+    parser.add_argument(
+        "--profile", choices=tuple(PROFILES), help="profile instead of the policy's (default: the policy's, or default)"
+    )
+
+
+def read_choice(file: str | None, profile: Profile | None) -> Choice:
+    """The options --policy and --profile; the policy may be that of a fleet, or as the webhook mounts it.
+
+    Raises Unusable, and Refused for a file that is no DriverPolicy.
+    """
+    if file is None:
+        return Choice(None, profile)
+    path = Path(file)
+    try:
+        text = FleetFiles(path.parent).text(path.name, limit=MAX_BYTES)
+    except Unreadable as error:
+        raise Unusable(f"--policy {file}: {error.message}", error.fix) from None
+    documents, findings = parse(text, file)
+    policies: list[DriverPolicy] = []
+    for written in documents:
+        document = replace(written, value=cast(Json, for_any_cluster(written.value)))
+        problems = check(document, "DriverPolicy")
+        findings += problems
+        if not problems and (policy := policy_of(document, findings)):
+            policies.append(policy)
+    if findings:
+        raise Refused(findings, outcome="nothing was checked")
+    if len(policies) != 1:
+        raise Unusable(f"--policy {file}: holds {len(policies)} policies", "give a file with one DriverPolicy")
+    return Choice(policies[0], profile)
+
+
+class Policies:
+    """The engine of every cluster of a fleet at one gate; clusters of one policy share it.
+
+    `only` names the rules that it asks, where not all are wanted.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        choice: Choice,
+        gate: Gate,
+        now: datetime,
+        findings: list[Finding],
+        only: Collection[str] | None = None,
+    ) -> None:
+        self._only = only
+        self._gate = gate
+        self.now = now
+        self._choice = choice
+        self._by_cluster = dict(_assigned(fleet, findings)) if choice.policy is None else {}
+        self._engines: dict[int, Engine] = {}
+        self._manifests: dict[int, list[Manifest]] = {}
+
+    def policy(self, cluster: str) -> Policy:
+        """The policy of a cluster."""
+        found = self._by_cluster.get(cluster)
+        if found is None:
+            return self._choice.fallback
+        return found.policy.with_profile(self._choice.profile) if self._choice.profile else found.policy
+
+    def name(self, cluster: str) -> str:
+        """The name of the DriverPolicy of a cluster, or nothing."""
+        source = self._choice.policy or self._by_cluster.get(cluster)
+        return source.name if source else ""
+
+    def held(self, clusters: Iterable[str]) -> dict[str, Policy]:
+        """The policies of clusters, by name."""
+        return {self.name(cluster): self.policy(cluster) for cluster in clusters}
+
+    def manifests(self, cluster: str, targets: Sequence[Target]) -> list[Manifest]:
+        """The policy as the webhook of the cluster mounts it; none where none is written and no driver goes."""
+        source = self._choice.policy or self._by_cluster.get(cluster)
+        if source is None and not targets:
+            return []
+        key = id(source)
+        if key not in self._manifests:  # clusters of one policy share its objects
+            self._manifests[key] = compiled.manifests(source, self.policy(cluster))
+        return self._manifests[key]
+
+    def engine(self, cluster: Cluster) -> Engine:
+        """The engine of a cluster."""
+        key = id(self._by_cluster.get(cluster.name))
+        if key not in self._engines:
+            self._engines[key] = Engine(self.policy(cluster.name), self._gate, self._only)
+        return self._engines[key]
+
+    def refuses_unsigned(self, cluster: Cluster, module: Mapping[str, object]) -> bool:
+        """Whether Secure Boot on a cluster counts against a Module that is not signed: no exception says that it is."""
+        return self.engine(cluster).tells(_UNSIGNED, module, self.now)
+
+
+def _assigned(fleet: Fleet, findings: list[Finding]) -> Iterator[tuple[str, DriverPolicy]]:
+    """Cluster and policy; a cluster with two is a finding that names both."""
+    clusters = Clusters(fleet.clusters)
+    seen: dict[str, DriverPolicy] = {}
+    for policy in fleet.policies:
+        for cluster in listed_clusters(policy.document, policy.clusters, clusters, findings if fleet.is_whole else []):
+            other = seen.setdefault(cluster.name, policy)
+            if other is policy:
+                yield cluster.name, policy
+            else:
+                message = f"cluster {cluster.name} has a DriverPolicy already: {other.name} in {other.document.file}"
+                fix = "narrow one of the two selectors: at most one policy a cluster"
+                findings.append(finding_at(policy.document, ("spec", "clusters"), "REF007", message, fix))
+
+
+def exemption_findings(policies: list[DriverPolicy], today: date) -> Iterator[Finding]:
+    """Exceptions that end within two weeks, and those that have ended."""
+    for policy in policies:
+        for index, item in enumerate(policy.policy.exemptions):
+            path = ("spec", "exceptions", index, "expires")
+            who = f"exception of {item.owner} from {item.rule} ({item.ticket})"
+            fix = "mend what it bears, or agree on another day"
+            if item.expires < today:
+                yield finding_at(policy.document, path, "POL102", f"the {who} has ended on {item.expires}", fix)
+            elif item.expires - today <= NOTICE:
+                finding = finding_at(policy.document, path, "POL101", f"the {who} ends on {item.expires}", fix)
+                yield _as_warning(finding)
+
+
+def _as_warning(finding: Finding) -> Finding:
+    return replace(finding, severity=Severity.WARNING, mode=Mode.WARN)

@@ -1,0 +1,77 @@
+"""The policy of a cluster as the webhook there mounts it, so that the commit and the cluster are judged alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kmodgate.policy.config import Policy
+from kmodgate.policy.findings import FieldPath
+from kmodgate.policy.formats.yaml_documents import Document
+from kmodgate.renderer.compile import argo
+from kmodgate.renderer.compile.emit_yaml import emit
+from kmodgate.renderer.compile.service_accounts import MANAGED_BY
+from kmodgate.renderer.fleet.files import MARKER
+from kmodgate.renderer.fleet.origin import Manifest, Origin
+from kmodgate.renderer.fleet.specs import DriverPolicy, JsonMap
+
+NAMESPACE = "kmodgate-system"
+CONFIG_MAP = "kmodgate-policy"
+HASH_ANNOTATION = "kmodgate.io/policy-hash"
+
+
+def manifests(source: DriverPolicy | None, effective: Policy) -> list[Manifest]:
+    """Namespace and ConfigMap; the data is the DriverPolicy without its clusters, with the profile that holds.
+
+    Where nobody has written one, it is the built-in profile, and leads to the marker of the fleet.
+    """
+    document: JsonMap = {
+        "apiVersion": "kmodgate.io/v1alpha1",
+        "kind": "DriverPolicy",
+        "metadata": {"name": source.name if source else effective.profile},
+        "spec": {**(_written(source) if source else {}), "profile": effective.profile},
+    }
+    config_map: JsonMap = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": CONFIG_MAP,
+            "namespace": NAMESPACE,
+            "labels": dict(MANAGED_BY),
+            "annotations": {**argo.sync_annotations("ConfigMap"), HASH_ANNOTATION: effective.digest},
+        },
+        "data": {"policy.yaml": emit(document)},
+    }
+    file = source.document.file if source else MARKER
+    trace = _trace(source.document) if source else _built_in
+    return [Manifest(value, None, file, trace) for value in (_namespace(), config_map)]
+
+
+def _written(source: DriverPolicy) -> JsonMap:
+    spec: JsonMap = source.document.value["spec"]  # type: ignore[index,call-overload,assignment]
+    return {key: value for key, value in spec.items() if key != "clusters"}
+
+
+def _namespace() -> JsonMap:
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": NAMESPACE,
+            "labels": dict(MANAGED_BY),
+            "annotations": argo.sync_annotations("Namespace", argo.NEVER_REMOVED),
+        },
+    }
+
+
+def _trace(document: Document) -> Callable[[FieldPath], Origin]:
+    def trace(path: FieldPath) -> Origin:
+        place: FieldPath = ("spec",) if path[:1] == ("data",) else ("metadata", "name")
+        line, column = document.position(place)
+        return Origin(document.file, line, column, "driver" if len(place) == 1 else "default", place)
+
+    return trace
+
+
+def _built_in(_: FieldPath) -> Origin:
+    """Nobody wrote the object; what makes a folder a fleet is the closest thing that was said."""
+    return Origin(MARKER, 1, 1, "default", ())

@@ -1,0 +1,93 @@
+"""What a Module needs around it: its namespace, ServiceAccounts and, on OpenShift, the right to a privileged SCC.
+
+Sources: Kernel Module Management, docs/mkdocs/documentation/deploy_kmod.md (ServiceAccounts and SCC); Kubernetes,
+Pod Security Admission; OpenShift, pod security label synchronisation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kmodgate.policy.config import Platform
+from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.renderer.compile import argo
+from kmodgate.renderer.fleet.specs import JsonMap
+
+DEFAULT = "default"
+"""The account that every namespace has. It is nobody's to render, and all pods without an account share its rights."""
+
+MANAGED_BY: dict[str, Json] = {"app.kubernetes.io/managed-by": "kmodgate"}
+
+
+def namespace(name: str, platform: Platform) -> JsonMap:
+    """The namespace, privileged for Pod Security; never pruned, since a namespace takes everything in it along."""
+    labels: dict[str, Json] = dict(MANAGED_BY)
+    for mode in ("audit", "enforce", "warn"):
+        labels[f"pod-security.kubernetes.io/{mode}"] = "privileged"
+    if platform == "openshift":
+        labels["security.openshift.io/scc.podSecurityLabelSync"] = "false"
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": name,
+            "labels": labels,
+            "annotations": argo.sync_annotations("Namespace", argo.NEVER_REMOVED),
+        },
+    }
+
+
+def service_account(name: str, namespace: str) -> JsonMap:
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata("ServiceAccount", name, namespace)}
+
+
+def scc_binding(account: str, namespace: str, scc: str) -> JsonMap:
+    """The RoleBinding that lets the pods of an account use an SCC, in the namespace where the pods run."""
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": _metadata("RoleBinding", f"{account}-scc-{scc}", namespace),
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": f"system:openshift:scc:{scc}",
+        },
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The ServiceAccount of some of a driver's pods; an empty name is none.
+
+    `pods` is the key of the spec that they are described under: empty for those that load, `devicePlugin`, `dra`.
+    `is_named` is whether the author named it, rather than leaving that to us.
+    """
+
+    pods: str
+    name: str
+    is_named: bool
+
+
+def accounts(driver: str, spec: JsonMap) -> Iterator[Account]:
+    """The accounts of all pods of a driver."""
+    if "modprobe" in spec:
+        yield _account("", spec, driver)
+    for key, suffix in (("devicePlugin", "device-plugin"), ("dra", "dra")):
+        pods = spec.get(key)
+        if isinstance(pods, dict):
+            yield _account(key, pods, f"{driver}-{suffix}")
+
+
+def _account(pods: str, level: JsonMap, default: str) -> Account:
+    return Account(pods, str(level.get("serviceAccountName", default)), "serviceAccountName" in level)
+
+
+def _metadata(kind: str, name: str, namespace: str) -> JsonMap:
+    return {
+        "name": name,
+        "namespace": namespace,
+        "labels": dict(MANAGED_BY),
+        "annotations": argo.sync_annotations(kind),
+    }

@@ -1,0 +1,1 @@
+"""Two snapshots of a fleet, and what follows from their difference."""

@@ -1,0 +1,176 @@
+"""Two renderings of a fleet → the objects that differ, and in which fields.
+
+Items of a list are told apart by what makes them the same thing: a mapping by its kernel, a variable by its name. So
+an item that moved is not two changes, and a Dockerfile under a new hash is a changed Dockerfile.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from kmodgate.policy.findings import FieldPath, format_path
+from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.renderer.compile.snapshot import Snapshot
+from kmodgate.renderer.fleet.origin import Identity, Manifest, Origin
+
+
+class Kind(StrEnum):
+    ADDED = "added"
+    CHANGED = "changed"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field before and after, None where it is missing; `path` leads to it in the object that has it."""
+
+    shown: str
+    path: FieldPath
+    before: Json
+    after: Json
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ObjectChange:
+    """One object that differs, in the same way on all these clusters."""
+
+    before: Manifest | None
+    after: Manifest | None
+    clusters: tuple[str, ...]
+    fields: tuple[FieldChange, ...]
+
+    @property
+    def kind(self) -> Kind:
+        if self.before is None:
+            return Kind.ADDED
+        return Kind.CHANGED if self.after is not None else Kind.REMOVED
+
+    @property
+    def manifest(self) -> Manifest:
+        """The object as it is, or as it was."""
+        found = self.after or self.before
+        assert found is not None
+        return found
+
+    def origin(self, change: FieldChange) -> Origin:
+        """The place in a spec that decides the field, or decided it."""
+        owner = self.after if self.after is not None and change.after is not None else self.before or self.after
+        assert owner is not None
+        return owner.trace(change.path)
+
+
+def changes(before: Snapshot | None, after: Snapshot, only: set[str] | None = None) -> list[ObjectChange]:
+    """All objects that differ, by driver, kind and name; on all clusters or on some."""
+    same: dict[tuple[Manifest | None, Manifest | None], list[str]] = defaultdict(list)
+    names = {*after.compiled, *(before.compiled if before else ())}
+    for cluster in sorted(names & only if only else names):
+        old = before.objects(cluster) if before else {}
+        for pair in _pairs(old, after.objects(cluster)):
+            same[pair].append(cluster)
+    found = []
+    for (was, now), clusters in same.items():
+        fields = tuple(_fields(was, now))
+        if fields or was is None or now is None:
+            found.append(ObjectChange(was, now, tuple(clusters), fields))
+    return sorted(found, key=lambda item: (item.manifest.owner, str(item.manifest.identity), item.clusters))
+
+
+def alike(found: Iterable[ObjectChange]) -> Iterator[ObjectChange]:
+    """For people: objects of one name that change in the same way are one change, whatever else tells them apart."""
+    same: dict[tuple[Kind, Identity, str], list[ObjectChange]] = defaultdict(list)
+    for item in found:
+        same[item.kind, item.manifest.identity, repr(item.fields)].append(item)
+    for group in same.values():
+        clusters = tuple(sorted(name for item in group for name in item.clusters))
+        yield replace(group[0], clusters=clusters)
+
+
+def _pairs(
+    old: Mapping[Identity, Manifest], new: Mapping[Identity, Manifest]
+) -> Iterator[tuple[Manifest | None, Manifest | None]]:
+    """Every object before and after, where they are not the same."""
+    renamed = dict(_renamed(old, new))
+    for identity, was in old.items():
+        now = new.get(renamed.get(identity, identity))
+        if now is not was:
+            yield was, now
+    taken = {*old, *renamed.values()}
+    yield from ((None, now) for identity, now in new.items() if identity not in taken)
+
+
+def _renamed(old: Mapping[Identity, Manifest], new: Mapping[Identity, Manifest]) -> Iterator[tuple[Identity, Identity]]:
+    """Dockerfiles whose ConfigMap is called after their content: the same field of a driver says both."""
+    gone = {_dockerfile(manifest): identity for identity, manifest in old.items() if identity not in new}
+    for identity, manifest in new.items():
+        place = _dockerfile(manifest)
+        if identity not in old and place is not None and place in gone:
+            yield gone.pop(place), identity
+
+
+def _dockerfile(manifest: Manifest) -> tuple[str, FieldPath] | None:
+    """The driver and the field of its spec that name the Dockerfile of a ConfigMap."""
+    data = manifest.value.get("data")
+    if manifest.identity.kind != "ConfigMap" or not isinstance(data, dict) or set(data) != {"dockerfile"}:
+        return None
+    return manifest.owner, manifest.trace(("data", "dockerfile")).path
+
+
+def _fields(was: Manifest | None, now: Manifest | None) -> Iterator[FieldChange]:
+    if was is not None and now is not None:
+        yield from compare(was.value, now.value)
+
+
+def compare(before: Json, after: Json, path: FieldPath = (), shown: str = "") -> Iterator[FieldChange]:
+    """The fields that differ; maps are entered, lists where their items have an identity."""
+    if before == after:
+        return
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in [*before, *(key for key in after if key not in before)]:
+            place = f"{shown}{format_path(('x', key))[1:]}" if shown else format_path((key,))
+            yield from compare(before.get(key), after.get(key), (*path, key), place)
+        return
+    if isinstance(before, list) and isinstance(after, list):
+        old, new = _by_identity(before), _by_identity(after)
+        if old is not None and new is not None:
+            yield from _items(old, new, path, shown)
+            return
+    yield FieldChange(shown, path, before, after)
+
+
+def _items(
+    old: dict[str, tuple[int, Json]], new: dict[str, tuple[int, Json]], path: FieldPath, shown: str
+) -> Iterator[FieldChange]:
+    for key in [*old, *(key for key in new if key not in old)]:
+        (place, was), (index, now) = old.get(key, (0, None)), new.get(key, (0, None))
+        yield from compare(was, now, (*path, index if key in new else place), f"{shown}[{key}]")
+    order = [key for key in old if key in new]
+    if order != [key for key in new if key in old]:
+        yield FieldChange(f"{shown} (order)", path, list(order), [key for key in new if key in old])
+
+
+_IDENTITIES = (("literal",), ("regexp",), ("name",), ("mountPath",), ("key", "operator", "value", "effect"))
+
+
+def _by_identity(items: list[Any]) -> dict[str, tuple[int, Json]] | None:
+    """Items by what makes them the same thing, with their index; None where that is not clear."""
+    found: dict[str, tuple[int, Json]] = {}
+    for index, item in enumerate(items):
+        key = item_identity(item)
+        if not key or key in found:
+            return None
+        found[key] = (index, item)
+    return found
+
+
+def item_identity(item: Any) -> str:
+    """What makes an item of a list the thing that it is; empty where nothing does."""
+    if not isinstance(item, dict):
+        return ""
+    for keys in _IDENTITIES:
+        if any(item.get(key) for key in keys):
+            return " ".join(str(item.get(key, "")) for key in keys).strip()
+    return ""

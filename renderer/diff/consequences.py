@@ -1,0 +1,309 @@
+"""Objects that differ → what happens on the nodes when Argo CD has applied them.
+
+Computed by KMM's semantics for every group of nodes of every cluster, on the kernels that they run.
+Sources: internal/controllers/{module,nmc,mic,device_plugin}_reconciler.go of Kernel Module Management.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from kmodgate.policy.findings import Severity
+from kmodgate.policy.kmm.node_selection import Node, Verdict, verdict, why_not_selected, why_repelled
+from kmodgate.policy.kmm.resolve import Resolution
+from kmodgate.renderer.diff import module_effects
+from kmodgate.renderer.diff.changed_fields import Kind, ObjectChange
+from kmodgate.renderer.diff.sentences import Effect, place, sentence
+from kmodgate.renderer.fleet.origin import Origin
+from kmodgate.renderer.fleet.specs import Cluster, NodeGroup
+from kmodgate.renderer.plan.coverage import Resolver
+from kmodgate.renderer.plan.resolutions import node_of_group, work_of
+
+SEVERITIES = {
+    Effect.STUCK: Severity.ERROR,
+    Effect.RECREATE: Severity.ERROR,
+    Effect.UNLOAD: Severity.ERROR,
+    Effect.RELOAD: Severity.WARNING,
+    Effect.UNKNOWN: Severity.WARNING,
+    Effect.ORDERED: Severity.INFO,
+    Effect.LOAD: Severity.INFO,
+    Effect.AWAY: Severity.WARNING,
+    Effect.RESTART: Severity.WARNING,
+    Effect.BUILD: Severity.INFO,
+    Effect.JOB: Severity.INFO,
+    Effect.STALE: Severity.WARNING,
+    Effect.NOTHING: Severity.INFO,
+}
+
+
+_WORST_FIRST = (Severity.ERROR, Severity.WARNING, Severity.INFO)
+_RANKS = {effect: (_WORST_FIRST.index(severity), effect) for effect, severity in SEVERITIES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Consequence:
+    """One thing that happens because of one driver, on all nodes and clusters that it happens on.
+
+    `text` is the sentence; `why` are the fields that cause it. `nodes` counts those that are known; `unknown` are the
+    clusters whose nodes or kernels nobody has said.
+    """
+
+    effect: Effect
+    driver: str
+    text: str
+    clusters: tuple[str, ...]
+    nodes: int
+    unknown: tuple[str, ...]
+    why: tuple[str, ...]
+    origin: Origin
+
+    @property
+    def severity(self) -> Severity:
+        return SEVERITIES[self.effect]
+
+
+@dataclass(slots=True)
+class _Sum:
+    """The places of one consequence, added up."""
+
+    origin: Origin
+    groups: dict[tuple[str, str], int] = field(default_factory=dict)  # cluster and group → nodes
+    clusters: set[str] = field(default_factory=set)
+    unknown: set[str] = field(default_factory=set)
+    why: dict[str, None] = field(default_factory=dict)
+    images: set[str] = field(default_factory=set)
+
+    @property
+    def nodes(self) -> int:
+        return sum(self.groups.values())
+
+    def add(self, cluster: str, group: NodeGroup, why: Iterable[str] = ()) -> None:
+        """Nodes that are alike; a group counts once, whichever of its kernels it is added for."""
+        self.groups[cluster, group.name] = group.count
+        self.clusters.add(cluster)
+        self.why.update(dict.fromkeys(why))
+
+
+_Key = tuple[Effect, str, str]
+"""Effect, driver, and what tells two of a kind apart."""
+
+
+class Consequences:
+    """Adds up what the changes of a fleet do."""
+
+    def __init__(self, clusters: Mapping[str, Cluster]) -> None:
+        self._clusters = clusters
+        self._resolver = Resolver()
+        self._sums: dict[_Key, _Sum] = {}
+        self._known: set[str] = set()
+        self._places: dict[str, list[tuple[NodeGroup, Node]]] = {}
+        self._told = False
+
+    def of(self, found: Iterable[ObjectChange]) -> list[Consequence]:
+        """All consequences, the worst first."""
+        found = list(found)
+        self._known = {image for change in found for image in self._images_before(change)}
+        for change in found:
+            if change.manifest.identity.kind == "Module":
+                self._module(change)
+            elif change.manifest.identity.kind == "Job":
+                self._job(change)
+        ordered = sorted(self._sums.items(), key=lambda item: (_RANKS[item[0][0]], -item[1].nodes, item[0][1:]))
+        return [_consequence(key, sum) for key, sum in ordered]
+
+    def _images_before(self, change: ObjectChange) -> Iterator[str]:
+        """The images that nodes have of a Module: KMM makes none of them again."""
+        module = module_effects.value(change.before)
+        if change.manifest.identity.kind == "Module" and module_effects.container(module):
+            for name in change.clusters:
+                for _, node in self._nodes(name):
+                    if (found := self._side(module, node).resolution) is not None:
+                        yield found.image
+
+    def _nodes(self, name: str) -> list[tuple[NodeGroup, Node]]:
+        """Every group of a cluster on each of its kernels; nodes are as the fleet has them now, for both sides."""
+        if name not in self._places:
+            cluster = self._clusters[name]
+            self._places[name] = [
+                (group, replace(node_of_group(group, observed=cluster.has_inventory), kernel=kernel))
+                for group in cluster.nodes
+                for kernel in group.kernels
+            ]
+        return self._places[name]
+
+    # -- adding up -----------------------------------------------------------------------------------
+
+    def _add(self, effect: Effect, change: ObjectChange, detail: str = "", path: tuple[str | int, ...] = ()) -> _Sum:
+        self._told = True
+        name = change.manifest.identity.name
+        key = (effect, name, detail)
+        if key not in self._sums:
+            self._sums[key] = _Sum(change.manifest.trace(path or ("metadata", "name")))
+        return self._sums[key]
+
+    def _job(self, change: ObjectChange) -> None:
+        if change.kind is Kind.ADDED:
+            self._add(Effect.JOB, change, "added").clusters.update(change.clusters)
+        elif change.kind is Kind.CHANGED and any(field.path[:1] == ("spec",) for field in change.fields):
+            effect = Effect.JOB if module_effects.is_replaced(change.manifest) else Effect.STUCK
+            self._add(effect, change).clusters.update(change.clusters)
+
+    def _module(self, change: ObjectChange) -> None:
+        before, after = module_effects.value(change.before), module_effects.value(change.after)
+        old, new = module_effects.container(before), module_effects.container(after)
+        if change.kind is Kind.REMOVED and module_effects.is_retained(change.manifest):
+            self._add(Effect.NOTHING, change, "retained").clusters.update(change.clusters)
+        elif old and new and bool(old.get("version")) is not bool(new.get("version")):
+            path = ("spec", "moduleLoader", "container", "version")  # nothing else is done until then
+            detail = "first" if new.get("version") else "last"
+            self._add(Effect.RECREATE, change, detail, path).clusters.update(change.clusters)
+        else:
+            self._told = False
+            for name in change.clusters:
+                self._on_cluster(change, before, after, name)
+            self._plugins(change, before, after)
+            if before is not None and after is not None:
+                self._kept(change, before, after)
+
+    def _kept(self, change: ObjectChange, before: Any, after: Any) -> None:
+        """What is to be said of a Module that stays, beside what its nodes do."""
+        self._identity(change, before, after)
+        if before["spec"].get("imageRebuildTriggerGeneration") != after["spec"].get("imageRebuildTriggerGeneration"):
+            self._add(Effect.STALE, change, "trigger").clusters.update(change.clusters)
+        if not self._told:
+            quiet = self._add(Effect.NOTHING, change, "metadata" if before["spec"] == after["spec"] else "spec")
+            quiet.clusters.update(change.clusters)
+            quiet.why.update({field.shown: None for field in change.fields if field.path[:1] == ("spec",)})
+
+    # -- nodes ---------------------------------------------------------------------------------------
+
+    def _on_cluster(self, change: ObjectChange, before: Any, after: Any, name: str) -> None:
+        cluster = self._clusters[name]
+        unknown = any(not group.kernels and module_effects.may_select(before, after, group) for group in cluster.nodes)
+        if unknown or not (cluster.nodes or cluster.has_inventory):
+            self._blind(change, before, after, name)
+        worst: dict[str, tuple[_Key, NodeGroup, list[str]]] = {}
+        for group, node in self._nodes(name):
+            was, now = self._side(before, node), self._side(after, node)
+            found = module_effects.effect(change, was, now, node)
+            if found is not None:
+                effect, detail, why = found
+                key = (effect, change.manifest.identity.name, detail)
+                if group.name not in worst or key < worst[group.name][0]:
+                    worst[group.name] = (key, group, why)
+            self._image(change, was.resolution, now.resolution, name)
+            self._away(change, was.resolution, now.resolution, name, group)
+        for key, group, why in worst.values():
+            self._add(key[0], change, key[2], ("spec", "moduleLoader")).add(name, group, why)
+
+    def _side(self, module: Any, node: Node) -> module_effects.Side:
+        """What the node loads of the Module, or keeps until its version label changes; or why nothing."""
+        if module is None:
+            return module_effects.Side(None, "the Module does not exist")
+        if not module_effects.container(module):
+            return module_effects.Side(None, "its moduleLoader goes")
+        found: Verdict = verdict(module, node, self._resolver)
+        if found.resolution is not None and (found.loads or found.keeps or not node.observed):
+            return module_effects.Side(found.resolution, "", found.keeps)
+        return module_effects.Side(None, found.reason)
+
+    def _blind(self, change: ObjectChange, before: Any, after: Any, name: str) -> None:
+        """Nodes or kernels are not known: what can be said from the fields alone."""
+        old, new = module_effects.container(before), module_effects.container(after)
+        if not old and not new:
+            return
+        if not (old and new):
+            sum = self._add(
+                Effect.UNLOAD if old else Effect.LOAD, change, module_effects.gone(change.manifest) if old else ""
+            )
+        elif any(before["spec"].get(key) != after["spec"].get(key) for key in ("selector", "tolerations")):
+            sum = self._add(Effect.UNKNOWN, change, "", ("spec", "selector"))
+        elif changed := [
+            key for key, part in module_effects.config(old).items() if part != module_effects.config(new)[key]
+        ]:
+            is_ordered = old.get("version") != new.get("version")
+            effect, detail = (Effect.ORDERED, str(new["version"])) if is_ordered else (Effect.RELOAD, "")
+            sum = self._add(effect, change, detail, ("spec", "moduleLoader"))
+            sum.why.update(dict.fromkeys(changed))
+        else:
+            return
+        sum.clusters.add(name)
+        sum.unknown.add(name)
+
+    # -- images --------------------------------------------------------------------------------------
+
+    def _image(self, change: ObjectChange, was: Resolution | None, now: Resolution | None, name: str) -> None:
+        if now is None:
+            return
+        old_image = "" if was is None else was.image
+        if now.image != old_image and now.image not in self._known:
+            work = work_of(now)
+            if work != "prebuilt":
+                sum = self._add(Effect.BUILD, change, work, ("spec", "moduleLoader"))
+                sum.images.add(now.image)
+                sum.clusters.add(name)
+        elif was is not None and now.image == old_image:
+            stale = [f"{block}.{key}" for block, key in module_effects.stale(was, now)]
+            if stale:
+                sum = self._add(Effect.STALE, change, "image", ("spec", "moduleLoader", "container", "containerImage"))
+                sum.clusters.add(name)
+                sum.why.update(dict.fromkeys(stale))
+                sum.images.add(now.image)
+
+    def _away(
+        self, change: ObjectChange, was: Resolution | None, now: Resolution | None, name: str, group: NodeGroup
+    ) -> None:
+        """Modules of the kernel that were removed for the driver, and that nobody loads again."""
+        removed = [] if was is None else was.in_tree_modules_to_remove or []
+        still = [] if now is None else now.in_tree_modules_to_remove or []
+        for module in removed:
+            if module not in still:
+                self._add(Effect.AWAY, change, module, ("spec", "moduleLoader")).add(name, group)
+
+    # -- beside the loader ---------------------------------------------------------------------------
+
+    def _plugins(self, change: ObjectChange, before: Any, after: Any) -> None:
+        """Pods start, stop or restart; a restart is what a change of their DaemonSet amounts to."""
+        for key, what in (("devicePlugin", "device-plugin"), ("dra", "DRA driver")):
+            old, new = ((value or {}).get("spec", {}) for value in (before, after))
+            if (key not in old and key not in new) or module_effects.pod(old, key) == module_effects.pod(new, key):
+                continue
+            how = "start" if key not in old else "stop" if key not in new else "restart"
+            module = after if key in new else before
+            sum = self._add(Effect.RESTART, change, f"{what} {how}", ("spec", key))
+            for name in change.clusters:
+                sum.clusters.add(name)
+                for group in self._clusters[name].nodes:
+                    node = node_of_group(group)
+                    if not why_not_selected(module, node) and not why_repelled(module, node):
+                        sum.add(name, group)
+
+    def _identity(self, change: ObjectChange, before: Any, after: Any) -> None:
+        """Names that are used from the next load on, while the old ones are still needed to unload."""
+        pairs = (
+            ("moduleLoader", "serviceAccountName", "ServiceAccount"),
+            ("imageRepoSecret", "name", "pull secret"),
+        )
+        for block, key, what in pairs:
+            old, new = ((value["spec"].get(block) or {}).get(key) for value in (before, after))
+            if old and old != new:
+                sum = self._add(Effect.STALE, change, f"{what} {old}", ("spec", block))
+                sum.clusters.update(change.clusters)
+
+
+def _consequence(key: _Key, sum: _Sum) -> Consequence:
+    effect, driver, detail = key
+    where = place(len(sum.clusters), sum.nodes, sorted(sum.unknown))
+    text = sentence(effect, driver, detail, where, len(sum.images))
+    return Consequence(
+        effect,
+        driver,
+        text,
+        tuple(sorted(sum.clusters)),
+        sum.nodes,
+        tuple(sorted(sum.unknown)),
+        tuple(sum.why),
+        sum.origin,
+    )

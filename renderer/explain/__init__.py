@@ -1,0 +1,1 @@
+"""Where a field of a rendered object comes from."""

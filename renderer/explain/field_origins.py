@@ -1,0 +1,179 @@
+"""Where a field of a rendered object comes from, and what a node loads: answers with file and line."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kmodgate.policy.findings import FieldPath, format_path, value_at
+from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.renderer.compile.snapshot import Snapshot
+from kmodgate.renderer.diff.changed_fields import item_identity
+from kmodgate.renderer.errors import Unusable
+from kmodgate.renderer.explain.reasons import CONTENT_TAG, POLICY_PLACE, reason
+from kmodgate.renderer.fleet.field_table import cause, spec_path
+from kmodgate.renderer.fleet.origin import Manifest, Origin
+from kmodgate.renderer.fleet.targets import Target, Variant
+
+_STEP = re.compile(r"\.?([^.\[\]]+)|\[((?:[^\[\]]|\[[^\]]*\])*)\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One field: its value, the place that decided it, and why, where the place alone does not tell.
+
+    `replaced` is the place of what an override took the place of.
+    """
+
+    path: FieldPath
+    value: Json
+    origin: Origin
+    why: str
+    replaced: Origin | None
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One object as all these clusters get it; `variant` is the driver as it is there, None for a policy's objects."""
+
+    manifest: Manifest
+    clusters: tuple[str, ...]
+    variant: Variant | None
+
+
+def subjects(found: Snapshot, name: str, cluster: str | None) -> list[Subject]:
+    """The objects called KIND/NAME, KIND/NAMESPACE/NAME, or NAME for a driver's Module, by what they are where.
+
+    Raises Unusable if there is none.
+    """
+    kind, place, last = _parts(name)
+    variants = {(target.cluster.name, target.variant.driver.name): target for target in found.targets}
+    clusters: dict[tuple[str, str], tuple[Manifest, list[str]]] = {}
+    known: set[str] = set()
+    for there, placed in found.compiled.items():
+        for _, manifest in placed if cluster in (None, there) else ():
+            identity = manifest.identity
+            known.add(f"{identity.kind}/{identity.name}")
+            same = identity.kind.lower() == kind.lower() and identity.name == last
+            if same and place in ("", identity.namespace):
+                # another platform has a manifest of its own, which may be the same in every letter
+                key = (json.dumps(manifest.value), str(manifest.trace(("metadata", "name"))))
+                clusters.setdefault(key, (manifest, []))[1].append(there)
+    if not clusters:
+        where = f" on cluster {cluster}" if cluster else ""
+        close = difflib.get_close_matches(f"{kind}/{last}", known, 1, 0.5)
+        fix = f"did you mean {close[0]}?" if close else "write KIND/NAME, or with --cluster the name of a node"
+        raise Unusable(f"{name}: no such object is rendered{where}", fix)
+    return [
+        Subject(manifest, tuple(sorted(names)), _variant(variants.get((names[0], manifest.owner))))
+        for manifest, names in clusters.values()
+    ]
+
+
+def _variant(target: Target | None) -> Variant | None:
+    return target.variant if target else None
+
+
+def _parts(name: str) -> tuple[str, str, str]:
+    """Kind, namespace and name; a name alone is that of a Module."""
+    parts = name.split("/")
+    if len(parts) == 1:
+        return "Module", "", parts[0]
+    if len(parts) > 3 or not all(parts):
+        raise Unusable(f"{name} names no object", "write KIND/NAME, KIND/NAMESPACE/NAME, or the name of a driver")
+    return parts[0], parts[1] if len(parts) == 3 else "", parts[-1]
+
+
+def explain(subject: Subject, field: str) -> list[Explained]:
+    """The field and all fields below it that have a value of their own. Raises Unusable for one that is not there."""
+    path: FieldPath = ()
+    value: Json = subject.manifest.value
+    for step in parse_path(field):
+        if isinstance(value, list) and isinstance(step, str):  # as a diff writes it: by what the item is
+            names = [item_identity(item) for item in value]
+            step = names.index(step) if step in names else step
+        if isinstance(value, dict) and step in value:
+            value = value[str(step)]
+        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+            value = value[step]
+        else:
+            raise _no_field(subject, path, step, value)
+        path = (*path, step)
+    return [_explained(subject, place, text) for place, text in _leaves(path, value)]
+
+
+def _no_field(subject: Subject, path: FieldPath, step: str | int, value: Json) -> Unusable:
+    there = list(value) if isinstance(value, dict) else []
+    if isinstance(value, list):
+        there = [str(index) for index in range(len(value))]
+    close = difflib.get_close_matches(str(step), there, 1)
+    fix = f"did you mean {close[0]}?" if close else f"there is: {', '.join(there)}" if there else "look one level up"
+    where = format_path(path) or "the object"
+    return Unusable(f"{subject.manifest.identity}: {where} has no {step}", fix)
+
+
+def parse_path(text: str) -> FieldPath:
+    """A path as errors and diffs write it: `spec.items[0].name`, `metadata.labels[example.com/role]`."""
+    steps: list[str | int] = []
+    position = 0
+    while position < len(text):
+        match = _STEP.match(text, position)
+        if match is None:
+            fix = "write it as errors do: spec.selector[example.com/role], spec.items[0].name"
+            raise Unusable(f"{text} is not the path of a field", fix)
+        name, bracket = match.groups()
+        steps.append(name if name is not None else int(bracket) if bracket.isdecimal() else bracket)
+        position = match.end()
+    return tuple(steps)
+
+
+def _leaves(path: FieldPath, value: Json) -> Iterator[tuple[FieldPath, Json]]:
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _leaves((*path, key), item)
+    elif isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
+        for index, item in enumerate(value):
+            yield from _leaves((*path, index), item)
+    else:
+        yield path, value
+
+
+def _explained(subject: Subject, path: FieldPath, value: Json) -> Explained:
+    origin = subject.manifest.trace(path)
+    why = reason(subject.manifest.identity.kind, path) if origin.source == "default" else ""
+    if subject.manifest.driver is None and path in (("metadata", "name"), ("metadata", "namespace")):
+        why = POLICY_PLACE
+    if _has_content_tag(subject, path, value):
+        why = CONTENT_TAG
+    return Explained(path, value, origin, why, _replaced(subject, path, origin))
+
+
+def _has_content_tag(subject: Subject, path: FieldPath, value: Json) -> bool:
+    """Whether the image at the path is not the one that the spec names."""
+    variant = subject.variant
+    if variant is None or path[-1:] != ("containerImage",) or not variant.spec.get("contentTag"):
+        return False
+    return bool(value) and value != value_at(variant.spec, spec_path(path[1:], variant.spec))
+
+
+def _replaced(subject: Subject, path: FieldPath, origin: Origin) -> Origin | None:
+    """The place in the driver itself that an override of it has replaced."""
+    variant = subject.variant
+    if origin.source != "override" or variant is None or not variant.applied:
+        return None
+    own = spec_path(path[1:], variant.spec) if path[:1] == ("spec",) else cause(subject.manifest.identity.kind, path)
+    place = ("spec", *own) if own else ()
+    document = variant.driver.document
+    if not place or not document.has(place):
+        return None
+    line, column = document.position(place)
+    return Origin(document.file, line, column, "driver", place)
+
+
+def nodes_named(found: Snapshot, cluster: str, name: str) -> Iterator[str]:
+    """The node groups or nodes of a cluster with this name."""
+    groups = (group for item in found.fleet.clusters if item.name == cluster for group in item.nodes)
+    return (group.name for group in groups if group.name == name)

@@ -1,0 +1,78 @@
+"""Why kmodgate, KMM or Kubernetes sets a field of a rendered object that no line of a spec says.
+
+The counterpart of `renderer/fleet/field_table.py`, which says which line decides a field.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kmodgate.policy.findings import FieldPath
+from kmodgate.policy.kmm.defaults import default_paths
+from kmodgate.renderer.compile.argo import SYNC_OPTIONS, SYNC_WAVE
+from kmodgate.renderer.compile.kmm import SPEC_ANNOTATION
+from kmodgate.renderer.compile.policy_config_map import HASH_ANNOTATION
+
+_LABELS: FieldPath = ("metadata", "labels")
+_ANNOTATIONS: FieldPath = ("metadata", "annotations")
+_PRIVILEGED = "worker pods load kernel modules, which Pod Security admission allows in a privileged namespace only"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a path of objects of a kind (any kind if empty) has its value, with all below the path."""
+
+    kind: str
+    path: FieldPath
+    text: str
+
+
+REASONS = (
+    Reason("", ("apiVersion",), "the version that the cluster's API serves"),
+    Reason("", ("metadata", "namespace"), "that of the driver, as the attached file names none"),
+    Reason("", ("kind",), "the kind of object that the driver needs here"),
+    Reason("Module", ("metadata", "name"), "a Module is called after its driver"),
+    Reason("", (*_ANNOTATIONS, SYNC_WAVE), "the order of Argo CD: what others need is applied first and pruned last"),
+    Reason("Module", (*_ANNOTATIONS, SYNC_OPTIONS), "a Module is pruned only after a person has confirmed it"),
+    Reason("Namespace", (*_ANNOTATIONS, SYNC_OPTIONS), "never pruned, since a namespace takes everything in it along"),
+    Reason("ConfigMap", (*_ANNOTATIONS, SYNC_OPTIONS), "an old Dockerfile goes only after the Module has moved on"),
+    Reason("", (*_ANNOTATIONS, SPEC_ANNOTATION), "leads from the object to the file of its spec"),
+    Reason("ConfigMap", ("data", "policy.yaml"), "the built-in profile, as no DriverPolicy selects the cluster"),
+    Reason("", (*_ANNOTATIONS, HASH_ANNOTATION), "tells which policy the webhook of the cluster holds"),
+    Reason("", (*_LABELS, "app.kubernetes.io/managed-by"), "marks what kmodgate has rendered"),
+    Reason("", (*_LABELS, "app.kubernetes.io/name"), "marks what belongs to the driver"),
+    Reason("Namespace", (*_LABELS, "pod-security.kubernetes.io/audit"), _PRIVILEGED),
+    Reason("Namespace", (*_LABELS, "pod-security.kubernetes.io/enforce"), _PRIVILEGED),
+    Reason("Namespace", (*_LABELS, "pod-security.kubernetes.io/warn"), _PRIVILEGED),
+    Reason(
+        "Namespace",
+        (*_LABELS, "security.openshift.io/scc.podSecurityLabelSync"),
+        "keeps OpenShift from overwriting the labels of Pod Security",
+    ),
+    Reason("ConfigMap", ("metadata", "name"), "ends in a hash of the Dockerfile: another text is another ConfigMap"),
+    Reason("ConfigMap", ("immutable",), "another Dockerfile gets another ConfigMap, so this one never changes"),
+    Reason("ServiceAccount", ("metadata", "name"), "the pods of each driver get an account of their own"),
+    Reason("RoleBinding", (), "on OpenShift the account of a driver's pods needs the right to a privileged SCC"),
+    Reason("Module", ("spec", "moduleLoader", "serviceAccountName"), "the driver's own account, as none is named"),
+    Reason("Module", ("spec", "devicePlugin", "serviceAccountName"), "the driver's own account, as none is named"),
+    Reason("Module", ("spec", "dra", "serviceAccountName"), "the driver's own account, as none is named"),
+)
+"""The most specific row of a path holds."""
+
+POLICY_PLACE = "where the webhook of the cluster looks for the policy"
+CONTENT_TAG = "contentTag appends a hash of Dockerfile, arguments, keys and files, so that a change is rebuilt"
+_KEY_IS_REQUIRED = "KMM requires the key; empty stands for the container's own image"
+_DEFAULT = "the default of KMM, written out so that Argo CD sees no difference"
+
+
+def reason(kind: str, path: FieldPath) -> str:
+    """Why a path has its value where no spec says so; empty if that is not known."""
+    found = [row for row in REASONS if row.kind in ("", kind) and path[: len(row.path)] == row.path]
+    if found:
+        return max(found, key=lambda row: (len(row.path), row.kind)).text
+    if kind == "Module" and path[-1:] == ("containerImage",) and "kernelMappings" in path:
+        return _KEY_IS_REQUIRED
+    pattern = ".".join(step for step in path if isinstance(step, str))
+    if kind == "Module" and pattern in {name.replace("[]", "") for name in default_paths()}:
+        return _DEFAULT
+    return ""

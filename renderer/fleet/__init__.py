@@ -1,0 +1,1 @@
+"""Specs: found, read, checked, selected by cluster and overridden."""

@@ -1,0 +1,98 @@
+"""Cluster selectors: which clusters they match, and what is wrong with one that matches nothing."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+
+from kmodgate.policy.findings import FieldPath, Finding
+from kmodgate.policy.formats.yaml_documents import Document
+from kmodgate.renderer.fleet.schema_check import finding_at
+from kmodgate.renderer.fleet.specs import Cluster, ClusterSelector, KernelDriver, Requirement
+from kmodgate.renderer.wording import listed
+
+
+class Clusters:
+    """The clusters of a fleet; what a selector matches is worked out once, since many drivers share one."""
+
+    def __init__(self, clusters: list[Cluster]) -> None:
+        self.all = clusters
+        self.names = [cluster.name for cluster in clusters]
+        self._matching: dict[ClusterSelector, list[Cluster]] = {}
+
+    def matching(self, selector: ClusterSelector) -> list[Cluster]:
+        if selector not in self._matching:
+            self._matching[selector] = [cluster for cluster in self.all if matches(selector, cluster)]
+        return self._matching[selector]
+
+
+def driver_clusters(driver: KernelDriver, clusters: Clusters, findings: list[Finding]) -> list[Cluster]:
+    """The clusters that a driver is for; none is a finding."""
+    return listed_clusters(driver.document, driver.clusters, clusters, findings)
+
+
+def listed_clusters(
+    document: Document, selector: ClusterSelector, clusters: Clusters, findings: list[Finding]
+) -> list[Cluster]:
+    """The clusters that a spec selects; none is a finding."""
+    path: FieldPath = ("spec", "clusters")
+    unknown = list(_unknown_names(document, path, selector, clusters.names))
+    chosen = clusters.matching(selector)
+    if not chosen and not unknown:
+        fix = f"correct the selector; clusters of this fleet: {listed(clusters.names)}"
+        findings.append(finding_at(document, path, "REF001", "the selector matches no cluster", fix))
+    findings += unknown
+    return chosen
+
+
+def override_clusters(
+    driver: KernelDriver, index: int, chosen: list[Cluster], clusters: Clusters, findings: list[Finding]
+) -> set[Cluster]:
+    """Which of the driver's chosen clusters an override is for; none is a finding."""
+    path: FieldPath = ("spec", "overrides", index, "clusters")
+    selector = driver.overrides[index].clusters
+    unknown = list(_unknown_names(driver.document, path, selector, clusters.names))
+    found = set(clusters.matching(selector)).intersection(chosen)
+    if chosen and not found and not unknown:
+        message = "the override matches none of the driver's clusters"
+        fix = f"correct or remove it; the driver is for: {listed([cluster.name for cluster in chosen])}"
+        findings.append(finding_at(driver.document, path, "REF002", message, fix))
+    findings += unknown
+    return found
+
+
+def _unknown_names(
+    document: Document, path: FieldPath, selector: ClusterSelector, known: list[str]
+) -> Iterator[Finding]:
+    for index, name in enumerate(selector.names or ()):
+        if name not in known:
+            yield finding_at(
+                document, (*path, "names", index), "REF001", f"there is no cluster {name}", suggest(name, known)
+            )
+
+
+def suggest(name: str, known: list[str]) -> str:
+    """The fix for a cluster name that does not exist."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]}?" if close else f"clusters of this fleet: {listed(known)}"
+
+
+def matches(selector: ClusterSelector, cluster: Cluster) -> bool:
+    """Whether every part of the selector holds for the cluster."""
+    return (
+        (selector.names is None or cluster.name in selector.names)
+        and all(cluster.labels.get(key) == value for key, value in selector.labels)
+        and all(_holds(requirement, cluster.labels) for requirement in selector.requirements)
+    )
+
+
+def _holds(requirement: Requirement, labels: dict[str, str]) -> bool:
+    match requirement.operator:
+        case "In":
+            return labels.get(requirement.key) in requirement.values
+        case "NotIn":
+            return labels.get(requirement.key) not in requirement.values
+        case "Exists":
+            return requirement.key in labels
+        case "DoesNotExist":
+            return requirement.key not in labels

@@ -1,0 +1,300 @@
+"""The one table: which path of a KernelDriver's spec becomes which path of a Module's spec.
+
+Compile, the origin of every field, the generated documentation, and what reads Modules back all use it.
+A level lists its fields in the order in which the object shows them; paths are relative to the level.
+Source: api/v1beta1/module_types.go of Kernel Module Management.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from kmodgate.policy.findings import FieldPath
+from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.renderer.compile import argo
+
+
+class Shape(Enum):
+    """How a value of the spec becomes a value of the object."""
+
+    SAME = "as it stands"
+    REFERENCE = "a name becomes {name}"
+    REFERENCES = "each name becomes {name}"
+    NAMED_VALUES = "each key and value become {name, value}"
+    MAP = "a level of its own"
+    LIST = "each item is a level of its own"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One row: key of the spec → dotted path of the object, below the paths of the level.
+
+    `merges_by_name`: an override merges the list's items by their `name` instead of replacing the list;
+    `new_first` puts items that only the override has before the others.
+    """
+
+    spec: str
+    object: str
+    shape: Shape = Shape.SAME
+    fields: tuple[Field, ...] = ()
+    merges_by_name: bool = False
+    new_first: bool = False
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        return tuple(self.object.split("."))
+
+
+def _same(*names: str) -> tuple[Field, ...]:
+    return tuple(Field(name, name) for name in names)
+
+
+_CONTAINER = (
+    *_same("image", "imagePullPolicy", "command", "args"),
+    Field("env", "env", merges_by_name=True),
+    *_same("resources", "volumeMounts"),
+)
+
+_POD = (
+    Field("container", "container", Shape.MAP, _CONTAINER),
+    Field("initContainer", "initContainer", Shape.MAP, _CONTAINER),
+    *_same("serviceAccountName", "automountServiceAccountToken"),
+    Field("volumes", "volumes", merges_by_name=True),
+)
+
+_BUILD = (
+    Field("dockerfileConfigMap", "dockerfileConfigMap", Shape.REFERENCE),
+    Field("buildArgs", "buildArgs", Shape.NAMED_VALUES),
+    Field("secrets", "secrets", Shape.REFERENCES),
+    *_same("baseImageRegistryTLS", "kanikoParams", "selector"),
+)
+
+_SIGN = (
+    *_same("unsignedImage", "unsignedImageRegistryTLS"),
+    Field("keySecret", "keySecret", Shape.REFERENCE),
+    Field("certSecret", "certSecret", Shape.REFERENCE),
+    *_same("filesToSign"),
+)
+
+_MAPPING = (
+    *_same("literal", "regexp", "containerImage", "inTreeModulesToRemove", "registryTLS"),
+    Field("build", "build", Shape.MAP, _BUILD),
+    Field("sign", "sign", Shape.MAP, _SIGN),
+)
+
+_MODPROBE = _same("moduleName", "dirName", "parameters", "args", "rawArgs", "modulesLoadingOrder", "firmwarePath")
+
+_CONTAINER_LEVEL = "moduleLoader.container"
+
+DRIVER_FIELDS = (
+    *_same("selector", "tolerations"),
+    Field("serviceAccountName", "moduleLoader.serviceAccountName"),
+    Field("modprobe", f"{_CONTAINER_LEVEL}.modprobe", Shape.MAP, _MODPROBE),
+    *(
+        Field(name, f"{_CONTAINER_LEVEL}.{name}")
+        for name in ("version", "containerImage", "imagePullPolicy", "inTreeModulesToRemove")
+    ),
+    Field(
+        "kernelMappings",
+        f"{_CONTAINER_LEVEL}.kernelMappings",
+        Shape.LIST,
+        _MAPPING,
+        merges_by_name=True,
+        new_first=True,
+    ),
+    Field("registryTLS", f"{_CONTAINER_LEVEL}.registryTLS"),
+    Field("build", f"{_CONTAINER_LEVEL}.build", Shape.MAP, _BUILD),
+    Field("sign", f"{_CONTAINER_LEVEL}.sign", Shape.MAP, _SIGN),
+    Field("imageRepoSecret", "imageRepoSecret", Shape.REFERENCE),
+    *_same("imageRebuildTriggerGeneration"),
+    Field("devicePlugin", "devicePlugin", Shape.MAP, _POD),
+    Field(
+        "dra",
+        "dra",
+        Shape.MAP,
+        (*_same("driverName"), Field("deviceClasses", "deviceClasses", merges_by_name=True), *_POD),
+    ),
+)
+"""Every field of a Module's spec but the deprecated `inTreeModuleToRemove`, by the field of the driver's spec."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One path of a rendered object outside a Module's spec, with all below it, and what in a driver's spec decides it.
+
+    A `spec` of `OWN` is the field that the object exists for: an account's name, a Dockerfile's path.
+    """
+
+    kind: str
+    object: FieldPath
+    spec: FieldPath
+
+
+OWN: FieldPath = ()
+
+_NAMESPACE: FieldPath = ("namespace", "name")
+
+CAUSES = (
+    Cause("Module", ("metadata", "namespace"), _NAMESPACE),
+    Cause("Module", ("metadata", "annotations", argo.SYNC_OPTIONS), ("removal",)),
+    Cause("Namespace", ("metadata", "name"), _NAMESPACE),
+    Cause("ServiceAccount", ("metadata", "name"), OWN),
+    Cause("ServiceAccount", ("metadata", "namespace"), _NAMESPACE),
+    Cause("RoleBinding", ("metadata", "name"), OWN),
+    Cause("RoleBinding", ("metadata", "namespace"), _NAMESPACE),
+    Cause("RoleBinding", ("roleRef", "name"), ("scc",)),
+    Cause("RoleBinding", ("subjects", 0, "name"), OWN),
+    Cause("RoleBinding", ("subjects", 0, "namespace"), _NAMESPACE),
+    Cause("ConfigMap", ("metadata", "name"), OWN),
+    Cause("ConfigMap", ("metadata", "namespace"), _NAMESPACE),
+    Cause("ConfigMap", ("data", "dockerfile"), OWN),
+)
+
+
+def cause(kind: str, path: FieldPath) -> FieldPath | None:
+    """The path in a driver's spec that decided a path of an object, or None where nothing in the spec did."""
+    for row in CAUSES:
+        if row.kind == kind and path[: len(row.object)] == row.object:
+            return row.spec
+    return None
+
+
+SYNONYMS = {"dockerfile": "dockerfileConfigMap"}
+"""Fields of ours that become another field of the table before it applies."""
+
+
+def compile_fields(fields: tuple[Field, ...], spec: dict[str, Json]) -> dict[str, Json]:
+    """The object of one level; keys of the spec that the level does not know are not KMM's and stay out."""
+    result: dict[str, Json] = {}
+    for field in fields:
+        if field.spec in spec:
+            *parents, last = field.path
+            level = result
+            for name in parents:
+                level = level.setdefault(name, {})  # type: ignore[assignment]
+            level[last] = _compile_value(field, spec[field.spec])
+    return result
+
+
+def _compile_value(field: Field, value: Json) -> Json:
+    if field.shape is Shape.REFERENCE:
+        return {"name": value}
+    if field.shape is Shape.REFERENCES and isinstance(value, list):
+        return [{"name": name} for name in value]
+    if field.shape is Shape.NAMED_VALUES and isinstance(value, dict):
+        return [{"name": name, "value": text} for name, text in value.items()]
+    if field.shape is Shape.MAP and isinstance(value, dict):
+        return compile_fields(field.fields, value)
+    if field.shape is Shape.LIST and isinstance(value, list):
+        return [compile_fields(field.fields, item) for item in value if isinstance(item, dict)]
+    return value
+
+
+def decompile_fields(fields: tuple[Field, ...], value: Json) -> dict[str, Json]:
+    """The spec of one level of an object, the inverse of `compile_fields`.
+
+    What has another shape than its row says stays as it is, for the schema of the spec to refuse; keys that no row
+    has stay out.
+    """
+    result: dict[str, Json] = {}
+    for field in fields:
+        level = value
+        for name in field.path[:-1]:
+            level = level.get(name) if isinstance(level, dict) else None
+        if isinstance(level, dict) and field.path[-1] in level:
+            result[field.spec] = _decompile_value(field, level[field.path[-1]])
+    return result
+
+
+def _decompile_value(field: Field, value: Json) -> Json:
+    if field.shape is Shape.REFERENCE:
+        return _name_of(value)
+    if field.shape is Shape.REFERENCES and isinstance(value, list):
+        return [_name_of(item) for item in value]
+    if field.shape is Shape.NAMED_VALUES and isinstance(value, list):
+        return {str(_name_of(item)): item.get("value") for item in value if isinstance(item, dict)}
+    if field.shape is Shape.MAP and isinstance(value, dict):
+        return decompile_fields(field.fields, value)
+    if field.shape is Shape.LIST and isinstance(value, list):
+        return [decompile_fields(field.fields, item) for item in value]
+    return value
+
+
+def _name_of(reference: Json) -> Json:
+    return reference["name"] if isinstance(reference, dict) and "name" in reference else reference
+
+
+def spec_path(path: FieldPath, spec: Json, fields: tuple[Field, ...] = DRIVER_FIELDS) -> FieldPath:
+    """The path in a driver's spec that an object path below the Module's `spec` came from.
+
+    `spec` is the driver's effective spec, in which build arguments have their order. A path that is no field's, such
+    as `moduleLoader` itself, gives the first field below it.
+    """
+    for field in fields:
+        length = len(field.path)
+        if path[:length] == field.path:
+            inner = spec.get(_present(field.spec, spec)) if isinstance(spec, dict) else None
+            return (_present(field.spec, spec), *_rest(field, path[length:], inner))
+    for field in fields:
+        if path and field.path[: len(path)] == path and isinstance(spec, dict) and field.spec in spec:
+            return (field.spec,)
+    return ()
+
+
+def _rest(field: Field, path: FieldPath, spec: Json) -> FieldPath:
+    if not path or field.shape is Shape.REFERENCE:
+        return ()
+    if field.shape is Shape.REFERENCES:
+        return path[:1]
+    if field.shape is Shape.NAMED_VALUES:
+        names = list(spec) if isinstance(spec, dict) else []
+        index = path[0]
+        return (names[index],) if isinstance(index, int) and index < len(names) else ()
+    if field.shape is Shape.MAP:
+        return spec_path(path, spec, field.fields)
+    if field.shape is Shape.LIST:
+        index = path[0]
+        item = spec[index] if isinstance(spec, list) and isinstance(index, int) and index < len(spec) else None
+        return (index, *spec_path(path[1:], item, field.fields))
+    return path
+
+
+def _present(name: str, spec: Json) -> str:
+    if isinstance(spec, dict) and name not in spec:
+        for ours, field in SYNONYMS.items():
+            if field == name and ours in spec:
+                return ours
+    return name
+
+
+def rows(fields: tuple[Field, ...] = DRIVER_FIELDS, spec: str = "", target: str = "spec") -> Iterator[tuple[str, str]]:
+    """Every spec path and object path of the table, written out: `build.secrets[]`, `spec.….secrets[].name`."""
+    for field in fields:
+        ours, theirs = (f"{spec}.{field.spec}" if spec else field.spec), f"{target}.{field.object}"
+        if field.shape is Shape.MAP:
+            yield ours, theirs
+            yield from rows(field.fields, ours, theirs)
+        elif field.shape is Shape.LIST:
+            yield ours, theirs
+            yield from rows(field.fields, f"{ours}[]", f"{theirs}[]")
+        elif field.shape is Shape.REFERENCE:
+            yield ours, f"{theirs}.name"
+        elif field.shape is Shape.REFERENCES:
+            yield f"{ours}[]", f"{theirs}[].name"
+        else:
+            yield ours, theirs
+
+
+def merges_by_name(path: FieldPath, fields: tuple[Field, ...] = DRIVER_FIELDS) -> Field | None:
+    """The row of a list that overrides merge by name, if the spec path is one."""
+    if not path:
+        return None
+    for field in fields:
+        if field.spec == path[0]:
+            if len(path) == 1:
+                return field if field.merges_by_name else None
+            rest = path[2:] if field.shape is Shape.LIST else path[1:]
+            return merges_by_name(rest, field.fields)
+    return None

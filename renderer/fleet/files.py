@@ -1,0 +1,165 @@
+"""Reading below a fleet's root: nothing outside it, nothing too large, and text only as UTF-8."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from kmodgate.policy.findings import Finding
+
+MARKER = "kmodgate.yaml"
+"""The file that makes a folder the root of a fleet; it may be empty."""
+
+SPEC_KINDS = ("KernelDriver", "Cluster", "DriverPolicy")
+SPEC_SUFFIXES = (".yaml", ".yml")
+
+
+class Unreadable(Exception):
+    """A file cannot be used; message and fix are for the finding of whoever asked for it."""
+
+    def __init__(self, message: str, fix: str) -> None:
+        self.message = message
+        self.fix = fix
+        super().__init__(message)
+
+
+class FleetFiles:
+    """The files of one fleet, by their path relative to its root, with `/` on every system."""
+
+    def __init__(self, root: Path, planned: Mapping[str, str] | None = None) -> None:
+        """`planned` are texts that are not written yet, and read as if they were."""
+        self.root = root
+        self._real_root = os.path.realpath(root)
+        self._texts: dict[str, str] = {name: _unix(text) for name, text in (planned or {}).items()}
+        self._inside: dict[str, bool] = {}
+
+    def text(self, name: str, *, limit: int) -> str:
+        """A file's text, line ends as LF; `limit` in bytes. Raises Unreadable."""
+        if name not in self._texts:
+            self._texts[name] = _decode(self.bytes(name, limit=limit))
+        return self._texts[name]
+
+    def bytes(self, name: str, *, limit: int) -> bytes:
+        """A file's bytes. Raises Unreadable."""
+        path = os.path.join(self.root, *PurePosixPath(name).parts)
+        try:
+            self._check(path, limit)
+            with open(path, "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            if os.path.islink(path):
+                raise Unreadable("is a symbolic link to nothing", "correct the link, or remove it") from None
+            fix = "correct the path; it is relative to the file that names it"
+            raise Unreadable("there is no such file", fix) from None
+        except PermissionError:
+            raise Unreadable("may not be read", "give yourself permission to read it") from None
+        except OSError as error:
+            raise Unreadable(f"cannot be read: {error.strerror}", "correct the path or the file") from None
+
+    def _check(self, path: str, limit: int) -> None:
+        status = os.lstat(path)
+        if stat.S_ISLNK(status.st_mode) or not self._is_inside(os.path.dirname(path)):
+            if not self._is_inside(path):
+                raise Unreadable("leads out of the fleet through a symbolic link", "copy the file into the fleet")
+            status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
+            raise Unreadable("is a folder, and must be a file", "name a file, or rename the folder")
+        if not stat.S_ISREG(status.st_mode):
+            raise Unreadable("is not a regular file", "name a regular file")
+        if status.st_size > limit:
+            raise Unreadable(f"is larger than {limit >> 20} MiB", "split it or make it smaller")
+
+    def _is_inside(self, path: str) -> bool:
+        """Whether a path, its links followed, lies in the fleet; the same folders are asked for over and over."""
+        if path not in self._inside:
+            real = os.path.realpath(path)
+            self._inside[path] = real == self._real_root or real.startswith(self._real_root + os.sep)
+        return self._inside[path]
+
+    def spec_names(self, output: Path, findings: list[Finding]) -> Iterator[str]:
+        """Every `*.yaml` and `*.yml` below the root, sorted, outside dot folders and the output."""
+        yield from self._walk("", os.path.realpath(output), findings)
+
+    def _walk(self, folder: str, output: str, findings: list[Finding]) -> Iterator[str]:
+        try:
+            with os.scandir(self.root / folder) as entries:
+                names = sorted(entries, key=lambda entry: entry.name)
+        except PermissionError:
+            findings.append(Finding("SCH001", "may not be read", "give yourself permission to read it", file=folder))
+            return
+        for entry in names:
+            name = f"{folder}/{entry.name}" if folder else entry.name
+            if entry.name.startswith("."):
+                continue
+            if not _is_utf_8(entry.name):
+                findings.append(Finding("SCH001", "its name is not UTF-8", "rename it", file=name))
+                continue
+            if entry.is_dir():
+                yield from self._walk_folder(entry, name, output, findings)
+            elif entry.name.endswith(SPEC_SUFFIXES):
+                yield name
+
+    def _walk_folder(self, entry: os.DirEntry[str], name: str, output: str, findings: list[Finding]) -> Iterator[str]:
+        if entry.name.endswith(SPEC_SUFFIXES):
+            findings.append(Finding("SCH001", "is a folder, and must be a file", "rename the folder", file=name))
+        elif os.path.realpath(entry.path) == output:
+            return
+        elif entry.is_symlink():
+            if message := self._why_not_searched(entry.path, output):
+                findings.append(Finding("SCH001", message, "copy the folder into the fleet", file=name))
+        elif os.path.exists(os.path.join(entry.path, MARKER)):
+            findings.append(
+                Finding(
+                    "SCH001",
+                    f"a fleet inside a fleet: {name} has a {MARKER} of its own",
+                    "move it out of this fleet, or remove that file",
+                    file=f"{name}/{MARKER}",
+                )
+            )
+        else:
+            yield from self._walk(name, output, findings)
+
+    def _why_not_searched(self, link: str, output: str) -> str:
+        """What is wrong with a link to a folder; nothing if that folder is searched where it lies."""
+        if not self._is_inside(link):
+            return "leads out of the fleet through a symbolic link"
+        real = os.path.realpath(link)
+        hidden = any(part.startswith(".") for part in Path(os.path.relpath(real, self._real_root)).parts)
+        if hidden or real.startswith(output + os.sep):
+            return "a link to a folder in which no spec is looked for"
+        return ""
+
+
+def _is_utf_8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def resolve(base: str, reference: str) -> str:
+    """The name of a file that the file `base` refers to. Raises Unreadable when it lies outside the fleet."""
+    if PurePosixPath(reference).is_absolute() or "\\" in reference or "\0" in reference:
+        raise Unreadable("is not a relative path", "write it relative to this file, with / between folders")
+    name = os.path.normpath(os.path.join(os.path.dirname(base), reference)).replace(os.sep, "/")
+    if name == ".." or name.startswith("../"):
+        raise Unreadable("lies outside the fleet", "copy the file into the fleet")
+    return name
+
+
+def _decode(data: bytes) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise Unreadable("is UTF-16, and must be UTF-8", "save it as UTF-8")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise Unreadable(f"is not UTF-8: byte 0x{data[error.start]:02x} on line {line}", "save it as UTF-8") from None
+    return _unix(text)
+
+
+def _unix(text: str) -> str:
+    return text.replace("\r\n", "\n") if "\r" in text else text

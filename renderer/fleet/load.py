@@ -1,0 +1,235 @@
+"""The files of a fleet → specs: found, read, parsed and checked against their schemas, all errors in one run."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kmodgate.policy.findings import Finding
+from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document, Json, parse
+from kmodgate.renderer.errors import Unusable
+from kmodgate.renderer.fleet.files import MARKER, SPEC_KINDS, SPEC_SUFFIXES, FleetFiles, Unreadable
+from kmodgate.renderer.fleet.read_specs import policy_of, read_cluster, read_driver
+from kmodgate.renderer.fleet.schema_check import check, finding_at, title
+from kmodgate.renderer.fleet.specs import Cluster, DriverPolicy, KernelDriver
+from kmodgate.renderer.tree.index import unowned
+
+API_VERSION = "kmodgate.io/v1alpha1"
+
+_MENTION = re.compile(r"""kmod-?gates?\b|KernelDriver|DriverPolicy|kind["']?\s*:\s*["']?Cluster\b""")
+_GROUP = API_VERSION.partition("/")[0]
+_SPEC = re.compile(
+    r"""apiVersion["']?\s*:\s*(?:[&!]\S+\s+|[>|][-+0-9]*\s+)*["']?kmodgate\.io|kind["']?\s*:\s*["']?(?:KernelDriver|DriverPolicy)\b"""
+)
+_ONLY_COMMENTS = re.compile(r"(?:\s|#.*|---)*")
+
+
+@dataclass(slots=True)
+class Fleet:
+    """All specs of one repository; `files` reads what they refer to.
+
+    `is_whole` is false when some cluster may be missing, because its spec or file could not be used: a selector that
+    matches nothing may then be right.
+    """
+
+    files: FleetFiles
+    is_whole: bool = True
+    drivers: list[KernelDriver] = field(default_factory=list)
+    clusters: list[Cluster] = field(default_factory=list)
+    policies: list[DriverPolicy] = field(default_factory=list)
+
+
+def names_of(fleet: Fleet) -> list[str]:
+    """The names of the clusters."""
+    return [cluster.name for cluster in fleet.clusters]
+
+
+def root_above(path: Path) -> Path | None:
+    """The closest folder, from a path upwards, that holds a `kmodgate.yaml`."""
+    here = Path(os.path.abspath(path))
+    return next((folder for folder in (here, *here.parents) if (folder / MARKER).is_file()), None)
+
+
+def find_root(start: Path) -> Path:
+    """The closest folder, from `start` upwards, that holds a `kmodgate.yaml`. Raises Unusable."""
+    if not start.exists():
+        raise Unusable(
+            f"{start}: there is no such folder", "give the folder of a fleet, or run: kmodgate init fleet NAME"
+        )
+    root = root_above(start)
+    if root is not None:
+        return root
+    raise Unusable(
+        f"{start}: no fleet here, and none above: no folder has a {MARKER}",
+        f"create an empty {MARKER} at the root of the fleet, or run: kmodgate init fleet NAME",
+    )
+
+
+def as_typed(root: Path) -> Path:
+    """The root as a person would type it from where they are, if it is below; else as it is."""
+    relative = os.path.relpath(root)
+    return root if relative.startswith("..") and len(relative) > len(str(root)) else Path(relative)
+
+
+def prefix(folder: Path) -> str:
+    """What is put before a path in a folder, so that it can be opened from where the person is."""
+    return "" if str(folder) == "." else f"{folder.as_posix()}/"
+
+
+def load_fleet(
+    root: Path,
+    output: Path,
+    findings: list[Finding],
+    progress: Callable[[str, int, int], None] = lambda *_: None,
+    *,
+    may_be_empty: bool = False,
+) -> Fleet:
+    """Every spec below the root, outside the output folder; what cannot be used goes to `findings`.
+
+    Raises Unusable for a fleet without any spec, unless it may be empty.
+    """
+    found: list[Finding] = []
+    fleet = Fleet(FleetFiles(root))
+    names = list(fleet.files.spec_names(output, found))
+    found += _specs_in_output(fleet.files, output)
+    for number, name in enumerate(names, 1):
+        for document in _documents(fleet.files, name, found):
+            add_document(fleet, document, found)
+        progress("files read", number, len(names))
+    found += _duplicate_names(fleet)
+    if not (may_be_empty or found or fleet.drivers or fleet.clusters):
+        fix = "add a driver and a cluster: kmodgate init driver NAME, kmodgate init cluster NAME"
+        raise Unusable(f"{root}: the fleet holds no spec", fix)
+    fleet.is_whole = all(finding.object.startswith("KernelDriver ") for finding in found)
+    findings += found
+    return fleet
+
+
+def is_spec(path: Path) -> bool:
+    """Whether a file holds a spec, or was meant to."""
+    if path.stat().st_size > MAX_BYTES:
+        return False
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if path.name == MARKER:
+        return True
+    if _MENTION.search(text) is None:
+        return False
+    documents, problems = parse(text, str(path))  # a rendered policy quotes a spec, and is none
+    return any(_is_ours(item.value) for item in documents) or (bool(problems) and _SPEC.search(text) is not None)
+
+
+def _specs_in_output(files: FleetFiles, output: Path) -> Iterator[Finding]:
+    """Specs that somebody keeps in the output folder, where they would silently count for nothing."""
+    if not output.resolve().is_relative_to(files.root.resolve()):
+        return
+    for name in unowned(output, SPEC_SUFFIXES):
+        path = output / name
+        if path.is_file() and not path.is_symlink() and is_spec(path):
+            fix = "move it out of there, or give render another --output"
+            message = "a spec in the output folder, where none is looked for"
+            yield Finding("GIT003", message, fix, file=os.path.abspath(path))
+
+
+def _documents(files: FleetFiles, name: str, findings: list[Finding]) -> Iterator[Document]:
+    try:
+        text = files.text(name, limit=MAX_BYTES)
+    except Unreadable as error:
+        findings.append(Finding("SCH001", error.message, error.fix, file=name))
+        return
+    if _MENTION.search(text) is None:
+        yield from _not_a_spec(text, name, findings)
+        return
+    documents, problems = parse(text, name)
+    meant = _SPEC.search(text) is not None
+    if not meant and not any(_is_ours(document.value) for document in documents):
+        return  # it only mentions us
+    findings += problems
+    if not documents and not problems:
+        findings.append(
+            Finding("SCH006", "the file holds no document", "write a spec into it, or delete it", file=name)
+        )
+    yield from documents
+
+
+def _is_ours(value: Json) -> bool:
+    """Whether a document is a spec, or was meant as one: a slip in its first lines must not make it vanish."""
+    if not isinstance(value, dict):
+        return False
+    version, kind = value.get("apiVersion"), value.get("kind")
+    if kind in ("KernelDriver", "DriverPolicy") or (kind == "Cluster" and version is None):
+        return True
+    group = str(version).partition("/")[0]
+    return group == _GROUP or (kind in SPEC_KINDS and bool(difflib.get_close_matches(group, [_GROUP], cutoff=0.8)))
+
+
+def _not_a_spec(text: str, name: str, findings: list[Finding]) -> Iterator[Document]:
+    empty = _ONLY_COMMENTS.fullmatch(text) is not None
+    if name == MARKER:
+        if not empty:
+            findings.append(
+                Finding(
+                    "SCH101", f"{MARKER} has no settings", "empty it: it only marks the root of the fleet", file=name
+                )
+            )
+    elif empty:
+        findings.append(Finding("SCH006", "the file is empty", "write something into it, or delete it", file=name))
+    yield from ()
+
+
+def add_document(fleet: Fleet, document: Document, findings: list[Finding]) -> None:
+    """Adds the spec that a document holds; what is wrong with it goes to `findings`."""
+    value = document.value
+    if not isinstance(value, dict):
+        findings.append(
+            finding_at(document, (), "SCH102", "the document is not a map", "start it with apiVersion and kind")
+        )
+        return
+    if not _is_ours(value) and (value.get("apiVersion") is not None or value.get("kind") not in SPEC_KINDS):
+        return  # another object in the same file; kubectl's, not ours
+    kind = value.get("kind")
+    if kind not in SPEC_KINDS:
+        known = ", ".join(SPEC_KINDS)
+        findings.append(
+            finding_at(
+                document,
+                ("kind",),
+                "SCH104",
+                f"{kind!r} is not a kind of spec" if kind else "missing",
+                f"one of: {known}",
+            )
+        )
+        return
+    disputed = {(item.line, item.column) for item in findings if item.file == document.file and item.rule == "SCH005"}
+    problems = [item for item in check(document, str(kind)) if (item.line, item.column) not in disputed]
+    findings += problems
+    if not problems and not disputed:
+        _read(fleet, document, str(kind), findings)
+
+
+def _read(fleet: Fleet, document: Document, kind: str, findings: list[Finding]) -> None:
+    if kind == "KernelDriver":
+        fleet.drivers.append(read_driver(document, findings))
+    elif kind == "Cluster":
+        fleet.clusters.append(read_cluster(fleet.files, document, findings))
+    elif (policy := policy_of(document, findings)) is not None:
+        fleet.policies.append(policy)
+
+
+def _duplicate_names(fleet: Fleet) -> Iterator[Finding]:
+    for specs in (fleet.drivers, fleet.clusters, fleet.policies):
+        first: dict[str, Document] = {}
+        for spec in specs:
+            other = first.setdefault(spec.name, spec.document)
+            if other is not spec.document:
+                line = other.position(("metadata", "name"))[0]
+                yield finding_at(
+                    spec.document,
+                    ("metadata", "name"),
+                    "REF004",
+                    f"{title(spec.document)} is also defined in {other.file}:{line}",
+                    "rename or remove one of the two",
+                )

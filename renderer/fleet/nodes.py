@@ -1,0 +1,56 @@
+"""`kubectl get nodes -o json` → node groups of one node each."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+from kmodgate.policy.cluster.facts import as_map, node_of
+from kmodgate.renderer.errors import Unusable
+from kmodgate.renderer.fleet.files import FleetFiles, Unreadable
+from kmodgate.renderer.fleet.specs import KernelVersion, NodeGroup, Taint
+
+MAX_BYTES = 64 << 20
+
+
+def read_nodes(data: bytes) -> tuple[NodeGroup, ...]:
+    """The nodes of a NodeList, a List or a single Node, in the file's order. Raises Unreadable."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"is not JSON: {error}", "write it with kubectl get nodes -o json") from None
+    items = document.get("items", [document]) if isinstance(document, dict) else None
+    if not isinstance(items, list):
+        raise Unreadable("is not a list of nodes", "write it with kubectl get nodes -o json")
+    nodes = tuple(_node(item, index) for index, item in enumerate(items))
+    for name, count in Counter(node.name for node in nodes).items():
+        if count > 1:
+            raise Unreadable(f"holds the node {name} twice", "write it with kubectl get nodes -o json")
+    return nodes
+
+
+def nodes_in(name: str, option: str = "--nodes") -> tuple[NodeGroup, ...]:
+    """The nodes in the file that an option names. Raises Unusable."""
+    path = Path(name)
+    try:
+        return read_nodes(FleetFiles(path.parent).bytes(path.name, limit=MAX_BYTES))
+    except Unreadable as error:
+        raise Unusable(f"{option} {name}: {error.message}", error.fix) from None
+
+
+def _node(item: object, index: int) -> NodeGroup:
+    if not isinstance(item, dict) or item.get("kind") != "Node":
+        raise Unreadable(f"items[{index}] is not a Node", "write it with kubectl get nodes -o json")
+    if not isinstance(as_map(item.get("metadata")).get("name"), str):
+        raise Unreadable(f"items[{index}].metadata.name is missing", "write it with kubectl get nodes -o json")
+    node = node_of(item)
+    return NodeGroup(
+        name=node.name,
+        count=1,
+        labels=dict(node.labels),
+        taints=tuple(Taint(*taint) for taint in node.taints),
+        kernels=(KernelVersion(node.kernel),) if node.kernel else (),
+        architecture=str(as_map(as_map(item.get("status")).get("nodeInfo")).get("architecture", "")),
+        secure_boot=node.secure_boot,
+    )

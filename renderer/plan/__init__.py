@@ -1,0 +1,1 @@
+"""What every node would load on its next kernel."""

@@ -1,0 +1,129 @@
+"""What every node of a fleet loads on the kernels that it runs and on those that come next, or why it loads nothing.
+
+Computed from specs and inventories alone, by the semantics of `policy/kmm/`: no cluster is asked.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from kmodgate.policy.findings import Finding, Mode, sort_findings
+from kmodgate.policy.kmm import node_selection as kmm
+from kmodgate.policy.kmm.kernel import trimmed
+from kmodgate.renderer.compile.cluster_policies import Policies
+from kmodgate.renderer.compile.compiler import Judging
+from kmodgate.renderer.compile.snapshot import Snapshot
+from kmodgate.renderer.errors import refuse_enforced
+from kmodgate.renderer.fleet.load import Fleet
+from kmodgate.renderer.fleet.origin import Origin
+from kmodgate.renderer.fleet.specs import Cluster
+from kmodgate.renderer.plan.coverage import Cell, Group, Module, Resolver, cells_of, groups_of, modules_of
+from kmodgate.renderer.tree.render import compile_fleet, fleet_facts
+
+RULES = ("MAP205", "MAP206", "SEL203", "SEL204", "SEL205", "PLG301", "PLG302")
+"""What the plan tells beside coverage: Modules that no node is labelled for, or that get into each other's way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Nodes that load a driver today and would not on another kernel."""
+
+    before: Cell
+    after: Cell
+
+
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """A mapping that wins on no node and no kernel, although the Module selects nodes; `why` says what is known."""
+
+    module: Module
+    mapping: int
+    why: str
+
+
+@dataclass(slots=True)
+class Plan:
+    """Everything that is known of a fleet and its kernels; cells are of nodes that a Module selects."""
+
+    cells: list[Cell] = field(default_factory=list)
+    lost: list[Loss] = field(default_factory=list)
+    unused: list[Unused] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    clusters: list[Cluster] = field(default_factory=list)
+    blind: list[str] = field(default_factory=list)
+    """Clusters that have nodes, or may have, whose kernels are not known."""
+
+    @property
+    def to_build(self) -> list[Cell]:
+        """One cell an image that nodes would need next and that KMM would have to build or sign first."""
+        known = {cell.resolution.image for cell in self.cells if cell.resolution and cell.phase == "running"}
+        found: dict[str, Cell] = {}
+        for cell in self.cells:
+            is_next = cell.phase == "next" and cell.loads and cell.work != "prebuilt"
+            if is_next and cell.resolution and cell.resolution.image not in known:
+                found.setdefault(cell.resolution.image, cell)
+        return sorted(found.values(), key=lambda cell: (cell.module.name, cell.kernel))
+
+
+def plan_fleet(
+    fleet: Fleet, findings: list[Finding], policies: Policies, kernels: Iterable[str] = (), only: Iterable[str] = ()
+) -> Plan:
+    """The plan for these kernels instead of the clusters' own next ones, for some clusters or all.
+
+    Raises Refused for specs that cannot be rendered.
+    """
+    told: list[Finding] = []
+    targets, compiled = compile_fleet(fleet, told, Judging(policies.engine, facts=fleet_facts, now=policies.now))
+    findings += (finding for finding in told if finding.rule not in RULES)  # what is wrong with the specs themselves
+    refuse_enforced(findings, outcome="nothing was planned")
+    result = Plan(findings=sort_findings(item for item in told if item.rule in RULES and item.mode is not Mode.AUDIT))
+    resolver, asked = Resolver(), tuple(kernels)
+    for cluster, modules in modules_of(Snapshot(fleet, targets, compiled), only):
+        groups = list(groups_of(cluster, modules))
+        if not groups or any(not group.kernels for group in groups):
+            result.blind.append(cluster.name)
+        result.clusters.append(cluster)
+        for module in modules:
+            for group in groups:
+                result.cells += cells_of(module, group, asked, resolver, policies.refuses_unsigned)
+    result.lost = list(_lost(result.cells))
+    result.unused = list(_unused(result.cells))
+    return result
+
+
+def _lost(cells: Iterable[Cell]) -> Iterator[Loss]:
+    today: dict[tuple[Module, Group], Cell] = {}
+    for cell in cells:
+        if cell.phase == "running" and cell.loads:
+            today.setdefault((cell.module, cell.group), cell)
+    for cell in cells:
+        before = today.get((cell.module, cell.group))
+        if before is not None and cell.phase == "next" and not cell.loads:
+            yield Loss(before, cell)
+
+
+def _unused(cells: Iterable[Cell]) -> Iterator[Unused]:
+    """Mappings, as they stand in specs, that win in no Module made of them; of Modules that select nodes only."""
+    winners: dict[Module, dict[str, int]] = defaultdict(dict)
+    for cell in cells:
+        if cell.resolution is not None:
+            winners[cell.module][cell.kernel] = cell.resolution.mapping
+    places: dict[Origin, list[tuple[Module, int]]] = defaultdict(list)
+    for module in winners:
+        for index in range(len(module.mappings)):
+            places[module.origin(index)].append((module, index))
+    for found in places.values():
+        if not any(index in winners[module].values() for module, index in found):
+            module, index = found[0]
+            yield Unused(module, index, _why_unused(module, index, winners[module]))
+
+
+def _why_unused(module: Module, index: int, winners: Mapping[str, int]) -> str:
+    """A mapping that wins nowhere is shadowed by one before it, or matches none of the kernels."""
+    mapping = module.value["spec"]["moduleLoader"]["container"]["kernelMappings"][index]
+    for kernel, winner in winners.items():
+        if kmm.matches(mapping, trimmed(kernel)):
+            return f"{module.mappings[winner]} comes first for {kernel}"
+    return "matches no kernel of the nodes that the Module selects"

@@ -1,0 +1,1 @@
+"""What registers the webhook in a cluster: configurations and rights."""

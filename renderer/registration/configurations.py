@@ -1,0 +1,212 @@
+"""The two webhook configurations of a cluster, from the table of the webhook's reach.
+
+Sources: Kubernetes, Dynamic Admission Control (selectors, matchConditions, clientConfig) and Admission Webhook Good
+Practices. On an UPDATE of a Namespace a namespaceSelector sees the new labels only, an objectSelector old and new ones:
+that is why the removal of a label is seen by the latter alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from kmodgate.policy.config import Policy
+from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.policy.rules.cluster.protection import PROTECTING_LABEL
+from kmodgate.policy.webhook_entries import NEVER, PLATFORM, Condition, Path, Resources, Row, reachable, wanted
+from kmodgate.renderer.compile import argo
+from kmodgate.renderer.compile.policy_config_map import HASH_ANNOTATION
+from kmodgate.renderer.compile.service_accounts import MANAGED_BY
+from kmodgate.renderer.fleet.specs import JsonMap
+
+NAME = "kmodgate"
+"""The name of both configurations."""
+
+DOMAIN = "kmodgate.io"
+
+_NAMESPACE_NAME = "kubernetes.io/metadata.name"
+"""The API server puts this label on every namespace, and lets nobody change it."""
+
+_LABELLED: dict[str, Json] = {"key": PROTECTING_LABEL, "operator": "Exists"}
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A Service of the cluster."""
+
+    namespace: str
+    name: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where the API server finds the webhook: a Service, or a URL without path for one outside the cluster.
+
+    `ca_bundle` are certificates as PEM; without any the webhook publishes its own.
+    """
+
+    at: Service | str
+    ca_bundle: bytes = b""
+
+    def client_config(self, path: Path) -> JsonMap:
+        """What a webhook entry says of it."""
+        where: JsonMap = (
+            {"url": f"{self.at}{path}"} if isinstance(self.at, str) else {"service": _service(self.at, path)}
+        )
+        return {**where, "caBundle": base64.b64encode(self.ca_bundle).decode()} if self.ca_bundle else where
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The namespaces of a cluster: those of its drivers, those of DKMS work, and the webhook's own.
+
+    `labels` are those that tell DKMS work elsewhere: all of one item. Not every API server `has_conditions`.
+    """
+
+    drivers: tuple[str, ...]
+    dkms: tuple[str, ...]
+    own: str
+    labels: tuple[Mapping[str, str], ...] = ()
+    has_conditions: bool = True
+
+
+def configurations(policy: Policy, places: Places, endpoint: Endpoint) -> list[JsonMap]:
+    """The objects; one in which the policy leaves no entry is left out."""
+    kinds: tuple[tuple[str, Path], ...] = (
+        ("MutatingWebhookConfiguration", "/mutate"),
+        ("ValidatingWebhookConfiguration", "/validate"),
+    )
+    found = [(kind, _webhooks(policy, path, places, endpoint)) for kind, path in kinds]
+    return [_configuration(kind, webhooks, policy) for kind, webhooks in found if webhooks]
+
+
+def _configuration(kind: str, webhooks: list[Json], policy: Policy) -> JsonMap:
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": kind,
+        "metadata": {
+            "name": NAME,
+            "labels": dict(MANAGED_BY),
+            "annotations": {**argo.sync_annotations(kind), HASH_ANNOTATION: policy.digest},
+        },
+        "webhooks": webhooks,
+    }
+
+
+def _webhooks(policy: Policy, path: Path, places: Places, endpoint: Endpoint) -> list[Json]:
+    rows = list(wanted(policy, path))
+    in_dkms = any(row.where == "dkms" for row in rows)
+    found: list[Json] = []
+    for row in rows:
+        selections = list(_selections(row, places, in_dkms=in_dkms))
+        for number, selection in enumerate(selections, 1):
+            name = row.name if len(selections) == 1 else f"{row.name}-{number}"
+            found.append(_webhook(name, row, selection | _narrowed(row, places), endpoint))
+    return found
+
+
+def _webhook(name: str, row: Row, selection: JsonMap, endpoint: Endpoint) -> JsonMap:
+    """One entry, every default written out that Argo CD would see as drift."""
+    return {
+        "name": f"{name}.{DOMAIN}",
+        "clientConfig": endpoint.client_config(row.path),
+        "rules": [_rule(item) for item in row.resources],
+        "namespaceSelector": {},
+        "objectSelector": {},
+        **selection,
+        "matchPolicy": "Equivalent",
+        "sideEffects": "None",
+        "timeoutSeconds": row.timeout,
+        "admissionReviewVersions": ["v1"],
+        **({"reinvocationPolicy": "IfNeeded"} if row.path == "/mutate" else {}),
+    }
+
+
+def _narrowed(row: Row, places: Places) -> JsonMap:
+    """The condition of a row, and what happens when nobody answers."""
+    if row.condition is None:
+        return {"failurePolicy": row.failure}
+    if not places.has_conditions:
+        return {"failurePolicy": row.condition.otherwise}
+    return {"matchConditions": [_condition(row.condition)], "failurePolicy": row.failure}
+
+
+def _condition(item: Condition) -> JsonMap:
+    return {"name": item.name, "expression": item.expression}
+
+
+def _rule(item: Resources) -> JsonMap:
+    return {
+        "apiGroups": [item.group],
+        "apiVersions": list(item.versions),
+        "operations": list(item.operations),
+        "resources": list(item.names),
+        "scope": "*",
+    }
+
+
+def _selections(row: Row, places: Places, *, in_dkms: bool) -> Iterator[JsonMap]:
+    """The selectors and conditions of a row, one for each entry that it becomes: none without a place for it."""
+    drivers, dkms = reachable(places.drivers, places.own), reachable(places.dkms, places.own)
+    unknown = _outside(drivers, places)
+    match row.where:
+        case "everywhere":
+            yield {}
+        case "drivers" | "dkms":
+            yield from _inside(drivers if row.where == "drivers" else dkms)
+        case "labelled namespaces":
+            yield {"namespaceSelector": _all(unknown), "objectSelector": _all(_LABELLED)}
+        case "labelled contents":
+            yield {"namespaceSelector": _all(unknown, _LABELLED)}
+        case "others":
+            yield {"namespaceSelector": _all(unknown)}
+        case "dkms labels":
+            yield from _labelled(_outside(dkms, places), places.labels)
+        case "elsewhere":
+            conditions: list[Json] = list(_conditions(dkms if in_dkms else []))
+            selector = _all(_outside([], places))
+            yield {
+                "namespaceSelector": selector,
+                **({"matchConditions": conditions} if places.has_conditions else {}),
+            }
+
+
+def _inside(names: list[str]) -> Iterator[JsonMap]:
+    """These namespaces; a selector cannot hold an empty list."""
+    if names:
+        yield {"namespaceSelector": _all(_namespaces("In", names))}
+
+
+def _labelled(others: JsonMap, labels: Iterable[Mapping[str, str]]) -> Iterator[JsonMap]:
+    """Objects in other namespaces that have all labels of one item."""
+    for item in labels:
+        yield {"namespaceSelector": _all(others), "objectSelector": {"matchLabels": dict[str, Json](item)}}
+
+
+def _outside(names: list[str], places: Places) -> JsonMap:
+    """All namespaces but these, those that are never looked at, and the webhook's own."""
+    return _namespaces("NotIn", sorted({*names, *NEVER, places.own}))
+
+
+def _conditions(dkms: list[str]) -> Iterator[JsonMap]:
+    """What no selector can say of a place, in CEL; only for an entry that is ignored when an expression fails."""
+    prefixes = " || ".join(f"request.namespace.startsWith({json.dumps(prefix)})" for prefix in PLATFORM)
+    yield {"name": "outside-the-platform", "expression": f"!({prefixes})"}
+    if dkms:  # one call a request: their pods have an entry of their own
+        pods = f'request.resource.resource == "pods" && request.namespace in {json.dumps(dkms)}'
+        yield {"name": "not-asked-already", "expression": f"!({pods})"}
+
+
+def _all(*expressions: Json) -> JsonMap:
+    return {"matchExpressions": list(expressions)}
+
+
+def _namespaces(operator: str, names: list[str]) -> JsonMap:
+    return {"key": _NAMESPACE_NAME, "operator": operator, "values": list[Json](names)}
+
+
+def _service(service: Service, path: Path) -> JsonMap:
+    return {"namespace": service.namespace, "name": service.name, "port": service.port, "path": path}

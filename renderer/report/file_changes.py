@@ -1,0 +1,86 @@
+"""What a render would change, or has: a list of files, and their differences as unified diffs."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections import Counter
+
+from kmodgate.renderer.console import Console
+from kmodgate.renderer.tree.compare import Change, FileChange, Kind
+from kmodgate.renderer.wording import printable
+
+_STYLES = {
+    Kind.MISSING: "green",
+    Kind.CHANGED: "yellow",
+    Kind.EXTRA: "red",
+    Kind.FOREIGN: "red",
+    Kind.INTERRUPTED: "red",
+}
+
+_WORDS = {
+    Kind.MISSING: "missing",
+    Kind.CHANGED: "changed",
+    Kind.EXTRA: "extra",
+    Kind.FOREIGN: "extra (not written by kmodgate; Argo CD would apply it)",
+    Kind.INTERRUPTED: "an earlier render was interrupted; run render again to finish it",
+}
+
+
+def print_change(change: Change, console: Console, base: str) -> None:
+    """Every file that differs, then the differences; `base` is put before the paths."""
+    files = change.shown
+    for file in files:
+        style = _STYLES[file.kind]
+        console.data(f"{console.paint(_WORDS[file.kind], style, stream=sys.stdout)}: {printable(base + file.path)}\n")
+    for file in files:
+        if file.kind is not Kind.INTERRUPTED and not file.is_index:
+            console.data(_diff(file, console, base))
+
+
+def _diff(file: FileChange, console: Console, base: str) -> str:
+    path = printable(base + file.path)
+    lines = difflib.unified_diff(
+        _lines(file.old),
+        _lines(file.new),
+        f"a/{path}" if file.old else "/dev/null",
+        f"b/{path}" if file.new else "/dev/null",
+    )
+    return "".join(_paint_line(line, console) for line in lines)
+
+
+def _lines(content: bytes) -> list[str]:
+    text = "\n".join(_line(line) for line in content.decode("utf-8", "replace").split("\n"))
+    return [line + "\n" for line in text.split("\n")[:-1]] + (
+        [f"{last}\n\\ No newline at end of file\n"] if (last := text.split("\n")[-1]) else []
+    )
+
+
+def _line(line: str) -> str:
+    return "\t".join(printable(part) for part in line.split("\t"))
+
+
+def _paint_line(line: str, console: Console) -> str:
+    if line.startswith(("---", "+++")):
+        return console.paint(line.rstrip("\n"), "bold", stream=sys.stdout) + "\n"
+    style = {"+": "green", "-": "red", "@": "cyan"}.get(line[0])
+    return console.paint(line[:-1], style, stream=sys.stdout) + "\n" if style else line
+
+
+def summary(change: Change) -> str:
+    """`2 files to write, 1 to delete`: what a render would do, or has done, in a few words."""
+    counts = Counter(file.kind for file in change.shown)
+    written, deleted = counts[Kind.MISSING] + counts[Kind.CHANGED], counts[Kind.EXTRA]
+    parts = [f"{written} {'file' if written == 1 else 'files'} written"] if written else []
+    parts += [f"{deleted} deleted"] if deleted else []
+    return ", ".join(parts) or "nothing to change"
+
+
+def drift(change: Change) -> str:
+    """`3 files differ from the specs: 1 missing, 2 changed`."""
+    counts = Counter(Kind.EXTRA if file.kind is Kind.FOREIGN else file.kind for file in change.shown)
+    total = sum(counts.values()) - counts[Kind.INTERRUPTED]
+    parts = [f"{counts[kind]} {kind}" for kind in (Kind.MISSING, Kind.CHANGED, Kind.EXTRA) if counts[kind]]
+    return f"{total} {'file differs' if total == 1 else 'files differ'} from the specs" + (
+        f": {', '.join(parts)}" if parts else ""
+    )

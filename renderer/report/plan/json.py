@@ -1,0 +1,60 @@
+"""A plan as JSON: every cell, and what follows from them; docs/plan.md describes each field."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from kmodgate.renderer.plan.coverage import Cell
+from kmodgate.renderer.plan.plan import Plan
+from kmodgate.renderer.report.findings.json import as_json
+
+
+def write(plan: Plan, base: str) -> str:
+    """One object; `base` is put before the files of specs."""
+    unused = [
+        {
+            "module": item.module.name,
+            "mapping": item.module.mappings[item.mapping],
+            "why": item.why,
+            "file": f"{base}{origin.file}",
+            "line": origin.line,
+        }
+        for item in plan.unused
+        for origin in [item.module.origin(item.mapping)]
+    ]
+    images = [
+        {"image": cell.resolution.image, "work": cell.work, "kernel": cell.kernel, "module": cell.module.name}
+        for cell in plan.to_build
+        if cell.resolution
+    ]
+    document = {
+        "version": 1,
+        "clusters": [cluster.name for cluster in plan.clusters],
+        "lost": [{"today": _cell(loss.before), "next": _cell(loss.after)} for loss in plan.lost],
+        "images": images,
+        "unusedMappings": unused,
+        "unknownKernels": plan.blind,
+        "findings": [as_json(finding) for finding in plan.findings],
+    }
+    # one line a cell: there may be hundreds of thousands
+    cells = ",\n  ".join(json.dumps(_cell(cell), ensure_ascii=False) for cell in plan.cells)
+    head = json.dumps(document, indent=1, ensure_ascii=False).removesuffix("\n}")
+    return f'{head},\n "cells": [\n  {cells}\n ]\n}}\n'
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    return {
+        "cluster": cell.group.cluster.name,
+        "nodes": list(cell.group.names),
+        "count": cell.group.count,
+        "module": cell.module.name,
+        "driver": cell.module.driver,
+        "kernel": cell.kernel,
+        "phase": cell.phase,
+        "loads": cell.loads,
+        "mapping": cell.mapping,
+        "image": cell.resolution.image if cell.resolution else "",
+        "work": cell.work,
+        "reason": cell.reason,
+    }

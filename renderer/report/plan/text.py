@@ -1,0 +1,79 @@
+"""A plan for a terminal: what would be lost first, what to do beforehand, and then every driver on every kernel."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from itertools import groupby
+
+from kmodgate.renderer.console import Console
+from kmodgate.renderer.plan.plan import Plan
+from kmodgate.renderer.report.findings.text import text as findings_text
+from kmodgate.renderer.report.plan.rows import Row, lost_rows, nodes_of, rows
+from kmodgate.renderer.wording import counted, listed, printable
+
+
+def text(plan: Plan, console: Console) -> str:
+    """All sections that have something to say, and the coverage."""
+    parts = [_lost(plan, console), _images(plan, console), _unused(plan, console), _findings(plan, console)]
+    parts += [_blind(plan, console), _coverage(plan, console)]
+    return "\n".join(part for part in parts if part)
+
+
+def _section(title: str, lines: Iterator[str], console: Console, color: str = "bold") -> str:
+    body = "".join(f"  {printable(line)}\n" for line in lines)
+    return f"{console.paint(title, color, stream=sys.stdout)}\n{body}" if body else ""
+
+
+def _lost(plan: Plan, console: Console) -> str:
+    def lines() -> Iterator[str]:
+        for row, before in lost_rows(plan):
+            yield f"{row.module.name} on {row.kernel}: {row.reason}"
+            yield f"    {row.where}; today {listed(before, 2)}"
+
+    count = nodes_of(loss.after for loss in plan.lost)
+    return _section(f"{counted(count, 'node')} would lose a driver", lines(), console, "red")
+
+
+def _images(plan: Plan, console: Console) -> str:
+    found = plan.to_build
+    lines = (f"{cell.resolution.image}  ({cell.work}, for {cell.kernel})" for cell in found if cell.resolution)
+    return _section(f"{counted(len(found), 'image')} to make beforehand", lines, console)
+
+
+def _unused(plan: Plan, console: Console) -> str:
+    def lines() -> Iterator[str]:
+        for item in plan.unused:
+            origin = item.module.origin(item.mapping)
+            name = item.module.mappings[item.mapping]
+            yield f"{console.base}{origin.file}:{origin.line}: mapping {name} of {item.module.name}: {item.why}"
+
+    return _section("Mappings that no kernel uses", iter(dict.fromkeys(lines())), console)
+
+
+def _findings(plan: Plan, console: Console) -> str:
+    return findings_text(plan.findings, console)
+
+
+def _blind(plan: Plan, console: Console) -> str:
+    if not plan.blind:
+        return ""
+    title = f"No kernels are known of {listed(plan.blind)}"
+    lines = iter(["say them in the Cluster spec (nodeGroups[].kernels, or an inventory), or ask: --nodes FILE"])
+    return _section(title, lines, console, "yellow")
+
+
+def _coverage(plan: Plan, console: Console) -> str:
+    parts = []
+    for _, found in groupby(rows(plan.cells, by_image=False), key=lambda row: row.module.name):
+        table = list(found)
+        parts.append(_section(table[0].module.name, _table(table), console))
+    return "\n".join(parts)
+
+
+def _table(table: list[Row]) -> Iterator[str]:
+    cells = [(row.phase, row.kernel, row.mapping or "-", row.work or "nothing") for row in table]
+    widths = [max(len(cell[column]) for cell in cells) for column in range(4)]
+    for row, cell in zip(table, cells, strict=True):
+        columns = "  ".join(f"{text:{width}}" for text, width in zip(cell, widths, strict=True))
+        yield f"{columns}  {row.where}{f': {row.reason}' if row.reason else ''}"

@@ -1,0 +1,1 @@
+"""The rendered tree: compared, written, and owned by its index."""

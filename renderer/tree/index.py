@@ -1,0 +1,159 @@
+"""What render has written: the index of a cluster's folder, and the journal of a run that is under way.
+
+Both are lists of entries, one a line, so that a reviewer can read them and git can merge them:
+
+    <sha256> <path> <kind> <namespace or -> <name>
+
+After a merge conflict the index holds both sides between git's markers; all of it is then owned, and the next render
+puts it right.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kmodgate.renderer.errors import Unusable
+from kmodgate.renderer.fleet.origin import Identity
+
+INDEX = ".index"
+JOURNAL = ".journal"
+TEMPORARY = ".kmodgate-tmp"  # in the output folder: every file is written there and then renamed into its place
+
+_HEADER = "# kmodgate index v1: the files of this folder that kmodgate owns; do not edit"
+_CONFLICT = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?: .*)?$")
+_MODULE_GROUP = "kmm.sigs.x-k8s.io"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One owned file; the path is relative to the cluster's folder."""
+
+    path: str
+    digest: str
+    kind: str
+    namespace: str
+    name: str
+
+    @property
+    def is_module(self) -> bool:
+        return self.kind == f"{_MODULE_GROUP}/Module"
+
+    @property
+    def object(self) -> tuple[str, str, str]:
+        return self.kind, self.namespace, self.name
+
+
+def entry(path: str, digest: str, identity: Identity) -> Entry:
+    kind = f"{identity.group}/{identity.kind}" if identity.group else identity.kind
+    return Entry(path, digest, kind, identity.namespace, identity.name)
+
+
+def format_index(entries: Iterable[Entry]) -> bytes:
+    """The text of an index, sorted by path."""
+    lines = [_HEADER]
+    for item in sorted(entries, key=lambda item: item.path):
+        lines.append(f"{item.digest} {item.path} {item.kind} {item.namespace or '-'} {item.name}")
+    return ("\n".join(lines) + "\n").encode()
+
+
+def parse_index(data: bytes, name: str) -> dict[str, Entry]:
+    """The entries of an index by path; `name` is the file, for the error. Raises Unusable."""
+    entries: dict[str, Entry] = {}
+    for number, line in enumerate(data.decode("utf-8", "replace").split("\n"), 1):
+        if not line or line.startswith("#") or _CONFLICT.match(line):
+            continue
+        parts = line.split(" ", 4)
+        if len(parts) != 5 or not is_below(parts[1]):
+            raise Unusable(
+                f"{name}:{number}: not a line of an index: {line[:60]!r}",
+                f"restore the file from git: git checkout -- {name}",
+            )
+        digest, path, kind, namespace, object_name = parts
+        entries[path] = Entry(path, digest, kind, "" if namespace == "-" else namespace, object_name)
+    return entries
+
+
+def is_below(path: str) -> bool:
+    """Whether a path stays inside its folder: an index or a journal is a file that anyone may edit."""
+    parts = path.split("/")
+    return bool(path) and not any(part in ("", ".", "..") for part in parts) and "\\" not in path and "\0" not in path
+
+
+def read(path: str) -> bytes | None:
+    """The bytes of a regular file, or None where there is none: another render may be at work."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return None  # opening a pipe would wait for whoever writes into it
+        with open(path, "rb") as file:
+            return file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def read_index(output: str, cluster: str) -> tuple[bytes | None, dict[str, Entry]]:
+    """The index of a cluster's folder as it stands, and its entries by path. Raises Unusable."""
+    name = os.path.join(output, cluster, INDEX)
+    data = read(name)
+    return data, {} if data is None else parse_index(data, name)
+
+
+def unowned(output: Path, suffixes: tuple[str, ...]) -> Iterator[str]:
+    """Files of the output folder with such a suffix that no render has written, relative to it. Raises Unusable."""
+    journal = read_journal(os.path.join(output, JOURNAL)) or Journal()
+    owned: dict[str, set[str]] = {}
+    for folder, _, names in os.walk(output):
+        cluster, _, below = os.path.relpath(folder, output).partition(os.sep)
+        if cluster not in owned:
+            owned[cluster] = {*read_index(str(output), cluster)[1], *journal.owned.get(cluster, ())}
+        for name in names:
+            path = f"{below}/{name}" if below else name
+            if name.endswith(suffixes) and path not in owned[cluster]:
+                yield os.path.join(os.path.relpath(folder, output), name)
+
+
+@dataclass(slots=True)
+class Journal:
+    """A run that has begun to write: by cluster, what it will own, and the Modules that may leave."""
+
+    owned: dict[str, dict[str, Entry]] = field(default_factory=dict)
+    removals: dict[str, list[str]] = field(default_factory=dict)
+
+
+def format_journal(journal: Journal) -> bytes:
+    clusters = {
+        cluster: {
+            "owned": format_index(entries.values()).decode(),
+            "removals": journal.removals.get(cluster, []),
+        }
+        for cluster, entries in journal.owned.items()
+    }
+    return json.dumps({"version": 1, "clusters": clusters}, indent=1).encode()
+
+
+def read_journal(path: str) -> Journal | None:
+    """The journal that an interrupted run has left, if there is one. Raises Unusable."""
+    data = read(path)
+    if data is None:
+        return None
+    journal = Journal()
+    try:
+        content = json.loads(data)
+        if content["version"] != 1:
+            raise ValueError("another version")
+        for cluster, part in content["clusters"].items():
+            if "/" in cluster or not is_below(cluster):
+                raise ValueError("not the name of a folder")
+            journal.owned[cluster] = parse_index(part["owned"].encode(), path)
+            journal.removals[cluster] = [str(name) for name in part["removals"]]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise Unusable(
+            f"{path}: not a journal that kmodgate wrote",
+            f"restore the folder from git: git checkout -- {os.path.dirname(path)}; then delete the journal",
+        ) from None
+    return journal

@@ -1,0 +1,129 @@
+"""Changing the rendered directory so that a run that is stopped at any point can be finished.
+
+A run writes `output/.journal` first, then the files one by one by rename, then the indexes, and removes the journal
+last: whenever it is stopped, what it has written is known, and nothing that is not in an index or the journal is ever
+overwritten or deleted.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from kmodgate.renderer.tree import index
+from kmodgate.renderer.tree.compare import Change, ClusterChange, Kind, not_a_folder
+from kmodgate.renderer.tree.index import INDEX, JOURNAL, TEMPORARY, Journal
+
+
+@contextmanager
+def locked(output: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Holds the output folder for one run; another run on this machine calls `waiting` and waits."""
+    try:
+        os.makedirs(output, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise not_a_folder(output) from None
+    descriptor = os.open(output, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def write(change: Change, progress: Callable[[str, int, int], None] = lambda *_: None) -> None:
+    """Makes the tree as the specs want it. Only under `locked`; raises OSError when the disk does."""
+    pending = [cluster for cluster in change.clusters if any(file.kind is not Kind.FOREIGN for file in cluster.files)]
+    others = _of_other_clusters(change)
+    disk = _Disk(change.output)
+    if pending:
+        journal = Journal(
+            # what was owned stays owned until the index says otherwise: this run may be interrupted, too
+            {**others.owned, **{cluster.cluster: {**cluster.before, **cluster.owned} for cluster in pending}},
+            {**others.removals, **{item.cluster: [entry.name for entry in item.leaving] for item in pending}},
+        )
+        disk.put(JOURNAL, index.format_journal(journal), durable=True)
+    for number, cluster in enumerate(pending, 1):
+        _write_files(disk, cluster)
+        progress("clusters written", number, len(pending))
+    for cluster in pending:
+        _write_index(disk, cluster)
+    if others.owned:
+        disk.put(JOURNAL, index.format_journal(others), durable=True)
+    else:
+        disk.remove(JOURNAL)
+    disk.remove(TEMPORARY)
+
+
+def _of_other_clusters(change: Change) -> Journal:
+    """What an interrupted run has left of clusters that this run does not look at."""
+    seen = {cluster.cluster for cluster in change.clusters}
+    old = change.journal or Journal()
+    owned = {cluster: entries for cluster, entries in old.owned.items() if cluster not in seen}
+    return Journal(owned, {cluster: names for cluster, names in old.removals.items() if cluster in owned})
+
+
+def _write_files(disk: _Disk, cluster: ClusterChange) -> None:
+    for change in cluster.files:
+        if change.is_index or change.kind is Kind.FOREIGN:
+            continue
+        if change.kind is Kind.EXTRA:
+            disk.remove(change.path)
+        else:
+            disk.put(change.path, change.new)
+
+
+def _write_index(disk: _Disk, cluster: ClusterChange) -> None:
+    path = f"{cluster.cluster}/{INDEX}"
+    if cluster.owned:
+        disk.put(path, index.format_index(cluster.owned.values()), durable=True)
+    else:
+        disk.remove(path)
+
+
+class _Disk:
+    """The output folder, changed one whole file at a time; paths are relative to it, with `/`."""
+
+    def __init__(self, output: str) -> None:
+        self._output = output
+        self._temporary = os.path.join(output, TEMPORARY)
+        self._folders = {""}
+
+    def put(self, path: str, content: bytes, *, durable: bool = False) -> None:
+        """Puts a file in place as a whole: a reader sees the old one or the new one."""
+        _check_below(path)
+        with open(self._temporary, "wb") as file:
+            file.write(content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        folder = path.rpartition("/")[0]
+        if folder not in self._folders:
+            os.makedirs(os.path.join(self._output, folder), exist_ok=True)
+            self._folders.add(folder)
+        os.replace(self._temporary, os.path.join(self._output, path))
+
+    def remove(self, path: str) -> None:
+        """Removes a file, if it is there, and the folders that it leaves empty."""
+        _check_below(path)
+        with suppress(FileNotFoundError):
+            os.remove(os.path.join(self._output, path))
+        folder = path.rpartition("/")[0]
+        while folder:
+            try:
+                os.rmdir(os.path.join(self._output, folder))
+            except OSError:
+                return
+            self._folders.discard(folder)
+            folder = folder.rpartition("/")[0]
+
+
+def _check_below(path: str) -> None:
+    """Nothing outside the output folder is ever touched, whatever an index or a journal says."""
+    if not index.is_below(path):
+        raise ValueError(f"{path} leads out of the output folder")

@@ -1,0 +1,1 @@
+"""Reviews: read, decided by the policy, answered."""

@@ -1,0 +1,218 @@
+"""AdmissionReview v1: bytes → what is asked, answer → bytes.
+
+Source: admission.k8s.io/v1 of Kubernetes, and kubernetes/apiserver `pkg/admission/plugin/webhook`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import orjson
+
+from kmodgate.policy.cluster.facts import as_map
+from kmodgate.policy.review import Operation
+from kmodgate.webhook.cluster.questions import UserInfo
+
+_API_VERSION = "admission.k8s.io/v1"
+_WHOLE = ("", "status", "finalize", "ephemeralcontainers")
+"""Subresources that take the object of the resource itself, and not one of another kind like Scale or Eviction."""
+
+_MAP_OR_NOTHING = (dict, type(None))
+_OPERATIONS = ("CREATE", "UPDATE", "DELETE", "CONNECT")
+
+Object = dict[str, Any]
+
+
+class Unreadable(Exception):
+    """A body that is no review of this version; `uid` is that of its request, if it can be told."""
+
+    def __init__(self, message: str, uid: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.uid = uid
+
+
+@dataclass(slots=True)
+class Request:
+    """What the API server asks: which object, before and after, by whom.
+
+    `kind` is a pair of group and kind; `object` is None on DELETE and CONNECT, `old` on CREATE and CONNECT. The name is
+    empty where it is generated, and for each object of a collection that is deleted.
+    """
+
+    uid: str
+    operation: Operation
+    group: str
+    version: str
+    kind: str
+    resource: str
+    subresource: str
+    namespace: str
+    name: str
+    user: str
+    groups: tuple[str, ...]
+    dry_run: bool
+    object: Object | None = field(repr=False)
+    old: Object | None = field(repr=False)
+    user_info: Mapping[str, Any] = field(repr=False)
+    """All that is told of the user, as it came."""
+
+    @property
+    def requester(self) -> UserInfo:
+        """Who asks, as authorizers are to be told."""
+        extra = as_map(self.user_info.get("extra"))
+        return UserInfo(
+            self.user, self.groups, _text(self.user_info, "uid"), {key: _texts(item) for key, item in extra.items()}
+        )
+
+    @property
+    def subject(self) -> Object:
+        """The object that is judged, with what the review alone knows of it: on DELETE it is the one that goes."""
+        found = self.old if self.operation == "DELETE" else self.object
+        return self._completed(found or {})
+
+    @property
+    def object_name(self) -> str:
+        """The name of the object, which a request for one of a collection does not say itself."""
+        metadata = as_map((self.object or self.old or {}).get("metadata"))
+        return self.name or str(metadata.get("name") or "")
+
+    @property
+    def before(self) -> Object | None:
+        """The object as it was, on UPDATE."""
+        return None if self.operation != "UPDATE" or self.old is None else self._completed(self.old)
+
+    def _completed(self, item: Object) -> Object:
+        """The object with kind, namespace and name, which a pod that is being made does not have yet."""
+        metadata = item.get("metadata")
+        metadata = metadata if isinstance(metadata, dict) else {}
+        namespace = "" if self.kind == "Namespace" and not self.group else self.namespace
+        if "apiVersion" in item and "kind" in item and bool(namespace) == ("namespace" in metadata):
+            return item
+        known = {"namespace": namespace, "name": self.name}
+        metadata = {key: value for key, value in known.items() if value} | metadata
+        api_version = f"{self.group}/{self.version}" if self.group else self.version
+        return {"apiVersion": api_version, "kind": self.kind} | item | {"metadata": metadata}
+
+
+def decode(body: bytes) -> Request:
+    """The request of a review. Raises Unreadable."""
+    try:
+        review = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Unreadable(f"the review cannot be decoded: {error}", uid_in(body)) from None
+    if not isinstance(review, dict):
+        raise Unreadable("the body is no AdmissionReview")
+    request = review.get("request")
+    uid = request.get("uid") if isinstance(request, dict) else None
+    if not isinstance(request, dict) or not isinstance(uid, str) or not uid:
+        raise Unreadable("the review has no request with a uid")
+    if review.get("apiVersion") != _API_VERSION or review.get("kind") != "AdmissionReview":
+        raise Unreadable(f"only AdmissionReview of {_API_VERSION} is understood")
+    return _request(uid, request)
+
+
+def _request(uid: str, request: Mapping[str, Any]) -> Request:
+    operation, kind, resource = request.get("operation"), request.get("kind"), request.get("resource")
+    if operation not in _OPERATIONS:
+        raise Unreadable(f"there is no operation {operation!r}", uid)
+    if not isinstance(kind, dict) or not isinstance(resource, dict):
+        raise Unreadable("kind and resource must be maps", uid)
+    object, old = request.get("object"), request.get("oldObject")
+    if not isinstance(object, _MAP_OR_NOTHING) or not isinstance(old, _MAP_OR_NOTHING):
+        raise Unreadable("object and oldObject must be maps", uid)
+    user = as_map(request.get("userInfo"))
+    groups = user.get("groups")
+    if not isinstance(user.get("extra"), _MAP_OR_NOTHING):
+        raise Unreadable("userInfo.extra must be a map", uid)
+    found = Request(
+        uid,
+        cast(Operation, operation),
+        _text(kind, "group"),
+        _text(kind, "version"),
+        _text(kind, "kind"),
+        _text(resource, "resource"),
+        _text(request, "subResource"),
+        _text(request, "namespace"),
+        _text(request, "name"),
+        _text(user, "username"),
+        _texts(groups) if isinstance(groups, list) else (),
+        request.get("dryRun") is True,
+        object,
+        old,
+        user,
+    )
+    if problem := _contradiction(found):
+        raise Unreadable(problem, uid)
+    return found
+
+
+def _contradiction(request: Request) -> str:
+    """Why a request is none that an API server sends: it would pass unjudged, or be judged as something else."""
+    if not (request.kind and request.version and request.resource):
+        return "kind and resource must be named"
+    if request.operation in ("CREATE", "UPDATE") and request.object is None:
+        return f"{request.operation} needs an object"
+    if request.operation == "UPDATE" and request.old is None:
+        return "UPDATE needs an oldObject"
+    if request.operation == "DELETE" and request.old is None and not request.name:
+        return "DELETE needs an oldObject, or a name"
+    return "" if request.operation == "CONNECT" or request.subresource not in _WHOLE else _mismatch(request)
+
+
+def _mismatch(request: Request) -> str:
+    kind, api_version = request.kind, f"{request.group}/{request.version}" if request.group else request.version
+    for item in (request.object, request.old):
+        if item and (item.get("kind", kind) != kind or item.get("apiVersion", api_version) != api_version):
+            return f"the object is not of kind {kind} of {api_version}"
+    return ""
+
+
+def _text(value: Mapping[str, Any], key: str) -> str:
+    found = value.get(key)
+    return found if type(found) is str else ""
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list) else (str(value),)
+
+
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[{}\[\]]', re.DOTALL)
+_COLON = re.compile(rb"\s*:")
+_VALUE = re.compile(rb'\s*:\s*"([^"\\]*)"')
+
+
+_HEAD = 64 * 1024
+"""Bytes in which the uid is looked for: the API server writes it first, and looking further holds up everybody."""
+
+
+def uid_in(body: bytes) -> str:
+    """The uid of a request that cannot be decoded, because it is nested deeper than the decoder goes, say.
+
+    Empty where there is none among the first bytes.
+    """
+    body = body[:_HEAD]
+    depth, section = 0, b""
+    for match in _TOKEN.finditer(body):
+        token = match[0]
+        if token in b"{[":
+            depth += 1
+        elif token in b"}]":
+            depth -= 1
+        elif depth == 1 and _COLON.match(body, match.end()):
+            section = token
+        elif depth == 2 and section == b'"request"' and token == b'"uid"':
+            value = _VALUE.match(body, match.end())
+            return value[1].decode(errors="replace") if value else ""
+    return ""
+
+
+def encode(uid: str, response: Mapping[str, Any]) -> bytes:
+    """The review that answers a request."""
+    return orjson.dumps(
+        {"apiVersion": _API_VERSION, "kind": "AdmissionReview", "response": {"uid": uid, **response}},
+        option=orjson.OPT_NON_STR_KEYS,
+    )

@@ -1,0 +1,195 @@
+"""Review, policy and facts → answer. The same in the server's process and in the one that takes large bodies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import lru_cache
+from itertools import islice
+
+from kmodgate.policy.cluster import override_annotation
+from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Listing, NodeEntry, Object, Unknown, as_map
+from kmodgate.policy.config import Platform, Policy
+from kmodgate.policy.engine import Engine
+from kmodgate.policy.findings import Finding, Mode
+from kmodgate.policy.kata.pod_injection import inject
+from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.policy.kmm.node_selection import Node
+from kmodgate.policy.kmm.versions import Release
+from kmodgate.policy.review import MODULE_KINDS, Review
+from kmodgate.policy.rules.cluster.protection import DEPENDENTS
+from kmodgate.policy.views.other_modules import Neighbours
+from kmodgate.policy.webhook_entries import Path, is_reached, wanted
+from kmodgate.schemas.compiled import object_schema
+from kmodgate.webhook.admission.admission_review import Request
+from kmodgate.webhook.admission.answer import Answer
+from kmodgate.webhook.cluster.questions import Cluster, NotAnswered
+
+_MOST_SECRETS = 4
+
+
+class Admitter:
+    """One policy in force on one cluster. A new policy is a new Admitter, so that no request sees half of two."""
+
+    def __init__(self, policy: Policy, release: Release, topology: str = "", platform: Platform = "kubernetes") -> None:
+        self.policy = policy
+        self.digest = policy.digest
+        self._engine = Engine(policy, "admit")
+        self._mutates = any(wanted(policy, "/mutate"))
+        self.release = release
+        self.topology = topology
+        self.platform: Platform = platform
+
+    def is_for(self, policy: Policy, release: Release, topology: str, platform: Platform) -> bool:
+        """Whether it judges by these."""
+        mine = (self.policy, self.release, self.topology, self.platform)
+        return (policy, release, topology, platform) == mine
+
+    async def validate(self, request: Request, cluster: Cluster, now: datetime) -> Answer:
+        """Every finding about the object of a request."""
+        if not _is_judged("/validate", request):
+            return Answer(request.uid, request=request)
+        recorded = _Recorded(cluster.facts)
+        review = self._review(request, recorded, now)
+        if self._may_override_matters(review):
+            review.may_override = await _may_override(request, _namespace(request), cluster)
+        if review.kind in MODULE_KINDS and request.operation != "DELETE":
+            recorded.read(await _certificates(review, cluster))
+        findings = self._engine.evaluate(review)
+        denies = any([finding.mode is Mode.ENFORCE for finding in findings])
+        if recorded.was_unknown or (recorded.was_asked and not denies):
+            return await self._confirmed(request, review, cluster, findings)
+        return Answer(request.uid, findings, request=request)
+
+    async def mutate(self, request: Request, cluster: Cluster, now: datetime) -> Answer:
+        """The patch that a pod of DKMS work needs to run in Kata, with the reason for it, or for there being none."""
+        if not self._mutates or not _is_judged("/mutate", request):
+            return Answer(request.uid, request=request)
+        injection = inject(self._review(request, cluster.facts, now))
+        return Answer(request.uid, patch=injection.patch, note=injection.reason.value, request=request)
+
+    async def _confirmed(
+        self, request: Request, review: Review, cluster: Cluster, findings: Sequence[Finding]
+    ) -> Answer:
+        """The answer after the API server was asked for what the caches do not know, or would allow: they may lag."""
+        try:
+            fresh = replace(review, facts=await cluster.fresh(_namespace(request)))
+        except NotAnswered as error:
+            text = f"nothing is taken away before the cluster was asked, and it did not answer: {error}; try again"
+            return Answer(request.uid, findings, problem=(503, "ServiceUnavailable", text), request=request)
+        return Answer(request.uid, self._engine.evaluate(fresh), request=request)
+
+    def _review(self, request: Request, facts: Facts, now: datetime) -> Review:
+        """The review of a request, with all defaults, which what `is_usual` is sent with."""
+        subject, before = request.subject, request.before
+        review = Review(
+            subject,
+            None if before is None else defaulted(before),
+            request.operation,
+            self.release,
+            object_schema(subject),
+            self.topology,
+            self.policy.parameters,
+            facts,
+            subresource=request.subresource,
+            user=request.user,
+            groups=request.groups,
+            dry_run=request.dry_run,
+            now=now,
+            platform=self.platform,
+        )
+        return review if review.is_usual else replace(review, object=defaulted(subject))
+
+    def _may_override_matters(self, review: Review) -> bool:
+        """Whether an override is set, or might be used; only then is the API server asked who may."""
+        if review.kind in MODULE_KINDS or review.facts is None:
+            return False
+        objects = [review.object, review.old]
+        if review.kind in DEPENDENTS:
+            name = str(as_map(review.object.get("metadata")).get("namespace", ""))
+            found = review.facts.find("Namespace", "", name)
+            objects.append(dict(found) if isinstance(found, dict) else None)
+        return any(override_annotation.annotation(item) is not None for item in objects)
+
+
+@lru_cache(maxsize=1024)
+def _is_reached(path: Path, group: str, resource: str, subresource: str, operation: str) -> bool:
+    return is_reached(path, group, resource, subresource, operation)
+
+
+def _is_judged(path: Path, request: Request) -> bool:
+    """Whether the webhook is registered for such a request; what another configuration sends it passes unseen."""
+    return _is_reached(path, request.group, request.resource, request.subresource, request.operation)
+
+
+def _namespace(request: Request) -> str:
+    """The namespace that a request is about: a Namespace itself, or the one that its object lies in."""
+    subject = as_map(request.subject.get("metadata"))
+    return str(subject.get("name" if request.kind == "Namespace" else "namespace", ""))
+
+
+async def _may_override(request: Request, namespace: str, cluster: Cluster) -> bool | Unknown:
+    try:
+        return await cluster.may_override(request.requester, namespace)
+    except NotAnswered:
+        return UNKNOWN
+
+
+async def _certificates(review: Review, cluster: Cluster) -> dict[tuple[str, str], Object | Unknown | None]:
+    """The certificate Secrets that a Module signs with and that no fact tells of, by namespace and name."""
+    if review.kind != "Module" or review.has_too_many_mappings or review.facts is None:
+        return {}
+    find, namespace = review.facts.find, review.module.metadata.text("namespace")
+    names = islice(review.blocks.certificates, _MOST_SECRETS)
+    keys = [(namespace, name) for name in names if find("Secret", namespace, name) is UNKNOWN]
+    if len(keys) <= 1:  # as nearly always, and a task for each takes longer than the review
+        return {key: await cluster.secret(*key) for key in keys}
+    return dict(zip(keys, await asyncio.gather(*(cluster.secret(*key) for key in keys)), strict=True))
+
+
+class _Recorded:
+    """Facts that remember whether a rule asked what is in a namespace, and was told that nobody knows.
+
+    They know the Secrets that were read for a review.
+    """
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self.was_asked = False
+        self.was_unknown = False
+        self.find = facts.find
+
+    def read(self, secrets: Mapping[tuple[str, str], Object | Unknown | None]) -> None:
+        """From here on these Secrets are known."""
+
+        def find(kind: str, namespace: str, name: str) -> Object | Unknown | None:
+            key = (namespace, name)
+            return secrets[key] if kind == "Secret" and key in secrets else self._facts.find(kind, namespace, name)
+
+        if secrets:
+            self.find = find
+
+    def listing(self, kind: str, namespace: str = "") -> Listing:
+        return self._facts.listing(kind, namespace)
+
+    def neighbours(self) -> Neighbours:
+        return self._facts.neighbours()
+
+    def nodes(self) -> Sequence[Node] | None:
+        return self._facts.nodes()
+
+    def modules_in(self, namespace: str) -> Sequence[Object] | Unknown:
+        found = self._facts.modules_in(namespace)
+        self._note(found)
+        return found
+
+    def entries_of(self, namespace: str) -> Sequence[NodeEntry] | Unknown:
+        found = self._facts.entries_of(namespace)
+        self._note(found)
+        return found
+
+    def _note(self, found: object) -> None:
+        self.was_asked = True
+        self.was_unknown |= found is UNKNOWN

@@ -1,0 +1,37 @@
+"""Path and body → answer, whatever the body is: a bug of ours denies, and says so."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from kmodgate.policy.webhook_entries import Path
+from kmodgate.webhook.admission.admission_review import Request, Unreadable, decode
+from kmodgate.webhook.admission.admitter import Admitter
+from kmodgate.webhook.admission.answer import Answer
+from kmodgate.webhook.cluster.questions import Cluster
+
+log = logging.getLogger(__name__)
+
+
+async def decide(path: Path, body: bytes, admitter: Admitter, cluster: Cluster, now: datetime) -> Answer:
+    """The answer to a review. Raises Unreadable for a body without a uid that could be answered."""
+    try:
+        request = decode(body)
+    except Unreadable as error:
+        if not error.uid:
+            raise
+        return Answer(error.uid, problem=(400, "BadRequest", error.message))
+    try:
+        return await (admitter.mutate if path == "/mutate" else admitter.validate)(request, cluster, now)
+    except TimeoutError:
+        return too_slow(request.uid, request)
+    except Exception as error:
+        log.exception("a review failed")
+        text = f"the review failed: {type(error).__name__}; report this bug of kmodgate, its log has more"
+        return Answer(request.uid, problem=(500, "InternalError", text), request=request)
+
+
+def too_slow(uid: str, request: Request | None = None) -> Answer:
+    """The answer where the API server's time was up before anything was decided."""
+    return Answer(uid, problem=(504, "Timeout", "the review was not decided in time; try again"), request=request)

@@ -1,0 +1,1 @@
+"""TLS certificates: served, reloaded, issued, and published as caBundle."""

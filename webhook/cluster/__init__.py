@@ -1,0 +1,1 @@
+"""What the webhook knows of its cluster: watches, caches and questions to the API server."""

@@ -1,0 +1,236 @@
+"""What is kept of each kind: bytes or small values, never the objects, and an index by what rules ask for.
+
+Ten thousand Modules of the usual size take twenty megabytes here; as they are, and as dicts, several times that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from sys import intern
+from typing import Any, overload
+
+import orjson
+
+from kmodgate.policy.cluster.facts import NodeEntry, node_entries, node_of
+from kmodgate.policy.cluster.pruning import pruned_module
+from kmodgate.policy.kmm.node_selection import Node
+from kmodgate.policy.views.module import ModuleView
+from kmodgate.policy.views.node_placement import Nodes
+from kmodgate.webhook.cluster.watch import Key, Map
+
+
+class ObjectCache:
+    """Objects in the form that `prune` gives them."""
+
+    def __init__(self, prune: Callable[[Map], Map]) -> None:
+        self._prune = prune
+        self._texts: dict[Key, bytes] = {}
+
+    def put(self, key: Key, item: Map) -> None:
+        self._texts[key] = _encoded(self._prune(item))
+
+    def drop(self, key: Key) -> None:
+        self._texts.pop(key, None)
+
+    def keys(self) -> Iterator[Key]:
+        return iter(self._texts)
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def get(self, key: Key) -> dict[str, Any] | None:
+        text = self._texts.get(key)
+        return None if text is None else orjson.loads(text)
+
+
+class ModuleCache:
+    """Modules, pruned; found by name, by namespace, and as neighbours: by what they load and make."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, dict[str, bytes]] = {}
+        self._count = 0
+        self._loading = _Index()
+        self._making = _Index()
+        self._dra = _Index()
+
+    def put(self, key: Key, item: Map) -> None:
+        pruned = pruned_module(item)
+        text = _encoded(pruned)
+        namespace, name = key
+        old = self._texts.get(namespace, {}).get(name)
+        if old == text:
+            return
+        self.drop(key)
+        self._texts.setdefault(namespace, {})[name] = text
+        self._count += 1
+        for index, value in self._indexed(pruned):
+            index.add(value, key)
+
+    def drop(self, key: Key) -> None:
+        namespace, name = key
+        texts = self._texts.get(namespace, {})
+        old = texts.pop(name, None)
+        if old is None:
+            return
+        self._count -= 1
+        if not texts:
+            del self._texts[namespace]
+        for index, value in self._indexed(orjson.loads(old)):
+            index.remove(value, key)
+
+    def keys(self) -> Iterator[Key]:
+        return ((namespace, name) for namespace, texts in self._texts.items() for name in texts)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def get(self, key: Key) -> dict[str, Any] | None:
+        text = self._texts.get(key[0], {}).get(key[1])
+        return None if text is None else orjson.loads(text)
+
+    def of(self, namespace: str) -> list[Map]:
+        """All Modules of a namespace."""
+        return [orjson.loads(text) for text in self._texts.get(namespace, {}).values()]
+
+    def loading(self, name: str) -> Sequence[ModuleView]:
+        return _Views(self, self._loading.keys(name))
+
+    def making(self, name: str) -> Sequence[ModuleView]:
+        return _Views(self, self._making.keys(name))
+
+    def dra(self) -> Sequence[ModuleView]:
+        return _Views(self, self._dra.keys(""))
+
+    def _indexed(self, pruned: Map) -> Iterator[tuple[_Index, str]]:
+        view = ModuleView(pruned)
+        for name in view.loaded:
+            yield self._loading, name
+        for name in {item.text("name") for item in view.device_classes}:
+            yield self._making, name
+        if view.spec.optional("dra") is not None:
+            yield self._dra, ""
+
+
+class EntryCache:
+    """The entries of NodeModulesConfigs, by the namespace of their Modules."""
+
+    def __init__(self) -> None:
+        self._namespaces: dict[str, set[str]] = {}
+        self._entries: dict[str, dict[str, list[NodeEntry]]] = {}
+
+    def put(self, key: Key, item: Map) -> None:
+        self.drop(key)
+        node = key[1]
+        self._namespaces[node] = set()
+        for entry in node_entries(item):
+            self._namespaces[node].add(entry.namespace)
+            self._entries.setdefault(entry.namespace, {}).setdefault(node, []).append(_interned(entry))
+
+    def drop(self, key: Key) -> None:
+        node = key[1]
+        for namespace in self._namespaces.pop(node, ()):
+            nodes = self._entries[namespace]
+            del nodes[node]
+            if not nodes:
+                del self._entries[namespace]
+
+    def keys(self) -> Iterator[Key]:
+        return (("", node) for node in self._namespaces)
+
+    def __len__(self) -> int:
+        return len(self._namespaces)
+
+    def of(self, namespace: str) -> list[NodeEntry]:
+        """What all nodes hold of the Modules of a namespace."""
+        return [entry for entries in self._entries.get(namespace, {}).values() for entry in entries]
+
+
+class NodeCache:
+    """Nodes as rules look at them. Most labels of a node are those of its neighbours: equal texts are kept once."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[str, Node] = {}
+        self._all: Nodes | None = None
+
+    def put(self, key: Key, item: Map) -> None:
+        node = node_of(item)
+        labels = {intern(label): intern(value) for label, value in node.labels.items()}
+        node = Node(node.name, labels, node.taints, intern(node.kernel), node.observed, node.secure_boot)
+        if self._nodes.get(key[1]) != node:
+            self._nodes[key[1]] = node
+            self._all = None
+
+    def drop(self, key: Key) -> None:
+        if self._nodes.pop(key[1], None) is not None:
+            self._all = None
+
+    def keys(self) -> Iterator[Key]:
+        return (("", name) for name in self._nodes)
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def all(self) -> Sequence[Node]:
+        if self._all is None:
+            self._all = Nodes(self._nodes.values())
+        return self._all
+
+
+class _Index:
+    """Which objects have a value, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, dict[Key, None]] = {}
+
+    def add(self, value: str, key: Key) -> None:
+        self._keys.setdefault(value, {})[key] = None
+
+    def remove(self, value: str, key: Key) -> None:
+        keys = self._keys[value]
+        keys.pop(key, None)
+        if not keys:
+            del self._keys[value]
+
+    def keys(self, value: str) -> Mapping[Key, None]:
+        return self._keys.get(value, {})
+
+
+class _Views(Sequence[ModuleView]):
+    """Modules that are read when they are looked at: a rule rarely looks at more than the first."""
+
+    def __init__(self, cache: ModuleCache, keys: Mapping[Key, None]) -> None:
+        self._cache = cache
+        self._keys = tuple(keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    @overload
+    def __getitem__(self, index: int) -> ModuleView: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[ModuleView]: ...
+
+    def __getitem__(self, index: int | slice) -> ModuleView | Sequence[ModuleView]:
+        if isinstance(index, slice):
+            return [self._view(key) for key in self._keys[index]]
+        return self._view(self._keys[index])
+
+    def _view(self, key: Key) -> ModuleView:
+        return ModuleView(self._cache.get(key) or {})
+
+
+def _encoded(item: Map) -> bytes:
+    """The item as JSON, copied: orjson's own bytes take four kilobytes, however short the text in them is."""
+    return bytes(memoryview(orjson.dumps(item)))
+
+
+def _interned(entry: NodeEntry) -> NodeEntry:
+    return NodeEntry(
+        intern(entry.node),
+        intern(entry.namespace),
+        intern(entry.name),
+        intern(entry.service_account),
+        intern(entry.image_repo_secret),
+        entry.is_loaded,
+    )

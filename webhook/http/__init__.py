@@ -1,0 +1,1 @@
+"""The HTTPS server: listener, connections, limits, replies."""

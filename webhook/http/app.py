@@ -1,0 +1,161 @@
+"""The two servers: reviews over TLS on one port, probes and metrics in plain on another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from aiohttp import web
+
+from kmodgate.policy.webhook_entries import Path
+from kmodgate.webhook.admission.admission_review import Unreadable
+from kmodgate.webhook.admission.admitter import Admitter
+from kmodgate.webhook.admission.answer import Answer
+from kmodgate.webhook.admission.decide import decide
+from kmodgate.webhook.certificates.client_certificates import ClientAuth
+from kmodgate.webhook.cluster.questions import Cluster, Until
+from kmodgate.webhook.http.limits import Gate, Refusal, deadline, read_body
+from kmodgate.webhook.http.reply import reply
+from kmodgate.webhook.large_bodies.pipe import Job
+from kmodgate.webhook.large_bodies.server_side import Worker
+from kmodgate.webhook.telemetry import audit_log
+from kmodgate.webhook.telemetry.audit_log import AuditLog
+from kmodgate.webhook.telemetry.metrics import Metrics
+
+PATHS: dict[str, Path] = {"/validate": "/validate", "/mutate": "/mutate"}
+
+JSON = "application/json"
+
+LARGE = 256 * 1024
+"""Bytes from which on a body goes to the process of its own: decoding 3 MiB holds an interpreter for 30 ms."""
+
+_MANY = 64
+"""Expressions above which it does, too: each may take half a millisecond to be compiled."""
+
+
+@dataclass
+class Reviews:
+    """What answers reviews. `admitter` is replaced as a whole when the policy changes."""
+
+    admitter: Admitter
+    cluster: Cluster
+    gate: Gate
+    metrics: Metrics
+    log: AuditLog
+    worker: Worker | None = None
+    clients: ClientAuth | None = None
+    large: int = LARGE
+    is_draining: bool = False
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """One HTTP request; its connection ends with the reply while the server drains."""
+        try:
+            response = await self._response(request)
+        except Refusal as refusal:
+            self.metrics.refused.labels(str(refusal.status)).inc()
+            response = _plain(refusal.status, refusal.reason, refusal.headers)
+            if "Expect" in request.headers:  # what comes next may be the body, or another request
+                response.force_close()
+        if self.is_draining:
+            response.force_close()
+        return response
+
+    async def _response(self, request: web.BaseRequest) -> web.StreamResponse:
+        target, _, query = request.raw_path.partition("?")
+        path = PATHS.get(target)
+        if path is None or request.method != "POST":
+            return self._unwanted(404 if path is None else 405, f"POST a review to {' or '.join(PATHS)}")
+        if (kind := request.headers.get("Content-Type", "")) != JSON and not _is_json(kind):
+            return self._unwanted(415, "a review is application/json")
+        if self.clients is not None and not self.clients.admits(request.get_extra_info("peercert")):
+            return self._unwanted(403, "this client may not ask")
+        with self.gate.enter() as slot:
+            began = time.perf_counter()
+            until = deadline(_timeout(query), self.gate.limits)
+            body = await read_body(request, slot, until)
+            admitter, now = self.admitter, datetime.now(UTC)
+            try:
+                answer = await self._decide(path, body, admitter, until, now)
+            except Unreadable as error:
+                return self._unwanted(400, error.message)
+            encoded = answer.encoded(admitter.digest)
+            seconds = time.perf_counter() - began
+            self._count(path, answer, seconds)
+            self.log.write(audit_log.record(path, answer, body, admitter.digest, now, seconds))
+            return reply(request, encoded)
+
+    async def _decide(self, path: Path, body: bytes, admitter: Admitter, until: float, now: datetime) -> Answer:
+        if self.worker is not None and (len(body) >= self.large or body.count(b'"regexp"') > _MANY):
+            job = Job(path, body, admitter.policy, admitter.release, admitter.topology, now, admitter.platform)
+            return await self.worker.decide(job, self.cluster, until)
+        return await decide(path, body, admitter, Until(self.cluster, until), now)
+
+    def _count(self, path: Path, answer: Answer, seconds: float) -> None:
+        request = answer.request
+        operation, dry_run = (request.operation, request.dry_run) if request else ("", False)
+        self.metrics.reviews.add(path, operation, seconds, allowed=answer.is_allowed, dry_run=dry_run)
+        for finding in answer.findings:
+            self.metrics.found(finding.rule, finding.mode)
+        if answer.problem is not None and answer.problem[0] == 500:
+            self.metrics.failures.inc()
+
+    def _unwanted(self, status: int, reason: str) -> web.Response:
+        self.metrics.refused.labels(str(status)).inc()
+        return _plain(status, reason, {"Connection": "close"})
+
+
+def _plain(status: int, reason: str, headers: Any) -> web.Response:
+    response = web.Response(status=status, text=f"{reason}\n", headers=headers)
+    if "Connection" in headers:  # which tells the caller, and the framework nothing
+        response.force_close()
+    return response
+
+
+def _is_json(kind: str) -> bool:
+    """Whether a `Content-Type` is JSON, in any spelling and with any parameters."""
+    return kind.partition(";")[0].strip().lower() == JSON
+
+
+@lru_cache(maxsize=64)  # the API server asks with the same few
+def _timeout(query: str) -> str | None:
+    """The value of `timeout` in a query: the API server writes it and nothing else, as in `timeout=10s`."""
+    for part in query.split("&"):
+        if part.startswith("timeout="):
+            return part.removeprefix("timeout=")
+    return None
+
+
+@dataclass(frozen=True)
+class Check:
+    """One condition of readiness: whether it holds, and what is wrong where it does not, or worth knowing."""
+
+    name: str
+    ask: Callable[[], tuple[bool, str]]
+
+
+def ops(metrics: Metrics, checks: Iterable[Check]) -> web.Application:
+    """Liveness, which looks at nothing but that the loop turns; readiness by the checks; metrics."""
+    conditions = list(checks)
+
+    async def healthz(_: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def readyz(_: web.Request) -> web.Response:
+        results = [(check.name, *check.ask()) for check in conditions]
+        lines = [
+            f"[{'+' if holds else '-'}] {name}{f': {detail}' if detail else ''}" for name, holds, detail in results
+        ]
+        return web.Response(text="\n".join(lines) + "\n", status=200 if all(holds for _, holds, _ in results) else 503)
+
+    async def page(_: web.Request) -> web.Response:
+        return web.Response(body=metrics.page(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+    app = web.Application()
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", page)
+    return app

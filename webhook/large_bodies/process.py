@@ -1,0 +1,124 @@
+"""The process that judges large bodies: `python -m kmodgate.webhook.large_bodies.process`.
+
+It decides as the server does. What it has to know of the cluster it asks the server for, over the same pipe.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, BinaryIO, cast
+
+from kmodgate.policy.cluster.facts import Facts, Listing, NodeEntry, Object, Unknown
+from kmodgate.policy.kmm.node_selection import Node
+from kmodgate.policy.views.module import ModuleView
+from kmodgate.policy.views.other_modules import Neighbours
+from kmodgate.webhook.admission.admission_review import Unreadable
+from kmodgate.webhook.admission.admitter import Admitter
+from kmodgate.webhook.admission.answer import Answer
+from kmodgate.webhook.admission.decide import decide
+from kmodgate.webhook.cluster.questions import NotAnswered, UserInfo
+from kmodgate.webhook.large_bodies.pipe import Done, Job, Question, Reply, receive, send
+from kmodgate.webhook.telemetry.events import take_logs
+
+
+class _Server:
+    """The other end of the pipe, as the cluster and its facts. How long a question may take is known there."""
+
+    def __init__(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
+        self._incoming = incoming
+        self._outgoing = outgoing
+        self.facts: Facts = self
+
+    def ask(self, method: str, *arguments: object) -> Any:
+        send(self._outgoing, Question(method, arguments))
+        reply: Reply = receive(self._incoming)
+        if reply.unavailable is not None:
+            raise NotAnswered(reply.unavailable)
+        return reply.value
+
+    def find(self, kind: str, namespace: str, name: str) -> Object | Unknown | None:
+        return cast("Object | Unknown | None", self.ask("find", kind, namespace, name))
+
+    def listing(self, kind: str, namespace: str = "") -> Listing:
+        return cast("Listing", self.ask("listing", kind, namespace))
+
+    def neighbours(self) -> Neighbours:
+        return _Neighbours(self)
+
+    def nodes(self) -> Sequence[Node] | None:
+        return cast("Sequence[Node] | None", self.ask("nodes"))
+
+    def modules_in(self, namespace: str) -> Sequence[Object] | Unknown:
+        return cast("Sequence[Object] | Unknown", self.ask("modules_in", namespace))
+
+    def entries_of(self, namespace: str) -> Sequence[NodeEntry] | Unknown:
+        return cast("Sequence[NodeEntry] | Unknown", self.ask("entries_of", namespace))
+
+    async def fresh(self, namespace: str, *, seconds: float = 0.0) -> Facts:
+        self.ask("fresh", namespace)  # from here on the server answers from what it has read anew
+        return self
+
+    async def may_override(self, user: UserInfo, namespace: str, *, seconds: float = 0.0) -> bool:
+        return bool(self.ask("may_override", user, namespace))
+
+    async def secret(self, namespace: str, name: str, *, seconds: float = 0.0) -> Object | Unknown | None:
+        return cast("Object | Unknown | None", self.ask("secret", namespace, name))
+
+
+class _Neighbours:
+    def __init__(self, server: _Server) -> None:
+        self._server = server
+
+    def loading(self, name: str) -> Sequence[ModuleView]:
+        return self._views("loading", name)
+
+    def making(self, name: str) -> Sequence[ModuleView]:
+        return self._views("making", name)
+
+    def dra(self) -> Sequence[ModuleView]:
+        return self._views("dra")
+
+    def _views(self, method: str, *arguments: object) -> Sequence[ModuleView]:
+        return [ModuleView(item) for item in self._server.ask(method, *arguments)]
+
+
+def _done(job: Job, admitter: Admitter, server: _Server) -> Done:
+    try:
+        answer = asyncio.run(decide(job.path, job.body, admitter, server, job.now))
+    except Unreadable as error:
+        return Done(None, error.message)
+    return Done(_without_bodies(answer))
+
+
+def _without_bodies(answer: Answer) -> Answer:
+    """The answer without the objects, of which the server needs the name at most, and without what nobody may see."""
+    request = answer.request
+    if request is None:
+        return answer
+    return replace(answer, request=replace(request, object=None, old=None, name=request.object_name, user_info={}))
+
+
+def main() -> int:
+    """Takes jobs until the server ends the pipe."""
+    take_logs()
+    incoming, outgoing = sys.stdin.buffer, sys.stdout.buffer
+    sys.stdout = sys.stderr  # what prints must not end up between messages
+    server = _Server(incoming, outgoing)
+    admitter: Admitter | None = None
+    gc.freeze()
+    gc.disable()  # the objects of a review hold no cycles, and looking for some takes longer than judging them
+    while (job := receive(incoming)) is not None:
+        if admitter is None or not admitter.is_for(job.policy, job.release, job.topology, job.platform):
+            admitter = Admitter(job.policy, job.release, job.topology, job.platform)
+        send(outgoing, _done(job, admitter, server))
+        del job
+        gc.collect(0)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,132 @@
+"""The server's side of the process that takes large bodies: one job at a time, and a new process when one is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import suppress
+from typing import Any
+
+from kmodgate.policy.cluster.facts import Facts
+from kmodgate.webhook.admission.admission_review import Unreadable, uid_in
+from kmodgate.webhook.admission.answer import Answer
+from kmodgate.webhook.admission.decide import too_slow
+from kmodgate.webhook.cluster.questions import (
+    FRESH_SECONDS,
+    OVERRIDE_SECONDS,
+    SECRET_SECONDS,
+    Cluster,
+    NotAnswered,
+    time_to_ask,
+)
+from kmodgate.webhook.large_bodies.pipe import HEADER, Done, Job, Question, Reply, length, packed, unpacked
+from kmodgate.webhook.telemetry.events import tell
+
+
+class Worker:
+    """One process. It is started before the first body comes, and again after it was lost."""
+
+    def __init__(self) -> None:
+        self.losses = 0
+        self._process: asyncio.subprocess.Process | None = None
+        self._turn = asyncio.Lock()
+
+    async def start(self) -> None:
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-m", "kmodgate.webhook.large_bodies.process",
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,  # an interrupt from a terminal is for the server, which then ends this
+        )  # fmt: skip
+
+    async def decide(self, job: Job, cluster: Cluster, deadline: float) -> Answer:
+        """The answer to a review, by `deadline` (`loop.time()`) at the latest. Raises Unreadable."""
+        try:
+            async with asyncio.timeout_at(deadline), self._turn:
+                return await self._decide(job, cluster, deadline)
+        except TimeoutError:
+            return too_slow(_uid(job.body))
+
+    async def _decide(self, job: Job, cluster: Cluster, deadline: float) -> Answer:
+        if self._process is None or self._process.returncode is not None:
+            await self.start()
+        try:
+            done = await self._exchange(job, cluster, deadline)
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            self._lose(f"{type(error).__name__} in the middle of a review")
+            text = "the process that judges large objects was lost; make the object smaller, or try again"
+            return Answer(_uid(job.body), problem=(500, "InternalError", text))
+        except asyncio.CancelledError:
+            self._lose("a review took longer than the API server waits")  # it could not be told to stop otherwise
+            raise
+        if done.answer is None:
+            raise Unreadable(done.unreadable)
+        return done.answer
+
+    async def _exchange(self, job: Job, cluster: Cluster, deadline: float) -> Done:
+        assert self._process is not None
+        incoming, outgoing = self._process.stdout, self._process.stdin
+        assert incoming is not None
+        assert outgoing is not None
+        facts = cluster.facts
+        outgoing.write(packed(job))
+        await outgoing.drain()
+        while True:
+            message = unpacked(await incoming.readexactly(length(await incoming.readexactly(HEADER))))
+            if isinstance(message, Done):
+                return message
+            if message.method == "fresh":
+                reply, facts = await _refreshed(message, cluster, facts, deadline)
+            else:
+                reply = await _reply(message, cluster, facts, deadline)
+            outgoing.write(packed(reply))
+            await outgoing.drain()
+
+    def _lose(self, why: str) -> None:
+        self.losses += 1
+        tell("warning", "the process for large objects is ended", reason=why)
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+        self._process = None
+
+    async def stop(self) -> None:
+        """Ends the process, which is idle, or works for nobody any more."""
+        if self._process is not None and self._process.returncode is None:
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+            try:
+                await asyncio.wait_for(self._process.wait(), 0.5)
+            except TimeoutError:
+                self._process.kill()
+
+
+async def _refreshed(question: Question, cluster: Cluster, facts: Facts, deadline: float) -> tuple[Reply, Facts]:
+    try:
+        return Reply(None), await cluster.fresh(*question.arguments, seconds=time_to_ask(deadline, FRESH_SECONDS))
+    except NotAnswered as error:
+        return Reply(None, str(error)), facts
+
+
+async def _reply(question: Question, cluster: Cluster, facts: Facts, deadline: float) -> Reply:
+    method, arguments = question.method, question.arguments
+    if method in ("loading", "making", "dra"):
+        return Reply([view.object for view in getattr(facts.neighbours(), method)(*arguments)])
+    if method in ("find", "listing", "nodes", "modules_in", "entries_of"):
+        return Reply(getattr(facts, method)(*arguments))
+    try:
+        return Reply(await _asked(method, cluster, arguments, deadline))
+    except NotAnswered as error:
+        return Reply(None, str(error))
+
+
+async def _asked(method: str, cluster: Cluster, arguments: tuple[Any, ...], deadline: float) -> Any:
+    if method == "may_override":
+        return await cluster.may_override(*arguments, seconds=time_to_ask(deadline, OVERRIDE_SECONDS))
+    return await cluster.secret(*arguments, seconds=time_to_ask(deadline, SECRET_SECONDS))
+
+
+def _uid(body: bytes) -> str:
+    """The uid of a body that was not decoded here. Raises Unreadable where it has none."""
+    if uid := uid_in(body):
+        return uid
+    raise Unreadable("the review has no request with a uid")
