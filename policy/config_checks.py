@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
-from kmodgate.policy.engine import RULES, load_rules
 from kmodgate.policy.findings import FieldPath, Problem
+from kmodgate.policy.rule import RULES, load_rules
 
 
 def for_any_cluster(value: object) -> object:

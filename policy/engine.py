@@ -6,103 +6,28 @@ raises is a finding that denies. What a finding does is not its own affair eithe
 
 from __future__ import annotations
 
-import importlib
-import inspect
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from operator import attrgetter
-from typing import Any
 
 from kmodgate.policy.config import Gate, Policy
-from kmodgate.policy.findings import NOT_CHECKED, FieldPath, Finding, Mode, Problem, Severity, format_path, plain_text
+from kmodgate.policy.findings import (
+    NOT_CHECKED,
+    FieldPath,
+    Finding,
+    Mode,
+    Problem,
+    Severity,
+    format_path,
+    plain_text,
+    title,
+)
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.review import MODULE_KINDS, Operation, Review
+from kmodgate.policy.rule import RULES, TOO_MANY_MAPPINGS, Check, Rule, load_rules
 from kmodgate.policy.shortcut.usual_forms import COVERED
-from kmodgate.policy.views.module import Map
-
-Check = Callable[[Review], Iterator[Problem]]
-
-TOO_MANY_MAPPINGS = "MAP301"
-"""The rule that, where it refuses, is the only one that is asked: 55,000 expressions take a second to compile."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One check with an id that stays; its docstring is its page.
-
-    `since` is the version of KMM, upstream and Red Hat's, that brought the behaviour, `until` the one that ended it.
-    `needs` names a part of the review without which the rule finds nothing, so that it is not even asked: what it looks
-    at, or what is unusual there (policy.shortcut). `facts` is whether it needs facts of a cluster, `parameter` the one
-    of the policy without which it holds nothing: it is then not asked. A rule that `guards` keeps something from being
-    taken away: it refuses at admission, too, where other rules that need facts only warn, because objects arrive in any
-    order. One that `records` tells what somebody was allowed to do: no policy keeps that out of the audit log.
-    """
-
-    id: str
-    severity: Severity
-    kinds: tuple[str, ...]
-    operations: tuple[Operation, ...]
-    check: Check = field(repr=False)
-    since: tuple[str, str] = ("", "")
-    until: tuple[str, str] = ("", "")
-    needs: str = ""
-    facts: bool = False
-    guards: bool = False
-    parameter: str = ""
-    records: bool = False
-
-    @property
-    def title(self) -> str:
-        return self.documentation.partition("\n")[0]
-
-    @property
-    def documentation(self) -> str:
-        return inspect.getdoc(self.check) or ""
-
-    def applies_to(self, release: Release) -> bool:
-        since, until = (pair[1] if release.redhat else pair[0] for pair in (self.since, self.until))
-        if not release.is_known:
-            return True
-        return (not since or release.has(since)) and not (until and release.has(until))
-
-
-RULES: dict[str, Rule] = {}
-
-
-def rule(
-    id: str,
-    *,
-    severity: Severity = Severity.ERROR,
-    kinds: tuple[str, ...] = MODULE_KINDS,
-    operations: tuple[Operation, ...] = ("CREATE", "UPDATE"),
-    since: str = "",
-    redhat: str = "",
-    until: tuple[str, str] = ("", ""),
-    needs: str = "",
-    facts: bool = False,
-    guards: bool = False,
-    parameter: str = "",
-    records: bool = False,
-) -> Callable[[Check], Check]:
-    """Registers a check under an id; without a version of its own, Red Hat's build is as upstream."""
-
-    def register(check: Check) -> Check:
-        if id in RULES:
-            raise ValueError(f"two rules are called {id}")
-        versions = (since, redhat or since)
-        RULES[id] = Rule(
-            id, severity, kinds, operations, check, versions, until, needs, facts, guards, parameter, records
-        )
-        return check
-
-    return register
-
-
-def load_rules() -> None:
-    """Fills RULES; the modules of the rules need the decorator above."""
-    importlib.import_module("kmodgate.policy.rules")
-
+from kmodgate.policy.views.part import Map
 
 _Chosen = tuple[Check, Rule, Mode]
 """A rule that is asked, and what its findings do."""
@@ -277,14 +202,3 @@ _REST = (
 def _cut(text: str) -> str:
     """Words for a person: an object may hold texts of many megabytes, and a finding quotes them."""
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-
-
-def title(object: Mapping[str, Any]) -> str:
-    """Kind, namespace and name of an object, as far as it has them. Never raises."""
-    metadata = object.get("metadata")
-    metadata = metadata if isinstance(metadata, dict) else {}
-    name = metadata.get("name") or metadata.get("generateName") or ""
-    where = plain_text(name)
-    if metadata.get("namespace"):
-        where = f"{plain_text(metadata['namespace'])}/{where}"
-    return f"{plain_text(object.get('kind', ''))} {where}".strip()

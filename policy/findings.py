@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -14,6 +14,8 @@ FieldPath = tuple[str | int, ...]
 
 NOT_CHECKED = "not checked"
 """How the message of a rule begins that lacks a fact; it refuses nothing then."""
+
+GIVE_FACTS = "give a dump of the cluster: --facts DIR"
 
 
 class Severity(StrEnum):
@@ -134,3 +136,14 @@ def format_path(path: FieldPath) -> str:
 
 def _is_plain(key: str) -> bool:
     return key.replace("_", "a").replace("-", "a").isalnum()
+
+
+def title(object: Mapping[str, Any]) -> str:
+    """Kind, namespace and name of an object, as far as it has them. Never raises."""
+    metadata = object.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    name = metadata.get("name") or metadata.get("generateName") or ""
+    where = plain_text(name)
+    if metadata.get("namespace"):
+        where = f"{plain_text(metadata['namespace'])}/{where}"
+    return f"{plain_text(object.get('kind', ''))} {where}".strip()

@@ -17,15 +17,21 @@ from kmodgate.policy.findings import plain_text
 from kmodgate.policy.formats.json_schema import MAX_VIOLATIONS, Schema, Violation
 from kmodgate.policy.kata.view import KataView
 from kmodgate.policy.kmm.versions import Release
+from kmodgate.policy.lazy import lazy
+from kmodgate.policy.shortcut.odd_combinations import are_usual
 from kmodgate.policy.shortcut.usual_forms import Unusual, is_of_usual_forms
-from kmodgate.policy.views.module import Map, ModuleView, lazy
-from kmodgate.policy.views.module_blocks import Blocks, are_usual
+from kmodgate.policy.views.module import ModuleView
+from kmodgate.policy.views.module_blocks import Blocks
 from kmodgate.policy.views.node_placement import Placement
+from kmodgate.policy.views.part import Map
 from kmodgate.policy.views.pod import PodView
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
 MODULE_KINDS = ("Module", "ManagedClusterModule")
+CLUSTER_MODULE = ("Module",)
+"""The Module of the cluster that the facts are of; a hub's is for others."""
+
 PREFLIGHT_KINDS = ("PreflightValidation", "PreflightValidationOCP")
 
 GROUPS = {

@@ -16,9 +16,9 @@ from typing import Literal
 
 from kmodgate.policy.cluster.override_annotation import ANNOTATION
 from kmodgate.policy.config import Policy
-from kmodgate.policy.engine import RULES, Rule, load_rules
 from kmodgate.policy.findings import Mode
 from kmodgate.policy.review import GROUPS, MODULE_KINDS, PREFLIGHT_KINDS, VERSIONS, Operation
+from kmodgate.policy.rule import RULES, Rule, load_rules
 
 Path = Literal["/validate", "/mutate"]
 FailurePolicy = Literal["Fail", "Ignore"]

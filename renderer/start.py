@@ -5,32 +5,15 @@ it into an error of its own. Nothing here needs to be cleaned up by the program 
 point, so it just ends.
 """
 
-import os
-import shutil
 import signal
-from types import FrameType
 
-_folders: list[str] = []
-
-
-def remove_on_interrupt(folder: str) -> None:
-    """Names a temporary folder that a run which is ended has to take away."""
-    _folders.append(folder)
-
-
-def _interrupted(number: int, _frame: FrameType | None) -> None:
-    for folder in _folders:
-        shutil.rmtree(folder, ignore_errors=True)
-    try:
-        os.write(2, b"\nkmodgate: interrupted; the same command finishes what was begun\n")
-    finally:
-        os._exit(128 + number)
+from kmodgate.renderer.interrupts import end_at_once
 
 
 def main() -> int:
     """Runs one command; returns its exit code."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupted)
+        signal.signal(number, end_at_once)
     from kmodgate.renderer.cli import main as run
 
     return run()

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from kmodgate import schemas
-from kmodgate.policy.engine import RULES, load_rules
+from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.version import __version__
 from tests.fleets import REPOSITORY, FleetFolder, run

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from kmodgate.policy.cluster.facts import SnapshotFacts
 from kmodgate.policy.config import Gate, Policy, read_policy
-from kmodgate.policy.engine import RULES, Engine, load_rules
+from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Mode, format_path
 from kmodgate.policy.formats.go_regexps import BadPattern, Pattern, TooLarge, compile_pattern
 from kmodgate.policy.formats.image_references import parse_image
@@ -26,6 +26,7 @@ from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.node_selection import Node
 from kmodgate.policy.kmm.substitution import BadTemplate, names
 from kmodgate.policy.review import MISSPELT, Review
+from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.references import references
 from kmodgate.schemas.compiled import object_schema

@@ -23,18 +23,17 @@ from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.object_files import Source
 from kmodgate.policy.kmm.defaults import defaulted
-from kmodgate.renderer.compile.compiler import Judging
+from kmodgate.renderer.compile.compiler import Judging, compile_fleet
+from kmodgate.renderer.compile.manifest import identity_of
 from kmodgate.renderer.errors import Refused
 from kmodgate.renderer.fleet.field_table import DRIVER_FIELDS, compile_fields, decompile_fields
 from kmodgate.renderer.fleet.load import load_fleet
-from kmodgate.renderer.fleet.origin import identity_of
 from kmodgate.renderer.fleet.overrides import merge
 from kmodgate.renderer.importer.importing import Import, import_objects
 from kmodgate.renderer.importer.merging import merge_specs, same
 from kmodgate.renderer.importer.naming import name_mappings
 from kmodgate.renderer.importer.reading import Found, Objects
 from kmodgate.renderer.importer.writing import write_files
-from kmodgate.renderer.tree.render import compile_fleet
 from tests.conftest import CASES, EXAMPLES, ROOT, golden_modules
 from tests.fleets import REPOSITORY, FleetFolder, run
 from tests.modules import changed, modules

@@ -17,8 +17,8 @@ from kmodgate.policy.config import Parameters, read_policy
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Mode
 from kmodgate.policy.kata.ims_jobs import ims_job
-from kmodgate.policy.kata.pod_injection import Injection, inject
 from kmodgate.policy.kata.view import HYPERVISOR, NOT_INJECTABLE, Reason
+from kmodgate.policy.mutations.kata_injection import Injection, inject
 from kmodgate.policy.review import Review
 from kmodgate.policy.views.pod import POD_KINDS, TEMPLATES, WORKLOAD_KINDS, PodView
 from tests.conftest import CASES

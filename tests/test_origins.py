@@ -10,8 +10,8 @@ from kmodgate.policy.config import Policy
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding
 from kmodgate.renderer.compile.compiler import Compiler, Judging
+from kmodgate.renderer.compile.manifest import Manifest
 from kmodgate.renderer.fleet.load import load_fleet
-from kmodgate.renderer.fleet.origin import Manifest
 from kmodgate.renderer.fleet.targets import targets
 from tests.fleets import REPOSITORY, FleetFolder
 from tests.values import leaves

@@ -20,11 +20,12 @@ import yaml
 
 from kmodgate.policy.cluster.facts import SnapshotFacts
 from kmodgate.policy.config import Policy, read_policy
-from kmodgate.policy.engine import RULES, Engine, load_rules, rule
+from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding, Problem
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.review import Review
+from kmodgate.policy.rule import RULES, load_rules, rule
 from kmodgate.schemas.compiled import object_schema
 from tests.fleets import REPOSITORY
 
@@ -91,8 +92,17 @@ def test_a_finding_says_where_and_how_to_mend_it() -> None:
             assert finding.fix
 
 
-def test_a_rule_that_raises_denies(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kmodgate.policy.engine.RULES", dict(RULES))
+@pytest.fixture
+def more_rules() -> Iterator[None]:
+    """Takes the rules that a test registers away again."""
+    before = dict(RULES)
+    yield
+    RULES.clear()
+    RULES.update(before)
+
+
+@pytest.mark.usefixtures("more_rules")
+def test_a_rule_that_raises_denies() -> None:
 
     @rule("TST001", kinds=("Module",))
     def broken(review: Review):  # type: ignore[no-untyped-def]
@@ -111,8 +121,8 @@ def test_two_rules_cannot_share_an_id() -> None:
         rule("KMM101")(lambda review: iter(()))
 
 
-def test_a_rule_holds_from_one_version_of_kmm_until_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kmodgate.policy.engine.RULES", dict(RULES))
+@pytest.mark.usefixtures("more_rules")
+def test_a_rule_holds_from_one_version_of_kmm_until_another() -> None:
 
     @rule("TST002", kinds=("Module",), since="2.3", redhat="2.2", until=("2.5", "2.4"))
     def always(review: Review) -> Iterator[Problem]:

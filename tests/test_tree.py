@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from kmodgate.policy.findings import Finding
-from kmodgate.renderer.fleet.origin import Identity
+from kmodgate.renderer.compile.manifest import Identity
 from kmodgate.renderer.tree import compare
 from kmodgate.renderer.tree.file_names import RenderedFile
 from tests.fleets import REPOSITORY, FleetFolder

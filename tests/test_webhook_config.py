@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kmodgate.policy.config import Policy, read_policy
-from kmodgate.policy.engine import RULES, load_rules
+from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.policy.views.pod import POD_KINDS
 from kmodgate.policy.webhook_entries import ROWS, is_reached
 from tests.fleets import FleetFolder, run

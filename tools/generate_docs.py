@@ -11,10 +11,10 @@ from typing import Any
 
 from kmodgate import schemas
 from kmodgate.policy.cluster.module_loaders import STARTERS
-from kmodgate.policy.engine import RULES, load_rules
 from kmodgate.policy.findings import format_path
 from kmodgate.policy.kata.view import NOT_INJECTABLE
 from kmodgate.policy.kmm.versions import IGNORED_BY_REDHAT, SINCE
+from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.renderer.error_catalogue import SECTIONS
 from kmodgate.renderer.fleet.field_table import CAUSES, OWN, SYNONYMS, rows
 

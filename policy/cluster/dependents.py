@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kmodgate.policy.cluster.facts import NodeEntry, as_map
-from kmodgate.policy.views.module import Map, ModuleView
+from kmodgate.policy.views.module import ModuleView
+from kmodgate.policy.views.part import Map
 from kmodgate.policy.views.references import references
 
 Named = tuple[str, str]
@@ -43,3 +44,14 @@ def is_account_of(binding: Map, item: Named) -> bool:
         and (subject.get("kind") != _ACCOUNT or subject.get("namespace", here) == here)
         for subject in map(as_map, subjects if isinstance(subjects, list) else ())
     )
+
+
+PROTECTING_LABEL = "kmm.node.k8s.io/contains-modules"
+"""What KMM puts, with an empty value, on a namespace that holds Modules; its own webhook looks at nothing else."""
+
+
+ROLE_BINDING = "rbac.authorization.k8s.io/RoleBinding"
+
+
+DEPENDENTS = ("Secret", "ServiceAccount", "ConfigMap", ROLE_BINDING)
+"""The kinds of what Modules and nodes need to unload and to build."""

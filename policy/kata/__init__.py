@@ -1,1 +1,1 @@
-"""Kata Containers: which pods are DKMS work, and the patch that puts them into a VM."""
+"""Kata Containers: which pods are DKMS work, and what keeps them from running in a VM."""

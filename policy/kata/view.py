@@ -15,7 +15,7 @@ from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Object, Unknown, as_ma
 from kmodgate.policy.config import Parameters
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.kata.ims_jobs import USER, ImsJob, directs_what_needs_kata, ims_job
-from kmodgate.policy.views.module import lazy
+from kmodgate.policy.lazy import lazy
 from kmodgate.policy.views.pod import PodView, clean, is_below, is_privileged
 
 HYPERVISOR = "io.katacontainers.config.hypervisor."

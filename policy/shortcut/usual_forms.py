@@ -14,10 +14,13 @@ from typing import Any
 from kmodgate.policy.formats.json_schema import Schema
 from kmodgate.policy.kmm.api_checks import MAX_ANNOTATIONS
 from kmodgate.policy.kmm.defaults import default_paths
+from kmodgate.policy.lazy import lazy
 from kmodgate.policy.shortcut.forms import Form, Forms, Place, text
-from kmodgate.policy.views.module import Map, ModuleView, lazy
-from kmodgate.policy.views.module_blocks import Blocks, mount_oddly, overlap, sign_oddly
+from kmodgate.policy.shortcut.odd_combinations import mount_oddly, overlap, sign_oddly
+from kmodgate.policy.views.module import ModuleView
+from kmodgate.policy.views.module_blocks import Blocks
 from kmodgate.policy.views.node_placement import CONTROL_PLANE
+from kmodgate.policy.views.part import Map
 
 CORDON = "node.kubernetes.io/unschedulable"
 

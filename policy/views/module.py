@@ -6,102 +6,21 @@ Parts of another shape than the schema allows read as empty: the structural rule
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
 
-from kmodgate.policy.findings import FieldPath, Problem
+from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.go_regexps import BadPattern, Pattern, TooLarge, compile_pattern
 from kmodgate.policy.kmm.substitution import BadTemplate, names
+from kmodgate.policy.lazy import lazy
 from kmodgate.policy.memo import kept
-
-Map = Mapping[str, Any]
-
-T = TypeVar("T")
+from kmodgate.policy.views.part import EMPTY, Map, Part
 
 LONGEST = 4096
 """Characters of an image's name or a path that rules look into: what is longer is neither."""
 
-EMPTY: Map = {}
-
 
 # What Part gives below, for those who do not ask where it stands.
-
-
-def text_in(value: Map, key: str) -> str:
-    """The string below a key; empty where it is missing or something else."""
-    found = value.get(key)
-    return found if type(found) is str else ""
-
-
-def map_in(value: Map, key: str) -> Map:
-    """The map below a key, empty where there is none."""
-    found = value.get(key)
-    return found if type(found) is dict else EMPTY
-
-
-def maps_in(value: Map, key: str) -> list[Map]:
-    """The maps in the list below a key."""
-    found = value.get(key)
-    return [item for item in found if type(item) is dict] if type(found) is list else []
-
-
-class Part:
-    """A map of the object and where it stands.
-
-    Made by the hundred for every review, and most of them are sound: where one stands is worked out when it is asked.
-    """
-
-    __slots__ = ("_parent", "_steps", "value")
-
-    def __init__(self, parent: Part | None, steps: FieldPath, value: Map) -> None:
-        self._parent = parent
-        self._steps = steps
-        self.value = value
-
-    @property
-    def path(self) -> FieldPath:
-        return self._steps if self._parent is None else self._parent.path + self._steps
-
-    def text(self, key: str) -> str:
-        """A string of the map; empty where it is missing or something else."""
-        value = self.value.get(key)
-        return value if type(value) is str else ""
-
-    def map(self, key: str) -> Part:
-        """The map below a key, empty where there is none."""
-        value = self.value.get(key)
-        return Part(self, (key,), value if type(value) is dict else EMPTY)
-
-    def optional(self, key: str) -> Part | None:
-        """The map below a key, or None where there is none."""
-        value = self.value.get(key)
-        return Part(self, (key,), value) if type(value) is dict else None
-
-    def maps(self, key: str) -> list[Part]:
-        """The maps in the list below a key."""
-        value = self.value.get(key)
-        if type(value) is not list:
-            return []
-        return [Part(self, (key, index), item) for index, item in enumerate(value) if type(item) is dict]
-
-    def strings(self, key: str) -> list[str]:
-        """The strings in the list below a key."""
-        value = self.value.get(key)
-        return [item for item in value if type(item) is str] if type(value) is list else []
-
-    def texts(self, key: str) -> list[tuple[FieldPath, str]]:
-        """The strings in the list below a key, with their paths."""
-        value = self.value.get(key)
-        if type(value) is not list:
-            return []
-        path = (*self.path, key)
-        return [((*path, index), item) for index, item in enumerate(value) if type(item) is str]
-
-    def problem(self, key: str, message: str, fix: str) -> Problem:
-        """Something that is wrong with a field of the map."""
-        return Problem((*self.path, key), message, fix)
 
 
 @dataclass(slots=True)
@@ -115,19 +34,6 @@ class KernelMapping:
     own_image: str
     image: str
     pattern: Pattern | BadPattern | TooLarge | None
-
-
-class lazy(Generic[T]):
-    """An attribute that is worked out when it is first read; `functools.cached_property` takes a lock for it."""
-
-    def __init__(self, make: Callable[[Any], T]) -> None:
-        self._make = make
-        self._name = make.__name__
-
-    def __get__(self, instance: object, owner: type | None = None) -> T:
-        value = self._make(instance)
-        setattr(instance, self._name, value)  # asking for `__dict__` would make one, and that takes longer than most
-        return value
 
 
 class ModuleView:

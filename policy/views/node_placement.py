@@ -11,9 +11,11 @@ from functools import lru_cache
 from kmodgate.policy.formats.go_regexps import Pattern, TooLarge, compile_pattern
 from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.policy.kmm.node_selection import Node, why_repelled
+from kmodgate.policy.lazy import lazy
 from kmodgate.policy.memo import LONGEST
-from kmodgate.policy.views.module import Map, ModuleView, lazy, map_in
+from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.module_blocks import Blocks
+from kmodgate.policy.views.part import Map, map_in
 
 CONTROL_PLANE = frozenset(("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"))
 WORKER = "node-role.kubernetes.io/worker"

@@ -8,7 +8,8 @@ from __future__ import annotations
 import posixpath
 
 from kmodgate.policy.findings import FieldPath
-from kmodgate.policy.views.module import EMPTY, Map, Part, lazy
+from kmodgate.policy.lazy import lazy
+from kmodgate.policy.views.part import EMPTY, Map, Part
 
 TEMPLATES: dict[str, FieldPath] = {
     "apps/Deployment": ("spec", "template"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kmodgate.policy.views.module import ModuleView, Part
+from kmodgate.policy.views.module import ModuleView
+from kmodgate.policy.views.part import Part
 
 
 def references(module: ModuleView) -> Iterator[tuple[Part, str, str, str]]:

@@ -12,8 +12,8 @@ from pathlib import Path
 from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.cluster.facts import Facts, SnapshotFacts
 from kmodgate.policy.config import Platform, Policy
-from kmodgate.policy.engine import Engine, title
-from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, format_path, sort_findings, told_once
+from kmodgate.policy.engine import Engine
+from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, format_path, sort_findings, title, told_once
 from kmodgate.policy.formats.object_files import Source
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.node_selection import Node
@@ -24,17 +24,17 @@ from kmodgate.renderer.check.duplicate_objects import Duplicates
 from kmodgate.renderer.check.git_history import Past
 from kmodgate.renderer.check.object_inputs import STDIN, files_outside_fleets, read_objects
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies, exemption_findings
-from kmodgate.renderer.compile.compiler import Judging, release_of
+from kmodgate.renderer.compile.compiler import Compiled, Judging, compile_fleet, fleet_facts, release_of
+from kmodgate.renderer.compile.manifest import Identity, Manifest
 from kmodgate.renderer.compile.snapshot import OUTPUT, snapshot_at
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.files import MARKER
 from kmodgate.renderer.fleet.load import Fleet, is_spec, load_fleet, root_above
-from kmodgate.renderer.fleet.origin import Identity, Manifest
+from kmodgate.renderer.fleet.nodes import nodes_of
 from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.fleet.targets import Target, absent_drivers
-from kmodgate.renderer.plan.resolutions import nodes_of
 from kmodgate.renderer.tree.removals import removal_finding
-from kmodgate.renderer.tree.render import Compiled, compile_fleet, fleet_facts
+from kmodgate.renderer.tree.stray_specs import load_with_output
 from kmodgate.renderer.wording import counted, listed
 from kmodgate.schemas.compiled import object_schema
 
@@ -135,7 +135,7 @@ class Checker:
 
     def _fleet(self, root: Path) -> Iterator[Finding]:
         findings: list[Finding] = []
-        fleet = load_fleet(root, root / OUTPUT, findings)
+        fleet = load_with_output(root, root / OUTPUT, findings)
         old = self._fleet_before(root)
         policies = Policies(fleet, self.choice, "check", self.now, findings)
         findings += exemption_findings(fleet.policies, self.now.date())

@@ -6,11 +6,10 @@ import os
 from collections.abc import Iterable, Iterator
 
 from kmodgate.policy.cluster.facts import as_map
-from kmodgate.policy.engine import title
-from kmodgate.policy.findings import Finding, Mode, Severity
+from kmodgate.policy.findings import Finding, Mode, Severity, title
 from kmodgate.policy.formats.object_files import Source
 from kmodgate.renderer.check.object_inputs import STDIN
-from kmodgate.renderer.fleet.origin import Identity, identity_of
+from kmodgate.renderer.compile.manifest import Identity, identity_of
 from kmodgate.renderer.tree.index import INDEX
 
 

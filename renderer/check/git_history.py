@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kmodgate.policy.cluster.facts import Facts, SnapshotFacts
-from kmodgate.policy.engine import title
+from kmodgate.policy.findings import title
 from kmodgate.policy.formats.object_files import SUFFIXES, Source, parse_objects
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.renderer import git

@@ -14,7 +14,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace, console: Console) -> ExitCode:
-    from kmodgate.renderer import cli
+    from kmodgate.renderer.arguments import VERBS, parser
 
-    console.data(script(args.shell, cli.parser(tuple(cli.VERBS))))
+    console.data(script(args.shell, parser(tuple(VERBS))))
     return ExitCode.OK

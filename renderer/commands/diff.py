@@ -11,10 +11,11 @@ from kmodgate.renderer.compile.snapshot import OUTPUT, snapshot, snapshot_at
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.diff.compare_fleets import compare_fleets
 from kmodgate.renderer.errors import ExitCode, Unusable, refuse_enforced
-from kmodgate.renderer.fleet.load import as_typed, find_root, load_fleet, prefix
+from kmodgate.renderer.fleet.cluster_selectors import check_names
+from kmodgate.renderer.fleet.load import as_typed, find_root, prefix
 from kmodgate.renderer.report import diff_writer
 from kmodgate.renderer.report.diff.text import text
-from kmodgate.renderer.tree.render import check_names
+from kmodgate.renderer.tree.stray_specs import load_with_output
 from kmodgate.renderer.wording import counted
 
 FORMATS = ("text", "markdown", "json", "html")
@@ -42,7 +43,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
         fix = "put the fleet under git, commit it, and change it then"
         raise Unusable(f"{root}: there is no commit to compare with", fix)
     findings: list[Finding] = []
-    fleet = load_fleet(root, root / OUTPUT, findings, console.progress)
+    fleet = load_with_output(root, root / OUTPUT, findings, console.progress)
     now = snapshot(fleet, findings)
     refuse_enforced(findings, outcome="nothing was compared")
     were: list[Finding] = []

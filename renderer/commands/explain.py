@@ -19,10 +19,11 @@ from kmodgate.renderer.compile.snapshot import OUTPUT, Snapshot, snapshot
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Unusable, refuse_enforced
 from kmodgate.renderer.explain.field_origins import Explained, Subject, explain, nodes_named, subjects
-from kmodgate.renderer.fleet.load import as_typed, find_root, load_fleet, names_of, prefix
+from kmodgate.renderer.fleet.cluster_selectors import check_names
+from kmodgate.renderer.fleet.load import as_typed, find_root, names_of, prefix
 from kmodgate.renderer.plan.coverage import Module, Resolver, cells_of, groups_of, modules_of
 from kmodgate.renderer.report.explain_text import node_text, object_text
-from kmodgate.renderer.tree.render import check_names
+from kmodgate.renderer.tree.stray_specs import load_with_output
 from kmodgate.renderer.wording import counted
 
 
@@ -49,7 +50,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
     root = find_root(Path(args.object).parent if is_file else Path(args.fleet))
     console.base = prefix(as_typed(root))
     findings: list[Finding] = []
-    fleet = load_fleet(root, root / OUTPUT, findings, console.progress)
+    fleet = load_with_output(root, root / OUTPUT, findings, console.progress)
     found = snapshot(fleet, findings)
     refuse_enforced(findings, outcome="nothing was explained")
     name, cluster = _of_file(root, Path(args.object)) if is_file else (args.object, args.cluster)

@@ -13,13 +13,14 @@ from kmodgate.renderer.compile.cluster_policies import Policies, add_policy_argu
 from kmodgate.renderer.compile.snapshot import OUTPUT
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Unusable
-from kmodgate.renderer.fleet.load import Fleet, as_typed, find_root, load_fleet, names_of, prefix
+from kmodgate.renderer.fleet.cluster_selectors import check_names
+from kmodgate.renderer.fleet.load import Fleet, as_typed, find_root, names_of, prefix
 from kmodgate.renderer.fleet.nodes import nodes_in
 from kmodgate.renderer.plan import preflight
 from kmodgate.renderer.plan.plan import RULES, Plan, plan_fleet
 from kmodgate.renderer.report import plan_writer
 from kmodgate.renderer.report.plan.text import text
-from kmodgate.renderer.tree.render import check_names
+from kmodgate.renderer.tree.stray_specs import load_with_output
 from kmodgate.renderer.wording import counted
 
 FORMATS = ("text", "markdown", "json", "html")
@@ -54,7 +55,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
     root = find_root(Path(args.fleet))
     console.base = prefix(as_typed(root))
     findings: list[Finding] = []
-    fleet = load_fleet(root, root / OUTPUT, findings, console.progress)
+    fleet = load_with_output(root, root / OUTPUT, findings, console.progress)
     check_names(names_of(fleet), args.cluster)
     if args.preflight == "":
         raise Unusable("--preflight is empty", "give a folder")

@@ -9,12 +9,14 @@ from kmodgate.policy.findings import Finding
 from kmodgate.renderer.compile.cluster_policies import add_policy_arguments, read_choice
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Refused, Unusable
-from kmodgate.renderer.fleet.load import Fleet, as_typed, find_root, load_fleet, names_of, prefix
+from kmodgate.renderer.fleet.cluster_selectors import check_names
+from kmodgate.renderer.fleet.load import Fleet, as_typed, find_root, names_of, prefix
 from kmodgate.renderer.report.file_changes import drift, print_change, summary
 from kmodgate.renderer.report.findings.text import print_findings
 from kmodgate.renderer.tree.compare import Change, Kind, compare
 from kmodgate.renderer.tree.removals import refused_removals, unused_permissions
-from kmodgate.renderer.tree.render import Rendered, check_names, render_fleet
+from kmodgate.renderer.tree.render import Rendered, render_fleet
+from kmodgate.renderer.tree.stray_specs import load_with_output
 from kmodgate.renderer.tree.write import locked, write
 from kmodgate.renderer.wording import counted, printable
 
@@ -73,7 +75,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
 
 def _load(root: Path, output: Path, args: Namespace, console: Console) -> tuple[Fleet, Rendered]:
     findings: list[Finding] = []
-    fleet = load_fleet(root, output, findings, console.progress)
+    fleet = load_with_output(root, output, findings, console.progress)
     rendered = render_fleet(fleet, findings, read_choice(args.policy, args.profile), console.progress)
     check_names(names_of(fleet), args.cluster)
     return fleet, rendered

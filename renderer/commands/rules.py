@@ -6,7 +6,7 @@ import difflib
 import re
 from argparse import ArgumentParser, Namespace
 
-from kmodgate.policy.engine import RULES, load_rules
+from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.error_catalogue import ERRORS
 from kmodgate.renderer.errors import ExitCode, Unusable

@@ -14,7 +14,8 @@ from kmodgate.renderer.compile.cluster_policies import Choice, add_policy_argume
 from kmodgate.renderer.compile.snapshot import OUTPUT
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Unusable
-from kmodgate.renderer.fleet.load import as_typed, find_root, load_fleet, names_of, prefix
+from kmodgate.renderer.fleet.cluster_selectors import check_names
+from kmodgate.renderer.fleet.load import as_typed, find_root, names_of, prefix
 from kmodgate.renderer.registration.endpoint import DEFAULT_SERVICE, read_endpoint
 from kmodgate.renderer.registration.objects import (
     FOLDER,
@@ -30,7 +31,7 @@ from kmodgate.renderer.registration.objects import (
 )
 from kmodgate.renderer.report.file_changes import summary
 from kmodgate.renderer.tree.compare import Change, compare
-from kmodgate.renderer.tree.render import check_names
+from kmodgate.renderer.tree.stray_specs import load_with_output
 from kmodgate.renderer.tree.write import locked, write
 from kmodgate.renderer.wording import counted, listed
 
@@ -125,7 +126,7 @@ def _of_fleet(args: Namespace, choice: Choice, console: Console) -> dict[str, Se
     root = find_root(Path(args.fleet or "."))
     console.base = prefix(as_typed(root))
     findings: list[Finding] = []
-    fleet = load_fleet(root, root / OUTPUT, findings, console.progress)
+    fleet = load_with_output(root, root / OUTPUT, findings, console.progress)
     found = served(fleet, findings, choice)
     check_names(names_of(fleet), args.cluster)
     return {name: cluster for name, cluster in found.items() if not args.cluster or name in args.cluster}

@@ -7,8 +7,10 @@ from functools import partial
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.yaml_documents import Document
 from kmodgate.renderer.compile import argo
+from kmodgate.renderer.compile.manifest import Manifest
 from kmodgate.renderer.compile.service_accounts import MANAGED_BY
-from kmodgate.renderer.fleet.origin import Manifest, Origin
+from kmodgate.renderer.fleet.field_table import SYNC_OPTIONS
+from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.fleet.specs import CLUSTER_SCOPED, JsonMap
 from kmodgate.renderer.fleet.targets import Variant
 
@@ -25,7 +27,7 @@ def manifest(variant: Variant, document: Document, namespace: str) -> Manifest:
     metadata["labels"] = {**MANAGED_BY, **metadata.get("labels", {})}  # type: ignore[dict-item]
     annotations: JsonMap = {**argo.sync_annotations(kind), **metadata.get("annotations", {})}  # type: ignore[dict-item]
     if kind == "Namespace":  # it would take everything in it along
-        annotations[argo.SYNC_OPTIONS] = argo.NEVER_REMOVED
+        annotations[SYNC_OPTIONS] = argo.NEVER_REMOVED
     metadata["annotations"] = annotations
     value["metadata"] = metadata
     trace = partial(_origin, document)

@@ -15,11 +15,11 @@ from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding, Mode, Severity
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Json, parse
 from kmodgate.renderer.compile import policy_config_map as compiled
+from kmodgate.renderer.compile.manifest import Manifest
 from kmodgate.renderer.errors import Refused, Unusable
 from kmodgate.renderer.fleet.cluster_selectors import Clusters, listed_clusters
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable
 from kmodgate.renderer.fleet.load import Fleet
-from kmodgate.renderer.fleet.origin import Manifest
 from kmodgate.renderer.fleet.read_specs import policy_of
 from kmodgate.renderer.fleet.schema_check import check, finding_at
 from kmodgate.renderer.fleet.specs import Cluster, DriverPolicy

@@ -15,12 +15,13 @@ from kmodgate.policy.kmm.versions import Release, unsupported
 from kmodgate.policy.review import NO_CLOCK, Review
 from kmodgate.renderer.compile import attached_objects, content_hashes, kmm
 from kmodgate.renderer.compile.folders import by_folder
+from kmodgate.renderer.compile.manifest import Identity, Manifest
 from kmodgate.renderer.fleet.load import Fleet
-from kmodgate.renderer.fleet.origin import Identity, Manifest
+from kmodgate.renderer.fleet.nodes import nodes_of
 from kmodgate.renderer.fleet.referenced_files import Sources, read_sources
 from kmodgate.renderer.fleet.schema_check import finding_at
-from kmodgate.renderer.fleet.specs import Cluster
-from kmodgate.renderer.fleet.targets import Target, Variant
+from kmodgate.renderer.fleet.specs import Cluster, JsonMap
+from kmodgate.renderer.fleet.targets import Target, Variant, targets
 from kmodgate.renderer.wording import listed
 from kmodgate.schemas.compiled import object_schema
 
@@ -227,3 +228,22 @@ def _at_origin(manifest: Manifest, finding: Finding, path: FieldPath) -> Finding
         line=origin.line,
         column=origin.column,
     )
+
+
+Compiled = dict[str, list[tuple[str, Manifest]]]
+"""Folder and manifest of every object, by cluster."""
+
+
+def compile_fleet(fleet: Fleet, findings: list[Finding], judging: Judging) -> tuple[list[Target], Compiled]:
+    """The whole fleet, compiled and judged; everything that is wrong with any of its specs goes to `findings`."""
+    findings += cluster_findings(fleet.clusters)
+    found = targets(fleet, findings)
+    return found, Compiler(fleet, findings, judging).clusters(found)
+
+
+def fleet_facts(
+    cluster: Cluster, manifests: list[Manifest], more: Iterable[JsonMap] = (), complete: Iterable[str] = ()
+) -> Facts:
+    """What a fleet knows of a cluster: what it makes there, and the nodes if the spec has some; `more` is of a dump."""
+    objects = [*(manifest.value for manifest in manifests), *more]
+    return SnapshotFacts(objects, complete, nodes_of(cluster))

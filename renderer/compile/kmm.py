@@ -11,8 +11,9 @@ from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.renderer.compile import argo, content_hashes, service_accounts
+from kmodgate.renderer.compile.manifest import Manifest
 from kmodgate.renderer.fleet.field_table import DRIVER_FIELDS, cause, compile_fields, spec_path
-from kmodgate.renderer.fleet.origin import Manifest, Origin
+from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.fleet.referenced_files import Sources
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.fleet.targets import Variant

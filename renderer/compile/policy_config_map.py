@@ -9,9 +9,10 @@ from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.yaml_documents import Document
 from kmodgate.renderer.compile import argo
 from kmodgate.renderer.compile.emit_yaml import emit
+from kmodgate.renderer.compile.manifest import Manifest
 from kmodgate.renderer.compile.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.files import MARKER
-from kmodgate.renderer.fleet.origin import Manifest, Origin
+from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.fleet.specs import DriverPolicy, JsonMap
 
 NAMESPACE = "kmodgate-system"

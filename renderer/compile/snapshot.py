@@ -11,13 +11,12 @@ from kmodgate.policy.findings import Finding
 from kmodgate.policy.review import NO_CLOCK
 from kmodgate.renderer import git
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
-from kmodgate.renderer.compile.compiler import Judging
+from kmodgate.renderer.compile.compiler import Compiled, Judging, compile_fleet
+from kmodgate.renderer.compile.manifest import Identity, Manifest
 from kmodgate.renderer.fleet.files import MARKER
 from kmodgate.renderer.fleet.load import Fleet, load_fleet
-from kmodgate.renderer.fleet.origin import Identity, Manifest
 from kmodgate.renderer.fleet.targets import Target
-from kmodgate.renderer.start import remove_on_interrupt
-from kmodgate.renderer.tree.render import Compiled, compile_fleet
+from kmodgate.renderer.interrupts import remove_on_interrupt
 
 OUTPUT = "rendered"
 """Where the tree of a fleet is, unless somebody chose another place."""

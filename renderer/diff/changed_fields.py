@@ -14,8 +14,9 @@ from typing import Any
 
 from kmodgate.policy.findings import FieldPath, format_path
 from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.renderer.compile.manifest import Identity, Manifest
 from kmodgate.renderer.compile.snapshot import Snapshot
-from kmodgate.renderer.fleet.origin import Identity, Manifest, Origin
+from kmodgate.renderer.fleet.origin import Origin
 
 
 class Kind(StrEnum):

@@ -16,10 +16,11 @@ from kmodgate.policy.kmm.resolve import Resolution
 from kmodgate.renderer.diff import module_effects
 from kmodgate.renderer.diff.changed_fields import Kind, ObjectChange
 from kmodgate.renderer.diff.sentences import Effect, place, sentence
+from kmodgate.renderer.fleet.nodes import node_of_group
 from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.fleet.specs import Cluster, NodeGroup
 from kmodgate.renderer.plan.coverage import Resolver
-from kmodgate.renderer.plan.resolutions import node_of_group, work_of
+from kmodgate.renderer.plan.resolutions import work_of
 
 SEVERITIES = {
     Effect.STUCK: Severity.ERROR,

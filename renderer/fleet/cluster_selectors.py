@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.formats.yaml_documents import Document
+from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster, ClusterSelector, KernelDriver, Requirement
 from kmodgate.renderer.wording import listed
@@ -96,3 +97,11 @@ def _holds(requirement: Requirement, labels: dict[str, str]) -> bool:
             return requirement.key in labels
         case "DoesNotExist":
             return requirement.key not in labels
+
+
+def check_names(known: Iterable[str], names: list[str]) -> None:
+    """Raises Unusable for a name that no cluster has."""
+    known = sorted(known)
+    for name in names:
+        if name not in known:
+            raise Unusable(f"--cluster {name}: there is no such cluster in the fleet", suggest(name, known))

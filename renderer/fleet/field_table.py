@@ -13,7 +13,9 @@ from enum import Enum
 
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.yaml_documents import Json
-from kmodgate.renderer.compile import argo
+
+SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
+"""The annotation of an object that tells Argo CD how to apply and prune it."""
 
 
 class Shape(Enum):
@@ -138,7 +140,7 @@ _NAMESPACE: FieldPath = ("namespace", "name")
 
 CAUSES = (
     Cause("Module", ("metadata", "namespace"), _NAMESPACE),
-    Cause("Module", ("metadata", "annotations", argo.SYNC_OPTIONS), ("removal",)),
+    Cause("Module", ("metadata", "annotations", SYNC_OPTIONS), ("removal",)),
     Cause("Namespace", ("metadata", "name"), _NAMESPACE),
     Cause("ServiceAccount", ("metadata", "name"), OWN),
     Cause("ServiceAccount", ("metadata", "namespace"), _NAMESPACE),

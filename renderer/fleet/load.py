@@ -5,18 +5,17 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document, Json, parse
 from kmodgate.renderer.errors import Unusable
-from kmodgate.renderer.fleet.files import MARKER, SPEC_KINDS, SPEC_SUFFIXES, FleetFiles, Unreadable
+from kmodgate.renderer.fleet.files import MARKER, SPEC_KINDS, FleetFiles, Unreadable
 from kmodgate.renderer.fleet.read_specs import policy_of, read_cluster, read_driver
 from kmodgate.renderer.fleet.schema_check import check, finding_at, title
 from kmodgate.renderer.fleet.specs import Cluster, DriverPolicy, KernelDriver
-from kmodgate.renderer.tree.index import unowned
 
 API_VERSION = "kmodgate.io/v1alpha1"
 
@@ -86,16 +85,19 @@ def load_fleet(
     findings: list[Finding],
     progress: Callable[[str, int, int], None] = lambda *_: None,
     *,
+    strays: Iterable[Finding] = (),
     may_be_empty: bool = False,
 ) -> Fleet:
-    """Every spec below the root, outside the output folder; what cannot be used goes to `findings`.
+    """Load every spec below the root, outside the output folder; what cannot be used goes to `findings`.
+
+    `strays` are the specs that lie in the output folder: what they define may be missing in the fleet.
 
     Raises Unusable for a fleet without any spec, unless it may be empty.
     """
     found: list[Finding] = []
     fleet = Fleet(FleetFiles(root))
     names = list(fleet.files.spec_names(output, found))
-    found += _specs_in_output(fleet.files, output)
+    found += strays
     for number, name in enumerate(names, 1):
         for document in _documents(fleet.files, name, found):
             add_document(fleet, document, found)
@@ -120,18 +122,6 @@ def is_spec(path: Path) -> bool:
         return False
     documents, problems = parse(text, str(path))  # a rendered policy quotes a spec, and is none
     return any(_is_ours(item.value) for item in documents) or (bool(problems) and _SPEC.search(text) is not None)
-
-
-def _specs_in_output(files: FleetFiles, output: Path) -> Iterator[Finding]:
-    """Specs that somebody keeps in the output folder, where they would silently count for nothing."""
-    if not output.resolve().is_relative_to(files.root.resolve()):
-        return
-    for name in unowned(output, SPEC_SUFFIXES):
-        path = output / name
-        if path.is_file() and not path.is_symlink() and is_spec(path):
-            fix = "move it out of there, or give render another --output"
-            message = "a spec in the output folder, where none is looked for"
-            yield Finding("GIT003", message, fix, file=os.path.abspath(path))
 
 
 def _documents(files: FleetFiles, name: str, findings: list[Finding]) -> Iterator[Document]:

@@ -7,9 +7,10 @@ from collections import Counter
 from pathlib import Path
 
 from kmodgate.policy.cluster.facts import as_map, node_of
+from kmodgate.policy.kmm.node_selection import Node
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable
-from kmodgate.renderer.fleet.specs import KernelVersion, NodeGroup, Taint
+from kmodgate.renderer.fleet.specs import Cluster, KernelVersion, NodeGroup, Taint
 
 MAX_BYTES = 64 << 20
 
@@ -54,3 +55,16 @@ def _node(item: object, index: int) -> NodeGroup:
         architecture=str(as_map(as_map(item.get("status")).get("nodeInfo")).get("architecture", "")),
         secure_boot=node.secure_boot,
     )
+
+
+def node_of_group(group: NodeGroup, *, observed: bool = True) -> Node:
+    """A group of nodes that are alike, as the one node that KMM would look at."""
+    taints = [(taint.key, taint.value, taint.effect) for taint in group.taints]
+    return Node(
+        group.name, group.labels, taints, group.kernels[0] if group.kernels else "", observed, group.secure_boot
+    )
+
+
+def nodes_of(cluster: Cluster) -> list[Node] | None:
+    """The nodes of a cluster as rules ask for them; None where its spec says nothing of nodes."""
+    return [node_of_group(group, observed=cluster.has_inventory) for group in cluster.nodes] or None

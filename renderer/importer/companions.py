@@ -11,12 +11,11 @@ from dataclasses import dataclass, field, replace
 
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.compile import content_hashes
+from kmodgate.renderer.compile.manifest import Identity
 from kmodgate.renderer.compile.service_accounts import DEFAULT, accounts
-from kmodgate.renderer.fleet.origin import Identity
 from kmodgate.renderer.fleet.specs import JsonMap
-from kmodgate.renderer.importer.modules import Driver
+from kmodgate.renderer.importer.modules import Driver, with_content_tag
 from kmodgate.renderer.importer.reading import Found, Objects
-from kmodgate.renderer.importer.tags import with_content_tag
 
 RBAC = "rbac.authorization.k8s.io"
 

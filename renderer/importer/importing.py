@@ -12,15 +12,22 @@ from kmodgate.policy.formats.yaml_documents import Document
 from kmodgate.renderer.compile import content_hashes
 from kmodgate.renderer.errors import Unusable, refuse_enforced
 from kmodgate.renderer.fleet.files import MARKER, FleetFiles
-from kmodgate.renderer.fleet.load import Fleet, add_document, load_fleet
-from kmodgate.renderer.importer.clusters import PLACEHOLDER, cluster_value, runs_openshift
+from kmodgate.renderer.fleet.load import Fleet, add_document
 from kmodgate.renderer.importer.comments import Comment, cluster_comments, driver_comments, finding_comment
 from kmodgate.renderer.importer.companions import Surrounded, surrounded
 from kmodgate.renderer.importer.modules import driver_of
-from kmodgate.renderer.importer.planning import EVERYWHERE, Plan, plan_drivers
+from kmodgate.renderer.importer.planning import (
+    EVERYWHERE,
+    PLACEHOLDER,
+    Plan,
+    cluster_value,
+    plan_drivers,
+    runs_openshift,
+)
 from kmodgate.renderer.importer.reading import Objects
 from kmodgate.renderer.importer.verifying import Verdict, passed_over, verify
 from kmodgate.renderer.importer.writing import commented, line_below, read_back, spec_text
+from kmodgate.renderer.tree.stray_specs import load_with_output
 from kmodgate.renderer.wording import listed
 
 
@@ -97,7 +104,7 @@ def _existing(root: Path) -> Fleet:
     if not (root / MARKER).is_file():
         return Fleet(FleetFiles(root))
     findings: list[Finding] = []
-    fleet = load_fleet(root, root / "rendered", findings, may_be_empty=True)
+    fleet = load_with_output(root, root / "rendered", findings, may_be_empty=True)
     refuse_enforced(findings)
     return fleet
 

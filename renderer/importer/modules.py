@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.formats.yaml_documents import Json
-from kmodgate.renderer.compile import argo
+from kmodgate.renderer.compile import argo, content_hashes
 from kmodgate.renderer.compile.kmm import REMOVAL, SPEC_ANNOTATION
 from kmodgate.renderer.compile.service_accounts import MANAGED_BY
-from kmodgate.renderer.fleet.field_table import DRIVER_FIELDS, decompile_fields
+from kmodgate.renderer.fleet.field_table import DRIVER_FIELDS, SYNC_OPTIONS, decompile_fields
 from kmodgate.renderer.fleet.read_specs import RESERVED_LABELS
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.normal_form import normal_spec
@@ -120,10 +121,10 @@ def _lost_annotations(found: Found) -> Iterator[Finding]:
         elif key == argo.SYNC_WAVE and text != own[argo.SYNC_WAVE]:
             message = f"not carried over: render writes {own[argo.SYNC_WAVE]}"
             yield found.lost("IMP003", path, message, "nothing; render puts the waves of all its objects in order")
-        elif key == argo.SYNC_OPTIONS and text not in REMOVAL.values():
+        elif key == SYNC_OPTIONS and text not in REMOVAL.values():
             fix = "see spec.removal: confirm, auto or retain"
             yield found.lost("IMP003", path, f"not carried over: {text}", fix)
-        elif key.startswith(ARGO) and key not in (*TRACKING, argo.SYNC_WAVE, argo.SYNC_OPTIONS):
+        elif key.startswith(ARGO) and key not in (*TRACKING, argo.SYNC_WAVE, SYNC_OPTIONS):
             yield found.lost("IMP003", path, f"not carried over: {text}", "say it in the Application, if it is needed")
 
 
@@ -137,8 +138,46 @@ def _being_deleted(found: Found) -> Iterator[Finding]:
 def _removal(found: Found) -> JsonMap:
     """What Argo CD is told to do when the Module leaves the tree; a Module of others gets the default, confirm."""
     annotations = found.metadata("annotations")
-    options = annotations.get(argo.SYNC_OPTIONS)
+    options = annotations.get(SYNC_OPTIONS)
     if options is None:
         return {"removal": "auto"} if SPEC_ANNOTATION in annotations else {}
     kind = next((kind for kind, text in REMOVAL.items() if text == options), "confirm")
     return {} if kind == "confirm" else {"removal": kind}
+
+
+_HASH = re.compile(r"-[0-9a-f]{8}$")
+
+
+def with_content_tag(spec: JsonMap) -> JsonMap:
+    """The spec with `contentTag` where that gives the very same images, else as it is."""
+    mappings = spec.get("kernelMappings")
+    if not isinstance(mappings, list):
+        return spec
+    image = _bare(spec.get("containerImage", ""))
+    bare = {
+        **spec,
+        "kernelMappings": [_without_hash(item, image) if isinstance(item, dict) else item for item in mappings],
+    }
+    used = {**bare, "containerImage": image} if "containerImage" in spec else bare
+    for candidate in (used, bare):  # the driver's own image has a hash if a mapping uses it
+        if _images(candidate) != _images(spec) == _images(content_hashes.with_content_tags(candidate)):
+            return {**candidate, "contentTag": True}
+    return spec
+
+
+def _without_hash(mapping: JsonMap, image: Json) -> JsonMap:
+    """The mapping without the hash, and without an image that is the driver's own."""
+    own = _bare(mapping.get("containerImage", ""))
+    inherited = own == image and ("build" in mapping or "sign" in mapping)
+    rest = {key: value for key, value in mapping.items() if key != "containerImage"}
+    return rest if inherited or not own else {**mapping, "containerImage": own}
+
+
+def _bare(image: Json) -> Json:
+    return _HASH.sub("", image) if isinstance(image, str) else image
+
+
+def _images(spec: JsonMap) -> list[Json]:
+    mappings = spec.get("kernelMappings")
+    levels = [spec, *(item for item in mappings if isinstance(item, dict))] if isinstance(mappings, list) else [spec]
+    return [level.get("containerImage", "") for level in levels]

@@ -8,18 +8,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from kmodgate.policy.findings import FieldPath, Finding, format_path
+from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain
 from kmodgate.policy.formats.yaml_documents import Json, parse
+from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.policy.kmm.versions import Release, unsupported
 from kmodgate.renderer.compile.emit_yaml import CannotEmit, emit
 from kmodgate.renderer.compile.kmm import SPEC_ANNOTATION
+from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.field_table import spec_path
-from kmodgate.renderer.fleet.specs import JsonMap
+from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.importer.attaching import NewFiles, attach, is_path, reference
-from kmodgate.renderer.importer.companions import Surrounded, builds
-from kmodgate.renderer.importer.majority import most_common
-from kmodgate.renderer.importer.merging import Merged, merge_specs
+from kmodgate.renderer.importer.companions import Surrounded, builds, is_openshift
+from kmodgate.renderer.importer.merging import Merged, merge_specs, most_common
 from kmodgate.renderer.importer.modules import Driver
 from kmodgate.renderer.importer.naming import name_mappings
-from kmodgate.renderer.importer.reading import Found
+from kmodgate.renderer.importer.reading import Found, Objects
 from kmodgate.schemas.compiled import spec_schema
 
 EVERYWHERE: JsonMap = {"matchLabels": {}}
@@ -193,3 +196,35 @@ def _with_dockerfile(plan: Plan, file: str, item: Surrounded, build: JsonMap, st
     path = plan.files.add(os.path.join(folder, f"{stem}.Dockerfile"), text)
     rest = {key: value for key, value in build.items() if key != "dockerfileConfigMap"}
     return {"dockerfile": reference(path, folder or "."), **rest}
+
+
+_REDHAT = Release(redhat=True)
+
+PLACEHOLDER = "imported"
+"""The cluster of a new fleet whose objects were given without one."""
+
+
+def check_name(name: str) -> None:
+    """Raises Unusable for what cannot name a cluster and its folder."""
+    if not is_dns1123_subdomain(name) or len(name) > 63:
+        fix = "use lower-case letters, digits, '-' and '.', at most 63"
+        raise Unusable(f"--cluster {name!r}: cannot be the name of a cluster", fix)
+
+
+def cluster_value(name: str, objects: Objects) -> JsonMap:
+    """The spec of a cluster with these objects; on OpenShift with Red Hat's KMM, unless that ignores a field."""
+    openshift = is_openshift(objects)
+    modules = [defaulted(found.value) for found in objects.values() if found.is_module]  # type: ignore[arg-type]
+    redhat = openshift and not any(problem for module in modules for problem in unsupported(module, _REDHAT))
+    kmm: JsonMap = {"flavour": "redhat"} if redhat else {}
+    return {
+        "apiVersion": "kmodgate.io/v1alpha1",
+        "kind": "Cluster",
+        "metadata": {"name": name, "annotations": {"config.kubernetes.io/local-config": "true"}},
+        "spec": {"platform": "openshift" if openshift else "kubernetes", "kmm": kmm},
+    }
+
+
+def runs_openshift(cluster: Cluster | None, objects: Objects) -> bool:
+    """What the fleet says of the cluster, else what its objects tell."""
+    return is_openshift(objects) if cluster is None else cluster.platform == "openshift"

@@ -10,16 +10,15 @@ from kmodgate.policy.findings import FieldPath, Finding, value_at
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.review import NO_CLOCK
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
-from kmodgate.renderer.compile.compiler import Judging
+from kmodgate.renderer.compile.compiler import Judging, compile_fleet, fleet_facts
+from kmodgate.renderer.compile.manifest import Identity
 from kmodgate.renderer.fleet.load import Fleet
-from kmodgate.renderer.fleet.origin import Identity
 from kmodgate.renderer.fleet.read_specs import RESERVED_LABELS
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.attaching import clean
 from kmodgate.renderer.importer.normal_form import normal_spec
 from kmodgate.renderer.importer.planning import Plan
 from kmodgate.renderer.importer.reading import Found, Objects
-from kmodgate.renderer.tree.render import compile_fleet, fleet_facts
 from kmodgate.renderer.wording import listed
 
 _ABSENT = object()

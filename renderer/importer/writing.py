@@ -14,8 +14,8 @@ from kmodgate.policy.formats.yaml_documents import Document, parse
 from kmodgate.renderer.compile.emit_yaml import emit
 from kmodgate.renderer.errors import Unusable, refuse_enforced
 from kmodgate.renderer.fleet.specs import JsonMap
+from kmodgate.renderer.interrupts import remove_on_interrupt
 from kmodgate.renderer.scaffold import SCHEMAS
-from kmodgate.renderer.start import remove_on_interrupt
 
 
 def spec_text(file: str, kind: str, documents: Iterable[JsonMap]) -> str:

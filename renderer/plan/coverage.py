@@ -11,11 +11,13 @@ from kmodgate.policy.kmm import node_selection as kmm
 from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.policy.kmm.node_selection import Node
 from kmodgate.policy.kmm.resolve import Resolution, Unresolved, resolve
+from kmodgate.renderer.compile.manifest import Manifest
 from kmodgate.renderer.compile.snapshot import Snapshot
-from kmodgate.renderer.fleet.origin import Manifest, Origin
+from kmodgate.renderer.fleet.nodes import node_of_group
+from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.fleet.specs import Cluster, NodeGroup
 from kmodgate.renderer.fleet.targets import Target
-from kmodgate.renderer.plan.resolutions import node_of_group, work_of
+from kmodgate.renderer.plan.resolutions import work_of
 
 Phase = Literal["running", "next"]
 """Of a kernel: what nodes run today, or what they get next or were asked about."""

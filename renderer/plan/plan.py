@@ -13,14 +13,13 @@ from kmodgate.policy.findings import Finding, Mode, sort_findings
 from kmodgate.policy.kmm import node_selection as kmm
 from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.renderer.compile.cluster_policies import Policies
-from kmodgate.renderer.compile.compiler import Judging
+from kmodgate.renderer.compile.compiler import Judging, compile_fleet, fleet_facts
 from kmodgate.renderer.compile.snapshot import Snapshot
 from kmodgate.renderer.errors import refuse_enforced
 from kmodgate.renderer.fleet.load import Fleet
 from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.plan.coverage import Cell, Group, Module, Resolver, cells_of, groups_of, modules_of
-from kmodgate.renderer.tree.render import compile_fleet, fleet_facts
 
 RULES = ("MAP205", "MAP206", "SEL203", "SEL204", "SEL205", "PLG301", "PLG302")
 """What the plan tells beside coverage: Modules that no node is labelled for, or that get into each other's way."""

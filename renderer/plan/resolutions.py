@@ -7,15 +7,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from kmodgate.policy.engine import title
-from kmodgate.policy.findings import format_path
+from kmodgate.policy.findings import format_path, title
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.policy.kmm.labels import intermediate_image, labels
-from kmodgate.policy.kmm.node_selection import Node, Verdict, verdict
+from kmodgate.policy.kmm.node_selection import Verdict, verdict
 from kmodgate.policy.kmm.resolution_json import as_json
 from kmodgate.policy.kmm.resolve import Resolution, Unresolved, resolve, why_not
-from kmodgate.renderer.fleet.specs import Cluster, NodeGroup
+from kmodgate.renderer.fleet.nodes import node_of_group
+from kmodgate.renderer.fleet.specs import NodeGroup
 from kmodgate.schemas.compiled import object_schema
 
 _NO_MAPPING = "kernel mapping not found"
@@ -79,14 +79,6 @@ def on_nodes(modules: Iterable[dict[str, Any]], groups: Iterable[NodeGroup]) -> 
         yield from ((name, verdict(module, node)) for node in nodes)
 
 
-def node_of_group(group: NodeGroup, *, observed: bool = True) -> Node:
-    """A group of nodes that are alike, as the one node that KMM would look at."""
-    taints = [(taint.key, taint.value, taint.effect) for taint in group.taints]
-    return Node(
-        group.name, group.labels, taints, group.kernels[0] if group.kernels else "", observed, group.secure_boot
-    )
-
-
 def work_of(resolution: Resolution | None) -> str:
     """`prebuilt`, `build`, `sign` or `build and sign`; empty without a resolution."""
     if resolution is None:
@@ -97,11 +89,6 @@ def work_of(resolution: Resolution | None) -> str:
 def plain_reason(reason: str) -> str:
     """Why nothing is loaded; KMM's own words for the usual case are about its code."""
     return "no mapping for this kernel" if reason.endswith(_NO_MAPPING) else reason
-
-
-def nodes_of(cluster: Cluster) -> list[Node] | None:
-    """The nodes of a cluster as rules ask for them; None where its spec says nothing of nodes."""
-    return [node_of_group(group, observed=cluster.has_inventory) for group in cluster.nodes] or None
 
 
 def node_lines(found: Iterable[tuple[str, Verdict]]) -> str:

@@ -12,9 +12,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from kmodgate.policy.cluster.dependents import PROTECTING_LABEL
 from kmodgate.policy.config import Policy
 from kmodgate.policy.formats.yaml_documents import Json
-from kmodgate.policy.rules.cluster.protection import PROTECTING_LABEL
 from kmodgate.policy.webhook_entries import NEVER, PLATFORM, Condition, Path, Resources, Row, reachable, wanted
 from kmodgate.renderer.compile import argo
 from kmodgate.renderer.compile.policy_config_map import HASH_ANNOTATION

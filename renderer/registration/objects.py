@@ -21,19 +21,18 @@ from kmodgate.policy.webhook_entries import (
     unreachable,
 )
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
-from kmodgate.renderer.compile.compiler import Judging
+from kmodgate.renderer.compile.compiler import Judging, compile_fleet
 from kmodgate.renderer.compile.emit_yaml import emit
 from kmodgate.renderer.compile.kmm import namespace_of
+from kmodgate.renderer.compile.manifest import Manifest, identity_of
 from kmodgate.renderer.errors import Unusable, refuse_enforced
 from kmodgate.renderer.fleet.load import Fleet
-from kmodgate.renderer.fleet.origin import Manifest, identity_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.fleet.targets import Target
 from kmodgate.renderer.registration import configurations, rights
 from kmodgate.renderer.registration.configurations import Endpoint, Places, Service
 from kmodgate.renderer.tree.compare import Files
 from kmodgate.renderer.tree.file_names import RenderedFile
-from kmodgate.renderer.tree.render import compile_fleet
 from kmodgate.renderer.wording import listed
 
 FOLDER = "webhook"

@@ -11,7 +11,7 @@ from functools import cache
 
 from kmodgate.renderer.compile.emit_yaml import emit
 from kmodgate.renderer.compile.folders import SHARED_FOLDER
-from kmodgate.renderer.fleet.origin import Identity, Manifest
+from kmodgate.renderer.compile.manifest import Identity, Manifest
 
 _UNSAFE = re.compile(r"[^a-z0-9.-]+")
 _MAX_STEM = 200  # file systems allow 255 bytes a name

@@ -18,8 +18,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kmodgate.renderer.compile.manifest import Identity
 from kmodgate.renderer.errors import Unusable
-from kmodgate.renderer.fleet.origin import Identity
 
 INDEX = ".index"
 JOURNAL = ".journal"

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from kmodgate.policy.cluster.facts import SnapshotFacts
 from kmodgate.policy.cluster.pruning import pruned_module, pruned_namespace
 from kmodgate.policy.config import read_policy
-from kmodgate.policy.engine import RULES, Engine, load_rules
+from kmodgate.policy.engine import Engine
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.review import Review
+from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.schemas.compiled import object_schema
 from tests import test_rules
 from tests.fleets import REPOSITORY

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from kmodgate.policy.config import Gate, Policy
-from kmodgate.policy.engine import MOST_FINDINGS, RULES, Engine, rule
+from kmodgate.policy.engine import MOST_FINDINGS, Engine
 from kmodgate.policy.findings import NOT_CHECKED, Finding, Mode, Problem
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.review import Review
+from kmodgate.policy.rule import RULES, rule
 from tests.bench.evaluate import module
 
 GATES: tuple[Gate, ...] = ("render", "check", "admit")

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from kmodgate.policy.cluster.facts import SnapshotFacts
 from kmodgate.policy.config import Policy
-from kmodgate.policy.engine import RULES, Engine, load_rules
+from kmodgate.policy.engine import Engine
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.review import Review
+from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.policy.shortcut.usual_forms import COVERED
 from kmodgate.schemas.compiled import object_schema
 from tests.bench.evaluate import module

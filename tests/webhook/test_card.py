@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from kmodgate.policy.config import Mode, Policy, Profile, read_policy
-from kmodgate.policy.engine import RULES, load_rules
+from kmodgate.policy.rule import RULES, load_rules
 from tests.fleets import REPOSITORY
 
 load_rules()

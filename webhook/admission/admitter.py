@@ -10,16 +10,16 @@ from functools import lru_cache
 from itertools import islice
 
 from kmodgate.policy.cluster import override_annotation
+from kmodgate.policy.cluster.dependents import DEPENDENTS
 from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Listing, NodeEntry, Object, Unknown, as_map
 from kmodgate.policy.config import Platform, Policy
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding, Mode
-from kmodgate.policy.kata.pod_injection import inject
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.node_selection import Node
 from kmodgate.policy.kmm.versions import Release
+from kmodgate.policy.mutations.kata_injection import inject
 from kmodgate.policy.review import MODULE_KINDS, Review
-from kmodgate.policy.rules.cluster.protection import DEPENDENTS
 from kmodgate.policy.views.other_modules import Neighbours
 from kmodgate.policy.webhook_entries import Path, is_reached, wanted
 from kmodgate.schemas.compiled import object_schema

@@ -7,17 +7,16 @@ from datetime import timedelta
 
 from kmodgate.policy.cluster.dump import KEY_FINGERPRINT
 from kmodgate.policy.cluster.facts import Object, as_map
-from kmodgate.policy.engine import rule
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.formats.certificates import Certificate, fingerprint, read_certificate
-from kmodgate.policy.review import NO_CLOCK, Review
-from kmodgate.policy.views.module import Part
+from kmodgate.policy.review import CLUSTER_MODULE, NO_CLOCK, Review
+from kmodgate.policy.rule import rule
+from kmodgate.policy.views.part import Part
 
-_MODULE = ("Module",)
 _SOON = timedelta(days=30)
 
 
-@rule("SGN302", kinds=_MODULE, facts=True, severity=Severity.WARNING, needs="referred.certificates")
+@rule("SGN302", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING, needs="referred.certificates")
 def certificate_that_ends(review: Review) -> Iterator[Problem]:
     """The certificate of a signing has expired, or ends within 30 days.
 
@@ -39,7 +38,7 @@ def certificate_that_ends(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("SGN303", kinds=_MODULE, facts=True, needs="referred.certificates")
+@rule("SGN303", kinds=CLUSTER_MODULE, facts=True, needs="referred.certificates")
 def key_of_another_certificate(review: Review) -> Iterator[Problem]:
     """Key and certificate do not belong together: the annotation of a Secret names another key than the certificate's.
 

@@ -10,20 +10,20 @@ from collections.abc import Callable, Iterator, Sequence
 
 from kmodgate.policy.cluster import override_annotation
 from kmodgate.policy.cluster.controllers import is_controller
-from kmodgate.policy.cluster.dependents import Named, is_account_of, needs, needs_to_unload
+from kmodgate.policy.cluster.dependents import (
+    DEPENDENTS,
+    PROTECTING_LABEL,
+    ROLE_BINDING,
+    Named,
+    is_account_of,
+    needs,
+    needs_to_unload,
+)
 from kmodgate.policy.cluster.facts import UNKNOWN, NodeEntry, Object, as_map
-from kmodgate.policy.engine import rule
 from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.review import Review
+from kmodgate.policy.rule import rule
 from kmodgate.policy.views.module import ModuleView
-
-PROTECTING_LABEL = "kmm.node.k8s.io/contains-modules"
-"""What KMM puts, with an empty value, on a namespace that holds Modules; its own webhook looks at nothing else."""
-
-_ROLE_BINDING = "rbac.authorization.k8s.io/RoleBinding"
-
-DEPENDENTS = ("Secret", "ServiceAccount", "ConfigMap", _ROLE_BINDING)
-"""The kinds of what Modules and nodes need to unload and to build."""
 
 _NAMESPACE = ("Namespace",)
 _LABELS = ("metadata", "labels", PROTECTING_LABEL)
@@ -105,7 +105,7 @@ def owner_added(review: Review) -> Iterator[Problem]:
         yield from _needed(review, lambda item: _is_meant(review, item), ("metadata", "ownerReferences"))
 
 
-@rule("REF208", kinds=(_ROLE_BINDING,), operations=("UPDATE",), facts=True, guards=True)
+@rule("REF208", kinds=(ROLE_BINDING,), operations=("UPDATE",), facts=True, guards=True)
 def subject_dropped(review: Review) -> Iterator[Problem]:
     """A RoleBinding is no longer for a ServiceAccount that a Module, or a node, still needs it for.
 
@@ -213,7 +213,7 @@ def _judged(
 
 def _is_meant(review: Review, item: Named) -> bool:
     """Whether the object is what is needed, or gives it its rights."""
-    if review.kind == _ROLE_BINDING:
+    if review.kind == ROLE_BINDING:
         return is_account_of(review.object, item)
     return item == (review.kind, as_map(review.object.get("metadata")).get("name"))
 
@@ -244,7 +244,7 @@ def _owner(item: object) -> tuple[object, ...]:
 
 
 def _has_other_subjects(review: Review) -> bool:
-    return review.kind == _ROLE_BINDING and as_map(review.old).get("subjects") != review.object.get("subjects")
+    return review.kind == ROLE_BINDING and as_map(review.old).get("subjects") != review.object.get("subjects")
 
 
 def _some(names: list[str]) -> str:

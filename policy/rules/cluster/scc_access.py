@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from kmodgate.policy.cluster.facts import UNKNOWN, Unknown
 from kmodgate.policy.cluster.openshift_scc import KINDS, PRIVILEGED, may_run_privileged
-from kmodgate.policy.engine import rule
 from kmodgate.policy.findings import NOT_CHECKED, Problem, Severity
 from kmodgate.policy.review import Review
-from kmodgate.policy.views.module import Part
+from kmodgate.policy.rule import rule
+from kmodgate.policy.views.part import Part
 
 _OPERATORS = ("openshift-kmm", "openshift-kmm-hub")
 """The namespaces in which Red Hat's build gives pods without an account one of its own."""

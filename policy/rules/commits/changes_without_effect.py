@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from kmodgate.policy.cluster.facts import Facts, as_map
-from kmodgate.policy.engine import rule
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.kmm.resolve import IMAGE_INPUTS
 from kmodgate.policy.review import Operation, Review
-from kmodgate.policy.views.module import ModuleView, Part
+from kmodgate.policy.rule import rule
+from kmodgate.policy.views.module import ModuleView
+from kmodgate.policy.views.part import Part
 
 _UPDATE: tuple[Operation, ...] = ("UPDATE",)
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from kmodgate.policy.cluster.facts import as_map
-from kmodgate.policy.engine import rule
 from kmodgate.policy.findings import NOT_CHECKED, Problem, Severity
 from kmodgate.policy.review import Review
+from kmodgate.policy.rule import rule
 
 
 @rule("GIT201", kinds=("Secret",), severity=Severity.WARNING)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from kmodgate.policy.engine import rule
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.memo import kept
 from kmodgate.policy.review import Review
+from kmodgate.policy.rule import rule
 
 _RESERVED = ("KERNEL_VERSION", "KERNEL_FULL_VERSION", "MOD_NAME", "MOD_NAMESPACE", "DTK_AUTO")
 _SECRET = re.compile(

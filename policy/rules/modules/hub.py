@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kmodgate.policy.engine import rule
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.review import Review
+from kmodgate.policy.rule import rule
 
 _HUB = ("ManagedClusterModule",)
 

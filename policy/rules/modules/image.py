@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kmodgate.policy.engine import rule
 from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.formats.image_references import parse_image
 from kmodgate.policy.kmm.substitution import BadTemplate, names
 from kmodgate.policy.review import Review
+from kmodgate.policy.rule import rule
 from kmodgate.policy.views.module import LONGEST
 
 _KERNEL = {"KERNEL_FULL_VERSION", "KERNEL_VERSION", "KERNEL_XYZ", "KERNEL_X", "KERNEL_Y", "KERNEL_Z"}

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from kmodgate.policy.engine import rule
 from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.review import PREFLIGHT_KINDS, Review
+from kmodgate.policy.rule import rule
 
 _VARIABLE = re.compile(r"\$\{[A-Za-z0-9_]+\}|\$[A-Za-z0-9_]+")
 _PATTERN = re.compile(r"[A-Za-z0-9/._+@=,:~%^*?\[\]!-]*")

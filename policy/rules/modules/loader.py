@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from kmodgate.policy.engine import rule
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.review import Review
+from kmodgate.policy.rule import rule
 
 _PARAMETER = re.compile(r"[A-Za-z0-9_.-]+(?:=.*)?", re.DOTALL)
 _SHELL = re.compile(r"[;|&<>`]|\$\(")

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from kmodgate.policy.engine import rule
 from kmodgate.policy.findings import Problem, Severity, quoted
 from kmodgate.policy.formats.go_regexps import BOUND, Pattern, TooLarge
 from kmodgate.policy.memo import kept
 from kmodgate.policy.review import Review
+from kmodgate.policy.rule import rule
 from kmodgate.policy.views.module import KernelMapping
 
 _FLAGS = re.compile(r"^\(\?[imsU]+\)")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kmodgate.policy.engine import rule
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.formats.kubernetes_names import is_label_value
 from kmodgate.policy.kmm.node_selection import why_repelled
 from kmodgate.policy.review import Review
+from kmodgate.policy.rule import rule
 from kmodgate.policy.shortcut.usual_forms import CORDON
 from kmodgate.policy.views.node_placement import CONTROL_PLANE
 

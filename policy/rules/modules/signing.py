@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
-from kmodgate.policy.engine import rule
 from kmodgate.policy.findings import Problem, Severity, quoted
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_label
 from kmodgate.policy.review import Review
+from kmodgate.policy.rule import rule
 
 _COMPRESSED = (".ko.xz", ".ko.gz", ".ko.zst")
 

@@ -6,10 +6,10 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from kmodgate.policy.engine import TOO_MANY_MAPPINGS, rule
 from kmodgate.policy.findings import FieldPath, Problem
 from kmodgate.policy.formats.image_references import is_from, parse_image
 from kmodgate.policy.review import Review
+from kmodgate.policy.rule import TOO_MANY_MAPPINGS, rule
 from kmodgate.policy.rules.parameters.required_signing import unknown_nodes
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from kmodgate.policy.engine import rule
 from kmodgate.policy.findings import NOT_CHECKED, Problem
 from kmodgate.policy.review import Review
-from kmodgate.policy.views.module import ModuleView, Part
+from kmodgate.policy.rule import rule
+from kmodgate.policy.views.module import ModuleView
+from kmodgate.policy.views.part import Part
 
 _SIGNED = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_-]*)\.ko")
 """The base name of a file that is signed for sure. Variables and patterns may stand for anything, and of a compressed

@@ -10,15 +10,13 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from kmodgate.policy.engine import rule
-from kmodgate.policy.findings import FieldPath, Problem, quoted
-from kmodgate.policy.formats.go_regexps import BadPattern
-from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain, is_label_value, is_qualified_name
+from kmodgate.policy.findings import FieldPath, Problem
+from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain
 from kmodgate.policy.kmm.versions import DRA_KUBERNETES, numbers
 from kmodgate.policy.review import PREFLIGHT_KINDS, Review
+from kmodgate.policy.rule import rule
 
 _ALLOWED_HOST_PATHS = ("/dev", "/sys", "/var", "/opt", "/run")
-_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _SEPARATORS = re.compile(r"[.,-]")
 
 # -- identity, plugin, DRA ------------------------------------------------------------------------
@@ -116,165 +114,7 @@ _SUBDOMAIN = "use lower-case letters, digits, '-' and '.', a letter or digit at 
 # -- kernel mappings ------------------------------------------------------------------------------
 
 
-@rule("KMM201", needs="unusual.mappings")
-def literal_and_regexp(review: Review) -> Iterator[Problem]:
-    """A kernel mapping has both a literal and a regexp.
-
-    Fix: keep one; for both, write two mappings.
-    Source: validateModuleLoaderContainerSpec in internal/webhook/module.go.
-    """
-    for mapping in review.module.literals:
-        if mapping.regexp:
-            yield mapping.part.problem(
-                "regexp", "beside a literal, which excludes it", "keep one, or write two mappings"
-            )
-
-
-@rule("KMM202", needs="unusual.mappings")
-def neither_literal_nor_regexp(review: Review) -> Iterator[Problem]:
-    """A kernel mapping has neither a literal nor a regexp, or both are empty.
-
-    Fix: give a literal for one kernel, or a regexp for a family of kernels.
-    Source: validateModuleLoaderContainerSpec in internal/webhook/module.go.
-    """
-    for mapping in review.module.mappings:
-        if not mapping.literal and not mapping.regexp:
-            fix = "give literal for one kernel, or regexp for a family of kernels"
-            yield Problem(mapping.part.path, "neither literal nor regexp is given", fix)
-
-
-@rule("KMM203", needs="unusual.mappings")
-def bad_regexp(review: Review) -> Iterator[Problem]:
-    """The regexp of a kernel mapping is none that Go can compile.
-
-    Look-around, backreferences, possessive quantifiers and `\\Z` are not part of Go's RE2 syntax.
-
-    Fix: write it in RE2 syntax: https://github.com/google/re2/wiki/Syntax
-    Source: validateModuleLoaderContainerSpec in internal/webhook/module.go; regexp/syntax of Go.
-    """
-    for mapping in review.module.mappings:
-        if isinstance(mapping.pattern, BadPattern):
-            fix = "KMM matches with Go's RE2 syntax; correct the expression, and escape what is meant literally"
-            yield mapping.part.problem("regexp", _why(mapping.pattern.reason, mapping.regexp), fix)
-
-
-def _why(reason: str, regexp: str) -> str:
-    """The reason, with the expression if RE2 has not put it there already."""
-    return reason if regexp in reason else f"{reason}: {quoted(regexp)}"
-
-
-@rule("KMM204", needs="unusual.mappings")
-def no_image(review: Review) -> Iterator[Problem]:
-    """A kernel mapping without an image, and none at the container that could stand in.
-
-    Fix: give the mapping or the container a containerImage.
-    Source: validateModuleLoaderContainerSpec in internal/webhook/module.go.
-    """
-    for mapping in review.module.mappings:
-        if not mapping.image:
-            yield mapping.part.problem(
-                "containerImage", "missing, also at the container", "give one of the two an image"
-            )
-
-
-@rule("KMM205", since="2.2", needs="unusual.images")
-def image_without_tag(review: Review) -> Iterator[Problem]:
-    """An image without a tag or digest.
-
-    KMM looks for a `:` or `@` anywhere, so the port of a registry passes for a tag; IMG101 sees through that.
-
-    Fix: append a tag or a digest.
-    Source: validateImageFormat in internal/webhook/module.go.
-    """
-    for path, image in review.module.images:
-        if ":" not in image and "@" not in image:
-            yield Problem(path, f"{image} has neither tag nor digest", f"name the version: {image}:1.0.0")
-
-
-@rule("KMM206", needs="unusual.removals")
-def list_and_single_removal(review: Review) -> Iterator[Problem]:
-    """`inTreeModulesToRemove` beside the deprecated `inTreeModuleToRemove`, on one level or across levels.
-
-    A list counts as given even when it is empty.
-
-    Fix: keep the list, with all modules in it.
-    Source: validateModuleLoaderContainerSpec in internal/webhook/module.go.
-    """
-    container = review.module.container
-    for level in review.module.levels:
-        has_list, single = "inTreeModulesToRemove" in level.value, level.text("inTreeModuleToRemove")
-        if has_list and single:
-            yield level.problem("inTreeModuleToRemove", "beside inTreeModulesToRemove", _KEEP_THE_LIST)
-        elif level is not container:
-            if has_list and container.text("inTreeModuleToRemove"):
-                yield level.problem("inTreeModulesToRemove", "the container has inTreeModuleToRemove", _KEEP_THE_LIST)
-            elif single and "inTreeModulesToRemove" in container.value:
-                yield level.problem("inTreeModuleToRemove", "the container has inTreeModulesToRemove", _KEEP_THE_LIST)
-
-
-_KEEP_THE_LIST = "use inTreeModulesToRemove everywhere"
-
 # -- tolerations ----------------------------------------------------------------------------------
-
-
-@rule("KMM301", since="2.3", needs="unusual.tolerations")
-def toleration_key(review: Review) -> Iterator[Problem]:
-    """The key of a toleration is not a label key, or is empty while the operator is not Exists.
-
-    Fix: write `name` or `domain/name`; to tolerate every taint, leave the key out and set `operator: Exists`.
-    Source: validateTolerations in internal/webhook/module.go.
-    """
-    for item in review.module.tolerations:
-        key = item.text("key")
-        if key and not is_qualified_name(key):
-            yield item.problem("key", f"{key!r} is not a label key", "write it as name or domain/name")
-        elif not key and item.text("operator") != "Exists":
-            yield item.problem(
-                "operator", "must be Exists where there is no key", "name a key, or set operator: Exists"
-            )
-
-
-@rule("KMM302", since="2.3", needs="unusual.tolerations")
-def toleration_value(review: Review) -> Iterator[Problem]:
-    """The value of a toleration is not a label value, or is given although the operator is Exists.
-
-    Fix: correct the value, or remove it.
-    Source: validateTolerations in internal/webhook/module.go.
-    """
-    for item in review.module.tolerations:
-        operator, value = item.text("operator"), item.text("value")
-        if operator in ("", "Equal") and not is_label_value(value):
-            fix = "use at most 63 letters, digits, '-', '_' and '.'"
-            yield item.problem("value", f"{value!r} is not a label value", fix)
-        elif operator == "Exists" and value:
-            yield item.problem("value", "must be empty with operator Exists", "remove it, or use operator: Equal")
-
-
-@rule("KMM303", since="2.3", needs="unusual.tolerations")
-def toleration_operator(review: Review) -> Iterator[Problem]:
-    """The operator of a toleration is neither Equal nor Exists.
-
-    Fix: use one of the two; left out it is Equal.
-    Source: validateTolerations in internal/webhook/module.go.
-    """
-    for item in review.module.tolerations:
-        if item.text("operator") not in ("", "Equal", "Exists"):
-            yield item.problem("operator", f"{item.text('operator')!r} is unknown", "use Equal or Exists")
-
-
-@rule("KMM304", since="2.3", needs="unusual.tolerations")
-def toleration_effect(review: Review) -> Iterator[Problem]:
-    """The effect of a toleration is unknown, or is not NoExecute although tolerationSeconds is given.
-
-    Fix: use NoSchedule, PreferNoSchedule or NoExecute; seconds go with NoExecute only.
-    Source: validateTolerations in internal/webhook/module.go.
-    """
-    for item in review.module.tolerations:
-        effect = item.text("effect")
-        if effect and effect not in _EFFECTS:
-            yield item.problem("effect", f"{effect!r} is unknown", f"use one of: {', '.join(_EFFECTS)}")
-        if "tolerationSeconds" in item.value and effect != "NoExecute":
-            yield item.problem("effect", "must be NoExecute with tolerationSeconds", "remove tolerationSeconds")
 
 
 # -- modprobe and sign ----------------------------------------------------------------------------

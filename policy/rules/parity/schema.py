@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kmodgate.policy.engine import rule
 from kmodgate.policy.findings import Problem
 from kmodgate.policy.kmm.api_checks import structure_findings
 from kmodgate.policy.review import GROUPS, MISSPELT, MODULE_KINDS, PREFLIGHT_KINDS, SERVED, Review
+from kmodgate.policy.rule import rule
 
 _KINDS = (*MODULE_KINDS, *PREFLIGHT_KINDS)
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from kmodgate.policy.cluster.facts import UNKNOWN
-from kmodgate.policy.engine import rule
 from kmodgate.policy.findings import NOT_CHECKED, FieldPath, Problem, Severity
 from kmodgate.policy.formats.image_references import is_from
 from kmodgate.policy.formats.quantities import cpus
 from kmodgate.policy.kata.view import HYPERVISOR, NOT_INJECTABLE, KataView, Reason
 from kmodgate.policy.review import Review
-from kmodgate.policy.views.module import Part
+from kmodgate.policy.rule import rule
+from kmodgate.policy.views.part import Part
 from kmodgate.policy.views.pod import POD_KINDS, WORKLOAD_KINDS, PodView
 
 _MOST_CPUS = 16

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kmodgate.policy.cluster.module_loaders import is_approved
-from kmodgate.policy.engine import rule
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.review import Review
-from kmodgate.policy.views.module import Part
+from kmodgate.policy.rule import rule
 from kmodgate.policy.views.node_files import decides_what_is_loaded, shows_modules, socket_in
+from kmodgate.policy.views.part import Part
 from kmodgate.policy.views.pod import POD_KINDS, is_privileged
 
 _APPROVE = "take the right away, or approve the ServiceAccount: parameters.kernelAccess"

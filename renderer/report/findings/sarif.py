@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from kmodgate.policy.engine import RULES
 from kmodgate.policy.findings import Finding, Mode
+from kmodgate.policy.rule import RULES
 from kmodgate.renderer.report import Policies
 from kmodgate.renderer.report.findings.text import named
 from kmodgate.renderer.report.findings.unchecked import Note, notes

@@ -1,0 +1,1 @@
+"""What admission changes: pure, a review → JSON Patch."""

@@ -1,0 +1,98 @@
+"""Rules: one function each, registered under an id that stays, with what it is asked about."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from kmodgate.policy.findings import (
+    Problem,
+    Severity,
+)
+from kmodgate.policy.kmm.versions import Release
+from kmodgate.policy.review import MODULE_KINDS, Operation, Review
+
+Check = Callable[[Review], Iterator[Problem]]
+
+
+TOO_MANY_MAPPINGS = "MAP301"
+"""The rule that, where it refuses, is the only one that is asked: 55,000 expressions take a second to compile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One check with an id that stays; its docstring is its page.
+
+    `since` is the version of KMM, upstream and Red Hat's, that brought the behaviour, `until` the one that ended it.
+    `needs` names a part of the review without which the rule finds nothing, so that it is not even asked: what it looks
+    at, or what is unusual there (policy.shortcut). `facts` is whether it needs facts of a cluster, `parameter` the one
+    of the policy without which it holds nothing: it is then not asked. A rule that `guards` keeps something from being
+    taken away: it refuses at admission, too, where other rules that need facts only warn, because objects arrive in any
+    order. One that `records` tells what somebody was allowed to do: no policy keeps that out of the audit log.
+    """
+
+    id: str
+    severity: Severity
+    kinds: tuple[str, ...]
+    operations: tuple[Operation, ...]
+    check: Check = field(repr=False)
+    since: tuple[str, str] = ("", "")
+    until: tuple[str, str] = ("", "")
+    needs: str = ""
+    facts: bool = False
+    guards: bool = False
+    parameter: str = ""
+    records: bool = False
+
+    @property
+    def title(self) -> str:
+        return self.documentation.partition("\n")[0]
+
+    @property
+    def documentation(self) -> str:
+        return inspect.getdoc(self.check) or ""
+
+    def applies_to(self, release: Release) -> bool:
+        since, until = (pair[1] if release.redhat else pair[0] for pair in (self.since, self.until))
+        if not release.is_known:
+            return True
+        return (not since or release.has(since)) and not (until and release.has(until))
+
+
+RULES: dict[str, Rule] = {}
+
+
+def rule(
+    id: str,
+    *,
+    severity: Severity = Severity.ERROR,
+    kinds: tuple[str, ...] = MODULE_KINDS,
+    operations: tuple[Operation, ...] = ("CREATE", "UPDATE"),
+    since: str = "",
+    redhat: str = "",
+    until: tuple[str, str] = ("", ""),
+    needs: str = "",
+    facts: bool = False,
+    guards: bool = False,
+    parameter: str = "",
+    records: bool = False,
+) -> Callable[[Check], Check]:
+    """Registers a check under an id; without a version of its own, Red Hat's build is as upstream."""
+
+    def register(check: Check) -> Check:
+        if id in RULES:
+            raise ValueError(f"two rules are called {id}")
+        versions = (since, redhat or since)
+        RULES[id] = Rule(
+            id, severity, kinds, operations, check, versions, until, needs, facts, guards, parameter, records
+        )
+        return check
+
+    return register
+
+
+def load_rules() -> None:
+    """Fills RULES; the modules of the rules need the decorator above."""
+    importlib.import_module("kmodgate.policy.rules")

@@ -1,0 +1,90 @@
+"""Rules about a Module beside the other Modules of its cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from kmodgate.policy.findings import Problem, Severity
+from kmodgate.policy.review import CLUSTER_MODULE, Review
+from kmodgate.policy.rule import rule
+from kmodgate.policy.views.module import ModuleView
+
+
+@rule("SEL204", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING, needs="has_namesakes")
+def two_modules_for_one(review: Review) -> Iterator[Problem]:
+    """Two Modules load the same kernel module on the same nodes: when one goes, it takes the other's driver along.
+
+    In the names of kernel modules `-` equals `_`.
+
+    Fix: make the selectors disjoint, or keep one of the two.
+    Source: internal/controllers/nmc_reconciler.go of Kernel Module Management.
+    """
+    mine, loading = review.module.loaded, review.known.neighbours().loading
+    others = {_name(other): other for name in mine for other in _others(review, loading(name))}
+    rivals = [(name, other) for name, other in sorted(others.items()) if review.placement.meets(other)]
+    for title, other in rivals[:1]:  # more of them are no more wrong
+        more = f", and {len(rivals) - 1} more Modules do" if len(rivals) > 1 else ""
+        message = f"Module {title} loads {', '.join(sorted(mine & other.loaded))} on the same nodes{more}"
+        yield review.module.modprobe.problem("moduleName", message, "make the selectors disjoint, or keep one")
+
+
+@rule("SEL205", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING, needs="unusual.removals")
+def removes_anothers_module(review: Review) -> Iterator[Problem]:
+    """A Module removes, as a module of the kernel, what another Module loads on the same nodes.
+
+    Fix: load both from one Module, in the right order, or keep them on different nodes.
+    Source: internal/worker of Kernel Module Management.
+    """
+    loading = review.known.neighbours().loading
+    for _, names in review.module.to_remove:
+        for name, path in {name: path for path, name in names}.items():
+            others = _others(review, loading(name.replace("-", "_")))
+            if other := next((other for other in others if review.placement.meets(other)), None):
+                message = f"{name} is what Module {_name(other)} loads on the same nodes"
+                yield Problem(path, message, "load both from one Module, or on different nodes")
+
+
+@rule("PLG301", kinds=CLUSTER_MODULE, facts=True, needs="unusual.dra")
+def device_class_of_another(review: Review) -> Iterator[Problem]:
+    """Two Modules of a cluster make a DeviceClass of one name. Each takes it over from the other, again and again.
+
+    A DeviceClass has no namespace; when one of the Modules goes, the class goes with it.
+
+    Fix: name the class after the driver: `gpu.example.com`.
+    Source: DRA reconciler of Kernel Module Management, which creates or patches the class by its name.
+    """
+    making = review.known.neighbours().making
+    for item in review.module.device_classes:
+        for other in _others(review, making(item.text("name"))):
+            message = f"Module {_name(other)} makes the DeviceClass {item.text('name')}, too"
+            yield item.problem("name", message, "give each Module a class of its own")
+
+
+@rule("PLG302", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING, needs="unusual.dra")
+def two_dra_drivers_on_a_node(review: Review) -> Iterator[Problem]:
+    """Two Modules run DRA drivers on the same nodes, under one name or not: both answer health checks on one port.
+
+    KMM gives every DRA driver the port 51515, in the network of the node; the second pod does not start.
+
+    Fix: make the selectors disjoint.
+    Source: DRA reconciler of Kernel Module Management.
+    """
+    dra = review.module.spec.optional("dra")
+    for other in _others(review, review.known.neighbours().dra() if dra else ()):
+        if dra is not None and review.placement.meets(other):
+            message = f"Module {_name(other)} runs a DRA driver on the same nodes"
+            yield Problem(dra.path, message, "make the selectors disjoint")
+
+
+_MANY = 100
+
+
+def _others(review: Review, modules: Iterable[ModuleView]) -> Iterator[ModuleView]:
+    """Those of the Modules that are not the one at hand; of very many the first, which is enough to be told."""
+    mine = _name(review.module)
+    return (other for other in islice(modules, _MANY) if _name(other) != mine)
+
+
+def _name(module: ModuleView) -> str:
+    return f"{module.metadata.text('namespace')}/{module.metadata.text('name')}"

@@ -1,0 +1,81 @@
+"""Rules about the objects that a Module names: Secrets, ConfigMaps and ServiceAccounts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from kmodgate.policy.cluster.facts import UNKNOWN, as_map
+from kmodgate.policy.cluster.referenced_objects import DATA
+from kmodgate.policy.findings import GIVE_FACTS, NOT_CHECKED, Problem
+from kmodgate.policy.review import CLUSTER_MODULE, Review
+from kmodgate.policy.rule import rule
+from kmodgate.policy.views.references import references
+
+_DOCKER = ("kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg")
+
+
+@rule("REF101", kinds=CLUSTER_MODULE, facts=True, needs="referred.is_incomplete")
+def missing_reference(review: Review) -> Iterator[Problem]:
+    """A Secret, ConfigMap or ServiceAccount that the Module names does not exist.
+
+    Builds, signing and pods wait for it, and the Module's status says nothing.
+
+    Fix: create it, or correct the name.
+    Source: internal/buildsign and internal/pod of Kernel Module Management.
+    """
+    answers, namespace = review.referred.found, review.module.metadata.text("namespace")
+    for part, key, kind, name in references(review.module):
+        if answers[kind, name] is UNKNOWN:
+            yield part.problem(key, f"{NOT_CHECKED}: which {kind}s exist", GIVE_FACTS)
+        elif answers[kind, name] is None:
+            yield part.problem(key, f"there is no {kind} {namespace}/{name}", "create it, or correct the name")
+
+
+@rule("REF102", kinds=CLUSTER_MODULE, facts=True, needs="referred.odd_dockerfiles")
+def dockerfile_under_another_key(review: Review) -> Iterator[Problem]:
+    """The ConfigMap of a build has no key `dockerfile`. `Dockerfile`, with a capital, is the usual slip.
+
+    Fix: put the text under the key `dockerfile`.
+    Source: internal/buildsign/resource of Kernel Module Management.
+    """
+    for build in review.module.builds:
+        part = build.map("dockerfileConfigMap")
+        if found := review.referred.odd_dockerfiles.get(part.text("name")):
+            keys = ", ".join(sorted(_data(found))) or "none"
+            message = f"ConfigMap {part.text('name')} has no key dockerfile; its keys: {keys}"
+            yield part.problem("name", message, "put the text under the key dockerfile")
+
+
+@rule("SGN301", kinds=CLUSTER_MODULE, facts=True, needs="referred.are_secrets_odd")
+def secret_without_its_key(review: Review) -> Iterator[Problem]:
+    """A signing Secret without the key that KMM reads: `key` for the private key, `cert` for the certificate.
+
+    Fix: create it with `kubectl create secret generic NAME --from-file=key=…`, or `--from-file=cert=…`.
+    Source: internal/buildsign/resource of Kernel Module Management.
+    """
+    keys, certificates = review.referred.odd_keys, review.referred.odd_certificates
+    for field, key, odd in (("keySecret", "key", keys), ("certSecret", "cert", certificates)):
+        for sign in review.module.signs:
+            part = sign.map(field)
+            if part.text("name") in odd:
+                message = f"Secret {part.text('name')} has no key {key}"
+                yield part.problem("name", message, f"store it under the key {key}")
+
+
+@rule("REF103", kinds=CLUSTER_MODULE, facts=True, needs="unusual.pull_secret")
+def pull_secret_of_another_type(review: Review) -> Iterator[Problem]:
+    """The pull secret is not of type kubernetes.io/dockerconfigjson: every pod that mounts it waits for ever.
+
+    Fix: create it with `kubectl create secret docker-registry`.
+    Source: internal/pod of Kernel Module Management; core/v1 SecretType of Kubernetes.
+    """
+    part = review.module.spec.map("imageRepoSecret")
+    found = review.known.find("Secret", review.module.metadata.text("namespace"), part.text("name"))
+    if isinstance(found, Mapping) and found.get("type", "Opaque") not in _DOCKER:
+        message = f"Secret {part.text('name')} is of type {found.get('type', 'Opaque')}"
+        yield part.problem("name", message, "create it with kubectl create secret docker-registry")
+
+
+def _data(item: Mapping[str, Any]) -> set[str]:
+    return {str(key) for field in DATA for key in as_map(item.get(field))}

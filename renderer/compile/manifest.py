@@ -1,0 +1,66 @@
+"""One Kubernetes object of a tree, and where each of its fields came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from kmodgate.policy.findings import FieldPath
+from kmodgate.renderer.fleet.origin import Origin
+from kmodgate.renderer.fleet.specs import JsonMap, KernelDriver
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What makes two manifests the same object to an API server; group without version."""
+
+    group: str
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        where = f"{self.namespace}/{self.name}" if self.namespace else self.name
+        return f"{self.kind} {where}"
+
+
+@dataclass(frozen=True, eq=False)
+class Manifest:
+    """One object as a plain dict; `trace` maps any path in it to its origin.
+
+    `file` is the one it was made from: the driver's spec, or an attached file. What belongs to no driver but to the
+    cluster has no `driver`. `shareable` objects may be caused by
+    several drivers of a cluster if all of them want the same; they then live in the folder of the cluster instead of
+    the driver's.
+    """
+
+    value: JsonMap = field(repr=False)
+    driver: KernelDriver | None
+    file: str
+    trace: Callable[[FieldPath], Origin] = field(repr=False)
+    shareable: bool = False
+
+    @property
+    def owner(self) -> str:
+        """The name of the driver, or nothing."""
+        return self.driver.name if self.driver else ""
+
+    @property
+    def spec_file(self) -> str:
+        """The file of the spec that caused it."""
+        return self.driver.document.file if self.driver else self.file
+
+    @cached_property
+    def identity(self) -> Identity:
+        return identity_of(self.value)
+
+
+def identity_of(value: JsonMap) -> Identity:
+    """The identity of any object that has apiVersion, kind and metadata."""
+    group, _, version = str(value["apiVersion"]).rpartition("/")
+    metadata = value["metadata"]
+    assert isinstance(metadata, dict)
+    return Identity(
+        group if version else "", str(value["kind"]), str(metadata.get("namespace", "")), str(metadata.get("name", ""))
+    )
