@@ -43,7 +43,7 @@ docs: $(venv) ## write the generated pages of docs/ again
 	$(py) -m tools.generate_docs
 
 golden: $(venv) tools ## accept what the examples render to now, and what plan and diff say
-	$(pytest) --update-golden tests/test_examples.py tests/test_plan.py tests/test_diff.py
+	$(pytest) --update-golden tests/renderer/test_examples.py tests/renderer/plan tests/renderer/diff
 
 lock: $(uv)/bin/uv ## resolve requirements.lock again; LOCK_FLAGS=--upgrade takes the newest versions
 	$< pip compile --universal --python-version 3.11 --python $(uv)/bin/python --no-python-downloads --no-config \

@@ -17,7 +17,7 @@ from tests.bench import wrk
 from tests.bench.evaluate import module
 from tests.bench.measure import REPOSITORY
 from tests.bench.wrk import Throughput, on_core
-from tests.webhook.certificates import AUTHORITY
+from tests.webhook.issued_certificates import AUTHORITY
 from tests.webhook.manifests import encoded, large_module, review
 from tests.webhook.program import Caller, Program, memory, program
 from tests.webhook.serving import trusting

@@ -10,7 +10,7 @@ from itertools import cycle
 from typing import Any
 
 from tests.bench.evaluate import module
-from tests.webhook.certificates import AUTHORITY, leaf
+from tests.webhook.issued_certificates import AUTHORITY, leaf
 from tests.webhook.manifests import config_map, encoded, large_module, mapped_module, namespace, pod, review
 from tests.webhook.program import Caller, Pool, Program, Reply
 from tests.webhook.serving import trusting

@@ -19,7 +19,7 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from tests.conftest import ROOT
-from tests.webhook.certificates import AUTHORITY, SecretVolume, leaf
+from tests.webhook.issued_certificates import AUTHORITY, SecretVolume, leaf
 from tests.webhook.manifests import small_cluster
 from tests.webhook.serving import trusting
 

@@ -21,7 +21,7 @@ from urllib.error import HTTPError
 
 from tests.e2e.waiting import eventually
 from tests.fleets import REPOSITORY
-from tests.webhook.certificates import AUTHORITY, leaf, write
+from tests.webhook.issued_certificates import AUTHORITY, leaf, write
 from tests.webhook.reviews import dump, in_list
 from tests.webhook.serving import trusting
 

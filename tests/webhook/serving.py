@@ -18,7 +18,7 @@ from kmodgate.webhook.certificates.key_pair import Pair
 from kmodgate.webhook.certificates.served_certificate import Certificates
 from kmodgate.webhook.http.connections import ConnectionLimits, Connections, runner_options
 from kmodgate.webhook.http.tls_listener import TLSSite
-from tests.webhook.certificates import AUTHORITY
+from tests.webhook.issued_certificates import AUTHORITY
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 

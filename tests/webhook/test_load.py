@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.evaluate import module
-from tests.webhook.certificates import AUTHORITY, leaf
+from tests.webhook.issued_certificates import AUTHORITY, leaf
 from tests.webhook.manifests import encoded, large_module, review
 from tests.webhook.program import Caller, Pool, Program, Reply, memory, program, request
 from tests.webhook.serving import run, trusting

@@ -23,7 +23,7 @@ from kmodgate.webhook.settings import parse
 from tests.e2e.waiting import eventually
 from tests.fleets import REPOSITORY
 from tests.webhook.api_stub import bookmark, events, failure, page
-from tests.webhook.certificates import leaf, write
+from tests.webhook.issued_certificates import leaf, write
 from tests.webhook.reviews import (
     CLUSTER,
     broken_module,

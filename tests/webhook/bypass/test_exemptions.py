@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.reaching import Request, is_asked
+from tests.renderer.registration.reaching import Request, is_asked
 from tests.webhook.reviews import CLUSTER, LARGE, Object, dkms_pod, dump, loading_container, padded, pod, review, uid
 from tests.webhook.server import Webhook, serving
 

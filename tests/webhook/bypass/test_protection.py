@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.registering import LABEL
+from tests.renderer.registration.registering import LABEL
 from tests.webhook.api_stub import ApiStub, page
 from tests.webhook.reviews import module, named, namespace, review
 from tests.webhook.server import Webhook

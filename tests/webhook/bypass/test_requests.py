@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.reaching import Request, is_asked
-from tests.registering import LABEL
+from tests.renderer.registration.reaching import Request, is_asked
+from tests.renderer.registration.registering import LABEL
 from tests.webhook.reviews import loading_container, module, named, namespace, pod, review
 from tests.webhook.server import Webhook
 

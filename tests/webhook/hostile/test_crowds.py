@@ -20,8 +20,8 @@ from kmodgate.webhook.http.limits import Gate
 from kmodgate.webhook.telemetry.audit_log import AuditLog
 from kmodgate.webhook.telemetry.metrics import Metrics
 from tests.e2e.waiting import eventually
-from tests.webhook.certificates import leaf, write
 from tests.webhook.hostile.sending import HEAD
+from tests.webhook.issued_certificates import leaf, write
 from tests.webhook.reviews import broken_module, module, review
 from tests.webhook.server import serving
 from tests.webhook.serving import Conversation, run

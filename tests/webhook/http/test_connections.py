@@ -1,0 +1,263 @@
+"""The listener: connections that are too many, say nothing, or never come to the point."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+from aiohttp import web
+
+from kmodgate.webhook.certificates.served_certificate import Certificates, Material
+from kmodgate.webhook.http.connections import ConnectionLimits, Connections
+from kmodgate.webhook.http.tls_listener import TLSSite
+from tests.webhook.issued_certificates import leaf
+from tests.webhook.serving import LOOPS, Serving, greet, run, serving
+
+
+def served() -> Certificates:
+    certificates = Certificates()
+    certificates.take(Material(leaf()))
+    return certificates
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for it; the test's own time limit is the end of the wait."""
+    while not condition():
+        await asyncio.sleep(0.01)
+
+
+async def closed_by_server(server: Serving, sent: bytes) -> bool:
+    """Whether the server ends a plain connection that sends this."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(sent)
+    with suppress(ConnectionError):
+        await reader.read()
+    writer.close()
+    return True
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_connections_above_the_cap_are_closed_until_one_ends(loop: str) -> None:
+    async def scenario() -> None:
+        async with serving(served(), limits=ConnectionLimits(total=3)) as server:
+            kept = [await server.connect() for _ in range(3)]
+            with pytest.raises((ConnectionError, ssl.SSLError)):
+                await server.connect()
+            assert [(await conversation.ask())[0] for conversation in kept] == [200, 200, 200]
+            await kept[0].leave()
+            await until(lambda: server.connections.open == 2)
+            late = await server.connect()
+            assert (await late.ask())[0] == 200
+            assert server.connections.refused == 1
+
+    run(scenario(), loop)
+
+
+@pytest.mark.parametrize("host", [None, "", "127.0.0.1", "0.0.0.0"])
+def test_the_listener_takes_one_address_or_all(host: str | None) -> None:
+    async def scenario() -> None:
+        async with serving(served(), host=host) as server:
+            assert (await (await server.connect()).ask())[0] == 200
+
+    run(scenario())
+
+
+def test_an_address_in_use_is_an_error_and_not_a_silent_listener() -> None:
+    async def scenario() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            runner = web.ServerRunner(web.Server(greet))  # type: ignore[arg-type]
+            await runner.setup()
+            site = TLSSite(
+                runner, "127.0.0.1", taken.getsockname()[1], context=served().context, connections=Connections()
+            )
+            with pytest.raises(OSError, match="Address already in use"):
+                await site.start()
+            await runner.cleanup()
+
+    run(scenario())
+
+
+def test_one_peer_cannot_take_all_connections() -> None:
+    async def scenario() -> None:
+        async with serving(served(), limits=ConnectionLimits(total=10, per_peer=1)) as server:
+            kept = await server.connect()
+            with pytest.raises((ConnectionError, ssl.SSLError)):
+                await server.connect()
+            assert server.connections.open == 1
+            assert (await kept.ask())[0] == 200
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_connections_without_a_handshake_count_and_are_closed(loop: str) -> None:
+    async def scenario() -> None:
+        async with serving(served(), limits=ConnectionLimits(total=1, handshake=0.3)) as server:
+            silent = asyncio.create_task(closed_by_server(server, b""))
+            await until(lambda: server.connections.open == 1)
+            with pytest.raises((ConnectionError, ssl.SSLError)):
+                await server.connect()
+            assert await silent
+            await until(lambda: server.connections.open == 0)
+            assert (await (await server.connect()).ask())[0] == 200
+            assert server.connections.handshakes_failed == 1
+
+    run(scenario(), loop)
+
+
+TRUNCATED = bytes.fromhex("1603010200010001fc0303")
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize(
+    "sent", [b"GET / HTTP/1.1\r\n\r\n", b"\x00" * 64, TRUNCATED], ids=["http", "zeros", "truncated"]
+)
+def test_what_is_no_handshake_is_closed_and_counted(loop: str, sent: bytes) -> None:
+    async def scenario() -> None:
+        async with serving(served(), limits=ConnectionLimits(handshake=0.3)) as server:
+            assert await closed_by_server(server, sent)
+            await until(lambda: server.connections.open == 0)
+            assert server.connections.handshakes_failed == 1
+            assert (await (await server.connect()).ask())[0] == 200
+
+    run(scenario(), loop)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("before", [0, 1], ids=["first request", "kept-alive connection"])
+def test_half_a_header_is_not_waited_for(loop: str, before: int) -> None:
+    async def scenario() -> None:
+        async with serving(served(), limits=ConnectionLimits(header=0.2)) as server:
+            conversation = await server.connect()
+            for _ in range(before):
+                await conversation.ask()
+            conversation.writer.write(b"GET / HTTP/1.1\r\nHost: ")
+            assert await conversation.closed()
+            assert server.connections.headers_late == 1
+            await until(lambda: server.connections.open == 0)
+
+    run(scenario(), loop)
+
+
+def test_a_header_that_trickles_in_does_not_gain_time_with_each_byte() -> None:
+    async def scenario() -> None:
+        async with serving(served(), limits=ConnectionLimits(header=0.3)) as server:
+            conversation = await server.connect()
+
+            async def trickle() -> None:
+                conversation.writer.write(b"GET / HTTP/1.1\r\nHost: ")
+                while True:
+                    conversation.writer.write(b"a")
+                    await asyncio.sleep(0.02)
+
+            trickling = asyncio.create_task(trickle())
+            assert await conversation.closed()
+            trickling.cancel()
+            assert server.connections.headers_late == 1
+
+    run(scenario())
+
+
+def test_a_connection_that_asks_nothing_is_closed() -> None:
+    async def scenario() -> None:
+        async with serving(served(), limits=ConnectionLimits(first_header=0.2)) as server:
+            assert await (await server.connect()).closed()
+            assert server.connections.headers_late == 1
+
+    run(scenario())
+
+
+def test_an_idle_connection_outlives_the_limits_for_headers() -> None:
+    async def scenario() -> None:
+        limits = ConnectionLimits(first_header=0.2, header=0.2)
+        async with serving(served(), limits=limits) as server:
+            conversation = await server.connect()
+            await conversation.ask()
+            await asyncio.sleep(0.5)
+            assert (await conversation.ask())[0] == 200
+            assert server.connections.headers_late == 0
+
+    run(scenario())
+
+
+def test_an_idle_connection_is_closed_in_the_end() -> None:
+    async def scenario() -> None:
+        async with serving(served(), limits=ConnectionLimits(idle=0.2)) as server:
+            conversation = await server.connect()
+            await conversation.ask()
+            assert await conversation.closed()
+
+    run(scenario())
+
+
+def test_the_rest_of_a_body_that_nobody_read_is_not_taken_for_a_header() -> None:
+    async def scenario() -> None:
+        async with serving(served(), limits=ConnectionLimits(header=0.2)) as server:
+            conversation = await server.connect()
+            assert (await conversation.ask("POST / HTTP/1.1", "Content-Length: 10", body=b"12345"))[0] == 200
+            await asyncio.sleep(0.05)
+            conversation.writer.write(b"67890")
+            await asyncio.sleep(0.5)
+            assert (await conversation.ask())[0] == 200
+
+    run(scenario())
+
+
+def test_requests_sent_in_one_go_are_all_answered() -> None:
+    async def scenario() -> None:
+        async with serving(served(), limits=ConnectionLimits(header=0.2)) as server:
+            conversation = await server.connect()
+            conversation.writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 5)
+            assert [(await conversation.answer())[0] for _ in range(5)] == [200] * 5
+
+    run(scenario())
+
+
+def test_a_slow_answer_is_not_cut_by_the_limit_for_headers() -> None:
+    async def slow(request: web.Request) -> web.Response:
+        await asyncio.sleep(0.5)
+        return await greet(request)  # type: ignore[return-value]
+
+    async def scenario() -> None:
+        async with serving(served(), slow, ConnectionLimits(header=0.1, first_header=0.1)) as server:
+            assert (await (await server.connect()).ask())[0] == 200
+
+    run(scenario())
+
+
+LONG = bytes(1024 * 1024)
+MANY = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 32
+
+
+async def long(request: web.Request) -> web.Response:
+    return web.Response(body=LONG)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_reply_that_nobody_reads_is_not_kept(loop: str) -> None:
+    async def scenario() -> None:
+        async with serving(served(), long, ConnectionLimits(reading=0.3)) as server:
+            conversation = await server.connect()
+            conversation.writer.write(MANY)
+            await until(lambda: server.connections.open == 0)
+            assert server.connections.replies_unread == 1
+
+    run(scenario(), loop)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_reply_that_is_read_in_parts_may_take_longer(loop: str) -> None:
+    async def scenario() -> None:
+        async with serving(served(), long, ConnectionLimits(reading=0.5)) as server:
+            conversation = await server.connect()
+            conversation.writer.write(MANY)
+            for _ in range(32):
+                assert (await conversation.answer())[0] == 200
+                await asyncio.sleep(0.03)
+            assert server.connections.replies_unread == 0
+
+    run(scenario(), loop)
