@@ -13,6 +13,10 @@ from tests.renderer.registration.reaching import Request, called
 LABEL = "kmm.node.k8s.io/contains-modules"
 OVERRIDE = "kmodgate.io/override"
 
+SIGNED = """\
+sign: {unsignedImage: quay.io/acme/plain:1.0, keySecret: key, certSecret: cert, filesToSign: ['/opt/a.ko']}
+"""
+
 
 def policy(fleet: FleetFolder, spec: str) -> None:
     head = "apiVersion: kmodgate.io/v1alpha1\nkind: DriverPolicy\nmetadata: {name: p}\nspec:\n"
@@ -98,3 +102,9 @@ COMES_UP = [
     Request("UPDATE", "nodemodulesconfigs", "kmm.sigs.x-k8s.io", "v1beta1", old={}),
 ]  # fmt: skip
 """Requests without which a cluster does not come up, and such as have nothing to do with drivers."""
+
+
+def protected(objects: dict[str, Any]) -> list[str]:
+    """The namespaces that `protection` names."""
+    entries = [item for item in validating(objects)["webhooks"] if item["name"] == "protection.kmodgate.io"]
+    return [name for item in entries for name in item["namespaceSelector"]["matchExpressions"][0]["values"]]

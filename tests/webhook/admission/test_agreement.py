@@ -30,121 +30,20 @@ from kmodgate.webhook.admission.decide import decide
 from kmodgate.webhook.admission.policy_file import load
 from kmodgate.webhook.cluster.dump_file import read_snapshot
 from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
-from tests.conftest import CASES, Kmodgate
+from tests.conftest import Kmodgate
 from tests.fleets import FleetFolder
 from tests.oracle import lines
+from tests.webhook.admission.agreement_cases import LAB, POLICIES, SOURCES, Case, neighbours
 from tests.webhook.reviews import (
-    CLUSTER,
     Object,
-    dkms_pod,
-    dump,
     loading_container,
     module,
-    named,
     pod,
-    review,
 )
 from tests.webhook.server import Caller, serving
 
-POLICIES = ("parity", "default", "lab")
-"""Two profiles, and a policy of a file."""
-
-LAB = """\
-apiVersion: kmodgate.io/v1alpha1
-kind: DriverPolicy
-metadata: {name: lab}
-spec:
-  clusters: {matchLabels: {}}
-  profile: strict
-  modes: {PRV: warn, MAP206: disabled}
-  gates: {admit: {SGN301: enforce}}
-  parameters:
-    allowedRegistries: [quay.io/acme]
-    requireDigest: true
-    requireSigning: {namespaces: [drivers]}
-    maxNodeShare: 10
-    maxMappings: 2
-    kata: {annotations: {io.katacontainers.config.hypervisor.default_vcpus: "4"}}
-  exceptions:
-  - {rule: KMM205, object: {kind: Module}, owner: alice, ticket: LAB-1, expires: "2999-12-31", reason: a test}
-"""
-
 Triple = tuple[str, str, str]
 """Rule, field, message."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """An object that is asked about, and what it was before."""
-
-    object: Object
-    old: Object | None = None
-
-    @property
-    def body(self) -> bytes:
-        """The review, as an API server posts it."""
-        group, _, version = self.object["apiVersion"].rpartition("/")
-        kind = self.object["kind"]
-        what = {
-            "uid": "00000000-0000-4000-8000-000000000000",
-            "kind": {"group": group, "version": version, "kind": kind},
-            "resource": {"group": group, "version": version, "resource": f"{kind.lower()}s"},
-        }
-        operation = "CREATE" if self.old is None else "UPDATE"
-        return json.dumps(review(operation, "Module", self.object, self.old, **what)).encode()
-
-
-@cache
-def modules() -> list[Case]:
-    return [Case(case["object"]) for case in lines("modules-create")]
-
-
-@cache
-def others() -> list[Case]:
-    return [Case(case["object"]) for case in lines("other-verdicts") if case["operation"] == "CREATE"]
-
-
-@cache
-def updates() -> list[Case]:
-    cases = [Case(case["object"], case["oldObject"]) for case in lines("other-verdicts") if case["oldObject"]]
-    return [case for case in cases if case.object != case.old]
-
-
-@cache
-def examples() -> list[Case]:
-    """What the examples render to: the golden trees, of equal objects one."""
-    texts = {path.read_text(encoding="utf-8") for path in CASES.glob("*/*/**/*.yaml")}
-    return [Case(yaml.safe_load(text)) for text in sorted(texts)]
-
-
-def workloads() -> list[Case]:
-    """Pods and what makes pods, of which the recorded verdicts have none."""
-    template = {"metadata": {"labels": {"a": "b"}}, "spec": pod(containers=[loading_container()])["spec"]}
-    specs: list[Object] = [
-        {}, {"hostPID": True}, {"containers": [loading_container()]}, {"initContainers": [loading_container()]},
-        {"ephemeralContainers": [loading_container()]},
-    ]  # fmt: skip
-    return [
-        *(Case(pod(f"pod-{index}", **spec)) for index, spec in enumerate(specs)),
-        Case(dkms_pod()), Case(dkms_pod(runtimeClassName="kata-qemu")), Case(dkms_pod(hostNetwork=True)),
-        Case(dkms_pod(runtimeClassName="gvisor")), Case(dkms_pod(nodeSelector={"a": "b"})),
-        Case(named("Deployment", "a", "apps", "apps/v1", spec={"template": template})),
-        Case(named("CronJob", "a", "apps", "batch/v1", spec={"jobTemplate": {"spec": {"template": template}}})),
-    ]  # fmt: skip
-
-
-SOURCES = {"modules": modules, "other kinds": others, "updates": updates, "examples": examples, "workloads": workloads}
-
-
-def neighbours() -> str:
-    """A cluster with Modules that those of the cases collide with, and kinds of which nothing is known."""
-    there = [module("simple-kmod", "drivers"), module("ice", "drivers")]
-    secrets = [named("Secret", "key", "drivers", data={"private": ""}), named("Secret", "cert", "drivers", data={})]
-    worker = named("Node", "worker-2")
-    worker["metadata"]["labels"] = {"node-role.kubernetes.io/worker": "", "kmodgate.io/secure-boot": "true"}
-    more = {"ModuleList": there, "SecretList": secrets, "NodeList": [worker]}
-    known = [part for part in CLUSTER if part["kind"] != "ConfigMapList"]
-    return dump(*(part | {"items": part["items"] + more.get(part["kind"], [])} for part in known))
 
 
 def admitter_of(policy: str, folder: Path) -> Admitter:

@@ -1,0 +1,30 @@
+"""A webhook on Fail, and namespaces of drivers behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.control_plane import ControlPlane
+from tests.e2e.protection.guarded import FREE, SPACES, full_module
+from tests.e2e.webhook import Webhook, in_force
+
+
+@pytest.fixture(scope="package")
+def webhook(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webhook]:
+    with in_force(control_plane, tmp_path_factory.mktemp("webhook"), SPACES) as running:
+        yield running
+
+
+@pytest.fixture
+def drivers(webhook: Webhook) -> str:
+    """An empty namespace of drivers that no other test uses."""
+    return SPACES[next(FREE)]
+
+
+@pytest.fixture
+def held(control_plane: ControlPlane, drivers: str) -> str:
+    """A namespace of drivers with one Module."""
+    control_plane.apply(full_module(drivers))
+    return drivers

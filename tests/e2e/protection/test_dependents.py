@@ -1,0 +1,122 @@
+"""Objects that unloading and building a Module takes, on a real API server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import NewControlPlane
+from tests.e2e.control_plane import ControlPlane
+from tests.e2e.definitions import definitions
+from tests.e2e.objects import module
+from tests.e2e.protection.guarded import Json, refused
+from tests.e2e.relay import Relay
+from tests.e2e.waiting import eventually
+from tests.e2e.webhook import in_force
+
+DEPENDENTS: list[tuple[str, Callable[[str], Json]]] = [
+    ("secret/pull", lambda namespace: named("Secret", "pull", namespace)),
+    ("secret/netrc", lambda namespace: named("Secret", "netrc", namespace)),
+    ("configmap/dockerfile", lambda namespace: named("ConfigMap", "dockerfile", namespace)),
+    ("serviceaccount/loader", lambda namespace: named("ServiceAccount", "loader", namespace)),
+    (
+        "rolebinding/loader",
+        lambda namespace: (
+            named("RoleBinding", "loader", namespace, "rbac.authorization.k8s.io/v1")
+            | {
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
+                "subjects": [{"kind": "ServiceAccount", "name": "loader", "namespace": namespace}],
+            }
+        ),
+    ),
+]
+
+
+def named(kind: str, name: str, namespace: str, api: str = "v1") -> Json:
+    return {"apiVersion": api, "kind": kind, "metadata": {"name": name, "namespace": namespace}}
+
+
+def test_what_a_module_still_needs_stays_until_it_is_gone(control_plane: ControlPlane, held: str) -> None:
+    control_plane.apply(*(make(held) for _, make in DEPENDENTS), named("Secret", "other", held))
+    for what, _ in DEPENDENTS:
+        refused(control_plane.kubectl("delete", what, "-n", held), "REF204", "Module")
+    control_plane.kubectl("delete", "secret/other", "-n", held, check=True)
+    finalizer = '{"metadata":{"finalizers":["kmm.node.kubernetes.io/module-finalizer"]}}'
+    control_plane.kubectl("patch", "module", "nic", "-n", held, "--type=merge", "-p", finalizer, check=True)
+    control_plane.kubectl("delete", "module", "nic", "-n", held, "--wait=false", check=True)
+    for what, _ in DEPENDENTS:
+        refused(control_plane.kubectl("delete", what, "-n", held), "REF204")
+    control_plane.kubectl(
+        "patch", "module", "nic", "-n", held, "--type=merge", "-p", '{"metadata":{"finalizers":null}}', check=True
+    )
+    for what, _ in DEPENDENTS:
+        eventually(
+            lambda what=what: control_plane.kubectl("delete", what, "-n", held).returncode == 0,  # type: ignore[misc]
+            f"{what} may go",
+        )
+
+
+def test_what_a_module_needs_is_not_given_an_owner_that_is_not_there(control_plane: ControlPlane, held: str) -> None:
+    made = [make(held) for _, make in DEPENDENTS]
+    control_plane.apply(*made, named("Secret", "other", held))
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "00000000-0000-0000-0000-000000000000"}
+    patch = ("--type=merge", "-p", json.dumps({"metadata": {"ownerReferences": [owner]}}))
+    for what, _ in DEPENDENTS:
+        refused(control_plane.kubectl("patch", what, "-n", held, *patch), "REF207", "Module")
+        control_plane.kubectl("label", what, "-n", held, "team=nic", check=True)
+    control_plane.kubectl("patch", "secret/other", "-n", held, *patch, check=True)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        {"kind": "ServiceAccount", "name": "loader"},
+        {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "system:serviceaccount:{}:loader"},
+        {"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": "system:serviceaccounts:{}"},
+    ],
+    ids=lambda subject: subject["kind"],
+)
+def test_a_role_binding_stays_for_whom_a_module_needs_it(control_plane: ControlPlane, held: str, subject: Json) -> None:
+    subject = subject | {"name": subject["name"].format(held)}
+    binding = DEPENDENTS[-1][1](held)
+    kept = subject | ({"namespace": held} if subject["kind"] == "ServiceAccount" else {})
+    control_plane.apply(binding | {"subjects": [kept]})
+    empty = ("--type=merge", "-p", json.dumps({"subjects": []}))
+    refused(control_plane.kubectl("patch", "rolebinding/loader", "-n", held, *empty), "REF208", "Module")
+    refused(control_plane.kubectl("delete", "rolebinding/loader", "-n", held), "REF204", "Module")
+    more = [kept, {"kind": "ServiceAccount", "name": "builder", "namespace": held}]
+    patch = ("--type=merge", "-p", json.dumps({"subjects": more}))
+    control_plane.kubectl("patch", "rolebinding/loader", "-n", held, *patch, check=True)
+
+
+def test_a_collection_is_judged_object_by_object(control_plane: ControlPlane, held: str) -> None:
+    control_plane.apply(named("Secret", "pull", held), named("Secret", "spare", held))
+    answer = control_plane.call("DELETE", f"/api/v1/namespaces/{held}/secrets")
+    assert answer.status == 403
+    assert "REF204" in answer.body["message"]
+    assert control_plane.get("secret", "pull", "-n", held)
+
+
+def test_with_the_watch_cut_nothing_goes_that_a_new_module_needs(
+    new_control_plane: NewControlPlane, tmp_path: Path
+) -> None:
+    with new_control_plane() as own, Relay(own.port) as relay:
+        own.install(*definitions())
+        with in_force(own, tmp_path, ["drivers"], url=relay.url):
+            relay.stall()  # the cache is behind from here on, and does not know it
+            own.apply(module("nic", "drivers"))
+            refused(own.kubectl("delete", "namespace", "drivers"))
+            relay.flow()
+            eventually(
+                lambda: "REF201" in own.kubectl("delete", "namespace", "drivers").stderr, "the webhook sees again"
+            )
+            relay.cut()
+            refused(own.kubectl("delete", "namespace", "drivers"))
+            relay.join()
+            own.restart_api_server()
+            eventually(
+                lambda: "REF201" in own.kubectl("delete", "namespace", "drivers").stderr, "it asks the new API server"
+            )

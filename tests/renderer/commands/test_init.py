@@ -1,0 +1,69 @@
+"""`kmodgate init`."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fleets import REPOSITORY, FleetFolder, run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["init", "fleet", "sub/x"], "lies inside the fleet"),
+        (["init", "fleet", ""], "is empty"),
+        (["init", "fleet", "kmodgate.yaml"], "is a file"),
+        (["init", "driver", "a" * 50], "is too long"),
+        (["init", "driver", "gpu", "--driver-version", "a b"], "not a version"),
+        (["init", "driver", "gpu", "--driver-version", "y"], "not a version"),
+    ],
+)
+def test_init_writes_nothing_that_render_would_refuse(fleet: FleetFolder, arguments: list[str], words: str) -> None:
+    before = sorted(fleet.root.rglob("*"))
+    result = fleet.run(*arguments)
+    assert result.returncode == 2
+    assert words in result.stderr
+    assert sorted(fleet.root.rglob("*")) == before
+
+
+def test_a_new_fleet_renders_as_it_stands_and_grows(tmp_path: Path) -> None:
+    assert run("init", "fleet", "new", cwd=tmp_path).returncode == 0
+    fleet = FleetFolder(tmp_path / "new")
+    fleet.render()
+    assert fleet.run("init", "driver", "nic", "--driver-version", "1.0").returncode == 0
+    assert fleet.run("init", "cluster", "lyon", cwd=fleet.root / "drivers").returncode == 0
+    fleet.render()
+    module = fleet.object("lyon/nic/module-nic.yaml")
+    assert module["spec"]["moduleLoader"]["container"]["version"] == "1.0"
+    for spec in [*fleet.root.glob("*/*.yaml")]:
+        first = spec.read_text().splitlines()[0]
+        assert (spec.parent / first.removeprefix("# yaml-language-server: $schema=")).is_file()
+
+
+@pytest.mark.parametrize("name", ["1e3", "on", "123", "a.b"])
+def test_names_that_yaml_could_misread_are_written_safely(fleet: FleetFolder, name: str) -> None:
+    assert fleet.run("init", "driver", name).returncode == 0
+    assert fleet.run("init", "cluster", name).returncode == 0
+    fleet.render()
+
+
+def test_init_asks_for_a_version_on_a_terminal(fleet: FleetFolder) -> None:
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kmodgate.renderer.start", "init", "driver", "gpu"],
+        cwd=fleet.root,
+        stdin=terminal,
+        stderr=terminal,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "src")},
+    )
+    os.write(controller, b"3.1\n")
+    assert process.wait(timeout=30) == 0
+    os.close(terminal)
+    os.close(controller)
+    assert '  version: "3.1"\n' in (fleet.root / "drivers/gpu.yaml").read_text()

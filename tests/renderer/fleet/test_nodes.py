@@ -1,0 +1,59 @@
+"""Inventories of nodes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from kmodgate.policy.findings import Finding
+from kmodgate.renderer.fleet import nodes
+from kmodgate.renderer.fleet.files import Unreadable
+from kmodgate.renderer.fleet.load import load_fleet
+from kmodgate.renderer.fleet.specs import KernelVersion, NodeGroup, Taint
+from tests.fleets import FleetFolder
+from tests.renderer.rendering import errors
+
+
+def test_an_inventory_with_a_node_twice_is_refused(fleet: FleetFolder) -> None:
+    with pytest.raises(Unreadable, match="holds the node n twice"):
+        nodes.read_nodes(b'{"items": [%s, %s]}' % ((b'{"kind": "Node", "metadata": {"name": "n"}}',) * 2))
+
+
+def test_an_inventory_is_read_with_labels_taints_and_kernels(fleet: FleetFolder) -> None:
+    taint = {"key": "a", "value": "b", "effect": "NoSchedule"}
+    info = {"kernelVersion": "5.14.0", "architecture": "arm64"}
+    node = {"kind": "Node", "metadata": {"name": "n", "labels": {"l": "m"}}, "spec": {"taints": [taint]}}
+    data = json.dumps({"items": [{**node, "status": {"nodeInfo": info}}]}).encode()
+    assert nodes.read_nodes(data) == (
+        NodeGroup("n", 1, {"l": "m"}, (Taint("a", "b", "NoSchedule"),), (KernelVersion("5.14.0"),), "arm64", False),
+    )
+
+
+def test_an_inventory_may_be_larger_than_a_spec_and_not_endless(
+    fleet: FleetFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = fleet.cluster("paris")
+    path.write_text(path.read_text().split("  nodeGroups")[0] + "  inventory: ./nodes.json\n")
+    fleet.driver("nic")
+    fleet.write("clusters/nodes.json", '{"items": []}' + " " * (2 << 20))
+    fleet.render()
+    assert nodes.MAX_BYTES == 64 << 20
+    monkeypatch.setattr(nodes, "MAX_BYTES", 1 << 20)
+    findings: list[Finding] = []
+    load_fleet(fleet.root, fleet.root / "rendered", findings)
+    assert [finding.message for finding in findings] == ["./nodes.json is larger than 1 MiB"]
+
+
+def test_an_inventory_that_is_none_is_reported_at_the_cluster(fleet: FleetFolder) -> None:
+    path = fleet.cluster("paris")
+    text = path.read_text().split("  nodeGroups")[0] + "  inventory: ./nodes.json\n"
+    path.write_text(text)
+    fleet.driver("nic")
+    for content, words in (
+        ("{", "not JSON"),
+        ("[]", "not a list of nodes"),
+        ('{"items": [{}]}', "items[0] is not a Node"),
+    ):
+        fleet.write("clusters/nodes.json", content)
+        assert words in errors(fleet)[0]

@@ -1,0 +1,78 @@
+"""Fields and side effects that specs cannot express: import reports each of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.renderer.importer.import_runs import imported, module
+
+LOST = {
+    "metadata.annotations[example.com/note]": ("  name: nic", "  name: nic\n  annotations: {example.com/note: x}"),
+    "metadata.labels[app.kubernetes.io/managed-by]": ("  name: nic", "  name: nic\n  labels: {app.kubernetes.io/managed-by: Helm}"),
+    "metadata.annotations[argocd.argoproj.io/sync-options]": ("  name: nic", "  name: nic\n  annotations: {argocd.argoproj.io/sync-options: Replace=true}"),
+    "metadata.annotations[argocd.argoproj.io/compare-options]": ("  name: nic", "  name: nic\n  annotations: {argocd.argoproj.io/compare-options: x}"),
+    "spec.nodeName": ("spec:\n", "spec:\n  nodeName: x\n"),
+    "spec.moduleLoader.container.modprobe.rawArgs": ("moduleName: dummy", "moduleName: dummy, rawArgs: {}"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("field", LOST)
+def test_what_no_spec_can_say_is_listed_and_written_into_the_spec(field: str, here: Path) -> None:
+    (here / "module.yaml").write_text(module().replace(*LOST[field], 1))
+    result = imported(here, "--cluster=paris=module.yaml", "--output=fleet", code=1)
+    assert re.search(
+        rf"^module\.yaml:\d+:\d+: warning\[IMP00[23]\] Module kmm-tests/nic: {re.escape(field)}: not carried over",
+        result.stderr,
+        re.MULTILINE,
+    )
+    assert f"# - {field}: " in (here / "fleet/drivers/nic.yaml").read_text()
+
+
+def test_a_module_that_no_spec_can_say_does_not_keep_the_others_back(here: Path) -> None:
+    (here / "two.yaml").write_text(
+        module("nic") + "---\n" + module("gpu").replace("modprobe: {moduleName: dummy}", "modprobe: {}")
+    )
+    result = imported(here, "--cluster=paris=two.yaml", "--output=fleet", code=1)
+    assert re.search(
+        r"two\.yaml:\d+:\d+: warning\[IMP001\] Module kmm-tests/gpu: spec\.moduleLoader\.container\.modprobe: not imported",
+        result.stderr,
+    )
+    assert [path.name for path in (here / "fleet/drivers").iterdir()] == ["nic.yaml"]
+
+
+def test_what_render_would_refuse_is_told_and_commented(here: Path) -> None:
+    (here / "module.yaml").write_text(module(tag="1${KERNEL_XYZ"))
+    result = imported(here, "--cluster=paris=module.yaml", "--output=fleet", code=1)
+    assert "drivers/nic.yaml:" in result.stderr
+    assert "render refuses" in result.stderr
+    text = (here / "fleet/drivers/nic.yaml").read_text()
+    assert "# review: render refuses this: " in text
+    line = int(re.search(r"drivers/nic\.yaml:(\d+)", result.stderr)[1])  # type: ignore[index]
+    assert "${KERNEL_XYZ" in text.splitlines()[line - 1]
+
+
+def test_drivers_that_a_new_cluster_would_get_are_named(here: Path) -> None:
+    (here / "old.yaml").write_text(module().replace("name: nic", "name: old"))
+    (here / "new.yaml").write_text(module())
+    imported(here, "old.yaml", "--output=fleet")
+    result = imported(here, "--cluster=fresh=new.yaml", "--output=fleet")
+    assert "note: drivers that the fleet had select the new cluster fresh, too: old" in result.stderr
+    assert (
+        "review: drivers that the fleet had select this cluster, too: old"
+        in (here / "fleet/clusters/fresh.yaml").read_text()
+    )
+
+
+def test_a_namespace_that_becomes_privileged_is_named(here: Path) -> None:
+    space = json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kmm-tests"}})
+    (here / "all.yaml").write_text(f"{module()}\n---\n{space}")
+    result = imported(here, "--cluster=paris=all.yaml", "--output=fleet")
+    assert "note: render labels the namespace kmm-tests pod-security.kubernetes.io/enforce: privileged" in result.stderr
+    assert (
+        "review: render makes the namespace privileged for Pod Security"
+        in (here / "fleet/drivers/nic.yaml").read_text()
+    )
