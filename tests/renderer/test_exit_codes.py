@@ -85,7 +85,7 @@ def test_a_full_disk_is_a_failure_of_the_environment(fleet: FleetFolder) -> None
 
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_whoever_ends_a_run_gets_the_code_of_the_signal(fleet: FleetFolder, name: str, code: int) -> None:
-    script = f"import os, signal\nfrom kmodgate.renderer import start\nfrom kmodgate.renderer.commands import render as r\nr.load_fleet = lambda *a: os.kill(os.getpid(), signal.{name})\nimport sys; sys.argv = ['kmodgate', 'render']; raise SystemExit(start.main())"
+    script = f"import os, signal\nfrom kmodgate.renderer import start\nfrom kmodgate.renderer.commands import render as r\nr.load_with_output = lambda *a: os.kill(os.getpid(), signal.{name})\nimport sys; sys.argv = ['kmodgate', 'render']; raise SystemExit(start.main())"
     result = subprocess.run(
         [sys.executable, "-c", script],
         cwd=fleet.root,
