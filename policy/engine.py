@@ -6,10 +6,9 @@ raises is a finding that denies. What a finding does is not its own affair eithe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
-from operator import attrgetter
 
 from kmodgate.policy.config import Gate, Policy
 from kmodgate.policy.findings import (
@@ -25,8 +24,7 @@ from kmodgate.policy.findings import (
 )
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.review import MODULE_KINDS, Operation, Review
-from kmodgate.policy.rule import RULES, TOO_MANY_MAPPINGS, Check, Rule, load_rules
-from kmodgate.policy.shortcut.usual_forms import COVERED
+from kmodgate.policy.rule import RULES, TOO_MANY_MAPPINGS, Check, Needs, Rule, load_rules
 from kmodgate.policy.views.part import Map
 
 _Chosen = tuple[Check, Rule, Mode]
@@ -35,20 +33,18 @@ _Chosen = tuple[Check, Rule, Mode]
 _ByFacts = tuple[bool, ...]
 """Whether rules are asked that need facts, that need none, or both."""
 
-_Key = tuple[str, Operation, Release, _ByFacts, bool, bool]
-"""What rules are chosen by: kind, operation, release, facts, whether one rule is the only one, whether all is usual."""
+_Key = tuple[str, Operation, Release, _ByFacts, bool]
+"""What rules are chosen by: kind, operation, release, facts, and whether one rule is the only one."""
 
-_NEVER_OF_THE_USUAL = COVERED | {"violations", "is_unserved", "has_too_many_mappings"}
-
-_Group = tuple[Callable[[Review], object], list[_Chosen]]
-"""What gets something of a review, and the rules that need it."""
+_Group = tuple[Needs | None, list[_Chosen]]
+"""The rules that need the same part of a review."""
 
 
 def _grouped(chosen: Iterable[_Chosen]) -> list[_Group]:
-    groups: dict[str, list[_Chosen]] = {}
+    groups: dict[Needs | None, list[_Chosen]] = {}
     for item in chosen:
         groups.setdefault(item[1].needs, []).append(item)
-    return [(attrgetter(needs or "is_there"), group) for needs, group in groups.items()]
+    return list(groups.items())
 
 
 class Engine:
@@ -87,14 +83,14 @@ class Engine:
         if self.policy.parameters is not review.parameters:
             review = replace(review, parameters=self.policy.parameters)
         stops = self._stops_at_mappings(review)
-        key = (review.kind, review.operation, review.release, by_facts, stops, not stops and review.is_usual)
+        key = (review.kind, review.operation, review.release, by_facts, stops)
         chosen = self._chosen.get(key)
         if chosen is None:
             chosen = self._chosen[key] = _grouped(self._choose(*key))
         found: list[tuple[Finding, FieldPath]] = []
         for needs, group in chosen:
             try:
-                if needs(review):  # asked once for all rules that need the same
+                if needs is None or needs(review):  # asked once for all rules that need the same
                     self._ask(review, group, found)
             except Exception as error:  # a bug must deny, not pass (invariant I7)
                 found += (self._failed(item, error, review) for _, item, _ in group)
@@ -143,7 +139,6 @@ class Engine:
         release: Release,
         by_facts: _ByFacts,
         stops_at_mappings: bool,
-        is_usual: bool,
     ) -> Iterator[_Chosen]:
         only = (TOO_MANY_MAPPINGS,) if stops_at_mappings else self.only
         for id, item in sorted(RULES.items()):
@@ -151,7 +146,6 @@ class Engine:
                 continue
             mode = self.policy.mode(item.id, item.severity, self.gate)
             meant = kind in item.kinds and operation in item.operations and item.applies_to(release)
-            needed = not (is_usual and item.needs in _NEVER_OF_THE_USUAL)
             held = not item.parameter or getattr(self.policy.parameters, item.parameter)
             if item.facts and self.gate == "render" and mode is not Mode.ENFORCE:
                 continue  # a render refuses or is silent; what facts only warn of is for the check
@@ -159,7 +153,7 @@ class Engine:
                 mode = self.policy.mode_on_arrival(item.id)
             if mode is Mode.DISABLED and item.records and self.gate == "admit":
                 mode = Mode.AUDIT
-            if meant and held and needed and item.facts in by_facts and mode is not Mode.DISABLED:
+            if meant and held and item.facts in by_facts and mode is not Mode.DISABLED:
                 yield item.check, item, mode
 
     def _finding(self, item: Rule, mode: Mode, problem: Problem, review: Review) -> Finding:

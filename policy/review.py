@@ -18,8 +18,7 @@ from kmodgate.policy.formats.json_schema import MAX_VIOLATIONS, Schema, Violatio
 from kmodgate.policy.kata.view import KataView
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.lazy import lazy
-from kmodgate.policy.shortcut.odd_combinations import are_usual
-from kmodgate.policy.shortcut.usual_forms import Unusual, is_of_usual_forms
+from kmodgate.policy.shortcut.usual_forms import Unusual
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.module_blocks import Blocks
 from kmodgate.policy.views.node_placement import Placement
@@ -91,7 +90,6 @@ class Review:
     now: datetime = NO_CLOCK
     before: Facts | None = field(default=None, repr=False)
     platform: Platform = "kubernetes"
-    is_there = True  # what rules need that need nothing else
 
     @lazy
     def kind(self) -> str:
@@ -114,17 +112,6 @@ class Review:
     @lazy
     def module(self) -> ModuleView:
         return ModuleView(self.object)
-
-    @lazy
-    def is_usual(self) -> bool:
-        """Whether this is a Module that its schema allows, with all defaults, and with nothing unusual about it."""
-        return self.is_of_usual_forms and are_usual(self.blocks)
-
-    @lazy
-    def is_of_usual_forms(self) -> bool:
-        if self.kind != "Module" or self.schema is None or self.has_too_many_mappings:
-            return False
-        return is_of_usual_forms(self.object, self.schema)
 
     @lazy
     def is_unserved(self) -> bool:
@@ -208,7 +195,7 @@ class Review:
     def violations(self) -> list[Violation]:
         """What the schema says of the object, at most MAX_VIOLATIONS."""
         try:
-            if self.schema is None or self.is_of_usual_forms or self.schema.is_valid(self.object):
+            if self.schema is None or self.schema.is_valid(self.object):
                 return []
             return list(islice(self.schema.violations(self.object), MAX_VIOLATIONS))
         except (ValueError, TypeError, OverflowError) as error:

@@ -7,15 +7,14 @@ import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from kmodgate.policy.findings import (
-    Problem,
-    Severity,
-)
+from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.review import MODULE_KINDS, Operation, Review
 
 Check = Callable[[Review], Iterator[Problem]]
 
+Needs = Callable[[Review], object]
+"""The part of a review without which a rule finds nothing."""
 
 TOO_MANY_MAPPINGS = "MAP301"
 """The rule that, where it refuses, is the only one that is asked: 55,000 expressions take a second to compile."""
@@ -26,11 +25,11 @@ class Rule:
     """One check with an id that stays; its docstring is its page.
 
     `since` is the version of KMM, upstream and Red Hat's, that brought the behaviour, `until` the one that ended it.
-    `needs` names a part of the review without which the rule finds nothing, so that it is not even asked: what it looks
-    at, or what is unusual there (policy.shortcut). `facts` is whether it needs facts of a cluster, `parameter` the one
-    of the policy without which it holds nothing: it is then not asked. A rule that `guards` keeps something from being
-    taken away: it refuses at admission, too, where other rules that need facts only warn, because objects arrive in any
-    order. One that `records` tells what somebody was allowed to do: no policy keeps that out of the audit log.
+    `facts`: the rule needs facts of a cluster. `parameter`: the policy's parameter without which the rule is not asked.
+    `needs` is an optimisation, to be added last: where it returns something false, the rule finds nothing in the
+    review and is not asked. Rules that share a function share its answer. A rule that `guards` keeps something from
+    being taken away: it refuses at admission too, where other rules that need facts only warn, because objects arrive
+    in any order. A rule that `records` reports what somebody was allowed to do: the audit log always has it.
     """
 
     id: str
@@ -40,7 +39,7 @@ class Rule:
     check: Check = field(repr=False)
     since: tuple[str, str] = ("", "")
     until: tuple[str, str] = ("", "")
-    needs: str = ""
+    needs: Needs | None = field(default=None, repr=False)
     facts: bool = False
     guards: bool = False
     parameter: str = ""
@@ -73,7 +72,7 @@ def rule(
     since: str = "",
     redhat: str = "",
     until: tuple[str, str] = ("", ""),
-    needs: str = "",
+    needs: Needs | None = None,
     facts: bool = False,
     guards: bool = False,
     parameter: str = "",

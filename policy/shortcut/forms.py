@@ -33,22 +33,20 @@ def text(*expressions: str, most: int = LONGEST) -> dict[str, Any]:
 
 
 class Forms:
-    """Some places and their forms, and a schema that must hold as well: one look for both takes less than two.
+    """Some places and their forms, compiled into one schema.
 
-    Forms and schema become one. A keyword that goes by its neighbours, as `additionalProperties` does, belongs into an
-    `allOf` of its own.
+    A keyword that goes by its neighbours, as `additionalProperties` does, belongs into an `allOf` of its own.
     """
 
-    def __init__(self, places: Iterable[Place], schema: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, places: Iterable[Place]) -> None:
         self.places = [(path, form) for pattern, form in places for path in alternatives(pattern)]
-        self._schema = schema or {}
 
     @cached_property
     def _validator(self) -> jsonschema_rs.Draft7Validator:
         """Compiled when the first object comes."""
-        root = deepcopy(dict(self._schema))
+        root: dict[str, Any] = {}
         for path, form in self.places:
-            _put(root, path.split(".") if path else [], form, root.get("definitions", {}))
+            _put(root, path.split(".") if path else [], form)
         return jsonschema_rs.Draft7Validator(root)
 
     def fit(self, object: Mapping[str, Any]) -> bool:
@@ -59,13 +57,10 @@ class Forms:
             return False
 
 
-def _put(node: dict[str, Any], steps: list[str], form: Form, definitions: Mapping[str, Any]) -> None:
-    """Adds a form to those below a node."""
-    while "$ref" in node:  # what stands elsewhere is of the schema's form only
-        target = definitions[node.pop("$ref").removeprefix("#/definitions/")]
-        node.update({key: deepcopy(value) for key, value in target.items() if key not in node})
+def _put(node: dict[str, Any], steps: list[str], form: Form) -> None:
+    """Add a form to those below a node."""
     if not steps:
-        _add(node, form, definitions)
+        _add(node, form)
         return
     name = steps[0].removesuffix("[]")
     children = node.setdefault("properties", {})
@@ -73,20 +68,20 @@ def _put(node: dict[str, Any], steps: list[str], form: Form, definitions: Mappin
     if child is False or (form is False and steps == [name]):
         children[name] = False
     elif name == steps[0]:
-        _put(child, steps[1:], form, definitions)
+        _put(child, steps[1:], form)
     else:
-        _put(child, [], {"items": {}}, definitions)
-        _put(child["items"], steps[1:], form, definitions)
+        _put(child, [], {"items": {}})
+        _put(child["items"], steps[1:], form)
 
 
-def _add(node: dict[str, Any], form: Form, definitions: Mapping[str, Any]) -> None:
-    """Adds the keywords of a form to those of a node; where both have one, both hold."""
+def _add(node: dict[str, Any], form: Form) -> None:
+    """Add the keywords of a form to those of a node; where both have one, both hold."""
     for keyword, value in (form or {}).items():
         if keyword == "required":
             node["required"] = sorted({*node.get("required", ()), *value})
         elif keyword == "properties":
             for name, child in value.items():
-                _put(node, [name], child, definitions)
+                _put(node, [name], child)
         elif keyword == "items":
             node.setdefault("items", {})
         elif node.setdefault(keyword, deepcopy(value)) != value:

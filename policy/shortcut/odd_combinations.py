@@ -6,11 +6,6 @@ from kmodgate.policy.views.module_blocks import Blocks
 from kmodgate.policy.views.part import map_in, maps_in, text_in
 
 
-def are_usual(blocks: Blocks) -> bool:
-    """Whether nothing is unusual about the blocks of a Module of the usual forms."""
-    return not (overlap(blocks) or sign_oddly(blocks) or mount_oddly(blocks))
-
-
 def overlap(blocks: Blocks) -> bool:
     """Whether two mappings are for one kernel or expression, or some are for kernels and some for expressions."""
     seen: set[tuple[str, str]] = set()

@@ -1,19 +1,16 @@
-"""What of a Module is not as it usually is: only then do rules look closer.
+"""Fast path: skips rules about the parts of a Module that have a common, known-good form.
 
-Most Modules are sound, and most rules would look at the same few places to find nothing. What usually stands in these
-places has a form here, and a rule may need something unusual only if it finds nothing in what is of the form. What is
-usual may be much narrower than what is sound: a Module that is sound in an unusual way only takes longer.
+Most Modules are sound, and most rules would read the same few fields to find nothing. Each form describes what usually
+stands in such fields. A rule may name one as its `needs` only if it finds nothing in fields of that form. A form may be
+much narrower than what is sound: a Module outside it only takes longer to judge.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
 from typing import Any
 
-from kmodgate.policy.formats.json_schema import Schema
 from kmodgate.policy.kmm.api_checks import MAX_ANNOTATIONS
-from kmodgate.policy.kmm.defaults import default_paths
 from kmodgate.policy.lazy import lazy
 from kmodgate.policy.shortcut.forms import Form, Forms, Place, text
 from kmodgate.policy.shortcut.odd_combinations import mount_oddly, overlap, sign_oddly
@@ -102,7 +99,7 @@ class _form(lazy[bool]):
 
 
 class Unusual:
-    """What rules may need of a Module. All of it is false for a Module of the usual form."""
+    """The parts of a Module that have another form than the common one; all false for a common Module."""
 
     def __init__(self, module: ModuleView, blocks: Blocks) -> None:
         self._blocks = blocks
@@ -262,24 +259,3 @@ class Unusual:
     def volumes(self) -> bool:
         """Whether a volume's name may be taken, or a mount is of no volume, where another one is, or over a token."""
         return mount_oddly(self._blocks)
-
-
-# -- all forms at once ------------------------------------------------------------------------------
-
-_FORMS = [item.forms for item in vars(Unusual).values() if isinstance(item, _form)]
-
-COVERED = frozenset(f"unusual.{name}" for name in vars(Unusual) if isinstance(vars(Unusual)[name], lazy))
-"""What rules need of a Module, and what none has that is of the usual forms and whose blocks are usual."""
-
-
-@cache
-def _usual(schema: Schema) -> Forms:
-    """All forms, and every default, which the API server adds before anybody is asked."""
-    defaults = [path.rpartition(".") for path in default_paths()]
-    normal: list[Place] = [("", {"required": ["spec"]}), *((path, {"required": [key]}) for path, _, key in defaults)]
-    return Forms([*normal, *(place for forms in _FORMS for place in forms.places)], schema.keywords)
-
-
-def is_of_usual_forms(module: Map, schema: Schema) -> bool:
-    """Whether a Module is as its schema wants it, and all of it of the usual form. It has all defaults then, too."""
-    return _usual(schema).fit(module)

@@ -82,9 +82,9 @@ class Admitter:
         return Answer(request.uid, self._engine.evaluate(fresh), request=request)
 
     def _review(self, request: Request, facts: Facts, now: datetime) -> Review:
-        """The review of a request, with all defaults, which what `is_usual` is sent with."""
-        subject, before = request.subject, request.before
-        review = Review(
+        """Return the review of a request, with all defaults filled in."""
+        subject, before = defaulted(request.subject), request.before
+        return Review(
             subject,
             None if before is None else defaulted(before),
             request.operation,
@@ -100,7 +100,6 @@ class Admitter:
             now=now,
             platform=self.platform,
         )
-        return review if review.is_usual else replace(review, object=defaulted(subject))
 
     def _may_override_matters(self, review: Review) -> bool:
         """Whether an override is set, or might be used; only then is the API server asked who may."""

@@ -13,19 +13,31 @@ from kmodgate.policy.review import CLUSTER_MODULE, Review
 from kmodgate.policy.rule import rule
 
 
-@rule("REF104", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING, needs="pod_security")
+def _has_odd_winners(review: Review) -> object:
+    return review.has_odd_winners
+
+
+@rule("REF104", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING)
 def namespace_not_privileged(review: Review) -> Iterator[Problem]:
     """The namespace does not let privileged pods in: KMM's worker pods are refused, and no status tells.
 
     Fix: label the namespace `pod-security.kubernetes.io/enforce: privileged`.
     Source: Kubernetes, Pod Security Admission.
     """
+    if not review.pod_security:
+        return
     message = f"namespace {review.module.metadata.text('namespace')} enforces the level {review.pod_security}"
     fix = "label it pod-security.kubernetes.io/enforce: privileged"
     yield review.module.metadata.problem("namespace", message, fix)
 
 
-@rule("SEL201", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING, needs="placement.is_nowhere")
+@rule(
+    "SEL201",
+    kinds=CLUSTER_MODULE,
+    facts=True,
+    severity=Severity.WARNING,
+    needs=lambda review: review.placement.is_nowhere,
+)
 def no_node(review: Review) -> Iterator[Problem]:
     """No node of the cluster has the labels of the selector.
 
@@ -38,7 +50,7 @@ def no_node(review: Review) -> Iterator[Problem]:
         yield review.module.spec.problem("selector", "no node has these labels", "correct it, or label nodes")
 
 
-@rule("SEL202", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING, needs="has_odd_winners")
+@rule("SEL202", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING, needs=_has_odd_winners)
 def kernel_without_mapping(review: Review) -> Iterator[Problem]:
     """A node of the Module runs a kernel that no mapping matches: the driver is missing there.
 
@@ -52,7 +64,7 @@ def kernel_without_mapping(review: Review) -> Iterator[Problem]:
         yield review.module.container.problem("kernelMappings", message, f"add a mapping for {kernel}")
 
 
-@rule("MAP207", kinds=CLUSTER_MODULE, facts=True, severity=Severity.INFO, needs="has_odd_winners")
+@rule("MAP207", kinds=CLUSTER_MODULE, facts=True, severity=Severity.INFO, needs=_has_odd_winners)
 def mapping_no_kernel_uses(review: Review) -> Iterator[Problem]:
     """A mapping that wins on no node: all its kernels are gone, or not there yet.
 
@@ -67,7 +79,13 @@ def mapping_no_kernel_uses(review: Review) -> Iterator[Problem]:
             yield Problem(mapping.part.path, "wins on no node of the cluster", "remove it if no node comes back to it")
 
 
-@rule("SGN202", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING, needs="placement.selection.secured")
+@rule(
+    "SGN202",
+    kinds=CLUSTER_MODULE,
+    facts=True,
+    severity=Severity.WARNING,
+    needs=lambda review: review.placement.selection.secured,
+)
 def unsigned_on_secure_boot(review: Review) -> Iterator[Problem]:
     """A Module without `sign` for nodes with Secure Boot, which refuse a module that nobody has signed.
 
@@ -77,14 +95,16 @@ def unsigned_on_secure_boot(review: Review) -> Iterator[Problem]:
     Source: docs/mkdocs/documentation/secure_boot.md of Kernel Module Management.
     """
     secured = review.placement.selection.secured
-    if review.module.loader is not None:
+    if secured and review.module.loader is not None:
         for mapping in review.module.mappings:
             if not mapping.part.optional("sign") and not review.module.container.optional("sign"):
                 message = f"not signed, and {secured[0].name} refuses unsigned modules"
                 yield mapping.part.problem("sign", message, "add sign, or say that the image is signed already")
 
 
-@rule("SEL203", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING, needs="unusual.version")
+@rule(
+    "SEL203", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING, needs=lambda review: review.unusual.version
+)
 def version_nobody_asks_for(review: Review) -> Iterator[Problem]:
     """A versioned Module, and no node is labelled for any version of it: it is loaded nowhere.
 

@@ -15,7 +15,7 @@ _OPERATORS = ("openshift-kmm", "openshift-kmm-hub")
 """The namespaces in which Red Hat's build gives pods without an account one of its own."""
 
 
-@rule("REF105", kinds=("Module",), facts=True, severity=Severity.WARNING, needs="is_on_openshift")
+@rule("REF105", kinds=("Module",), facts=True, severity=Severity.WARNING)
 def no_privileged_scc(review: Review) -> Iterator[Problem]:
     """On OpenShift no SCC lets the pods of the Module be privileged: they are never made, and no status tells.
 
@@ -27,6 +27,8 @@ def no_privileged_scc(review: Review) -> Iterator[Problem]:
     Source: docs/mkdocs/documentation/deploy_kmod.md of Kernel Module Management; OpenShift, Managing security context
     constraints.
     """
+    if not review.is_on_openshift:
+        return
     facts, namespace = review.known, review.module.metadata.text("namespace")
     for part in [*([review.module.loader] if review.module.loader else []), *review.module.plugins]:
         account = part.text("serviceAccountName") or "default"

@@ -16,7 +16,11 @@ from kmodgate.policy.views.part import Part
 _UPDATE: tuple[Operation, ...] = ("UPDATE",)
 
 
-@rule("GIT101", operations=_UPDATE, severity=Severity.WARNING, needs="old_module")
+def _old_module(review: Review) -> object:
+    return review.old_module
+
+
+@rule("GIT101", operations=_UPDATE, severity=Severity.WARNING, needs=_old_module)
 def nothing_is_rebuilt(review: Review) -> Iterator[Problem]:
     """Dockerfile, arguments, keys or files changed, and the image has kept its name.
 
@@ -46,7 +50,7 @@ def nothing_is_rebuilt(review: Review) -> Iterator[Problem]:
                 yield part.problem("containerImage", message, "change the tag, too")
 
 
-@rule("GIT102", operations=_UPDATE, severity=Severity.WARNING, needs="old_module")
+@rule("GIT102", operations=_UPDATE, severity=Severity.WARNING, needs=_old_module)
 def identity_renamed(review: Review) -> Iterator[Problem]:
     """The ServiceAccount or the pull secret of a living Module has another name.
 
@@ -79,7 +83,7 @@ def identity_renamed(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("GIT103", operations=_UPDATE, severity=Severity.WARNING, needs="old_module")
+@rule("GIT103", operations=_UPDATE, severity=Severity.WARNING, needs=_old_module)
 def in_tree_module_stays_away(review: Review) -> Iterator[Problem]:
     """A module of the kernel is newly removed, or not removed any more. KMM never loads one again, not even on unload.
 
@@ -99,7 +103,7 @@ def in_tree_module_stays_away(review: Review) -> Iterator[Problem]:
         yield new.container.problem("inTreeModulesToRemove", message, "plan a reboot of the nodes")
 
 
-@rule("GIT104", kinds=("Module",), severity=Severity.WARNING, facts=True, needs="before")
+@rule("GIT104", kinds=("Module",), severity=Severity.WARNING, facts=True, needs=lambda review: review.before)
 def dockerfile_changed_in_its_place(review: Review) -> Iterator[Problem]:
     """The Dockerfile in a ConfigMap changed, while the ConfigMap and the image that is built from it kept their names.
 

@@ -16,7 +16,15 @@ _SECRET = re.compile(
 )
 
 
-@rule("BLD101", severity=Severity.WARNING, needs="unusual.build_arguments")
+def _unusual_build_arguments(review: Review) -> object:
+    return review.unusual.build_arguments
+
+
+def _unusual_builds(review: Review) -> object:
+    return review.unusual.builds
+
+
+@rule("BLD101", severity=Severity.WARNING, needs=_unusual_build_arguments)
 def reserved_argument(review: Review) -> Iterator[Problem]:
     """A build argument of a name that KMM sets itself; its value is overwritten.
 
@@ -29,7 +37,7 @@ def reserved_argument(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"KMM sets {name} itself", "choose another name")
 
 
-@rule("BLD102", severity=Severity.WARNING, needs="unusual.build_arguments")
+@rule("BLD102", severity=Severity.WARNING, needs=_unusual_build_arguments)
 def secret_in_an_argument(review: Review) -> Iterator[Problem]:
     """A build argument that seems to hold a secret. Arguments stand in git, in build pods and in the image.
 
@@ -48,7 +56,7 @@ def _is_secret(name: str) -> bool:
     return _SECRET.search(name) is not None
 
 
-@rule("BLD103", severity=Severity.WARNING, needs="unusual.merged_blocks")
+@rule("BLD103", severity=Severity.WARNING, needs=lambda review: review.unusual.merged_blocks)
 def dropped_setting(review: Review) -> Iterator[Problem]:
     """A setting of a mapping's `build` or `sign` that KMM drops because the container has such a block, too.
 
@@ -71,7 +79,7 @@ def dropped_setting(review: Review) -> Iterator[Problem]:
                     yield part.problem(key, f"dropped: the container has a {block} block of its own", fix)
 
 
-@rule("BLD105", needs="unusual.builds")
+@rule("BLD105", needs=_unusual_builds)
 def dockerfile_without_a_name(review: Review) -> Iterator[Problem]:
     """A `dockerfileConfigMap` that names no ConfigMap. KMM accepts it, and no build ever starts.
 
@@ -84,7 +92,7 @@ def dockerfile_without_a_name(review: Review) -> Iterator[Problem]:
             yield part.problem("name", "names no ConfigMap", "name the one that holds the Dockerfile")
 
 
-@rule("BLD104", severity=Severity.INFO, needs="unusual.builds")
+@rule("BLD104", severity=Severity.INFO, needs=_unusual_builds)
 def build_anywhere(review: Review) -> Iterator[Problem]:
     """A build that may run on any node. On a cluster of several architectures it may end up on the wrong one.
 

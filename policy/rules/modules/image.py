@@ -17,7 +17,15 @@ _IN_IMAGES = _KERNEL | _MODULE
 _MOVING = ("latest", "stable", "main", "master", "edge", "dev", "nightly")
 
 
-@rule("IMG101", severity=Severity.WARNING, needs="unusual.images")
+def _unusual_images(review: Review) -> object:
+    return review.unusual.images
+
+
+def _unusual_templates(review: Review) -> object:
+    return review.unusual.templates
+
+
+@rule("IMG101", severity=Severity.WARNING, needs=_unusual_images)
 def port_for_a_tag(review: Review) -> Iterator[Problem]:
     """An image without tag or digest, which KMM accepts because the port of its registry has a colon.
 
@@ -32,7 +40,7 @@ def port_for_a_tag(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{image} has no tag: the colon is that of a port", f"name the version: {image}:1.0.0")
 
 
-@rule("IMG102", severity=Severity.WARNING, needs="unusual.images")
+@rule("IMG102", severity=Severity.WARNING, needs=_unusual_images)
 def moving_tag(review: Review) -> Iterator[Problem]:
     """An image whose tag moves: `latest`, `main` and the like.
 
@@ -47,7 +55,7 @@ def moving_tag(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"the tag of {image} moves", "name a version or a digest")
 
 
-@rule("IMG103", needs="unusual.pushed_digests")
+@rule("IMG103", needs=lambda review: review.unusual.pushed_digests)
 def push_to_a_digest(review: Review) -> Iterator[Problem]:
     """An image that is built or signed, and named by digest.
 
@@ -64,7 +72,7 @@ def push_to_a_digest(review: Review) -> Iterator[Problem]:
             yield level.problem("containerImage", message, "give it a tag instead")
 
 
-@rule("IMG104", needs="unusual.images")
+@rule("IMG104", needs=_unusual_images)
 def not_a_reference(review: Review) -> Iterator[Problem]:
     """Text that no registry takes for the name of an image: capitals in the path, spaces, an odd tag, far too long.
 
@@ -79,7 +87,7 @@ def not_a_reference(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{image!r} is not the name of an image", fix)
 
 
-@rule("IMG105", severity=Severity.WARNING, needs="unusual.registries")
+@rule("IMG105", severity=Severity.WARNING, needs=lambda review: review.unusual.registries)
 def insecure_registry(review: Review) -> Iterator[Problem]:
     """A registry that is reached without TLS, or whose certificate is not checked.
 
@@ -95,7 +103,7 @@ def insecure_registry(review: Review) -> Iterator[Problem]:
                 yield part.problem(key, "anybody on the way can replace the image", fix)
 
 
-@rule("IMG106", severity=Severity.WARNING, needs="unusual.images")
+@rule("IMG106", severity=Severity.WARNING, needs=_unusual_images)
 def untagged_pod_image(review: Review) -> Iterator[Problem]:
     """An image of a device plugin or DRA driver without tag or digest, for which `latest` is pulled.
 
@@ -108,7 +116,7 @@ def untagged_pod_image(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{image} has neither tag nor digest", f"name the version: {image}:1.0.0")
 
 
-@rule("IMG201", needs="unusual.templates")
+@rule("IMG201", needs=_unusual_templates)
 def unknown_variable(review: Review) -> Iterator[Problem]:
     """A variable that KMM does not set, in a field that it fills: it becomes nothing.
 
@@ -130,7 +138,7 @@ def unknown_variable(review: Review) -> Iterator[Problem]:
                 yield Problem(path, f"${{{name}}} is not set here, and becomes nothing", fix)
 
 
-@rule("IMG202", needs="unusual.templates")
+@rule("IMG202", needs=_unusual_templates)
 def unclosed_variable(review: Review) -> Iterator[Problem]:
     """A `${` without its `}`. KMM fails at every reconcile, after the Module has been accepted.
 
@@ -142,7 +150,7 @@ def unclosed_variable(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"a brace in {text!r} is not closed", "close it: ${KERNEL_FULL_VERSION}")
 
 
-@rule("IMG203", severity=Severity.WARNING, needs="unusual.untouched_texts")
+@rule("IMG203", severity=Severity.WARNING, needs=lambda review: review.unusual.untouched_texts)
 def variable_that_stays(review: Review) -> Iterator[Problem]:
     """A variable of KMM in a field that KMM does not fill: it stays as it is written.
 

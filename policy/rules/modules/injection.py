@@ -20,7 +20,11 @@ _PATH = re.compile(r"[A-Za-z0-9/._+@=,:~%-]*")
 _IMAGE = re.compile(r"[A-Za-z0-9/._:@+\[\]-]*")
 
 
-@rule("INJ101", needs="unusual.files")
+def _unusual_folders(review: Review) -> object:
+    return review.unusual.folders
+
+
+@rule("INJ101", needs=lambda review: review.unusual.files)
 def shell_in_files_to_sign(review: Review) -> Iterator[Problem]:
     """A file to sign with characters that a shell or a Dockerfile acts on: spaces, `;`, `|`, `$(`, line breaks.
 
@@ -33,7 +37,7 @@ def shell_in_files_to_sign(review: Review) -> Iterator[Problem]:
         yield from _refused(path, text, _PATTERN, variables=True)
 
 
-@rule("INJ102", needs="unusual.folders")
+@rule("INJ102", needs=_unusual_folders)
 def shell_in_directories(review: Review) -> Iterator[Problem]:
     """`dirName` or `firmwarePath` with characters that a shell acts on.
 
@@ -47,7 +51,7 @@ def shell_in_directories(review: Review) -> Iterator[Problem]:
             yield from _refused((*review.module.modprobe.path, key), text, _PATH, variables=False)
 
 
-@rule("INJ103", needs="unusual.unsigned_images")
+@rule("INJ103", needs=lambda review: review.unusual.unsigned_images)
 def dockerfile_in_unsigned_image(review: Review) -> Iterator[Problem]:
     """`unsignedImage` with characters that no image name has. It becomes a FROM line of a Dockerfile as it stands.
 
@@ -58,7 +62,7 @@ def dockerfile_in_unsigned_image(review: Review) -> Iterator[Problem]:
         yield from _refused(path, text, _IMAGE, variables=True)
 
 
-@rule("INJ104", needs="unusual.mappings")
+@rule("INJ104", needs=lambda review: review.unusual.mappings)
 def kernel_with_odd_characters(review: Review) -> Iterator[Problem]:
     """A literal kernel version with characters that no kernel has, and that would end up in names and paths.
 
@@ -85,7 +89,7 @@ def preflight_with_odd_characters(review: Review) -> Iterator[Problem]:
         yield from _refused(("spec", "kernelVersion"), version, _KERNEL, variables=False)
 
 
-@rule("INJ105", needs="unusual.folders")
+@rule("INJ105", needs=_unusual_folders)
 def directory_that_is_not_absolute(review: Review) -> Iterator[Problem]:
     """`dirName` that is relative, or `dirName` or `firmwarePath` that leads upwards with `..`.
 
@@ -101,7 +105,7 @@ def directory_that_is_not_absolute(review: Review) -> Iterator[Problem]:
             yield modprobe.problem(key, f"{text!r} is not an absolute path", "write it from / on")
 
 
-@rule("INJ106", severity=Severity.WARNING, needs="unusual.folders")
+@rule("INJ106", severity=Severity.WARNING, needs=_unusual_folders)
 def relative_firmware_path(review: Review) -> Iterator[Problem]:
     """A `firmwarePath` that is relative: where it leads depends on the working folder of the image.
 

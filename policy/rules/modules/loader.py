@@ -19,7 +19,11 @@ _TAKE_VALUES = "CSd"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 
 
-@rule("LDR101", needs="unusual.modprobe")
+def _unusual_modprobe(review: Review) -> object:
+    return review.unusual.modprobe
+
+
+@rule("LDR101", needs=_unusual_modprobe)
 def empty_raw_arguments(review: Review) -> Iterator[Problem]:
     """`rawArgs` that is given and empty: KMM then runs modprobe without arguments, which fails.
 
@@ -31,7 +35,7 @@ def empty_raw_arguments(review: Review) -> Iterator[Problem]:
         yield review.module.modprobe.problem("rawArgs", "empty: modprobe would run without arguments", "remove it")
 
 
-@rule("LDR102", severity=Severity.WARNING, needs="unusual.modprobe")
+@rule("LDR102", severity=Severity.WARNING, needs=_unusual_modprobe)
 def raw_arguments_without_directory(review: Review) -> Iterator[Problem]:
     """`rawArgs` without `-d /tmp/<dirName>`: modprobe looks among the node's own modules, not into the image.
 
@@ -44,7 +48,7 @@ def raw_arguments_without_directory(review: Review) -> Iterator[Problem]:
             yield Problem(path, "without -d modprobe does not look into the image", fix)
 
 
-@rule("LDR103", severity=Severity.WARNING, needs="unusual.modprobe")
+@rule("LDR103", severity=Severity.WARNING, needs=_unusual_modprobe)
 def unload_that_loads(review: Review) -> Iterator[Problem]:
     """`rawArgs.unload` without `-r`: modprobe loads the module instead of removing it.
 
@@ -56,7 +60,7 @@ def unload_that_loads(review: Review) -> Iterator[Problem]:
             yield Problem(path, "without -r modprobe loads the module", "add -r")
 
 
-@rule("LDR104", severity=Severity.WARNING, needs="unusual.modprobe")
+@rule("LDR104", severity=Severity.WARNING, needs=_unusual_modprobe)
 def escaping_option(review: Review) -> Iterator[Problem]:
     """An option that makes modprobe read other configuration, other directories, or load more than one module.
 
@@ -92,7 +96,7 @@ def _options(item: str, following: str) -> Iterator[tuple[str, str]]:
                 return  # the rest of the word is its value
 
 
-@rule("LDR105", severity=Severity.WARNING, needs="unusual.modprobe")
+@rule("LDR105", severity=Severity.WARNING, needs=_unusual_modprobe)
 def odd_parameter(review: Review) -> Iterator[Problem]:
     """A module parameter that is not `key=value`, or that expects a shell: there is none, it is passed as it is.
 
@@ -108,7 +112,7 @@ def odd_parameter(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{text!r} is not key=value", "write key=value, one an entry")
 
 
-@rule("LDR106", severity=Severity.WARNING, needs="unusual.removals")
+@rule("LDR106", severity=Severity.WARNING, needs=lambda review: review.unusual.removals)
 def removal_that_does_nothing(review: Review) -> Iterator[Problem]:
     """A module to remove that is written with its path or `.ko`, or that is no name, or stands twice.
 
@@ -127,7 +131,7 @@ def removal_that_does_nothing(review: Review) -> Iterator[Problem]:
             seen.add(name)
 
 
-@rule("LDR107", severity=Severity.WARNING, needs="unusual.modprobe")
+@rule("LDR107", severity=Severity.WARNING, needs=_unusual_modprobe)
 def no_name_of_a_module(review: Review) -> Iterator[Problem]:
     """A module to load that is written with its path or `.ko`, or that is no name: modprobe looks into modules.dep.
 

@@ -23,7 +23,15 @@ _impossible = kept(_IMPOSSIBLE.search)
 _loose_dot = kept(_LOOSE_DOT.search)
 
 
-@rule("MAP101", needs="unusual.mappings")
+def _unusual_mappings(review: Review) -> object:
+    return review.unusual.mappings
+
+
+def _unusual_shared_images(review: Review) -> object:
+    return review.unusual.shared_images
+
+
+@rule("MAP101", needs=_unusual_mappings)
 def literal_that_never_matches(review: Review) -> Iterator[Problem]:
     """A literal that ends in `+`.
 
@@ -38,7 +46,7 @@ def literal_that_never_matches(review: Review) -> Iterator[Problem]:
             yield mapping.part.problem("literal", message, f"write {mapping.literal.rstrip('+')!r}")
 
 
-@rule("MAP102", needs="unusual.mappings")
+@rule("MAP102", needs=_unusual_mappings)
 def character_no_kernel_has(review: Review) -> Iterator[Problem]:
     """A regexp that asks for what no kernel version has: a control character such as `\\f` or `\\n`, or a space.
 
@@ -60,7 +68,7 @@ def character_no_kernel_has(review: Review) -> Iterator[Problem]:
             yield mapping.part.problem("regexp", message, fix)
 
 
-@rule("MAP201", severity=Severity.INFO, needs="unusual.mappings")
+@rule("MAP201", severity=Severity.INFO, needs=_unusual_mappings)
 def match_all(review: Review) -> Iterator[Problem]:
     """A mapping that matches every kernel.
 
@@ -74,7 +82,7 @@ def match_all(review: Review) -> Iterator[Problem]:
             yield mapping.part.problem("regexp", "matches every kernel", "name the kernels that the image is for")
 
 
-@rule("MAP202", severity=Severity.WARNING, needs="unusual.mappings")
+@rule("MAP202", severity=Severity.WARNING, needs=_unusual_mappings)
 def unanchored_regexp(review: Review) -> Iterator[Problem]:
     """A kernel regexp without anchors matches more kernels than it seems to.
 
@@ -133,7 +141,7 @@ def _anchored(text: str) -> str:
     return f"write '{'' if _begins(text) else '^.*'}{text}{'' if _ends(text) else '.*$'}', or what is meant"
 
 
-@rule("MAP203", severity=Severity.INFO, needs="unusual.mappings")
+@rule("MAP203", severity=Severity.INFO, needs=_unusual_mappings)
 def unescaped_dot(review: Review) -> Iterator[Problem]:
     """A dot between digits that is not escaped, so that it stands for any character.
 
@@ -146,7 +154,7 @@ def unescaped_dot(review: Review) -> Iterator[Problem]:
             yield mapping.part.problem("regexp", f"the dot in {found[0]} stands for any character", f"write {wanted}")
 
 
-@rule("MAP208", needs="unusual.mappings")
+@rule("MAP208", needs=_unusual_mappings)
 def expression_too_large(review: Review) -> Iterator[Problem]:
     """A regexp that takes more than 64 KiB to be compiled, mostly because something large is repeated.
 
@@ -163,7 +171,7 @@ def expression_too_large(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("MAP204", severity=Severity.WARNING, needs="unusual.overlaps")
+@rule("MAP204", severity=Severity.WARNING, needs=lambda review: review.unusual.overlaps)
 def unreachable(review: Review) -> Iterator[Problem]:
     """A mapping that never wins: another one before it matches every kernel that it matches.
 
@@ -197,7 +205,7 @@ def _matching(regexps: list[KernelMapping], of: KernelMapping) -> int | None:
     return None
 
 
-@rule("MAP205", needs="unusual.shared_images")
+@rule("MAP205", needs=_unusual_shared_images)
 def one_image_for_many_kernels(review: Review) -> Iterator[Problem]:
     """A mapping with a regexp whose image is made for one kernel, and whose name is the same for every kernel.
 
@@ -213,7 +221,7 @@ def one_image_for_many_kernels(review: Review) -> Iterator[Problem]:
             yield level.problem("containerImage", message, "put ${KERNEL_FULL_VERSION} into the tag")
 
 
-@rule("MAP206", severity=Severity.WARNING, needs="unusual.shared_images")
+@rule("MAP206", severity=Severity.WARNING, needs=_unusual_shared_images)
 def one_image_for_some_kernels(review: Review) -> Iterator[Problem]:
     """As MAP205, where the name of the image changes with a part of the kernel's version only.
 

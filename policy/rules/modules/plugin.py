@@ -27,7 +27,11 @@ _OWNING = (
 )  # fmt: skip
 
 
-@rule("PLG101", needs="unusual.volumes")
+def _unusual_volumes(review: Review) -> object:
+    return review.unusual.volumes
+
+
+@rule("PLG101", needs=_unusual_volumes)
 def mount_without_volume(review: Review) -> Iterator[Problem]:
     """A volume mount that names no volume. The DaemonSet is refused, and the Module shows nothing of it.
 
@@ -43,7 +47,7 @@ def mount_without_volume(review: Review) -> Iterator[Problem]:
             yield mount.problem("name", message, f"one of: {known}")
 
 
-@rule("PLG107", needs="unusual.volumes")
+@rule("PLG107", needs=_unusual_volumes)
 def two_mounts_at_one_path(review: Review) -> Iterator[Problem]:
     """Two mounts of a container at one path. The DaemonSet is refused, and the Module shows nothing of it.
 
@@ -59,7 +63,7 @@ def two_mounts_at_one_path(review: Review) -> Iterator[Problem]:
             seen.add(place)
 
 
-@rule("PLG102", needs="unusual.volumes")
+@rule("PLG102", needs=_unusual_volumes)
 def volume_name_taken(review: Review) -> Iterator[Problem]:
     """A volume with the name of one that KMM adds itself, or two volumes of one name. The DaemonSet is refused.
 
@@ -74,7 +78,7 @@ def volume_name_taken(review: Review) -> Iterator[Problem]:
             seen.add(volume.text("name"))
 
 
-@rule("PLG103", severity=Severity.WARNING, needs="unusual.host_paths")
+@rule("PLG103", severity=Severity.WARNING, needs=lambda review: review.unusual.host_paths)
 def host_path_that_owns_the_node(review: Review) -> Iterator[Problem]:
     """A host path that gives the node away: the container runtime's socket, the kubelet's folder, all of /var.
 
@@ -91,7 +95,7 @@ def host_path_that_owns_the_node(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("PLG104", needs="unusual.volumes")
+@rule("PLG104", needs=_unusual_volumes)
 def mount_over_the_token(review: Review) -> Iterator[Problem]:
     """A mount at the path of the ServiceAccount's token, while the token is mounted there. The pods are refused.
 
@@ -107,7 +111,7 @@ def mount_over_the_token(review: Review) -> Iterator[Problem]:
             yield mount.problem("mountPath", "the ServiceAccount's token is mounted there", fix)
 
 
-@rule("PLG105", severity=Severity.INFO, needs="unusual.dra")
+@rule("PLG105", severity=Severity.INFO, needs=lambda review: review.unusual.dra)
 def preset_variable(review: Review) -> Iterator[Problem]:
     """An environment variable that KMM sets for DRA drivers; the later value wins, and KMM mounts for its own.
 
@@ -121,7 +125,7 @@ def preset_variable(review: Review) -> Iterator[Problem]:
                 yield variable.problem("name", f"KMM sets {variable.text('name')} itself", "remove it")
 
 
-@rule("PLG106", severity=Severity.WARNING, needs="unusual.pull_policies")
+@rule("PLG106", severity=Severity.WARNING, needs=lambda review: review.unusual.pull_policies)
 def pull_policy(review: Review) -> Iterator[Problem]:
     """A pull policy that Kubernetes does not know. The pods are refused, and the Module shows nothing of it.
 

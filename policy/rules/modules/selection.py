@@ -13,7 +13,11 @@ from kmodgate.policy.shortcut.usual_forms import CORDON
 from kmodgate.policy.views.node_placement import CONTROL_PLANE
 
 
-@rule("SEL101", severity=Severity.WARNING, needs="unusual.selector")
+def _unusual_selector(review: Review) -> object:
+    return review.unusual.selector
+
+
+@rule("SEL101", severity=Severity.WARNING, needs=_unusual_selector)
 def every_node(review: Review) -> Iterator[Problem]:
     """An empty selector: the Module goes to every node, the control plane included where its taints permit.
 
@@ -25,7 +29,7 @@ def every_node(review: Review) -> Iterator[Problem]:
         yield review.module.spec.problem("selector", "empty: selects every node, the control plane too", fix)
 
 
-@rule("SEL102", severity=Severity.WARNING, needs="unusual.selector")
+@rule("SEL102", severity=Severity.WARNING, needs=_unusual_selector)
 def control_plane(review: Review) -> Iterator[Problem]:
     """A selector for control-plane nodes. A driver that crashes there takes the API server along.
 
@@ -42,7 +46,13 @@ def control_plane(review: Review) -> Iterator[Problem]:
             yield Problem(path, "selects control-plane nodes", "select workers instead")
 
 
-@rule("SEL207", kinds=("Module",), facts=True, severity=Severity.WARNING, needs="placement.selection.control_plane")
+@rule(
+    "SEL207",
+    kinds=("Module",),
+    facts=True,
+    severity=Severity.WARNING,
+    needs=lambda review: review.placement.selection.control_plane,
+)
 def control_plane_by_other_labels(review: Review) -> Iterator[Problem]:
     """A selector that does not name the control plane, and matches nodes of it whose taints let the Module in.
 
@@ -66,7 +76,7 @@ def control_plane_by_other_labels(review: Review) -> Iterator[Problem]:
         yield review.module.spec.problem("selector", message, "select workers instead")
 
 
-@rule("SEL103", severity=Severity.WARNING, needs="unusual.tolerations")
+@rule("SEL103", severity=Severity.WARNING, needs=lambda review: review.unusual.tolerations)
 def tolerates_everything(review: Review) -> Iterator[Problem]:
     """A toleration of every taint, or of a cordon. A cordoned node keeps the driver, and is never drained of it.
 
@@ -82,7 +92,7 @@ def tolerates_everything(review: Review) -> Iterator[Problem]:
             yield Problem(item.path, f"tolerates {what}: the node is never drained of it", "name the taint")
 
 
-@rule("SEL104", needs="unusual.version")
+@rule("SEL104", needs=lambda review: review.unusual.version)
 def version_that_is_no_label(review: Review) -> Iterator[Problem]:
     """A version that cannot be the value of a label, although nodes are labelled with it to get the driver.
 
@@ -95,7 +105,7 @@ def version_that_is_no_label(review: Review) -> Iterator[Problem]:
         yield review.module.container.problem("version", f"{version!r} cannot be a label of a node", fix)
 
 
-@rule("SEL105", severity=Severity.WARNING, kinds=("Module",), needs="unusual.name")
+@rule("SEL105", severity=Severity.WARNING, kinds=("Module",), needs=lambda review: review.unusual.name)
 def dotted_name(review: Review) -> Iterator[Problem]:
     """A Module with a dot in its name, or with a name that ends in `-preflight`.
 
@@ -113,7 +123,7 @@ def dotted_name(review: Review) -> Iterator[Problem]:
         yield review.module.metadata.problem("name", message, "choose another ending")
 
 
-@rule("SEL106", severity=Severity.WARNING, kinds=("Module",), needs="unusual.effects")
+@rule("SEL106", severity=Severity.WARNING, kinds=("Module",), needs=lambda review: review.unusual.effects)
 def does_nothing(review: Review) -> Iterator[Problem]:
     """A Module that loads nothing and runs nothing.
 

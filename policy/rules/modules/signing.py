@@ -13,7 +13,15 @@ from kmodgate.policy.rule import rule
 _COMPRESSED = (".ko.xz", ".ko.gz", ".ko.zst")
 
 
-@rule("SGN101", needs="unusual.unbuilt_signs")
+def _unusual_files(review: Review) -> object:
+    return review.unusual.files
+
+
+def _unusual_signs(review: Review) -> object:
+    return review.unusual.signs
+
+
+@rule("SGN101", needs=lambda review: review.unusual.unbuilt_signs)
 def nothing_to_start_from(review: Review) -> Iterator[Problem]:
     """`sign` without `build` and without `unsignedImage`: there is no image to sign.
 
@@ -35,7 +43,7 @@ def nothing_to_start_from(review: Review) -> Iterator[Problem]:
             yield sign.problem("unsignedImage", message, "name it, or add build")
 
 
-@rule("SGN102", severity=Severity.WARNING, needs="unusual.unsigned_images")
+@rule("SGN102", severity=Severity.WARNING, needs=lambda review: review.unusual.unsigned_images)
 def unsigned_image_without_effect(review: Review) -> Iterator[Problem]:
     """`unsignedImage` beside `build`, which makes the image that is signed; or equal to the image that is pushed.
 
@@ -55,7 +63,7 @@ def unsigned_image_without_effect(review: Review) -> Iterator[Problem]:
             yield sign.problem("unsignedImage", "equal to containerImage, which is overwritten", fix)
 
 
-@rule("SGN103", needs="unusual.files")
+@rule("SGN103", needs=_unusual_files)
 def path_that_leaves(review: Review) -> Iterator[Problem]:
     """`..` in a file to sign. KMM compares the beginning of the path as text, and copies only what is below dirName.
 
@@ -67,7 +75,7 @@ def path_that_leaves(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{file!r} leads out of dirName", "write the path without ..")
 
 
-@rule("SGN104", severity=Severity.WARNING, needs="unusual.files")
+@rule("SGN104", severity=Severity.WARNING, needs=_unusual_files)
 def compressed_module(review: Review) -> Iterator[Problem]:
     """A compressed module is signed. The kernel checks the signature of what was compressed, and finds none.
 
@@ -80,7 +88,7 @@ def compressed_module(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{file!r} is compressed, and a signature at its end is never read", fix)
 
 
-@rule("SGN105", severity=Severity.WARNING, needs="unusual.signs")
+@rule("SGN105", severity=Severity.WARNING, needs=_unusual_signs)
 def loaded_but_not_signed(review: Review) -> Iterator[Problem]:
     """A module that is loaded, and that no file to sign names or matches.
 
@@ -112,7 +120,7 @@ def _is_matched(name: str, stems: list[str]) -> bool:
 _MANY = 1000
 
 
-@rule("SGN106", needs="unusual.signs")
+@rule("SGN106", needs=_unusual_signs)
 def one_secret_for_two(review: Review) -> Iterator[Problem]:
     """Key and certificate are in one Secret, or a build mounts a Secret twice, or that of the registry once more.
 
@@ -138,7 +146,7 @@ def one_secret_for_two(review: Review) -> Iterator[Problem]:
             seen.add(secret.text("name"))
 
 
-@rule("SGN107", needs="unusual.signs")
+@rule("SGN107", needs=_unusual_signs)
 def secret_that_names_no_volume(review: Review) -> Iterator[Problem]:
     """A Secret of a build or a signing whose name has a dot, or more than 56 characters.
 
@@ -154,7 +162,7 @@ def secret_that_names_no_volume(review: Review) -> Iterator[Problem]:
             yield part.problem("name", f"{quoted(name)} cannot name a volume, which KMM makes of it", fix)
 
 
-@rule("SGN108", needs="unusual.signs")
+@rule("SGN108", needs=_unusual_signs)
 def secret_without_a_name(review: Review) -> Iterator[Problem]:
     """A key, a certificate or a Secret of a build that is not named. KMM accepts it, and finds no such Secret.
 

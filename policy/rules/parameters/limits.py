@@ -41,7 +41,7 @@ def digest_required(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{image} is not named by digest", "append @sha256:… of the image that was tested")
 
 
-@rule("PLG201", needs="module.volumes", parameter="forbidden_host_paths")
+@rule("PLG201", needs=lambda review: review.module.volumes, parameter="forbidden_host_paths")
 def host_path_forbidden(review: Review) -> Iterator[Problem]:
     """A volume mounts a folder of the node that the policy forbids (`parameters.forbiddenHostPaths`).
 
@@ -56,7 +56,7 @@ def host_path_forbidden(review: Review) -> Iterator[Problem]:
             yield mount.problem("path", f"{mount.text('path')} is forbidden by the policy", "mount another folder")
 
 
-@rule(TOO_MANY_MAPPINGS, parameter="max_mappings", needs="has_too_many_mappings")
+@rule(TOO_MANY_MAPPINGS, parameter="max_mappings")
 def too_many_mappings(review: Review) -> Iterator[Problem]:
     """A Module with more kernel mappings than the policy allows (`parameters.maxMappings`, 1,000 without one).
 
@@ -66,6 +66,8 @@ def too_many_mappings(review: Review) -> Iterator[Problem]:
     Fix: match several kernels with one regexp, or split the Module by nodes.
     Source: the DriverPolicy of the cluster; internal/module/kernelmapper.go of Kernel Module Management.
     """
+    if not review.has_too_many_mappings:
+        return
     count = len(review.module.container.value["kernelMappings"])
     message = f"{count} mappings, and the policy allows {review.parameters.max_mappings}"
     yield review.module.container.problem("kernelMappings", message, "match several kernels with one regexp")

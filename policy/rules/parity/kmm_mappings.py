@@ -10,7 +10,11 @@ from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 
 
-@rule("KMM201", needs="unusual.mappings")
+def _unusual_mappings(review: Review) -> object:
+    return review.unusual.mappings
+
+
+@rule("KMM201", needs=_unusual_mappings)
 def literal_and_regexp(review: Review) -> Iterator[Problem]:
     """A kernel mapping has both a literal and a regexp.
 
@@ -24,7 +28,7 @@ def literal_and_regexp(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("KMM202", needs="unusual.mappings")
+@rule("KMM202", needs=_unusual_mappings)
 def neither_literal_nor_regexp(review: Review) -> Iterator[Problem]:
     """A kernel mapping has neither a literal nor a regexp, or both are empty.
 
@@ -37,7 +41,7 @@ def neither_literal_nor_regexp(review: Review) -> Iterator[Problem]:
             yield Problem(mapping.part.path, "neither literal nor regexp is given", fix)
 
 
-@rule("KMM203", needs="unusual.mappings")
+@rule("KMM203", needs=_unusual_mappings)
 def bad_regexp(review: Review) -> Iterator[Problem]:
     """The regexp of a kernel mapping is none that Go can compile.
 
@@ -57,7 +61,7 @@ def _why(reason: str, regexp: str) -> str:
     return reason if regexp in reason else f"{reason}: {quoted(regexp)}"
 
 
-@rule("KMM204", needs="unusual.mappings")
+@rule("KMM204", needs=_unusual_mappings)
 def no_image(review: Review) -> Iterator[Problem]:
     """A kernel mapping without an image, and none at the container that could stand in.
 
@@ -71,7 +75,7 @@ def no_image(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("KMM205", since="2.2", needs="unusual.images")
+@rule("KMM205", since="2.2", needs=lambda review: review.unusual.images)
 def image_without_tag(review: Review) -> Iterator[Problem]:
     """An image without a tag or digest.
 
@@ -85,7 +89,7 @@ def image_without_tag(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{image} has neither tag nor digest", f"name the version: {image}:1.0.0")
 
 
-@rule("KMM206", needs="unusual.removals")
+@rule("KMM206", needs=lambda review: review.unusual.removals)
 def list_and_single_removal(review: Review) -> Iterator[Problem]:
     """`inTreeModulesToRemove` beside the deprecated `inTreeModuleToRemove`, on one level or across levels.
 

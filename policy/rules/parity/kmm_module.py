@@ -22,7 +22,19 @@ _SEPARATORS = re.compile(r"[.,-]")
 # -- identity, plugin, DRA ------------------------------------------------------------------------
 
 
-@rule("KMM101", kinds=("Module",), needs="unusual.name")
+def _unusual_dra(review: Review) -> object:
+    return review.unusual.dra
+
+
+def _unusual_modprobe(review: Review) -> object:
+    return review.unusual.modprobe
+
+
+def _unusual_files(review: Review) -> object:
+    return review.unusual.files
+
+
+@rule("KMM101", kinds=("Module",), needs=lambda review: review.unusual.name)
 def name_too_long(review: Review) -> Iterator[Problem]:
     """Name and namespace of a Module are too long together: 41 characters at most, 40 before KMM's main branch.
 
@@ -46,7 +58,7 @@ def name_too_long(review: Review) -> Iterator[Problem]:
         )
 
 
-@rule("KMM102", kinds=("Module",), since="head", redhat="2.7", needs="unusual.dra")
+@rule("KMM102", kinds=("Module",), since="head", redhat="2.7", needs=_unusual_dra)
 def dra_needs_newer_kubernetes(review: Review) -> Iterator[Problem]:
     """`dra` on a cluster whose Kubernetes is older than 1.34.
 
@@ -59,7 +71,7 @@ def dra_needs_newer_kubernetes(review: Review) -> Iterator[Problem]:
         yield review.module.spec.problem("dra", message, "remove it for this cluster, or upgrade Kubernetes")
 
 
-@rule("KMM103", since="head", redhat="2.7", needs="unusual.dra")
+@rule("KMM103", since="head", redhat="2.7", needs=_unusual_dra)
 def dra_driver_name(review: Review) -> Iterator[Problem]:
     """The name of a DRA driver is missing or not a DNS subdomain.
 
@@ -71,7 +83,7 @@ def dra_driver_name(review: Review) -> Iterator[Problem]:
         yield dra.problem("driverName", f"{dra.text('driverName')!r} is not a DNS subdomain", _SUBDOMAIN)
 
 
-@rule("KMM104", since="head", redhat="2.7", needs="unusual.dra")
+@rule("KMM104", since="head", redhat="2.7", needs=_unusual_dra)
 def device_class_name(review: Review) -> Iterator[Problem]:
     """The name of a DeviceClass is missing, not a DNS subdomain, or stands twice.
 
@@ -88,7 +100,7 @@ def device_class_name(review: Review) -> Iterator[Problem]:
         seen.add(name)
 
 
-@rule("KMM105", since="head", redhat="2.7", needs="unusual.host_paths")
+@rule("KMM105", since="head", redhat="2.7", needs=lambda review: review.unusual.host_paths)
 def host_path(review: Review) -> Iterator[Problem]:
     """A volume of a device plugin or DRA driver mounts a path of the node that KMM does not allow.
 
@@ -120,7 +132,7 @@ _SUBDOMAIN = "use lower-case letters, digits, '-' and '.', a letter or digit at 
 # -- modprobe and sign ----------------------------------------------------------------------------
 
 
-@rule("KMM401", needs="unusual.modprobe")
+@rule("KMM401", needs=_unusual_modprobe)
 def module_name_and_raw_arguments(review: Review) -> Iterator[Problem]:
     """`rawArgs` beside `moduleName`.
 
@@ -133,7 +145,7 @@ def module_name_and_raw_arguments(review: Review) -> Iterator[Problem]:
         yield modprobe.problem("rawArgs", "beside moduleName, which excludes it", "keep one of the two")
 
 
-@rule("KMM402", since="2.1", needs="unusual.modprobe")
+@rule("KMM402", since="2.1", needs=_unusual_modprobe)
 def nothing_to_load(review: Review) -> Iterator[Problem]:
     """Neither `moduleName` nor both lists of `rawArgs`.
 
@@ -151,7 +163,7 @@ def nothing_to_load(review: Review) -> Iterator[Problem]:
         yield modprobe.problem("moduleName", "missing, and rawArgs is not complete", fix)
 
 
-@rule("KMM403", needs="unusual.modprobe")
+@rule("KMM403", needs=_unusual_modprobe)
 def loading_order(review: Review) -> Iterator[Problem]:
     """`modulesLoadingOrder` that does not begin with moduleName, has one entry only, or names a module twice.
 
@@ -180,7 +192,7 @@ def loading_order(review: Review) -> Iterator[Problem]:
         seen.add(item)
 
 
-@rule("KMM501", since="2.6", needs="unusual.files")
+@rule("KMM501", since="2.6", needs=_unusual_files)
 def nothing_to_sign(review: Review) -> Iterator[Problem]:
     """A `sign` block without files; the files of the other level do not count.
 
@@ -192,7 +204,7 @@ def nothing_to_sign(review: Review) -> Iterator[Problem]:
             yield sign.problem("filesToSign", "missing", "list the module files that are to be signed")
 
 
-@rule("KMM502", since="2.6", needs="unusual.files")
+@rule("KMM502", since="2.6", needs=_unusual_files)
 def file_outside_dir_name(review: Review) -> Iterator[Problem]:
     """A file to sign whose path does not begin with dirName and a slash, letter by letter.
 
@@ -210,7 +222,7 @@ def file_outside_dir_name(review: Review) -> Iterator[Problem]:
 # -- updates, other kinds -------------------------------------------------------------------------
 
 
-@rule("KMM601", operations=("UPDATE",), needs="old_module")
+@rule("KMM601", operations=("UPDATE",), needs=lambda review: review.old_module)
 def version_added_or_removed(review: Review) -> Iterator[Problem]:
     """The version of an existing Module is added or taken away.
 

@@ -12,7 +12,11 @@ from kmodgate.policy.rule import rule
 _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
-@rule("KMM301", since="2.3", needs="unusual.tolerations")
+def _unusual_tolerations(review: Review) -> object:
+    return review.unusual.tolerations
+
+
+@rule("KMM301", since="2.3", needs=_unusual_tolerations)
 def toleration_key(review: Review) -> Iterator[Problem]:
     """The key of a toleration is not a label key, or is empty while the operator is not Exists.
 
@@ -29,7 +33,7 @@ def toleration_key(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("KMM302", since="2.3", needs="unusual.tolerations")
+@rule("KMM302", since="2.3", needs=_unusual_tolerations)
 def toleration_value(review: Review) -> Iterator[Problem]:
     """The value of a toleration is not a label value, or is given although the operator is Exists.
 
@@ -45,7 +49,7 @@ def toleration_value(review: Review) -> Iterator[Problem]:
             yield item.problem("value", "must be empty with operator Exists", "remove it, or use operator: Equal")
 
 
-@rule("KMM303", since="2.3", needs="unusual.tolerations")
+@rule("KMM303", since="2.3", needs=_unusual_tolerations)
 def toleration_operator(review: Review) -> Iterator[Problem]:
     """The operator of a toleration is neither Equal nor Exists.
 
@@ -57,7 +61,7 @@ def toleration_operator(review: Review) -> Iterator[Problem]:
             yield item.problem("operator", f"{item.text('operator')!r} is unknown", "use Equal or Exists")
 
 
-@rule("KMM304", since="2.3", needs="unusual.tolerations")
+@rule("KMM304", since="2.3", needs=_unusual_tolerations)
 def toleration_effect(review: Review) -> Iterator[Problem]:
     """The effect of a toleration is unknown, or is not NoExecute although tolerationSeconds is given.
 

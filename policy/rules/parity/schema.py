@@ -12,7 +12,11 @@ from kmodgate.policy.rule import rule
 _KINDS = (*MODULE_KINDS, *PREFLIGHT_KINDS)
 
 
-@rule("SCH101", kinds=_KINDS, needs="violations")
+def _is_invalid(review: Review) -> object:
+    return review.violations
+
+
+@rule("SCH101", kinds=_KINDS, needs=_is_invalid)
 def unknown_field(review: Review) -> Iterator[Problem]:
     """A field that the kind does not have.
 
@@ -24,7 +28,7 @@ def unknown_field(review: Review) -> Iterator[Problem]:
     yield from _violations(review, "SCH101")
 
 
-@rule("SCH102", kinds=_KINDS, needs="violations")
+@rule("SCH102", kinds=_KINDS, needs=_is_invalid)
 def wrong_type(review: Review) -> Iterator[Problem]:
     """A value of another type than the field has: a number or boolean where a string belongs, a list for a map.
 
@@ -34,7 +38,7 @@ def wrong_type(review: Review) -> Iterator[Problem]:
     yield from _violations(review, "SCH102")
 
 
-@rule("SCH103", kinds=_KINDS, needs="violations")
+@rule("SCH103", kinds=_KINDS, needs=_is_invalid)
 def missing_field(review: Review) -> Iterator[Problem]:
     """A field that the kind requires is missing.
 
@@ -44,7 +48,7 @@ def missing_field(review: Review) -> Iterator[Problem]:
     yield from _violations(review, "SCH103")
 
 
-@rule("SCH104", kinds=_KINDS, needs="violations")
+@rule("SCH104", kinds=_KINDS, needs=_is_invalid)
 def value_not_allowed(review: Review) -> Iterator[Problem]:
     """A value that the schema does not allow.
 
@@ -54,7 +58,7 @@ def value_not_allowed(review: Review) -> Iterator[Problem]:
     yield from _violations(review, "SCH104")
 
 
-@rule("SCH108", kinds=(*_KINDS, MISSPELT), needs="is_unserved")
+@rule("SCH108", kinds=(*_KINDS, MISSPELT), needs=lambda review: review.is_unserved)
 def unknown_kind(review: Review) -> Iterator[Problem]:
     """A kind or version of KMM's group that there is not: `module` for `Module`, `v1` for `v1beta1`.
 
@@ -73,7 +77,7 @@ def unknown_kind(review: Review) -> Iterator[Problem]:
         yield Problem(("apiVersion",), message, f"write {SERVED[known][-1]}")
 
 
-@rule("SCH107", kinds=("Module",), needs="unusual.structure")
+@rule("SCH107", kinds=("Module",), needs=lambda review: review.unusual.structure)
 def not_storable(review: Review) -> Iterator[Problem]:
     """A name, namespace, label, annotation or combination of fields that the API server refuses.
 

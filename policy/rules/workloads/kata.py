@@ -19,7 +19,15 @@ _MOST_CPUS = 16
 _POD = ("Pod",)
 
 
-@rule("KTA101", kinds=_POD, needs="kata.work")
+def _kata_work(review: Review) -> object:
+    return review.kata.work
+
+
+def _pod_runtime_class(review: Review) -> object:
+    return review.pod.runtime_class
+
+
+@rule("KTA101", kinds=_POD, needs=_kata_work)
 def work_outside_kata(review: Review) -> Iterator[Problem]:
     """DKMS work in a pod that shares the node's kernel: whoever builds there can load modules into it.
 
@@ -30,7 +38,7 @@ def work_outside_kata(review: Review) -> Iterator[Problem]:
     Source: README.Kata.md of Cray-HPE/ims; docs/Limitations.md of kata-containers/kata-containers.
     """
     kata = review.kata
-    if not _is_new(review) or kata.is_inside or kata.may_stay_out:
+    if not _is_new_work(review) or kata.is_inside or kata.may_stay_out:
         return
     kept_out = list(_kept_out(kata))
     yield from kept_out
@@ -39,7 +47,7 @@ def work_outside_kata(review: Review) -> Iterator[Problem]:
         yield kata.pod.spec.problem("runtimeClassName", message, f"set runtimeClassName: {kata.wanted_class}")
 
 
-@rule("KTA102", kinds=POD_KINDS, severity=Severity.INFO, needs="kata.work")
+@rule("KTA102", kinds=POD_KINDS, severity=Severity.INFO, needs=_kata_work)
 def work_left_outside(review: Review) -> Iterator[Problem]:
     """DKMS work that is left outside Kata, because it is not made for it.
 
@@ -50,13 +58,13 @@ def work_left_outside(review: Review) -> Iterator[Problem]:
     Source: job templates of Cray-HPE/ims; docs/how-to of kata-containers/kata-containers.
     """
     kata = review.kata
-    if _is_new(review) and kata.stays_out and kata.may_stay_out and not kata.is_inside:
+    if _is_new_work(review) and kata.stays_out and kata.may_stay_out and not kata.is_inside:
         meaning, remedy = NOT_INJECTABLE[kata.stays_out]
         message = f"DKMS work ({kata.work}) is left outside Kata ({kata.stays_out}): {meaning}"
         yield kata.pod.spec.problem("runtimeClassName", message, remedy)
 
 
-@rule("KTA103", kinds=WORKLOAD_KINDS, severity=Severity.WARNING, needs="kata.work")
+@rule("KTA103", kinds=WORKLOAD_KINDS, severity=Severity.WARNING, needs=_kata_work)
 def template_kata_cannot_take(review: Review) -> Iterator[Problem]:
     """A workload of DKMS work whose pods cannot be put into Kata: they will be refused, and it waits for ever.
 
@@ -64,11 +72,11 @@ def template_kata_cannot_take(review: Review) -> Iterator[Problem]:
     Source: docs/Limitations.md of kata-containers/kata-containers; Job controller of Kubernetes.
     """
     kata = review.kata
-    if not kata.is_inside and not kata.may_stay_out:
+    if kata.work and not kata.is_inside and not kata.may_stay_out:
         yield from _kept_out(kata)
 
 
-@rule("KTA104", kinds=_POD, facts=True, guards=True, needs="kata.work")
+@rule("KTA104", kinds=_POD, facts=True, guards=True, needs=_kata_work)
 def no_runtime_class(review: Review) -> Iterator[Problem]:
     """The RuntimeClass that DKMS work runs in does not exist in the cluster.
 
@@ -80,7 +88,7 @@ def no_runtime_class(review: Review) -> Iterator[Problem]:
         yield review.pod.spec.problem("runtimeClassName", f"there is no RuntimeClass {review.kata.wanted_class}", fix)
 
 
-@rule("KTA105", kinds=_POD, facts=True, guards=True, needs="kata.work")
+@rule("KTA105", kinds=_POD, facts=True, guards=True, needs=_kata_work)
 def unknown_runtime_class(review: Review) -> Iterator[Problem]:
     """Nobody knows whether the RuntimeClass exists that DKMS work runs in: what is known of the cluster is too old.
 
@@ -99,19 +107,19 @@ def unknown_runtime_class(review: Review) -> Iterator[Problem]:
         yield review.pod.spec.problem("runtimeClassName", message, "give a dump of the cluster: --facts DIR")
 
 
-@rule("KTA106", kinds=POD_KINDS, needs="kata.work")
+@rule("KTA106", kinds=POD_KINDS, needs=_kata_work)
 def way_out_of_kata(review: Review) -> Iterator[Problem]:
     """DKMS work in Kata that is given something of the node: its network, its processes, a folder, a device.
 
     Fix: remove it; use an emptyDir, a claim, a ConfigMap or a Secret.
     Source: docs/Limitations.md of kata-containers/kata-containers.
     """
-    if _is_new(review) and review.kata.is_inside:
+    if _is_new_work(review) and review.kata.is_inside:
         for reason, path in review.kata.obstacles:
             yield _obstacle(path, reason, "is in Kata, and its way out is open")
 
 
-@rule("KTA107", kinds=POD_KINDS, needs="pod.runtime_class")
+@rule("KTA107", kinds=POD_KINDS, needs=_pod_runtime_class)
 def host_network_in_kata(review: Review) -> Iterator[Problem]:
     """A pod of Kata in the network of the node. Kata does not support that, and may damage the node's network.
 
@@ -123,7 +131,7 @@ def host_network_in_kata(review: Review) -> Iterator[Problem]:
             yield _obstacle(path, reason, "the pod is to run in Kata")
 
 
-@rule("KTA108", kinds=POD_KINDS, severity=Severity.WARNING, needs="pod.runtime_class")
+@rule("KTA108", kinds=POD_KINDS, severity=Severity.WARNING, needs=_pod_runtime_class)
 def less_apart_than_it_seems(review: Review) -> Iterator[Problem]:
     """A pod of Kata that mounts paths of the node, or shares namespaces with it that Kata cannot reach.
 
@@ -135,7 +143,7 @@ def less_apart_than_it_seems(review: Review) -> Iterator[Problem]:
             yield _obstacle(path, reason, "the pod is to run in Kata")
 
 
-@rule("KTA109", kinds=POD_KINDS, severity=Severity.WARNING, needs="pod.mounts")
+@rule("KTA109", kinds=POD_KINDS, severity=Severity.WARNING, needs=lambda review: review.pod.mounts)
 def sub_path(review: Review) -> Iterator[Problem]:
     """A volume mount with a subPath in Kata, which does not support it.
 
@@ -149,7 +157,7 @@ def sub_path(review: Review) -> Iterator[Problem]:
                     yield mount.problem(key, "Kata does not support it", "mount the volume as a whole")
 
 
-@rule("KTA110", kinds=POD_KINDS, severity=Severity.WARNING, needs="pod.containers")
+@rule("KTA110", kinds=POD_KINDS, severity=Severity.WARNING, needs=lambda review: review.pod.containers)
 def too_many_cpus(review: Review) -> Iterator[Problem]:
     """CPU limits that add up to more than 16 in one pod of Kata.
 
@@ -185,7 +193,7 @@ def annotation_not_permitted(review: Review) -> Iterator[Problem]:
             yield Problem(path, "the policy does not permit it", "remove it, or have it permitted")
 
 
-@rule("KTA112", kinds=_POD, facts=True, guards=True, needs="kata.work")
+@rule("KTA112", kinds=_POD, facts=True, guards=True, needs=_kata_work)
 def other_nodes_than_kata(review: Review) -> Iterator[Problem]:
     """DKMS work for other nodes than those that the RuntimeClass is for. Kubernetes refuses such a pod.
 
@@ -199,7 +207,7 @@ def other_nodes_than_kata(review: Review) -> Iterator[Problem]:
         yield Problem(path, message, "remove the label from nodeSelector")
 
 
-@rule("KTA113", kinds=POD_KINDS, severity=Severity.WARNING, needs="kata.work", parameter="allowed_registries")
+@rule("KTA113", kinds=POD_KINDS, severity=Severity.WARNING, needs=_kata_work, parameter="allowed_registries")
 def image_of_work_not_allowed(review: Review) -> Iterator[Problem]:
     """DKMS work with an image from a registry that the policy does not allow (`parameters.allowedRegistries`).
 
@@ -209,14 +217,14 @@ def image_of_work_not_allowed(review: Review) -> Iterator[Problem]:
     Source: the DriverPolicy of the cluster.
     """
     allowed = review.parameters.allowed_registries
-    for container in _added(review):
+    for container in _added(review) if review.kata.work else ():
         image = container.text("image")
         if image and not any(is_from(image, prefix) for prefix in allowed):
             fix = f"use one of: {', '.join(allowed)}"
             yield container.problem("image", f"{image} is not from an allowed registry", fix)
 
 
-@rule("KTA114", kinds=WORKLOAD_KINDS, needs="kata.poses_as_remote")
+@rule("KTA114", kinds=WORKLOAD_KINDS, needs=lambda review: review.kata.poses_as_remote)
 def remote_build_of_another(review: Review) -> Iterator[Problem]:
     """A workload with `REMOTE_BUILD_NODE` for DKMS work outside Kata, in the namespace of IMS, that IMS did not make.
 
@@ -225,6 +233,8 @@ def remote_build_of_another(review: Review) -> Iterator[Problem]:
     Fix: remove the variable, or set `runtimeClassName`, or have IMS make the job.
     Source: job templates and charts of Cray-HPE/ims.
     """
+    if not review.kata.poses_as_remote:
+        return
     if review.operation == "UPDATE" and review.old is not None and review.old_module is None:
         return  # its spec stays as it is
     message = f"a build on a remote node is believed of IMS alone, and {review.user} is not: DKMS work outside Kata"
@@ -236,6 +246,11 @@ def _is_new(review: Review) -> bool:
     return not review.subresource and (review.operation == "CREATE" or review.pod.is_template or review.in_tree)
 
 
+def _is_new_work(review: Review) -> bool:
+    """Whether the pod is DKMS work that is still to be made."""
+    return bool(review.kata.work) and _is_new(review)
+
+
 def _is_kata(review: Review) -> bool:
     """Whether the pod is in Kata, or will be put there."""
     return review.kata.is_inside or (bool(review.kata.work) and review.kata.stays_out is None)
@@ -244,7 +259,7 @@ def _is_kata(review: Review) -> bool:
 def _runs_in_kata(review: Review) -> bool:
     """Whether only the cluster can keep new DKMS work out of Kata."""
     kata = review.kata
-    if not _is_new(review) or kata.stays_out:
+    if not _is_new_work(review) or kata.stays_out:
         return False
     return kata.is_inside or not (kata.pod.runtime_class or kata.obstacles)
 

@@ -22,7 +22,15 @@ _MEMORY = ("/dev", "/dev/mem", "/dev/kmem", "/dev/port")
 _DEBUGGING = ("SYS_ADMIN", "SYS_PTRACE", "ALL")
 
 
-@rule("PRV101", kinds=POD_KINDS, severity=Severity.INFO, needs="pod.containers")
+def _pod_privileged(review: Review) -> object:
+    return review.pod.privileged
+
+
+def _pod_host_paths(review: Review) -> object:
+    return review.pod.host_paths
+
+
+@rule("PRV101", kinds=POD_KINDS, severity=Severity.INFO, needs=lambda review: review.pod.containers)
 def loads_modules(review: Review) -> Iterator[Problem]:
     """A container with the capability to load kernel modules: SYS_MODULE, or ALL.
 
@@ -35,7 +43,7 @@ def loads_modules(review: Review) -> Iterator[Problem]:
                 yield Problem(path, f"{name} lets the container load kernel modules", _APPROVE)
 
 
-@rule("PRV102", kinds=POD_KINDS, severity=Severity.INFO, needs="pod.privileged")
+@rule("PRV102", kinds=POD_KINDS, severity=Severity.INFO, needs=_pod_privileged)
 def privileged_with_the_nodes_modules(review: Review) -> Iterator[Problem]:
     """A privileged container that sees the node's kernel modules: /lib/modules, or a folder around it.
 
@@ -47,7 +55,7 @@ def privileged_with_the_nodes_modules(review: Review) -> Iterator[Problem]:
             yield mount.problem("name", f"a privileged container sees {path} of the node", _APPROVE)
 
 
-@rule("PRV103", kinds=POD_KINDS, severity=Severity.INFO, needs="pod.host_paths")
+@rule("PRV103", kinds=POD_KINDS, severity=Severity.INFO, needs=_pod_host_paths)
 def the_nodes_memory(review: Review) -> Iterator[Problem]:
     """A container that is given all devices of the node, or its memory.
 
@@ -59,7 +67,7 @@ def the_nodes_memory(review: Review) -> Iterator[Problem]:
             yield mount.problem("name", f"the container is given {path} of the node", _APPROVE)
 
 
-@rule("PRV104", kinds=POD_KINDS, severity=Severity.INFO, needs="pod.host_namespaces")
+@rule("PRV104", kinds=POD_KINDS, severity=Severity.INFO, needs=lambda review: review.pod.host_namespaces)
 def among_the_nodes_processes(review: Review) -> Iterator[Problem]:
     """A privileged container, or one that may debug, among the processes of the node: it can become any of them.
 
@@ -75,7 +83,7 @@ def among_the_nodes_processes(review: Review) -> Iterator[Problem]:
             yield Problem(path, "hostPID and these rights let the container become any process of the node", _APPROVE)
 
 
-@rule("PRV105", kinds=POD_KINDS, severity=Severity.INFO, needs="pod.privileged")
+@rule("PRV105", kinds=POD_KINDS, severity=Severity.INFO, needs=_pod_privileged)
 def privileged(review: Review) -> Iterator[Problem]:
     """A privileged container: it has every capability, and can load a module that its image brings along.
 
@@ -87,7 +95,7 @@ def privileged(review: Review) -> Iterator[Problem]:
         yield Problem(path, "a privileged container can load kernel modules", _APPROVE)
 
 
-@rule("PRV106", kinds=POD_KINDS, severity=Severity.INFO, needs="pod.host_paths")
+@rule("PRV106", kinds=POD_KINDS, severity=Severity.INFO, needs=_pod_host_paths)
 def writes_what_the_node_loads(review: Review) -> Iterator[Problem]:
     """A container that may write where the node's kernel modules and their settings lie, or orders the node's runtime.
 

@@ -25,7 +25,7 @@ from kmodgate.policy.findings import Finding, Problem
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.review import Review
-from kmodgate.policy.rule import RULES, load_rules, rule
+from kmodgate.policy.rule import RULES, Rule, load_rules, rule
 from kmodgate.schemas.compiled import object_schema
 from tests.fleets import REPOSITORY
 
@@ -38,6 +38,28 @@ load_rules()
 
 
 def judged(path: Path) -> list[Finding]:
+    policy, review = example(path)
+    return Engine(policy).evaluate(review)
+
+
+def why_not_asked(rule: Rule, policy: Policy, review: Review) -> str:
+    """Return what keeps the engine from asking a rule about a review; empty if it asks."""
+    if review.kind not in rule.kinds:
+        return f"`kinds` has no {review.kind}"
+    if review.operation not in rule.operations:
+        return f"`operations` has no {review.operation}"
+    if rule.facts and review.facts is None:
+        return "it needs facts, and the example has none: add `# facts:`"
+    if rule.parameter and not getattr(policy.parameters, rule.parameter):
+        return f"the policy does not set {rule.parameter}: add `# parameters:`"
+    if not rule.applies_to(review.release):
+        return f"{review.release} is outside `since` and `until`"
+    if rule.needs is not None and not rule.needs(replace(review, parameters=policy.parameters)):
+        return "its `needs` returns something false for this object"
+    return ""
+
+
+def example(path: Path) -> tuple[Policy, Review]:
     text = path.read_text()
     kubernetes = re.search(r"^# kubernetes: (\S+)$", text, re.MULTILINE)
     given, _, known_text = text.partition("# facts:\n")
@@ -58,7 +80,7 @@ def judged(path: Path) -> list[Finding]:
         review = replace(review, now=NOW, **json.loads(asked[1]))
     parameters = re.search(r"^# parameters: (.+)$", text, re.MULTILINE)
     policy = read_policy({"profile": "strict", "parameters": json.loads(parameters[1]) if parameters else {}})
-    return Engine(policy).evaluate(review)
+    return policy, review
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: f"{path.parent.name}-{path.stem}")
@@ -66,7 +88,7 @@ def test_an_example_gives_what_it_expects(path: Path) -> None:
     id = path.parent.name
     expected = re.findall(r"^# expect: (\S+) (.+)$", path.read_text(), re.MULTILINE)
     found = [(finding.rule, finding.field) for finding in judged(path) if finding.rule == id]
-    assert found == expected
+    assert found == expected, f"{id} was not asked: {why}" if (why := why_not_asked(RULES[id], *example(path))) else id
     assert bool(expected) is path.name.startswith("fail-")
 
 
