@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol
+from types import SimpleNamespace
+from typing import Any, Protocol, cast
 
 from kmodgate.policy.kmm.node_selection import Node
 from kmodgate.policy.views.node_placement import Nodes
@@ -80,6 +81,16 @@ class Facts(Protocol):
     def entries_of(self, namespace: str) -> Sequence[NodeEntry] | Unknown:
         """What all nodes hold, or are to hold, of the Modules of a namespace."""
         ...
+
+
+QUESTIONS = tuple(name for name in vars(Facts) if not name.startswith("_"))
+"""The names of the questions that rules ask."""
+
+
+def with_answers(facts: Facts | None, /, **answers: Callable[..., Any]) -> Facts:
+    """Return facts of which some questions are answered by functions instead; without `facts`, all of them."""
+    others = {name: getattr(facts, name) for name in QUESTIONS if name not in answers}
+    return cast("Facts", SimpleNamespace(**others, **answers))
 
 
 _NONE = Listing(is_complete=True)

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from itertools import islice
+from typing import TypeVar
 
 from kmodgate.policy.cluster import override_annotation
 from kmodgate.policy.cluster.dependents import DEPENDENTS
-from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Listing, NodeEntry, Object, Unknown, as_map
+from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Object, Unknown, as_map, with_answers
 from kmodgate.policy.config import Platform, Policy
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding, Mode
 from kmodgate.policy.kmm.defaults import defaulted
-from kmodgate.policy.kmm.node_selection import Node
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.mutations.kata_injection import inject
 from kmodgate.policy.review import MODULE_KINDS, Review
-from kmodgate.policy.views.other_modules import Neighbours
 from kmodgate.policy.webhook_entries import Path, is_reached, wanted
 from kmodgate.schemas.compiled import object_schema
 from kmodgate.webhook.admission.admission_review import Request
@@ -28,6 +27,8 @@ from kmodgate.webhook.admission.answer import Answer
 from kmodgate.webhook.cluster.questions import Cluster, NotAnswered
 
 _MOST_SECRETS = 4
+
+T = TypeVar("T")
 
 
 class Admitter:
@@ -52,11 +53,11 @@ class Admitter:
         if not _is_judged("/validate", request):
             return Answer(request.uid, request=request)
         recorded = _Recorded(cluster.facts)
-        review = self._review(request, recorded, now)
+        review = self._review(request, recorded.facts, now)
         if self._may_override_matters(review):
             review.may_override = await _may_override(request, _namespace(request), cluster)
         if review.kind in MODULE_KINDS and request.operation != "DELETE":
-            recorded.read(await _certificates(review, cluster))
+            review.facts = _with_secrets(recorded.facts, await _certificates(review, cluster))
         findings = self._engine.evaluate(review)
         denies = any([finding.mode is Mode.ENFORCE for finding in findings])
         if recorded.was_unknown or (recorded.was_asked and not denies):
@@ -149,46 +150,30 @@ async def _certificates(review: Review, cluster: Cluster) -> dict[tuple[str, str
 
 
 class _Recorded:
-    """Facts that remember whether a rule asked what is in a namespace, and was told that nobody knows.
-
-    They know the Secrets that were read for a review.
-    """
+    """Facts, and whether a rule asked what is in a namespace, and got the answer that nobody knows."""
 
     def __init__(self, facts: Facts) -> None:
-        self._facts = facts
         self.was_asked = False
         self.was_unknown = False
-        self.find = facts.find
+        self.facts = with_answers(
+            facts, modules_in=self._noted(facts.modules_in), entries_of=self._noted(facts.entries_of)
+        )
 
-    def read(self, secrets: Mapping[tuple[str, str], Object | Unknown | None]) -> None:
-        """From here on these Secrets are known."""
+    def _noted(self, answer: Callable[[str], Sequence[T] | Unknown]) -> Callable[[str], Sequence[T] | Unknown]:
+        def noted(namespace: str) -> Sequence[T] | Unknown:
+            found = answer(namespace)
+            self.was_asked = True
+            self.was_unknown |= found is UNKNOWN
+            return found
 
-        def find(kind: str, namespace: str, name: str) -> Object | Unknown | None:
-            key = (namespace, name)
-            return secrets[key] if kind == "Secret" and key in secrets else self._facts.find(kind, namespace, name)
+        return noted
 
-        if secrets:
-            self.find = find
 
-    def listing(self, kind: str, namespace: str = "") -> Listing:
-        return self._facts.listing(kind, namespace)
+def _with_secrets(facts: Facts, secrets: Mapping[tuple[str, str], Object | Unknown | None]) -> Facts:
+    """Return the facts, with Secrets that were read for a review."""
 
-    def neighbours(self) -> Neighbours:
-        return self._facts.neighbours()
+    def find(kind: str, namespace: str, name: str) -> Object | Unknown | None:
+        key = (namespace, name)
+        return secrets[key] if kind == "Secret" and key in secrets else facts.find(kind, namespace, name)
 
-    def nodes(self) -> Sequence[Node] | None:
-        return self._facts.nodes()
-
-    def modules_in(self, namespace: str) -> Sequence[Object] | Unknown:
-        found = self._facts.modules_in(namespace)
-        self._note(found)
-        return found
-
-    def entries_of(self, namespace: str) -> Sequence[NodeEntry] | Unknown:
-        found = self._facts.entries_of(namespace)
-        self._note(found)
-        return found
-
-    def _note(self, found: object) -> None:
-        self.was_asked = True
-        self.was_unknown |= found is UNKNOWN
+    return with_answers(facts, find=find) if secrets else facts

@@ -11,7 +11,7 @@ from typing import Protocol
 from kmodgate.policy.cluster.dump import Dump, redacted
 from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Object, Unknown
 from kmodgate.webhook.cluster.api_server import ApiServer
-from kmodgate.webhook.cluster.live_facts import TOO_OLD, Known, LiveFacts, Wanted
+from kmodgate.webhook.cluster.live_facts import TOO_OLD, LiveFacts, Wanted, with_fetched
 from kmodgate.webhook.cluster.questions import (
     FRESH_SECONDS,
     OVERRIDE_SECONDS,
@@ -82,7 +82,9 @@ class LiveCluster:
 
     async def fresh(self, namespace: str, wanted: Iterable[Wanted] = (), *, seconds: float = FRESH_SECONDS) -> Facts:
         read = await self._reader.fresh(namespace, tuple(wanted), seconds)
-        return Known(self.facts, read.objects, modules={namespace: read.modules}, entries={namespace: read.entries})
+        return with_fetched(
+            self.facts, read.objects, modules={namespace: read.modules}, entries={namespace: read.entries}
+        )
 
     async def may_override(self, user: UserInfo, namespace: str, *, seconds: float = OVERRIDE_SECONDS) -> bool:
         return await self._reader.may_override(user, namespace, seconds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from kmodgate.policy.cluster.facts import NOT_LISTED, UNKNOWN, Facts, Listing, NodeEntry, Object, Unknown
+from kmodgate.policy.cluster.facts import NOT_LISTED, UNKNOWN, Facts, Listing, NodeEntry, Object, Unknown, with_answers
 from kmodgate.policy.cluster.pruning import pruned_namespace, pruned_runtime_class
 from kmodgate.policy.kmm.node_selection import Node
 from kmodgate.policy.views.other_modules import Neighbours
@@ -89,40 +89,30 @@ class LiveFacts:
         return watch.synced and watch.age <= self._too_old
 
 
-class Known:
-    """Facts of which some are replaced by answers that somebody has fetched for one review."""
+def with_fetched(
+    facts: Facts,
+    objects: Mapping[Wanted, Object | Unknown | None],
+    *,
+    modules: Mapping[str, Sequence[Object]] | None = None,
+    entries: Mapping[str, Sequence[NodeEntry]] | None = None,
+) -> Facts:
+    """Return facts of which some are replaced by answers that were fetched for one review."""
+    modules, entries = modules or {}, entries or {}
 
-    def __init__(
-        self,
-        facts: Facts,
-        objects: Mapping[Wanted, Object | Unknown | None],
-        *,
-        modules: Mapping[str, Sequence[Object]] | None = None,
-        entries: Mapping[str, Sequence[NodeEntry]] | None = None,
-    ) -> None:
-        self._facts = facts
-        self._objects = objects
-        self._modules = modules or {}
-        self._entries = entries or {}
-
-    def find(self, kind: str, namespace: str, name: str) -> Object | Unknown | None:
+    def find(kind: str, namespace: str, name: str) -> Object | Unknown | None:
         key = (kind, namespace, name)
-        return self._objects[key] if key in self._objects else self._facts.find(kind, namespace, name)
+        return objects[key] if key in objects else facts.find(kind, namespace, name)
 
-    def listing(self, kind: str, namespace: str = "") -> Listing:
-        found = self._modules.get(namespace) if kind == "Module" else None
-        return self._facts.listing(kind, namespace) if found is None else Listing(found, is_complete=True)
+    def listing(kind: str, namespace: str = "") -> Listing:
+        found = modules.get(namespace) if kind == "Module" else None
+        return facts.listing(kind, namespace) if found is None else Listing(found, is_complete=True)
 
-    def neighbours(self) -> Neighbours:
-        return self._facts.neighbours()
+    def modules_in(namespace: str) -> Sequence[Object] | Unknown:
+        found = modules.get(namespace)
+        return facts.modules_in(namespace) if found is None else found
 
-    def nodes(self) -> Sequence[Node] | None:
-        return self._facts.nodes()
+    def entries_of(namespace: str) -> Sequence[NodeEntry] | Unknown:
+        found = entries.get(namespace)
+        return facts.entries_of(namespace) if found is None else found
 
-    def modules_in(self, namespace: str) -> Sequence[Object] | Unknown:
-        found = self._modules.get(namespace)
-        return self._facts.modules_in(namespace) if found is None else found
-
-    def entries_of(self, namespace: str) -> Sequence[NodeEntry] | Unknown:
-        found = self._entries.get(namespace)
-        return self._facts.entries_of(namespace) if found is None else found
+    return with_answers(facts, find=find, listing=listing, modules_in=modules_in, entries_of=entries_of)

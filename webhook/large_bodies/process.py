@@ -10,12 +10,11 @@ import gc
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, BinaryIO, cast
 
-from kmodgate.policy.cluster.facts import Facts, Listing, NodeEntry, Object, Unknown
-from kmodgate.policy.kmm.node_selection import Node
+from kmodgate.policy.cluster.facts import QUESTIONS, Facts, Object, Unknown, with_answers
 from kmodgate.policy.views.module import ModuleView
-from kmodgate.policy.views.other_modules import Neighbours
 from kmodgate.webhook.admission.admission_review import Unreadable
 from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.admission.answer import Answer
@@ -31,7 +30,8 @@ class _Server:
     def __init__(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
         self._incoming = incoming
         self._outgoing = outgoing
-        self.facts: Facts = self
+        asked = {name: partial(self.ask, name) for name in QUESTIONS}
+        self.facts = with_answers(None, **asked | {"neighbours": lambda: _Neighbours(self)})
 
     def ask(self, method: str, *arguments: object) -> Any:
         send(self._outgoing, Question(method, arguments))
@@ -40,27 +40,9 @@ class _Server:
             raise NotAnswered(reply.unavailable)
         return reply.value
 
-    def find(self, kind: str, namespace: str, name: str) -> Object | Unknown | None:
-        return cast("Object | Unknown | None", self.ask("find", kind, namespace, name))
-
-    def listing(self, kind: str, namespace: str = "") -> Listing:
-        return cast("Listing", self.ask("listing", kind, namespace))
-
-    def neighbours(self) -> Neighbours:
-        return _Neighbours(self)
-
-    def nodes(self) -> Sequence[Node] | None:
-        return cast("Sequence[Node] | None", self.ask("nodes"))
-
-    def modules_in(self, namespace: str) -> Sequence[Object] | Unknown:
-        return cast("Sequence[Object] | Unknown", self.ask("modules_in", namespace))
-
-    def entries_of(self, namespace: str) -> Sequence[NodeEntry] | Unknown:
-        return cast("Sequence[NodeEntry] | Unknown", self.ask("entries_of", namespace))
-
     async def fresh(self, namespace: str, *, seconds: float = 0.0) -> Facts:
         self.ask("fresh", namespace)  # from here on the server answers from what it has read anew
-        return self
+        return self.facts
 
     async def may_override(self, user: UserInfo, namespace: str, *, seconds: float = 0.0) -> bool:
         return bool(self.ask("may_override", user, namespace))

@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from kmodgate.policy.cluster.facts import Facts
+from kmodgate.policy.cluster.facts import QUESTIONS, Facts
 from kmodgate.webhook.admission.admission_review import Unreadable, uid_in
 from kmodgate.webhook.admission.answer import Answer
 from kmodgate.webhook.admission.decide import too_slow
@@ -111,7 +111,7 @@ async def _reply(question: Question, cluster: Cluster, facts: Facts, deadline: f
     method, arguments = question.method, question.arguments
     if method in ("loading", "making", "dra"):
         return Reply([view.object for view in getattr(facts.neighbours(), method)(*arguments)])
-    if method in ("find", "listing", "nodes", "modules_in", "entries_of"):
+    if method in QUESTIONS:
         return Reply(getattr(facts, method)(*arguments))
     try:
         return Reply(await _asked(method, cluster, arguments, deadline))

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from kmodgate.policy.cluster.facts import UNKNOWN
 from kmodgate.webhook.cluster.live_cluster import LiveCluster
-from kmodgate.webhook.cluster.live_facts import CONFIGS, Known
+from kmodgate.webhook.cluster.live_facts import CONFIGS, with_fetched
 from kmodgate.webhook.cluster.questions import NotAnswered, UserInfo
 from tests.webhook.api_stub import Answer, ApiStub, events, failure, module, page
 from tests.webhook.cluster.cached import config
@@ -112,7 +112,7 @@ def test_a_secret_is_told_without_what_is_secret(stub: ApiStub) -> None:
         assert "hush" not in json.dumps(found)
         assert encoded("hush") not in json.dumps(found)
         assert cluster.facts.find("Secret", "drivers", "cert") is UNKNOWN
-        supplied = Known(cluster.facts, {("Secret", "drivers", "cert"): found})
+        supplied = with_fetched(cluster.facts, {("Secret", "drivers", "cert"): found})
         assert supplied.find("Secret", "drivers", "cert") is found
 
     with_cluster(stub, scenario)
