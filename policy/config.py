@@ -98,8 +98,11 @@ NO_PARAMETERS = Parameters()
 
 
 @dataclass(frozen=True)
-class Exemption:
-    """A finding that is borne until a day; empty parts of the object match anything."""
+class PolicyException:
+    """An exception: findings of the rule on matching objects become `audit` until `expires`.
+
+    Empty fields match any object.
+    """
 
     rule: str
     kind: str
@@ -127,7 +130,7 @@ class Policy:
     modes: Modes = field(default_factory=dict)
     gates: Mapping[Gate, Modes] = field(default_factory=dict)
     parameters: Parameters = NO_PARAMETERS
-    exemptions: tuple[Exemption, ...] = ()
+    exceptions: tuple[PolicyException, ...] = ()
 
     def mode(self, rule: str, severity: Severity, gate: Gate = "check") -> Mode:
         """What a finding of the rule does at a gate."""
@@ -158,7 +161,10 @@ class Policy:
     @property
     def digest(self) -> str:
         """What tells two policies apart, in reports and in the cluster; what nobody has set has no part in it."""
-        text = json.dumps(_set(asdict(self), asdict(Policy())), sort_keys=True, default=str)
+        differs = _set(asdict(self), asdict(Policy()))
+        if "exceptions" in differs:  # under their former name, so that no policy in a cluster has another hash
+            differs["exemptions"] = differs.pop("exceptions")
+        text = json.dumps(differs, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -178,7 +184,7 @@ def read_policy(spec: Mapping[str, Any]) -> Policy:
         modes=_modes(spec.get("modes", {})),
         gates={gate: _modes(modes) for gate, modes in spec.get("gates", {}).items()},
         parameters=_parameters(spec.get("parameters", {})),
-        exemptions=tuple(_exemption(item) for item in spec.get("exceptions", ())),
+        exceptions=tuple(_exception(item) for item in spec.get("exceptions", ())),
     )
 
 
@@ -216,9 +222,9 @@ def _modes(spec: Mapping[str, str]) -> Modes:
     return {key: Mode(mode) for key, mode in spec.items()}
 
 
-def _exemption(item: Mapping[str, Any]) -> Exemption:
+def _exception(item: Mapping[str, Any]) -> PolicyException:
     object = item["object"]
-    return Exemption(
+    return PolicyException(
         rule=item["rule"],
         kind=object.get("kind", ""),
         namespace=object.get("namespace", ""),

@@ -66,10 +66,10 @@ class Engine:
         return [finding for finding, _ in found]
 
     def tells(self, rule: str, object: Map, now: datetime) -> bool:
-        """Whether a finding of a rule would be shown for an object: it is not disabled, and no exception bears it."""
+        """Whether a finding of a rule would be shown for an object: not disabled, and without an exception."""
         item = RULES[rule]
         mode = self.policy.mode(rule, item.severity, self.gate)
-        return mode in (Mode.ENFORCE, Mode.WARN) and not self._is_borne(rule, object, now)
+        return mode in (Mode.ENFORCE, Mode.WARN) and not self._is_excepted(rule, object, now)
 
     def judge(self, review: Review) -> list[tuple[Finding, FieldPath]]:
         """The findings of the rules that need no facts, with the paths of their fields. Never raises."""
@@ -83,7 +83,7 @@ class Engine:
         if self.policy.parameters is not review.parameters:
             review = replace(review, parameters=self.policy.parameters)
         stops = self._stops_at_mappings(review)
-        key = (review.kind, review.operation, review.release, by_facts, stops)
+        key = (review.kind, review.operation, review.cluster.release, by_facts, stops)
         chosen = self._chosen.get(key)
         if chosen is None:
             chosen = self._chosen[key] = _grouped(self._choose(*key))
@@ -107,7 +107,7 @@ class Engine:
         item = RULES[TOO_MANY_MAPPINGS]
         mode = self.policy.mode(item.id, item.severity, self.gate)
         is_asked = review.operation in item.operations and (self.only is None or item.id in self.only)
-        return is_asked and mode is Mode.ENFORCE and not self._is_borne(item.id, review.object, review.now)
+        return is_asked and mode is Mode.ENFORCE and not self._is_excepted(item.id, review.object, review.now)
 
     def _ask(self, review: Review, group: list[_Chosen], found: list[tuple[Finding, FieldPath]]) -> None:
         for check, item, mode in group:
@@ -160,7 +160,7 @@ class Engine:
         severity = item.severity
         if problem.message.startswith(NOT_CHECKED):
             severity, mode = Severity.INFO, Mode.AUDIT
-        elif self.policy.exemptions and self._is_borne(item.id, review.object, review.now):
+        elif self.policy.exceptions and self._is_excepted(item.id, review.object, review.now):
             mode = Mode.AUDIT
         elif mode is Mode.ENFORCE and not item.guards and review.is_upkeep and not self.policy.judges_the_deleted:
             mode = Mode.WARN  # KMM's refusal would keep its own finalizer from being removed
@@ -174,12 +174,12 @@ class Engine:
             mode=mode,
         )
 
-    def _is_borne(self, rule: str, object: Map, now: datetime) -> bool:
+    def _is_excepted(self, rule: str, object: Map, now: datetime) -> bool:
         metadata = object.get("metadata")
         metadata = metadata if isinstance(metadata, dict) else {}
         kind, namespace, name = object.get("kind", ""), metadata.get("namespace", ""), metadata.get("name", "")
         identity = (plain_text(kind), plain_text(namespace), plain_text(name))
-        return any(item.holds_for(rule, *identity, now.date()) for item in self.policy.exemptions)
+        return any(item.holds_for(rule, *identity, now.date()) for item in self.policy.exceptions)
 
 
 _LONGEST = 2000

@@ -73,6 +73,18 @@ class Finding:
         return self.message.startswith(NOT_CHECKED)
 
 
+def placed(
+    finding: Finding, path: FieldPath, file: str, position: tuple[int, int], spec_path: FieldPath = ()
+) -> Finding:
+    """Return the finding with its field, and with file, line and column of the place that caused the field.
+
+    `spec_path` is the field of a spec there, where a spec caused it.
+    """
+    line, column = position
+    field, spec_field = format_path(path) or finding.field, format_path(spec_path)
+    return replace(finding, field=field, spec_field=spec_field, file=file, line=line, column=column)
+
+
 def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
     """The findings without repetition, in the order of files, lines and columns."""
     clusters: dict[Finding, set[str]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -61,13 +62,30 @@ NO_CLOCK = datetime.min.replace(tzinfo=UTC)
 """The time of a gate that must not look at the clock; every exception still holds then."""
 
 
+def _no_schema(_object: Map) -> Schema | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterTraits:
+    """The cluster that an object is for, as far as rules look at it.
+
+    Without a `release`, KMM's head is assumed; `platform` is plain Kubernetes where nobody says. `schema_of` returns
+    the compiled schema of an object's kind, if there is one.
+    """
+
+    release: Release = _HEAD
+    topology: str = ""
+    platform: Platform = "kubernetes"
+    schema_of: Callable[[Map], Schema | None] = field(default=_no_schema, repr=False)
+
+
 @dataclass(eq=False)  # not frozen, which takes two microseconds a review; nobody changes one all the same
 class Review:
-    """One request to judge an object, with the CRD's defaults filled in. Without a `release`, KMM's head is assumed.
+    """One request to judge an object, with the CRD's defaults filled in.
 
-    On DELETE `object` is the one that goes. `schema` is that of the object's kind, if there is one; `topology` and
-    `platform` are those of the cluster, plain Kubernetes where nobody says. `in_tree` is whether the object comes from
-    git, to be applied, and not from a cluster. `user` and `groups` are those who ask, and empty where nobody is known;
+    On DELETE `object` is the one that goes. `in_tree` is whether the object comes from git, to be applied, and not from
+    a cluster. `user` and `groups` are those who ask, and empty where nobody is known;
     `may_override` is whether the API server lets them override the protection of a namespace, which only admission
     asks. `before` is what other objects were like before the change that the review is part of, this one included even
     if it stays as it is; admission, which sees one object change at a time, has none.
@@ -76,9 +94,7 @@ class Review:
     object: Map = field(repr=False)
     old: Map | None = field(default=None, repr=False)
     operation: Operation = "CREATE"
-    release: Release = _HEAD
-    schema: Schema | None = field(default=None, repr=False)
-    topology: str = ""
+    cluster: ClusterTraits = ClusterTraits()
     parameters: Parameters = NO_PARAMETERS
     facts: Facts | None = field(default=None, repr=False)
     in_tree: bool = False
@@ -89,7 +105,11 @@ class Review:
     dry_run: bool = False
     now: datetime = NO_CLOCK
     before: Facts | None = field(default=None, repr=False)
-    platform: Platform = "kubernetes"
+
+    @lazy
+    def schema(self) -> Schema | None:
+        """The schema of the object's kind, if there is one."""
+        return self.cluster.schema_of(self.object)
 
     @lazy
     def kind(self) -> str:

@@ -9,6 +9,11 @@ from typing import Any
 from hypothesis import strategies as st
 
 from kmodgate import schemas
+from kmodgate.policy.review import ClusterTraits
+from kmodgate.schemas.compiled import object_schema
+
+TRAITS = ClusterTraits(schema_of=object_schema)
+"""A cluster of which nothing is known; reviews look at the schema of each object."""
 
 SCHEMA = json.loads(schemas.read(schemas.KINDS["Module"]))
 

@@ -16,6 +16,8 @@ from typing import Any
 from aiohttp import web
 
 from kmodgate.policy.kmm.versions import Release
+from kmodgate.policy.review import ClusterTraits
+from kmodgate.schemas.compiled import object_schema
 from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.admission.policy_file import PolicyFile
 from kmodgate.webhook.certificates.client_certificates import ClientAuth
@@ -131,7 +133,8 @@ class Server:
 
     def _admitter(self) -> Admitter:
         settings = self._settings
-        admitter = Admitter(self._policy.policy, self._release, settings.topology, settings.platform)
+        traits = ClusterTraits(self._release, settings.topology, settings.platform, object_schema)
+        admitter = Admitter(self._policy.policy, traits)
         self.metrics.holds(admitter.digest, self._policy.policy.profile, newest=not self._policy.problem)
         return admitter
 

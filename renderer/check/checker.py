@@ -11,32 +11,34 @@ from pathlib import Path
 
 from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.cluster.facts import Facts, SnapshotFacts
-from kmodgate.policy.config import Platform, Policy
+from kmodgate.policy.config import Policy
 from kmodgate.policy.engine import Engine
-from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, format_path, sort_findings, title, told_once
+from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, placed, sort_findings, title, told_once
 from kmodgate.policy.formats.object_files import Source
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.node_selection import Node
 from kmodgate.policy.kmm.versions import Release
-from kmodgate.policy.review import Review
+from kmodgate.policy.review import ClusterTraits, Review
 from kmodgate.renderer import git
 from kmodgate.renderer.check.duplicate_objects import Duplicates
 from kmodgate.renderer.check.git_history import Past
 from kmodgate.renderer.check.object_inputs import STDIN, files_outside_fleets, read_objects
-from kmodgate.renderer.compile.cluster_policies import Choice, Policies, exemption_findings
-from kmodgate.renderer.compile.compiler import Compiled, Judging, compile_fleet, fleet_facts, release_of
+from kmodgate.renderer.compile.cluster_policies import Choice, Policies, exception_findings
+from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
+from kmodgate.renderer.compile.git_revision import compile_revision
 from kmodgate.renderer.compile.manifest import Identity, Manifest
-from kmodgate.renderer.compile.snapshot import OUTPUT, snapshot_at
 from kmodgate.renderer.errors import Unusable
-from kmodgate.renderer.fleet.files import MARKER
-from kmodgate.renderer.fleet.load import Fleet, is_spec, load_fleet, root_above
+from kmodgate.renderer.fleet.files import MARKER, OUTPUT
+from kmodgate.renderer.fleet.load import is_spec, load_fleet, root_above
 from kmodgate.renderer.fleet.nodes import nodes_of
-from kmodgate.renderer.fleet.specs import Cluster
-from kmodgate.renderer.fleet.targets import Target, absent_drivers
+from kmodgate.renderer.fleet.targets import absent_drivers
+from kmodgate.renderer.judge.fleet_judge import FleetJudge, traits_of
 from kmodgate.renderer.tree.removals import removal_finding
 from kmodgate.renderer.tree.stray_specs import load_with_output
 from kmodgate.renderer.wording import counted, listed
 from kmodgate.schemas.compiled import object_schema
+
+_HEAD = Release("head")
 
 _Objects = dict[tuple[str, Identity], Manifest]
 """Objects by cluster and identity."""
@@ -57,9 +59,7 @@ class _Where:
     """The cluster that an object is for, as far as rules look at it."""
 
     engine: Engine
-    release: Release
-    topology: str
-    platform: Platform = "kubernetes"
+    cluster: ClusterTraits
     policy: str = ""
     """The name of its DriverPolicy."""
     clusters: tuple[str, ...] = ()
@@ -82,7 +82,7 @@ class Checker:
         self.choice = choice
         self.dump = dump
         self.now = now
-        self._anywhere = _Where(Engine(choice.fallback, "check"), Release("head"), "")
+        self._anywhere = _Where(Engine(choice.fallback, "check"), ClusterTraits(_HEAD, schema_of=object_schema))
         self._rendered: dict[Path, dict[str, _Where]] = {}
         self.ignore_other = ignore_other
         self.against = against
@@ -100,7 +100,7 @@ class Checker:
             self._path(path)
         self.result.findings += self._judge_sources()
         if self.choice.policy is not None:
-            self.result.findings += exemption_findings([self.choice.policy], self.now.date())
+            self.result.findings += exception_findings([self.choice.policy], self.now.date())
         for path in paths:
             if path != STDIN and os.path.isdir(path) and root_above(Path(path)) is None:
                 self.result.findings += self._gone(path)
@@ -137,33 +137,26 @@ class Checker:
         findings: list[Finding] = []
         fleet = load_with_output(root, root / OUTPUT, findings)
         old = self._fleet_before(root)
-        policies = Policies(fleet, self.choice, "check", self.now, findings)
-        findings += exemption_findings(fleet.policies, self.now.date())
+        policies = Policies(fleet, self.choice, findings)
+        findings += exception_findings(fleet.policies, self.now.date())
         self.result.policies |= policies.held(cluster.name for cluster in fleet.clusters)
-        targets, compiled = compile_fleet(
-            fleet,
-            findings,
-            Judging(policies.engine, lambda *key: old.get(key), self._facts_of, policies.manifests, self.now),
-        )
-        self.result.objects += sum(len(placed) for placed in compiled.values())
+        compiled = compile_fleet(fleet, findings, policies)
+        dumps = {} if self.dump is None else {cluster.name: self.dump for cluster in fleet.clusters}
+        findings += FleetJudge(policies, "check", self.now).judge(compiled, old, dumps)
+        self.result.objects += sum(len(objects) for objects in compiled.placed.values())
         yield from findings
         if not any(finding.mode is Mode.ENFORCE for finding in findings):
-            yield from _removed(old, fleet, targets, compiled)
-
-    def _facts_of(self, cluster: Cluster, manifests: list[Manifest]) -> Facts:
-        """What a fleet knows of a cluster, and what the dump adds."""
-        dump = self.dump
-        return fleet_facts(cluster, manifests, dump.objects if dump else (), dump.complete if dump else ())
+            yield from _removed(old, compiled)
 
     def _fleet_before(self, root: Path) -> _Objects:
         """What the fleet made at the revision, if anything of it has changed since."""
         revision = git.revision(str(root), self.against)
         if revision is None or not revision.changed(str(root)):
             return {}
-        found = snapshot_at(root, revision, [])
+        found = compile_revision(root, revision, [])
         if found is None:
             return {}
-        return {(name, item.identity): item for name, placed in found.compiled.items() for _, item in placed}
+        return {(name, item.identity): item for name, objects in found.placed.items() for _, item in objects}
 
     def _objects(self, name: str, *, ignore_other: bool) -> None:
         found: list[Finding] = []
@@ -210,14 +203,11 @@ class Checker:
             value,
             old,
             "CREATE" if old is None else "UPDATE",
-            where.release,
-            object_schema(value),
-            where.topology,
+            where.cluster,
             facts=facts,
             in_tree=bool(where.clusters) or self._past.is_in_git(source.file),
             now=self.now,
             before=before,
-            platform=where.platform,
         )
         found = where.engine.judge(review)
         if facts is not None:
@@ -257,13 +247,12 @@ class Checker:
 
     def _clusters(self, root: Path) -> dict[str, _Where]:
         fleet = load_fleet(root, root / OUTPUT, [])
-        policies = Policies(fleet, self.choice, "check", self.now, [])
+        policies = Policies(fleet, self.choice, [])
+        judge = FleetJudge(policies, "check", self.now)
         return {
             cluster.name: _Where(
-                policies.engine(cluster),
-                release_of(cluster) or Release("head"),
-                cluster.topology,
-                cluster.platform,
+                judge.engine(cluster),
+                traits_of(cluster, unknown=_HEAD),
                 policies.name(cluster.name),
                 (cluster.name,),
                 nodes_of(cluster),
@@ -272,23 +261,21 @@ class Checker:
         }
 
 
-def _removed(old: _Objects, fleet: Fleet, targets: Iterable[Target], compiled: Compiled) -> Iterator[Finding]:
+def _removed(old: _Objects, compiled: CompiledFleet) -> Iterator[Finding]:
     """Modules that the fleet does not make any more, though no spec says `state: absent`."""
-    now = {(name, item.identity) for name, placed in compiled.items() for _, item in placed}
-    absent = absent_drivers(targets)
+    now = {(name, item.identity) for name, objects in compiled.placed.items() for _, item in objects}
+    absent = absent_drivers(compiled.targets)
     gone: dict[Identity, list[str]] = defaultdict(list)
     for name, identity in old.keys() - now:
         if identity.kind == "Module" and (name, identity.name) not in absent:
             gone[identity].append(name)
     for identity, clusters in gone.items():
         message = f"{identity} would leave {counted(len(clusters), 'cluster')} ({listed(sorted(clusters))})"
-        yield removal_finding(identity.namespace, identity.name, fleet, message, MARKER)
+        yield removal_finding(identity.namespace, identity.name, compiled.fleet, message, MARKER)
 
 
 def _placed(finding: Finding, path: FieldPath, source: Source) -> Finding:
-    line, column = source.position(path)
-    name = "<stdin>" if source.file == STDIN else source.file
-    return replace(finding, field=format_path(path) or finding.field, file=name, line=line, column=column)
+    return placed(finding, path, "<stdin>" if source.file == STDIN else source.file, source.position(path))
 
 
 def _fleet_of(path: Path) -> Path | None:

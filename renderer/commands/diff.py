@@ -7,11 +7,14 @@ from pathlib import Path
 
 from kmodgate.policy.findings import Finding
 from kmodgate.renderer import git
-from kmodgate.renderer.compile.snapshot import OUTPUT, snapshot, snapshot_at
+from kmodgate.renderer.compile.cluster_policies import Choice, Policies
+from kmodgate.renderer.compile.compiler import compile_fleet
+from kmodgate.renderer.compile.git_revision import compile_revision
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.diff.compare_fleets import compare_fleets
 from kmodgate.renderer.errors import ExitCode, Unusable, refuse_enforced
 from kmodgate.renderer.fleet.cluster_selectors import check_names
+from kmodgate.renderer.fleet.files import OUTPUT
 from kmodgate.renderer.fleet.load import as_typed, find_root, prefix
 from kmodgate.renderer.report import diff_writer
 from kmodgate.renderer.report.diff.text import text
@@ -44,10 +47,10 @@ def run(args: Namespace, console: Console) -> ExitCode:
         raise Unusable(f"{root}: there is no commit to compare with", fix)
     findings: list[Finding] = []
     fleet = load_with_output(root, root / OUTPUT, findings, console.progress)
-    now = snapshot(fleet, findings)
+    now = compile_fleet(fleet, findings, Policies(fleet, Choice(), findings))
     refuse_enforced(findings, outcome="nothing was compared")
     were: list[Finding] = []
-    before = snapshot_at(root, revision, were)
+    before = compile_revision(root, revision, were)
     if were:
         console.say(
             f"note: the specs at {revision.name} have {counted(len(were), 'error')}: what they spoil is missing"

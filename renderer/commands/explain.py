@@ -15,12 +15,14 @@ import yaml
 from kmodgate.policy.findings import Finding, format_path
 from kmodgate.policy.kmm.node_selection import Node, why_not_selected
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
-from kmodgate.renderer.compile.snapshot import OUTPUT, Snapshot, snapshot
+from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Unusable, refuse_enforced
 from kmodgate.renderer.explain.field_origins import Explained, Subject, explain, nodes_named, subjects
 from kmodgate.renderer.fleet.cluster_selectors import check_names
+from kmodgate.renderer.fleet.files import OUTPUT
 from kmodgate.renderer.fleet.load import as_typed, find_root, names_of, prefix
+from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.plan.coverage import Module, Resolver, cells_of, groups_of, modules_of
 from kmodgate.renderer.report.explain_text import node_text, object_text
 from kmodgate.renderer.tree.stray_specs import load_with_output
@@ -51,7 +53,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
     console.base = prefix(as_typed(root))
     findings: list[Finding] = []
     fleet = load_with_output(root, root / OUTPUT, findings, console.progress)
-    found = snapshot(fleet, findings)
+    found = compile_fleet(fleet, findings, Policies(fleet, Choice(), findings))
     refuse_enforced(findings, outcome="nothing was explained")
     name, cluster = _of_file(root, Path(args.object)) if is_file else (args.object, args.cluster)
     check_names(names_of(fleet), [cluster] if cluster else [])
@@ -100,13 +102,13 @@ def _json(subject: Subject, found: list[Explained], base: str) -> dict[str, Any]
     return {"object": str(subject.manifest.identity), "clusters": list(subject.clusters), "fields": fields}
 
 
-def _node(found: Snapshot, cluster: str, name: str, form: str, console: Console) -> str:
+def _node(found: CompiledFleet, cluster: str, name: str, form: str, console: Console) -> str:
     [(place, modules)] = modules_of(found, [cluster])
     nodes = next(item for item in place.nodes if item.name == name)
     [group] = groups_of(replace(place, nodes=(nodes,)), modules)
-    policies = Policies(found.fleet, Choice(), "check", datetime.now(UTC), [])
+    judge = FleetJudge(Policies(found.fleet, Choice(), []), "check", datetime.now(UTC))
     resolver = Resolver()
-    cells = [cell for module in modules for cell in cells_of(module, group, (), resolver, policies.refuses_unsigned)]
+    cells = [cell for module in modules for cell in cells_of(module, group, (), resolver, judge.refuses_unsigned)]
     shown = {cell.module for cell in cells}
     others = [*_others(found, cluster, group.node, [module for module in modules if module not in shown])]
     if form == "json":
@@ -121,7 +123,7 @@ def _node(found: Snapshot, cluster: str, name: str, form: str, console: Console)
     return node_text(title, cells, others, console)
 
 
-def _others(found: Snapshot, cluster: str, node: Node, modules: Iterable[Module]) -> Iterator[tuple[str, str]]:
+def _others(found: CompiledFleet, cluster: str, node: Node, modules: Iterable[Module]) -> Iterator[tuple[str, str]]:
     """Modules of the cluster that do not select the nodes, and drivers that do not go to the cluster."""
     for module in modules:
         yield module.name, why_not_selected(module.value, node) or "no kernel of the nodes is known"

@@ -10,12 +10,14 @@ from pathlib import Path
 
 from kmodgate.policy.findings import Finding
 from kmodgate.renderer.compile.cluster_policies import Policies, add_policy_arguments, read_choice
-from kmodgate.renderer.compile.snapshot import OUTPUT
+from kmodgate.renderer.compile.compiler import compile_fleet
 from kmodgate.renderer.console import Console
-from kmodgate.renderer.errors import ExitCode, Unusable
+from kmodgate.renderer.errors import ExitCode, Unusable, refuse_enforced
 from kmodgate.renderer.fleet.cluster_selectors import check_names
+from kmodgate.renderer.fleet.files import OUTPUT
 from kmodgate.renderer.fleet.load import Fleet, as_typed, find_root, names_of, prefix
 from kmodgate.renderer.fleet.nodes import nodes_in
+from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.plan import preflight
 from kmodgate.renderer.plan.plan import RULES, Plan, plan_fleet
 from kmodgate.renderer.report import plan_writer
@@ -64,8 +66,10 @@ def run(args: Namespace, console: Console) -> ExitCode:
     for kernel in args.kernel:
         if not _KERNEL.fullmatch(kernel):
             raise Unusable(f"--kernel {kernel!r} is not the version of a kernel", "write it as uname -r prints it")
-    policies = Policies(fleet, read_choice(args.policy, args.profile), "check", datetime.now(UTC), findings, RULES)
-    plan = plan_fleet(fleet, findings, policies, args.kernel, args.cluster)
+    policies = Policies(fleet, read_choice(args.policy, args.profile), findings)
+    compiled = compile_fleet(fleet, findings)
+    refuse_enforced(findings, outcome="nothing was planned")
+    plan = plan_fleet(compiled, FleetJudge(policies, "check", datetime.now(UTC), RULES), args.kernel, args.cluster)
     report = text(plan, console) if args.format == "text" else plan_writer(args.format)(plan, console.base)
     console.deliver(report, args.output)
     if args.preflight is not None:

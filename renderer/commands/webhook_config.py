@@ -11,10 +11,10 @@ from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_label
 from kmodgate.policy.webhook_entries import unreachable
 from kmodgate.renderer.compile.cluster_policies import Choice, add_policy_arguments, read_choice
-from kmodgate.renderer.compile.snapshot import OUTPUT
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Unusable
 from kmodgate.renderer.fleet.cluster_selectors import check_names
+from kmodgate.renderer.fleet.files import OUTPUT
 from kmodgate.renderer.fleet.load import as_typed, find_root, names_of, prefix
 from kmodgate.renderer.registration.endpoint import DEFAULT_SERVICE, read_endpoint
 from kmodgate.renderer.registration.objects import (

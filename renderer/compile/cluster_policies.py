@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import cast
 
-from kmodgate.policy.config import NOTICE, PROFILES, Gate, Policy, Profile
+from kmodgate.policy.config import NOTICE, PROFILES, Policy, Profile
 from kmodgate.policy.config_checks import for_any_cluster
-from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding, Mode, Severity
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Json, parse
 from kmodgate.renderer.compile import policy_config_map as compiled
@@ -22,10 +21,8 @@ from kmodgate.renderer.fleet.files import FleetFiles, Unreadable
 from kmodgate.renderer.fleet.load import Fleet
 from kmodgate.renderer.fleet.read_specs import policy_of
 from kmodgate.renderer.fleet.schema_check import check, finding_at
-from kmodgate.renderer.fleet.specs import Cluster, DriverPolicy
+from kmodgate.renderer.fleet.specs import DriverPolicy
 from kmodgate.renderer.fleet.targets import Target
-
-_UNSIGNED = "SGN202"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,34 +75,21 @@ def read_choice(file: str | None, profile: Profile | None) -> Choice:
 
 
 class Policies:
-    """The engine of every cluster of a fleet at one gate; clusters of one policy share it.
+    """The policy of every cluster of a fleet: the DriverPolicy that selects it, or what the command line says."""
 
-    `only` names the rules that it asks, where not all are wanted.
-    """
-
-    def __init__(
-        self,
-        fleet: Fleet,
-        choice: Choice,
-        gate: Gate,
-        now: datetime,
-        findings: list[Finding],
-        only: Collection[str] | None = None,
-    ) -> None:
-        self._only = only
-        self._gate = gate
-        self.now = now
+    def __init__(self, fleet: Fleet, choice: Choice, findings: list[Finding]) -> None:
         self._choice = choice
         self._by_cluster = dict(_assigned(fleet, findings)) if choice.policy is None else {}
-        self._engines: dict[int, Engine] = {}
+        self._policies: dict[int, Policy] = {}
         self._manifests: dict[int, list[Manifest]] = {}
 
     def policy(self, cluster: str) -> Policy:
-        """The policy of a cluster."""
+        """Return the policy of a cluster; clusters of one DriverPolicy share it."""
         found = self._by_cluster.get(cluster)
-        if found is None:
-            return self._choice.fallback
-        return found.policy.with_profile(self._choice.profile) if self._choice.profile else found.policy
+        if id(found) not in self._policies:
+            policy = self._choice.fallback if found is None else found.policy
+            self._policies[id(found)] = policy.with_profile(self._choice.profile) if self._choice.profile else policy
+        return self._policies[id(found)]
 
     def name(self, cluster: str) -> str:
         """The name of the DriverPolicy of a cluster, or nothing."""
@@ -126,17 +110,6 @@ class Policies:
             self._manifests[key] = compiled.manifests(source, self.policy(cluster))
         return self._manifests[key]
 
-    def engine(self, cluster: Cluster) -> Engine:
-        """The engine of a cluster."""
-        key = id(self._by_cluster.get(cluster.name))
-        if key not in self._engines:
-            self._engines[key] = Engine(self.policy(cluster.name), self._gate, self._only)
-        return self._engines[key]
-
-    def refuses_unsigned(self, cluster: Cluster, module: Mapping[str, object]) -> bool:
-        """Whether Secure Boot on a cluster counts against a Module that is not signed: no exception says that it is."""
-        return self.engine(cluster).tells(_UNSIGNED, module, self.now)
-
 
 def _assigned(fleet: Fleet, findings: list[Finding]) -> Iterator[tuple[str, DriverPolicy]]:
     """Cluster and policy; a cluster with two is a finding that names both."""
@@ -153,10 +126,10 @@ def _assigned(fleet: Fleet, findings: list[Finding]) -> Iterator[tuple[str, Driv
                 findings.append(finding_at(policy.document, ("spec", "clusters"), "REF007", message, fix))
 
 
-def exemption_findings(policies: list[DriverPolicy], today: date) -> Iterator[Finding]:
+def exception_findings(policies: list[DriverPolicy], today: date) -> Iterator[Finding]:
     """Exceptions that end within two weeks, and those that have ended."""
     for policy in policies:
-        for index, item in enumerate(policy.policy.exemptions):
+        for index, item in enumerate(policy.policy.exceptions):
             path = ("spec", "exceptions", index, "expires")
             who = f"exception of {item.owner} from {item.rule} ({item.ticket})"
             fix = "mend what it bears, or agree on another day"

@@ -1,141 +1,96 @@
-"""Fleet → the manifests of every cluster, with everything that is wrong with them."""
+"""Fleet → the manifests of every cluster. The gates judge them afterwards (renderer/judge)."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
-from kmodgate.policy.cluster.facts import Facts, SnapshotFacts
 from kmodgate.policy.config import Platform
-from kmodgate.policy.engine import Engine
-from kmodgate.policy.findings import FieldPath, Finding, format_path
+from kmodgate.policy.findings import Finding
 from kmodgate.policy.kmm.versions import Release, unsupported
-from kmodgate.policy.review import NO_CLOCK, Review
 from kmodgate.renderer.compile import attached_objects, content_hashes, kmm
+from kmodgate.renderer.compile.cluster_policies import Policies
 from kmodgate.renderer.compile.folders import by_folder
 from kmodgate.renderer.compile.manifest import Identity, Manifest
 from kmodgate.renderer.fleet.load import Fleet
-from kmodgate.renderer.fleet.nodes import nodes_of
 from kmodgate.renderer.fleet.referenced_files import Sources, read_sources
 from kmodgate.renderer.fleet.schema_check import finding_at
-from kmodgate.renderer.fleet.specs import Cluster, JsonMap
+from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.fleet.targets import Target, Variant, targets
 from kmodgate.renderer.wording import listed
-from kmodgate.schemas.compiled import object_schema
-
-EngineOf = Callable[[Cluster], Engine]
-"""The engine of a cluster."""
-
-FactsOf = Callable[[Cluster, list[Manifest]], Facts | None]
-"""What is known of a cluster for which these objects are made; None where rules that need facts are not to run."""
-
-Extra = Callable[[str, Sequence[Target]], Iterable[Manifest]]
-"""What a cluster gets beside its drivers, by its name and its targets, absent ones included."""
-
-Before = Callable[[str, Identity], Manifest | None]
-"""The object of a cluster as it was, if it is known."""
 
 
-@dataclass(frozen=True)
-class Judging:
-    """How a gate judges what is compiled, and what it gives a cluster beside its drivers."""
+@dataclass(frozen=True, slots=True)
+class CompiledFleet:
+    """A fleet, its targets, and the objects of each cluster, by the name of the cluster.
 
-    engine: EngineOf
-    before: Before = lambda *_: None
-    facts: FactsOf = lambda *_: None
-    extra: Extra = lambda *_: ()
-    now: datetime = NO_CLOCK
+    `placed` has folder and manifest of every object, each once; `of_drivers` what the drivers cause, before objects
+    that several of them share are merged.
+    """
+
+    fleet: Fleet
+    targets: list[Target]
+    placed: dict[str, list[tuple[str, Manifest]]]
+    of_drivers: dict[str, list[Manifest]]
+
+    def objects(self, cluster: str) -> Mapping[Identity, Manifest]:
+        """Return the objects of a cluster; none where there is no such cluster."""
+        return {manifest.identity: manifest for _, manifest in self.placed.get(cluster, ())}
 
 
-class Compiler:
+def compile_fleet(fleet: Fleet, findings: list[Finding], policies: Policies | None = None) -> CompiledFleet:
+    """Compile the whole fleet; everything that is wrong with its specs goes to `findings`.
+
+    With `policies` each cluster also gets its policy, as the webhook mounts it.
+    """
+    findings += cluster_findings(fleet.clusters)
+    found = targets(fleet, findings)
+    compiler = _Compiler(fleet, findings)
+    of_drivers: dict[str, list[Manifest]] = {cluster.name: [] for cluster in fleet.clusters}
+    by_cluster: dict[str, list[Target]] = {cluster.name: [] for cluster in fleet.clusters}
+    for target in found:
+        by_cluster[target.cluster.name].append(target)
+        if not target.is_absent:
+            of_drivers[target.cluster.name] += compiler.target(target)
+    placed = {
+        name: list(by_folder(name, [*manifests, *_policy(policies, name, by_cluster[name])], findings))
+        for name, manifests in of_drivers.items()
+    }
+    findings += compiler.version_findings()
+    return CompiledFleet(fleet, found, placed, of_drivers)
+
+
+def _policy(policies: Policies | None, cluster: str, found: list[Target]) -> list[Manifest]:
+    return policies.manifests(cluster, found) if policies else []
+
+
+class _Compiler:
     """Compiles the targets of one fleet; clusters that share a variant share its manifests."""
 
-    def __init__(self, fleet: Fleet, findings: list[Finding], judging: Judging) -> None:
-        self.fleet = fleet
-        self.findings = findings
-        self.judging = judging
-        self._judged: dict[tuple[Manifest, Manifest | None, Release, str, Platform, Engine], list[Cluster]] = {}
+    def __init__(self, fleet: Fleet, findings: list[Finding]) -> None:
+        self._fleet = fleet
+        self._findings = findings
         self._sources: dict[Variant, Sources] = {}
         self._manifests: dict[tuple[Variant, Platform], list[Manifest]] = {}
         self._modules: dict[Variant, Manifest] = {}
         self._unsupported: dict[tuple[Variant, Release], list[str]] = defaultdict(list)
 
-    def clusters(self, targets: Iterable[Target]) -> dict[str, list[tuple[str, Manifest]]]:
-        """Folder and manifest of every object, by cluster; every cluster of the fleet has its list."""
-        by_cluster: dict[str, list[Target]] = {cluster.name: [] for cluster in self.fleet.clusters}
-        for target in targets:
-            by_cluster[target.cluster.name].append(target)
-        result = {name: list(self._cluster(name, found)) for name, found in by_cluster.items()}
-        self.findings.extend(self._version_findings())
-        for (manifest, old, *_), alike in self._judged.items():
-            self.findings += self._judge(manifest, old, alike)
-        return result
-
-    def _cluster(self, name: str, targets: list[Target]) -> Iterator[tuple[str, Manifest]]:
-        manifests = [manifest for target in targets if not target.is_absent for manifest in self._target(target)]
-        if manifests:
-            self._judge_all(targets[0].cluster, manifests)
-        yield from by_folder(name, [*manifests, *self.judging.extra(name, targets)], self.findings)
-
-    def _target(self, target: Target) -> list[Manifest]:
+    def target(self, target: Target) -> list[Manifest]:
+        """Return the objects that a driver causes on a cluster."""
         variant, cluster = target.variant, target.cluster
         release = release_of(cluster)
         if release is None:
-            self.findings.append(_no_operator(target))
+            self._findings.append(_no_operator(target))
         elif release.is_known:
             self._unsupported[variant, release].append(cluster.name)
         return self._of_variant(variant, cluster.platform)
 
-    def _judge_all(self, cluster: Cluster, manifests: list[Manifest]) -> None:
-        facts = self.judging.facts(cluster, manifests)
-        release = release_of(cluster) or Release()
-        engine = self.judging.engine(cluster)
-        was = {manifest.identity: self.judging.before(cluster.name, manifest.identity) for manifest in manifests}
-        known = [old.value for old in was.values() if old is not None]
-        before = SnapshotFacts(known) if known else None
-        for manifest in manifests:
-            old = was[manifest.identity]
-            key = (manifest, old, release, cluster.topology, cluster.platform, engine)
-            self._judged.setdefault(key, []).append(cluster)  # judged once for all clusters that are alike
-            if facts is not None:
-                self._judge_by_facts(manifest, cluster, release, facts, before)
-
-    def _judge_by_facts(
-        self, manifest: Manifest, cluster: Cluster, release: Release, facts: Facts, before: Facts | None
-    ) -> None:
-        schema = object_schema(manifest.value)
-        review = Review(
-            manifest.value,
-            release=release,
-            schema=schema,
-            topology=cluster.topology,
-            facts=facts,
-            now=self.judging.now,
-            before=before,
-            platform=cluster.platform,
-        )
-        found = self.judging.engine(cluster).judge_by_facts(review)
-        self.findings += [replace(_at_origin(manifest, *judged), clusters=(cluster.name,)) for judged in found]
-
-    def _judge(self, manifest: Manifest, old: Manifest | None, alike: list[Cluster]) -> Iterator[Finding]:
-        """What the rules say of a manifest that these clusters share; they are alike in all that rules look at."""
-        one = alike[0]
-        review = Review(
-            manifest.value,
-            None if old is None else old.value,
-            "CREATE" if old is None else "UPDATE",
-            release_of(one) or Release(),
-            object_schema(manifest.value),
-            one.topology,
-            in_tree=True,
-            now=self.judging.now,
-            platform=one.platform,
-        )
-        names = tuple(cluster.name for cluster in alike)
-        for judged in self.judging.engine(one).judge(review):
-            yield replace(_at_origin(manifest, *judged), clusters=names)
+    def version_findings(self) -> Iterator[Finding]:
+        """Report the fields that the KMM of a cluster does not know."""
+        for (variant, release), clusters in self._unsupported.items():
+            if variant in self._modules:
+                yield from _version_problems(self._modules[variant], release, clusters)
 
     def _of_variant(self, variant: Variant, platform: Platform) -> list[Manifest]:
         sources = self._read(variant)
@@ -144,7 +99,7 @@ class Compiler:
             found = kmm.manifests(variant, sources, platform)
             self._modules[variant] = found[-1]
             if variant.spec.get("contentTag"):
-                self.findings.extend(_untaggable(variant))
+                self._findings.extend(_untaggable(variant))
             place = kmm.namespace_of(variant)
             found += [attached_objects.manifest(variant, document, place) for document in sources.attached]
             self._manifests[key] = found
@@ -153,13 +108,8 @@ class Compiler:
     def _read(self, variant: Variant) -> Sources:
         """What the variant refers to, without what cannot be read."""
         if variant not in self._sources:
-            self._sources[variant] = read_sources(self.fleet.files, variant, self.findings)
+            self._sources[variant] = read_sources(self._fleet.files, variant, self._findings)
         return self._sources[variant]
-
-    def _version_findings(self) -> Iterator[Finding]:
-        for (variant, release), clusters in self._unsupported.items():
-            if variant in self._modules:
-                yield from _version_problems(self._modules[variant], release, clusters)
 
 
 def cluster_findings(clusters: Iterable[Cluster]) -> Iterator[Finding]:
@@ -197,7 +147,7 @@ def _no_operator(target: Target) -> Finding:
 def _version_problems(module: Manifest, release: Release, clusters: list[str]) -> Iterator[Finding]:
     for problem in unsupported(module.value, release):
         finding = Finding("SCH106", f"{problem.message} ({listed(clusters, 3)})", problem.fix, str(module.identity))
-        yield _at_origin(module, finding, problem.path)
+        yield module.at_origin(finding, problem.path)
 
 
 def _untaggable(variant: Variant) -> Iterator[Finding]:
@@ -215,35 +165,3 @@ def _untaggable(variant: Variant) -> Iterator[Finding]:
                 f"contentTag needs a tag to append to: {image}" if image else "contentTag needs an image with a tag"
             )
             yield finding_at(document, place, "IMG001", message, "give the image a tag and no digest")
-
-
-def _at_origin(manifest: Manifest, finding: Finding, path: FieldPath) -> Finding:
-    """The finding with the place in a spec that caused the field."""
-    origin = manifest.trace(path)
-    return replace(
-        finding,
-        field=format_path(path),
-        spec_field=format_path(origin.path),
-        file=origin.file,
-        line=origin.line,
-        column=origin.column,
-    )
-
-
-Compiled = dict[str, list[tuple[str, Manifest]]]
-"""Folder and manifest of every object, by cluster."""
-
-
-def compile_fleet(fleet: Fleet, findings: list[Finding], judging: Judging) -> tuple[list[Target], Compiled]:
-    """The whole fleet, compiled and judged; everything that is wrong with any of its specs goes to `findings`."""
-    findings += cluster_findings(fleet.clusters)
-    found = targets(fleet, findings)
-    return found, Compiler(fleet, findings, judging).clusters(found)
-
-
-def fleet_facts(
-    cluster: Cluster, manifests: list[Manifest], more: Iterable[JsonMap] = (), complete: Iterable[str] = ()
-) -> Facts:
-    """What a fleet knows of a cluster: what it makes there, and the nodes if the spec has some; `more` is of a dump."""
-    objects = [*(manifest.value for manifest in manifests), *more]
-    return SnapshotFacts(objects, complete, nodes_of(cluster))

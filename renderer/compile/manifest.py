@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from kmodgate.policy.findings import FieldPath
+from kmodgate.policy.findings import FieldPath, Finding, placed
 from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.fleet.specs import JsonMap, KernelDriver
 
@@ -50,6 +50,11 @@ class Manifest:
     def spec_file(self) -> str:
         """The file of the spec that caused it."""
         return self.driver.document.file if self.driver else self.file
+
+    def at_origin(self, finding: Finding, path: FieldPath) -> Finding:
+        """Return the finding about a field with the place in a spec that caused the field."""
+        origin = self.trace(path)
+        return placed(finding, path, origin.file, (origin.line, origin.column), origin.path)
 
     @cached_property
     def identity(self) -> Identity:

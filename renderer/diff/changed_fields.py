@@ -14,8 +14,8 @@ from typing import Any
 
 from kmodgate.policy.findings import FieldPath, format_path
 from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.compile.manifest import Identity, Manifest
-from kmodgate.renderer.compile.snapshot import Snapshot
 from kmodgate.renderer.fleet.origin import Origin
 
 
@@ -64,10 +64,10 @@ class ObjectChange:
         return owner.trace(change.path)
 
 
-def changes(before: Snapshot | None, after: Snapshot, only: set[str] | None = None) -> list[ObjectChange]:
+def changes(before: CompiledFleet | None, after: CompiledFleet, only: set[str] | None = None) -> list[ObjectChange]:
     """All objects that differ, by driver, kind and name; on all clusters or on some."""
     same: dict[tuple[Manifest | None, Manifest | None], list[str]] = defaultdict(list)
-    names = {*after.compiled, *(before.compiled if before else ())}
+    names = {*after.placed, *(before.placed if before else ())}
     for cluster in sorted(names & only if only else names):
         old = before.objects(cluster) if before else {}
         for pair in _pairs(old, after.objects(cluster)):

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from kmodgate.policy.findings import FieldPath, format_path, value_at
 from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.compile.manifest import Manifest
-from kmodgate.renderer.compile.snapshot import Snapshot
 from kmodgate.renderer.diff.changed_fields import item_identity
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.explain.reasons import CONTENT_TAG, POLICY_PLACE, reason
@@ -45,7 +45,7 @@ class Subject:
     variant: Variant | None
 
 
-def subjects(found: Snapshot, name: str, cluster: str | None) -> list[Subject]:
+def subjects(found: CompiledFleet, name: str, cluster: str | None) -> list[Subject]:
     """The objects called KIND/NAME, KIND/NAMESPACE/NAME, or NAME for a driver's Module, by what they are where.
 
     Raises Unusable if there is none.
@@ -54,7 +54,7 @@ def subjects(found: Snapshot, name: str, cluster: str | None) -> list[Subject]:
     variants = {(target.cluster.name, target.variant.driver.name): target for target in found.targets}
     clusters: dict[tuple[str, str], tuple[Manifest, list[str]]] = {}
     known: set[str] = set()
-    for there, placed in found.compiled.items():
+    for there, placed in found.placed.items():
         for _, manifest in placed if cluster in (None, there) else ():
             identity = manifest.identity
             known.add(f"{identity.kind}/{identity.name}")
@@ -174,7 +174,7 @@ def _replaced(subject: Subject, path: FieldPath, origin: Origin) -> Origin | Non
     return Origin(document.file, line, column, "driver", place)
 
 
-def nodes_named(found: Snapshot, cluster: str, name: str) -> Iterator[str]:
+def nodes_named(found: CompiledFleet, cluster: str, name: str) -> Iterator[str]:
     """The node groups or nodes of a cluster with this name."""
     groups = (group for item in found.fleet.clusters if item.name == cluster for group in item.nodes)
     return (group.name for group in groups if group.name == name)

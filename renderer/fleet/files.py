@@ -10,6 +10,9 @@ from pathlib import Path, PurePosixPath
 from kmodgate.policy.findings import Finding
 
 MARKER = "kmodgate.yaml"
+
+OUTPUT = "rendered"
+"""The folder of a fleet's tree, unless somebody chose another one."""
 """The file that makes a folder the root of a fleet; it may be empty."""
 
 SPEC_KINDS = ("KernelDriver", "Cluster", "DriverPolicy")

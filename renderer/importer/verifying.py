@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 
 from kmodgate.policy.findings import FieldPath, Finding, value_at
 from kmodgate.policy.formats.yaml_documents import Json
-from kmodgate.policy.review import NO_CLOCK
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
-from kmodgate.renderer.compile.compiler import Judging, compile_fleet, fleet_facts
+from kmodgate.renderer.compile.compiler import compile_fleet
 from kmodgate.renderer.compile.manifest import Identity
 from kmodgate.renderer.fleet.load import Fleet
 from kmodgate.renderer.fleet.read_specs import RESERVED_LABELS
@@ -19,6 +18,7 @@ from kmodgate.renderer.importer.attaching import clean
 from kmodgate.renderer.importer.normal_form import normal_spec
 from kmodgate.renderer.importer.planning import Plan
 from kmodgate.renderer.importer.reading import Found, Objects
+from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.wording import listed
 
 _ABSENT = object()
@@ -58,11 +58,11 @@ def verify(fleet: Fleet, clusters: dict[str, Objects], plan: Plan, renamed: Rena
     `new` are the clusters that the fleet did not have.
     """
     verdict = Verdict()
-    policies = Policies(fleet, Choice(), "render", NO_CLOCK, verdict.findings)
-    judging = Judging(policies.engine, facts=fleet_facts, extra=policies.manifests)
-    compiled = compile_fleet(fleet, verdict.findings, judging)[1]
+    policies = Policies(fleet, Choice(), verdict.findings)
+    compiled = compile_fleet(fleet, verdict.findings, policies)
+    verdict.findings += FleetJudge(policies, "render").judge(compiled)
     for cluster, objects in clusters.items():
-        rendered = {manifest.identity: manifest for _, manifest in compiled.get(cluster, ())}
+        rendered = compiled.objects(cluster)
         for found in objects.values():
             manifest = rendered.get(found.identity)
             if manifest is not None and manifest.driver is None and not any(_missing(clean(found), manifest.value)):

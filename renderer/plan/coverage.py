@@ -11,8 +11,8 @@ from kmodgate.policy.kmm import node_selection as kmm
 from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.policy.kmm.node_selection import Node
 from kmodgate.policy.kmm.resolve import Resolution, Unresolved, resolve
+from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.compile.manifest import Manifest
-from kmodgate.renderer.compile.snapshot import Snapshot
 from kmodgate.renderer.fleet.nodes import node_of_group
 from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.fleet.specs import Cluster, NodeGroup
@@ -121,7 +121,7 @@ Refuses = Callable[[Cluster, Mapping[str, Any]], bool]
 """Whether Secure Boot on a cluster refuses a Module that is not signed: nobody has said that its images are."""
 
 
-def modules_of(found: Snapshot, only: Iterable[str] = ()) -> list[tuple[Cluster, list[Module]]]:
+def modules_of(found: CompiledFleet, only: Iterable[str] = ()) -> list[tuple[Cluster, list[Module]]]:
     """The Modules that load something, of every cluster or of some."""
     wanted = set(only)
     targets = {(target.cluster.name, target.variant.driver.name): target for target in found.targets}
@@ -131,7 +131,7 @@ def modules_of(found: Snapshot, only: Iterable[str] = ()) -> list[tuple[Cluster,
         if wanted and cluster.name not in wanted:
             continue
         mine: list[Module] = []
-        for _, manifest in found.compiled.get(cluster.name, ()):
+        for _, manifest in found.placed.get(cluster.name, ()):
             spec: Any = manifest.value.get("spec")
             if manifest.identity.kind == "Module" and isinstance(spec, dict) and "moduleLoader" in spec:
                 if manifest not in shared:

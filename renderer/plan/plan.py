@@ -12,13 +12,10 @@ from dataclasses import dataclass, field
 from kmodgate.policy.findings import Finding, Mode, sort_findings
 from kmodgate.policy.kmm import node_selection as kmm
 from kmodgate.policy.kmm.kernel import trimmed
-from kmodgate.renderer.compile.cluster_policies import Policies
-from kmodgate.renderer.compile.compiler import Judging, compile_fleet, fleet_facts
-from kmodgate.renderer.compile.snapshot import Snapshot
-from kmodgate.renderer.errors import refuse_enforced
-from kmodgate.renderer.fleet.load import Fleet
+from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.fleet.specs import Cluster
+from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.plan.coverage import Cell, Group, Module, Resolver, cells_of, groups_of, modules_of
 
 RULES = ("MAP205", "MAP206", "SEL203", "SEL204", "SEL205", "PLG301", "PLG302")
@@ -67,26 +64,22 @@ class Plan:
 
 
 def plan_fleet(
-    fleet: Fleet, findings: list[Finding], policies: Policies, kernels: Iterable[str] = (), only: Iterable[str] = ()
+    compiled: CompiledFleet, judge: FleetJudge, kernels: Iterable[str] = (), only: Iterable[str] = ()
 ) -> Plan:
-    """The plan for these kernels instead of the clusters' own next ones, for some clusters or all.
+    """Plan for these kernels instead of the clusters' own next ones, for some clusters or all.
 
-    Raises Refused for specs that cannot be rendered.
+    The judge asks RULES.
     """
-    told: list[Finding] = []
-    targets, compiled = compile_fleet(fleet, told, Judging(policies.engine, facts=fleet_facts, now=policies.now))
-    findings += (finding for finding in told if finding.rule not in RULES)  # what is wrong with the specs themselves
-    refuse_enforced(findings, outcome="nothing was planned")
-    result = Plan(findings=sort_findings(item for item in told if item.rule in RULES and item.mode is not Mode.AUDIT))
+    result = Plan(findings=sort_findings(item for item in judge.judge(compiled) if item.mode is not Mode.AUDIT))
     resolver, asked = Resolver(), tuple(kernels)
-    for cluster, modules in modules_of(Snapshot(fleet, targets, compiled), only):
+    for cluster, modules in modules_of(compiled, only):
         groups = list(groups_of(cluster, modules))
         if not groups or any(not group.kernels for group in groups):
             result.blind.append(cluster.name)
         result.clusters.append(cluster)
         for module in modules:
             for group in groups:
-                result.cells += cells_of(module, group, asked, resolver, policies.refuses_unsigned)
+                result.cells += cells_of(module, group, asked, resolver, judge.refuses_unsigned)
     result.lost = list(_lost(result.cells))
     result.unused = list(_unused(result.cells))
     return result

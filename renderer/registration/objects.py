@@ -10,7 +10,6 @@ from typing import Literal, get_args
 from kmodgate.policy.config import Policy
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.kmm.versions import numbers
-from kmodgate.policy.review import NO_CLOCK
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.webhook_entries import (
     CONDITIONS_SINCE,
@@ -21,7 +20,7 @@ from kmodgate.policy.webhook_entries import (
     unreachable,
 )
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
-from kmodgate.renderer.compile.compiler import Judging, compile_fleet
+from kmodgate.renderer.compile.compiler import compile_fleet
 from kmodgate.renderer.compile.emit_yaml import emit
 from kmodgate.renderer.compile.kmm import namespace_of
 from kmodgate.renderer.compile.manifest import Manifest, identity_of
@@ -66,12 +65,12 @@ class Served:
 
 def served(fleet: Fleet, findings: list[Finding], choice: Choice) -> dict[str, Served]:
     """What is guarded in each cluster of a fleet. Raises Refused for specs that cannot be used."""
-    policies = Policies(fleet, choice, "render", NO_CLOCK, findings, only=())
-    targets, compiled = compile_fleet(fleet, findings, Judging(policies.engine))
+    policies = Policies(fleet, choice, findings)
+    compiled = compile_fleet(fleet, findings)
     refuse_enforced(findings, outcome="nothing was generated")
     kubernetes = {cluster.name: cluster.kubernetes for cluster in fleet.clusters}
     places: dict[str, list[Target]] = defaultdict(list)
-    for target in targets:
+    for target in compiled.targets:
         places[target.cluster.name].append(target)
     return {
         cluster: Served(
@@ -80,7 +79,7 @@ def served(fleet: Fleet, findings: list[Finding], choice: Choice) -> dict[str, S
             _certificates(manifest for _, manifest in placed),
             kubernetes[cluster],
         )
-        for cluster, placed in sorted(compiled.items())
+        for cluster, placed in sorted(compiled.placed.items())
     }
 
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kmodgate.policy.findings import Finding, Mode, sort_findings
-from kmodgate.policy.review import NO_CLOCK
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
-from kmodgate.renderer.compile.compiler import Judging, compile_fleet, fleet_facts
+from kmodgate.renderer.compile.compiler import compile_fleet
 from kmodgate.renderer.errors import refuse_enforced
 from kmodgate.renderer.fleet.load import Fleet
 from kmodgate.renderer.fleet.targets import Target
+from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.tree.compare import Files
 from kmodgate.renderer.tree.file_names import Layout
 
@@ -34,15 +34,14 @@ def render_fleet(
     Raises Refused with everything that is wrong with any of its specs, the findings of loading included, if something
     of it is to be enforced.
     """
-    policies = Policies(fleet, choice, "render", NO_CLOCK, findings)
-    found, manifests = compile_fleet(
-        fleet, findings, Judging(policies.engine, facts=fleet_facts, extra=policies.manifests)
-    )
+    policies = Policies(fleet, choice, findings)
+    compiled = compile_fleet(fleet, findings, policies)
+    findings += FleetJudge(policies, "render").judge(compiled)
     refuse_enforced(findings)
     layout = Layout()
     files: dict[str, Files] = {}
-    for number, (cluster, placed) in enumerate(sorted(manifests.items()), 1):
+    for number, (cluster, placed) in enumerate(sorted(compiled.placed.items()), 1):
         files[cluster] = layout.files(placed)
-        progress("clusters rendered", number, len(manifests))
+        progress("clusters rendered", number, len(compiled.placed))
     warnings = sum(finding.mode is Mode.WARN for finding in sort_findings(findings))
-    return Rendered(files, found, warnings)
+    return Rendered(files, compiled.targets, warnings)

@@ -12,8 +12,8 @@ from kmodgate.policy.config import Policy
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.review import Review
-from kmodgate.schemas.compiled import object_schema
 from tests.bench.measure import Result
+from tests.modules import TRAITS
 
 _ROUNDS = 5
 
@@ -22,13 +22,12 @@ def evaluate(count: int) -> Result:
     """Seconds for 1,000 objects: their defaults, their schema and all rules."""
     engine = Engine(Policy())
     objects = [module(number) for number in range(count)]
-    schema = object_schema(objects[0])
     times = []
     gc.disable()
     for _ in range(_ROUNDS + 1):
         begin = time.perf_counter()
         for item in objects:
-            engine.evaluate(Review(defaulted(item), schema=schema))
+            engine.evaluate(Review(defaulted(item), cluster=TRAITS))
         times.append((time.perf_counter() - begin) * 1000 / count)
     gc.enable()
     return Result(statistics.median(times[1:]), min(times[1:]), None)

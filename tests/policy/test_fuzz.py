@@ -29,8 +29,8 @@ from kmodgate.policy.review import MISSPELT, Review
 from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.references import references
-from kmodgate.schemas.compiled import object_schema
 from tests.fleets import REPOSITORY
+from tests.modules import TRAITS
 
 STRICT = Engine(Policy("strict"))
 KMM_KINDS = {
@@ -90,7 +90,7 @@ def judged(object: Any, old: Any = None, others: Any = (), before: Any = ()) -> 
         value,
         None if old is None else defaulted(old),
         "CREATE" if old is None else "UPDATE",
-        schema=object_schema(value),
+        cluster=TRAITS,
         facts=facts,
         in_tree=True,
         now=datetime(2026, 1, 31, tzinfo=UTC),
@@ -158,7 +158,7 @@ def test_facts_that_are_anything_are_looked_at(data: st.DataObject) -> None:
 def test_a_key_of_digits_is_no_index(key: str) -> None:
     module = copy.deepcopy(FULL[0])
     module["metadata"]["labels"] = {key: False, "a": "b"}
-    found = Engine(Policy("parity")).evaluate(Review(module, schema=object_schema(module)))
+    found = Engine(Policy("parity")).evaluate(Review(module, cluster=TRAITS))
     assert [(finding.rule, finding.field) for finding in found] == [
         ("SCH102", format_path(("metadata", "labels", key)))
     ]
@@ -255,7 +255,7 @@ def test_a_module_whose_name_is_nested_is_refused_with_a_title(key: str, gate: G
     metadata = {"namespace": "drivers", **({} if key == "generateName" else {"name": "nic"}), key: _nested()}
     object = {"apiVersion": KINDS["Module"], "kind": "Module", "metadata": metadata, "spec": {}}
     exception = {"rule": "SCH104", "object": {"name": "other"}, "owner": "a", "ticket": "A-1", "expires": "2999-01-01"}
-    review = Review(object, schema=object_schema(object), facts=SnapshotFacts([]), user="alice")
+    review = Review(object, cluster=TRAITS, facts=SnapshotFacts([]), user="alice")
     findings = Engine(read_policy({"exceptions": [exception]}), gate).evaluate(review)
     assert "SCH104" in {finding.rule for finding in findings if finding.mode is Mode.ENFORCE}
     assert all("…" in finding.object and "rule failed" not in finding.message for finding in findings)

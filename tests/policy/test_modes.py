@@ -9,7 +9,16 @@ import pytest
 import yaml
 
 from kmodgate.policy.cluster.facts import SnapshotFacts
-from kmodgate.policy.config import NO_PARAMETERS, DkmsWork, Exemption, Kata, Parameters, Policy, Profile, read_policy
+from kmodgate.policy.config import (
+    NO_PARAMETERS,
+    DkmsWork,
+    Kata,
+    Parameters,
+    Policy,
+    PolicyException,
+    Profile,
+    read_policy,
+)
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Mode, Severity
 from kmodgate.policy.kmm.defaults import defaulted
@@ -64,8 +73,8 @@ def test_parameters_are_read_from_the_spec() -> None:
 
 def test_time_is_an_input() -> None:
     object = defaulted(yaml.safe_load(LOOSE.read_text()))
-    exemption = Exemption("MAP202", "", "drivers", "", "ops", "T-1", date(2026, 6, 15))
-    held = Policy("strict", exemptions=(exemption,))
+    exception = PolicyException("MAP202", "", "drivers", "", "ops", "T-1", date(2026, 6, 15))
+    held = Policy("strict", exceptions=(exception,))
 
     def modes(today: date) -> set[str]:
         return {

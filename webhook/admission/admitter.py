@@ -13,15 +13,13 @@ from typing import TypeVar
 from kmodgate.policy.cluster import override_annotation
 from kmodgate.policy.cluster.dependents import DEPENDENTS
 from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Object, Unknown, as_map, with_answers
-from kmodgate.policy.config import Platform, Policy
+from kmodgate.policy.config import Policy
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding, Mode
 from kmodgate.policy.kmm.defaults import defaulted
-from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.mutations.kata_injection import inject
-from kmodgate.policy.review import MODULE_KINDS, Review
+from kmodgate.policy.review import MODULE_KINDS, ClusterTraits, Review
 from kmodgate.policy.webhook_entries import Path, is_reached, wanted
-from kmodgate.schemas.compiled import object_schema
 from kmodgate.webhook.admission.admission_review import Request
 from kmodgate.webhook.admission.answer import Answer
 from kmodgate.webhook.cluster.questions import Cluster, NotAnswered
@@ -34,19 +32,12 @@ T = TypeVar("T")
 class Admitter:
     """One policy in force on one cluster. A new policy is a new Admitter, so that no request sees half of two."""
 
-    def __init__(self, policy: Policy, release: Release, topology: str = "", platform: Platform = "kubernetes") -> None:
+    def __init__(self, policy: Policy, traits: ClusterTraits) -> None:
         self.policy = policy
         self.digest = policy.digest
         self._engine = Engine(policy, "admit")
         self._mutates = any(wanted(policy, "/mutate"))
-        self.release = release
-        self.topology = topology
-        self.platform: Platform = platform
-
-    def is_for(self, policy: Policy, release: Release, topology: str, platform: Platform) -> bool:
-        """Whether it judges by these."""
-        mine = (self.policy, self.release, self.topology, self.platform)
-        return (policy, release, topology, platform) == mine
+        self.traits = traits
 
     async def validate(self, request: Request, cluster: Cluster, now: datetime) -> Answer:
         """Every finding about the object of a request."""
@@ -89,9 +80,7 @@ class Admitter:
             subject,
             None if before is None else defaulted(before),
             request.operation,
-            self.release,
-            object_schema(subject),
-            self.topology,
+            self.traits,
             self.policy.parameters,
             facts,
             subresource=request.subresource,
@@ -99,7 +88,6 @@ class Admitter:
             groups=request.groups,
             dry_run=request.dry_run,
             now=now,
-            platform=self.platform,
         )
 
     def _may_override_matters(self, review: Review) -> bool:

@@ -90,7 +90,7 @@ class Reviews:
 
     async def _decide(self, path: Path, body: bytes, admitter: Admitter, until: float, now: datetime) -> Answer:
         if self.worker is not None and (len(body) >= self.large or body.count(b'"regexp"') > _MANY):
-            job = Job(path, body, admitter.policy, admitter.release, admitter.topology, now, admitter.platform)
+            job = Job(path, body, admitter.policy, admitter.traits, now)
             return await self.worker.decide(job, self.cluster, until)
         return await decide(path, body, admitter, Until(self.cluster, until), now)
 

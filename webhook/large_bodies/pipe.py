@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO
 
-from kmodgate.policy.config import Platform, Policy
-from kmodgate.policy.kmm.versions import Release
+from kmodgate.policy.config import Policy
+from kmodgate.policy.review import ClusterTraits
 from kmodgate.policy.webhook_entries import Path
 from kmodgate.webhook.admission.answer import Answer
 
@@ -27,10 +27,8 @@ class Job:
     path: Path
     body: bytes
     policy: Policy
-    release: Release
-    topology: str
+    cluster: ClusterTraits
     now: datetime
-    platform: Platform = "kubernetes"
 
 
 @dataclass(frozen=True, slots=True)

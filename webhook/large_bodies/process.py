@@ -94,8 +94,8 @@ def main() -> int:
     gc.freeze()
     gc.disable()  # the objects of a review hold no cycles, and looking for some takes longer than judging them
     while (job := receive(incoming)) is not None:
-        if admitter is None or not admitter.is_for(job.policy, job.release, job.topology, job.platform):
-            admitter = Admitter(job.policy, job.release, job.topology, job.platform)
+        if admitter is None or (admitter.policy, admitter.traits) != (job.policy, job.cluster):
+            admitter = Admitter(job.policy, job.cluster)
         send(outgoing, _done(job, admitter, server))
         del job
         gc.collect(0)

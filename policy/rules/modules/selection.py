@@ -38,7 +38,7 @@ def control_plane(review: Review) -> Iterator[Problem]:
     Fix: select workers.
     Source: Kubernetes, well-known node labels.
     """
-    if review.topology in ("sno", "compact"):
+    if review.cluster.topology in ("sno", "compact"):
         return
     for key in review.module.spec.map("selector").value:
         if key in CONTROL_PLANE:
@@ -63,7 +63,7 @@ def control_plane_by_other_labels(review: Review) -> Iterator[Problem]:
     Source: Kubernetes, well-known node labels; internal/node/node.go of Kernel Module Management.
     """
     selector = review.module.spec.map("selector").value
-    if not selector or not CONTROL_PLANE.isdisjoint(selector) or review.topology in ("sno", "compact"):
+    if not selector or not CONTROL_PLANE.isdisjoint(selector) or review.cluster.topology in ("sno", "compact"):
         return
     found = [
         node.name

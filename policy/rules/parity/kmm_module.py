@@ -49,7 +49,7 @@ def name_too_long(review: Review) -> Iterator[Problem]:
     name = metadata.text("name") or (f"{prefix[:58]}#####" if prefix else "")
     length = len((name + metadata.text("namespace")).encode("utf-8", "surrogatepass"))
     limit = 40
-    if length > limit and review.release.has("2.7" if review.release.redhat else "head"):
+    if length > limit and review.cluster.release.has("2.7" if review.cluster.release.redhat else "head"):
         limit = 41
     if length > limit:
         message = f"name and namespace have {length} characters together, and KMM allows {limit}"
@@ -65,7 +65,7 @@ def dra_needs_newer_kubernetes(review: Review) -> Iterator[Problem]:
     Fix: remove `dra` for this cluster, or upgrade Kubernetes; KMM's webhook must be restarted after the upgrade.
     Source: validateDRA in internal/webhook/module.go.
     """
-    version = review.release.kubernetes
+    version = review.cluster.release.kubernetes
     if version and review.module.spec.optional("dra") and numbers(version) < numbers(DRA_KUBERNETES):
         message = f"needs Kubernetes {DRA_KUBERNETES}, and the cluster has {version}"
         yield review.module.spec.problem("dra", message, "remove it for this cluster, or upgrade Kubernetes")

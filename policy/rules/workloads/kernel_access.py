@@ -121,7 +121,7 @@ def _judged(review: Review) -> list[Part]:
         return []
     found = pod.ephemeral if review.subresource else pod.containers
     if not found or is_approved(
-        pod, review.user, parameters.kernel_access, parameters.controllers, platform=review.platform
+        pod, review.user, parameters.kernel_access, parameters.controllers, platform=review.cluster.platform
     ):
         return []
     return [] if review.kata.is_inside else found

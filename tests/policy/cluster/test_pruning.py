@@ -17,8 +17,8 @@ from kmodgate.policy.engine import Engine
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import RULES, load_rules
-from kmodgate.schemas.compiled import object_schema
 from tests.fleets import REPOSITORY
+from tests.modules import TRAITS
 from tests.policy.rules import test_rules
 
 load_rules()
@@ -107,7 +107,7 @@ def test_any_modules_give_the_same_with_pruned_neighbours(
     engine = Engine(read_policy(STRICT), only=BY_FACTS)
 
     def judged(known: list[dict[str, Any]]) -> list[Any]:
-        review = Review(defaulted(mine), schema=object_schema(mine), facts=SnapshotFacts(known, complete))
+        review = Review(defaulted(mine), cluster=TRAITS, facts=SnapshotFacts(known, complete))
         return engine.evaluate(review)
 
     assert judged([pruned(item) for item in around]) == judged(around)

@@ -12,7 +12,7 @@ from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.json_schema import Schema
 from kmodgate.policy.kmm.defaults import defaulted
-from kmodgate.policy.review import Operation, Review
+from kmodgate.policy.review import ClusterTraits, Operation, Review
 from tests.oracle import lines
 
 PARITY = Engine(Policy("parity"))
@@ -25,7 +25,7 @@ SCHEMAS = {
 def judged(engine: Engine, object: Any, old: Any = None, operation: Operation = "CREATE") -> list[Finding]:
     schema = SCHEMAS[schemas.name_of(object["apiVersion"], object["kind"])]
     before = None if old is None else defaulted(old)
-    return engine.evaluate(Review(defaulted(object), before, operation, schema=schema))
+    return engine.evaluate(Review(defaulted(object), before, operation, ClusterTraits(schema_of=lambda _: schema)))
 
 
 @pytest.mark.parametrize("stage", ["schema", "webhook", None])

@@ -24,10 +24,10 @@ from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding, Problem
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.versions import Release
-from kmodgate.policy.review import Review
+from kmodgate.policy.review import ClusterTraits, Review
 from kmodgate.policy.rule import RULES, Rule, load_rules, rule
-from kmodgate.schemas.compiled import object_schema
 from tests.fleets import REPOSITORY
+from tests.modules import TRAITS
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 Past = SnapshotFacts  # always of whole objects: a gate that prunes them knows nothing of the past
@@ -52,8 +52,8 @@ def why_not_asked(rule: Rule, policy: Policy, review: Review) -> str:
         return "it needs facts, and the example has none: add `# facts:`"
     if rule.parameter and not getattr(policy.parameters, rule.parameter):
         return f"the policy does not set {rule.parameter}: add `# parameters:`"
-    if not rule.applies_to(review.release):
-        return f"{review.release} is outside `since` and `until`"
+    if not rule.applies_to(review.cluster.release):
+        return f"{review.cluster.release} is outside `since` and `until`"
     if rule.needs is not None and not rule.needs(replace(review, parameters=policy.parameters)):
         return "its `needs` returns something false for this object"
     return ""
@@ -69,7 +69,7 @@ def example(path: Path) -> tuple[Policy, Review]:
     complete = {document["kind"] for document in known}
     release = Release("head", kubernetes=kubernetes[1] if kubernetes else "")
     old = before[0] if before else None
-    review = Review(object, old, "UPDATE" if old else "CREATE", release, object_schema(object))
+    review = Review(object, old, "UPDATE" if old else "CREATE", replace(TRAITS, release=release))
     review = replace(review, in_tree="# not in a tree" not in text)
     complete |= set(re.findall(r"^# none of: (\S+)$", text_of_facts, re.MULTILINE))
     if text_of_facts:
@@ -154,7 +154,7 @@ def test_a_rule_holds_from_one_version_of_kmm_until_another() -> None:
     object = defaulted(yaml.safe_load((FOLDER / "SCH101/pass-known-fields.yaml").read_text()))
 
     def holds(release: Release) -> bool:
-        found = Engine(Policy()).evaluate(Review(object, release=release))
+        found = Engine(Policy()).evaluate(Review(object, cluster=ClusterTraits(release)))
         return "TST002" in {finding.rule for finding in found}
 
     assert [holds(Release(version)) for version in ("2.2", "2.3", "2.4", "2.5")] == [False, True, True, False]

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from kmodgate.policy.cluster.facts import SnapshotFacts
-from kmodgate.policy.config import Exemption, Gate, Policy, read_policy
+from kmodgate.policy.config import Gate, Policy, PolicyException, read_policy
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.formats.go_regexps import compile_pattern
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.review import Operation, Review
-from kmodgate.schemas.compiled import object_schema
+from tests.modules import TRAITS
 from tests.webhook.manifests import mapped_module
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -31,7 +31,7 @@ def review(count: int, operation: Operation = "CREATE") -> Review:
     for mapping in manifest["spec"]["moduleLoader"]["container"]["kernelMappings"]:
         mapping["regexp"] = f"({mapping['regexp']}"  # and so does another this
     subject = defaulted(manifest)
-    return Review(subject, operation=operation, schema=object_schema(subject), facts=SnapshotFacts([]), now=NOW)
+    return Review(subject, operation=operation, cluster=TRAITS, facts=SnapshotFacts([]), now=NOW)
 
 
 def rules(engine: Engine, review: Review) -> set[str]:
@@ -57,7 +57,7 @@ def test_no_expression_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     assert compile_pattern("a") is not None
 
 
-BORNE = Exemption("MAP301", "", "", "", "alice", "T-1", date(2026, 2, 1))
+BORNE = PolicyException("MAP301", "", "", "", "alice", "T-1", date(2026, 2, 1))
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ BORNE = Exemption("MAP301", "", "", "", "alice", "T-1", date(2026, 2, 1))
         policy(modes={"MAP301": "warn"}),
         policy(modes={"MAP301": "audit"}),
         policy(modes={"MAP301": "disabled"}),
-        replace(policy(), exemptions=(BORNE,)),
+        replace(policy(), exceptions=(BORNE,)),
     ],
     ids=["warned of", "noted", "disabled", "borne"],
 )

@@ -19,9 +19,9 @@ from kmodgate.policy.lazy import lazy
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.policy.shortcut.usual_forms import Unusual
-from kmodgate.schemas.compiled import object_schema
 from tests.bench.evaluate import module
 from tests.fleets import REPOSITORY
+from tests.modules import TRAITS
 
 load_rules()
 
@@ -78,7 +78,7 @@ FACTS = SnapshotFacts([], {"Module", "Node"})
 
 def missed(object: dict[str, Any]) -> list[tuple[str, Any]]:
     """What rules would find that are not asked."""
-    review = Review(object, schema=object_schema(object), facts=FACTS, before=FACTS)
+    review = Review(object, cluster=TRAITS, facts=FACTS, before=FACTS)
     return [
         (rule.id, problem)
         for rule, needs in NEEDING
@@ -186,7 +186,7 @@ def _change(node: Any, data: st.DataObject) -> None:
 
 def test_a_sound_module_has_nothing_unusual() -> None:
     object = defaulted(module(1))
-    review = Review(object, schema=object_schema(object), facts=FACTS)
+    review = Review(object, cluster=TRAITS, facts=FACTS)
     assert [
         name for name, form in vars(Unusual).items() if isinstance(form, lazy) and getattr(review.unusual, name)
     ] == []

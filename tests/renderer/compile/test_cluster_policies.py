@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from kmodgate.policy.config import Policy, read_policy
-from kmodgate.renderer.compile.cluster_policies import exemption_findings, read_choice
+from kmodgate.renderer.compile.cluster_policies import exception_findings, read_choice
 from tests.fleets import FleetFolder, run
 
 
@@ -167,7 +167,7 @@ def test_an_exception_is_warned_of_in_its_last_two_weeks(fleet: FleetFolder) -> 
     assert source is not None
 
     def rules(today: date) -> list[tuple[str, str]]:
-        return [(finding.rule, finding.mode) for finding in exemption_findings([source], today)]
+        return [(finding.rule, finding.mode) for finding in exception_findings([source], today)]
 
     assert rules(date(2026, 5, 31)) == []
     assert rules(date(2026, 6, 1)) == [("POL101", "warn")]

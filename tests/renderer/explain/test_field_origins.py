@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from kmodgate.policy.config import Policy
-from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding
-from kmodgate.renderer.compile.compiler import Compiler, Judging
+from kmodgate.renderer.compile.cluster_policies import Choice, Policies
+from kmodgate.renderer.compile.compiler import compile_fleet
 from kmodgate.renderer.compile.manifest import Manifest
 from kmodgate.renderer.fleet.load import load_fleet
-from kmodgate.renderer.fleet.targets import targets
+from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from tests.fleets import REPOSITORY, FleetFolder
 from tests.values import leaves
 
@@ -20,9 +19,11 @@ from tests.values import leaves
 def manifests(root: Path) -> dict[str, list[Manifest]]:
     findings: list[Finding] = []
     fleet = load_fleet(root, root / "rendered", findings)
-    clusters = Compiler(fleet, findings, Judging(lambda _: Engine(Policy()))).clusters(targets(fleet, findings))
+    policies = Policies(fleet, Choice(), findings)
+    compiled = compile_fleet(fleet, findings, policies)
+    findings += FleetJudge(policies, "render").judge(compiled)
     assert not [finding for finding in findings if finding.mode == "enforce"]
-    return {name: [manifest for _, manifest in placed] for name, placed in clusters.items()}
+    return compiled.of_drivers
 
 
 @pytest.mark.parametrize("example", ["edge-fleet", "full-module", "sno-simple-kmod"])

@@ -13,12 +13,11 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kmodgate.policy.config import Policy
-from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.object_files import Source
 from kmodgate.policy.kmm.defaults import defaulted
-from kmodgate.renderer.compile.compiler import Judging, compile_fleet
+from kmodgate.renderer.compile.cluster_policies import Choice, Policies
+from kmodgate.renderer.compile.compiler import compile_fleet
 from kmodgate.renderer.compile.manifest import identity_of
 from kmodgate.renderer.errors import Refused
 from kmodgate.renderer.fleet.field_table import DRIVER_FIELDS, compile_fields, decompile_fields
@@ -26,13 +25,12 @@ from kmodgate.renderer.fleet.load import load_fleet
 from kmodgate.renderer.importer.importing import Import, import_objects
 from kmodgate.renderer.importer.reading import Found, Objects
 from kmodgate.renderer.importer.writing import write_files
+from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from tests.conftest import CASES, EXAMPLES, ROOT, golden_modules
 from tests.fleets import FleetFolder, run
 from tests.modules import changed, modules
 from tests.oracle import lines
 from tests.renderer.importer.import_runs import imported, module, spec
-
-PARITY = Engine(Policy("parity"))
 
 
 def objects(*values: dict[str, Any]) -> Objects:
@@ -48,7 +46,9 @@ def round_trip(root: Path, clusters: dict[str, dict[str, Any]]) -> tuple[Import,
     write_files(root, result.files)
     findings: list[Finding] = []
     fleet = load_fleet(root, root / "rendered", findings)
-    compiled = compile_fleet(fleet, findings, Judging(lambda _: PARITY))[1]
+    policies = Policies(fleet, Choice(profile="parity"), findings)
+    compiled = compile_fleet(fleet, findings, policies)
+    findings += FleetJudge(policies, "check").judge(compiled)
     broken = [
         finding
         for finding in findings
@@ -56,7 +56,7 @@ def round_trip(root: Path, clusters: dict[str, dict[str, Any]]) -> tuple[Import,
     ]
     assert not broken, (broken, result.files)
     rendered = {
-        name: manifest.value for name, found in compiled.items() for _, manifest in found
+        name: manifest.value for name, found in compiled.of_drivers.items() for manifest in found
         if manifest.value["kind"] == "Module"
     }  # fmt: skip
     return result, rendered

@@ -12,7 +12,7 @@ import json
 import subprocess
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -23,7 +23,6 @@ import yaml
 from kmodgate.policy.config import Platform, Policy
 from kmodgate.policy.engine import MOST_FINDINGS
 from kmodgate.policy.findings import NOT_CHECKED
-from kmodgate.policy.kmm.versions import Release
 from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.admission.answer import Answer
 from kmodgate.webhook.admission.decide import decide
@@ -32,6 +31,7 @@ from kmodgate.webhook.cluster.dump_file import read_snapshot
 from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
 from tests.conftest import Kmodgate
 from tests.fleets import FleetFolder
+from tests.modules import TRAITS
 from tests.oracle import lines
 from tests.webhook.admission.agreement_cases import LAB, POLICIES, SOURCES, Case, neighbours
 from tests.webhook.reviews import (
@@ -49,7 +49,7 @@ Triple = tuple[str, str, str]
 def admitter_of(policy: str, folder: Path) -> Admitter:
     """The webhook's judge for one of the policies; a server has one, too."""
     chosen = load(_lab(folder), None) if policy == "lab" else Policy(policy)  # type: ignore[arg-type]
-    return Admitter(chosen, Release("head"))
+    return Admitter(chosen, TRAITS)
 
 
 def flags_of(policy: str, folder: Path) -> tuple[str, ...]:
@@ -176,7 +176,7 @@ def test_a_server_answers_what_was_found(policed: tuple[str, Caller], facts: Pat
 def test_the_defaults_of_the_api_server_change_nothing(facts: Path) -> None:
     cases = [case for case in lines("modules-create") if "defaulted" in case]
     assert len(cases) > 20
-    admitter = Admitter(Policy("strict"), Release("head"))
+    admitter = Admitter(Policy("strict"), TRAITS)
     written = decided([Case(case["object"]) for case in cases], admitter, facts)
     stored = decided([Case(case["defaulted"]) for case in cases], admitter, facts)
     for case, before, after in zip(cases, written, stored, strict=True):
@@ -191,7 +191,7 @@ def test_both_find_the_same_in_an_object_with_more_findings_than_anybody_reads(
     objects = tmp_path / "objects"
     objects.mkdir()
     (checked,) = found_by_check(kmodgate, files_of(objects, [case]), facts, (), 1)
-    (answer,) = decided([case], Admitter(Policy(), Release("head")), facts)
+    (answer,) = decided([case], Admitter(Policy(), TRAITS), facts)
     assert triples_of(answer) == checked
     counts = Counter(rule for rule, _, _ in checked)
     assert max(counts.values()) == MOST_FINDINGS + 1
@@ -209,7 +209,7 @@ def test_both_know_what_may_load_modules_on_the_platform_of_the_cluster(
         fleet.write("rendered/paris/worker.yaml", yaml.safe_dump(item))
         done = fleet.run("check", "rendered/paris/worker.yaml", "--format", "json")
         checked = {found["rule"] for found in json.loads(done.stdout)["findings"]}
-        (answer,) = decided([Case(item)], Admitter(Policy(), Release("head"), platform=platform), facts)
+        (answer,) = decided([Case(item)], Admitter(Policy(), replace(TRAITS, platform=platform)), facts)
         is_its_own = namespace.startswith("openshift") == (platform == "openshift")
         assert checked == {finding.rule for finding in answer.findings}
         assert ("PRV101" in checked) is not is_its_own

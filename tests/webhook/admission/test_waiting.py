@@ -10,7 +10,6 @@ from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.cluster.facts import Facts, Object, SnapshotFacts, Unknown
 from kmodgate.policy.config import Policy
 from kmodgate.policy.findings import Mode
-from kmodgate.policy.kmm.versions import Release
 from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.admission.answer import Answer
 from kmodgate.webhook.admission.decide import decide
@@ -18,6 +17,7 @@ from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
 from kmodgate.webhook.cluster.questions import NotAnswered, Until, UserInfo, time_to_ask
 from kmodgate.webhook.cluster.shared_read import Shared
 from tests.bench.evaluate import module
+from tests.modules import TRAITS
 from tests.webhook.manifests import encoded, namespace, review
 from tests.webhook.serving import run
 
@@ -48,7 +48,7 @@ class Silent:
 
 async def answered(body: bytes, cluster: Silent | SnapshotCluster) -> Answer:
     deadline = asyncio.get_running_loop().time() + 0.2
-    return await decide("/validate", body, Admitter(Policy(), Release("head")), Until(cluster, deadline), NOW)
+    return await decide("/validate", body, Admitter(Policy(), TRAITS), Until(cluster, deadline), NOW)
 
 
 def test_a_question_that_is_not_answered_in_time_denies_what_depends_on_it() -> None:
@@ -83,7 +83,7 @@ def test_a_cluster_that_answers_at_once_is_not_timed() -> None:
         cluster = SnapshotCluster(Dump([namespace("empty")], set(COMPLETE)))
         late = Until(cluster, asyncio.get_running_loop().time() - 1)
         body = encoded(review(namespace("empty"), "UPDATE", old=namespace("empty")))
-        assert (await decide("/validate", body, Admitter(Policy(), Release("head")), late, NOW)).is_allowed
+        assert (await decide("/validate", body, Admitter(Policy(), TRAITS), late, NOW)).is_allowed
 
     run(scenario())
 

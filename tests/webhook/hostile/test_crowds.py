@@ -9,7 +9,6 @@ from pathlib import Path
 
 from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.config import Policy
-from kmodgate.policy.kmm.versions import Release
 from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.certificates.client_certificates import ClientAuth
 from kmodgate.webhook.certificates.served_certificate import Certificates
@@ -20,6 +19,7 @@ from kmodgate.webhook.http.limits import Gate
 from kmodgate.webhook.telemetry.audit_log import AuditLog
 from kmodgate.webhook.telemetry.metrics import Metrics
 from tests.e2e.waiting import eventually
+from tests.modules import TRAITS
 from tests.webhook.hostile.sending import HEAD
 from tests.webhook.issued_certificates import leaf, write
 from tests.webhook.reviews import broken_module, module, review
@@ -46,7 +46,7 @@ def test_a_review_is_answered_beside_callers_that_trickle(tmp_path: Path) -> Non
     """Short limits, and so in this process: whoever sends half a header is closed, and nobody else notices."""
     certificates = Certificates(ClientAuth("off", None, frozenset()))
     certificates.take(write(tmp_path, leaf()).read())
-    admitter = Admitter(Policy(), Release("head"))
+    admitter = Admitter(Policy(), TRAITS)
     reviews = Reviews(admitter, SnapshotCluster(Dump()), Gate(), Metrics(), AuditLog(""))
     asked = json.dumps(review("CREATE", "Module", broken_module())).encode()
     headers = ("Content-Type: application/json", f"Content-Length: {len(asked)}")

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.config import Policy
 from kmodgate.policy.engine import MOST_FINDINGS
-from kmodgate.policy.kmm.versions import Release
 from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.admission.decide import decide
 from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
+from tests.modules import TRAITS
 from tests.webhook.hostile.sending import MIB
 from tests.webhook.program import memory
 from tests.webhook.reviews import CLUSTER, Object, broken_module, dump, module, review, uid
@@ -111,7 +111,7 @@ LONG: dict[str, Object] = {
 
 @pytest.mark.parametrize("container", LONG.values(), ids=LONG.keys())
 def test_a_rule_is_not_asked_for_more_than_anybody_reads(container: Object) -> None:
-    admitter = Admitter(Policy(), Release("head"))
+    admitter = Admitter(Policy(), TRAITS)
     body = json.dumps(review("CREATE", "Module", module(**container))).encode()
     answer = asyncio.run(decide("/validate", body, admitter, SnapshotCluster(Dump()), datetime.now(UTC)))
     counts = Counter(finding.rule for finding in answer.findings)

@@ -16,11 +16,11 @@ from aiohttp import web
 from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.cluster.facts import Facts
 from kmodgate.policy.config import Policy
-from kmodgate.policy.kmm.versions import Release
 from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.admission.decide import decide
 from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
 from tests.e2e.waiting import eventually
+from tests.modules import TRAITS
 from tests.webhook.api_stub import ApiStub, failure
 from tests.webhook.reviews import (
     LARGE,
@@ -203,7 +203,7 @@ class _Failing(SnapshotCluster):
 
 def test_a_bug_denies_under_the_uid_and_with_a_text_that_says_so() -> None:
     asked = review("DELETE", "Namespace", None, namespace("drivers"))
-    admitter = Admitter(Policy(), Release("head"))
+    admitter = Admitter(Policy(), TRAITS)
     body = json.dumps(asked).encode()
     answer = asyncio.run(decide("/validate", body, admitter, _Failing(Dump()), datetime.now(UTC)))
     response = json.loads(answer.encoded(admitter.digest))["response"]

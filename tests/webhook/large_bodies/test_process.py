@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
 from kmodgate.webhook.large_bodies.pipe import Job
 from kmodgate.webhook.large_bodies.server_side import Worker
 from tests.bench.evaluate import module
+from tests.modules import TRAITS
 from tests.webhook.manifests import config_map, encoded, large_module, mapped_module, review, small_cluster
 from tests.webhook.program import Caller, Program, Reply, program
 from tests.webhook.serving import run
@@ -76,12 +78,12 @@ def test_the_worker_answers_what_the_server_would(tmp_path: Path, case: str) -> 
     body, is_allowed, words = BODIES[case]
     (tmp_path / "facts.json").write_text(small_cluster())
     cluster = SnapshotCluster(read_snapshot(str(tmp_path / "facts.json")))
-    admitter = Admitter(Policy(), Release("head"), "ha")
+    admitter = Admitter(Policy(), replace(TRAITS, topology="ha"))
 
     async def scenario() -> None:
         worker, loop = Worker(), asyncio.get_running_loop()
         await worker.start()
-        job = Job("/validate", body, admitter.policy, admitter.release, admitter.topology, NOW)
+        job = Job("/validate", body, admitter.policy, admitter.traits, NOW)
         theirs = await worker.decide(job, cluster, loop.time() + 20)
         await worker.stop()
         ours = await decide("/validate", body, admitter, cluster, NOW)

@@ -1,0 +1,25 @@
+"""A fleet compiled as git has it at a revision, to be compared and not to be written."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from kmodgate.policy.findings import Finding
+from kmodgate.renderer import git
+from kmodgate.renderer.compile.cluster_policies import Choice, Policies
+from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
+from kmodgate.renderer.fleet.files import MARKER, OUTPUT
+from kmodgate.renderer.fleet.load import load_fleet
+from kmodgate.renderer.interrupts import remove_on_interrupt
+
+
+def compile_revision(root: Path, revision: git.Revision, findings: list[Finding]) -> CompiledFleet | None:
+    """Compile the fleet of a folder as it was at a revision; None if there was none."""
+    with tempfile.TemporaryDirectory(prefix="kmodgate-") as folder:
+        remove_on_interrupt(folder)
+        there = Path(folder)
+        if not revision.extract(root, there) or not (there / MARKER).is_file():
+            return None
+        fleet = load_fleet(there, there / OUTPUT, findings)
+        return compile_fleet(fleet, findings, Policies(fleet, Choice(), findings))

@@ -1,0 +1,1 @@
+"""The gates of the command line: the rules over a compiled fleet."""

@@ -1,0 +1,107 @@
+"""A compiled fleet → what the rules say of it, at the gate that asks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from kmodgate.policy.cluster.dump import Dump
+from kmodgate.policy.cluster.facts import Facts, SnapshotFacts
+from kmodgate.policy.config import Gate
+from kmodgate.policy.engine import Engine
+from kmodgate.policy.findings import Finding
+from kmodgate.policy.kmm.versions import Release
+from kmodgate.policy.review import NO_CLOCK, ClusterTraits, Review
+from kmodgate.policy.views.part import Map
+from kmodgate.renderer.compile.cluster_policies import Policies
+from kmodgate.renderer.compile.compiler import CompiledFleet, release_of
+from kmodgate.renderer.compile.manifest import Identity, Manifest
+from kmodgate.renderer.fleet.nodes import nodes_of
+from kmodgate.renderer.fleet.specs import Cluster
+from kmodgate.schemas.compiled import object_schema
+
+Before = Mapping[tuple[str, Identity], Manifest]
+"""Objects as they were before a change, by cluster and identity."""
+
+_UNSIGNED = "SGN202"
+
+
+_NEWEST = Release()
+
+
+def traits_of(cluster: Cluster, *, unknown: Release = _NEWEST) -> ClusterTraits:
+    """Return what rules look at of a cluster; `unknown` is the release where the spec names no KMM."""
+    return ClusterTraits(release_of(cluster) or unknown, cluster.topology, cluster.platform, object_schema)
+
+
+class FleetJudge:
+    """The rules of one gate, with the policy of each cluster; clusters of one policy share an engine.
+
+    `only` names the rules that are asked, where not all are.
+    """
+
+    def __init__(
+        self, policies: Policies, gate: Gate, now: datetime = NO_CLOCK, only: Collection[str] | None = None
+    ) -> None:
+        self._policies = policies
+        self._gate: Gate = gate
+        self._now = now
+        self._only = only
+        self._engines: dict[int, Engine] = {}
+
+    def engine(self, cluster: Cluster) -> Engine:
+        """Return the engine of a cluster."""
+        policy = self._policies.policy(cluster.name)
+        if id(policy) not in self._engines:
+            self._engines[id(policy)] = Engine(policy, self._gate, self._only)
+        return self._engines[id(policy)]
+
+    def refuses_unsigned(self, cluster: Cluster, module: Map) -> bool:
+        """Whether Secure Boot counts against a Module without `sign`: no exception says that it is signed elsewhere."""
+        return self.engine(cluster).tells(_UNSIGNED, module, self._now)
+
+    def judge(
+        self, compiled: CompiledFleet, before: Before | None = None, dumps: Mapping[str, Dump] | None = None
+    ) -> Iterator[Finding]:
+        """Yield the findings about the objects that drivers cause.
+
+        `before` has the objects as they were, as far as that is known; `dumps` what is known of each cluster beside the
+        fleet, by its name.
+        """
+        alike: dict[tuple[Manifest, Manifest | None, ClusterTraits, Engine], list[Cluster]] = {}
+        for cluster in compiled.fleet.clusters:
+            if manifests := compiled.of_drivers[cluster.name]:
+                was = {item: (before or {}).get((cluster.name, item.identity)) for item in manifests}
+                for item, old in was.items():  # judged once for all clusters that are alike
+                    key = (item, old, traits_of(cluster), self.engine(cluster))
+                    alike.setdefault(key, []).append(cluster)
+                facts = facts_of(cluster, manifests, (dumps or {}).get(cluster.name))
+                yield from self._by_facts(cluster, was, facts)
+        for (manifest, old, traits, engine), clusters in alike.items():
+            review = Review(
+                manifest.value,
+                None if old is None else old.value,
+                "CREATE" if old is None else "UPDATE",
+                traits,
+                in_tree=True,
+                now=self._now,
+            )
+            names = tuple(cluster.name for cluster in clusters)
+            for finding, path in engine.judge(review):
+                yield replace(manifest.at_origin(finding, path), clusters=names)
+
+    def _by_facts(self, cluster: Cluster, was: Mapping[Manifest, Manifest | None], facts: Facts) -> Iterator[Finding]:
+        engine, traits = self.engine(cluster), traits_of(cluster)
+        known = [old.value for old in was.values() if old is not None]
+        before = SnapshotFacts(known) if known else None
+        for manifest in was:
+            review = Review(manifest.value, cluster=traits, facts=facts, now=self._now, before=before)
+            for finding, path in engine.judge_by_facts(review):
+                yield replace(manifest.at_origin(finding, path), clusters=(cluster.name,))
+
+
+def facts_of(cluster: Cluster, manifests: Collection[Manifest], dump: Dump | None) -> Facts:
+    """Return what a fleet knows of a cluster: what it makes there, the nodes of the spec, and a dump."""
+    objects = [manifest.value for manifest in manifests]
+    return SnapshotFacts([*objects, *(dump.objects if dump else ())], dump.complete if dump else (), nodes_of(cluster))
