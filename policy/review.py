@@ -25,6 +25,7 @@ from kmodgate.policy.views.module_blocks import Blocks
 from kmodgate.policy.views.node_placement import Placement
 from kmodgate.policy.views.part import Map
 from kmodgate.policy.views.pod import PodView
+from kmodgate.policy.views.references import Reference, references
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
@@ -208,8 +209,13 @@ class Review:
         return is_openshift(self.known, self.namespace)
 
     @lazy
+    def references(self) -> list[Reference]:
+        """The objects of its namespace that the Module names."""
+        return list(references(self.module))
+
+    @lazy
     def referred(self) -> Referred:
-        return Referred(self.blocks, self.module.metadata.text("namespace"), self.known)
+        return Referred(self.references, self.module.metadata.text("namespace"), self.known)
 
     @lazy
     def violations(self) -> list[Violation]:

@@ -18,7 +18,7 @@ _DEFAULT = "default"
 
 def needs(module: ModuleView) -> set[Named]:
     """What a Module names, and the ServiceAccount of what it runs without naming one."""
-    found = {(kind, name) for _, _, kind, name in references(module)}
+    found = {(item.kind, item.name) for item in references(module)}
     runs = [*module.plugins, *filter(None, (module.loader,))]
     return found | {(_ACCOUNT, _DEFAULT) for part in runs if not part.text("serviceAccountName")}
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 from kmodgate.policy.cluster.dump import secret_value
 from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Object, Unknown, as_map
-from kmodgate.policy.views.module_blocks import Blocks
+from kmodgate.policy.views.references import Reference, Role
 
 DATA = ("data", "stringData", "binaryData")
 """Where Secrets and ConfigMaps hold their values."""
@@ -20,25 +21,21 @@ class Referred:
     theirs, and what Secrets hold as the certificate, if they hold something.
     """
 
-    def __init__(self, blocks: Blocks, namespace: str, facts: Facts) -> None:
+    def __init__(self, references: Iterable[Reference], namespace: str, facts: Facts) -> None:
         self.found: dict[tuple[str, str], Object | Unknown | None] = {}
         self.is_incomplete = False
-        find = facts.find
-        for kind, names in (
-            ("Secret", blocks.secrets),
-            ("ConfigMap", blocks.dockerfiles),
-            ("ServiceAccount", blocks.accounts),
-        ):
-            for name in names:
-                item = self.found[kind, name] = find(kind, namespace, name)
-                if item is None or item is UNKNOWN:
-                    self.is_incomplete = True
-        self.odd_dockerfiles = self._without("dockerfile", "ConfigMap", blocks.dockerfiles)
-        self.odd_keys = self._without("key", "Secret", blocks.keys)
-        self.odd_certificates = self._without("cert", "Secret", blocks.certificates)
+        names: dict[Role, dict[str, None]] = defaultdict(dict)
+        for item in references:
+            names[item.role][item.name] = None
+            if (item.kind, item.name) not in self.found:
+                known = self.found[item.kind, item.name] = facts.find(item.kind, namespace, item.name)
+                self.is_incomplete |= known is None or known is UNKNOWN
+        self.odd_dockerfiles = self._without("dockerfile", "ConfigMap", names["Dockerfile"])
+        self.odd_keys = self._without("key", "Secret", names["signing key"])
+        self.odd_certificates = self._without("cert", "Secret", names["certificate"])
         self.are_secrets_odd = bool(self.odd_keys or self.odd_certificates)
         self.certificates: dict[str, bytes] = {}
-        for name in blocks.certificates:
+        for name in names["certificate"]:
             if name not in self.odd_certificates and (
                 value := secret_value(as_map(self.found["Secret", name]), "cert")
             ):

@@ -1,27 +1,41 @@
-"""What a Module names of its namespace: what it is built, signed, pulled and run with."""
+"""The objects of its namespace that a Module names: what it is built, signed, pulled and run with."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal, NamedTuple
 
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.part import Part
 
+Role = Literal["pull secret", "Dockerfile", "build secret", "signing key", "certificate", "account"]
 
-def references(module: ModuleView) -> Iterator[tuple[Part, str, str, str]]:
-    """Part and key of the field, kind and name of each Secret, ConfigMap and ServiceAccount.
 
-    All of them are in the Module's namespace.
-    """
-    places: list[tuple[Part, str, str]] = [(module.spec.map("imageRepoSecret"), "name", "Secret")]
-    for build in module.builds:
-        places.append((build.map("dockerfileConfigMap"), "name", "ConfigMap"))
-        places += [(secret, "name", "Secret") for secret in build.maps("secrets")]
-    for sign in module.signs:
-        places += [(sign.map(key), "name", "Secret") for key in ("keySecret", "certSecret")]
-    if module.loader:
-        places.append((module.loader, "serviceAccountName", "ServiceAccount"))
-    places += [(plugin, "serviceAccountName", "ServiceAccount") for plugin in module.plugins]
-    for part, key, kind in places:
+class Reference(NamedTuple):
+    """One object that a Module names: the part and key of the field, the object's kind and name, and what it is for."""
+
+    part: Part
+    key: str
+    kind: str
+    name: str
+    role: Role
+
+
+def references(module: ModuleView) -> Iterator[Reference]:
+    """Yield each Secret, ConfigMap and ServiceAccount that a Module names, all of them of its namespace."""
+    for part, key, kind, role in _places(module):
         if name := part.text(key):
-            yield part, key, kind, name
+            yield Reference(part, key, kind, name, role)
+
+
+def _places(module: ModuleView) -> Iterator[tuple[Part, str, str, Role]]:
+    yield module.spec.map("imageRepoSecret"), "name", "Secret", "pull secret"
+    for build in module.builds:
+        yield build.map("dockerfileConfigMap"), "name", "ConfigMap", "Dockerfile"
+        for secret in build.maps("secrets"):
+            yield secret, "name", "Secret", "build secret"
+    for sign in module.signs:
+        yield sign.map("keySecret"), "name", "Secret", "signing key"
+        yield sign.map("certSecret"), "name", "Secret", "certificate"
+    for part in (*((module.loader,) if module.loader else ()), *module.plugins):
+        yield part, "serviceAccountName", "ServiceAccount", "account"

@@ -142,7 +142,7 @@ def test_facts_that_are_anything_are_looked_at(data: st.DataObject) -> None:
     module = defaulted(data.draw(st.sampled_from(FULL)))
     namespace = module["metadata"]["namespace"]
     names = [("Namespace", "", namespace), ("SecurityContextConstraints", "", "privileged")]
-    names += [(kind, namespace, name) for _, _, kind, name in references(ModuleView(module))]
+    names += [(kind, namespace, name) for _, _, kind, name, _ in references(ModuleView(module))]
     names += [(kind, namespace, "a") for kind in FACTS]
     known: list[Any] = []
     for kind, where, name in data.draw(st.lists(st.sampled_from(names), max_size=6)):

@@ -130,7 +130,8 @@ async def _certificates(review: Review, cluster: Cluster) -> dict[tuple[str, str
     if review.kind != "Module" or review.has_too_many_mappings or review.facts is None:
         return {}
     find, namespace = review.facts.find, review.module.metadata.text("namespace")
-    names = islice(review.blocks.certificates, _MOST_SECRETS)
+    named = dict.fromkeys(item.name for item in review.references if item.role == "certificate")
+    names = islice(named, _MOST_SECRETS)
     keys = [(namespace, name) for name in names if find("Secret", namespace, name) is UNKNOWN]
     if len(keys) <= 1:  # as nearly always, and a task for each takes longer than the review
         return {key: await cluster.secret(*key) for key in keys}

@@ -10,7 +10,6 @@ from kmodgate.policy.cluster.referenced_objects import DATA
 from kmodgate.policy.findings import GIVE_FACTS, NOT_CHECKED, Problem
 from kmodgate.policy.review import CLUSTER_MODULE, Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.views.references import references
 
 _DOCKER = ("kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg")
 
@@ -25,7 +24,7 @@ def missing_reference(review: Review) -> Iterator[Problem]:
     Source: internal/buildsign and internal/pod of Kernel Module Management.
     """
     answers, namespace = review.referred.found, review.module.metadata.text("namespace")
-    for part, key, kind, name in references(review.module):
+    for part, key, kind, name, _ in review.references:
         if answers[kind, name] is UNKNOWN:
             yield part.problem(key, f"{NOT_CHECKED}: which {kind}s exist", GIVE_FACTS)
         elif answers[kind, name] is None:
