@@ -7,8 +7,8 @@ from pathlib import Path
 
 from kmodgate import schemas
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain, is_label_value
-from kmodgate.renderer.compile.emit_yaml import scalar
 from kmodgate.renderer.errors import Unusable
+from kmodgate.renderer.manifests.emit_yaml import scalar
 
 _NAMESPACE = "kernel-drivers"
 _MAX_COMBINED = 40  # of the names of Module and namespace; KMM's main branch allows one more

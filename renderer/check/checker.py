@@ -26,13 +26,14 @@ from kmodgate.renderer.check.object_inputs import STDIN, files_outside_fleets, r
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies, exception_findings
 from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
 from kmodgate.renderer.compile.git_revision import compile_revision
-from kmodgate.renderer.compile.manifest import Identity, Manifest
+from kmodgate.renderer.deliveries.delivery import is_driver
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.files import MARKER, OUTPUT
 from kmodgate.renderer.fleet.load import is_spec, load_fleet, root_above
 from kmodgate.renderer.fleet.nodes import nodes_of
 from kmodgate.renderer.fleet.targets import absent_drivers
 from kmodgate.renderer.judge.fleet_judge import FleetJudge, traits_of
+from kmodgate.renderer.manifests.manifest import Identity, Manifest, identity_of
 from kmodgate.renderer.tree.removals import removal_finding
 from kmodgate.renderer.tree.stray_specs import load_with_output
 from kmodgate.renderer.wording import counted, listed
@@ -219,7 +220,7 @@ class Checker:
         """Modules of files that are deleted, and that no other file has taken over."""
         now = {title(source.value) for sources in self._sources.values() for source in sources}
         for file, item in self._past.gone(folder):
-            if item.get("kind") == "Module" and title(item) not in now:
+            if is_driver(identity_of(item)) and title(item) not in now:
                 message = f"{title(item)} was deleted, which unloads its driver once this is applied"
                 place = os.path.join(folder, os.path.relpath(file, os.path.realpath(folder)))
                 fix = "put it back, or see to it that no node needs the driver any more"
@@ -267,7 +268,7 @@ def _removed(old: _Objects, compiled: CompiledFleet) -> Iterator[Finding]:
     absent = absent_drivers(compiled.targets)
     gone: dict[Identity, list[str]] = defaultdict(list)
     for name, identity in old.keys() - now:
-        if identity.kind == "Module" and (name, identity.name) not in absent:
+        if is_driver(identity) and (name, identity.name) not in absent:
             gone[identity].append(name)
     for identity, clusters in gone.items():
         message = f"{identity} would leave {counted(len(clusters), 'cluster')} ({listed(sorted(clusters))})"

@@ -9,7 +9,7 @@ from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.findings import Finding, Mode, Severity, title
 from kmodgate.policy.formats.object_files import Source
 from kmodgate.renderer.check.object_inputs import STDIN
-from kmodgate.renderer.compile.manifest import Identity, identity_of
+from kmodgate.renderer.manifests.manifest import Identity, identity_of
 from kmodgate.renderer.tree.index import INDEX
 
 

@@ -12,10 +12,10 @@ from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.renderer.check.object_inputs import read_objects
-from kmodgate.renderer.compile.emit_yaml import emit
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Unusable, refuse_enforced
 from kmodgate.renderer.fleet.nodes import nodes_in
+from kmodgate.renderer.manifests.emit_yaml import emit
 from kmodgate.renderer.plan.resolutions import (
     answer_line,
     answers,

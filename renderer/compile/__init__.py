@@ -1,1 +1,1 @@
-"""Targets → manifests: pure, one file a delivery."""
+"""Fleet → the manifests of every cluster, before any rule has judged them."""

@@ -6,13 +6,13 @@ from functools import partial
 
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.yaml_documents import Document
-from kmodgate.renderer.compile import argo
-from kmodgate.renderer.compile.manifest import Manifest
-from kmodgate.renderer.compile.service_accounts import MANAGED_BY
+from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.field_table import SYNC_OPTIONS
 from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.fleet.specs import CLUSTER_SCOPED, JsonMap
 from kmodgate.renderer.fleet.targets import Variant
+from kmodgate.renderer.manifests import argo
+from kmodgate.renderer.manifests.manifest import Manifest
 
 _SHAREABLE = {"Namespace", "ServiceAccount", "RoleBinding"}
 

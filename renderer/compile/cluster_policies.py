@@ -14,7 +14,6 @@ from kmodgate.policy.config_checks import for_any_cluster
 from kmodgate.policy.findings import Finding, Mode, Severity
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Json, parse
 from kmodgate.renderer.compile import policy_config_map as compiled
-from kmodgate.renderer.compile.manifest import Manifest
 from kmodgate.renderer.errors import Refused, Unusable
 from kmodgate.renderer.fleet.cluster_selectors import Clusters, listed_clusters
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable
@@ -23,6 +22,7 @@ from kmodgate.renderer.fleet.read_specs import policy_of
 from kmodgate.renderer.fleet.schema_check import check, finding_at
 from kmodgate.renderer.fleet.specs import DriverPolicy
 from kmodgate.renderer.fleet.targets import Target
+from kmodgate.renderer.manifests.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from kmodgate.policy.config import Platform
-from kmodgate.policy.findings import Finding
-from kmodgate.policy.kmm.versions import Release, unsupported
-from kmodgate.renderer.compile import attached_objects, content_hashes, kmm
+from kmodgate.policy.findings import Finding, Problem
+from kmodgate.policy.kmm.versions import Release
+from kmodgate.renderer.compile import attached_objects
 from kmodgate.renderer.compile.cluster_policies import Policies
 from kmodgate.renderer.compile.folders import by_folder
-from kmodgate.renderer.compile.manifest import Identity, Manifest
+from kmodgate.renderer.deliveries import content_hashes
+from kmodgate.renderer.deliveries.delivery import delivery_of
 from kmodgate.renderer.fleet.load import Fleet
 from kmodgate.renderer.fleet.referenced_files import Sources, read_sources
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.fleet.targets import Target, Variant, targets
+from kmodgate.renderer.manifests.manifest import Identity, Manifest
 from kmodgate.renderer.wording import listed
 
 
@@ -73,7 +75,7 @@ class _Compiler:
         self._findings = findings
         self._sources: dict[Variant, Sources] = {}
         self._manifests: dict[tuple[Variant, Platform], list[Manifest]] = {}
-        self._modules: dict[Variant, Manifest] = {}
+        self._drivers: dict[Variant, Manifest] = {}
         self._unsupported: dict[tuple[Variant, Release], list[str]] = defaultdict(list)
 
     def target(self, target: Target) -> list[Manifest]:
@@ -89,19 +91,19 @@ class _Compiler:
     def version_findings(self) -> Iterator[Finding]:
         """Report the fields that the KMM of a cluster does not know."""
         for (variant, release), clusters in self._unsupported.items():
-            if variant in self._modules:
-                yield from _version_problems(self._modules[variant], release, clusters)
+            if variant in self._drivers:
+                problems = delivery_of(variant).unsupported(self._drivers[variant].value, release)
+                yield from _version_problems(self._drivers[variant], problems, clusters)
 
     def _of_variant(self, variant: Variant, platform: Platform) -> list[Manifest]:
         sources = self._read(variant)
         key = (variant, platform)
         if key not in self._manifests:
-            found = kmm.manifests(variant, sources, platform)
-            self._modules[variant] = found[-1]
+            found = delivery_of(variant).manifests(variant, sources, platform)
+            self._drivers[variant] = found[-1]
             if variant.spec.get("contentTag"):
                 self._findings.extend(_untaggable(variant))
-            place = kmm.namespace_of(variant)
-            found += [attached_objects.manifest(variant, document, place) for document in sources.attached]
+            found += [attached_objects.manifest(variant, document, variant.namespace) for document in sources.attached]
             self._manifests[key] = found
         return self._manifests[key]
 
@@ -144,10 +146,10 @@ def _no_operator(target: Target) -> Finding:
     )
 
 
-def _version_problems(module: Manifest, release: Release, clusters: list[str]) -> Iterator[Finding]:
-    for problem in unsupported(module.value, release):
-        finding = Finding("SCH106", f"{problem.message} ({listed(clusters, 3)})", problem.fix, str(module.identity))
-        yield module.at_origin(finding, problem.path)
+def _version_problems(driver: Manifest, problems: Iterable[Problem], clusters: list[str]) -> Iterator[Finding]:
+    for problem in problems:
+        finding = Finding("SCH106", f"{problem.message} ({listed(clusters, 3)})", problem.fix, str(driver.identity))
+        yield driver.at_origin(finding, problem.path)
 
 
 def _untaggable(variant: Variant) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from kmodgate.policy.findings import Finding, format_path
-from kmodgate.renderer.compile.manifest import Identity, Manifest
+from kmodgate.renderer.manifests.manifest import Identity, Manifest
 
 SHARED_FOLDER = "cluster"
 

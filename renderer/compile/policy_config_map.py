@@ -7,13 +7,13 @@ from collections.abc import Callable
 from kmodgate.policy.config import Policy
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.yaml_documents import Document
-from kmodgate.renderer.compile import argo
-from kmodgate.renderer.compile.emit_yaml import emit
-from kmodgate.renderer.compile.manifest import Manifest
-from kmodgate.renderer.compile.service_accounts import MANAGED_BY
+from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.files import MARKER
 from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.fleet.specs import DriverPolicy, JsonMap
+from kmodgate.renderer.manifests import argo
+from kmodgate.renderer.manifests.emit_yaml import emit
+from kmodgate.renderer.manifests.manifest import Manifest
 
 NAMESPACE = "kmodgate-system"
 CONFIG_MAP = "kmodgate-policy"

@@ -15,8 +15,8 @@ from typing import Any
 from kmodgate.policy.findings import FieldPath, format_path
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.compile.compiler import CompiledFleet
-from kmodgate.renderer.compile.manifest import Identity, Manifest
 from kmodgate.renderer.fleet.origin import Origin
+from kmodgate.renderer.manifests.manifest import Identity, Manifest
 
 
 class Kind(StrEnum):

@@ -13,6 +13,7 @@ from typing import Any
 from kmodgate.policy.findings import Severity
 from kmodgate.policy.kmm.node_selection import Node, Verdict, verdict, why_not_selected, why_repelled
 from kmodgate.policy.kmm.resolve import Resolution
+from kmodgate.renderer.deliveries.delivery import is_driver
 from kmodgate.renderer.diff import module_effects
 from kmodgate.renderer.diff.changed_fields import Kind, ObjectChange
 from kmodgate.renderer.diff.sentences import Effect, place, sentence
@@ -107,7 +108,7 @@ class Consequences:
         found = list(found)
         self._known = {image for change in found for image in self._images_before(change)}
         for change in found:
-            if change.manifest.identity.kind == "Module":
+            if is_driver(change.manifest.identity):
                 self._module(change)
             elif change.manifest.identity.kind == "Job":
                 self._job(change)
@@ -117,7 +118,7 @@ class Consequences:
     def _images_before(self, change: ObjectChange) -> Iterator[str]:
         """The images that nodes have of a Module: KMM makes none of them again."""
         module = module_effects.value(change.before)
-        if change.manifest.identity.kind == "Module" and module_effects.container(module):
+        if is_driver(change.manifest.identity) and module_effects.container(module):
             for name in change.clusters:
                 for _, node in self._nodes(name):
                     if (found := self._side(module, node).resolution) is not None:

@@ -13,12 +13,12 @@ from typing import Any
 from kmodgate.policy.kmm.node_selection import Node, why_not_selected
 from kmodgate.policy.kmm.reload_triggers import node_config, reasons
 from kmodgate.policy.kmm.resolve import IMAGE_INPUTS, Resolution
-from kmodgate.renderer.compile.manifest import Manifest
 from kmodgate.renderer.diff.changed_fields import ObjectChange
 from kmodgate.renderer.diff.sentences import Effect
 from kmodgate.renderer.fleet.field_table import SYNC_OPTIONS
 from kmodgate.renderer.fleet.nodes import node_of_group
 from kmodgate.renderer.fleet.specs import NodeGroup
+from kmodgate.renderer.manifests.manifest import Manifest
 from kmodgate.renderer.plan.resolutions import plain_reason
 
 

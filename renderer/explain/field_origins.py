@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from kmodgate.policy.findings import FieldPath, format_path, value_at
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.compile.compiler import CompiledFleet
-from kmodgate.renderer.compile.manifest import Manifest
 from kmodgate.renderer.diff.changed_fields import item_identity
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.explain.reasons import CONTENT_TAG, POLICY_PLACE, reason
 from kmodgate.renderer.fleet.field_table import cause, spec_path
 from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.fleet.targets import Target, Variant
+from kmodgate.renderer.manifests.manifest import Manifest
 
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[((?:[^\[\]]|\[[^\]]*\])*)\]")
 

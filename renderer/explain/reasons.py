@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.kmm.defaults import default_paths
-from kmodgate.renderer.compile.argo import SYNC_WAVE
-from kmodgate.renderer.compile.kmm import SPEC_ANNOTATION
 from kmodgate.renderer.compile.policy_config_map import HASH_ANNOTATION
+from kmodgate.renderer.deliveries.kmm import SPEC_ANNOTATION
 from kmodgate.renderer.fleet.field_table import SYNC_OPTIONS
+from kmodgate.renderer.manifests.argo import SYNC_WAVE
 
 _LABELS: FieldPath = ("metadata", "labels")
 _ANNOTATIONS: FieldPath = ("metadata", "annotations")

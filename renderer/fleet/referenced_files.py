@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.formats.kubernetes_names import is_label_value, is_qualified_name
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document, Json, parse
+from kmodgate.policy.review import CLUSTER_MODULE, GROUPS
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable, resolve
 from kmodgate.renderer.fleet.load import API_VERSION
 from kmodgate.renderer.fleet.schema_check import finding_at
@@ -120,7 +121,7 @@ def not_an_object(document: Document) -> Iterator[Finding]:
     if group == API_VERSION.split("/")[0]:
         message, fix = "a spec cannot be attached to a spec", "remove it from attach"
         yield finding_at(document, ("apiVersion",), "SCH104", message, fix)
-    if (group, kind) == ("kmm.sigs.x-k8s.io", "Module"):
+    if kind in CLUSTER_MODULE and group == GROUPS[str(kind)]:
         message = "a Module that no check has seen and no rule protects from removal"
         yield finding_at(document, ("kind",), "SCH104", message, "write a KernelDriver instead")
     yield from _not_strings(document, value, metadata)

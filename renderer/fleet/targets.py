@@ -30,6 +30,11 @@ class Variant:
     def spec(self) -> JsonMap:
         return self.stages[-1]
 
+    @property
+    def namespace(self) -> str:
+        """The namespace of the driver's objects."""
+        return str(self.spec["namespace"]["name"])  # type: ignore[index,call-overload]
+
     def origin(self, path: FieldPath) -> Origin:
         """Where a path of the effective spec, without the leading `spec`, came from."""
         document = self.driver.document

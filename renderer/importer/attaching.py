@@ -9,14 +9,14 @@ from itertools import count
 
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.yaml_documents import parse
-from kmodgate.renderer.compile import argo
-from kmodgate.renderer.compile.emit_yaml import CannotEmit, emit
-from kmodgate.renderer.compile.kmm import SPEC_ANNOTATION
-from kmodgate.renderer.compile.service_accounts import MANAGED_BY
+from kmodgate.renderer.deliveries.kmm import SPEC_ANNOTATION
+from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.referenced_files import not_an_object
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.modules import ARGO_INSTANCE, LAST_APPLIED, TRACKING
 from kmodgate.renderer.importer.reading import Found
+from kmodgate.renderer.manifests import argo
+from kmodgate.renderer.manifests.emit_yaml import CannotEmit, emit
 
 OF_THE_CLUSTER = frozenset((
     "creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "finalizers", "generateName", "generation",

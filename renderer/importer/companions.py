@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from kmodgate.policy.formats.yaml_documents import Json
-from kmodgate.renderer.compile import content_hashes
-from kmodgate.renderer.compile.manifest import Identity
-from kmodgate.renderer.compile.service_accounts import DEFAULT, accounts
+from kmodgate.renderer.deliveries import content_hashes
+from kmodgate.renderer.deliveries.service_accounts import DEFAULT, accounts
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.modules import Driver, with_content_tag
 from kmodgate.renderer.importer.reading import Found, Objects
+from kmodgate.renderer.manifests.manifest import Identity
 
 RBAC = "rbac.authorization.k8s.io"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kmodgate.policy.findings import Finding, Mode, Severity, sort_findings
 from kmodgate.policy.formats.yaml_documents import Document
-from kmodgate.renderer.compile import content_hashes
+from kmodgate.renderer.deliveries import content_hashes
 from kmodgate.renderer.errors import Unusable, refuse_enforced
 from kmodgate.renderer.fleet.files import MARKER, FleetFiles
 from kmodgate.renderer.fleet.load import Fleet, add_document

@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 
 from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.formats.yaml_documents import Json
-from kmodgate.renderer.compile import argo, content_hashes
-from kmodgate.renderer.compile.kmm import REMOVAL, SPEC_ANNOTATION
-from kmodgate.renderer.compile.service_accounts import MANAGED_BY
+from kmodgate.renderer.deliveries import content_hashes
+from kmodgate.renderer.deliveries.kmm import REMOVAL, SPEC_ANNOTATION
+from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.field_table import DRIVER_FIELDS, SYNC_OPTIONS, decompile_fields
 from kmodgate.renderer.fleet.read_specs import RESERVED_LABELS
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.normal_form import normal_spec
 from kmodgate.renderer.importer.reading import Found
+from kmodgate.renderer.manifests import argo
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 ARGO = "argocd.argoproj.io/"

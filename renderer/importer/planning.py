@@ -12,8 +12,7 @@ from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain
 from kmodgate.policy.formats.yaml_documents import Json, parse
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.versions import Release, unsupported
-from kmodgate.renderer.compile.emit_yaml import CannotEmit, emit
-from kmodgate.renderer.compile.kmm import SPEC_ANNOTATION
+from kmodgate.renderer.deliveries.kmm import SPEC_ANNOTATION
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.field_table import spec_path
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
@@ -23,6 +22,7 @@ from kmodgate.renderer.importer.merging import Merged, merge_specs, most_common
 from kmodgate.renderer.importer.modules import Driver
 from kmodgate.renderer.importer.naming import name_mappings
 from kmodgate.renderer.importer.reading import Found, Objects
+from kmodgate.renderer.manifests.emit_yaml import CannotEmit, emit
 from kmodgate.schemas.compiled import spec_schema
 
 EVERYWHERE: JsonMap = {"matchLabels": {}}

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, format_path
 from kmodgate.policy.formats.object_files import Source
 from kmodgate.renderer.check.object_inputs import STDIN, files_below, read_objects
-from kmodgate.renderer.compile.manifest import Identity, identity_of
 from kmodgate.renderer.errors import Unusable, refuse_enforced
 from kmodgate.renderer.fleet.specs import JsonMap
+from kmodgate.renderer.manifests.manifest import Identity, identity_of
 
 MODULE = ("kmm.sigs.x-k8s.io", "Module")
 

@@ -10,7 +10,6 @@ from kmodgate.policy.findings import FieldPath, Finding, value_at
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
 from kmodgate.renderer.compile.compiler import compile_fleet
-from kmodgate.renderer.compile.manifest import Identity
 from kmodgate.renderer.fleet.load import Fleet
 from kmodgate.renderer.fleet.read_specs import RESERVED_LABELS
 from kmodgate.renderer.fleet.specs import JsonMap
@@ -19,6 +18,7 @@ from kmodgate.renderer.importer.normal_form import normal_spec
 from kmodgate.renderer.importer.planning import Plan
 from kmodgate.renderer.importer.reading import Found, Objects
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
+from kmodgate.renderer.manifests.manifest import Identity
 from kmodgate.renderer.wording import listed
 
 _ABSENT = object()

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from kmodgate import schemas
 from kmodgate.policy.formats.yaml_documents import Document, parse
-from kmodgate.renderer.compile.emit_yaml import emit
 from kmodgate.renderer.errors import Unusable, refuse_enforced
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.interrupts import remove_on_interrupt
+from kmodgate.renderer.manifests.emit_yaml import emit
 from kmodgate.renderer.scaffold import SCHEMAS
 
 

@@ -16,9 +16,9 @@ from kmodgate.policy.review import NO_CLOCK, ClusterTraits, Review
 from kmodgate.policy.views.part import Map
 from kmodgate.renderer.compile.cluster_policies import Policies
 from kmodgate.renderer.compile.compiler import CompiledFleet, release_of
-from kmodgate.renderer.compile.manifest import Identity, Manifest
 from kmodgate.renderer.fleet.nodes import nodes_of
 from kmodgate.renderer.fleet.specs import Cluster
+from kmodgate.renderer.manifests.manifest import Identity, Manifest
 from kmodgate.schemas.compiled import object_schema
 
 Before = Mapping[tuple[str, Identity], Manifest]

@@ -12,11 +12,12 @@ from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.policy.kmm.node_selection import Node
 from kmodgate.policy.kmm.resolve import Resolution, Unresolved, resolve
 from kmodgate.renderer.compile.compiler import CompiledFleet
-from kmodgate.renderer.compile.manifest import Manifest
+from kmodgate.renderer.deliveries.delivery import loads_something
 from kmodgate.renderer.fleet.nodes import node_of_group
 from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.fleet.specs import Cluster, NodeGroup
 from kmodgate.renderer.fleet.targets import Target
+from kmodgate.renderer.manifests.manifest import Manifest
 from kmodgate.renderer.plan.resolutions import work_of
 
 Phase = Literal["running", "next"]
@@ -132,8 +133,7 @@ def modules_of(found: CompiledFleet, only: Iterable[str] = ()) -> list[tuple[Clu
             continue
         mine: list[Module] = []
         for _, manifest in found.placed.get(cluster.name, ()):
-            spec: Any = manifest.value.get("spec")
-            if manifest.identity.kind == "Module" and isinstance(spec, dict) and "moduleLoader" in spec:
+            if loads_something(manifest):
                 if manifest not in shared:
                     shared[manifest] = _module(manifest, targets[cluster.name, manifest.owner])
                 mine.append(shared[manifest])

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kmodgate.policy.kmm.kernel import dns_safe, trimmed
-from kmodgate.renderer.compile.argo import sync_annotations
 from kmodgate.renderer.compile.compiler import release_of
-from kmodgate.renderer.compile.emit_yaml import emit
-from kmodgate.renderer.compile.service_accounts import MANAGED_BY
+from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
+from kmodgate.renderer.manifests.argo import sync_annotations
+from kmodgate.renderer.manifests.emit_yaml import emit
 from kmodgate.renderer.plan.plan import Plan
 
 _SINCE = "2.4"  # of v1beta2

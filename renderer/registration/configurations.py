@@ -16,10 +16,10 @@ from kmodgate.policy.cluster.dependents import PROTECTING_LABEL
 from kmodgate.policy.config import Policy
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.webhook_entries import NEVER, PLATFORM, Condition, Path, Resources, Row, reachable, wanted
-from kmodgate.renderer.compile import argo
 from kmodgate.renderer.compile.policy_config_map import HASH_ANNOTATION
-from kmodgate.renderer.compile.service_accounts import MANAGED_BY
+from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.specs import JsonMap
+from kmodgate.renderer.manifests import argo
 
 NAME = "kmodgate"
 """The name of both configurations."""

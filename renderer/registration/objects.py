@@ -10,7 +10,6 @@ from typing import Literal, get_args
 from kmodgate.policy.config import Policy
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.kmm.versions import numbers
-from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.webhook_entries import (
     CONDITIONS_SINCE,
     ROWS,
@@ -21,13 +20,13 @@ from kmodgate.policy.webhook_entries import (
 )
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
 from kmodgate.renderer.compile.compiler import compile_fleet
-from kmodgate.renderer.compile.emit_yaml import emit
-from kmodgate.renderer.compile.kmm import namespace_of
-from kmodgate.renderer.compile.manifest import Manifest, identity_of
+from kmodgate.renderer.deliveries.delivery import delivery_by_kind
 from kmodgate.renderer.errors import Unusable, refuse_enforced
 from kmodgate.renderer.fleet.load import Fleet
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.fleet.targets import Target
+from kmodgate.renderer.manifests.emit_yaml import emit
+from kmodgate.renderer.manifests.manifest import Manifest, identity_of
 from kmodgate.renderer.registration import configurations, rights
 from kmodgate.renderer.registration.configurations import Endpoint, Places, Service
 from kmodgate.renderer.tree.compare import Files
@@ -75,7 +74,7 @@ def served(fleet: Fleet, findings: list[Finding], choice: Choice) -> dict[str, S
     return {
         cluster: Served(
             policies.policy(cluster),
-            tuple(sorted({namespace_of(target.variant) for target in places[cluster]})),
+            tuple(sorted({target.variant.namespace for target in places[cluster]})),
             _certificates(manifest for _, manifest in placed),
             kubernetes[cluster],
         )
@@ -87,9 +86,8 @@ def _certificates(manifests: Iterable[Manifest]) -> dict[str, tuple[str, ...]]:
     """The Secrets that Modules name as certificates to sign with, for all kernels or for some."""
     found: dict[str, set[str]] = defaultdict(set)
     for manifest in manifests:
-        if manifest.identity.kind == "Module":
-            names = {sign.map("certSecret").text("name") for sign in ModuleView(manifest.value).signs} - {""}
-            found[manifest.identity.namespace] |= names
+        if delivery := delivery_by_kind(manifest.identity.group, manifest.identity.kind):
+            found[manifest.identity.namespace] |= delivery.certificates(manifest.value)
     return {namespace: tuple(sorted(names)) for namespace, names in found.items() if names}
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from kmodgate.renderer.compile import argo
-from kmodgate.renderer.compile.service_accounts import MANAGED_BY, service_account
+from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY, service_account
 from kmodgate.renderer.fleet.specs import JsonMap
+from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.registration import configurations
 
 NAME = "kmodgate-webhook"

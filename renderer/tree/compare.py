@@ -142,7 +142,7 @@ def _compare_cluster(
         kind = Kind.MISSING if indexed is None else Kind.CHANGED if wanted_index is not None else Kind.EXTRA
         files.append(FileChange(kind, f"{cluster}/{INDEX}", indexed or b"", wanted_index or b""))
     staying = {entry.object for entry in owned.values()}
-    leaving = {entry.object: entry for entry in entries.values() if entry.is_module and entry.object not in staying}
+    leaving = {entry.object: entry for entry in entries.values() if entry.is_driver and entry.object not in staying}
     return ClusterChange(cluster, files, entries, owned, list(leaving.values()))
 
 

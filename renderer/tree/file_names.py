@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 
-from kmodgate.renderer.compile.emit_yaml import emit
 from kmodgate.renderer.compile.folders import SHARED_FOLDER
-from kmodgate.renderer.compile.manifest import Identity, Manifest
+from kmodgate.renderer.manifests.emit_yaml import emit
+from kmodgate.renderer.manifests.manifest import Identity, Manifest
 
 _UNSAFE = re.compile(r"[^a-z0-9.-]+")
 _MAX_STEM = 200  # file systems allow 255 bytes a name

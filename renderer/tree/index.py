@@ -18,8 +18,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kmodgate.renderer.compile.manifest import Identity
+from kmodgate.renderer.deliveries.delivery import delivery_by_kind
 from kmodgate.renderer.errors import Unusable
+from kmodgate.renderer.manifests.manifest import Identity
 
 INDEX = ".index"
 JOURNAL = ".journal"
@@ -27,7 +28,6 @@ TEMPORARY = ".kmodgate-tmp"  # in the output folder: every file is written there
 
 _HEADER = "# kmodgate index v1: the files of this folder that kmodgate owns; do not edit"
 _CONFLICT = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?: .*)?$")
-_MODULE_GROUP = "kmm.sigs.x-k8s.io"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,10 @@ class Entry:
     name: str
 
     @property
-    def is_module(self) -> bool:
-        return self.kind == f"{_MODULE_GROUP}/Module"
+    def is_driver(self) -> bool:
+        """Whether the object stands for a driver, which is unloaded when it leaves."""
+        group, _, kind = self.kind.rpartition("/")
+        return delivery_by_kind(group, kind) is not None
 
     @property
     def object(self) -> tuple[str, str, str]:

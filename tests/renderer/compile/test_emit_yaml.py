@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from kmodgate.renderer.compile.emit_yaml import CannotEmit, emit, scalar
+from kmodgate.renderer.manifests.emit_yaml import CannotEmit, emit, scalar
 from tests.goyaml_client import GoYAML, needs_goyaml
 
 WORDS = (

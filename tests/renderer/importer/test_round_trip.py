@@ -18,7 +18,6 @@ from kmodgate.policy.formats.object_files import Source
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
 from kmodgate.renderer.compile.compiler import compile_fleet
-from kmodgate.renderer.compile.manifest import identity_of
 from kmodgate.renderer.errors import Refused
 from kmodgate.renderer.fleet.field_table import DRIVER_FIELDS, compile_fields, decompile_fields
 from kmodgate.renderer.fleet.load import load_fleet
@@ -26,6 +25,7 @@ from kmodgate.renderer.importer.importing import Import, import_objects
 from kmodgate.renderer.importer.reading import Found, Objects
 from kmodgate.renderer.importer.writing import write_files
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
+from kmodgate.renderer.manifests.manifest import identity_of
 from tests.conftest import CASES, EXAMPLES, ROOT, golden_modules
 from tests.fleets import FleetFolder, run
 from tests.modules import changed, modules

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kmodgate.policy.findings import Finding
-from kmodgate.renderer.compile.manifest import Identity
+from kmodgate.renderer.manifests.manifest import Identity
 from kmodgate.renderer.tree import compare
 from kmodgate.renderer.tree.file_names import RenderedFile
 from tests.fleets import REPOSITORY, FleetFolder

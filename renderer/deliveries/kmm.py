@@ -10,13 +10,14 @@ from kmodgate.policy.config import Platform
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.defaults import defaulted
-from kmodgate.renderer.compile import argo, content_hashes, service_accounts
-from kmodgate.renderer.compile.manifest import Manifest
+from kmodgate.renderer.deliveries import content_hashes, service_accounts
 from kmodgate.renderer.fleet.field_table import DRIVER_FIELDS, cause, compile_fields, spec_path
 from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.fleet.referenced_files import Sources
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.fleet.targets import Variant
+from kmodgate.renderer.manifests import argo
+from kmodgate.renderer.manifests.manifest import Manifest
 
 SPEC_ANNOTATION = "kmodgate.io/spec"
 
@@ -25,7 +26,7 @@ REMOVAL = {"confirm": argo.ASK_BEFORE_REMOVAL, "auto": "", "retain": argo.NEVER_
 
 def manifests(variant: Variant, sources: Sources, platform: Platform) -> list[Manifest]:
     """Every object of one driver on clusters of this platform, without the attached ones; the Module is the last."""
-    spec, place = variant.spec, namespace_of(variant)
+    spec, place = variant.spec, variant.namespace
     managed = bool(spec["namespace"].get("manage", True))  # type: ignore[union-attr]
     result: list[Manifest] = []
     if managed:
@@ -47,7 +48,7 @@ def module(variant: Variant, sources: Sources) -> JsonMap:
         "kind": "Module",
         "metadata": {
             "name": driver.name,
-            "namespace": namespace_of(variant),
+            "namespace": variant.namespace,
             "labels": {**driver.labels, "app.kubernetes.io/name": driver.name, **service_accounts.MANAGED_BY},
             "annotations": {
                 **argo.sync_annotations("Module", REMOVAL[str(spec.get("removal", "confirm"))]),
@@ -57,10 +58,6 @@ def module(variant: Variant, sources: Sources) -> JsonMap:
         "spec": compile_fields(DRIVER_FIELDS, _prepared(variant, sources)),
     }
     return cast(JsonMap, defaulted(value))
-
-
-def namespace_of(variant: Variant) -> str:
-    return str(variant.spec["namespace"]["name"])  # type: ignore[index,call-overload]
 
 
 def _prepared(variant: Variant, sources: Sources) -> JsonMap:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from kmodgate.policy.config import Platform
 from kmodgate.policy.formats.yaml_documents import Json
-from kmodgate.renderer.compile import argo
 from kmodgate.renderer.fleet.specs import JsonMap
+from kmodgate.renderer.manifests import argo
 
 DEFAULT = "default"
 """The account that every namespace has. It is nobody's to render, and all pods without an account share its rights."""
