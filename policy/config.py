@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from kmodgate.policy.findings import Mode, Severity
 
@@ -15,6 +15,11 @@ Profile = Literal["parity", "default", "strict"]
 Gate = Literal["render", "check", "admit"]
 Modes = Mapping[str, Mode]
 Platform = Literal["openshift", "kubernetes"]
+
+PLATFORMS: tuple[Platform, ...] = get_args(Platform)
+
+WITH_SCC: tuple[Platform, ...] = ("openshift",)
+"""The platforms on which a SecurityContextConstraint has to allow privileged pods."""
 
 NOTICE = timedelta(days=14)
 """How long before its end an exception is warned of."""

@@ -53,6 +53,11 @@ class Rule:
     def documentation(self) -> str:
         return inspect.getdoc(self.check) or ""
 
+    @property
+    def file(self) -> str:
+        """The file that holds the rule, by its path in the repository."""
+        return self.check.__module__.removeprefix("kmodgate.").replace(".", "/") + ".py"
+
     def applies_to(self, release: Release) -> bool:
         since, until = (pair[1] if release.redhat else pair[0] for pair in (self.since, self.until))
         if not release.is_known:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from kmodgate.policy.cluster.dependents import RESOURCES, ROLE_BINDING
 from kmodgate.policy.cluster.override_annotation import ANNOTATION
 from kmodgate.policy.config import Policy
 from kmodgate.policy.findings import Mode
@@ -125,11 +126,11 @@ _IS_OVERRIDDEN = Condition(
     otherwise="Ignore",
 )
 
-_KEPT = ("configmaps", "secrets", "serviceaccounts")
+_KEPT = tuple(sorted(name for group, name in RESOURCES.values() if not group))
 
 _CONTENTS = (
     Resources("", ("v1",), _KEPT, ("DELETE",)),
-    Resources("rbac.authorization.k8s.io", ("v1",), ("rolebindings",), ("UPDATE", "DELETE")),
+    Resources(RESOURCES[ROLE_BINDING][0], ("v1",), (RESOURCES[ROLE_BINDING][1],), ("UPDATE", "DELETE")),
 )
 
 _OWNED = (Resources("", ("v1",), _KEPT, ("UPDATE",)),)

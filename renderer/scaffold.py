@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kmodgate import schemas
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain, is_label_value
+from kmodgate.policy.kmm.versions import UPSTREAM
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.manifests.emit_yaml import scalar
 
@@ -32,7 +33,7 @@ spec:
   platform: kubernetes  # or openshift
   topology: ha          # or compact, or sno (single-node OpenShift)
   kmm:
-    version: "2.6"      # in quotes: a number would lose its zeros
+    version: "{UPSTREAM[-2]}"      # in quotes: a number would lose its zeros
     flavour: upstream   # or redhat
   nodeGroups:           # or inventory: a file written by kubectl get nodes -o json
   - name: workers

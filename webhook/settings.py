@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import version as version_of
 from typing import Any, NamedTuple, NoReturn
 
-from kmodgate.policy.config import PROFILES
+from kmodgate.policy.config import PLATFORMS, PROFILES
 from kmodgate.policy.kmm.versions import REDHAT, UPSTREAM, Release
 from kmodgate.webhook.http.limits import MIB, Limits
 
@@ -139,7 +139,7 @@ def _add_policy(serve: ArgumentParser) -> None:
         help="whose build of KMM it is; their versions are numbered apart (upstream)",
     )  # fmt: skip
     add(
-        "--platform", choices=("kubernetes", "openshift"), default="kubernetes",
+        "--platform", choices=sorted(PLATFORMS), default="kubernetes",
         help="openshift: the platform's own accounts may load modules (kubernetes)",
     )  # fmt: skip
     add(

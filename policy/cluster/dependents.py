@@ -52,6 +52,12 @@ PROTECTING_LABEL = "kmm.node.k8s.io/contains-modules"
 
 ROLE_BINDING = "rbac.authorization.k8s.io/RoleBinding"
 
+RESOURCES = {
+    "Secret": ("", "secrets"),
+    "ServiceAccount": ("", "serviceaccounts"),
+    "ConfigMap": ("", "configmaps"),
+    ROLE_BINDING: ("rbac.authorization.k8s.io", "rolebindings"),
+}
+"""The kinds that Modules and nodes need to unload and to build, with the group and name of their resource."""
 
-DEPENDENTS = ("Secret", "ServiceAccount", "ConfigMap", ROLE_BINDING)
-"""The kinds of what Modules and nodes need to unload and to build."""
+DEPENDENTS = tuple(RESOURCES)

@@ -116,7 +116,7 @@ def _too_old(path: FieldPath, release: Release, version: str, what: str = "") ->
     what = f"{what} " if what else ""
     if version == "head":
         message = f"{what}is only on upstream's main branch (KMM head), and the cluster has {release}"
-        return Problem(path, message, "remove it for this cluster, or wait for the release after KMM 2.6")
+        return Problem(path, message, f"remove it for this cluster, or wait for the release after KMM {UPSTREAM[-2]}")
     return Problem(
         path,
         f"{what}came with {newer}, and the cluster has {release}",

@@ -33,5 +33,5 @@ def run(args: Namespace, console: Console) -> ExitCode:
         close = difflib.get_close_matches(args.id.upper(), RULES, n=1)
         fix = f"did you mean {close[0]}?" if close else "kmodgate rules lists them"
         raise Unusable(f"{args.id}: there is no such rule", fix)
-    console.data(f"{rule.id} ({rule.severity}; {', '.join(rule.kinds)})\n\n{rule.documentation}\n")
+    console.data(f"{rule.id} ({rule.severity}; {', '.join(rule.kinds)})\n\n{rule.documentation}\n\nFile: {rule.file}\n")
     return ExitCode.OK

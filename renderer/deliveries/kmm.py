@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import cast
 
-from kmodgate.policy.config import Platform
+from kmodgate.policy.config import WITH_SCC, Platform
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.defaults import defaulted
@@ -91,7 +91,7 @@ def _mapping(mapping: JsonMap, driver: str, sources: Sources) -> JsonMap:
 def _access(account: str, namespace: str, spec: JsonMap, platform: Platform) -> Iterator[JsonMap]:
     yield service_accounts.service_account(account, namespace)
     scc = str(spec.get("scc", "privileged"))
-    if platform == "openshift" and scc:
+    if platform in WITH_SCC and scc:
         yield service_accounts.scc_binding(account, namespace, scc)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kmodgate.policy.config import Platform
+from kmodgate.policy.config import WITH_SCC, Platform
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.manifests import argo
@@ -25,7 +25,7 @@ def namespace(name: str, platform: Platform) -> JsonMap:
     labels: dict[str, Json] = dict(MANAGED_BY)
     for mode in ("audit", "enforce", "warn"):
         labels[f"pod-security.kubernetes.io/{mode}"] = "privileged"
-    if platform == "openshift":
+    if platform in WITH_SCC:
         labels["security.openshift.io/scc.podSecurityLabelSync"] = "false"
     return {
         "apiVersion": "v1",

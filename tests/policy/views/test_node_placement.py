@@ -12,9 +12,7 @@ from kmodgate.policy.kmm.node_selection import Node, verdict
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.module_blocks import Blocks
 from kmodgate.policy.views.node_placement import Nodes, Placement
-from kmodgate.policy.views.references import references
 from tests.bench.evaluate import module
-from tests.webhook.manifests import large_module, mapped_module
 
 WORKER = {"node-role.kubernetes.io/worker": ""}
 KERNELS = ("5.14.0-1.el9.x86_64", "5.15.0-1.el9.x86_64+", "5.17.0", "4.18.0", "")
@@ -66,22 +64,6 @@ def test_nothing_is_said_of_nodes_that_nobody_knows() -> None:
     placement = placed(module(0), None)
     assert placement.nodes is None
     assert placement.selected == []
-
-
-def test_what_is_referred_to_is_the_same_with_and_without_where() -> None:
-    other = module(1)
-    other["spec"]["imageRepoSecret"] = {"name": "robot"}
-    other["spec"]["devicePlugin"]["serviceAccountName"] = "plugin"
-    mapping = other["spec"]["moduleLoader"]["container"]["kernelMappings"][0]
-    mapping["build"]["secrets"] = [{"name": "token"}, {"name": ""}]
-    mapping["sign"] = {"keySecret": {"name": "other-key"}, "certSecret": {"name": "cert"}}
-    for manifest in (module(0), other, large_module(10_000), mapped_module(3)):
-        view = ModuleView(manifest)
-        blocks = Blocks(view)
-        found = {"Secret": blocks.secrets, "ConfigMap": blocks.dockerfiles, "ServiceAccount": blocks.accounts}
-        named = {(kind, name) for kind, names in found.items() for name in names}
-        assert named == {(kind, name) for _, _, kind, name in references(view)}
-    assert "token" in Blocks(ModuleView(other)).secrets
 
 
 def test_what_is_kept_of_selectors_is_bounded_and_no_answer_depends_on_it() -> None:

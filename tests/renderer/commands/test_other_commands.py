@@ -76,6 +76,7 @@ def test_rules_are_listed_and_explained(tmp_path: Path) -> None:
     lines = run("rules", cwd=tmp_path).stdout.splitlines()
     assert [line.split()[0] for line in lines] == sorted(RULES)
     page = run("rules", "kmm203", cwd=tmp_path).stdout
+    assert page.endswith("\n\nFile: policy/rules/parity/kmm_mappings.py\n")
     assert page.startswith("KMM203 (error; Module, ManagedClusterModule)\n\nThe regexp of a kernel mapping")
     missing = run("rules", "KMM230", cwd=tmp_path)
     assert (missing.returncode, "did you mean KMM" in missing.stderr) == (2, True)
