@@ -82,9 +82,9 @@ class _Compiler:
         """Return the objects that a driver causes on a cluster."""
         variant, cluster = target.variant, target.cluster
         release = release_of(cluster)
-        if release is None:
+        if release is None and delivery_of(variant).needs_kmm:
             self._findings.append(_no_operator(target))
-        elif release.is_known:
+        elif release is not None and release.is_known:
             self._unsupported[variant, release].append(cluster.name)
         return self._of_variant(variant, cluster.platform)
 

@@ -26,7 +26,7 @@ class Delivery:
     `group` and `kind` are those of the object that stands for the driver in a cluster: when it leaves, the driver is
     unloaded. `manifests` makes the objects of a driver, that one last. `loads` is whether the object loads something,
     `certificates` the Secrets that it names as certificates to sign with, and `unsupported` the fields of it that a
-    release of KMM does not know or ignores.
+    release of KMM does not know or ignores. `needs_kmm`: a cluster without KMM cannot have such a driver.
     """
 
     group: str
@@ -35,6 +35,7 @@ class Delivery:
     loads: Callable[[JsonMap], bool]
     certificates: Callable[[JsonMap], set[str]]
     unsupported: Callable[[JsonMap, Release], Iterator[Problem]]
+    needs_kmm: bool = False
 
 
 def _certificates(module: JsonMap) -> set[str]:
@@ -49,6 +50,7 @@ DELIVERIES = {
         lambda module: "moduleLoader" in as_map(module.get("spec")),
         _certificates,
         unsupported,
+        needs_kmm=True,
     )
 }
 """By the name that `spec.delivery` has."""
