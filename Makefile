@@ -9,7 +9,7 @@ py := .venv/bin/python
 uv := .tools/uv-$(uv_version)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e assets lint bench soak schemas docs lock golden clean tools chromium
+.PHONY: help demo test e2e clone assets lint bench soak schemas docs lock golden clean tools chromium
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -23,6 +23,10 @@ test: tools chromium lint ## everything that must pass before a change is merged
 
 e2e: $(venv) assets ## the tests on a real API server
 	KUBEBUILDER_ASSETS="$(abspath $(kubernetes))" $(py) -m pytest tests/e2e
+
+clone: $(venv) tools assets ## the tests that compare with ../shared once more without it, as in a clone
+	KMODGATE_SHARED= $(pytest) -m shared
+	KMODGATE_SHARED= KUBEBUILDER_ASSETS="$(abspath $(kubernetes))" $(py) -m pytest -m shared tests/e2e
 
 lint: $(venv) ## ruff, mypy and the import contracts
 	$(py) -m ruff check

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests import shared
 from tests.fleets import FleetFolder
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,6 +28,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="take what the examples render to as the golden trees"
     )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    shared.test = item
 
 
 @pytest.fixture(scope="session")

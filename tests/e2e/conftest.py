@@ -24,6 +24,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_folders] = []
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts a control plane: which definitions it has depends on the folder of `tests.shared`."""
+    for item in items:
+        if "new_control_plane" in getattr(item, "fixturenames", ()):
+            item.add_marker("shared")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     for folder in config.stash[_folders]:
         if folder.is_dir():

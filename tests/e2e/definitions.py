@@ -10,12 +10,9 @@ from typing import Any, TypeAlias
 import yaml
 
 from kmodgate import schemas
-from tests.conftest import ROOT
+from tests import shared
 
 Json: TypeAlias = dict[str, Any]
-
-REAL = ROOT.parent / "shared" / "crds"
-"""The definitions of KMM itself, which are not part of this repository."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +30,11 @@ class Kind:
     def name(self) -> str:
         return f"{self.plural}.{self.group}"
 
+    @property
+    def file(self) -> str:
+        """The name of KMM's own definition in the folder of `tests.shared`."""
+        return f"crds/{self.group}_{self.plural}.yaml"
+
 
 KINDS = (
     Kind("Module", "kmm.sigs.x-k8s.io", "modules", namespaced=True),
@@ -42,10 +44,10 @@ KINDS = (
 )
 
 
-def definitions(folder: Path = REAL) -> list[Json]:
-    """The definitions of KINDS: KMM's own where `folder` has them, and generated ones for the others."""
-    files = [(kind, folder / f"{kind.group}_{kind.plural}.yaml") for kind in KINDS]
-    return [read(file) if file.is_file() else generated(kind) for kind, file in files]
+def definitions() -> list[Json]:
+    """The definitions of KINDS: KMM's own where they are at hand, and generated ones for the others."""
+    files = [(kind, shared.find(kind.file)) for kind in KINDS]
+    return [read(file) if file else generated(kind) for kind, file in files]
 
 
 def read(file: Path) -> Json:
@@ -102,6 +104,8 @@ def _keyword(key: str, value: Any, named: Json) -> Json:
             return {key: structural(value, named)}
         case "additionalProperties", False:
             return {}
+        case "additionalProperties", True:  # which keeps the fields, and drops those of the objects in them
+            return {"x-kubernetes-preserve-unknown-fields": True}
         case "anyOf", [{"type": "integer"}, {"type": "string"}]:
             return {key: value, "x-kubernetes-int-or-string": True}
         case "const", _:

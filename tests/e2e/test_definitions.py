@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import shared
 from tests.e2e import definitions
 from tests.e2e.conftest import NewControlPlane
 from tests.e2e.control_plane import ControlPlane
@@ -22,11 +23,15 @@ def other(new_control_plane: NewControlPlane) -> Iterator[ControlPlane]:
         yield running
 
 
-def test_the_definitions_are_kmms_own_where_they_are_there(tmp_path: Path) -> None:
+@pytest.mark.shared
+def test_the_definitions_are_kmms_own_where_they_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nodes = KINDS[1]
-    (tmp_path / f"{nodes.group}_{nodes.plural}.yaml").write_text("kind: CustomResourceDefinition\nspec: {}\n")
+    file = tmp_path / nodes.file
+    file.parent.mkdir()
+    file.write_text("kind: CustomResourceDefinition\nspec: {}\n")
+    monkeypatch.setattr(shared, "FOLDER", str(tmp_path))
 
-    found = definitions.definitions(tmp_path)
+    found = definitions.definitions()
 
     assert found == [
         generated(kind) if kind != nodes else {"kind": "CustomResourceDefinition", "spec": {}} for kind in KINDS
@@ -53,6 +58,23 @@ def test_generated_definitions_fill_in_defaults_and_refuse_what_they_do_not_know
     assert created.body["spec"]["moduleLoader"]["container"]["modprobe"]["dirName"] == "/opt"
     assert refused.status == 400
     assert 'unknown field "spec.nodeSelector"' in refused.body["message"]
+
+
+def test_parameters_of_a_dra_driver_are_stored_with_the_objects_in_them(other: ControlPlane) -> None:
+    """Applies the same twice: what the API server dropped the first time would come back, and be a change."""
+    parameters = {"kind": "CardConfig", "sharing": {"mode": "exclusive", "slices": [{"time": 0}]}}
+    opaque = {"driver": "npu.acme.example", "parameters": parameters}
+    npu = module("npu", "default")
+    container = {"image": "registry.example.com/npu-dra:1"}
+    classes = [{"name": "npu.acme.example", "config": [{"opaque": opaque}]}]
+    npu["spec"]["dra"] = {"driverName": "npu.acme.example", "deviceClasses": classes, "container": container}
+
+    other.apply(npu)
+    other.apply(npu)
+
+    stored = other.get("module", "npu", "--namespace=default")
+    assert stored["spec"]["dra"]["deviceClasses"][0]["config"] == [{"opaque": opaque}]
+    assert stored["metadata"]["generation"] == 1
 
 
 def test_the_modules_of_a_node_are_stored(other: ControlPlane) -> None:

@@ -8,24 +8,21 @@ import jsonschema
 import pytest
 import yaml
 
-from tests.conftest import EXAMPLES, ROOT, golden_modules
-
-CRD = ROOT.parent / "shared" / "crds" / "kmm.sigs.x-k8s.io_modules.yaml"
+from tests import shared
+from tests.conftest import EXAMPLES, golden_modules
 
 CORE = {"env", "resources", "tolerations", "volumeMounts", "volumes"}
 """Fields with a type of Kubernetes: one field each, whatever is in them."""
 
 DEPRECATED = "inTreeModuleToRemove"
 
-pytestmark = pytest.mark.skipif(
-    not CRD.is_file(), reason="the CustomResourceDefinition of KMM's Module is not in ../shared/crds"
-)
+pytestmark = pytest.mark.shared
 
 
 @pytest.fixture(scope="module")
 def schema() -> dict:
     """The schema of Module v1beta1, as the definition has it."""
-    definition = yaml.safe_load(CRD.read_text(encoding="utf-8"))
+    definition = yaml.safe_load(shared.need("crds/kmm.sigs.x-k8s.io_modules.yaml").read_text(encoding="utf-8"))
     (version,) = (item for item in definition["spec"]["versions"] if item["name"] == "v1beta1")
     return version["schema"]["openAPIV3Schema"]
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import jsonschema
 import jsonschema_rs
@@ -16,11 +14,9 @@ from kmodgate import schemas
 from kmodgate.policy.kmm.api_checks import structure_findings
 from kmodgate.policy.kmm.defaults import default_paths, defaulted
 from kmodgate.schemas.compiled import object_schema
+from tests import oracle, shared
 from tests.plain_module import Json, module
 
-SHARED = Path(__file__).parents[3] / "shared"
-ORACLE = SHARED / "oracle" / "modules-create.jsonl.gz"
-CRDS = SHARED / "crds"
 SCHEMA: Json = json.loads(schemas.read(schemas.KINDS["Module"]))
 VALIDATOR = jsonschema_rs.Draft7Validator(SCHEMA)
 SECOND_OPINION = jsonschema.Draft7Validator(SCHEMA)
@@ -33,24 +29,24 @@ def is_refused(document: Json) -> bool:
 
 @pytest.fixture(scope="module")
 def cases() -> list[Json]:
-    if not ORACLE.is_file():
-        pytest.skip(f"the recorded verdicts are not there: {ORACLE}")
-    with gzip.open(ORACLE, "rt", encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
+    return oracle.lines("modules-create")
 
 
+@pytest.mark.shared
 def test_what_the_api_server_refuses_is_refused_and_nothing_else(cases: list[Json]) -> None:
     wrong = [case for case in cases if is_refused(case["object"]) != (case.get("stage") == "schema")]
     assert len(cases) == 1000
     assert [(case["object"], case.get("message")) for case in wrong] == []
 
 
+@pytest.mark.shared
 def test_two_validators_agree(cases: list[Json]) -> None:
     for case in cases:
         for document in (case["object"], defaulted(case["object"])):
             assert VALIDATOR.is_valid(document) == SECOND_OPINION.is_valid(document), document
 
 
+@pytest.mark.shared
 def test_defaults_are_those_that_the_api_server_filled_in(cases: list[Json]) -> None:
     stored = [case for case in cases if "defaulted" in case]
     assert len(stored) == 37
@@ -64,10 +60,8 @@ CONSTRAINTS = ("type", "format", "required", "pattern", "anyOf", "minItems", "ma
 
 
 def crd_schema(crd: str, *path: str) -> Json:
-    file = CRDS / f"{crd}.yaml"
-    if not file.is_file():
-        pytest.skip(f"the CustomResourceDefinition is not there: {file}")
-    schema: Json = yaml.safe_load(file.read_bytes())["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    definition = yaml.safe_load(shared.need(f"crds/{crd}.yaml").read_bytes())
+    schema: Json = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     for name in path:
         schema = schema["properties"][name]
     return schema
@@ -97,6 +91,7 @@ def is_closed_by_crd(schema: Json) -> bool:
     )
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("part", ["spec", "status"])
 def test_the_schema_has_the_fields_and_constraints_of_the_crd(part: str) -> None:
     theirs = dict(walk(crd_schema("kmm.sigs.x-k8s.io_modules", part), part))
@@ -111,6 +106,7 @@ def test_the_schema_has_the_fields_and_constraints_of_the_crd(part: str) -> None
     ("crd", "path"),
     [("kmm.sigs.x-k8s.io_modules", ["spec"]), ("hub.kmm.sigs.x-k8s.io_managedclustermodules", ["spec", "moduleSpec"])],
 )
+@pytest.mark.shared
 def test_the_table_of_defaults_is_that_of_the_crd(crd: str, path: list[str]) -> None:
     fields = dict(walk(crd_schema(crd, *path), "spec"))
     assert {path: schema["default"] for path, schema in fields.items() if "default" in schema} == default_paths()
@@ -124,6 +120,7 @@ def test_our_own_part_of_the_schema_shows_the_defaults() -> None:
     assert "spec.moduleLoader.container.modprobe.dirName" in shown
 
 
+@pytest.mark.shared
 def test_the_crd_has_no_rule_beside_its_schema_that_we_do_not_know() -> None:
     fields = dict(walk(crd_schema("kmm.sigs.x-k8s.io_modules"), ""))
     rules = {

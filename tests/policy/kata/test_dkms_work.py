@@ -69,6 +69,7 @@ def _recorded() -> list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]]:
     return found
 
 
+@pytest.mark.shared
 def test_pods_and_jobs_of_the_real_service_are_recognised_for_what_they_are() -> None:
     cases = _recorded()
     assert len(cases) > 300
@@ -84,6 +85,7 @@ def test_pods_and_jobs_of_the_real_service_are_recognised_for_what_they_are() ->
             assert ims_job(view, "other") is None
 
 
+@pytest.mark.shared
 def test_every_local_dkms_pod_that_the_real_service_leaves_without_a_class_is_put_into_kata() -> None:
     reasons = set()
     for pod, _, outcome in _recorded():

@@ -23,6 +23,7 @@ from tests.fleets import REPOSITORY, run
 EL9 = "5.14.0-427.13.1.el9_4.x86_64"
 
 
+@pytest.mark.shared
 def test_kernel_mappings_resolve_as_kmm_resolves_them() -> None:
     for case in oracle.lines("kernel-mappings"):
         try:
@@ -32,6 +33,7 @@ def test_kernel_mappings_resolve_as_kmm_resolves_them() -> None:
         assert answer == {key: case[key] for key in ("resolved", "failed") if key in case}, case["id"]
 
 
+@pytest.mark.shared
 def test_regular_expressions_compile_and_match_as_in_go() -> None:
     for case in oracle.lines("regexps"):
         pattern, bounded = compile_any(case["regexp"]), compile_pattern(case["regexp"])

@@ -28,6 +28,7 @@ def judged(engine: Engine, object: Any, old: Any = None, operation: Operation = 
     return engine.evaluate(Review(defaulted(object), before, operation, ClusterTraits(schema_of=lambda _: schema)))
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("stage", ["schema", "webhook", None])
 def test_modules_are_refused_as_the_api_server_and_kmm_refuse_them(stage: str | None) -> None:
     cases = [case for case in lines("modules-create") if case.get("stage") == stage]
@@ -41,6 +42,7 @@ def test_modules_are_refused_as_the_api_server_and_kmm_refuse_them(stage: str | 
             assert any(finding.rule.startswith("SCH") for finding in found), (case, found)
 
 
+@pytest.mark.shared
 @pytest.mark.parametrize("kind", ["Module", "ManagedClusterModule", "PreflightValidation"])
 def test_updates_and_other_kinds_get_kmms_verdict(kind: str) -> None:
     cases = [case for case in lines("other-verdicts") if case["object"]["kind"] == kind]
@@ -61,6 +63,7 @@ WORDS = {
 }  # fmt: skip
 
 
+@pytest.mark.shared
 def test_the_reason_is_kmms_reason_too() -> None:
     seen = set()
     cases = [*lines("modules-create"), *lines("other-verdicts")]
@@ -74,6 +77,7 @@ def test_the_reason_is_kmms_reason_too() -> None:
     assert seen == set(WORDS.values())
 
 
+@pytest.mark.shared
 def test_a_module_that_is_being_deleted_may_be_updated_except_under_parity() -> None:
     case = next(case for case in lines("other-verdicts") if not case["allowed"] and case["object"]["kind"] == "Module")
     object = {**case["object"], "metadata": {**case["object"]["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}}
@@ -103,6 +107,7 @@ BROKEN = {
 """Rules that refuse objects which KMM accepts, and why none of these is a sound driver."""
 
 
+@pytest.mark.shared
 def test_what_kmm_accepts_and_works_is_not_refused_by_default() -> None:
     default, used, sound = Engine(Policy("default")), set(), 0
     for case in lines("modules-create"):

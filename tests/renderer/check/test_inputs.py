@@ -141,6 +141,7 @@ def test_exit_codes(tmp_path: Path, arguments: list[str], code: int) -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.shared
 def test_the_verdicts_of_the_oracle_are_those_of_the_command(tmp_path: Path) -> None:
     cases = lines("modules-create")
     for case in cases:

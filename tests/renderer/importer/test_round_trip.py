@@ -92,6 +92,7 @@ def paths_lost(result: Import) -> list[str]:
     return [finding.field for finding in result.lost]
 
 
+@pytest.mark.shared
 def test_every_module_that_kmm_allows_comes_back(tmp_path: Path) -> None:
     cases = [case["object"] for case in lines("modules-create") if case["allowed"]]
     assert len(cases) == 456

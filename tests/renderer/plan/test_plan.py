@@ -252,6 +252,7 @@ def test_a_plan_needs_specs_that_render(sites: Path) -> None:
 # -- the semantics are those of resolve -------------------------------------------------------------
 
 
+@pytest.mark.shared
 def test_a_plan_says_what_resolve_says_on_every_kernel_of_the_oracle() -> None:
     from kmodgate.policy.kmm.defaults import defaulted
     from kmodgate.policy.kmm.node_selection import Node, on_kernel

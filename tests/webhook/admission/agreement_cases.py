@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 
+import pytest
 import yaml
 
 from tests.conftest import CASES
@@ -107,6 +108,8 @@ def workloads() -> list[Case]:
 
 
 SOURCES = {"modules": modules, "other kinds": others, "updates": updates, "examples": examples, "workloads": workloads}
+RECORDED = ("modules", "other kinds", "updates")
+SOURCE_PARAMS = [pytest.param(name, marks=pytest.mark.shared if name in RECORDED else ()) for name in SOURCES]
 
 
 def neighbours() -> str:

@@ -33,7 +33,7 @@ from tests.conftest import Kmodgate
 from tests.fleets import FleetFolder
 from tests.modules import TRAITS
 from tests.oracle import lines
-from tests.webhook.admission.agreement_cases import LAB, POLICIES, SOURCES, Case, neighbours
+from tests.webhook.admission.agreement_cases import LAB, POLICIES, SOURCE_PARAMS, SOURCES, Case, neighbours
 from tests.webhook.reviews import (
     Object,
     loading_container,
@@ -129,7 +129,7 @@ def triples_of(answer: Answer) -> list[Triple]:
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", SOURCE_PARAMS)
 def test_check_and_the_webhook_find_the_same(
     kmodgate: Kmodgate, tmp_path: Path, facts: Path, source: str, policy: str
 ) -> None:
@@ -165,7 +165,7 @@ def policed(
         yield request.param, caller
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", SOURCE_PARAMS)
 def test_a_server_answers_what_was_found(policed: tuple[str, Caller], facts: Path, source: str) -> None:
     policy, caller = policed
     for case, found in zip(SOURCES[source](), judged(source, policy, facts), strict=True):
@@ -173,6 +173,7 @@ def test_a_server_answers_what_was_found(policed: tuple[str, Caller], facts: Pat
         assert reply.body == found.reply, case
 
 
+@pytest.mark.shared
 def test_the_defaults_of_the_api_server_change_nothing(facts: Path) -> None:
     cases = [case for case in lines("modules-create") if "defaulted" in case]
     assert len(cases) > 20
