@@ -70,7 +70,3 @@ async def _cluster(settings: Namespace) -> Watched:
     configure = in_cluster() if settings.in_cluster else from_kubeconfig(settings.kubeconfig)
     await configure()
     return LiveCluster(ApiServer(configure))
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -161,7 +161,7 @@ def test_the_image_is_made_of_what_the_package_needs_and_runs_as_nobody(containe
     (user,) = re.findall(r"^USER (\d+):\d+$", CONTAINERFILE, re.M)
     assert int(user) > 0  # a number, without which kubelet does not know that it is not root
     (program,) = re.findall(r'^ENTRYPOINT \["\S*/(\S+)"\]$', CONTAINERFILE, re.M)
-    assert project["project"]["scripts"][program] == "kmodgate.webhook.main:main"
+    assert project["project"]["scripts"][program] == "kmodgate.webhook.start:main"
     assert container["args"][0] == "serve"
 
 

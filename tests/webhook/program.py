@@ -101,7 +101,7 @@ def program(folder: Path, *arguments: str, before: Sequence[str] = (), facts: st
     volume = SecretVolume(folder / "tls", leaf())
     files = volume.files
     command = [
-        *before, sys.executable, "-m", "kmodgate.webhook.main", "serve",
+        *before, sys.executable, "-m", "kmodgate.webhook.start", "serve",
         "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--facts", str(folder / "facts.yaml"),
         "--tls-cert", str(files.certificate), "--tls-key", str(files.key), *arguments,
     ]  # fmt: skip

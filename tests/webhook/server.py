@@ -12,7 +12,7 @@ import ssl
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -219,16 +219,18 @@ def serving(
     facts: str = "",
     environment: Mapping[str, str] | None = None,
     stdout: int | None = None,
+    command: Sequence[str | Path] = (sys.executable, "-m", "kmodgate.webhook.start"),
+    cwd: Path = REPOSITORY,
 ) -> Iterator[Webhook]:
     """A server with a certificate of its own, and, unless the flags name a cluster, `facts` (a dump) for one.
 
-    Its stdout is a file of the folder, or the descriptor that is given.
+    Its stdout is a file of the folder, or the descriptor that is given. `command` is the program, run in `cwd`.
     """
     arguments = [*_defaults(folder, flags, facts, environment or {}), *flags]
     with (folder / "stdout").open("wb") as file, (folder / "stderr").open("wb") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", "kmodgate.webhook.main", "serve", *arguments],
-            cwd=REPOSITORY,
+            [*command, "serve", *arguments],
+            cwd=cwd,
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=file if stdout is None else stdout,

@@ -123,7 +123,7 @@ def test_settings_that_cannot_be_used_end_it_with_a_reason(
         "KMODGATE_TLS_CERT": str(files.certificate), "KMODGATE_FACTS": str(tmp_path / "facts.json"),
     }  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "-m", "kmodgate.webhook.main", "serve"], cwd=REPOSITORY, env={**os.environ, **usual, **change},
+        [sys.executable, "-m", "kmodgate.webhook.start", "serve"], cwd=REPOSITORY, env={**os.environ, **usual, **change},
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == code, done.stderr
