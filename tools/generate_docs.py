@@ -17,6 +17,7 @@ from kmodgate.policy.kmm.versions import IGNORED_BY_REDHAT, SINCE
 from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.renderer.error_catalogue import SECTIONS
 from kmodgate.renderer.fleet.field_table import CAUSES, OWN, SYNONYMS, rows
+from kmodgate.webhook.telemetry.metrics import Metrics
 
 _DOCS = Path(__file__).parent.parent / "docs"
 
@@ -287,8 +288,22 @@ def errors_page() -> str:
     return "\n".join(parts)
 
 
+_METRICS = re.compile(r"(?<=<!-- Generated from `webhook/telemetry/metrics\.py` by `make docs` -->\n).*?\n(?=\n)", re.S)
+
+
+def webhook_page() -> str:
+    """docs/webhook.md as it is, with the table of metrics."""
+    table = "| metric | type | meaning |\n| --- | --- | --- |\n"
+    for family in Metrics().families:
+        labels = f"{{{','.join(family.labels)}}}" if family.labels else ""
+        table += f"| `{family.name}{labels}` | {family.kind} | {family.help} |\n"
+    page = (_DOCS / "webhook.md").read_text(encoding="utf-8")
+    return _METRICS.sub(lambda _: table, page, count=1)
+
+
 def main(arguments: list[str]) -> int:
-    for name, text in (("spec.md", spec_page()), ("rules.md", rules_page()), ("errors.md", errors_page())):
+    pages = {"spec": spec_page, "rules": rules_page, "errors": errors_page, "webhook": webhook_page}
+    for name, text in ((f"{name}.md", page()) for name, page in pages.items()):
         page = _DOCS / name
         if "--check" not in arguments:
             page.write_text(text, encoding="utf-8", newline="\n")

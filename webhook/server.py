@@ -8,8 +8,7 @@ from argparse import Namespace
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +24,13 @@ from kmodgate.webhook.certificates.served_certificate import Certificates
 from kmodgate.webhook.certificates.source import Source, source_of
 from kmodgate.webhook.cluster.live_cluster import Watched
 from kmodgate.webhook.cluster.questions import NotAnswered
+from kmodgate.webhook.cluster.watch import expose_states
 from kmodgate.webhook.http.app import Check, Reviews, ops
 from kmodgate.webhook.http.connections import ConnectionLimits, Connections, ReviewServer, runner_options
 from kmodgate.webhook.http.limits import MIB, Gate, Limits
 from kmodgate.webhook.http.tls_listener import TLSSite
 from kmodgate.webhook.large_bodies.server_side import Worker
+from kmodgate.webhook.telemetry import events
 from kmodgate.webhook.telemetry.audit_log import AuditLog
 from kmodgate.webhook.telemetry.events import tell
 from kmodgate.webhook.telemetry.metrics import Metrics
@@ -189,39 +190,12 @@ class Server:
         ]
 
     def _expose(self) -> None:
-        metrics, gate = self.metrics, self._reviews.gate
-        metrics.gauge("kmodgate_reviews_in_flight", "Reviews that are being answered", lambda: gate.requests)
-        metrics.gauge("kmodgate_review_bytes_in_flight", "Bytes of reviews being answered", lambda: gate.bytes)
-        metrics.gauge("kmodgate_connections", "Connections that are open", lambda: self._connections.open)
-        metrics.gauge(
-            "kmodgate_connections_refused", "Connections turned away since start", lambda: self._connections.refused
-        )
-        metrics.gauge(
-            "kmodgate_certificate_expiry_seconds", "Seconds that the certificate is valid still", self._validity
-        )
-        metrics.gauge("kmodgate_ready", "1 if ready", lambda: all(check.ask()[0] for check in self._checks()))
-        metrics.gauge(
-            "kmodgate_audit_lines_lost", "Decisions not written to the audit log since start", lambda: self._log.lost
-        )
-        metrics.gauge(
-            "kmodgate_worker_losses", "Processes for large objects lost since start", lambda: self._worker.losses
-        )
-        kinds = [state.kind for state in self._cluster.states()]
-        metrics.gauges(
-            "kmodgate_facts_age_seconds", "Age of what is known of a kind", "kind",
-            {kind: partial(self._cluster.age, kind) for kind in kinds},
-        )  # fmt: skip
-        metrics.gauges(
-            "kmodgate_facts_synced", "1 if a kind was read at all", "kind",
-            {kind: partial(self._is_synced, kind) for kind in kinds},
-        )  # fmt: skip
-
-    def _is_synced(self, kind: str) -> bool:
-        return any(state.kind == kind and state.synced for state in self._cluster.states())
-
-    def _validity(self) -> float:
-        end = self._certificates.not_after
-        return 0.0 if end is None else (end - datetime.now(UTC)).total_seconds()
+        metrics = self.metrics
+        for part in (self._reviews.gate, self._connections, self._certificates, self._worker, self._log):
+            part.expose(metrics)
+        expose_states(self._cluster.states, metrics)
+        metrics.event_lines_lost.read(events.lost)
+        metrics.ready.read(lambda: all(check.ask()[0] for check in self._checks()))
 
 
 @contextmanager

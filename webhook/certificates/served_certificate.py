@@ -22,6 +22,7 @@ from typing import Any
 
 from kmodgate.webhook.certificates.client_certificates import ClientAuth
 from kmodgate.webhook.certificates.key_pair import CertificateError, Leaf, Pair, Part, inspect, read_certificates
+from kmodgate.webhook.telemetry.metrics import Metrics
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """For TLS 1.2: forward secrecy and AEAD only. TLS 1.3 has nothing else."""
@@ -108,6 +109,14 @@ class Certificates:
         self.last_error = ""
         self._now = now
         self._leaf: Leaf | None = None
+
+    def expose(self, metrics: Metrics) -> None:
+        """Show the generation and the rest of its time as metrics."""
+        metrics.certificates_taken.read(lambda: self.generation)
+        metrics.certificate_expiry.read(self._seconds_left)
+
+    def _seconds_left(self) -> float:
+        return (self._leaf.not_after - self._now()).total_seconds() if self._leaf else 0.0
 
     def take(self, material: Material) -> bool:
         """Serve new connections with `material`; False where it is in use already.

@@ -9,7 +9,7 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from kmodgate.policy.cluster.facts import as_map
 from kmodgate.webhook.cluster.api_server import JSON, ApiServer, listed, parsed
 from kmodgate.webhook.cluster.questions import NotAnswered
+from kmodgate.webhook.telemetry.metrics import Kept, Metrics
 
 Map = Mapping[str, Any]
 Key = tuple[str, str]
@@ -84,6 +85,19 @@ class State:
     count: int
     restarts: int
     error: str
+
+
+def expose_states(states: Callable[[], Sequence[State]], metrics: Metrics) -> None:
+    """Show how each kind is known as metrics."""
+
+    def read(metric: Kept, value: Callable[[State], float], kind: str) -> None:
+        metric.read(lambda: next(value(state) for state in states() if state.kind == kind), kind)
+
+    for kind in [state.kind for state in states()]:
+        read(metrics.facts_age, lambda state: state.age, kind)
+        read(metrics.facts_synced, lambda state: state.synced, kind)
+        read(metrics.facts_objects, lambda state: state.count, kind)
+        read(metrics.watch_restarts, lambda state: state.restarts, kind)
 
 
 class Cache(Protocol):

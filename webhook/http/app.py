@@ -15,6 +15,7 @@ from kmodgate.policy.webhook_entries import Path
 from kmodgate.webhook.admission.admission_review import Unreadable
 from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.admission.answer import Answer
+from kmodgate.webhook.admission.audit_record import record
 from kmodgate.webhook.admission.decide import decide
 from kmodgate.webhook.certificates.client_certificates import ClientAuth
 from kmodgate.webhook.cluster.questions import Cluster, Until
@@ -22,7 +23,6 @@ from kmodgate.webhook.http.limits import Gate, Refusal, deadline, read_body
 from kmodgate.webhook.http.reply import reply
 from kmodgate.webhook.large_bodies.pipe import Job
 from kmodgate.webhook.large_bodies.server_side import Worker
-from kmodgate.webhook.telemetry import audit_log
 from kmodgate.webhook.telemetry.audit_log import AuditLog
 from kmodgate.webhook.telemetry.metrics import Metrics
 
@@ -85,7 +85,7 @@ class Reviews:
             encoded = answer.encoded(admitter.digest)
             seconds = time.perf_counter() - began
             self._count(path, answer, seconds)
-            self.log.write(audit_log.record(path, answer, body, admitter.digest, now, seconds))
+            self.log.write(record(path, answer, body, admitter.digest, now, seconds))
             return reply(request, encoded)
 
     async def _decide(self, path: Path, body: bytes, admitter: Admitter, until: float, now: datetime) -> Answer:

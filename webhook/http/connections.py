@@ -16,6 +16,8 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from kmodgate.webhook.telemetry.metrics import Metrics
+
 _LOOK_AGAIN = 0.02
 _FAREWELL = 0.5
 """Seconds that callers have at the end to take what is on its way and to close their side."""
@@ -68,6 +70,14 @@ class Connections:
         self.replies_unread = 0
         self.guards: set[Guard] = set()
         self._peers: Counter[str] = Counter()
+
+    def expose(self, metrics: Metrics) -> None:
+        """Show the counts as metrics."""
+        metrics.connections.read(lambda: self.open)
+        metrics.connections_refused.read(lambda: self.refused)
+        metrics.connections_failed.read(lambda: self.handshakes_failed, "handshake")
+        metrics.connections_failed.read(lambda: self.headers_late, "header")
+        metrics.connections_failed.read(lambda: self.replies_unread, "reply")
 
     def enter(self, peer: str) -> bool:
         """Count one more connection of `peer`; False where there is no room for it."""

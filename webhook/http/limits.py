@@ -16,6 +16,8 @@ from typing import Literal, Protocol
 
 from aiohttp import HttpVersion11, web
 
+from kmodgate.webhook.telemetry.metrics import Metrics
+
 MIB = 1024 * 1024
 
 REASONS = {
@@ -61,13 +63,17 @@ class Refusal(Exception):
 
 
 class Gate:
-    """Counts what is in flight. `requests` and `bytes` are what is held now, `refused` how many were turned away."""
+    """Counts what is in flight: `requests` and `bytes` are what is held now."""
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
         self.requests = 0
         self.bytes = 0
-        self.refused = 0
+
+    def expose(self, metrics: Metrics) -> None:
+        """Show what is in flight as metrics."""
+        metrics.in_flight.read(lambda: self.requests)
+        metrics.bytes_in_flight.read(lambda: self.bytes)
 
     def enter(self) -> Slot:
         """A place for one request, to be had for a `with` block, which raises Refusal(429) where none is left."""
@@ -86,7 +92,6 @@ class Slot:
     def __enter__(self) -> Slot:
         gate = self._gate
         if gate.requests >= gate.limits.requests:
-            gate.refused += 1
             raise Refusal(429)
         gate.requests += 1
         return self
@@ -104,7 +109,6 @@ class Slot:
         if size > self.limits.body:
             raise Refusal(413)
         if self._gate.bytes - self.bytes + size > self.limits.bytes:
-            self._gate.refused += 1
             raise Refusal(429)
 
     def grow(self, size: int) -> None:

@@ -21,6 +21,7 @@ from kmodgate.webhook.cluster.questions import (
 )
 from kmodgate.webhook.large_bodies.pipe import HEADER, Done, Job, Question, Reply, length, packed, unpacked
 from kmodgate.webhook.telemetry.events import tell
+from kmodgate.webhook.telemetry.metrics import Metrics
 
 
 class Worker:
@@ -30,6 +31,10 @@ class Worker:
         self.losses = 0
         self._process: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
+
+    def expose(self, metrics: Metrics) -> None:
+        """Show the losses as a metric."""
+        metrics.worker_losses.read(lambda: self.losses)
 
     async def start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import select
 import stat
 import sys
 import time
-from datetime import datetime
 from typing import Any
 
 import orjson
 
-from kmodgate.policy.findings import Mode
-from kmodgate.webhook.admission.answer import Answer
 from kmodgate.webhook.telemetry.line_writer import Lines, write_all
+from kmodgate.webhook.telemetry.metrics import Metrics
 
 _LOOK_AGAIN = 1.0
 """Seconds after which a file is looked for under its name again."""
@@ -49,6 +46,10 @@ class AuditLog:
         # lines of several writers do not mix: a file is appended to by one call, a pipe by what it takes as a whole
         is_shared = path == "-" or (path and stat.S_ISFIFO(os.fstat(self._descriptor).st_mode))
         self._lines = Lines(self._append, batch=select.PIPE_BUF if is_shared else _LONG) if path else None
+
+    def expose(self, metrics: Metrics) -> None:
+        """Show the lost lines as a metric."""
+        metrics.audit_lines_lost.read(lambda: self.lost)
 
     @property
     def lost(self) -> int:
@@ -107,49 +108,3 @@ class AuditLog:
         self._descriptor = descriptor
         self._inode = (opened.st_dev, opened.st_ino)
         self._looked = time.monotonic()
-
-
-def record(path: str, answer: Answer, body: bytes, policy: str, now: datetime, seconds: float) -> dict[str, Any]:
-    """What is written of a decision: who asked for what, the outcome and its rules, and never a value of the object.
-
-    `input` is the SHA-256 of the review as it came, by which it is found in another log.
-    """
-    found: dict[str, Any] = {
-        "time": now,
-        "path": path,
-        "uid": answer.uid,
-        "allowed": answer.is_allowed,
-    }
-    if (request := answer.request) is not None:
-        found["user"] = request.user
-        found["operation"] = request.operation
-        found["kind"] = f"{request.group}/{request.kind}" if request.group else request.kind
-        found["namespace"] = request.namespace
-        found["name"] = request.object_name
-        found["dryRun"] = request.dry_run
-        if request.subresource:
-            found["subresource"] = request.subresource
-    if answer.findings:
-        found |= _outcome(answer)
-    if answer.note:
-        found["note"] = answer.note
-    if answer.problem is not None:
-        found["problem"] = answer.problem[2]
-    found["policy"] = policy
-    found["input"] = hashlib.sha256(body).hexdigest()
-    found["microseconds"] = round(seconds * 1e6)
-    return found
-
-
-_OVERRIDE_USED = "REF206"
-
-
-def _outcome(answer: Answer) -> dict[str, Any]:
-    """The rules by what they did, and an override that was used."""
-    found: dict[str, Any] = {}
-    for key, mode in (("denied", Mode.ENFORCE), ("warned", Mode.WARN), ("noted", Mode.AUDIT)):
-        if rules := answer.rule_ids(mode):
-            found[key] = rules
-    if used := [finding.message for finding in answer.findings if finding.rule == _OVERRIDE_USED]:
-        found["override"] = "; ".join(used)
-    return found

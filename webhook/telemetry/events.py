@@ -71,6 +71,11 @@ def tell(level: Level, event: str, **details: object) -> None:
             sys.stderr.flush()
 
 
+def lost() -> int:
+    """Return how many lines were not written to stderr since start."""
+    return sum(lines.lost for lines in _background)
+
+
 @contextmanager
 def in_background() -> Iterator[None]:
     """Within it nobody waits for whoever reads stderr; its end does, for a while."""

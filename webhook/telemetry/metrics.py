@@ -1,4 +1,7 @@
-"""Every metric of the webhook. No label holds a name of the user's: their number is bounded.
+"""Every metric of the webhook: its name, its help text and its labels, which docs/webhook.md repeats by `make docs`.
+
+No label holds a name of the user's: their number is bounded. Counters that a part of the server keeps by itself are
+read when the page is asked for; the part says so in its method `expose`.
 
 The buckets of the latency are those of `apiserver_admission_webhook_admission_duration_seconds`, with finer ones below
 its first, so that both curves can be laid over each other.
@@ -7,15 +10,39 @@ its first, so that both curves can be laid over each other.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
+from typing import Literal, TypeAlias
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, generate_latest
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 10.0, 25.0)
+
+
+Kind: TypeAlias = Literal["counter", "gauge", "histogram"]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What a metric is called and what it says."""
+
+    kind: Kind
+    name: str
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+REVIEWS = Family("counter", "kmodgate_reviews_total", "Reviews answered", ("path", "operation", "allowed", "dry_run"))
+DURATION = Family(
+    "histogram",
+    "kmodgate_review_duration_seconds",
+    "Time from the header of a review to its answer, in the API server's buckets and finer ones",
+    ("path",),
+)
 
 
 class Reviewed(Collector):
@@ -36,58 +63,113 @@ class Reviewed(Collector):
         self._sums[path] += seconds
 
     def collect(self) -> Iterator[Metric]:
-        labels = ("path", "operation", "allowed", "dry_run")
-        counts = CounterMetricFamily("kmodgate_reviews", "Reviews answered", labels=labels)
+        counts = CounterMetricFamily(REVIEWS.name, REVIEWS.help, labels=REVIEWS.labels)
         for key, count in self._counts.items():
             counts.add_metric(key, count)
         yield counts
-        text = "Time from the header of a review to its answer"
-        times = HistogramMetricFamily("kmodgate_review_duration_seconds", text, labels=("path",))
+        times = HistogramMetricFamily(DURATION.name, DURATION.help, labels=DURATION.labels)
         for path, found in self._times.items():
             bounds = (*map(str, BUCKETS), "+Inf")
             times.add_metric((path,), list(zip(bounds, accumulate(found), strict=True)), self._sums[path])
         yield times
 
 
+class Kept(Collector):
+    """A metric whose values are kept elsewhere, and read when the page is asked for."""
+
+    def __init__(self, family: Family) -> None:
+        self._family = family
+        self._values: dict[tuple[str, ...], Callable[[], float]] = {}
+
+    def read(self, value: Callable[[], float], *labels: str) -> None:
+        """Take the value of these labels from a function."""
+        self._values[labels] = value
+
+    def collect(self) -> Iterator[Metric]:
+        made = CounterMetricFamily if self._family.kind == "counter" else GaugeMetricFamily
+        family = made(self._family.name, self._family.help, labels=self._family.labels)
+        for labels, value in self._values.items():
+            family.add_metric(labels, value())
+        yield family
+
+
 class Metrics:
     """The metrics of one process, in a registry of their own."""
 
     def __init__(self) -> None:
-        self.registry = registry = CollectorRegistry()
+        self.registry = CollectorRegistry()
+        self.families = [REVIEWS, DURATION]
         self.reviews = Reviewed()
-        registry.register(self.reviews)
-        self.findings = Counter("kmodgate_findings_total", "Findings", ("rule", "mode"), registry=registry)
-        self.refused = Counter(
-            "kmodgate_requests_refused_total", "Requests that were not looked at, by status", ("code",),
-            registry=registry,
-        )  # fmt: skip
-        self.failures = Counter(
-            "kmodgate_internal_errors_total",
-            "Reviews denied because of a bug",
-            registry=registry,
+        self.registry.register(self.reviews)
+        self.findings = self._counter("kmodgate_findings_total", "Findings in the objects of reviews", "rule", "mode")
+        text = "Requests refused before they were reviewed: 429 too many at once, 413 too large, 408 too slow, …"
+        self.refused = self._counter("kmodgate_requests_refused_total", text, "code")
+        self.failures = self._counter("kmodgate_internal_errors_total", "Reviews denied because of a bug")
+        self.in_flight = self._kept("gauge", "kmodgate_reviews_in_flight", "Reviews being answered")
+        self.bytes_in_flight = self._kept(
+            "gauge", "kmodgate_review_bytes_in_flight", "Bytes of the reviews being answered"
         )
-        self.reloads = Counter(
-            "kmodgate_policy_reloads_total", "Policies that were read anew, by outcome", ("outcome",), registry=registry
+        self._add_connections()
+        self._add_facts()
+        self._add_policy()
+        self.worker_losses = self._kept(
+            "counter", "kmodgate_worker_losses_total", "Processes for large objects lost in a review"
         )
-        self.policy = Gauge("kmodgate_policy_info", "1 for the policy in force", ("hash", "profile"), registry=registry)
-        self.policy_valid = Gauge(
-            "kmodgate_policy_valid", "1 if the newest policy is the one in force, 0 if it is broken", registry=registry
+        self.audit_lines_lost = self._kept(
+            "counter", "kmodgate_audit_lines_lost_total", "Decisions not written to the audit log"
+        )
+        self.event_lines_lost = self._kept("counter", "kmodgate_event_lines_lost_total", "Events not written to stderr")
+        self.ready = self._kept("gauge", "kmodgate_ready", "1 while `/readyz` says yes")
+
+    def _add_connections(self) -> None:
+        self.connections = self._kept("gauge", "kmodgate_connections", "Open connections")
+        text = "Connections refused because too many were open"
+        self.connections_refused = self._kept("counter", "kmodgate_connections_refused_total", text)
+        text = "Connections ended early: the `handshake` failed, a `header` came late, a `reply` was not read in time"
+        self.connections_failed = self._kept("counter", "kmodgate_connections_failed_total", text, "reason")
+        text = "Time until the served certificate expires"
+        self.certificate_expiry = self._kept("gauge", "kmodgate_certificate_expiry_seconds", text)
+        self.certificates_taken = self._kept(
+            "counter", "kmodgate_certificates_taken_total", "Certificates taken into use"
         )
 
-    def gauge(self, name: str, help: str, value: Callable[[], float]) -> None:
-        """A gauge that is asked when it is read."""
-        Gauge(name, help, registry=self.registry).set_function(value)
+    def _add_facts(self) -> None:
+        text = "Time since the cache of a kind was proven current"
+        self.facts_age = self._kept("gauge", "kmodgate_facts_age_seconds", text, "kind")
+        text = "1 once a kind was read, or is known not to be installed"
+        self.facts_synced = self._kept("gauge", "kmodgate_facts_synced", text, "kind")
+        self.facts_objects = self._kept("gauge", "kmodgate_facts_objects", "Objects of a kind in the cache", "kind")
+        text = "Watches of a kind that ended with an error"
+        self.watch_restarts = self._kept("counter", "kmodgate_watch_restarts_total", text, "kind")
 
-    def gauges(self, name: str, help: str, label: str, values: Mapping[str, Callable[[], float]]) -> None:
-        """Gauges that are asked when they are read, by the values of a label."""
-        gauge = Gauge(name, help, (label,), registry=self.registry)
-        for value, ask in values.items():
-            gauge.labels(value).set_function(ask)
+    def _add_policy(self) -> None:
+        self._policy = self._gauge("kmodgate_policy_info", "1 for the policy in force", "hash", "profile")
+        text = "1 while the policy in force is the newest, 0 while the newest is broken"
+        self.policy_valid = self._gauge("kmodgate_policy_valid", text)
+        text = "Changes of the policy file: `taken` into force, `refused` as broken, `restored` to the policy in force"
+        self.reloads = self._counter("kmodgate_policy_reloads_total", text, "outcome")
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        family = self._new(Family("counter", name, text, labels))
+        return Counter(family.name, family.help, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        family = self._new(Family("gauge", name, text, labels))
+        return Gauge(family.name, family.help, labels, registry=self.registry)
+
+    def _kept(self, kind: Kind, name: str, text: str, *labels: str) -> Kept:
+        kept = Kept(self._new(Family(kind, name, text, labels)))
+        self.registry.register(kept)
+        return kept
+
+    def _new(self, family: Family) -> Family:
+        self.families.append(family)
+        return family
 
     def holds(self, digest: str, profile: str, *, newest: bool) -> None:
         """Which policy is in force, and whether it is the newest that was read."""
-        self.policy.clear()
-        self.policy.labels(digest, profile).set(1)
+        self._policy.clear()
+        self._policy.labels(digest, profile).set(1)
         self.policy_valid.set(newest)
 
     def page(self) -> bytes:
