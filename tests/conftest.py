@@ -13,6 +13,7 @@ import yaml
 
 from tests import shared
 from tests.fleets import FleetFolder
+from tests.import_names import PartsOfKmodgate, second_copies
 
 ROOT = Path(__file__).resolve().parent.parent
 CASES = ROOT / "tests" / "cases"
@@ -20,6 +21,9 @@ EXAMPLES = sorted(marker.parent.name for marker in ROOT.glob("examples/*/kmodgat
 
 collect_ignore = ["e2e"]
 """What needs a control plane is a suite of its own, which `make e2e` calls by its folder."""
+
+sys.meta_path.insert(0, PartsOfKmodgate())
+os.environ["PYTHONPATH"] = str(ROOT / "src")  # processes run this checkout, whichever one is installed
 
 Kmodgate = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -32,6 +36,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     shared.test = item
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Fail the test after which a part of kmodgate is loaded twice."""
+    assert (copies := second_copies()) == [], f"a second copy of kmodgate.{copies[0]} is loaded, as {copies[0]}"
 
 
 @pytest.fixture(scope="session")

@@ -60,13 +60,15 @@ def test_other_shells_accept_their_scripts(tmp_path: Path, shell: str) -> None:
 
 
 def test_a_plain_install_imports_no_server_and_help_imports_no_verb() -> None:
-    listing = "import sys; sys.argv = ['kmodgate', {!r}]; from renderer import cli\ntry: cli.main()\nexcept SystemExit: pass\nprint(' '.join(sys.modules), file=sys.stderr)"
+    listing = "import sys; sys.argv = ['kmodgate', {!r}]; from kmodgate.renderer import cli\ntry: cli.main()\nexcept SystemExit: pass\nprint(' '.join(sys.modules), file=sys.stderr)"
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
 
     def modules(argument: str) -> set[str]:
         command = [sys.executable, "-c", listing.format(argument)]
         result = subprocess.run(command, capture_output=True, text=True, env=environment, cwd="/", check=False)
-        return set(result.stderr.splitlines()[-1].split())
+        loaded = set(result.stderr.splitlines()[-1].split())
+        assert "kmodgate.renderer.cli" in loaded, result.stderr
+        return loaded
 
     assert not modules("render") & {"aiohttp", "kubernetes", "cryptography", "jsonschema", "ruamel", "hypothesis"}
     assert not modules("--help") & {"yaml", "jsonschema_rs", "kmodgate.renderer.commands.render"}
