@@ -74,6 +74,7 @@ def test_the_audit_log_tells_who_asked_for_what(control_plane: ControlPlane, nam
     assert event["annotations"]["authorization.k8s.io/decision"] == "forbid"
 
 
+@pytest.mark.timing
 def test_a_restart_of_the_api_server_keeps_the_objects(control_plane: ControlPlane, namespace: str) -> None:
     control_plane.apply(module("nic", namespace))
     before = control_plane.get("module", "nic", f"--namespace={namespace}")
@@ -83,6 +84,7 @@ def test_a_restart_of_the_api_server_keeps_the_objects(control_plane: ControlPla
     assert control_plane.get("module", "nic", f"--namespace={namespace}") == before
 
 
+@pytest.mark.timing
 def test_a_paused_api_server_answers_when_it_goes_on(control_plane: ControlPlane) -> None:
     control_plane.api_server.pause()
     try:

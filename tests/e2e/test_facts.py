@@ -19,6 +19,8 @@ from tests.e2e.control_plane import ControlPlane
 from tests.e2e.objects import module, node_modules_config, runtime_class
 from tests.e2e.relay import Relay
 
+pytestmark = pytest.mark.timing
+
 IMPATIENT = Timings(silence=5.0, resume=2.0, probe=0.5, first_pause=0.1, longest_pause=0.5)
 
 Scenario = Callable[[LiveCluster], Awaitable[None]]

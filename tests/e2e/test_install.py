@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import pytest
 import yaml
 
 from tests.conftest import ROOT
@@ -69,6 +70,7 @@ def test_the_manifest_is_accepted_and_makes_two_pods_that_need_no_right_on_the_n
             controllers.kubectl("delete", kind, "kmodgate-webhook", "-n", SPACE, "--ignore-not-found", check=True)
 
 
+@pytest.mark.timing
 def test_it_is_ready_by_its_rights_alone_and_answers_once_it_is_registered(
     control_plane: ControlPlane, tmp_path: Path
 ) -> None:

@@ -6,6 +6,8 @@ import json
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.conftest import NewControlPlane
 from tests.e2e.control_plane import ControlPlane
 from tests.e2e.definitions import definitions
@@ -13,6 +15,8 @@ from tests.e2e.objects import module
 from tests.e2e.waiting import eventually
 from tests.e2e.webhook import in_force
 from tests.oracle import lines
+
+pytestmark = pytest.mark.timing
 
 ORACLE_SPACES = ("default", "drivers", "edge-prod", "kmm-tests", "n", "openshift-kmm")
 

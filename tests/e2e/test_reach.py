@@ -17,6 +17,8 @@ from tests.e2e.objects import module
 from tests.e2e.waiting import eventually
 from tests.fleets import run
 
+pytestmark = pytest.mark.timing
+
 LABEL = "kmm.node.k8s.io/contains-modules"
 REFUSED = "kmodgate.io"
 """What the API server names when it refuses because an entry of ours got no answer."""

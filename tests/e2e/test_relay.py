@@ -10,6 +10,8 @@ import pytest
 from tests.e2e.control_plane import ControlPlane
 from tests.e2e.relay import Relay
 
+pytestmark = pytest.mark.timing
+
 
 @pytest.fixture
 def relay(control_plane: ControlPlane) -> Iterator[Relay]:

@@ -10,10 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import pytest
+
 from tests.e2e.control_plane import ControlPlane
 from tests.e2e.objects import module
 from tests.e2e.waiting import eventually
 from tests.e2e.webhook import Webhook, generated, process
+
+pytestmark = pytest.mark.timing
 
 Json: TypeAlias = dict[str, Any]
 

@@ -20,6 +20,8 @@ from tests.e2e.objects import module
 from tests.e2e.waiting import eventually
 from tests.e2e.webhooks import registered
 
+pytestmark = pytest.mark.timing
+
 Json: TypeAlias = dict[str, Any]
 
 REFUSED = {"allowed": False, "status": {"code": 403, "message": "not today"}, "auditAnnotations": {"rules": "TST101"}}

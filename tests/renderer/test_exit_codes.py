@@ -83,6 +83,7 @@ def test_a_full_disk_is_a_failure_of_the_environment(fleet: FleetFolder) -> None
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_whoever_ends_a_run_gets_the_code_of_the_signal(fleet: FleetFolder, name: str, code: int) -> None:
     script = f"import os, signal\nfrom kmodgate.renderer import start\nfrom kmodgate.renderer.commands import render as r\nr.load_with_output = lambda *a: os.kill(os.getpid(), signal.{name})\nimport sys; sys.argv = ['kmodgate', 'render']; raise SystemExit(start.main())"
@@ -99,6 +100,7 @@ def test_whoever_ends_a_run_gets_the_code_of_the_signal(fleet: FleetFolder, name
     assert result.stderr == "\nkmodgate: interrupted; the same command finishes what was begun\n"
 
 
+@pytest.mark.timing
 def test_a_pipe_in_place_of_a_file_does_not_hang(fleet: FleetFolder) -> None:
     os.mkfifo(fleet.root / "clusters" / "pipe.yaml")
     result = fleet.run("render")

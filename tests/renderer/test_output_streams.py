@@ -28,6 +28,7 @@ def test_paths_in_messages_can_be_opened_from_where_the_person_is(fleet: FleetFo
     assert run("render", cwd=fleet.root / "drivers").stderr.startswith("../drivers/nic.yaml:12:12: error[SCH102]")
 
 
+@pytest.mark.timing
 def test_a_reader_that_has_seen_enough_is_no_error(fleet: FleetFolder) -> None:
     command = f"{sys.executable} -m kmodgate.renderer.start schema KernelDriver | head -n 1; echo ${{PIPESTATUS[0]}}"
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
@@ -36,6 +37,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(fleet: FleetFolder) -> None:
     assert result.stderr == ""
 
 
+@pytest.mark.timing
 def test_drift_is_drift_even_if_its_reader_has_seen_enough(fleet: FleetFolder) -> None:
     command = (
         f"{sys.executable} -m kmodgate.renderer.start render --check | head -n 1 > /dev/null; echo ${{PIPESTATUS[0]}}"
@@ -70,6 +72,7 @@ def test_colours_follow_the_choice_then_the_environment(
     assert (ESCAPE in fleet.run("render", *arguments, env=environment).stderr) is colored
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize(("environment", "colored"), [({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False)])
 def test_a_terminal_gets_colours(fleet: FleetFolder, environment: dict[str, str], colored: bool) -> None:
     fleet.driver("nic", "version: 2.10")
@@ -92,6 +95,7 @@ def test_control_characters_of_a_spec_do_not_reach_the_terminal(fleet: FleetFold
     assert "\x1b" not in fleet.run("render").stderr
 
 
+@pytest.mark.timing
 def test_a_reader_of_both_streams_that_leaves_changes_no_exit_code(fleet: FleetFolder) -> None:
     for command in ("render", "render --dry-run"):
         fleet.driver("nic", f"version: '{len(command)}'")
@@ -109,6 +113,7 @@ def test_a_colour_choice_before_the_verb_holds_too(fleet: FleetFolder) -> None:
     assert "\x1b[" not in fleet.run("--color", "always", "render", "--color", "never").stderr
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize(
     ("command", "code"), [("schema Module >&-", 3), ("render >&-", 0), ("render 2>&-", 0), ("render --check >&- 2>&-", 0)]
 )  # fmt: skip

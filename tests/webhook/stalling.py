@@ -46,6 +46,21 @@ def modules_of(namespace: str) -> str:
     return f"/apis/kmm.sigs.x-k8s.io/v1beta1/namespaces/{namespace}/modules"
 
 
+class Held:
+    """An answer that does not come before `release`, and then is an error."""
+
+    def __init__(self) -> None:
+        self._is_released = threading.Event()
+
+    async def __call__(self, request: web.Request) -> web.StreamResponse:
+        while not self._is_released.is_set():
+            await asyncio.sleep(0.01)
+        return web.Response(status=500)
+
+    def release(self) -> None:
+        self._is_released.set()
+
+
 async def stalled(request: web.Request) -> web.StreamResponse:
     """An answer that does not come."""
     await asyncio.sleep(3600)

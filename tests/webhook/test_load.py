@@ -6,6 +6,7 @@ Nothing here measures time: `make bench` does.
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import ssl
@@ -21,6 +22,8 @@ from tests.webhook.issued_certificates import AUTHORITY, leaf
 from tests.webhook.manifests import encoded, large_module, review
 from tests.webhook.program import Caller, Pool, Program, Reply, memory, program, request
 from tests.webhook.serving import run, trusting
+
+pytestmark = pytest.mark.timing
 
 MIB = 1024 * 1024
 BODIES = [encoded(review(module(number))) for number in range(20)]
@@ -59,26 +62,30 @@ class ApiServer:
         assert reply.response["allowed"]
         self.answered[port] += 1
 
+    async def has_answered(self, replica: Program, *, more: int) -> None:
+        """Wait until a replica has answered so many calls more."""
+        wanted = self.answered[replica.reviews] + more
+        while self.answered[replica.reviews] < wanted:
+            await asyncio.sleep(0.01)
 
-def test_a_replica_that_is_ended_under_load_loses_no_call(server: Program, tmp_path: Path) -> None:
-    async def scenario(other: Program) -> None:
+
+def test_a_replica_that_is_ended_under_load_loses_no_call(tmp_path: Path) -> None:
+    async def scenario(server: Program, other: Program) -> None:
         api, enough = ApiServer([server, other]), asyncio.Event()
         async with asyncio.TaskGroup() as group:
             for _ in range(8):
                 group.create_task(calling(api.call, enough))
-            await asyncio.sleep(0.5)
+            await api.has_answered(server, more=50)
             server.process.send_signal(signal.SIGTERM)
-            await asyncio.sleep(0.5)  # so long do endpoints take, in which calls go on coming
+            await api.has_answered(server, more=50)  # endpoints lag behind: calls go on coming
             api.endpoints.remove(server)
             assert await asyncio.to_thread(server.process.wait, 20) == 0
-            so_far = api.answered[other.reviews]
-            await asyncio.sleep(0.2)
+            await api.has_answered(other, more=50)
             enough.set()
-        assert api.answered[server.reviews] == server.decisions() > 0
-        assert api.answered[other.reviews] > so_far
+        assert api.answered[server.reviews] == server.decisions()
 
-    with program(tmp_path / "other") as other:
-        run(scenario(other))
+    with program(tmp_path / "server", "--drain", "3") as server, program(tmp_path / "other") as other:
+        run(scenario(server, other))
 
 
 def test_a_server_that_drains_takes_calls_and_closes_each_connection_with_its_reply(server: Program) -> None:
@@ -96,11 +103,13 @@ def test_a_server_that_drains_takes_calls_and_closes_each_connection_with_its_re
 
 def test_reviews_that_are_being_judged_when_the_server_ends_are_answered(server: Program) -> None:
     async def scenario() -> None:
+        os.kill(worker := server.worker(), signal.SIGSTOP)
         callers = [await Caller.connect(server.reviews) for _ in range(6)]
         calls = [asyncio.create_task(caller.post(LARGE, "/validate?timeout=30s")) for caller in callers]
-        while await asyncio.to_thread(server.metric, "kmodgate_reviews_in_flight") < 1:
-            await asyncio.sleep(0.001)
+        while await asyncio.to_thread(server.metric, "kmodgate_reviews_in_flight") < len(calls):
+            await asyncio.sleep(0.01)
         server.process.send_signal(signal.SIGTERM)
+        os.kill(worker, signal.SIGCONT)
         assert [(await call).response["allowed"] for call in calls] == [True] * 6
         assert await asyncio.to_thread(server.process.wait, 20) == 0
         assert server.decisions() == 6
@@ -127,7 +136,8 @@ def test_callers_that_come_until_the_last_moment_are_answered_if_they_are_let_in
         async with asyncio.TaskGroup() as group:
             for _ in range(16):
                 group.create_task(coming(answered))
-            await asyncio.sleep(0.3)
+            while len(answered) < 100:
+                await asyncio.sleep(0.01)
             server.process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(server.process.wait, 20) == 0
         assert {reply.status for reply in answered} == {200}
@@ -213,6 +223,8 @@ def test_of_ten_times_as_many_reviews_as_it_takes_the_rest_is_told_when_to_come_
             assert all(reply.response["allowed"] for reply in accepted)
             assert len(refused) > 0
             assert {(reply.status, reply.headers["retry-after"]) for reply in refused} == {(429, "1")}
+            while server.decisions() < len(accepted):
+                await asyncio.sleep(0.01)
             assert server.decisions() == len(accepted)
             again = await Caller.connect(server.reviews)
             assert (await again.post(BODIES[0])).status == 200

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from kmodgate.webhook.cluster.live_facts import MODULES
 from tests.e2e.waiting import eventually
 from tests.webhook.api_stub import bookmark, events, failure, page
@@ -19,6 +21,8 @@ from tests.webhook.reviews import (
 )
 from tests.webhook.server import Webhook, serving
 from tests.webhook.stalling import api_server, modules_of
+
+pytestmark = pytest.mark.timing
 
 
 def test_it_is_ready_when_certificate_facts_and_policy_are_there(webhook: Webhook) -> None:

@@ -112,6 +112,7 @@ UNUSABLE = {
 }  # fmt: skip
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize(("change", "code", "words"), UNUSABLE.values(), ids=UNUSABLE.keys())
 def test_settings_that_cannot_be_used_end_it_with_a_reason(
     tmp_path: Path, change: dict[str, str], code: int, words: str
@@ -170,6 +171,7 @@ def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert (ended.value.code, capsys.readouterr().out) == (0, f"kmodgate-webhook {version('kmodgate')}\n")
 
 
+@pytest.mark.timing
 def test_a_dump_of_another_shape_ends_it_with_a_reason(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match=r"facts\.json"):
         serving(tmp_path, facts="[1, 2]").__enter__()

@@ -20,7 +20,9 @@ from tests.webhook.reviews import (
     uid,
 )
 from tests.webhook.server import Reply, Webhook, serving
-from tests.webhook.stalling import api_server, modules_of, stalled
+from tests.webhook.stalling import Held, api_server, modules_of
+
+pytestmark = pytest.mark.timing
 
 
 @pytest.fixture
@@ -77,19 +79,22 @@ def test_a_review_that_is_on_its_way_is_answered_before_the_end(
     tmp_path: Path, number: signal.Signals, padding: int
 ) -> None:
     with api_server(tmp_path) as stub:
-        stub.lists(stalled, path=modules_of("slow"))
+        held = Held()
+        stub.lists(held, path=modules_of("slow"))
         with serving(tmp_path, "--kubeconfig", str(stub.kubeconfig), "--drain", "0") as server:
             eventually(lambda: server.operations("/readyz")[0] == 200, "it is ready")
             item = namespace("slow", **({"a": "x" * padding} if padding else {}))
             asked = review("DELETE", "Namespace", None, item)
             replies: list[Reply] = []
-            caller = threading.Thread(target=lambda: replies.append(server.post(asked, timeout="2s")))
+            caller = threading.Thread(target=lambda: replies.append(server.post(asked, timeout="30s")))
             caller.start()
             eventually(lambda: server.metric("kmodgate_reviews_in_flight") == 1, "the review is on its way")
             eventually(
                 lambda: any(request.path == modules_of("slow") for request in stub.asked), "the cluster is asked"
             )
             server.signal(number)
+            server.event("draining")
+            held.release()
             assert server.wait() == 0
             caller.join(30)
             assert [(reply.response["uid"], reply.code) for reply in replies] == [(uid(asked), 503)]

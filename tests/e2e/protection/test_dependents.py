@@ -100,6 +100,7 @@ def test_a_collection_is_judged_object_by_object(control_plane: ControlPlane, he
     assert control_plane.get("secret", "pull", "-n", held)
 
 
+@pytest.mark.timing
 def test_with_the_watch_cut_nothing_goes_that_a_new_module_needs(
     new_control_plane: NewControlPlane, tmp_path: Path
 ) -> None:

@@ -53,6 +53,7 @@ def test_names_that_yaml_could_misread_are_written_safely(fleet: FleetFolder, na
     fleet.render()
 
 
+@pytest.mark.timing
 def test_init_asks_for_a_version_on_a_terminal(fleet: FleetFolder) -> None:
     controller, terminal = pty.openpty()
     process = subprocess.Popen(

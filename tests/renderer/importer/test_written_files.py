@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -86,16 +86,19 @@ def test_a_folder_that_may_not_be_written_is_a_failure_of_the_environment(here: 
     assert "fleet" in imported(here, "module.yaml", "--output=fleet", code=3).stderr
 
 
+@pytest.mark.timing
 def test_a_run_that_is_ended_leaves_nothing_half_written(here: Path) -> None:
     text = "---\n".join(module(f"nic-{index}") for index in range(60))
     (here / "many.yaml").write_text(text)
     command = [sys.executable, "-m", "kmodgate.renderer.start", "import", "many.yaml", "--output", "fleet"]
-    for delay, number in ((0.15, signal.SIGINT), (0.25, signal.SIGTERM), (0.35, signal.SIGINT), (0.45, signal.SIGTERM)):
+    stages = (".kmodgate-import-*", ".kmodgate-import-*/*", "drivers/*", "drivers/nic-30.yaml")
+    for stage, number in itertools.product(stages, (signal.SIGINT, signal.SIGTERM)):
         shutil.rmtree(here / "fleet", ignore_errors=True)
         process = subprocess.Popen(
             command, cwd=here, env={**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}, stderr=subprocess.DEVNULL
         )
-        time.sleep(delay)
+        while process.poll() is None and not any((here / "fleet").glob(stage)):
+            pass
         process.send_signal(number)
         process.wait()
         assert not list((here / "fleet").glob(".kmodgate-import-*"))

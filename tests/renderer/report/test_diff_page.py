@@ -43,6 +43,7 @@ def test_a_diff_names_what_happens_first_and_links_to_the_specs(changed: Path) -
     assert not outline.all("img")
 
 
+@pytest.mark.timing
 @needs_chromium
 @pytest.mark.parametrize("scripts", [True, False])
 def test_a_browser_shows_a_diff_without_a_complaint(changed: Path, show: Open, scripts: bool) -> None:
@@ -51,6 +52,7 @@ def test_a_browser_shows_a_diff_without_a_complaint(changed: Path, show: Open, s
     assert [url for url in page.requests() if not url.startswith("data:")] == [changed.as_uri()]
 
 
+@pytest.mark.timing
 @needs_chromium
 def test_only_problems_of_a_diff_leaves_what_is_dangerous(changed: Path, show: Open) -> None:
     page = show(changed)

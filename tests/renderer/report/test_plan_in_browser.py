@@ -11,6 +11,8 @@ from tests.conftest import ROOT
 from tests.renderer.report.chromium import needs_chromium
 from tests.renderer.report.pages import Open
 
+pytestmark = pytest.mark.timing
+
 
 def luminance(color: str) -> float:
     """As the Web Content Accessibility Guidelines compute it, from `#rrggbb`."""

@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -28,6 +27,7 @@ def interrupt(fleet: FleetFolder, point: int, *arguments: str) -> int:
     ).returncode
 
 
+@pytest.mark.timing
 def test_a_render_killed_at_any_point_is_finished_by_the_next(tmp_path: Path) -> None:
     template = FleetFolder(tmp_path / "template")
     template.cluster("paris")
@@ -65,6 +65,7 @@ def test_a_render_killed_at_any_point_is_finished_by_the_next(tmp_path: Path) ->
     assert interrupted > 5
 
 
+@pytest.mark.timing
 def test_an_interrupted_render_of_one_cluster_is_still_known_after_another(fleet: FleetFolder) -> None:
     fleet.driver("nic", "removal: auto")
     for point in range(2, 40):
@@ -77,6 +78,7 @@ def test_an_interrupted_render_of_one_cluster_is_still_known_after_another(fleet
     assert fleet.run("render", "--check").returncode == 0
 
 
+@pytest.mark.timing
 def test_two_renders_at_once_do_not_mix(fleet: FleetFolder) -> None:
     fleet.driver("nic", "removal: auto")
     descriptor = os.open(fleet.root / "rendered", os.O_RDONLY)
@@ -84,15 +86,17 @@ def test_two_renders_at_once_do_not_mix(fleet: FleetFolder) -> None:
     command = [sys.executable, "-m", "kmodgate.renderer.start", "render"]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
     waiting = subprocess.Popen(command, cwd=fleet.root, env=environment, stderr=subprocess.PIPE, text=True)
-    time.sleep(1)
-    assert waiting.poll() is None
+    assert waiting.stderr is not None
+    assert "waiting for another render of rendered to end" in waiting.stderr.readline()
     assert fleet.run("render", "--check").returncode == 1  # reads without the lock
+    assert waiting.poll() is None
     os.close(descriptor)
-    assert "waiting for another render of rendered to end" in waiting.communicate(timeout=30)[1]
+    waiting.communicate(timeout=60)
     assert waiting.returncode == 0
     assert fleet.run("render", "--check").returncode == 0
 
 
+@pytest.mark.timing
 def test_renders_that_race_end_in_the_right_tree(fleet: FleetFolder) -> None:
     shutil.rmtree(fleet.root / "rendered")
     command = [sys.executable, "-m", "kmodgate.renderer.start", "render"]
@@ -151,6 +155,7 @@ def test_a_journal_that_somebody_wrote_deletes_nothing_outside(fleet: FleetFolde
     assert victim.read_text() == "x"
 
 
+@pytest.mark.timing
 def test_two_interruptions_with_other_specs_lose_no_ownership(tmp_path: Path) -> None:
     for first in range(6, 16):
         fleet = FleetFolder(tmp_path / f"fleet-{first}")
@@ -168,6 +173,7 @@ def test_two_interruptions_with_other_specs_lose_no_ownership(tmp_path: Path) ->
         assert fleet.run("render", "--check").returncode == 0
 
 
+@pytest.mark.timing
 def test_a_render_that_waited_reads_the_specs_again(fleet: FleetFolder) -> None:
     descriptor = os.open(fleet.root / "rendered", os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -178,5 +184,5 @@ def test_a_render_that_waited_reads_the_specs_again(fleet: FleetFolder) -> None:
     assert "waiting" in waiting.stderr.readline()
     fleet.driver("nic", "removal: auto")
     os.close(descriptor)
-    waiting.communicate(timeout=30)
+    waiting.communicate(timeout=60)
     assert fleet.run("render", "--check").returncode == 0

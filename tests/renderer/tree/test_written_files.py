@@ -177,6 +177,7 @@ def test_an_empty_output_is_refused(fleet: FleetFolder) -> None:
     assert "--output is empty" in result.stderr
 
 
+@pytest.mark.timing
 def test_a_pipe_in_place_of_a_file_is_replaced(fleet: FleetFolder) -> None:
     for name in ("nic/module-nic.yaml", ".index"):
         path = fleet.root / "rendered/paris" / name

@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import pytest
+
 from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.cluster.facts import Facts, Object, SnapshotFacts, Unknown
 from kmodgate.policy.config import Policy
@@ -20,6 +22,8 @@ from tests.bench.evaluate import module
 from tests.modules import TRAITS
 from tests.webhook.manifests import encoded, namespace, review
 from tests.webhook.serving import run
+
+pytestmark = pytest.mark.timing
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 COMPLETE = ("Module", "NodeModulesConfig", "Namespace")

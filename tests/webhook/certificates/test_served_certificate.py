@@ -36,6 +36,7 @@ def serving_pair(pair: Pair) -> Certificates:
     return certificates
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_certificate_replaced_a_hundred_times_under_load_fails_no_handshake(tmp_path: Path, loop: str) -> None:
     async def scenario() -> None:
@@ -190,6 +191,7 @@ def test_what_cannot_be_served_is_told_with_its_flag_and_file(
     assert certificates.last_error == message.format(tmp_path / name)
 
 
+@pytest.mark.timing
 def test_files_are_followed_by_content(tmp_path: Path) -> None:
     async def scenario() -> None:
         volume = SecretVolume(tmp_path / "tls", leaf())

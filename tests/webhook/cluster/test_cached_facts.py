@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 
+import pytest
 from aiohttp import web
 
 from kmodgate.policy.cluster.facts import UNKNOWN, NodeEntry
@@ -14,6 +15,8 @@ from kmodgate.webhook.cluster.live_facts import CONFIGS, MODULES, NAMESPACES, NO
 from tests.webhook.api_stub import ApiStub, bookmark, event, events, failure, module, page, until
 from tests.webhook.cluster.cached import config
 from tests.webhook.cluster.running_cluster import with_cluster
+
+pytestmark = pytest.mark.timing
 
 
 def test_facts_answer_from_what_was_listed(stub: ApiStub) -> None:

@@ -17,6 +17,8 @@ from tests.webhook.api_stub import Answer, ApiStub, events, failure, module, pag
 from tests.webhook.cluster.cached import config
 from tests.webhook.cluster.running_cluster import with_cluster
 
+pytestmark = pytest.mark.timing
+
 IN_DRIVERS = "/apis/kmm.sigs.x-k8s.io/v1beta1/namespaces/drivers/modules"
 SECRET = "/api/v1/namespaces/drivers/secrets/cert"
 REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"

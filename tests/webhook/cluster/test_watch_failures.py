@@ -13,6 +13,8 @@ from kmodgate.webhook.cluster.watch import Key, Map, Watch
 from tests.webhook.api_stub import ApiStub, bookmark, event, events, failure, module, page, until
 from tests.webhook.cluster.watching import QUICK, QUIET, Names, watched
 
+pytestmark = pytest.mark.timing
+
 
 @pytest.fixture
 def stub(tmp_path: Path) -> ApiStub:

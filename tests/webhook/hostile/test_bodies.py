@@ -13,6 +13,8 @@ from tests.webhook.hostile.sending import HEAD, MIB, chunked, posted
 from tests.webhook.reviews import broken_module, module, review, uid
 from tests.webhook.server import Webhook, answer_to, serving, statuses
 
+pytestmark = pytest.mark.timing
+
 ENCODED = {
     "gzip": gzip.compress(b'{"a": 1}'),
     "deflate": zlib.compress(b'{"a": 1}'),

@@ -7,6 +7,8 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.config import Policy
 from kmodgate.webhook.admission.admitter import Admitter
@@ -26,6 +28,8 @@ from tests.webhook.reviews import broken_module, module, review
 from tests.webhook.server import serving
 from tests.webhook.serving import Conversation, run
 from tests.webhook.serving import serving as serving_here
+
+pytestmark = pytest.mark.timing
 
 
 def test_a_connection_above_the_cap_is_closed_and_the_others_go_on(tmp_path: Path) -> None:

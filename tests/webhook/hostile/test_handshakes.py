@@ -15,6 +15,8 @@ from tests.webhook.hostile.sending import HEAD
 from tests.webhook.reviews import module, review
 from tests.webhook.server import Webhook
 
+pytestmark = pytest.mark.timing
+
 HELLO = bytes.fromhex("16030100c8010000c40303") + bytes(32)
 
 NO_TLS = {

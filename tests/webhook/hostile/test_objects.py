@@ -84,6 +84,7 @@ def test_any_object_of_any_kind_is_answered(target: Webhook, data: st.DataObject
         assert reply.allowed or reply.code in (400, 403, 422, 503)
 
 
+@pytest.mark.timing
 def test_the_process_for_large_bodies_may_be_lost(tmp_path: Path) -> None:
     with serving(tmp_path, facts=dump(*CLUSTER)) as server:
         item = broken_module()
@@ -119,6 +120,7 @@ def test_a_rule_is_not_asked_for_more_than_anybody_reads(container: Object) -> N
     assert not answer.is_allowed
 
 
+@pytest.mark.timing
 def test_expressions_that_are_large_are_refused_and_take_no_memory(tmp_path: Path) -> None:
     """Compiled in full, each takes a tenth of a second and several megabytes."""
     with serving(tmp_path, facts=dump(*CLUSTER)) as server:

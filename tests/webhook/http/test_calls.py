@@ -32,7 +32,7 @@ from tests.webhook.reviews import (
     uid,
 )
 from tests.webhook.server import PATHS, Webhook, serving
-from tests.webhook.stalling import modules_of, stalled
+from tests.webhook.stalling import Held, modules_of, stalled
 
 # --- HTTP ---
 
@@ -105,6 +105,7 @@ def test_http_1_1_is_spoken_to_a_caller_that_would_take_http_2(webhook: Webhook)
 # --- time ---
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("size", [0, LARGE], ids=["small", "large"])
 def test_a_cluster_that_does_not_answer_in_the_time_of_the_query_is_named_as_the_reason_under_the_uid(
     stub: ApiStub, watching: Webhook, size: int
@@ -123,6 +124,7 @@ def test_a_cluster_that_does_not_answer_in_the_time_of_the_query_is_named_as_the
     assert size or (logged["user"], logged["operation"], logged["name"]) == ("alice", "DELETE", "slow")
 
 
+@pytest.mark.timing
 def test_the_next_large_review_after_one_that_took_too_long_is_answered(stub: ApiStub, watching: Webhook) -> None:
     stub.lists(stalled, path=modules_of("slow"))
     assert watching.post(review("DELETE", "Namespace", None, padded(namespace("slow"))), timeout="1s").code == 503
@@ -173,16 +175,19 @@ def test_a_time_that_is_none_counts_as_the_usual_one(webhook: Webhook, timeout: 
     assert webhook.post(review("CREATE", "Module", module("gpu")), timeout=timeout).allowed
 
 
+@pytest.mark.timing
 def test_above_the_number_of_reviews_at_once_the_caller_is_told_to_come_again(stub: ApiStub, tmp_path: Path) -> None:
-    stub.lists(stalled, path=modules_of("busy"))
+    held = Held()
+    stub.lists(held, path=modules_of("busy"))
     slow = review("DELETE", "Namespace", None, namespace("busy"))
     with serving(tmp_path, "--kubeconfig", str(stub.kubeconfig), "--max-requests", "1") as server:
         eventually(lambda: server.operations("/readyz")[0] == 200, "it is ready")
-        caller = threading.Thread(target=server.post, args=(slow,), kwargs={"timeout": "1s"})
+        caller = threading.Thread(target=server.post, args=(slow,), kwargs={"timeout": "30s"})
         caller.start()
         eventually(lambda: server.metric("kmodgate_reviews_in_flight") == 1, "one review is on its way")
         refused = server.post(review("CREATE", "Module", module("gpu")))
         assert (refused.status, refused.headers["Retry-After"], bool(refused.body)) == (429, "1", True)
+        held.release()
         caller.join()
         assert server.post(review("CREATE", "Module", module("gpu"))).allowed
 

@@ -17,6 +17,8 @@ from kmodgate.webhook.http.tls_listener import TLSSite
 from tests.webhook.issued_certificates import leaf
 from tests.webhook.serving import LOOPS, Serving, greet, run, serving
 
+pytestmark = pytest.mark.timing
+
 
 def served() -> Certificates:
     certificates = Certificates()

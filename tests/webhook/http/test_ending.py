@@ -14,6 +14,8 @@ from tests.webhook.http.test_connections import MANY, closed_by_server, long, se
 from tests.webhook.issued_certificates import AUTHORITY
 from tests.webhook.serving import LOOPS, Conversation, run, serving, trusting
 
+pytestmark = pytest.mark.timing
+
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_stop_answers_what_was_asked_and_lets_handshakes_go_that_take_too_long(loop: str) -> None:

@@ -170,6 +170,7 @@ BODIES = [
 ]
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize(
     ("head", "headers", "body", "status"), [case[1:] for case in BODIES], ids=[c[0] for c in BODIES]
@@ -198,6 +199,7 @@ def test_a_compressed_bomb_is_never_unpacked() -> None:
     run(scenario())
 
 
+@pytest.mark.timing
 def test_a_slow_body_is_bounded_even_where_the_caller_has_time() -> None:
     async def scenario() -> None:
         async with serving(served(), reading(Gate(Limits(body_time=0.1)))) as server:
@@ -207,6 +209,7 @@ def test_a_slow_body_is_bounded_even_where_the_caller_has_time() -> None:
     run(scenario())
 
 
+@pytest.mark.timing
 def test_slow_senders_of_large_bodies_reserve_nothing() -> None:
     async def scenario() -> None:
         gate = Gate(Limits(bytes=1000, body=1000))
@@ -224,6 +227,7 @@ def test_slow_senders_of_large_bodies_reserve_nothing() -> None:
     run(scenario())
 
 
+@pytest.mark.timing
 def test_overload_is_refused_at_once_and_the_connection_goes_on() -> None:
     async def scenario() -> None:
         gate = Gate(Limits(requests=1))

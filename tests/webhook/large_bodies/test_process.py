@@ -29,6 +29,8 @@ from tests.webhook.manifests import config_map, encoded, large_module, mapped_mo
 from tests.webhook.program import Caller, Program, Reply, program
 from tests.webhook.serving import run
 
+pytestmark = pytest.mark.timing
+
 MIB = 1024 * 1024
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 UID = "7b8f2f6e-0000-4000-8000-000000000001"
@@ -127,6 +129,12 @@ async def in_flight(server: Program, count: int) -> None:
         await asyncio.sleep(0.01)
 
 
+async def arrived(server: Program, body: bytes) -> None:
+    """Wait until the server has all of a body: it gives it to its worker before it answers anybody else."""
+    while await asyncio.to_thread(server.metric, "kmodgate_review_bytes_in_flight") < len(body):
+        await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize("case", BODIES)
 def test_a_large_body_is_answered_with_its_uid(server: Program, case: str) -> None:
     async def scenario() -> None:
@@ -143,7 +151,7 @@ def test_a_review_whose_worker_is_killed_is_denied_and_the_next_is_judged(server
         worker = server.worker()
         os.kill(worker, signal.SIGSTOP)
         call = asyncio.create_task(posted(server, LARGE))
-        await in_flight(server, 1)
+        await arrived(server, LARGE)
         os.kill(worker, signal.SIGKILL)
         lost = (await call).response
         assert (lost["uid"], lost["allowed"], lost["status"]["code"]) == (UID, False, 500)

@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from kmodgate.webhook.telemetry.metrics import Metrics
@@ -27,6 +28,7 @@ from tests.webhook.server import Webhook, serving
 # --- the audit log ---
 
 
+@pytest.mark.timing
 def test_the_log_goes_on_in_a_new_file_after_the_old_one_was_renamed(tmp_path: Path) -> None:
     with serving(tmp_path, facts=dump(*CLUSTER)) as server:
         before = review("CREATE", "Module", module())

@@ -22,6 +22,8 @@ from tests.fleets import REPOSITORY
 from tests.webhook.reviews import CLUSTER, dump, pod, review, uid
 from tests.webhook.server import serving
 
+pytestmark = pytest.mark.timing
+
 
 def narrow_pipe() -> tuple[int, int]:
     """A pipe with room for one page."""
