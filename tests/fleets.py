@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from tests.command import Finished, run
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -82,13 +82,11 @@ class FleetFolder:
         root = self.root / below
         return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
-    def run(
-        self, *arguments: str, env: dict[str, str] | None = None, cwd: Path | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        """`kmodgate ARGUMENTS` in the root of the fleet, as a process of its own."""
+    def run(self, *arguments: str, env: dict[str, str] | None = None, cwd: Path | None = None) -> Finished:
+        """Run `kmodgate ARGUMENTS` in the root of the fleet."""
         return run(*arguments, cwd=cwd or self.root, env=env)
 
-    def render(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def render(self, *arguments: str) -> Finished:
         """`kmodgate render`, which must succeed."""
         result = self.run("render", *arguments)
         assert result.returncode == 0, result.stderr
@@ -97,23 +95,6 @@ class FleetFolder:
     def object(self, path: str) -> Any:
         """A rendered object; `path` is relative to the output folder."""
         return yaml.safe_load((self.root / "rendered" / path).read_text(encoding="utf-8"))
-
-
-def run(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """`kmodgate ARGUMENTS` in a folder, without the colours and the locale of whoever runs the tests."""
-    clean = {
-        key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR", "GITHUB_ACTIONS")
-    }
-    return subprocess.run(
-        [sys.executable, "-m", "kmodgate.renderer.start", *arguments],
-        cwd=cwd,
-        env={**clean, "PYTHONPATH": str(REPOSITORY / "src"), **(env or {})},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
 
 
 def git(folder: Path, *arguments: str) -> None:

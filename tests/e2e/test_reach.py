@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from tests.command import run
 from tests.e2e import definitions
 from tests.e2e.conftest import NewControlPlane
 from tests.e2e.control_plane import ControlPlane
 from tests.e2e.objects import module
 from tests.e2e.waiting import eventually
-from tests.fleets import run
 
 pytestmark = pytest.mark.timing
 

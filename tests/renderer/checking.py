@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
-import sys
+import os
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+from tests.command import Finished, run
 from tests.fleets import REPOSITORY, FleetFolder
 
 GOOD = (REPOSITORY / "tests/rules/KMM203/pass-re2.yaml").read_text()
@@ -21,14 +22,13 @@ def break_driver(fleet: FleetFolder, name: str) -> None:
     path.write_text(path.read_text().replace(r"^5\.14\..+$", "^5(.+$"))
 
 
-def check(folder: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "kmodgate.renderer.start", "check", *arguments],
-        cwd=folder, env={"PYTHONPATH": str(REPOSITORY / "src"), "PATH": ""}, input=stdin, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+def check(folder: Path, *arguments: str, stdin: str = "") -> Finished:
+    """Run `kmodgate check` where there is no git."""
+    with patch.dict(os.environ, PATH=""):
+        return run("check", *arguments, cwd=folder, stdin=stdin)
 
 
-def findings(result: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+def findings(result: Finished) -> list[dict[str, Any]]:
     report = json.loads(result.stdout)
     assert report["version"] == 1
     return report["findings"]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleets import REPOSITORY, FleetFolder, run
+from tests.command import run
+from tests.fleets import REPOSITORY, FleetFolder
 
 EXAMPLE = REPOSITORY / "examples" / "edge-fleet"
 

@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from kmodgate import schemas
+from tests.command import run
 from tests.conftest import CASES, EXAMPLES, ROOT, Kmodgate
-from tests.fleets import run
 
 SPEC_KINDS = {"KernelDriver", "Cluster"}
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleets import REPOSITORY, FleetFolder, run
+from tests.command import process, run
+from tests.fleets import REPOSITORY, FleetFolder
 
 
 def test_a_finding_prints_like_a_compilers(fleet: FleetFolder) -> None:
@@ -52,7 +53,7 @@ def test_a_finding_prints_like_a_compilers(fleet: FleetFolder) -> None:
     ],
 )
 def test_exit_codes(fleet: FleetFolder, arguments: list[str], code: int, words: str) -> None:
-    result = fleet.run(*arguments)
+    result = process(*arguments, cwd=fleet.root)
     assert (result.returncode, "Traceback" in result.stderr) == (code, False)
     assert words in result.stderr
 

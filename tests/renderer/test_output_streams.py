@@ -11,7 +11,8 @@ import time
 import pytest
 
 from kmodgate.renderer.console import Console
-from tests.fleets import REPOSITORY, FleetFolder, run
+from tests.command import run
+from tests.fleets import REPOSITORY, FleetFolder
 
 
 def test_render_says_what_it_did_on_stderr_only(fleet: FleetFolder) -> None:

@@ -15,7 +15,7 @@ from kmodgate.policy.kata.view import Reason
 from kmodgate.policy.mutations.kata_injection import Injection
 from kmodgate.policy.review import Review
 from kmodgate.policy.views.pod import PodView
-from tests.fleets import run
+from tests.command import run
 from tests.oracle import lines
 from tests.policy.kata.kata_pods import ID, dkms_pod, injection, parameters
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +15,8 @@ from kmodgate.policy.kmm.resolution_json import as_json
 from kmodgate.policy.kmm.resolve import Unresolved, resolve
 from kmodgate.policy.kmm.substitution import BadTemplate, substitute
 from tests import oracle
-from tests.fleets import REPOSITORY, run
+from tests.command import Finished, run
+from tests.fleets import REPOSITORY
 
 EL9 = "5.14.0-427.13.1.el9_4.x86_64"
 
@@ -155,10 +153,8 @@ def test_unusable_questions_say_what_is_wrong(tmp_path: Path, arguments: list[st
     assert (result.returncode, "fix: " in result.stderr, "Traceback" in result.stderr) == (2, True, False)
 
 
-def _resolve(arguments: list[str], text: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "kmodgate.renderer.start", "resolve", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
-    return subprocess.run(command, input=text, capture_output=True, text=True, cwd=folder, env=environment, check=False)
+def _resolve(arguments: list[str], text: str, folder: Path) -> Finished:
+    return run("resolve", *arguments, cwd=folder, stdin=text)
 
 
 def node(

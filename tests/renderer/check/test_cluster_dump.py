@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-from tests.fleets import REPOSITORY, FleetFolder, run
+from tests.command import run
+from tests.fleets import REPOSITORY, FleetFolder
 from tests.renderer.checking import SIGNED, check, findings, secret
 
 

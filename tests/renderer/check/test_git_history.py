@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.fleets import FleetFolder, git, run
+from tests.command import run
+from tests.fleets import FleetFolder, git
 from tests.renderer.checking import GOOD, findings
 
 

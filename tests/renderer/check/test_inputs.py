@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.fleets import FleetFolder, git, run
+from tests.command import run
+from tests.fleets import FleetFolder, git
 from tests.oracle import lines
 from tests.renderer.checking import BAD, GOOD, PLACE, break_driver, check, findings
 

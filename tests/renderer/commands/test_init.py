@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleets import REPOSITORY, FleetFolder, run
+from tests.command import run
+from tests.fleets import REPOSITORY, FleetFolder
 
 
 @pytest.mark.parametrize(

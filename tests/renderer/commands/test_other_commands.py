@@ -14,7 +14,8 @@ import pytest
 from kmodgate import schemas
 from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.renderer.version import __version__
-from tests.fleets import REPOSITORY, run
+from tests.command import run
+from tests.fleets import REPOSITORY
 
 load_rules()
 

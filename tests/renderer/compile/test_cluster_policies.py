@@ -12,7 +12,8 @@ import yaml
 
 from kmodgate.policy.config import Policy, read_policy
 from kmodgate.renderer.compile.cluster_policies import exception_findings, read_choice
-from tests.fleets import FleetFolder, run
+from tests.command import run
+from tests.fleets import FleetFolder
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.fleets import FleetFolder, git, run
+from tests.command import run
+from tests.fleets import FleetFolder, git
 from tests.renderer.diff.three_sites import diff, edit, sentences
 from tests.renderer.plan.test_plan import EL9_4, node
 

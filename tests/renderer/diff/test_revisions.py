@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleets import FleetFolder, git, run
+from tests.command import run
+from tests.fleets import FleetFolder, git
 from tests.renderer.diff.three_sites import edit, sentences
 from tests.renderer.plan.test_plan import SCENARIO, SUFFIXES, without_style
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.fleets import run
+from tests.command import run
 
 
 def edit(path: Path, *pairs: tuple[str, str]) -> None:

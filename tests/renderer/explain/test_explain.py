@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.command import run
 from tests.conftest import EXAMPLES, ROOT
-from tests.fleets import run
 
 EDGE = ROOT / "examples/edge-fleet"
 IMAGE = "spec.moduleLoader.container.containerImage"

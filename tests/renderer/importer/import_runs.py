@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from tests.fleets import run
+from tests.command import run
 
 MODULE = """\
 apiVersion: kmm.sigs.x-k8s.io/v1beta1

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.fleets import run
+from tests.command import run
 from tests.renderer.importer.import_runs import imported, module, rendered, spec
 
 CLUSTER_DUMP = """\

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.fleets import REPOSITORY
+from tests.command import run
 from tests.renderer.importer.import_runs import imported, module
 
 
 def test_stdin_as_yaml_and_as_a_json_list(here: Path) -> None:
     value = {"apiVersion": "v1", "kind": "List", "items": [yaml.safe_load(module())]}
     for text in (module(), json.dumps(value)):
-        command = [sys.executable, "-m", "kmodgate.renderer.start", "import", "-", "--cluster=paris", "--dry-run"]
-        result = subprocess.run(
-            command,
-            input=text,
-            cwd=here,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY / "src")},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        result = run("import", "-", "--cluster=paris", "--dry-run", cwd=here, stdin=text)
         assert result.returncode == 0, result.stderr
         assert "name: nic" in result.stdout
 

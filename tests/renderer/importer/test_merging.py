@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kmodgate.renderer.fleet.overrides import merge
 from kmodgate.renderer.importer.merging import merge_specs, same
 from kmodgate.renderer.importer.naming import name_mappings
-from tests.fleets import run
+from tests.command import run
 from tests.renderer.importer.import_runs import imported, module, spec
 
 small = st.dictionaries(

@@ -26,8 +26,9 @@ from kmodgate.renderer.importer.reading import Found, Objects
 from kmodgate.renderer.importer.writing import write_files
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.manifests.manifest import identity_of
+from tests.command import run
 from tests.conftest import CASES, EXAMPLES, ROOT, golden_modules
-from tests.fleets import FleetFolder, run
+from tests.fleets import FleetFolder
 from tests.modules import changed, modules
 from tests.oracle import lines
 from tests.renderer.importer.import_runs import imported, module, spec

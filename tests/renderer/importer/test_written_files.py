@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.fleets import REPOSITORY, FleetFolder, run
+from tests.command import run
+from tests.fleets import REPOSITORY, FleetFolder
 from tests.renderer.importer.import_runs import imported, module, rendered, spec
 
 

@@ -18,7 +18,8 @@ import yaml
 
 from kmodgate.policy.kmm.resolution_json import as_json
 from kmodgate.renderer.plan.resolutions import answer
-from tests.fleets import REPOSITORY, FleetFolder, run
+from tests.command import run
+from tests.fleets import REPOSITORY, FleetFolder
 from tests.oracle import lines
 
 SCENARIO = REPOSITORY / "tests/scenarios/three-sites"

@@ -10,7 +10,8 @@ from kmodgate.policy.config import Policy, read_policy
 from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.policy.views.pod import POD_KINDS
 from kmodgate.policy.webhook_entries import ROWS
-from tests.fleets import FleetFolder, run
+from tests.command import run
+from tests.fleets import FleetFolder
 from tests.renderer.registration.reaching import Request
 from tests.renderer.registration.registering import (
     answer,

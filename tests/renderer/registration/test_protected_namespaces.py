@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleets import FleetFolder, run
+from tests.command import run
+from tests.fleets import FleetFolder
 from tests.renderer.registration.reaching import Request
 from tests.renderer.registration.registering import (
     LABEL,

@@ -14,7 +14,8 @@ import jsonschema
 import pytest
 import yaml
 
-from tests.fleets import REPOSITORY, FleetFolder, run
+from tests.command import run
+from tests.fleets import REPOSITORY, FleetFolder
 from tests.renderer.checking import BAD, GOOD, PLACE, SIGNED, break_driver, check
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.fleets import run
+from tests.command import run
 
 
 @pytest.fixture(scope="package")

@@ -1,0 +1,71 @@
+"""Run the command `kmodgate`, in this process or in a process of its own."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
+from unittest.mock import patch
+
+from kmodgate.renderer.cli import main
+
+Finished = subprocess.CompletedProcess[str]
+
+_SETTINGS = ("NO_COLOR", "FORCE_COLOR", "GITHUB_ACTIONS")
+"""Variables of the caller that change the output."""
+
+
+def run(*arguments: str, cwd: Path, env: dict[str, str] | None = None, stdin: str = "") -> Finished:
+    """Run `kmodgate ARGUMENTS` in a folder. A run with variables of its own gets a process of its own.
+
+    In this process, the streams are captured as pipes would be; folder, variables and collector are put back.
+    """
+    if env is not None:
+        return process(*arguments, cwd=cwd, env=env, stdin=stdin)
+    with _started(cwd, stdin) as (stdout, stderr):
+        try:
+            code = main(arguments)
+        except SystemExit as end:  # argparse, after --help and a mistake
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        return subprocess.CompletedProcess(arguments, code, stdout.getvalue().decode(), stderr.getvalue().decode())
+
+
+def process(*arguments: str, cwd: Path, env: dict[str, str] | None = None, stdin: str = "") -> Finished:
+    """Run `kmodgate ARGUMENTS` in a folder as its users do, in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "kmodgate.renderer.start", *arguments],
+        cwd=cwd,
+        env={**_environment(), **(env or {})},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+@contextmanager
+def _started(folder: Path, stdin: str) -> Iterator[tuple[BytesIO, BytesIO]]:
+    """What a new process has of its own; the bytes that it writes to stdout and stderr."""
+    stdout, stderr = BytesIO(), BytesIO()
+    streams = {
+        "stdin": TextIOWrapper(BytesIO(stdin.encode()), "utf-8"),
+        "stdout": TextIOWrapper(stdout, "utf-8"),
+        "stderr": TextIOWrapper(stderr, "utf-8", "backslashreplace", line_buffering=True),
+    }
+    try:
+        with chdir(folder), patch.dict(os.environ, _environment(), clear=True), patch.multiple(sys, **streams):
+            yield stdout, stderr
+    finally:
+        gc.enable()
+
+
+def _environment() -> dict[str, str]:
+    return {key: value for key, value in os.environ.items() if key not in _SETTINGS}
