@@ -86,7 +86,7 @@ def test_a_terminal_gets_colours(fleet: FleetFolder, environment: dict[str, str]
         env={**clean, "PYTHONPATH": str(REPOSITORY / "src"), **environment},
     )
     os.close(terminal)
-    process.wait(timeout=30)
+    process.wait(timeout=120)
     assert (ESCAPE in os.read(controller, 65536).decode()) is colored
     os.close(controller)
 

@@ -23,7 +23,7 @@ from tests.webhook.issued_certificates import AUTHORITY, SecretVolume, leaf
 from tests.webhook.manifests import small_cluster
 from tests.webhook.serving import trusting
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 """Seconds in which the program must be up, or be gone."""
 
 

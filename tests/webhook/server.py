@@ -109,13 +109,13 @@ class Webhook:
         return TRUSTING.wrap_socket(self.plain_socket(), server_hostname="localhost")
 
     def plain_socket(self) -> socket.socket:
-        """A TCP connection to the port of reviews; whoever waits on it for more than half a minute fails."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        """A TCP connection to the port of reviews; whoever waits on it for more than two minutes fails."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=120)
 
     def operations(self, path: str) -> tuple[int, str]:
         """Status and text of `/healthz`, `/readyz` or `/metrics`."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.operations_port}{path}", timeout=30) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.operations_port}{path}", timeout=120) as answer:
                 return int(answer.status), answer.read().decode()
         except HTTPError as error:
             return error.code, error.read().decode()
@@ -147,14 +147,14 @@ class Webhook:
 
     def wait(self) -> int:
         """The exit code."""
-        return self._process.wait(30)
+        return self._process.wait(120)
 
     def close(self) -> None:
         """Ends the process as one that has nothing to finish."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
         try:
-            self._process.wait(20)
+            self._process.wait(120)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -189,7 +189,7 @@ class _Connection(http.client.HTTPSConnection):
     """To a port of loopback, whose server shows a certificate for localhost."""
 
     def __init__(self, port: int) -> None:
-        super().__init__("127.0.0.1", port, timeout=30, context=TRUSTING)
+        super().__init__("127.0.0.1", port, timeout=120, context=TRUSTING)
 
     def connect(self) -> None:
         http.client.HTTPConnection.connect(self)

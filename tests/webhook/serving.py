@@ -29,7 +29,7 @@ def run(test: Coroutine[Any, Any, None], loop: str = "asyncio") -> None:
     """Run a test to its end on the named event loop; one that hangs fails."""
 
     async def bounded() -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             await test
 
     with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:

@@ -32,12 +32,12 @@ def api_server(folder: Path) -> Iterator[ApiStub]:
 
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
-    assert is_serving.wait(30)
+    assert is_serving.wait(120)
     try:
         yield stub
     finally:
         loop.call_soon_threadsafe(is_over.set)
-        thread.join(30)
+        thread.join(120)
         loop.close()
 
 

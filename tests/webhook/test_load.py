@@ -79,7 +79,7 @@ def test_a_replica_that_is_ended_under_load_loses_no_call(tmp_path: Path) -> Non
             server.process.send_signal(signal.SIGTERM)
             await api.has_answered(server, more=50)  # endpoints lag behind: calls go on coming
             api.endpoints.remove(server)
-            assert await asyncio.to_thread(server.process.wait, 20) == 0
+            assert await asyncio.to_thread(server.process.wait, 120) == 0
             await api.has_answered(other, more=50)
             enough.set()
         assert api.answered[server.reviews] == server.decisions()
@@ -111,7 +111,7 @@ def test_reviews_that_are_being_judged_when_the_server_ends_are_answered(server:
         server.process.send_signal(signal.SIGTERM)
         os.kill(worker, signal.SIGCONT)
         assert [(await call).response["allowed"] for call in calls] == [True] * 6
-        assert await asyncio.to_thread(server.process.wait, 20) == 0
+        assert await asyncio.to_thread(server.process.wait, 120) == 0
         assert server.decisions() == 6
 
     run(scenario())
@@ -139,7 +139,7 @@ def test_callers_that_come_until_the_last_moment_are_answered_if_they_are_let_in
             while len(answered) < 100:
                 await asyncio.sleep(0.01)
             server.process.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(server.process.wait, 20) == 0
+        assert await asyncio.to_thread(server.process.wait, 120) == 0
         assert {reply.status for reply in answered} == {200}
         assert server.decisions() == len(answered)
         assert answered[-1].closes
@@ -202,13 +202,12 @@ def test_certificates_that_are_replaced_under_load_fail_no_handshake_and_no_call
 # -- more than it takes ----------------------------------------------------------------------------
 
 
-async def at_once(port: int, bodies: Sequence[bytes]) -> list[Reply]:
+async def at_once(port: int, bodies: Sequence[bytes]) -> list[asyncio.Task[Reply]]:
     """Posts all of them at the same time, each on a connection that is open already."""
     context = trusting(AUTHORITY)
     callers = [await Caller.connect(port, context) for _ in bodies]
-    return await asyncio.gather(
-        *(caller.post(body, "/validate?timeout=30s") for caller, body in zip(callers, bodies, strict=True))
-    )
+    posts = (caller.post(body, "/validate?timeout=30s") for caller, body in zip(callers, bodies, strict=True))
+    return [asyncio.create_task(post) for post in posts]
 
 
 def test_of_ten_times_as_many_reviews_as_it_takes_the_rest_is_told_when_to_come_back(tmp_path: Path) -> None:
@@ -216,12 +215,16 @@ def test_of_ten_times_as_many_reviews_as_it_takes_the_rest_is_told_when_to_come_
     with program(tmp_path, "--max-requests", str(most)) as server:
 
         async def scenario() -> None:
-            replies = await at_once(server.reviews, [LARGE] * 10 * most)
+            os.kill(worker := server.worker(), signal.SIGSTOP)
+            calls = await at_once(server.reviews, [LARGE] * 10 * most)
+            while sum(call.done() for call in calls) < 9 * most:
+                await asyncio.sleep(0.01)
+            os.kill(worker, signal.SIGCONT)
+            replies = await asyncio.gather(*calls)
             accepted = [reply for reply in replies if reply.status == 200]
             refused = [reply for reply in replies if reply.status != 200]
-            assert len(accepted) >= most
+            assert len(accepted) == most
             assert all(reply.response["allowed"] for reply in accepted)
-            assert len(refused) > 0
             assert {(reply.status, reply.headers["retry-after"]) for reply in refused} == {(429, "1")}
             while server.decisions() < len(accepted):
                 await asyncio.sleep(0.01)
@@ -238,14 +241,17 @@ def test_many_large_reviews_at_once_stay_within_the_bounds_of_bytes_and_memory(t
 
         async def scenario() -> tuple[float, int]:
             bytes_in_flight, peak = 0.0, 0
-            replies = asyncio.create_task(at_once(server.reviews, [LARGE] * 64))
-            while not replies.done():
+            os.kill(worker := server.worker(), signal.SIGSTOP)
+            calls = await at_once(server.reviews, [LARGE] * 64)
+            while not all(call.done() for call in calls):
                 bytes_in_flight = max(
                     bytes_in_flight, await asyncio.to_thread(server.metric, "kmodgate_review_bytes_in_flight")
                 )
                 peak = max(peak, sum(memory(pid)["Rss"] for pid in server.processes()))
+                if bytes_in_flight >= most * MIB / 2:
+                    os.kill(worker, signal.SIGCONT)
                 await asyncio.sleep(0.01)
-            found = await replies
+            found = await asyncio.gather(*calls)
             assert {reply.status for reply in found} <= {200, 429}
             assert all(reply.response["allowed"] for reply in found if reply.status == 200)
             assert sum(reply.status == 200 for reply in found) * len(LARGE) >= most * MIB / 2
@@ -253,7 +259,7 @@ def test_many_large_reviews_at_once_stay_within_the_bounds_of_bytes_and_memory(t
 
         async def bounded() -> None:
             bytes_in_flight, peak = await scenario()
-            assert 3 * MIB < bytes_in_flight <= most * MIB
+            assert most * MIB / 2 <= bytes_in_flight <= most * MIB
             assert peak < 512 * MIB
 
         run(bounded())

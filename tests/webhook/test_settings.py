@@ -125,7 +125,7 @@ def test_settings_that_cannot_be_used_end_it_with_a_reason(
     }  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-m", "kmodgate.webhook.start", "serve"], cwd=REPOSITORY, env={**os.environ, **usual, **change},
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == code, done.stderr
     assert words in done.stderr

@@ -96,6 +96,6 @@ def test_a_review_that_is_on_its_way_is_answered_before_the_end(
             server.event("draining")
             held.release()
             assert server.wait() == 0
-            caller.join(30)
+            caller.join(120)
             assert [(reply.response["uid"], reply.code) for reply in replies] == [(uid(asked), 503)]
             assert server.decision(uid(asked))["allowed"] is False

@@ -65,7 +65,7 @@ def test_init_asks_for_a_version_on_a_terminal(fleet: FleetFolder) -> None:
         env={**os.environ, "PYTHONPATH": str(REPOSITORY / "src")},
     )
     os.write(controller, b"3.1\n")
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=120) == 0
     os.close(terminal)
     os.close(controller)
     assert '  version: "3.1"\n' in (fleet.root / "drivers/gpu.yaml").read_text()

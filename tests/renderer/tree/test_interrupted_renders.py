@@ -8,27 +8,24 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.fleets import REPOSITORY, FleetFolder
 from tests.renderer.tree.changes import relabel
+from tests.renderer.tree.killed_render import Interrupt, interrupting
 
 
-def interrupt(fleet: FleetFolder, point: int, *arguments: str) -> int:
-    """A render that is killed at a point; returns its exit code, 99 if it came to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "tests.renderer.tree.killed_render", str(point), "render", *arguments],
-        cwd=fleet.root,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(REPOSITORY / "src"), str(REPOSITORY)))},
-        capture_output=True,
-        check=False,
-    ).returncode
+@pytest.fixture(scope="module")
+def interrupt() -> Iterator[Interrupt]:
+    with interrupting() as call:
+        yield call
 
 
 @pytest.mark.timing
-def test_a_render_killed_at_any_point_is_finished_by_the_next(tmp_path: Path) -> None:
+def test_a_render_killed_at_any_point_is_finished_by_the_next(tmp_path: Path, interrupt: Interrupt) -> None:
     template = FleetFolder(tmp_path / "template")
     template.cluster("paris")
     template.cluster("old")
@@ -66,7 +63,9 @@ def test_a_render_killed_at_any_point_is_finished_by_the_next(tmp_path: Path) ->
 
 
 @pytest.mark.timing
-def test_an_interrupted_render_of_one_cluster_is_still_known_after_another(fleet: FleetFolder) -> None:
+def test_an_interrupted_render_of_one_cluster_is_still_known_after_another(
+    fleet: FleetFolder, interrupt: Interrupt
+) -> None:
     fleet.driver("nic", "removal: auto")
     for point in range(2, 40):
         if interrupt(fleet, point) == 99 or (fleet.root / "rendered/.journal").exists():
@@ -91,7 +90,7 @@ def test_two_renders_at_once_do_not_mix(fleet: FleetFolder) -> None:
     assert fleet.run("render", "--check").returncode == 1  # reads without the lock
     assert waiting.poll() is None
     os.close(descriptor)
-    waiting.communicate(timeout=60)
+    waiting.communicate(timeout=120)
     assert waiting.returncode == 0
     assert fleet.run("render", "--check").returncode == 0
 
@@ -104,7 +103,7 @@ def test_renders_that_race_end_in_the_right_tree(fleet: FleetFolder) -> None:
         subprocess.Popen(command, cwd=fleet.root, env={**os.environ, "PYTHONPATH": str(REPOSITORY / "src")})
         for _ in range(4)
     ]
-    assert [process.wait(timeout=60) for process in runs] == [0, 0, 0, 0]
+    assert [process.wait(timeout=120) for process in runs] == [0, 0, 0, 0]
     assert fleet.run("render", "--check").returncode == 0
 
 
@@ -156,7 +155,7 @@ def test_a_journal_that_somebody_wrote_deletes_nothing_outside(fleet: FleetFolde
 
 
 @pytest.mark.timing
-def test_two_interruptions_with_other_specs_lose_no_ownership(tmp_path: Path) -> None:
+def test_two_interruptions_with_other_specs_lose_no_ownership(tmp_path: Path, interrupt: Interrupt) -> None:
     for first in range(6, 16):
         fleet = FleetFolder(tmp_path / f"fleet-{first}")
         fleet.cluster("paris")
@@ -184,5 +183,5 @@ def test_a_render_that_waited_reads_the_specs_again(fleet: FleetFolder) -> None:
     assert "waiting" in waiting.stderr.readline()
     fleet.driver("nic", "removal: auto")
     os.close(descriptor)
-    waiting.communicate(timeout=60)
+    waiting.communicate(timeout=120)
     assert fleet.run("render", "--check").returncode == 0

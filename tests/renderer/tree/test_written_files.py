@@ -188,7 +188,7 @@ def test_a_pipe_in_place_of_a_file_is_replaced(fleet: FleetFolder) -> None:
             [sys.executable, "-m", "kmodgate.renderer.start", "render"],
             cwd=fleet.root,
             env={**os.environ, "PYTHONPATH": str(REPOSITORY / "src")},
-            timeout=60,
+            timeout=120,
             check=False,
         )
         assert result.returncode == 0

@@ -190,10 +190,12 @@ def test_several_large_bodies_at_once_are_each_answered_with_its_own_uid_while_s
     async def scenario() -> None:
         uids = [UID.replace("1", str(number)) for number in range(2, 8)]
         bodies = [LARGE.replace(UID.encode(), uid.encode()) for uid in uids]
+        os.kill(worker := server.worker(), signal.SIGSTOP)
         calls = [asyncio.create_task(posted(server, body)) for body in bodies]
         await in_flight(server, len(bodies))
         small = await posted(server, encoded(review(module(0))))
         assert small.response["allowed"]
+        os.kill(worker, signal.SIGCONT)
         assert [(await call).response["uid"] for call in calls] == uids
 
     run(scenario())
