@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 import yaml
 
 from tests import shared
+from tests.command import Finished, process
 from tests.fleets import FleetFolder
 from tests.import_names import PartsOfKmodgate, second_copies
 
@@ -25,7 +25,7 @@ collect_ignore = ["e2e"]
 sys.meta_path.insert(0, PartsOfKmodgate())
 os.environ["PYTHONPATH"] = str(ROOT / "src")  # processes run this checkout, whichever one is installed
 
-Kmodgate = Callable[..., subprocess.CompletedProcess[str]]
+Kmodgate = Callable[..., Finished]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -60,17 +60,8 @@ def repository() -> Path:
 def kmodgate() -> Kmodgate:
     """Runs the command as its users do, in a process of its own: `kmodgate("render", fleet)`."""
 
-    def run(*arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "kmodgate.renderer.start", *map(str, arguments)],
-            cwd=cwd,
-            env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=60,
-            check=False,
-        )
+    def run(*arguments: str | Path, cwd: Path = ROOT) -> Finished:
+        return process(*map(str, arguments), cwd=cwd)
 
     return run
 
