@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kmodgate.policy.cluster.facts import NodeEntry, as_map
+from kmodgate.policy.cluster.facts import NodeEntry, as_map, metadata_of
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.part import Map
 from kmodgate.policy.views.references import references
@@ -35,7 +35,7 @@ def is_account_of(binding: Map, item: Named) -> bool:
     Source: Kubernetes, Authenticating (users and groups of ServiceAccounts).
     """
     kind, name = item
-    here = as_map(binding.get("metadata")).get("namespace")
+    here = metadata_of(binding).get("namespace")
     groups = (f"system:serviceaccounts:{here}", "system:serviceaccounts", "system:authenticated")
     names = {"User": (f"system:serviceaccount:{here}:{name}",), "Group": groups, _ACCOUNT: (name,)}
     subjects = binding.get("subjects")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from kmodgate.policy.cluster.facts import SnapshotFacts, as_map
+from kmodgate.policy.cluster.facts import SnapshotFacts, as_map, metadata_of
 from kmodgate.policy.formats.certificates import certificates_in
 from kmodgate.policy.formats.object_files import Source
 
@@ -42,8 +42,7 @@ def redacted(item: Mapping[str, Any]) -> dict[str, Any]:
     """
     if item.get("kind") != "Secret":
         return dict(item)
-    metadata = item.get("metadata")
-    kept = metadata if isinstance(metadata, Mapping) else {}
+    kept = metadata_of(item)
     result: dict[str, Any] = {
         "apiVersion": item.get("apiVersion"),
         "kind": "Secret",

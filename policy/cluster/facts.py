@@ -202,3 +202,8 @@ def as_map(value: object) -> Mapping[str, Any]:
     if type(value) is dict:  # asking for less is ten times as fast, and nearly always enough
         return value
     return value if value is not None and isinstance(value, Mapping) else {}
+
+
+def metadata_of(item: object) -> Mapping[str, Any]:
+    """Return the metadata of an object, an empty map where it has none."""
+    return as_map(as_map(item).get("metadata"))

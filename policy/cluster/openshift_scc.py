@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Listing, Object, Unknown, as_map
+from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Listing, Object, Unknown, as_map, metadata_of
 
 PRIVILEGED = "privileged"
 """The SCC that every OpenShift has, and that lets a pod do everything."""
@@ -53,7 +53,7 @@ def may_run_privileged(facts: Facts, namespace: str, account: str) -> bool | Unk
     open_ones = [item for item in constraints.objects if item.get("allowPrivilegedContainer") is True]
     if any(me.intersection(_texts(item, "users") + _texts(item, "groups")) for item in open_ones):
         return True
-    names = {PRIVILEGED, *(str(as_map(item.get("metadata")).get("name", "")) for item in open_ones)}
+    names = {PRIVILEGED, *(str(metadata_of(item).get("name", "")) for item in open_ones)}
     for listing in (facts.listing("RoleBinding", namespace), facts.listing("ClusterRoleBinding")):
         bound = _roles(listing, namespace)
         if any(_grants(facts, namespace, role, names) for who in me for role in bound.get(who, ())):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from kmodgate.policy.cluster.facts import as_map
+from kmodgate.policy.cluster.facts import as_map, metadata_of
 
 ANNOTATION = "kmodgate.io/override"
 """On the Namespace; its value is written like `alice@example.com until 2026-01-31T18:00:00Z`."""
@@ -29,7 +29,7 @@ class Override:
 
 def annotation(namespace: Mapping[str, Any] | None) -> str | None:
     """The text of a Namespace's annotation, None where there is none."""
-    found = as_map(as_map((namespace or {}).get("metadata")).get("annotations")).get(ANNOTATION)
+    found = as_map(metadata_of(namespace).get("annotations")).get(ANNOTATION)
     return found if isinstance(found, str) else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 
-from kmodgate.policy.cluster.facts import as_map
+from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import Finding, Mode, Severity, title
 from kmodgate.policy.formats.object_files import Source
 from kmodgate.renderer.check.object_inputs import STDIN
@@ -29,7 +29,7 @@ class Duplicates:
         self._read.add(place)
         scope = STDIN if name == STDIN else self._rendered_folder(os.path.dirname(place)) or place
         for source in sources:
-            metadata = as_map(source.value.get("metadata"))
+            metadata = metadata_of(source.value)
             if metadata.get("name"):
                 identity = identity_of(source.value | {"metadata": dict(metadata)})
                 first = self._met.setdefault((scope, identity), source)

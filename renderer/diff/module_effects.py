@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.kmm.node_selection import Node, why_not_selected
 from kmodgate.policy.kmm.reload_triggers import node_config, reasons
 from kmodgate.policy.kmm.resolve import IMAGE_INPUTS, Resolution
@@ -100,8 +101,7 @@ def container(module: Any) -> Any:
 
 def annotations_of(manifest: Manifest) -> Mapping[str, str]:
     """The annotations of an object."""
-    metadata: Any = manifest.value["metadata"]
-    return metadata.get("annotations") or {}
+    return metadata_of(manifest.value).get("annotations") or {}
 
 
 def is_replaced(job: Manifest) -> bool:

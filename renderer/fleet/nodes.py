@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from kmodgate.policy.cluster.facts import as_map, node_of
+from kmodgate.policy.cluster.facts import as_map, metadata_of, node_of
 from kmodgate.policy.kmm.node_selection import Node
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable
@@ -43,7 +43,7 @@ def nodes_in(name: str, option: str = "--nodes") -> tuple[NodeGroup, ...]:
 def _node(item: object, index: int) -> NodeGroup:
     if not isinstance(item, dict) or item.get("kind") != "Node":
         raise Unreadable(f"items[{index}] is not a Node", "write it with kubectl get nodes -o json")
-    if not isinstance(as_map(item.get("metadata")).get("name"), str):
+    if not isinstance(metadata_of(item).get("name"), str):
         raise Unreadable(f"items[{index}].metadata.name is missing", "write it with kubectl get nodes -o json")
     node = node_of(item)
     return NodeGroup(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.formats.kubernetes_names import is_label_value, is_qualified_name
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document, Json, parse
@@ -104,9 +105,7 @@ def not_an_object(document: Document) -> Iterator[Finding]:
     if not isinstance(value, dict):
         yield finding_at(document, (), "SCH102", "the document is not a map", "write one Kubernetes object a document")
         return
-    metadata = value.get("metadata")
-    if not isinstance(metadata, dict):
-        metadata = {}
+    metadata = metadata_of(value)
     for path, text, form in (
         (("apiVersion",), value.get("apiVersion"), _API_VERSION),
         (("kind",), value.get("kind"), _KIND),
@@ -142,7 +141,7 @@ def _not_a_word(document: Document, path: FieldPath, text: Json, form: re.Patter
         yield finding_at(document, path, "SCH104", f"{text!r} is not a valid {path[-1]}", f"correct the {path[-1]}")
 
 
-def _not_strings(document: Document, value: JsonMap, metadata: JsonMap) -> Iterator[Finding]:
+def _not_strings(document: Document, value: JsonMap, metadata: Mapping[str, Json]) -> Iterator[Finding]:
     """Maps of strings that hold something else, which `kubectl apply` refuses only in the cluster."""
     places: list[tuple[FieldPath, Json]] = [
         (("metadata", key), metadata[key]) for key in ("labels", "annotations") if key in metadata

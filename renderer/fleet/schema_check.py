@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 
+from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath, Finding, format_path
 from kmodgate.policy.formats.json_schema import MAX_VIOLATIONS, Violation
 from kmodgate.policy.formats.yaml_documents import Document
@@ -47,6 +48,5 @@ def title(document: Document) -> str:
     value = document.value
     if not isinstance(value, dict):
         return ""
-    metadata = value.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, dict) else None
+    name = metadata_of(value).get("name")
     return " ".join(part for part in (value.get("kind"), name) if isinstance(part, str))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from itertools import count
 
+from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.yaml_documents import parse
 from kmodgate.renderer.deliveries.kmm import SPEC_ANNOTATION
@@ -70,11 +71,9 @@ def reference(path: str, folder: str) -> str:
 
 def clean(found: Found) -> JsonMap:
     """The object without what the cluster, Argo CD and render write."""
-    metadata = found.value["metadata"]
-    assert isinstance(metadata, dict)
     own = argo.sync_annotations(found.identity.kind)
     kept: JsonMap = {}
-    for key, value in metadata.items():
+    for key, value in metadata_of(found.value).items():
         if key == "labels" and isinstance(value, dict):
             value = {
                 name: text

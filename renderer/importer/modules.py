@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.deliveries import content_hashes
@@ -67,8 +68,7 @@ def driver_of(found: Found, findings: list[Finding]) -> Driver | None:
 
 
 def _is_map(found: Found, key: str) -> bool:
-    metadata = found.value["metadata"]
-    return isinstance(metadata, dict) and isinstance(metadata.get(key), dict | None)
+    return isinstance(metadata_of(found.value).get(key), dict | None)
 
 
 def _odd_arguments(value: Json, path: FieldPath = ()) -> Iterator[FieldPath]:
@@ -130,8 +130,7 @@ def _lost_annotations(found: Found) -> Iterator[Finding]:
 
 
 def _being_deleted(found: Found) -> Iterator[Finding]:
-    metadata = found.value["metadata"]
-    if isinstance(metadata, dict) and metadata.get("deletionTimestamp"):
+    if metadata_of(found.value).get("deletionTimestamp"):
         message = "the Module is being deleted, and render would bring it back"
         yield found.lost("IMP003", ("metadata", "deletionTimestamp"), message, "remove its spec, if it is to go")
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, format_path
 from kmodgate.policy.formats.object_files import Source
 from kmodgate.renderer.check.object_inputs import STDIN, files_below, read_objects
@@ -41,8 +42,7 @@ class Found:
 
     def metadata(self, key: str) -> JsonMap:
         """Labels or annotations, empty where there are none."""
-        metadata = self.value["metadata"]
-        value = metadata.get(key) if isinstance(metadata, dict) else None
+        value = metadata_of(self.value).get(key)
         return {name: "" if text is None else text for name, text in value.items()} if isinstance(value, dict) else {}
 
     def lost(self, rule: str, path: FieldPath, message: str, fix: str) -> Finding:
@@ -97,8 +97,7 @@ def _read(path: str, findings: list[Finding]) -> Iterable[Found]:
 
 def _found(source: Source, heading: str, findings: list[Finding]) -> Found | None:
     value = source.value
-    metadata = value.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, dict) else None
+    name = metadata_of(value).get("name")
     if not isinstance(name, str) or not name:
         line, column = source.position(("metadata", "name"))
         findings.append(

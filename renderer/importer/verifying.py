@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath, Finding, value_at
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
@@ -197,8 +198,7 @@ def _missing(old: Json, new: Json) -> Iterator[FieldPath]:
 
 
 def _labels(rendered: JsonMap) -> JsonMap:
-    metadata = rendered["metadata"]
-    labels = metadata.get("labels") if isinstance(metadata, dict) else None
+    labels = metadata_of(rendered).get("labels")
     return labels if isinstance(labels, dict) else {}
 
 

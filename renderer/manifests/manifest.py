@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath, Finding, placed
 from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.fleet.specs import JsonMap, KernelDriver
@@ -64,8 +65,7 @@ class Manifest:
 def identity_of(value: JsonMap) -> Identity:
     """The identity of any object that has apiVersion, kind and metadata."""
     group, _, version = str(value["apiVersion"]).rpartition("/")
-    metadata = value["metadata"]
-    assert isinstance(metadata, dict)
+    metadata = metadata_of(value)
     return Identity(
         group if version else "", str(value["kind"]), str(metadata.get("namespace", "")), str(metadata.get("name", ""))
     )

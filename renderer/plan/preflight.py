@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.kmm.kernel import dns_safe, trimmed
 from kmodgate.renderer.compile.compiler import release_of
 from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
@@ -51,9 +52,7 @@ def write(plan: Plan, folder: Path) -> int:
     """Writes `folder/CLUSTER/preflight-KERNEL.yaml` for each; how many there are. Raises OSError."""
     count = 0
     for cluster, value in objects(plan):
-        metadata = value["metadata"]
-        assert isinstance(metadata, dict)
-        path = folder / cluster / f"{metadata['name']}.yaml"
+        path = folder / cluster / f"{metadata_of(value)['name']}.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(emit(value), encoding="utf-8", newline="\n")
         count += 1

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import orjson
 
-from kmodgate.policy.cluster.facts import as_map
+from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.review import Operation
 from kmodgate.webhook.cluster.questions import UserInfo
 
@@ -77,7 +77,7 @@ class Request:
     @property
     def object_name(self) -> str:
         """The name of the object, which a request for one of a collection does not say itself."""
-        metadata = as_map((self.object or self.old or {}).get("metadata"))
+        metadata = metadata_of(self.object or self.old)
         return self.name or str(metadata.get("name") or "")
 
     @property
@@ -87,13 +87,12 @@ class Request:
 
     def _completed(self, item: Object) -> Object:
         """The object with kind, namespace and name, which a pod that is being made does not have yet."""
-        metadata = item.get("metadata")
-        metadata = metadata if isinstance(metadata, dict) else {}
+        metadata = metadata_of(item)
         namespace = "" if self.kind == "Namespace" and not self.group else self.namespace
         if "apiVersion" in item and "kind" in item and bool(namespace) == ("namespace" in metadata):
             return item
         known = {"namespace": namespace, "name": self.name}
-        metadata = {key: value for key, value in known.items() if value} | metadata
+        metadata = {key: value for key, value in known.items() if value} | dict(metadata)
         api_version = f"{self.group}/{self.version}" if self.group else self.version
         return {"apiVersion": api_version, "kind": self.kind} | item | {"metadata": metadata}
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from kmodgate.policy.cluster import override_annotation
 from kmodgate.policy.cluster.dependents import DEPENDENTS
-from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Object, Unknown, as_map, with_answers
+from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Object, Unknown, metadata_of, with_answers
 from kmodgate.policy.config import Policy
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding, Mode
@@ -96,7 +96,7 @@ class Admitter:
             return False
         objects = [review.object, review.old]
         if review.kind in DEPENDENTS:
-            name = str(as_map(review.object.get("metadata")).get("namespace", ""))
+            name = str(metadata_of(review.object).get("namespace", ""))
             found = review.facts.find("Namespace", "", name)
             objects.append(dict(found) if isinstance(found, dict) else None)
         return any(override_annotation.annotation(item) is not None for item in objects)
@@ -114,7 +114,7 @@ def _is_judged(path: Path, request: Request) -> bool:
 
 def _namespace(request: Request) -> str:
     """The namespace that a request is about: a Namespace itself, or the one that its object lies in."""
-    subject = as_map(request.subject.get("metadata"))
+    subject = metadata_of(request.subject)
     return str(subject.get("name" if request.kind == "Namespace" else "namespace", ""))
 
 

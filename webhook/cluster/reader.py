@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from kmodgate.policy.cluster.dump import redacted
-from kmodgate.policy.cluster.facts import NodeEntry, Object, as_map, node_entries
+from kmodgate.policy.cluster.facts import NodeEntry, Object, as_map, metadata_of, node_entries
 from kmodgate.policy.cluster.pruning import pruned_module
 from kmodgate.webhook.cluster.api_server import ApiServer, listed, parsed
 from kmodgate.webhook.cluster.live_facts import Wanted
@@ -136,7 +136,7 @@ class Reader:
                 raise
             for item in listed(page):
                 yield item
-            following = as_map(page.get("metadata")).get("continue")
+            following = metadata_of(page).get("continue")
             if not following:
                 return
             query["continue"] = str(following)

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from kmodgate.policy.cluster.facts import as_map
+from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.webhook.cluster.api_server import JSON, ApiServer, listed, parsed
 from kmodgate.webhook.cluster.questions import NotAnswered
 from kmodgate.webhook.telemetry.metrics import Kept, Metrics
@@ -203,7 +203,7 @@ class Watch:
                 key = _key(item)
                 self.cache.put(key, item)
                 gone.discard(key)
-            metadata = as_map(page.get("metadata"))
+            metadata = metadata_of(page)
             if not metadata.get("continue"):
                 break
             query["continue"] = str(metadata["continue"])
@@ -257,12 +257,12 @@ class Watch:
             self.cache.drop(_key(item))
         elif kind != "BOOKMARK":
             raise NotAnswered(f"an event of the type {kind!r:.50}")
-        self._version = str(as_map(item.get("metadata")).get("resourceVersion") or self._version)
+        self._version = str(metadata_of(item).get("resourceVersion") or self._version)
         self._alive = time.monotonic()
 
 
 def _key(item: Map) -> Key:
-    metadata = as_map(item.get("metadata"))
+    metadata = metadata_of(item)
     return str(metadata.get("namespace") or ""), str(metadata.get("name") or "")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from kmodgate.policy.cluster.dump import KEY_FINGERPRINT
-from kmodgate.policy.cluster.facts import Object, as_map
+from kmodgate.policy.cluster.facts import Object, as_map, metadata_of
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.formats.certificates import Certificate, fingerprint, read_certificate
 from kmodgate.policy.review import CLUSTER_MODULE, NO_CLOCK, Review
@@ -60,7 +60,7 @@ def key_of_another_certificate(review: Review) -> Iterator[Problem]:
         key = sign.map("keySecret")
         other = found.get(("Secret", key.text("name")))
         for holder, item in ((sign.map("certSecret"), secret), (key, other)):
-            told = as_map(as_map(as_map(item).get("metadata")).get("annotations")).get(KEY_FINGERPRINT)
+            told = as_map(metadata_of(item).get("annotations")).get(KEY_FINGERPRINT)
             if isinstance(told, str) and fingerprint(told) != certificate.key_fingerprint:
                 what = "is no SHA-256 in hex" if fingerprint(told) is None else "is that of another key"
                 message = f"the annotation {KEY_FINGERPRINT} of Secret {holder.text('name')} {what}"

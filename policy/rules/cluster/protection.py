@@ -19,7 +19,7 @@ from kmodgate.policy.cluster.dependents import (
     needs,
     needs_to_unload,
 )
-from kmodgate.policy.cluster.facts import UNKNOWN, NodeEntry, Object, as_map
+from kmodgate.policy.cluster.facts import UNKNOWN, NodeEntry, Object, as_map, metadata_of
 from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
@@ -42,7 +42,7 @@ def namespace_with_modules(review: Review) -> Iterator[Problem]:
     `kmodgate.io/override` on the namespace, from one who has the right.
     Source: internal/webhook/namespace.go of Kernel Module Management, and its issue 708.
     """
-    metadata = as_map(review.object.get("metadata"))
+    metadata = metadata_of(review.object)
     if "deletionTimestamp" not in metadata and not _override(review):
         yield from _held(review, str(metadata.get("name", "")), _WAIT)
 
@@ -59,7 +59,7 @@ def protecting_label_removed(review: Review) -> Iterator[Problem]:
     """
     is_finalized = review.subresource == "finalize"  # which REF203 judges
     if _loses_label(review) and not is_finalized and not _is_controller(review) and not _override(review):
-        name = str(as_map(review.object.get("metadata")).get("name", ""))
+        name = str(metadata_of(review.object).get("name", ""))
         for problem in _held(review, name, "leave the label to KMM, which removes it with the last Module"):
             yield Problem(_LABELS, problem.message, problem.fix)
 
@@ -74,7 +74,7 @@ def namespace_finalized_with_modules(review: Review) -> Iterator[Problem]:
     Source: issue 708 of Kernel Module Management; Kubernetes, namespaces/finalize.
     """
     if review.subresource == "finalize" and not _is_controller(review) and not _override(review):
-        name = str(as_map(review.object.get("metadata")).get("name", ""))
+        name = str(metadata_of(review.object).get("name", ""))
         yield from _held(review, name, "unload the drivers, and remove what is left of the Modules first")
 
 
@@ -168,7 +168,7 @@ def override_used(review: Review) -> Iterator[Problem]:
 
 def module_name(item: object) -> str:
     """Namespace and name of a Module."""
-    metadata = as_map(as_map(item).get("metadata"))
+    metadata = metadata_of(item)
     return f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"
 
 
@@ -195,7 +195,7 @@ def _needed(review: Review, is_meant: Callable[[Named], bool], path: FieldPath) 
         if users:
             yield Problem(path, f"still needed by {_some(sorted(users))}", "remove the Module first, and wait for it")
 
-    return _judged(review, str(as_map(review.object.get("metadata")).get("namespace", "")), needing)
+    return _judged(review, str(metadata_of(review.object).get("namespace", "")), needing)
 
 
 def _judged(
@@ -215,7 +215,7 @@ def _is_meant(review: Review, item: Named) -> bool:
     """Whether the object is what is needed, or gives it its rights."""
     if review.kind == ROLE_BINDING:
         return is_account_of(review.object, item)
-    return item == (review.kind, as_map(review.object.get("metadata")).get("name"))
+    return item == (review.kind, metadata_of(review.object).get("name"))
 
 
 def _takes_away(review: Review) -> bool:
@@ -226,13 +226,13 @@ def _takes_away(review: Review) -> bool:
 
 
 def _loses_label(review: Review) -> bool:
-    before = as_map(as_map((review.old or {}).get("metadata")).get("labels"))
-    now = as_map(as_map(review.object.get("metadata")).get("labels"))
+    before = as_map(metadata_of(review.old).get("labels"))
+    now = as_map(metadata_of(review.object).get("labels"))
     return PROTECTING_LABEL in before and now.get(PROTECTING_LABEL) not in ("", before[PROTECTING_LABEL])
 
 
 def _has_new_owner(review: Review) -> bool:
-    before, now = (as_map(as_map(item).get("metadata")).get("ownerReferences") for item in (review.old, review.object))
+    before, now = (metadata_of(item).get("ownerReferences") for item in (review.old, review.object))
     if not isinstance(now, list) or now == before:
         return False
     known = [_owner(item) for item in before] if isinstance(before, list) else []
@@ -256,7 +256,7 @@ def _namespace(review: Review) -> object:
     """The Namespace that the review is about, as it was before; of another object the one that it lies in."""
     if review.kind == "Namespace":
         return review.object if review.old is None else review.old
-    return review.known.find("Namespace", "", str(as_map(review.object.get("metadata")).get("namespace", "")))
+    return review.known.find("Namespace", "", str(metadata_of(review.object).get("namespace", "")))
 
 
 def _override(review: Review) -> override_annotation.Override | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
-from kmodgate.policy.cluster.facts import as_map
+from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.findings import NOT_CHECKED, Problem, Severity
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
@@ -61,7 +61,7 @@ def privileged_for_nobody(review: Review) -> Iterator[Problem]:
     Fix: delete the namespace if nothing else is in it, or remove the label.
     Source: Kubernetes, Pod Security Admission; this project's docs/tree.md.
     """
-    facts, metadata = review.known, as_map(review.object.get("metadata"))
+    facts, metadata = review.known, metadata_of(review.object)
     labels = as_map(metadata.get("labels"))
     if labels.get(_ENFORCED) != "privileged" or labels.get(_MANAGER) != "kmodgate" or _is_young(review, metadata):
         return
