@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
+from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.config import Gate, Policy
 from kmodgate.policy.findings import (
     NOT_CHECKED,
@@ -175,8 +176,7 @@ class Engine:
         )
 
     def _is_excepted(self, rule: str, object: Map, now: datetime) -> bool:
-        metadata = object.get("metadata")
-        metadata = metadata if isinstance(metadata, dict) else {}
+        metadata = metadata_of(object)
         kind, namespace, name = object.get("kind", ""), metadata.get("namespace", ""), metadata.get("name", "")
         identity = (plain_text(kind), plain_text(namespace), plain_text(name))
         return any(item.holds_for(rule, *identity, now.date()) for item in self.policy.exceptions)

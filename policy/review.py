@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Literal
 
 from kmodgate.policy.cluster.controllers import is_controller
-from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Unknown, as_map
+from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Unknown, as_map, metadata_of
 from kmodgate.policy.cluster.openshift_scc import is_openshift
 from kmodgate.policy.cluster.referenced_objects import Referred
 from kmodgate.policy.config import NO_PARAMETERS, Parameters, Platform
@@ -196,7 +196,7 @@ class Review:
     def namespace(self) -> Map:
         """The metadata of the object's Namespace, as far as it is known."""
         found = self.known.find("Namespace", "", self.module.metadata.text("namespace"))
-        return as_map(as_map(found).get("metadata"))
+        return metadata_of(found)
 
     @lazy
     def pod_security(self) -> str:
@@ -237,7 +237,6 @@ class Review:
         """
         if self.operation != "UPDATE" or self.subresource:
             return False
-        metadata = self.object.get("metadata")
-        if isinstance(metadata, dict) and "deletionTimestamp" in metadata:
+        if "deletionTimestamp" in metadata_of(self.object):
             return True
         return is_controller(self.user, self.parameters.controllers) and self.old_module is None

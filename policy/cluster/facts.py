@@ -113,8 +113,7 @@ class SnapshotFacts:
         self._listings: dict[tuple[str, str], Listing] | None = None
         found: list[Node] = []
         for item in objects:
-            metadata = item.get("metadata")
-            metadata = metadata if isinstance(metadata, Mapping) else {}
+            metadata = metadata_of(item)
             kind = str(item.get("kind", ""))
             self._objects[kind, str(metadata.get("namespace", "")), str(metadata.get("name", ""))] = item
             if kind == "Module" and str(item.get("apiVersion", "")).startswith("kmm.sigs.x-k8s.io/"):
@@ -150,7 +149,7 @@ class SnapshotFacts:
     def modules_in(self, namespace: str) -> Sequence[Object] | Unknown:
         if "Module" not in self._complete:
             return UNKNOWN
-        return [item for item in self._modules if as_map(item.get("metadata")).get("namespace") == namespace]
+        return [item for item in self._modules if metadata_of(item).get("namespace") == namespace]
 
     def entries_of(self, namespace: str) -> Sequence[NodeEntry] | Unknown:
         if "NodeModulesConfig" not in self._complete:
@@ -161,7 +160,7 @@ class SnapshotFacts:
 
 def node_of(item: Object) -> Node:
     """What KMM looks at of a Node object; parts of another shape count as missing."""
-    metadata, spec = as_map(item.get("metadata")), as_map(item.get("spec"))
+    metadata, spec = metadata_of(item), as_map(item.get("spec"))
     info = as_map(as_map(item.get("status")).get("nodeInfo"))
     taints = spec.get("taints")
     return Node(
@@ -182,7 +181,7 @@ def node_entries(config: Object) -> Iterator[NodeEntry]:
 
     Source: NodeModulesConfig v1beta1 of Kernel Module Management; its name is the node's.
     """
-    node = str(as_map(config.get("metadata")).get("name", ""))
+    node = str(metadata_of(config).get("name", ""))
     for part, is_loaded in (("spec", False), ("status", True)):
         items = as_map(config.get(part)).get("modules")
         for item in items if isinstance(items, list) else ():
