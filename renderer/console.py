@@ -81,12 +81,12 @@ class Console:
             return False
         if os.environ.get("FORCE_COLOR"):
             return True
-        return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
+        return _is_smart(stream)
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """How far a run is, on a terminal and only once it has taken more than a second."""
+        """How far a run is, on a terminal that can clear a line, and only once it has taken more than a second."""
         now = time.monotonic()
-        if now > self._next_progress and sys.stderr is not None and sys.stderr.isatty():
+        if now > self._next_progress and _is_smart(sys.stderr):
             self._next_progress = now + 0.1
             sys.stderr.write(f"\r\x1b[K{what}: {done} of {total}")
             sys.stderr.flush()
@@ -96,3 +96,8 @@ class Console:
         if self._shown:
             sys.stderr.write("\r\x1b[K")
             self._shown = False
+
+
+def _is_smart(stream: TextIO | None) -> bool:
+    """Whether a stream is a terminal that understands escape sequences."""
+    return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"

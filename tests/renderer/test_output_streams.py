@@ -53,6 +53,7 @@ def test_drift_is_drift_even_if_its_reader_has_seen_enough(fleet: FleetFolder) -
 
 
 ESCAPE = "\x1b["
+RED = "\x1b[31"
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,8 @@ def test_a_terminal_gets_colours(fleet: FleetFolder, environment: dict[str, str]
     )
     os.close(terminal)
     process.wait(timeout=120)
-    assert (ESCAPE in os.read(controller, 65536).decode()) is colored
+    shown = os.read(controller, 65536).decode()
+    assert ((RED in shown), (ESCAPE in shown)) == (colored, colored)
     os.close(controller)
 
 
@@ -138,6 +140,7 @@ def test_progress_is_shown_after_a_second_and_cleared_before_a_message(
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
     console = Console()
     now = 100.9
     console.progress("files read", 1, 3)
@@ -147,3 +150,17 @@ def test_progress_is_shown_after_a_second_and_cleared_before_a_message(
     console.progress("files read", 3, 3)
     console.say("done")
     assert capsys.readouterr().err == "\r\x1b[Kfiles read: 2 of 3\r\x1b[Kdone\n"
+
+
+def test_no_progress_is_shown_on_a_terminal_that_cannot_clear_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "dumb")
+    console = Console()
+    now = 101.1
+    console.progress("files read", 2, 3)
+    console.say("done")
+    assert capsys.readouterr().err == "done\n"

@@ -16,6 +16,7 @@ import pytest
 from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.config import Policy
 from kmodgate.policy.kmm.versions import Release
+from kmodgate.policy.review import ClusterTraits
 from kmodgate.webhook.admission.admission_review import Unreadable
 from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.admission.decide import decide
@@ -100,7 +101,9 @@ def test_the_worker_answers_what_the_server_would(tmp_path: Path, case: str) -> 
 def test_what_is_no_review_is_none_to_the_worker_either() -> None:
     async def scenario() -> None:
         worker, loop = Worker(), asyncio.get_running_loop()
-        job = Job("/validate", b'{"kind": "Secret"}', Policy(), Release("head"), "ha", NOW)
+        job = Job(
+            "/validate", b'{"kind": "Secret"}', Policy(), ClusterTraits(release=Release("head"), topology="ha"), NOW
+        )
         with pytest.raises(Unreadable):
             await worker.decide(job, SnapshotCluster(Dump()), loop.time() + 20)
         await worker.stop()
