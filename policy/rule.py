@@ -6,6 +6,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.kmm.versions import Release
@@ -100,3 +101,10 @@ def rule(
 def load_rules() -> None:
     """Fills RULES; the modules of the rules need the decorator above."""
     importlib.import_module("kmodgate.policy.rules")
+
+
+@cache
+def kinds_with_rules() -> frozenset[str]:
+    """Return the kinds that rules look at, as `Review.kind` names them."""
+    load_rules()
+    return frozenset(kind for item in RULES.values() for kind in item.kinds)

@@ -92,6 +92,27 @@ def revision(path: str, name: str | None) -> Revision | None:
     return Revision(top, name or "HEAD")
 
 
+def unstaged(folder: Path) -> tuple[set[str], set[str]]:
+    """Return the files below a folder that differ from the index, and those that git does not know, relative to it.
+
+    Raises Unusable outside of a repository.
+    """
+    place = Path(os.path.realpath(folder))
+    top = top_of(str(place))
+    if top is None:
+        raise Unusable(f"{folder} lies in no git repository", "run git init, or leave out --staged")
+    text = _git(top, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", str(place))
+    changed: set[str] = set()
+    untracked: set[str] = set()
+    for entry in text.split(b"\0"):
+        status, name = entry[:2], os.path.relpath(top / os.fsdecode(entry[3:]), place)
+        if status == b"??":
+            untracked.add(name)
+        elif status[1:] not in (b"", b" "):
+            changed.add(name)
+    return changed, untracked
+
+
 def _git(folder: Path, *arguments: str, more: Mapping[str, str] | None = None) -> bytes:
     command: Sequence[str] = ("git", "-C", str(folder), *arguments)
     return subprocess.run(command, env={**os.environ, **_QUIET, **(more or {})}, capture_output=True, check=True).stdout

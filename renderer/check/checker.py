@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -12,34 +12,30 @@ from pathlib import Path
 from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.cluster.facts import Facts, SnapshotFacts
 from kmodgate.policy.config import Policy
-from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, placed, sort_findings, title, told_once
-from kmodgate.policy.formats.object_files import Source
+from kmodgate.policy.formats.object_files import SUFFIXES, Source
 from kmodgate.policy.kmm.defaults import defaulted
-from kmodgate.policy.kmm.node_selection import Node
-from kmodgate.policy.kmm.versions import Release
-from kmodgate.policy.review import ClusterTraits, Review
+from kmodgate.policy.review import Review
 from kmodgate.renderer import git
 from kmodgate.renderer.check.duplicate_objects import Duplicates
+from kmodgate.renderer.check.foreign_files import any_object, has_rules, objects_of_interest
 from kmodgate.renderer.check.git_history import Past
 from kmodgate.renderer.check.object_inputs import STDIN, files_outside_fleets, read_objects
+from kmodgate.renderer.check.rendered_clusters import Place, Places
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies, exception_findings
 from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
 from kmodgate.renderer.compile.git_revision import compile_revision
 from kmodgate.renderer.deliveries.delivery import is_driver
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.files import MARKER, OUTPUT
-from kmodgate.renderer.fleet.load import is_spec, load_fleet, root_above
-from kmodgate.renderer.fleet.nodes import nodes_of
+from kmodgate.renderer.fleet.load import is_spec, root_above
+from kmodgate.renderer.fleet.referenced_files import specs_by_dockerfile
 from kmodgate.renderer.fleet.targets import absent_drivers
-from kmodgate.renderer.judge.fleet_judge import FleetJudge, traits_of
+from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.manifests.manifest import Identity, Manifest, identity_of
 from kmodgate.renderer.tree.removals import removal_finding
 from kmodgate.renderer.tree.stray_specs import load_with_output
 from kmodgate.renderer.wording import counted, listed
-from kmodgate.schemas.compiled import object_schema
-
-_HEAD = Release("head")
 
 _Objects = dict[tuple[str, Identity], Manifest]
 """Objects by cluster and identity."""
@@ -51,21 +47,10 @@ class Checked:
 
     findings: list[Finding] = field(default_factory=list)
     objects: int = 0
+    passed_over: set[str] = field(default_factory=set)
+    """The files of other tools."""
     policies: dict[str, Policy] = field(default_factory=dict)
     """Those that held, by the name of their DriverPolicy; the built-in one has no name."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Where:
-    """The cluster that an object is for, as far as rules look at it."""
-
-    engine: Engine
-    cluster: ClusterTraits
-    policy: str = ""
-    """The name of its DriverPolicy."""
-    clusters: tuple[str, ...] = ()
-    """The name of the cluster, if it is known."""
-    nodes: Sequence[Node] | None = None
 
 
 class Checker:
@@ -83,13 +68,12 @@ class Checker:
         self.choice = choice
         self.dump = dump
         self.now = now
-        self._anywhere = _Where(Engine(choice.fallback, "check"), ClusterTraits(_HEAD, schema_of=object_schema))
-        self._rendered: dict[Path, dict[str, _Where]] = {}
+        self._places = Places(choice, now)
         self.ignore_other = ignore_other
         self.against = against
         self.result = Checked()
         self._fleets: dict[Path, dict[str, list[Finding]]] = {}
-        self._folders: dict[str, _Where] = {}
+        self._dockerfiles: dict[Path, dict[str, list[str]]] = {}
         self._sources: dict[tuple[tuple[str, ...], str], list[Source]] = {}
         self._past = Past(against)
         self._duplicates = Duplicates()
@@ -115,6 +99,10 @@ class Checker:
         if root is not None and (os.path.isdir(path) or is_spec(Path(path))):
             self._specs(root, path)
             return
+        if root is not None and (specs := self._built_from(root, path)):
+            for place in (path, *(os.path.join(root, name) for name in specs)):
+                self._specs(root, place)
+            return
         for name in [path] if path == STDIN else files_outside_fleets(path):
             if (inner := Path(name)).name == MARKER:
                 self._specs(inner.parent, str(inner.parent))
@@ -123,20 +111,32 @@ class Checker:
 
     def _specs(self, root: Path, path: str) -> None:
         """The findings of a fleet that lie in a file or folder of it, by names that begin with `path`."""
-        if root.absolute() not in self._fleets:
-            found: dict[str, list[Finding]] = defaultdict(list)
-            self._fleets[root.absolute()] = found
-            for finding in self._fleet(root):
-                found[finding.file].append(finding)
-        for file, findings in self._fleets[root.absolute()].items():
+        for file, findings in self._findings_of(root).items():
             below = os.path.relpath(root / file, path)
             if not below.startswith(".."):
                 name = os.path.normpath(path if below == "." else os.path.join(path, below))
                 self.result.findings += [replace(finding, file=name) for finding in findings]
 
+    def _findings_of(self, root: Path) -> dict[str, list[Finding]]:
+        """Return the findings of a fleet by file."""
+        place = root.absolute()
+        if place not in self._fleets:
+            self._fleets[place] = defaultdict(list)
+            for finding in self._fleet(root):
+                self._fleets[place][finding.file].append(finding)
+        return self._fleets[place]
+
+    def _built_from(self, root: Path, path: str) -> list[str]:
+        """Return the specs of a fleet that name a file as their Dockerfile."""
+        if path.endswith(SUFFIXES):
+            return []
+        self._findings_of(root)
+        return self._dockerfiles[root.absolute()].get(os.path.relpath(path, root), [])
+
     def _fleet(self, root: Path) -> Iterator[Finding]:
         findings: list[Finding] = []
         fleet = load_with_output(root, root / OUTPUT, findings)
+        self._dockerfiles[root.absolute()] = specs_by_dockerfile(fleet.drivers)
         old = self._fleet_before(root)
         policies = Policies(fleet, self.choice, findings)
         findings += exception_findings(fleet.policies, self.now.date())
@@ -160,11 +160,16 @@ class Checker:
         return {(name, item.identity): item for name, objects in found.placed.items() for _, item in objects}
 
     def _objects(self, name: str, *, ignore_other: bool) -> None:
-        found: list[Finding] = []
-        sources = list(read_objects(name, found, ignore_other=ignore_other))
-        self.result.findings += found
-        where = self._where(name)
+        where = self._places.of(name)
         self.result.policies.setdefault(where.policy, where.engine.policy)
+        if ignore_other:
+            wanted = any_object if where.clusters else has_rules
+            sources = objects_of_interest(name, self.result.findings, wanted)
+            if sources is None:
+                self.result.passed_over.add(os.path.abspath(name))
+                return
+        else:
+            sources = list(read_objects(name, self.result.findings))
         self.result.objects += len(sources)
         self.result.findings += self._duplicates.of(name, sources, where.clusters)
         # the objects of a cluster know of each other; what else lies in a folder may be of any cluster
@@ -176,7 +181,7 @@ class Checker:
         asked = False
         changed = self._changed_dockerfiles()
         for sources in self._sources.values():
-            where = self._where(sources[0].file) if sources else self._anywhere
+            where = self._places.of(sources[0].file if sources else STDIN)
             beside = changed.get(os.path.dirname(sources[0].file), []) if sources and not where.clusters else []
             objects = [source.value for source in (*beside, *sources)]
             facts: Facts | None = None
@@ -197,7 +202,7 @@ class Checker:
                     found[os.path.dirname(source.file)].append(source)
         return found
 
-    def _judged(self, source: Source, where: _Where, facts: Facts | None, before: Facts | None) -> Iterator[Finding]:
+    def _judged(self, source: Source, where: Place, facts: Facts | None, before: Facts | None) -> Iterator[Finding]:
         value = defaulted(source.value)
         old = self._past.objects(source.file).get(title(value))
         review = Review(
@@ -227,39 +232,6 @@ class Checker:
                 yield Finding(
                     "GIT001", message, fix, title(item), "metadata.name", Severity.WARNING, place, mode=Mode.WARN
                 )
-
-    def _where(self, name: str) -> _Where:
-        """The cluster that a file is rendered for, by the fleet around it; any cluster for another file."""
-        if name == STDIN:
-            return self._anywhere
-        folder = os.path.dirname(os.path.abspath(name))
-        if folder not in self._folders:
-            self._folders[folder] = self._where_folder(Path(folder))
-        return self._folders[folder]
-
-    def _where_folder(self, folder: Path) -> _Where:
-        root = root_above(folder)
-        below = folder.relative_to(root).parts if root else ()
-        if root is None or len(below) < 2 or below[0] != OUTPUT:
-            return self._anywhere
-        if root not in self._rendered:
-            self._rendered[root] = self._clusters(root)
-        return self._rendered[root].get(below[1], self._anywhere)
-
-    def _clusters(self, root: Path) -> dict[str, _Where]:
-        fleet = load_fleet(root, root / OUTPUT, [])
-        policies = Policies(fleet, self.choice, [])
-        judge = FleetJudge(policies, "check", self.now)
-        return {
-            cluster.name: _Where(
-                judge.engine(cluster),
-                traits_of(cluster, unknown=_HEAD),
-                policies.name(cluster.name),
-                (cluster.name,),
-                nodes_of(cluster),
-            )
-            for cluster in fleet.clusters
-        }
 
 
 def _removed(old: _Objects, compiled: CompiledFleet) -> Iterator[Finding]:

@@ -3,40 +3,46 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterator
 
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.object_files import MOST_BYTES, Source, decoded, object_files, parse_objects, unreadable
+from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.files import MARKER
 
 STDIN = "-"
 
-_OBJECT = re.compile(r"""^\s*(?:-\s+)?["']?apiVersion["']?\s*:|"apiVersion"\s*:""", re.MULTILINE)
 
-
-def read_objects(name: str, findings: list[Finding], *, ignore_other: bool = False) -> Iterator[Source]:
+def read_objects(name: str, findings: list[Finding]) -> Iterator[Source]:
     """Every object of a file, or of stdin for `-`; the items of a List one by one. What is wrong goes to `findings`.
 
-    `ignore_other` passes over a file that does not look like Kubernetes objects: values of a chart, settings of a tool.
+    Raises Unusable for a stdin without any text: the command before the pipe has failed.
     """
-    text = _text(name, findings)
-    if text is not None and not (ignore_other and _OBJECT.search(text) is None):
+    data = read_bytes(name, findings)
+    text = None if data is None else decoded(data, name, findings)
+    if text is not None:
         yield from parse_objects(text, name, findings)
 
 
-def _text(name: str, findings: list[Finding]) -> str | None:
+def read_bytes(name: str, findings: list[Finding]) -> bytes | None:
+    """Return the bytes of a file or stdin, one more at most than may be; None, and a finding, if it cannot be read."""
     try:
         if name == STDIN:
-            data = sys.stdin.buffer.read(MOST_BYTES + 1)
-        else:
-            with open(name, "rb") as file:
-                data = file.read(MOST_BYTES + 1)
+            return _stdin()
+        with open(name, "rb") as file:
+            return file.read(MOST_BYTES + 1)
     except OSError as error:
         findings.append(unreadable(error, name))
         return None
-    return decoded(data, name, findings)
+
+
+def _stdin() -> bytes:
+    data = sys.stdin.buffer.read(MOST_BYTES + 1)
+    if not data.strip():
+        fix = "look at the command before the pipe: kubectl writes a List, even where it finds nothing"
+        raise Unusable("stdin is empty", fix)
+    return data
 
 
 def files_below(path: str) -> Iterator[str]:

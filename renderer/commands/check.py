@@ -34,7 +34,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--ignore-other", action="store_true",
-        help="pass over files that hold neither specs nor Kubernetes objects, as it is done below folders",
+        help="pass over files without specs and without objects of a kind that has rules, as it is done below folders",
     )  # fmt: skip
     parser.add_argument(
         "--facts", metavar="PATH", action="append", default=[],
@@ -64,4 +64,5 @@ def _summary(checked: Checked) -> str:
     refused = sum(finding.mode is Mode.ENFORCE for finding in checked.findings)
     warned = sum(finding.mode is Mode.WARN for finding in checked.findings)
     parts = [counted(refused, "error"), counted(warned, "warning")]
-    return f"{counted(checked.objects, 'object')} checked: {', '.join(parts)}"
+    passed = f", {counted(len(checked.passed_over), 'file')} passed over" if checked.passed_over else ""
+    return f"{counted(checked.objects, 'object')} checked{passed}: {', '.join(parts)}"

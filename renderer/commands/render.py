@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -16,9 +17,12 @@ from kmodgate.renderer.report.findings.text import print_findings
 from kmodgate.renderer.tree.compare import Change, Kind, compare
 from kmodgate.renderer.tree.removals import refused_removals, unused_permissions
 from kmodgate.renderer.tree.render import Rendered, render_fleet
+from kmodgate.renderer.tree.staged import unstaged
 from kmodgate.renderer.tree.stray_specs import load_with_output
 from kmodgate.renderer.tree.write import locked, write
 from kmodgate.renderer.wording import counted, printable
+
+_MOST_NAMES = 10
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -36,6 +40,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     mode.add_argument("--dry-run", action="store_true", help="write nothing; show what would change, and exit 0")
     parser.add_argument(
+        "--staged", action="store_true",
+        help="exit 1 also if git's index does not have the tree as it is then: for a hook before a commit",
+    )  # fmt: skip
+    parser.add_argument(
         "--allow-removal", action="append", default=[], metavar="NAME",
         help="let the Module NAME leave the tree, which unloads its driver; also CLUSTER/NAME or CLUSTER/*",
     )  # fmt: skip
@@ -52,7 +60,8 @@ def run(args: Namespace, console: Console) -> ExitCode:
     fleet, rendered = _load(root, output, args, console)
     if args.check or args.dry_run:
         change = compare(rendered.files, str(output), args.cluster or None)
-        return _show(change, fleet, rendered, args, console)
+        code = _show(change, fleet, rendered, args, console)
+        return code or _say_unstaged(output, rendered, args, console)
     waited = False
 
     def waiting() -> None:
@@ -70,7 +79,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
             raise Refused(refused, ExitCode.FINDINGS)
         write(change, console.progress)
     _say_result(change, rendered, args, console)
-    return ExitCode.OK
+    return _say_unstaged(output, rendered, args, console)
 
 
 def _load(root: Path, output: Path, args: Namespace, console: Console) -> tuple[Fleet, Rendered]:
@@ -95,6 +104,21 @@ def _show(change: Change, fleet: Fleet, rendered: Rendered, args: Namespace, con
 def _note_permissions(change: Change, args: Namespace, console: Console) -> None:
     for name in unused_permissions(change, args.allow_removal):
         console.say(f"note: --allow-removal {printable(name)}: no Module of that name would leave the tree")
+
+
+def _say_unstaged(output: Path, rendered: Rendered, args: Namespace, console: Console) -> ExitCode:
+    """Name the files of the tree that the next commit would not have, if they are asked for."""
+    if not args.staged:
+        return ExitCode.OK
+    wanted = {name: files for name, files in rendered.files.items() if not args.cluster or name in args.cluster}
+    names = unstaged(output, wanted)
+    for name in names[:_MOST_NAMES]:
+        console.say(f"{printable(f'{prefix(output)}{name}')}: not staged")
+    if not names:
+        return ExitCode.OK
+    fix = f"add the tree to the commit: git add {shlex.quote(str(output))}"
+    console.say(f"{output}: {counted(len(names), 'file')} not staged as rendered; {fix}")
+    return ExitCode.FINDINGS
 
 
 def _say_result(change: Change, rendered: Rendered, args: Namespace, console: Console) -> None:

@@ -10,10 +10,13 @@ from pathlib import Path, PurePosixPath
 from kmodgate.policy.findings import Finding
 
 MARKER = "kmodgate.yaml"
+"""The file that makes a folder the root of a fleet; it may be empty."""
 
 OUTPUT = "rendered"
 """The folder of a fleet's tree, unless somebody chose another one."""
-"""The file that makes a folder the root of a fleet; it may be empty."""
+
+CHART = "Chart.yaml"
+"""The file that makes a folder a Helm chart, whose files are templates and values."""
 
 SPEC_KINDS = ("KernelDriver", "Cluster", "DriverPolicy")
 SPEC_SUFFIXES = (".yaml", ".yml")
@@ -82,7 +85,7 @@ class FleetFiles:
         return self._inside[path]
 
     def spec_names(self, output: Path, findings: list[Finding]) -> Iterator[str]:
-        """Every `*.yaml` and `*.yml` below the root, sorted, outside dot folders and the output."""
+        """Every `*.yaml` and `*.yml` below the root, sorted, outside dot folders, charts and the output."""
         yield from self._walk("", os.path.realpath(output), findings)
 
     def _walk(self, folder: str, output: str, findings: list[Finding]) -> Iterator[str]:
@@ -112,6 +115,8 @@ class FleetFiles:
         elif entry.is_symlink():
             if message := self._why_not_searched(entry.path, output):
                 findings.append(Finding("SCH001", message, "copy the folder into the fleet", file=name))
+        elif os.path.exists(os.path.join(entry.path, CHART)):
+            return
         elif os.path.exists(os.path.join(entry.path, MARKER)):
             findings.append(
                 Finding(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from kmodgate.policy.cluster.facts import metadata_of
@@ -15,7 +16,7 @@ from kmodgate.policy.review import CLUSTER_MODULE, GROUPS
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable, resolve
 from kmodgate.renderer.fleet.load import API_VERSION
 from kmodgate.renderer.fleet.schema_check import finding_at
-from kmodgate.renderer.fleet.specs import CLUSTER_SCOPED, JsonMap
+from kmodgate.renderer.fleet.specs import CLUSTER_SCOPED, JsonMap, KernelDriver
 from kmodgate.renderer.fleet.targets import Variant
 
 _API_VERSION = re.compile(r"(?:[a-z0-9.-]+/)?v[a-z0-9]+")
@@ -57,6 +58,18 @@ def read_sources(files: FleetFiles, variant: Variant, findings: list[Finding]) -
         seen.add(name)
         attached += _attached(files, variant, ("attach", index), str(item), findings)
     return Sources(dockerfiles, tuple(attached))
+
+
+def specs_by_dockerfile(drivers: Iterable[KernelDriver]) -> dict[str, list[str]]:
+    """Return the files of the specs that name a Dockerfile, overrides included, by the Dockerfile."""
+    result: dict[str, list[str]] = {}
+    for driver in drivers:
+        file = driver.document.file
+        for spec in (driver.spec, *(override.patch for override in driver.overrides)):
+            for _, reference in _dockerfiles(spec):
+                with suppress(Unreadable):  # compiling reports it
+                    result.setdefault(resolve(file, reference), []).append(file)
+    return result
 
 
 def _dockerfiles(spec: JsonMap) -> Iterator[tuple[FieldPath, str]]:

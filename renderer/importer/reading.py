@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, format_path
 from kmodgate.policy.formats.object_files import Source
+from kmodgate.renderer.check.foreign_files import any_object, objects_of_interest
 from kmodgate.renderer.check.object_inputs import STDIN, files_below, read_objects
 from kmodgate.renderer.errors import Unusable, refuse_enforced
 from kmodgate.renderer.fleet.specs import JsonMap
@@ -90,7 +91,8 @@ def _read(path: str, findings: list[Finding]) -> Iterable[Found]:
         raise Unusable(f"{path}: there is no such file or folder", "correct the path; - is stdin")
     for name in [STDIN] if path == STDIN else files_below(path):
         heading = _heading(name)
-        for source in read_objects(name, findings, ignore_other=os.path.isdir(path)):
+        below = os.path.isdir(path)
+        for source in objects_of_interest(name, findings, any_object) or () if below else read_objects(name, findings):
             if (found := _found(source, heading, findings)) is not None:
                 yield found
 

@@ -107,3 +107,47 @@ def test_a_pipe_in_place_of_a_file_does_not_hang(fleet: FleetFolder) -> None:
     result = fleet.run("render")
     assert result.returncode == 2
     assert "is not a regular file" in result.stderr
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\t\n"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "-"],
+        ["check", "--ignore-other", "-"],
+        ["import", "-", "--cluster", "paris"],
+        ["resolve", "-", "--kernel", "5.14.0-1"],
+        ["facts", "redact", "-"],
+    ],
+)
+def test_an_empty_stdin_is_a_command_that_failed(fleet: FleetFolder, arguments: list[str], text: str) -> None:
+    result = piped(fleet, arguments, text)
+    assert result.returncode == 2
+    assert "stdin is empty" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "apiVersion: v1\nkind: List\nitems: []\n",
+        "apiVersion: v1\nkind: List\nitems:\n",
+        '{"apiVersion": "kmm.sigs.x-k8s.io/v1beta1", "kind": "ModuleList", "items": []}',
+    ],
+)
+@pytest.mark.parametrize("arguments", [["check", "-"], ["check", "--ignore-other", "-"]])
+def test_a_list_of_nothing_is_sound(fleet: FleetFolder, arguments: list[str], text: str) -> None:
+    result = piped(fleet, arguments, text)
+    assert result.returncode == 0
+    assert result.stderr == "0 objects checked: 0 errors, 0 warnings\n"
+
+
+def piped(fleet: FleetFolder, arguments: list[str], text: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "kmodgate.renderer.start", *arguments],
+        cwd=fleet.root,
+        input=text,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )

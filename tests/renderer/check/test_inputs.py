@@ -64,9 +64,9 @@ def test_a_secret_in_git_is_no_secret(tmp_path: Path) -> None:
 
 def test_json_is_read_as_json(tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text(json.dumps(yaml.safe_load(BAD)))
-    (tmp_path / "twice.json").write_text('{"apiVersion": "v1", "kind": "A", "kind": "B"}')
-    (tmp_path / "nan.json").write_text('{"apiVersion": "v1", "kind": "A", "spec": NaN}')
-    (tmp_path / "deep.json").write_text('{"apiVersion": "v1", "kind": "A", "spec": ' + "[" * 20_000)
+    (tmp_path / "twice.json").write_text('{"apiVersion": "v1", "kind": "Pod", "kind": "Node"}')
+    (tmp_path / "nan.json").write_text('{"apiVersion": "v1", "kind": "Pod", "spec": NaN}')
+    (tmp_path / "deep.json").write_text('{"apiVersion": "v1", "kind": "Pod", "spec": ' + "[" * 20_000)
     listed = findings(check(tmp_path, ".", "--format", "json"))
     found = {(item["file"], item["rule"]) for item in listed if item["mode"] == "enforce"}
     assert found == {("bad.json", "KMM203"), ("twice.json", "SCH003"), ("nan.json", "SCH003"), ("deep.json", "SCH007")}

@@ -1,0 +1,80 @@
+"""The cluster that a file outside of specs is for: that of its rendered tree, or any."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from kmodgate.policy.engine import Engine
+from kmodgate.policy.kmm.node_selection import Node
+from kmodgate.policy.kmm.versions import Release
+from kmodgate.policy.review import ClusterTraits
+from kmodgate.renderer.check.object_inputs import STDIN
+from kmodgate.renderer.compile.cluster_policies import Choice, Policies
+from kmodgate.renderer.fleet.files import OUTPUT
+from kmodgate.renderer.fleet.load import load_fleet, root_above
+from kmodgate.renderer.fleet.nodes import nodes_of
+from kmodgate.renderer.judge.fleet_judge import FleetJudge, traits_of
+from kmodgate.schemas.compiled import object_schema
+
+_HEAD = Release("head")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The cluster that an object is for, as far as rules look at it."""
+
+    engine: Engine
+    cluster: ClusterTraits
+    policy: str = ""
+    """The name of its DriverPolicy."""
+    clusters: tuple[str, ...] = ()
+    """The name of the cluster, if it is known."""
+    nodes: Sequence[Node] | None = None
+
+
+class Places:
+    """The places of files; a fleet around them is loaded once."""
+
+    def __init__(self, choice: Choice, now: datetime) -> None:
+        self._choice = choice
+        self._now = now
+        self._anywhere = Place(Engine(choice.fallback, "check"), ClusterTraits(_HEAD, schema_of=object_schema))
+        self._rendered: dict[Path, dict[str, Place]] = {}
+        self._folders: dict[str, Place] = {}
+
+    def of(self, name: str) -> Place:
+        """Return the cluster that a file is rendered for, by the fleet around it; any cluster for another file."""
+        if name == STDIN:
+            return self._anywhere
+        folder = os.path.dirname(os.path.abspath(name))
+        if folder not in self._folders:
+            self._folders[folder] = self._of_folder(Path(folder))
+        return self._folders[folder]
+
+    def _of_folder(self, folder: Path) -> Place:
+        root = root_above(folder)
+        below = folder.relative_to(root).parts if root else ()
+        if root is None or len(below) < 2 or below[0] != OUTPUT:
+            return self._anywhere
+        if root not in self._rendered:
+            self._rendered[root] = self._clusters(root)
+        return self._rendered[root].get(below[1], self._anywhere)
+
+    def _clusters(self, root: Path) -> dict[str, Place]:
+        fleet = load_fleet(root, root / OUTPUT, [])
+        policies = Policies(fleet, self._choice, [])
+        judge = FleetJudge(policies, "check", self._now)
+        return {
+            cluster.name: Place(
+                judge.engine(cluster),
+                traits_of(cluster, unknown=_HEAD),
+                policies.name(cluster.name),
+                (cluster.name,),
+                nodes_of(cluster),
+            )
+            for cluster in fleet.clusters
+        }
