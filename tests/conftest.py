@@ -32,6 +32,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="take what the examples render to as the golden trees"
     )
+    parser.addoption(
+        "--update-field-open", action="store_true", help="list the field cases that fall short in tests/field_open.txt"
+    )
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -121,7 +121,7 @@ def test_a_pipe_in_place_of_a_file_does_not_hang(fleet: FleetFolder) -> None:
     ],
 )
 def test_an_empty_stdin_is_a_command_that_failed(fleet: FleetFolder, arguments: list[str], text: str) -> None:
-    result = piped(fleet, arguments, text)
+    result = run(*arguments, cwd=fleet.root, stdin=text)
     assert result.returncode == 2
     assert "stdin is empty" in result.stderr
 
@@ -136,18 +136,6 @@ def test_an_empty_stdin_is_a_command_that_failed(fleet: FleetFolder, arguments: 
 )
 @pytest.mark.parametrize("arguments", [["check", "-"], ["check", "--ignore-other", "-"]])
 def test_a_list_of_nothing_is_sound(fleet: FleetFolder, arguments: list[str], text: str) -> None:
-    result = piped(fleet, arguments, text)
+    result = run(*arguments, cwd=fleet.root, stdin=text)
     assert result.returncode == 0
     assert result.stderr == "0 objects checked: 0 errors, 0 warnings\n"
-
-
-def piped(fleet: FleetFolder, arguments: list[str], text: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "kmodgate.renderer.start", *arguments],
-        cwd=fleet.root,
-        input=text,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "src")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )

@@ -1,0 +1,51 @@
+"""Field cases: small inputs on which people were hurt, kept beside the repository, with what a good tool says.
+
+`tests/field_open.txt` names the cases that are not good yet, one a line. A listed case that passes fails the test, so
+that the list only gets shorter. Write it again with
+
+    .venv/bin/pytest tests/renderer/test_field_cases.py --update-field-open
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import shared
+from tests.fleets import REPOSITORY
+
+OPEN = REPOSITORY / "tests/field_open.txt"
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Path:
+    """`kmodgate` of this checkout, as a program."""
+    path = tmp_path / "kmodgate"
+    start = f'exec "{sys.executable}" -m kmodgate.renderer.start "$@"'
+    path.write_text(f'#!/bin/sh\nPYTHONPATH="{REPOSITORY / "src"}" {start}\n')
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.shared
+def test_exactly_the_listed_field_cases_fall_short(command: Path, request: pytest.FixtureRequest) -> None:
+    script = shared.need("field/run.py")
+    cases = sorted(path.parent for path in script.parent.glob("*/case.json"))
+    failing = {case.name: report for case in cases if (report := shortcomings(script, command, case))}
+    if request.config.getoption("--update-field-open"):
+        OPEN.write_text("".join(f"{name}\n" for name in failing))
+    listed = set(OPEN.read_text().split()) if OPEN.exists() else set()
+    assert not listed - failing.keys(), "these pass, or are gone: take them off tests/field_open.txt"
+    assert not {name: failing[name] for name in failing.keys() - listed}
+
+
+def shortcomings(script: Path, command: Path, case: Path) -> str:
+    """Run one case, and return the report of the script if it falls short."""
+    result = subprocess.run(
+        [sys.executable, str(script), str(command), str(case)], capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in result.stderr, result.stderr
+    return result.stdout if result.returncode else ""
