@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+UNNEEDED_REMOVAL = "GIT005"
+"""An entry of removals.yaml that nothing needs: a note, which text shows although it is only recorded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -75,8 +78,8 @@ SECTIONS = {
         ),
         Entry(
             "SCH105",
-            "two items of one name in a list that overrides merge by name",
-            "rename one",
+            "two items of one name in a list that overrides merge by name, or two removals of one Module",
+            "rename or remove one",
         ),
         Entry(
             "SCH106",
@@ -141,9 +144,9 @@ SECTIONS = {
     "GIT: the tree": (
         Entry(
             "GIT001",
-            "a Module would leave the tree, which unloads its driver ([what may be pruned](tree.md#what-may-"
-            "be-pruned))",
-            "if it is meant, `state: absent` or `--allow-removal NAME`",
+            "a Module would leave the tree, which unloads its driver ([removals](tree.md#removals)), or an entry of"
+            " `removals.yaml` has another digest than the Module",
+            "if it is meant, `kmodgate render --allow-removal NAME`, or `state: absent`; no policy can lower it",
         ),
         Entry(
             "GIT002",
@@ -159,6 +162,12 @@ SECTIONS = {
             "GIT004",
             "an object stands twice in one file, or in two files of one rendered cluster (a warning)",
             "keep it in one place; which of the two is applied is decided by their order",
+        ),
+        Entry(
+            UNNEEDED_REMOVAL,
+            "an entry of `removals.yaml` that nothing needs (a note): its Module is in the tree again, or has not left"
+            " since the revision",
+            "`kmodgate render` drops the first kind; delete the second once its removal is merged",
         ),
     ),
     "POL: exceptions of a policy": (

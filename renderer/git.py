@@ -36,6 +36,12 @@ class Revision:
             return None
         return data.decode("utf-8", "replace")
 
+    def later(self, path: Path) -> list[Revision]:
+        """The commits after the revision, up to HEAD, that change a file."""
+        place = Path(os.path.realpath(path)).relative_to(self.top).as_posix()
+        text = _git(self.top, "log", "--format=%H", f"{self.name}..HEAD", "--", place)
+        return [Revision(self.top, name) for name in text.decode().split()]
+
     @cached_property
     def files(self) -> set[Path]:
         """Every file that the revision has."""

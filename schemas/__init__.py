@@ -10,6 +10,7 @@ KINDS: dict[str, str] = {
     "KernelDriver": "kmodgate.io/kerneldriver_v1alpha1",
     "Cluster": "kmodgate.io/cluster_v1alpha1",
     "DriverPolicy": "kmodgate.io/driverpolicy_v1alpha1",
+    "Removals": "kmodgate.io/removals_v1alpha1",
     "Module": "kmm.sigs.x-k8s.io/module_v1beta1",
     "ManagedClusterModule": "hub.kmm.sigs.x-k8s.io/managedclustermodule_v1beta1",
     "PreflightValidation": "kmm.sigs.x-k8s.io/preflightvalidation_v1beta2",

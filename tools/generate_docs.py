@@ -56,7 +56,7 @@ checked as a spec is, and errors point at the override.
 def spec_page() -> str:
     """docs/spec.md: every field of every spec kind, and what it becomes."""
     parts = [_INTRODUCTION]
-    for kind in ("KernelDriver", "Cluster", "DriverPolicy"):
+    for kind in ("KernelDriver", "Cluster", "DriverPolicy", "Removals"):
         parts.append(_kind(kind))
         if kind == "KernelDriver":
             parts.append(_OVERRIDES)

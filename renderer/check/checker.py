@@ -16,29 +16,22 @@ from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, placed,
 from kmodgate.policy.formats.object_files import SUFFIXES, Source
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.review import Review
-from kmodgate.renderer import git
 from kmodgate.renderer.check.duplicate_objects import Duplicates
 from kmodgate.renderer.check.foreign_files import any_object, has_rules, objects_of_interest
 from kmodgate.renderer.check.git_history import Past
 from kmodgate.renderer.check.object_inputs import STDIN, files_outside_fleets, read_objects
 from kmodgate.renderer.check.rendered_clusters import Place, Places
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies, exception_findings
-from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
-from kmodgate.renderer.compile.git_revision import compile_revision
+from kmodgate.renderer.compile.compiler import compile_fleet
 from kmodgate.renderer.deliveries.delivery import is_driver
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.files import MARKER, OUTPUT
 from kmodgate.renderer.fleet.load import is_spec, root_above
 from kmodgate.renderer.fleet.referenced_files import specs_by_dockerfile
-from kmodgate.renderer.fleet.targets import absent_drivers
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
-from kmodgate.renderer.manifests.manifest import Identity, Manifest, identity_of
-from kmodgate.renderer.tree.removals import removal_finding
+from kmodgate.renderer.manifests.manifest import identity_of
+from kmodgate.renderer.removals.base_fleet import base_fleet, removal_findings
 from kmodgate.renderer.tree.stray_specs import load_with_output
-from kmodgate.renderer.wording import counted, listed
-
-_Objects = dict[tuple[str, Identity], Manifest]
-"""Objects by cluster and identity."""
 
 
 @dataclass(slots=True)
@@ -137,7 +130,8 @@ class Checker:
         findings: list[Finding] = []
         fleet = load_with_output(root, root / OUTPUT, findings)
         self._dockerfiles[root.absolute()] = specs_by_dockerfile(fleet.drivers)
-        old = self._fleet_before(root)
+        base = base_fleet(root, self.against)
+        old = {} if base is None else base.objects
         policies = Policies(fleet, self.choice, findings)
         findings += exception_findings(fleet.policies, self.now.date())
         self.result.policies |= policies.held(cluster.name for cluster in fleet.clusters)
@@ -147,17 +141,7 @@ class Checker:
         self.result.objects += sum(len(objects) for objects in compiled.placed.values())
         yield from findings
         if not any(finding.mode is Mode.ENFORCE for finding in findings):
-            yield from _removed(old, compiled)
-
-    def _fleet_before(self, root: Path) -> _Objects:
-        """What the fleet made at the revision, if anything of it has changed since."""
-        revision = git.revision(str(root), self.against)
-        if revision is None or not revision.changed(str(root)):
-            return {}
-        found = compile_revision(root, revision, [])
-        if found is None:
-            return {}
-        return {(name, item.identity): item for name, objects in found.placed.items() for _, item in objects}
+            yield from removal_findings(base, compiled)
 
     def _objects(self, name: str, *, ignore_other: bool) -> None:
         where = self._places.of(name)
@@ -232,19 +216,6 @@ class Checker:
                 yield Finding(
                     "GIT001", message, fix, title(item), "metadata.name", Severity.WARNING, place, mode=Mode.WARN
                 )
-
-
-def _removed(old: _Objects, compiled: CompiledFleet) -> Iterator[Finding]:
-    """Modules that the fleet does not make any more, though no spec says `state: absent`."""
-    now = {(name, item.identity) for name, objects in compiled.placed.items() for _, item in objects}
-    absent = absent_drivers(compiled.targets)
-    gone: dict[Identity, list[str]] = defaultdict(list)
-    for name, identity in old.keys() - now:
-        if is_driver(identity) and (name, identity.name) not in absent:
-            gone[identity].append(name)
-    for identity, clusters in gone.items():
-        message = f"{identity} would leave {counted(len(clusters), 'cluster')} ({listed(sorted(clusters))})"
-        yield removal_finding(identity.namespace, identity.name, compiled.fleet, message, MARKER)
 
 
 def _placed(finding: Finding, path: FieldPath, source: Source) -> Finding:

@@ -11,11 +11,14 @@ from kmodgate.renderer.compile.cluster_policies import add_policy_arguments, rea
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Refused, Unusable
 from kmodgate.renderer.fleet.cluster_selectors import check_names
+from kmodgate.renderer.fleet.files import REMOVALS
 from kmodgate.renderer.fleet.load import Fleet, as_typed, find_root, names_of, prefix
-from kmodgate.renderer.report.file_changes import drift, print_change, summary
+from kmodgate.renderer.removals.allowed_removals import AllowedRemovals
+from kmodgate.renderer.removals.leaving import unused_names
+from kmodgate.renderer.removals.removals_file import write_change
+from kmodgate.renderer.report.file_changes import drift, print_change, print_removals, summary
 from kmodgate.renderer.report.findings.text import print_findings
 from kmodgate.renderer.tree.compare import Change, Kind, compare
-from kmodgate.renderer.tree.removals import refused_removals, unused_permissions
 from kmodgate.renderer.tree.render import Rendered, render_fleet
 from kmodgate.renderer.tree.staged import unstaged
 from kmodgate.renderer.tree.stray_specs import load_with_output
@@ -45,14 +48,17 @@ def add_arguments(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--allow-removal", action="append", default=[], metavar="NAME",
-        help="let the Module NAME leave the tree, which unloads its driver; also CLUSTER/NAME or CLUSTER/*",
+        help="let the Module NAME leave the tree, which unloads its driver, and write that into removals.yaml; "
+        "also CLUSTER/NAME or CLUSTER/*",
     )  # fmt: skip
+    parser.add_argument("--reason", metavar="TEXT", help="why the Modules leave, for the entries in removals.yaml")
 
 
 def run(args: Namespace, console: Console) -> ExitCode:
     root = find_root(Path(args.fleet))
     if args.output == "":
         raise Unusable("--output is empty", "give a folder, or leave the option out for FLEET/rendered")
+    _check_reason(args)
     output = as_typed(root) / "rendered" if args.output is None else Path(args.output)
     console.base = prefix(as_typed(root))
     if root.resolve().is_relative_to(output.resolve()):
@@ -74,12 +80,24 @@ def run(args: Namespace, console: Console) -> ExitCode:
             fleet, rendered = _load(root, output, args, console)
         change = compare(rendered.files, str(output), args.cluster or None)
         _note_permissions(change, args, console)
-        refused = refused_removals(change, fleet, rendered.targets, args.allow_removal)
-        if refused:
+        removals = AllowedRemovals(change, fleet, rendered, args.allow_removal, args.reason)
+        if refused := removals.refused():
             raise Refused(refused, ExitCode.FINDINGS)
+        write_change(root, removals.change)  # before the tree: an interrupted render finds its permission there
         write(change, console.progress)
+    _say_removals(removals, console)
     _say_result(change, rendered, args, console)
     return _say_unstaged(output, rendered, args, console)
+
+
+def _check_reason(args: Namespace) -> None:
+    """Raises Unusable for a reason that no entry would get, or that no file can hold."""
+    if args.reason is None:
+        return
+    if not args.allow_removal:
+        raise Unusable("--reason has no --allow-removal", "name the Module that leaves: --allow-removal NAME")
+    if not args.reason.strip() or not args.reason.isprintable():
+        raise Unusable("--reason is empty or has characters that cannot be printed", "write one line of text")
 
 
 def _load(root: Path, output: Path, args: Namespace, console: Console) -> tuple[Fleet, Rendered]:
@@ -93,16 +111,20 @@ def _load(root: Path, output: Path, args: Namespace, console: Console) -> tuple[
 def _show(change: Change, fleet: Fleet, rendered: Rendered, args: Namespace, console: Console) -> ExitCode:
     print_change(change, console, prefix(Path(change.output)))
     _note_permissions(change, args, console)
-    print_findings(refused_removals(change, fleet, rendered.targets, args.allow_removal), console, console.base)
-    if not change.files:
+    removals = AllowedRemovals(change, fleet, rendered, args.allow_removal, args.reason)
+    print_findings(removals.refused(), console, console.base)
+    print_removals(removals.change, console, console.base)
+    _say_removals(removals, console)
+    if not change.files and not removals.change:
         console.say(f"{change.output}: nothing differs from the specs")
         return ExitCode.OK
-    console.say(f"{change.output}: {drift(change)}")
+    if change.files:
+        console.say(f"{change.output}: {drift(change)}")
     return ExitCode.FINDINGS if args.check else ExitCode.OK
 
 
 def _note_permissions(change: Change, args: Namespace, console: Console) -> None:
-    for name in unused_permissions(change, args.allow_removal):
+    for name in unused_names(change, args.allow_removal):
         console.say(f"note: --allow-removal {printable(name)}: no Module of that name would leave the tree")
 
 
@@ -119,6 +141,12 @@ def _say_unstaged(output: Path, rendered: Rendered, args: Namespace, console: Co
     fix = f"add the tree to the commit: git add {shlex.quote(str(output))}"
     console.say(f"{output}: {counted(len(names), 'file')} not staged as rendered; {fix}")
     return ExitCode.FINDINGS
+
+
+def _say_removals(removals: AllowedRemovals, console: Console) -> None:
+    """The entries of removals.yaml that are appended and dropped."""
+    for line in removals.lines():
+        console.say(f"{console.base}{REMOVALS}: {printable(line)}")
 
 
 def _say_result(change: Change, rendered: Rendered, args: Namespace, console: Console) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kmodgate.policy.findings import Severity
-from kmodgate.policy.kmm.node_selection import Node, Verdict, verdict, why_not_selected, why_repelled
+from kmodgate.policy.kmm.node_selection import Node, Verdict, verdict
 from kmodgate.policy.kmm.resolve import Resolution
 from kmodgate.renderer.deliveries.delivery import is_driver
 from kmodgate.renderer.diff import module_effects
@@ -22,6 +22,7 @@ from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.fleet.specs import Cluster, NodeGroup
 from kmodgate.renderer.plan.coverage import Resolver
 from kmodgate.renderer.plan.resolutions import work_of
+from kmodgate.renderer.removals.driver_nodes import group_has_driver, has_driver
 
 SEVERITIES = {
     Effect.STUCK: Severity.ERROR,
@@ -207,7 +208,7 @@ class Consequences:
         if not module_effects.container(module):
             return module_effects.Side(None, "its moduleLoader goes")
         found: Verdict = verdict(module, node, self._resolver)
-        if found.resolution is not None and (found.loads or found.keeps or not node.observed):
+        if has_driver(found, node):
             return module_effects.Side(found.resolution, "", found.keeps)
         return module_effects.Side(None, found.reason)
 
@@ -278,8 +279,7 @@ class Consequences:
             for name in change.clusters:
                 sum.clusters.add(name)
                 for group in self._clusters[name].nodes:
-                    node = node_of_group(group)
-                    if not why_not_selected(module, node) and not why_repelled(module, node):
+                    if group_has_driver(module, self._clusters[name], group, self._resolver):
                         sum.add(name, group)
 
     def _identity(self, change: ObjectChange, before: Any, after: Any) -> None:

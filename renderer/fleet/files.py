@@ -18,7 +18,10 @@ OUTPUT = "rendered"
 CHART = "Chart.yaml"
 """The file that makes a folder a Helm chart, whose files are templates and values."""
 
-SPEC_KINDS = ("KernelDriver", "Cluster", "DriverPolicy")
+REMOVALS = "removals.yaml"
+"""The file in the root of a fleet that says which Modules may leave the tree."""
+
+SPEC_KINDS = ("KernelDriver", "Cluster", "DriverPolicy", "Removals")
 SPEC_SUFFIXES = (".yaml", ".yml")
 
 

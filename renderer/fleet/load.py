@@ -12,10 +12,10 @@ from pathlib import Path
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document, Json, parse
 from kmodgate.renderer.errors import Unusable
-from kmodgate.renderer.fleet.files import MARKER, SPEC_KINDS, FleetFiles, Unreadable
-from kmodgate.renderer.fleet.read_specs import policy_of, read_cluster, read_driver
+from kmodgate.renderer.fleet.files import MARKER, REMOVALS, SPEC_KINDS, FleetFiles, Unreadable
+from kmodgate.renderer.fleet.read_specs import policy_of, read_cluster, read_driver, read_removals
 from kmodgate.renderer.fleet.schema_check import check, finding_at, title
-from kmodgate.renderer.fleet.specs import Cluster, DriverPolicy, KernelDriver
+from kmodgate.renderer.fleet.specs import Cluster, DriverPolicy, KernelDriver, Removal
 
 API_VERSION = "kmodgate.io/v1alpha1"
 
@@ -40,6 +40,8 @@ class Fleet:
     drivers: list[KernelDriver] = field(default_factory=list)
     clusters: list[Cluster] = field(default_factory=list)
     policies: list[DriverPolicy] = field(default_factory=list)
+    removals: list[Removal] = field(default_factory=list)
+    """The Modules that may leave the tree, each once."""
 
 
 def names_of(fleet: Fleet) -> list[str]:
@@ -106,7 +108,7 @@ def load_fleet(
     if not (may_be_empty or found or fleet.drivers or fleet.clusters):
         fix = "add a driver and a cluster: kmodgate init driver NAME, kmodgate init cluster NAME"
         raise Unusable(f"{root}: the fleet holds no spec", fix)
-    fleet.is_whole = all(finding.object.startswith("KernelDriver ") for finding in found)
+    fleet.is_whole = all(finding.object.startswith(("KernelDriver ", "Removals")) for finding in found)
     findings += found
     return fleet
 
@@ -116,7 +118,7 @@ def is_spec(path: Path) -> bool:
     if path.stat().st_size > MAX_BYTES:
         return False
     text = path.read_text(encoding="utf-8", errors="replace")
-    if path.name == MARKER:
+    if path.name == MARKER or (path.name == REMOVALS and (path.parent / MARKER).is_file()):
         return True
     if _MENTION.search(text) is None:
         return False
@@ -130,11 +132,11 @@ def _documents(files: FleetFiles, name: str, findings: list[Finding]) -> Iterato
     except Unreadable as error:
         findings.append(Finding("SCH001", error.message, error.fix, file=name))
         return
-    if _MENTION.search(text) is None:
+    if _MENTION.search(text) is None and name != REMOVALS:
         yield from _not_a_spec(text, name, findings)
         return
     documents, problems = parse(text, name)
-    meant = _SPEC.search(text) is not None
+    meant = name == REMOVALS or _SPEC.search(text) is not None
     if not meant and not any(_is_ours(document.value) for document in documents):
         return  # it only mentions us
     findings += problems
@@ -150,7 +152,7 @@ def _is_ours(value: Json) -> bool:
     if not isinstance(value, dict):
         return False
     version, kind = value.get("apiVersion"), value.get("kind")
-    if kind in ("KernelDriver", "DriverPolicy") or (kind == "Cluster" and version is None):
+    if kind in ("KernelDriver", "DriverPolicy") or (kind in ("Cluster", "Removals") and version is None):
         return True
     group = str(version).partition("/")[0]
     return group == _GROUP or (kind in SPEC_KINDS and bool(difflib.get_close_matches(group, [_GROUP], cutoff=0.8)))
@@ -178,7 +180,11 @@ def add_document(fleet: Fleet, document: Document, findings: list[Finding]) -> N
             finding_at(document, (), "SCH102", "the document is not a map", "start it with apiVersion and kind")
         )
         return
-    if not _is_ours(value) and (value.get("apiVersion") is not None or value.get("kind") not in SPEC_KINDS):
+    if (
+        document.file != REMOVALS
+        and not _is_ours(value)
+        and (value.get("apiVersion") is not None or value.get("kind") not in SPEC_KINDS)
+    ):
         return  # another object in the same file; kubectl's, not ours
     kind = value.get("kind")
     if kind not in SPEC_KINDS:
@@ -193,6 +199,9 @@ def add_document(fleet: Fleet, document: Document, findings: list[Finding]) -> N
             )
         )
         return
+    if (kind == "Removals") is not (document.file == REMOVALS):
+        findings.append(_misplaced(document))
+        return
     disputed = {(item.line, item.column) for item in findings if item.file == document.file and item.rule == "SCH005"}
     problems = [item for item in check(document, str(kind)) if (item.line, item.column) not in disputed]
     findings += problems
@@ -200,11 +209,22 @@ def add_document(fleet: Fleet, document: Document, findings: list[Finding]) -> N
         _read(fleet, document, str(kind), findings)
 
 
+def _misplaced(document: Document) -> Finding:
+    """Return the finding of a kind in the wrong file: whoever reviews a removal must know where to look."""
+    if document.file == REMOVALS:
+        message, fix = f"{REMOVALS} holds the kind Removals only", "move the other spec to a file of its own"
+    else:
+        message, fix = f"Removals are read from {REMOVALS} in the root of the fleet only", f"move them to {REMOVALS}"
+    return finding_at(document, ("kind",), "SCH104", message, fix)
+
+
 def _read(fleet: Fleet, document: Document, kind: str, findings: list[Finding]) -> None:
     if kind == "KernelDriver":
         fleet.drivers.append(read_driver(document, findings))
     elif kind == "Cluster":
         fleet.clusters.append(read_cluster(fleet.files, document, findings))
+    elif kind == "Removals":
+        fleet.removals += read_removals(document, findings, fleet.removals)
     elif (policy := policy_of(document, findings)) is not None:
         fleet.policies.append(policy)
 

@@ -21,6 +21,7 @@ from kmodgate.renderer.fleet.specs import (
     Kmm,
     NodeGroup,
     Override,
+    Removal,
     Requirement,
     Taint,
 )
@@ -87,6 +88,25 @@ def policy_of(document: Document, findings: list[Finding]) -> DriverPolicy | Non
     if found:
         return None
     return DriverPolicy(value["metadata"]["name"], _selector(spec["clusters"]), read_policy(spec), document)
+
+
+def read_removals(document: Document, findings: list[Finding], before: list[Removal]) -> list[Removal]:
+    """Return the entries of a document of removals.yaml; a second entry for the same Module goes to `findings`.
+
+    `before` are the entries of the documents before it.
+    """
+    value: Any = document.value
+    first = {entry.key: entry for entry in before}
+    for index, item in enumerate(value["spec"]["removals"]):
+        entry = Removal(
+            item["cluster"], item["namespace"], item["name"], item["digest"], item.get("reason", ""), document, index
+        )
+        other = first.setdefault(entry.key, entry)
+        if other is not entry:
+            line = other.document.position(other.path)[0]
+            message = f"Module {entry.namespace}/{entry.name} on {entry.cluster} has an entry already, on line {line}"
+            findings.append(finding_at(document, entry.path, "SCH105", message, "remove one of the two"))
+    return [entry for entry in first.values() if entry.document is document]
 
 
 def _selector(value: Any) -> ClusterSelector:

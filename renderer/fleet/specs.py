@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NewType
 
 from kmodgate.policy.config import Platform, Policy
+from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.yaml_documents import Document, Json
 
 KernelVersion = NewType("KernelVersion", str)
@@ -75,6 +76,28 @@ class DriverPolicy:
     clusters: ClusterSelector
     policy: Policy
     document: Document = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Removal:
+    """The permission for one Module, with exactly this content, to leave the tree of a cluster."""
+
+    cluster: str
+    namespace: str
+    name: str
+    digest: str
+    reason: str
+    document: Document = field(repr=False)
+    index: int
+    """The place of the entry in its list."""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.cluster, self.namespace, self.name
+
+    @property
+    def path(self) -> FieldPath:
+        return ("spec", "removals", self.index)
 
 
 @dataclass(frozen=True, slots=True)

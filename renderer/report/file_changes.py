@@ -7,6 +7,8 @@ import sys
 from collections import Counter
 
 from kmodgate.renderer.console import Console
+from kmodgate.renderer.fleet.files import REMOVALS
+from kmodgate.renderer.removals.removals_file import RemovalsChange
 from kmodgate.renderer.tree.compare import Change, FileChange, Kind
 from kmodgate.renderer.wording import printable
 
@@ -36,6 +38,16 @@ def print_change(change: Change, console: Console, base: str) -> None:
     for file in files:
         if file.kind is not Kind.INTERRUPTED and not file.is_index:
             console.data(_diff(file, console, base))
+
+
+def print_removals(change: RemovalsChange, console: Console, base: str) -> None:
+    """Print removals.yaml and its difference, if a render would write it."""
+    if change:
+        file = FileChange(Kind.CHANGED if change.old else Kind.MISSING, REMOVALS, change.old, change.new)
+        console.data(
+            f"{console.paint(file.kind, _STYLES[file.kind], stream=sys.stdout)}: {printable(base)}{REMOVALS}\n"
+        )
+        console.data(_diff(file, console, base))
 
 
 def _diff(file: FileChange, console: Console, base: str) -> str:

@@ -58,6 +58,8 @@ class ClusterChange:
     """What the folder will own."""
     leaving: list[Entry]
     """Modules that the folder owns and will not hold any more."""
+    has_spec: bool = True
+    """Whether the fleet has the cluster: its folder stays then, with an index, when nothing else is left in it."""
 
 
 @dataclass(slots=True)
@@ -92,7 +94,7 @@ def compare(wanted: dict[str, Files], output: str, scope: list[str] | None = Non
     clusters = sorted({*wanted, *_rendered_clusters(output), *(journal.owned if journal else ())})
     obstacles: list[Finding] = []
     changes = [
-        _compare_cluster(cluster, wanted.get(cluster, {}), output, journal, obstacles)
+        _compare_cluster(cluster, wanted.get(cluster), output, journal, obstacles)
         for cluster in clusters
         if scope is None or cluster in scope
     ]
@@ -121,8 +123,10 @@ def not_a_folder(output: str) -> Unusable:
 
 
 def _compare_cluster(
-    cluster: str, wanted: Files, output: str, journal: Journal | None, obstacles: list[Finding]
+    cluster: str, files_wanted: Files | None, output: str, journal: Journal | None, obstacles: list[Finding]
 ) -> ClusterChange:
+    """Compare the folder of one cluster; `files_wanted` is None where the fleet has no such cluster."""
+    wanted = files_wanted or {}
     folder = os.path.join(output, cluster)
     indexed, entries = index.read_index(output, cluster)
     if journal is not None:
@@ -137,13 +141,13 @@ def _compare_cluster(
         if (change := _compare_file(cluster, folder, file, entries, present, obstacles)) is not None
     ]
     files += _unwanted(cluster, folder, wanted, entries, present)
-    wanted_index = index.format_index(owned.values()) if owned else None
+    wanted_index = index.format_index(owned.values()) if files_wanted is not None else None
     if wanted_index != indexed:
         kind = Kind.MISSING if indexed is None else Kind.CHANGED if wanted_index is not None else Kind.EXTRA
         files.append(FileChange(kind, f"{cluster}/{INDEX}", indexed or b"", wanted_index or b""))
     staying = {entry.object for entry in owned.values()}
     leaving = {entry.object: entry for entry in entries.values() if entry.is_driver and entry.object not in staying}
-    return ClusterChange(cluster, files, entries, owned, list(leaving.values()))
+    return ClusterChange(cluster, files, entries, owned, list(leaving.values()), files_wanted is not None)
 
 
 def _walk(folder: str, below: str, obstacles: list[Finding]) -> Iterator[str]:

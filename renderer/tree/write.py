@@ -80,7 +80,7 @@ def _write_files(disk: _Disk, cluster: ClusterChange) -> None:
 
 def _write_index(disk: _Disk, cluster: ClusterChange) -> None:
     path = f"{cluster.cluster}/{INDEX}"
-    if cluster.owned:
+    if cluster.has_spec:
         disk.put(path, index.format_index(cluster.owned.values()), durable=True)
     else:
         disk.remove(path)

@@ -9,6 +9,7 @@ from typing import TextIO
 
 from kmodgate.policy.findings import Finding, Mode, Severity
 from kmodgate.renderer.console import Console
+from kmodgate.renderer.error_catalogue import UNNEEDED_REMOVAL
 from kmodgate.renderer.fleet.files import SPEC_KINDS
 from kmodgate.renderer.report.findings.unchecked import notes
 from kmodgate.renderer.wording import printable
@@ -54,6 +55,9 @@ def text(findings: Iterable[Finding], console: Console) -> str:
 
 
 def report(findings: Sequence[Finding], console: Console) -> str:
-    """The findings that do something, then what could not be checked."""
+    """The findings that do something, then removals that nothing needs, and what could not be checked."""
     label = console.paint("note", "cyan", "bold", stream=sys.stdout)
-    return text(findings, console) + "".join(f"{label}: {printable(note.text)}\n" for note in notes(findings))
+    unneeded = [finding for finding in findings if finding.rule == UNNEEDED_REMOVAL]
+    lines = [f"{_file(item.file, console.base)}:{item.line}: {item.message}; {item.fix}" for item in unneeded]
+    lines += [note.text for note in notes(findings)]
+    return text(findings, console) + "".join(f"{label}: {printable(line)}\n" for line in lines)

@@ -1,0 +1,99 @@
+"""Modules that leave the tree of a cluster, and the entries of removals.yaml that allow it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from kmodgate.policy.formats.yaml_documents import parse
+from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.renderer.fleet.specs import JsonMap, Removal
+from kmodgate.renderer.tree import index
+from kmodgate.renderer.tree.compare import Change
+from kmodgate.schemas.compiled import object_schema
+
+Key = tuple[str, str, str]
+"""Cluster, namespace and name of a Module."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """One Module that leaves the tree of one cluster.
+
+    `digests` are those of its file, the newest first: an entry with one of them allows the removal. `value` is the
+    Module as it was, None where its file cannot be read; `file` is the rendered file, where it is known.
+    """
+
+    cluster: str
+    namespace: str
+    name: str
+    digests: tuple[str, ...]
+    value: JsonMap | None = field(repr=False)
+    file: str = ""
+
+    @property
+    def key(self) -> Key:
+        return self.cluster, self.namespace, self.name
+
+    @property
+    def module(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class Permissions:
+    """The entries of removals.yaml by their Module."""
+
+    def __init__(self, entries: Iterable[Removal]) -> None:
+        self._entries = {entry.key: entry for entry in entries}
+
+    def entry(self, item: Leaving) -> Removal | None:
+        """Return the entry of the Module, whatever its digest."""
+        return self._entries.get(item.key)
+
+    def allow(self, item: Leaving) -> bool:
+        """Whether an entry allows the removal of exactly this Module."""
+        entry = self.entry(item)
+        return entry is not None and entry.digest in item.digests
+
+
+def leaving_on_disk(change: Change, absent: set[tuple[str, str]]) -> Iterator[Leaving]:
+    """The Modules that a render would take out of the tree on disk.
+
+    Not those with `state: absent` in their spec (`absent`), and not those that the interrupted run of the journal was
+    already allowed to remove.
+    """
+    for cluster in change.clusters:
+        resumed = change.journal.removals.get(cluster.cluster, []) if change.journal else []
+        for entry in cluster.leaving:
+            if (cluster.cluster, entry.name) not in absent and entry.name not in resumed:
+                file = f"{change.output}/{cluster.cluster}/{entry.path}"
+                yield Leaving(cluster.cluster, entry.namespace, entry.name, (entry.digest,), _module(file), file)
+
+
+def named(items: Iterable[Leaving], allowed: Iterable[str]) -> list[Leaving]:
+    """Return the Modules that `--allow-removal` names: NAME, CLUSTER/NAME or CLUSTER/*."""
+    names = set(allowed)
+    return [item for item in items if {item.name, f"{item.cluster}/{item.name}", f"{item.cluster}/*"} & names]
+
+
+def unused_names(change: Change, allowed: Iterable[str]) -> list[str]:
+    """Return the names after `--allow-removal` that no leaving Module has: mistyped, or done by an earlier run."""
+    leaving = {
+        name
+        for cluster in change.clusters
+        for entry in cluster.leaving
+        for name in (entry.name, f"{cluster.cluster}/{entry.name}", f"{cluster.cluster}/*")
+    }
+    return [name for name in allowed if name not in leaving]
+
+
+def _module(file: str) -> JsonMap | None:
+    """The Module in a rendered file; None for a file that is gone, or that somebody has made invalid."""
+    data = index.read(file)
+    documents, _ = parse(data.decode("utf-8", "replace"), file) if data is not None else ([], [])
+    value: Any = documents[0].value if documents else None
+    if not isinstance(value, dict):
+        return None
+    schema = object_schema(value)
+    return value if schema is not None and schema.is_valid(defaulted(value)) else None

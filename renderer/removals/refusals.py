@@ -1,0 +1,82 @@
+"""A Module that leaves the tree unloads its driver from every node: only a permission in the commit lets it go."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+
+from kmodgate.policy.findings import FieldPath, Finding
+from kmodgate.renderer.fleet.files import REMOVALS
+from kmodgate.renderer.fleet.load import Fleet, names_of
+from kmodgate.renderer.fleet.schema_check import finding_at
+from kmodgate.renderer.fleet.specs import Cluster, Removal
+from kmodgate.renderer.removals.driver_nodes import driver_nodes
+from kmodgate.renderer.removals.leaving import Leaving, Permissions
+from kmodgate.renderer.wording import counted, listed
+
+BaseClusters = Callable[[], Iterable[Cluster]]
+"""The clusters of the revision that a fleet is compared with: a retired cluster has its nodes there."""
+
+
+class Refusals:
+    """Finds the Modules that leave a fleet without a permission.
+
+    `source` is the word for what they leave: "the tree of " on disk, or nothing where specs are compared.
+    """
+
+    def __init__(self, fleet: Fleet, permissions: Permissions, base: BaseClusters, source: str = "") -> None:
+        self._fleet = fleet
+        self._permissions = permissions
+        self._base = base
+        self._source = source
+        self._clusters = {cluster.name: cluster for cluster in fleet.clusters}
+
+    def of(self, items: Iterable[Leaving], file: str = "") -> Iterator[Finding]:
+        """One finding a Module with its clusters and nodes, and one for each entry with another digest.
+
+        `file` is named for a Module without a spec, where its rendered file is not known.
+        """
+        refused: dict[str, list[Leaving]] = defaultdict(list)
+        for item in items:
+            entry = self._permissions.entry(item)
+            if entry is None:
+                refused[item.module].append(item)
+            elif entry.digest not in item.digests:
+                yield self._other_digest(entry, item)
+        for _, places in sorted(refused.items()):
+            yield self._finding(sorted(places, key=lambda item: item.cluster), file)
+
+    def _other_digest(self, entry: Removal, item: Leaving) -> Finding:
+        message = (
+            f"allows Module {item.module} to leave {item.cluster} with another content than it has there, "
+            f"which would take it off {self._nodes([item])}"
+        )
+        fix = f'write digest: "{item.digests[0]}", if the Module is to leave as it is there'
+        return finding_at(entry.document, (*entry.path, "digest"), "GIT001", message, fix)
+
+    def _finding(self, places: list[Leaving], file: str) -> Finding:
+        item, clusters = places[0], [place.cluster for place in places]
+        message = (
+            f"Module {item.module} would leave {self._source}{counted(len(clusters), 'cluster')} "
+            f"({listed(clusters)}), which takes it off {self._nodes(places)}"
+        )
+        retired = len(clusters) == 1 and clusters[0] not in names_of(self._fleet)
+        name = f"'{clusters[0]}/*'" if retired else item.name
+        fix = (
+            f"if it is meant: kmodgate render --allow-removal {name}, which writes the permission into {REMOVALS}, "
+            "or `state: absent` in the spec; if not: look for a changed label, selector, name or namespace"
+        )
+        for driver in self._fleet.drivers:
+            if driver.name == item.name:
+                moved = driver.spec["namespace"]["name"] != item.namespace  # type: ignore[index,call-overload]
+                path: FieldPath = ("spec", "namespace", "name") if moved else ("spec", "clusters")
+                return finding_at(driver.document, path, "GIT001", message, fix)
+        place = os.path.abspath(item.file) if item.file else file
+        return Finding("GIT001", message, fix, f"Module {item.module}", "metadata.name", file=place)
+
+    def _nodes(self, places: list[Leaving]) -> str:
+        """How many nodes have the driver now; those of a retired cluster as the base revision has them."""
+        if any(place.cluster not in self._clusters for place in places):
+            self._clusters = {**{cluster.name: cluster for cluster in self._base()}, **self._clusters}
+        return driver_nodes((place.value, self._clusters.get(place.cluster)) for place in places)
