@@ -7,7 +7,7 @@ Sources: internal/controllers/{module,nmc,mic,device_plugin}_reconciler.go of Ke
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kmodgate.policy.findings import Severity
@@ -15,31 +15,17 @@ from kmodgate.policy.kmm.node_selection import Node, Verdict, verdict
 from kmodgate.policy.kmm.resolve import Resolution
 from kmodgate.renderer.deliveries.delivery import is_driver
 from kmodgate.renderer.diff import module_effects
+from kmodgate.renderer.diff.affected import Affected
 from kmodgate.renderer.diff.changed_fields import Kind, ObjectChange
-from kmodgate.renderer.diff.sentences import Effect, place, sentence
+from kmodgate.renderer.diff.renames import Rename, renames
+from kmodgate.renderer.diff.sentences import SEVERITIES, Effect, place, sentence
 from kmodgate.renderer.fleet.nodes import node_of_group
 from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.fleet.specs import Cluster, NodeGroup
+from kmodgate.renderer.manifests.manifest import Identity
 from kmodgate.renderer.plan.coverage import Resolver
 from kmodgate.renderer.plan.resolutions import work_of
 from kmodgate.renderer.removals.driver_nodes import group_has_driver, has_driver
-
-SEVERITIES = {
-    Effect.STUCK: Severity.ERROR,
-    Effect.RECREATE: Severity.ERROR,
-    Effect.UNLOAD: Severity.ERROR,
-    Effect.RELOAD: Severity.WARNING,
-    Effect.UNKNOWN: Severity.WARNING,
-    Effect.ORDERED: Severity.INFO,
-    Effect.LOAD: Severity.INFO,
-    Effect.AWAY: Severity.WARNING,
-    Effect.RESTART: Severity.WARNING,
-    Effect.BUILD: Severity.INFO,
-    Effect.JOB: Severity.INFO,
-    Effect.STALE: Severity.WARNING,
-    Effect.NOTHING: Severity.INFO,
-}
-
 
 _WORST_FIRST = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 _RANKS = {effect: (_WORST_FIRST.index(severity), effect) for effect, severity in SEVERITIES.items()}
@@ -67,28 +53,6 @@ class Consequence:
         return SEVERITIES[self.effect]
 
 
-@dataclass(slots=True)
-class _Sum:
-    """The places of one consequence, added up."""
-
-    origin: Origin
-    groups: dict[tuple[str, str], int] = field(default_factory=dict)  # cluster and group → nodes
-    clusters: set[str] = field(default_factory=set)
-    unknown: set[str] = field(default_factory=set)
-    why: dict[str, None] = field(default_factory=dict)
-    images: set[str] = field(default_factory=set)
-
-    @property
-    def nodes(self) -> int:
-        return sum(self.groups.values())
-
-    def add(self, cluster: str, group: NodeGroup, why: Iterable[str] = ()) -> None:
-        """Nodes that are alike; a group counts once, whichever of its kernels it is added for."""
-        self.groups[cluster, group.name] = group.count
-        self.clusters.add(cluster)
-        self.why.update(dict.fromkeys(why))
-
-
 _Key = tuple[Effect, str, str]
 """Effect, driver, and what tells two of a kind apart."""
 
@@ -99,15 +63,18 @@ class Consequences:
     def __init__(self, clusters: Mapping[str, Cluster]) -> None:
         self._clusters = clusters
         self._resolver = Resolver()
-        self._sums: dict[_Key, _Sum] = {}
+        self._sums: dict[_Key, Affected] = {}
         self._known: set[str] = set()
         self._places: dict[str, list[tuple[NodeGroup, Node]]] = {}
+        self._renamed: set[tuple[Identity, str, str]] = set()  # Module, cluster and group; no group: none is known
         self._told = False
 
     def of(self, found: Iterable[ObjectChange]) -> list[Consequence]:
         """All consequences, the worst first."""
         found = list(found)
         self._known = {image for change in found for image in self._images_before(change)}
+        for rename in renames(found):
+            self._rename(rename)
         for change in found:
             if is_driver(change.manifest.identity):
                 self._module(change)
@@ -138,13 +105,32 @@ class Consequences:
 
     # -- adding up -----------------------------------------------------------------------------------
 
-    def _add(self, effect: Effect, change: ObjectChange, detail: str = "", path: tuple[str | int, ...] = ()) -> _Sum:
+    def _add(
+        self, effect: Effect, change: ObjectChange, detail: str = "", path: tuple[str | int, ...] = ()
+    ) -> Affected:
         self._told = True
         name = change.manifest.identity.name
         key = (effect, name, detail)
         if key not in self._sums:
-            self._sums[key] = _Sum(change.manifest.trace(path or ("metadata", "name")))
+            self._sums[key] = Affected(change.manifest.trace(path or ("metadata", "name")))
         return self._sums[key]
+
+    def _rename(self, rename: Rename) -> None:
+        """The nodes on which both Modules load: a load and an unload there are one consequence."""
+        before, after = rename.old.manifest.value, rename.new.manifest.value
+        groups = [
+            group
+            for group, node in self._nodes(rename.cluster)
+            if self._side(before, node).resolution and self._side(after, node).resolution
+        ]
+        if module_effects.is_blind(self._clusters[rename.cluster], before, after):
+            sum = self._add(Effect.RENAME, rename.new, rename.detail)
+            sum.clusters.add(rename.cluster)
+            sum.unknown.add(rename.cluster)
+            self._renamed.update((identity, rename.cluster, "") for identity in rename.identities)
+        for group in groups:
+            self._add(Effect.RENAME, rename.new, rename.detail).add(rename.cluster, group)
+            self._renamed.update((identity, rename.cluster, group.name) for identity in rename.identities)
 
     def _job(self, change: ObjectChange) -> None:
         if change.kind is Kind.ADDED:
@@ -183,21 +169,22 @@ class Consequences:
     # -- nodes ---------------------------------------------------------------------------------------
 
     def _on_cluster(self, change: ObjectChange, before: Any, after: Any, name: str) -> None:
-        cluster = self._clusters[name]
-        unknown = any(not group.kernels and module_effects.may_select(before, after, group) for group in cluster.nodes)
-        if unknown or not (cluster.nodes or cluster.has_inventory):
+        identity = change.manifest.identity
+        if module_effects.is_blind(self._clusters[name], before, after) and (identity, name, "") not in self._renamed:
             self._blind(change, before, after, name)
         worst: dict[str, tuple[_Key, NodeGroup, list[str]]] = {}
         for group, node in self._nodes(name):
             was, now = self._side(before, node), self._side(after, node)
             found = module_effects.effect(change, was, now, node)
-            if found is not None:
+            renamed = (identity, name, group.name) in self._renamed
+            if found is not None and not renamed:
                 effect, detail, why = found
                 key = (effect, change.manifest.identity.name, detail)
                 if group.name not in worst or key < worst[group.name][0]:
                     worst[group.name] = (key, group, why)
             self._image(change, was.resolution, now.resolution, name)
-            self._away(change, was.resolution, now.resolution, name, group)
+            if not renamed:
+                self._away(change, was.resolution, now.resolution, name, group)
         for key, group, why in worst.values():
             self._add(key[0], change, key[2], ("spec", "moduleLoader")).add(name, group, why)
 
@@ -295,7 +282,7 @@ class Consequences:
                 sum.clusters.update(change.clusters)
 
 
-def _consequence(key: _Key, sum: _Sum) -> Consequence:
+def _consequence(key: _Key, sum: Affected) -> Consequence:
     effect, driver, detail = key
     where = place(len(sum.clusters), sum.nodes, sorted(sum.unknown))
     text = sentence(effect, driver, detail, where, len(sum.images))

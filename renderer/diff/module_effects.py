@@ -18,7 +18,7 @@ from kmodgate.renderer.diff.changed_fields import ObjectChange
 from kmodgate.renderer.diff.sentences import Effect
 from kmodgate.renderer.fleet.field_table import SYNC_OPTIONS
 from kmodgate.renderer.fleet.nodes import node_of_group
-from kmodgate.renderer.fleet.specs import NodeGroup
+from kmodgate.renderer.fleet.specs import Cluster, NodeGroup
 from kmodgate.renderer.manifests.manifest import Manifest
 from kmodgate.renderer.plan.resolutions import plain_reason
 
@@ -86,6 +86,12 @@ def may_select(before: Any, after: Any, group: NodeGroup) -> bool:
     """Whether a Module, as it was or as it is, selects nodes."""
     node = node_of_group(group)
     return any(module is not None and not why_not_selected(module, node) for module in (before, after))
+
+
+def is_blind(cluster: Cluster, before: Any, after: Any) -> bool:
+    """Whether a Module may select nodes of a cluster whose number or kernels are not known."""
+    unknown = any(not group.kernels and may_select(before, after, group) for group in cluster.nodes)
+    return unknown or not (cluster.nodes or cluster.has_inventory)
 
 
 def value(manifest: Manifest | None) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import IntEnum
 
+from kmodgate.policy.findings import Severity
 from kmodgate.renderer.wording import counted, listed
 
 
@@ -13,17 +14,36 @@ class Effect(IntEnum):
 
     STUCK = 0
     RECREATE = 1
-    UNLOAD = 2
-    RELOAD = 3
-    UNKNOWN = 4
-    ORDERED = 5
-    LOAD = 6
-    AWAY = 7
-    RESTART = 8
-    BUILD = 9
-    JOB = 10
-    STALE = 11
-    NOTHING = 12
+    RENAME = 2
+    UNLOAD = 3
+    RELOAD = 4
+    UNKNOWN = 5
+    ORDERED = 6
+    LOAD = 7
+    AWAY = 8
+    RESTART = 9
+    BUILD = 10
+    JOB = 11
+    STALE = 12
+    NOTHING = 13
+
+
+SEVERITIES = {
+    Effect.STUCK: Severity.ERROR,
+    Effect.RECREATE: Severity.ERROR,
+    Effect.RENAME: Severity.ERROR,
+    Effect.UNLOAD: Severity.ERROR,
+    Effect.RELOAD: Severity.WARNING,
+    Effect.UNKNOWN: Severity.WARNING,
+    Effect.ORDERED: Severity.INFO,
+    Effect.LOAD: Severity.INFO,
+    Effect.AWAY: Severity.WARNING,
+    Effect.RESTART: Severity.WARNING,
+    Effect.BUILD: Severity.INFO,
+    Effect.JOB: Severity.INFO,
+    Effect.STALE: Severity.WARNING,
+    Effect.NOTHING: Severity.INFO,
+}
 
 
 def sentence(effect: Effect, driver: str, detail: str, where: str, images: int) -> str:
@@ -42,6 +62,16 @@ def place(clusters: int, nodes: int, unknown: Sequence[str]) -> str:
 def _recreate(driver: str, detail: str, where: str, _: int) -> str:
     change = "gets its first version" if detail == "first" else "loses its version"
     return f"{driver} {change}: KMM refuses that for a Module that exists; delete it and create it again in {where}"
+
+
+def _rename(driver: str, detail: str, where: str, _: int) -> str:
+    old, new, kernel_module = detail.split("|")
+    name = old.rpartition("/")[2]
+    return (
+        f"replaces Module {old} by {new} on {where}: the new one is there first, the unload of the old one takes the "
+        f"kernel module {kernel_module} along, and the new one says ready all the same until a reboot or a change: "
+        f"after this the nodes have no {name}; do it in two merges (docs/change.md)"
+    )
 
 
 def _unload(driver: str, detail: str, where: str, _: int) -> str:
@@ -111,6 +141,7 @@ def _nothing(driver: str, detail: str, where: str, _: int) -> str:
 _SENTENCES = {
     Effect.STUCK: _stuck,
     Effect.RECREATE: _recreate,
+    Effect.RENAME: _rename,
     Effect.UNLOAD: _unload,
     Effect.RELOAD: _reload,
     Effect.ORDERED: _in_order,
