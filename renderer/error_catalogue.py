@@ -110,7 +110,7 @@ SECTIONS = {
         ),
         Entry(
             "REF003",
-            "a Dockerfile, attached file or inventory that does not exist, is empty, or lies outside the fleet",
+            "a Dockerfile, attached file, inventory or release file that is missing, empty, or outside the fleet",
             "correct the path; it is relative to the spec",
         ),
         Entry(

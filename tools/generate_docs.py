@@ -167,7 +167,8 @@ def _type(schema: dict[str, Any]) -> str:
     if kind == "array":
         item = schema.get("items", {})
         reference = item.get("$ref", "")
-        plain = "string" if item.get("type") == "string" else "map"
+        plain = {"string": "string"}.get(str(item.get("type")), "map")
+        plain = "string or map" if isinstance(item.get("type"), list) else plain
         return f"list of {reference.rpartition('.')[2] if 'io.k8s.' in reference else plain}"
     if kind == "object":
         return "map of string" if schema.get("additionalProperties") else "map"

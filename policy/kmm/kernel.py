@@ -1,6 +1,7 @@
-"""Kernel versions as KMM writes them.
+"""Kernel versions as KMM writes them, and their architecture and flavour.
 
-Sources: internal/kernel/kernel.go and internal/utils/replaceStrings.go of Kernel Module Management.
+Sources: internal/kernel/kernel.go and internal/utils/replaceStrings.go of Kernel Module Management; `uname -r` of Red
+Hat's real-time kernels, `5.14.0-284.11.1.rt14.296.el9_2.x86_64` up to 9.2 and `….x86_64+rt` after it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,16 @@ import re
 
 _FOREIGN = re.compile(r"[^A-Za-z0-9\-._]")
 _SEPARATORS = re.compile(r"[.,-]")
+_OLD_REAL_TIME = re.compile(r"\.rt[0-9]+\.")
+_ARCHITECTURES = {
+    "x86_64": "amd64",
+    "aarch64": "arm64",
+    "ppc64le": "ppc64le",
+    "s390x": "s390x",
+    "riscv64": "riscv64",
+    "loongarch64": "loong64",
+}
+"""Machine in a kernel version → value of the node label `kubernetes.io/arch`."""
 
 
 class BadKernel(ValueError):
@@ -18,6 +29,16 @@ class BadKernel(ValueError):
 def trimmed(kernel: str) -> str:
     """The version of a node without one trailing `+`; KMM's callers trim it, the mapper itself does not."""
     return kernel.removesuffix("+")
+
+
+def architecture(kernel: str) -> str:
+    """Return the architecture that a kernel version names, as nodes write it; empty if it names none."""
+    return next((name for machine, name in _ARCHITECTURES.items() if machine in kernel), "")
+
+
+def flavour(kernel: str) -> str:
+    """Return `rt` or `64k` of a kernel of that flavour; one trailing `+` alone is no flavour."""
+    return "rt" if _OLD_REAL_TIME.search(kernel) else trimmed(kernel).partition("+")[2]
 
 
 def normalised(kernel: str) -> str:

@@ -6,8 +6,8 @@ Management; Toleration.ToleratesTaint of k8s.io/api/core/v1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kmodgate.policy.kmm.kernel import trimmed
@@ -15,6 +15,24 @@ from kmodgate.policy.kmm.labels import version_label
 from kmodgate.policy.kmm.resolve import INTERNAL_TOLERATIONS, Resolution, Unresolved, resolve, why_not
 
 _KEEPS_OFF = ("NoSchedule", "NoExecute")
+
+_TEMPORARY = frozenset(
+    f"node.kubernetes.io/{name}"
+    for name in (
+        "disk-pressure",
+        "memory-pressure",
+        "network-unavailable",
+        "not-ready",
+        "out-of-service",
+        "pid-pressure",
+        "unreachable",
+        "unschedulable",
+    )
+)
+"""Keys of the taints that Kubernetes sets for a condition of the node, and removes when the condition is over.
+
+Source: the well-known labels, annotations and taints of Kubernetes.
+"""
 
 Taint = tuple[str, str, str]
 """Key, value and effect."""
@@ -71,11 +89,25 @@ def why_not_selected(module: Mapping[str, Any], node: Node) -> str:
 
 def why_repelled(module: Mapping[str, Any], node: Node) -> str:
     """The taint that the Module does not tolerate; empty if there is none."""
+    return next((f"taint {taint[0]}={taint[1]}:{taint[2]} is not tolerated" for taint in _repelling(module, node)), "")
+
+
+def temporary_taints(module: Mapping[str, Any], node: Node) -> str:
+    """Return the temporary taints that keep the Module off the node, as kubectl writes them; empty if none does."""
+    found = (taint for taint in _repelling(module, node) if taint[0] in _TEMPORARY)
+    return ", ".join(f"{key}={value}:{effect}" if value else f"{key}:{effect}" for key, value, effect in found)
+
+
+def without_temporary_taints(node: Node) -> Node:
+    """Return the node as it is once the conditions that pass are over: a node is cordoned while it is upgraded."""
+    return replace(node, taints=tuple(taint for taint in node.taints if taint[0] not in _TEMPORARY))
+
+
+def _repelling(module: Mapping[str, Any], node: Node) -> Iterator[Taint]:
     tolerations = [*(module["spec"].get("tolerations") or ()), *INTERNAL_TOLERATIONS]
     for taint in node.taints:
         if taint[2] in _KEEPS_OFF and not any(_tolerates(item, taint) for item in tolerations):
-            return f"taint {taint[0]}={taint[1]}:{taint[2]} is not tolerated"
-    return ""
+            yield taint
 
 
 def on_kernel(module: Mapping[str, Any], node: Node, resolver: Resolver = resolve) -> Verdict:

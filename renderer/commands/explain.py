@@ -115,7 +115,8 @@ def _node(found: CompiledFleet, cluster: str, name: str, form: str, console: Con
     if form == "json":
         rows = [
             {"module": cell.module.name, "kernel": cell.kernel, "phase": cell.phase, "loads": cell.loads,
-             "mapping": cell.mapping, "image": cell.resolution.image if cell.resolution else "", "reason": cell.reason}
+             "mapping": cell.mapping, "image": cell.resolution.image if cell.resolution else "", "reason": cell.reason,
+             "waitsFor": cell.waits_for}
             for cell in cells
         ]  # fmt: skip
         rest = [{"module": title, "loads": False, "reason": why} for title, why in others]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,19 +15,18 @@ from kmodgate.renderer.errors import ExitCode, Unusable, refuse_enforced
 from kmodgate.renderer.fleet.cluster_selectors import check_names
 from kmodgate.renderer.fleet.files import OUTPUT
 from kmodgate.renderer.fleet.load import Fleet, as_typed, find_root, names_of, prefix
-from kmodgate.renderer.fleet.nodes import nodes_in
+from kmodgate.renderer.fleet.nodes import in_groups, nodes_in
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.plan import preflight
-from kmodgate.renderer.plan.plan import RULES, Plan, plan_fleet
+from kmodgate.renderer.plan.kernels_asked import kernels_asked, refuse_unfit
+from kmodgate.renderer.plan.plan import RULES, plan_fleet
 from kmodgate.renderer.report import plan_writer
 from kmodgate.renderer.report.plan.text import text
+from kmodgate.renderer.report.plan.verdict import summary
 from kmodgate.renderer.tree.stray_specs import load_with_output
 from kmodgate.renderer.wording import counted
 
 FORMATS = ("text", "markdown", "json", "html")
-
-
-_KERNEL = re.compile(r"[0-9]+\.[0-9]+[.-][0-9][A-Za-z0-9._+~-]*")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -38,6 +36,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--kernel", action="append", default=[], metavar="K",
         help="kernel that nodes may get, instead of the clusters' nextKernels; may be given several times",
+    )  # fmt: skip
+    parser.add_argument(
+        "--dtk", action="append", default=[], metavar="FILE",
+        help="release file of a driver-toolkit image, whose kernels are asked about like those of --kernel",
     )  # fmt: skip
     parser.add_argument(
         "--nodes", metavar="FILE", help="nodes of the cluster, as kubectl get nodes -o json writes them"
@@ -63,19 +65,18 @@ def run(args: Namespace, console: Console) -> ExitCode:
         raise Unusable("--preflight is empty", "give a folder")
     if args.nodes is not None:
         _take_nodes(fleet, args.nodes, args.cluster)
-    for kernel in args.kernel:
-        if not _KERNEL.fullmatch(kernel):
-            raise Unusable(f"--kernel {kernel!r} is not the version of a kernel", "write it as uname -r prints it")
+    asked = kernels_asked(args.kernel, args.dtk)
     policies = Policies(fleet, read_choice(args.policy, args.profile), findings)
     compiled = compile_fleet(fleet, findings)
     refuse_enforced(findings, outcome="nothing was planned")
-    plan = plan_fleet(compiled, FleetJudge(policies, "check", datetime.now(UTC), RULES), args.kernel, args.cluster)
+    refuse_unfit([cluster for cluster in fleet.clusters if cluster.name in (args.cluster or names_of(fleet))], asked)
+    plan = plan_fleet(compiled, FleetJudge(policies, "check", datetime.now(UTC), RULES), asked, args.cluster)
     report = text(plan, console) if args.format == "text" else plan_writer(args.format)(plan, console.base)
     console.deliver(report, args.output)
     if args.preflight is not None:
         written = preflight.write(plan, Path(args.preflight))
         console.say(f"{args.preflight}: {counted(written, 'PreflightValidation')} written")
-    console.say(_summary(plan))
+    console.say(summary(plan))
     return ExitCode.FINDINGS if plan.lost else ExitCode.OK
 
 
@@ -87,24 +88,5 @@ def _take_nodes(fleet: Fleet, file: str, clusters: list[str]) -> None:
     nodes = nodes_in(file)
     for index, cluster in enumerate(fleet.clusters):
         if cluster.name == wanted[0]:
-            fleet.clusters[index] = replace(cluster, nodes=nodes, has_inventory=True)
-
-
-def _summary(plan: Plan) -> str:
-    modules = {cell.module.name for cell in plan.cells}
-    kernels = {cell.kernel for cell in plan.cells if cell.phase == "next"}
-    parts = (
-        counted(len(plan.clusters), "cluster"),
-        counted(len(modules), "Module"),
-        counted(len(kernels), "next kernel"),
-    )
-    losses = {(loss.after.module.name, loss.after.kernel) for loss in plan.lost}
-    verdict = f"{len(losses)} would be lost on some nodes" if losses else _nothing(plan)
-    return f"{', '.join(parts)}: {verdict}"
-
-
-def _nothing(plan: Plan) -> str:
-    if plan.cells and all(cell.phase == "running" for cell in plan.cells):
-        return "no next kernel is known; name it in nextKernels of the Cluster spec, or ask with --kernel"
-    known = " whose kernel is known" if plan.blind else ""
-    return f"no node{known} would lose a driver"
+            settled = in_groups(nodes, cluster.groups, cluster.next_kernels)
+            fleet.clusters[index] = replace(cluster, nodes=settled, has_inventory=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from kmodgate.policy.cluster.facts import as_map, metadata_of, node_of
 from kmodgate.policy.kmm.node_selection import Node
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable
-from kmodgate.renderer.fleet.specs import Cluster, KernelVersion, NodeGroup, Taint
+from kmodgate.renderer.fleet.specs import Cluster, KernelVersion, NextKernel, NodeGroup, Taint
 
 MAX_BYTES = 64 << 20
 
@@ -38,6 +40,29 @@ def nodes_in(name: str, option: str = "--nodes") -> tuple[NodeGroup, ...]:
         return read_nodes(FleetFiles(path.parent).bytes(path.name, limit=MAX_BYTES))
     except Unreadable as error:
         raise Unusable(f"{option} {name}: {error.message}", error.fix) from None
+
+
+def in_groups(
+    nodes: Iterable[NodeGroup], groups: Iterable[NodeGroup], next_kernels: tuple[NextKernel, ...]
+) -> tuple[NodeGroup, ...]:
+    """Return the nodes with the settings of the groups whose labels they carry; the others get these next kernels."""
+    groups = tuple(groups)
+    return tuple(_in_group(node, groups, next_kernels) for node in nodes)
+
+
+def _in_group(node: NodeGroup, groups: tuple[NodeGroup, ...], next_kernels: tuple[NextKernel, ...]) -> NodeGroup:
+    """The group with the most labels holds; of several with as many, the node may get the kernels of each."""
+    carried = [group for group in groups if group.labels.items() <= node.labels.items()]
+    most = max((len(group.labels) for group in carried), default=0)
+    own = [group for group in carried if len(group.labels) == most]
+    if not own:
+        return replace(node, next_kernels=next_kernels)
+    return replace(
+        node,
+        next_kernels=tuple(dict.fromkeys(kernel for group in own for kernel in group.next_kernels)),
+        is_paused=all(group.is_paused for group in own),
+        secure_boot=node.secure_boot or any(group.secure_boot for group in own),
+    )
 
 
 def _node(item: object, index: int) -> NodeGroup:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from kmodgate.policy import config_checks
 from kmodgate.policy.config import read_policy
 from kmodgate.policy.findings import FieldPath, Finding
-from kmodgate.policy.formats.yaml_documents import Document
+from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document
+from kmodgate.policy.kmm.driver_toolkit import kernels_of
 from kmodgate.renderer.fleet import nodes
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable, resolve
 from kmodgate.renderer.fleet.schema_check import finding_at
@@ -19,6 +21,7 @@ from kmodgate.renderer.fleet.specs import (
     KernelDriver,
     KernelVersion,
     Kmm,
+    NextKernel,
     NodeGroup,
     Override,
     Removal,
@@ -27,6 +30,7 @@ from kmodgate.renderer.fleet.specs import (
 )
 from kmodgate.schemas.compiled import spec_schema
 
+_RELEASE_FILE_FIX = "copy /etc/driver-toolkit-release.json out of the driver-toolkit image of the release"
 _NODES = {"sno": 1, "compact": 3}
 _BOTH_ROLES = {"node-role.kubernetes.io/control-plane": "", "node-role.kubernetes.io/worker": ""}
 
@@ -65,6 +69,9 @@ def read_cluster(files: FleetFiles, document: Document, findings: list[Finding])
     value: Any = document.value
     spec = value["spec"]
     kmm = spec.get("kmm")
+    next_kernels = _next_kernels(files, document, ("spec", "nextKernels"), spec, findings)
+    groups = tuple(_groups(files, document, next_kernels, findings))
+    found = _of_topology(spec, _nodes(files, document, groups, findings), next_kernels, document, findings)
     return Cluster(
         name=value["metadata"]["name"],
         labels=value["metadata"].get("labels", {}),
@@ -72,8 +79,9 @@ def read_cluster(files: FleetFiles, document: Document, findings: list[Finding])
         topology=spec.get("topology", "ha"),
         kubernetes=spec.get("kubernetes", {}).get("version", ""),
         kmm=None if kmm is None else Kmm(kmm.get("version", ""), kmm.get("flavour", "upstream")),
-        nodes=_of_topology(spec, _nodes(files, document, spec, findings), document, findings),
-        next_kernels=tuple(KernelVersion(kernel) for kernel in spec.get("nextKernels", [])),
+        nodes=nodes.in_groups(found, groups, next_kernels) if "inventory" in spec else found,
+        groups=groups,
+        next_kernels=next_kernels,
         document=document,
         has_inventory="inventory" in spec,
     )
@@ -120,9 +128,43 @@ def _selector(value: Any) -> ClusterSelector:
     )
 
 
-def _nodes(files: FleetFiles, document: Document, spec: Any, findings: list[Finding]) -> tuple[NodeGroup, ...]:
+def _next_kernels(
+    files: FleetFiles, document: Document, path: FieldPath, holder: Any, findings: list[Finding]
+) -> tuple[NextKernel, ...]:
+    """The kernels of a list of versions and release files; a file that cannot be used goes to `findings`."""
+    found: list[NextKernel] = []
+    for index, item in enumerate(holder.get("nextKernels", ())):
+        if isinstance(item, str):
+            found.append(NextKernel(KernelVersion(item), (*path, index)))
+            continue
+        place: FieldPath = (*path, index, "dtk")
+        try:
+            data = files.bytes(resolve(document.file, item["dtk"]), limit=MAX_BYTES)
+            found += (NextKernel(KernelVersion(kernel), place) for kernel in kernels_of(data))
+        except Unreadable as error:
+            findings.append(finding_at(document, place, "REF003", f"{item['dtk']} {error.message}", error.fix))
+        except ValueError as error:
+            findings.append(finding_at(document, place, "REF003", f"{item['dtk']} {error}", _RELEASE_FILE_FIX))
+    return tuple(found)
+
+
+def _groups(
+    files: FleetFiles, document: Document, next_kernels: tuple[NextKernel, ...], findings: list[Finding]
+) -> Iterator[NodeGroup]:
+    value: Any = document.value
+    for index, group in enumerate(value["spec"].get("nodeGroups", ())):
+        path: FieldPath = ("spec", "nodeGroups", index, "nextKernels")
+        own = _next_kernels(files, document, path, group, findings) if "nextKernels" in group else next_kernels
+        yield _node_group(group, own)
+
+
+def _nodes(
+    files: FleetFiles, document: Document, groups: tuple[NodeGroup, ...], findings: list[Finding]
+) -> tuple[NodeGroup, ...]:
+    value: Any = document.value
+    spec = value["spec"]
     if "inventory" not in spec:
-        return tuple(_node_group(group) for group in spec.get("nodeGroups", ()))
+        return groups
     try:
         return nodes.read_nodes(files.bytes(resolve(document.file, spec["inventory"]), limit=nodes.MAX_BYTES))
     except Unreadable as error:
@@ -133,14 +175,18 @@ def _nodes(files: FleetFiles, document: Document, spec: Any, findings: list[Find
 
 
 def _of_topology(
-    spec: Any, nodes: tuple[NodeGroup, ...], document: Document, findings: list[Finding]
+    spec: Any,
+    nodes: tuple[NodeGroup, ...],
+    next_kernels: tuple[NextKernel, ...],
+    document: Document,
+    findings: list[Finding],
 ) -> tuple[NodeGroup, ...]:
     """The nodes with what the topology says of them: on all but `ha` every node is worker and control plane."""
     topology = spec.get("topology", "ha")
     if topology == "ha":
         return nodes
     if not nodes and "inventory" not in spec:
-        nodes = (NodeGroup("nodes", _NODES[topology], {}, (), (), "", False),)
+        nodes = (NodeGroup("nodes", _NODES[topology], {}, (), (), "", False, next_kernels),)
     count = sum(group.count for group in nodes)
     if topology == "sno" and count > 1:
         place = "inventory" if "inventory" in spec else "nodeGroups"
@@ -153,7 +199,7 @@ def _of_topology(
     return tuple(replace(group, labels={**_BOTH_ROLES, **group.labels}) for group in nodes)
 
 
-def _node_group(group: Any) -> NodeGroup:
+def _node_group(group: Any, next_kernels: tuple[NextKernel, ...]) -> NodeGroup:
     return NodeGroup(
         name=group["name"],
         count=group.get("count", 1),
@@ -162,4 +208,6 @@ def _node_group(group: Any) -> NodeGroup:
         kernels=tuple(KernelVersion(kernel) for kernel in group.get("kernels", ())),
         architecture=group.get("architecture", ""),
         secure_boot=group.get("secureBoot", False),
+        next_kernels=next_kernels,
+        is_paused=group.get("pause", False),
     )

@@ -108,8 +108,19 @@ class Taint:
 
 
 @dataclass(frozen=True, slots=True)
+class NextKernel:
+    """A kernel that nodes get with the next upgrade, and the place in the Cluster spec that names it."""
+
+    version: KernelVersion
+    path: FieldPath
+
+
+@dataclass(frozen=True, slots=True)
 class NodeGroup:
-    """Nodes that are alike. A node of an inventory is a group of one."""
+    """Nodes that are alike. A node of an inventory is a group of one.
+
+    `next_kernels` are the group's own, or else the Cluster's. A paused group keeps the kernels that it runs.
+    """
 
     name: str
     count: int
@@ -118,6 +129,8 @@ class NodeGroup:
     kernels: tuple[KernelVersion, ...]
     architecture: str
     secure_boot: bool
+    next_kernels: tuple[NextKernel, ...] = ()
+    is_paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +152,9 @@ class Cluster:
     kubernetes: str
     kmm: Kmm | None
     nodes: tuple[NodeGroup, ...]
-    next_kernels: tuple[KernelVersion, ...]
+    groups: tuple[NodeGroup, ...]
+    """The node groups as the spec describes them. Where an inventory has the nodes, each belongs to a group."""
+    next_kernels: tuple[NextKernel, ...]
     document: Document = field(repr=False)
     has_inventory: bool
     """Whether the nodes are those that kubectl has seen, and no description."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from kmodgate.policy.kmm import node_selection as kmm
-from kmodgate.policy.kmm.kernel import trimmed
+from kmodgate.policy.kmm.kernel import architecture, flavour
 from kmodgate.policy.kmm.node_selection import Node
 from kmodgate.policy.kmm.resolve import Resolution, Unresolved, resolve
 from kmodgate.renderer.compile.compiler import CompiledFleet
@@ -24,25 +24,6 @@ Phase = Literal["running", "next"]
 """Of a kernel: what nodes run today, or what they get next or were asked about."""
 
 _VERSION = "/version-module."  # in the label by which a node asks for a version
-_MACHINES = {
-    "x86_64": "amd64",
-    "aarch64": "arm64",
-    "ppc64le": "ppc64le",
-    "s390x": "s390x",
-    "riscv64": "riscv64",
-    "loongarch64": "loong64",
-}
-"""How a kernel's version ends → the node label `kubernetes.io/arch`."""
-
-
-def _machine(kernel: str) -> str:
-    """The architecture that the end of a kernel's version names, or nothing."""
-    return next((machine for ending, machine in _MACHINES.items() if ending in kernel), "")
-
-
-def _flavour(kernel: str) -> str:
-    """`rt` of a version that ends in `+rt`; one trailing `+` alone says nothing."""
-    return trimmed(kernel).partition("+")[2]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,22 +37,37 @@ class Group:
     kernels: tuple[str, ...]
     architecture: str
 
-    def kernels_by_phase(self, asked: Iterable[str]) -> Iterator[tuple[str, Phase]]:
-        """The kernels to look at; those of another architecture than the nodes' are none of theirs.
+    next_kernels: tuple[str, ...]
+    is_paused: bool
 
-        Of the cluster's next kernels those of another flavour (real-time, 64k pages) are not either, if there is one of
-        the flavour that the nodes run. A kernel that some of the nodes have already is the next one of the others.
+    @property
+    def architectures(self) -> set[str]:
+        """The architectures of the nodes, as far as their kernels or labels name them."""
+        return architectures([self.architecture], self.kernels)
+
+    def coming(self, asked: Sequence[str]) -> list[str]:
+        """The kernels that the nodes get: those that were asked about, or else their own next ones.
+
+        Kernels built for another architecture are skipped, and those of another flavour (real-time, 64k pages) where
+        there is one of the flavour that the nodes run. A paused group gets none.
         """
+        if self.is_paused:
+            return []
+        flavours = {flavour(kernel) for kernel in self.kernels}
+        candidates = [*(asked or self.next_kernels)]
+        alike = [kernel for kernel in candidates if flavour(kernel) in flavours] or candidates
+        known = self.architectures
+        return [kernel for kernel in alike if not known or architecture(kernel) in ("", *known)]
+
+    def kernels_by_phase(self, asked: Sequence[str]) -> Iterator[tuple[str, Phase]]:
+        """The kernels to look at. A kernel that some of the nodes have already is the next one of the others."""
         yield from ((kernel, "running") for kernel in self.kernels)
-        coming = list(asked)
-        if not coming:
-            flavours = {_flavour(kernel) for kernel in self.kernels}
-            alike: list[str] = [kernel for kernel in self.cluster.next_kernels if _flavour(kernel) in flavours]
-            coming = alike or [*self.cluster.next_kernels]
-        machines = {_machine(kernel) for kernel in self.kernels if _machine(kernel)} | {self.architecture} - {""}
-        for kernel in coming:
-            if list(self.kernels) != [kernel] and (not machines or _machine(kernel) in ("", *machines)):
-                yield kernel, "next"
+        yield from ((kernel, "next") for kernel in self.coming(asked) if list(self.kernels) != [kernel])
+
+
+def architectures(labels: Iterable[str], kernels: Iterable[str]) -> set[str]:
+    """Return the architectures that labels or kernel versions name."""
+    return {*labels, *(architecture(kernel) for kernel in kernels)} - {""}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +89,8 @@ class Module:
 class Cell:
     """One Module on alike nodes under one kernel. Without a resolution nothing is loaded, for the reason.
 
-    With both, something keeps away what the mapping would load: a version label, or Secure Boot.
+    With both, something keeps away what the mapping would load: a version label, or Secure Boot. `waits_for` are
+    temporary taints that keep the Module off the nodes: the rest says what happens once they are gone.
     """
 
     module: Module
@@ -102,6 +99,7 @@ class Cell:
     phase: Phase
     resolution: Resolution | None
     reason: str
+    waits_for: str = ""
 
     @property
     def loads(self) -> bool:
@@ -155,7 +153,8 @@ def groups_of(cluster: Cluster, modules: Iterable[Module]) -> Iterator[Group]:
     for item in cluster.nodes:
         if cluster.has_inventory:
             told = sorted(label for label in item.labels.items() if label[0] in keys or _VERSION in label[0])
-            alike[tuple(told), item.taints, item.kernels, item.architecture, item.secure_boot].append(item)
+            seen = (item.taints, item.kernels, item.architecture, item.secure_boot)
+            alike[tuple(told), seen, item.next_kernels, item.is_paused].append(item)
         else:
             alike[item.name].append(item)
     for members in alike.values():
@@ -167,6 +166,8 @@ def groups_of(cluster: Cluster, modules: Iterable[Module]) -> Iterator[Group]:
             node_of_group(first, observed=cluster.has_inventory),
             tuple(first.kernels),
             first.architecture,
+            tuple(kernel.version for kernel in first.next_kernels),
+            first.is_paused,
         )
 
 
@@ -190,12 +191,13 @@ class Resolver:
 
 
 def cells_of(
-    module: Module, group: Group, asked: Iterable[str], resolver: Resolver, refuses: Refuses
+    module: Module, group: Group, asked: Sequence[str], resolver: Resolver, refuses: Refuses
 ) -> Iterator[Cell]:
     """What nodes that the Module selects make of it on each kernel; nothing for nodes that it does not select."""
     if kmm.why_not_selected(module.value, group.node):
         return
-    repelled = kmm.why_repelled(module.value, group.node)
+    repelled = kmm.why_repelled(module.value, kmm.without_temporary_taints(group.node))
+    waits_for = "" if repelled else kmm.temporary_taints(module.value, group.node)
     for kernel, phase in group.kernels_by_phase(asked):
         if repelled:
             yield Cell(module, group, kernel, phase, None, repelled)
@@ -208,4 +210,4 @@ def cells_of(
             unsigned = group.node.secure_boot and found.resolution.sign is None
             if not reason and unsigned and refuses(group.cluster, module.value):
                 reason = "not signed, and Secure Boot refuses unsigned modules"
-        yield Cell(module, group, kernel, phase, found.resolution, reason)
+        yield Cell(module, group, kernel, phase, found.resolution, reason, waits_for)

@@ -50,6 +50,10 @@ class Plan:
     clusters: list[Cluster] = field(default_factory=list)
     blind: list[str] = field(default_factory=list)
     """Clusters that have nodes, or may have, whose kernels are not known."""
+    paused: list[Group] = field(default_factory=list)
+    """Nodes that keep their kernels although a driver is loaded on them."""
+    without_next: dict[str, list[str]] = field(default_factory=dict)
+    """Clusters of which no next kernel is known, or only of the nodes that are not listed here."""
 
     @property
     def to_build(self) -> list[Cell]:
@@ -77,12 +81,32 @@ def plan_fleet(
         if not groups or any(not group.kernels for group in groups):
             result.blind.append(cluster.name)
         result.clusters.append(cluster)
-        for module in modules:
-            for group in groups:
-                result.cells += cells_of(module, group, asked, resolver, judge.refuses_unsigned)
+        cells = [
+            cell
+            for module in modules
+            for group in groups
+            for cell in cells_of(module, group, asked, resolver, judge.refuses_unsigned)
+        ]
+        result.cells += cells
+        if modules:
+            _add_groups_without_next(result, cluster, groups, cells, asked)
     result.lost = list(_lost(result.cells))
     result.unused = list(_unused(result.cells))
     return result
+
+
+def _add_groups_without_next(
+    plan: Plan, cluster: Cluster, groups: list[Group], cells: list[Cell], asked: tuple[str, ...]
+) -> None:
+    """Adds the groups that stay on their kernels: those that are paused, and those whose next kernel is not known."""
+    with_driver = [*dict.fromkeys(cell.group for cell in cells)] or groups
+    plan.paused += (group for group in with_driver if group.is_paused)
+    moving = [group for group in with_driver if not group.is_paused]
+    lacking = [group for group in moving if not group.coming(asked)]
+    if lacking and len(lacking) < len(moving):
+        plan.without_next[cluster.name] = [name for group in lacking for name in group.names]
+    elif lacking or not (groups or asked or cluster.next_kernels):
+        plan.without_next[cluster.name] = []
 
 
 def _lost(cells: Iterable[Cell]) -> Iterator[Loss]:

@@ -50,16 +50,17 @@ def node_text(title: str, cells: Iterable[Cell], others: Iterable[tuple[str, str
 
 def _cell(cell: Cell, console: Console) -> Iterator[str]:
     when = "" if cell.phase == "running" else ", next"
+    later = f", once taint {cell.waits_for} is gone" if cell.waits_for else ""
     kernel = f"({cell.kernel}{when})"
     if cell.resolution is None:
-        yield printable(f"  no {cell.module.name} {kernel}: {plain_reason(cell.reason)}")
+        yield printable(f"  no {cell.module.name} {kernel}: {plain_reason(cell.reason)}{later}")
     elif cell.loads:
-        yield printable(f"  loads {cell.module.name} {kernel}: {cell.resolution.image} ({cell.work})")
+        yield printable(f"  loads {cell.module.name} {kernel}: {cell.resolution.image} ({cell.work}){later}")
         yield f"      by mapping {_place(cell.module, cell.resolution.mapping, console)}"
         for reason in answer(dict(cell.module.value), trimmed(cell.kernel)).lost:
             yield printable(f"      not by {reason}")
     else:
-        yield printable(f"  no {cell.module.name} {kernel}: {cell.reason}")
+        yield printable(f"  no {cell.module.name} {kernel}: {cell.reason}{later}")
         yield f"      mapping {_place(cell.module, cell.resolution.mapping, console)} would be used"
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from kmodgate.renderer.plan.coverage import Cell, Group, Phase
+from kmodgate.renderer.plan.coverage import Cell
 from kmodgate.renderer.plan.plan import Plan
 from kmodgate.renderer.report import html_page
 from kmodgate.renderer.report.html_page import (
@@ -24,18 +24,12 @@ from kmodgate.renderer.report.html_page import (
     place,
     text,
 )
+from kmodgate.renderer.report.plan import verdict
+from kmodgate.renderer.report.plan.matrix import coverage, first_of
 from kmodgate.renderer.report.plan.rows import Row, in_order, lost_rows, nodes_of, rows
-from kmodgate.renderer.wording import counted, listed
+from kmodgate.renderer.wording import capitalised, counted, listed
 
 _SHOWN = 2  # of a list that is not folded
-_LEGEND = (
-    "A cell names the mapping that wins, what KMM does where the image is missing, and how many nodes; open it for the "
-    "images and clusters. Not loaded: the driver picks the nodes, and nothing would be loaded on them. Lost: the same, "
-    "on nodes that load the driver today. A dash: the driver picks no node that runs the kernel or gets it next."
-)
-
-_Losing = frozenset[tuple[str, Group, str]]
-"""Modules by name, on nodes, under kernels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,24 +42,6 @@ class _Known:
     images: list[Cell]
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """What a Module does under a kernel, on all nodes on which it does the same, whatever their images."""
-
-    rows: tuple[Row, ...]
-    lost: bool
-
-    @property
-    def first(self) -> Row:
-        return self.rows[0]
-
-    @property
-    def nodes(self) -> str:
-        """`3 nodes`, or both numbers where some run the kernel and others get it next."""
-        running, coming = (sum(row.nodes for row in self.rows if row.phase == phase) for phase in ("running", "next"))
-        return f"{running} running, {coming} next" if running and coming else counted(running + coming, "node")
-
-
 def write(plan: Plan, base: str) -> str:
     """A document that needs no other file; `base` is put before the files of specs, to which it links."""
     known = _Known(plan, base, rows(plan.cells), plan.to_build)
@@ -75,8 +51,9 @@ def write(plan: Plan, base: str) -> str:
 def _page(known: _Known, most: int) -> str:
     """The page, with so many items in a list."""
     plan, base = known.plan, known.base
-    sections = [_lost(plan, most), _coverage(known, most), _images(known, most), _unused(plan, base)]
-    sections += [html_page.findings_section(plan.findings, base, most), _blind(plan)]
+    sections = [_lost(plan, most), coverage(plan, known.rows, most), _images(known, most), _unused(plan, base)]
+    sections += [html_page.findings_section(plan.findings, base, most)]
+    sections += [_blind(plan), _without_next(plan), _paused(plan)]
     return html_page.page(
         f"kmodgate plan: {base.rstrip('/')}" if base else "kmodgate plan",
         *_verdict(plan),
@@ -95,10 +72,8 @@ def _verdict(plan: Plan) -> tuple[str, Tone]:
         return f"{counted(nodes, 'node')} would lose a driver: {where}.", "bad"
     if not any(cell.phase == "next" for cell in plan.cells):
         return "No next kernel is known of any node that has a driver.", "plain"
-    if plan.blind:
-        unknown = counted(len(plan.blind), "cluster")
-        return f"No node whose kernel is known would lose a driver; those of {unknown} are not known.", "warn"
-    return "No node would lose a driver.", "good"
+    words = "; ".join([capitalised(verdict.nothing_lost(plan)), *verdict.gaps(plan)])
+    return f"{words}.", "warn" if plan.blind or plan.without_next else "good"
 
 
 def _figures(known: _Known) -> Iterator[Figure]:
@@ -122,7 +97,7 @@ def _lost(plan: Plan, most: int) -> Section:
             (
                 path(row.module.name),
                 kernel(row.kernel),
-                joined(badge("lost", "bad"), text(row.reason)),
+                joined(badge("lost", "bad"), text(row.remark)),
                 text(str(row.nodes)),
                 text(listed(row.clusters, most)),
                 _list([text(item) for item in before], "mappings", most),
@@ -140,13 +115,8 @@ def _list(items: list[Html], noun: str, most: int) -> Html:
     """The items, folded where they are many."""
     if len(items) == 1:
         return items[0]
-    body = bullets(_shortened(items, most))
+    body = bullets(first_of(items, most))
     return body if len(items) <= _SHOWN else folded(text(f"{len(items)} {noun}"), body)
-
-
-def _shortened(items: list[Html], most: int) -> list[Html]:
-    more = len(items) - most
-    return [*items[:most], text(f"and {more} more")] if more > 0 else items
 
 
 def _images(known: _Known, most: int) -> Section:
@@ -177,99 +147,18 @@ def _blind(plan: Plan) -> Section:
     return _section("unknown", "Clusters whose kernels are not known", ("Cluster", "What to do"), found)
 
 
-def _coverage(known: _Known, most: int) -> Section:
-    losing = frozenset((loss.after.module.name, loss.after.group, loss.after.kernel) for loss in known.plan.lost)
-    cells: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
-    for row in known.rows:
-        cells[row.module.name][row.kernel].append(row)
-    kernels = sorted({row.kernel for row in known.rows}, key=in_order)
-    head = [text("Driver"), *(_kernel_head(version, known.rows) for version in kernels)]
-    found = [_driver(name, cells[name], kernels, losing, most) for name in cells]
-    body = joined(
-        html_page.note(_LEGEND), html_page.table("Drivers and kernels", head, found, kind="matrix"), between="\n"
+def _without_next(plan: Plan) -> Section:
+    found = [
+        html_page.Row((text(name), text(capitalised(verdict.NEXT_KERNELS)))) for name in verdict.without_next(plan)
+    ]
+    return _section("no-next", "Clusters without next kernels", ("Cluster", "What to do"), found)
+
+
+def _paused(plan: Plan) -> Section:
+    found = [
+        html_page.Row((text(cluster), text(names), text(str(count)), kernel(on) if on else text("")))
+        for cluster, names, count, on in verdict.paused(plan)
+    ]
+    return _section(
+        "paused", "Paused: these nodes stay on their kernels", ("Cluster", "Nodes", "Count", "Kernel"), found
     )
-    return Section("coverage", "Drivers and kernels", body, len(found))
-
-
-def _driver(
-    name: str, by_kernel: Mapping[str, list[Row]], kernels: list[str], losing: _Losing, most: int
-) -> html_page.Row:
-    """A row of the matrix."""
-    known = [row for found in by_kernel.values() for row in found]
-    everywhere = frozenset(cluster for row in known for cluster in row.clusters)
-    cells = (_cell(_outcomes(by_kernel.get(version, []), losing), everywhere, most) for version in kernels)
-    clusters = folded(text(counted(len(everywhere), "cluster")), text(listed(sorted(everywhere), most)))
-    return html_page.Row((joined(path(name), clusters), *cells), problem=not all(row.loads for row in known))
-
-
-def _kernel_head(version: str, found: Sequence[Row]) -> Html:
-    """The kernel, and how many nodes run it and get it next."""
-    tones: dict[Phase, Tone] = {"running": "plain", "next": "work"}
-    lines = ""
-    for phase, tone in tones.items():
-        groups = {group for row in found if row.kernel == version and row.phase == phase for group in row.groups}
-        if groups:
-            nodes = text(counted(sum(group.count for group in groups), "node"))
-            lines += f'<span class="phase">{badge(phase, tone)} {nodes}</span>'
-    return Html(f"{kernel(version)}{lines}")
-
-
-def _outcomes(found: Sequence[Row], losing: _Losing) -> list[_Outcome]:
-    """The rows of a cell, those of one mapping, work and reason together, problems first."""
-    same: dict[tuple[str, str, str, bool], list[Row]] = defaultdict(list)
-    for row in found:
-        for lost in (True, False):
-            groups = tuple(group for group in row.groups if ((row.module.name, group, row.kernel) in losing) == lost)
-            if groups:
-                same[row.mapping, row.work, row.reason, lost].append(replace(row, groups=groups))
-    outcomes = [_Outcome(tuple(alike), key[-1]) for key, alike in same.items()]
-    return sorted(outcomes, key=lambda outcome: (not outcome.lost, outcome.first.loads))
-
-
-def _cell(outcomes: list[_Outcome], everywhere: frozenset[str], most: int) -> html_page.Cell:
-    """One cell of the matrix; sorted by its column, problems come first and dashes last."""
-    if not outcomes:
-        return html_page.Cell(Html("&ndash;"), "none", order="2")
-    body = joined(*(_folded(outcome, everywhere, most) for outcome in outcomes), between="")
-    first = outcomes[0].first
-    return html_page.Cell(body, order=f"1 {first.mapping}" if first.loads else f"0 {first.reason}")
-
-
-def _folded(outcome: _Outcome, everywhere: frozenset[str], most: int) -> Html:
-    tone = _tone(outcome)
-    return folded(_summary(outcome), _details(outcome, everywhere, most), tone if tone in ("bad", "warn") else "")
-
-
-def _tone(outcome: _Outcome) -> Tone:
-    if not outcome.first.loads:
-        return "bad" if outcome.lost else "warn"
-    return "good" if outcome.first.work == "prebuilt" else "work"
-
-
-def _summary(outcome: _Outcome) -> Html:
-    first = outcome.first
-    nodes = Html(f'<span class="nodes">{text(outcome.nodes)}</span>')
-    if first.loads:
-        return joined(text(first.mapping), badge(first.work, _tone(outcome)), nodes)
-    return joined(badge("lost" if outcome.lost else "not loaded", _tone(outcome)), text(first.reason), nodes)
-
-
-def _details(outcome: _Outcome, everywhere: frozenset[str], most: int) -> Html:
-    """The clusters of every image; of nodes that load nothing their groups, too, and the mapping that would win."""
-    clusters: dict[str, set[str]] = defaultdict(set)
-    for row in outcome.rows:
-        clusters[row.image].update(row.clusters)
-    places = [joined(code(image), text(_where(names, everywhere, most))) for image, names in clusters.items()]
-    lines = _shortened(places, most)
-    if not outcome.first.loads:
-        groups = {name: None for row in outcome.rows for group in row.groups for name in group.names}
-        lines.append(text(f"nodes: {listed(list(groups), most)}"))
-        if outcome.first.mapping:
-            lines.append(text(f"mapping {outcome.first.mapping} would win"))
-    return bullets(lines)
-
-
-def _where(names: set[str], everywhere: frozenset[str], most: int) -> str:
-    if names == everywhere and len(names) > 1:
-        return f"on all {len(names)} clusters of the driver"
-    return f"on {listed(sorted(names), most)}"

@@ -35,6 +35,11 @@ def write(plan: Plan, base: str) -> str:
         "images": images,
         "unusedMappings": unused,
         "unknownKernels": plan.blind,
+        "noNextKernels": [{"cluster": name, "nodes": names} for name, names in plan.without_next.items()],
+        "paused": [
+            {"cluster": group.cluster.name, "nodes": list(group.names), "count": group.count, "kernels": group.kernels}
+            for group in plan.paused
+        ],
         "findings": [as_json(finding) for finding in plan.findings],
     }
     # one line a cell: there may be hundreds of thousands
@@ -57,4 +62,5 @@ def _cell(cell: Cell) -> dict[str, Any]:
         "image": cell.resolution.image if cell.resolution else "",
         "work": cell.work,
         "reason": cell.reason,
+        "waitsFor": cell.waits_for,
     }

@@ -7,8 +7,9 @@ from itertools import groupby
 
 from kmodgate.renderer.plan.plan import Plan
 from kmodgate.renderer.report.markdown_comment import Page, cell, code
+from kmodgate.renderer.report.plan import verdict
 from kmodgate.renderer.report.plan.rows import Row, lost_rows, nodes_of, rows
-from kmodgate.renderer.wording import counted, listed
+from kmodgate.renderer.wording import capitalised, counted, listed
 
 
 def write(plan: Plan, base: str) -> str:
@@ -34,6 +35,14 @@ def write(plan: Plan, base: str) -> str:
         page.table(("object", "rule", "what", "fix"), found)
     if plan.blind:
         page.add(f"\nNo kernels are known of {cell(listed(plan.blind))}.\n")
+    if plan.without_next:
+        page.add(f"\nNo next kernel is known of {cell(listed(verdict.without_next(plan)))}.\n")
+    if plan.paused:
+        page.add("\n**Paused: these nodes stay on their kernels**\n\n")
+        stay = (
+            (cell(cluster), cell(names), str(count), code(on)) for cluster, names, count, on in verdict.paused(plan)
+        )
+        page.table(("cluster", "node group", "nodes", "kernel"), stay)
     for name, found_rows in groupby(rows(plan.cells), key=lambda row: row.module.name):
         with page.folded(name):
             page.table(("", "kernel", "mapping", "image", "nodes"), _coverage(found_rows))
@@ -42,17 +51,18 @@ def write(plan: Plan, base: str) -> str:
 
 def _verdict(plan: Plan) -> str:
     if not plan.lost:
-        return f"No node{' whose kernel is known' if plan.blind else ''} would lose a driver.\n"
+        return f"{capitalised(verdict.nothing_lost(plan))}.\n"
     return f"**{counted(nodes_of(loss.after for loss in plan.lost), 'node')} would lose a driver.**\n\n"
 
 
 def _lost(plan: Plan) -> Iterator[tuple[str, ...]]:
     for row, before in lost_rows(plan):
-        yield cell(row.module.name), code(row.kernel), cell(row.reason), cell(row.where), cell(listed(before, 2))
+        yield cell(row.module.name), code(row.kernel), cell(row.remark), cell(row.where), cell(listed(before, 2))
 
 
 def _coverage(found: Iterator[Row]) -> Iterator[tuple[str, ...]]:
     for row in found:
         image = f"{code(row.image)} ({row.work})" if row.image else ""
         mapping = code(row.mapping) if row.mapping else ""
-        yield row.phase, code(row.kernel), mapping, image or cell(row.reason), cell(row.where)
+        what = ": ".join(part for part in (image, cell(row.remark)) if part)
+        yield row.phase, code(row.kernel), mapping, what, cell(row.where)

@@ -23,11 +23,18 @@ class Row:
     image: str
     work: str
     reason: str
+    waits_for: str
     groups: tuple[Group, ...]
 
     @property
     def loads(self) -> bool:
         return not self.reason
+
+    @property
+    def remark(self) -> str:
+        """Why nothing is loaded, and which temporary taints the row looks past; empty where there is nothing to say."""
+        later = f"once taint {self.waits_for} is gone" if self.waits_for else ""
+        return ", ".join(part for part in (self.reason, later) if part)
 
     @property
     def clusters(self) -> list[str]:
@@ -48,11 +55,11 @@ def rows(cells: Iterable[Cell], *, by_image: bool = True) -> list[Row]:
 
     Where images are not shown, cells that differ in nothing else are one row.
     """
-    same: dict[tuple[str, str, Phase, str, str, str, str], list[Cell]] = defaultdict(list)
+    same: dict[tuple[str, str, Phase, str, str, str, str, str], list[Cell]] = defaultdict(list)
     for cell in cells:
         image = cell.resolution.image if cell.resolution and by_image else ""
-        key = (cell.module.name, cell.kernel, cell.phase, cell.mapping, image, cell.work, plain_reason(cell.reason))
-        same[key].append(cell)
+        what = (cell.mapping, image, cell.work, plain_reason(cell.reason), cell.waits_for)
+        same[cell.module.name, cell.kernel, cell.phase, *what].append(cell)
     found = [Row(found[0].module, *key[1:], tuple(cell.group for cell in found)) for key, found in same.items()]
     return sorted(found, key=lambda row: (row.module.name, row.phase == "next", in_order(row.kernel), row.clusters))
 

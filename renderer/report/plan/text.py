@@ -9,6 +9,7 @@ from itertools import groupby
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.plan.plan import Plan
 from kmodgate.renderer.report.findings.text import text as findings_text
+from kmodgate.renderer.report.plan import verdict
 from kmodgate.renderer.report.plan.rows import Row, lost_rows, nodes_of, rows
 from kmodgate.renderer.wording import counted, listed, printable
 
@@ -16,7 +17,7 @@ from kmodgate.renderer.wording import counted, listed, printable
 def text(plan: Plan, console: Console) -> str:
     """All sections that have something to say, and the coverage."""
     parts = [_lost(plan, console), _images(plan, console), _unused(plan, console), _findings(plan, console)]
-    parts += [_blind(plan, console), _coverage(plan, console)]
+    parts += [_blind(plan, console), _without_next(plan, console), _paused(plan, console), _coverage(plan, console)]
     return "\n".join(part for part in parts if part)
 
 
@@ -28,7 +29,7 @@ def _section(title: str, lines: Iterator[str], console: Console, color: str = "b
 def _lost(plan: Plan, console: Console) -> str:
     def lines() -> Iterator[str]:
         for row, before in lost_rows(plan):
-            yield f"{row.module.name} on {row.kernel}: {row.reason}"
+            yield f"{row.module.name} on {row.kernel}: {row.remark}"
             yield f"    {row.where}; today {listed(before, 2)}"
 
     count = nodes_of(loss.after for loss in plan.lost)
@@ -63,6 +64,21 @@ def _blind(plan: Plan, console: Console) -> str:
     return _section(title, lines, console, "yellow")
 
 
+def _without_next(plan: Plan, console: Console) -> str:
+    if not plan.without_next:
+        return ""
+    title = f"No next kernel is known of {listed(verdict.without_next(plan))}"
+    return _section(title, iter([verdict.NEXT_KERNELS]), console, "yellow")
+
+
+def _paused(plan: Plan, console: Console) -> str:
+    lines = (
+        f"{names} of {cluster}: {counted(count, 'node')}{f' on {kernels}' if kernels else ''}"
+        for cluster, names, count, kernels in verdict.paused(plan)
+    )
+    return _section("Paused: these nodes stay on their kernels", lines, console)
+
+
 def _coverage(plan: Plan, console: Console) -> str:
     parts = []
     for _, found in groupby(rows(plan.cells, by_image=False), key=lambda row: row.module.name):
@@ -76,4 +92,4 @@ def _table(table: list[Row]) -> Iterator[str]:
     widths = [max(len(cell[column]) for cell in cells) for column in range(4)]
     for row, cell in zip(table, cells, strict=True):
         columns = "  ".join(f"{text:{width}}" for text, width in zip(cell, widths, strict=True))
-        yield f"{columns}  {row.where}{f': {row.reason}' if row.reason else ''}"
+        yield f"{columns}  {row.where}{f': {row.remark}' if row.remark else ''}"

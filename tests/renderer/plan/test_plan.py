@@ -108,7 +108,12 @@ def test_kernels_that_are_asked_for_take_the_place_of_the_next_ones(sites: Path)
 
 
 def test_a_kernel_of_another_architecture_is_not_the_nodes(sites: Path) -> None:
-    assert not [cell for cell in plan(sites)["cells"] if cell["kernel"].endswith("aarch64")]
+    arm = EL9_6.replace("x86_64", "aarch64")
+    path = sites / "clusters/oslo.yaml"
+    group = "  - {name: arm, labels: {node-role.kubernetes.io/worker: ''}, architecture: arm64}\n"
+    path.write_text(path.read_text().replace("  nextKernels: [", f"{group}  nextKernels: [{arm}, "))
+    cells = [cell for cell in plan(sites)["cells"] if cell["cluster"] == "oslo" and cell["phase"] == "next"]
+    assert {(*cell["nodes"], cell["kernel"]) for cell in cells} == {("arm", arm), ("workers", EL9_6)}
 
 
 def test_a_group_that_is_upgraded_by_half_may_lose_the_driver_on_its_other_nodes(sites: Path) -> None:
@@ -156,14 +161,17 @@ def test_nodes_of_a_file_take_the_place_of_the_described_ones_and_alike_ones_are
     assert (several.returncode, "say which: --cluster NAME" in several.stderr) == (2, True)
 
 
-def test_a_cordoned_node_has_no_driver_to_lose(sites: Path) -> None:
+def test_a_cordoned_node_loses_the_driver_that_it_would_carry_afterwards(sites: Path) -> None:
     item = node("n", EL9_4)
     item["spec"] = {"taints": [{"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}]}
     (sites / "nodes.json").write_text(json.dumps(item))
-    found = plan(sites, "--cluster", "oslo", "--nodes", "nodes.json", "--kernel", EL10, code=0)
-    assert {cell["reason"].partition(" is not")[0] for cell in found["cells"]} == {
-        "taint node.kubernetes.io/unschedulable=:NoSchedule"
-    }
+    found = plan(sites, "--cluster", "oslo", "--nodes", "nodes.json", "--kernel", EL10)
+    assert losses(found) == {("drivers/nic", "oslo", EL10, 1), ("drivers/probe", "oslo", EL10, 1)}
+    assert {cell["waitsFor"] for cell in found["cells"]} == {"node.kubernetes.io/unschedulable:NoSchedule"}
+    resolved = run("render", cwd=sites)
+    assert resolved.returncode == 0, resolved.stderr
+    now = run("resolve", "rendered/oslo/nic/module-nic.yaml", "--nodes", "nodes.json", cwd=sites)
+    assert "no: taint node.kubernetes.io/unschedulable=:NoSchedule is not tolerated" in now.stdout
 
 
 def test_clusters_whose_kernels_nobody_has_said_are_named(tmp_path: Path) -> None:
@@ -189,7 +197,7 @@ def test_drivers_that_fight_and_versions_without_labels_are_told(sites: Path) ->
 def test_without_a_next_kernel_the_plan_says_so(sites: Path) -> None:
     for path in (sites / "clusters").iterdir():
         path.write_text(path.read_text()[: path.read_text().index("  nextKernels")])
-    assert "no next kernel is known; name it in nextKernels" in run("plan", cwd=sites).stderr
+    assert "no next kernel is known of lima, oslo, rome; name them in nextKernels" in run("plan", cwd=sites).stderr
 
 
 # -- preflight ------------------------------------------------------------------------------------
