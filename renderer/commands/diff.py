@@ -12,6 +12,7 @@ from kmodgate.renderer.compile.compiler import compile_fleet
 from kmodgate.renderer.compile.git_revision import compile_revision
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.diff.compare_fleets import compare_fleets
+from kmodgate.renderer.diff.exit_conditions import condition
 from kmodgate.renderer.errors import ExitCode, Unusable, refuse_enforced
 from kmodgate.renderer.fleet.cluster_selectors import check_names
 from kmodgate.renderer.fleet.files import OUTPUT
@@ -34,11 +35,16 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--cluster", action="append", default=[], metavar="NAME", help="only this cluster; may be given several times"
     )
+    parser.add_argument(
+        "--fail-on", action="append", default=[], metavar="unload|reload|build|nodes=N",
+        help="exit 1 if the change does that, or something on N nodes or more; may be given several times",
+    )  # fmt: skip
     parser.add_argument("--format", choices=FORMATS, default="text", help="form of the report (default: text)")
     parser.add_argument("--output", metavar="FILE", help="write the report there (default: stdout)")
 
 
 def run(args: Namespace, console: Console) -> ExitCode:
+    conditions = [condition(text) for text in args.fail_on]
     root = find_root(Path(args.fleet))
     console.base = prefix(as_typed(root))
     revision = git.revision(str(root), args.against)
@@ -63,4 +69,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
     report = text(found, console) if args.format == "text" else diff_writer(args.format)(found, console.base)
     console.deliver(report, args.output)
     console.say(f"against {revision.name}: {found.summary}")
-    return ExitCode.OK
+    met = [(item.name, reason) for item in conditions for reason in item.met_by(found.consequences)]
+    for name, reason in met:
+        console.say(f"--fail-on {name}: {reason}")
+    return ExitCode.FINDINGS if met else ExitCode.OK

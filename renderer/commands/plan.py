@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kmodgate.policy.findings import Finding
+from kmodgate.renderer import git
 from kmodgate.renderer.compile.cluster_policies import Policies, add_policy_arguments, read_choice
 from kmodgate.renderer.compile.compiler import compile_fleet
+from kmodgate.renderer.compile.git_revision import compile_revision
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Unusable, refuse_enforced
 from kmodgate.renderer.fleet.cluster_selectors import check_names
@@ -18,8 +20,10 @@ from kmodgate.renderer.fleet.load import Fleet, as_typed, find_root, names_of, p
 from kmodgate.renderer.fleet.nodes import in_groups, nodes_in
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.plan import preflight
+from kmodgate.renderer.plan.exit_conditions import CONDITIONS, fails, mark_old_losses
 from kmodgate.renderer.plan.kernels_asked import kernels_asked, refuse_unfit
-from kmodgate.renderer.plan.plan import RULES, plan_fleet
+from kmodgate.renderer.plan.kmm_upgrade import upgraded
+from kmodgate.renderer.plan.plan import RULES, Plan, plan_fleet
 from kmodgate.renderer.report import plan_writer
 from kmodgate.renderer.report.plan.text import text
 from kmodgate.renderer.report.plan.verdict import summary
@@ -49,6 +53,15 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     add_policy_arguments(parser)
     parser.add_argument(
+        "--against", metavar="REV", help="git revision whose losses are old ones, which only --fail-on loss counts"
+    )
+    parser.add_argument(
+        "--fail-on", action="append", choices=CONDITIONS, default=[],
+        help="exit 1 on a loss, on a new loss (the default with --against), or where kernels are not known; "
+        "may be given several times",
+    )  # fmt: skip
+    parser.add_argument("--kmm", metavar="VERSION", help="also tell what this newer KMM would refuse or do otherwise")
+    parser.add_argument(
         "--preflight", metavar="DIR", help="write PreflightValidation objects for the next kernels into DIR/CLUSTER/"
     )
     parser.add_argument("--format", choices=FORMATS, default="text", help="form of the plan (default: text)")
@@ -65,19 +78,54 @@ def run(args: Namespace, console: Console) -> ExitCode:
         raise Unusable("--preflight is empty", "give a folder")
     if args.nodes is not None:
         _take_nodes(fleet, args.nodes, args.cluster)
+    revision = _revision(root, args)
     asked = kernels_asked(args.kernel, args.dtk)
     policies = Policies(fleet, read_choice(args.policy, args.profile), findings)
     compiled = compile_fleet(fleet, findings)
     refuse_enforced(findings, outcome="nothing was planned")
     refuse_unfit([cluster for cluster in fleet.clusters if cluster.name in (args.cluster or names_of(fleet))], asked)
-    plan = plan_fleet(compiled, FleetJudge(policies, "check", datetime.now(UTC), RULES), asked, args.cluster)
+    now = datetime.now(UTC)
+    plan = plan_fleet(compiled, FleetJudge(policies, "check", now, RULES), asked, args.cluster)
+    if revision is not None:
+        mark_old_losses(plan, _plan_before(root, revision, args, asked, console), revision.name)
+    if args.kmm is not None:
+        plan.upgrade = upgraded(compiled, FleetJudge(policies, "check", now), args.kmm, args.cluster)
     report = text(plan, console) if args.format == "text" else plan_writer(args.format)(plan, console.base)
     console.deliver(report, args.output)
     if args.preflight is not None:
         written = preflight.write(plan, Path(args.preflight))
         console.say(f"{args.preflight}: {counted(written, 'PreflightValidation')} written")
     console.say(summary(plan))
-    return ExitCode.FINDINGS if plan.lost else ExitCode.OK
+    return ExitCode.FINDINGS if fails(plan, args.fail_on) else ExitCode.OK
+
+
+def _revision(root: Path, args: Namespace) -> git.Revision | None:
+    if args.against is None:
+        if "new-loss" in args.fail_on:
+            raise Unusable("--fail-on new-loss compares with a revision", "say which: --against REV")
+        return None
+    return git.revision(str(root), args.against)
+
+
+def _plan_before(
+    root: Path, revision: git.Revision, args: Namespace, asked: list[str], console: Console
+) -> Plan | None:
+    """The plan of the fleet as the revision has it, for the same kernels and nodes; None if there was no fleet."""
+    findings: list[Finding] = []
+    compiled = compile_revision(root, revision, findings)
+    if compiled is None:
+        console.say(f"note: at {revision.name} there is no fleet in this folder: every loss is new")
+        return None
+    if findings:
+        errors = counted(len(findings), "error")
+        console.say(f"note: the specs at {revision.name} have {errors}; losses of objects they affect count as new")
+    known = [name for name in args.cluster if name in names_of(compiled.fleet)]
+    if args.cluster and not known:
+        return None
+    if args.nodes is not None and (known or len(compiled.fleet.clusters) == 1):
+        _take_nodes(compiled.fleet, args.nodes, known)
+    policies = Policies(compiled.fleet, read_choice(args.policy, args.profile), [])
+    return plan_fleet(compiled, FleetJudge(policies, "check", datetime.now(UTC), RULES), asked, known)
 
 
 def _take_nodes(fleet: Fleet, file: str, clusters: list[str]) -> None:

@@ -36,7 +36,7 @@ class Consequence:
     """One thing that happens because of one driver, on all nodes and clusters that it happens on.
 
     `text` is the sentence; `why` are the fields that cause it. `nodes` counts those that are known; `unknown` are the
-    clusters whose nodes or kernels nobody has said.
+    clusters whose nodes or kernels nobody has said. `places` has the known nodes by cluster and group.
     """
 
     effect: Effect
@@ -47,6 +47,7 @@ class Consequence:
     unknown: tuple[str, ...]
     why: tuple[str, ...]
     origin: Origin
+    places: Mapping[tuple[str, str], int] = field(default_factory=dict, repr=False)
 
     @property
     def severity(self) -> Severity:
@@ -295,4 +296,5 @@ def _consequence(key: _Key, sum: Affected) -> Consequence:
         tuple(sorted(sum.unknown)),
         tuple(sum.why),
         sum.origin,
+        sum.groups,
     )

@@ -17,6 +17,7 @@ from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.plan.coverage import Cell, Group, Module, Resolver, cells_of, groups_of, modules_of
+from kmodgate.renderer.plan.kmm_upgrade import Upgrade
 
 RULES = ("MAP205", "MAP206", "SEL203", "SEL204", "SEL205", "PLG301", "PLG302")
 """What the plan tells beside coverage: Modules that no node is labelled for, or that get into each other's way."""
@@ -24,10 +25,11 @@ RULES = ("MAP205", "MAP206", "SEL203", "SEL204", "SEL205", "PLG301", "PLG302")
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Nodes that load a driver today and would not on another kernel."""
+    """Nodes that load a driver today and would not on another kernel; an old one is in the compared revision, too."""
 
     before: Cell
     after: Cell
+    is_old: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,19 @@ class Plan:
     """Nodes that keep their kernels although a driver is loaded on them."""
     without_next: dict[str, list[str]] = field(default_factory=dict)
     """Clusters of which no next kernel is known, or only of the nodes that are not listed here."""
+
+    against: str = ""
+    """The revision whose losses are old ones; empty without a comparison."""
+    upgrade: Upgrade | None = None
+
+    @property
+    def new_losses(self) -> list[Loss]:
+        """The losses that the compared revision does not have; all of them without a comparison."""
+        return [loss for loss in self.lost if not loss.is_old]
+
+    @property
+    def old_losses(self) -> list[Loss]:
+        return [loss for loss in self.lost if loss.is_old]
 
     @property
     def to_build(self) -> list[Cell]:

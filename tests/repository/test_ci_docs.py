@@ -96,6 +96,29 @@ def test_the_commands_of_a_pipeline_run(commands: list[str], made: tuple[str, ..
         assert "unloads and reloads ice on 103 nodes in 20 clusters" in (clone / "diff.md").read_text()
 
 
+SECOND_REVIEWER = re.findall(
+    r"```sh\n(kmodgate diff .*?)```", (ROOT / "docs/ci.md").read_text(encoding="utf-8"), re.DOTALL
+)
+
+
+def test_a_dangerous_change_needs_a_file_of_the_code_owners(clone: Path) -> None:
+    (command,) = SECOND_REVIEWER
+
+    def passes() -> bool:
+        fork = {"FORK": environment(clone)["CI_MERGE_REQUEST_DIFF_BASE_SHA"]}
+        found = subprocess.run(["bash", "-c", command], cwd=clone, env=environment(clone) | fork, check=False)
+        return found.returncode == 0
+
+    assert not passes()  # it reloads 103 nodes
+    (clone / "approved").mkdir()
+    (clone / "approved/new-ice.md").write_text("The nodes are drained first.\n")
+    git(clone, "add", "-A")
+    git(clone, "commit", "-m", "third")
+    assert passes()
+    git(clone, "reset", "--hard", "origin/main")
+    assert passes()  # nothing changes
+
+
 def test_a_branch_that_forgets_to_render_does_not_pass(clone: Path) -> None:
     path = clone / "drivers/ice.yaml"
     path.write_text(path.read_text().replace("1.17.12", "1.17.13"))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from kmodgate.renderer.plan.coverage import Cell
-from kmodgate.renderer.plan.plan import Plan
+from kmodgate.renderer.plan.plan import Loss, Plan
 from kmodgate.renderer.report import html_page
 from kmodgate.renderer.report.html_page import (
     Figure,
@@ -51,7 +51,16 @@ def write(plan: Plan, base: str) -> str:
 def _page(known: _Known, most: int) -> str:
     """The page, with so many items in a list."""
     plan, base = known.plan, known.base
-    sections = [_lost(plan, most), coverage(plan, known.rows, most), _images(known, most), _unused(plan, base)]
+    sections = [
+        _lost("lost", "Drivers that would be lost", plan.new_losses, most),
+        _lost("already-lost", f"Drivers that would be lost at {plan.against} as well", plan.old_losses, most),
+    ]
+    sections += [
+        *_upgrade(plan, base, most),
+        coverage(plan, known.rows, most),
+        _images(known, most),
+        _unused(plan, base),
+    ]
     sections += [html_page.findings_section(plan.findings, base, most)]
     sections += [_blind(plan), _without_next(plan), _paused(plan)]
     return html_page.page(
@@ -64,10 +73,10 @@ def _page(known: _Known, most: int) -> str:
 
 
 def _verdict(plan: Plan) -> tuple[str, Tone]:
-    if plan.lost:
-        nodes = nodes_of(loss.after for loss in plan.lost)
-        drivers = {loss.after.module.name for loss in plan.lost}
-        kernels = sorted({loss.after.kernel for loss in plan.lost}, key=in_order)
+    if plan.new_losses:
+        nodes = nodes_of(loss.after for loss in plan.new_losses)
+        drivers = {loss.after.module.name for loss in plan.new_losses}
+        kernels = sorted({loss.after.kernel for loss in plan.new_losses}, key=in_order)
         where = f"{counted(len(drivers), 'driver')} on {listed(kernels, 2)}"
         return f"{counted(nodes, 'node')} would lose a driver: {where}.", "bad"
     if not any(cell.phase == "next" for cell in plan.cells):
@@ -91,7 +100,7 @@ def _section(id: str, title: str, head: Sequence[str], found: Sequence[html_page
     return Section(id, title, html_page.table(title, [text(name) for name in head], found), len(found))
 
 
-def _lost(plan: Plan, most: int) -> Section:
+def _lost(id: str, title: str, losses: Sequence[Loss], most: int) -> Section:
     found = [
         html_page.Row(
             (
@@ -104,11 +113,25 @@ def _lost(plan: Plan, most: int) -> Section:
             ),
             problem=True,
         )
-        for row, before in lost_rows(plan)
+        for row, before in lost_rows(losses)
     ]
-    return _section(
-        "lost", "Drivers that would be lost", ("Driver", "Kernel", "Why", "Nodes", "Clusters", "Today"), found
-    )
+    return _section(id, title, ("Driver", "Kernel", "Why", "Nodes", "Clusters", "Today"), found)
+
+
+def _upgrade(plan: Plan, base: str, most: int) -> Iterator[Section]:
+    """What a newer KMM does otherwise, and what the rules say of it."""
+    upgrade = plan.upgrade
+    if upgrade is None:
+        return
+    title = capitalised(verdict.of_upgrade(upgrade))
+    found = [
+        html_page.Row((text(item.text), text(listed(item.modules, most)), text(listed(item.clusters, most))))
+        for item in upgrade.changes
+    ]
+    found += [html_page.Row((text(line), text(""), text(""))) for line in verdict.left_out(upgrade)]
+    yield _section("kmm", f"KMM {upgrade.version}", ("What KMM does otherwise", "Drivers", "Clusters"), found)
+    rules = html_page.findings_section(upgrade.findings, base, most)
+    yield replace(rules, id="kmm-findings", title=title)
 
 
 def _list(items: list[Html], noun: str, most: int) -> Html:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from kmodgate.renderer.plan.coverage import Cell
+from kmodgate.renderer.plan.kmm_upgrade import Upgrade
 from kmodgate.renderer.plan.plan import Plan
 from kmodgate.renderer.report.findings.json import as_json
 
@@ -31,7 +32,8 @@ def write(plan: Plan, base: str) -> str:
     document = {
         "version": 1,
         "clusters": [cluster.name for cluster in plan.clusters],
-        "lost": [{"today": _cell(loss.before), "next": _cell(loss.after)} for loss in plan.lost],
+        "against": plan.against,
+        "lost": [{"today": _cell(loss.before), "next": _cell(loss.after), "old": loss.is_old} for loss in plan.lost],
         "images": images,
         "unusedMappings": unused,
         "unknownKernels": plan.blind,
@@ -41,11 +43,25 @@ def write(plan: Plan, base: str) -> str:
             for group in plan.paused
         ],
         "findings": [as_json(finding) for finding in plan.findings],
+        "kmm": plan.upgrade and _upgrade(plan.upgrade),
     }
     # one line a cell: there may be hundreds of thousands
     cells = ",\n  ".join(json.dumps(_cell(cell), ensure_ascii=False) for cell in plan.cells)
     head = json.dumps(document, indent=1, ensure_ascii=False).removesuffix("\n}")
     return f'{head},\n "cells": [\n  {cells}\n ]\n}}\n'
+
+
+def _upgrade(upgrade: Upgrade) -> dict[str, Any]:
+    return {
+        "version": upgrade.version,
+        "findings": [as_json(finding) for finding in upgrade.findings],
+        "gone": [as_json(finding) for finding in upgrade.gone],
+        "changes": [
+            {"what": item.text, "modules": list(item.modules), "clusters": list(item.clusters)}
+            for item in upgrade.changes
+        ],
+        "notLookedAt": upgrade.current,
+    }
 
 
 def _cell(cell: Cell) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from kmodgate.renderer.plan.coverage import Cell, Group, Module, Phase
-from kmodgate.renderer.plan.plan import Plan
+from kmodgate.renderer.plan.plan import Loss
 from kmodgate.renderer.plan.resolutions import plain_reason
 from kmodgate.renderer.wording import counted, listed
 
@@ -70,15 +70,14 @@ def in_order(kernel: str) -> tuple[tuple[int, str], ...]:
     return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in parts)
 
 
-def lost_rows(plan: Plan) -> list[tuple[Row, list[str]]]:
+def lost_rows(losses: Sequence[Loss]) -> list[tuple[Row, list[str]]]:
     """The losses, with the mappings that load the driver today."""
     today: dict[tuple[str, str, str], set[str]] = defaultdict(set)
-    for loss in plan.lost:
+    for loss in losses:
         key = (loss.after.module.name, loss.after.kernel, plain_reason(loss.after.reason))
         today[key].add(f"mapping {loss.before.mapping} on {loss.before.kernel}")
-    return [
-        (row, sorted(today[row.module.name, row.kernel, row.reason])) for row in rows(loss.after for loss in plan.lost)
-    ]
+    found = rows(loss.after for loss in losses)
+    return [(row, sorted(today[row.module.name, row.kernel, row.reason])) for row in found]
 
 
 def nodes_of(cells: Iterable[Cell]) -> int:

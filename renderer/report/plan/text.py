@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from kmodgate.renderer.console import Console
-from kmodgate.renderer.plan.plan import Plan
+from kmodgate.renderer.plan.plan import Loss, Plan
 from kmodgate.renderer.report.findings.text import text as findings_text
 from kmodgate.renderer.report.plan import verdict
 from kmodgate.renderer.report.plan.rows import Row, lost_rows, nodes_of, rows
-from kmodgate.renderer.wording import counted, listed, printable
+from kmodgate.renderer.wording import capitalised, counted, listed, printable
 
 
 def text(plan: Plan, console: Console) -> str:
     """All sections that have something to say, and the coverage."""
-    parts = [_lost(plan, console), _images(plan, console), _unused(plan, console), _findings(plan, console)]
+    parts = [
+        _lost(plan, console),
+        _already_lost(plan, console),
+        _upgrade(plan, console),
+        _images(plan, console),
+        _unused(plan, console),
+        _findings(plan, console),
+    ]
     parts += [_blind(plan, console), _without_next(plan, console), _paused(plan, console), _coverage(plan, console)]
     return "\n".join(part for part in parts if part)
 
@@ -27,13 +34,30 @@ def _section(title: str, lines: Iterator[str], console: Console, color: str = "b
 
 
 def _lost(plan: Plan, console: Console) -> str:
-    def lines() -> Iterator[str]:
-        for row, before in lost_rows(plan):
-            yield f"{row.module.name} on {row.kernel}: {row.remark}"
-            yield f"    {row.where}; today {listed(before, 2)}"
+    count = nodes_of(loss.after for loss in plan.new_losses)
+    return _section(f"{counted(count, 'node')} would lose a driver", _loss_lines(plan.new_losses), console, "red")
 
-    count = nodes_of(loss.after for loss in plan.lost)
-    return _section(f"{counted(count, 'node')} would lose a driver", lines(), console, "red")
+
+def _already_lost(plan: Plan, console: Console) -> str:
+    return _section(capitalised(verdict.already_lost(plan)), _loss_lines(plan.old_losses), console, "yellow")
+
+
+def _loss_lines(losses: Sequence[Loss]) -> Iterator[str]:
+    for row, before in lost_rows(losses):
+        yield f"{row.module.name} on {row.kernel}: {row.remark}"
+        yield f"    {row.where}; today {listed(before, 2)}"
+
+
+def _upgrade(plan: Plan, console: Console) -> str:
+    upgrade = plan.upgrade
+    if upgrade is None:
+        return ""
+    changes = (f"{item.text} ({listed(item.modules, 3)} in {listed(item.clusters, 3)})" for item in upgrade.changes)
+    gone = (f"{item.object} {item.field}: {item.rule} does not hold any more" for item in upgrade.gone)
+    lines = [*changes, *gone, *verdict.left_out(upgrade)]
+    title = console.paint(capitalised(verdict.of_upgrade(upgrade)), "bold", stream=sys.stdout)
+    body = "".join(f"  {printable(line)}\n" for line in lines)
+    return f"{title}\n{body}{findings_text(upgrade.findings, console)}"
 
 
 def _images(plan: Plan, console: Console) -> str:

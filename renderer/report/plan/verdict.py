@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from kmodgate.policy.findings import Mode
+from kmodgate.renderer.plan.kmm_upgrade import Upgrade
 from kmodgate.renderer.plan.plan import Plan
+from kmodgate.renderer.report.plan.rows import nodes_of
 from kmodgate.renderer.wording import counted, listed
 
 NEXT_KERNELS = "name them in nextKernels of the Cluster spec, or ask: --kernel, --dtk"
@@ -18,7 +21,7 @@ def summary(plan: Plan) -> str:
         counted(len({cell.module.name for cell in plan.cells}), "Module"),
         counted(len(kernels), "next kernel"),
     )
-    losses = {(loss.after.module.name, loss.after.kernel) for loss in plan.lost}
+    losses = {(loss.after.module.name, loss.after.kernel) for loss in plan.new_losses}
     verdict = f"{len(losses)} would be lost on some nodes" if losses else nothing_lost(plan)
     return f"{', '.join(counts)}: {'; '.join([verdict, *gaps(plan)])}"
 
@@ -26,11 +29,13 @@ def summary(plan: Plan) -> str:
 def nothing_lost(plan: Plan) -> str:
     """Return the verdict of a plan without losses."""
     known = " whose kernels are known" if plan.blind or plan.without_next else ""
-    return f"no node{known} would lose a driver"
+    return f"no {'other ' if plan.old_losses else ''}node{known} would lose a driver"
 
 
 def gaps(plan: Plan) -> Iterator[str]:
-    """Yield which nodes the verdict does not cover: kernels are not known, or the nodes are paused."""
+    """Yield what the verdict does not cover: old losses, kernels that are not known, nodes that are paused, KMM."""
+    if plan.old_losses:
+        yield already_lost(plan)
     if plan.blind:
         yield f"the kernels of {listed(plan.blind)} are not known"
     if plan.without_next:
@@ -38,6 +43,30 @@ def gaps(plan: Plan) -> Iterator[str]:
     if plan.paused:
         nodes = counted(sum(group.count for group in plan.paused), "node")
         yield f"{nodes} stay on their kernels (pause: true)"
+    if plan.upgrade is not None:
+        yield of_upgrade(plan.upgrade)
+
+
+def already_lost(plan: Plan) -> str:
+    """Return the old losses in a few words."""
+    nodes = counted(nodes_of(loss.after for loss in plan.old_losses), "node")
+    return f"{nodes} would lose a driver at {plan.against} as well"
+
+
+def of_upgrade(upgrade: Upgrade) -> str:
+    """Return what a newer KMM means for the fleet in a few words."""
+    refused = sum(finding.mode is Mode.ENFORCE for finding in upgrade.findings)
+    others = len(upgrade.findings) - refused + len(upgrade.changes)
+    if not refused and not others:
+        return f"KMM {upgrade.version} refuses nothing and does nothing otherwise"
+    return f"with KMM {upgrade.version}: {counted(refused, 'refusal')}, {counted(others, 'difference')}"
+
+
+def left_out(upgrade: Upgrade) -> Iterator[str]:
+    """Yield the clusters that a newer KMM does not concern."""
+    if upgrade.current:
+        why = "no KMM, no such version of its flavour, or a version that is as new"
+        yield f"not looked at: {listed(upgrade.current)} ({why})"
 
 
 def without_next(plan: Plan) -> list[str]:

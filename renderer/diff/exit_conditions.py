@@ -1,0 +1,60 @@
+"""When a change fails a pipeline, so that a second person looks at it: by what it does, or on how many nodes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from kmodgate.renderer.diff.consequences import Consequence
+from kmodgate.renderer.diff.sentences import Effect
+from kmodgate.renderer.errors import Unusable
+from kmodgate.renderer.wording import counted, listed
+
+EFFECTS: dict[str, tuple[Effect, ...]] = {
+    "unload": (Effect.UNLOAD, Effect.RECREATE, Effect.UNKNOWN),
+    "reload": (Effect.RELOAD, Effect.RECREATE),
+    "build": (Effect.BUILD,),
+}
+"""Condition → the effects that meet it.
+
+Another selector may unload where nodes are not known, and a Module that must be created again is unloaded first.
+"""
+
+_UNTOUCHED = frozenset((Effect.BUILD, Effect.JOB, Effect.STUCK, Effect.STALE, Effect.NOTHING))
+"""Effects by which no driver or plugin on a node changes."""
+
+_NODES = re.compile(r"nodes=([1-9][0-9]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """`unload`, `reload` or `build`, or a number of nodes on which something happens."""
+
+    name: str
+    nodes: int = 0
+
+    def met_by(self, consequences: Iterable[Consequence]) -> Iterator[str]:
+        """Yield why the condition is met; nothing if it is not."""
+        if self.nodes:
+            yield from self._by_number([item for item in consequences if item.effect not in _UNTOUCHED])
+        else:
+            yield from (item.text for item in consequences if item.effect in EFFECTS[self.name])
+
+    def _by_number(self, consequences: list[Consequence]) -> Iterator[str]:
+        known = {place: count for item in consequences for place, count in item.places.items()}
+        unknown = {name for item in consequences for name in item.unknown or (() if item.places else item.clusters)}
+        if sum(known.values()) >= self.nodes:
+            yield f"something happens on {counted(sum(known.values()), 'node')}"
+        elif unknown:
+            yield f"the number of nodes in {listed(sorted(unknown))} is not known"
+
+
+def condition(text: str) -> Condition:
+    """Return the condition of `--fail-on`. Raises Unusable."""
+    number = _NODES.fullmatch(text)
+    if number:
+        return Condition(text, int(number[1]))
+    if text not in EFFECTS:
+        raise Unusable(f"--fail-on {text!r} is not a condition", f"one of: {', '.join(EFFECTS)}, nodes=N")
+    return Condition(text)
