@@ -58,7 +58,11 @@ class ObjectChange:
         return found
 
     def origin(self, change: FieldChange) -> Origin:
-        """The place in a spec that decides the field, or decided it."""
+        """The place in a spec that decides the field, takes it away, or decided it before."""
+        is_field = change.after is None and not isinstance(change.path[-1], int)
+        taken = self.after.taken_away(change.path) if self.after is not None and is_field else None
+        if taken is not None:
+            return taken
         owner = self.after if self.after is not None and change.after is not None else self.before or self.after
         assert owner is not None
         return owner.trace(change.path)

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kmodgate.policy.findings import Severity
+from kmodgate.policy.findings import FieldPath, Severity
 from kmodgate.policy.kmm.node_selection import Node, Verdict, verdict
 from kmodgate.policy.kmm.resolve import Resolution
 from kmodgate.renderer.deliveries.delivery import is_driver
-from kmodgate.renderer.diff import module_effects
+from kmodgate.renderer.diff import causes, module_effects
 from kmodgate.renderer.diff.affected import Affected
+from kmodgate.renderer.diff.causes import Causes
 from kmodgate.renderer.diff.changed_fields import Kind, ObjectChange
 from kmodgate.renderer.diff.renames import Rename, renames
 from kmodgate.renderer.diff.sentences import SEVERITIES, Effect, place, sentence
@@ -61,8 +62,9 @@ _Key = tuple[Effect, str, str]
 class Consequences:
     """Adds up what the changes of a fleet do."""
 
-    def __init__(self, clusters: Mapping[str, Cluster]) -> None:
+    def __init__(self, clusters: Mapping[str, Cluster], causes_: Causes) -> None:
         self._clusters = clusters
+        self._causes = causes_
         self._resolver = Resolver()
         self._sums: dict[_Key, Affected] = {}
         self._known: set[str] = set()
@@ -106,14 +108,12 @@ class Consequences:
 
     # -- adding up -----------------------------------------------------------------------------------
 
-    def _add(
-        self, effect: Effect, change: ObjectChange, detail: str = "", path: tuple[str | int, ...] = ()
-    ) -> Affected:
+    def _add(self, effect: Effect, change: ObjectChange, detail: str = "", *fields: FieldPath) -> Affected:
         self._told = True
         name = change.manifest.identity.name
         key = (effect, name, detail)
         if key not in self._sums:
-            self._sums[key] = Affected(change.manifest.trace(path or ("metadata", "name")))
+            self._sums[key] = Affected(self._causes.origin(change, fields))
         return self._sums[key]
 
     def _rename(self, rename: Rename) -> None:
@@ -138,7 +138,7 @@ class Consequences:
             self._add(Effect.JOB, change, "added").clusters.update(change.clusters)
         elif change.kind is Kind.CHANGED and any(field.path[:1] == ("spec",) for field in change.fields):
             effect = Effect.JOB if module_effects.is_replaced(change.manifest) else Effect.STUCK
-            self._add(effect, change).clusters.update(change.clusters)
+            self._add(effect, change, "", ("spec",)).clusters.update(change.clusters)
 
     def _module(self, change: ObjectChange) -> None:
         before, after = module_effects.value(change.before), module_effects.value(change.after)
@@ -146,9 +146,8 @@ class Consequences:
         if change.kind is Kind.REMOVED and module_effects.is_retained(change.manifest):
             self._add(Effect.NOTHING, change, "retained").clusters.update(change.clusters)
         elif old and new and bool(old.get("version")) is not bool(new.get("version")):
-            path = ("spec", "moduleLoader", "container", "version")  # nothing else is done until then
-            detail = "first" if new.get("version") else "last"
-            self._add(Effect.RECREATE, change, detail, path).clusters.update(change.clusters)
+            detail = "first" if new.get("version") else "last"  # nothing else is done until then
+            self._add(Effect.RECREATE, change, detail, causes.VERSION).clusters.update(change.clusters)
         else:
             self._told = False
             for name in change.clusters:
@@ -161,7 +160,8 @@ class Consequences:
         """What is to be said of a Module that stays, beside what its nodes do."""
         self._identity(change, before, after)
         if before["spec"].get("imageRebuildTriggerGeneration") != after["spec"].get("imageRebuildTriggerGeneration"):
-            self._add(Effect.STALE, change, "trigger").clusters.update(change.clusters)
+            trigger = self._add(Effect.STALE, change, "trigger", ("spec", "imageRebuildTriggerGeneration"))
+            trigger.clusters.update(change.clusters)
         if not self._told:
             quiet = self._add(Effect.NOTHING, change, "metadata" if before["spec"] == after["spec"] else "spec")
             quiet.clusters.update(change.clusters)
@@ -173,7 +173,7 @@ class Consequences:
         identity = change.manifest.identity
         if module_effects.is_blind(self._clusters[name], before, after) and (identity, name, "") not in self._renamed:
             self._blind(change, before, after, name)
-        worst: dict[str, tuple[_Key, NodeGroup, list[str]]] = {}
+        worst: dict[str, tuple[_Key, NodeGroup, list[str], tuple[FieldPath, ...]]] = {}
         for group, node in self._nodes(name):
             was, now = self._side(before, node), self._side(after, node)
             found = module_effects.effect(change, was, now, node)
@@ -182,12 +182,12 @@ class Consequences:
                 effect, detail, why = found
                 key = (effect, change.manifest.identity.name, detail)
                 if group.name not in worst or key < worst[group.name][0]:
-                    worst[group.name] = (key, group, why)
+                    worst[group.name] = (key, group, why, causes.of_node(why, was, now))
             self._image(change, was.resolution, now.resolution, name)
             if not renamed:
                 self._away(change, was.resolution, now.resolution, name, group)
-        for key, group, why in worst.values():
-            self._add(key[0], change, key[2], ("spec", "moduleLoader")).add(name, group, why)
+        for key, group, why, fields in worst.values():
+            self._add(key[0], change, key[2], *fields).add(name, group, why)
 
     def _side(self, module: Any, node: Node) -> module_effects.Side:
         """What the node loads of the Module, or keeps until its version label changes; or why nothing."""
@@ -210,13 +210,13 @@ class Consequences:
                 Effect.UNLOAD if old else Effect.LOAD, change, module_effects.gone(change.manifest) if old else ""
             )
         elif any(before["spec"].get(key) != after["spec"].get(key) for key in ("selector", "tolerations")):
-            sum = self._add(Effect.UNKNOWN, change, "", ("spec", "selector"))
+            sum = self._add(Effect.UNKNOWN, change, "", causes.SELECTOR, causes.TOLERATIONS)
         elif changed := [
             key for key, part in module_effects.config(old).items() if part != module_effects.config(new)[key]
         ]:
             is_ordered = old.get("version") != new.get("version")
             effect, detail = (Effect.ORDERED, str(new["version"])) if is_ordered else (Effect.RELOAD, "")
-            sum = self._add(effect, change, detail, ("spec", "moduleLoader"))
+            sum = self._add(effect, change, detail, *causes.of_settings(None, *changed), causes.LOADER)
             sum.why.update(dict.fromkeys(changed))
         else:
             return
@@ -232,13 +232,13 @@ class Consequences:
         if now.image != old_image and now.image not in self._known:
             work = work_of(now)
             if work != "prebuilt":
-                sum = self._add(Effect.BUILD, change, work, ("spec", "moduleLoader"))
+                sum = self._add(Effect.BUILD, change, work, *causes.of_image(now))
                 sum.images.add(now.image)
                 sum.clusters.add(name)
         elif was is not None and now.image == old_image:
             stale = [f"{block}.{key}" for block, key in module_effects.stale(was, now)]
             if stale:
-                sum = self._add(Effect.STALE, change, "image", ("spec", "moduleLoader", "container", "containerImage"))
+                sum = self._add(Effect.STALE, change, "image", *causes.of_settings(now, "build", "sign"))
                 sum.clusters.add(name)
                 sum.why.update(dict.fromkeys(stale))
                 sum.images.add(now.image)
@@ -251,7 +251,7 @@ class Consequences:
         still = [] if now is None else now.in_tree_modules_to_remove or []
         for module in removed:
             if module not in still:
-                self._add(Effect.AWAY, change, module, ("spec", "moduleLoader")).add(name, group)
+                self._add(Effect.AWAY, change, module, *causes.of_removals(now)).add(name, group)
 
     # -- beside the loader ---------------------------------------------------------------------------
 
@@ -263,7 +263,8 @@ class Consequences:
                 continue
             how = "start" if key not in old else "stop" if key not in new else "restart"
             module = after if key in new else before
-            sum = self._add(Effect.RESTART, change, f"{what} {how}", ("spec", key))
+            fields = (("spec", key), causes.TOLERATIONS, ("spec", "imageRepoSecret"))
+            sum = self._add(Effect.RESTART, change, f"{what} {how}", *fields)
             for name in change.clusters:
                 sum.clusters.add(name)
                 for group in self._clusters[name].nodes:
@@ -279,7 +280,7 @@ class Consequences:
         for block, key, what in pairs:
             old, new = ((value["spec"].get(block) or {}).get(key) for value in (before, after))
             if old and old != new:
-                sum = self._add(Effect.STALE, change, f"{what} {old}", ("spec", block))
+                sum = self._add(Effect.STALE, change, f"{what} {old}", ("spec", block, key))
                 sum.clusters.update(change.clusters)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from kmodgate.policy.cluster.facts import metadata_of
-from kmodgate.policy.findings import FieldPath, Finding, placed
+from kmodgate.policy.findings import FieldPath, Finding, placed, value_at
 from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.fleet.specs import JsonMap, KernelDriver
 
@@ -57,9 +57,23 @@ class Manifest:
         origin = self.trace(path)
         return placed(finding, path, origin.file, (origin.line, origin.column), origin.path)
 
+    def taken_away(self, path: FieldPath) -> Origin | None:
+        """Return the line of an override that takes the field at a path away; None where none does."""
+        origin = self.trace(path)
+        if self.driver is None or origin.path[:2] != ("spec", "overrides"):
+            return None
+        written = next(part for part in _upwards(origin.path) if self.driver.document.has(part))
+        is_taken = value_at(self.driver.document.value, written) is None
+        return replace(origin, source="override", path=written) if is_taken else None
+
     @cached_property
     def identity(self) -> Identity:
         return identity_of(self.value)
+
+
+def _upwards(path: FieldPath) -> Iterator[FieldPath]:
+    """A path and all paths around it."""
+    return (path[:length] for length in range(len(path), -1, -1))
 
 
 def identity_of(value: JsonMap) -> Identity:

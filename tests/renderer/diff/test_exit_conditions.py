@@ -9,7 +9,8 @@ import pytest
 
 from kmodgate.renderer.diff.exit_conditions import EFFECTS
 from kmodgate.renderer.diff.sentences import Effect
-from tests.fleets import FleetFolder, git, run
+from tests.command import run
+from tests.fleets import FleetFolder, git
 from tests.renderer.diff.three_sites import edit
 
 Change = Callable[[Path], None]

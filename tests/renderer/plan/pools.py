@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.fleets import FleetFolder, run
+from tests.command import run
+from tests.fleets import FleetFolder
 
 EL9, NEXT9, EL10 = "5.14.0-427.13.1.el9_4.x86_64", "5.14.0-570.12.1.el9_6.x86_64", "6.12.0-55.9.1.el10_0.x86_64"
 UBUNTU = "6.8.0-31-generic"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleets import FleetFolder, git, run
+from tests.command import run
+from tests.fleets import FleetFolder, git
 from tests.renderer.plan.pools import EL10, NEXT9, cluster, fleet, group, plan
 
 

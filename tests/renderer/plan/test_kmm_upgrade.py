@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.fleets import FleetFolder, run
+from tests.command import run
+from tests.fleets import FleetFolder
 from tests.renderer.plan.test_plan import plan
 
 SIGN = """\

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleets import run
+from tests.command import run
 from tests.renderer.plan.pools import (
     EL9,
     EL10,

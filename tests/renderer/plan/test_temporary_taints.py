@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleets import run
+from tests.command import run
 from tests.renderer.plan.pools import EL10, NEXT9, cluster, fleet, group, inventory, node, plan
 
 TEMPORARY = [
