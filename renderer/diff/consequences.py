@@ -7,7 +7,7 @@ Sources: internal/controllers/{module,nmc,mic,device_plugin}_reconciler.go of Ke
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kmodgate.policy.findings import FieldPath, Severity
