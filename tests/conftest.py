@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import yaml
 
@@ -22,6 +23,8 @@ EXAMPLES = sorted(marker.parent.name for marker in ROOT.glob("examples/*/kmodgat
 collect_ignore = ["e2e"]
 """What needs a control plane is a suite of its own, which `make e2e` calls by its folder."""
 
+hypothesis.settings.register_profile("kmodgate", deadline=None)  # no test may depend on how busy the machine is
+hypothesis.settings.load_profile("kmodgate")
 sys.meta_path.insert(0, PartsOfKmodgate())
 os.environ["PYTHONPATH"] = str(ROOT / "src")  # processes run this checkout, whichever one is installed
 

@@ -12,13 +12,14 @@ from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.wording import counted, listed
 
 EFFECTS: dict[str, tuple[Effect, ...]] = {
-    "unload": (Effect.UNLOAD, Effect.RECREATE, Effect.UNKNOWN),
+    "unload": (Effect.UNLOAD, Effect.RECREATE, Effect.RENAME, Effect.UNKNOWN),
     "reload": (Effect.RELOAD, Effect.RECREATE),
     "build": (Effect.BUILD,),
 }
 """Condition → the effects that meet it.
 
-Another selector may unload where nodes are not known, and a Module that must be created again is unloaded first.
+Another selector may unload where nodes are not known. A Module that must be created again is unloaded first, and the
+unload of a renamed one takes the driver of its successor along.
 """
 
 _UNTOUCHED = frozenset((Effect.BUILD, Effect.JOB, Effect.STUCK, Effect.STALE, Effect.NOTHING))

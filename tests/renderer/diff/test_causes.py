@@ -112,7 +112,7 @@ SPEC = "drivers/nic.yaml"
         ("  build:\n", '  version: "1"\n  build:\n', ("recreate",), 'version: "1"'),
         ("{matchLabels: {tier: edge}}", "{names: [lab]}", ("unload",), "clusters: {names: [lab]}"),
         ("  build:\n", "  state: absent\n  build:\n", ("unload",), "state: absent"),
-        ("name: drivers", "name: others", ("unload", "load"), "namespace: {name: others}"),
+        ("name: drivers", "name: others", ("rename",), "namespace: {name: others}"),
         (
             "  build:\n",
             "  imageRebuildTriggerGeneration: 1\n  build:\n",
