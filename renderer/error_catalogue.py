@@ -7,9 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-UNNEEDED_REMOVAL = "GIT005"
-"""An entry of removals.yaml that nothing needs: a note, which text shows although it is only recorded."""
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -164,7 +161,7 @@ SECTIONS = {
             "keep it in one place; which of the two is applied is decided by their order",
         ),
         Entry(
-            UNNEEDED_REMOVAL,
+            "GIT005",
             "an entry of `removals.yaml` that nothing needs (a note): its Module is in the tree again, or has not left"
             " since the revision",
             "`kmodgate render` drops the first kind; delete the second once its removal is merged",

@@ -10,6 +10,9 @@ from enum import IntEnum
 
 from kmodgate.policy.findings import Finding, Mode, sort_findings
 
+UNNEEDED_REMOVAL = "GIT005"
+"""An entry of removals.yaml that nothing needs: a note, which text shows although it is only recorded."""
+
 
 class ExitCode(IntEnum):
     OK = 0

@@ -12,8 +12,7 @@ from kmodgate.renderer import git
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.compile.git_revision import compile_revision
 from kmodgate.renderer.deliveries.delivery import is_driver
-from kmodgate.renderer.error_catalogue import UNNEEDED_REMOVAL
-from kmodgate.renderer.errors import Unusable
+from kmodgate.renderer.errors import UNNEEDED_REMOVAL, Unusable
 from kmodgate.renderer.fleet.files import MARKER, OUTPUT
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Removal

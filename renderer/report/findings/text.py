@@ -9,7 +9,7 @@ from typing import TextIO
 
 from kmodgate.policy.findings import Finding, Mode, Severity
 from kmodgate.renderer.console import Console
-from kmodgate.renderer.error_catalogue import UNNEEDED_REMOVAL
+from kmodgate.renderer.errors import UNNEEDED_REMOVAL
 from kmodgate.renderer.fleet.files import SPEC_KINDS
 from kmodgate.renderer.report.findings.unchecked import notes
 from kmodgate.renderer.wording import printable

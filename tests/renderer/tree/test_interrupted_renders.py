@@ -185,3 +185,39 @@ def test_a_render_that_waited_reads_the_specs_again(fleet: FleetFolder) -> None:
     os.close(descriptor)
     waiting.communicate(timeout=120)
     assert fleet.run("render", "--check").returncode == 0
+
+
+def test_a_removal_that_is_interrupted_keeps_its_permission(tmp_path: Path, interrupt: Interrupt) -> None:
+    template = FleetFolder(tmp_path / "template")
+    template.cluster("paris")
+    for name in ("nic", "gpu"):
+        template.driver(name)
+    template.render()
+    (template.root / "drivers/gpu.yaml").unlink()
+    point, allowed = 2, 0
+    while True:
+        victim = FleetFolder(tmp_path / f"victim-{point}")
+        shutil.copytree(template.root, victim.root, dirs_exist_ok=True)
+        if interrupt(victim, point, "--allow-removal", "gpu") == 99:
+            break
+        if (victim.root / "removals.yaml").exists():
+            allowed += 1
+            victim.render()  # the permission is in the fleet: nobody has to give it again
+        else:
+            assert victim.files().keys() == {*template.files(), *victim.files().keys() & {".kmodgate-tmp"}}
+            victim.render("--allow-removal", "gpu")
+        assert "name: gpu" in (victim.root / "removals.yaml").read_text()
+        assert victim.run("render", "--check").returncode == 0
+        assert not [path.name for path in victim.root.iterdir() if "kmodgate-tmp" in path.name]
+        point += 1
+    assert allowed > 3
+
+
+def test_a_render_that_may_not_write_the_permission_changes_no_tree(fleet: FleetFolder) -> None:
+    (fleet.root / ".removals.yaml.kmodgate-tmp").mkdir()  # nothing can be written there, not even by root
+    before = fleet.files()
+    relabel(fleet)
+    result = fleet.run("render", "--allow-removal", "nic")
+    assert result.returncode == 3
+    assert "removals.yaml" in result.stderr
+    assert fleet.files() == before
