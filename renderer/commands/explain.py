@@ -19,7 +19,8 @@ from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.deliveries.delivery import is_driver, loads_something
 from kmodgate.renderer.errors import ExitCode, Unusable, refuse_enforced
-from kmodgate.renderer.explain.field_origins import Explained, Subject, explain, nodes_named, subjects
+from kmodgate.renderer.explain.field_origins import Answer, Missing, Subject, explain_all, nodes_named, subjects
+from kmodgate.renderer.explain.same_names import say_what_else
 from kmodgate.renderer.fleet.cluster_selectors import check_names
 from kmodgate.renderer.fleet.files import OUTPUT
 from kmodgate.renderer.fleet.load import as_typed, find_root, names_of, prefix
@@ -58,17 +59,27 @@ def run(args: Namespace, console: Console) -> ExitCode:
     refuse_enforced(findings, outcome="nothing was explained")
     name, cluster = _of_file(root, Path(args.object)) if is_file else (args.object, args.cluster)
     check_names(names_of(fleet), [cluster] if cluster else [])
-    group = name.removeprefix("node/")
-    if cluster and any(nodes_named(found, cluster, group)):
-        console.data(_node(found, cluster, group, args.format, console))
+    if _is_node(found, name, cluster, args.field):
+        say_what_else(found, name, cluster, console.say, is_node=True)
+        console.data(_node(found, str(cluster), name.removeprefix("node/"), args.format, console))
         return ExitCode.OK
-    answers = [(subject, explain(subject, args.field)) for subject in subjects(found, name, cluster)]
+    answers = explain_all(subjects(found, name, cluster), args.field)
+    say_what_else(found, name, cluster, console.say, is_node=False)
     if args.format == "json":
         rows = [_json(*answer, console.base) for answer in answers]
         console.data(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
     else:
         console.data("\n".join(object_text(*answer, console) for answer in answers))
     return ExitCode.OK
+
+
+def _is_node(found: CompiledFleet, name: str, cluster: str | None, field: str) -> bool:
+    """Whether the question is about nodes and not about an object: a field is always an object's."""
+    is_named = name.startswith("node/")
+    if is_named and (field or not cluster):
+        fix = "leave the field out" if field else "say on which cluster: --cluster NAME"
+        raise Unusable(f"{name}: nodes are explained as a whole, on one cluster", fix)
+    return bool(cluster and not field and any(nodes_named(found, cluster, name.removeprefix("node/"))))
 
 
 def _of_file(root: Path, path: Path) -> tuple[str, str]:
@@ -86,7 +97,12 @@ def _of_file(root: Path, path: Path) -> tuple[str, str]:
     return name, below[1]
 
 
-def _json(subject: Subject, found: list[Explained], base: str) -> dict[str, Any]:
+def _json(subject: Subject, found: Answer, base: str) -> dict[str, Any]:
+    head: dict[str, Any] = {"object": str(subject.manifest.identity), "clusters": list(subject.clusters)}
+    if isinstance(found, Missing):
+        taken = found.taken_by
+        place = taken and {"file": f"{base}{taken.file}", "line": taken.line, "specField": format_path(taken.path)}
+        return {**head, "fields": [], "missing": format_path(found.path), "takenAwayBy": place}
     fields = [
         {
             "field": format_path(item.path),
@@ -100,7 +116,7 @@ def _json(subject: Subject, found: list[Explained], base: str) -> dict[str, Any]
         }
         for item in found
     ]
-    return {"object": str(subject.manifest.identity), "clusters": list(subject.clusters), "fields": fields}
+    return {**head, "fields": fields}
 
 
 def _node(found: CompiledFleet, cluster: str, name: str, form: str, console: Console) -> str:

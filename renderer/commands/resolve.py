@@ -47,7 +47,16 @@ def run(args: Namespace, console: Console) -> ExitCode:
     if not args.modules or bool(kernels) is (args.nodes is not None):
         fix = "give files, and either --kernel and --kernels-from, or --nodes; or --jsonl alone"
         raise Unusable("resolve needs Modules, and either kernels or nodes", fix)
-    modules = [module for name in args.modules for module in _modules(name)]
+    wrong: list[str] = []
+    modules = [module for name in args.modules for module in _modules(name, wrong)]
+    if modules or not wrong:
+        _answer(modules, kernels, args, console)
+    if wrong:
+        raise Unusable("; ".join(wrong), "correct the Module; the others are answered")
+    return ExitCode.OK
+
+
+def _answer(modules: list[dict[str, Any]], kernels: list[str], args: Namespace, console: Console) -> None:
     if args.nodes is not None:
         verdicts = list(on_nodes(modules, nodes_in(args.nodes)))
         rows: list[Json] = [node_json(*item) for item in verdicts]
@@ -61,20 +70,21 @@ def run(args: Namespace, console: Console) -> ExitCode:
         console.data(json.dumps(rows, indent=2) + "\n")
     else:
         console.data(emit(rows))
-    return ExitCode.OK
 
 
-def _modules(name: str) -> list[dict[str, Any]]:
-    """The Modules of a file with the CRD's defaults; other kinds are passed over. Raises Unusable."""
+def _modules(name: str, wrong: list[str]) -> list[dict[str, Any]]:
+    """The Modules of a file with the CRD's defaults; other kinds are passed over.
+
+    What makes a Module unusable goes to `wrong`. Raises Unusable for a file without Modules.
+    """
     findings: list[Finding] = []
     modules = [source.value for source in read_objects(name, findings) if source.value["kind"] == "Module"]
     refuse_enforced(findings, outcome="nothing was resolved")
     if not modules:
         raise Unusable(f"{name}: no Module in it", "give a rendered Module, or what kubectl get modules -o yaml writes")
-    for module in modules:
-        if reason := why_unusable(module):
-            raise Unusable(f"{name}: {reason}", "correct the Module")
-    return [defaulted(module) for module in modules]
+    reasons = [why_unusable(module) for module in modules]
+    wrong += (f"{name}: {reason}" for reason in reasons if reason)
+    return [defaulted(module) for module, reason in zip(modules, reasons, strict=True) if not reason]
 
 
 def _kernels(name: str | None) -> list[str]:

@@ -19,6 +19,7 @@ from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.fleet.targets import Target, Variant
 from kmodgate.renderer.manifests.manifest import Manifest
 
+_ABSENT = object()
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[((?:[^\[\]]|\[[^\]]*\])*)\]")
 
 
@@ -34,6 +35,17 @@ class Explained:
     origin: Origin
     why: str
     replaced: Origin | None
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A field that the object does not have; `taken_by` is the line of the override that takes it away, if one does."""
+
+    path: FieldPath
+    taken_by: Origin | None
+    replaced: Origin | None
+    is_known: bool
+    """Whether the driver has the field without the override."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +98,37 @@ def _parts(name: str) -> tuple[str, str, str]:
     if len(parts) > 3 or not all(parts):
         raise Unusable(f"{name} names no object", "write KIND/NAME, KIND/NAMESPACE/NAME, or the name of a driver")
     return parts[0], parts[1] if len(parts) == 3 else "", parts[-1]
+
+
+Answer = list[Explained] | Missing
+
+
+def explain_all(found: list[Subject], field: str) -> list[tuple[Subject, Answer]]:
+    """Explain the field of each object, and why some do not have it. Raises Unusable where no line knows the field."""
+    path = parse_path(field)
+    answers: list[tuple[Subject, Answer]] = []
+    missing: list[Missing] = []
+    refusals: dict[bool, Unusable] = {}  # by whether a line takes the field away: the others know better what is there
+    for subject in found:
+        try:
+            answers.append((subject, explain(subject, field)))
+        except Unusable as error:
+            missing.append(_missing(subject, path))
+            refusals.setdefault(missing[-1].taken_by is not None, error)
+            answers.append((subject, missing[-1]))
+    if len(missing) == len(found) and not all(answer.is_known for answer in missing):
+        raise refusals[min(refusals)]
+    return answers
+
+
+def _missing(subject: Subject, path: FieldPath) -> Missing:
+    taken_by = subject.manifest.taken_away(path)
+    if taken_by is None or subject.variant is None:
+        return Missing(path, None, None, is_known=False)
+    stages = subject.variant.stages
+    own = (spec_path(path[1:], stages[0]),) if path[:1] == ("spec",) else ()
+    is_known = any(value_at(stage, place, _ABSENT) is not _ABSENT for stage in stages for place in own if place)
+    return Missing(path, taken_by, _replaced(subject, path, taken_by), is_known)
 
 
 def explain(subject: Subject, field: str) -> list[Explained]:

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath, Finding, placed, value_at
+from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.fleet.specs import JsonMap, KernelDriver
 
@@ -63,12 +64,18 @@ class Manifest:
         if self.driver is None or origin.path[:2] != ("spec", "overrides"):
             return None
         written = next(part for part in _upwards(origin.path) if self.driver.document.has(part))
-        is_taken = value_at(self.driver.document.value, written) is None
+        is_in_patch = len(written) > len(("spec", "overrides", 0, "patch"))
+        is_taken = is_in_patch and _is_emptied(value_at(self.driver.document.value, written))
         return replace(origin, source="override", path=written) if is_taken else None
 
     @cached_property
     def identity(self) -> Identity:
         return identity_of(self.value)
+
+
+def _is_emptied(patch: Json) -> bool:
+    """Whether a part of a patch only takes away."""
+    return patch is None or (isinstance(patch, dict) and bool(patch) and all(map(_is_emptied, patch.values())))
 
 
 def _upwards(path: FieldPath) -> Iterator[FieldPath]:

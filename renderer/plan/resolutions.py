@@ -19,6 +19,7 @@ from kmodgate.renderer.fleet.specs import NodeGroup
 from kmodgate.schemas.compiled import object_schema
 
 _NO_MAPPING = "kernel mapping not found"
+_NO_LOADER = "it has no moduleLoader and loads nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Answer:
     @property
     def lost(self) -> list[str]:
         """Why each mapping before the winning one does not match; all of them where none does."""
+        if not _loads(self.module):
+            return []
         mappings = self.module["spec"]["moduleLoader"]["container"]["kernelMappings"]
         end = len(mappings) if self.resolution is None else self.resolution.mapping
         reasons = ((index, why_not(mapping, self.kernel)) for index, mapping in enumerate(mappings[:end]))
@@ -76,7 +79,8 @@ def on_nodes(modules: Iterable[dict[str, Any]], groups: Iterable[NodeGroup]) -> 
     for module in modules:
         metadata = module["metadata"]
         name = f"{metadata.get('namespace', '')}/{metadata['name']}"
-        yield from ((name, verdict(module, node)) for node in nodes)
+        for node in nodes:
+            yield name, verdict(module, node) if _loads(module) else Verdict(node.name, None, _NO_LOADER)
 
 
 def work_of(resolution: Resolution | None) -> str:
@@ -111,6 +115,8 @@ def node_json(name: str, item: Verdict) -> dict[str, Any]:
 
 def answer(module: dict[str, Any], kernel: str) -> Answer:
     """One Module, with the CRD's defaults, on one kernel as it stands."""
+    if not _loads(module):
+        return Answer(module, kernel, None, _NO_LOADER)
     try:
         return Answer(module, kernel, resolve(module, kernel), "")
     except Unresolved as error:
@@ -118,7 +124,7 @@ def answer(module: dict[str, Any], kernel: str) -> Answer:
 
 
 def why_unusable(module: object) -> str:
-    """Why an object is no Module that KMM could resolve; empty if it is one."""
+    """Why an object is no Module that KMM would accept; empty if it is one."""
     if not isinstance(module, dict) or module.get("kind") != "Module":
         return "not a Module"
     schema = object_schema(module)
@@ -127,9 +133,12 @@ def why_unusable(module: object) -> str:
     violation = next(iter(schema.violations(defaulted(module))), None)
     if violation is not None:
         return f"{title(module)} is not valid: {format_path(violation.path)}: {violation.message}"
-    return (
-        "" if module.get("spec", {}).get("moduleLoader") else f"{title(module)} loads nothing: it has no moduleLoader"
-    )
+    return ""
+
+
+def _loads(module: dict[str, Any]) -> bool:
+    """Whether a Module has a loader: one with a plugin alone loads no kernel module."""
+    return bool(module.get("spec", {}).get("moduleLoader"))
 
 
 def answer_line(line: str) -> str:

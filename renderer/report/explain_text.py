@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from kmodgate.policy.findings import format_path
 from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.renderer.console import Console
-from kmodgate.renderer.explain.field_origins import Explained, Subject
+from kmodgate.renderer.explain.field_origins import Answer, Explained, Missing, Subject
 from kmodgate.renderer.plan.coverage import Cell, Module
 from kmodgate.renderer.plan.resolutions import answer, plain_reason
 from kmodgate.renderer.report.short_values import short
@@ -17,11 +17,29 @@ from kmodgate.renderer.wording import counted, listed, printable
 _LONGEST = 160
 
 
-def object_text(subject: Subject, found: list[Explained], console: Console) -> str:
+def object_text(subject: Subject, found: Answer, console: Console) -> str:
     """The object, then every field with its place."""
     where = f"{counted(len(subject.clusters), 'cluster')} ({listed(subject.clusters, 6)})"
     head = console.paint(printable(str(subject.manifest.identity)), "bold", stream=sys.stdout)
-    return f"{head} on {where}\n" + "".join(f"{line}\n" for item in found for line in _field(item, console))
+    lines = (
+        _missing(found, console)
+        if isinstance(found, Missing)
+        else (line for item in found for line in _field(item, console))
+    )
+    return f"{head} on {where}\n" + "".join(f"{line}\n" for line in lines)
+
+
+def _missing(found: Missing, console: Console) -> Iterator[str]:
+    yield f"  {printable(format_path(found.path))}: not there"
+    if found.taken_by is None:
+        yield "      no line of the spec sets it for these clusters"
+        return
+    origin = found.taken_by
+    place = printable(f"{console.base}{origin.file}:{origin.line}:{origin.column} {format_path(origin.path)}")
+    yield f"      {place} takes it away"
+    if found.replaced is not None:
+        old = found.replaced
+        yield f"      in place of {printable(f'{console.base}{old.file}:{old.line} {format_path(old.path)}')}"
 
 
 def _field(item: Explained, console: Console) -> Iterator[str]:

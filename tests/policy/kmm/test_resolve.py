@@ -153,6 +153,43 @@ def test_unusable_questions_say_what_is_wrong(tmp_path: Path, arguments: list[st
     assert (result.returncode, "fix: " in result.stderr, "Traceback" in result.stderr) == (2, True, False)
 
 
+def plugin_only(name: str, **spec: object) -> dict[str, object]:
+    value = {"apiVersion": "kmm.sigs.x-k8s.io/v1beta1", "kind": "Module", "metadata": {"name": name, "namespace": "n"}}
+    return {**value, "spec": {"selector": {"a": "b"}, **spec}}
+
+
+PLUGIN = {"devicePlugin": {"container": {"image": "registry.example.com/p:1"}}}
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize(
+    "spec", [PLUGIN, {}, {"dra": {"driverName": "d.example.com", "container": {"image": "a/b:1"}}}]
+)
+def test_a_module_without_a_loader_is_said_to_load_nothing(
+    tmp_path: Path, spec: dict[str, object], first: bool
+) -> None:
+    loader = module(kernelMappings=[{"regexp": ".", "containerImage": "a:1"}])
+    items = [plugin_only("plugin", **spec), {**loader, "metadata": {"name": "nic", "namespace": "n"}}]
+    dump = {"apiVersion": "v1", "kind": "List", "items": items if first else items[::-1]}
+    (tmp_path / "dump.json").write_text(json.dumps(dump))
+    (tmp_path / "nodes.json").write_text(json.dumps({"items": [node("worker")]}))
+    for question in (["--kernel", EL9], ["--nodes", "nodes.json"]):
+        text = run("resolve", "dump.json", *question, cwd=tmp_path)
+        assert (text.returncode, "a:1" in text.stdout) == (0, True)
+        assert "it has no moduleLoader and loads nothing" in text.stdout
+        rows = json.loads(run("resolve", "dump.json", *question, "--format", "json", cwd=tmp_path).stdout)
+        (said,) = [row for row in rows if row["module"] == "n/plugin"]
+        assert "it has no moduleLoader" in (said.get("failed") or said["reason"])
+
+
+def test_a_module_that_kmm_would_not_accept_is_an_error_after_the_answers(tmp_path: Path) -> None:
+    loader = module(kernelMappings=[{"regexp": ".", "containerImage": "a:1"}])
+    broken = {**loader, "metadata": {"name": "broken", "namespace": "n"}, "spec": {"selector": 1}}
+    (tmp_path / "dump.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": [broken, loader]}))
+    result = run("resolve", "dump.json", "--kernel", EL9, cwd=tmp_path)
+    assert (result.returncode, "a:1" in result.stdout, "n/broken is not valid" in result.stderr) == (2, True, True)
+
+
 def _resolve(arguments: list[str], text: str, folder: Path) -> Finished:
     return run("resolve", *arguments, cwd=folder, stdin=text)
 

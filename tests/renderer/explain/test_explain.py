@@ -100,7 +100,7 @@ def test_a_node_group_that_a_module_does_not_select_says_which_label_is_missing(
         (("icee",), "icee: no such object is rendered", "did you mean"),
         (("Modul/ice",), "Modul/ice: no such object", "Module/ice"),
         (("ice", "spec.moduleLoder"), "spec has no moduleLoder", "did you mean moduleLoader?"),
-        (("ice", "spec.tolerations[0]"), "spec has no tolerations", "there is"),
+        (("ice", "spec.dra.container"), "spec has no dra", "there is"),
         (("ice", "spec..x["), "is not the path of a field", "spec.items[0].name"),
         (("a/b/c/d",), "names no object", "KIND/NAME"),
         (("rendered/no.yaml",), "there is no such file", "render first"),
