@@ -89,7 +89,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
     if revision is not None:
         mark_old_losses(plan, _plan_before(root, revision, args, asked, console), revision.name)
     if args.kmm is not None:
-        plan.upgrade = upgraded(compiled, FleetJudge(policies, "check", now), args.kmm, args.cluster)
+        plan.upgrade = upgraded(compiled, findings, FleetJudge(policies, "check", now), args.kmm, args.cluster)
     report = text(plan, console) if args.format == "text" else plan_writer(args.format)(plan, console.base)
     console.deliver(report, args.output)
     if args.preflight is not None:

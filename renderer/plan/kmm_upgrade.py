@@ -100,8 +100,13 @@ _BEHAVIOURS = (
 )  # fmt: skip
 
 
-def upgraded(compiled: CompiledFleet, judge: FleetJudge, version: str, only: Iterable[str] = ()) -> Upgrade:
-    """Return what KMM of this version would refuse or do otherwise. Raises Unusable for a version that nobody has."""
+def upgraded(
+    compiled: CompiledFleet, known: Iterable[Finding], judge: FleetJudge, version: str, only: Iterable[str] = ()
+) -> Upgrade:
+    """Return what KMM of this version would refuse or do otherwise. Raises Unusable for a version that nobody has.
+
+    `known` are the findings of the specs as they are.
+    """
     wanted = set(only) or {cluster.name for cluster in compiled.fleet.clusters}
     chosen = [cluster for cluster in compiled.fleet.clusters if cluster.name in wanted]
     newer = {cluster.name: _with_kmm(cluster, version) for cluster in chosen if _is_older(cluster, version)}
@@ -109,7 +114,7 @@ def upgraded(compiled: CompiledFleet, judge: FleetJudge, version: str, only: Ite
     clusters = [newer.get(cluster.name, cluster) for cluster in compiled.fleet.clusters]
     findings: list[Finding] = []
     after = compile_fleet(replace(compiled.fleet, clusters=clusters), findings)
-    was, now = _judged(judge, compiled, newer), [*findings, *_judged(judge, after, newer)]
+    was, now = [*known, *_judged(judge, compiled, newer)], [*findings, *_judged(judge, after, newer)]
     current = [cluster.name for cluster in chosen if cluster.name not in newer]
     changes = [*_changes(compiled, newer)]
     return Upgrade(version, _beyond(now, was), _beyond(was, now), changes, current)

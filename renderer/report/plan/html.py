@@ -78,11 +78,15 @@ def _verdict(plan: Plan) -> tuple[str, Tone]:
         drivers = {loss.after.module.name for loss in plan.new_losses}
         kernels = sorted({loss.after.kernel for loss in plan.new_losses}, key=in_order)
         where = f"{counted(len(drivers), 'driver')} on {listed(kernels, 2)}"
-        return f"{counted(nodes, 'node')} would lose a driver: {where}.", "bad"
-    if not any(cell.phase == "next" for cell in plan.cells):
-        return "No next kernel is known of any node that has a driver.", "plain"
-    words = "; ".join([capitalised(verdict.nothing_lost(plan)), *verdict.gaps(plan)])
-    return f"{words}.", "warn" if plan.blind or plan.without_next else "good"
+        return _sentence(f"{counted(nodes, 'node')} would lose a driver: {where}", plan), "bad"
+    has_next = any(cell.phase == "next" for cell in plan.cells)
+    if not has_next and (plan.without_next or not plan.cells):
+        return _sentence("no next kernel is known of any node that has a driver", plan), "plain"
+    return _sentence(verdict.nothing_lost(plan), plan), "warn" if plan.blind or plan.without_next else "good"
+
+
+def _sentence(words: str, plan: Plan) -> str:
+    return f"{capitalised('; '.join([words, *verdict.gaps(plan)]))}."
 
 
 def _figures(known: _Known) -> Iterator[Figure]:

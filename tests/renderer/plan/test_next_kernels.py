@@ -121,6 +121,14 @@ def test_clusters_without_next_kernels_are_named_in_the_verdict(tmp_path: Path) 
     assert "lyon" not in verdict
 
 
+def test_the_page_names_them_beside_a_loss(tmp_path: Path) -> None:
+    folder = fleet(tmp_path)
+    cluster(folder, "lyon", group("a", nextKernels=[EL10]))
+    cluster(folder, "metz", group("a"))
+    page = run("plan", "--format", "html", cwd=folder.root).stdout
+    assert f"3 nodes would lose a driver: 1 driver on {EL10}; no next kernel is known of metz" in page
+
+
 def test_a_cluster_that_runs_its_next_kernel_has_one(tmp_path: Path) -> None:
     folder = fleet(tmp_path)
     cluster(folder, "lyon", group("a", NEXT9), nextKernels=[NEXT9])
