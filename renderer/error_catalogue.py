@@ -54,6 +54,11 @@ SECTIONS = {
             "split or flatten it",
         ),
         Entry(
+            "SCH008",
+            "a Module of KMM among the specs (a warning): render puts it nowhere",
+            "turn it into a spec with `kmodgate import FILE`, and delete the file",
+        ),
+        Entry(
             "SCH101",
             "an unknown field; the API server would drop it silently",
             "take the suggested name, or remove it",

@@ -36,11 +36,13 @@ class Refused(Exception):
         super().__init__(f"{len(self.findings)} findings")
 
 
-def refuse_enforced(findings: Iterable[Finding], *, outcome: str = "nothing was written") -> None:
+def refuse_enforced(
+    findings: Iterable[Finding], exit_code: ExitCode = ExitCode.INPUT, *, outcome: str = "nothing was written"
+) -> None:
     """Raises Refused with those findings that are to be enforced, if there are some."""
     enforced = [finding for finding in findings if finding.mode is Mode.ENFORCE]
     if enforced:
-        raise Refused(enforced, outcome=outcome)
+        raise Refused(enforced, exit_code, outcome=outcome)
 
 
 class Unusable(Exception):

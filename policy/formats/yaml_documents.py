@@ -60,6 +60,10 @@ class Document:
     def has(self, path: FieldPath) -> bool:
         return path in self._values
 
+    def below(self, path: FieldPath) -> list[FieldPath]:
+        """Return a path, and all paths below it that are there."""
+        return [path, *(item for item in self._values if item[: len(path)] == path)]
+
     def key_position(self, path: FieldPath) -> tuple[int, int]:
         """Line and column, from 1, of the key that ends the path."""
         if path in self._keys:

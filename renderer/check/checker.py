@@ -129,15 +129,17 @@ class Checker:
     def _fleet(self, root: Path) -> Iterator[Finding]:
         findings: list[Finding] = []
         fleet = load_with_output(root, root / OUTPUT, findings)
-        self._dockerfiles[root.absolute()] = specs_by_dockerfile(fleet.drivers)
+        whole, found = fleet.with_faulty(), list[Finding]()
+        self._dockerfiles[root.absolute()] = specs_by_dockerfile(whole.drivers)
         base = base_fleet(root, self.against)
         old = {} if base is None else base.objects
-        policies = Policies(fleet, self.choice, findings)
+        policies = Policies(whole, self.choice, found)
         findings += exception_findings(fleet.policies, self.now.date())
         self.result.policies |= policies.held(cluster.name for cluster in fleet.clusters)
-        compiled = compile_fleet(fleet, findings, policies)
-        dumps = {} if self.dump is None else {cluster.name: self.dump for cluster in fleet.clusters}
-        findings += FleetJudge(policies, "check", self.now).judge(compiled, old, dumps)
+        compiled = compile_fleet(whole, found, policies)
+        dumps = {} if self.dump is None else {cluster.name: self.dump for cluster in whole.clusters}
+        found += FleetJudge(policies, "check", self.now).judge(compiled, old, dumps)
+        findings += fleet.faulty.independent(found)
         self.result.objects += sum(len(objects) for objects in compiled.placed.values())
         yield from findings
         if not any(finding.mode is Mode.ENFORCE for finding in findings):

@@ -6,7 +6,7 @@ import shlex
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from kmodgate.policy.findings import Finding
+from kmodgate.policy.findings import Finding, Mode
 from kmodgate.renderer.compile.cluster_policies import add_policy_arguments, read_choice
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Refused, Unusable
@@ -103,6 +103,7 @@ def _check_reason(args: Namespace) -> None:
 def _load(root: Path, output: Path, args: Namespace, console: Console) -> tuple[Fleet, Rendered]:
     findings: list[Finding] = []
     fleet = load_with_output(root, output, findings, console.progress)
+    print_findings([finding for finding in findings if finding.mode is Mode.WARN], console, console.base)
     rendered = render_fleet(fleet, findings, read_choice(args.policy, args.profile), console.progress)
     check_names(names_of(fleet), args.cluster)
     return fleet, rendered

@@ -5,21 +5,24 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from kmodgate.policy.findings import Finding
+from kmodgate.policy.findings import Finding, Mode, Severity
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document, Json, parse
+from kmodgate.policy.review import GROUPS, MODULE_KINDS
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.files import MARKER, REMOVALS, SPEC_KINDS, FleetFiles, Unreadable
-from kmodgate.renderer.fleet.read_specs import policy_of, read_cluster, read_driver, read_removals
-from kmodgate.renderer.fleet.schema_check import check, finding_at, title
-from kmodgate.renderer.fleet.specs import Cluster, DriverPolicy, KernelDriver, Removal
+from kmodgate.renderer.fleet.read_specs import MANAGED_BY, policy_of, read_cluster, read_driver, read_removals
+from kmodgate.renderer.fleet.schema_check import check, finding_at, title, without_faults
+from kmodgate.renderer.fleet.specs import Cluster, DriverPolicy, FaultySpecs, KernelDriver, Removal
 
 API_VERSION = "kmodgate.io/v1alpha1"
 
 _MENTION = re.compile(r"""kmod-?gates?\b|KernelDriver|DriverPolicy|kind["']?\s*:\s*["']?Cluster\b""")
+_MODULE = re.compile(r"\bkmm\.sigs\.x-k8s\.io/")
 _GROUP = API_VERSION.partition("/")[0]
 _SPEC = re.compile(
     r"""apiVersion["']?\s*:\s*(?:[&!]\S+\s+|[>|][-+0-9]*\s+)*["']?kmodgate\.io|kind["']?\s*:\s*["']?(?:KernelDriver|DriverPolicy)\b"""
@@ -42,6 +45,12 @@ class Fleet:
     policies: list[DriverPolicy] = field(default_factory=list)
     removals: list[Removal] = field(default_factory=list)
     """The Modules that may leave the tree, each once."""
+    faulty: FaultySpecs = field(default_factory=FaultySpecs)
+
+    def with_faulty(self) -> Fleet:
+        """Return the fleet with the specs that have schema errors, to be judged and not to be written."""
+        drivers, clusters = [*self.drivers, *self.faulty.drivers], [*self.clusters, *self.faulty.clusters]
+        return replace(self, drivers=drivers, clusters=clusters)
 
 
 def names_of(fleet: Fleet) -> list[str]:
@@ -105,10 +114,15 @@ def load_fleet(
             add_document(fleet, document, found)
         progress("files read", number, len(names))
     found += _duplicate_names(fleet)
-    if not (may_be_empty or found or fleet.drivers or fleet.clusters):
-        fix = "add a driver and a cluster: kmodgate init driver NAME, kmodgate init cluster NAME"
+    errors = [finding for finding in found if finding.mode is Mode.ENFORCE]
+    if not (may_be_empty or errors or fleet.drivers or fleet.clusters):
+        fix = (
+            found[0].fix
+            if found
+            else "add a driver and a cluster: kmodgate init driver NAME, kmodgate init cluster NAME"
+        )
         raise Unusable(f"{root}: the fleet holds no spec", fix)
-    fleet.is_whole = all(finding.object.startswith(("KernelDriver ", "Removals")) for finding in found)
+    fleet.is_whole = all(finding.object.startswith(("KernelDriver ", "Removals")) for finding in errors)
     findings += found
     return fleet
 
@@ -132,13 +146,15 @@ def _documents(files: FleetFiles, name: str, findings: list[Finding]) -> Iterato
     except Unreadable as error:
         findings.append(Finding("SCH001", error.message, error.fix, file=name))
         return
-    if _MENTION.search(text) is None and name != REMOVALS:
-        yield from _not_a_spec(text, name, findings)
+    if _MENTION.search(text) is None and _MODULE.search(text) is None and name != REMOVALS:
+        _not_a_spec(text, name, findings)
         return
     documents, problems = parse(text, name)
     meant = name == REMOVALS or _SPEC.search(text) is not None
     if not meant and not any(_is_ours(document.value) for document in documents):
-        return  # it only mentions us
+        for document in documents:  # it only mentions us
+            findings += _modules(document)
+        return
     findings += problems
     if not documents and not problems:
         findings.append(
@@ -158,7 +174,23 @@ def _is_ours(value: Json) -> bool:
     return group == _GROUP or (kind in SPEC_KINDS and bool(difflib.get_close_matches(group, [_GROUP], cutoff=0.8)))
 
 
-def _not_a_spec(text: str, name: str, findings: list[Finding]) -> Iterator[Document]:
+def _modules(document: Document) -> Iterator[Finding]:
+    """Report a Module of KMM, which stands there without any effect; not one that kmodgate has rendered."""
+    value = document.value
+    if not isinstance(value, dict) or value.get("kind") not in MODULE_KINDS:
+        return
+    metadata = value.get("metadata")
+    labels = metadata.get("labels") if isinstance(metadata, dict) else None
+    is_rendered = isinstance(labels, dict) and labels.get(MANAGED_BY) == "kmodgate"
+    if str(value.get("apiVersion")).partition("/")[0] == GROUPS[str(value["kind"])] and not is_rendered:
+        message = f"a {value['kind']} is not a spec, and goes to no cluster from here"
+        fix = f"import it, and delete the file: kmodgate import {shlex.quote(document.file)}"
+        yield replace(
+            finding_at(document, ("kind",), "SCH008", message, fix), severity=Severity.WARNING, mode=Mode.WARN
+        )
+
+
+def _not_a_spec(text: str, name: str, findings: list[Finding]) -> None:
     empty = _ONLY_COMMENTS.fullmatch(text) is not None
     if name == MARKER:
         if not empty:
@@ -169,7 +201,6 @@ def _not_a_spec(text: str, name: str, findings: list[Finding]) -> Iterator[Docum
             )
     elif empty:
         findings.append(Finding("SCH006", "the file is empty", "write something into it, or delete it", file=name))
-    yield from ()
 
 
 def add_document(fleet: Fleet, document: Document, findings: list[Finding]) -> None:
@@ -185,6 +216,7 @@ def add_document(fleet: Fleet, document: Document, findings: list[Finding]) -> N
         and not _is_ours(value)
         and (value.get("apiVersion") is not None or value.get("kind") not in SPEC_KINDS)
     ):
+        findings += _modules(document)
         return  # another object in the same file; kubectl's, not ours
     kind = value.get("kind")
     if kind not in SPEC_KINDS:
@@ -205,8 +237,21 @@ def add_document(fleet: Fleet, document: Document, findings: list[Finding]) -> N
     disputed = {(item.line, item.column) for item in findings if item.file == document.file and item.rule == "SCH005"}
     problems = [item for item in check(document, str(kind)) if (item.line, item.column) not in disputed]
     findings += problems
-    if not problems and not disputed:
-        _read(fleet, document, str(kind), findings)
+    if problems or disputed:
+        _read_faulty(fleet, document, str(kind), disputed, findings)
+    else:
+        _read_sound(fleet, document, str(kind), findings)
+
+
+def _read_sound(fleet: Fleet, document: Document, kind: str, findings: list[Finding]) -> None:
+    """Add a spec that its schema has passed."""
+    if kind == "Removals":
+        fleet.removals += read_removals(document, findings, fleet.removals)
+    elif kind == "DriverPolicy":
+        if (policy := policy_of(document, findings)) is not None:
+            fleet.policies.append(policy)
+    else:
+        _read(fleet, fleet, document, kind, findings)
 
 
 def _misplaced(document: Document) -> Finding:
@@ -218,19 +263,27 @@ def _misplaced(document: Document) -> Finding:
     return finding_at(document, ("kind",), "SCH104", message, fix)
 
 
-def _read(fleet: Fleet, document: Document, kind: str, findings: list[Finding]) -> None:
+def _read(fleet: Fleet, specs: Fleet | FaultySpecs, document: Document, kind: str, findings: list[Finding]) -> None:
     if kind == "KernelDriver":
-        fleet.drivers.append(read_driver(document, findings))
+        specs.drivers.append(read_driver(document, findings))
     elif kind == "Cluster":
-        fleet.clusters.append(read_cluster(fleet.files, document, findings))
-    elif kind == "Removals":
-        fleet.removals += read_removals(document, findings, fleet.removals)
-    elif (policy := policy_of(document, findings)) is not None:
-        fleet.policies.append(policy)
+        specs.clusters.append(read_cluster(fleet.files, document, findings))
+
+
+def _read_faulty(
+    fleet: Fleet, document: Document, kind: str, disputed: set[tuple[int, int]], findings: list[Finding]
+) -> None:
+    rest = without_faults(document, kind)
+    if rest is not None:
+        fleet.faulty.add_faults(document, rest[1], disputed)
+        found: list[Finding] = []
+        _read(fleet, fleet.faulty, rest[0], kind, found)
+        findings += fleet.faulty.independent(found)
 
 
 def _duplicate_names(fleet: Fleet) -> Iterator[Finding]:
-    for specs in (fleet.drivers, fleet.clusters, fleet.policies):
+    whole = fleet.with_faulty()
+    for specs in (whole.drivers, whole.clusters, whole.policies):
         first: dict[str, Document] = {}
         for spec in specs:
             other = first.setdefault(spec.name, spec.document)

@@ -34,7 +34,10 @@ _RELEASE_FILE_FIX = "copy /etc/driver-toolkit-release.json out of the driver-too
 _NODES = {"sno": 1, "compact": 3}
 _BOTH_ROLES = {"node-role.kubernetes.io/control-plane": "", "node-role.kubernetes.io/worker": ""}
 
-RESERVED_LABELS = ("app.kubernetes.io/managed-by", "app.kubernetes.io/name", "app.kubernetes.io/instance")
+MANAGED_BY = "app.kubernetes.io/managed-by"
+"""The label of every rendered object; its value is `kmodgate`."""
+
+RESERVED_LABELS = (MANAGED_BY, "app.kubernetes.io/name", "app.kubernetes.io/instance")
 """Set on every Module, or read by Argo CD to track what it owns."""
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Literal, NewType
 
 from kmodgate.policy.config import Platform, Policy
-from kmodgate.policy.findings import FieldPath
+from kmodgate.policy.findings import FieldPath, Finding, format_path
 from kmodgate.policy.formats.yaml_documents import Document, Json
 
 KernelVersion = NewType("KernelVersion", str)
@@ -158,3 +160,45 @@ class Cluster:
     document: Document = field(repr=False)
     has_inventory: bool
     """Whether the nodes are those that kubectl has seen, and no description."""
+
+
+@dataclass(slots=True)
+class FaultySpecs:
+    """The specs of a fleet that have schema errors, without the fields in question.
+
+    Rules judge the rest of them, so that one run tells everything; nothing is rendered.
+    """
+
+    drivers: list[KernelDriver] = field(default_factory=list)
+    clusters: list[Cluster] = field(default_factory=list)
+    _places: set[tuple[str, int, int]] = field(default_factory=set)
+    """File, line and column of the faulty fields, of what lies below them and around them."""
+    _keys: dict[str, set[str]] = field(default_factory=dict)
+    """The names of the faulty fields, by file."""
+    _fields: dict[str, set[str]] = field(default_factory=dict)
+    """Every field of the specs, by file."""
+
+    def add_faults(self, document: Document, paths: Iterable[FieldPath], places: Iterable[tuple[int, int]]) -> None:
+        """Remember which fields of a document are faulty, by path or by place."""
+        file = document.file
+        self._places |= {(file, *place) for place in places}
+        self._fields.setdefault(file, set()).update(format_path(path) for path in document.below(()))
+        for path in paths:
+            self._keys.setdefault(file, set()).add(str(path[-1]))
+            around = (path[:length] for length in range(len(path)))
+            self._places |= {(file, *document.position(item)) for item in (*around, *document.below(path))}
+
+    def independent(self, findings: Iterable[Finding]) -> Iterator[Finding]:
+        """Yield the findings that do not follow from a schema error.
+
+        These are about other fields, or about one that is missing and that no faulty field was meant to be.
+        """
+        for finding in findings:
+            path = finding.spec_field or finding.field
+            if path in self._fields.get(finding.file, (path,)):
+                follows = (finding.file, finding.line, finding.column) in self._places
+            else:
+                missing = path.rpartition(".")[2]
+                follows = bool(get_close_matches(missing, self._keys.get(finding.file, ())))
+            if not follows:
+                yield finding

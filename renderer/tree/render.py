@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kmodgate.policy.findings import Finding, Mode, sort_findings
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
 from kmodgate.renderer.compile.compiler import compile_fleet
-from kmodgate.renderer.errors import refuse_enforced
+from kmodgate.renderer.errors import ExitCode, refuse_enforced
 from kmodgate.renderer.fleet.load import Fleet
 from kmodgate.renderer.fleet.targets import Target
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
@@ -32,12 +32,16 @@ def render_fleet(
     """The whole fleet, compiled.
 
     Raises Refused with everything that is wrong with any of its specs, the findings of loading included, if something
-    of it is to be enforced.
+    of it is to be enforced. Its exit code is that of findings where rules alone refuse.
     """
-    policies = Policies(fleet, choice, findings)
-    compiled = compile_fleet(fleet, findings, policies)
-    findings += FleetJudge(policies, "render").judge(compiled)
-    refuse_enforced(findings)
+    found: list[Finding] = []
+    whole = fleet.with_faulty()
+    policies = Policies(whole, choice, found)
+    compiled = compile_fleet(whole, found, policies)
+    is_unusable = any(finding.mode is Mode.ENFORCE for finding in (*findings, *found))
+    found += FleetJudge(policies, "render").judge(compiled)
+    findings += fleet.faulty.independent(found)
+    refuse_enforced(findings, ExitCode.INPUT if is_unusable else ExitCode.FINDINGS)
     layout = Layout()
     files: dict[str, Files] = {}
     for number, (cluster, placed) in enumerate(sorted(compiled.placed.items()), 1):

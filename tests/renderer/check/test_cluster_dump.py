@@ -65,7 +65,7 @@ def test_render_refuses_by_facts_what_check_refuses_by_them(fleet: FleetFolder) 
         "REF102"
     ]
     result = fleet.run("render")
-    assert result.returncode == 2
+    assert result.returncode == 1
     assert "error[REF102]" in result.stderr
 
 
