@@ -34,7 +34,7 @@ class AllowedRemovals:
 
     def refused(self) -> list[Finding]:
         """Return one finding a Module that nobody has allowed to leave, with its clusters and nodes."""
-        refusals = Refusals(self._fleet, self._permissions, self._base_clusters, "the tree of ")
+        refusals = Refusals(self._fleet, self._permissions, self._base_clusters, source="the tree of ")
         return list(refusals.of(self._refused))
 
     def _base_clusters(self) -> Iterable[Cluster]:

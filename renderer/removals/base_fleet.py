@@ -47,32 +47,37 @@ class BaseFleet:
         placed = self.compiled.placed.items()
         return {(name, item.identity): item for name, objects in placed for _, item in objects}
 
-    def digests(self, cluster: str, identity: Identity) -> tuple[str, ...]:
+    def digests(self, cluster: str, identity: Identity, wanted: str) -> tuple[str, ...]:
         """Return the digests that the file of an object has had in the index from the revision to HEAD, newest first.
 
-        Where no index names the object, the tree is not in git: the digest of what the specs of the revision make.
+        Where the revision has the wanted one, the commits after it are not read. Where no index names the object, the
+        tree is not in git: the digest is that of what the specs of the revision make.
         """
         path = self._output / cluster / index.INDEX
-        wanted = index.entry("", "", identity).object
-        found = [
-            entry.digest
-            for revision in (*self.revision.later(path), self.revision)
-            for entry in _index(revision, path)
-            if entry.object == wanted
-        ]
+        found = _digests_in_index(self.revision, path, identity)
+        if wanted not in found:
+            later = [_digests_in_index(revision, path, identity) for revision in self.revision.later(path)]
+            found = [digest for digests in (*later, found) for digest in digests]
         return tuple(found) or (self._rendered_digest(cluster, identity),)
+
+    def is_on_disk(self, cluster: str, identity: Identity) -> bool:
+        """Whether the index on disk names an object, or there is no index that could."""
+        data, entries = index.read_index(str(self._output), cluster)
+        return data is None or any(entry.object == index.entry("", "", identity).object for entry in entries.values())
 
     def _rendered_digest(self, cluster: str, identity: Identity) -> str:
         files = Layout().files(self.compiled.placed[cluster]).values()
         return next(file.digest for file in files if file.identity == identity)
 
 
-def _index(revision: git.Revision, path: Path) -> list[index.Entry]:
+def _digests_in_index(revision: git.Revision, path: Path, identity: Identity) -> list[str]:
     text = revision.text(path)
     try:
-        return [] if text is None else [*index.parse_index(text.encode(), str(path)).values()]
+        entries = {} if text is None else index.parse_index(text.encode(), str(path))
     except Unusable:  # an index that nobody can read has allowed nothing
         return []
+    wanted = index.entry("", "", identity).object
+    return [entry.digest for entry in entries.values() if entry.object == wanted]
 
 
 def removal_findings(base: BaseFleet | None, now: CompiledFleet) -> Iterator[Finding]:
@@ -80,7 +85,8 @@ def removal_findings(base: BaseFleet | None, now: CompiledFleet) -> Iterator[Fin
     leaving = [] if base is None else list(_leaving(base, now))
     permissions = Permissions(now.fleet.removals)
     if base is not None:
-        yield from Refusals(now.fleet, permissions, lambda: base.compiled.fleet.clusters).of(leaving, MARKER)
+        refusals = Refusals(now.fleet, permissions, lambda: base.compiled.fleet.clusters, revision=base.revision.name)
+        yield from refusals.of(leaving, MARKER)
     present = {
         (name, item.identity.namespace, item.identity.name)
         for name, objects in now.placed.items()
@@ -100,10 +106,13 @@ def removal_findings(base: BaseFleet | None, now: CompiledFleet) -> Iterator[Fin
 def _leaving(base: BaseFleet, now: CompiledFleet) -> Iterator[Leaving]:
     present = {(name, item.identity) for name, objects in now.placed.items() for _, item in objects}
     absent = absent_drivers(now.targets)
+    allowed = {entry.key: entry.digest for entry in now.fleet.removals}
     for (name, identity), manifest in base.objects.items():
         if is_driver(identity) and (name, identity) not in present and (name, identity.name) not in absent:
-            digests = base.digests(name, identity)
-            yield Leaving(name, identity.namespace, identity.name, digests, manifest.value)
+            wanted = allowed.get((name, identity.namespace, identity.name))
+            digests = () if wanted is None else base.digests(name, identity, wanted)
+            is_indexed = base.is_on_disk(name, identity)
+            yield Leaving(name, identity.namespace, identity.name, digests, manifest.value, is_indexed=is_indexed)
 
 
 def _note(entry: Removal, message: str, fix: str) -> Finding:

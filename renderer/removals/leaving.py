@@ -21,8 +21,10 @@ Key = tuple[str, str, str]
 class Leaving:
     """One Module that leaves the tree of one cluster.
 
-    `digests` are those of its file, the newest first: an entry with one of them allows the removal. `value` is the
-    Module as it was, None where its file cannot be read; `file` is the rendered file, where it is known.
+    `digests` are those of its file, the newest first: an entry with one of them allows the removal. They are not looked
+    up where no entry names the Module. `value` is the Module as it was, None where its file cannot be read; `file` is
+    the rendered file, where it is known. `is_indexed` is whether the index on disk still names the Module, so that a
+    render can write its entry.
     """
 
     cluster: str
@@ -31,6 +33,7 @@ class Leaving:
     digests: tuple[str, ...]
     value: JsonMap | None = field(repr=False)
     file: str = ""
+    is_indexed: bool = True
 
     @property
     def key(self) -> Key:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
 from kmodgate.policy.findings import FieldPath, Finding
-from kmodgate.renderer.fleet.files import REMOVALS
+from kmodgate.renderer.fleet.files import OUTPUT, REMOVALS
 from kmodgate.renderer.fleet.load import Fleet, names_of
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster, Removal
@@ -22,14 +22,18 @@ BaseClusters = Callable[[], Iterable[Cluster]]
 class Refusals:
     """Finds the Modules that leave a fleet without a permission.
 
-    `source` is the word for what they leave: "the tree of " on disk, or nothing where specs are compared.
+    `source` is the word for what they leave: "the tree of " on disk, or nothing where specs are compared. `revision` is
+    the one that they are compared with, from which git can restore the tree.
     """
 
-    def __init__(self, fleet: Fleet, permissions: Permissions, base: BaseClusters, source: str = "") -> None:
+    def __init__(
+        self, fleet: Fleet, permissions: Permissions, base: BaseClusters, *, source: str = "", revision: str = "HEAD"
+    ) -> None:
         self._fleet = fleet
         self._permissions = permissions
         self._base = base
         self._source = source
+        self._revision = revision
         self._clusters = {cluster.name: cluster for cluster in fleet.clusters}
 
     def of(self, items: Iterable[Leaving], file: str = "") -> Iterator[Finding]:
@@ -63,8 +67,9 @@ class Refusals:
         )
         retired = len(clusters) == 1 and clusters[0] not in names_of(self._fleet)
         name = f"'{clusters[0]}/*'" if retired else item.name
+        restore = "" if all(place.is_indexed for place in places) else f"git checkout {self._revision} -- {OUTPUT} && "
         fix = (
-            f"if it is meant: kmodgate render --allow-removal {name}, which writes the permission into {REMOVALS}, "
+            f"if it is meant: {restore}kmodgate render --allow-removal {name}, which writes the permission into {REMOVALS}, "
             "or `state: absent` in the spec; if not: look for a changed label, selector, name or namespace"
         )
         for driver in self._fleet.drivers:

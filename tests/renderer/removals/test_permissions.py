@@ -61,6 +61,18 @@ def test_ci_refuses_a_removal_that_no_entry_allows(fleet: FleetFolder, change: A
     assert "GIT001" in refused(fleet, "HEAD~1")
 
 
+def test_a_permission_that_got_lost_after_the_render_can_be_written_again(fleet: FleetFolder) -> None:
+    relabel(fleet)
+    fleet.render("--allow-removal", "nic")
+    (fleet.root / "removals.yaml").unlink()
+    commit(fleet)
+    fix = "if it is meant: git checkout HEAD~1 -- rendered && kmodgate render --allow-removal nic,"
+    assert fix in fleet.run("check", "--against", "HEAD~1").stdout
+    git(fleet.root, "checkout", "HEAD~1", "--", "rendered")
+    fleet.render("--allow-removal", "nic")
+    assert refused(fleet, "HEAD~1") == ""
+
+
 def test_a_permission_holds_for_its_cluster_only(fleet: FleetFolder) -> None:
     rename(fleet)
     assert fleet.run("render", "--allow-removal", "lyon/nic").returncode == 1
