@@ -12,14 +12,16 @@ from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import UNNEEDED_REMOVAL
 from kmodgate.renderer.fleet.files import SPEC_KINDS
 from kmodgate.renderer.report.findings.unchecked import notes
-from kmodgate.renderer.wording import printable
+from kmodgate.renderer.wording import listed, printable
 
 _USUAL = {Severity.ERROR: Mode.ENFORCE, Severity.WARNING: Mode.WARN, Severity.INFO: Mode.AUDIT}
 _STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 
+_MOST_CLUSTERS = 10
+
 
 def format_finding(finding: Finding, console: Console, base: str = "", stream: TextIO | None = None) -> str:
-    """Two lines; `base` is put before the file, so that the place can be opened from where the person is."""
+    """Two lines, and a third with the clusters; `base` is put before the file, so that a person can open the place."""
     place = _file(finding.file, base) if finding.file else finding.object
     if finding.line:
         place += f":{finding.line}:{finding.column}"
@@ -30,7 +32,8 @@ def format_finding(finding: Finding, console: Console, base: str = "", stream: T
     if finding.file:
         field = named(finding, field)
     head = f"{console.paint(printable(place), 'bold', stream=stream)}: {label} {printable(field + finding.message)}"
-    return f"{head}\n    fix: {printable(finding.fix)}"
+    where = f"\n    clusters: {printable(listed(finding.clusters, _MOST_CLUSTERS))}" if finding.clusters else ""
+    return f"{head}\n    fix: {printable(finding.fix)}{where}"
 
 
 def named(finding: Finding, text: str) -> str:

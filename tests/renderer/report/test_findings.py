@@ -158,3 +158,22 @@ def test_what_could_not_be_checked_changes_no_exit_code(tmp_path: Path) -> None:
     for form in ("text", "json", "sarif", "junit", "github", "markdown"):
         result = check(tmp_path, "-", "--format", form, "--fail-on", "warn", "--profile", "strict", stdin=GOOD)
         assert (result.returncode, "not checked" in result.stdout) == (0, True), result.stdout
+
+
+@pytest.mark.parametrize("arguments", [("check",), ("plan",)])
+def test_text_names_the_clusters_of_a_finding(fleet: FleetFolder, arguments: tuple[str, ...]) -> None:
+    fleet.cluster("rome")
+    fleet.cluster("lab", labels={"tier": "lab"})
+    for name in ("ib", "gpu"):  # load the same kernel module
+        fleet.driver(name)
+    text = fleet.run(*arguments).stdout
+    assert "[SEL204]" in text
+    assert "\n    clusters: paris, rome\n" in text
+
+
+def test_text_counts_the_clusters_after_the_tenth(fleet: FleetFolder) -> None:
+    for number in range(11):
+        fleet.cluster(f"c{number:02}")
+    break_driver(fleet, "nic")
+    names = ", ".join(f"c{number:02}" for number in range(10))
+    assert f"\n    clusters: {names} and 2 more\n" in fleet.run("check").stdout
