@@ -287,15 +287,14 @@ class Consequences:
 def _consequence(key: _Key, sum: Affected) -> Consequence:
     effect, driver, detail = key
     where = place(len(sum.clusters), sum.nodes, sorted(sum.unknown))
-    text = sentence(effect, driver, detail, where, len(sum.images))
     return Consequence(
         effect,
         driver,
-        text,
-        tuple(sorted(sum.clusters)),
-        sum.nodes,
-        tuple(sorted(sum.unknown)),
-        tuple(sum.why),
-        sum.origin,
-        sum.groups,
+        sentence(effect, driver, detail, where, len(sum.images)),
+        clusters=tuple(sorted(sum.clusters)),
+        nodes=sum.nodes,
+        unknown=tuple(sorted(sum.unknown)),
+        why=tuple(sum.why),
+        origin=sum.origin,
+        places=sum.groups,
     )

@@ -61,9 +61,12 @@ class BaseFleet:
         return tuple(found) or (self._rendered_digest(cluster, identity),)
 
     def is_on_disk(self, cluster: str, identity: Identity) -> bool:
-        """Whether the index on disk names an object, or there is no index that could."""
-        data, entries = index.read_index(str(self._output), cluster)
-        return data is None or any(entry.object == index.entry("", "", identity).object for entry in entries.values())
+        """Whether the index on disk names an object; also where the revision has no tree to restore."""
+        _, entries = index.read_index(str(self._output), cluster)
+        wanted = index.entry("", "", identity).object
+        if any(entry.object == wanted for entry in entries.values()):
+            return True
+        return self.revision.text(self._output / cluster / index.INDEX) is None
 
     def _rendered_digest(self, cluster: str, identity: Identity) -> str:
         files = Layout().files(self.compiled.placed[cluster]).values()

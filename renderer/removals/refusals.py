@@ -69,8 +69,8 @@ class Refusals:
         name = f"'{clusters[0]}/*'" if retired else item.name
         restore = "" if all(place.is_indexed for place in places) else f"git checkout {self._revision} -- {OUTPUT} && "
         fix = (
-            f"if it is meant: {restore}kmodgate render --allow-removal {name}, which writes the permission into {REMOVALS}, "
-            "or `state: absent` in the spec; if not: look for a changed label, selector, name or namespace"
+            f"if it is meant: {restore}kmodgate render --allow-removal {name}, which writes the permission into "
+            f"{REMOVALS}, or `state: absent` in the spec; if not: look for a changed label, selector, name or namespace"
         )
         for driver in self._fleet.drivers:
             if driver.name == item.name:
