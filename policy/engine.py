@@ -111,10 +111,13 @@ class Engine:
         return is_asked and mode is Mode.ENFORCE and not self._is_excepted(item.id, review.object, review.now)
 
     def _ask(self, review: Review, group: list[_Chosen], found: list[tuple[Finding, FieldPath]]) -> None:
-        for check, item, mode in group:
+        for check, item, usual in group:
             told = unchecked = 0
             try:
                 for problem in check(review):
+                    mode = usual if problem.severity is None else self._mode(item, problem.severity)
+                    if mode is Mode.DISABLED:
+                        continue
                     if problem.message.startswith(NOT_CHECKED):  # which refuses nothing: go on to what may
                         unchecked += 1
                         if unchecked > MOST_FINDINGS:
@@ -145,20 +148,25 @@ class Engine:
         for id, item in sorted(RULES.items()):
             if only is not None and id not in only:
                 continue
-            mode = self.policy.mode(item.id, item.severity, self.gate)
+            mode = self._mode(item, item.severity)
             meant = kind in item.kinds and operation in item.operations and item.applies_to(release)
             held = not item.parameter or getattr(self.policy.parameters, item.parameter)
-            if item.facts and self.gate == "render" and mode is not Mode.ENFORCE:
-                continue  # a render refuses or is silent; what facts only warn of is for the check
-            if item.facts and self.gate == "admit" and mode is Mode.ENFORCE and not item.guards:
-                mode = self.policy.mode_on_arrival(item.id)
-            if mode is Mode.DISABLED and item.records and self.gate == "admit":
-                mode = Mode.AUDIT
             if meant and held and item.facts in by_facts and mode is not Mode.DISABLED:
                 yield item.check, item, mode
 
+    def _mode(self, item: Rule, severity: Severity) -> Mode:
+        """What findings of a rule do at this gate, where they are of some severity."""
+        mode = self.policy.mode(item.id, severity, self.gate)
+        if item.facts and self.gate == "render" and mode is not Mode.ENFORCE:
+            return Mode.DISABLED  # a render refuses or is silent; what facts only warn of is for the check
+        if item.facts and self.gate == "admit" and mode is Mode.ENFORCE and not item.guards:
+            return self.policy.mode_on_arrival(item.id)
+        if mode is Mode.DISABLED and item.records and self.gate == "admit":
+            return Mode.AUDIT
+        return mode
+
     def _finding(self, item: Rule, mode: Mode, problem: Problem, review: Review) -> Finding:
-        severity = item.severity
+        severity = problem.severity or item.severity
         if problem.message.startswith(NOT_CHECKED):
             severity, mode = Severity.INFO, Mode.AUDIT
         elif self.policy.exceptions and self._is_excepted(item.id, review.object, review.now):

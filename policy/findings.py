@@ -36,11 +36,15 @@ class Mode(StrEnum):
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong with one object; the path is the object's."""
+    """One thing that is wrong with one object; the path is the object's.
+
+    `severity` is the problem's own, where it is less severe than its rule.
+    """
 
     path: FieldPath
     message: str
     fix: str
+    severity: Severity | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,10 +86,11 @@ class Review:
     """One request to judge an object, with the CRD's defaults filled in.
 
     On DELETE `object` is the one that goes. `in_tree` is whether the object comes from git, to be applied, and not from
-    a cluster. `user` and `groups` are those who ask, and empty where nobody is known;
-    `may_override` is whether the API server lets them override the protection of a namespace, which only admission
-    asks. `before` is what other objects were like before the change that the review is part of, this one included even
-    if it stays as it is; admission, which sees one object change at a time, has none.
+    a cluster; `is_new` whether a dump of the cluster shows that the object is not there yet. `user` and `groups` are
+    those who ask, and empty where nobody is known; `may_override` is whether the API server lets them override the
+    protection of a namespace, which only admission asks. `before` is what other objects were like before the change
+    that the review is part of, this one included even if it stays as it is; admission, which sees one object change at
+    a time, has none.
     """
 
     object: Map = field(repr=False)
@@ -99,6 +100,7 @@ class Review:
     parameters: Parameters = NO_PARAMETERS
     facts: Facts | None = field(default=None, repr=False)
     in_tree: bool = False
+    is_new: bool = False
     subresource: str = ""
     user: str = ""
     groups: tuple[str, ...] = ()

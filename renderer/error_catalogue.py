@@ -135,6 +135,11 @@ SECTIONS = {
             "a cluster that two DriverPolicies select",
             "narrow one of the selectors",
         ),
+        Entry(
+            "REF008",
+            "a cluster without facts, although `--facts` gives those of others (a note)",
+            "`--facts CLUSTER=PATH`",
+        ),
     ),
     "IMG: images": (
         Entry(

@@ -23,12 +23,19 @@ class Dump:
     objects: list[dict[str, Any]] = field(default_factory=list, repr=False)
     complete: set[str] = field(default_factory=set)
 
-    def add(self, sources: Iterable[Source]) -> None:
-        """Takes the objects of a file."""
+    def add(self, sources: Iterable[Source], lists: Iterable[str] = ()) -> None:
+        """Takes the objects of a file, and then the kinds of its Lists: an empty `SecretList` says something, too."""
         for source in sources:
             self.objects.append(source.value)
-            if source.prefix:  # an item of a List: kubectl lists all that there are
+            if source.is_listed:  # kubectl lists all that there are
                 self.complete.add(str(source.value["kind"]))
+        self.complete |= {kind.removesuffix("List") for kind in lists if kind != "List"}
+
+    def holds(self, item: Mapping[str, Any]) -> bool:
+        """Whether an object of this kind, namespace and name is in the dump."""
+        metadata = as_map(item.get("metadata"))
+        names = (str(metadata.get(key, "")) for key in ("namespace", "name"))
+        return isinstance(self.facts.find(str(item.get("kind", "")), *names), Mapping)
 
     @cached_property
     def facts(self) -> SnapshotFacts:

@@ -24,6 +24,8 @@ class Source:
     file: str
     document: Document | None = field(repr=False)
     prefix: FieldPath = ()
+    is_listed: bool = False
+    """Whether it is an item of a List that holds all objects of its kind."""
 
     def position(self, path: FieldPath) -> tuple[int, int]:
         """Line and column of a field; zeros in JSON, whose lines are nobody's."""
@@ -56,7 +58,10 @@ def unreadable(error: OSError, name: str) -> Finding:
 
 
 def parse_objects(text: str, name: str, findings: list[Finding], lists: list[str] | None = None) -> Iterator[Source]:
-    """Every object of a text; `name` is the file it came from, `lists` takes the kinds of the Lists it holds."""
+    """Every object of a text; `name` is the file it came from.
+
+    `lists` takes the kinds of the Lists it holds, those apart that go on in another page.
+    """
     lists = [] if lists is None else lists
     if text.lstrip().startswith(("{", "[")):
         yield from _json(text, name, findings, lists)
@@ -106,19 +111,44 @@ def _refused(name: str) -> Any:
 
 
 def _objects(
-    value: Any, name: str, document: Document | None, prefix: FieldPath, findings: list[Finding], lists: list[str]
+    value: Any,
+    name: str,
+    document: Document | None,
+    prefix: FieldPath,
+    findings: list[Finding],
+    lists: list[str],
+    *,
+    is_listed: bool = False,
 ) -> Iterator[Source]:
     if value is None:
         return
-    source = Source(value, name, document, prefix)
+    source = Source(value, name, document, prefix, is_listed)
     kind = value.get("kind") if isinstance(value, dict) else None
-    if isinstance(kind, str) and kind.endswith("List") and isinstance(value.get("items") or [], list):
-        lists.append(kind)
+    if isinstance(kind, str) and kind.endswith("List") and _is_list(value):
+        is_whole = not (isinstance(value.get("metadata"), dict) and value["metadata"].get("continue"))
+        if is_whole:
+            lists.append(kind)
         for index, item in enumerate(value.get("items") or []):
-            yield from _objects(item, name, document, (*prefix, "items", index), findings, lists)
+            item = _typed(item, value)
+            yield from _objects(item, name, document, (*prefix, "items", index), findings, lists, is_listed=is_whole)
     elif not isinstance(kind, str) or "apiVersion" not in value:
         line, column = source.position(())
         fix = "give objects with apiVersion and kind"
         findings.append(Finding("SCH102", "not a Kubernetes object", fix, file=name, line=line, column=column))
     else:
         yield source
+
+
+def _is_list(value: dict[str, Any]) -> bool:
+    """Whether an object of a kind that ends in `List` has items, and is not only called so."""
+    metadata = value.get("metadata")
+    is_named = isinstance(metadata, dict) and "name" in metadata
+    return isinstance(value.get("items") or [], list) and ("items" in value or not is_named)
+
+
+def _typed(item: Any, container: dict[str, Any]) -> Any:
+    """An item of a typed list (`SecretList`), with the apiVersion and kind that the API server leaves out there."""
+    kind = container["kind"].removesuffix("List")
+    if not kind or not isinstance(item, dict):
+        return item
+    return {"apiVersion": container.get("apiVersion"), "kind": kind, **item}

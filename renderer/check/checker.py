@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from kmodgate.policy.cluster.dump import Dump
-from kmodgate.policy.cluster.facts import Facts, SnapshotFacts
+from kmodgate.policy.cluster.facts import Facts, SnapshotFacts, node_of
 from kmodgate.policy.config import Policy
 from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, placed, sort_findings, title, told_once
 from kmodgate.policy.formats.object_files import SUFFIXES, Source
 from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.policy.kmm.node_selection import Node
 from kmodgate.policy.review import Review
+from kmodgate.renderer.check.cluster_dump import Dumps
 from kmodgate.renderer.check.duplicate_objects import Duplicates
 from kmodgate.renderer.check.foreign_files import any_object, has_rules, objects_of_interest
 from kmodgate.renderer.check.git_history import Past
@@ -47,19 +48,24 @@ class Checked:
 
 
 class Checker:
-    """Judges paths one after the other; a fleet is loaded once, whichever of its files are asked for."""
+    """Judges paths one after the other; a fleet is loaded once, whichever of its files are asked for.
+
+    `only` names the clusters that are looked at, where not all are.
+    """
 
     def __init__(
         self,
         choice: Choice,
         now: datetime,
         against: str | None = None,
-        dump: Dump | None = None,
+        dumps: Dumps | None = None,
+        only: Collection[str] | None = None,
         *,
         ignore_other: bool = False,
     ) -> None:
         self.choice = choice
-        self.dump = dump
+        self.dumps = dumps or Dumps()
+        self._only = only
         self.now = now
         self._places = Places(choice, now)
         self.ignore_other = ignore_other
@@ -82,7 +88,7 @@ class Checker:
         for path in paths:
             if path != STDIN and os.path.isdir(path) and root_above(Path(path)) is None:
                 self.result.findings += self._gone(path)
-        self.result.findings = list(told_once(sort_findings(self.result.findings)))
+        self.result.findings = list(told_once(sort_findings(self.dumps.notes(self.result.findings))))
         return self.result
 
     def _path(self, path: str) -> None:
@@ -135,18 +141,30 @@ class Checker:
         old = {} if base is None else base.objects
         policies = Policies(whole, self.choice, found)
         findings += exception_findings(fleet.policies, self.now.date())
-        self.result.policies |= policies.held(cluster.name for cluster in fleet.clusters)
+        self.result.policies |= policies.held(cluster.name for cluster in fleet.clusters if self._wants(cluster.name))
         compiled = compile_fleet(whole, found, policies)
-        dumps = {} if self.dump is None else {cluster.name: self.dump for cluster in whole.clusters}
-        found += FleetJudge(policies, "check", self.now).judge(compiled, old, dumps)
+        found += FleetJudge(policies, "check", self.now).judge(compiled, old, self.dumps.by_cluster)
         findings += fleet.faulty.independent(found)
-        self.result.objects += sum(len(objects) for objects in compiled.placed.values())
+        findings = [finding for item in findings for finding in self._of_wanted(item)]
+        self.result.objects += sum(len(objects) for name, objects in compiled.placed.items() if self._wants(name))
         yield from findings
         if not any(finding.mode is Mode.ENFORCE for finding in findings):
-            yield from removal_findings(base, compiled)
+            for finding in removal_findings(base, compiled):
+                yield from self._of_wanted(finding)
+
+    def _wants(self, cluster: str) -> bool:
+        return self._only is None or cluster in self._only
+
+    def _of_wanted(self, finding: Finding) -> Iterator[Finding]:
+        """The finding as far as it is about clusters that are looked at."""
+        clusters = tuple(name for name in finding.clusters if self._wants(name))
+        if clusters or not finding.clusters:
+            yield replace(finding, clusters=clusters)
 
     def _objects(self, name: str, *, ignore_other: bool) -> None:
         where = self._places.of(name)
+        if where.clusters and not self._wants(where.clusters[0]):
+            return
         self.result.policies.setdefault(where.policy, where.engine.policy)
         if ignore_other:
             wanted = any_object if where.clusters else has_rules
@@ -163,21 +181,24 @@ class Checker:
 
     def _judge_sources(self) -> Iterator[Finding]:
         """What the rules say of objects outside of specs, together with those of the same cluster or file."""
-        dump = self.dump
         asked = False
         changed = self._changed_dockerfiles()
+        nodes = self._given_nodes()
         for sources in self._sources.values():
             where = self._places.of(sources[0].file if sources else STDIN)
             beside = changed.get(os.path.dirname(sources[0].file), []) if sources and not where.clusters else []
             objects = [source.value for source in (*beside, *sources)]
+            dump = self.dumps.of(where.clusters)
+            known = where.nodes if where.clusters else nodes
             facts: Facts | None = None
-            if dump is not None or where.nodes is not None or len(objects) > 1 or not asked:
+            if dump is not None or known is not None or len(objects) > 1 or not asked:
                 objects += dump.objects if dump else ()
-                facts = SnapshotFacts(objects, dump.complete if dump else (), where.nodes)
+                facts = SnapshotFacts(objects, dump.complete if dump else (), known)
                 asked = True  # of objects that are alone, one is enough to be told which facts are missing
             before = self._past.facts([*beside, *sources]) if facts is not None else None
             for source in sources:
-                yield from self._judged(source, where, facts, before)
+                is_new = dump is not None and not dump.holds(source.value)
+                yield from self._judged(source, where, facts, before, is_new=is_new)
 
     def _changed_dockerfiles(self) -> dict[str, list[Source]]:
         """ConfigMaps that are not what they were, by folder: Modules of other files there may be built from them."""
@@ -188,7 +209,18 @@ class Checker:
                     found[os.path.dirname(source.file)].append(source)
         return found
 
-    def _judged(self, source: Source, where: Place, facts: Facts | None, before: Facts | None) -> Iterator[Finding]:
+    def _given_nodes(self) -> list[Node] | None:
+        """The Node objects of files outside of trees, which are those of the cluster and nothing to be applied."""
+        given = (source for (clusters, _), sources in self._sources.items() if not clusters for source in sources)
+        nodes = [source.value for source in given if source.value["kind"] == "Node" and not self._is_in_tree(source)]
+        return [node_of(node) for node in nodes] or None
+
+    def _is_in_tree(self, source: Source) -> bool:
+        return bool(self._places.of(source.file).clusters) or self._past.is_in_git(source.file)
+
+    def _judged(
+        self, source: Source, where: Place, facts: Facts | None, before: Facts | None, *, is_new: bool
+    ) -> Iterator[Finding]:
         value = defaulted(source.value)
         old = self._past.objects(source.file).get(title(value))
         review = Review(
@@ -197,7 +229,8 @@ class Checker:
             "CREATE" if old is None else "UPDATE",
             where.cluster,
             facts=facts,
-            in_tree=bool(where.clusters) or self._past.is_in_git(source.file),
+            in_tree=self._is_in_tree(source),
+            is_new=is_new,
             now=self.now,
             before=before,
         )

@@ -14,15 +14,16 @@ from kmodgate.renderer.fleet.files import MARKER
 STDIN = "-"
 
 
-def read_objects(name: str, findings: list[Finding]) -> Iterator[Source]:
+def read_objects(name: str, findings: list[Finding], lists: list[str] | None = None) -> Iterator[Source]:
     """Every object of a file, or of stdin for `-`; the items of a List one by one. What is wrong goes to `findings`.
 
-    Raises Unusable for a stdin without any text: the command before the pipe has failed.
+    `lists` takes the kinds of the Lists. Raises Unusable for a stdin without any text: the command before the pipe has
+    failed.
     """
     data = read_bytes(name, findings)
     text = None if data is None else decoded(data, name, findings)
     if text is not None:
-        yield from parse_objects(text, name, findings)
+        yield from parse_objects(text, name, findings, lists)
 
 
 def read_bytes(name: str, findings: list[Finding]) -> bytes | None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from kmodgate.policy.findings import Mode
 from kmodgate.renderer.check.checker import Checked, Checker
-from kmodgate.renderer.check.cluster_dump import read_dump
+from kmodgate.renderer.check.cluster_dump import Scope, read_dumps, scope_of
 from kmodgate.renderer.compile.cluster_policies import add_policy_arguments, read_choice
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode
@@ -37,9 +37,13 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="pass over files without specs and without objects of a kind that has rules, as it is done below folders",
     )  # fmt: skip
     parser.add_argument(
-        "--facts", metavar="PATH", action="append", default=[],
-        help="dump of the cluster, as kubectl get -A -o yaml writes it: Secrets, ConfigMaps, nodes, Modules and so on",
+        "--facts", metavar="[CLUSTER=]PATH", action="append", default=[],
+        help="dump of a cluster, as kubectl get -A -o yaml writes it: Secrets, ConfigMaps, nodes, Modules and so on; "
+        "may be given several times",
     )  # fmt: skip
+    parser.add_argument(
+        "--cluster", action="append", default=[], metavar="NAME", help="only this cluster; may be given several times"
+    )
     parser.add_argument(
         "--format", choices=FORMATS, help="form of the report (default: text, or github where GITHUB_ACTIONS is set)"
     )
@@ -49,8 +53,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace, console: Console) -> ExitCode:
     choice = read_choice(args.policy, args.profile)
     now = datetime.now(UTC)
-    dump = read_dump(*args.facts) if args.facts else None
-    checked = Checker(choice, now, args.against, dump, ignore_other=args.ignore_other).check(args.paths)
+    scope = scope_of(args.paths).only(args.cluster) if args.facts or args.cluster else Scope()
+    dumps = read_dumps(args.facts, scope)
+    only = scope.judged if args.cluster else None
+    checked = Checker(choice, now, args.against, dumps, only, ignore_other=args.ignore_other).check(args.paths)
     form = args.format or ("github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text")
     write = writer(form) if form != "text" else lambda findings, _: text_report(findings, console)
     report = write(checked.findings, checked.policies)

@@ -20,14 +20,17 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace, console: Console) -> ExitCode:
     findings: list[Finding] = []
+    lists: list[str] = []
     items = [
         redacted(source.value)
         for path in args.paths
         for name in files_below(path)
-        for source in read_objects(name, findings)
+        for source in read_objects(name, findings, lists)
     ]
     refuse_enforced(findings, outcome="nothing was redacted")
+    empty = {kind for kind in lists if kind != "List"} - {f"{item['kind']}List" for item in items}
+    items += [{"apiVersion": "v1", "kind": kind, "items": []} for kind in sorted(empty)]  # says that there are none
     console.data(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}, indent=1) + "\n")
     secrets = sum(item.get("kind") == "Secret" for item in items)
-    console.say(f"{counted(len(items), 'object')}, {counted(secrets, 'Secret')} redacted")
+    console.say(f"{counted(len(items) - len(empty), 'object')}, {counted(secrets, 'Secret')} redacted")
     return ExitCode.OK

@@ -46,7 +46,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="release file of a driver-toolkit image, whose kernels are asked about like those of --kernel",
     )  # fmt: skip
     parser.add_argument(
-        "--nodes", metavar="FILE", help="nodes of the cluster, as kubectl get nodes -o json writes them"
+        "--nodes", metavar="FILE", help="nodes of the cluster, as kubectl get nodes -o json or -o yaml writes them"
     )
     parser.add_argument(
         "--cluster", action="append", default=[], metavar="NAME", help="only this cluster; may be given several times"

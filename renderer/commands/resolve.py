@@ -31,7 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("modules", nargs="*", metavar="MODULE", help="file with Modules as YAML or JSON; - is stdin")
     parser.add_argument("--kernel", action="append", default=[], metavar="K", help="kernel version; may be repeated")
     parser.add_argument("--kernels-from", metavar="FILE", help="file with one kernel version a line")
-    parser.add_argument("--nodes", metavar="FILE", help="the nodes, as kubectl get nodes -o json writes them")
+    parser.add_argument("--nodes", metavar="FILE", help="nodes, as kubectl get nodes -o json or -o yaml writes them")
     parser.add_argument("--format", choices=("table", "json", "yaml"), default="table", help="form of the answers")
     parser.add_argument("--jsonl", action="store_true", help="answer lines of {id, module, kernel} from stdin")
 

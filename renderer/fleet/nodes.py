@@ -1,14 +1,17 @@
-"""`kubectl get nodes -o json` → node groups of one node each."""
+"""`kubectl get nodes -o json`, or `-o yaml` → node groups of one node each."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from kmodgate.policy.cluster.facts import as_map, metadata_of, node_of
+from kmodgate.policy.findings import Mode
+from kmodgate.policy.formats.yaml_documents import OBJECTS, parse
 from kmodgate.policy.kmm.node_selection import Node
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable
@@ -17,20 +20,45 @@ from kmodgate.renderer.fleet.specs import Cluster, KernelVersion, NextKernel, No
 MAX_BYTES = 64 << 20
 
 
+_FIX = "write it with kubectl get nodes -o json, or -o yaml"
+
+
 def read_nodes(data: bytes) -> tuple[NodeGroup, ...]:
-    """The nodes of a NodeList, a List or a single Node, in the file's order. Raises Unreadable."""
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise Unreadable(f"is not JSON: {error}", "write it with kubectl get nodes -o json") from None
-    items = document.get("items", [document]) if isinstance(document, dict) else None
-    if not isinstance(items, list):
-        raise Unreadable("is not a list of nodes", "write it with kubectl get nodes -o json")
+    """Return the nodes of a NodeList, a List or single Nodes, in the file's order. Raises Unreadable."""
+    items = [item for document in _documents(data) for item in _items(document)]
     nodes = tuple(_node(item, index) for index, item in enumerate(items))
     for name, count in Counter(node.name for node in nodes).items():
         if count > 1:
-            raise Unreadable(f"holds the node {name} twice", "write it with kubectl get nodes -o json")
+            raise Unreadable(f"holds the node {name} twice", _FIX)
     return nodes
+
+
+def _documents(data: bytes) -> list[Any]:
+    """Return the JSON or YAML documents of a file."""
+    if data.lstrip().startswith((b"{", b"[")):
+        try:
+            return [json.loads(data)]
+        except (ValueError, RecursionError) as error:
+            raise Unreadable(f"is not JSON: {error}", _FIX) from None
+    try:
+        documents, problems = parse(data.decode("utf-8-sig"), "", OBJECTS)
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"is not UTF-8: {error.reason}", _FIX) from None
+    for problem in problems:
+        if problem.mode is Mode.ENFORCE:
+            raise Unreadable(f"line {problem.line}: {problem.message}", _FIX)
+    if not documents:
+        raise Unreadable("is empty", _FIX)
+    return [document.value for document in documents]
+
+
+def _items(document: object) -> Iterator[object]:
+    """Yield the Nodes of a list, or a single Node; the items of a NodeList need no kind."""
+    items = document.get("items", [document]) if isinstance(document, dict) else None
+    if not isinstance(document, dict) or not isinstance(items, list):
+        raise Unreadable("is not a list of nodes", _FIX)
+    is_typed = document.get("kind") == "NodeList"
+    yield from ({"kind": "Node", **item} if is_typed and isinstance(item, dict) else item for item in items)
 
 
 def nodes_in(name: str, option: str = "--nodes") -> tuple[NodeGroup, ...]:
@@ -67,9 +95,9 @@ def _in_group(node: NodeGroup, groups: tuple[NodeGroup, ...], next_kernels: tupl
 
 def _node(item: object, index: int) -> NodeGroup:
     if not isinstance(item, dict) or item.get("kind") != "Node":
-        raise Unreadable(f"items[{index}] is not a Node", "write it with kubectl get nodes -o json")
+        raise Unreadable(f"items[{index}] is not a Node", _FIX)
     if not isinstance(metadata_of(item).get("name"), str):
-        raise Unreadable(f"items[{index}].metadata.name is missing", "write it with kubectl get nodes -o json")
+        raise Unreadable(f"items[{index}].metadata.name is missing", _FIX)
     node = node_of(item)
     return NodeGroup(
         name=node.name,

@@ -76,8 +76,7 @@ class FleetJudge:
                 for item, old in was.items():  # judged once for all clusters that are alike
                     key = (item, old, traits_of(cluster), self.engine(cluster))
                     alike.setdefault(key, []).append(cluster)
-                facts = facts_of(cluster, manifests, (dumps or {}).get(cluster.name))
-                yield from self._by_facts(cluster, was, facts)
+                yield from self._by_facts(cluster, was, (dumps or {}).get(cluster.name))
         for (manifest, old, traits, engine), clusters in alike.items():
             review = Review(
                 manifest.value,
@@ -91,12 +90,15 @@ class FleetJudge:
             for finding, path in engine.judge(review):
                 yield replace(manifest.at_origin(finding, path), clusters=names)
 
-    def _by_facts(self, cluster: Cluster, was: Mapping[Manifest, Manifest | None], facts: Facts) -> Iterator[Finding]:
-        engine, traits = self.engine(cluster), traits_of(cluster)
+    def _by_facts(
+        self, cluster: Cluster, was: Mapping[Manifest, Manifest | None], dump: Dump | None
+    ) -> Iterator[Finding]:
+        engine, traits, facts = self.engine(cluster), traits_of(cluster), facts_of(cluster, was, dump)
         known = [old.value for old in was.values() if old is not None]
         before = SnapshotFacts(known) if known else None
         for manifest in was:
-            review = Review(manifest.value, cluster=traits, facts=facts, now=self._now, before=before)
+            is_new = dump is not None and not dump.holds(manifest.value)
+            review = Review(manifest.value, cluster=traits, facts=facts, now=self._now, before=before, is_new=is_new)
             for finding, path in engine.judge_by_facts(review):
                 yield replace(manifest.at_origin(finding, path), clusters=(cluster.name,))
 

@@ -34,12 +34,12 @@ def read_snapshot(path: str) -> Dump:
     lists: list[str] = []
     dump = Dump()
     for name in _files(path):
-        dump.add(_objects(name, findings, lists))
+        dump.add(_objects(name, findings, lists), lists)
     if not findings and not dump.objects and not lists:
         findings.append(
             Finding("SCH102", "no object and no List", "dump a cluster with kubectl get -o yaml", file=path, line=1)
         )
-    if lists:
+    if "List" in lists:
         dump.complete |= {"Module", "NodeModulesConfig"}
     enforced = [finding for finding in findings if finding.mode is Mode.ENFORCE]
     if enforced:

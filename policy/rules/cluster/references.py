@@ -7,7 +7,7 @@ from typing import Any
 
 from kmodgate.policy.cluster.facts import UNKNOWN, as_map
 from kmodgate.policy.cluster.referenced_objects import DATA
-from kmodgate.policy.findings import GIVE_FACTS, NOT_CHECKED, Problem
+from kmodgate.policy.findings import GIVE_FACTS, NOT_CHECKED, Problem, Severity
 from kmodgate.policy.review import CLUSTER_MODULE, Review
 from kmodgate.policy.rule import rule
 
@@ -18,7 +18,9 @@ _DOCKER = ("kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg")
 def missing_reference(review: Review) -> Iterator[Problem]:
     """A Secret, ConfigMap or ServiceAccount that the Module names does not exist.
 
-    Builds, signing and pods wait for it, and the Module's status says nothing.
+    Builds, signing and pods wait for it, and the Module's status says nothing. It is a warning for a Module that the
+    cluster does not have yet, since both may arrive together, and for a Secret that an ExternalSecret or a SealedSecret
+    is to make.
 
     Fix: create it, or correct the name.
     Source: internal/buildsign and internal/pod of Kernel Module Management.
@@ -28,7 +30,34 @@ def missing_reference(review: Review) -> Iterator[Problem]:
         if answers[kind, name] is UNKNOWN:
             yield part.problem(key, f"{NOT_CHECKED}: which {kind}s exist", GIVE_FACTS)
         elif answers[kind, name] is None:
-            yield part.problem(key, f"there is no {kind} {namespace}/{name}", "create it, or correct the name")
+            yield _missing(review, part.problem(key, f"there is no {kind} {namespace}/{name}", _CREATE), kind, name)
+
+
+_CREATE = "create it, or correct the name"
+
+
+def _missing(review: Review, problem: Problem, kind: str, name: str) -> Problem:
+    """The problem of an object that is not there: a warning where it may be on its way."""
+    maker = _maker(review, name) if kind == "Secret" else ""
+    if maker:
+        message, fix = f"{problem.message}; {maker} is to make it", f"see why {maker} has not made it"
+        return problem._replace(message=message, fix=fix, severity=Severity.WARNING)
+    if review.is_new:
+        fix = "create it before the Module arrives, or correct the name"
+        return problem._replace(fix=fix, severity=Severity.WARNING)
+    return problem
+
+
+def _maker(review: Review, name: str) -> str:
+    """Kind and name of what is to make a Secret, as far as it is known."""
+    namespace = review.module.metadata.text("namespace")
+    for kind, inner in (("ExternalSecret", "target"), ("SealedSecret", "template")):
+        for item in review.known.listing(kind, namespace).objects:
+            own = str(as_map(item.get("metadata")).get("name"))
+            given = as_map(as_map(item.get("spec")).get(inner))
+            if name == (as_map(given.get("metadata")).get("name") or given.get("name") or own):
+                return f"{kind} {own}"
+    return ""
 
 
 @rule("REF102", kinds=CLUSTER_MODULE, facts=True, needs=lambda review: review.referred.odd_dockerfiles)

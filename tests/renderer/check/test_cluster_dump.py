@@ -13,6 +13,13 @@ from tests.command import run
 from tests.fleets import REPOSITORY, FleetFolder
 from tests.renderer.checking import SIGNED, check, findings, secret
 
+NIC = {
+    "apiVersion": "kmm.sigs.x-k8s.io/v1beta1",
+    "kind": "Module",
+    "metadata": {"name": "nic", "namespace": "kmm-tests"},
+}
+"""The Module of the driver `nic`, as far as a dump must show that it is there."""
+
 
 def dump(folder: Path, *items: dict[str, Any], name: str = "dump/any.txt.yaml") -> None:
     path = folder / name
@@ -26,7 +33,7 @@ def test_facts_of_a_dump_are_looked_at_and_nothing_is_guessed(fleet: FleetFolder
     assert [(item["rule"], item["mode"]) for item in report if item["message"].startswith("not checked")] == [
         ("REF101", "audit")
     ]
-    dump(fleet.root.parent, secret("key", key="k"))
+    dump(fleet.root.parent, NIC, secret("key", key="k"))
     result = check(fleet.root, "--facts", "../dump", "--format", "json")
     assert result.returncode == 1
     (finding,) = [item for item in findings(result) if item["mode"] == "enforce"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -28,6 +29,34 @@ def test_an_inventory_is_read_with_labels_taints_and_kernels(fleet: FleetFolder)
     assert nodes.read_nodes(data) == (
         NodeGroup("n", 1, {"l": "m"}, (Taint("a", "b", "NoSchedule"),), (KernelVersion("5.14.0"),), "arm64", False),
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "kind: List\nitems:\n- kind: Node\n  metadata: {name: a}\n- kind: Node\n  metadata: {name: b}\n",
+        "kind: NodeList\nitems:\n- metadata: {name: a}\n- metadata: {name: b}\n",
+        "kind: Node\nmetadata: {name: a}\n---\nkind: Node\nmetadata: {name: b}\n",
+        '{"kind": "NodeList", "items": [{"metadata": {"name": "a"}}, {"metadata": {"name": "b"}}]}',
+    ],
+    ids=["List", "NodeList", "documents", "NodeList as JSON"],
+)
+def test_nodes_are_read_from_yaml_and_from_typed_lists(text: str) -> None:
+    assert [node.name for node in nodes.read_nodes(text.encode())] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: [", "line 2: not YAML"),
+        ("- kind: Node\n", "is not a list of nodes"),
+        ("kind: List\nitems:\n- kind: Pod\n", "is not a Node"),
+        ("# nothing\n", "is empty"),
+    ],
+)
+def test_yaml_that_holds_no_nodes_is_refused(text: str, words: str) -> None:
+    with pytest.raises(Unreadable, match=re.escape(words)):
+        nodes.read_nodes(text.encode())
 
 
 def test_an_inventory_may_be_larger_than_a_spec_and_not_endless(
