@@ -23,13 +23,13 @@ from kmodgate.policy.findings import (
     plain_text,
     title,
 )
-from kmodgate.policy.kmm.versions import Release
+from kmodgate.policy.kmm.versions import Presence, Release
 from kmodgate.policy.review import MODULE_KINDS, Operation, Review
 from kmodgate.policy.rule import RULES, TOO_MANY_MAPPINGS, Check, Needs, Rule, load_rules
 from kmodgate.policy.views.part import Map
 
-_Chosen = tuple[Check, Rule, Mode]
-"""A rule that is asked, and what its findings do."""
+_Chosen = tuple[Check, Rule, Mode, Severity, str]
+"""A rule that is asked, what its findings do, how severe they are, and what is added to their messages."""
 
 _ByFacts = tuple[bool, ...]
 """Whether rules are asked that need facts, that need none, or both."""
@@ -94,7 +94,7 @@ class Engine:
                 if needs is None or needs(review):  # asked once for all rules that need the same
                     self._ask(review, group, found)
             except Exception as error:  # a bug must deny, not pass (invariant I7)
-                found += (self._failed(item, error, review) for _, item, _ in group)
+                found += (self._failed(item, error, review) for _, item, *_ in group)
         found.sort(key=lambda item: item[0].rule)
         return found
 
@@ -111,30 +111,36 @@ class Engine:
         return is_asked and mode is Mode.ENFORCE and not self._is_excepted(item.id, review.object, review.now)
 
     def _ask(self, review: Review, group: list[_Chosen], found: list[tuple[Finding, FieldPath]]) -> None:
-        for check, item, usual in group:
+        for check, item, usual, severity, addition in group:
             told = unchecked = 0
             try:
-                for problem in check(review):
-                    mode = usual if problem.severity is None else self._mode(item, problem.severity)
-                    if mode is Mode.DISABLED:
-                        continue
+                for problem, mode in self._problems(check(review), item, usual, addition):
                     if problem.message.startswith(NOT_CHECKED):  # which refuses nothing: go on to what may
                         unchecked += 1
                         if unchecked > MOST_FINDINGS:
                             continue
                     elif told == MOST_FINDINGS:
                         rest = Problem(problem.path, *_REST)
-                        found.append((self._finding(item, mode, rest, review), problem.path))
+                        found.append((self._finding(item, mode, rest, review, severity), problem.path))
                         break
                     else:
                         told += 1
-                    found.append((self._finding(item, mode, problem, review), problem.path))
+                    found.append((self._finding(item, mode, problem, review, severity), problem.path))
             except Exception as error:
                 found.append(self._failed(item, error, review))
 
+    def _problems(
+        self, problems: Iterator[Problem], item: Rule, usual: Mode, addition: str
+    ) -> Iterator[tuple[Problem, Mode]]:
+        """The problems of a rule, each with what its finding does."""
+        for problem in problems:
+            mode = usual if problem.severity is None else self._mode(item, problem.severity)
+            if mode is not Mode.DISABLED:
+                yield problem._replace(message=problem.message + addition) if addition else problem, mode
+
     def _failed(self, item: Rule, error: Exception, review: Review) -> tuple[Finding, FieldPath]:
         problem = Problem((), f"the rule failed: {error!r}", "report this bug of kmodgate")
-        return self._finding(item, Mode.ENFORCE, problem, review), ()
+        return self._finding(item, Mode.ENFORCE, problem, review, item.severity), ()
 
     def _choose(
         self,
@@ -148,11 +154,17 @@ class Engine:
         for id, item in sorted(RULES.items()):
             if only is not None and id not in only:
                 continue
-            mode = self._mode(item, item.severity)
-            meant = kind in item.kinds and operation in item.operations and item.applies_to(release)
+            presence, severity, addition = item.applies_to(release), item.severity, ""
+            mode = self._mode(item, severity)
+            if presence is Presence.MAYBE:
+                addition = f": {release} refuses it from {release.first_of_line(item.first(release))} on"
+                if severity is Severity.ERROR:
+                    severity = Severity.WARNING
+                    mode = Mode.WARN if mode is Mode.ENFORCE else mode
+            meant = kind in item.kinds and operation in item.operations and presence
             held = not item.parameter or getattr(self.policy.parameters, item.parameter)
             if meant and held and item.facts in by_facts and mode is not Mode.DISABLED:
-                yield item.check, item, mode
+                yield item.check, item, mode, severity, addition
 
     def _mode(self, item: Rule, severity: Severity) -> Mode:
         """What findings of a rule do at this gate, where they are of some severity."""
@@ -165,8 +177,8 @@ class Engine:
             return Mode.AUDIT
         return mode
 
-    def _finding(self, item: Rule, mode: Mode, problem: Problem, review: Review) -> Finding:
-        severity = problem.severity or item.severity
+    def _finding(self, item: Rule, mode: Mode, problem: Problem, review: Review, severity: Severity) -> Finding:
+        severity = problem.severity or severity
         if problem.message.startswith(NOT_CHECKED):
             severity, mode = Severity.INFO, Mode.AUDIT
         elif self.policy.exceptions and self._is_excepted(item.id, review.object, review.now):

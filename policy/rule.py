@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
 from kmodgate.policy.findings import Problem, Severity
-from kmodgate.policy.kmm.versions import Release
+from kmodgate.policy.kmm.versions import First, Presence, Release
 from kmodgate.policy.review import MODULE_KINDS, Operation, Review
 
 Check = Callable[[Review], Iterator[Problem]]
@@ -26,6 +26,7 @@ class Rule:
     """One check with an id that stays; its docstring is its page.
 
     `since` is the version of KMM, upstream and Red Hat's, that brought the behaviour, `until` the one that ended it.
+    On a line of which only a later patch has it, and a cluster whose patch level nobody says, the rule warns.
     `facts`: the rule needs facts of a cluster. `parameter`: the policy's parameter without which the rule is not asked.
     `needs` is an optimisation, to be added last: where it returns something false, the rule finds nothing in the
     review and is not asked. Rules that share a function share its answer. A rule that `guards` keeps something from
@@ -38,7 +39,7 @@ class Rule:
     kinds: tuple[str, ...]
     operations: tuple[Operation, ...]
     check: Check = field(repr=False)
-    since: tuple[str, str] = ("", "")
+    since: tuple[First, First] = ("", "")
     until: tuple[str, str] = ("", "")
     needs: Needs | None = field(default=None, repr=False)
     facts: bool = False
@@ -59,11 +60,16 @@ class Rule:
         """The file that holds the rule, by its path in the repository."""
         return self.check.__module__.removeprefix("kmodgate.").replace(".", "/") + ".py"
 
-    def applies_to(self, release: Release) -> bool:
-        since, until = (pair[1] if release.redhat else pair[0] for pair in (self.since, self.until))
-        if not release.is_known:
-            return True
-        return (not since or release.has(since)) and not (until and release.has(until))
+    def applies_to(self, release: Release) -> Presence:
+        """Return whether a release has the behaviour that the rule looks for."""
+        since, until = self.first(release), self.until[release.redhat]
+        if until and release.is_known and release.has(until):
+            return Presence.NO
+        return release.presence(since) if since else Presence.YES
+
+    def first(self, release: Release) -> First:
+        """Return the releases of this flavour that brought the behaviour; empty where all have it."""
+        return self.since[release.redhat]
 
 
 RULES: dict[str, Rule] = {}
@@ -76,7 +82,7 @@ def rule(
     kinds: tuple[str, ...] = MODULE_KINDS,
     operations: tuple[Operation, ...] = ("CREATE", "UPDATE"),
     since: str = "",
-    redhat: str = "",
+    redhat: str | Mapping[str, str] = "",
     until: tuple[str, str] = ("", ""),
     needs: Needs | None = None,
     facts: bool = False,
@@ -84,12 +90,15 @@ def rule(
     parameter: str = "",
     records: bool = False,
 ) -> Callable[[Check], Check]:
-    """Registers a check under an id; without a version of its own, Red Hat's build is as upstream."""
+    """Registers a check under an id; without a version of its own, Red Hat's build is as upstream.
+
+    `redhat` may name the first release of each line that a patch brought it to: `{"2.5": "2.5.2", "2.6": "2.6.1"}`.
+    """
 
     def register(check: Check) -> Check:
         if id in RULES:
             raise ValueError(f"two rules are called {id}")
-        versions = (since, redhat or since)
+        versions = (since, tuple(redhat.items()) if isinstance(redhat, Mapping) else redhat or since)
         RULES[id] = Rule(
             id, severity, kinds, operations, check, versions, until, needs, facts, guards, parameter, records
         )

@@ -85,7 +85,7 @@ SECTIONS = {
         ),
         Entry(
             "SCH106",
-            "a field that the cluster's KMM or Kubernetes does not know or ignores",
+            "a field that the cluster's KMM or Kubernetes does not know, or ignores (a warning)",
             "remove it there by an override, or upgrade to the version named",
         ),
         Entry(

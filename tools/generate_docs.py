@@ -13,7 +13,7 @@ from kmodgate import schemas
 from kmodgate.policy.cluster.module_loaders import STARTERS
 from kmodgate.policy.findings import format_path
 from kmodgate.policy.kata.view import NOT_INJECTABLE
-from kmodgate.policy.kmm.versions import IGNORED_BY_REDHAT, SINCE
+from kmodgate.policy.kmm.versions import IGNORED_BY_REDHAT, REMOVALS, SINCE, First
 from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.renderer.error_catalogue import SECTIONS
 from kmodgate.renderer.fleet.field_table import CAUSES, OWN, SYNONYMS, rows
@@ -99,6 +99,7 @@ def _becomes(target: str) -> str:
         for since in SINCE
         if re.fullmatch(re.escape(since.path) + r"(\[\])?(\.name)?", target)
     ]
+    notes += ["before KMM 2.1: one name, as inTreeModuleToRemove" for path in REMOVALS if target == path]
     notes += ["ignored by Red Hat's build" for path in IGNORED_BY_REDHAT if target == path]
     return f"`{target.removeprefix('spec.')}`" + (f" ({'; '.join(notes)})" if notes else "")
 
@@ -264,11 +265,15 @@ def rules_page() -> str:
     for id, rule in sorted(RULES.items()):
         facts = [f"severity {rule.severity}", f"for {', '.join(rule.kinds)}"]
         if rule.since[0]:
-            facts.append(f"since KMM {rule.since[0]}, Red Hat {rule.since[1]}")
+            facts.append(f"since KMM {_releases(rule.since[0])}, Red Hat {_releases(rule.since[1])}")
         if "CREATE" not in rule.operations:
             facts.append("compares with the object as it was")
         parts.append(f"## {id}\n\n{'; '.join(facts)}\n\n{rule.documentation}\n")
     return "\n".join([*parts, _not_injectable(), _starters(), _not_done()])
+
+
+def _releases(first: First) -> str:
+    return first if isinstance(first, str) else ", ".join(release for _, release in first)
 
 
 _ERRORS = """\

@@ -8,18 +8,38 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import cache
+from typing import Any
 
-from kmodgate.policy.findings import FieldPath, Problem
+from kmodgate.policy.findings import FieldPath, Problem, Severity
 
 UPSTREAM = ("1.1", "2.0", "2.1", "2.2", "2.3", "2.4", "2.5", "2.6", "head")
 REDHAT = ("1.1", "2.0", "2.1", "2.2", "2.3", "2.4", "2.5", "2.6", "2.7")
 DRA_KUBERNETES = "1.34"
 
 
+First = str | tuple[tuple[str, str], ...]
+"""Since when something is in KMM: a release line (`2.6`), or the first release of each line that it came to.
+
+Lines after the last one named inherit it; lines before the first one never got it.
+"""
+
+
+class Presence(IntEnum):
+    """Whether a release has something; MAYBE where only its line is known, and a later patch of it has the thing."""
+
+    NO = 0
+    MAYBE = 1
+    YES = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A version of KMM in one flavour, and of the API server; an empty version is the newest."""
+    """A version of KMM in one flavour, and of the API server; an empty version is the newest, `2.6` the line of 2.6.
+
+    A version with a patch level (`2.6.1`) is one release of its line.
+    """
 
     kmm: str = ""
     redhat: bool = False
@@ -31,11 +51,24 @@ class Release:
 
     @property
     def is_known(self) -> bool:
-        return not self.kmm or ".".join(self.kmm.split(".")[:2]) in self.known
+        return not self.kmm or self.line in self.known
+
+    @property
+    def line(self) -> str:
+        """The version without its patch level."""
+        return ".".join(self.kmm.split(".")[:2])
 
     def has(self, version: str) -> bool:
-        """Whether this release is the given version of its flavour, or a later one."""
+        """Whether this release is of the given line of its flavour, or of a later one."""
         return _has(self, version)
+
+    def presence(self, first: First) -> Presence:
+        """Whether this release has what came with the first releases."""
+        return _presence(self, first)
+
+    def first_of_line(self, first: First) -> str:
+        """The first release of this line that has something; the line itself where all have it."""
+        return _first_of_line(self, first)
 
     def __str__(self) -> str:
         return f"{'Red Hat ' if self.redhat else ''}KMM {self.kmm or self.known[-1]}"
@@ -43,8 +76,27 @@ class Release:
 
 @cache
 def _has(release: Release, version: str) -> bool:
-    known, minor = release.known, ".".join(release.kmm.split(".")[:2])
-    return not release.kmm or minor not in known or known.index(minor) >= known.index(version)
+    known, line = release.known, release.line
+    return not release.kmm or line not in known or known.index(line) >= known.index(version)
+
+
+@cache
+def _presence(release: Release, first: First) -> Presence:
+    if not release.kmm or not release.is_known:
+        return Presence.YES
+    start = first if isinstance(first, str) else first[0][0]
+    if not release.has(start):
+        return Presence.NO
+    patch, needed = release.kmm.split(".")[2:], release.first_of_line(first).split(".")[2:]
+    if not needed or int(needed[0]) == 0:
+        return Presence.YES
+    if not patch:
+        return Presence.MAYBE
+    return Presence.YES if int(patch[0]) >= int(needed[0]) else Presence.NO
+
+
+def _first_of_line(release: Release, first: First) -> str:
+    return release.line if isinstance(first, str) else dict(first).get(release.line, release.line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +115,6 @@ _CONTAINER = "spec.moduleLoader.container"
 _MAPPING = f"{_CONTAINER}.kernelMappings[]"
 
 SINCE = (
-    Since(f"{_CONTAINER}.inTreeModulesToRemove", "2.1"),
-    Since(f"{_MAPPING}.inTreeModulesToRemove", "2.1"),
     Since("spec.tolerations", "2.3"),
     Since("spec.devicePlugin.initContainer", "2.4"),
     Since("spec.devicePlugin.automountServiceAccountToken", "2.6"),
@@ -72,6 +122,9 @@ SINCE = (
     Since("spec.dra", "head", "2.7"),
 )
 """Fields that came after the oldest supported version; what is below one of them came with it or later."""
+
+REMOVALS = (f"{_CONTAINER}.inTreeModulesToRemove", f"{_MAPPING}.inTreeModulesToRemove")
+_LISTS_SINCE = "2.1"
 
 IGNORED_BY_REDHAT = tuple(
     f"{level}.{field}"
@@ -94,21 +147,81 @@ _GLOB = frozenset("*?[")
 
 
 def unsupported(module: Mapping[str, object], release: Release) -> Iterator[Problem]:
-    """Every field of a Module that this release does not know or ignores; names the version that brings it."""
+    """Yield every field of a Module that this release does not know; names the version that brings it.
+
+    A field that the release only ignores is a warning, and one that asks for nothing is no problem.
+    """
     for since in SINCE:
         version = since.version(redhat=release.redhat)
         if not release.has(version):
-            for path, _ in _find(module, since.path):
-                yield _too_old(path, release, version)
+            yield from (_too_old(path, release, version) for path in _asking(module, since.path))
+    yield from _removals(module, release)
     yield from _without_loader(module, release)
     yield from _without_module_name(module, release)
     yield from _globs(module, release)
-    if release.redhat:
-        for pattern in IGNORED_BY_REDHAT:
-            for path, _ in _find(module, pattern):
-                kaniko = path[-1] == "kanikoParams"
-                fix = "OpenShift does not build with kaniko" if kaniko else _REGISTRIES_OF_OPENSHIFT
-                yield Problem(path, "Red Hat's build of KMM ignores it", f"remove it for this cluster; {fix}")
+    for pattern in IGNORED_BY_REDHAT if release.redhat else ():
+        for path in _asking(module, pattern):
+            kaniko = path[-1] == "kanikoParams"
+            fix = "OpenShift does not build with kaniko" if kaniko else _REGISTRIES_OF_OPENSHIFT
+            fix = f"remove it for this cluster; {fix}"
+            yield Problem(path, "Red Hat's build of KMM ignores it", fix, Severity.WARNING)
+
+
+def _asking(module: Mapping[str, object], pattern: str) -> Iterator[FieldPath]:
+    """The places that a pattern names and that ask for something."""
+    return (path for path, value in _find(module, pattern) if not asks_for_nothing(value))
+
+
+def asks_for_nothing(value: object) -> bool:
+    """Whether a field is as good as absent: Go clients write `registryTLS: {}` into every Module."""
+    if isinstance(value, dict):
+        return all(item is False or asks_for_nothing(item) for item in value.values())
+    return value is None or value in ("", [])
+
+
+def takes_one_removal(release: Release) -> bool:
+    """Whether this release has `inTreeModuleToRemove` only, for one name."""
+    return not release.has(_LISTS_SINCE)
+
+
+def with_one_removal(module: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the Module with `inTreeModuleToRemove` in place of each list of one name, for releases without the list.
+
+    Two names stay a list, and so does an empty list of a mapping that is to keep what the container removes.
+    """
+    result: dict[str, Any] = dict(module)
+    loader = dict(result["spec"]["moduleLoader"])
+    container = _singular(loader["container"], is_common=True)
+    has_common = "inTreeModuleToRemove" in container
+    mappings = [_singular(item, is_common=not has_common) for item in container.get("kernelMappings", ())]
+    loader["container"] = {**container, "kernelMappings": mappings}
+    result["spec"] = {**result["spec"], "moduleLoader": loader}
+    return result
+
+
+def _singular(level: Mapping[str, Any], *, is_common: bool) -> dict[str, Any]:
+    """One level with the singular field in the place of its list, as far as the field can say it."""
+    names = level.get("inTreeModulesToRemove")
+    if names is None or len(names) > 1 or not (names or is_common):
+        return dict(level)
+    return {
+        ("inTreeModuleToRemove" if key == "inTreeModulesToRemove" else key): names[0] if item is names else item
+        for key, item in level.items()
+        if names or item is not names
+    }
+
+
+def _removals(module: Mapping[str, object], release: Release) -> Iterator[Problem]:
+    """Lists of modules to remove, where the release takes one name."""
+    if not takes_one_removal(release):
+        return
+    single = f"{_CONTAINER}.inTreeModuleToRemove"
+    common = any(names for pattern in (REMOVALS[0], single) for _, names in _find(module, pattern))
+    for pattern in REMOVALS:
+        for path, names in _find(module, pattern):
+            if not isinstance(names, list) or names or (pattern != REMOVALS[0] and common):
+                problem = _too_old(path, release, _LISTS_SINCE, "a list of modules to remove")
+                yield problem._replace(fix=f"name one module at most; {problem.fix}")
 
 
 def _too_old(path: FieldPath, release: Release, version: str, what: str = "") -> Problem:

@@ -214,7 +214,7 @@ class ModuleView:
     @lazy
     def to_remove(self) -> list[tuple[Part, list[tuple[FieldPath, str]]]]:
         """The modules of the kernel to remove, by level."""
-        return [(level, found) for level in self.levels if (found := level.texts("inTreeModulesToRemove"))]
+        return [(level, found) for level in self.levels if (found := _removed(level))]
 
     @lazy
     def raw_arguments(self) -> list[tuple[FieldPath, list[str]]]:
@@ -259,3 +259,10 @@ def _mapping(index: int, part: Part, common: str) -> KernelMapping:
     regexp, own = part.text("regexp"), part.text("containerImage")
     pattern = compile_pattern(regexp) if regexp else None
     return KernelMapping(part, index, part.text("literal"), regexp, own, own or common, pattern)
+
+
+def _removed(level: Part) -> list[tuple[FieldPath, str]]:
+    """The modules to remove at one level, with their paths: a list, or the deprecated field for one name."""
+    single = level.text("inTreeModuleToRemove")
+    own = [((*level.path, "inTreeModuleToRemove"), single)] if single else []
+    return own + level.texts("inTreeModulesToRemove")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kmodgate.policy.config import Platform
-from kmodgate.policy.findings import Finding, Problem
+from kmodgate.policy.findings import Finding, Mode, Problem, Severity
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.compile import attached_objects
 from kmodgate.renderer.compile.cluster_policies import Policies
@@ -74,8 +74,8 @@ class _Compiler:
         self._fleet = fleet
         self._findings = findings
         self._sources: dict[Variant, Sources] = {}
-        self._manifests: dict[tuple[Variant, Platform], list[Manifest]] = {}
-        self._drivers: dict[Variant, Manifest] = {}
+        self._manifests: dict[tuple[Variant, Platform, str], list[Manifest]] = {}
+        self._drivers: dict[tuple[Variant, str], Manifest] = {}
         self._unsupported: dict[tuple[Variant, Release], list[str]] = defaultdict(list)
 
     def target(self, target: Target) -> list[Manifest]:
@@ -86,21 +86,22 @@ class _Compiler:
             self._findings.append(_no_operator(target))
         elif release is not None and release.is_known:
             self._unsupported[variant, release].append(cluster.name)
-        return self._of_variant(variant, cluster.platform)
+        dialect = delivery_of(variant).dialect(release) if release else ""
+        return self._of_variant(variant, cluster.platform, dialect)
 
     def version_findings(self) -> Iterator[Finding]:
         """Report the fields that the KMM of a cluster does not know."""
         for (variant, release), clusters in self._unsupported.items():
-            if variant in self._drivers:
-                problems = delivery_of(variant).unsupported(self._drivers[variant].value, release)
-                yield from _version_problems(self._drivers[variant], problems, clusters)
+            delivery = delivery_of(variant)
+            if driver := self._drivers.get((variant, delivery.dialect(release))):
+                yield from _version_problems(driver, delivery.unsupported(driver.value, release), clusters)
 
-    def _of_variant(self, variant: Variant, platform: Platform) -> list[Manifest]:
+    def _of_variant(self, variant: Variant, platform: Platform, dialect: str) -> list[Manifest]:
         sources = self._read(variant)
-        key = (variant, platform)
+        key = (variant, platform, dialect)
         if key not in self._manifests:
-            found = delivery_of(variant).manifests(variant, sources, platform)
-            self._drivers[variant] = found[-1]
+            found = delivery_of(variant).manifests(variant, sources, platform, dialect)
+            self._drivers[variant, dialect] = found[-1]
             if variant.spec.get("contentTag"):
                 self._findings.extend(_untaggable(variant))
             found += [attached_objects.manifest(variant, document, variant.namespace) for document in sources.attached]
@@ -149,6 +150,8 @@ def _no_operator(target: Target) -> Finding:
 def _version_problems(driver: Manifest, problems: Iterable[Problem], clusters: list[str]) -> Iterator[Finding]:
     for problem in problems:
         finding = Finding("SCH106", f"{problem.message} ({listed(clusters, 3)})", problem.fix, str(driver.identity))
+        if problem.severity is Severity.WARNING:
+            finding = replace(finding, severity=Severity.WARNING, mode=Mode.WARN)
         yield driver.at_origin(finding, problem.path)
 
 

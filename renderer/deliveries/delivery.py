@@ -24,17 +24,19 @@ class Delivery:
     """One way in which a driver reaches the nodes.
 
     `group` and `kind` are those of the object that stands for the driver in a cluster: when it leaves, the driver is
-    unloaded. `manifests` makes the objects of a driver, that one last. `loads` is whether the object loads something,
-    `certificates` the Secrets that it names as certificates to sign with, and `unsupported` the fields of it that a
-    release of KMM does not know or ignores. `needs_kmm`: a cluster without KMM cannot have such a driver.
+    unloaded. `manifests` makes the objects of a driver, that one last, in the `dialect` of a release of KMM. `loads` is
+    whether the object loads something, `certificates` the Secrets that it names as certificates to sign with, and
+    `unsupported` the fields of it that a release of KMM does not know or ignores. `needs_kmm`: a cluster without KMM
+    cannot have such a driver.
     """
 
     group: str
     kind: str
-    manifests: Callable[[Variant, Sources, Platform], list[Manifest]]
+    manifests: Callable[[Variant, Sources, Platform, str], list[Manifest]]
     loads: Callable[[JsonMap], bool]
     certificates: Callable[[JsonMap], set[str]]
     unsupported: Callable[[JsonMap, Release], Iterator[Problem]]
+    dialect: Callable[[Release], str] = lambda _: ""
     needs_kmm: bool = False
 
 
@@ -50,6 +52,7 @@ DELIVERIES = {
         lambda module: "moduleLoader" in as_map(module.get("spec")),
         _certificates,
         unsupported,
+        kmm.dialect,
         needs_kmm=True,
     )
 }

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import cast
 
+from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.config import WITH_SCC, Platform
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.policy.kmm.versions import Release, takes_one_removal, with_one_removal
 from kmodgate.renderer.deliveries import content_hashes, service_accounts
 from kmodgate.renderer.fleet.field_table import DRIVER_FIELDS, cause, compile_fields, spec_path
 from kmodgate.renderer.fleet.origin import Origin
@@ -24,7 +26,12 @@ SPEC_ANNOTATION = "kmodgate.io/spec"
 REMOVAL = {"confirm": argo.ASK_BEFORE_REMOVAL, "auto": "", "retain": argo.NEVER_REMOVED}
 
 
-def manifests(variant: Variant, sources: Sources, platform: Platform) -> list[Manifest]:
+def dialect(release: Release) -> str:
+    """Return the form in which a release wants Modules: the name of a field that it has in place of a newer one."""
+    return "inTreeModuleToRemove" if takes_one_removal(release) else ""
+
+
+def manifests(variant: Variant, sources: Sources, platform: Platform, dialect: str = "") -> list[Manifest]:
     """Every object of one driver on clusters of this platform, without the attached ones; the Module is the last."""
     spec, place = variant.spec, variant.namespace
     managed = bool(spec["namespace"].get("manage", True))  # type: ignore[union-attr]
@@ -36,7 +43,10 @@ def manifests(variant: Variant, sources: Sources, platform: Platform) -> list[Ma
             path = (account.pods, "serviceAccountName") if account.pods else ("serviceAccountName",)
             result += (_shared(variant, value, path) for value in _access(account.name, place, spec, platform))
     result += _dockerfile_config_maps(variant, sources, place)
-    result.append(_manifest(variant, module(variant, sources), _module_trace(variant)))
+    value = module(variant, sources)
+    if dialect and "moduleLoader" in as_map(value["spec"]):
+        value = with_one_removal(value)
+    result.append(_manifest(variant, value, _module_trace(variant)))
     return result
 
 
@@ -132,7 +142,8 @@ def _path_of_dockerfile(spec: JsonMap, reference: str) -> FieldPath:
 def _module_trace(variant: Variant) -> Callable[[FieldPath], Origin]:
     def trace(path: FieldPath) -> Origin:
         if path[:1] == ("spec",):
-            return variant.origin(spec_path(path[1:], variant.spec))
+            current = tuple("inTreeModulesToRemove" if step == "inTreeModuleToRemove" else step for step in path[1:])
+            return variant.origin(spec_path(current, variant.spec))
         if (place := cause("Module", path)) is not None:
             return variant.origin(place)
         copied = path[:2] in (("metadata", "name"), ("metadata", "labels"))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import cast
 
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.policy.kmm.versions import asks_for_nothing
 from kmodgate.renderer.fleet.field_table import DRIVER_FIELDS, Field, Shape
 from kmodgate.renderer.fleet.specs import JsonMap
 
@@ -19,8 +21,39 @@ def normal_spec(module: JsonMap) -> JsonMap:
     spec = value.get("spec")
     if not isinstance(spec, dict):
         return {}
-    spec = _level(spec, DRIVER_FIELDS)
+    spec = _level(_without_empty_settings(spec), DRIVER_FIELDS)
     return {key: item for key, item in spec.items() if item != {} or key == "selector"}
+
+
+def _without_empty_settings(spec: JsonMap) -> JsonMap:
+    """The spec without settings of registries that ask for nothing: Go clients write them into every Module.
+
+    Those of a mapping stay where they take the place of the container's.
+    """
+    loader = spec.get("moduleLoader")
+    container = loader.get("container") if isinstance(loader, dict) else None
+    if not isinstance(loader, dict) or not isinstance(container, dict):
+        return spec
+    container = _without_empty(container)
+    mappings = container.get("kernelMappings")
+    if isinstance(mappings, list):
+        kept = {"registryTLS"} if "registryTLS" in container else set()
+        container["kernelMappings"] = [
+            _without_empty(item, kept) if isinstance(item, dict) else item for item in mappings
+        ]
+    return {**spec, "moduleLoader": {**loader, "container": container}}
+
+
+def _without_empty(level: JsonMap, kept: Collection[str] = ()) -> JsonMap:
+    """A copy of the container or of a mapping without registry settings that ask for nothing."""
+    result = {
+        key: item for key, item in level.items() if key in kept or key != "registryTLS" or not asks_for_nothing(item)
+    }
+    for key, setting in (("build", "baseImageRegistryTLS"), ("sign", "unsignedImageRegistryTLS")):
+        block = result.get(key)
+        if isinstance(block, dict) and setting in block and asks_for_nothing(block[setting]):
+            result[key] = {name: item for name, item in block.items() if name != setting}
+    return result
 
 
 def _level(value: JsonMap, fields: tuple[Field, ...]) -> JsonMap:

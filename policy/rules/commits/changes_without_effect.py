@@ -95,8 +95,7 @@ def in_tree_module_stays_away(review: Review) -> Iterator[Problem]:
     old, new = review.old_module, review.module
     if old is None or old.loader is None:
         return
-    was = {name for level in old.levels for name in level.strings("inTreeModulesToRemove")}
-    now = {name for level in new.levels for name in level.strings("inTreeModulesToRemove")}
+    was, now = ({name for _, names in module.to_remove for _, name in names} for module in (old, new))
     for name in sorted(was ^ now):
         what = "is removed now, and does not come back on unload" if name in now else "is not removed any more"
         message = f"{name} {what}: it stays away until the node boots"

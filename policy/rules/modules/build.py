@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from kmodgate.policy.findings import Problem, Severity
+from kmodgate.policy.kmm.versions import asks_for_nothing
 from kmodgate.policy.memo import kept
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
@@ -74,7 +75,8 @@ def dropped_setting(review: Review) -> Iterator[Problem]:
         for mapping in review.module.mappings:
             part = mapping.part.map(block) if block in mapping.part.value else mapping.part
             for key in keys if part is not mapping.part else ():
-                if key in part.value and part.value[key] != container.map(block).value.get(key):
+                given = part.value.get(key)
+                if not asks_for_nothing(given) and given != container.map(block).value.get(key):
                     fix = f"move it to the container's {block}"
                     yield part.problem(key, f"dropped: the container has a {block} block of its own", fix)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from kmodgate.policy.findings import FieldPath, Problem
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain
@@ -17,6 +17,8 @@ from kmodgate.policy.review import PREFLIGHT_KINDS, Review
 from kmodgate.policy.rule import rule
 
 _ALLOWED_HOST_PATHS = ("/dev", "/sys", "/var", "/opt", "/run")
+_HOST_PATHS_OF_PATCHES = _ALLOWED_HOST_PATHS[:-1]
+"""The paths that Red Hat's 2.5 and 2.6 allow, to which the check came by patches."""
 _SEPARATORS = re.compile(r"[.,-]")
 
 # -- identity, plugin, DRA ------------------------------------------------------------------------
@@ -100,25 +102,33 @@ def device_class_name(review: Review) -> Iterator[Problem]:
         seen.add(name)
 
 
-@rule("KMM105", since="head", redhat="2.7", needs=lambda review: review.unusual.host_paths)
+@rule(
+    "KMM105",
+    since="head",
+    redhat={"2.5": "2.5.2", "2.6": "2.6.1", "2.7": "2.7.0"},
+    needs=lambda review: review.unusual.host_paths,
+)
 def host_path(review: Review) -> Iterator[Problem]:
     """A volume of a device plugin or DRA driver mounts a path of the node that KMM does not allow.
 
-    Allowed are /dev, /sys, /var, /opt, /run and what is below them, after `..` and `//` have been worked out.
+    Allowed are /dev, /sys, /var, /opt, /run and what is below them, after `..` and `//` have been worked out. Red Hat's
+    2.5.2, 2.6.1 and later patches of these lines refuse /run, too; 2.5.1, 2.6.0 and what came before take any path.
 
     Fix: mount a path below one of these.
     Source: validateHostPathVolumes in internal/webhook/module.go.
     """
+    release = review.cluster.release
+    paths = _HOST_PATHS_OF_PATCHES if release.redhat and not release.has("2.7") else _ALLOWED_HOST_PATHS
     for volume in review.module.volumes:
         mount = volume.optional("hostPath")
-        if mount is not None and not _is_allowed(mount.text("path")):
-            allowed = ", ".join(_ALLOWED_HOST_PATHS)
+        if mount is not None and not _is_below(mount.text("path"), paths):
+            allowed = ", ".join(paths)
             yield mount.problem("path", f"{mount.text('path')!r} is not below {allowed}", f"use a path below {allowed}")
 
 
-def _is_allowed(path: str) -> bool:
+def _is_below(path: str, allowed: Iterable[str]) -> bool:
     clean = posixpath.normpath(re.sub("^/+", "/", path))
-    return any(clean == allowed or clean.startswith(f"{allowed}/") for allowed in _ALLOWED_HOST_PATHS)
+    return any(clean == root or clean.startswith(f"{root}/") for root in allowed)
 
 
 _SUBDOMAIN = "use lower-case letters, digits, '-' and '.', a letter or digit at both ends"

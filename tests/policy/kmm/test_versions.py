@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kmodgate.policy.findings import format_path
-from kmodgate.policy.kmm.versions import Release, unsupported
+from kmodgate.policy.kmm.versions import Release, unsupported, with_one_removal
 
 LOADER: dict[str, Any] = {
     "modprobe": {"moduleName": "m"},
@@ -25,11 +25,11 @@ def with_container(**container: Any) -> dict[str, Any]:
 
 SIGN = {"keySecret": {"name": "k"}, "certSecret": {"name": "c"}, "filesToSign": ["/opt/*.ko"]}
 CASES = [
-    (module(tolerations=[]), "spec.tolerations", "2.2", "2.3"),
+    (module(tolerations=[{"operator": "Exists"}]), "spec.tolerations", "2.2", "2.3"),
     (module(imageRebuildTriggerGeneration=1), "spec.imageRebuildTriggerGeneration", "2.5", "2.6"),
-    (module(devicePlugin={"container": {}, "initContainer": {}}), "spec.devicePlugin.initContainer", "2.3", "2.4"),
+    (module(devicePlugin={"container": {}, "initContainer": {"image": "a:1"}}), "spec.devicePlugin.initContainer", "2.3", "2.4"),
     (module(devicePlugin={"automountServiceAccountToken": False}), "spec.devicePlugin.automountServiceAccountToken", "2.5", "2.6"),
-    (with_container(inTreeModulesToRemove=[]), "spec.moduleLoader.container.inTreeModulesToRemove", "2.0", "2.1"),
+    (with_container(inTreeModulesToRemove=["a", "b"]), "spec.moduleLoader.container.inTreeModulesToRemove", "2.0", "2.1"),
     (with_container(modprobe={"rawArgs": {}}), "spec.moduleLoader.container.modprobe", "2.0", "2.1"),
     (with_container(sign=SIGN), "spec.moduleLoader.container.sign.filesToSign[0]", "2.5", "2.6"),
     (with_container(kernelMappings=[{"sign": SIGN}]), "spec.moduleLoader.container.kernelMappings[0].sign.filesToSign[0]", "2.5", "2.6"),
@@ -55,23 +55,72 @@ def test_patch_releases_count_as_their_minor_release() -> None:
 
 
 def test_red_hat_has_dra_one_release_name_earlier() -> None:
-    assert list(unsupported(module(dra={}), Release("2.6", redhat=True)))
-    assert not list(unsupported(module(dra={}), Release("2.7", redhat=True, kubernetes="1.34")))
+    dra = module(dra={"driverName": "d"})
+    assert list(unsupported(dra, Release("2.6", redhat=True)))
+    assert not list(unsupported(dra, Release("2.7", redhat=True, kubernetes="1.34")))
 
 
 @pytest.mark.parametrize(
     "field", ["registryTLS", "build.baseImageRegistryTLS", "build.kanikoParams", "sign.unsignedImageRegistryTLS"]
 )
 @pytest.mark.parametrize("level", ["container", "mapping"])
-def test_what_red_hat_ignores_is_an_error_there_and_nowhere_else(field: str, level: str) -> None:
-    value: dict[str, Any] = {}
-    for name in reversed(field.split(".")):
-        value = {name: value}
-    subject = with_container(**value) if level == "container" else with_container(kernelMappings=[value])
-    assert [problem.message for problem in unsupported(subject, Release(redhat=True))] == [
-        "Red Hat's build of KMM ignores it"
+def test_what_red_hat_ignores_is_a_warning_there_and_nowhere_else(field: str, level: str) -> None:
+    key = "tag" if field.endswith("kanikoParams") else "insecure"
+    for settings, expected in (({key: "1"}, 1), ({}, 0), ({"insecure": False, "tag": ""}, 0)):
+        value: dict[str, Any] = settings
+        for name in reversed(field.split(".")):
+            value = {name: value}
+        subject = with_container(**value) if level == "container" else with_container(kernelMappings=[value])
+        problems = list(unsupported(subject, Release(redhat=True)))
+        assert [(problem.message, problem.severity) for problem in problems] == expected * [
+            ("Red Hat's build of KMM ignores it", "warning")
+        ]
+        assert not list(unsupported(subject, Release()))
+
+
+FIRST = (("2.4", "2.4.3"), ("2.6", "2.6.1"), ("2.7", "2.7.0"))
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        ("2.3", "NO"), ("2.3.9", "NO"), ("2.4.2", "NO"), ("2.4.3", "YES"), ("2.4.10", "YES"), ("2.4", "MAYBE"),
+        ("2.5", "YES"), ("2.5.0", "YES"), ("2.6.0", "NO"), ("2.6", "MAYBE"), ("2.6.1", "YES"), ("2.7", "YES"),
+        ("2.7.0", "YES"), ("", "YES"),
+    ],
+)  # fmt: skip
+def test_a_patch_brings_something_to_its_line_and_later_lines_inherit_it(version: str, expected: str) -> None:
+    assert Release(version, redhat=True).presence(FIRST).name == expected
+
+
+@pytest.mark.parametrize(
+    ("levels", "expected"),
+    [
+        ((["a"], None), ("a", None)),
+        ((None, ["a"]), (None, "a")),
+        ((["a"], ["b"]), ("a", "b")),
+        (([], None), (None, None)),
+        ((None, []), (None, None)),
+        ((["a", "b"], ["c"]), (["a", "b"], "c")),
+        ((["a"], []), ("a", [])),
+    ],
+    ids=["driver", "mapping", "both", "none", "none of a mapping", "two", "none where the driver has one"],
+)
+def test_a_release_before_the_list_gets_one_name(levels: Any, expected: Any) -> None:
+    common, own = ({} if names is None else {"inTreeModulesToRemove": names} for names in levels)
+    subject = with_container(**common, kernelMappings=[{"literal": "k", **own}])
+    result = with_one_removal(subject)
+    container = result["spec"]["moduleLoader"]["container"]
+    found = [
+        level.get("inTreeModuleToRemove", level.get("inTreeModulesToRemove"))
+        for level in (container, container["kernelMappings"][0])
     ]
-    assert not list(unsupported(subject, Release()))
+    assert tuple(found) == expected
+    problems = list(unsupported(result, Release("2.0")))
+    assert [problem.path[-1] for problem in problems] == ["inTreeModulesToRemove"] * sum(
+        isinstance(item, list) for item in expected
+    )
+    assert all("name one module at most" in problem.fix for problem in problems)
 
 
 def test_unknown_versions_are_told_apart() -> None:

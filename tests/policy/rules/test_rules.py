@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -164,3 +165,43 @@ def test_a_rule_holds_from_one_version_of_kmm_until_another() -> None:
         True,
         False,
     ]
+
+
+def plugin(path: str) -> dict[str, Any]:
+    value = yaml.safe_load((FOLDER / "SCH101/pass-known-fields.yaml").read_text())
+    volume = {"name": "v", "hostPath": {"path": path}}
+    value["spec"]["devicePlugin"] = {"container": {"image": "quay.io/acme/plugin:1"}, "volumes": [volume]}
+    return defaulted(value)
+
+
+@pytest.mark.parametrize("profile", ["parity", "default", "strict"])
+@pytest.mark.parametrize(
+    ("version", "path", "expected"),
+    [
+        ("2.5.1", "/etc/acme", None),
+        ("2.6.0", "/run/acme", None),
+        ("2.4.9", "/etc/acme", None),
+        ("2.6.1", "/var/lib/acme", None),
+        ("2.7", "/run/acme", None),
+        ("", "/run/acme", None),
+        ("2.5", "/run/acme", "warn"),
+        ("2.6", "/etc/acme", "warn"),
+        ("2.5.2", "/run/acme", "enforce"),
+        ("2.6.4", "/etc/acme", "enforce"),
+        ("2.7.0", "/etc/acme", "enforce"),
+        ("", "/etc/acme", "enforce"),
+    ],
+)
+def test_a_check_that_a_patch_brought_refuses_from_that_patch_on(
+    profile: Any, version: str, path: str, expected: str | None
+) -> None:
+    cluster = replace(TRAITS, release=Release(version, redhat=True))
+    found = [
+        item
+        for item in Engine(Policy(profile)).evaluate(Review(plugin(path), cluster=cluster))
+        if item.rule == "KMM105"
+    ]
+    assert [item.mode for item in found] == ([expected] if expected else [])
+    if expected == "warn":
+        assert f"Red Hat KMM {version} refuses it from {version}." in found[0].message
+        assert found[0].severity == "warning"

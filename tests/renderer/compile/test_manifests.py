@@ -107,3 +107,34 @@ def test_an_absent_driver_is_not_rendered_but_its_cluster_keeps_the_policy(fleet
 def test_what_null_empties_is_not_rendered(fleet: FleetFolder) -> None:
     more = "registryTLS: {insecure: true}\noverrides: [{clusters: {matchLabels: {}}, patch: {registryTLS: {insecure: null}}}]"
     assert "registryTLS" not in container(fleet, more)
+
+
+@pytest.mark.parametrize(("kmm", "field"), [("1.1", "inTreeModuleToRemove"), ("2.0.2", "inTreeModuleToRemove")])
+def test_kmm_before_2_1_removes_one_module_by_the_deprecated_field(fleet: FleetFolder, kmm: str, field: str) -> None:
+    fleet.cluster("rome")
+    fleet.cluster("paris", kmm=kmm)
+    found = module(fleet, "inTreeModulesToRemove: [ice]")["spec"]["moduleLoader"]["container"]
+    assert found[field] == "ice"
+    assert "inTreeModulesToRemove" not in found
+    rome = fleet.object("rome/nic/module-nic.yaml")["spec"]["moduleLoader"]["container"]
+    assert rome["inTreeModulesToRemove"] == ["ice"]
+    explained = fleet.run("explain", "rendered/paris/nic/module-nic.yaml", f"spec.moduleLoader.container.{field}")
+    assert "inTreeModulesToRemove" in explained.stdout
+
+
+def test_kmm_before_2_1_cannot_remove_two_modules(fleet: FleetFolder) -> None:
+    fleet.cluster("paris", kmm="2.0")
+    fleet.driver("nic", "inTreeModulesToRemove: [ice, irdma]")
+    result = fleet.run("render")
+    assert result.returncode == 2
+    assert "error[SCH106] spec.inTreeModulesToRemove: a list of modules to remove came with KMM 2.1" in result.stderr
+
+
+def test_what_red_hat_ignores_is_rendered_with_a_warning(fleet: FleetFolder) -> None:
+    fleet.cluster("paris", platform="openshift", flavour="redhat")
+    module(fleet, "registryTLS: {insecure: true}")
+    result = fleet.run("check")
+    assert result.returncode == 0
+    assert "warning[SCH106] spec.registryTLS: Red Hat's build of KMM ignores it" in result.stdout
+    module(fleet, "registryTLS: {}")
+    assert "SCH106" not in fleet.run("check").stdout

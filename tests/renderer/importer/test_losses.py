@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.renderer.importer.import_runs import imported, module
 
@@ -76,3 +77,30 @@ def test_a_namespace_that_becomes_privileged_is_named(here: Path) -> None:
         "review: render makes the namespace privileged for Pod Security"
         in (here / "fleet/drivers/nic.yaml").read_text()
     )
+
+
+EMPTY = {
+    "registryTLS": ("      kernelMappings:", "      registryTLS: {}\n      kernelMappings:"),
+    "a mapping's": ('containerImage: ""}', 'containerImage: "", registryTLS: {insecure: false}}'),
+    "baseImageRegistryTLS": (
+        "      kernelMappings:",
+        "      build: {dockerfileConfigMap: {name: d}, baseImageRegistryTLS: {}}\n      kernelMappings:",
+    ),
+}
+
+
+@pytest.mark.parametrize("place", EMPTY)
+def test_settings_that_ask_for_nothing_are_left_out_without_a_word(place: str, here: Path) -> None:
+    text = module(tag="1.0-${KERNEL_FULL_VERSION}").replace(*EMPTY[place], 1)
+    (here / "module.yaml").write_text(text)
+    result = imported(here, "--cluster=paris=module.yaml", "--output=fleet")
+    assert "not carried over" not in result.stderr
+    assert "TLS" not in (here / "fleet/drivers/nic.yaml").read_text()
+
+
+def test_an_empty_setting_that_overrules_the_container_stays(here: Path) -> None:
+    text = module().replace(*EMPTY["registryTLS"], 1).replace("registryTLS: {}", "registryTLS: {insecure: true}")
+    (here / "module.yaml").write_text(text.replace('containerImage: ""}', 'containerImage: "", registryTLS: {}}'))
+    imported(here, "--cluster=paris=module.yaml", "--output=fleet")
+    spec = yaml.safe_load((here / "fleet/drivers/nic.yaml").read_text())["spec"]
+    assert (spec["registryTLS"], spec["kernelMappings"][0]["registryTLS"]) == ({"insecure": True}, {})

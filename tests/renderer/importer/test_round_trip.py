@@ -74,7 +74,16 @@ def as_kmm_reads_it(value: dict[str, Any]) -> Any:
             level["inTreeModulesToRemove"] = [old]
         if level is not container:
             level.setdefault("containerImage", "")
+        for block, key in (("build", "baseImageRegistryTLS"), ("sign", "unsignedImageRegistryTLS")):
+            if key in level.get(block, {}) and _is_off(level[block][key]):
+                del level[block][key]
+        if _is_off(level.get("registryTLS")) and (level is container or "registryTLS" not in container):
+            level.pop("registryTLS", None)
     return _without_empty_texts(value["spec"])
+
+
+def _is_off(settings: dict[str, bool] | None) -> bool:
+    return not any((settings or {}).values())
 
 
 def _without_empty_texts(value: Any) -> Any:
