@@ -62,6 +62,18 @@ class Kata:
     ims_namespace: str = "ims"
 
 
+@dataclass(frozen=True)
+class SignedElsewhere:
+    """A Module whose images were signed before they were pushed: `namespace/name`, and its images as it has them.
+
+    `fingerprint` is that of the key, where the certificate is known; only then the entry satisfies `requireSigning`.
+    """
+
+    driver: str
+    images: tuple[str, ...]
+    fingerprint: str = ""
+
+
 MAX_MAPPINGS = 1000
 """Kernel mappings that a Module may have where the policy gives no number; the largest in use have some dozens."""
 
@@ -80,6 +92,7 @@ class Parameters:
     require_digest: bool = False
     signing_selectors: tuple[Mapping[str, str], ...] = ()
     signing_namespaces: tuple[str, ...] = ()
+    signed_elsewhere: tuple[SignedElsewhere, ...] = ()
     forbidden_host_paths: tuple[str, ...] = ()
     kata: Kata = Kata()
     kernel_access: tuple[tuple[str, str], ...] = ()
@@ -158,6 +171,13 @@ class Policy:
         """The same policy on another profile."""
         return replace(self, profile=profile)
 
+    def with_signed_elsewhere(self, entries: tuple[SignedElsewhere, ...]) -> Policy:
+        """The same policy with more Modules that were signed elsewhere."""
+        if not entries:
+            return self
+        parameters = replace(self.parameters, signed_elsewhere=(*self.parameters.signed_elsewhere, *entries))
+        return replace(self, parameters=parameters)
+
     @property
     def judges_the_deleted(self) -> bool:
         """Whether an update of an object that is being deleted is judged as KMM does it, which can deadlock."""
@@ -201,6 +221,10 @@ def _parameters(spec: Mapping[str, Any]) -> Parameters:
         spec.get("requireDigest", False),
         tuple(signing.get("nodeSelectors", ())),
         tuple(signing.get("namespaces", ())),
+        tuple(
+            SignedElsewhere(item["driver"], tuple(item["images"]), item.get("fingerprint", ""))
+            for item in spec.get("signedElsewhere", ())
+        ),
         tuple(spec.get("forbiddenHostPaths", ())),
         kata=_kata(spec.get("kata", {})),
         kernel_access=tuple((item["namespace"], item["serviceAccount"]) for item in approved),

@@ -13,7 +13,7 @@ from kmodgate.policy.cluster.controllers import is_controller
 from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Unknown, as_map, metadata_of
 from kmodgate.policy.cluster.openshift_scc import is_openshift
 from kmodgate.policy.cluster.referenced_objects import Referred
-from kmodgate.policy.config import NO_PARAMETERS, Parameters, Platform
+from kmodgate.policy.config import NO_PARAMETERS, Parameters, Platform, SignedElsewhere
 from kmodgate.policy.findings import plain_text
 from kmodgate.policy.formats.json_schema import MAX_VIOLATIONS, Schema, Violation
 from kmodgate.policy.kata.view import KataView
@@ -176,6 +176,21 @@ class Review:
     @lazy
     def placement(self) -> Placement:
         return Placement(self.module, self.blocks, None if self.facts is None else self.facts.nodes())
+
+    @lazy
+    def signed_elsewhere(self) -> SignedElsewhere | None:
+        """The policy's entry by which all images that the Module does not sign are signed already.
+
+        Nothing that the Module says of itself counts, and an image that KMM builds was signed by nobody before.
+        """
+        entries = self.parameters.signed_elsewhere
+        if not entries or self.module.is_hub or self.module.builds:
+            return None
+        metadata = self.module.metadata
+        driver = f"{metadata.text('namespace')}/{metadata.text('name')}"
+        images = {mapping.image for mapping in self.module.mappings if "sign" not in mapping.part.value}
+        found = (item for item in entries if item.driver == driver and images and images <= set(item.images))
+        return next(found, None)
 
     @lazy
     def winners(self) -> Map:

@@ -9,11 +9,12 @@ from datetime import date
 from pathlib import Path
 from typing import cast
 
-from kmodgate.policy.config import NOTICE, PROFILES, Policy, Profile
+from kmodgate.policy.config import NOTICE, PROFILES, Policy, Profile, SignedElsewhere
 from kmodgate.policy.config_checks import for_any_cluster
 from kmodgate.policy.findings import Finding, Mode, Severity
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Json, parse
 from kmodgate.renderer.compile import policy_config_map as compiled
+from kmodgate.renderer.compile import signed_elsewhere
 from kmodgate.renderer.errors import Refused, Unusable
 from kmodgate.renderer.fleet.cluster_selectors import Clusters, listed_clusters
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable
@@ -74,22 +75,29 @@ def read_choice(file: str | None, profile: Profile | None) -> Choice:
     return Choice(policies[0], profile)
 
 
+_Key = tuple[int, tuple[SignedElsewhere, ...]]
+"""A DriverPolicy by its identity, and what is signed elsewhere on a cluster."""
+
+
 class Policies:
     """The policy of every cluster of a fleet: the DriverPolicy that selects it, or what the command line says."""
 
     def __init__(self, fleet: Fleet, choice: Choice, findings: list[Finding]) -> None:
         self._choice = choice
         self._by_cluster = dict(_assigned(fleet, findings)) if choice.policy is None else {}
-        self._policies: dict[int, Policy] = {}
-        self._manifests: dict[int, list[Manifest]] = {}
+        self._elsewhere = signed_elsewhere.entries(fleet, findings)
+        self._policies: dict[_Key, Policy] = {}
+        self._manifests: dict[_Key, list[Manifest]] = {}
 
     def policy(self, cluster: str) -> Policy:
-        """Return the policy of a cluster; clusters of one DriverPolicy share it."""
-        found = self._by_cluster.get(cluster)
-        if id(found) not in self._policies:
+        """Return the policy of a cluster; clusters of one DriverPolicy share it, if the same is signed elsewhere."""
+        found, elsewhere = self._by_cluster.get(cluster), self._elsewhere.get(cluster, ())
+        key = (id(found), elsewhere)
+        if key not in self._policies:
             policy = self._choice.fallback if found is None else found.policy
-            self._policies[id(found)] = policy.with_profile(self._choice.profile) if self._choice.profile else policy
-        return self._policies[id(found)]
+            policy = policy.with_profile(self._choice.profile) if self._choice.profile else policy
+            self._policies[key] = policy.with_signed_elsewhere(elsewhere)
+        return self._policies[key]
 
     def name(self, cluster: str) -> str:
         """The name of the DriverPolicy of a cluster, or nothing."""
@@ -105,7 +113,7 @@ class Policies:
         source = self._choice.policy or self._by_cluster.get(cluster)
         if source is None and not targets:
             return []
-        key = id(source)
+        key = (id(source), self._elsewhere.get(cluster, ()))
         if key not in self._manifests:  # clusters of one policy share its objects
             self._manifests[key] = compiled.manifests(source, self.policy(cluster))
         return self._manifests[key]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from kmodgate.policy.config import Policy
 from kmodgate.policy.findings import FieldPath
-from kmodgate.policy.formats.yaml_documents import Document
+from kmodgate.policy.formats.yaml_documents import Document, Json
 from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.files import MARKER
 from kmodgate.renderer.fleet.origin import Origin
@@ -23,13 +23,17 @@ HASH_ANNOTATION = "kmodgate.io/policy-hash"
 def manifests(source: DriverPolicy | None, effective: Policy) -> list[Manifest]:
     """Namespace and ConfigMap; the data is the DriverPolicy without its clusters, with the profile that holds.
 
+    What the fleet's drivers say is signed elsewhere is part of it: at admission nothing else is believed.
+
     Where nobody has written one, it is the built-in profile, and leads to the marker of the fleet.
     """
     document: JsonMap = {
         "apiVersion": "kmodgate.io/v1alpha1",
         "kind": "DriverPolicy",
         "metadata": {"name": source.name if source else effective.profile},
-        "spec": {**(_written(source) if source else {}), "profile": effective.profile},
+        "spec": _with_signed_elsewhere(
+            {**(_written(source) if source else {}), "profile": effective.profile}, effective
+        ),
     }
     config_map: JsonMap = {
         "apiVersion": "v1",
@@ -50,6 +54,22 @@ def manifests(source: DriverPolicy | None, effective: Policy) -> list[Manifest]:
 def _written(source: DriverPolicy) -> JsonMap:
     spec: JsonMap = source.document.value["spec"]  # type: ignore[index,call-overload,assignment]
     return {key: value for key, value in spec.items() if key != "clusters"}
+
+
+def _with_signed_elsewhere(spec: JsonMap, effective: Policy) -> JsonMap:
+    entries = effective.parameters.signed_elsewhere
+    if not entries:
+        return spec
+    items: list[Json] = [
+        {
+            "driver": entry.driver,
+            "images": list(entry.images),
+            **({"fingerprint": entry.fingerprint} if entry.fingerprint else {}),
+        }
+        for entry in entries
+    ]
+    parameters = spec.get("parameters")
+    return {**spec, "parameters": {**(parameters if isinstance(parameters, dict) else {}), "signedElsewhere": items}}
 
 
 def _namespace() -> JsonMap:

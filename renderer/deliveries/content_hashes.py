@@ -60,7 +60,7 @@ def _inputs(level: JsonMap) -> list[Json]:
     found: list[Json] = []
     for key, names in IMAGE_INPUTS.items():
         block = level.get(key)
-        if isinstance(block, dict):
+        if isinstance(block, dict) and "prebuilt" not in block:
             found.append({name: block[name] for name in names if name in block})
     return found
 

@@ -80,6 +80,8 @@ def _prepared(variant: Variant, sources: Sources) -> JsonMap:
             del level["serviceAccountName"]
         if account.pods:
             spec[account.pods] = level
+    if "prebuilt" in _map(spec.get("sign")):
+        del spec["sign"]
     spec["build"] = content_hashes.with_config_maps(spec.get("build"), driver, sources.dockerfiles)
     if "modprobe" in spec:
         spec["modprobe"] = {"dirName": "/opt", **_map(spec["modprobe"])}

@@ -58,8 +58,11 @@ class FleetJudge:
         return self._engines[id(policy)]
 
     def refuses_unsigned(self, cluster: Cluster, module: Map) -> bool:
-        """Whether Secure Boot counts against a Module without `sign`: no exception says that it is signed elsewhere."""
-        return self.engine(cluster).tells(_UNSIGNED, module, self._now)
+        """Whether Secure Boot counts against a Module without `sign`: neither spec nor exception says it is signed."""
+        engine = self.engine(cluster)
+        if Review(module, parameters=engine.policy.parameters).signed_elsewhere:
+            return False
+        return engine.tells(_UNSIGNED, module, self._now)
 
     def judge(
         self, compiled: CompiledFleet, before: Before | None = None, dumps: Mapping[str, Dump] | None = None

@@ -89,17 +89,18 @@ def mapping_no_kernel_uses(review: Review) -> Iterator[Problem]:
 def unsigned_on_secure_boot(review: Review) -> Iterator[Problem]:
     """A Module without `sign` for nodes with Secure Boot, which refuse a module that nobody has signed.
 
-    An image that was signed before it was pushed needs no `sign`; an exception of the policy says so.
+    An image that was signed before it was pushed needs no `sign`: `sign: {prebuilt: true}` in the spec says so.
 
-    Fix: add sign, or say in an exception that the image is signed already.
+    Fix: add sign, with prebuilt if the image is signed already.
     Source: docs/mkdocs/documentation/secure_boot.md of Kernel Module Management.
     """
     secured = review.placement.selection.secured
-    if secured and review.module.loader is not None:
+    if secured and review.module.loader is not None and review.signed_elsewhere is None:
         for mapping in review.module.mappings:
             if not mapping.part.optional("sign") and not review.module.container.optional("sign"):
                 message = f"not signed, and {secured[0].name} refuses unsigned modules"
-                yield mapping.part.problem("sign", message, "add sign, or say that the image is signed already")
+                fix = "add sign to the spec, with prebuilt: true if the image is signed already"
+                yield mapping.part.problem("sign", message, fix)
 
 
 @rule(

@@ -28,13 +28,15 @@ def signing_required(review: Review) -> Iterator[Problem]:
     This is by the text of the selector, or by the namespace; by the nodes of the cluster it is SGN204. Each name that
     is loaded must be the base name of a file to sign, of the mapping or the container: `<name>.ko`, without a variable,
     a pattern or a compression. What modprobe is told to do by `rawArgs`, or by options that lead it elsewhere, names
-    nothing for sure. What depends on what inside the image, nobody sees here.
+    nothing for sure. What depends on what inside the image, nobody sees here. Images that were signed before they were
+    pushed count only where the policy lists them with the fingerprint of their certificate (`signedElsewhere`, which
+    render writes).
 
-    Fix: add `sign` with the key, the certificate and all files that are loaded.
+    Fix: add `sign` with the key, the certificate and all files that are loaded, or `prebuilt` with a certificate.
     Source: the DriverPolicy of the cluster; internal/module/helper.go of Kernel Module Management.
     """
     if _is_marked(review):
-        yield from _unsigned(review.module)
+        yield from _unsigned(review)
 
 
 @rule("SGN204", kinds=("Module",), facts=True, guards=True, parameter="signing_selectors")
@@ -50,7 +52,7 @@ def signing_required_by_nodes(review: Review) -> Iterator[Problem]:
     """
     if review.is_upkeep or _is_marked(review):
         return
-    unsigned = _unsigned(review.module)
+    unsigned = _unsigned(review)
     if (first := next(unsigned, None)) is None:
         return
     if review.placement.nodes is None:
@@ -88,8 +90,9 @@ def _is_marked(review: Review) -> bool:
     return namespace in parameters.signing_namespaces
 
 
-def _unsigned(module: ModuleView) -> Iterator[Problem]:
-    """What is loaded without being signed, as far as the Module tells; it loads nothing without a kernel mapping."""
+def _unsigned(review: Review) -> Iterator[Problem]:
+    """What is loaded without being signed, as far as Module and policy tell; without a mapping nothing is loaded."""
+    module, entry = review.module, review.signed_elsewhere
     mappings = module.container.maps("kernelMappings")
     if module.loader is None or not mappings:
         return
@@ -102,7 +105,7 @@ def _unsigned(module: ModuleView) -> Iterator[Problem]:
     for mapping in mappings:
         if sign := mapping.optional("sign"):
             yield from _missing(sign, _left(unsigned, sign))
-        elif common is None:
+        elif common is None and not (entry and entry.fingerprint):
             yield mapping.problem("sign", "missing: the policy asks for signed modules here", "add sign")
 
 
