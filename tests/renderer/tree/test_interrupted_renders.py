@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -118,30 +119,35 @@ def unprivileged() -> list[str]:
     return [setpriv, "--reuid", "65534", "--regid", "65534", "--clear-groups"]
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that others may enter; those of pytest are closed again whenever another run of pytest begins."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
 def test_check_works_on_a_read_only_tree_and_render_says_what_is_wrong(
-    fleet: FleetFolder, unprivileged: list[str]
+    fleet: FleetFolder, unprivileged: list[str], open_folder: Path
 ) -> None:
     fleet.driver("nic", "removal: auto")
-    for path in [fleet.root, *fleet.root.rglob("*")]:
+    root = Path(shutil.copytree(fleet.root, open_folder / "fleet"))
+    for path in [root, *root.rglob("*")]:
         path.chmod(0o555 if path.is_dir() else 0o444)
-    for parent in fleet.root.parents:
-        if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o055)
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [*unprivileged, sys.executable, "-m", "kmodgate.renderer.start", "render"]
     probe = subprocess.run([*command, "--help"], cwd="/", env=environment, capture_output=True, check=False)
     if probe.returncode != 0:
         pytest.skip("the interpreter or the checkout is not readable by other users than root")
     check = subprocess.run(
-        [*command, "--check", str(fleet.root)], env=environment, capture_output=True, text=True, check=False
+        [*command, "--check", str(root)], env=environment, capture_output=True, text=True, check=False
     )
     assert (check.returncode, check.stderr.count("Traceback")) == (1, 0)
-    render = subprocess.run([*command, str(fleet.root)], env=environment, capture_output=True, text=True, check=False)
+    render = subprocess.run([*command, str(root)], env=environment, capture_output=True, text=True, check=False)
     assert render.returncode == 3
     assert "Permission denied" in render.stderr
     assert "fix: " in render.stderr
-    for path in [fleet.root, *fleet.root.rglob("*")]:
-        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def test_a_journal_that_somebody_wrote_deletes_nothing_outside(fleet: FleetFolder, tmp_path: Path) -> None:
