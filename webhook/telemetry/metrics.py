@@ -113,18 +113,18 @@ class Metrics:
         self._add_facts()
         self._add_policy()
         self.worker_losses = self._kept(
-            "counter", "kmodgate_worker_losses_total", "Processes for large objects lost in a review"
+            "gauge", "kmodgate_worker_losses", "Processes for large objects lost in a review since start"
         )
         self.audit_lines_lost = self._kept(
-            "counter", "kmodgate_audit_lines_lost_total", "Decisions not written to the audit log"
+            "gauge", "kmodgate_audit_lines_lost", "Decisions not written to the audit log since start"
         )
         self.event_lines_lost = self._kept("counter", "kmodgate_event_lines_lost_total", "Events not written to stderr")
         self.ready = self._kept("gauge", "kmodgate_ready", "1 while `/readyz` says yes")
 
     def _add_connections(self) -> None:
         self.connections = self._kept("gauge", "kmodgate_connections", "Open connections")
-        text = "Connections refused because too many were open"
-        self.connections_refused = self._kept("counter", "kmodgate_connections_refused_total", text)
+        text = "Connections refused since start because too many were open"
+        self.connections_refused = self._kept("gauge", "kmodgate_connections_refused", text)
         text = "Connections ended early: the `handshake` failed, a `header` came late, a `reply` was not read in time"
         self.connections_failed = self._kept("counter", "kmodgate_connections_failed_total", text, "reason")
         text = "Time until the served certificate expires"

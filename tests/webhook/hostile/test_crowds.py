@@ -39,7 +39,7 @@ def test_a_connection_above_the_cap_is_closed_and_the_others_go_on(tmp_path: Pat
         with server.plain_socket() as one_more:
             assert one_more.recv(1) == b""
         assert caller.post(review("CREATE", "Module", module())).status == 200
-        assert server.metric("kmodgate_connections_refused_total") >= 1
+        assert server.metric("kmodgate_connections_refused") >= 1
         for connection in held:
             connection.close()
         eventually(lambda: server.metric("kmodgate_connections") == 1, "the connections are free again")

@@ -44,7 +44,7 @@ def test_the_log_goes_on_in_a_new_file_after_the_old_one_was_renamed(tmp_path: P
         eventually(is_there, "a new file")
         written = [json.loads(line)["uid"] for file in (old, server.audit) for line in file.read_text().splitlines()]
         assert written == [uid(item) for item in (before, *asked)]
-        assert server.metric("kmodgate_audit_lines_lost_total") == 0
+        assert server.metric("kmodgate_audit_lines_lost") == 0
 
 
 def test_a_line_says_who_asked_what_and_by_which_rules_it_was_decided(webhook: Webhook) -> None:
