@@ -88,7 +88,7 @@ $(uv)/bin/uv:
 	$(call create_venv,$(uv))
 	$(uv)/bin/python $(pip) uv==$(uv_version)
 
-# --- Go: kubeconform, and the YAML decoder of kubectl ---
+# --- Go: kubeconform, actionlint, and the YAML decoder of kubectl ---
 
 go_is_new := $(GO) env GOVERSION 2>/dev/null | grep -Eq 'go(1\.(2[6-9]|[3-9][0-9])|[2-9])'
 go_build := GOWORK=off CGO_ENABLED=0 $(GO) build -mod=readonly -trimpath -buildvcs=false
@@ -100,9 +100,11 @@ else
 kubeconform := $(KUBECONFORM)
 goyaml := $(if $(shell $(go_is_new) && echo yes),.tools/goyaml)
 endif
+actionlint := $(if $(goyaml),.tools/actionlint)
 
-# Tests that need the decoder skip when GOYAML is not set.
-pytest = KUBECONFORM="$(abspath $(kubeconform))" $(if $(goyaml),GOYAML="$(abspath $(goyaml))") $(py) -m pytest
+# Tests that need the decoder or actionlint skip when GOYAML or ACTIONLINT is not set.
+pytest = KUBECONFORM="$(abspath $(kubeconform))" \
+    $(if $(goyaml),GOYAML="$(abspath $(goyaml))" ACTIONLINT="$(abspath $(actionlint))") $(py) -m pytest
 
 # $(call require_go,what is built,how to do without)
 define require_go
@@ -114,7 +116,7 @@ define require_go
 endef
 kubeconform_instead := an existing kubeconform: make KUBECONFORM=path
 
-tools: $(if $(KUBECONFORM),,$(kubeconform)) $(goyaml)
+tools: $(if $(KUBECONFORM),,$(kubeconform)) $(goyaml) $(actionlint)
 	@test -x "$(kubeconform)" || { echo "make: KUBECONFORM=$(kubeconform) is not a program" >&2; exit 1; }
 
 .tools/kubeconform: tests/tools/go.mod tests/tools/go.sum
@@ -122,6 +124,11 @@ tools: $(if $(KUBECONFORM),,$(kubeconform)) $(goyaml)
 	cd tests/tools && $(go_build) -o "$(CURDIR)/$@" \
 	    -ldflags "-X main.version=$$($(GO) list -m -f '{{.Version}}' github.com/yannh/kubeconform)" \
 	    github.com/yannh/kubeconform/cmd/kubeconform
+	@touch $@
+
+.tools/actionlint: tests/tools/go.mod tests/tools/go.sum
+	$(call require_go,actionlint,$(kubeconform_instead))
+	cd tests/tools && $(go_build) -o "$(CURDIR)/$@" github.com/rhysd/actionlint/cmd/actionlint
 	@touch $@
 
 .tools/goyaml: tests/goyaml/go.mod tests/goyaml/go.sum tests/goyaml/main.go

@@ -9,10 +9,12 @@ from kmodgate import schemas
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain, is_label_value
 from kmodgate.policy.kmm.versions import UPSTREAM
 from kmodgate.renderer.errors import Unusable
+from kmodgate.renderer.fleet.files import OUTPUT
 from kmodgate.renderer.manifests.emit_yaml import scalar
 
 _NAMESPACE = "kernel-drivers"
 _MAX_COMBINED = 40  # of the names of Module and namespace; KMM's main branch allows one more
+ATTRIBUTES = f"/{OUTPUT}/** -text linguist-generated gitlab-generated"
 SCHEMAS = ".schemas"  # below the fleet's root; a dot folder, so that no spec is looked for in it
 
 
@@ -129,6 +131,15 @@ def write_schemas(root: Path) -> None:
         path = root / SCHEMAS / f"{schemas.KINDS[kind]}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(schemas.read(schemas.KINDS[kind]))
+
+
+def write_attributes(root: Path) -> None:
+    """Tell git about the rendered tree: its bytes stay as they are, and forges fold it as generated."""
+    path = root / ".gitattributes"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    if ATTRIBUTES not in text.splitlines():
+        start = f"{text}\n" if text and not text.endswith("\n") else text
+        path.write_text(f"{start}{ATTRIBUTES}\n", encoding="utf-8", newline="\n")
 
 
 def _check(name: str) -> None:

@@ -12,7 +12,15 @@ from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Unusable
 from kmodgate.renderer.fleet.files import MARKER
 from kmodgate.renderer.fleet.load import find_root, root_above
-from kmodgate.renderer.scaffold import cluster_spec, dockerfile, driver_spec, is_version, write_new, write_schemas
+from kmodgate.renderer.scaffold import (
+    cluster_spec,
+    dockerfile,
+    driver_spec,
+    is_version,
+    write_attributes,
+    write_new,
+    write_schemas,
+)
 
 _EXAMPLE_CLUSTER = "example-1"
 _EXAMPLE_DRIVER = "simple-kmod"
@@ -62,6 +70,7 @@ def _fleet(root: Path, args: Namespace, console: Console) -> ExitCode:
         f"drivers/{_EXAMPLE_DRIVER}.Dockerfile": dockerfile(_EXAMPLE_DRIVER),
     }
     _write(root, files, console)
+    write_attributes(root)
     console.say(f"next: kmodgate render {shlex.quote(str(root))}")
     return ExitCode.OK
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from kmodgate.renderer.scaffold import ATTRIBUTES
 from tests.command import run
-from tests.fleets import REPOSITORY, FleetFolder
+from tests.fleets import REPOSITORY, FleetFolder, git
 
 
 @pytest.mark.parametrize(
@@ -69,3 +70,36 @@ def test_init_asks_for_a_version_on_a_terminal(fleet: FleetFolder) -> None:
     os.close(terminal)
     os.close(controller)
     assert '  version: "3.1"\n' in (fleet.root / "drivers/gpu.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (None, []),
+        ("*.png binary", ["*.png binary"]),
+        ("*.png binary\n", ["*.png binary"]),
+        ("/rendered/** -text linguist-generated gitlab-generated\n*.png binary\n", None),
+    ],
+)
+def test_a_new_fleet_tells_git_that_its_tree_is_generated(
+    tmp_path: Path, before: str | None, after: list[str] | None
+) -> None:
+    attributes = tmp_path / ".gitattributes"
+    if before is not None:
+        attributes.write_text(before)
+    assert run("init", "fleet", ".", cwd=tmp_path).returncode == 0
+    expected = before.splitlines() if after is None and before else [*(after or []), ATTRIBUTES]
+    assert attributes.read_text().splitlines() == expected
+
+
+def test_git_keeps_every_byte_of_a_tree_and_no_other_attribute_changes(tmp_path: Path) -> None:
+    assert run("init", "fleet", "fleet", cwd=tmp_path).returncode == 0
+    git(tmp_path, "init")
+    for name, text, generated in (
+        ("fleet/rendered/a/b.yaml", "unset", "set"),
+        ("fleet/drivers/rendered/a.yaml", "unspecified", "unspecified"),
+        ("rendered/a.yaml", "unspecified", "unspecified"),
+    ):
+        command = ["git", "check-attr", "text", "linguist-generated", "--", name]
+        lines = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.splitlines()
+        assert [line.rsplit(": ", 1)[1] for line in lines] == [text, generated]
