@@ -2,14 +2,25 @@
 
 import os
 import shutil
+import signal
 from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _folders: list[str] = []
 
 
-def remove_on_interrupt(folder: str) -> None:
-    """Names a temporary folder that a run which is ended has to take away."""
-    _folders.append(folder)
+def temporary_folder(prefix: str, inside: str | None = None) -> str:
+    """Create a folder that the end of a run takes away, whenever it comes. Raises OSError."""
+    import tempfile  # most commands need none
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        folder = tempfile.mkdtemp(prefix=prefix, dir=inside)
+        _folders.append(folder)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return folder
 
 
 def end_at_once(number: int, _frame: FrameType | None) -> None:

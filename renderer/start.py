@@ -7,12 +7,12 @@ point, so it just ends.
 
 import signal
 
-from kmodgate.renderer.interrupts import end_at_once
+from kmodgate.renderer.interrupts import SIGNALS, end_at_once
 
 
 def main() -> int:
     """Runs one command; returns its exit code."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         signal.signal(number, end_at_once)
     from kmodgate.renderer.cli import main as run
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 from pathlib import Path
 
 from kmodgate.policy.findings import Finding
@@ -11,15 +11,16 @@ from kmodgate.renderer.compile.cluster_policies import Choice, Policies
 from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
 from kmodgate.renderer.fleet.files import MARKER, OUTPUT
 from kmodgate.renderer.fleet.load import load_fleet
-from kmodgate.renderer.interrupts import remove_on_interrupt
+from kmodgate.renderer.interrupts import temporary_folder
 
 
 def compile_revision(root: Path, revision: git.Revision, findings: list[Finding]) -> CompiledFleet | None:
     """Compile the fleet of a folder as it was at a revision; None if there was none."""
-    with tempfile.TemporaryDirectory(prefix="kmodgate-") as folder:
-        remove_on_interrupt(folder)
-        there = Path(folder)
+    there = Path(temporary_folder("kmodgate-"))
+    try:
         if not revision.extract(root, there) or not (there / MARKER).is_file():
             return None
         fleet = load_fleet(there, there / OUTPUT, findings)
         return compile_fleet(fleet, findings, Policies(fleet, Choice(), findings))
+    finally:
+        shutil.rmtree(there, ignore_errors=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from kmodgate import schemas
 from kmodgate.policy.formats.yaml_documents import Document, parse
 from kmodgate.renderer.errors import Unusable, refuse_enforced
 from kmodgate.renderer.fleet.specs import JsonMap
-from kmodgate.renderer.interrupts import remove_on_interrupt
+from kmodgate.renderer.interrupts import temporary_folder
 from kmodgate.renderer.manifests.emit_yaml import emit
 from kmodgate.renderer.scaffold import SCHEMAS
 
@@ -57,8 +56,7 @@ def write_files(root: Path, files: dict[str, str]) -> list[str]:
     new = list(new_files(root, files))
     list(new_files(root, {f"{SCHEMAS}/any/new": ""}))  # the schemas go there, as this version has them
     root.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=".kmodgate-import-", dir=root))
-    remove_on_interrupt(str(staging))
+    staging = Path(temporary_folder(".kmodgate-import-", str(root)))
     try:
         for number, name in enumerate(new):
             (staging / str(number)).write_text(files[name], encoding="utf-8", newline="\n")
