@@ -33,7 +33,7 @@ class Dump:
 
     def holds(self, item: Mapping[str, Any]) -> bool:
         """Whether an object of this kind, namespace and name is in the dump."""
-        metadata = as_map(item.get("metadata"))
+        metadata = metadata_of(item)
         names = (str(metadata.get(key, "")) for key in ("namespace", "name"))
         return isinstance(self.facts.find(str(item.get("kind", "")), *names), Mapping)
 

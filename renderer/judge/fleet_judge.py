@@ -76,9 +76,9 @@ class FleetJudge:
         for cluster in compiled.fleet.clusters:
             if manifests := compiled.of_drivers[cluster.name]:
                 was = {item: (before or {}).get((cluster.name, item.identity)) for item in manifests}
+                traits, engine = traits_of(cluster), self.engine(cluster)
                 for item, old in was.items():  # judged once for all clusters that are alike
-                    key = (item, old, traits_of(cluster), self.engine(cluster))
-                    alike.setdefault(key, []).append(cluster)
+                    alike.setdefault((item, old, traits, engine), []).append(cluster)
                 yield from self._by_facts(cluster, was, (dumps or {}).get(cluster.name))
         for (manifest, old, traits, engine), clusters in alike.items():
             review = Review(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kmodgate.policy.cluster.facts import UNKNOWN, as_map
+from kmodgate.policy.cluster.facts import UNKNOWN, as_map, metadata_of
 from kmodgate.policy.cluster.referenced_objects import DATA
 from kmodgate.policy.findings import GIVE_FACTS, NOT_CHECKED, Problem, Severity
 from kmodgate.policy.review import CLUSTER_MODULE, Review
@@ -53,9 +53,9 @@ def _maker(review: Review, name: str) -> str:
     namespace = review.module.metadata.text("namespace")
     for kind, inner in (("ExternalSecret", "target"), ("SealedSecret", "template")):
         for item in review.known.listing(kind, namespace).objects:
-            own = str(as_map(item.get("metadata")).get("name"))
+            own = str(metadata_of(item).get("name"))
             given = as_map(as_map(item.get("spec")).get(inner))
-            if name == (as_map(given.get("metadata")).get("name") or given.get("name") or own):
+            if name == (metadata_of(given).get("name") or given.get("name") or own):
                 return f"{kind} {own}"
     return ""
 
