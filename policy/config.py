@@ -92,6 +92,8 @@ class Parameters:
     require_digest: bool = False
     signing_selectors: tuple[Mapping[str, str], ...] = ()
     signing_namespaces: tuple[str, ...] = ()
+    signing_fingerprints: tuple[str, ...] = ()
+    plugin_images: tuple[str, ...] = ()
     signed_elsewhere: tuple[SignedElsewhere, ...] = ()
     forbidden_host_paths: tuple[str, ...] = ()
     kata: Kata = Kata()
@@ -221,6 +223,8 @@ def _parameters(spec: Mapping[str, Any]) -> Parameters:
         spec.get("requireDigest", False),
         tuple(signing.get("nodeSelectors", ())),
         tuple(signing.get("namespaces", ())),
+        tuple(signing.get("fingerprints", ())),
+        tuple(signing.get("pluginImages", ())),
         tuple(
             SignedElsewhere(item["driver"], tuple(item["images"]), item.get("fingerprint", ""))
             for item in spec.get("signedElsewhere", ())

