@@ -19,14 +19,24 @@ from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.deliveries.delivery import is_driver, loads_something
 from kmodgate.renderer.errors import ExitCode, Unusable, refuse_enforced
-from kmodgate.renderer.explain.field_origins import Answer, Missing, Subject, explain_all, nodes_named, subjects
+from kmodgate.renderer.explain.absent_drivers import Absence
+from kmodgate.renderer.explain.field_origins import (
+    Answer,
+    Missing,
+    Subject,
+    absent,
+    explain_all,
+    nodes_named,
+    subjects,
+)
 from kmodgate.renderer.explain.same_names import say_what_else
 from kmodgate.renderer.fleet.cluster_selectors import check_names
 from kmodgate.renderer.fleet.files import OUTPUT
 from kmodgate.renderer.fleet.load import as_typed, find_root, names_of, prefix
+from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.plan.coverage import Module, Resolver, cells_of, groups_of, modules_of
-from kmodgate.renderer.report.explain_text import node_text, object_text
+from kmodgate.renderer.report.explain_text import absence_text, node_text, object_text
 from kmodgate.renderer.tree.stray_specs import load_with_output
 from kmodgate.renderer.wording import counted
 
@@ -64,12 +74,15 @@ def run(args: Namespace, console: Console) -> ExitCode:
         console.data(_node(found, str(cluster), name.removeprefix("node/"), args.format, console))
         return ExitCode.OK
     answers = explain_all(subjects(found, name, cluster), args.field)
+    absences = absent(found, name, cluster)
     say_what_else(found, name, cluster, console.say, is_node=False)
     if args.format == "json":
         rows = [_json(*answer, console.base) for answer in answers]
+        rows += [_absence_json(item, console.base) for item in absences]
         console.data(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
     else:
-        console.data("\n".join(object_text(*answer, console) for answer in answers))
+        texts = [object_text(*answer, console) for answer in answers]
+        console.data("\n".join([*texts, *(absence_text(item, console) for item in absences)]))
     return ExitCode.OK
 
 
@@ -101,7 +114,7 @@ def _json(subject: Subject, found: Answer, base: str) -> dict[str, Any]:
     head: dict[str, Any] = {"object": str(subject.manifest.identity), "clusters": list(subject.clusters)}
     if isinstance(found, Missing):
         taken = found.taken_by
-        place = taken and {"file": f"{base}{taken.file}", "line": taken.line, "specField": format_path(taken.path)}
+        place = taken and _place(taken, base)
         return {**head, "fields": [], "missing": format_path(found.path), "takenAwayBy": place}
     fields = [
         {
@@ -117,6 +130,15 @@ def _json(subject: Subject, found: Answer, base: str) -> dict[str, Any]:
         for item in found
     ]
     return {**head, "fields": fields}
+
+
+def _absence_json(absence: Absence, base: str) -> dict[str, Any]:
+    head: dict[str, Any] = {"object": absence.title, "clusters": list(absence.clusters)}
+    return {**head, "fields": [], "absentBy": _place(absence.origin, base)}
+
+
+def _place(origin: Origin, base: str) -> dict[str, Any]:
+    return {"file": f"{base}{origin.file}", "line": origin.line, "specField": format_path(origin.path)}
 
 
 def _node(found: CompiledFleet, cluster: str, name: str, form: str, console: Console) -> str:

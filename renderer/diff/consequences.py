@@ -70,6 +70,7 @@ class Consequences:
         self._known: set[str] = set()
         self._places: dict[str, list[tuple[NodeGroup, Node]]] = {}
         self._renamed: set[tuple[Identity, str, str]] = set()  # Module, cluster and group; no group: none is known
+        self._replaced: set[tuple[Identity, str, str]] = set()  # Module, cluster and plugin
         self._told = False
 
     def of(self, found: Iterable[ObjectChange]) -> list[Consequence]:
@@ -132,6 +133,7 @@ class Consequences:
         for group in groups:
             self._add(Effect.RENAME, rename.new, rename.detail).add(rename.cluster, group)
             self._renamed.update((identity, rename.cluster, group.name) for identity in rename.identities)
+        self._replaced.update((item, rename.cluster, key) for item in rename.identities for key in rename.plugins)
 
     def _job(self, change: ObjectChange) -> None:
         if change.kind is Kind.ADDED:
@@ -256,32 +258,30 @@ class Consequences:
     # -- beside the loader ---------------------------------------------------------------------------
 
     def _plugins(self, change: ObjectChange, before: Any, after: Any) -> None:
-        """Pods start, stop or restart; a restart is what a change of their DaemonSet amounts to."""
-        for key, what in (("devicePlugin", "device-plugin"), ("dra", "DRA driver")):
-            old, new = ((value or {}).get("spec", {}) for value in (before, after))
-            if (key not in old and key not in new) or module_effects.pod(old, key) == module_effects.pod(new, key):
-                continue
-            how = "start" if key not in old else "stop" if key not in new else "restart"
-            module = after if key in new else before
+        """Pods start, stop or restart; those that only change with the name of their Module are part of the rename."""
+        identity = change.manifest.identity
+        for key, what, how in module_effects.plugin_changes(before, after):
             fields = (("spec", key), causes.TOLERATIONS, ("spec", "imageRepoSecret"))
-            sum = self._add(Effect.RESTART, change, f"{what} {how}", *fields)
+            module = before if how == "stop" else after
             for name in change.clusters:
+                groups = [
+                    group
+                    for group in self._clusters[name].nodes
+                    if group_has_driver(module, self._clusters[name], group, self._resolver)
+                ]
+                if (identity, name, key) in self._replaced:
+                    groups = [group for group in groups if (identity, name, group.name) not in self._renamed]
+                    if not groups:
+                        continue
+                sum = self._add(Effect.RESTART, change, f"{what} {how}", *fields)
                 sum.clusters.add(name)
-                for group in self._clusters[name].nodes:
-                    if group_has_driver(module, self._clusters[name], group, self._resolver):
-                        sum.add(name, group)
+                for group in groups:
+                    sum.add(name, group)
 
     def _identity(self, change: ObjectChange, before: Any, after: Any) -> None:
         """Names that are used from the next load on, while the old ones are still needed to unload."""
-        pairs = (
-            ("moduleLoader", "serviceAccountName", "ServiceAccount"),
-            ("imageRepoSecret", "name", "pull secret"),
-        )
-        for block, key, what in pairs:
-            old, new = ((value["spec"].get(block) or {}).get(key) for value in (before, after))
-            if old and old != new:
-                sum = self._add(Effect.STALE, change, f"{what} {old}", ("spec", block, key))
-                sum.clusters.update(change.clusters)
+        for path, what in module_effects.names_left(before, after):
+            self._add(Effect.STALE, change, what, path).clusters.update(change.clusters)
 
 
 def _consequence(key: _Key, sum: Affected) -> Consequence:

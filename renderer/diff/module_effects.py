@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kmodgate.policy.cluster.facts import metadata_of
+from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.kmm.node_selection import Node, why_not_selected
 from kmodgate.policy.kmm.reload_triggers import node_config, reasons
 from kmodgate.policy.kmm.resolve import IMAGE_INPUTS, Resolution
@@ -21,6 +22,14 @@ from kmodgate.renderer.fleet.nodes import node_of_group
 from kmodgate.renderer.fleet.specs import Cluster, NodeGroup
 from kmodgate.renderer.manifests.manifest import Manifest
 from kmodgate.renderer.plan.resolutions import plain_reason
+
+PLUGINS = {"devicePlugin": "device-plugin", "dra": "DRA driver"}
+"""The parts of a Module that run pods of their own, and what these are."""
+
+_NAMES = (
+    ("moduleLoader", "serviceAccountName", "ServiceAccount"),
+    ("imageRepoSecret", "name", "pull secret"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,25 @@ def pod(spec: Mapping[str, Any], key: str) -> Any:
     part = spec.get(key)
     own = {name: value for name, value in (part or {}).items() if name not in ("deviceClasses", "driverName")}
     return part is not None, own, spec.get("tolerations"), spec.get("imageRepoSecret")
+
+
+def plugin_changes(before: Any, after: Any) -> Iterator[tuple[str, str, str]]:
+    """Yield the key of each plugin whose pods change, what they are, and how: start, stop or restart.
+
+    A restart is what a change of their DaemonSet amounts to.
+    """
+    old, new = ((module or {}).get("spec", {}) for module in (before, after))
+    for key, what in PLUGINS.items():
+        if (key in old or key in new) and pod(old, key) != pod(new, key):
+            yield key, what, "start" if key not in old else "stop" if key not in new else "restart"
+
+
+def names_left(before: Any, after: Any) -> Iterator[tuple[FieldPath, str]]:
+    """Yield the path of each name that another one takes the place of, and what it is the name of."""
+    for block, key, what in _NAMES:
+        old, new = ((module["spec"].get(block) or {}).get(key) for module in (before, after))
+        if old and old != new:
+            yield ("spec", block, key), f"{what} {old}"
 
 
 def config(container: Mapping[str, Any]) -> dict[str, Any]:

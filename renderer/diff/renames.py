@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.renderer.deliveries.delivery import is_driver
 from kmodgate.renderer.diff import module_effects
@@ -30,9 +31,16 @@ class Rename:
         return self.old.manifest.identity, self.new.manifest.identity
 
     @property
+    def plugins(self) -> list[str]:
+        """The plugins of both Modules: their pods stop under the old name and start under the new one."""
+        sides = [as_map(change.manifest.value.get("spec")) for change in (self.old, self.new)]
+        return [key for key in module_effects.PLUGINS if all(key in spec for spec in sides)]
+
+    @property
     def detail(self) -> str:
-        """Both names and the kernel module: all renames with the same ones are one consequence."""
-        return "|".join((*(f"{item.namespace}/{item.name}" for item in self.identities), self.kernel_module))
+        """Both names, the kernel module and the plugins: all renames with the same ones are one consequence."""
+        pods = " and ".join(module_effects.PLUGINS[key] for key in self.plugins)
+        return "|".join((*(f"{item.namespace}/{item.name}" for item in self.identities), self.kernel_module, pods))
 
 
 def renames(found: Iterable[ObjectChange]) -> Iterator[Rename]:

@@ -65,12 +65,13 @@ def _recreate(driver: str, detail: str, where: str, _: int) -> str:
 
 
 def _rename(driver: str, detail: str, where: str, _: int) -> str:
-    old, new, kernel_module = detail.split("|")
+    old, new, kernel_module, plugins = detail.split("|")
     name = old.rpartition("/")[2]
+    pods = f"; its {plugins} pods stop, and those of the new one start" if plugins else ""
     return (
         f"replaces Module {old} by {new} on {where}: the new one is there first, the unload of the old one takes the "
         f"kernel module {kernel_module} along, and the new one says ready all the same until a reboot or a change: "
-        f"after this the nodes have no {name}; do it in two merges (docs/change.md)"
+        f"after this the nodes have no {name}{pods}; do it in two merges (docs/change.md)"
     )
 
 

@@ -13,6 +13,7 @@ from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.diff.changed_fields import item_identity
 from kmodgate.renderer.errors import Unusable
+from kmodgate.renderer.explain.absent_drivers import Absence, absences, why_not_there
 from kmodgate.renderer.explain.reasons import CONTENT_TAG, POLICY_PLACE, reason
 from kmodgate.renderer.fleet.field_table import cause, spec_path
 from kmodgate.renderer.fleet.origin import Origin
@@ -57,10 +58,15 @@ class Subject:
     variant: Variant | None
 
 
+def absent(found: CompiledFleet, name: str, cluster: str | None) -> list[Absence]:
+    """Return the clusters that lack the object because its driver is `state: absent` there."""
+    return absences(found, *_parts(name), cluster)
+
+
 def subjects(found: CompiledFleet, name: str, cluster: str | None) -> list[Subject]:
     """The objects called KIND/NAME, KIND/NAMESPACE/NAME, or NAME for a driver's Module, by what they are where.
 
-    Raises Unusable if there is none.
+    None where the driver is absent. Raises Unusable if there is no such object anywhere else.
     """
     kind, place, last = _parts(name)
     variants = {(target.cluster.name, target.variant.driver.name): target for target in found.targets}
@@ -75,8 +81,10 @@ def subjects(found: CompiledFleet, name: str, cluster: str | None) -> list[Subje
                 # another platform has a manifest of its own, which may be the same in every letter
                 key = (json.dumps(manifest.value), str(manifest.trace(("metadata", "name"))))
                 clusters.setdefault(key, (manifest, []))[1].append(there)
-    if not clusters:
+    if not clusters and not absent(found, name, cluster):
         where = f" on cluster {cluster}" if cluster else ""
+        if reason := why_not_there(found, last, cluster):
+            raise Unusable(f"{name}: no such object is rendered{where}", reason)
         close = difflib.get_close_matches(f"{kind}/{last}", known, 1, 0.5)
         fix = f"did you mean {close[0]}?" if close else "write KIND/NAME, or with --cluster the name of a node"
         raise Unusable(f"{name}: no such object is rendered{where}", fix)
@@ -116,7 +124,7 @@ def explain_all(found: list[Subject], field: str) -> list[tuple[Subject, Answer]
             missing.append(_missing(subject, path))
             refusals.setdefault(missing[-1].taken_by is not None, error)
             answers.append((subject, missing[-1]))
-    if len(missing) == len(found) and not all(answer.is_known for answer in missing):
+    if found and len(missing) == len(found) and not all(answer.is_known for answer in missing):
         raise refusals[min(refusals)]
     return answers
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from kmodgate.policy.findings import format_path
 from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.renderer.console import Console
+from kmodgate.renderer.explain.absent_drivers import Absence
 from kmodgate.renderer.explain.field_origins import Answer, Explained, Missing, Subject
 from kmodgate.renderer.plan.coverage import Cell, Module
 from kmodgate.renderer.plan.resolutions import answer, plain_reason
@@ -19,14 +20,26 @@ _LONGEST = 160
 
 def object_text(subject: Subject, found: Answer, console: Console) -> str:
     """The object, then every field with its place."""
-    where = f"{counted(len(subject.clusters), 'cluster')} ({listed(subject.clusters, 6)})"
-    head = console.paint(printable(str(subject.manifest.identity)), "bold", stream=sys.stdout)
+    head = _head(str(subject.manifest.identity), subject.clusters, console)
     lines = (
         _missing(found, console)
         if isinstance(found, Missing)
         else (line for item in found for line in _field(item, console))
     )
-    return f"{head} on {where}\n" + "".join(f"{line}\n" for line in lines)
+    return f"{head}\n" + "".join(f"{line}\n" for line in lines)
+
+
+def _head(title: str, clusters: Sequence[str], console: Console) -> str:
+    where = f"{counted(len(clusters), 'cluster')} ({listed(clusters, 6)})"
+    return f"{console.paint(printable(title), 'bold', stream=sys.stdout)} on {where}"
+
+
+def absence_text(absence: Absence, console: Console) -> str:
+    """The object, and the line that says that its driver is absent."""
+    origin = absence.origin
+    place = printable(f"{console.base}{origin.file}:{origin.line}:{origin.column} {format_path(origin.path)}")
+    head = _head(absence.title, absence.clusters, console)
+    return f"{head}\n  not there: its driver is absent\n      {place}\n"
 
 
 def _missing(found: Missing, console: Console) -> Iterator[str]:

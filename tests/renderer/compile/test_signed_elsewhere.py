@@ -125,6 +125,52 @@ def test_a_spec_that_says_it_wrongly_is_refused_at_its_line(secured: FleetFolder
     assert "drivers/nic.yaml:12:" in result.stderr
 
 
+BUILD = "{dockerfile: ./nic.Dockerfile}"
+SIGN = "{keySecret: key, certSecret: cert, filesToSign: [/opt/a.ko]}"
+REGEXP = "regexp: '^5\\.14\\..+$'"
+
+
+def with_mapping(fleet: FleetFolder, mapping: str, more: str) -> None:
+    """The driver with more fields in its mapping and in its spec, and a Dockerfile."""
+    path = fleet.driver("nic", more)
+    path.write_text(path.read_text().replace(REGEXP, f"{REGEXP}{mapping}"))
+    fleet.write("drivers/nic.Dockerfile", "FROM scratch\n")
+
+
+@pytest.mark.parametrize(
+    ("mapping", "more", "field"),
+    [
+        ("", f"{PREBUILT}\nbuild: {BUILD}", "spec.build"),
+        ("", f"{CERTIFIED}\nbuild: {BUILD}", "spec.build"),
+        (f", build: {BUILD}", PREBUILT, "spec.kernelMappings[0].build"),
+        ("", f"build: {BUILD}\noverrides:\n- clusters: {{names: [paris]}}\n  patch: {{{PREBUILT}}}", "build: would be"),
+        ("", f"{PREBUILT}\noverrides:\n- clusters: {{names: [paris]}}\n  patch: {{build: {BUILD}}}", "patch.build"),
+    ],
+)
+def test_an_image_that_is_built_here_is_not_signed_elsewhere(
+    secured: FleetFolder, mapping: str, more: str, field: str
+) -> None:
+    with_mapping(secured, mapping, more)
+    result = secured.run("render")
+    assert result.returncode == 2
+    assert field in result.stderr
+    assert "would be built in the cluster, unsigned" in result.stderr
+    assert "fix: remove it, or give what is built a sign with keySecret" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("mapping", "more"),
+    [
+        (f", build: {BUILD}, sign: {SIGN}", PREBUILT),
+        (f", sign: {SIGN}", f"{PREBUILT}\nbuild: {BUILD}"),
+        ("", f"sign: {SIGN}\nbuild: {BUILD}"),
+    ],
+)
+def test_what_is_built_and_signed_here_may_stand_beside_it(secured: FleetFolder, mapping: str, more: str) -> None:
+    with_mapping(secured, mapping, more)
+    secured.render()
+
+
 LISTED = {"driver": "kmm-tests/nic", "images": ["quay.io/acme/nic:1.0"], "fingerprint": "a" * 64}
 
 

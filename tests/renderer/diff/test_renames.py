@@ -22,7 +22,7 @@ def fleet(tmp_path: Path) -> FleetFolder:
     """Two clusters with ten nodes each and one driver, committed."""
     folder = FleetFolder(tmp_path)
     for name in ("lyon", "paris"):
-        path = folder.cluster(name)
+        path = folder.cluster(name, kmm="head")
         path.write_text(path.read_text().split("  - {name: workers")[0] + GROUPS)
     folder.driver("nic")
     git(tmp_path, "init", "-q")
@@ -71,6 +71,59 @@ def test_a_rename_is_one_consequence(
     assert [(item["effect"], item["severity"], item["nodes"]) for item in found] == [("rename", "error", nodes)]
     assert found[0]["text"].startswith(words)
     assert "until a reboot or a change: after this the nodes have no nic; do it in two merges" in found[0]["text"]
+
+
+PLUGIN = 'devicePlugin: {container: {image: "registry.example.com/plugin:1"}}'
+DRA = 'dra: {driverName: gpu.example.com, container: {image: "registry.example.com/dra:1"}}'
+
+
+@pytest.mark.parametrize(
+    ("plugins", "words"),
+    [
+        (PLUGIN, "its device-plugin pods stop, and those of the new one start"),
+        (DRA, "its DRA driver pods stop, and those of the new one start"),
+    ],
+)
+def test_the_pods_of_plugins_are_part_of_a_rename(fleet: FleetFolder, plugins: str, words: str) -> None:
+    fleet.driver("nic", plugins)
+    git(fleet.root, "commit", "-qam", "second")
+    rename(fleet)
+    (item,) = diff(fleet.root)["consequences"]
+    assert (item["effect"], item["nodes"]) == ("rename", 20)
+    assert words in item["text"]
+
+
+@pytest.mark.parametrize(
+    ("plugins", "words"),
+    [
+        ((PLUGIN, ""), "device-plugin pods of nic stop on 20 nodes"),
+        (("", PLUGIN), "device-plugin pods of ice start on 20 nodes"),
+        ((DRA, ""), "DRA driver pods of nic stop on 20 nodes"),
+    ],
+)
+def test_pods_that_only_one_side_of_a_rename_has_are_told(
+    fleet: FleetFolder, plugins: tuple[str, str], words: str
+) -> None:
+    fleet.driver("nic", plugins[0])
+    git(fleet.root, "commit", "-qam", "second", "--allow-empty")
+    (fleet.root / "drivers/nic.yaml").unlink()
+    fleet.driver("ice", plugins[1])
+    edit(fleet.root / "drivers/ice.yaml", ("acme/ice", "acme/nic"))
+    found = sentences(fleet.root)
+    assert len(found) == 2
+    assert " pods " not in found[0]
+    assert found[1].startswith(words)
+
+
+def test_plugins_of_nodes_that_are_not_renamed_are_told(fleet: FleetFolder) -> None:
+    fleet.driver("nic", PLUGIN)
+    git(fleet.root, "commit", "-qam", "second")
+    rename(fleet, ('{node-role.kubernetes.io/worker: ""}', "{pool: b}"))
+    assert [sentence.split(":")[0] for sentence in sentences(fleet.root)] == [
+        "replaces Module kmm-tests/nic by kmm-tests/ice on 12 nodes in 2 clusters",
+        "unloads nic from 8 nodes in 2 clusters",
+        "device-plugin pods of nic stop on 8 nodes in 2 clusters; no new workload gets a device",
+    ]
 
 
 def test_only_the_nodes_of_both_are_renamed(fleet: FleetFolder) -> None:

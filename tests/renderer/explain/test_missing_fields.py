@@ -130,3 +130,44 @@ def test_a_question_that_says_which_gets_no_note(shared: FleetFolder, question: 
 def test_nodes_are_explained_as_a_whole_on_one_cluster(shared: FleetFolder, question: tuple[str, ...]) -> None:
     result = run("explain", *question, cwd=shared.root)
     assert (result.returncode, "nodes are explained as a whole, on one cluster" in result.stderr) == (2, True)
+
+
+# -- absent drivers -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("object", ["nic", "Module/nic", "Module/kmm-tests/nic", "ServiceAccount/nic"])
+@pytest.mark.parametrize("field", [(), ("metadata.name",)])
+def test_a_driver_that_an_override_makes_absent_leads_to_its_line(
+    tmp_path: Path, object: str, field: tuple[str, ...]
+) -> None:
+    folder = fleet(tmp_path, "state: absent")
+    found = explain(folder, object, *field)
+    assert found["prod"]["fields"]
+    place = found["lab"]["absentBy"]
+    assert (found["lab"]["fields"], place["specField"]) == ([], "spec.overrides[0].patch.state")
+    lines = (folder.root / place["file"]).read_text().splitlines()
+    assert lines[place["line"] - 1].strip() == "state: absent"
+    text = run("explain", object, *field, "--cluster", "lab", cwd=folder.root)
+    assert (text.returncode, "its driver is absent" in text.stdout) == (0, True)
+    assert f"{place['file']}:{place['line']}:" in text.stdout
+
+
+def test_a_driver_that_is_absent_everywhere_leads_to_its_line(tmp_path: Path) -> None:
+    folder = FleetFolder(tmp_path)
+    folder.cluster("lab")
+    folder.driver("nic", "state: absent")
+    assert explain(folder, "nic")["lab"]["absentBy"]["specField"] == "spec.state"
+
+
+@pytest.mark.parametrize("object", ["nick", "Secret/nic", "Module/elsewhere/nic"])
+def test_an_object_that_no_driver_has_is_not_absent(tmp_path: Path, object: str) -> None:
+    result = run("explain", object, "--cluster", "lab", cwd=fleet(tmp_path, "state: absent").root)
+    assert (result.returncode, result.stdout, "no such object is rendered" in result.stderr) == (2, "", True)
+
+
+def test_a_driver_that_does_not_go_to_a_cluster_leads_to_its_selector(tmp_path: Path) -> None:
+    folder = fleet(tmp_path, "state: absent")
+    folder.cluster("spare", labels={"tier": "core"})
+    result = run("explain", "nic", "--cluster", "spare", cwd=folder.root)
+    assert result.returncode == 2
+    assert "spec.clusters of the driver does not select spare: drivers/nic.yaml:5" in result.stderr

@@ -1,0 +1,58 @@
+"""Objects that clusters do not have because their driver is `state: absent` there, or does not go there at all."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kmodgate.renderer.compile.compiler import CompiledFleet
+from kmodgate.renderer.deliveries.delivery import delivery_of
+from kmodgate.renderer.fleet.origin import Origin
+from kmodgate.renderer.fleet.targets import Target
+from kmodgate.renderer.manifests.manifest import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """One object, the clusters that do not have it, and the line that says `state: absent` for them."""
+
+    title: str
+    clusters: tuple[str, ...]
+    origin: Origin
+
+
+def absences(found: CompiledFleet, kind: str, namespace: str, name: str, cluster: str | None) -> list[Absence]:
+    """Return where an object is absent, by kind and name; namespace and cluster are any if they are empty."""
+    clusters: dict[tuple[str, Origin], list[str]] = defaultdict(list)
+    for target in found.targets:
+        if target.is_absent and cluster in (None, target.cluster.name):
+            for identity in _identities(found, target):
+                same = identity.kind.lower() == kind.lower() and identity.name == name
+                if same and namespace in ("", identity.namespace):
+                    clusters[str(identity), target.variant.origin(("state",))].append(target.cluster.name)
+    return [Absence(title, tuple(sorted({*names})), origin) for (title, origin), names in clusters.items()]
+
+
+def _identities(found: CompiledFleet, target: Target) -> Iterator[Identity]:
+    """The object that stands for the driver, and what the driver brings along on other clusters."""
+    driver, delivery = target.variant.driver.name, delivery_of(target.variant)
+    module = Identity(delivery.group, delivery.kind, target.variant.namespace, driver)
+    brought = {
+        manifest.identity: None
+        for manifests in found.of_drivers.values()
+        for manifest in manifests
+        if manifest.owner == driver and manifest.identity.kind != "Namespace"
+    }
+    yield from {module: None, **brought}
+
+
+def why_not_there(found: CompiledFleet, name: str, cluster: str | None) -> str:
+    """Say which line keeps a driver from a cluster; nothing where no driver has the name, or it goes there."""
+    driver = next((driver for driver in found.fleet.drivers if driver.name == name), None)
+    if driver is None or cluster is None:
+        return ""
+    if any(target.variant.driver is driver and target.cluster.name == cluster for target in found.targets):
+        return ""
+    line = driver.document.position(("spec", "clusters"))[0]
+    return f"spec.clusters of the driver does not select {cluster}: {driver.document.file}:{line}"
