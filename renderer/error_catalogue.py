@@ -140,6 +140,11 @@ SECTIONS = {
             "a cluster without facts, although `--facts` gives those of others (a note)",
             "`--facts CLUSTER=PATH`",
         ),
+        Entry(
+            "REF009",
+            "Node objects outside of a fleet, which count as all nodes of the cluster (a note)",
+            "give what `kubectl get nodes -o yaml` writes",
+        ),
     ),
     "IMG: images": (
         Entry(

@@ -10,29 +10,40 @@ from datetime import datetime
 from pathlib import Path
 
 from kmodgate.policy.cluster.facts import Facts, SnapshotFacts, node_of
-from kmodgate.policy.config import Policy
-from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, placed, sort_findings, title, told_once
+from kmodgate.policy.findings import (
+    NOT_CHECKED,
+    FieldPath,
+    Finding,
+    Mode,
+    Severity,
+    placed,
+    sort_findings,
+    title,
+    told_once,
+)
 from kmodgate.policy.formats.object_files import SUFFIXES, Source
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.node_selection import Node
-from kmodgate.policy.review import Review
+from kmodgate.policy.review import MODULE_KINDS, Review
 from kmodgate.renderer.check.cluster_dump import Dumps
 from kmodgate.renderer.check.duplicate_objects import Duplicates
 from kmodgate.renderer.check.foreign_files import any_object, has_rules, objects_of_interest
 from kmodgate.renderer.check.git_history import Past
 from kmodgate.renderer.check.object_inputs import STDIN, files_outside_fleets, read_objects
 from kmodgate.renderer.check.rendered_clusters import Place, Places
-from kmodgate.renderer.compile.cluster_policies import Choice, Policies, exception_findings
+from kmodgate.renderer.compile.cluster_policies import Choice, HeldPolicy, Policies, exception_findings, merged
 from kmodgate.renderer.compile.compiler import compile_fleet
 from kmodgate.renderer.deliveries.delivery import is_driver
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.files import MARKER, OUTPUT
 from kmodgate.renderer.fleet.load import is_spec, root_above
+from kmodgate.renderer.fleet.read_specs import stray_modules
 from kmodgate.renderer.fleet.referenced_files import specs_by_dockerfile
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.manifests.manifest import identity_of
 from kmodgate.renderer.removals.base_fleet import base_fleet, removal_findings
 from kmodgate.renderer.tree.stray_specs import load_with_output
+from kmodgate.renderer.wording import counted
 
 
 @dataclass(slots=True)
@@ -43,8 +54,8 @@ class Checked:
     objects: int = 0
     passed_over: set[str] = field(default_factory=set)
     """The files of other tools."""
-    policies: dict[str, Policy] = field(default_factory=dict)
-    """Those that held, by the name of their DriverPolicy; the built-in one has no name."""
+    policies: list[HeldPolicy] = field(default_factory=list)
+    """Those that held, each once."""
 
 
 class Checker:
@@ -88,6 +99,7 @@ class Checker:
         for path in paths:
             if path != STDIN and os.path.isdir(path) and root_above(Path(path)) is None:
                 self.result.findings += self._gone(path)
+        self.result.policies = merged(self.result.policies)
         self.result.findings = list(told_once(sort_findings(self.dumps.notes(self.result.findings))))
         return self.result
 
@@ -107,6 +119,8 @@ class Checker:
                 self._specs(inner.parent, str(inner.parent))
             else:
                 self._objects(name, ignore_other=self.ignore_other or os.path.isdir(path))
+        if root is not None and not os.path.isdir(path):
+            self._stray_modules(root, path)
 
     def _specs(self, root: Path, path: str) -> None:
         """The findings of a fleet that lie in a file or folder of it, by names that begin with `path`."""
@@ -115,6 +129,12 @@ class Checker:
             if not below.startswith(".."):
                 name = os.path.normpath(path if below == "." else os.path.join(path, below))
                 self.result.findings += [replace(finding, file=name) for finding in findings]
+
+    def _stray_modules(self, root: Path, path: str) -> None:
+        """The warnings that Modules in a file among the specs go to no cluster; rules judge them all the same."""
+        sources = self._sources.get(((), path), ())
+        if any(source.value["kind"] in MODULE_KINDS for source in sources):
+            self.result.findings += [replace(item, file=path) for item in stray_modules(root, Path(path))]
 
     def _findings_of(self, root: Path) -> dict[str, list[Finding]]:
         """Return the findings of a fleet by file."""
@@ -141,7 +161,7 @@ class Checker:
         old = {} if base is None else base.objects
         policies = Policies(whole, self.choice, found)
         findings += exception_findings(fleet.policies, self.now.date())
-        self.result.policies |= policies.held(cluster.name for cluster in fleet.clusters if self._wants(cluster.name))
+        self.result.policies += policies.held(cluster.name for cluster in fleet.clusters if self._wants(cluster.name))
         compiled = compile_fleet(whole, found, policies)
         found += FleetJudge(policies, "check", self.now).judge(compiled, old, self.dumps.by_cluster)
         findings += fleet.faulty.independent(found)
@@ -165,7 +185,7 @@ class Checker:
         where = self._places.of(name)
         if where.clusters and not self._wants(where.clusters[0]):
             return
-        self.result.policies.setdefault(where.policy, where.engine.policy)
+        self.result.policies.append(HeldPolicy(where.policy, where.engine.policy, where.clusters))
         if ignore_other:
             wanted = any_object if where.clusters else has_rules
             sources = objects_of_interest(name, self.result.findings, wanted)
@@ -199,6 +219,12 @@ class Checker:
             for source in sources:
                 is_new = dump is not None and not dump.holds(source.value)
                 yield from self._judged(source, where, facts, before, is_new=is_new)
+            if (
+                known is not None
+                and not where.clusters
+                and any(source.value["kind"] in MODULE_KINDS for source in sources)
+            ):
+                yield _counted_nodes(len(known))
 
     def _changed_dockerfiles(self) -> dict[str, list[Source]]:
         """ConfigMaps that are not what they were, by folder: Modules of other files there may be built from them."""
@@ -251,6 +277,13 @@ class Checker:
                 yield Finding(
                     "GIT001", message, fix, title(item), "metadata.name", Severity.WARNING, place, mode=Mode.WARN
                 )
+
+
+def _counted_nodes(count: int) -> Finding:
+    """Return the note that says for which nodes the findings hold: whether there are more, nobody knows."""
+    message = f"{NOT_CHECKED}: other nodes than the {counted(count, 'Node object')} given, which count as all nodes"
+    fix = "if the cluster has more, give what kubectl get nodes -o yaml writes"
+    return Finding("REF009", message, fix, "Node", severity=Severity.INFO, mode=Mode.AUDIT)
 
 
 def _placed(finding: Finding, path: FieldPath, source: Source) -> Finding:

@@ -75,6 +75,28 @@ def read_choice(file: str | None, profile: Profile | None) -> Choice:
     return Choice(policies[0], profile)
 
 
+@dataclass(frozen=True, slots=True)
+class HeldPolicy:
+    """A policy that some clusters were judged by, with the name of its DriverPolicy; the built-in one has no name.
+
+    Clusters of one DriverPolicy have different policies where different drivers are signed elsewhere.
+    """
+
+    name: str
+    policy: Policy
+    clusters: tuple[str, ...] = ()
+
+
+def merged(held: Iterable[HeldPolicy]) -> list[HeldPolicy]:
+    """Return each policy once, by name and hash, with all its clusters."""
+    found: dict[tuple[str, str], HeldPolicy] = {}
+    for item in held:
+        key = (item.name, item.policy.digest)
+        clusters = found[key].clusters if key in found else ()
+        found[key] = replace(item, clusters=tuple(dict.fromkeys((*clusters, *item.clusters))))
+    return list(found.values())
+
+
 _Key = tuple[int, tuple[SignedElsewhere, ...]]
 """A DriverPolicy by its identity, and what is signed elsewhere on a cluster."""
 
@@ -104,9 +126,10 @@ class Policies:
         source = self._choice.policy or self._by_cluster.get(cluster)
         return source.name if source else ""
 
-    def held(self, clusters: Iterable[str]) -> dict[str, Policy]:
-        """The policies of clusters, by name."""
-        return {self.name(cluster): self.policy(cluster) for cluster in clusters}
+    def held(self, clusters: Iterable[str]) -> Iterator[HeldPolicy]:
+        """Yield the policy of each cluster."""
+        for cluster in clusters:
+            yield HeldPolicy(self.name(cluster), self.policy(cluster), (cluster,))
 
     def manifests(self, cluster: str, targets: Sequence[Target]) -> list[Manifest]:
         """The policy as the webhook of the cluster mounts it; none where none is written and no driver goes."""

@@ -5,17 +5,15 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import shlex
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from kmodgate.policy.findings import Finding, Mode, Severity
+from kmodgate.policy.findings import Finding, Mode
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document, Json, parse
-from kmodgate.policy.review import GROUPS, MODULE_KINDS
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.files import MARKER, REMOVALS, SPEC_KINDS, FleetFiles, Unreadable
-from kmodgate.renderer.fleet.read_specs import MANAGED_BY, policy_of, read_cluster, read_driver, read_removals
+from kmodgate.renderer.fleet.read_specs import modules_in, policy_of, read_cluster, read_driver, read_removals
 from kmodgate.renderer.fleet.schema_check import check, finding_at, title, without_faults
 from kmodgate.renderer.fleet.specs import Cluster, DriverPolicy, FaultySpecs, KernelDriver, Removal
 
@@ -153,7 +151,7 @@ def _documents(files: FleetFiles, name: str, findings: list[Finding]) -> Iterato
     meant = name == REMOVALS or _SPEC.search(text) is not None
     if not meant and not any(_is_ours(document.value) for document in documents):
         for document in documents:  # it only mentions us
-            findings += _modules(document)
+            findings += modules_in(document)
         return
     findings += problems
     if not documents and not problems:
@@ -172,22 +170,6 @@ def _is_ours(value: Json) -> bool:
         return True
     group = str(version).partition("/")[0]
     return group == _GROUP or (kind in SPEC_KINDS and bool(difflib.get_close_matches(group, [_GROUP], cutoff=0.8)))
-
-
-def _modules(document: Document) -> Iterator[Finding]:
-    """Report a Module of KMM, which stands there without any effect; not one that kmodgate has rendered."""
-    value = document.value
-    if not isinstance(value, dict) or value.get("kind") not in MODULE_KINDS:
-        return
-    metadata = value.get("metadata")
-    labels = metadata.get("labels") if isinstance(metadata, dict) else None
-    is_rendered = isinstance(labels, dict) and labels.get(MANAGED_BY) == "kmodgate"
-    if str(value.get("apiVersion")).partition("/")[0] == GROUPS[str(value["kind"])] and not is_rendered:
-        message = f"a {value['kind']} is not a spec, and goes to no cluster from here"
-        fix = f"import it, and delete the file: kmodgate import {shlex.quote(document.file)}"
-        yield replace(
-            finding_at(document, ("kind",), "SCH008", message, fix), severity=Severity.WARNING, mode=Mode.WARN
-        )
 
 
 def _not_a_spec(text: str, name: str, findings: list[Finding]) -> None:
@@ -216,7 +198,7 @@ def add_document(fleet: Fleet, document: Document, findings: list[Finding]) -> N
         and not _is_ours(value)
         and (value.get("apiVersion") is not None or value.get("kind") not in SPEC_KINDS)
     ):
-        findings += _modules(document)
+        findings += modules_in(document)
         return  # another object in the same file; kubectl's, not ours
     kind = value.get("kind")
     if kind not in SPEC_KINDS:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from kmodgate.policy import config_checks
 from kmodgate.policy.config import read_policy
-from kmodgate.policy.findings import FieldPath, Finding
-from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document
+from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity
+from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document, parse
 from kmodgate.policy.kmm.driver_toolkit import kernels_of
+from kmodgate.policy.review import GROUPS, MODULE_KINDS
 from kmodgate.renderer.fleet import nodes
-from kmodgate.renderer.fleet.files import FleetFiles, Unreadable, resolve
+from kmodgate.renderer.fleet.files import SPEC_SUFFIXES, FleetFiles, Unreadable, resolve
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import (
     Cluster,
@@ -118,6 +122,30 @@ def read_removals(document: Document, findings: list[Finding], before: list[Remo
             message = f"Module {entry.namespace}/{entry.name} on {entry.cluster} has an entry already, on line {line}"
             findings.append(finding_at(document, entry.path, "SCH105", message, "remove one of the two"))
     return [entry for entry in first.values() if entry.document is document]
+
+
+def stray_modules(root: Path, path: Path) -> Iterator[Finding]:
+    """Report the Modules of a file where a fleet's specs are looked for; the file is named as seen from the root."""
+    name = Path(os.path.relpath(path, root)).as_posix()
+    if name.endswith(SPEC_SUFFIXES) and not any(part.startswith(".") for part in name.split("/")):
+        for document in parse(path.read_text(encoding="utf-8", errors="replace"), name)[0]:
+            yield from modules_in(document)
+
+
+def modules_in(document: Document) -> Iterator[Finding]:
+    """Report a Module of KMM, which stands there without any effect; not one that kmodgate has rendered."""
+    value = document.value
+    if not isinstance(value, dict) or value.get("kind") not in MODULE_KINDS:
+        return
+    metadata = value.get("metadata")
+    labels = metadata.get("labels") if isinstance(metadata, dict) else None
+    is_rendered = isinstance(labels, dict) and labels.get(MANAGED_BY) == "kmodgate"
+    if str(value.get("apiVersion")).partition("/")[0] == GROUPS[str(value["kind"])] and not is_rendered:
+        message = f"a {value['kind']} is not a spec, and goes to no cluster from here"
+        fix = f"import it, and delete the file: kmodgate import {shlex.quote(document.file)}"
+        yield replace(
+            finding_at(document, ("kind",), "SCH008", message, fix), severity=Severity.WARNING, mode=Mode.WARN
+        )
 
 
 def _selector(value: Any) -> ClusterSelector:

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.findings import Finding, Mode, Severity, sort_findings
-from kmodgate.policy.formats.yaml_documents import Document
+from kmodgate.policy.formats.yaml_documents import Document, Json
 from kmodgate.renderer.deliveries import content_hashes
 from kmodgate.renderer.errors import Unusable, refuse_enforced
 from kmodgate.renderer.fleet.files import MARKER, FleetFiles
 from kmodgate.renderer.fleet.load import Fleet, add_document
+from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.comments import Comment, cluster_comments, driver_comments, finding_comment
 from kmodgate.renderer.importer.companions import Surrounded, surrounded
 from kmodgate.renderer.importer.modules import driver_of
@@ -29,6 +31,8 @@ from kmodgate.renderer.importer.verifying import Verdict, passed_over, verify
 from kmodgate.renderer.importer.writing import commented, line_below, read_back, spec_text
 from kmodgate.renderer.tree.stray_specs import load_with_output
 from kmodgate.renderer.wording import listed
+
+_MADE = {"build", "sign"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ def import_objects(root: Path, clusters: dict[str, Objects], *, everywhere: bool
         files[MARKER] = ""
     renames = sorted({f"ConfigMap {old} becomes {text}" for (_, _, old), text in renamed.items()})
     count = sum(len(values) for values in plan.specs.values())
-    return Import(files, count, len(clusters), plan.lost, refused, [*renames, *_notes(verdict)])
+    return Import(files, count, len(clusters), plan.lost, refused, [*renames, *_notes(plan, verdict)])
 
 
 def _commented(
@@ -172,7 +176,28 @@ def _comments(document: Document, plan: Plan, verdict: Verdict, *, placeholder: 
         yield from driver_comments(document, plan, verdict)
 
 
-def _notes(verdict: Verdict) -> Iterator[str]:
+def _may_be_signed(document: JsonMap) -> bool:
+    """Whether a driver has an image that the cluster neither builds nor signs, on some cluster."""
+    spec = as_map(document["spec"])
+    patches = [as_map(as_map(item).get("patch")) for item in _items(spec.get("overrides"))]
+    taken = any(patch.get(key, ...) is None for patch in patches for key in _MADE)
+    own = not _MADE & spec.keys() and not all(
+        _MADE & as_map(item).keys() for item in _items(spec.get("kernelMappings"))
+    )
+    return "modprobe" in spec and (own or taken)
+
+
+def _items(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else []
+
+
+def _notes(plan: Plan, verdict: Verdict) -> Iterator[str]:
+    specs = [document for documents in plan.specs.values() for document in documents]
+    if unsigned := sorted(str(as_map(document["metadata"])["name"]) for document in specs if _may_be_signed(document)):
+        yield (
+            f"neither built nor signed in the cluster: {listed(unsigned)}; if the images are signed before they are "
+            "pushed, no Module says so: write sign: {prebuilt: true} into the spec"
+        )
     for cluster, names in sorted(verdict.joined.items()):
         yield f"drivers that the fleet had select the new cluster {cluster}, too: {listed(names)}"
     for name in sorted(verdict.privileged):

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from kmodgate.policy.config import Policy
 from kmodgate.policy.findings import Finding
 
-if TYPE_CHECKING:  # a check needs neither
+if TYPE_CHECKING:  # annotations only
+    from kmodgate.renderer.compile.cluster_policies import HeldPolicy
     from kmodgate.renderer.diff.compare_fleets import Comparison
     from kmodgate.renderer.plan.plan import Plan
 
-Policies = Mapping[str, Policy]
-"""The policies that held, by the name of their DriverPolicy; the built-in one has no name."""
+Policies = Sequence["HeldPolicy"]
+"""The policies that held, each once."""
 
 FORMATS = ("text", "json", "sarif", "junit", "github", "markdown")
 

@@ -12,7 +12,15 @@ from kmodgate.renderer.report import Policies
 
 def write(findings: Sequence[Finding], policies: Policies) -> str:
     """One object, indented; an unknown line or column is 0."""
-    held = [{"name": name, "profile": policy.profile, "hash": policy.digest} for name, policy in policies.items()]
+    held = [
+        {
+            "name": item.name,
+            "profile": item.policy.profile,
+            "hash": item.policy.digest,
+            "clusters": list(item.clusters),
+        }
+        for item in policies
+    ]
     found = [as_json(finding) for finding in findings]
     return json.dumps({"version": 1, "policies": held, "findings": found}, indent=2, ensure_ascii=False) + "\n"
 

@@ -16,7 +16,7 @@ _HEAD = "| place | rule | what is wrong | fix |\n| --- | --- | --- | --- |\n"
 
 def write(findings: Sequence[Finding], policies: Policies) -> str:
     """A line of counts, then a table, of which what does not fit is counted; last what could not be checked."""
-    profiles = ", ".join(sorted({policy.profile for policy in policies.values()}))
+    profiles = ", ".join(sorted({item.policy.profile for item in policies}))
     shown = [finding for finding in findings if finding.mode in (Mode.ENFORCE, Mode.WARN)]
     refused = sum(finding.mode is Mode.ENFORCE for finding in shown)
     title = (

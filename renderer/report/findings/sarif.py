@@ -32,14 +32,16 @@ def write(findings: Sequence[Finding], policies: Policies) -> str:
         "rules": [_rule(id) for id in ids],
     }
     results = [_result(finding, ids.index(finding.rule)) for finding in findings]
-    held = {"policies": {name or policy.profile: policy.digest for name, policy in policies.items()}}
+    held: dict[str, list[str]] = {}
+    for item in policies:
+        held.setdefault(item.name or item.policy.profile, []).append(item.policy.digest)
     invocation = {"executionSuccessful": True, "toolExecutionNotifications": [_notification(item) for item in missing]}
     run = {
         "tool": {"driver": driver},
         "invocations": [invocation],
         "columnKind": "unicodeCodePoints",
         "results": results,
-        "properties": held,
+        "properties": {"policies": {name: ", ".join(digests) for name, digests in held.items()}},
     }
     document = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

@@ -46,6 +46,27 @@ def test_one_in_the_file_of_a_spec_is_reported_too(sound: FleetFolder) -> None:
     assert "drivers/nic.yaml:14:7: warning[SCH008]" in sound.run("check").stdout
 
 
+@pytest.mark.parametrize("folder", [".", "drivers"])
+@pytest.mark.parametrize(("text", "line"), [(GOOD, 2), (HUB, 2), (BESIDE + GOOD, 6)])
+def test_one_that_is_checked_alone_is_reported_too(sound: FleetFolder, text: str, line: int, folder: str) -> None:
+    path = sound.write("drivers/module.yaml", text).relative_to(sound.root / folder)
+    result = sound.run("check", str(path), cwd=sound.root / folder)
+    assert f"{path}:{line}:7: warning[SCH008]" in result.stdout
+    assert "1 object checked" in result.stderr or BESIDE in text
+    assert "SCH008" in sound.run("check", "--ignore-other", "drivers/module.yaml").stdout
+
+
+@pytest.mark.parametrize("text", [OPERATOR, PREFLIGHT, OTHER, BESIDE])
+def test_another_object_that_is_checked_alone_is_not(sound: FleetFolder, text: str) -> None:
+    sound.write("drivers/object.yaml", text)
+    assert "SCH008" not in sound.run("check", "drivers/object.yaml").stdout
+
+
+def test_a_rendered_module_that_is_checked_alone_is_not(sound: FleetFolder) -> None:
+    sound.render()
+    assert "SCH008" not in sound.run("check", "rendered/paris/nic/module-nic.yaml").stdout
+
+
 @pytest.mark.parametrize("text", [OPERATOR, PREFLIGHT, OTHER, BESIDE])
 def test_other_objects_are_not(sound: FleetFolder, text: str) -> None:
     sound.write("drivers/object.yaml", text)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.command import run
 from tests.renderer.importer.import_runs import imported, module
 
 LOST = {
@@ -104,3 +105,43 @@ def test_an_empty_setting_that_overrules_the_container_stays(here: Path) -> None
     imported(here, "--cluster=paris=module.yaml", "--output=fleet")
     spec = yaml.safe_load((here / "fleet/drivers/nic.yaml").read_text())["spec"]
     assert (spec["registryTLS"], spec["kernelMappings"][0]["registryTLS"]) == ({"insecure": True}, {})
+
+
+BUILD = "build: {dockerfileConfigMap: {name: d}}"
+SIGN = "sign: {keySecret: {name: k}, certSecret: {name: c}, filesToSign: [/opt/a.ko], unsignedImage: a.example/b:1}"
+IMAGE = 'containerImage: ""'
+SIGNED_ELSEWHERE = "neither built nor signed in the cluster: {}; if the images are signed before they are pushed"
+
+
+def in_container(text: str, more: str) -> str:
+    return text.replace("      kernelMappings:", f"      {more}\n      kernelMappings:")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (module(), "nic"),
+        (module() + "---\n" + module("gpu"), "gpu, nic"),
+        (module() + "---\n" + in_container(module("gpu"), SIGN), "nic"),
+        (module() + f"      - {{literal: 5.14.0-1.x86_64, {IMAGE}, {SIGN}}}\n", "nic"),
+    ],
+)
+def test_images_that_may_be_signed_elsewhere_are_a_note(here: Path, text: str, names: str) -> None:
+    (here / "module.yaml").write_text(text)
+    assert SIGNED_ELSEWHERE.format(names) in imported(here, "--cluster=paris=module.yaml", "--output=fleet").stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        in_container(module(), BUILD),
+        in_container(module(), SIGN),
+        module().replace(IMAGE, f"{IMAGE}, {SIGN}"),
+        module().replace(IMAGE, f"{IMAGE}, {BUILD}"),
+    ],
+)
+def test_images_that_the_cluster_makes_are_none(here: Path, text: str) -> None:
+    (here / "module.yaml").write_text(text)
+    result = run("import", "--cluster=paris=module.yaml", "--output=fleet", cwd=here)
+    assert (here / "fleet/drivers/nic.yaml").is_file(), result.stderr
+    assert "signed before" not in result.stderr

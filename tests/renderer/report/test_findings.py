@@ -27,6 +27,38 @@ def test_the_report_goes_to_a_file_if_wanted(tmp_path: Path) -> None:
     assert (policy["name"], policy["profile"]) == ("", "default")
 
 
+def held(fleet: FleetFolder) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Name, hash and clusters of the policies of a JSON report."""
+    policies = json.loads(check(fleet.root, ".", "--format", "json").stdout)["policies"]
+    return [(item["name"], item["hash"], tuple(item["clusters"])) for item in policies]
+
+
+@pytest.mark.parametrize("policy", ["", "signed"])
+def test_each_hash_of_a_policy_is_listed_with_its_clusters(fleet: FleetFolder, policy: str) -> None:
+    if policy:
+        head = f"apiVersion: kmodgate.io/v1alpha1\nkind: DriverPolicy\nmetadata: {{name: {policy}}}\n"
+        fleet.write("policy.yaml", f"{head}spec: {{clusters: {{matchLabels: {{}}}}}}\n")
+    fleet.cluster("oslo")
+    fleet.cluster("rome", labels={"tier": "core"})
+    fleet.driver("nic", "sign: {prebuilt: true}")
+    fleet.driver("gpu", "sign: {prebuilt: true}", clusters="{names: [rome]}")
+    found = held(fleet)
+    assert {(name, clusters) for name, _, clusters in found} == {(policy, ("oslo", "paris")), (policy, ("rome",))}
+    fleet.render()
+    for _, digest, clusters in found:
+        for cluster in clusters:
+            metadata = fleet.object(f"{cluster}/cluster/configmap-kmodgate-policy.yaml")["metadata"]
+            assert metadata["annotations"]["kmodgate.io/policy-hash"] == digest
+    run_of_tools = json.loads(check(fleet.root, ".", "--format", "sarif").stdout)["runs"][0]
+    (digests,) = run_of_tools["properties"]["policies"].values()
+    assert set(digests.split(", ")) == {digest for _, digest, _ in found}
+
+
+def test_clusters_of_one_hash_are_listed_once(fleet: FleetFolder) -> None:
+    fleet.cluster("oslo")
+    assert [(name, clusters) for name, _, clusters in held(fleet)] == [("", ("oslo", "paris"))]
+
+
 def test_github_annotations(tmp_path: Path) -> None:
     (tmp_path / "a,b.yaml").write_text(BAD)
     first = check(tmp_path, "a,b.yaml", "--format", "github").stdout.splitlines()[0]
