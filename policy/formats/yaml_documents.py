@@ -10,7 +10,7 @@ Pure: text in, documents and findings out.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -69,6 +69,12 @@ class Document:
         if path in self._keys:
             return divmod(self._keys[path], _COLUMNS)
         return self.position(path)
+
+    def moved(self, value: Json, places: Mapping[FieldPath, FieldPath]) -> Document:
+        """Return the document with another value, each path of which stands where `places` says."""
+        values = {path: self._values[old] for path, old in places.items() if old in self._values}
+        keys = {path: self._keys[old] for path, old in places.items() if old in self._keys}
+        return replace(self, value=value, _values=values, _keys=keys)
 
     def raw(self, path: FieldPath) -> str:
         """A plain scalar as the file has it: `2.10`, where the value is the number 2.1."""

@@ -19,7 +19,7 @@ from kmodgate.renderer.errors import Refused, Unusable
 from kmodgate.renderer.fleet.cluster_selectors import Clusters, listed_clusters
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable
 from kmodgate.renderer.fleet.load import Fleet
-from kmodgate.renderer.fleet.read_specs import policy_of
+from kmodgate.renderer.fleet.read_specs import policy_problems, read_driver_policy
 from kmodgate.renderer.fleet.schema_check import check, finding_at
 from kmodgate.renderer.fleet.specs import DriverPolicy
 from kmodgate.renderer.fleet.targets import Target
@@ -65,9 +65,10 @@ def read_choice(file: str | None, profile: Profile | None) -> Choice:
     for written in documents:
         document = replace(written, value=cast(Json, for_any_cluster(written.value)))
         problems = check(document, "DriverPolicy")
+        problems = problems or [finding for finding, _ in policy_problems(document)]
         findings += problems
-        if not problems and (policy := policy_of(document, findings)):
-            policies.append(policy)
+        if not problems:
+            policies.append(read_driver_policy(document))
     if findings:
         raise Refused(findings, outcome="nothing was checked")
     if len(policies) != 1:

@@ -13,8 +13,17 @@ from kmodgate.policy.findings import Finding, Mode
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document, Json, parse
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.files import MARKER, REMOVALS, SPEC_KINDS, FleetFiles, Unreadable
-from kmodgate.renderer.fleet.read_specs import modules_in, policy_of, read_cluster, read_driver, read_removals
-from kmodgate.renderer.fleet.schema_check import check, finding_at, title, without_faults
+from kmodgate.renderer.fleet.read_specs import (
+    misplaced,
+    modules_in,
+    not_judged_by,
+    policy_problems,
+    read_cluster,
+    read_driver,
+    read_driver_policy,
+    read_removals,
+)
+from kmodgate.renderer.fleet.schema_check import check, finding_at, title, without, without_faults
 from kmodgate.renderer.fleet.specs import Cluster, DriverPolicy, FaultySpecs, KernelDriver, Removal
 
 API_VERSION = "kmodgate.io/v1alpha1"
@@ -25,6 +34,7 @@ _GROUP = API_VERSION.partition("/")[0]
 _SPEC = re.compile(
     r"""apiVersion["']?\s*:\s*(?:[&!]\S+\s+|[>|][-+0-9]*\s+)*["']?kmodgate\.io|kind["']?\s*:\s*["']?(?:KernelDriver|DriverPolicy)\b"""
 )
+_NO_CLUSTERS = ("KernelDriver ", "DriverPolicy ", "Removals")  # an error in one of them loses no cluster
 _ONLY_COMMENTS = re.compile(r"(?:\s|#.*|---)*")
 
 
@@ -48,7 +58,7 @@ class Fleet:
     def with_faulty(self) -> Fleet:
         """Return the fleet with the specs that have schema errors, to be judged and not to be written."""
         drivers, clusters = [*self.drivers, *self.faulty.drivers], [*self.clusters, *self.faulty.clusters]
-        return replace(self, drivers=drivers, clusters=clusters)
+        return replace(self, drivers=drivers, clusters=clusters, policies=[*self.policies, *self.faulty.policies])
 
 
 def names_of(fleet: Fleet) -> list[str]:
@@ -120,7 +130,7 @@ def load_fleet(
             else "add a driver and a cluster: kmodgate init driver NAME, kmodgate init cluster NAME"
         )
         raise Unusable(f"{root}: the fleet holds no spec", fix)
-    fleet.is_whole = all(finding.object.startswith(("KernelDriver ", "Removals")) for finding in errors)
+    fleet.is_whole = all(finding.object.startswith(_NO_CLUSTERS) for finding in errors)
     findings += found
     return fleet
 
@@ -214,7 +224,7 @@ def add_document(fleet: Fleet, document: Document, findings: list[Finding]) -> N
         )
         return
     if (kind == "Removals") is not (document.file == REMOVALS):
-        findings.append(_misplaced(document))
+        findings.append(misplaced(document))
         return
     disputed = {(item.line, item.column) for item in findings if item.file == document.file and item.rule == "SCH005"}
     problems = [item for item in check(document, str(kind)) if (item.line, item.column) not in disputed]
@@ -230,19 +240,9 @@ def _read_sound(fleet: Fleet, document: Document, kind: str, findings: list[Find
     if kind == "Removals":
         fleet.removals += read_removals(document, findings, fleet.removals)
     elif kind == "DriverPolicy":
-        if (policy := policy_of(document, findings)) is not None:
-            fleet.policies.append(policy)
+        _read_policy(fleet, fleet, document, findings)
     else:
         _read(fleet, fleet, document, kind, findings)
-
-
-def _misplaced(document: Document) -> Finding:
-    """Return the finding of a kind in the wrong file: whoever reviews a removal must know where to look."""
-    if document.file == REMOVALS:
-        message, fix = f"{REMOVALS} holds the kind Removals only", "move the other spec to a file of its own"
-    else:
-        message, fix = f"Removals are read from {REMOVALS} in the root of the fleet only", f"move them to {REMOVALS}"
-    return finding_at(document, ("kind",), "SCH104", message, fix)
 
 
 def _read(fleet: Fleet, specs: Fleet | FaultySpecs, document: Document, kind: str, findings: list[Finding]) -> None:
@@ -250,17 +250,31 @@ def _read(fleet: Fleet, specs: Fleet | FaultySpecs, document: Document, kind: st
         specs.drivers.append(read_driver(document, findings))
     elif kind == "Cluster":
         specs.clusters.append(read_cluster(fleet.files, document, findings))
+    elif kind == "DriverPolicy":
+        _read_policy(fleet, specs, document, findings)
 
 
 def _read_faulty(
     fleet: Fleet, document: Document, kind: str, disputed: set[tuple[int, int]], findings: list[Finding]
 ) -> None:
-    rest = without_faults(document, kind)
-    if rest is not None:
-        fleet.faulty.add_faults(document, rest[1], disputed)
+    part = without_faults(document, kind)
+    if part is not None:
+        fleet.faulty.add_faults(document, part.faults, disputed, part.moved)
         found: list[Finding] = []
-        _read(fleet, fleet.faulty, rest[0], kind, found)
+        _read(fleet, fleet.faulty, part.document, kind, found)
         findings += fleet.faulty.independent(found)
+    elif kind == "DriverPolicy":
+        findings.append(not_judged_by(document))
+
+
+def _read_policy(fleet: Fleet, specs: Fleet | FaultySpecs, document: Document, findings: list[Finding]) -> None:
+    """Add a policy; one that names rules or days that are none judges without them."""
+    if problems := policy_problems(document):
+        findings += (finding for finding, _ in problems)
+        part = without(document, {path for _, path in problems})
+        fleet.faulty.add_faults(document, part.faults, (), part.moved)
+        specs, document = fleet.faulty, part.document
+    specs.policies.append(read_driver_policy(document))
 
 
 def _duplicate_names(fleet: Fleet) -> Iterator[Finding]:

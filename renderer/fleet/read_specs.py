@@ -11,13 +11,13 @@ from typing import Any
 
 from kmodgate.policy import config_checks
 from kmodgate.policy.config import read_policy
-from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity
+from kmodgate.policy.findings import NOT_CHECKED, FieldPath, Finding, Mode, Severity
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document, parse
 from kmodgate.policy.kmm.driver_toolkit import kernels_of
 from kmodgate.policy.review import GROUPS, MODULE_KINDS
 from kmodgate.renderer.fleet import nodes
-from kmodgate.renderer.fleet.files import SPEC_SUFFIXES, FleetFiles, Unreadable, resolve
-from kmodgate.renderer.fleet.schema_check import finding_at
+from kmodgate.renderer.fleet.files import REMOVALS, SPEC_SUFFIXES, FleetFiles, Unreadable, resolve
+from kmodgate.renderer.fleet.schema_check import finding_at, title
 from kmodgate.renderer.fleet.specs import (
     Cluster,
     ClusterSelector,
@@ -94,15 +94,42 @@ def read_cluster(files: FleetFiles, document: Document, findings: list[Finding])
     )
 
 
-def policy_of(document: Document, findings: list[Finding]) -> DriverPolicy | None:
-    """The DriverPolicy of a document that its schema has passed, or None if it names rules or days that are none."""
+def read_driver_policy(document: Document) -> DriverPolicy:
+    """Return the DriverPolicy of a document without problems."""
     value: Any = document.value
     spec = value["spec"]
-    found = [finding_at(document, item.path, "SCH104", item.message, item.fix) for item in config_checks.problems(spec)]
-    findings += found
-    if found:
-        return None
     return DriverPolicy(value["metadata"]["name"], _selector(spec["clusters"]), read_policy(spec), document)
+
+
+def policy_problems(document: Document) -> list[tuple[Finding, FieldPath]]:
+    """Return what is wrong with a DriverPolicy that its schema has passed, and the field or item to leave out.
+
+    These are rules and days that are none.
+    """
+    value: Any = document.value
+    return [
+        (
+            finding_at(document, item.path, "SCH104", item.message, item.fix),
+            item.path[:3] if item.path[1] == "exceptions" else item.path,
+        )
+        for item in config_checks.problems(value["spec"])
+    ]
+
+
+def not_judged_by(document: Document) -> Finding:
+    """Return the note that the clusters of a policy are judged by the default profile."""
+    message = f"{NOT_CHECKED}: what {title(document)} says, since it cannot be read; another policy judges its clusters"
+    finding = finding_at(document, (), "SCH104", message, "correct the errors of the policy")
+    return replace(finding, severity=Severity.INFO, mode=Mode.AUDIT)
+
+
+def misplaced(document: Document) -> Finding:
+    """Return the finding of a kind in the wrong file: whoever reviews a removal must know where to look."""
+    if document.file == REMOVALS:
+        message, fix = f"{REMOVALS} holds the kind Removals only", "move the other spec to a file of its own"
+    else:
+        message, fix = f"Removals are read from {REMOVALS} in the root of the fleet only", f"move them to {REMOVALS}"
+    return finding_at(document, ("kind",), "SCH104", message, fix)
 
 
 def read_removals(document: Document, findings: list[Finding], before: list[Removal]) -> list[Removal]:

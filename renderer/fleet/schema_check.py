@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 from kmodgate.policy.cluster.facts import metadata_of
-from kmodgate.policy.findings import FieldPath, Finding, format_path
+from kmodgate.policy.findings import FieldPath, Finding, format_path, value_at
 from kmodgate.policy.formats.json_schema import MAX_VIOLATIONS, Violation
-from kmodgate.policy.formats.yaml_documents import Document
+from kmodgate.policy.formats.yaml_documents import Document, Json
 from kmodgate.schemas.compiled import spec_schema
 
 _ROUNDS = 5
@@ -58,28 +59,94 @@ def title(document: Document) -> str:
     return " ".join(part for part in (value.get("kind"), name) if isinstance(part, str))
 
 
-def without_faults(document: Document, kind: str) -> tuple[Document, list[FieldPath]] | None:
-    """Return the document without the fields that break the schema, and their paths.
+@dataclass(frozen=True, slots=True)
+class SoundPart:
+    """A document without its faulty fields, `faults` being their paths in the whole one.
+
+    `moved` has the list items that stand elsewhere in the whole one, by their path here.
+    """
+
+    document: Document
+    faults: list[FieldPath]
+    moved: dict[FieldPath, FieldPath]
+
+
+def without_faults(document: Document, kind: str) -> SoundPart | None:
+    """Return the document without the fields and list items that break the schema.
 
     None where a required field is among them. A name that is not allowed stays: it is wrong, and does no harm.
     """
     schema = spec_schema(kind)
-    value: Any = copy.deepcopy(document.value)
+    rest = _Rest(document.value)
     faults: list[FieldPath] = []
     for _ in range(_ROUNDS):
-        violations = list(islice(schema.violations(value, document.raw), MAX_VIOLATIONS))
-        paths = [violation.path for violation in violations if not _is_name(value, violation.path)]
-        faults += [violation.path for violation in violations if violation.path not in (*paths, *faults)]
+        violations = list(islice(schema.violations(rest.value, document.raw), MAX_VIOLATIONS))
+        names = [violation.path for violation in violations if _is_name(rest.value, violation.path)]
+        paths = [violation.path for violation in violations if violation.path not in names]
+        faults += [place for place in map(rest.original, names) if place not in faults]
         if not paths:
-            return replace(document, value=value), faults
-        for path in paths:
-            if any(path[: len(fault)] == fault for fault in faults):
-                continue  # it went with another one
-            removed = _remove(value, path)
-            if removed is None:
-                return None
-            faults.append(removed)
+            return SoundPart(rest.document(document), faults, rest.moved())
+        targets = {_removable(rest.value, path) for path in paths}
+        if () in targets:
+            return None
+        faults += map(rest.original, targets)
+        rest.remove(targets)
     return None
+
+
+def without(document: Document, paths: Iterable[FieldPath]) -> SoundPart:
+    """Return the document without some of its fields and list items."""
+    rest = _Rest(document.value)
+    rest.remove(set(paths))
+    return SoundPart(rest.document(document), list(paths), rest.moved())
+
+
+class _Rest:
+    """A copy of a value that fields are taken from; it knows where the items of its lists were."""
+
+    def __init__(self, value: Json) -> None:
+        self.value: Any = copy.deepcopy(value)
+        self._indexes: dict[int, list[int]] = {}  # by the identity of a list that items were taken from
+
+    def remove(self, paths: Collection[FieldPath]) -> None:
+        """Take away the fields and items at some paths, and nothing else."""
+        for path in sorted(paths, key=lambda path: [(isinstance(step, int), step) for step in path], reverse=True):
+            parent = value_at(self.value, path[:-1])
+            if isinstance(parent, list):
+                del self._indexes.setdefault(id(parent), list(range(len(parent))))[int(path[-1])]
+            del parent[path[-1]]  # those of a list from its end on, so that the paths before it hold
+
+    def original(self, path: FieldPath) -> FieldPath:
+        """Return where a path, or what is left of it, leads in the whole value."""
+        found: list[str | int] = []
+        value = self.value
+        for step in path:
+            indexes = self._indexes.get(id(value)) if isinstance(value, list) else None
+            found.append(indexes[step] if indexes and isinstance(step, int) and step < len(indexes) else step)
+            value = value_at(value, (step,))
+        return tuple(found)
+
+    def moved(self) -> dict[FieldPath, FieldPath]:
+        """Return the list items that are not where they were."""
+        places = self._places() if self._indexes else {}
+        return {path: old for path, old in places.items() if path != old and isinstance(path[-1], int)}
+
+    def document(self, whole: Document) -> Document:
+        """Return the document with what is left, each part where it stands in the file."""
+        return whole.moved(self.value, self._places()) if self._indexes else replace(whole, value=self.value)
+
+    def _places(self) -> dict[FieldPath, FieldPath]:
+        return {path: self.original(path) for path in _paths(self.value, ())}
+
+
+def _paths(value: Json, path: FieldPath) -> Iterator[FieldPath]:
+    """Yield the path of every node below one."""
+    items: Iterable[tuple[str | int, Json]] = ()
+    if isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+    for step, item in items:
+        yield (*path, step)
+        yield from _paths(item, (*path, step))
 
 
 def _is_name(value: Any, path: FieldPath) -> bool:
@@ -93,8 +160,8 @@ def _is_name(value: Any, path: FieldPath) -> bool:
     return isinstance(value, str)
 
 
-def _remove(value: Any, path: FieldPath) -> FieldPath | None:
-    """Take away the closest key of a map at or above a path, and return its path; None at the first level."""
+def _removable(value: Any, path: FieldPath) -> FieldPath:
+    """Return the closest field or list item at or above a path that is there; () for one of the first level."""
     parents = [value]
     for step in path:
         parent = parents[-1]
@@ -102,8 +169,4 @@ def _remove(value: Any, path: FieldPath) -> FieldPath | None:
         if not there:
             break
         parents.append(parent[step])
-    for length in range(len(parents) - 1, 1, -1):
-        if isinstance(parents[length - 1], dict):
-            del parents[length - 1][path[length - 1]]
-            return path[:length]
-    return None
+    return path[: len(parents) - 1] if len(parents) > 2 else ()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Literal, NewType
 
@@ -171,17 +171,27 @@ class FaultySpecs:
 
     drivers: list[KernelDriver] = field(default_factory=list)
     clusters: list[Cluster] = field(default_factory=list)
+    policies: list[DriverPolicy] = field(default_factory=list)
     _places: set[tuple[str, int, int]] = field(default_factory=set)
     """File, line and column of the faulty fields, of what lies below them and around them."""
     _keys: dict[str, set[str]] = field(default_factory=dict)
     """The names of the faulty fields, by file."""
     _fields: dict[str, set[str]] = field(default_factory=dict)
     """Every field of the specs, by file."""
+    _moved: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Where list items stand that come after a faulty one, by file and by the place that they are judged at."""
 
-    def add_faults(self, document: Document, paths: Iterable[FieldPath], places: Iterable[tuple[int, int]]) -> None:
-        """Remember which fields of a document are faulty, by path or by place."""
+    def add_faults(
+        self,
+        document: Document,
+        paths: Iterable[FieldPath],
+        places: Iterable[tuple[int, int]],
+        moved: Mapping[FieldPath, FieldPath],
+    ) -> None:
+        """Remember which fields of a document are faulty, by path or by place, and which list items have moved."""
         file = document.file
         self._places |= {(file, *place) for place in places}
+        self._moved.setdefault(file, {}).update((format_path(path), format_path(old)) for path, old in moved.items())
         self._fields.setdefault(file, set()).update(format_path(path) for path in document.below(()))
         for path in paths:
             self._keys.setdefault(file, set()).add(str(path[-1]))
@@ -193,7 +203,8 @@ class FaultySpecs:
 
         These are about other fields, or about one that is missing and that no faulty field was meant to be.
         """
-        for finding in findings:
+        for judged in findings:
+            finding = self._as_written(judged)
             path = finding.spec_field or finding.field
             if path in self._fields.get(finding.file, (path,)):
                 follows = (finding.file, finding.line, finding.column) in self._places
@@ -202,3 +213,15 @@ class FaultySpecs:
                 follows = bool(get_close_matches(missing, self._keys.get(finding.file, ())))
             if not follows:
                 yield finding
+
+    def _as_written(self, finding: Finding) -> Finding:
+        """Return the finding with the path in the spec as its author wrote it."""
+        path = finding.spec_field or finding.field
+        moved = self._moved.get(finding.file, {})
+        item = max(
+            (item for item in moved if path == item or path.startswith((f"{item}.", f"{item}["))), key=len, default=""
+        )
+        if not item:
+            return finding
+        written = f"{moved[item]}{path[len(item) :]}"
+        return replace(finding, spec_field=written) if finding.spec_field else replace(finding, field=written)

@@ -143,10 +143,11 @@ def _with_kmm(cluster: Cluster, version: str) -> Cluster:
 
 
 def _judged(judge: FleetJudge, compiled: CompiledFleet, clusters: Iterable[str]) -> list[Finding]:
+    """The findings about the objects of some clusters; the others are not judged."""
     names = set(clusters)
-    found = (item for item in judge.judge(compiled) if item.mode is not Mode.AUDIT)
-    narrowed = (replace(item, clusters=tuple(name for name in item.clusters if name in names)) for item in found)
-    return [item for item in narrowed if item.clusters]
+    concerned = [cluster for cluster in compiled.fleet.clusters if cluster.name in names]
+    fleet = replace(compiled.fleet, clusters=concerned)
+    return [item for item in judge.judge(replace(compiled, fleet=fleet)) if item.mode is not Mode.AUDIT]
 
 
 _Key = tuple[str, str, str, str]

@@ -109,3 +109,103 @@ def test_at_a_revision_a_faulty_spec_is_left_out(fleet: FleetFolder) -> None:
     result = fleet.run("diff", "--format", "json")
     assert "gpu" in result.stdout
     assert "the specs at HEAD have 1 error" in result.stderr
+
+
+MAPPING = "  - {name: el9, regexp: '^5\\.14\\..+$'}\n"
+BROKEN = "  - {name: el8, regexp: '^4\\.18\\.(.+$'}\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told", "broken"),
+    [
+        ("  - {name: a, regexp: 5}\n", BROKEN, "spec.kernelMappings[0].regexp", 1),
+        ("  - 7\n", BROKEN, "spec.kernelMappings[0]", 1),
+        ("  - {name: a}\n", MAPPING + BROKEN, "spec.kernelMappings[0]", 2),
+        (f"  - 1\n{MAPPING}  - 2\n", BROKEN, "spec.kernelMappings[2]", 3),
+        (BROKEN, "  - [x]\n", "spec.kernelMappings[1]", 0),
+    ],
+)
+def test_of_a_list_with_a_faulty_item_the_others_are_judged_at_their_places(
+    fleet: FleetFolder, before: str, after: str, told: str, broken: int
+) -> None:
+    path = fleet.root / "drivers/nic.yaml"
+    path.write_text(path.read_text().replace(MAPPING, before + after))
+    report = json.loads(fleet.run("check", "--format", "json").stdout)
+    assert told in {item["field"] for item in report["findings"] if item["rule"].startswith("SCH1")}
+    (finding,) = (item for item in report["findings"] if item["rule"] == "KMM203")
+    line = path.read_text().splitlines().index(BROKEN.rstrip("\n")) + 1
+    assert (finding["line"], finding["specField"]) == (line, f"spec.kernelMappings[{broken}].regexp")
+
+
+def test_of_a_list_whose_items_are_all_faulty_nothing_is_judged(fleet: FleetFolder) -> None:
+    path = fleet.root / "drivers/nic.yaml"
+    path.write_text(path.read_text().replace(MAPPING, "  - 5\n  - 6\n"))
+    assert {rule for rule, _ in refused(fleet)} == {"SCH102"}
+
+
+def test_of_a_list_of_texts_the_others_are_judged(fleet: FleetFolder) -> None:
+    path = fleet.root / "drivers/nic.yaml"
+    parameters = "{moduleName: dummy, parameters: [5, a=1, ';']}"
+    path.write_text(path.read_text().replace("{moduleName: dummy}", parameters))
+    found = refused(fleet)
+    assert ("SCH102", "spec.modprobe.parameters[0]") in found
+    assert ("LDR105", "spec.modprobe.parameters[2]") in found
+
+
+# -- policies -------------------------------------------------------------------------------------
+
+POLICY = """\
+apiVersion: kmodgate.io/v1alpha1
+kind: DriverPolicy
+metadata: {name: strict}
+spec:
+  clusters: {matchLabels: {}}
+  parameters: {allowedRegistries: [registry.example.com/]}
+"""
+EXCEPTIONS = """\
+  exceptions:
+  - {rule: IMG9, object: {kind: Module}, owner: a, ticket: b, expires: "2030-01-01"}
+  - {rule: IMG201, object: {kind: Module}, owner: a, ticket: b, expires: "2020-01-01"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("  modes: {MAP202: loud}\n", ("SCH104", "spec.modes.MAP202")),
+        ("  modes: {MAP999: warn}\n", ("SCH104", "spec.modes.MAP999")),
+        ("  mode: {MAP202: warn}\n", ("SCH101", "spec.mode")),
+        ("  gates: {check: {MPA: warn}}\n", ("SCH104", "spec.gates.check.MPA")),
+        (EXCEPTIONS, ("SCH104", "spec.exceptions[0].rule")),
+    ],
+)
+def test_a_policy_with_an_error_judges_by_what_is_sound_of_it(
+    fleet: FleetFolder, fault: str, told: tuple[str, str]
+) -> None:
+    fleet.write("policy.yaml", POLICY + fault)
+    found = refused(fleet)
+    assert told in found
+    assert ("IMG301", "spec.containerImage") in found
+    assert fleet.run("render").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("  clusters: {matchLabels: {}}\n", ""),
+        ("clusters: {matchLabels: {}}", "clusters: {}"),
+        ("{name: strict}", "{}"),
+    ],
+)
+def test_a_policy_that_cannot_be_read_is_a_note(fleet: FleetFolder, old: str, new: str) -> None:
+    fleet.write("policy.yaml", POLICY.replace(old, new))
+    result = fleet.run("check")
+    assert result.returncode == 1
+    assert "note: not checked: what DriverPolicy" in result.stdout
+    assert "IMG301" not in result.stdout
+
+
+@pytest.mark.parametrize("more", ["", "  modes: {MAP202: warn}\n", "  profile: strict\n"])
+def test_a_sound_policy_is_no_note(fleet: FleetFolder, more: str) -> None:
+    fleet.write("policy.yaml", POLICY + more)
+    assert "what DriverPolicy" not in fleet.run("check").stdout
