@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -29,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
     gc.disable()  # specs and manifests hold no cycles, and one run is short: collecting would take a fifth of it
     console = Console()
+    if sys.stdin is None:  # closed by whoever started this: there is nothing to read
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 -- open until the end
     try:
         args = parse(sys.argv[1:] if arguments is None else arguments)
         console.choose_color(args.color)

@@ -142,6 +142,10 @@ def read_dump(*paths: str) -> Dump:
             raise Unusable(f"--facts {path}: there is no such file or folder", "correct the path")
         for name in files_below(path):
             lists: list[str] = []
+            before = len(dump.objects)
             dump.add(read_objects(name, findings, lists), lists)
+            if name == path and not lists and len(dump.objects) == before and not findings:
+                fix = "look at the command that wrote it: kubectl writes a List, even where it finds nothing"
+                raise Unusable(f"--facts {path}: holds no object", fix)
     refuse_enforced(findings, outcome="nothing was checked")
     return dump

@@ -49,6 +49,8 @@ def run(args: Namespace, console: Console) -> ExitCode:
         raise Unusable("resolve needs Modules, and either kernels or nodes", fix)
     wrong: list[str] = []
     modules = [module for name in args.modules for module in _modules(name, wrong)]
+    if not modules and not wrong:
+        console.say("0 Modules")
     if modules or not wrong:
         _answer(modules, kernels, args, console)
     if wrong:
@@ -75,12 +77,14 @@ def _answer(modules: list[dict[str, Any]], kernels: list[str], args: Namespace, 
 def _modules(name: str, wrong: list[str]) -> list[dict[str, Any]]:
     """The Modules of a file with the CRD's defaults; other kinds are passed over.
 
-    What makes a Module unusable goes to `wrong`. Raises Unusable for a file without Modules.
+    What makes a Module unusable goes to `wrong`. Raises Unusable for a file without Modules that is no empty List.
     """
     findings: list[Finding] = []
-    modules = [source.value for source in read_objects(name, findings) if source.value["kind"] == "Module"]
+    lists: list[str] = []
+    sources = list(read_objects(name, findings, lists))
+    modules = [source.value for source in sources if source.value["kind"] == "Module"]
     refuse_enforced(findings, outcome="nothing was resolved")
-    if not modules:
+    if not modules and (sources or not lists):
         raise Unusable(f"{name}: no Module in it", "give a rendered Module, or what kubectl get modules -o yaml writes")
     reasons = [why_unusable(module) for module in modules]
     wrong += (f"{name}: {reason}" for reason in reasons if reason)

@@ -59,7 +59,8 @@ def read_choice(file: str | None, profile: Profile | None) -> Choice:
     try:
         text = FleetFiles(path.parent).text(path.name, limit=MAX_BYTES)
     except Unreadable as error:
-        raise Unusable(f"--policy {file}: {error.message}", error.fix) from None
+        fix = error.fix if path.exists() else "correct the path"
+        raise Unusable(f"--policy {file}: {error.message}", fix) from None
     documents, findings = parse(text, file)
     policies: list[DriverPolicy] = []
     for written in documents:

@@ -34,7 +34,8 @@ def _of_release(name: str) -> tuple[str, ...]:
     try:
         return kernels_of(FleetFiles(path.parent).bytes(path.name, limit=MAX_BYTES))
     except Unreadable as error:
-        raise Unusable(f"--dtk {name}: {error.message}", error.fix) from None
+        fix = error.fix if path.exists() else "correct the path"
+        raise Unusable(f"--dtk {name}: {error.message}", fix) from None
     except ValueError as error:
         fix = "give /etc/driver-toolkit-release.json of a driver-toolkit image (docs/plan.md)"
         raise Unusable(f"--dtk {name}: {error}", fix) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -139,3 +140,52 @@ def test_a_list_of_nothing_is_sound(fleet: FleetFolder, arguments: list[str], te
     result = run(*arguments, cwd=fleet.root, stdin=text)
     assert result.returncode == 0
     assert result.stderr == "0 objects checked: 0 errors, 0 warnings\n"
+
+
+@pytest.mark.timing
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "-"],
+        ["import", "-", "--cluster", "paris"],
+        ["resolve", "-", "--kernel", "5.14.0-1"],
+        ["facts", "redact", "-"],
+    ],
+)
+def test_a_closed_stdin_is_an_empty_one(fleet: FleetFolder, arguments: list[str]) -> None:
+    command = shlex.join([sys.executable, "-m", "kmodgate.renderer.start", *arguments])
+    result = subprocess.run(["sh", "-c", f"{command} <&-"], cwd=fleet.root, capture_output=True, text=True, check=False)
+    assert (result.returncode, "stdin is empty" in result.stderr) == (2, True), result.stderr
+
+
+EMPTY_LISTS = [
+    "apiVersion: v1\nkind: List\nitems: []\n",
+    '{"apiVersion": "kmm.sigs.x-k8s.io/v1beta1", "kind": "ModuleList", "items": []}',
+    "apiVersion: v1\nkind: List\n",
+]
+
+
+@pytest.mark.parametrize("text", EMPTY_LISTS)
+def test_a_list_of_nothing_has_nothing_to_resolve(fleet: FleetFolder, text: str) -> None:
+    result = run("resolve", "-", "--kernel", "5.14.0-1", "--format", "json", cwd=fleet.root, stdin=text)
+    assert (result.returncode, result.stdout.strip(), result.stderr) == (0, "[]", "0 Modules\n")
+
+
+@pytest.mark.parametrize("text", ["# none\n", "null\n", "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n"])
+def test_a_text_without_modules_cannot_be_resolved(fleet: FleetFolder, text: str) -> None:
+    result = run("resolve", "-", "--kernel", "5.14.0-1", cwd=fleet.root, stdin=text)
+    assert (result.returncode, "no Module in it" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("text", ["", "\n \n", "# none\n---\n"])
+def test_facts_of_an_empty_file_are_a_command_that_failed(fleet: FleetFolder, text: str) -> None:
+    fleet.write("../dump/facts.yaml", text)
+    result = fleet.run("check", "--facts", "../dump/facts.yaml")
+    assert (result.returncode, "--facts ../dump/facts.yaml: holds no object" in result.stderr) == (2, True)
+    assert fleet.run("check", "--facts", "../dump").returncode == 0  # one of many
+
+
+@pytest.mark.parametrize("text", EMPTY_LISTS)
+def test_facts_of_a_list_of_nothing_are_facts(fleet: FleetFolder, text: str) -> None:
+    fleet.root.parent.joinpath("facts.yaml").write_text(text)
+    assert fleet.run("check", "--facts", "../facts.yaml").returncode == 0
