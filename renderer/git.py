@@ -1,51 +1,70 @@
-"""What a git repository holds at a revision. Reads only, through the `git` command."""
+"""What a git repository holds at a revision. Reads only, through the `git` command.
+
+A revision is passed on as the hash of its commit, so that no name of a branch is ever read as an option. A git that is
+not there, or that refuses, is never taken for a repository without commits.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from kmodgate.renderer.errors import Unusable
+from kmodgate.renderer.errors import ExitCode, Unusable
 
-_QUIET = {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+_QUIET = {"GIT_OPTIONAL_LOCKS": "0", "GIT_LITERAL_PATHSPECS": "1", "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+_MOST_NAMES = 500
+"""How many names one command line takes."""
+
+
+class GitFailed(Unusable):
+    """Git is not there, or refuses to read a repository."""
+
+    def __init__(self, top: Path, reason: str) -> None:
+        fix = "install git, or look at what it says: git status"
+        if "dubious ownership" in reason:
+            fix = f"if you trust it: git config --global --add safe.directory {top}"
+        super().__init__(f"git cannot read {top}: {reason}", fix, ExitCode.FAILURE)
 
 
 class Revision:
-    """One revision of the repository that a path lies in."""
+    """One revision of the repository that a path lies in: its name, and the commit that it stands for."""
 
-    def __init__(self, top: Path, name: str) -> None:
+    def __init__(self, top: Path, name: str, commit: str) -> None:
         self.top = top
         self.name = name
+        self._commit = commit
 
     def changed(self, path: str) -> set[Path]:
         """The files below a path that differ from the revision, as absolute paths; untracked ones are not named."""
         place = os.path.realpath(path)
-        text = _git(self.top, "diff", "--name-only", "-z", "--no-renames", self.name, "--", place)
+        text = _git(self.top, "diff", "--name-only", "-z", "--no-renames", self._commit, "--", place)
         return {self.top / os.fsdecode(name) for name in text.split(b"\0") if name}
 
     def text(self, path: Path) -> str | None:
         """A file as the revision has it, or None where it has none."""
-        try:
-            data = _git(
-                self.top, "show", f"{self.name}:{Path(os.path.realpath(path)).relative_to(self.top).as_posix()}"
-            )
-        except (subprocess.CalledProcessError, ValueError):
+        real = Path(os.path.realpath(path))
+        if not real.is_relative_to(self.top):
             return None
-        return data.decode("utf-8", "replace")
+        name = real.relative_to(self.top).as_posix()
+        entry = _git(self.top, "ls-tree", "-z", self._commit, "--", name).partition(b"\t")[0].split()
+        if entry[1:2] != [b"blob"]:
+            return None
+        return _git(self.top, "cat-file", "blob", entry[2].decode()).decode("utf-8", "replace")
 
     def later(self, path: Path) -> list[Revision]:
         """The commits after the revision, up to HEAD, that change a file."""
         place = Path(os.path.realpath(path)).relative_to(self.top).as_posix()
-        text = _git(self.top, "log", "--format=%H", f"{self.name}..HEAD", "--", place)
-        return [Revision(self.top, name) for name in text.decode().split()]
+        text = _git(self.top, "log", "--format=%H", f"{self._commit}..HEAD", "--", place)
+        return [Revision(self.top, name, name) for name in text.decode().split()]
 
     @cached_property
     def files(self) -> set[Path]:
         """Every file that the revision has."""
-        text = _git(self.top, "ls-tree", "-r", "-z", "--name-only", self.name)
+        text = _git(self.top, "ls-tree", "-r", "-z", "--name-only", self._commit)
         return {self.top / os.fsdecode(name) for name in text.split(b"\0") if name}
 
     def extract(self, folder: Path, target: Path) -> bool:
@@ -54,13 +73,13 @@ class Revision:
         Through an index of its own, since `git archive` leaves out what attributes keep from exports.
         """
         inside = Path(os.path.realpath(folder)).relative_to(self.top).as_posix()
-        tree = self.name if inside == "." else f"{self.name}:{inside}"
+        tree = _object(self.top, f"{self._commit}^{{tree}}" if inside == "." else f"{self._commit}:{inside}")
+        if tree is None:
+            return False
         index = {"GIT_INDEX_FILE": str(target / ".git-index")}
         try:
             _git(self.top, "read-tree", tree, more=index)
             _git(self.top, "checkout-index", "--all", "--force", f"--prefix={target}/", more=index)
-        except subprocess.CalledProcessError:
-            return False
         finally:
             Path(index["GIT_INDEX_FILE"]).unlink(missing_ok=True)
         return True
@@ -71,7 +90,7 @@ def top_of(folder: str, known: dict[str, Path | None] | None = None) -> Path | N
     known = {} if known is None else known
     if folder not in known:
         above = os.path.dirname(folder)
-        if os.path.exists(os.path.join(folder, ".git")):
+        if os.path.lexists(os.path.join(folder, ".git")):
             known[folder] = Path(folder)
         else:
             known[folder] = None if above == folder else top_of(above, known)
@@ -81,21 +100,20 @@ def top_of(folder: str, known: dict[str, Path | None] | None = None) -> Path | N
 def revision(path: str, name: str | None) -> Revision | None:
     """The revision of the repository around a path: the named one, or HEAD if there is one.
 
-    None where the path lies in no repository, unless a revision is named: then Unusable is raised.
+    None where the path lies in no repository, unless a revision is named: then Unusable is raised. Raises GitFailed.
     """
     if name == "":
         raise Unusable("--against is empty", "name a branch, a tag or a commit, or leave the option out for HEAD")
     top = top_of(os.path.realpath(path))
-    try:
-        if top is None:
-            raise FileNotFoundError(path)
-        _git(top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name or 'HEAD'}^{{commit}}")
-    except (subprocess.CalledProcessError, OSError):
+    if name is not None and shutil.which("git") is None:
+        raise GitFailed(top or Path(path), "there is no git")
+    commit = None if top is None else _object(top, f"{name or 'HEAD'}^{{commit}}")
+    if top is None or commit is None:
         if name is None:
             return None
         message = f"--against {name}: no such revision in a git repository around {path}"
-        raise Unusable(message, "name a branch, a tag or a commit that this clone has") from None
-    return Revision(top, name or "HEAD")
+        raise Unusable(message, "name a branch, a tag or a commit that this clone has")
+    return Revision(top, name or "HEAD", commit)
 
 
 def unstaged(folder: Path) -> tuple[set[str], set[str]]:
@@ -119,6 +137,48 @@ def unstaged(folder: Path) -> tuple[set[str], set[str]]:
     return changed, untracked
 
 
-def _git(folder: Path, *arguments: str, more: Mapping[str, str] | None = None) -> bytes:
+def untracked(paths: Collection[Path]) -> tuple[set[Path], set[Path]]:
+    """Return those of some files that git does not know, and those of them that it is told to ignore.
+
+    The paths are without links. A file outside of any repository is neither. Raises GitFailed.
+    """
+    known: dict[str, Path | None] = {}
+    tops: dict[Path, list[Path]] = {}
+    for path in paths:
+        if top := top_of(str(path.parent), known):
+            tops.setdefault(top, []).append(path)
+    new = {path for top, found in tops.items() for path in found if path not in _listed(top, "ls-files", found)}
+    ignored: set[Path] = set()
+    for top, found in tops.items():
+        if left := [path for path in found if path in new]:
+            ignored |= _listed(top, "check-ignore", left)
+    return new, ignored
+
+
+def _listed(top: Path, verb: str, paths: Sequence[Path]) -> set[Path]:
+    """The files among some that a command lists, which says by 1 that there is none."""
+    names = [path.relative_to(top).as_posix() for path in paths]
+    found: set[Path] = set()
+    for start in range(0, len(names), _MOST_NAMES):
+        text = _git(top, verb, "-z", "--", *names[start : start + _MOST_NAMES], fine=(0, 1))
+        found |= {top / os.fsdecode(name) for name in text.split(b"\0") if name}
+    return found
+
+
+def _object(top: Path, name: str) -> str | None:
+    """The hash of what a name stands for, or None if there is no such object."""
+    text = _git(top, "rev-parse", "--verify", "--quiet", "--end-of-options", name, fine=(0, 1))
+    return text.decode().strip() or None
+
+
+def _git(folder: Path, *arguments: str, more: Mapping[str, str] | None = None, fine: Collection[int] = (0,)) -> bytes:
     command: Sequence[str] = ("git", "-C", str(folder), *arguments)
-    return subprocess.run(command, env={**os.environ, **_QUIET, **(more or {})}, capture_output=True, check=True).stdout
+    environment = {**os.environ, **_QUIET, **(more or {})}
+    try:
+        result = subprocess.run(command, env=environment, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+    except OSError as error:
+        raise GitFailed(folder, error.strerror or "it cannot be run") from None
+    if result.returncode not in fine:
+        lines = result.stderr.decode("utf-8", "replace").splitlines() or [f"exit code {result.returncode}"]
+        raise GitFailed(folder, lines[0])
+    return result.stdout
