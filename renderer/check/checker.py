@@ -9,41 +9,31 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from kmodgate.policy.cluster.facts import Facts, SnapshotFacts, node_of
 from kmodgate.policy.findings import (
-    NOT_CHECKED,
-    FieldPath,
     Finding,
     Mode,
-    Severity,
-    placed,
     sort_findings,
-    title,
     told_once,
 )
-from kmodgate.policy.formats.object_files import SUFFIXES, Source
-from kmodgate.policy.kmm.defaults import defaulted
-from kmodgate.policy.kmm.node_selection import Node
-from kmodgate.policy.review import MODULE_KINDS, Review
+from kmodgate.policy.formats.object_files import SUFFIXES
+from kmodgate.renderer import git
 from kmodgate.renderer.check.cluster_dump import Dumps
 from kmodgate.renderer.check.duplicate_objects import Duplicates
 from kmodgate.renderer.check.foreign_files import any_object, has_rules, objects_of_interest
 from kmodgate.renderer.check.git_history import Past
+from kmodgate.renderer.check.given_objects import GivenObjects
 from kmodgate.renderer.check.object_inputs import STDIN, files_outside_fleets, read_objects
-from kmodgate.renderer.check.rendered_clusters import Place, Places
+from kmodgate.renderer.check.rendered_clusters import Places
 from kmodgate.renderer.compile.cluster_policies import Choice, HeldPolicy, Policies, exception_findings, merged
 from kmodgate.renderer.compile.compiler import compile_fleet
-from kmodgate.renderer.deliveries.delivery import is_driver
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.files import MARKER, OUTPUT
 from kmodgate.renderer.fleet.load import is_spec, root_above
 from kmodgate.renderer.fleet.read_specs import stray_modules
 from kmodgate.renderer.fleet.referenced_files import specs_by_dockerfile
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
-from kmodgate.renderer.manifests.manifest import identity_of
 from kmodgate.renderer.removals.base_fleet import base_fleet, removal_findings
 from kmodgate.renderer.tree.stray_specs import load_with_output
-from kmodgate.renderer.wording import counted
 
 
 @dataclass(slots=True)
@@ -54,6 +44,8 @@ class Checked:
     objects: int = 0
     passed_over: set[str] = field(default_factory=set)
     """The files of other tools."""
+    without_git: list[str] = field(default_factory=list)
+    """The fleets that lie in no repository, so that nothing is known of what they were."""
     policies: list[HeldPolicy] = field(default_factory=list)
     """Those that held, each once."""
 
@@ -84,8 +76,7 @@ class Checker:
         self.result = Checked()
         self._fleets: dict[Path, dict[str, list[Finding]]] = {}
         self._dockerfiles: dict[Path, dict[str, list[str]]] = {}
-        self._sources: dict[tuple[tuple[str, ...], str], list[Source]] = {}
-        self._past = Past(against)
+        self._given = GivenObjects(self._places, Past(against), self.dumps, now)
         self._duplicates = Duplicates()
 
     def check(self, paths: Iterable[str]) -> Checked:
@@ -93,12 +84,12 @@ class Checker:
         paths = list(paths)
         for path in paths:
             self._path(path)
-        self.result.findings += self._judge_sources()
+        self.result.findings += self._given.findings()
         if self.choice.policy is not None:
             self.result.findings += exception_findings([self.choice.policy], self.now.date())
         for path in paths:
             if path != STDIN and os.path.isdir(path) and root_above(Path(path)) is None:
-                self.result.findings += self._gone(path)
+                self.result.findings += self._given.gone(path)
         self.result.policies = merged(self.result.policies)
         self.result.findings = list(told_once(sort_findings(self.dumps.notes(self.result.findings))))
         return self.result
@@ -132,8 +123,7 @@ class Checker:
 
     def _stray_modules(self, root: Path, path: str) -> None:
         """The warnings that Modules in a file among the specs go to no cluster; rules judge them all the same."""
-        sources = self._sources.get(((), path), ())
-        if any(source.value["kind"] in MODULE_KINDS for source in sources):
+        if self._given.has_modules(path):
             self.result.findings += [replace(item, file=path) for item in stray_modules(root, Path(path))]
 
     def _findings_of(self, root: Path) -> dict[str, list[Finding]]:
@@ -153,6 +143,8 @@ class Checker:
         return self._dockerfiles[root.absolute()].get(os.path.relpath(path, root), [])
 
     def _fleet(self, root: Path) -> Iterator[Finding]:
+        if git.top_of(os.path.realpath(root)) is None:
+            self.result.without_git.append(str(root))
         findings: list[Finding] = []
         fleet = load_with_output(root, root / OUTPUT, findings)
         whole, found = fleet.with_faulty(), list[Finding]()
@@ -196,98 +188,7 @@ class Checker:
             sources = list(read_objects(name, self.result.findings))
         self.result.objects += len(sources)
         self.result.findings += self._duplicates.of(name, sources, where.clusters)
-        # the objects of a cluster know of each other; what else lies in a folder may be of any cluster
-        self._sources.setdefault((where.clusters, "" if where.clusters else name), []).extend(sources)
-
-    def _judge_sources(self) -> Iterator[Finding]:
-        """What the rules say of objects outside of specs, together with those of the same cluster or file."""
-        asked = False
-        changed = self._changed_dockerfiles()
-        nodes = self._given_nodes()
-        for sources in self._sources.values():
-            where = self._places.of(sources[0].file if sources else STDIN)
-            beside = changed.get(os.path.dirname(sources[0].file), []) if sources and not where.clusters else []
-            objects = [source.value for source in (*beside, *sources)]
-            dump = self.dumps.of(where.clusters)
-            known = where.nodes if where.clusters else nodes
-            facts: Facts | None = None
-            if dump is not None or known is not None or len(objects) > 1 or not asked:
-                objects += dump.objects if dump else ()
-                facts = SnapshotFacts(objects, dump.complete if dump else (), known)
-                asked = True  # of objects that are alone, one is enough to be told which facts are missing
-            before = self._past.facts([*beside, *sources]) if facts is not None else None
-            for source in sources:
-                is_new = dump is not None and not dump.holds(source.value)
-                yield from self._judged(source, where, facts, before, is_new=is_new)
-            if (
-                known is not None
-                and not where.clusters
-                and any(source.value["kind"] in MODULE_KINDS for source in sources)
-            ):
-                yield _counted_nodes(len(known))
-
-    def _changed_dockerfiles(self) -> dict[str, list[Source]]:
-        """ConfigMaps that are not what they were, by folder: Modules of other files there may be built from them."""
-        found: dict[str, list[Source]] = defaultdict(list)
-        for (clusters, _), sources in self._sources.items():
-            for source in sources if not clusters else ():
-                if source.value.get("kind") == "ConfigMap" and self._past.objects(source.file):
-                    found[os.path.dirname(source.file)].append(source)
-        return found
-
-    def _given_nodes(self) -> list[Node] | None:
-        """The Node objects of files outside of trees, which are those of the cluster and nothing to be applied."""
-        given = (source for (clusters, _), sources in self._sources.items() if not clusters for source in sources)
-        nodes = [source.value for source in given if source.value["kind"] == "Node" and not self._is_in_tree(source)]
-        return [node_of(node) for node in nodes] or None
-
-    def _is_in_tree(self, source: Source) -> bool:
-        return bool(self._places.of(source.file).clusters) or self._past.is_in_git(source.file)
-
-    def _judged(
-        self, source: Source, where: Place, facts: Facts | None, before: Facts | None, *, is_new: bool
-    ) -> Iterator[Finding]:
-        value = defaulted(source.value)
-        old = self._past.objects(source.file).get(title(value))
-        review = Review(
-            value,
-            old,
-            "CREATE" if old is None else "UPDATE",
-            where.cluster,
-            facts=facts,
-            in_tree=self._is_in_tree(source),
-            is_new=is_new,
-            now=self.now,
-            before=before,
-        )
-        found = where.engine.judge(review)
-        if facts is not None:
-            found += where.engine.judge_by_facts(review)
-        for finding, path in found:
-            yield replace(_placed(finding, path, source), clusters=where.clusters)
-
-    def _gone(self, folder: str) -> Iterator[Finding]:
-        """Modules of files that are deleted, and that no other file has taken over."""
-        now = {title(source.value) for sources in self._sources.values() for source in sources}
-        for file, item in self._past.gone(folder):
-            if is_driver(identity_of(item)) and title(item) not in now:
-                message = f"{title(item)} was deleted, which unloads its driver once this is applied"
-                place = os.path.join(folder, os.path.relpath(file, os.path.realpath(folder)))
-                fix = "put it back, or see to it that no node needs the driver any more"
-                yield Finding(
-                    "GIT001", message, fix, title(item), "metadata.name", Severity.WARNING, place, mode=Mode.WARN
-                )
-
-
-def _counted_nodes(count: int) -> Finding:
-    """Return the note that says for which nodes the findings hold: whether there are more, nobody knows."""
-    message = f"{NOT_CHECKED}: other nodes than the {counted(count, 'Node object')} given, which count as all nodes"
-    fix = "if the cluster has more, give what kubectl get nodes -o yaml writes"
-    return Finding("REF009", message, fix, "Node", severity=Severity.INFO, mode=Mode.AUDIT)
-
-
-def _placed(finding: Finding, path: FieldPath, source: Source) -> Finding:
-    return placed(finding, path, "<stdin>" if source.file == STDIN else source.file, source.position(path))
+        self._given.add(name, where, sources)
 
 
 def _fleet_of(path: Path) -> Path | None:

@@ -14,7 +14,7 @@ from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode
 from kmodgate.renderer.report import FORMATS, writer
 from kmodgate.renderer.report.findings.text import report as text_report
-from kmodgate.renderer.wording import counted
+from kmodgate.renderer.wording import counted, listed, printable
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -61,6 +61,9 @@ def run(args: Namespace, console: Console) -> ExitCode:
     write = writer(form) if form != "text" else lambda findings, _: text_report(findings, console)
     report = write(checked.findings, checked.policies)
     console.deliver(report, args.output)
+    if checked.without_git:
+        places = printable(listed(checked.without_git, 3))
+        console.say(f"note: {places} lies in no git repository: nothing is compared with an earlier state")
     console.say(_summary(checked))
     failing = (Mode.ENFORCE, Mode.WARN) if args.fail_on == "warn" else (Mode.ENFORCE,)
     return ExitCode.FINDINGS if any(finding.mode in failing for finding in checked.findings) else ExitCode.OK

@@ -1,0 +1,132 @@
+"""Objects outside of specs, as files have them → what the rules say of them, beside the others of their cluster."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from kmodgate.policy.cluster.facts import Facts, SnapshotFacts, node_of
+from kmodgate.policy.findings import NOT_CHECKED, FieldPath, Finding, Mode, Severity, placed, title
+from kmodgate.policy.formats.object_files import Source
+from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.policy.kmm.node_selection import Node
+from kmodgate.policy.review import MODULE_KINDS, Review
+from kmodgate.renderer.check.cluster_dump import Dumps
+from kmodgate.renderer.check.git_history import Past
+from kmodgate.renderer.check.object_inputs import STDIN
+from kmodgate.renderer.check.rendered_clusters import Place, Places
+from kmodgate.renderer.deliveries.delivery import is_driver
+from kmodgate.renderer.manifests.manifest import identity_of
+from kmodgate.renderer.wording import counted
+
+
+class GivenObjects:
+    """Collects the objects of all files, and judges them when all are known."""
+
+    def __init__(self, places: Places, past: Past, dumps: Dumps, now: datetime) -> None:
+        self._places = places
+        self._past = past
+        self._dumps = dumps
+        self._now = now
+        self._sources: dict[tuple[tuple[str, ...], str], list[Source]] = {}
+
+    def add(self, name: str, where: Place, sources: Iterable[Source]) -> None:
+        """Add the objects of a file; those of a cluster know of each other, others may be of any cluster."""
+        self._sources.setdefault((where.clusters, "" if where.clusters else name), []).extend(sources)
+
+    def has_modules(self, name: str) -> bool:
+        """Whether a file outside of trees holds a Module."""
+        return any(source.value["kind"] in MODULE_KINDS for source in self._sources.get(((), name), ()))
+
+    def findings(self) -> Iterator[Finding]:
+        """What the rules say of objects outside of specs, together with those of the same cluster or file."""
+        asked = False
+        changed = self._changed_dockerfiles()
+        nodes = self._given_nodes()
+        for sources in self._sources.values():
+            where = self._places.of(sources[0].file if sources else STDIN)
+            beside = changed.get(os.path.dirname(sources[0].file), []) if sources and not where.clusters else []
+            objects = [source.value for source in (*beside, *sources)]
+            dump = self._dumps.of(where.clusters)
+            known = where.nodes if where.clusters else nodes
+            facts: Facts | None = None
+            if dump is not None or known is not None or len(objects) > 1 or not asked:
+                objects += dump.objects if dump else ()
+                facts = SnapshotFacts(objects, dump.complete if dump else (), known)
+                asked = True  # of objects that are alone, one is enough to be told which facts are missing
+            before = self._past.facts([*beside, *sources]) if facts is not None else None
+            for source in sources:
+                is_new = dump is not None and not dump.holds(source.value)
+                yield from self._judged(source, where, facts, before, is_new=is_new)
+            if (
+                known is not None
+                and not where.clusters
+                and any(source.value["kind"] in MODULE_KINDS for source in sources)
+            ):
+                yield _counted_nodes(len(known))
+
+    def _changed_dockerfiles(self) -> dict[str, list[Source]]:
+        """ConfigMaps that are not what they were, by folder: Modules of other files there may be built from them."""
+        found: dict[str, list[Source]] = defaultdict(list)
+        for (clusters, _), sources in self._sources.items():
+            for source in sources if not clusters else ():
+                if source.value.get("kind") == "ConfigMap" and self._past.objects(source.file):
+                    found[os.path.dirname(source.file)].append(source)
+        return found
+
+    def _given_nodes(self) -> list[Node] | None:
+        """The Node objects of files outside of trees, which are those of the cluster and nothing to be applied."""
+        given = (source for (clusters, _), sources in self._sources.items() if not clusters for source in sources)
+        nodes = [source.value for source in given if source.value["kind"] == "Node" and not self._is_in_tree(source)]
+        return [node_of(node) for node in nodes] or None
+
+    def _is_in_tree(self, source: Source) -> bool:
+        return bool(self._places.of(source.file).clusters) or self._past.is_in_git(source.file)
+
+    def _judged(
+        self, source: Source, where: Place, facts: Facts | None, before: Facts | None, *, is_new: bool
+    ) -> Iterator[Finding]:
+        value = defaulted(source.value)
+        old = self._past.objects(source.file).get(title(value))
+        review = Review(
+            value,
+            old,
+            "CREATE" if old is None else "UPDATE",
+            where.cluster,
+            facts=facts,
+            in_tree=self._is_in_tree(source),
+            is_new=is_new,
+            now=self._now,
+            before=before,
+        )
+        found = where.engine.judge(review)
+        if facts is not None:
+            found += where.engine.judge_by_facts(review)
+        for finding, path in found:
+            yield replace(_placed(finding, path, source), clusters=where.clusters)
+
+    def gone(self, folder: str) -> Iterator[Finding]:
+        """Modules of files that are deleted, and that no other file has taken over."""
+        now = {title(source.value) for sources in self._sources.values() for source in sources}
+        for file, item in self._past.gone(folder):
+            if is_driver(identity_of(item)) and title(item) not in now:
+                message = f"{title(item)} was deleted, which unloads its driver once this is applied"
+                place = os.path.join(folder, os.path.relpath(file, os.path.realpath(folder)))
+                fix = "put it back, or see to it that no node needs the driver any more"
+                yield Finding(
+                    "GIT001", message, fix, title(item), "metadata.name", Severity.WARNING, place, mode=Mode.WARN
+                )
+
+
+def _counted_nodes(count: int) -> Finding:
+    """Return the note that says for which nodes the findings hold: whether there are more, nobody knows."""
+    message = f"{NOT_CHECKED}: other nodes than the {counted(count, 'Node object')} given, which count as all nodes"
+    fix = "if the cluster has more, give what kubectl get nodes -o yaml writes"
+    return Finding("REF009", message, fix, "Node", severity=Severity.INFO, mode=Mode.AUDIT)
+
+
+def _placed(finding: Finding, path: FieldPath, source: Source) -> Finding:
+    return placed(finding, path, "<stdin>" if source.file == STDIN else source.file, source.position(path))
