@@ -8,8 +8,9 @@ import os
 import sys
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import Literal, TextIO
+
+from kmodgate.renderer.file_writing import write_named
 
 ColorChoice = Literal["auto", "always", "never"]
 _CODES = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}
@@ -44,7 +45,7 @@ class Console:
     def deliver(self, report: str, file: str | None) -> None:
         """A report, into the file that was named for it, if one was."""
         if file:
-            Path(file).write_text(report, encoding="utf-8", newline="\n")
+            write_named("--output", file, report.encode("utf-8", "surrogateescape"))
         else:
             self.data(report)
 

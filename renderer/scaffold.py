@@ -9,6 +9,7 @@ from kmodgate import schemas
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain, is_label_value
 from kmodgate.policy.kmm.versions import UPSTREAM
 from kmodgate.renderer.errors import Unusable
+from kmodgate.renderer.file_writing import put_below
 from kmodgate.renderer.fleet.files import OUTPUT
 from kmodgate.renderer.manifests.emit_yaml import scalar
 
@@ -120,26 +121,26 @@ def write_new(root: Path, files: dict[str, str]) -> None:
     for name in files:
         if os.path.lexists(root / name):
             raise Unusable(f"{root / name} exists", "choose another name, or edit that file")
+    root.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text, encoding="utf-8", newline="\n")
+        put_below(root, name, text.encode())
 
 
 def write_schemas(root: Path) -> None:
     """Puts the schemas where the specs' first lines tell editors to look, as this version has them."""
     for kind in ("KernelDriver", "Cluster"):
-        path = root / SCHEMAS / f"{schemas.KINDS[kind]}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(schemas.read(schemas.KINDS[kind]))
+        put_below(root, f"{SCHEMAS}/{schemas.KINDS[kind]}.json", schemas.read(schemas.KINDS[kind]))
 
 
 def write_attributes(root: Path) -> None:
     """Tell git about the rendered tree: its bytes stay as they are, and forges fold it as generated."""
     path = root / ".gitattributes"
+    if path.is_symlink():
+        raise Unusable(f"{path} is a symbolic link", "replace it by a file")
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     if ATTRIBUTES not in text.splitlines():
         start = f"{text}\n" if text and not text.endswith("\n") else text
-        path.write_text(f"{start}{ATTRIBUTES}\n", encoding="utf-8", newline="\n")
+        put_below(root, path.name, f"{start}{ATTRIBUTES}\n".encode())
 
 
 def _check(name: str) -> None:

@@ -75,7 +75,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
         waited = True
         console.say(f"waiting for another render of {output} to end")
 
-    with locked(str(output), waiting):
+    with locked(str(output), waiting) as folder:
         if waited:  # the specs may have changed meanwhile
             fleet, rendered = _load(root, output, args, console)
         change = compare(rendered.files, str(output), args.cluster or None)
@@ -84,7 +84,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
         if refused := removals.refused():
             raise Refused(refused, ExitCode.FINDINGS)
         write_change(root, removals.change)  # before the tree: an interrupted render finds its permission there
-        write(change, console.progress)
+        write(change, folder, console.progress)
     _say_removals(removals, console)
     _say_result(change, rendered, args, console)
     return _say_unstaged(output, rendered, args, console)

@@ -82,10 +82,10 @@ def run(args: Namespace, console: Console) -> ExitCode:
     if args.output != "-":
         wanted = {name: files(values) for name, values in found.items()}
         scope = list(wanted) if args.cluster or args.namespace else None
-        with locked(args.output):
+        with locked(args.output) as folder:
             change = compare(wanted, args.output, scope)
             _refuse_trees_of_render(change)
-            write(change, console.progress)
+            write(change, folder, console.progress)
         written = counted(sum(map(len, found.values())), "object")
         console.say(f"{args.output}: {written} for {counted(len(found), 'cluster')}; {summary(change)}")
     elif len(found) == 1:

@@ -12,6 +12,7 @@ from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.kmm.kernel import dns_safe, trimmed
 from kmodgate.renderer.compile.compiler import release_of
 from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
+from kmodgate.renderer.file_writing import put_below, refuse_links
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.manifests.argo import sync_annotations
 from kmodgate.renderer.manifests.emit_yaml import emit
@@ -50,10 +51,10 @@ def _object(cluster: Cluster, kernel: str, *, push: bool) -> JsonMap:
 
 def write(plan: Plan, folder: Path) -> int:
     """Writes `folder/CLUSTER/preflight-KERNEL.yaml` for each; how many there are. Raises OSError."""
+    refuse_links("--preflight", str(folder))
     count = 0
     for cluster, value in objects(plan):
-        path = folder / cluster / f"{metadata_of(value)['name']}.yaml"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(emit(value), encoding="utf-8", newline="\n")
+        folder.mkdir(parents=True, exist_ok=True)
+        put_below(folder, f"{cluster}/{metadata_of(value)['name']}.yaml", emit(value).encode())
         count += 1
     return count

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-import shutil
+import stat
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES
 from kmodgate.renderer.errors import Unusable
+from kmodgate.renderer.file_writing import open_folder, put, remove_temporary
 from kmodgate.renderer.fleet.files import REMOVALS, FleetFiles
 from kmodgate.renderer.fleet.load import Fleet
 from kmodgate.renderer.fleet.specs import Removal
 from kmodgate.renderer.removals.leaving import Key, Leaving
 from kmodgate.renderer.removals.removals_text import CannotEdit, Entry, edited
-
-_TEMPORARY = f".{REMOVALS}.kmodgate-tmp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +55,12 @@ def plan_change(fleet: Fleet, present: set[Key], added: Iterable[Leaving], reaso
 
 def write_change(root: Path, change: RemovalsChange) -> None:
     """Put the new text in place as a whole. Raises OSError."""
-    target = os.path.realpath(root / REMOVALS)
-    temporary = os.path.join(os.path.dirname(target), _TEMPORARY)
-    if not change:
-        with suppress(OSError):  # of a render that was killed
-            os.remove(temporary)
-        return
-    with open(temporary, "wb") as file:
-        file.write(change.new)
-        file.flush()
-        os.fsync(file.fileno())
-    if change.old:
-        shutil.copymode(target, temporary)
-    os.replace(temporary, target)
+    target = Path(os.path.realpath(root / REMOVALS))
+    with open_folder(target.parent) as folder:
+        remove_temporary(folder)  # of a render that was killed
+        if change:
+            mode = stat.S_IMODE(target.stat().st_mode) if change.old else None
+            put(folder, folder, target.name, change.new, durable=True, mode=mode)
 
 
 def _read(files: FleetFiles) -> bytes:

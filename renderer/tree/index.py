@@ -24,7 +24,6 @@ from kmodgate.renderer.manifests.manifest import Identity
 
 INDEX = ".index"
 JOURNAL = ".journal"
-TEMPORARY = ".kmodgate-tmp"  # in the output folder: every file is written there and then renamed into its place
 
 _HEADER = "# kmodgate index v1: the files of this folder that kmodgate owns; do not edit"
 _CONFLICT = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?: .*)?$")

@@ -12,35 +12,37 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from kmodgate.renderer.file_writing import folder_below, put, remove_temporary
 from kmodgate.renderer.tree import index
 from kmodgate.renderer.tree.compare import Change, ClusterChange, Kind, not_a_folder
-from kmodgate.renderer.tree.index import INDEX, JOURNAL, TEMPORARY, Journal
+from kmodgate.renderer.tree.index import INDEX, JOURNAL, Journal
 
 
 @contextmanager
-def locked(output: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Holds the output folder for one run; another run on this machine calls `waiting` and waits."""
+def locked(output: str, waiting: Callable[[], None] = lambda: None) -> Iterator[int]:
+    """Holds the output folder, open, for one run; another run on this machine calls `waiting` and waits."""
     try:
         os.makedirs(output, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise not_a_folder(output) from None
-    descriptor = os.open(output, os.O_RDONLY)
+    descriptor = os.open(output, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             waiting()
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 
 
-def write(change: Change, progress: Callable[[str, int, int], None] = lambda *_: None) -> None:
-    """Makes the tree as the specs want it. Only under `locked`; raises OSError when the disk does."""
+def write(change: Change, folder: int, progress: Callable[[str, int, int], None] = lambda *_: None) -> None:
+    """Makes the tree as the specs want it, in the folder that `locked` holds. Raises OSError when the disk does."""
     pending = [cluster for cluster in change.clusters if any(file.kind is not Kind.FOREIGN for file in cluster.files)]
     others = _of_other_clusters(change)
-    disk = _Disk(change.output)
+    disk = _Disk(folder)
+    remove_temporary(folder)
     if pending:
         journal = Journal(
             # what was owned stays owned until the index says otherwise: this run may be interrupted, too
@@ -57,7 +59,6 @@ def write(change: Change, progress: Callable[[str, int, int], None] = lambda *_:
         disk.put(JOURNAL, index.format_journal(others), durable=True)
     else:
         disk.remove(JOURNAL)
-    disk.remove(TEMPORARY)
 
 
 def _of_other_clusters(change: Change) -> Journal:
@@ -89,38 +90,30 @@ def _write_index(disk: _Disk, cluster: ClusterChange) -> None:
 class _Disk:
     """The output folder, changed one whole file at a time; paths are relative to it, with `/`."""
 
-    def __init__(self, output: str) -> None:
-        self._output = output
-        self._temporary = os.path.join(output, TEMPORARY)
-        self._folders = {""}
+    def __init__(self, folder: int) -> None:
+        self._root = folder
 
     def put(self, path: str, content: bytes, *, durable: bool = False) -> None:
         """Puts a file in place as a whole: a reader sees the old one or the new one."""
         _check_below(path)
-        with open(self._temporary, "wb") as file:
-            file.write(content)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        folder = path.rpartition("/")[0]
-        if folder not in self._folders:
-            os.makedirs(os.path.join(self._output, folder), exist_ok=True)
-            self._folders.add(folder)
-        os.replace(self._temporary, os.path.join(self._output, path))
+        folder, _, name = path.rpartition("/")
+        with folder_below(self._root, folder, create=True) as inner:
+            put(self._root, inner, name, content, durable=durable)
 
     def remove(self, path: str) -> None:
         """Removes a file, if it is there, and the folders that it leaves empty."""
         _check_below(path)
-        with suppress(FileNotFoundError):
-            os.remove(os.path.join(self._output, path))
-        folder = path.rpartition("/")[0]
+        folder, _, name = path.rpartition("/")
+        with suppress(FileNotFoundError), folder_below(self._root, folder) as inner:
+            os.remove(name, dir_fd=inner)
         while folder:
+            around, _, name = folder.rpartition("/")
             try:
-                os.rmdir(os.path.join(self._output, folder))
+                with folder_below(self._root, around) as outer:
+                    os.rmdir(name, dir_fd=outer)
             except OSError:
                 return
-            self._folders.discard(folder)
-            folder = folder.rpartition("/")[0]
+            folder = around
 
 
 def _check_below(path: str) -> None:

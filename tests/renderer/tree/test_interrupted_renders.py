@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -17,6 +18,11 @@ import pytest
 from tests.fleets import REPOSITORY, FleetFolder
 from tests.renderer.tree.changes import relabel
 from tests.renderer.tree.killed_render import Interrupt, interrupting
+
+
+def is_temporary(path: str) -> bool:
+    """Whether a file is what a killed run had not yet put in its place."""
+    return path.startswith(".kmodgate-tmp-")
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +59,7 @@ def test_a_render_killed_at_any_point_is_finished_by_the_next(tmp_path: Path, in
             assert check.returncode == 1
             assert "an earlier render was interrupted; run render again to finish it: rendered/.journal" in check.stdout
         else:
-            found = {path: content for path, content in victim.files().items() if path != ".kmodgate-tmp"}
+            found = {path: content for path, content in victim.files().items() if not is_temporary(path)}
             assert found in (start, wanted)
         victim.render(*([] if (victim.root / "rendered/.journal").exists() else ["--allow-removal", "old/*"]))
         assert victim.files() == wanted, f"killed at point {point}"
@@ -210,7 +216,7 @@ def test_a_removal_that_is_interrupted_keeps_its_permission(tmp_path: Path, inte
             allowed += 1
             victim.render()  # the permission is in the fleet: nobody has to give it again
         else:
-            assert victim.files().keys() == {*template.files(), *victim.files().keys() & {".kmodgate-tmp"}}
+            assert {path for path in victim.files() if not is_temporary(path)} == template.files().keys()
             victim.render("--allow-removal", "gpu")
         assert "name: gpu" in (victim.root / "removals.yaml").read_text()
         assert victim.run("render", "--check").returncode == 0
@@ -219,9 +225,15 @@ def test_a_removal_that_is_interrupted_keeps_its_permission(tmp_path: Path, inte
     assert allowed > 3
 
 
-def test_a_render_that_may_not_write_the_permission_changes_no_tree(fleet: FleetFolder) -> None:
-    (fleet.root / ".removals.yaml.kmodgate-tmp").mkdir()  # nothing can be written there, not even by root
+def test_a_render_that_may_not_write_the_permission_changes_no_tree(
+    fleet: FleetFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = fleet.files()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "removals.yaml")
+
+    monkeypatch.setattr("kmodgate.renderer.removals.removals_file.put", full)
     relabel(fleet)
     result = fleet.run("render", "--allow-removal", "nic")
     assert result.returncode == 3

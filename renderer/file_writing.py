@@ -1,0 +1,117 @@
+"""Writing below folders that strangers may have filled: no link is followed, wherever it lies and whenever it comes.
+
+A file gets its content under a random name and is then renamed into its place. Folders are opened step by step, each
+inside the one before it, so that a link that takes the place of one in between is an error.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from kmodgate.renderer.errors import Unusable
+
+_TEMPORARY = ".kmodgate-tmp"
+_OURS = re.compile(r"\.kmodgate-tmp(-[0-9a-f]{16})?")
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@contextmanager
+def open_folder(path: Path) -> Iterator[int]:
+    """Open a folder. Raises OSError where it is none."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield folder
+    finally:
+        os.close(folder)
+
+
+@contextmanager
+def folder_below(root: int, path: str, *, create: bool = False) -> Iterator[int]:
+    """Open a folder by its path below an open one, with `/`. Raises OSError where it is none, or a link."""
+    folder = os.dup(root)
+    try:
+        for name in filter(None, path.split("/")):
+            if create:
+                with suppress(FileExistsError):
+                    os.mkdir(name, dir_fd=folder)
+            inner = os.open(name, _FOLDER, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def put(root: int, folder: int, name: str, content: bytes, *, durable: bool = False, mode: int | None = None) -> None:
+    """Put a file into an open folder as a whole: a reader sees the old one or the new one. Raises OSError.
+
+    Until then it lies in the open folder `root` of the same file system.
+    """
+    temporary = f"{_TEMPORARY}-{secrets.token_hex(8)}"
+    descriptor = os.open(temporary, _NEW, 0o666, dir_fd=root)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            if mode is not None:
+                os.fchmod(descriptor, mode)
+            if durable:
+                file.flush()
+                os.fsync(descriptor)
+        os.replace(temporary, name, src_dir_fd=root, dst_dir_fd=folder)
+    except OSError:
+        with suppress(OSError):
+            os.remove(temporary, dir_fd=root)
+        raise
+
+
+def remove_temporary(root: int) -> None:
+    """Remove what a killed run has left in an open folder."""
+    for name in os.listdir(root):
+        if _OURS.fullmatch(name):
+            with suppress(OSError):
+                os.remove(name, dir_fd=root)
+
+
+def put_below(root: Path, name: str, content: bytes) -> None:
+    """Put a file below a folder, by its name with `/`; makes the folders in between. Raises Unusable, OSError."""
+    folder, _, file = name.rpartition("/")
+    try:
+        with open_folder(root) as outer, folder_below(outer, folder, create=True) as inner:
+            put(outer, inner, file, content)
+    except NotADirectoryError:
+        raise Unusable(f"{root / name} lies behind a link or a file", "replace it by a folder") from None
+
+
+def write_named(option: str, name: str, content: bytes) -> None:
+    """Write the file that an option names, a device or a pipe, too. Raises OSError, and Unusable where it is a link.
+
+    A stranger's change may hold the link, and a pipeline name the file.
+    """
+    refuse_links(option, name)
+    try:
+        is_special = not stat.S_ISREG(os.stat(name).st_mode)
+    except FileNotFoundError:
+        is_special = False
+    flags = os.O_WRONLY | os.O_CLOEXEC | (0 if is_special else os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW)
+    with open(os.open(name, flags, 0o666), "wb") as file:
+        file.write(content)
+
+
+def refuse_links(option: str, name: str) -> None:
+    """Raise Unusable for a name that is a link, or that leads out of the working folder by one below it."""
+    if name.startswith(("/dev/", "/proc/")):
+        return
+    parent = os.path.dirname(name) or "."
+    below = not os.path.isabs(name) and not os.path.normpath(name).startswith("..")
+    here = os.path.realpath(".")
+    outside = below and os.path.commonpath([here, os.path.realpath(parent)]) != here
+    if outside or os.path.islink(name.rstrip("/") or name):
+        what = f"{option} {name}: {'leads out of this folder by a symbolic link' if outside else 'is a symbolic link'}"
+        raise Unusable(what, "remove the link, or name what it leads to")
