@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.object_files import MOST_BYTES, Source, decoded, object_files, parse_objects, unreadable
 from kmodgate.renderer.errors import Unusable
+from kmodgate.renderer.file_reading import read_given
 from kmodgate.renderer.fleet.files import MARKER
 
 STDIN = "-"
@@ -31,8 +32,7 @@ def read_bytes(name: str, findings: list[Finding]) -> bytes | None:
     try:
         if name == STDIN:
             return _stdin()
-        with open(name, "rb") as file:
-            return file.read(MOST_BYTES + 1)
+        return read_given(name, MOST_BYTES)
     except OSError as error:
         findings.append(unreadable(error, name))
         return None

@@ -10,9 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from kmodgate.policy.findings import Finding, format_path
+from kmodgate.policy.formats.yaml_documents import MAX_BYTES, parse
 from kmodgate.policy.kmm.node_selection import Node, why_not_selected
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
 from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
@@ -30,6 +29,7 @@ from kmodgate.renderer.explain.field_origins import (
     subjects,
 )
 from kmodgate.renderer.explain.same_names import say_what_else
+from kmodgate.renderer.file_reading import read_regular
 from kmodgate.renderer.fleet.cluster_selectors import check_names
 from kmodgate.renderer.fleet.files import OUTPUT
 from kmodgate.renderer.fleet.load import as_typed, find_root, names_of, prefix
@@ -99,11 +99,12 @@ def _of_file(root: Path, path: Path) -> tuple[str, str]:
     """The object in a rendered file, and its cluster."""
     below = path.resolve().relative_to(root.resolve()).parts
     try:
-        value: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        documents, _ = parse(read_regular(path, MAX_BYTES).decode(), str(path))
+        value: Any = documents[0].value
         metadata = value["metadata"]
         names = [str(value["kind"]), *([str(metadata["namespace"])] if "namespace" in metadata else [])]
         name = "/".join([*names, str(metadata["name"])])
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+    except (OSError, ValueError, LookupError, TypeError):
         raise Unusable(f"{path}: holds no rendered object", "give a file below rendered/, or KIND/NAME") from None
     if len(below) < 3 or below[0] != OUTPUT:
         raise Unusable(f"{path}: is not below {OUTPUT}/", "give a rendered file, or KIND/NAME")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 from typing import Any
 
 from kmodgate.policy.findings import Finding
-from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Json
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.renderer.check.object_inputs import read_objects
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Unusable, refuse_enforced
+from kmodgate.renderer.file_reading import read_given
 from kmodgate.renderer.fleet.nodes import nodes_in
 from kmodgate.renderer.manifests.emit_yaml import emit
 from kmodgate.renderer.plan.resolutions import (
@@ -95,7 +95,7 @@ def _kernels(name: str | None) -> list[str]:
     if name is None:
         return []
     try:
-        lines = [line.partition("#")[0].strip() for line in Path(name).read_text(encoding="utf-8").splitlines()]
+        lines = [line.partition("#")[0].strip() for line in read_given(name, MAX_BYTES).decode().splitlines()]
         return [line for line in lines if line]
     except (OSError, ValueError) as error:
         raise Unusable(f"{name}: cannot be read: {error}", "give a text file, one kernel version a line") from None

@@ -57,7 +57,7 @@ def read_choice(file: str | None, profile: Profile | None) -> Choice:
         return Choice(None, profile)
     path = Path(file)
     try:
-        text = FleetFiles(path.parent).text(path.name, limit=MAX_BYTES)
+        text = FleetFiles(path.parent, is_named=True).text(path.name, limit=MAX_BYTES)
     except Unreadable as error:
         fix = error.fix if path.exists() else "correct the path"
         raise Unusable(f"--policy {file}: {error.message}", fix) from None

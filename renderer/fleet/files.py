@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from kmodgate.policy.findings import Finding
+from kmodgate.renderer.file_reading import read_regular
 
 MARKER = "kmodgate.yaml"
 """The file that makes a folder the root of a fleet; it may be empty."""
@@ -20,6 +21,8 @@ CHART = "Chart.yaml"
 
 REMOVALS = "removals.yaml"
 """The file in the root of a fleet that says which Modules may leave the tree."""
+
+HIDDEN_FIX = "copy what is needed into a file whose path has no component that begins with a dot"
 
 SPEC_KINDS = ("KernelDriver", "Cluster", "DriverPolicy", "Removals")
 SPEC_SUFFIXES = (".yaml", ".yml")
@@ -37,12 +40,17 @@ class Unreadable(Exception):
 class FleetFiles:
     """The files of one fleet, by their path relative to its root, with `/` on every system."""
 
-    def __init__(self, root: Path, planned: Mapping[str, str] | None = None) -> None:
-        """`planned` are texts that are not written yet, and read as if they were."""
+    def __init__(self, root: Path, planned: Mapping[str, str] | None = None, *, is_named: bool = False) -> None:
+        """`planned` are texts that are not written yet, and read as if they were.
+
+        `is_named` is for a file that a person names on the command line, and that may be hidden.
+        """
+        self._is_named = is_named
         self.root = root
         self._real_root = os.path.realpath(root)
         self._texts: dict[str, str] = {name: _unix(text) for name, text in (planned or {}).items()}
         self._inside: dict[str, bool] = {}
+        self._hidden: dict[str, bool] = {}
 
     def text(self, name: str, *, limit: int) -> str:
         """A file's text, line ends as LF; `limit` in bytes. Raises Unreadable."""
@@ -54,9 +62,8 @@ class FleetFiles:
         """A file's bytes. Raises Unreadable."""
         path = os.path.join(self.root, *PurePosixPath(name).parts)
         try:
-            self._check(path, limit)
-            with open(path, "rb") as file:
-                return file.read()
+            self._check(path, name, limit)
+            data = read_regular(path, limit)
         except FileNotFoundError:
             if os.path.islink(path):
                 raise Unreadable("is a symbolic link to nothing", "correct the link, or remove it") from None
@@ -66,12 +73,20 @@ class FleetFiles:
             raise Unreadable("may not be read", "give yourself permission to read it") from None
         except OSError as error:
             raise Unreadable(f"cannot be read: {error.strerror}", "correct the path or the file") from None
+        if len(data) > limit:
+            raise Unreadable(f"is larger than {limit >> 20} MiB", "split it or make it smaller")
+        return data
 
-    def _check(self, path: str, limit: int) -> None:
+    def _check(self, path: str, name: str, limit: int) -> None:
         status = os.lstat(path)
-        if stat.S_ISLNK(status.st_mode) or not self._is_inside(os.path.dirname(path)):
-            if not self._is_inside(path):
-                raise Unreadable("leads out of the fleet through a symbolic link", "copy the file into the fleet")
+        is_link = stat.S_ISLNK(status.st_mode)
+        if not self._is_inside(path if is_link else os.path.dirname(path)):
+            raise Unreadable("leads out of the fleet through a symbolic link", "copy the file into the fleet")
+        if is_hidden(name) and not self._is_named:
+            raise Unreadable("is hidden, or lies in a hidden folder", HIDDEN_FIX)
+        if self._is_hidden(path if is_link else os.path.dirname(path)):
+            raise Unreadable("leads to a hidden file through a symbolic link", HIDDEN_FIX)
+        if is_link:
             status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
             raise Unreadable("is a folder, and must be a file", "name a file, or rename the folder")
@@ -86,6 +101,12 @@ class FleetFiles:
             real = os.path.realpath(path)
             self._inside[path] = real == self._real_root or real.startswith(self._real_root + os.sep)
         return self._inside[path]
+
+    def _is_hidden(self, path: str) -> bool:
+        """Whether a path that lies in the fleet is hidden there, its links followed."""
+        if path not in self._hidden:
+            self._hidden[path] = is_hidden(os.path.relpath(os.path.realpath(path), self._real_root))
+        return self._hidden[path]
 
     def spec_names(self, output: Path, findings: list[Finding]) -> Iterator[str]:
         """Every `*.yaml` and `*.yml` below the root, sorted, outside dot folders, charts and the output."""
@@ -149,6 +170,11 @@ def _is_utf_8(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a component of a path begins with a dot: git's own files, settings, what tools keep for themselves."""
+    return any(part.startswith(".") and part not in (".", "..") for part in name.split("/"))
 
 
 def resolve(base: str, reference: str) -> str:

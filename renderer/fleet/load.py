@@ -12,6 +12,7 @@ from pathlib import Path
 from kmodgate.policy.findings import Finding, Mode
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document, Json, parse
 from kmodgate.renderer.errors import Unusable
+from kmodgate.renderer.file_reading import read_regular
 from kmodgate.renderer.fleet.files import MARKER, REMOVALS, SPEC_KINDS, FleetFiles, Unreadable
 from kmodgate.renderer.fleet.read_specs import (
     misplaced,
@@ -137,9 +138,13 @@ def load_fleet(
 
 def is_spec(path: Path) -> bool:
     """Whether a file holds a spec, or was meant to."""
-    if path.stat().st_size > MAX_BYTES:
+    try:
+        data = read_regular(path, MAX_BYTES)
+    except OSError:  # whoever reads it says why
         return False
-    text = path.read_text(encoding="utf-8", errors="replace")
+    if len(data) > MAX_BYTES:
+        return False
+    text = data.decode("utf-8", "replace")
     if path.name == MARKER or (path.name == REMOVALS and (path.parent / MARKER).is_file()):
         return True
     if _MENTION.search(text) is None:

@@ -65,7 +65,7 @@ def nodes_in(name: str, option: str = "--nodes") -> tuple[NodeGroup, ...]:
     """The nodes in the file that an option names. Raises Unusable."""
     path = Path(name)
     try:
-        return read_nodes(FleetFiles(path.parent).bytes(path.name, limit=MAX_BYTES))
+        return read_nodes(FleetFiles(path.parent, is_named=True).bytes(path.name, limit=MAX_BYTES))
     except Unreadable as error:
         raise Unusable(f"{option} {name}: {error.message}", error.fix) from None
 

@@ -15,6 +15,7 @@ from kmodgate.policy.findings import NOT_CHECKED, FieldPath, Finding, Mode, Seve
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document, parse
 from kmodgate.policy.kmm.driver_toolkit import kernels_of
 from kmodgate.policy.review import GROUPS, MODULE_KINDS
+from kmodgate.renderer.file_reading import read_regular
 from kmodgate.renderer.fleet import nodes
 from kmodgate.renderer.fleet.files import REMOVALS, SPEC_SUFFIXES, FleetFiles, Unreadable, resolve
 from kmodgate.renderer.fleet.schema_check import finding_at, title
@@ -155,7 +156,7 @@ def stray_modules(root: Path, path: Path) -> Iterator[Finding]:
     """Report the Modules of a file where a fleet's specs are looked for; the file is named as seen from the root."""
     name = Path(os.path.relpath(path, root)).as_posix()
     if name.endswith(SPEC_SUFFIXES) and not any(part.startswith(".") for part in name.split("/")):
-        for document in parse(path.read_text(encoding="utf-8", errors="replace"), name)[0]:
+        for document in parse(read_regular(path, MAX_BYTES).decode("utf-8", "replace"), name)[0]:
             yield from modules_in(document)
 
 

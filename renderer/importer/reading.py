@@ -13,6 +13,7 @@ from kmodgate.policy.formats.object_files import Source
 from kmodgate.renderer.check.foreign_files import any_object, objects_of_interest
 from kmodgate.renderer.check.object_inputs import STDIN, files_below, read_objects
 from kmodgate.renderer.errors import Unusable, refuse_enforced
+from kmodgate.renderer.file_reading import read_given
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.manifests.manifest import Identity, identity_of
 
@@ -118,10 +119,10 @@ def _heading(name: str) -> str:
     if name == STDIN:
         return ""
     try:
-        with open(name, encoding="utf-8", errors="replace") as file:
-            match = _HEADER.match(file.readline(4096))
+        line = read_given(name, 4096).decode("utf-8", "replace").partition("\n")[0]
     except OSError:
         return ""  # reading the objects says why
+    match = _HEADER.match(f"{line}\n")
     return match[1] if match else ""
 
 

@@ -32,7 +32,7 @@ def kernels_asked(versions: Iterable[str], release_files: Iterable[str]) -> list
 def _of_release(name: str) -> tuple[str, ...]:
     path = Path(name)
     try:
-        return kernels_of(FleetFiles(path.parent).bytes(path.name, limit=MAX_BYTES))
+        return kernels_of(FleetFiles(path.parent, is_named=True).bytes(path.name, limit=MAX_BYTES))
     except Unreadable as error:
         fix = error.fix if path.exists() else "correct the path"
         raise Unusable(f"--dtk {name}: {error.message}", fix) from None

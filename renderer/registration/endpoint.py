@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from kmodgate.policy.formats.yaml_documents import MAX_BYTES
 from kmodgate.renderer.compile.policy_config_map import NAMESPACE
 from kmodgate.renderer.errors import Unusable
+from kmodgate.renderer.file_reading import read_given
 from kmodgate.renderer.registration.configurations import Endpoint, Service
 
 DEFAULT_SERVICE = f"{NAMESPACE}/kmodgate-webhook:443"
@@ -63,7 +64,7 @@ def _is_sound(parts: SplitResult) -> bool:
 def _certificates(name: str) -> bytes:
     """The certificates of a file, and nothing else of it. Raises Unusable for a file without any, or with a key."""
     try:
-        text = Path(name).read_bytes()
+        text = read_given(name, MAX_BYTES)
     except OSError as error:
         raise Unusable(f"--ca-bundle {name}: {error.strerror}", "give a file with PEM certificates") from None
     if b"PRIVATE KEY-----" in text:

@@ -20,10 +20,13 @@ from pathlib import Path
 
 from kmodgate.renderer.deliveries.delivery import delivery_by_kind
 from kmodgate.renderer.errors import Unusable
+from kmodgate.renderer.file_reading import read_regular
 from kmodgate.renderer.manifests.manifest import Identity
 
 INDEX = ".index"
 JOURNAL = ".journal"
+
+_MOST_BYTES = 64 << 20
 
 _HEADER = "# kmodgate index v1: the files of this folder that kmodgate owns; do not edit"
 _CONFLICT = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?: .*)?$")
@@ -87,20 +90,27 @@ def is_below(path: str) -> bool:
 
 
 def read(path: str) -> bytes | None:
-    """The bytes of a regular file, or None where there is none: another render may be at work."""
+    """The bytes of a regular file, or None where there is none: another render may be at work. No link is followed.
+
+    Raises Unusable for a file that no render has written, since it is too large.
+    """
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            return None  # opening a pipe would wait for whoever writes into it
-        with open(path, "rb") as file:
-            return file.read()
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            return None
+        data = read_regular(path, _MOST_BYTES, follow=False)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    if len(data) > _MOST_BYTES:
+        raise Unusable(
+            f"{path} is larger than {_MOST_BYTES >> 20} MiB", "restore the folder from git, or delete the file"
+        )
+    return data
 
 
 def read_index(output: str, cluster: str) -> tuple[bytes | None, dict[str, Entry]]:
     """The index of a cluster's folder as it stands, and its entries by path. Raises Unusable."""
     name = os.path.join(output, cluster, INDEX)
-    data = read(name)
+    data = None if os.path.islink(os.path.join(output, cluster)) else read(name)
     return data, {} if data is None else parse_index(data, name)
 
 
