@@ -147,21 +147,29 @@ def untracked(paths: Collection[Path]) -> tuple[set[Path], set[Path]]:
     for path in paths:
         if top := top_of(str(path.parent), known):
             tops.setdefault(top, []).append(path)
-    new = {path for top, found in tops.items() for path in found if path not in _listed(top, "ls-files", found)}
+    new: set[Path] = set()
     ignored: set[Path] = set()
     for top, found in tops.items():
-        if left := [path for path in found if path in new]:
-            ignored |= _listed(top, "check-ignore", left)
+        left = {path.relative_to(top).as_posix() for path in found} - _tracked(top, found)
+        new |= {top / name for name in left}
+        ignored |= _ignored(top, left) if left else set()
     return new, ignored
 
 
-def _listed(top: Path, verb: str, paths: Sequence[Path]) -> set[Path]:
-    """The files among some that a command lists, which says by 1 that there is none."""
-    names = [path.relative_to(top).as_posix() for path in paths]
-    found: set[Path] = set()
-    for start in range(0, len(names), _MOST_NAMES):
-        text = _git(top, verb, "-z", "--", *names[start : start + _MOST_NAMES], fine=(0, 1))
-        found |= {top / os.fsdecode(name) for name in text.split(b"\0") if name}
+def _ignored(top: Path, names: Collection[str]) -> set[Path]:
+    """Those files that git is told to ignore."""
+    text = b"\0".join(os.fsencode(f"./{name}") for name in names)  # so that none begins with what git gives a meaning
+    literally = {"GIT_LITERAL_PATHSPECS": "0"}  # this command takes names only, and refuses the setting
+    told = _git(top, "check-ignore", "-z", "--stdin", more=literally, fine=(0, 1), text=text)
+    return {top / os.fsdecode(name) for name in told.split(b"\0") if name}
+
+
+def _tracked(top: Path, paths: Sequence[Path]) -> set[str]:
+    """The names of those files that the index has."""
+    found: set[str] = set()
+    for start in range(0, len(paths), _MOST_NAMES):
+        names = [path.relative_to(top).as_posix() for path in paths[start : start + _MOST_NAMES]]
+        found |= {os.fsdecode(name) for name in _git(top, "ls-files", "-z", "--", *names).split(b"\0")}
     return found
 
 
@@ -171,11 +179,17 @@ def _object(top: Path, name: str) -> str | None:
     return text.decode().strip() or None
 
 
-def _git(folder: Path, *arguments: str, more: Mapping[str, str] | None = None, fine: Collection[int] = (0,)) -> bytes:
+def _git(
+    folder: Path,
+    *arguments: str,
+    more: Mapping[str, str] | None = None,
+    fine: Collection[int] = (0,),
+    text: bytes = b"",
+) -> bytes:
     command: Sequence[str] = ("git", "-C", str(folder), *arguments)
     environment = {**os.environ, **_QUIET, **(more or {})}
     try:
-        result = subprocess.run(command, env=environment, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+        result = subprocess.run(command, env=environment, capture_output=True, check=False, input=text)
     except OSError as error:
         raise GitFailed(folder, error.strerror or "it cannot be run") from None
     if result.returncode not in fine:

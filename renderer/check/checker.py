@@ -146,7 +146,7 @@ class Checker:
         if git.top_of(os.path.realpath(root)) is None:
             self.result.without_git.append(str(root))
         findings: list[Finding] = []
-        fleet = load_with_output(root, root / OUTPUT, findings)
+        fleet = load_with_output(root, root / OUTPUT, findings, tracked_only=self.against is not None)
         whole, found = fleet.with_faulty(), list[Finding]()
         self._dockerfiles[root.absolute()] = specs_by_dockerfile(whole.drivers)
         base = base_fleet(root, self.against)

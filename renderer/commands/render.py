@@ -102,7 +102,7 @@ def _check_reason(args: Namespace) -> None:
 
 def _load(root: Path, output: Path, args: Namespace, console: Console) -> tuple[Fleet, Rendered]:
     findings: list[Finding] = []
-    fleet = load_with_output(root, output, findings, console.progress)
+    fleet = load_with_output(root, output, findings, console.progress, tracked_only=args.check)
     print_findings([finding for finding in findings if finding.mode is Mode.WARN], console, console.base)
     rendered = render_fleet(fleet, findings, read_choice(args.policy, args.profile), console.progress)
     check_names(names_of(fleet), args.cluster)

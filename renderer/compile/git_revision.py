@@ -20,7 +20,7 @@ def compile_revision(root: Path, revision: git.Revision, findings: list[Finding]
     try:
         if not revision.extract(root, there) or not (there / MARKER).is_file():
             return None
-        fleet = load_fleet(there, there / OUTPUT, findings)
+        fleet = load_fleet(there, there / OUTPUT, findings, tracked_only=None)
         return compile_fleet(fleet, findings, Policies(fleet, Choice(), findings))
     finally:
         shutil.rmtree(there, ignore_errors=True)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from kmodgate.policy.findings import Finding
+from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.renderer import git
 from kmodgate.renderer.file_reading import read_regular
 
 MARKER = "kmodgate.yaml"
@@ -23,6 +26,10 @@ REMOVALS = "removals.yaml"
 """The file in the root of a fleet that says which Modules may leave the tree."""
 
 HIDDEN_FIX = "copy what is needed into a file whose path has no component that begins with a dot"
+
+_IGNORED_FIX = "name a file that is committed, or take this one out of .gitignore"
+_FILE_FIELDS = ("certificate", "dockerfile", "dtk", "inventory")
+"""The fields of specs that name a file, beside the list `attach`."""
 
 SPEC_KINDS = ("KernelDriver", "Cluster", "DriverPolicy", "Removals")
 SPEC_SUFFIXES = (".yaml", ".yml")
@@ -51,6 +58,22 @@ class FleetFiles:
         self._texts: dict[str, str] = {name: _unix(text) for name, text in (planned or {}).items()}
         self._inside: dict[str, bool] = {}
         self._hidden: dict[str, bool] = {}
+        self._refused: dict[str, Unreadable] = {}
+
+    def guard(self, names: Iterable[str], *, tracked_only: bool) -> None:
+        """Read none of some files that git is told to ignore, or does not know where only tracked ones count.
+
+        These are what lies in a checkout beside the commit: credentials of a pipeline, for example. Raises GitFailed.
+        """
+        real = {name: os.path.realpath(self.root / name) for name in names if not is_hidden(name)}
+        wanted = (name for name, path in real.items() if self._is_inside(path) and not self._is_hidden(path))
+        places = {name: Path(real[name]) for name in wanted if os.path.isfile(real[name])}
+        new, ignored = git.untracked(set(places.values())) if places else (set(), set())
+        for name, place in places.items():
+            if place in ignored:
+                self._refused[name] = Unreadable("is ignored by git, and no part of a commit", _IGNORED_FIX)
+            elif place in new and tracked_only:
+                self._refused[name] = Unreadable("is not in git, and no part of a commit", f"git add {name}")
 
     def text(self, name: str, *, limit: int) -> str:
         """A file's text, line ends as LF; `limit` in bytes. Raises Unreadable."""
@@ -63,6 +86,8 @@ class FleetFiles:
         path = os.path.join(self.root, *PurePosixPath(name).parts)
         try:
             self._check(path, name, limit)
+            if name in self._refused:
+                raise self._refused[name]
             data = read_regular(path, limit)
         except FileNotFoundError:
             if os.path.islink(path):
@@ -170,6 +195,20 @@ def _is_utf_8(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def references(base: str, value: Json) -> Iterator[str]:
+    """Yield the names of the files that a spec refers to, overrides included; `base` is the file of the spec."""
+    if isinstance(value, list):
+        for item in value:
+            yield from references(base, item)
+    for key, item in value.items() if isinstance(value, dict) else ():
+        named = item if key == "attach" and isinstance(item, list) else [item] if key in _FILE_FIELDS else []
+        for reference in named:
+            if isinstance(reference, str):
+                with suppress(Unreadable):  # whoever reads it says why
+                    yield resolve(base, reference)
+        yield from references(base, item)
 
 
 def is_hidden(name: str) -> bool:

@@ -13,7 +13,7 @@ from kmodgate.policy.findings import Finding, Mode
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document, Json, parse
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.file_reading import read_regular
-from kmodgate.renderer.fleet.files import MARKER, REMOVALS, SPEC_KINDS, FleetFiles, Unreadable
+from kmodgate.renderer.fleet.files import MARKER, REMOVALS, SPEC_KINDS, FleetFiles, Unreadable, references
 from kmodgate.renderer.fleet.read_specs import (
     misplaced,
     modules_in,
@@ -107,10 +107,12 @@ def load_fleet(
     *,
     strays: Iterable[Finding] = (),
     may_be_empty: bool = False,
+    tracked_only: bool | None = False,
 ) -> Fleet:
     """Load every spec below the root, outside the output folder; what cannot be used goes to `findings`.
 
-    `strays` are the specs that lie in the output folder: what they define may be missing in the fleet.
+    `strays` are the specs that lie in the output folder: what they define may be missing in the fleet. Of the files
+    that specs name none is read that git ignores, or with `tracked_only` does not know; None is for a copy of a commit.
 
     Raises Unusable for a fleet without any spec, unless it may be empty.
     """
@@ -118,10 +120,15 @@ def load_fleet(
     fleet = Fleet(FleetFiles(root))
     names = list(fleet.files.spec_names(output, found))
     found += strays
+    documents: list[Document] = []
     for number, name in enumerate(names, 1):
-        for document in _documents(fleet.files, name, found):
-            add_document(fleet, document, found)
+        documents += _documents(fleet.files, name, found)
         progress("files read", number, len(names))
+    if tracked_only is not None:
+        named = {name for document in documents for name in references(document.file, document.value)}
+        fleet.files.guard(named, tracked_only=tracked_only)
+    for document in documents:
+        add_document(fleet, document, found)
     found += _duplicate_names(fleet)
     errors = [finding for finding in found if finding.mode is Mode.ENFORCE]
     if not (may_be_empty or errors or fleet.drivers or fleet.clusters):
@@ -189,14 +196,10 @@ def _is_ours(value: Json) -> bool:
 
 def _not_a_spec(text: str, name: str, findings: list[Finding]) -> None:
     empty = _ONLY_COMMENTS.fullmatch(text) is not None
-    if name == MARKER:
-        if not empty:
-            findings.append(
-                Finding(
-                    "SCH101", f"{MARKER} has no settings", "empty it: it only marks the root of the fleet", file=name
-                )
-            )
-    elif empty:
+    if name == MARKER and not empty:
+        fix = "empty it: it only marks the root of the fleet"
+        findings.append(Finding("SCH101", f"{MARKER} has no settings", fix, file=name))
+    elif name != MARKER and empty:
         findings.append(Finding("SCH006", "the file is empty", "write something into it, or delete it", file=name))
 
 
@@ -217,16 +220,8 @@ def add_document(fleet: Fleet, document: Document, findings: list[Finding]) -> N
         return  # another object in the same file; kubectl's, not ours
     kind = value.get("kind")
     if kind not in SPEC_KINDS:
-        known = ", ".join(SPEC_KINDS)
-        findings.append(
-            finding_at(
-                document,
-                ("kind",),
-                "SCH104",
-                f"{kind!r} is not a kind of spec" if kind else "missing",
-                f"one of: {known}",
-            )
-        )
+        message = f"{kind!r} is not a kind of spec" if kind else "missing"
+        findings.append(finding_at(document, ("kind",), "SCH104", message, f"one of: {', '.join(SPEC_KINDS)}"))
         return
     if (kind == "Removals") is not (document.file == REMOVALS):
         findings.append(misplaced(document))

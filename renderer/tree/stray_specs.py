@@ -19,10 +19,13 @@ def load_with_output(
     progress: Callable[[str, int, int], None] = lambda *_: None,
     *,
     may_be_empty: bool = False,
+    tracked_only: bool = False,
 ) -> Fleet:
     """Load a fleet as `load_fleet` does, and report each spec that lies in the output folder."""
     strays = _strays(root, output)
-    return load_fleet(root, output, findings, progress, strays=strays, may_be_empty=may_be_empty)
+    return load_fleet(
+        root, output, findings, progress, strays=strays, may_be_empty=may_be_empty, tracked_only=tracked_only
+    )
 
 
 def _strays(root: Path, output: Path) -> Iterator[Finding]:
