@@ -181,6 +181,11 @@ SECTIONS = {
             " since the revision",
             "`kmodgate render` drops the first kind; delete the second once its removal is merged",
         ),
+        Entry(
+            "GIT006",
+            "a file in the output folder that no render has written, and that Argo CD would apply (a warning)",
+            "delete it, or let a driver attach it",
+        ),
     ),
     "POL: exceptions of a policy": (
         Entry(

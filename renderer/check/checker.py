@@ -12,6 +12,7 @@ from pathlib import Path
 from kmodgate.policy.findings import (
     Finding,
     Mode,
+    Severity,
     sort_findings,
     told_once,
 )
@@ -22,10 +23,10 @@ from kmodgate.renderer.check.duplicate_objects import Duplicates
 from kmodgate.renderer.check.foreign_files import any_object, has_rules, objects_of_interest
 from kmodgate.renderer.check.git_history import Past
 from kmodgate.renderer.check.given_objects import GivenObjects
-from kmodgate.renderer.check.object_inputs import STDIN, files_outside_fleets, read_objects
+from kmodgate.renderer.check.object_inputs import STDIN, files_below, files_outside_fleets, read_objects
 from kmodgate.renderer.check.rendered_clusters import Places
 from kmodgate.renderer.compile.cluster_policies import Choice, HeldPolicy, Policies, exception_findings, merged
-from kmodgate.renderer.compile.compiler import compile_fleet
+from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.files import MARKER, OUTPUT
 from kmodgate.renderer.fleet.load import is_spec, root_above
@@ -33,6 +34,10 @@ from kmodgate.renderer.fleet.read_specs import stray_modules
 from kmodgate.renderer.fleet.referenced_files import specs_by_dockerfile
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.removals.base_fleet import base_fleet, removal_findings
+from kmodgate.renderer.tree import index
+from kmodgate.renderer.tree.compare import APPLIED_SUFFIXES
+from kmodgate.renderer.tree.file_names import Layout
+from kmodgate.renderer.tree.index import unowned
 from kmodgate.renderer.tree.stray_specs import load_with_output
 
 
@@ -76,6 +81,7 @@ class Checker:
         self.result = Checked()
         self._fleets: dict[Path, dict[str, list[Finding]]] = {}
         self._dockerfiles: dict[Path, dict[str, list[str]]] = {}
+        self._expected: dict[Path, dict[str, bytes]] = {}
         self._given = GivenObjects(self._places, Past(against), self.dumps, now)
         self._duplicates = Duplicates()
 
@@ -120,11 +126,24 @@ class Checker:
             if not below.startswith(".."):
                 name = os.path.normpath(path if below == "." else os.path.join(path, below))
                 self.result.findings += [replace(finding, file=name) for finding in findings]
+        if os.path.realpath(path) == os.path.realpath(root):
+            self._tree(root)
 
     def _stray_modules(self, root: Path, path: str) -> None:
         """The warnings that Modules in a file among the specs go to no cluster; rules judge them all the same."""
         if self._given.has_modules(path):
             self.result.findings += [replace(item, file=path) for item in stray_modules(root, Path(path))]
+
+    def _tree(self, root: Path) -> None:
+        """Judge the files of a fleet's output folder as they stand, where they are not what the specs make."""
+        output = Path(os.path.normpath(root / OUTPUT))
+        expected = self._expected.get(root.absolute(), {})
+        foreign = {str(output / name) for name in unowned(output, APPLIED_SUFFIXES)}
+        for name in files_below(str(output)) if output.is_dir() else ():
+            wanted = expected.get(os.path.relpath(name, output))
+            if wanted is None or index.read(name) != wanted:
+                self._objects(name, ignore_other=True)
+        self.result.findings += (_foreign(name) for name in sorted(foreign))
 
     def _findings_of(self, root: Path) -> dict[str, list[Finding]]:
         """Return the findings of a fleet by file."""
@@ -155,6 +174,7 @@ class Checker:
         findings += exception_findings(fleet.policies, self.now.date())
         self.result.policies += policies.held(cluster.name for cluster in fleet.clusters if self._wants(cluster.name))
         compiled = compile_fleet(whole, found, policies)
+        self._expected[root.absolute()] = _contents(compiled)
         found += FleetJudge(policies, "check", self.now).judge(compiled, old, self.dumps.by_cluster)
         findings += fleet.faulty.independent(found)
         findings = [finding for item in findings for finding in self._of_wanted(item)]
@@ -189,6 +209,20 @@ class Checker:
         self.result.objects += len(sources)
         self.result.findings += self._duplicates.of(name, sources, where.clusters)
         self._given.add(name, where, sources)
+
+
+def _contents(compiled: CompiledFleet) -> dict[str, bytes]:
+    """Return what the specs make, by path below the output folder."""
+    layout = Layout()
+    trees = ((cluster, layout.files(placed)) for cluster, placed in compiled.placed.items())
+    return {f"{cluster}/{path}": file.content for cluster, files in trees for path, file in files.items()}
+
+
+def _foreign(name: str) -> Finding:
+    """Return the warning about a file that no render has written."""
+    message = "no spec makes it and no render has written it; Argo CD would apply it"
+    fix = "delete it, or let a driver attach it"
+    return Finding("GIT006", message, fix, severity=Severity.WARNING, file=name, mode=Mode.WARN)
 
 
 def _fleet_of(path: Path) -> Path | None:

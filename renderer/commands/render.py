@@ -65,7 +65,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
         raise Unusable(f"--output {output} holds the fleet itself", "give a folder of its own, such as FLEET/rendered")
     fleet, rendered = _load(root, output, args, console)
     if args.check or args.dry_run:
-        change = compare(rendered.files, str(output), args.cluster or None)
+        change = compare(rendered.files, str(output), args.cluster or None, is_tree=True)
         code = _show(change, fleet, rendered, args, console)
         return code or _say_unstaged(output, rendered, args, console)
     waited = False
@@ -78,7 +78,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
     with locked(str(output), waiting) as folder:
         if waited:  # the specs may have changed meanwhile
             fleet, rendered = _load(root, output, args, console)
-        change = compare(rendered.files, str(output), args.cluster or None)
+        change = compare(rendered.files, str(output), args.cluster or None, is_tree=True)
         _note_permissions(change, args, console)
         removals = AllowedRemovals(change, fleet, rendered, args.allow_removal, args.reason)
         if refused := removals.refused():
@@ -102,7 +102,9 @@ def _check_reason(args: Namespace) -> None:
 
 def _load(root: Path, output: Path, args: Namespace, console: Console) -> tuple[Fleet, Rendered]:
     findings: list[Finding] = []
-    fleet = load_with_output(root, output, findings, console.progress, tracked_only=args.check)
+    fleet = load_with_output(
+        root, output, findings, console.progress, tracked_only=args.check, is_chosen=args.output is not None
+    )
     print_findings([finding for finding in findings if finding.mode is Mode.WARN], console, console.base)
     rendered = render_fleet(fleet, findings, read_choice(args.policy, args.profile), console.progress)
     check_names(names_of(fleet), args.cluster)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -20,7 +20,8 @@ from kmodgate.renderer.tree.index import INDEX, JOURNAL, Entry, Journal
 
 Files = dict[str, RenderedFile]
 
-_APPLIED_SUFFIXES = (".yaml", ".yml", ".json", ".jsonnet")  # what Argo CD reads in a folder
+APPLIED_SUFFIXES = (".yaml", ".yml", ".json", ".jsonnet")
+"""What Argo CD reads in a folder."""
 
 
 class Kind(StrEnum):
@@ -69,11 +70,13 @@ class Change:
     output: str
     clusters: list[ClusterChange]
     journal: Journal | None
+    strangers: list[FileChange] = field(default_factory=list)
+    """What Argo CD would apply beside the folders that a render has written."""
 
     @property
     def files(self) -> list[FileChange]:
         """Every difference, sorted by path."""
-        found = [change for cluster in self.clusters for change in cluster.files]
+        found = [*self.strangers, *(change for cluster in self.clusters for change in cluster.files)]
         if self.journal is not None:
             found.append(FileChange(Kind.INTERRUPTED, JOURNAL))
         return sorted(found, key=lambda change: change.path)
@@ -85,8 +88,10 @@ class Change:
         return [change for change in self.files if not change.is_index or change.path.partition("/")[0] not in busy]
 
 
-def compare(wanted: dict[str, Files], output: str, scope: list[str] | None = None) -> Change:
+def compare(wanted: dict[str, Files], output: str, scope: list[str] | None = None, *, is_tree: bool = False) -> Change:
     """What differs on disk. Reads only; `scope` limits it to some clusters.
+
+    In the tree of a fleet (`is_tree`) also what lies beside the folders of the clusters.
 
     Raises Refused for files of others in the way, Unusable for an index or journal that cannot be read.
     """
@@ -100,7 +105,28 @@ def compare(wanted: dict[str, Files], output: str, scope: list[str] | None = Non
     ]
     if obstacles:
         raise Refused(obstacles)
-    return Change(output, changes, journal)
+    strangers = list(_strangers(output, clusters)) if is_tree and scope is None else []
+    return Change(output, changes, journal, strangers)
+
+
+def _strangers(output: str, clusters: Collection[str]) -> Iterator[FileChange]:
+    """Yield the files and links in folders that no render has written, and those in no folder."""
+    try:
+        names = sorted({*os.listdir(output)} - {*clusters})
+    except FileNotFoundError:
+        return
+    for name in names:
+        path = os.path.join(output, name)
+        is_folder = os.path.isdir(path) and not os.path.islink(path)
+        for file in sorted(_walk(path, "", [])) if is_folder else [""]:
+            place = os.path.join(path, file) if file else path
+            if _is_applied(place) and (content := _content(place)) is not None:
+                yield FileChange(Kind.FOREIGN, f"{name}/{file}" if file else name, content)
+
+
+def _is_applied(path: str) -> bool:
+    """Whether Argo CD would apply a file that it finds, or may follow it as a link."""
+    return path.endswith(APPLIED_SUFFIXES) or os.path.islink(path)
 
 
 def _rendered_clusters(output: str) -> Iterator[str]:
@@ -207,7 +233,7 @@ def _unwanted(
 ) -> Iterator[FileChange]:
     for path in sorted(present - wanted.keys() - {INDEX}):
         kind = Kind.EXTRA if path in entries else Kind.FOREIGN
-        if path in entries or path.endswith(_APPLIED_SUFFIXES):
+        if path in entries or _is_applied(os.path.join(folder, path)):
             content = _content(os.path.join(folder, path))
             if content is not None:
                 yield FileChange(kind, f"{cluster}/{path}", content)

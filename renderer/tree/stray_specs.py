@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from kmodgate.policy.findings import Finding
-from kmodgate.renderer.fleet.files import SPEC_SUFFIXES
+from kmodgate.renderer.errors import Unusable
+from kmodgate.renderer.fleet.files import OUTPUT, SPEC_SUFFIXES
 from kmodgate.renderer.fleet.load import Fleet, is_spec, load_fleet
 from kmodgate.renderer.tree.index import unowned
 
@@ -20,12 +21,26 @@ def load_with_output(
     *,
     may_be_empty: bool = False,
     tracked_only: bool = False,
+    is_chosen: bool = False,
 ) -> Fleet:
-    """Load a fleet as `load_fleet` does, and report each spec that lies in the output folder."""
+    """Load a fleet as `load_fleet` does, and report each spec that lies in the output folder.
+
+    Raises Unusable for an output folder that is a link, unless a person has chosen it.
+    """
+    if os.path.abspath(output) == os.path.abspath(root / OUTPUT) and not is_chosen:
+        refuse_linked_output(root)
     strays = _strays(root, output)
     return load_fleet(
         root, output, findings, progress, strays=strays, may_be_empty=may_be_empty, tracked_only=tracked_only
     )
+
+
+def refuse_linked_output(root: Path) -> None:
+    """Raise Unusable where the output folder of a fleet is a link, which only a person may choose."""
+    output = root / OUTPUT
+    if output.is_symlink():
+        message = f"{output} is a symbolic link, and must be a folder of the fleet"
+        raise Unusable(message, "remove the link; render --output DIR writes to another place")
 
 
 def _strays(root: Path, output: Path) -> Iterator[Finding]:
