@@ -1,0 +1,97 @@
+"""A git that is not there, that refuses, or that is given names of a stranger's making: no comparison is lost in silence."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fleets import FleetFolder, git
+
+DIFFERENT_OWNER = {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1", "GIT_CONFIG_GLOBAL": os.devnull}
+"""What makes git say "dubious ownership" whoever owns the files; its own tests use it."""
+
+
+@pytest.fixture
+def committed(fleet: FleetFolder) -> FleetFolder:
+    fleet.render()
+    git(fleet.root, "init", "-q")
+    git(fleet.root, "add", "-A")
+    git(fleet.root, "commit", "-qm", "first")
+    return fleet
+
+
+@pytest.fixture
+def without_git(tmp_path: Path) -> dict[str, str]:
+    """A search path on which no program is but Python."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "python3").symlink_to(sys.executable)
+    return {"PATH": str(folder)}
+
+
+VERBS = (["check"], ["check", "--against", "HEAD"], ["check", "rendered"], ["diff"], ["plan", "--against", "HEAD"])
+
+
+@pytest.mark.timing
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_a_repository_of_another_owner_ends_the_run(committed: FleetFolder, verb: list[str]) -> None:
+    result = committed.run(*verb, env=DIFFERENT_OWNER)
+    assert result.returncode == 3, result.stderr
+    assert "dubious ownership" in result.stderr
+    assert f"git config --global --add safe.directory {committed.root}" in result.stderr
+
+
+@pytest.mark.timing
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_without_git_nothing_is_taken_for_unchanged(
+    committed: FleetFolder, without_git: dict[str, str], verb: list[str]
+) -> None:
+    result = committed.run(*verb, env=without_git)
+    assert (result.returncode, "git cannot read" in result.stderr) == (3, True), result.stderr
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_a_repository_that_is_broken_ends_the_run(committed: FleetFolder, verb: list[str]) -> None:
+    (committed.root / ".git").rename(committed.root / "aside")
+    (committed.root / ".git").write_text("gitdir: /nowhere\n")
+    result = committed.run(*verb)
+    assert (result.returncode, "git cannot read" in result.stderr) == (3, True), result.stderr
+
+
+def test_outside_of_git_one_note_says_so(fleet: FleetFolder) -> None:
+    result = fleet.run("check", ".", "drivers", "clusters/paris.yaml")
+    assert result.returncode == 0
+    assert result.stderr.count("lies in no git repository: nothing is compared with an earlier state") == 1
+
+
+@pytest.mark.timing
+def test_outside_of_git_a_revision_cannot_be_named(fleet: FleetFolder, without_git: dict[str, str]) -> None:
+    assert fleet.run("check", "--against", "HEAD").returncode == 2
+    assert fleet.run("check", "--against", "HEAD", env=without_git).returncode == 3
+    assert fleet.run("check", env=without_git).returncode == 0
+
+
+def test_a_repository_without_commits_is_none_to_compare_with(fleet: FleetFolder) -> None:
+    git(fleet.root, "init", "-q")
+    assert (fleet.run("check").returncode, fleet.run("diff").returncode) == (0, 2)
+
+
+OPTIONS = ("--output=x", "-O/etc/passwd", "--no-index", "--ext-diff", ":/", "--upload-pack=touch x")
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("verb", ["check", "diff", "plan"])
+def test_a_revision_with_the_name_of_an_option_is_a_revision(committed: FleetFolder, name: str, verb: str) -> None:
+    before = sorted(os.listdir(committed.root))
+    refs = committed.root / ".git/refs/heads" / name
+    if "/" not in name and " " not in name and ":" not in name:
+        refs.write_bytes((committed.root / ".git/refs/heads/main").read_bytes())
+    path = committed.root / "drivers/nic.yaml"
+    path.write_text(path.read_text().replace("1.0-", "2.0-"))
+    result = committed.run(verb, f"--against={name}")
+    assert result.returncode in (0, 2), result.stderr
+    assert (result.returncode == 0) is refs.is_file()
+    assert sorted(os.listdir(committed.root)) == before

@@ -1,0 +1,130 @@
+"""Pipes, sockets, devices, folders and huge files in the place of those that are read: no run waits for them or fills up."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.fleets import FleetFolder, git
+
+pytestmark = pytest.mark.timing
+
+LIMIT = 60
+"""Seconds after which a run that waits is ended; none of them takes that long."""
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def folder(path: Path) -> None:
+    path.mkdir()
+
+
+def bound_socket(path: Path) -> None:
+    here = os.getcwd()
+    os.chdir(path.parent)  # the path of a socket may have a hundred characters
+    try:
+        with socket.socket(socket.AF_UNIX) as item:
+            item.bind(path.name)
+    finally:
+        os.chdir(here)
+
+
+def device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def huge(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+
+
+KINDS = (pipe, folder, bound_socket, device, huge)
+
+PLACES = (
+    "drivers/more.yaml",
+    "clusters/paris.yaml",
+    "drivers/nic.Dockerfile",
+    "drivers/attached.yaml",
+    "clusters/nodes.json",
+    "removals.yaml",
+    "rendered/paris/.index",
+    "rendered/.journal",
+    "rendered/paris/nic/module-nic.yaml",
+    "rendered/paris/nic/more.yaml",
+    "rendered/more.yaml",
+)
+
+COMMANDS = (
+    "render", "render --check", "check", "check drivers", "check rendered", "plan", "diff", "explain nic",
+    "webhook-config --only rights", "import rendered --cluster a --dry-run",
+)  # fmt: skip
+
+
+def answer(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, with little memory, which ends it where it reads without a bound."""
+    limited = f'ulimit -v {2 << 20}; exec {sys.executable} -m kmodgate.renderer.start "$@"'
+    return subprocess.run(
+        ["bash", "-c", limited, "kmodgate", *arguments],
+        cwd=folder, capture_output=True, text=True, timeout=LIMIT, check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def referring(fleet: FleetFolder) -> FleetFolder:
+    """A rendered and committed fleet whose specs name files."""
+    fleet.write("drivers/nic.Dockerfile", "FROM scratch\n")
+    fleet.write("drivers/attached.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")
+    fleet.driver("nic", "build: {dockerfile: ./nic.Dockerfile}\nattach: [./attached.yaml]")
+    path = fleet.root / "clusters/paris.yaml"
+    path.write_text(path.read_text().split("  nodeGroups")[0] + "  inventory: ./nodes.json\n")
+    fleet.write("clusters/nodes.json", '{"kind": "List", "items": []}')
+    fleet.render()
+    git(fleet.root, "init", "-q")
+    git(fleet.root, "add", "-A")
+    git(fleet.root, "commit", "-qm", "first")
+    return fleet
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_command_waits_for_an_odd_file(referring: FleetFolder, kind: Callable[[Path], None], place: str) -> None:
+    path = referring.root / place
+    path.unlink(missing_ok=True)
+    kind(path)
+    for command in COMMANDS[(PLACES.index(place) + KINDS.index(kind)) % 4 :: 4]:  # each somewhere with each kind
+        result = answer(referring.root, *command.split())
+        assert result.returncode in (0, 1, 2), (command, result.stderr)
+        assert "Traceback" not in result.stderr
+
+
+GIVEN = (
+    "check FILE", "check --facts FILE", "check --policy FILE", "plan --nodes FILE", "plan --dtk FILE", "import FILE --cluster a",
+    "resolve FILE --kernel 5.14.0-1", "resolve rendered/paris/nic/module-nic.yaml --kernels-from FILE", "facts redact FILE",
+    "explain FILE", "webhook-config --url https://a.example --ca-bundle FILE",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_command_waits_for_an_odd_file_that_it_is_given(
+    referring: FleetFolder, tmp_path: Path, kind: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "odd.yaml"
+    kind(path)
+    for command in GIVEN:
+        result = answer(referring.root, *(str(path) if word == "FILE" else word for word in command.split()))
+        assert result.returncode in (0, 1, 2), (command, result.stderr)
+        assert "Traceback" not in result.stderr
+
+
+def test_what_a_shell_hands_over_is_read(referring: FleetFolder) -> None:
+    command = f"{sys.executable} -m kmodgate.renderer.start check <(cat rendered/paris/nic/module-nic.yaml)"
+    result = subprocess.run(["bash", "-c", command], cwd=referring.root, capture_output=True, text=True, check=False)
+    assert (result.returncode, "1 object checked" in result.stderr) == (0, True), result.stderr
