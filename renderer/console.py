@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import sys
 import time
 from contextlib import suppress
@@ -14,6 +15,25 @@ from kmodgate.renderer.file_writing import write_named
 
 ColorChoice = Literal["auto", "always", "never"]
 _CODES = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}
+
+
+_READERS = ("GITHUB_ACTIONS", "TF_BUILD", "TEAMCITY_VERSION")
+"""The variables of pipelines that take lines of a log for commands."""
+
+_COMMAND = re.compile(r"^[^\S\n]*:(?=:)|#(?=#(?:\[|vso\[|teamcity\[))", re.MULTILINE)
+
+
+def _without_commands(text: str) -> str:
+    """Return a text in which a pipeline reads no command, whatever the specs hold that it quotes.
+
+    Sources: GitHub Docs, Workflow commands for GitHub Actions; src/Runner.Common/ActionCommand.cs of its runner;
+    Azure Pipelines, Logging commands; TeamCity, Service messages.
+    """
+    if not any(os.environ.get(name) for name in _READERS):
+        return text
+    if text.startswith(("{", "[")):  # JSON means the same with the letter escaped
+        return _COMMAND.sub(lambda match: match[0].replace("#", "\\u0023"), text)
+    return _COMMAND.sub("\\g<0>\u200b", text)
 
 
 class Console:
@@ -42,12 +62,16 @@ class Console:
         except BrokenPipeError:
             self._discard()
 
-    def deliver(self, report: str, file: str | None) -> None:
-        """A report, into the file that was named for it, if one was."""
+    def show(self, text: str) -> None:
+        """What was asked for, as text or JSON: no line of it is a command to the pipeline that reads it."""
+        self.data(_without_commands(text))
+
+    def deliver(self, report: str, file: str | None, *, has_commands: bool = False) -> None:
+        """A report, into the file that was named for it, if one was; `has_commands` is for one that is made of them."""
         if file:
             write_named("--output", file, report.encode("utf-8", "surrogateescape"))
         else:
-            self.data(report)
+            self.data(report if has_commands else _without_commands(report))
 
     def finish(self) -> None:
         """Hands on what is still buffered; raises OSError when that fails."""
@@ -66,7 +90,7 @@ class Console:
         """A line for a person."""
         self.clear_progress()
         with suppress(OSError, AttributeError):  # nobody is left to be told, and the run goes on
-            sys.stderr.write(text + "\n")
+            sys.stderr.write(_without_commands(text) + "\n")
 
     def paint(self, text: str, *styles: str, stream: TextIO | None = None) -> str:
         """The text in colour, if the stream (stderr unless given) shows it."""

@@ -50,7 +50,7 @@ SECTIONS = {
         ),
         Entry(
             "SCH007",
-            "larger than 1 MiB, or nested deeper than 32 levels",
+            "larger than 1 MiB, more than 1,000 documents, or nested deeper than 32 levels",
             "split or flatten it",
         ),
         Entry(

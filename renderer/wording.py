@@ -17,6 +17,11 @@ def listed(names: Sequence[str], limit: int = 5) -> str:
     return ", ".join(names) or "none"
 
 
+def clipped(text: str, longest: int = 2000) -> str:
+    """Text that is cut where it is very long: nobody reads a value of a megabyte in a message."""
+    return text if len(text) <= longest else f"{text[:longest]}…"
+
+
 def capitalised(text: str) -> str:
     """The text as a sentence begins."""
     return text[:1].upper() + text[1:]

@@ -97,9 +97,10 @@ class Reading:
     is_spec: bool
     max_bytes: int
     max_depth: int
+    max_documents: int = 1 << 30
 
 
-SPEC = Reading(is_spec=True, max_bytes=MAX_BYTES, max_depth=MAX_DEPTH)
+SPEC = Reading(is_spec=True, max_bytes=MAX_BYTES, max_depth=MAX_DEPTH, max_documents=1000)
 OBJECTS = Reading(is_spec=False, max_bytes=64 << 20, max_depth=100)
 
 
@@ -140,21 +141,21 @@ class _Reader:
         except yaml.YAMLError as error:
             self._syntax_error(error)
         except UnicodeEncodeError as error:
-            self._fail(
-                "SCH001",
-                f"the text holds a lone surrogate, U+{ord(error.object[error.start]):04X}",
-                "remove the character",
-                0,
-                0,
-            )
+            message = f"the text holds a lone surrogate, U+{ord(error.object[error.start]):04X}"
+            self._fail("SCH001", message, "remove the character", 0, 0)
         return found
 
     def _read(self) -> Iterator[Document]:
         self.parser = CParser(self.text)
         self.next: Callable[[], _Event] = self.parser.get_event
+        number = 0
         while not isinstance(event := self.next(), yaml.StreamEndEvent):
             if not isinstance(event, yaml.DocumentStartEvent):
                 continue
+            number += 1
+            if number > self.reading.max_documents:
+                self._at(event, (), "SCH007", f"more than {number - 1} documents", "split the file")
+                raise _Stop
             self.values, self.keys = {}, {}
             value = self._node(self.next(), ())
             if value is not None:

@@ -47,6 +47,7 @@ _DISPUTED = re.compile(
     r"|[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?"  # base 60
     r"|(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9_]+)(?:[eE][-+]?[0-9]+)?)"  # exponents, signed fractions
 )
+_LONGEST_INTEGER = len("-0b") + 64
 _GO_INTEGER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|0[0-7]*|[1-9][0-9]*)")
 _GO_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 
@@ -88,7 +89,7 @@ def as_kubectl(text: str) -> Scalar:
     if isinstance(_WORDS.get(text), Ambiguous) and text.isalpha():
         return text.lower() in ("y", "yes", "on")
     plain = text.replace("_", "")
-    if _GO_INTEGER.fullmatch(plain):
+    if len(plain) <= _LONGEST_INTEGER and _GO_INTEGER.fullmatch(plain):
         value = int(re.sub(r"^([-+]?)0(?=[0-7])", r"\g<1>0o", plain), 0)
         if -_INT64 <= value < 2 * _INT64:
             return value

@@ -60,7 +60,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
     form = args.format or ("github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text")
     write = writer(form) if form != "text" else lambda findings, _: text_report(findings, console)
     report = write(checked.findings, checked.policies)
-    console.deliver(report, args.output)
+    console.deliver(report, args.output, has_commands=form == "github")
     if checked.without_git:
         places = printable(listed(checked.without_git, 3))
         console.say(f"note: {places} lies in no git repository: nothing is compared with an earlier state")

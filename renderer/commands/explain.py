@@ -71,7 +71,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
     check_names(names_of(fleet), [cluster] if cluster else [])
     if _is_node(found, name, cluster, args.field):
         say_what_else(found, name, cluster, console.say, is_node=True)
-        console.data(_node(found, str(cluster), name.removeprefix("node/"), args.format, console))
+        console.show(_node(found, str(cluster), name.removeprefix("node/"), args.format, console))
         return ExitCode.OK
     answers = explain_all(subjects(found, name, cluster), args.field)
     absences = absent(found, name, cluster)
@@ -79,10 +79,10 @@ def run(args: Namespace, console: Console) -> ExitCode:
     if args.format == "json":
         rows = [_json(*answer, console.base) for answer in answers]
         rows += [_absence_json(item, console.base) for item in absences]
-        console.data(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+        console.show(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
     else:
         texts = [object_text(*answer, console) for answer in answers]
-        console.data("\n".join([*texts, *(absence_text(item, console) for item in absences)]))
+        console.show("\n".join([*texts, *(absence_text(item, console) for item in absences)]))
     return ExitCode.OK
 
 

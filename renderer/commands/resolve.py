@@ -40,7 +40,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
     if args.jsonl:
         for line in sys.stdin:
             if line.strip():
-                console.data(answer_line(line) + "\n")
+                console.show(answer_line(line) + "\n")
                 console.finish()  # whoever asks may wait for each answer
         return ExitCode.OK
     kernels = [*args.kernel, *_kernels(args.kernels_from)]
@@ -67,9 +67,9 @@ def _answer(modules: list[dict[str, Any]], kernels: list[str], args: Namespace, 
         found = list(answers(modules, kernels))
         rows, text = [item.as_json() for item in found], table(found)
     if args.format == "table":
-        console.data(text)
+        console.show(text)
     elif args.format == "json":
-        console.data(json.dumps(rows, indent=2) + "\n")
+        console.show(json.dumps(rows, indent=2) + "\n")
     else:
         console.data(emit(rows))
 

@@ -34,20 +34,20 @@ def print_change(change: Change, console: Console, base: str) -> None:
     files = change.shown
     for file in files:
         style = _STYLES[file.kind]
-        console.data(f"{console.paint(_WORDS[file.kind], style, stream=sys.stdout)}: {printable(base + file.path)}\n")
+        console.show(f"{console.paint(_WORDS[file.kind], style, stream=sys.stdout)}: {printable(base + file.path)}\n")
     for file in files:
         if file.kind is not Kind.INTERRUPTED and not file.is_index:
-            console.data(_diff(file, console, base))
+            console.show(_diff(file, console, base))
 
 
 def print_removals(change: RemovalsChange, console: Console, base: str) -> None:
     """Print removals.yaml and its difference, if a render would write it."""
     if change:
         file = FileChange(Kind.CHANGED if change.old else Kind.MISSING, REMOVALS, change.old, change.new)
-        console.data(
+        console.show(
             f"{console.paint(file.kind, _STYLES[file.kind], stream=sys.stdout)}: {printable(base)}{REMOVALS}\n"
         )
-        console.data(_diff(file, console, base))
+        console.show(_diff(file, console, base))
 
 
 def _diff(file: FileChange, console: Console, base: str) -> str:

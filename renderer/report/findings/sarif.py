@@ -17,6 +17,7 @@ from kmodgate.renderer.report import Policies
 from kmodgate.renderer.report.findings.text import named
 from kmodgate.renderer.report.findings.unchecked import Note, notes
 from kmodgate.renderer.version import __version__
+from kmodgate.renderer.wording import printable
 
 _LEVELS = {Mode.ENFORCE: "error", Mode.WARN: "warning", Mode.AUDIT: "note", Mode.DISABLED: "none"}
 
@@ -60,7 +61,7 @@ def _result(finding: Finding, index: int) -> dict[str, Any]:
         "ruleId": finding.rule,
         "ruleIndex": index,
         "level": _LEVELS[finding.mode],
-        "message": {"text": f"{field}: {finding.message}\nfix: {finding.fix}"},
+        "message": {"text": _plain(f"{field}: {finding.message}\nfix: {finding.fix}")},
         "partialFingerprints": {"kmodgate/v1": _fingerprint(finding)},
     }
     location: dict[str, Any] = {}
@@ -75,7 +76,12 @@ def _result(finding: Finding, index: int) -> dict[str, Any]:
 
 
 def _notification(note: Note) -> dict[str, Any]:
-    return {"level": "note", "message": {"text": note.text}, "properties": {"rules": list(note.rules)}}
+    return {"level": "note", "message": {"text": _plain(note.text)}, "properties": {"rules": list(note.rules)}}
+
+
+def _plain(text: str) -> str:
+    """Text as it stands: no control characters, and nothing of it is a link, as `[text](address)` is in SARIF."""
+    return "\n".join(printable(line) for line in text.split("\n")).replace("](", "] (")
 
 
 def _fingerprint(finding: Finding) -> str:

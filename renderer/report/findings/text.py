@@ -12,7 +12,7 @@ from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import UNNEEDED_REMOVAL
 from kmodgate.renderer.fleet.files import SPEC_KINDS
 from kmodgate.renderer.report.findings.unchecked import notes
-from kmodgate.renderer.wording import listed, printable
+from kmodgate.renderer.wording import clipped, listed, printable
 
 _USUAL = {Severity.ERROR: Mode.ENFORCE, Severity.WARNING: Mode.WARN, Severity.INFO: Mode.AUDIT}
 _STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
@@ -31,9 +31,10 @@ def format_finding(finding: Finding, console: Console, base: str = "", stream: T
     field = f"{finding.spec_field or finding.field}: " if finding.field else ""
     if finding.file:
         field = named(finding, field)
-    head = f"{console.paint(printable(place), 'bold', stream=stream)}: {label} {printable(field + finding.message)}"
+    message = clipped(printable(field + finding.message))
+    head = f"{console.paint(printable(place), 'bold', stream=stream)}: {label} {message}"
     where = f"\n    clusters: {printable(listed(finding.clusters, _MOST_CLUSTERS))}" if finding.clusters else ""
-    return f"{head}\n    fix: {printable(finding.fix)}{where}"
+    return f"{head}\n    fix: {clipped(printable(finding.fix))}{where}"
 
 
 def named(finding: Finding, text: str) -> str:
