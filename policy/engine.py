@@ -192,6 +192,7 @@ class Engine:
             object=title(review.object),
             field=format_path(problem.path) or "metadata",
             severity=severity,
+            line=problem.line,
             mode=mode,
         )
 

@@ -38,13 +38,15 @@ class Mode(StrEnum):
 class Problem(NamedTuple):
     """One thing that is wrong with one object; the path is the object's.
 
-    `severity` is the problem's own, where it is less severe than its rule.
+    `severity` is the problem's own, where it is less severe than its rule; `line` counts from 1 in the text at the
+    path, where that has several lines.
     """
 
     path: FieldPath
     message: str
     fix: str
     severity: Severity | None = None
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,8 @@ def placed(
 ) -> Finding:
     """Return the finding with its field, and with file, line and column of the place that caused the field.
 
-    `spec_path` is the field of a spec there, where a spec caused it.
+    `spec_path` is the field of a spec there, where a spec caused it. The line of a finding that has one already, in the
+    text of the field, is replaced.
     """
     line, column = position
     field, spec_field = format_path(path) or finding.field, format_path(spec_path)

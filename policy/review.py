@@ -15,11 +15,13 @@ from kmodgate.policy.cluster.openshift_scc import is_openshift
 from kmodgate.policy.cluster.referenced_objects import Referred
 from kmodgate.policy.config import NO_PARAMETERS, Parameters, Platform, SignedElsewhere
 from kmodgate.policy.findings import plain_text
+from kmodgate.policy.formats.dockerfiles import Dockerfile
 from kmodgate.policy.formats.json_schema import MAX_VIOLATIONS, Schema, Violation
 from kmodgate.policy.kata.view import KataView
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.lazy import lazy
 from kmodgate.policy.shortcut.usual_forms import Unusual
+from kmodgate.policy.views.dockerfile import dockerfile_of
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.module_blocks import Blocks
 from kmodgate.policy.views.node_placement import Placement
@@ -71,14 +73,16 @@ def _no_schema(_object: Map) -> Schema | None:
 class ClusterTraits:
     """The cluster that an object is for, as far as rules look at it.
 
-    Without a `release`, KMM's head is assumed; `platform` is plain Kubernetes where nobody says. `schema_of` returns
-    the compiled schema of an object's kind, if there is one.
+    Without a `release`, KMM's head is assumed; `platform` is plain Kubernetes where nobody says. `is_any` is whether
+    the object may be for any cluster, so that nobody knows either. `schema_of` returns the compiled schema of an
+    object's kind, if there is one.
     """
 
     release: Release = _HEAD
     topology: str = ""
     platform: Platform = "kubernetes"
     schema_of: Callable[[Map], Schema | None] = field(default=_no_schema, repr=False)
+    is_any: bool = False
 
 
 @dataclass(eq=False)  # not frozen, which takes two microseconds a review; nobody changes one all the same
@@ -162,6 +166,11 @@ class Review:
     @lazy
     def pod(self) -> PodView:
         return PodView(self.object, self.kind)
+
+    @lazy
+    def dockerfile(self) -> Dockerfile | None:
+        """The Dockerfile that a ConfigMap holds."""
+        return dockerfile_of(self.object)
 
     @lazy
     def kata(self) -> KataView:

@@ -74,7 +74,7 @@ def _each(prune: _Prune) -> _Prune:
 _REFERENCE = _map(name=_same)
 
 _MADE = {
-    "build": _map(dockerfileConfigMap=_REFERENCE, secrets=_each(_REFERENCE)),
+    "build": _map(dockerfileConfigMap=_REFERENCE, buildArgs=_each(_REFERENCE), secrets=_each(_REFERENCE)),
     "sign": _map(keySecret=_REFERENCE, certSecret=_REFERENCE),
 }
 

@@ -19,6 +19,12 @@ _REFERENCE = re.compile(
     re.ASCII,
 )
 _LONGEST = 4096
+_MOST = 255
+"""Characters of registry and path together, which is what runtimes and registries take."""
+
+_DIGESTS = {"sha256": 64, "sha384": 96, "sha512": 128}
+"""The algorithms that registries know, and the hexadecimal digits of each."""
+
 _VARIABLE = re.compile(r"\$\{[^}]*\}|\$[A-Za-z0-9_]+")
 
 
@@ -38,10 +44,43 @@ def parse_image(text: str) -> Image | None:
     match = _REFERENCE.fullmatch(_VARIABLE.sub("v", text)) if len(text) <= _LONGEST else None
     if match is None:
         return None
-    domain, path = match["domain"] or "", match["path"]
+    domain, path, digest = match["domain"] or "", match["path"], match["digest"] or ""
+    if digest and not _is_digest(digest):
+        return None
+    if len(f"{domain}/{path}" if domain else path) > _MOST:
+        return None
     if domain and not ("." in domain or ":" in domain or domain == "localhost" or domain != domain.lower()):
         domain, path = "", f"{domain}/{path}"
-    return Image(domain, path, match["tag"] or "", match["digest"] or "")
+    return Image(domain, path, match["tag"] or "", digest)
+
+
+def _is_digest(text: str) -> bool:
+    algorithm, _, value = text.partition(":")
+    return len(value) == _DIGESTS.get(algorithm) and value == value.lower()
+
+
+def oddity(text: str) -> str:
+    """Return what keeps a text from being a reference, for a person; empty where nothing in particular does."""
+    plain = _VARIABLE.sub("v", text)
+    name, at, digest = plain.partition("@")
+    if at and not _is_digest(digest):
+        algorithm, colon, value = digest.partition(":")
+        if not colon or algorithm not in _DIGESTS:
+            return f"registries know no digest {digest[:20]!r}, but {', '.join(f'{item}:' for item in _DIGESTS)}"
+        if len(value) != _DIGESTS[algorithm]:
+            return f"its digest has {len(value)} digits, and {algorithm} has {_DIGESTS[algorithm]}"
+        return "its digest has other characters than 0-9 and a-f"
+    if odd := _ODD.search(name):
+        return f"{odd[0]!r} is not allowed in it"
+    head, slash, rest = name.partition("/")
+    is_registry = slash and ("." in head or ":" in head or head == "localhost")
+    path = rest if is_registry else name
+    if capital := re.search("[A-Z]", path.partition(":")[0]):
+        return f"{capital[0]!r} is a capital, and the path has none"
+    return f"it has more than {_MOST} characters" if len(name) > _MOST else ""
+
+
+_ODD = re.compile(r"[^A-Za-z0-9._:/\-\[\]]")
 
 
 def is_from(image: str, prefix: str) -> bool:

@@ -31,6 +31,10 @@ class Source:
         """Line and column of a field; zeros in JSON, whose lines are nobody's."""
         return (0, 0) if self.document is None else self.document.position((*self.prefix, *path))
 
+    def line_position(self, path: FieldPath, number: int) -> tuple[int, int]:
+        """Return where a line of a text stands; zeros in JSON, where a text is on one line."""
+        return (0, 0) if self.document is None else self.document.line_position((*self.prefix, *path), number)
+
 
 def object_files(names: Iterable[str]) -> list[str]:
     """Those names in a folder that can be files of objects, sorted: YAML and JSON that is not hidden."""

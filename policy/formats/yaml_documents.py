@@ -57,6 +57,12 @@ class Document:
             path = path[:-1]
         return divmod(self._values.get(path, _COLUMNS + 1), _COLUMNS)
 
+    def line_position(self, path: FieldPath, number: int) -> tuple[int, int]:
+        """Return where a line of a scalar's text stands, by its number from 1: only a literal block has them apart."""
+        line, column = self.position(path)
+        is_block = _lines(self._text)[line - 1][column - 1 : column] == "|"
+        return (line + number, 1) if is_block else (line, column)
+
     def has(self, path: FieldPath) -> bool:
         return path in self._values
 

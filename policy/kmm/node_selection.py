@@ -13,6 +13,7 @@ from typing import Any
 from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.policy.kmm.labels import version_label
 from kmodgate.policy.kmm.resolve import INTERNAL_TOLERATIONS, Resolution, Unresolved, resolve, why_not
+from kmodgate.policy.kmm.versions import Release
 
 _KEEPS_OFF = ("NoSchedule", "NoExecute")
 
@@ -108,6 +109,25 @@ def _repelling(module: Mapping[str, Any], node: Node) -> Iterator[Taint]:
     for taint in node.taints:
         if taint[2] in _KEEPS_OFF and not any(_tolerates(item, taint) for item in tolerations):
             yield taint
+
+
+def why_never_loaded(module: Mapping[str, Any], kernel: str, release: Release) -> str:
+    """Return why no mapping helps on a kernel whose name ends in `+`; empty where the kernel module can be loaded.
+
+    KMM 2.x copies `<dirName>/lib/modules/<kernel without the +>` to the node, and modprobe looks below `uname -r`,
+    which has it: `modprobe: FATAL`. The option `-S` of modprobe names the other folder.
+    Source: internal/worker and internal/controllers of Kernel Module Management; modprobe(8).
+    """
+    if not kernel.endswith("+") or not release.has("2.0"):
+        return ""
+    modprobe = ((module["spec"].get("moduleLoader") or {}).get("container") or {}).get("modprobe") or {}
+    arguments = [
+        *((modprobe.get("args") or {}).get("load") or ()),
+        *((modprobe.get("rawArgs") or {}).get("load") or ()),
+    ]
+    if any(item in ("-S", "--set-version") or item.startswith(("-S", "--set-version=")) for item in arguments):
+        return ""
+    return f"never loads on a kernel that ends in +: modprobe looks below {kernel}, and KMM copies {trimmed(kernel)}"
 
 
 def on_kernel(module: Mapping[str, Any], node: Node, resolver: Resolver = resolve) -> Verdict:

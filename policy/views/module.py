@@ -145,7 +145,7 @@ class ModuleView:
         for mapping in self.mappings:
             if not mapping.regexp or not mapping.image or not (common or _is_made(mapping.part)):
                 continue
-            if len(mapping.image) <= LONGEST and not _is_one_kernel(mapping.regexp):
+            if len(mapping.image) <= LONGEST and not is_one_kernel(mapping.regexp):
                 with suppress(BadTemplate):  # another rule says so
                     found.append((mapping.part if mapping.own_image else self.container, mapping, names(mapping.image)))
         return found
@@ -239,7 +239,7 @@ class ModuleView:
         return self.modprobe.texts("parameters")
 
 
-_is_one_kernel = kept(re.compile(r"\^(?:[\w-]|\\[.+-])*\$").fullmatch)
+is_one_kernel = kept(re.compile(r"\^(?:[\w-]|\\[.+-])*\$").fullmatch)
 
 
 def _is_made(level: Part) -> bool:

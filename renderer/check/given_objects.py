@@ -129,4 +129,5 @@ def _counted_nodes(count: int) -> Finding:
 
 
 def _placed(finding: Finding, path: FieldPath, source: Source) -> Finding:
-    return placed(finding, path, "<stdin>" if source.file == STDIN else source.file, source.position(path))
+    position = source.line_position(path, finding.line) if finding.line else source.position(path)
+    return placed(finding, path, "<stdin>" if source.file == STDIN else source.file, position)

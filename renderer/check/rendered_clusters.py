@@ -42,7 +42,9 @@ class Places:
     def __init__(self, choice: Choice, now: datetime) -> None:
         self._choice = choice
         self._now = now
-        self._anywhere = Place(Engine(choice.fallback, "check"), ClusterTraits(_HEAD, schema_of=object_schema))
+        self._anywhere = Place(
+            Engine(choice.fallback, "check"), ClusterTraits(_HEAD, schema_of=object_schema, is_any=True)
+        )
         self._rendered: dict[Path, dict[str, Place]] = {}
         self._folders: dict[str, Place] = {}
 

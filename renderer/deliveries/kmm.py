@@ -14,6 +14,7 @@ from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.versions import Release, takes_one_removal, with_one_removal
 from kmodgate.renderer.deliveries import content_hashes, service_accounts
 from kmodgate.renderer.fleet.field_table import DRIVER_FIELDS, cause, compile_fields, spec_path
+from kmodgate.renderer.fleet.files import resolve
 from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.fleet.referenced_files import Sources
 from kmodgate.renderer.fleet.specs import JsonMap
@@ -129,7 +130,9 @@ def _dockerfile_config_maps(variant: Variant, sources: Sources, namespace: str) 
             "immutable": True,
             "data": {"dockerfile": text},
         }
-        yield _manifest(variant, value, _trace(variant, "ConfigMap", _path_of_dockerfile(variant.spec, reference)))
+        trace = _trace(variant, "ConfigMap", _path_of_dockerfile(variant.spec, reference))
+        files: dict[FieldPath, str] = {("data", "dockerfile"): resolve(driver.document.file, reference)} if text else {}
+        yield replace(_manifest(variant, value, trace), texts=files)
 
 
 def _path_of_dockerfile(spec: JsonMap, reference: str) -> FieldPath:

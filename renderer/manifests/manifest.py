@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -34,7 +34,7 @@ class Manifest:
     `file` is the one it was made from: the driver's spec, or an attached file. What belongs to no driver but to the
     cluster has no `driver`. `shareable` objects may be caused by
     several drivers of a cluster if all of them want the same; they then live in the folder of the cluster instead of
-    the driver's.
+    the driver's. `texts` are the fields that hold the text of another file of the fleet, with its name.
     """
 
     value: JsonMap = field(repr=False)
@@ -42,6 +42,7 @@ class Manifest:
     file: str
     trace: Callable[[FieldPath], Origin] = field(repr=False)
     shareable: bool = False
+    texts: Mapping[FieldPath, str] = field(default_factory=dict, repr=False)
 
     @property
     def owner(self) -> str:
@@ -55,6 +56,8 @@ class Manifest:
 
     def at_origin(self, finding: Finding, path: FieldPath) -> Finding:
         """Return the finding about a field with the place in a spec that caused the field."""
+        if finding.line and path in self.texts:
+            return placed(finding, path, self.texts[path], (finding.line, 1), self.trace(path).path)
         origin = self.trace(path)
         return placed(finding, path, origin.file, (origin.line, origin.column), origin.path)
 

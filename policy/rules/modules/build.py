@@ -10,8 +10,8 @@ from kmodgate.policy.kmm.versions import asks_for_nothing
 from kmodgate.policy.memo import kept
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
+from kmodgate.policy.views.dockerfile import BUILD_ARGUMENTS
 
-_RESERVED = ("KERNEL_VERSION", "KERNEL_FULL_VERSION", "MOD_NAME", "MOD_NAMESPACE", "DTK_AUTO")
 _SECRET = re.compile(
     r"(?i)(?:^|[_-])(?:password|passwd|secret|token|apikey|api[_-]key|credentials?|private[_-]?key)(?:$|[_-])"
 )
@@ -33,7 +33,7 @@ def reserved_argument(review: Review) -> Iterator[Problem]:
     Source: internal/buildsign/resource of Kernel Module Management.
     """
     for build, index, name in review.module.build_arguments:
-        if name in _RESERVED:
+        if name in BUILD_ARGUMENTS:
             path = (*build.path, "buildArgs", index, "name")
             yield Problem(path, f"KMM sets {name} itself", "choose another name")
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 
 _HUB = ("ManagedClusterModule",)
+_OPERATOR = {"upstream": "kmm-operator-system", "redhat": "openshift-kmm-hub"}
+"""The namespace of the hub's operator, by the flavour of its KMM."""
 
 
 @rule("HUB101", kinds=_HUB)
@@ -42,12 +45,21 @@ def hub_name_too_long(review: Review) -> Iterator[Problem]:
 def hub_namespace_variable(review: Review) -> Iterator[Problem]:
     """`${MOD_NAMESPACE}` in an image: the hub builds it with its own namespace, the spokes ask for theirs.
 
+    The two are the same where spokeNamespace is the namespace of the hub's operator: `kmm-operator-system` upstream,
+    `openshift-kmm-hub` at Red Hat. With one of these for a hub whose KMM is not known, this is only noted.
+
     Fix: write the name out.
-    Source: internal/manifestwork and internal/buildsign of Kernel Module Management.
+    Source: internal/manifestwork and internal/buildsign of Kernel Module Management; config/default-hub.
     """
+    namespace = as_map(review.object.get("spec")).get("spokeNamespace")
+    own = _OPERATOR["redhat" if review.cluster.release.redhat else "upstream"]
+    if namespace == own and not review.cluster.is_any:
+        return
+    severity = Severity.INFO if review.cluster.is_any and namespace in _OPERATOR.values() else None
     for path, image in review.module.images:
         if "MOD_NAMESPACE" in image and "$" in image:
-            yield Problem(path, "MOD_NAMESPACE is another one on the hub than on the spokes", "write the name out")
+            message = "MOD_NAMESPACE is another one on the hub than on the spokes"
+            yield Problem(path, message, "write the name out", severity)
 
 
 @rule("HUB104", kinds=_HUB)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kmodgate.policy.findings import FieldPath, Problem, Severity
-from kmodgate.policy.formats.image_references import parse_image
+from kmodgate.policy.formats.image_references import oddity, parse_image
 from kmodgate.policy.kmm.substitution import BadTemplate, names
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
@@ -74,7 +74,7 @@ def push_to_a_digest(review: Review) -> Iterator[Problem]:
 
 @rule("IMG104", needs=_unusual_images)
 def not_a_reference(review: Review) -> Iterator[Problem]:
-    """Text that no registry takes for the name of an image: capitals in the path, spaces, an odd tag, far too long.
+    """Text that no registry takes for the name of an image: capitals in the path, spaces, an odd tag, a short digest.
 
     Fix: correct the name: `registry.example.com/team/driver:1.0.0`.
     Source: github.com/distribution/reference.
@@ -84,7 +84,8 @@ def not_a_reference(review: Review) -> Iterator[Problem]:
         if len(image) > LONGEST:
             yield Problem(path, f"{image[:40]!r}… is not the name of an image: it has {len(image)} characters", fix)
         elif parse_image(image) is None and not _is_broken(image):
-            yield Problem(path, f"{image!r} is not the name of an image", fix)
+            why = oddity(image)
+            yield Problem(path, f"{image!r} is not the name of an image{f': {why}' if why else ''}", fix)
 
 
 @rule("IMG105", severity=Severity.WARNING, needs=lambda review: review.unusual.registries)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
+from kmodgate.policy.views.dockerfile import KEY
+from kmodgate.policy.views.module import ModuleView
 
 _PARAMETER = re.compile(r"[A-Za-z0-9_.-]+(?:=.*)?", re.DOTALL)
-_SHELL = re.compile(r"[;|&<>`]|\$\(")
+_SECOND = re.compile(r"\s[A-Za-z_][A-Za-z0-9_.-]*=")
+_QUOTED = re.compile(r'"[^"]*"')
 _LONG = {"C": "--config", "S": "--set-version", "d": "--dirname", "a": "--all"}
 """Short options of modprobe that lead elsewhere, and their long names."""
 
@@ -98,17 +102,21 @@ def _options(item: str, following: str) -> Iterator[tuple[str, str]]:
 
 @rule("LDR105", severity=Severity.WARNING, needs=_unusual_modprobe)
 def odd_parameter(review: Review) -> Iterator[Problem]:
-    """A module parameter that is not `key=value`, or that expects a shell: there is none, it is passed as it is.
+    """A module parameter that is not `key=value`, or several in one entry: modprobe makes one broken parameter of them.
 
-    One that begins with `-` is an option to modprobe, wherever it stands.
+    A value is passed on as a whole, whatever characters it holds; a name alone is a boolean that is set. An entry that
+    begins with `-` is an option to modprobe, wherever it stands.
 
     Fix: write `key=value`, one an entry.
-    Source: modprobe(8).
+    Source: modprobe(8); libkmod of kmod, which puts a value with spaces between quotes.
     """
     for path, text in review.module.parameters:
         if text.startswith("-"):
             yield Problem(path, f"{text!r} is an option of modprobe", "write key=value, and options in args")
-        elif not _PARAMETER.fullmatch(text) or _SHELL.search(text):
+        elif _SECOND.search(_QUOTED.sub("", text)):
+            message = f"{text!r} holds several parameters, and modprobe passes on one with all of it as its value"
+            yield Problem(path, message, "write each parameter as an entry of its own")
+        elif not _PARAMETER.fullmatch(text):
             yield Problem(path, f"{text!r} is not key=value", "write key=value, one an entry")
 
 
@@ -141,8 +149,47 @@ def no_name_of_a_module(review: Review) -> Iterator[Problem]:
     Source: modprobe(8).
     """
     for path, name in review.module.names:
-        if not _NAME.fullmatch(name):
+        if len(name.split()) > 1:
+            fix = "write one name, and list in modulesLoadingOrder what is loaded with it"
+            yield Problem(path, f"{name!r} is not the name of a module: it holds several", fix)
+        elif not _NAME.fullmatch(name):
             yield Problem(path, f"{name!r} is not the name of a module", "write it without path and .ko")
+
+
+@rule("LDR108", facts=True, severity=Severity.WARNING, needs=lambda review: _is_doubled(review.module))
+def directory_of_modules_twice(review: Review) -> Iterator[Problem]:
+    """`dirName` that ends in `lib/modules`, below which modprobe looks for `lib/modules/<kernel>` once more.
+
+    An error where a file to sign, or the Dockerfile, puts the kernel's folder directly below dirName; nothing where one
+    of them shows `<dirName>/lib/modules`, as with `INSTALL_MOD_PATH=<dirName>`.
+
+    Fix: write the folder above: `/opt` for `/opt/lib/modules`.
+    Source: internal/worker of Kernel Module Management; modprobe(8), `-d`.
+    """
+    module = review.module
+    if not _is_doubled(module):
+        return
+    directory = module.dir_name.rstrip("/")
+    shown = [text for _, text in module.files_to_sign if text.startswith(f"{directory}/")]
+    for name in {build.map("dockerfileConfigMap").text("name") for build in module.builds} - {""}:
+        found = as_map(review.known.find("ConfigMap", module.metadata.text("namespace"), name))
+        shown += _below(str(as_map(found.get("data")).get(KEY, "")), directory)
+    if any(text.startswith((f"{directory}/lib/modules", f"{directory}/usr/lib/modules")) for text in shown):
+        return
+    severity = Severity.ERROR if shown else Severity.WARNING
+    message = f"modprobe looks below {directory}/lib/modules/<kernel>"
+    fix = f"write {directory.removesuffix('/lib/modules') or '/'}"
+    yield Problem((*module.modprobe.path, "dirName"), message, fix, severity)
+
+
+def _is_doubled(module: ModuleView) -> bool:
+    return module.dir_name.rstrip("/").endswith("/lib/modules")
+
+
+def _below(dockerfile: str, directory: str) -> Iterator[str]:
+    """The paths below a folder that a Dockerfile names."""
+    for match in re.finditer(rf"{re.escape(directory)}/[^\s\"';]+", dockerfile):
+        yield match[0]
 
 
 def _is_option(argument: str, letter: str, long: str) -> bool:

@@ -8,15 +8,21 @@ from itertools import pairwise
 
 from kmodgate.policy.findings import Problem, Severity, quoted
 from kmodgate.policy.formats.go_regexps import BOUND, Pattern, TooLarge
+from kmodgate.policy.kmm.kernel import trimmed
+from kmodgate.policy.kmm.node_selection import why_never_loaded
 from kmodgate.policy.memo import kept
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.module import KernelMapping
+from kmodgate.policy.views.part import Part
 
 _FLAGS = re.compile(r"^\(\?[imsU]+\)")
 _GROUP = re.compile(r"^\((?:\?:|\?P?<\w+>)?")
 _EVERYTHING = {"^", "$", ".", "^.", ".*", "^.*", ".*$", "^.*$", ".+", "^.+", ".+$", "^.+$", "(.*)", "^(.*)$", "^(.+)$"}
 _IMPOSSIBLE = re.compile(r"(?<!\\)(?:\\\\)*\\[afnrtv]| (?![?*{])|\\\+\$$")
+_KERNEL = re.compile(r"[0-9]+(?:\\?\.[0-9]+){2}[-.](?:\\?[\w.+~-])*")
+"""An expression that is the name of one kernel, with its dots escaped or not."""
+
 _LOOSE_DOT = re.compile(r"(?<![\\\[])[0-9]\.[0-9]")
 
 _impossible = kept(_IMPOSSIBLE.search)
@@ -66,6 +72,26 @@ def character_no_kernel_has(review: Review) -> Iterator[Problem]:
             else:
                 message, fix = f"{text[-2:]} is a control character, and no kernel has one", f"write {text[-1]} for it"
             yield mapping.part.problem("regexp", message, fix)
+
+
+@rule("MAP103", kinds=("Module",), facts=True, severity=Severity.WARNING)
+def kernel_that_ends_in_plus(review: Review) -> Iterator[Problem]:
+    """The Module selects a node whose kernel ends in `+`: KMM 2.x never loads anything there.
+
+    KMM copies the folder of the kernel without the `+`, and modprobe looks for the one with it. A `+` inside, as in
+    `…x86_64+rt`, does no harm.
+
+    Fix: build the kernel without a local version that ends in `+` (CONFIG_LOCALVERSION_AUTO), or, where the nodes have
+    one kernel, add `args: {load: [-S, <kernel without the +>]}` to modprobe.
+    Source: internal/worker and internal/controllers of Kernel Module Management; modprobe(8).
+    """
+    if review.module.loader is None or review.placement.nodes is None or review.violations:
+        return
+    for kernel in review.placement.kernels:
+        if reason := why_never_loaded(review.object, kernel, review.cluster.release):
+            nodes = review.placement.kernels[kernel]
+            fix = f"for this kernel alone add to modprobe: args: {{load: [-S, {trimmed(kernel)}]}}"
+            yield review.module.spec.problem("selector", f"{nodes[0].name} and its like: {reason}", fix)
 
 
 @rule("MAP201", severity=Severity.INFO, needs=_unusual_mappings)
@@ -138,7 +164,10 @@ def _anchored(text: str) -> str:
     """What would say the same with anchors, so that a reader sees what is matched."""
     if len(_alternatives(text)) > 1:
         return "begin every alternative with ^ and end it with $"
-    return f"write '{'' if _begins(text) else '^.*'}{text}{'' if _ends(text) else '.*$'}', or what is meant"
+    if _KERNEL.fullmatch(text):
+        whole = re.sub(r"(?<!\\)\.", r"\.", text)
+        return f"for this kernel alone write literal: {text.replace(chr(92), '')}, else '^{whole}$'"
+    return f"write '{'' if _begins(text) else '^'}{text}{'' if _ends(text) else '$'}', and .* where anything may stand"
 
 
 @rule("MAP203", severity=Severity.INFO, needs=_unusual_mappings)
@@ -205,20 +234,47 @@ def _matching(regexps: list[KernelMapping], of: KernelMapping) -> int | None:
     return None
 
 
-@rule("MAP205", needs=_unusual_shared_images)
-def one_image_for_many_kernels(review: Review) -> Iterator[Problem]:
-    """A mapping with a regexp whose image is made for one kernel, and whose name is the same for every kernel.
+@rule("MAP205", facts=True, needs=_unusual_shared_images)
+def one_image_for_known_kernels(review: Review) -> Iterator[Problem]:
+    """A mapping with a regexp whose image is made for one kernel, and two kernels are known that it matches.
 
-    That is an image that is built, or of which files of one kernel are signed. KMM makes an image of a name once: for
-    the first kernel. All others get an image that holds no module for them.
+    An image is made for one kernel where it is built, or where files of one kernel are signed. KMM makes an image of a
+    name once: for the first kernel. The others get an image that holds no module for them. Kernels are known from the
+    nodes that the Module selects, and from the literals of its other mappings.
 
     Fix: put `${KERNEL_FULL_VERSION}` into the tag.
     Source: internal/mic of Kernel Module Management, which keeps one entry an image name.
     """
-    for level, mapping, variables in review.module.single_kernel_images:
-        if not variables & _ANY_PART:
-            message = f"one image for all kernels that {quoted(mapping.regexp)} matches"
+    for level, _, kernels in _shared_by_kernels(review):
+        if len(kernels) > 1:
+            message = f"one image for {len(kernels)} kernels: {', '.join(kernels[:2])}{', …' if kernels[2:] else ''}"
             yield level.problem("containerImage", message, "put ${KERNEL_FULL_VERSION} into the tag")
+
+
+@rule("MAP209", facts=True, severity=Severity.WARNING, needs=_unusual_shared_images)
+def one_image_for_many_kernels(review: Review) -> Iterator[Problem]:
+    """As MAP205, where only one kernel is known that the mapping matches, or none: it works until there is a second.
+
+    Fix: put `${KERNEL_FULL_VERSION}` into the tag, or name the one kernel by `literal`.
+    Source: internal/mic of Kernel Module Management, which keeps one entry an image name.
+    """
+    for level, mapping, kernels in _shared_by_kernels(review):
+        if len(kernels) < 2:
+            message = f"one image for all kernels that {quoted(mapping.regexp)} matches"
+            fix = "put ${KERNEL_FULL_VERSION} into the tag, or name the one kernel by literal"
+            yield level.problem("containerImage", message, fix)
+
+
+def _shared_by_kernels(review: Review) -> Iterator[tuple[Part, KernelMapping, list[str]]]:
+    """The images of one name for all kernels of a mapping, with the known kernels that it matches, sorted."""
+    module = review.module
+    shared = [item for item in module.single_kernel_images if not item[2] & _ANY_PART]
+    known = {mapping.literal for mapping in module.literals} if shared else set()
+    if shared and review.placement.nodes is not None:
+        known.update(map(trimmed, review.placement.kernels))
+    for level, mapping, _ in shared:
+        pattern = mapping.pattern
+        yield level, mapping, sorted(item for item in known if isinstance(pattern, Pattern) and pattern.searches(item))
 
 
 @rule("MAP206", severity=Severity.WARNING, needs=_unusual_shared_images)

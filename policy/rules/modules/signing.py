@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
@@ -9,6 +10,7 @@ from kmodgate.policy.findings import Problem, Severity, quoted
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_label
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
+from kmodgate.policy.views.module import is_one_kernel
 
 _COMPRESSED = (".ko.xz", ".ko.gz", ".ko.zst")
 
@@ -172,3 +174,27 @@ def secret_without_a_name(review: Review) -> Iterator[Problem]:
     for part in review.module.secrets:
         if not part.text("name"):
             yield part.problem("name", "names no Secret", "name the Secret")
+
+
+@rule("SGN109", severity=Severity.WARNING, needs=lambda review: review.module.signs)
+def file_of_one_kernel(review: Review) -> Iterator[Problem]:
+    """A file to sign lies in the folder of one kernel, and a mapping with a regexp matches others, too.
+
+    For every other kernel there is no such file, and the module that is loaded is not signed.
+
+    Fix: write `${KERNEL_FULL_VERSION}`, or `*`, for the kernel.
+    Source: internal/buildsign/resource of Kernel Module Management, which signs the files that are there.
+    """
+    module = review.module
+    many = {
+        id(mapping.part.value) for mapping in module.mappings if mapping.regexp and not is_one_kernel(mapping.regexp)
+    }
+    for level in module.levels:
+        if many if level is module.container else id(level.value) in many:
+            for path, file in level.map("sign").texts("filesToSign"):
+                if match := _FOLDER_OF_KERNEL.search(file):
+                    message = f"{match[1]} is one kernel, and the mapping matches others, too"
+                    yield Problem(path, message, f"write ${{KERNEL_FULL_VERSION}} for {match[1]}")
+
+
+_FOLDER_OF_KERNEL = re.compile(r"/lib/modules/([0-9]+\.[0-9]+\.[0-9]+[^/$*?\[]*)/")

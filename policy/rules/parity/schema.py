@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kmodgate.policy.findings import Problem
+from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.kmm.api_checks import structure_findings
 from kmodgate.policy.review import GROUPS, MISSPELT, MODULE_KINDS, PREFLIGHT_KINDS, SERVED, Review
 from kmodgate.policy.rule import rule
@@ -81,10 +81,19 @@ def unknown_kind(review: Review) -> Iterator[Problem]:
 def not_storable(review: Review) -> Iterator[Problem]:
     """A name, namespace, label, annotation or combination of fields that the API server refuses.
 
+    A Module without a namespace is only warned of outside a fleet, where `kubectl -n`, kustomize or Argo CD may give it
+    one; `kmodgate check --namespace` says which.
+
     Fix: correct it as the message says.
     Source: k8s.io/apimachinery pkg/api/validation, and the CEL rule of KMM's CustomResourceDefinition.
     """
-    return structure_findings(review.object)
+    for problem in structure_findings(review.object):
+        may_come = (
+            review.cluster.is_any
+            and problem.path == ("metadata", "namespace")
+            and not review.module.metadata.text("namespace")
+        )
+        yield problem._replace(severity=Severity.WARNING) if may_come else problem
 
 
 def _violations(review: Review, id: str) -> Iterator[Problem]:

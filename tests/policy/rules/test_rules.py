@@ -1,7 +1,7 @@
 """Every rule has its examples below tests/rules/ID: `fail-*.yaml` says at its end what is found, `pass-*.yaml` nothing.
 
 Of two documents in a file the first is the object as it was. `# kubernetes: 1.33` gives the version of the API server,
-`# parameters: {…}` the parameters of the policy, `# review: {…}` what else is known of the request; what follows
+`# cluster: {…}` other traits of the cluster, `# parameters: {…}` the parameters of the policy, `# review: {…}` what else is known of the request; what follows
 `# facts:` are all objects of their kinds in the cluster, and `# none of: Module` says of which kinds there are none. Last
 come, after `# before:`, objects as they were before the change.
 """
@@ -70,7 +70,9 @@ def example(path: Path) -> tuple[Policy, Review]:
     complete = {document["kind"] for document in known}
     release = Release("head", kubernetes=kubernetes[1] if kubernetes else "")
     old = before[0] if before else None
-    review = Review(object, old, "UPDATE" if old else "CREATE", replace(TRAITS, release=release))
+    cluster = re.search(r"^# cluster: (.+)$", text, re.MULTILINE)
+    traits = replace(TRAITS, release=release, **(json.loads(cluster[1]) if cluster else {}))
+    review = Review(object, old, "UPDATE" if old else "CREATE", traits)
     review = replace(review, in_tree="# not in a tree" not in text)
     complete |= set(re.findall(r"^# none of: (\S+)$", text_of_facts, re.MULTILINE))
     if text_of_facts:

@@ -1,0 +1,173 @@
+"""DKF: variables of a Dockerfile that are empty in the stage that uses them, or never filled."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from kmodgate.policy.cluster.facts import as_map
+from kmodgate.policy.findings import FieldPath, Problem, Severity
+from kmodgate.policy.formats.dockerfiles import (
+    Dockerfile,
+    Instruction,
+    Stage,
+    Variable,
+    declared,
+    is_escaped,
+    variables,
+)
+from kmodgate.policy.review import Review
+from kmodgate.policy.rule import rule
+from kmodgate.policy.views.build import builds
+from kmodgate.policy.views.dockerfile import BUILD_ARGUMENTS, KEY, dockerfile_of, script
+
+_CONFIG_MAP = ("ConfigMap",)
+_PATH = ("data", KEY)
+_PREDEFINED = re.compile(r"(?:HTTPS?|FTP|NO|ALL)_PROXY", re.IGNORECASE)
+_SINGLE_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'|\\.", re.DOTALL)
+_SET_BY_SHELL = re.compile(
+    r"(?:^|[\s;|&(])(?:([A-Za-z_]\w*)=|for\s+([A-Za-z_]\w*)\s|read\s+(?:-\w+\s+)*([A-Za-z_]\w*))"
+)
+_ESCAPED = re.compile(r"\\\$\{?([A-Za-z_]\w*)")
+
+
+def _dockerfile(review: Review) -> object:
+    return review.dockerfile
+
+
+@rule("DKF101", kinds=_CONFIG_MAP, severity=Severity.WARNING, needs=_dockerfile)
+def variable_without_argument(review: Review) -> Iterator[Problem]:
+    """A variable is used in a stage of a Dockerfile that does not declare it with ARG, and is empty there.
+
+    An ARG counts in its own stage only, and one before the first FROM only in FROM lines. The rule looks at the
+    variables of FROM, at those that KMM sets, and at those that the Dockerfile declares elsewhere.
+
+    Fix: add `ARG NAME` to the stage, below its FROM.
+    Source: Dockerfile reference of Docker, ARG (scope); internal/buildsign/resource of Kernel Module Management.
+    """
+    found = review.dockerfile
+    if found is None:
+        return
+    known = {*BUILD_ARGUMENTS, *found.arguments}
+    known.update(name for stage in found.stages for item in stage.instructions for name, _ in _declared(item))
+    known = {name for name in known if not _PREDEFINED.fullmatch(name)}
+    there: dict[str, set[str]] = {}
+    for stage in found.stages:
+        for item in variables(stage.image, found.escape):
+            if item.name not in found.arguments and not _has_default(item):
+                message = f"{item.name} is empty in FROM: no ARG before the first FROM declares it"
+                yield Problem(_PATH, message, f"add the line: ARG {item.name}", line=stage.line)
+        names = set(there.get(stage.image.lower(), ()))
+        yield from _undeclared(stage, found, known, names)
+        if stage.name:
+            there[stage.name] = names
+
+
+def _undeclared(stage: Stage, dockerfile: Dockerfile, known: set[str], names: set[str]) -> Iterator[Problem]:
+    """The variables that a stage uses without declaring them, each once; `names` takes what it declares."""
+    told: set[str] = set()
+    for item in stage.instructions:
+        for name, line in _used(item, dockerfile.escape):
+            if name in known and name not in names and name not in told:
+                told.add(name)
+                message = f"{name} is empty here: this stage declares no ARG {name}"
+                yield Problem(_PATH, message, f"add the line to the stage, below its FROM: ARG {name}", line=line)
+        names.update(name for name, _ in _declared(item))
+
+
+def _used(item: Instruction, escape: str) -> Iterator[tuple[str, int]]:
+    """The variables that an instruction uses, with their lines; not those that a shell sets itself, or never reads."""
+    if item.keyword != "RUN":
+        for line in item.lines:
+            yield from ((use.name, line.number) for use in variables(line.text, escape) if not _has_default(use))
+        return
+    text, starts, numbers = script(item)
+    text = _SINGLE_QUOTED.sub(lambda match: match[0] if match[0][0] == '"' else " " * len(match[0]), text)
+    own = {name for names in _SET_BY_SHELL.findall(text) for name in names}
+    for number, start, end in zip(numbers, starts, [*starts[1:], len(text)], strict=True):
+        for use in variables(text[start:end]):
+            if use.name not in own and not _has_default(use):
+                yield use.name, number
+
+
+def _declared(item: Instruction) -> Iterator[tuple[str, str]]:
+    return declared(item) if item.keyword in ("ARG", "ENV") else iter(())
+
+
+def _has_default(use: Variable) -> bool:
+    return use.rest.startswith((":-", "-", ":=", "=", ":+", "+", ":?", "?"))
+
+
+@rule("DKF103", kinds=_CONFIG_MAP, severity=Severity.WARNING, needs=_dockerfile)
+def toolkit_that_nobody_fills_in(review: Review) -> Iterator[Problem]:
+    """`DTK_AUTO` in a Dockerfile for a cluster that is no OpenShift, or has upstream's KMM: it is empty there.
+
+    Red Hat's KMM fills it with the driver toolkit of the node's OpenShift release. Everywhere else the build ends at
+    the first line, with `base name should not be blank`.
+
+    Fix: name an image with the headers of the kernel in FROM, by way of a build argument, say.
+    Source: internal/build of Red Hat's Kernel Module Management; its documentation, kmod images.
+    """
+    found, cluster = review.dockerfile, review.cluster
+    if found is None:
+        return
+    may_be_redhat = cluster.release.redhat or cluster.release.kmm in ("", "head")
+    if cluster.is_any or (cluster.platform == "openshift" and may_be_redhat):
+        return
+    why = "the cluster is no OpenShift" if cluster.platform != "openshift" else "the cluster has upstream's KMM"
+    for stage in found.stages if not found.arguments.get("DTK_AUTO") else ():
+        if any(item.name == "DTK_AUTO" and not _has_default(item) for item in variables(stage.image, found.escape)):
+            message = f"DTK_AUTO is empty here, because {why}: only Red Hat's KMM on OpenShift fills it"
+            yield Problem(_PATH, message, "name an image that has the headers of the kernel", line=stage.line)
+
+
+@rule("DKF107", kinds=_CONFIG_MAP, severity=Severity.WARNING, needs=_dockerfile)
+def escaped_variable(review: Review) -> Iterator[Problem]:
+    """A variable of the build with a backslash before it, `\\\\${KERNEL_FULL_VERSION}`: it stays as it is written.
+
+    The backslash is left over from a here-document of a shell that wrote the file.
+
+    Fix: remove the backslash.
+    Source: Dockerfile reference of Docker, environment replacement.
+    """
+    found = review.dockerfile
+    if found is None:
+        return
+    known = {*BUILD_ARGUMENTS, *found.arguments}
+    for stage in found.stages:
+        known.update(name for item in stage.instructions for name, _ in _declared(item))
+        for item in (stage.opening, *stage.instructions):
+            for line in item.lines:
+                for match in _ESCAPED.finditer(line.text):
+                    if match[1] in known and not is_escaped(line.text, match.start()):
+                        message = f"{match[0]} is not replaced: a backslash stands before it"
+                        yield Problem(_PATH, message, "remove the backslash", line=line.number)
+
+
+@rule("DKF102", facts=True, severity=Severity.WARNING, needs=lambda review: review.module.build_arguments)
+def argument_that_nobody_reads(review: Review) -> Iterator[Problem]:
+    """A build argument that no ARG of the Dockerfile declares: the build goes on without it, in silence.
+
+    Fix: add `ARG NAME` to the stage that uses it, or remove the argument.
+    Source: Dockerfile reference of Docker, ARG.
+    """
+    declared_by: dict[FieldPath, bool] = {}
+    names: dict[FieldPath, str] = {}
+    for build in builds(review.module):
+        found = review.known.find("ConfigMap", review.module.metadata.text("namespace"), build.config_map)
+        dockerfile = dockerfile_of(as_map(found)) if build.config_map else None
+        there = None if dockerfile is None else _arguments_of(dockerfile)
+        for name, path in build.arguments.items():
+            names[path] = name
+            declared_by[path] = declared_by.get(path, False) or there is None or name in there
+    for path, is_declared in declared_by.items():
+        if not is_declared and names[path] not in BUILD_ARGUMENTS and not _PREDEFINED.fullmatch(names[path]):
+            message = f"no ARG of the Dockerfile declares {names[path]}: its value changes nothing"
+            yield Problem((*path, "name"), message, f"add ARG {names[path]} to the stage that uses it, or remove it")
+
+
+def _arguments_of(dockerfile: Dockerfile) -> set[str]:
+    found = set(dockerfile.arguments)
+    for stage in dockerfile.stages:
+        found.update(name for item in stage.instructions if item.keyword == "ARG" for name, _ in declared(item))
+    return found

@@ -1,0 +1,114 @@
+"""DKF: images that a Dockerfile begins with or copies from, against the registries that the policy allows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from kmodgate.policy.cluster.facts import Facts, as_map, metadata_of
+from kmodgate.policy.findings import Problem
+from kmodgate.policy.formats.dockerfiles import Dockerfile, Variable, variables
+from kmodgate.policy.formats.image_references import is_from
+from kmodgate.policy.review import MODULE_KINDS, Review
+from kmodgate.policy.rule import rule
+from kmodgate.policy.views.build import Build, builds
+from kmodgate.policy.views.dockerfile import KEY, dockerfile_of
+from kmodgate.policy.views.module import ModuleView
+
+_COPIED = re.compile(r"--from=(\S+)|--mount=\S*\bfrom=([^,\s]+)")
+
+
+@rule("DKF104", kinds=("ConfigMap",), facts=True, guards=True, parameter="allowed_registries",
+      needs=lambda review: review.dockerfile)  # fmt: skip
+def base_image_not_allowed(review: Review) -> Iterator[Problem]:
+    """A Dockerfile takes an image from a registry that the policy does not allow (`parameters.allowedRegistries`).
+
+    This is about FROM, `COPY --from` and `RUN --mount=from`. A variable counts with the default of its ARG; where a
+    Module gives it another value, DKF108 looks at that one. Names of stages, `scratch`, and variables that nobody has
+    given a value, `DTK_AUTO` among them, are no images of a registry.
+
+    Fix: mirror the image into an allowed registry, and name it there, or have the registry allowed.
+    Source: the DriverPolicy of the cluster.
+    """
+    found = review.dockerfile
+    if found is None:
+        return
+    given = set(_given(review))
+    allowed = review.parameters.allowed_registries
+    for image, line in _images(found):
+        uses = list(variables(image, found.escape))
+        if any(item.name in given for item in uses):
+            continue
+        filled = _filled(image, uses, found.arguments)
+        if filled and not any(is_from(filled, prefix) for prefix in allowed):
+            message = f"{filled} is not from an allowed registry"
+            yield Problem(("data", KEY), message, f"use one of: {', '.join(allowed)}", line=line)
+
+
+@rule("DKF108", kinds=MODULE_KINDS, facts=True, guards=True, parameter="allowed_registries",
+      needs=lambda review: review.module.build_arguments)  # fmt: skip
+def base_image_by_argument_not_allowed(review: Review) -> Iterator[Problem]:
+    """A build argument makes a Dockerfile take an image from a registry that the policy does not allow.
+
+    Fix: mirror the image into an allowed registry, and name it there, or have the registry allowed.
+    Source: the DriverPolicy of the cluster (`parameters.allowedRegistries`).
+    """
+    allowed = review.parameters.allowed_registries
+    told: set[tuple[str | int, ...]] = set()
+    for build in builds(review.module):
+        found = _dockerfile_of(build, review.known, review.module.metadata.text("namespace"))
+        if found is None:
+            continue
+        for image, _ in _images(found):
+            uses = list(variables(image, found.escape))
+            filled = _filled(image, uses, {**found.arguments, **build.values})
+            given = next((item.name for item in uses if item.name in build.values), None)
+            if given is None or not filled or any(is_from(filled, prefix) for prefix in allowed):
+                continue
+            path = (*build.arguments[given], "value")
+            if path not in told:
+                told.add(path)
+                message = f"{filled}, which {given} names in the Dockerfile, is not from an allowed registry"
+                yield Problem(path, message, f"use one of: {', '.join(allowed)}")
+
+
+def _given(review: Review) -> Iterator[str]:
+    """The names of the build arguments of known Modules that are built from a ConfigMap."""
+    metadata = metadata_of(review.object)
+    for item in review.known.listing("Module", str(metadata.get("namespace", ""))).objects:
+        for build in builds(ModuleView(item)):
+            if build.config_map == metadata.get("name"):
+                yield from build.values
+
+
+def _dockerfile_of(build: Build, facts: Facts, namespace: str) -> Dockerfile | None:
+    found = facts.find("ConfigMap", namespace, build.config_map)
+    return dockerfile_of(as_map(found)) if build.config_map else None
+
+
+def _images(dockerfile: Dockerfile) -> Iterator[tuple[str, int]]:
+    """The images of registries that a Dockerfile names, as they are written, each with its line."""
+    names = {"scratch", ""}
+    for stage in dockerfile.stages:
+        if stage.image.lower() not in names:
+            yield stage.image, stage.line
+        for item in stage.instructions:
+            for line in item.lines if item.keyword in ("COPY", "ADD", "RUN") else ():
+                for match in _COPIED.finditer(line.text):
+                    image = match[1] or match[2]
+                    if image.lower() not in names and not image.isdigit():
+                        yield image, line.number
+        names.add(stage.name)
+
+
+def _filled(image: str, uses: list[Variable], values: Mapping[str, str]) -> str:
+    """An image with its variables filled; empty where one has no value that is known."""
+    result, end = "", 0
+    for item in uses:
+        written = 1 + (len(item.name) + len(item.rest) + 2 if image[item.start + 1] == "{" else len(item.name))
+        value = values.get(item.name) or (item.rest[2:] if item.rest.startswith(":-") else "")
+        if not value or "$" in value:
+            return ""
+        result += image[end : item.start] + value
+        end = item.start + written
+    return result + image[end:]

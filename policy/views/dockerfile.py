@@ -1,0 +1,92 @@
+"""The Dockerfile of a ConfigMap, and what its RUN instructions call."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kmodgate.policy.formats.dockerfiles import Dockerfile, Instruction, Line, parse_dockerfile
+from kmodgate.policy.views.part import Map, map_in
+
+KEY = "dockerfile"
+"""The key of a ConfigMap under which KMM reads a Dockerfile."""
+
+BUILD_ARGUMENTS = ("KERNEL_VERSION", "KERNEL_FULL_VERSION", "MOD_NAME", "MOD_NAMESPACE", "DTK_AUTO")
+"""The build arguments that KMM sets itself. Source: internal/buildsign/resource of Kernel Module Management."""
+
+_LONGEST = 256 << 10
+"""Characters of a Dockerfile that is still read; the longest known has some thousand."""
+
+_FLAGS = re.compile(r"\s*(?:--[a-z]+(?:=\S+)?\s+)*")
+_WORDS = re.compile(
+    r"(?P<word>(?:'[^']*'|\"(?:[^\"\\]|\\.)*\"|\$\{[^}]*\}|\\.|[^\s;|&()<>\"'`#$\\]|(?<=\S)#|\$(?!\())+)"
+    r"|(?P<end>\$?\(|[;|&)`\n]+)|(?P<comment>#[^\n]*)|.",
+    re.DOTALL,
+)
+_PREFIX = re.compile(r"[A-Za-z_]\w*=.*|sudo|env|exec|time|nice|command|then|do|else|if|while|!|\{", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One call of a program in a RUN: its words without quotes, and the line where it begins."""
+
+    words: tuple[str, ...]
+    line: int
+
+    @property
+    def program(self) -> str:
+        """The name of the program without its folder."""
+        return self.words[0].rpartition("/")[2]
+
+
+def dockerfile_of(config_map: Map) -> Dockerfile | None:
+    """Return the Dockerfile that a ConfigMap holds for KMM; None where it holds none, or one too long to be read."""
+    text = map_in(config_map, "data").get(KEY)
+    if type(text) is not str or len(text) > _LONGEST or "FROM" not in text.upper():
+        return None
+    return parse_dockerfile(text)
+
+
+def script(item: Instruction) -> tuple[str, list[int], list[int]]:
+    """Return what a shell is given by a RUN as one text, with the places where its lines begin and their numbers."""
+    parts = item.lines
+    first = parts[0].text
+    parts = (Line(parts[0].number, first[_end_of_flags(first) :]), *parts[1:])
+    text, starts, numbers = "", [], []
+    for index, part in enumerate((*parts, *item.heredocs)):
+        if index >= len(parts):
+            text += "\n"  # lines of a here-document are commands of their own
+        starts.append(len(text))
+        numbers.append(part.number)
+        text += part.text
+    return text, starts, numbers
+
+
+def commands(item: Instruction) -> Iterator[Command]:
+    """Yield the programs that a RUN calls, those in `$(…)` too, as far as its text shows them."""
+    text, starts, numbers = script(item)
+    words: list[str] = []
+    place = 0
+    for match in _WORDS.finditer(_without_list(text)):
+        if match["word"]:
+            if not words:
+                place = match.start()
+            if words or not _PREFIX.fullmatch(match["word"]):
+                words.append(match["word"].strip("\"'"))
+        elif match["end"] and words:
+            yield Command(tuple(words), numbers[bisect_right(starts, place) - 1])
+            words = []
+    if words:
+        yield Command(tuple(words), numbers[bisect_right(starts, place) - 1])
+
+
+def _end_of_flags(text: str) -> int:
+    match = _FLAGS.match(text)
+    return match.end() if match else 0
+
+
+def _without_list(text: str) -> str:
+    """The JSON form of a RUN, `["depmod", "-a"]`, with spaces for what is not a word, which keeps all places."""
+    return re.sub(r"[\[\],]", " ", text) if text.lstrip().startswith("[") and text.rstrip().endswith("]") else text
