@@ -152,6 +152,12 @@ SECTIONS = {
             "`contentTag` without anything that is built or signed, or for an image without a tag or with a digest",
             "give the image a tag, or remove `contentTag`",
         ),
+        Entry(
+            "IMG401",
+            "one image name with different content: clusters or drivers build or sign it in different ways, and KMM"
+            " makes an image of a name once",
+            "set `contentTag: true`, or give one of them another name",
+        ),
     ),
     "GIT: the tree": (
         Entry(

@@ -1,4 +1,4 @@
-"""A dump of a cluster, as `kubectl get -o yaml` or `-o json` writes it: facts, and taking secrets out."""
+"""A dump of a cluster, as `kubectl get -o yaml` or `-o json` writes it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Any
 
 from kmodgate.policy.cluster.facts import SnapshotFacts, as_map, metadata_of
-from kmodgate.policy.formats.certificates import certificates_in
 from kmodgate.policy.formats.object_files import Source
 
 KEY_FINGERPRINT = "kmodgate.io/key-fingerprint"
@@ -40,29 +39,6 @@ class Dump:
     @cached_property
     def facts(self) -> SnapshotFacts:
         return SnapshotFacts(self.objects, self.complete)
-
-
-def redacted(item: Mapping[str, Any]) -> dict[str, Any]:
-    """The object without what is secret: of a Secret its type, the names of its keys, and certificates stay.
-
-    So does the fingerprint by which its other half is known.
-    """
-    if item.get("kind") != "Secret":
-        return dict(item)
-    kept = metadata_of(item)
-    result: dict[str, Any] = {
-        "apiVersion": item.get("apiVersion"),
-        "kind": "Secret",
-        "metadata": {key: kept[key] for key in ("name", "namespace", "labels") if key in kept},
-    }
-    annotations = kept.get("annotations")
-    if isinstance(annotations, Mapping) and KEY_FINGERPRINT in annotations:
-        result["metadata"]["annotations"] = {KEY_FINGERPRINT: annotations[KEY_FINGERPRINT]}
-    if "type" in item:
-        result["type"] = item["type"]
-    keys = {str(key): None for field_name in ("data", "stringData") for key in as_map(item.get(field_name))}
-    result["data"] = {key: base64.b64encode(certificates_in(secret_value(item, key))).decode() for key in keys}
-    return result
 
 
 def secret_value(secret: Mapping[str, Any], key: str) -> bytes:

@@ -78,6 +78,21 @@ def resolve(module: Object, kernel: str) -> Resolution:
     )
 
 
+def image_inputs(container: Object, mapping: Object) -> dict[str, dict[str, Any]]:
+    """Return what decides the content of the image of a mapping, by `build` and `sign`; empty where it is prebuilt.
+
+    Templates stay as they are written. Secrets that a build mounts are left out: they let it in, and are not in it.
+    """
+    build = _merged_build(container.get("build"), mapping.get("build"))
+    sign = _signed_with(container.get("sign"), mapping.get("sign"))
+    blocks = {"build": build, "sign": sign}
+    return {
+        name: {key: block[key] for key in IMAGE_INPUTS[name] if key != "secrets" and block.get(key)}
+        for name, block in blocks.items()
+        if block is not None
+    }
+
+
 def find_mapping(mappings: list[Any], kernel: str) -> int:
     """The index of the first mapping that matches. Raises Unresolved when there is none."""
     for index, mapping in enumerate(mappings):
@@ -134,7 +149,8 @@ def _merged_arguments(common: list[Any] | None, own: list[Any]) -> list[Any] | N
     return None if common is None and not added else kept + added
 
 
-def _merged_sign(common: Object | None, own: Object | None, kernel: str) -> dict[str, Any] | None:
+def _signed_with(common: Object | None, own: Object | None) -> dict[str, Any] | None:
+    """The mapping's image, keys and files over the container's, with their templates as they are written."""
     if common is None and own is None:
         return None
     result = dict(_given(common, own))
@@ -143,6 +159,13 @@ def _merged_sign(common: Object | None, own: Object | None, kernel: str) -> dict
             if own.get(key):
                 result[key] = own[key]
         result["filesToSign"] = [*(common.get("filesToSign") or ()), *(own.get("filesToSign") or ())]
+    return result
+
+
+def _merged_sign(common: Object | None, own: Object | None, kernel: str) -> dict[str, Any] | None:
+    result = _signed_with(common, own)
+    if result is None:
+        return None
     try:
         values = _variables(kernels.normalised(kernel))
         result["unsignedImage"] = _filled(result.get("unsignedImage") or "", values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser, Namespace
 
-from kmodgate.policy.cluster.dump import redacted
+from kmodgate.policy.cluster.redaction import redacted
 from kmodgate.policy.findings import Finding
 from kmodgate.renderer.check.object_inputs import files_below, read_objects
 from kmodgate.renderer.console import Console

@@ -18,6 +18,8 @@ from kmodgate.renderer.compile.cluster_policies import Policies
 from kmodgate.renderer.compile.compiler import CompiledFleet, release_of
 from kmodgate.renderer.fleet.nodes import nodes_of
 from kmodgate.renderer.fleet.specs import Cluster
+from kmodgate.renderer.judge.shared_images import ID as IMAGES_ID
+from kmodgate.renderer.judge.shared_images import image_findings
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
 from kmodgate.schemas.compiled import object_schema
 
@@ -92,6 +94,8 @@ class FleetJudge:
             names = tuple(cluster.name for cluster in clusters)
             for finding, path in engine.judge(review):
                 yield replace(manifest.at_origin(finding, path), clusters=names)
+        if self._only is None or IMAGES_ID in self._only:
+            yield from image_findings(compiled)
 
     def _by_facts(
         self, cluster: Cluster, was: Mapping[Manifest, Manifest | None], dump: Dump | None

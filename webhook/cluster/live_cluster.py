@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from kmodgate.policy.cluster.dump import Dump, redacted
+from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Object, Unknown
+from kmodgate.policy.cluster.redaction import redacted
 from kmodgate.webhook.cluster.api_server import ApiServer
 from kmodgate.webhook.cluster.live_facts import TOO_OLD, LiveFacts, Wanted, with_fetched
 from kmodgate.webhook.cluster.questions import (

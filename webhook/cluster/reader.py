@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from kmodgate.policy.cluster.dump import redacted
 from kmodgate.policy.cluster.facts import NodeEntry, Object, as_map, metadata_of, node_entries
 from kmodgate.policy.cluster.pruning import pruned_module
+from kmodgate.policy.cluster.redaction import redacted
 from kmodgate.webhook.cluster.api_server import ApiServer, listed, parsed
 from kmodgate.webhook.cluster.live_facts import Wanted
 from kmodgate.webhook.cluster.questions import FRESH_SECONDS, NotAnswered, UserInfo

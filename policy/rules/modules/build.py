@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from kmodgate.policy.cluster.dump import secret_value
+from kmodgate.policy.cluster.facts import as_map
+from kmodgate.policy.cluster.redaction import registries_in
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.kmm.versions import asks_for_nothing
 from kmodgate.policy.memo import kept
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.dockerfile import BUILD_ARGUMENTS
+from kmodgate.policy.views.module import ModuleView
 
 _SECRET = re.compile(
     r"(?i)(?:^|[_-])(?:password|passwd|secret|token|apikey|api[_-]key|credentials?|private[_-]?key)(?:$|[_-])"
@@ -105,3 +109,42 @@ def build_anywhere(review: Review) -> Iterator[Problem]:
     for build in review.module.builds:
         if not build.value.get("selector") and not common.value.get("selector"):
             yield Problem(build.path, "may run on any node", "add selector: {kubernetes.io/arch: …}")
+
+
+@rule("BLD106", kinds=("Module",), facts=True, severity=Severity.WARNING)
+def push_without_the_builders_credentials(review: Review) -> Iterator[Problem]:
+    """`imageRepoSecret` beside an image that is pushed into OpenShift's own registry: the push is refused.
+
+    The Secret takes the place of the credentials that the builder's ServiceAccount has for that registry. A Secret that
+    holds credentials for it, too, is fine.
+
+    Fix: remove imageRepoSecret, or add the registry's credentials to the Secret.
+    Source: documentation of Red Hat's Kernel Module Management, building kmod images.
+    """
+    module = review.module
+    name = module.spec.map("imageRepoSecret").text("name")
+    pushed = {image for image in _pushed(module) if image.startswith(_OWN_REGISTRIES)}
+    if not name or not pushed:
+        return
+    secret = as_map(review.known.find("Secret", module.metadata.text("namespace"), name))
+    if not any(item in _OWN_REGISTRIES for item in registries_in(secret_value(secret, ".dockerconfigjson"))):
+        message = (
+            f"takes the place of the builder's credentials for {min(pushed).partition('/')[0]}: the push is refused"
+        )
+        fix = "remove it, or add the credentials of that registry to the Secret"
+        yield module.spec.problem("imageRepoSecret", message, fix)
+
+
+_OWN_REGISTRIES = (
+    "image-registry.openshift-image-registry.svc:5000",
+    "image-registry.openshift-image-registry.svc.cluster.local:5000",
+    "image-registry.openshift-image-registry.svc",
+)
+
+
+def _pushed(module: ModuleView) -> Iterator[str]:
+    """The images that are built or signed in the cluster."""
+    common = {key for key in ("build", "sign") if module.container.optional(key)}
+    for mapping in module.mappings:
+        if common or any(mapping.part.optional(key) for key in ("build", "sign")):
+            yield mapping.image

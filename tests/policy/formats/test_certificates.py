@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kmodgate.policy.cluster.dump import redacted
+from kmodgate.policy.cluster.redaction import redacted
 from kmodgate.policy.formats.certificates import fingerprint, read_certificate, read_der
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey

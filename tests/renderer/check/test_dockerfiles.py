@@ -38,5 +38,7 @@ def test_in_a_config_map(tmp_path: Path) -> None:
     quoted = head.replace("|\n", json.dumps(DOCKERFILE) + "\n")
     for text, lines in ((block, {("DKF105", 10), ("DKF101", 13)}), (quoted, {("DKF105", 5), ("DKF101", 5)})):
         fleet.write("map.yaml", text)
-        found = [item for item in findings(check(fleet.root, "map.yaml", "--format", "json")) if item["rule"][:3] == "DKF"]
+        found = [
+            item for item in findings(check(fleet.root, "map.yaml", "--format", "json")) if item["rule"][:3] == "DKF"
+        ]
         assert {(item["rule"], item["line"]) for item in found} == lines

@@ -108,7 +108,7 @@ def test_a_cluster_without_a_driver_gets_no_policy_that_nobody_wrote(fleet: Flee
 @pytest.mark.parametrize(
     ("spec", "place", "words"),
     [
-        ("modes: {MAP209: warn}", "6:19", "there is no rule MAP209"),
+        ("modes: {MAP299: warn}", "6:19", "there is no rule MAP299"),
         ("modes: {mapping: warn}", "6:11", "is neither a rule nor a prefix"),
         ("modes: {MAP: deny}", "6:16", "is not one of enforce, warn, audit, disabled"),
         ("exceptions: [{rule: MAP202, object: {name: nic}, owner: a, ticket: b}]", "", "spec.exceptions[0].expires: missing"),

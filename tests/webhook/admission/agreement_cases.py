@@ -9,6 +9,7 @@ from functools import cache
 import pytest
 import yaml
 
+from kmodgate.policy.webhook_entries import is_reached
 from tests.conftest import CASES
 from tests.oracle import lines
 from tests.webhook.reviews import (
@@ -55,6 +56,16 @@ class Case:
     old: Object | None = None
 
     @property
+    def operation(self) -> str:
+        return "CREATE" if self.old is None else "UPDATE"
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether the webhook is registered for such a request: it is not asked about a new ConfigMap, say."""
+        group = self.object["apiVersion"].rpartition("/")[0]
+        return is_reached("/validate", group, f"{self.object['kind'].lower()}s", "", self.operation)
+
+    @property
     def body(self) -> bytes:
         """The review, as an API server posts it."""
         group, _, version = self.object["apiVersion"].rpartition("/")
@@ -64,8 +75,7 @@ class Case:
             "kind": {"group": group, "version": version, "kind": kind},
             "resource": {"group": group, "version": version, "resource": f"{kind.lower()}s"},
         }
-        operation = "CREATE" if self.old is None else "UPDATE"
-        return json.dumps(review(operation, "Module", self.object, self.old, **what)).encode()
+        return json.dumps(review(self.operation, "Module", self.object, self.old, **what)).encode()
 
 
 @cache

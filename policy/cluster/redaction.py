@@ -1,0 +1,110 @@
+"""Objects of a dump without what is secret in them, and with all that rules ask of them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from kmodgate.policy.cluster.dump import KEY_FINGERPRINT, secret_value
+from kmodgate.policy.cluster.facts import as_map, metadata_of
+from kmodgate.policy.formats.certificates import certificates_in
+from kmodgate.policy.kmm.operator_config import CONFIG_MAPS
+from kmodgate.policy.views.dockerfile import KEY
+
+_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_KEPT_NAMES = ("ims-config", "kmodgate-policy", *CONFIG_MAPS)
+_KEPT_PREFIX = "cray-configmap-ims-v2-image-"
+"""ConfigMaps whose values rules read: those of the Image Management Service and its templates, of KMM, and our own."""
+
+_DOCKER = ".dockerconfigjson"
+
+
+def redacted(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an object without what is secret.
+
+    - Of a Secret stay its type, the names of its keys, certificates, the names of registries, and the fingerprint by
+      which a key and its certificate are known to belong together.
+    - Of a ConfigMap stay its keys; the values too where it holds a Dockerfile, or the settings of KMM, of the Image
+      Management Service or of kmodgate.
+    - Everywhere else the values of environment variables, of build arguments and of HTTP headers become empty, and
+      arguments and commands empty lists; the annotation in which kubectl keeps what was applied goes.
+    """
+    if item.get("kind") == "Secret":
+        return _secret(item)
+    result: dict[str, Any] = _without_values(item)
+    metadata = dict(metadata_of(result))
+    if _APPLIED in as_map(metadata.get("annotations")):
+        metadata["annotations"] = {key: value for key, value in metadata["annotations"].items() if key != _APPLIED}
+        result["metadata"] = metadata
+    if item.get("kind") == "ConfigMap" and not _is_read_by_rules(item):
+        for field in ("data", "binaryData"):
+            if isinstance(values := result.get(field), dict):
+                result[field] = dict.fromkeys(values, "")
+    return result
+
+
+def _is_read_by_rules(config_map: Mapping[str, Any]) -> bool:
+    name = str(metadata_of(config_map).get("name", ""))
+    return name in _KEPT_NAMES or name.startswith(_KEPT_PREFIX) or KEY in as_map(config_map.get("data"))
+
+
+def _without_values(value: Any) -> Any:
+    """A part of an object without what programs are given; iterative, because an object may be nested deep."""
+    result: dict[str, Any] = {"": None}
+    left: list[tuple[Any, Any, Any]] = [(result, "", value)]
+    while left:
+        parent, key, part = left.pop()
+        if isinstance(part, Mapping):
+            parent[key] = copy = dict.fromkeys(part)
+            left += [(copy, name, _emptied(name, item)) for name, item in part.items()]
+        elif isinstance(part, list):
+            parent[key] = items = [None] * len(part)
+            left += [(items, index, item) for index, item in enumerate(part)]
+        else:
+            parent[key] = part
+    return result[""]
+
+
+def _emptied(name: object, value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    if name in ("args", "command"):
+        return []
+    if name in ("env", "buildArgs", "httpHeaders"):
+        return [{**item, "value": ""} if isinstance(item, Mapping) and "value" in item else item for item in value]
+    return value
+
+
+def _secret(item: Mapping[str, Any]) -> dict[str, Any]:
+    kept = metadata_of(item)
+    result: dict[str, Any] = {
+        "apiVersion": item.get("apiVersion"),
+        "kind": "Secret",
+        "metadata": {key: kept[key] for key in ("name", "namespace", "labels") if key in kept},
+    }
+    annotations = kept.get("annotations")
+    if isinstance(annotations, Mapping) and KEY_FINGERPRINT in annotations:
+        result["metadata"]["annotations"] = {KEY_FINGERPRINT: annotations[KEY_FINGERPRINT]}
+    if "type" in item:
+        result["type"] = item["type"]
+    keys = {str(key): None for field_name in ("data", "stringData") for key in as_map(item.get(field_name))}
+    result["data"] = {key: base64.b64encode(_public(key, secret_value(item, key))).decode() for key in keys}
+    return result
+
+
+def _public(key: str, value: bytes) -> bytes:
+    """What of a value is no secret: certificates, and the names of the registries that credentials are for."""
+    if key != _DOCKER:
+        return certificates_in(value)
+    names = registries_in(value)
+    return json.dumps({"auths": {name: {} for name in names}}).encode() if names else b""
+
+
+def registries_in(value: bytes) -> list[str]:
+    """Return the registries that a `.dockerconfigjson` has credentials for; none where it cannot be read."""
+    try:
+        return [str(name) for name in as_map(json.loads(value).get("auths"))]
+    except (ValueError, AttributeError, RecursionError):
+        return []

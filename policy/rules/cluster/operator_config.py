@@ -1,0 +1,75 @@
+"""OPC: the configuration of KMM's operator, of which one slip drops everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from kmodgate.policy.cluster.facts import as_map, metadata_of
+from kmodgate.policy.findings import FieldPath, Problem, Severity
+from kmodgate.policy.formats.yaml_documents import OBJECTS, Document, parse
+from kmodgate.policy.kmm.operator_config import CONFIG_MAPS, KEY, unknown_keys, wrong_values
+from kmodgate.policy.review import Review
+from kmodgate.policy.rule import rule
+
+_CONFIG_MAP = ("ConfigMap",)
+_PATH: FieldPath = ("data", KEY)
+
+
+@rule("OPC101", kinds=_CONFIG_MAP, severity=Severity.WARNING)
+def unknown_key(review: Review) -> Iterator[Problem]:
+    """A key in the configuration of KMM's operator that this release does not know: the whole file is dropped.
+
+    The manager goes on with its defaults, and the webhook server ends, so that no Module can be written.
+
+    Fix: remove the key, or use the one that the message names.
+    Source: internal/config/config.go of Kernel Module Management, strict decoding.
+    """
+    found = _configuration(review)
+    if found is not None:
+        cluster = review.cluster
+        for path, fix in unknown_keys(found.value, cluster.release, any_flavour=cluster.is_any):
+            message = f"KMM knows no {'.'.join(map(str, path))}, and drops the whole file because of it"
+            yield Problem(_PATH, message, fix, line=found.key_position(path)[0])
+
+
+@rule("OPC102", kinds=_CONFIG_MAP, severity=Severity.WARNING)
+def wrong_value(review: Review) -> Iterator[Problem]:
+    """A value in the configuration of KMM's operator that cannot be decoded: a duration, a port, true or false.
+
+    Fix: write what the message names.
+    Source: internal/config/config.go of Kernel Module Management; time.ParseDuration of Go.
+    """
+    found = _configuration(review)
+    if found is not None:
+        for path, expected in wrong_values(found.value):
+            message = f"{'.'.join(map(str, path))} has a value that KMM cannot read"
+            yield Problem(_PATH, message, f"write {expected}", line=found.position(path)[0])
+
+
+@rule("OPC103", kinds=_CONFIG_MAP, severity=Severity.WARNING)
+def unreadable(review: Review) -> Iterator[Problem]:
+    """The configuration of KMM's operator is no YAML, or has a key twice, or stands under another key of the ConfigMap.
+
+    Fix: write it as YAML under `controller_config.yaml`.
+    Source: internal/config/config.go of Kernel Module Management.
+    """
+    if not _is_operators(review):
+        return
+    data = as_map(review.object.get("data"))
+    if KEY not in data:
+        yield Problem(("data",), f"has no {KEY}: KMM goes on with its defaults", f"name the key {KEY}")
+        return
+    for finding in parse(str(data[KEY]), "", OBJECTS)[1]:
+        yield Problem(_PATH, finding.message, finding.fix, line=finding.line)
+
+
+def _is_operators(review: Review) -> bool:
+    return metadata_of(review.object).get("name") in CONFIG_MAPS
+
+
+def _configuration(review: Review) -> Document | None:
+    text: Any = as_map(review.object.get("data")).get(KEY)
+    if not _is_operators(review) or not isinstance(text, str):
+        return None
+    return next(iter(parse(text, "", OBJECTS)[0]), None)

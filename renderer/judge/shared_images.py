@@ -1,0 +1,126 @@
+"""One image name with different content: clusters or drivers that build or sign it in different ways.
+
+Whoever comes first makes the image, and all others get it: KMM asks only whether the name exists.
+Source: internal/controllers/mic_reconciler.go of Kernel Module Management.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kmodgate.policy.cluster.facts import as_map
+from kmodgate.policy.findings import FieldPath, Finding, title
+from kmodgate.policy.kmm.resolve import image_inputs
+from kmodgate.renderer.compile.compiler import CompiledFleet
+from kmodgate.renderer.deliveries.delivery import is_driver
+from kmodgate.renderer.manifests.manifest import Manifest
+
+ID = "IMG401"
+
+_OF_CLUSTER = re.compile(r"[^/]*\.svc(?:\.[a-z0-9.-]+)?(?::[0-9]+)?/|localhost(?::[0-9]+)?/|127\.")
+"""Registries that every cluster has one of its own of."""
+
+_WHOLE_KERNEL = re.compile(r"\$\{?KERNEL_(?:FULL_)?VERSION\b")
+
+_WHAT = {
+    "build": "built",
+    "sign": "signed",
+    "dockerfileConfigMap": "another Dockerfile",
+    "buildArgs": "other build arguments",
+    "keySecret": "another key",
+    "certSecret": "another certificate",
+    "filesToSign": "other files to sign",
+    "unsignedImage": "another unsigned image",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """An image that a Module builds or signs on a cluster, and what it is made of."""
+
+    cluster: str
+    manifest: Manifest
+    path: FieldPath
+    inputs: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def content(self) -> str:
+        return json.dumps(self.inputs, sort_keys=True)
+
+
+def image_findings(compiled: CompiledFleet) -> Iterator[Finding]:
+    """Yield an error for each image name that is made in two ways, where it is made in another way than the first."""
+    for (image, *_), (first, *others) in _by_name(compiled).items():
+        alike: dict[tuple[Manifest, FieldPath], list[_Made]] = {}
+        for item in others:
+            if item.content != first.content:
+                alike.setdefault((item.manifest, item.path), []).append(item)
+        for (manifest, path), items in alike.items():
+            clusters = tuple(dict.fromkeys(item.cluster for item in items))
+            yield replace(manifest.at_origin(_finding(image, first, items[0]), path), clusters=clusters)
+
+
+def _by_name(compiled: CompiledFleet) -> dict[tuple[str, ...], list[_Made]]:
+    made: dict[tuple[str, ...], list[_Made]] = {}
+    for cluster in compiled.fleet.clusters:
+        for manifest in compiled.of_drivers[cluster.name]:
+            for key, item in _images(cluster.name, manifest, compiled) if is_driver(manifest.identity) else ():
+                made.setdefault(key, []).append(item)
+    return made
+
+
+def _finding(image: str, first: _Made, item: _Made) -> Finding:
+    there = first.cluster if first.cluster != item.cluster else title(first.manifest.value)
+    what = f"{image} has other content here than on {there} ({_difference(first, item)})"
+    fix = "set contentTag: true, which gives each content a tag of its own, or give one of the two another name"
+    return Finding(ID, f"{what}; who comes first makes it for all", fix, title(item.manifest.value))
+
+
+def _images(cluster: str, manifest: Manifest, compiled: CompiledFleet) -> Iterator[tuple[tuple[str, ...], _Made]]:
+    spec = as_map(manifest.value.get("spec"))
+    container = as_map(as_map(spec.get("moduleLoader")).get("container"))
+    base: FieldPath = ("spec", "moduleLoader", "container")
+    metadata = as_map(manifest.value["metadata"])
+    mappings = container.get("kernelMappings")
+    for index, mapping in enumerate(mappings if isinstance(mappings, list) else ()):
+        own = mapping.get("containerImage")
+        image = str(own or container.get("containerImage") or "")
+        inputs = image_inputs(container, mapping)
+        if not inputs or not image or "@" in image or _OF_CLUSTER.match(image):
+            continue
+        path = (*base, "kernelMappings", index, "containerImage") if own else (*base, "containerImage")
+        name = image.replace("${MOD_NAME}", str(metadata["name"]))
+        name = name.replace("${MOD_NAMESPACE}", str(metadata.get("namespace", "")))
+        # with the whole kernel in its name an image is another one for each: only the same kernels can collide
+        kernels = (mapping.get("literal") or "", mapping.get("regexp") or "") if _WHOLE_KERNEL.search(image) else ()
+        yield (name, *kernels), _Made(cluster, manifest, path, _with_text(inputs, cluster, metadata, compiled))
+
+
+def _with_text(
+    inputs: Mapping[str, Mapping[str, Any]], cluster: str, metadata: Mapping[str, Any], compiled: CompiledFleet
+) -> Mapping[str, Mapping[str, Any]]:
+    """The inputs with the Dockerfile's text in place of the ConfigMap's name, which is the driver's own."""
+    name = as_map(as_map(inputs.get("build")).get("dockerfileConfigMap")).get("name")
+    for manifest in compiled.of_drivers[cluster] if name else ():
+        identity = manifest.identity
+        if (identity.kind, identity.namespace, identity.name) == ("ConfigMap", metadata.get("namespace"), name):
+            return {**inputs, "build": {**inputs["build"], "dockerfileConfigMap": manifest.value.get("data")}}
+    return inputs
+
+
+def _difference(first: _Made, second: _Made) -> str:
+    """What differs, in words."""
+    for block in ("build", "sign"):
+        one, two = first.inputs.get(block), second.inputs.get(block)
+        if one is None or two is None:
+            if one is not two:
+                return f"not {_WHAT[block]} here" if two is None else f"{_WHAT[block]} here only"
+            continue
+        for key in (*one, *two):
+            if one.get(key) != two.get(key):
+                return _WHAT[key]
+    return "other content"

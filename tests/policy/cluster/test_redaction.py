@@ -1,0 +1,86 @@
+"""A redacted dump holds no secret, and all that rules ask of a cluster."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from kmodgate.policy.cluster.facts import SnapshotFacts
+from kmodgate.policy.cluster.redaction import redacted, registries_in
+from kmodgate.policy.engine import Engine
+from tests.policy.rules.test_rules import EXAMPLES, example
+
+WITH_FACTS = [path for path in EXAMPLES if "\n# facts:\n" in path.read_text()]
+SECRET = "hunter2"
+
+
+@pytest.mark.parametrize("path", WITH_FACTS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_rules_find_the_same_with_a_redacted_dump(path: Any) -> None:
+    policy, review = example(path)
+    known = path.read_text().partition("# facts:\n")[2].partition("# before:\n")[0]
+    objects = [item for item in yaml.safe_load_all(known) if item]
+    expected = Engine(policy).evaluate(review)
+    complete = set(review.facts._complete) if isinstance(review.facts, SnapshotFacts) else set()
+    review.facts = SnapshotFacts([redacted(item) for item in objects], complete)
+    assert Engine(policy).evaluate(review) == expected
+
+
+def objects() -> list[dict[str, Any]]:
+    container = {
+        "name": "c", "image": "a:1", "command": ["sh", SECRET], "args": [SECRET], "env": [{"name": "A", "value": SECRET}],
+        "livenessProbe": {"httpGet": {"httpHeaders": [{"name": "Authorization", "value": SECRET}]}},
+        "lifecycle": {"preStop": {"exec": {"command": [SECRET]}}},
+    }  # fmt: skip
+    pod = {"containers": [container], "initContainers": [container]}
+    applied = {"kubectl.kubernetes.io/last-applied-configuration": SECRET, "kmodgate.io/spec": "a.yaml"}
+    metadata = {"name": "a", "namespace": "b", "annotations": applied}
+    build = {"dockerfileConfigMap": {"name": "df"}, "buildArgs": [{"name": "TOKEN", "value": SECRET}]}
+    loader = {"container": {"build": build, "kernelMappings": [{"literal": "1", "build": build}]}}
+    return [
+        {"kind": "Pod", "metadata": metadata, "spec": pod},
+        {"kind": "Deployment", "metadata": metadata, "spec": {"template": {"spec": pod}}},
+        {"kind": "CronJob", "metadata": metadata, "spec": {"jobTemplate": {"spec": {"template": {"spec": pod}}}}},
+        {
+            "kind": "Module",
+            "metadata": metadata,
+            "spec": {"moduleLoader": loader, "devicePlugin": {"container": container}},
+        },
+        {"kind": "ConfigMap", "metadata": metadata, "data": {"settings": SECRET}, "binaryData": {"more": SECRET}},
+        {"kind": "Secret", "metadata": metadata, "stringData": {"key": SECRET, "cert": SECRET}, "type": "Opaque"},
+    ]
+
+
+@pytest.mark.parametrize("item", objects(), ids=lambda item: item["kind"])
+def test_no_value_of_a_program_is_left(item: dict[str, Any]) -> None:
+    text = json.dumps(redacted(item))
+    assert SECRET not in text
+    assert SECRET in json.dumps(item)  # and the object that was given is as it was
+    for name in ("settings", "more", "TOKEN", '"A"', "Authorization", "cert"):
+        assert (name in text) == (name in json.dumps(item))
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("df", {"dockerfile": "FROM a"}),
+        ("ims-config", {"JOB_ENABLE_DKMS": "true"}),
+        ("cray-configmap-ims-v2-image-customize", {"image_job_customize.yaml.template": "kind: Job"}),
+        ("kmm-operator-manager-config", {"controller_config.yaml": "webhookPort: 9443"}),
+        ("kmodgate-policy", {"policy.yaml": "kind: DriverPolicy"}),
+    ],
+)
+def test_what_rules_read_of_a_config_map_stays(name: str, data: dict[str, str]) -> None:
+    item = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+    assert redacted(item) == item
+
+
+def test_of_a_pull_secret_the_names_of_registries_stay() -> None:
+    text = json.dumps({"auths": {"quay.io": {"auth": SECRET}, "registry.example.com": {"password": SECRET}}})
+    found = redacted({"kind": "Secret", "metadata": {"name": "a"}, "stringData": {".dockerconfigjson": text}})
+    assert SECRET not in json.dumps(found)
+    facts = SnapshotFacts([found], {"Secret"})
+    assert facts.find("Secret", "", "a") == found
+    assert registries_in(b"no json") == registries_in(b"[]") == []
