@@ -43,7 +43,6 @@ class GivenObjects:
 
     def findings(self) -> Iterator[Finding]:
         """What the rules say of objects outside of specs, together with those of the same cluster or file."""
-        asked = False
         changed = self._changed_dockerfiles()
         nodes = self._given_nodes()
         for sources in self._sources.values():
@@ -52,12 +51,9 @@ class GivenObjects:
             objects = [source.value for source in (*beside, *sources)]
             dump = self._dumps.of(where.clusters)
             known = where.nodes if where.clusters else nodes
-            facts: Facts | None = None
-            if dump is not None or known is not None or len(objects) > 1 or not asked:
-                objects += dump.objects if dump else ()
-                facts = SnapshotFacts(objects, dump.complete if dump else (), known)
-                asked = True  # of objects that are alone, one is enough to be told which facts are missing
-            before = self._past.facts([*beside, *sources]) if facts is not None else None
+            objects += dump.objects if dump else ()
+            facts = SnapshotFacts(objects, dump.complete if dump else (), known)
+            before = self._past.facts([*beside, *sources])
             for source in sources:
                 is_new = dump is not None and not dump.holds(source.value)
                 yield from self._judged(source, where, facts, before, is_new=is_new)
@@ -87,7 +83,7 @@ class GivenObjects:
         return bool(self._places.of(source.file).clusters) or self._past.is_in_git(source.file)
 
     def _judged(
-        self, source: Source, where: Place, facts: Facts | None, before: Facts | None, *, is_new: bool
+        self, source: Source, where: Place, facts: Facts, before: Facts | None, *, is_new: bool
     ) -> Iterator[Finding]:
         value = defaulted(source.value)
         old = self._past.objects(source.file).get(title(value))
@@ -103,8 +99,7 @@ class GivenObjects:
             before=before,
         )
         found = where.engine.judge(review)
-        if facts is not None:
-            found += where.engine.judge_by_facts(review)
+        found += where.engine.judge_by_facts(review)
         for finding, path in found:
             yield replace(_placed(finding, path, source), clusters=where.clusters)
 
