@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Literal, get_args
 
 from kmodgate.policy.findings import Mode, Severity
@@ -54,12 +54,14 @@ class Kata:
     """Where DKMS work runs: in pods of one of the RuntimeClasses, of which the first is given to those without.
 
     `annotations` are those that the nodes permit, with their values; None where the policy says nothing of them.
+    `handlers` are those that a RuntimeClass must have to be Kata, by its name; for others the usual ones count.
     """
 
     runtime_classes: tuple[str, ...] = ("kata-qemu",)
     annotations: Mapping[str, str] | None = None
     work: DkmsWork = DkmsWork()
     ims_namespace: str = "ims"
+    handlers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ class Parameters:
 
     `kernel_access` are the ServiceAccounts (namespace, name) that may load kernel modules beside those that every
     cluster has, `controllers` the users that count as KMM's, `max_node_share` percent of a cluster's nodes (0: all).
+    `enforced_since` is the time from which the policy refuses workloads (None: nobody knows): what is older goes on,
+    unless the policy `refuses_existing`. `inline_drivers` are CSI drivers that pods may ask for inline.
     """
 
     allowed_registries: tuple[str, ...] = ()
@@ -98,6 +102,9 @@ class Parameters:
     forbidden_host_paths: tuple[str, ...] = ()
     kata: Kata = Kata()
     kernel_access: tuple[tuple[str, str], ...] = ()
+    refuses_existing: bool = False
+    enforced_since: datetime | None = None
+    inline_drivers: tuple[str, ...] = ()
     controllers: tuple[str, ...] = ()
     max_node_share: int = 0
     max_mappings: int = MAX_MAPPINGS
@@ -217,7 +224,8 @@ def read_policy(spec: Mapping[str, Any]) -> Policy:
 
 def _parameters(spec: Mapping[str, Any]) -> Parameters:
     signing = spec.get("requireSigning", {})
-    approved = spec.get("kernelAccess", {}).get("approved", ())
+    access = spec.get("kernelAccess", {})
+    since = access.get("enforcedSince")
     return Parameters(
         tuple(spec.get("allowedRegistries", ())),
         spec.get("requireDigest", False),
@@ -231,7 +239,10 @@ def _parameters(spec: Mapping[str, Any]) -> Parameters:
         ),
         tuple(spec.get("forbiddenHostPaths", ())),
         kata=_kata(spec.get("kata", {})),
-        kernel_access=tuple((item["namespace"], item["serviceAccount"]) for item in approved),
+        kernel_access=tuple((item["namespace"], item["serviceAccount"]) for item in access.get("approved", ())),
+        refuses_existing=access.get("existing") == "refuse",
+        enforced_since=datetime.fromisoformat(since) if since else None,
+        inline_drivers=tuple(access.get("inlineDrivers", ())),
         controllers=tuple(spec.get("controllers", ())),
         max_node_share=spec.get("maxNodeShare", 0),
         max_mappings=spec.get("maxMappings", MAX_MAPPINGS),
@@ -248,6 +259,7 @@ def _kata(spec: Mapping[str, Any]) -> Kata:
             tuple(work.get("namespaces", ())), tuple(work.get("serviceAccounts", ())), tuple(work.get("podLabels", ()))
         ),
         spec.get("imsNamespace", Kata.ims_namespace),
+        {name: tuple(handlers) for name, handlers in spec.get("handlers", {}).items()},
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from kmodgate.policy.findings import FieldPath, Problem
@@ -32,9 +32,21 @@ def problems(spec: Mapping[str, Any]) -> Iterator[Problem]:
         except ValueError:
             path: FieldPath = ("spec", "exceptions", index, "expires")
             yield Problem(path, f"{item['expires']} is not a day", "correct the date")
+    since = spec.get("parameters", {}).get("kernelAccess", {}).get("enforcedSince")
+    if since is not None and not _is_time(since):
+        path = ("spec", "parameters", "kernelAccess", "enforcedSince")
+        yield Problem(path, f"{since} is no time", "write it like 2026-01-31T18:00:00Z")
     known = {"*", *RULES, *(id[:3] for id in RULES)}
     for path, name in named:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             fix = f"did you mean {close[0]}?" if close else "kmodgate rules lists them"
             yield Problem(path, f"there is no rule {name}", fix)
+
+
+def _is_time(text: str) -> bool:
+    """Whether a text is a time that says which zone it is of."""
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False

@@ -135,6 +135,7 @@ class Engine:
         """The problems of a rule, each with what its finding does."""
         for problem in problems:
             mode = usual if problem.severity is None else self._mode(item, problem.severity)
+            mode = mode if problem.most is None else mode.up_to(problem.most)
             if mode is not Mode.DISABLED:
                 yield problem._replace(message=problem.message + addition) if addition else problem, mode
 

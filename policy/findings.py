@@ -34,12 +34,18 @@ class Mode(StrEnum):
     AUDIT = "audit"
     DISABLED = "disabled"
 
+    def up_to(self, most: Mode) -> Mode:
+        """Return the mode, or `most` where that does less."""
+        order = list(Mode)
+        return max(self, most, key=order.index)
+
 
 class Problem(NamedTuple):
     """One thing that is wrong with one object; the path is the object's.
 
     `severity` is the problem's own, where it is less severe than its rule; `line` counts from 1 in the text at the
-    path, where that has several lines.
+    path, where that has several lines. `most` is the most that a gate may do about it, whatever the policy says of the
+    rule.
     """
 
     path: FieldPath
@@ -47,6 +53,7 @@ class Problem(NamedTuple):
     fix: str
     severity: Severity | None = None
     line: int = 0
+    most: Mode | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ from kmodgate.policy.formats.json_schema import MAX_VIOLATIONS, Schema, Violatio
 from kmodgate.policy.kata.view import KataView
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.lazy import lazy
+from kmodgate.policy.node_access.existing_workloads import Leniency, Request, leniency
+from kmodgate.policy.node_access.owners import Owners
 from kmodgate.policy.shortcut.usual_forms import Unusual
 from kmodgate.policy.views.dockerfile import dockerfile_of
 from kmodgate.policy.views.module import ModuleView
@@ -94,7 +96,7 @@ class Review:
     those who ask, and empty where nobody is known; `may_override` is whether the API server lets them override the
     protection of a namespace, which only admission asks. `before` is what other objects were like before the change
     that the review is part of, this one included even if it stays as it is; admission, which sees one object change at
-    a time, has none.
+    a time, has none. `owners` are the controllers that the object belongs to, where the cluster was asked for them.
     """
 
     object: Map = field(repr=False)
@@ -112,6 +114,7 @@ class Review:
     dry_run: bool = False
     now: datetime = NO_CLOCK
     before: Facts | None = field(default=None, repr=False)
+    owners: Owners | None = None
 
     @lazy
     def schema(self) -> Schema | None:
@@ -175,6 +178,12 @@ class Review:
     @lazy
     def kata(self) -> KataView:
         return KataView(self.pod, self.parameters, self.user, self.facts)
+
+    @lazy
+    def leniency(self) -> Leniency | None:
+        """Why findings about what a workload can do to its node do not refuse it, where that is so."""
+        asked = Request(self.object, self.old, self.pod, self.user, self.owners, self.may_override)
+        return leniency(asked, self.parameters)
 
     @lazy
     def has_too_many_mappings(self) -> bool:

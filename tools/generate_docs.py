@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from kmodgate import schemas
-from kmodgate.policy.cluster.module_loaders import STARTERS
 from kmodgate.policy.findings import format_path
 from kmodgate.policy.kata.view import NOT_INJECTABLE
 from kmodgate.policy.kmm.versions import IGNORED_BY_REDHAT, REMOVALS, SINCE, First
+from kmodgate.policy.node_access.starters import STARTERS
 from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.renderer.error_catalogue import SECTIONS
 from kmodgate.renderer.fleet.field_table import CAUSES, OWN, SYNONYMS, rows

@@ -35,11 +35,46 @@ CASCADE = frozenset(
 )
 """Who deletes what belongs to something that is deleted. Source: cmd/kube-controller-manager of Kubernetes."""
 
-DAEMON_SETS = frozenset((EVERY_CONTROLLER, "system:serviceaccount:kube-system:daemon-set-controller"))
+
+def _controller(name: str) -> frozenset[str]:
+    """The users that a controller of Kubernetes may be."""
+    return frozenset((EVERY_CONTROLLER, f"system:serviceaccount:kube-system:{name}"))
+
+
+DAEMON_SETS = _controller("daemon-set-controller")
 """Who makes the pods of DaemonSets."""
 
-JOBS = frozenset((EVERY_CONTROLLER, "system:serviceaccount:kube-system:job-controller"))
+JOBS = _controller("job-controller")
 """Who makes the pods of Jobs."""
+
+MAKERS = {
+    "apps/DaemonSet": DAEMON_SETS,
+    "apps/Deployment": _controller("deployment-controller"),
+    "apps/ReplicaSet": _controller("replicaset-controller"),
+    "apps/StatefulSet": _controller("statefulset-controller"),
+    "ReplicationController": _controller("replication-controller"),
+    "batch/Job": JOBS,
+    "batch/CronJob": _controller("cronjob-controller"),
+}
+"""Kind of a workload → who makes what it owns: its pods, or ReplicaSets or Jobs.
+
+Source: pkg/controller and plugin/pkg/auth/authorizer/rbac/bootstrappolicy of Kubernetes.
+"""
+
+KUBEVIRT = frozenset(
+    f"system:serviceaccount:{namespace}:{name}"
+    for namespace, name in (
+        ("kubevirt", "kubevirt-controller"),
+        ("openshift-cnv", "kubevirt-controller"),
+        ("cdi", "cdi-sa"),
+        ("openshift-cnv", "cdi-sa"),
+    )
+)
+"""Who makes pods that give machines their disks as devices.
+
+Source: pkg/virt-operator/resource/generate/components/serviceaccountnames.go of kubevirt/kubevirt, and
+pkg/operator/resources/namespaced/controller.go of kubevirt/containerized-data-importer.
+"""
 
 
 def is_kmm(user: str, named: Collection[str] = ()) -> bool:

@@ -46,6 +46,13 @@ def pruned_runtime_class(item: Map) -> dict[str, Any]:
     return {**{key: item[key] for key in fields if key in item}, "metadata": pruned_metadata(item)}
 
 
+def pruned_owner(item: Map) -> dict[str, Any]:
+    """A workload as the owner of another object: which one it is, since when, and whose it is itself."""
+    metadata = item.get("metadata")
+    fields = ("name", "namespace", "uid", "creationTimestamp", "ownerReferences")
+    return {"metadata": _only(metadata, dict.fromkeys(fields, _same)) if isinstance(metadata, Mapping) else {}}
+
+
 def _same(value: Any) -> Any:
     return value
 

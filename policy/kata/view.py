@@ -43,6 +43,7 @@ class Reason(StrEnum):
     HOST_PATH = "host-path"
     CLASS_MISSING = "runtime-class-missing"
     CLASS_UNKNOWN = "runtime-class-unknown"
+    CLASS_NOT_KATA = "runtime-class-not-kata"
     NODE_SELECTOR = "node-selector-conflict"
 
 
@@ -83,12 +84,27 @@ NOT_INJECTABLE = {
     ),
     Reason.CLASS_MISSING: Explanation("the RuntimeClass does not exist", "install Kata Containers, or name another"),
     Reason.CLASS_UNKNOWN: Explanation("it is not known whether the RuntimeClass exists", "try again"),
+    Reason.CLASS_NOT_KATA: Explanation(
+        "the handler of its RuntimeClass is not known to be Kata", "name the handler in the policy: kata.handlers"
+    ),
     Reason.NODE_SELECTOR: Explanation(
         "its nodeSelector excludes the nodes of the RuntimeClass", "remove the label from nodeSelector"
     ),
     Reason.MALFORMED: Explanation("a field has another type than Kubernetes allows", "correct it"),
 }
 """Why DKMS work is not put into Kata."""
+
+HANDLERS = frozenset(
+    ("kata", "kata-runtime", "kata-qemu", "kata-clh", "kata-cloud-hypervisor", "kata-fc", "kata-dragonball",
+     "kata-stratovirt", "kata-remote", "kata-qemu-runtime-rs", "kata-clh-runtime-rs", "kata-qemu-coco-dev",
+     "kata-qemu-coco-dev-runtime-rs", "kata-qemu-tdx", "kata-qemu-tdx-runtime-rs", "kata-qemu-sev", "kata-qemu-snp",
+     "kata-qemu-snp-runtime-rs", "kata-qemu-se", "kata-qemu-se-runtime-rs", "kata-qemu-cca", "kata-qemu-nvidia-gpu",
+     "kata-qemu-nvidia-gpu-snp", "kata-qemu-nvidia-gpu-tdx"),
+)  # fmt: skip
+"""The handlers of Kata as its installer calls them, OpenShift's and those of clouds, where the policy names no others.
+
+Source: tools/packaging/kata-deploy of kata-containers/kata-containers; sandboxed containers of OpenShift and of AKS.
+"""
 
 _NAMESPACES = {"hostNetwork": Reason.HOST_NETWORK, "hostPID": Reason.HOST_PID, "hostIPC": Reason.HOST_IPC}
 
@@ -156,13 +172,31 @@ class KataView:
         return UNKNOWN if self._facts is None else self._facts.find("RuntimeClass", "", self.wanted_class)
 
     @lazy
-    def is_inside(self) -> bool:
-        """Whether it asks for a class of Kata: one of the policy, or one whose handler is, or by name seems to be."""
-        name = self.pod.runtime_class
-        if not name or name in self._kata.runtime_classes:
-            return bool(name)
+    def has_handler_of_kata(self) -> bool | Unknown:
+        """Whether the handler of that class is Kata's; UNKNOWN where the class is not known, or does not exist."""
         known = self.found_class
-        return "kata" in (str(known.get("handler", "")) if isinstance(known, Mapping) else name)
+        if not isinstance(known, Mapping):
+            return UNKNOWN
+        return known.get("handler") in self._kata.handlers.get(self.wanted_class, HANDLERS)
+
+    @lazy
+    def is_inside(self) -> bool:
+        """Whether it asks for a class of Kata: by its handler, and of a class that is not known because it is named."""
+        name = self.pod.runtime_class
+        if not name or self.has_handler_of_kata is not UNKNOWN:
+            return bool(name) and self.has_handler_of_kata is True
+        return self.is_named or (not self._user and name in HANDLERS)
+
+    @lazy
+    def is_named(self) -> bool:
+        """Whether the policy names that class as one of Kata."""
+        return self.wanted_class in self._kata.runtime_classes or self.wanted_class in self._kata.handlers
+
+    @lazy
+    def is_surely_inside(self) -> bool:
+        """Whether its kernel is known not to be the node's; where nobody asks, a class that is named is believed."""
+        believed = not self._user and self.found_class is UNKNOWN
+        return self.is_inside and (self.has_handler_of_kata is True or believed)
 
     @lazy
     def stays_out(self) -> Reason | None:

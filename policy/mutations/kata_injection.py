@@ -55,7 +55,9 @@ def _reason(review: Review) -> Reason:
     if kata.stays_out is not None:
         return kata.stays_out
     if kata.pod.runtime_class:
-        return Reason.ALREADY_KATA if kata.is_inside else Reason.OTHER_CLASS
+        if kata.is_inside:
+            return Reason.ALREADY_KATA
+        return Reason.CLASS_NOT_KATA if kata.is_named else Reason.OTHER_CLASS
     if kata.obstacles:
         return kata.obstacles[0][0]
     return _class_problem(kata) or Reason.INJECTED
@@ -66,6 +68,8 @@ def _class_problem(kata: KataView) -> Reason | None:
         return Reason.CLASS_UNKNOWN
     if kata.found_class is None:
         return Reason.CLASS_MISSING
+    if not kata.has_handler_of_kata:
+        return Reason.CLASS_NOT_KATA
     return Reason.NODE_SELECTOR if kata.excluded_label else None
 
 

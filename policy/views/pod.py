@@ -26,7 +26,7 @@ WORKLOAD_KINDS = tuple(TEMPLATES)
 POD_KINDS = ("Pod", *WORKLOAD_KINDS)
 
 EPHEMERAL = "ephemeralContainers"
-_LISTS = ("initContainers", "containers", EPHEMERAL)
+CONTAINER_LISTS = ("initContainers", "containers", EPHEMERAL)
 
 MIRROR = "kubernetes.io/config.mirror"
 """The annotation of a pod that shows a static one: the kubelet runs that, whatever becomes of the mirror."""
@@ -53,7 +53,7 @@ class PodView:
     @lazy
     def containers(self) -> list[Part]:
         """Every container, whatever list it stands in: init, plain and ephemeral ones."""
-        return [container for key in _LISTS for container in self.spec.maps(key)]
+        return [container for key in CONTAINER_LISTS for container in self.spec.maps(key)]
 
     @lazy
     def ephemeral(self) -> list[Part]:
@@ -100,6 +100,13 @@ class PodView:
         ]
 
     @lazy
+    def host_processes(self) -> list[Part]:
+        """The pod and the containers that are processes of a Windows node, as any of its own (HostProcess)."""
+        holders = [self.spec, *self.containers]
+        options = (holder.map("securityContext").map("windowsOptions") for holder in holders)
+        return [item for item in options if item.value.get("hostProcess") is True]
+
+    @lazy
     def volumes(self) -> list[Part]:
         return self.spec.maps("volumes")
 
@@ -116,10 +123,35 @@ class PodView:
 
     @lazy
     def host_mounts(self) -> list[tuple[str, Part, Part]]:
-        """The paths of the node that containers mount: path, container, mount. Of volumes of one name one counts."""
+        """The paths of the node that containers mount: path, container, mount. Of volumes of one name one counts.
+
+        The path is that of the `subPath`, where there is one; of a `subPathExpr` nobody knows, and it is the volume's.
+        """
         paths = {volume.text("name"): path for volume, path in self.host_paths}
         found = ((paths.get(mount.text("name")), container, mount) for container, mount in self.mounts)
-        return [(path, container, mount) for path, container, mount in found if path is not None]
+        return [(_inner(path, mount), container, mount) for path, container, mount in found if path is not None]
+
+    @lazy
+    def inline_csi(self) -> list[tuple[Part, str]]:
+        """The volumes that a CSI driver makes for this pod alone, each as the part `csi` with the driver's name."""
+        found = (volume.optional("csi") for volume in self.volumes)
+        return [(part, part.text("driver")) for part in found if part is not None]
+
+    @lazy
+    def claims(self) -> list[tuple[Part, str]]:
+        """The volumes that are PersistentVolumeClaims, each as its part with the claim's name."""
+        found = (volume.optional("persistentVolumeClaim") for volume in self.volumes)
+        return [(part, part.text("claimName")) for part in found if part is not None]
+
+    @lazy
+    def block_devices(self) -> list[tuple[Part, Part]]:
+        """The volumes that containers have as devices, each with its container."""
+        return [(container, device) for container in self.containers for device in container.maps("volumeDevices")]
+
+    @lazy
+    def is_in_user_namespace(self) -> bool:
+        """Whether root in the pod is nobody on the node, so that its capabilities are those of its own namespaces."""
+        return self.spec.value.get("hostUsers") is False
 
     @lazy
     def privileged(self) -> list[Part]:
@@ -143,6 +175,12 @@ class PodView:
 
 def is_privileged(container: Part) -> bool:
     return container.map("securityContext").value.get("privileged") is True
+
+
+def _inner(path: str, mount: Part) -> str:
+    """The clean path that a mount shows of a folder of the node."""
+    inner = mount.text("subPath")
+    return clean(f"{path}/{inner}") if inner else path
 
 
 def clean(path: str) -> str:

@@ -24,6 +24,13 @@ OVERRIDE = "kmodgate-override"
 _GROUP = "rbac.authorization.k8s.io"
 _WATCHED = ("get", "list", "watch")
 
+_OWNERS = {
+    "": ("replicationcontrollers",),
+    "apps": ("daemonsets", "deployments", "replicasets", "statefulsets"),
+    "batch": ("cronjobs", "jobs"),
+}
+"""What pods, ReplicaSets and Jobs belong to, by group: they are looked up by name."""
+
 
 def objects(account: str, own: str, certificates: Mapping[str, tuple[str, ...]]) -> list[JsonMap]:
     """ServiceAccount, Secret, roles and bindings.
@@ -53,6 +60,9 @@ def _cluster_rules() -> Iterator[JsonMap]:
     yield _rule("kmm.sigs.x-k8s.io", "modules", _WATCHED)
     yield _rule("kmm.sigs.x-k8s.io", "nodemodulesconfigs", _WATCHED)
     yield _rule("node.k8s.io", "runtimeclasses", _WATCHED)
+    for group, resources in _OWNERS.items():
+        for resource in resources:
+            yield _rule(group, resource, ("get",))
     yield _rule("authorization.k8s.io", "subjectaccessreviews", ("create",))
     for resource in ("mutatingwebhookconfigurations", "validatingwebhookconfigurations"):
         yield _rule("admissionregistration.k8s.io", resource, ("get", "patch"), (configurations.NAME,))

@@ -18,13 +18,16 @@ from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding, Mode
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.mutations.kata_injection import inject
+from kmodgate.policy.node_access.existing_workloads import is_debugging, is_made_by_controller
 from kmodgate.policy.review import MODULE_KINDS, ClusterTraits, Review
 from kmodgate.policy.webhook_entries import Path, is_reached, wanted
 from kmodgate.webhook.admission.admission_review import Request
 from kmodgate.webhook.admission.answer import Answer
+from kmodgate.webhook.admission.owners import owners_of
 from kmodgate.webhook.cluster.questions import Cluster, NotAnswered
 
 _MOST_SECRETS = 4
+_OF_NODES = "PRV"
 
 T = TypeVar("T")
 
@@ -49,11 +52,29 @@ class Admitter:
             review.may_override = await _may_override(request, _namespace(request), cluster)
         if review.kind in MODULE_KINDS and request.operation != "DELETE":
             review.facts = _with_secrets(recorded.facts, await _certificates(review, cluster))
-        findings = self._engine.evaluate(review)
+        findings, existing = await self._with_owners(request, review, self._engine.evaluate(review), cluster)
         denies = any([finding.mode is Mode.ENFORCE for finding in findings])
         if recorded.was_unknown or (recorded.was_asked and not denies):
             return await self._confirmed(request, review, cluster, findings)
-        return Answer(request.uid, findings, request=request)
+        return Answer(request.uid, findings, existing=existing, request=request)
+
+    async def _with_owners(
+        self, request: Request, review: Review, findings: list[Finding], cluster: Cluster
+    ) -> tuple[list[Finding], str]:
+        """The findings after the cluster was asked for what may keep them from refusing a workload.
+
+        With them the controller, older than the policy's enforcement, whose pod they let through; empty for none.
+        """
+        if not any([item.mode is Mode.ENFORCE and item.rule.startswith(_OF_NODES) for item in findings]):
+            return findings, ""
+        if is_made_by_controller(review.pod, review.object, review.user):
+            review = replace(review, owners=await owners_of(review.object, _namespace(request), cluster))
+        elif is_debugging(review.object, review.pod):
+            review = replace(review, may_override=await _may_override(request, _namespace(request), cluster))
+        else:
+            return findings, ""
+        found = review.leniency
+        return self._engine.evaluate(review), found.existing if found else ""
 
     async def mutate(self, request: Request, cluster: Cluster, now: datetime) -> Answer:
         """The patch that a pod of DKMS work needs to run in Kata, with the reason for it, or for there being none."""

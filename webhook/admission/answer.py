@@ -31,7 +31,7 @@ class Answer:
     """What one request is answered; `findings` are all of its, whatever their mode.
 
     `problem` is a refusal of the webhook's own: status code, reason and text. `note` is what a mutation did, or why
-    it did nothing.
+    it did nothing. `existing` is the controller, older than the policy's enforcement, whose pod is let through.
     """
 
     uid: str
@@ -39,6 +39,7 @@ class Answer:
     patch: Patch = ()
     note: str = ""
     problem: tuple[int, str, str] | None = None
+    existing: str = ""
     request: Request | None = field(default=None, repr=False)
 
     @property
@@ -61,8 +62,8 @@ class Answer:
         """The review that goes back; `policy` is the hash of the policy that decided."""
         annotations = {"policy": policy}
         response: dict[str, Any] = {"allowed": self.is_allowed, "auditAnnotations": annotations}
-        if self.note:
-            annotations["note"] = self.note
+        told = {"note": self.note, "let-through": _line(self.existing)}
+        annotations |= {key: text for key, text in told.items() if text}
         if self.findings:
             for key, mode in (("denied-by", Mode.ENFORCE), ("warned-by", Mode.WARN), ("noted-by", Mode.AUDIT)):
                 if rules := self.rules(mode):

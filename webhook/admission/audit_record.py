@@ -34,6 +34,8 @@ def record(path: str, answer: Answer, body: bytes, policy: str, now: datetime, s
         found |= _outcome(answer)
     if answer.note:
         found["note"] = answer.note
+    if answer.existing:
+        found["letThrough"] = answer.existing
     if answer.problem is not None:
         found["problem"] = answer.problem[2]
     found["policy"] = policy

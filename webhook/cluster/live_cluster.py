@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Object, Unknown
+from kmodgate.policy.cluster.pruning import pruned_owner
 from kmodgate.policy.cluster.redaction import redacted
 from kmodgate.webhook.cluster.api_server import ApiServer
 from kmodgate.webhook.cluster.live_facts import TOO_OLD, LiveFacts, Wanted, with_fetched
 from kmodgate.webhook.cluster.questions import (
     FRESH_SECONDS,
     OVERRIDE_SECONDS,
+    OWNER_SECONDS,
     SECRET_SECONDS,
     Cluster,
     NotAnswered,
@@ -81,6 +83,15 @@ class LiveCluster:
         except NotAnswered:
             return UNKNOWN
 
+    async def owner(
+        self, kind: str, namespace: str, name: str, *, seconds: float = OWNER_SECONDS
+    ) -> Object | Unknown | None:
+        try:
+            found = await self._reader.read((kind, namespace, name), seconds)
+        except NotAnswered:
+            return UNKNOWN
+        return None if found is None else pruned_owner(found)
+
     async def fresh(self, namespace: str, wanted: Iterable[Wanted] = (), *, seconds: float = FRESH_SECONDS) -> Facts:
         read = await self._reader.fresh(namespace, tuple(wanted), seconds)
         return with_fetched(
@@ -121,6 +132,12 @@ class SnapshotCluster:
     async def secret(self, namespace: str, name: str, *, seconds: float = SECRET_SECONDS) -> Object | Unknown | None:
         found = self.facts.find("Secret", namespace, name)
         return found if found is None or isinstance(found, Unknown) else redacted(found)
+
+    async def owner(
+        self, kind: str, namespace: str, name: str, *, seconds: float = OWNER_SECONDS
+    ) -> Object | Unknown | None:
+        found = self.facts.find(kind.rpartition("/")[2], namespace, name)
+        return pruned_owner(found) if isinstance(found, Mapping) else None  # nobody else will tell
 
     async def fresh(self, namespace: str, wanted: Iterable[Wanted] = (), *, seconds: float = FRESH_SECONDS) -> Facts:
         return self.facts

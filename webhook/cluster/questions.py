@@ -56,10 +56,15 @@ class Cluster(Protocol):
         """A certificate Secret without what is secret, None where there is none, UNKNOWN where it may not be read."""
         ...
 
+    async def owner(self, kind: str, namespace: str, name: str, *, seconds: float = ...) -> Object | Unknown | None:
+        """The metadata of a workload, read now; None where there is none, UNKNOWN where it may not be read."""
+        ...
+
 
 FRESH_SECONDS = 30.0
 OVERRIDE_SECONDS = 3.0
 SECRET_SECONDS = 2.0
+OWNER_SECONDS = 2.0
 """The longest that each question is waited for, however much time the API server gives."""
 
 _TO_TELL = 0.5
@@ -102,3 +107,9 @@ class Until:
     async def secret(self, namespace: str, name: str, *, seconds: float = SECRET_SECONDS) -> Object | Unknown | None:
         async with asyncio.timeout_at(self._deadline):
             return await self._cluster.secret(namespace, name, seconds=time_to_ask(self._deadline, seconds))
+
+    async def owner(
+        self, kind: str, namespace: str, name: str, *, seconds: float = OWNER_SECONDS
+    ) -> Object | Unknown | None:
+        async with asyncio.timeout_at(self._deadline):
+            return await self._cluster.owner(kind, namespace, name, seconds=time_to_ask(self._deadline, seconds))

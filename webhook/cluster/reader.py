@@ -25,7 +25,15 @@ _PLACES = {
     "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings/{name}",
     "RuntimeClass": "/apis/node.k8s.io/v1/runtimeclasses/{name}",
     "Module": "/apis/kmm.sigs.x-k8s.io/v1beta1/namespaces/{namespace}/modules/{name}",
+    "apps/DaemonSet": "/apis/apps/v1/namespaces/{namespace}/daemonsets/{name}",
+    "apps/Deployment": "/apis/apps/v1/namespaces/{namespace}/deployments/{name}",
+    "apps/ReplicaSet": "/apis/apps/v1/namespaces/{namespace}/replicasets/{name}",
+    "apps/StatefulSet": "/apis/apps/v1/namespaces/{namespace}/statefulsets/{name}",
+    "ReplicationController": "/api/v1/namespaces/{namespace}/replicationcontrollers/{name}",
+    "batch/Job": "/apis/batch/v1/namespaces/{namespace}/jobs/{name}",
+    "batch/CronJob": "/apis/batch/v1/namespaces/{namespace}/cronjobs/{name}",
 }
+"""Kind, as facts and reviews name it → where one object of it is."""
 
 _MODULES = "/apis/kmm.sigs.x-k8s.io/v1beta1/namespaces/{namespace}/modules"
 _CONFIGS = "/apis/kmm.sigs.x-k8s.io/v1beta1/nodemodulesconfigs"

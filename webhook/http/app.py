@@ -100,6 +100,8 @@ class Reviews:
         self.metrics.reviews.add(path, operation, seconds, allowed=answer.is_allowed, dry_run=dry_run)
         for finding in answer.findings:
             self.metrics.found(finding.rule, finding.mode)
+        if answer.existing and answer.is_allowed:
+            self.metrics.let_through.labels("true" if dry_run else "false").inc()
         if answer.problem is not None and answer.problem[0] == 500:
             self.metrics.failures.inc()
 

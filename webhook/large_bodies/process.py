@@ -50,6 +50,9 @@ class _Server:
     async def secret(self, namespace: str, name: str, *, seconds: float = 0.0) -> Object | Unknown | None:
         return cast("Object | Unknown | None", self.ask("secret", namespace, name))
 
+    async def owner(self, kind: str, namespace: str, name: str, *, seconds: float = 0.0) -> Object | Unknown | None:
+        return cast("Object | Unknown | None", self.ask("owner", kind, namespace, name))
+
 
 class _Neighbours:
     def __init__(self, server: _Server) -> None:

@@ -14,6 +14,7 @@ from kmodgate.webhook.admission.decide import too_slow
 from kmodgate.webhook.cluster.questions import (
     FRESH_SECONDS,
     OVERRIDE_SECONDS,
+    OWNER_SECONDS,
     SECRET_SECONDS,
     Cluster,
     NotAnswered,
@@ -127,6 +128,8 @@ async def _reply(question: Question, cluster: Cluster, facts: Facts, deadline: f
 async def _asked(method: str, cluster: Cluster, arguments: tuple[Any, ...], deadline: float) -> Any:
     if method == "may_override":
         return await cluster.may_override(*arguments, seconds=time_to_ask(deadline, OVERRIDE_SECONDS))
+    if method == "owner":
+        return await cluster.owner(*arguments, seconds=time_to_ask(deadline, OWNER_SECONDS))
     return await cluster.secret(*arguments, seconds=time_to_ask(deadline, SECRET_SECONDS))
 
 

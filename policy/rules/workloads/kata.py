@@ -276,6 +276,8 @@ def _kept_out(kata: KataView) -> Iterator[Problem]:
     path = (*kata.pod.spec.path, "runtimeClassName")
     if kata.stays_out is not None:
         yield _obstacle(path, kata.stays_out, words)
+    elif kata.has_handler_of_kata is False:
+        yield _obstacle(path, Reason.CLASS_NOT_KATA if kata.is_named else Reason.OTHER_CLASS, words)
     elif kata.pod.runtime_class:
         yield _obstacle(path, Reason.OTHER_CLASS, words)
     for reason, place in kata.obstacles:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from kmodgate.policy.cluster.controllers import is_controller, is_kmm
-from kmodgate.policy.cluster.module_loaders import STARTERS, is_approved
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_label, is_dns1123_subdomain
+from kmodgate.policy.node_access.module_loaders import is_approved
+from kmodgate.policy.node_access.starters import STARTERS
 from kmodgate.policy.views.pod import PodView
 
 

@@ -68,7 +68,7 @@ NOT_INJECTED = [
     (annotated(**{"kubernetes.io/config.mirror": "0f"}), Reason.MIRROR_POD),
     (with_variable("REMOTE_BUILD_NODE", "x3000c0s19b1n0"), Reason.REMOTE_BUILD),
     (dkms_pod(runtimeClassName="kata-qemu"), Reason.ALREADY_KATA),
-    (dkms_pod(runtimeClassName="kata-site"), Reason.ALREADY_KATA),
+    (dkms_pod(runtimeClassName="kata-site"), Reason.OTHER_CLASS),
     (dkms_pod(runtimeClassName="gvisor"), Reason.OTHER_CLASS),
     (dkms_pod(runtimeClassName=["kata"]), Reason.MALFORMED),
     (dkms_pod(nodeSelector={"katacontainers.io/kata-runtime": "false"}), Reason.NODE_SELECTOR),
@@ -172,7 +172,8 @@ def test_no_pod_is_sent_to_a_class_that_is_not_known_to_be_there(facts: Snapshot
 
 
 def test_every_reason_not_to_inject_has_words_and_a_case() -> None:
-    told = {reason for _, reason in NOT_INJECTED} | {Reason.CLASS_MISSING, Reason.CLASS_UNKNOWN}
+    told = {reason for _, reason in NOT_INJECTED}
+    told |= {Reason.CLASS_MISSING, Reason.CLASS_UNKNOWN, Reason.CLASS_NOT_KATA}  # of which facts tell
     assert told - {Reason.ALREADY_KATA} == set(NOT_INJECTABLE)
 
 

@@ -1,0 +1,78 @@
+"""Whether a changed pod, or template of pods, can do anything to its node that it could not do before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kmodgate.policy.node_access.capabilities import capability
+from kmodgate.policy.views.part import Map, map_in, maps_in
+from kmodgate.policy.views.pod import CONTAINER_LISTS, PodView
+
+_GIVES = ("hostPID", "hostIPC", "hostNetwork", "shareProcessNamespace")
+_FREE = frozenset(("resources", "securityContext", "volumeMounts", "volumeDevices"))
+
+
+def grants_nothing_new(new: PodView, old: PodView) -> bool:
+    """Whether a pod spec is as it was, or only has less of what the node gives: rights, mounts, volumes, containers.
+
+    Programs count: another image, command or variable makes another container. Labels, annotations, resources and where
+    the pods run do not.
+    """
+    if (new.service_account, new.runtime_class) != (old.service_account, old.runtime_class):
+        return False
+    now, before = new.spec.value, old.spec.value
+    if any(now.get(key) is True and before.get(key) is not True for key in _GIVES):
+        return False
+    if old.is_in_user_namespace and not new.is_in_user_namespace:
+        return False
+    if _host_process(now) and not _host_process(before):
+        return False
+    volumes = maps_in(before, "volumes")
+    if any(volume not in volumes for volume in maps_in(now, "volumes")):
+        return False
+    return all(_is_no_more(now, before, key) for key in CONTAINER_LISTS)
+
+
+def _is_no_more(now: Map, before: Map, key: str) -> bool:
+    """Whether each container of a list was there, and has no right that it had not."""
+    old = {str(item.get("name")): item for item in maps_in(before, key)}
+    return all(_has_no_more(item, old.get(str(item.get("name")))) for item in maps_in(now, key))
+
+
+def _has_no_more(now: Map, before: Map | None) -> bool:
+    if before is None or _rest(now) != _rest(before):
+        return False
+    if any(device not in maps_in(before, "volumeDevices") for device in maps_in(now, "volumeDevices")):
+        return False
+    mounts = [_loose(mount) for mount in maps_in(before, "volumeMounts")]
+    exact = maps_in(before, "volumeMounts")
+    for mount in maps_in(now, "volumeMounts"):
+        tightened = mount.get("readOnly") is True and _loose(mount) in mounts
+        if mount not in exact and not tightened:
+            return False
+    return _rights(now) <= _rights(before)
+
+
+def _rest(container: Map) -> dict[str, Any]:
+    return {key: value for key, value in container.items() if key not in _FREE}
+
+
+def _loose(mount: Map) -> dict[str, Any]:
+    """A mount without what says that it is read-only."""
+    return {key: value for key, value in mount.items() if key not in ("readOnly", "recursiveReadOnly")}
+
+
+def _rights(container: Map) -> set[str]:
+    security = map_in(container, "securityContext")
+    added = map_in(security, "capabilities").get("add")
+    names = {capability(name) for name in added if type(name) is str} if type(added) is list else set()
+    if security.get("privileged") is True:
+        names.add("privileged")
+    if _host_process(container):
+        names.add("hostProcess")
+    return names
+
+
+def _host_process(holder: Map) -> bool:
+    options = map_in(map_in(holder, "securityContext"), "windowsOptions")
+    return options.get("hostProcess") is True
