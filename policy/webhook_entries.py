@@ -16,7 +16,7 @@ from typing import Literal
 
 from kmodgate.policy.cluster.dependents import RESOURCES, ROLE_BINDING
 from kmodgate.policy.cluster.override_annotation import ANNOTATION
-from kmodgate.policy.config import Policy
+from kmodgate.policy.config import Platform, Policy
 from kmodgate.policy.findings import Mode
 from kmodgate.policy.review import GROUPS, MODULE_KINDS, PREFLIGHT_KINDS, VERSIONS, Operation
 from kmodgate.policy.rule import RULES, Rule, load_rules
@@ -35,8 +35,11 @@ the platform's own."""
 NEVER = ("kube-node-lease", "kube-public", "kube-system")
 """Namespaces in which nothing but the kinds of KMM is looked at, whatever fleet, policy and labels say."""
 
-PLATFORM = ("kube-", "openshift-")
-"""How the names of namespaces begin in which no workload is looked at for ring 0."""
+PLATFORM: dict[Platform, tuple[str, ...]] = {"kubernetes": (), "openshift": ("openshift-",)}
+"""How the names of further namespaces begin in which no workload is looked at for ring 0: those that nobody can make.
+
+OpenShift lets nobody request a project with such a name; plain Kubernetes keeps no name but those of NEVER.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +178,15 @@ def is_reached(path: Path, group: str, resource: str, subresource: str, operatio
     return any(item.covers(group, name, operation) for row in ROWS if row.path == path for item in row.resources)
 
 
-def refused_on_the_platform(policy: Policy) -> list[str]:
+def is_of_platform(namespace: str, platform: Platform) -> bool:
+    """Whether a namespace is the platform's own by its name, so that no workload of it is looked at for ring 0."""
+    return namespace in NEVER or namespace.startswith(PLATFORM[platform])
+
+
+def refused_on_the_platform(policy: Policy, platform: Platform) -> list[str]:
     """The rules about workloads that refuse: without conditions they would refuse those of the platform, too."""
+    if not PLATFORM[platform]:
+        return []
     load_rules()
     found = {id: rule.severity for id, rule in RULES.items() if id.startswith("PRV")}
     return sorted(id for id, severity in found.items() if policy.mode(id, severity, "admit") is Mode.ENFORCE)

@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from pathlib import Path
 
+from kmodgate.policy.config import PLATFORMS, Platform
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_label
 from kmodgate.policy.webhook_entries import unreachable
@@ -53,6 +54,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--kubernetes", metavar="VERSION",
         help="without a fleet: version of the API server, like 1.34 (default: the newest)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--platform", choices=sorted(PLATFORMS),
+        help="without a fleet: openshift leaves its own namespaces to it (default: kubernetes)",
     )  # fmt: skip
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
@@ -110,7 +115,9 @@ def _named(args: Namespace, choice: Choice, own: str) -> dict[str, Served]:
     if len(args.cluster) > 1:
         raise Unusable("--cluster names several clusters, and no fleet describes them", "give one, or none")
     cluster = args.cluster[0] if args.cluster else _NAMELESS
-    return {cluster: Served(choice.fallback, tuple(sorted(set(args.namespace))), {}, _version(args.kubernetes))}
+    namespaces = tuple(sorted(set(args.namespace)))
+    platform: Platform = args.platform or "kubernetes"
+    return {cluster: Served(choice.fallback, namespaces, {}, _version(args.kubernetes), platform)}
 
 
 def _version(text: str | None) -> str:
@@ -123,6 +130,8 @@ def _version(text: str | None) -> str:
 def _of_fleet(args: Namespace, choice: Choice, console: Console) -> dict[str, Served]:
     if args.kubernetes is not None:
         raise Unusable("--kubernetes is for a cluster without a fleet", "say it in its spec: spec.kubernetes.version")
+    if args.platform is not None:
+        raise Unusable("--platform is for a cluster without a fleet", "say it in its spec: spec.platform")
     root = find_root(Path(args.fleet or "."))
     console.base = prefix(as_typed(root))
     findings: list[Finding] = []

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from kmodgate.policy.cluster.dependents import PROTECTING_LABEL
-from kmodgate.policy.config import Policy
+from kmodgate.policy.config import Platform, Policy
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.webhook_entries import NEVER, PLATFORM, Condition, Path, Resources, Row, reachable, wanted
 from kmodgate.renderer.compile.policy_config_map import HASH_ANNOTATION
@@ -71,6 +71,7 @@ class Places:
     own: str
     labels: tuple[Mapping[str, str], ...] = ()
     has_conditions: bool = True
+    platform: Platform = "kubernetes"
 
 
 def configurations(policy: Policy, places: Places, endpoint: Endpoint) -> list[JsonMap]:
@@ -166,11 +167,11 @@ def _selections(row: Row, places: Places, *, in_dkms: bool) -> Iterator[JsonMap]
         case "dkms labels":
             yield from _labelled(_outside(dkms, places), places.labels)
         case "elsewhere":
-            conditions: list[Json] = list(_conditions(dkms if in_dkms else []))
+            conditions: list[Json] = list(_conditions(dkms if in_dkms else [], places.platform))
             selector = _all(_outside([], places))
             yield {
                 "namespaceSelector": selector,
-                **({"matchConditions": conditions} if places.has_conditions else {}),
+                **({"matchConditions": conditions} if conditions and places.has_conditions else {}),
             }
 
 
@@ -191,10 +192,11 @@ def _outside(names: list[str], places: Places) -> JsonMap:
     return _namespaces("NotIn", sorted({*names, *NEVER, places.own}))
 
 
-def _conditions(dkms: list[str]) -> Iterator[JsonMap]:
+def _conditions(dkms: list[str], platform: Platform) -> Iterator[JsonMap]:
     """What no selector can say of a place, in CEL; only for an entry that is ignored when an expression fails."""
-    prefixes = " || ".join(f"request.namespace.startsWith({json.dumps(prefix)})" for prefix in PLATFORM)
-    yield {"name": "outside-the-platform", "expression": f"!({prefixes})"}
+    if names := PLATFORM[platform]:
+        prefixes = " || ".join(f"request.namespace.startsWith({json.dumps(prefix)})" for prefix in names)
+        yield {"name": "outside-the-platform", "expression": f"!({prefixes})"}
     if dkms:  # one call a request: their pods have an entry of their own
         pods = f'request.resource.resource == "pods" && request.namespace in {json.dumps(dkms)}'
         yield {"name": "not-asked-already", "expression": f"!({pods})"}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from kmodgate.policy.config import Policy
+from kmodgate.policy.config import Platform, Policy
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.kmm.versions import numbers
 from kmodgate.policy.webhook_entries import (
@@ -55,6 +55,7 @@ class Served:
     namespaces: tuple[str, ...]
     certificates: Mapping[str, tuple[str, ...]]
     kubernetes: str = ""
+    platform: Platform = "kubernetes"
 
     @property
     def has_conditions(self) -> bool:
@@ -67,7 +68,7 @@ def served(fleet: Fleet, findings: list[Finding], choice: Choice) -> dict[str, S
     policies = Policies(fleet, choice, findings)
     compiled = compile_fleet(fleet, findings)
     refuse_enforced(findings, outcome="nothing was generated")
-    kubernetes = {cluster.name: cluster.kubernetes for cluster in fleet.clusters}
+    specs = {cluster.name: cluster for cluster in fleet.clusters}
     places: dict[str, list[Target]] = defaultdict(list)
     for target in compiled.targets:
         places[target.cluster.name].append(target)
@@ -76,7 +77,8 @@ def served(fleet: Fleet, findings: list[Finding], choice: Choice) -> dict[str, S
             policies.policy(cluster),
             tuple(sorted({target.variant.namespace for target in places[cluster]})),
             _certificates(manifest for _, manifest in placed),
-            kubernetes[cluster],
+            specs[cluster].kubernetes,
+            specs[cluster].platform,
         )
         for cluster, placed in sorted(compiled.placed.items())
     }
@@ -95,7 +97,8 @@ def objects(cluster: Served, endpoint: Endpoint, own: str) -> list[JsonMap]:
     """What a cluster needs to call the webhook, and the webhook to answer; `own` is its namespace."""
     account = endpoint.at.name if isinstance(endpoint.at, Service) else rights.NAME
     labels = cluster.policy.parameters.kata.work.pod_labels
-    places = Places(cluster.namespaces, dkms_namespaces(cluster.policy), own, labels, cluster.has_conditions)
+    dkms = dkms_namespaces(cluster.policy)
+    places = Places(cluster.namespaces, dkms, own, labels, cluster.has_conditions, cluster.platform)
     return [
         *rights.objects(account, own, cluster.certificates),
         *configurations.configurations(cluster.policy, places, endpoint),
@@ -126,7 +129,7 @@ def unguarded(cluster: Served, own: str) -> Iterator[tuple[str, str]]:
 def refuse_unconditional(clusters: Mapping[str, Served]) -> None:
     """Raises Unusable where an old API server cannot leave the platform's workloads out of what the policy refuses."""
     for name, cluster in clusters.items():
-        rules = [] if cluster.has_conditions else refused_on_the_platform(cluster.policy)
+        rules = [] if cluster.has_conditions else refused_on_the_platform(cluster.policy, cluster.platform)
         if rules:
             old = f"Kubernetes {cluster.kubernetes} has no matchConditions ({CONDITIONS_SINCE} has)"
             message = f"{name}: {old}, without which {listed(rules, 3)} would refuse workloads of the platform, too"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.policy.webhook_entries import is_reached
+from tests.command import run
 from tests.fleets import FleetFolder
 from tests.renderer.registration.reaching import Request, called
 from tests.renderer.registration.registering import (
@@ -17,6 +19,7 @@ from tests.renderer.registration.registering import (
     OVERRIDE,
     answer,
     generated,
+    made,
     mutating,
     policy,
     protected,
@@ -164,10 +167,27 @@ def test_row_ring_0_is_ignored_when_nobody_answers_and_leaves_the_platform_out(
     fleet: FleetFolder, group: str, resource: str
 ) -> None:
     objects = generated(fleet)
-    for namespace in ("default", "kmm-tests", "kubevirt", "openshift"):
+    for namespace in ("default", "kmm-tests", "kubevirt", "openshift", "kube-flannel", "kube-own", "openshift-sdn"):
         assert answer(objects, Request("CREATE", resource, group, namespace=namespace)) == [("workloads", "Ignore")]
-    for namespace in ("kube-system", "kube-flannel", "openshift-sdn", "kmodgate-system"):
+    for namespace in ("kube-system", "kube-public", "kube-node-lease", "kmodgate-system"):
         assert answer(objects, Request("CREATE", resource, group, namespace=namespace)) == []
+
+
+def test_on_openshift_its_own_namespaces_are_left_to_it_too(fleet: FleetFolder, tmp_path: Path) -> None:
+    named = made(run("webhook-config", "--namespace=kmm-tests", "--platform=openshift", cwd=tmp_path))
+    path = fleet.cluster("paris")
+    path.write_text(path.read_text().replace("platform: kubernetes", "platform: openshift"))
+    for objects in (named, generated(fleet)):
+        for namespace in ("default", "kube-flannel", "openshift", "openshiftish"):
+            assert answer(objects, Request("CREATE", "pods", namespace=namespace)) == [("workloads", "Ignore")]
+        for namespace in ("kube-system", "openshift-sdn", "openshift-own"):
+            assert answer(objects, Request("CREATE", "pods", namespace=namespace)) == []
+
+
+def test_where_a_fleet_says_the_platform_nobody_else_does(fleet: FleetFolder) -> None:
+    result = fleet.run("webhook-config", "--platform=openshift")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "spec.platform" in result.stderr
 
 
 def test_row_ring_0_sees_ephemeral_containers(fleet: FleetFolder) -> None:

@@ -1,0 +1,256 @@
+"""What is let through because it was there before: unchanged templates, what controllers write, pods of old controllers."""
+
+from __future__ import annotations
+
+import copy
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from kmodgate.policy.findings import Mode
+from kmodgate.policy.node_access.owners import Owner, Owners
+from kmodgate.policy.views.pod import WORKLOAD_KINDS
+from tests.policy.node_access.pods import Json, capable, container, modes, mounting, pod, privileged, template
+
+SINCE = datetime(2026, 6, 1, tzinfo=UTC)
+OLD, NEW = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)
+ACCOUNT = "system:serviceaccount:kube-system:{}"
+
+MAKERS = {
+    "apps/DaemonSet": "daemon-set-controller", "apps/ReplicaSet": "replicaset-controller",
+    "apps/StatefulSet": "statefulset-controller", "batch/Job": "job-controller",
+    "ReplicationController": "replication-controller",
+}  # fmt: skip
+
+
+def policy(**access: Any) -> Json:
+    return {"modes": {"PRV": "enforce"}, "parameters": {"kernelAccess": access}}
+
+
+DATED = policy(enforcedSince="2026-06-01T00:00:00Z")
+
+
+def rights() -> Json:
+    return pod(containers=[privileged()])
+
+
+def owned(item: Json, kind: str, name: str = "owner", uid: str = "u1") -> Json:
+    group, _, plain = kind.rpartition("/")
+    reference = {"apiVersion": f"{group}/v1" if group else "v1", "kind": plain, "name": name, "uid": uid}
+    item["metadata"]["ownerReferences"] = [{**reference, "controller": True}]
+    return item
+
+
+def owners(*created: datetime, kind: str = "apps/DaemonSet") -> Owners:
+    return Owners(tuple(Owner(kind, "apps", "owner", moment) for moment in created))
+
+
+def updated(kind: str, new: Json, old: Json, **more: Any) -> set[Mode]:
+    return modes(template(kind, new), operation="UPDATE", old=template(kind, old), **more)
+
+
+# -- templates -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", WORKLOAD_KINDS)
+def test_a_template_that_stays_as_it_is_is_recorded_only(kind: str) -> None:
+    old = template(kind, rights())
+    new = copy.deepcopy(old)
+    new["spec"]["replicas"] = 0
+    new["metadata"]["labels"] = {"a": "b"}
+    assert modes(new, operation="UPDATE", old=old) == {Mode.AUDIT}
+
+
+@pytest.mark.parametrize("kind", WORKLOAD_KINDS)
+def test_a_template_that_is_created_never_counts_as_unchanged(kind: str) -> None:
+    assert modes(template(kind, rights())) == {Mode.ENFORCE}
+    assert modes(template(kind, rights()), old=None) == {Mode.ENFORCE}
+
+
+def test_what_is_restarted_or_given_other_resources_or_labels_stays_as_it_is() -> None:
+    old = template("apps/Deployment", rights())
+    new = copy.deepcopy(old)
+    new["spec"]["template"]["metadata"]["annotations"] = {"kubectl.kubernetes.io/restartedAt": "now"}
+    new["spec"]["template"]["spec"]["containers"][0]["resources"] = {"limits": {"cpu": "1"}}
+    new["spec"]["template"]["spec"]["nodeSelector"] = {"a": "b"}
+    assert modes(new, operation="UPDATE", old=old) == {Mode.AUDIT}
+
+
+def _with(change: dict[str, Any]) -> Json:
+    item = rights()
+    item["spec"] |= change
+    return item
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        pod(containers=[privileged() | {"image": "evil.example/a:1"}]),
+        pod(containers=[privileged(command=["sh"])]),
+        pod(containers=[privileged(args=["--x"])]),
+        pod(containers=[privileged(env=[{"name": "LD_PRELOAD", "value": "/x"}])]),
+        pod(containers=[privileged(livenessProbe={"exec": {"command": ["sh"]}})]),
+        pod(containers=[privileged(), privileged() | {"name": "b"}]),
+        pod(containers=[privileged(), container("harmless")]),
+        pod(containers=[privileged()], initContainers=[container("i")]),
+        pod(containers=[container("a", securityContext={"privileged": True, "capabilities": {"add": ["BPF"]}})]),
+        pod(containers=[privileged(volumeMounts=[{"name": "v", "mountPath": "/x"}])], volumes=[{"name": "v", "emptyDir": {}}]),
+        pod(containers=[privileged(volumeDevices=[{"name": "v", "devicePath": "/x"}])]),
+        _with({"hostPID": True}), _with({"hostIPC": True}), _with({"hostNetwork": True}), _with({"shareProcessNamespace": True}),
+        _with({"serviceAccountName": "other"}), _with({"runtimeClassName": "other"}),
+        _with({"volumes": [{"name": "v", "hostPath": {"path": "/etc"}}]}),
+    ],
+)  # fmt: skip
+def test_whatever_a_template_is_given_anew_is_judged(new: Json) -> None:
+    assert Mode.ENFORCE in updated("apps/Deployment", new, rights())
+
+
+def test_a_template_that_leaves_kata_or_its_user_namespace_is_judged() -> None:
+    for key, value in (("runtimeClassName", "kata-qemu"), ("hostUsers", False)):
+        assert Mode.ENFORCE in updated("apps/Deployment", rights(), _with({key: value}))
+
+
+def test_a_template_may_be_mended_step_by_step() -> None:
+    both = [privileged(), capable("SYS_ADMIN", "BPF") | {"name": "b"}]
+    old = mounting("/etc", security={"privileged": True})
+    old["spec"]["containers"] += both[1:]
+    for change in (
+        lambda spec: spec["containers"].pop(1),
+        lambda spec: spec["containers"][0].update(securityContext={"privileged": False}),
+        lambda spec: spec["containers"][0]["securityContext"].pop("privileged"),
+        lambda spec: spec["containers"][1].update(securityContext={"capabilities": {"add": ["BPF"], "drop": ["ALL"]}}),
+        lambda spec: spec["containers"][0]["volumeMounts"][0].update(readOnly=True),
+        lambda spec: spec["containers"][0].update(volumeMounts=[]),
+        lambda spec: spec["containers"][0]["securityContext"].update(allowPrivilegeEscalation=True, runAsUser=0),
+    ):
+        new = copy.deepcopy(old)
+        change(new["spec"])
+        assert updated("apps/DaemonSet", new, old) <= {Mode.AUDIT}
+
+
+def test_a_mount_that_becomes_writable_or_another_one_is_judged() -> None:
+    old = mounting("/var/lib/kubelet", readOnly=True)
+    assert updated("apps/DaemonSet", mounting("/var/lib/kubelet"), old) == {Mode.ENFORCE}
+    assert updated("apps/DaemonSet", mounting("/etc", readOnly=True), old) == set()
+    assert updated("apps/DaemonSet", mounting("/", readOnly=True), old) == {Mode.ENFORCE}
+    assert updated("apps/DaemonSet", mounting("/var/lib", readOnly=True, subPath="kubelet"), old) == {Mode.ENFORCE}
+
+
+def test_an_ephemeral_container_that_was_there_is_not_judged_again() -> None:
+    old = pod(ephemeralContainers=[privileged()])
+    new = pod(ephemeralContainers=[privileged(), container("harmless")])
+    asked = {"operation": "UPDATE", "subresource": "ephemeralcontainers"}
+    assert modes(new, old=old, **asked) == set()
+    worse = pod(ephemeralContainers=[privileged(), privileged() | {"name": "b"}])
+    assert modes(worse, old=old, **asked) == {Mode.ENFORCE}
+
+
+# -- what controllers write ------------------------------------------------------------------------
+
+WRITTEN = [
+    ("apps/ReplicaSet", "apps/Deployment", "deployment-controller"),
+    ("batch/Job", "batch/CronJob", "cronjob-controller"),
+]
+
+
+@pytest.mark.parametrize(("kind", "owner", "controller"), WRITTEN)
+def test_what_its_controller_writes_for_a_live_owner_passes(kind: str, owner: str, controller: str) -> None:
+    for user in (ACCOUNT.format(controller), "system:kube-controller-manager"):
+        item = owned(template(kind, rights()), owner)
+        assert modes(item, user=user, owners=owners(NEW, kind=owner)) == {Mode.AUDIT}
+        assert modes(item, user=user, owners=Owners((), "unknown")) == {Mode.AUDIT}
+
+
+@pytest.mark.parametrize(("kind", "owner", "controller"), WRITTEN)
+def test_whoever_else_writes_one_is_judged_whatever_it_says(kind: str, owner: str, controller: str) -> None:
+    item = owned(template(kind, rights()), owner)
+    others = [
+        "alice",
+        "system:admin",
+        ACCOUNT.format("daemon-set-controller"),
+        f"system:serviceaccount:apps:{controller}",
+    ]
+    for user in others:
+        assert modes(item, user=user, owners=owners(OLD, kind=owner)) == {Mode.ENFORCE}
+    user = ACCOUNT.format(controller)
+    assert modes(item, user=user, owners=Owners((), "gone")) == {Mode.ENFORCE}
+    assert modes(item, user=user, owners=None) == {Mode.ENFORCE}
+    assert modes(template(kind, rights()), user=user, owners=owners(OLD)) == {Mode.ENFORCE}
+    stranger = owned(template(kind, rights()), "example.com/Rollout")
+    assert modes(stranger, user=user, owners=owners(OLD)) == {Mode.ENFORCE}
+
+
+# -- pods ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "controller"), MAKERS.items())
+def test_a_pod_of_an_older_controller_passes_with_a_warning(kind: str, controller: str) -> None:
+    item = owned(rights(), kind)
+    for user in (ACCOUNT.format(controller), "system:kube-controller-manager"):
+        assert modes(item, DATED, user=user, owners=owners(OLD, kind=kind)) == {Mode.WARN}
+        assert modes(item, DATED, user=user, owners=owners(NEW, kind=kind)) == {Mode.ENFORCE}
+        assert modes(item, DATED, user=user, owners=owners(SINCE, kind=kind)) == {Mode.ENFORCE}
+
+
+def test_of_a_chain_the_controller_that_people_wrote_counts() -> None:
+    item, user = owned(rights(), "apps/ReplicaSet"), ACCOUNT.format("replicaset-controller")
+    assert modes(item, DATED, user=user, owners=owners(NEW, OLD)) == {Mode.WARN}
+    assert modes(item, DATED, user=user, owners=owners(OLD, NEW)) == {Mode.ENFORCE}
+
+
+def test_where_the_time_of_the_enforcement_is_not_known_the_existing_passes() -> None:
+    item, user = owned(rights(), "apps/DaemonSet"), ACCOUNT.format("daemon-set-controller")
+    assert modes(item, policy(), user=user, owners=owners(NEW)) == {Mode.WARN}
+    assert modes(item, DATED, user=user, owners=Owners((), "unknown")) == {Mode.WARN}
+    undated = Owners((Owner("apps/DaemonSet", "apps", "owner", None),))
+    assert modes(item, DATED, user=user, owners=undated) == {Mode.WARN}
+
+
+def test_the_policy_may_refuse_the_existing() -> None:
+    item, user = owned(rights(), "apps/DaemonSet"), ACCOUNT.format("daemon-set-controller")
+    for found in (owners(OLD), Owners((), "unknown")):
+        assert modes(item, policy(existing="refuse"), user=user, owners=found) == {Mode.ENFORCE}
+        assert modes(item, policy(existing="pass"), user=user, owners=found) == {Mode.WARN}
+
+
+def test_an_owner_that_is_not_there_or_another_maker_lets_nothing_through() -> None:
+    item, user = owned(rights(), "apps/DaemonSet"), ACCOUNT.format("daemon-set-controller")
+    assert modes(item, policy(), user=user, owners=Owners((), "gone")) == {Mode.ENFORCE}
+    for other in ("alice", ACCOUNT.format("job-controller"), "system:node:worker-1"):
+        assert modes(item, policy(), user=other, owners=owners(OLD)) == {Mode.ENFORCE}
+
+
+def test_approved_once_it_passes_without_a_word() -> None:
+    item, user = owned(rights(), "apps/DaemonSet"), ACCOUNT.format("daemon-set-controller")
+    approved = policy(approved=[{"namespace": "apps", "serviceAccount": "default"}], existing="refuse")
+    assert modes(item, approved, user=user) == set()
+
+
+def test_what_the_policy_only_records_is_not_made_a_warning() -> None:
+    item, user = owned(rights(), "apps/DaemonSet"), ACCOUNT.format("daemon-set-controller")
+    assert modes(item, {}, user=user, owners=owners(OLD)) == {Mode.AUDIT}
+
+
+# -- debugging -------------------------------------------------------------------------------------
+
+
+def debugger(name: str = "node-debugger-worker-1-x7k2p", **spec: Any) -> Json:
+    shell = privileged(volumeMounts=[{"name": "host-root", "mountPath": "/host"}])
+    volumes = [{"name": "host-root", "hostPath": {"path": "/"}}]
+    given = {"nodeName": "worker-1", "hostPID": True, "hostNetwork": True, "containers": [shell], "volumes": volumes}
+    return pod(name=name, **{**given, **spec})
+
+
+def test_debugging_a_node_is_recorded_only_for_who_may_override() -> None:
+    for name in ("node-debugger-worker-1-x7k2p", "worker-1-debug", "worker-1-debug-ab12c"):
+        assert modes(debugger(name), may_override=True) == {Mode.AUDIT}
+        assert modes(debugger(name), may_override=False) == modes(debugger(name)) == {Mode.ENFORCE}
+
+
+def test_the_right_to_override_opens_no_other_pod() -> None:
+    for item in (
+        rights(), debugger("tool"), debugger(nodeName=""), debugger(volumes=[]),
+        owned(debugger(), "apps/DaemonSet"), template("apps/Deployment", debugger()),
+    ):  # fmt: skip
+        assert modes(item, may_override=True) == {Mode.ENFORCE}
