@@ -19,6 +19,7 @@ VERBS = {
     "explain": "tell which line decides a field of a rendered object, or what a node loads and why",
     "facts": "take what is secret out of a dump of a cluster",
     "webhook-config": "print what registers the admission webhook in a cluster, and what it may do there",
+    "policy": "print what a DriverPolicy has to approve before it refuses workloads",
     "rules": "list the rules, or explain one",
     "resolve": "tell what KMM would do with a Module on a kernel",
     "import": "turn existing Modules into specs",
