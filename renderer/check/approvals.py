@@ -77,8 +77,8 @@ def enforcing(policy: Policy, rules: Collection[str]) -> Policy:
 def as_yaml(found: Iterable[Approval], source: str) -> str:
     """The approvals as the part of a DriverPolicy's spec that they belong to, each below a comment that says why."""
     lines = [
-        f"# What runs by {_line(source)} and would be refused. Whoever may use one of these accounts can take its nodes",
-        "# over: leave out what you do not know. The rest goes into spec.parameters of the DriverPolicy.",
+        f"# What runs by {_line(source)} and would be refused. Whoever uses one of these accounts can take",
+        "# its nodes over: leave out what you do not know. The rest goes into spec.parameters of the DriverPolicy.",
         "parameters:",
         "  kernelAccess:",
     ]
