@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,11 @@ from kmodgate import schemas
 from kmodgate.policy.findings import format_path
 from kmodgate.policy.kata.view import NOT_INJECTABLE
 from kmodgate.policy.kmm.versions import IGNORED_BY_REDHAT, REMOVALS, SINCE, First
-from kmodgate.policy.node_access.starters import STARTERS
 from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.renderer.error_catalogue import SECTIONS
 from kmodgate.renderer.fleet.field_table import CAUSES, OWN, SYNONYMS, rows
 from kmodgate.webhook.telemetry.metrics import Metrics
+from tools import node_access_page
 
 _DOCS = Path(__file__).parent.parent / "docs"
 
@@ -228,34 +228,9 @@ The codes of KTA101 to KTA103, which admission also writes to the audit log.
 | --- | --- | --- |
 """
 
-_KERNEL_ACCESS = """\
-## What may load kernel modules
-
-The ServiceAccounts that the rules PRV101 to PRV106 pass over without being told. `parameters.kernelAccess` of a
-DriverPolicy adds others. The pods that KMM's controllers make are known by who makes them, never by a label.
-
-Those of a platform count on its clusters only: where the Cluster spec says so, and to the webhook `--platform`; where
-nobody says, plain Kubernetes is assumed. What is bound to no platform counts on all, whether or not a cluster has the
-product: see [security.md](security.md#accounts-that-are-approved-from-the-start).
-
-| what | platform | namespace | ServiceAccount | source of the names |
-| --- | --- | --- | --- | --- |
-"""
-
 
 def _not_injectable() -> str:
     return _KATA + "".join(f"| `{code}` | {text.meaning} | {text.remedy} |\n" for code, text in NOT_INJECTABLE.items())
-
-
-def _starters() -> str:
-    return _KERNEL_ACCESS + "".join(
-        f"| {item.what} | {item.platform or 'any'} | `{item.namespace}` | {_names(item.accounts)} | {item.source} |\n"
-        for item in STARTERS
-    )
-
-
-def _names(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
 
 
 def rules_page() -> str:
@@ -269,7 +244,7 @@ def rules_page() -> str:
         if "CREATE" not in rule.operations:
             facts.append("compares with the object as it was")
         parts.append(f"## {id}\n\n{'; '.join(facts)}\n\n{rule.documentation}\n")
-    return "\n".join([*parts, _not_injectable(), _starters(), _not_done()])
+    return "\n".join([*parts, _not_injectable(), *node_access_page.sections(), _not_done()])
 
 
 def _releases(first: First) -> str:

@@ -118,6 +118,7 @@ STARTERS = (
             "openshift/cluster-monitoring-operator, assets/node-exporter/service-account.yaml", "openshift"),
     Starter("KubeVirt", "kubevirt", ("kubevirt-handler",), _KUBEVIRT_NAMES),
     Starter("OpenShift Virtualization", "openshift-cnv", ("kubevirt-handler",), _KUBEVIRT_NAMES, "openshift"),
+    Starter("Vector", "vector", ("vector",), "vectordotdev/helm-charts, charts/vector/templates/_pod.tpl"),
     Starter("Falco", "falco", ("falco",), "falcosecurity/charts, charts/falco/templates/_helpers.tpl"),
     Starter("Rook", "rook-ceph", ("rook-ceph-osd", "rook-ceph-system", "rook-ceph-default", "rook-ceph-mgr"),
             "rook/rook, deploy/examples/common.yaml"),

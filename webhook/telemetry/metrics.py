@@ -104,6 +104,8 @@ class Metrics:
         self.findings = self._counter("kmodgate_findings_total", "Findings in the objects of reviews", "rule", "mode")
         text = "Pods that the policy refuses, let through because their controller is older than its enforcement"
         self.let_through = self._counter("kmodgate_pods_let_through_total", text, "dry_run")
+        for dry_run in ("false", "true"):
+            self.let_through.labels(dry_run)  # shown from the start, so that its absence is no zero
         text = "Requests refused before they were reviewed: 429 too many at once, 413 too large, 408 too slow, …"
         self.refused = self._counter("kmodgate_requests_refused_total", text, "code")
         self.failures = self._counter("kmodgate_internal_errors_total", "Reviews denied because of a bug")

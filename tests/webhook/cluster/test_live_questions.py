@@ -197,3 +197,28 @@ def test_who_may_override_is_not_guessed(stub: ApiStub) -> None:
             await cluster.may_override(UserInfo("ann"), "drivers")
 
     with_cluster(stub, scenario)
+
+
+DAEMON_SET = "/apis/apps/v1/namespaces/agents/daemonsets/agent"
+
+
+def test_of_an_owner_its_identity_and_age_are_told_and_nothing_else(stub: ApiStub) -> None:
+    metadata = {"name": "agent", "namespace": "agents", "uid": "u1", "creationTimestamp": "2025-01-02T03:04:05Z"}
+    found = {"metadata": {**metadata, "annotations": {"last-applied": "hush"}}, "spec": {"template": {"spec": "hush"}}}
+    stub.lists(answered(found), path=DAEMON_SET)
+
+    async def scenario(cluster: LiveCluster) -> None:
+        assert await cluster.owner("apps/DaemonSet", "agents", "agent") == {"metadata": metadata}
+        assert await cluster.owner("apps/DaemonSet", "agents", "another") is None
+
+    with_cluster(stub, scenario)
+
+
+@pytest.mark.parametrize("answer", [failure(403, "forbidden"), failure(503, "overloaded"), events(b"{", stalls=True)])
+def test_an_owner_of_which_the_api_server_does_not_tell_is_unknown(stub: ApiStub, answer: Answer) -> None:
+    stub.lists(answer, path=DAEMON_SET)
+
+    async def scenario(cluster: LiveCluster) -> None:
+        assert await cluster.owner("apps/DaemonSet", "agents", "agent", seconds=0.1) is UNKNOWN
+
+    with_cluster(stub, scenario)
