@@ -16,7 +16,7 @@ from kmodgate.policy.cluster.controllers import MAKERS
 from kmodgate.policy.cluster.facts import Unknown
 from kmodgate.policy.config import Parameters
 from kmodgate.policy.findings import Mode
-from kmodgate.policy.node_access.owners import Owners, controller_of
+from kmodgate.policy.node_access.owners import MODULE, Owners, controller_of
 from kmodgate.policy.node_access.template_changes import grants_nothing_new
 from kmodgate.policy.views.part import Map
 from kmodgate.policy.views.pod import PodView
@@ -47,7 +47,7 @@ class Request(NamedTuple):
 def is_made_by_controller(pod: PodView, object: Map, user: str) -> bool:
     """Whether the controller makes it whose kind the object names as its owner: only then the owner is looked up."""
     named = controller_of(object)
-    if named is None or user not in MAKERS[named.kind]:
+    if named is None or user not in MAKERS.get(named.kind, ()):
         return False
     return pod.kind == "Pod" or _MADE_OF_TEMPLATES.get(pod.kind) == named.kind
 
@@ -76,6 +76,8 @@ def leniency(asked: Request, parameters: Parameters) -> Leniency | None:
         return None
     if pod.is_template:
         return Leniency(Mode.AUDIT, "recorded only: a controller wrote it for its owner, which was judged itself")
+    if owners.found and owners.found[-1].kind == MODULE:
+        return Leniency(Mode.AUDIT, f"recorded only: KMM runs it for {owners.found[-1].title}")
     return _of_existing(owners, parameters)
 
 

@@ -13,6 +13,11 @@ from kmodgate.policy.cluster.facts import metadata_of
 MOST_OWNERS = 3
 """Links of a chain that are followed; Kubernetes' own have two: Pod, ReplicaSet, Deployment."""
 
+MODULE = "kmm.sigs.x-k8s.io/Module"
+"""The kind for which KMM makes DaemonSets: device plugins and DRA drivers."""
+
+_FOLLOWED = frozenset((*MAKERS, MODULE))
+
 End = Literal["whole", "gone", "unknown"]
 """`gone`: an owner does not exist, or another one has its name. `unknown`: the cluster did not say."""
 
@@ -53,14 +58,14 @@ class Owners:
 
 
 def controller_of(object: Mapping[str, Any]) -> Reference | None:
-    """The controller that an object names, of the kinds that Kubernetes brings; None for another, or none."""
+    """The controller that an object names, of the kinds that Kubernetes or KMM brings; None for another, or none."""
     references = metadata_of(object).get("ownerReferences")
     for item in references if isinstance(references, list) else ():
         if not isinstance(item, Mapping) or item.get("controller") is not True:
             continue
         group = str(item.get("apiVersion", "")).rpartition("/")[0]
         kind = f"{group}/{item.get('kind')}" if group else str(item.get("kind"))
-        if kind in MAKERS:
+        if kind in _FOLLOWED:
             return Reference(kind, str(item.get("name", "")), str(item.get("uid", "")))
     return None
 

@@ -14,7 +14,7 @@ from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding, Mode
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain
 from kmodgate.policy.kmm.defaults import defaulted
-from kmodgate.policy.node_access.owners import controller_of
+from kmodgate.policy.node_access.owners import MODULE, controller_of
 from kmodgate.policy.review import ClusterTraits, Review
 from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.policy.views.pod import POD_KINDS
@@ -137,7 +137,7 @@ def _is_looked_at(item: Mapping[str, Any], dump: Dump) -> bool:
     if kind not in POD_KINDS or "deletionTimestamp" in metadata or not _runs(item):
         return False
     named = controller_of(item)
-    if named is not None:  # which is judged itself, where the dump has it
+    if named is not None and named.kind != MODULE:  # which is judged itself, where the dump has it
         plain = named.kind.rpartition("/")[2]
         return not isinstance(dump.facts.find(plain, str(metadata.get("namespace", "")), named.name), Mapping)
     return kind != "Pod" or (_has_controller(metadata) and "Node" not in _owner_kinds(metadata))

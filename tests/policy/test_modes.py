@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
+from pathlib import Path
 
 import pytest
 import yaml
@@ -23,6 +24,7 @@ from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Mode, Severity
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.review import Review
+from tests.command import run
 from tests.fleets import REPOSITORY
 
 LOOSE = REPOSITORY / "tests/rules/MAP202/fail-bare-version.yaml"
@@ -53,6 +55,48 @@ def test_parameters_have_safe_defaults() -> None:
     kata = Parameters().kata
     assert (kata.runtime_classes, kata.annotations, kata.ims_namespace) == (("kata-qemu",), None, "ims")
     assert (Parameters().max_mappings, Parameters().max_override_hours, Parameters().max_node_share) == (1000, 24, 0)
+
+
+def test_what_becomes_of_existing_workloads_is_read_from_the_spec() -> None:
+    found = read_policy({"parameters": {"kernelAccess": {}}}).parameters
+    assert (found.refuses_existing, found.enforced_since, found.inline_drivers) == (False, None, ())
+    access = {"existing": "refuse", "enforcedSince": "2026-01-31T18:00:00Z", "inlineDrivers": ["a"]}
+    found = read_policy({"parameters": {"kernelAccess": access, "kata": {"handlers": {"c": ["h"]}}}}).parameters
+    assert (found.refuses_existing, found.inline_drivers) == (True, ("a",))
+    assert found.enforced_since == datetime(2026, 1, 31, 18, tzinfo=UTC)
+    assert found.kata.handlers == {"c": ("h",)}
+
+
+@pytest.mark.parametrize(
+    ("spec", "path"),
+    [
+        ({"kernelAccess": {"enforcedSince": "2026-01-31"}}, "enforcedSince"),
+        ({"kernelAccess": {"enforcedSince": "2026-01-31T18:00:00"}}, "enforcedSince"),
+        ({"kernelAccess": {"enforcedSince": "yesterday"}}, "enforcedSince"),
+        ({"kernelAccess": {"existing": "keep"}}, "existing"),
+        ({"kernelAccess": {"inlineDrivers": [""]}}, "inlineDrivers"),
+        ({"kata": {"handlers": {"Not a name": ["kata"]}}}, "handlers"),
+        ({"kata": {"handlers": {"kata": []}}}, "handlers"),
+        ({"kata": {"handlers": {"kata": ["*"]}}}, "handlers"),
+    ],
+)
+def test_a_policy_that_says_it_wrongly_is_refused_with_the_place(tmp_path: Path, spec: object, path: str) -> None:
+    file = tmp_path / "policy.yaml"
+    head = {"apiVersion": "kmodgate.io/v1alpha1", "kind": "DriverPolicy", "metadata": {"name": "p"}}
+    file.write_text(yaml.safe_dump({**head, "spec": {"parameters": spec}}, default_style='"'))
+    done = run("check", "--policy", str(file), str(LOOSE), cwd=tmp_path)
+    assert done.returncode == 2, done.stdout
+    assert path in done.stdout + done.stderr
+
+
+def test_a_problem_does_no_more_than_it_says_itself() -> None:
+    for most, expected in (
+        (Mode.ENFORCE, [Mode.ENFORCE, Mode.WARN, Mode.AUDIT]),
+        (Mode.WARN, [Mode.WARN, Mode.WARN, Mode.AUDIT]),
+        (Mode.AUDIT, [Mode.AUDIT] * 3),
+    ):
+        assert [mode.up_to(most) for mode in (Mode.ENFORCE, Mode.WARN, Mode.AUDIT)] == expected
+        assert Mode.DISABLED.up_to(most) is Mode.DISABLED
 
 
 def test_parameters_are_read_from_the_spec() -> None:

@@ -25,6 +25,7 @@ _PLACES = {
     "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings/{name}",
     "RuntimeClass": "/apis/node.k8s.io/v1/runtimeclasses/{name}",
     "Module": "/apis/kmm.sigs.x-k8s.io/v1beta1/namespaces/{namespace}/modules/{name}",
+    "kmm.sigs.x-k8s.io/Module": "/apis/kmm.sigs.x-k8s.io/v1beta1/namespaces/{namespace}/modules/{name}",
     "apps/DaemonSet": "/apis/apps/v1/namespaces/{namespace}/daemonsets/{name}",
     "apps/Deployment": "/apis/apps/v1/namespaces/{namespace}/deployments/{name}",
     "apps/ReplicaSet": "/apis/apps/v1/namespaces/{namespace}/replicasets/{name}",

@@ -221,6 +221,18 @@ def test_an_owner_that_is_not_there_or_another_maker_lets_nothing_through() -> N
         assert modes(item, policy(), user=other, owners=owners(OLD)) == {Mode.ENFORCE}
 
 
+def test_what_kmm_runs_for_a_module_is_recorded_only_however_new_it_is() -> None:
+    item, user = owned(rights(), "apps/DaemonSet"), ACCOUNT.format("daemon-set-controller")
+    plugin = Owners(
+        (Owner("apps/DaemonSet", "apps", "nic-plugin", NEW), Owner("kmm.sigs.x-k8s.io/Module", "apps", "nic", NEW))
+    )
+    assert modes(item, DATED, user=user, owners=plugin) == {Mode.AUDIT}
+    assert modes(item, policy(existing="refuse"), user=user, owners=plugin) == {Mode.AUDIT}
+    assert modes(item, DATED, user="alice", owners=plugin) == {Mode.ENFORCE}
+    assert modes(owned(rights(), "kmm.sigs.x-k8s.io/Module"), DATED, user=user, owners=plugin) == {Mode.ENFORCE}
+    assert modes(owned(template("apps/DaemonSet", rights()), "kmm.sigs.x-k8s.io/Module"), DATED) == {Mode.ENFORCE}
+
+
 def test_approved_once_it_passes_without_a_word() -> None:
     item, user = owned(rights(), "apps/DaemonSet"), ACCOUNT.format("daemon-set-controller")
     approved = policy(approved=[{"namespace": "apps", "serviceAccount": "default"}], existing="refuse")

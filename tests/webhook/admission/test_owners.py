@@ -97,6 +97,19 @@ def test_a_circle_of_owners_ends() -> None:
     assert len(chain(owned(reference("DaemonSet", "a", "u1")), owners).found) == 3
 
 
+def test_a_daemon_set_of_kmm_is_followed_to_its_module_by_its_uid() -> None:
+    module = reference("Module", "nic", "u2", "kmm.sigs.x-k8s.io/v1beta1")
+    plugin: dict[tuple[str, str], Object | Unknown] = {("apps/DaemonSet", "p"): owner("p", "u1", module)}
+    item = owned(reference("DaemonSet", "p", "u1"))
+    for known, titles, end in (
+        ({("kmm.sigs.x-k8s.io/Module", "nic"): owner("nic", "u2")}, ["DaemonSet apps/p", "Module apps/nic"], "whole"),
+        ({("kmm.sigs.x-k8s.io/Module", "nic"): owner("nic", "u9")}, ["DaemonSet apps/p"], "gone"),
+        ({}, ["DaemonSet apps/p"], "gone"),
+    ):
+        found = chain(item, plugin | known)
+        assert ([one.title for one in found.found], found.end) == (titles, end)
+
+
 def asked(cluster: FakeCluster, item: dict[str, Any], user: str, *, mode: str = "enforce", kind: str = "Pod") -> Answer:
     admitter = Admitter(read_policy({"modes": {"PRV": mode}}), ClusterTraits())
     body = json.dumps(review("CREATE", kind, item, userInfo={"username": user})).encode()
