@@ -46,8 +46,13 @@ _OF_SESSIONS = ("/dev/pts", "/dev/shm", "/dev/mqueue", "/dev/console", "/dev/ptm
 """What is no device: terminals and memory that processes of the node share."""
 
 
+_MEMORY_IN_PROC = re.compile(r"/proc/(kcore|vmcore|kmem|[^/]+(/task/[^/]+)?/mem)")
+
+
 def reached_by(path: str) -> str:
-    """What a clean path below /dev gives: `a disk of the node`, its memory, or all devices; empty for all others."""
+    """What a clean path gives: `a disk of the node`, its memory, or all devices; empty for all others."""
+    if _MEMORY_IN_PROC.fullmatch(path):
+        return "memory of the node"
     if path == "/dev":
         return "all devices of the node"
     if not path.startswith("/dev/") or is_shared(path):

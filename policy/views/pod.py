@@ -138,6 +138,12 @@ class PodView:
         return [(part, part.text("driver")) for part in found if part is not None]
 
     @lazy
+    def node_drivers(self) -> list[tuple[Part, str]]:
+        """The volumes that a program of the node makes as root by the pod's own parameters: FlexVolumes and gitRepo."""
+        found = ((volume, key) for volume in self.volumes for key in ("flexVolume", "gitRepo"))
+        return [(volume.map(key), key) for volume, key in found if volume.optional(key) is not None]
+
+    @lazy
     def claims(self) -> list[tuple[Part, str]]:
         """The volumes that are PersistentVolumeClaims, each as its part with the claim's name."""
         found = (volume.optional("persistentVolumeClaim") for volume in self.volumes)

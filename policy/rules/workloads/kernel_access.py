@@ -149,6 +149,19 @@ def host_process(review: Review) -> Iterator[Problem]:
             yield options.problem("hostProcess", "the container is a process of its Windows node", APPROVE)
 
 
+@prv("PRV113", needs=_pod_containers)
+def unmasked_proc(review: Review) -> Iterator[Problem]:
+    """A container whose /proc is not masked: as root it sets the node's kernel, the program for core dumps included.
+
+    Fix: remove `procMount: Unmasked`, set `hostUsers: false`, or approve the ServiceAccount.
+    Source: Kubernetes, Configure a Security Context (procMount); proc_sys_kernel(5) of Linux.
+    """
+    for container in _with_rights(review):
+        security = container.map("securityContext")
+        if security.text("procMount") == "Unmasked":
+            yield security.problem("procMount", "the container sees and sets all of the node's /proc", APPROVE)
+
+
 def _with_rights(review: Review) -> list[Part]:
     """The judged containers whose rights are rights on the node: not in Kata, nor in a user namespace."""
     return [] if review.kata.is_surely_inside or review.pod.is_in_user_namespace else judged(review)

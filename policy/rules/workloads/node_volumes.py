@@ -36,12 +36,12 @@ def block_device(review: Review) -> Iterator[Problem]:
             yield device.problem("devicePath", "the container has the volume as a disk", APPROVE)
 
 
-@prv("PRV109", needs=lambda review: review.pod.inline_csi)
+@prv("PRV109", needs=lambda review: review.pod.inline_csi or review.pod.node_drivers)
 def inline_csi(review: Review) -> Iterator[Problem]:
     """A pod that asks a CSI driver for a volume of its own, with parameters of its own: the driver runs as root there.
 
-    Drivers that only bring secrets, certificates or buckets are known; others are added by the policy, under
-    `parameters.kernelAccess.inlineDrivers`.
+    So do the programs behind a FlexVolume and a gitRepo. Drivers that only bring secrets, certificates or buckets are
+    known; others are added by the policy, under `parameters.kernelAccess.inlineDrivers`.
 
     Fix: use a PersistentVolumeClaim, name the driver in the policy, or approve the ServiceAccount.
     Source: Kubernetes, CSI Ephemeral Inline Volumes.
@@ -52,6 +52,11 @@ def inline_csi(review: Review) -> Iterator[Problem]:
             fix = "use a claim, or name the driver in the policy: parameters.kernelAccess.inlineDrivers"
             message = f"the pod gives orders to the driver {driver or 'without a name'} on its node"
             yield part.problem("driver", message, fix)
+    for part, key in review.pod.node_drivers if judged(review) else ():
+        driver = part.text("driver") if key == "flexVolume" else key
+        if driver not in review.parameters.inline_drivers:
+            message = f"a program of the node makes the volume as root, by what the pod says ({driver or key})"
+            yield Problem(part.path, message, "use a claim, or an init container that fetches what is needed")
 
 
 @prv("PRV111", facts=True, needs=lambda review: review.pod.claims)

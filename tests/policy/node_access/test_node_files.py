@@ -67,7 +67,7 @@ DISKS = ["/dev/sda", "/dev/sda1", "/dev/sdaa3", "/dev/vda", "/dev/xvda", "/dev/n
          "/dev/mapper/root", "/dev/mapper", "/dev/md0", "/dev/loop0", "/dev/loop-control", "/dev/disk/by-id/x", "/dev/disk", "/dev/block",
          "/dev/block/8:0", "/dev/vg0/root", "/dev/vg0", "/dev/rbd0", "/dev/nbd0", "/dev/zd0", "/dev/sr0", "/dev/sg0", "/dev/bsg/0:0:0:0",
          "/dev/mem", "/dev/kmem", "/dev/port", "/dev/pmem0", "/dev/dax0.0", "/dev/cpu/0/msr", "/dev", "/dev/", "/dev/../dev/sda",
-         "/dev/dasda1", "/dev/drbd0", "/dev/char/1:1", "/dev/mtd0", "/dev/ng0n1", "/proc/1/root/dev/sda", "/dev/ubuntu-vg"]  # fmt: skip
+         "/dev/dasda1", "/dev/drbd0", "/dev/char/1:1", "/dev/mtd0", "/dev/ng0n1", "/proc/1/root/dev/sda", "/dev/ubuntu-vg", "/proc/kcore", "/dev/core", "/proc/1/mem"]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", ORDERS)

@@ -92,3 +92,19 @@ def test_a_process_of_a_windows_node_is_a_finding_for_pod_and_container() -> Non
     assert rules(pod(securityContext=options)) == ["PRV110"]
     assert rules(pod(containers=[container(securityContext=options)])) == ["PRV110"]
     assert rules(pod(securityContext={"windowsOptions": {"hostProcess": False}})) == []
+
+
+@pytest.mark.parametrize(
+    "volume", [{"flexVolume": {"driver": "a/b", "options": {"x": "y"}}}, {"gitRepo": {"repository": "r"}}]
+)
+def test_a_volume_that_a_program_of_the_node_makes_is_a_finding(volume: dict[str, object]) -> None:
+    assert rules(pod(volumes=[{"name": "v", **volume}])) == ["PRV109"]
+    own = {"modes": {"PRV": "enforce"}, "parameters": {"kernelAccess": {"inlineDrivers": ["a/b", "gitRepo"]}}}
+    assert rules(pod(volumes=[{"name": "v", **volume}]), own) == []
+
+
+def test_an_unmasked_proc_is_that_of_the_node_outside_of_a_user_namespace() -> None:
+    containers = [container(securityContext={"procMount": "Unmasked"})]
+    assert rules(pod(containers=containers)) == ["PRV113"]
+    assert rules(pod(containers=containers, hostUsers=False)) == []
+    assert rules(pod(containers=[container(securityContext={"procMount": "Default"})])) == []
