@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.object_files import MOST_BYTES, Source, decoded, object_files, parse_objects, unreadable
+from kmodgate.renderer import git
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.file_reading import read_given
-from kmodgate.renderer.fleet.files import MARKER
+from kmodgate.renderer.fleet.files import MARKER, is_hidden
 
 STDIN = "-"
 
@@ -47,14 +49,29 @@ def _stdin() -> bytes:
 
 
 def files_below(path: str) -> Iterator[str]:
-    """Every YAML and JSON file below a folder, sorted, outside dot folders; a file as itself."""
+    """Every YAML and JSON file below a folder, sorted, outside dot folders; a file as itself.
+
+    Raises Unusable for a link that leads out of the repository.
+    """
     if not os.path.isdir(path):
         yield path
         return
+    top = git.top_of(os.path.realpath(path))
     for folder, folders, names in os.walk(path):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in object_files(names):
-            yield os.path.normpath(os.path.join(folder, name))
+            file = os.path.normpath(os.path.join(folder, name))
+            if top is not None and os.path.islink(file):
+                _refuse_link(file, top)
+            yield file
+
+
+def _refuse_link(name: str, top: Path) -> None:
+    """Raise Unusable for a link that a commit holds, and that leads to what is no part of any."""
+    real = Path(os.path.realpath(name))
+    if not real.is_relative_to(top) or is_hidden(real.relative_to(top).as_posix()):
+        fix = "remove the link, or give the file itself"
+        raise Unusable(f"{name}: leads out of the repository, or to a hidden file, through a symbolic link", fix)
 
 
 def files_outside_fleets(path: str) -> Iterator[str]:
