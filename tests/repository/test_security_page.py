@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kmodgate.renderer.arguments import VERBS
 from tests.fleets import REPOSITORY
 
 PAGE = (REPOSITORY / "docs" / "security.md").read_text(encoding="utf-8")
@@ -36,6 +37,19 @@ def test_every_test_that_the_page_names_exists(file: str) -> None:
 WAYS_AROUND = sorted((REPOSITORY / "tests" / "webhook" / "bypass").glob("test_*.py"))
 
 
+STRANGERS = sorted((REPOSITORY / "tests" / "renderer" / "strangers").glob("test_*.py"))
+
+
+@pytest.mark.parametrize("path", STRANGERS, ids=lambda path: path.name)
+def test_the_page_names_the_tests_of_strangers_changes(path: Path) -> None:
+    assert f"renderer/strangers/{path.name}::" in PAGE
+
+
+def test_the_page_judges_every_command() -> None:
+    named = " ".join(row[0] for row in rows("Commands on a pull request"))
+    assert [verb for verb in VERBS if f"`{verb}" not in named] == []
+
+
 @pytest.mark.parametrize("path", WAYS_AROUND, ids=lambda path: path.name)
 def test_the_page_names_every_test_of_a_way_around(path: Path) -> None:
     file = f"webhook/bypass/{path.name}"
@@ -44,7 +58,16 @@ def test_the_page_names_every_test_of_a_way_around(path: Path) -> None:
     assert defined_in(file) - named == set()
 
 
-@pytest.mark.parametrize(("heading", "number"), [("Ways around", 26), ("Threats", 18), ("Mitigations", 10)])
+@pytest.mark.parametrize(
+    ("heading", "number"),
+    [
+        ("Ways around", 26),
+        ("Threats", 18),
+        ("Mitigations", 10),
+        ("Threats to the renderer", 12),
+        ("Commands on a pull request", 7),
+    ],
+)
 def test_no_row_is_left_without_a_test(heading: str, number: int) -> None:
     found = rows(heading)
     assert len(found) >= number
@@ -52,6 +75,6 @@ def test_no_row_is_left_without_a_test(heading: str, number: int) -> None:
         assert "::test_" in row[-1], row
 
 
-@pytest.mark.parametrize("heading", ["Threats", "Mitigations"])
+@pytest.mark.parametrize("heading", ["Threats", "Mitigations", "Threats to the renderer"])
 def test_rows_are_numbered(heading: str) -> None:
     assert [row[0] for row in rows(heading)] == [str(number) for number, _ in enumerate(rows(heading), 1)]
