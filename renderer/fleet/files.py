@@ -59,12 +59,17 @@ class FleetFiles:
         self._inside: dict[str, bool] = {}
         self._hidden: dict[str, bool] = {}
         self._refused: dict[str, Unreadable] = {}
+        self._asked: set[str] = set()
+        self._tracked_only: bool | None = None
 
     def guard(self, names: Iterable[str], *, tracked_only: bool) -> None:
         """Read none of some files that git is told to ignore, or does not know where only tracked ones count.
 
         These are what lies in a checkout beside the commit: credentials of a pipeline, for example. Raises GitFailed.
         """
+        names = [*names]
+        self._tracked_only = tracked_only
+        self._asked.update(names)
         real = {name: os.path.realpath(self.root / name) for name in names if not is_hidden(name)}
         wanted = (name for name, path in real.items() if self._is_inside(path) and not self._is_hidden(path))
         places = {name: Path(real[name]) for name in wanted if os.path.isfile(real[name])}
@@ -74,6 +79,13 @@ class FleetFiles:
                 self._refused[name] = Unreadable("is ignored by git, and no part of a commit", _IGNORED_FIX)
             elif place in new and tracked_only:
                 self._refused[name] = Unreadable("is not in git, and no part of a commit", f"git add {name}")
+
+    def _ask_git(self, name: str) -> None:
+        """Raise Unreadable for a file that git keeps out of a commit, whoever reads it."""
+        if self._tracked_only is not None and name != REMOVALS and name not in self._asked:
+            self.guard([name], tracked_only=self._tracked_only)
+        if name in self._refused:
+            raise self._refused[name]
 
     def text(self, name: str, *, limit: int) -> str:
         """A file's text, line ends as LF; `limit` in bytes. Raises Unreadable."""
@@ -86,8 +98,7 @@ class FleetFiles:
         path = os.path.join(self.root, *PurePosixPath(name).parts)
         try:
             self._check(path, name, limit)
-            if name in self._refused:
-                raise self._refused[name]
+            self._ask_git(name)
             data = read_regular(path, limit)
         except FileNotFoundError:
             if os.path.islink(path):
