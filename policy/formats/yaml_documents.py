@@ -175,13 +175,8 @@ class _Reader:
         if kind is yaml.ScalarEvent:
             return self._scalar(event, path)
         if kind is yaml.AliasEvent:
-            self._at(
-                event,
-                path,
-                "SCH004",
-                f"the alias *{event.anchor}: specs are read without aliases",
-                "write the value out",
-            )
+            message = f"the alias *{event.anchor}: specs are read without aliases"
+            self._at(event, path, "SCH004", message, "write the value out")
             return None
         if len(path) >= self.reading.max_depth:
             deep = f"nested deeper than {self.reading.max_depth} levels"

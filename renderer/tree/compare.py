@@ -98,6 +98,8 @@ def compare(wanted: dict[str, Files], output: str, scope: list[str] | None = Non
     journal = index.read_journal(os.path.join(output, JOURNAL))
     clusters = sorted({*wanted, *_rendered_clusters(output), *(journal.owned if journal else ())})
     obstacles: list[Finding] = []
+    if os.path.isdir(os.path.join(output, JOURNAL)):
+        obstacles.append(_obstacle(os.path.join(output, JOURNAL), "is a folder, and must be a file", "move it away"))
     changes = [
         _compare_cluster(cluster, wanted.get(cluster), output, journal, obstacles)
         for cluster in clusters
