@@ -97,8 +97,8 @@ def _is_node(found: CompiledFleet, name: str, cluster: str | None, field: str) -
 
 def _of_file(root: Path, path: Path) -> tuple[str, str]:
     """The object in a rendered file, and its cluster."""
-    below = path.resolve().relative_to(root.resolve()).parts
     try:
+        below = path.resolve().relative_to(root.resolve()).parts
         documents, _ = parse(read_regular(path, MAX_BYTES).decode(), str(path))
         value: Any = documents[0].value
         metadata = value["metadata"]

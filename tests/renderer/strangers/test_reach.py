@@ -99,3 +99,13 @@ def test_a_link_out_of_the_repository_is_not_read(tmp_path: Path, target: str, c
     (root / "manifests/evil.yaml").symlink_to(target if target.startswith("/") else f"../{target}")
     result = FleetFolder.run(FleetFolder.__new__(FleetFolder), *command.split(), cwd=root)
     assert (result.returncode, "through a symbolic link" in result.stderr) == (2, True), result.stderr
+
+
+@pytest.mark.parametrize("target", ["/etc/hostname", "../../../../outside.yaml", "../../../.git/config", "/nowhere"])
+def test_a_rendered_file_that_is_a_link_is_not_explained(fleet: FleetFolder, target: str) -> None:
+    git(fleet.root, "init", "-q")
+    fleet.render()
+    (fleet.root.parent / "outside.yaml").write_text(GOOD)
+    (fleet.root / "rendered/paris/nic/evil.yaml").symlink_to(target)
+    result = fleet.run("explain", "rendered/paris/nic/evil.yaml")
+    assert (result.returncode, result.stdout, "Traceback" in result.stderr) == (2, "", False), result.stderr
