@@ -12,7 +12,7 @@ from kmodgate.policy.formats.object_files import MOST_BYTES, Source, decoded, ob
 from kmodgate.renderer import git
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.file_reading import read_given
-from kmodgate.renderer.fleet.files import MARKER, is_hidden
+from kmodgate.renderer.fleet.files import MARKER, is_hidden, refuse_depth
 
 STDIN = "-"
 
@@ -58,6 +58,7 @@ def files_below(path: str) -> Iterator[str]:
         return
     top = git.top_of(os.path.realpath(path))
     for folder, folders, names in os.walk(path):
+        refuse_depth(folder, path)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in object_files(names):
             file = os.path.normpath(os.path.join(folder, name))

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer import git
+from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.file_reading import read_regular
 
 MARKER = "kmodgate.yaml"
@@ -24,6 +25,9 @@ CHART = "Chart.yaml"
 
 REMOVALS = "removals.yaml"
 """The file in the root of a fleet that says which Modules may leave the tree."""
+
+MOST_FOLDERS = 64
+"""How deep folders may be nested."""
 
 HIDDEN_FIX = "copy what is needed into a file whose path has no component that begins with a dot"
 
@@ -149,6 +153,7 @@ class FleetFiles:
         yield from self._walk("", os.path.realpath(output), findings)
 
     def _walk(self, folder: str, output: str, findings: list[Finding]) -> Iterator[str]:
+        refuse_depth(folder, "")
         try:
             with os.scandir(self.root / folder) as entries:
                 names = sorted(entries, key=lambda entry: entry.name)
@@ -206,6 +211,13 @@ def _is_utf_8(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def refuse_depth(folder: str, top: str) -> None:
+    """Raise Unusable for a folder that lies deeper below another one than any that people make."""
+    if folder.count(os.sep, len(top)) > MOST_FOLDERS:
+        fix = "move the files up, or delete the folders"
+        raise Unusable(f"{folder[:80]}…: folders are nested deeper than {MOST_FOLDERS}", fix)
 
 
 def references(base: str, value: Json) -> Iterator[str]:

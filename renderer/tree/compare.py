@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from kmodgate.policy.findings import Finding
 from kmodgate.renderer.errors import Refused, Unusable
+from kmodgate.renderer.fleet.files import refuse_depth
 from kmodgate.renderer.tree import index
 from kmodgate.renderer.tree.file_names import RenderedFile
 from kmodgate.renderer.tree.index import INDEX, JOURNAL, Entry, Journal
@@ -181,6 +182,7 @@ def _compare_cluster(
 def _walk(folder: str, below: str, obstacles: list[Finding]) -> Iterator[str]:
     """Every file below a cluster's folder, relative to it. A link in place of a folder is in the way."""
     path = os.path.join(folder, below)
+    refuse_depth(below, "")
     if os.path.islink(path.rstrip("/")):
         obstacles.append(_obstacle(path.rstrip("/"), "is a symbolic link, and must be a folder", "remove the link"))
         return

@@ -21,6 +21,7 @@ from pathlib import Path
 from kmodgate.renderer.deliveries.delivery import delivery_by_kind
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.file_reading import read_regular
+from kmodgate.renderer.fleet.files import refuse_depth
 from kmodgate.renderer.manifests.manifest import Identity
 
 INDEX = ".index"
@@ -119,6 +120,7 @@ def unowned(output: Path, suffixes: tuple[str, ...]) -> Iterator[str]:
     journal = read_journal(os.path.join(output, JOURNAL)) or Journal()
     owned: dict[str, set[str]] = {}
     for folder, _, names in os.walk(output):
+        refuse_depth(folder, str(output))
         cluster, _, below = os.path.relpath(folder, output).partition(os.sep)
         if cluster not in owned:
             owned[cluster] = {*read_index(str(output), cluster)[1], *journal.owned.get(cluster, ())}

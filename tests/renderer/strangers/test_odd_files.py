@@ -128,3 +128,16 @@ def test_what_a_shell_hands_over_is_read(referring: FleetFolder) -> None:
     command = f"{sys.executable} -m kmodgate.renderer.start check <(cat rendered/paris/nic/module-nic.yaml)"
     result = subprocess.run(["bash", "-c", command], cwd=referring.root, capture_output=True, text=True, check=False)
     assert (result.returncode, "1 object checked" in result.stderr) == (0, True), result.stderr
+
+
+@pytest.mark.parametrize("place", ["drivers", "rendered/paris", "rendered/evil"])
+def test_folders_that_are_nested_too_deep_are_refused(referring: FleetFolder, place: str) -> None:
+    path = referring.root / place
+    for _ in range(1500):
+        path /= "a"
+    subprocess.run(["mkdir", "-p", str(path.relative_to(referring.root))], cwd=referring.root, check=True)
+    for command in ("render", "render --check", "check", "check rendered", "plan", "import . --cluster a --dry-run"):
+        result = answer(referring.root, *command.split())
+        if command == "check rendered" and place == "drivers":
+            continue
+        assert (result.returncode, "nested deeper than" in result.stderr) == (2, True), (command, result.stderr[-300:])
