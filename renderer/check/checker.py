@@ -38,7 +38,7 @@ from kmodgate.renderer.tree import index
 from kmodgate.renderer.tree.compare import APPLIED_SUFFIXES
 from kmodgate.renderer.tree.file_names import Layout
 from kmodgate.renderer.tree.index import unowned
-from kmodgate.renderer.tree.stray_specs import load_with_output
+from kmodgate.renderer.tree.stray_specs import Trust, load_with_output
 
 
 @dataclass(slots=True)
@@ -165,7 +165,7 @@ class Checker:
         if git.top_of(os.path.realpath(root)) is None:
             self.result.without_git.append(str(root))
         findings: list[Finding] = []
-        fleet = load_with_output(root, root / OUTPUT, findings, tracked_only=self.against is not None)
+        fleet = load_with_output(root, root / OUTPUT, findings, trust=Trust(self.against is not None))
         whole, found = fleet.with_faulty(), list[Finding]()
         self._dockerfiles[root.absolute()] = specs_by_dockerfile(whole.drivers)
         base = base_fleet(root, self.against)

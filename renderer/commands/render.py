@@ -21,7 +21,7 @@ from kmodgate.renderer.report.findings.text import print_findings
 from kmodgate.renderer.tree.compare import Change, Kind, compare
 from kmodgate.renderer.tree.render import Rendered, render_fleet
 from kmodgate.renderer.tree.staged import unstaged
-from kmodgate.renderer.tree.stray_specs import load_with_output
+from kmodgate.renderer.tree.stray_specs import Trust, load_with_output
 from kmodgate.renderer.tree.write import locked, write
 from kmodgate.renderer.wording import counted, printable
 
@@ -102,9 +102,8 @@ def _check_reason(args: Namespace) -> None:
 
 def _load(root: Path, output: Path, args: Namespace, console: Console) -> tuple[Fleet, Rendered]:
     findings: list[Finding] = []
-    fleet = load_with_output(
-        root, output, findings, console.progress, tracked_only=args.check, is_chosen=args.output is not None
-    )
+    trust = Trust(args.check, args.output is not None)
+    fleet = load_with_output(root, output, findings, console.progress, trust)
     print_findings([finding for finding in findings if finding.mode is Mode.WARN], console, console.base)
     rendered = render_fleet(fleet, findings, read_choice(args.policy, args.profile), console.progress)
     check_names(names_of(fleet), args.cluster)

@@ -7,12 +7,14 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from kmodgate.policy.findings import Finding
-from kmodgate.policy.formats.yaml_documents import Json
-from kmodgate.renderer import git
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.file_reading import read_regular
+
+if TYPE_CHECKING:  # the names of this module are asked for before anything is read
+    from kmodgate.policy.formats.yaml_documents import Json
 
 MARKER = "kmodgate.yaml"
 """The file that makes a folder the root of a fleet; it may be empty."""
@@ -71,6 +73,8 @@ class FleetFiles:
 
         These are what lies in a checkout beside the commit: credentials of a pipeline, for example. Raises GitFailed.
         """
+        from kmodgate.renderer import git  # --help asks it nothing
+
         names = [*names]
         self._tracked_only = tracked_only
         self._asked.update(names)

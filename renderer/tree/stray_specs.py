@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from kmodgate.policy.findings import Finding
@@ -13,25 +14,33 @@ from kmodgate.renderer.fleet.load import Fleet, is_spec, load_fleet
 from kmodgate.renderer.tree.index import unowned
 
 
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What a run takes for part of the fleet: files that git does not know, and an output folder that is a link."""
+
+    tracked_only: bool = False
+    is_chosen: bool = False
+    """Whether a person has named the output folder."""
+
+
 def load_with_output(
     root: Path,
     output: Path,
     findings: list[Finding],
     progress: Callable[[str, int, int], None] = lambda *_: None,
+    trust: Trust = Trust(),
     *,
     may_be_empty: bool = False,
-    tracked_only: bool = False,
-    is_chosen: bool = False,
 ) -> Fleet:
     """Load a fleet as `load_fleet` does, and report each spec that lies in the output folder.
 
     Raises Unusable for an output folder that is a link, unless a person has chosen it.
     """
-    if os.path.abspath(output) == os.path.abspath(root / OUTPUT) and not is_chosen:
+    if os.path.abspath(output) == os.path.abspath(root / OUTPUT) and not trust.is_chosen:
         refuse_linked_output(root)
     strays = _strays(root, output)
     return load_fleet(
-        root, output, findings, progress, strays=strays, may_be_empty=may_be_empty, tracked_only=tracked_only
+        root, output, findings, progress, strays=strays, may_be_empty=may_be_empty, tracked_only=trust.tracked_only
     )
 
 
