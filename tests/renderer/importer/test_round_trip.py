@@ -119,7 +119,8 @@ def test_every_module_that_kmm_allows_comes_back(tmp_path: Path) -> None:
             assert paths_lost(result) == ["spec.moduleLoader.container.modprobe.rawArgs"], result.lost
             assert case["spec"]["moduleLoader"]["container"]["modprobe"].pop("rawArgs") == {}
         assert as_kmm_reads_it(rendered["paris"]) == as_kmm_reads_it(case)
-        assert "contentTag" not in result.files["drivers/" + case["metadata"]["name"] + ".yaml"]
+        text = result.files["drivers/" + case["metadata"]["name"] + ".yaml"]
+        assert not re.search(r"^\s*contentTag:", text, re.MULTILINE)  # a comment may propose it
     assert refused == 11
 
 
