@@ -32,7 +32,7 @@ spec:
   clusters: {clusters}
   namespace: {{name: kmm-tests}}
   selector: {{node-role.kubernetes.io/worker: ""}}
-  modprobe: {{moduleName: dummy}}
+  modprobe: {{moduleName: acme_dummy}}
   containerImage: quay.io/acme/{name}:1.0-${{KERNEL_FULL_VERSION}}
   kernelMappings:
   - {{name: el9, regexp: '^5\\.14\\..+$'}}

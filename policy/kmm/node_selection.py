@@ -41,7 +41,10 @@ Taint = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What KMM looks at of a node; one that is not `observed` is a description, without the labels of a running one."""
+    """What KMM looks at of a node; one that is not `observed` is a description, without the labels of a running one.
+
+    `blacklist` are the kernel modules that the node never loads by itself, as its description says.
+    """
 
     name: str
     labels: Mapping[str, str]
@@ -49,6 +52,7 @@ class Node:
     kernel: str
     observed: bool = True
     secure_boot: bool = False
+    blacklist: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

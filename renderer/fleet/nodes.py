@@ -89,6 +89,7 @@ def _in_group(node: NodeGroup, groups: tuple[NodeGroup, ...], next_kernels: tupl
         node,
         next_kernels=tuple(dict.fromkeys(kernel for group in own for kernel in group.next_kernels)),
         is_paused=all(group.is_paused for group in own),
+        blacklist=frozenset.intersection(*(group.blacklist for group in own)),
         secure_boot=node.secure_boot or any(group.secure_boot for group in own),
     )
 
@@ -113,9 +114,8 @@ def _node(item: object, index: int) -> NodeGroup:
 def node_of_group(group: NodeGroup, *, observed: bool = True) -> Node:
     """A group of nodes that are alike, as the one node that KMM would look at."""
     taints = [(taint.key, taint.value, taint.effect) for taint in group.taints]
-    return Node(
-        group.name, group.labels, taints, group.kernels[0] if group.kernels else "", observed, group.secure_boot
-    )
+    kernel = group.kernels[0] if group.kernels else ""
+    return Node(group.name, group.labels, taints, kernel, observed, group.secure_boot, group.blacklist)
 
 
 def nodes_of(cluster: Cluster) -> list[Node] | None:

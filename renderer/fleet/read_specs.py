@@ -269,4 +269,5 @@ def _node_group(group: Any, next_kernels: tuple[NextKernel, ...]) -> NodeGroup:
         secure_boot=group.get("secureBoot", False),
         next_kernels=next_kernels,
         is_paused=group.get("pause", False),
+        blacklist=frozenset(name.replace("-", "_") for name in group.get("blacklist", ())),
     )

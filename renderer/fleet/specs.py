@@ -122,6 +122,7 @@ class NodeGroup:
     """Nodes that are alike. A node of an inventory is a group of one.
 
     `next_kernels` are the group's own, or else the Cluster's. A paused group keeps the kernels that it runs.
+    `blacklist` are the names of kernel modules that the nodes do not load by themselves, with `_` for `-`.
     """
 
     name: str
@@ -133,6 +134,7 @@ class NodeGroup:
     secure_boot: bool
     next_kernels: tuple[NextKernel, ...] = ()
     is_paused: bool = False
+    blacklist: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ spec:
   delivery: kmm
   selector: {{node-role.kubernetes.io/worker: ""}}
   modprobe: {{moduleName: driver_{number}}}
-  inTreeModulesToRemove: [dummy]
+  inTreeModulesToRemove: [acme_dummy]
   containerImage: quay.io/acme/driver-{number}:1.2.0-${{KERNEL_FULL_VERSION}}
   kernelMappings:
     - name: el9

@@ -34,7 +34,7 @@ def findings(result: Finished) -> list[dict[str, Any]]:
     return report["findings"]
 
 
-SIGNED = "sign: {keySecret: key, certSecret: cert, filesToSign: [/opt/dummy.ko], unsignedImage: 'a/b:1'}"
+SIGNED = "sign: {keySecret: key, certSecret: cert, filesToSign: [/opt/acme_dummy.ko], unsignedImage: 'a/b:1'}"
 
 
 def secret(name: str, **data: str) -> dict[str, Any]:

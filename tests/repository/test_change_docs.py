@@ -67,7 +67,9 @@ def clone(tmp_path: Path) -> FleetFolder:
 
 def driver(name: str) -> str:
     text = DRIVER.format(name=name, clusters="{matchLabels: {tier: edge}}").replace("kmm-tests", "drivers")
-    return text.replace(f"metadata: {{name: {name}}}", f"metadata:\n  name: {name}").replace("dummy", f"acme_{name}")
+    return text.replace(f"metadata: {{name: {name}}}", f"metadata:\n  name: {name}").replace(
+        "acme_dummy", f"acme_{name}"
+    )
 
 
 def hooks() -> list[dict[str, object]]:

@@ -22,7 +22,7 @@ def refused(fleet: FleetFolder) -> set[tuple[str, str]]:
     [
         ("removel: auto", ("SCH101", "spec.removel")),
         ("version: 2.10", ("SCH102", "spec.version")),
-        ("modprobe: {moduleName: dummy, parameters: 5}", ("SCH102", "spec.modprobe.parameters")),
+        ("modprobe: {moduleName: acme_dummy, parameters: 5}", ("SCH102", "spec.modprobe.parameters")),
         ("build: {dockerfile: 1.5}", ("SCH102", "spec.build.dockerfile")),
         ("delivery: helm", ("SCH104", "spec.delivery")),
         ("serviceAccountName: yes", ("SCH005", "spec.serviceAccountName")),
@@ -34,7 +34,7 @@ def test_a_rule_reports_what_is_wrong_beside_a_schema_error(
 ) -> None:
     path = fleet.driver("nic", fault)
     if fault.startswith("modprobe"):
-        path.write_text(path.read_text().replace("  modprobe: {moduleName: dummy}\n", "", 1))
+        path.write_text(path.read_text().replace("  modprobe: {moduleName: acme_dummy}\n", "", 1))
     break_driver(fleet, "nic")
     found = refused(fleet)
     assert REGEXP in found
@@ -145,8 +145,8 @@ def test_of_a_list_whose_items_are_all_faulty_nothing_is_judged(fleet: FleetFold
 
 def test_of_a_list_of_texts_the_others_are_judged(fleet: FleetFolder) -> None:
     path = fleet.root / "drivers/nic.yaml"
-    parameters = "{moduleName: dummy, parameters: [5, a=1, ';']}"
-    path.write_text(path.read_text().replace("{moduleName: dummy}", parameters))
+    parameters = "{moduleName: acme_dummy, parameters: [5, a=1, ';']}"
+    path.write_text(path.read_text().replace("{moduleName: acme_dummy}", parameters))
     found = refused(fleet)
     assert ("SCH102", "spec.modprobe.parameters[0]") in found
     assert ("LDR105", "spec.modprobe.parameters[2]") in found

@@ -48,7 +48,7 @@ def rename_one_variant(fleet: FleetFolder) -> None:
 
 
 def rename_with_raw_arguments(fleet: FleetFolder) -> None:
-    raw = ("{moduleName: dummy}", "{rawArgs: {load: [-d, /opt, dummy, a=1], unload: [-r, dummy]}}")
+    raw = ("{moduleName: acme_dummy}", "{rawArgs: {load: [-d, /opt, acme_dummy, a=1], unload: [-r, acme_dummy]}}")
     edit(fleet.root / "drivers/nic.yaml", raw)
     git(fleet.root, "commit", "-qam", "raw")
     rename(fleet)
@@ -145,7 +145,7 @@ def test_a_rename_on_nodes_that_are_not_known_is_one_consequence(fleet: FleetFol
 
 
 def another_kernel_module(fleet: FleetFolder) -> None:
-    rename(fleet, ("{moduleName: dummy}", "{moduleName: ice}"))
+    rename(fleet, ("{moduleName: acme_dummy}", "{moduleName: ice}"))
 
 
 def other_nodes(fleet: FleetFolder) -> None:

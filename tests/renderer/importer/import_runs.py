@@ -20,7 +20,7 @@ spec:
   selector: {{node-role.kubernetes.io/worker: ""}}
   moduleLoader:
     container:
-      modprobe: {{moduleName: dummy}}
+      modprobe: {{moduleName: acme_dummy}}
       containerImage: quay.io/acme/{name}:{tag}
       kernelMappings:
       - {{regexp: '^5\\.14\\..+\\.el9_4\\.x86_64$', containerImage: ""}}

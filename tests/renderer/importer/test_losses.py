@@ -18,7 +18,7 @@ LOST = {
     "metadata.annotations[argocd.argoproj.io/sync-options]": ("  name: nic", "  name: nic\n  annotations: {argocd.argoproj.io/sync-options: Replace=true}"),
     "metadata.annotations[argocd.argoproj.io/compare-options]": ("  name: nic", "  name: nic\n  annotations: {argocd.argoproj.io/compare-options: x}"),
     "spec.nodeName": ("spec:\n", "spec:\n  nodeName: x\n"),
-    "spec.moduleLoader.container.modprobe.rawArgs": ("moduleName: dummy", "moduleName: dummy, rawArgs: {}"),
+    "spec.moduleLoader.container.modprobe.rawArgs": ("moduleName: acme_dummy", "moduleName: acme_dummy, rawArgs: {}"),
 }  # fmt: skip
 
 
@@ -36,7 +36,7 @@ def test_what_no_spec_can_say_is_listed_and_written_into_the_spec(field: str, he
 
 def test_a_module_that_no_spec_can_say_does_not_keep_the_others_back(here: Path) -> None:
     (here / "two.yaml").write_text(
-        module("nic") + "---\n" + module("gpu").replace("modprobe: {moduleName: dummy}", "modprobe: {}")
+        module("nic") + "---\n" + module("gpu").replace("modprobe: {moduleName: acme_dummy}", "modprobe: {}")
     )
     result = imported(here, "--cluster=paris=two.yaml", "--output=fleet", code=1)
     assert re.search(

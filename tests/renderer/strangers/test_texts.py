@@ -41,7 +41,9 @@ def hostile(request: pytest.FixtureRequest, fleet: FleetFolder) -> FleetFolder:
     more = f"attach: [./odd.yaml]\nbuild: {{dockerfile: ./Dockerfile, buildArgs: {{A: {text}}}}}"
     fleet.driver("nic", more)
     spec = fleet.root / "drivers/nic.yaml"
-    spec.write_text(spec.read_text().replace("{moduleName: dummy}", f"{{moduleName: dummy, parameters: [{text}]}}"))
+    spec.write_text(
+        spec.read_text().replace("{moduleName: acme_dummy}", f"{{moduleName: acme_dummy, parameters: [{text}]}}")
+    )
     fleet.driver("ice", f"inTreeModulesToRemove: [{text}]\nimageRepoSecret: {text}")
     fleet.write(
         "drivers/odd.yaml", f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\ndata: {{{text}: {text}}}\n"

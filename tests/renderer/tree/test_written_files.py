@@ -38,7 +38,7 @@ def test_check_lists_missing_changed_and_extra_files_with_a_diff_and_writes_noth
     rendered = fleet.root / "rendered/paris"
     (rendered / "nic/module-nic.yaml").unlink()
     module = rendered / "gpu/module-gpu.yaml"
-    module.write_text(module.read_text().replace("moduleName: dummy", "moduleName: edited"))
+    module.write_text(module.read_text().replace("moduleName: acme_dummy", "moduleName: edited"))
     fleet.write("rendered/paris/gpu/stray.yaml", "kind: Stray\n")
     before = fleet.files()
     result = fleet.run("render", "--check")
@@ -46,7 +46,7 @@ def test_check_lists_missing_changed_and_extra_files_with_a_diff_and_writes_noth
     assert "missing: rendered/paris/nic/module-nic.yaml" in result.stdout
     assert "changed: rendered/paris/gpu/module-gpu.yaml" in result.stdout
     assert "extra (not written by kmodgate; Argo CD would apply it): rendered/paris/gpu/stray.yaml" in result.stdout
-    assert "-        moduleName: edited\n+        moduleName: dummy\n" in result.stdout
+    assert "-        moduleName: edited\n+        moduleName: acme_dummy\n" in result.stdout
     assert "3 files differ from the specs: 1 missing, 1 changed, 1 extra" in result.stderr
     assert fleet.files() == before
 

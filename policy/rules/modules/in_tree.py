@@ -1,0 +1,96 @@
+"""LDR2: drivers that a distribution ships, too, under the same name."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator
+
+from kmodgate.policy.cluster.facts import Object, as_map
+from kmodgate.policy.findings import Problem, Severity
+from kmodgate.policy.kmm.in_tree_modules import NAMES
+from kmodgate.policy.review import Review
+from kmodgate.policy.rule import rule
+from kmodgate.policy.views.module import ModuleView
+
+_ARGUMENT = re.compile(r"(?:modprobe\.blacklist|module_blacklist|rd\.driver\.blacklist)=(\S+)")
+_LINE = re.compile(r"^\s*(?:blacklist\s+(\S+)|install\s+(\S+)\s+/(?:usr/)?bin/(?:true|false))\s*$", re.MULTILINE)
+
+
+@rule("LDR201", facts=True, severity=Severity.WARNING, needs=lambda review: review.module.names)
+def namesake_in_the_kernel(review: Review) -> Iterator[Problem]:
+    """A module to load has the name of one that distributions ship with their kernels, and nothing removes that one.
+
+    The node may load its own at boot, or when its device is first used. modprobe then finds the name loaded and does
+    nothing, KMM says that the Module is ready, and the driver of the distribution runs. Nothing is said where the
+    container or every mapping removes the name, or where it is blacklisted: by `nodeGroups[].blacklist` of the Cluster
+    spec, or by a MachineConfig.
+
+    Fix: add the name to inTreeModulesToRemove, which fails while something uses the driver, or blacklist it on the
+    nodes, which takes effect at their next boot.
+    Source: internal/worker of Kernel Module Management; modprobe(8), modprobe.d(5), kernel parameters of Linux.
+    """
+    module = review.module
+    removed = _removed(module)
+    told: set[str] = set()
+    for path, name in module.names if module.loader else ():
+        plain = name.replace("-", "_")
+        if plain not in NAMES or plain in removed or plain in told or _is_blacklisted(review, plain):
+            continue
+        told.add(plain)
+        message = f"distributions ship a {name}, too: where the node has loaded it, modprobe does nothing"
+        fix = (
+            f"add {name} to inTreeModulesToRemove, which fails while the driver is in use, or blacklist it on the nodes"
+            " (blacklist of the node group), which takes effect at the next boot"
+        )
+        yield Problem(path, message, fix)
+
+
+def _removed(module: ModuleView) -> set[str]:
+    """The names that are removed before loading, on every kernel."""
+    by_level = {id(level.value): {name.replace("-", "_") for _, name in names} for level, names in module.to_remove}
+    common = by_level.get(id(module.container.value), set())
+    mappings = [by_level.get(id(mapping.part.value), set()) for mapping in module.mappings]
+    return common | (set.intersection(*mappings) if mappings else set())
+
+
+def _is_blacklisted(review: Review, name: str) -> bool:
+    """Whether no node of the Module loads its own module of a name: by the description of nodes, or a MachineConfig."""
+    nodes = review.placement.selected
+    if nodes and all(name in node.blacklist for node in nodes):
+        return True
+    return any(name in blacklisted(item) for item in review.known.listing("MachineConfig").objects)
+
+
+def blacklisted(machine_config: Object) -> set[str]:
+    """Return the names of the kernel modules that a MachineConfig keeps from being loaded.
+
+    Source: MachineConfig of OpenShift, spec.kernelArguments; storage.files of Ignition, whose contents are data URLs.
+    """
+    spec = as_map(machine_config.get("spec"))
+    arguments = spec.get("kernelArguments")
+    texts = [text for text in (arguments if isinstance(arguments, list) else ()) if isinstance(text, str)]
+    found = {name for text in texts for match in _ARGUMENT.finditer(text) for name in match[1].split(",")}
+    files = as_map(as_map(spec.get("config")).get("storage")).get("files")
+    for file in files if isinstance(files, list) else ():
+        path = str(as_map(file).get("path", ""))
+        if "/modprobe.d/" in path and path.endswith(".conf"):
+            text = _decoded(str(as_map(as_map(file).get("contents")).get("source", "")))
+            found.update(match[1] or match[2] for match in _LINE.finditer(text))
+    return {name.replace("-", "_") for name in found}
+
+
+def _decoded(url: str) -> str:
+    """The text of a data URL; empty where it is none, or compressed."""
+    head, comma, data = url.partition(",")
+    if not head.startswith("data:") or not comma:
+        return ""
+    plain = _ESCAPED.sub(lambda match: bytes.fromhex(match[1].decode()), data.encode("utf-8", "replace"))
+    try:
+        plain = base64.b64decode(plain, validate=True) if head.endswith(";base64") else plain
+    except ValueError:
+        return ""
+    return plain.decode("utf-8", "replace")
+
+
+_ESCAPED = re.compile(rb"%([0-9A-Fa-f]{2})")
