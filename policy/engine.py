@@ -25,7 +25,7 @@ from kmodgate.policy.findings import (
 )
 from kmodgate.policy.kmm.versions import Presence, Release
 from kmodgate.policy.review import MODULE_KINDS, Operation, Review
-from kmodgate.policy.rule import RULES, TOO_MANY_MAPPINGS, Check, Needs, Rule, load_rules
+from kmodgate.policy.rule import RULES, STOPPING, Check, Needs, Rule, kinds_with_rules, load_rules
 from kmodgate.policy.views.part import Map
 
 _Chosen = tuple[Check, Rule, Mode, Severity, str]
@@ -34,8 +34,8 @@ _Chosen = tuple[Check, Rule, Mode, Severity, str]
 _ByFacts = tuple[bool, ...]
 """Whether rules are asked that need facts, that need none, or both."""
 
-_Key = tuple[str, Operation, Release, _ByFacts, bool]
-"""What rules are chosen by: kind, operation, release, facts, and whether one rule is the only one."""
+_Key = tuple[str, Operation, Release, _ByFacts, str]
+"""What rules are chosen by: kind, operation, release, facts, and the one rule that is the only one, if one is."""
 
 _Group = tuple[Needs | None, list[_Chosen]]
 """The rules that need the same part of a review."""
@@ -59,6 +59,7 @@ class Engine:
         self.only = only
         self.policy = policy
         self.gate = gate
+        self._kinds = kinds_with_rules()
         self._chosen: dict[_Key, list[_Group]] = {}
 
     def evaluate(self, review: Review) -> list[Finding]:
@@ -83,8 +84,9 @@ class Engine:
     def _judge(self, review: Review, by_facts: _ByFacts) -> list[tuple[Finding, FieldPath]]:
         if self.policy.parameters is not review.parameters:
             review = replace(review, parameters=self.policy.parameters)
-        stops = self._stops_at_mappings(review)
-        key = (review.kind, review.operation, review.cluster.release, by_facts, stops)
+        # a kind that no rule looks at is all the same: what callers write must not fill the table
+        kind = review.kind if review.kind in self._kinds else ""
+        key = (kind, review.operation, review.cluster.release, by_facts, self._stopping(review))
         chosen = self._chosen.get(key)
         if chosen is None:
             chosen = self._chosen[key] = _grouped(self._choose(*key))
@@ -98,14 +100,18 @@ class Engine:
         found.sort(key=lambda item: item[0].rule)
         return found
 
-    def _stops_at_mappings(self, review: Review) -> bool:
-        """Whether the Module is refused for the number of its mappings, and nothing else is worth the time.
+    def _stopping(self, review: Review) -> str:
+        """The rule by which the Module is refused for its size, so that nothing else is worth the time; empty if none.
 
         Where that refuses nothing, all rules are asked: a long list is no way around them.
         """
-        if review.kind not in MODULE_KINDS or not review.has_too_many_mappings:
-            return False
-        item = RULES[TOO_MANY_MAPPINGS]
+        if review.kind in MODULE_KINDS:
+            for id, is_too_large in STOPPING.items():
+                if is_too_large(review) and self._refuses(RULES[id], review):
+                    return id
+        return ""
+
+    def _refuses(self, item: Rule, review: Review) -> bool:
         mode = self.policy.mode(item.id, item.severity, self.gate)
         is_asked = review.operation in item.operations and (self.only is None or item.id in self.only)
         return is_asked and mode is Mode.ENFORCE and not self._is_excepted(item.id, review.object, review.now)
@@ -149,9 +155,9 @@ class Engine:
         operation: Operation,
         release: Release,
         by_facts: _ByFacts,
-        stops_at_mappings: bool,
+        stopping: str,
     ) -> Iterator[_Chosen]:
-        only = (TOO_MANY_MAPPINGS,) if stops_at_mappings else self.only
+        only = (stopping,) if stopping else self.only
         for id, item in sorted(RULES.items()):
             if only is not None and id not in only:
                 continue

@@ -27,9 +27,10 @@ from kmodgate.policy.views.dockerfile import dockerfile_of
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.module_blocks import Blocks
 from kmodgate.policy.views.node_placement import Placement
-from kmodgate.policy.views.part import Map
+from kmodgate.policy.views.part import Map, text_in
 from kmodgate.policy.views.pod import PodView
 from kmodgate.policy.views.references import Reference, references
+from kmodgate.policy.views.unsigned_names import UnsignedNames
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
@@ -62,6 +63,9 @@ MISSPELT = "a kind of KMM, in other letters"
 """The kind of a review whose object no API server knows, though its author surely meant KMM's."""
 
 _HEAD = Release("head")
+
+MOST_EXPRESSIONS, MOST_CHARACTERS = 2000, 256 << 10
+"""Different expressions of one Module, and their characters together: that takes up to a second to compile."""
 
 NO_CLOCK = datetime.min.replace(tzinfo=UTC)
 """The time of a gate that must not look at the clock; every exception still holds then."""
@@ -192,6 +196,15 @@ class Review:
         return bool(most) and isinstance(mappings, list) and len(mappings) > most
 
     @lazy
+    def has_too_many_expressions(self) -> bool:
+        """Whether the different expressions are too many, or too long together; none of them is compiled for that."""
+        mappings = self.module.container.value.get("kernelMappings")
+        if not isinstance(mappings, list):
+            return False
+        found = {text_in(mapping, "regexp") for mapping in mappings if type(mapping) is dict}
+        return len(found) > MOST_EXPRESSIONS or sum(map(len, found)) > MOST_CHARACTERS
+
+    @lazy
     def placement(self) -> Placement:
         return Placement(self.module, self.blocks, None if self.facts is None else self.facts.nodes())
 
@@ -209,6 +222,10 @@ class Review:
         images = {mapping.image for mapping in self.module.mappings if "sign" not in mapping.part.value}
         found = (item for item in entries if item.driver == driver and images and images <= set(item.images))
         return next(found, None)
+
+    @lazy
+    def unsigned_names(self) -> UnsignedNames:
+        return UnsignedNames(self.module)
 
     @lazy
     def winners(self) -> Map:

@@ -18,7 +18,12 @@ Needs = Callable[[Review], object]
 """The part of a review without which a rule finds nothing."""
 
 TOO_MANY_MAPPINGS = "MAP301"
-"""The rule that, where it refuses, is the only one that is asked: 55,000 expressions take a second to compile."""
+TOO_MANY_EXPRESSIONS = "MAP209"
+STOPPING: dict[str, Callable[[Review], bool]] = {
+    TOO_MANY_MAPPINGS: lambda review: review.has_too_many_mappings,
+    TOO_MANY_EXPRESSIONS: lambda review: review.has_too_many_expressions,
+}
+"""Rules that, where they refuse, are the only one that is asked: 55,000 expressions take a second to compile."""
 
 
 @dataclass(frozen=True, slots=True)

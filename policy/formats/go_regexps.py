@@ -9,6 +9,7 @@ Source: regexp/syntax of Go; re2.h (max_mem, log_errors).
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from kmodgate.policy.memo import kept
 BOUND = 64 << 10
 """Bytes that an expression may take: that is a list of two hundred kernels, and half a millisecond."""
 
+_TOGETHER = 8 << 20  # for many expressions at once
 _UNBOUND = 256 << 20  # RE2 takes what it needs
 _KEPT = 512
 _TOO_LARGE = b"pattern too large"
@@ -31,10 +33,10 @@ def _within(memory: int) -> Any:
     return options
 
 
-_BOUND_OPTIONS, _UNBOUND_OPTIONS = _within(BOUND), _within(_UNBOUND)
+_BOUND_OPTIONS, _TOGETHER_OPTIONS, _UNBOUND_OPTIONS = _within(BOUND), _within(_TOGETHER), _within(_UNBOUND)
 
 _QUOTED = re.compile(r"\\Q.*?(?:\\E|\Z)", re.DOTALL)
-_BRACKETS = re.compile(r"\\.|\[\^?\]?[^\]]*\]|[()]", re.DOTALL)
+_BRACKETS = re.compile(r"\\.|\[\^?\]?[^\]]*(?:\]|\Z)|[()]", re.DOTALL)
 _DEEPEST = 1000  # groups within groups that Go's parser takes
 
 _ANY_BYTE = re.compile(r"(?<!\\)(?:\\\\)*\\C")
@@ -64,9 +66,37 @@ class Pattern:
         return self._compiled.search(_encoded(text)) is not None
 
 
+class PatternSet:
+    """Expressions that are searched for all at once, in one pass over a text: each of them is one that compiles alone.
+
+    Where they need too much memory together, nothing is found.
+    """
+
+    def __init__(self, expressions: Sequence[str]) -> None:
+        self._set = re2.Set.SearchSet(_TOGETHER_OPTIONS)
+        for text in expressions:
+            self._set.Add(_encoded(text))
+        self._set.Compile()
+
+    def first(self, text: str) -> int | None:
+        """The index of the first expression that matches anywhere in a text."""
+        return min(self._set.Match(_encoded(text)) or (), default=None)
+
+
+def whole_lines(expressions: Iterable[str], text: str) -> set[str] | None:
+    """The lines of a text that one of the expressions matches in full; None where they are too large together.
+
+    The expressions match no line break. They are compiled and searched for once, as alternatives.
+    """
+    found = _compiled(f"(?m)^(?:{'|'.join(expressions)})$", _TOGETHER_OPTIONS)
+    if not isinstance(found, Pattern):
+        return None
+    return {match.decode("utf-8", "surrogatepass") for match in found._compiled.findall(_encoded(text))}
+
+
 def _bounded(text: str) -> Pattern | BadPattern | TooLarge:
     """The expression as Go's regexp.Compile would take it, or why it would not, within BOUND."""
-    return _compiled(text, _BOUND_OPTIONS)
+    return _compiled(text, _BOUND_OPTIONS) if len(text) <= BOUND else TooLarge()
 
 
 compile_pattern = kept(_bounded, _KEPT)

@@ -25,7 +25,7 @@ _MOST = 255
 _DIGESTS = {"sha256": 64, "sha384": 96, "sha512": 128}
 """The algorithms that registries know, and the hexadecimal digits of each."""
 
-_VARIABLE = re.compile(r"\$\{[^}]*\}|\$[A-Za-z0-9_]+")
+_VARIABLE = re.compile(r"\$\{[^}]{0,256}\}|\$[A-Za-z0-9_]+")
 
 
 @dataclass(frozen=True, slots=True)

@@ -235,11 +235,17 @@ _NAME = re.compile(r"\$\{?([A-Za-z0-9_]+)")
 _WHOLE = re.compile(r"\$(?:\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))")
 
 
-@kept
-def names(template: str) -> frozenset[str]:
+_KEPT = 512
+"""Templates whose variables are kept: one of the longest that are kept may ask for two hundred."""
+
+
+def _names(template: str) -> frozenset[str]:
     """The variables that a template asks for. Raises BadTemplate."""
     if template.isascii() and _SIMPLE.fullmatch(template):
         return frozenset(_NAME.findall(template))
     recorder = _Recorder()
     substitute(template, recorder)
     return frozenset(recorder.names)
+
+
+names = kept(_names, _KEPT)

@@ -23,9 +23,9 @@ LONGEST = 4096
 # What Part gives below, for those who do not ask where it stands.
 
 
-@dataclass(slots=True)
+@dataclass(eq=False)
 class KernelMapping:
-    """One kernel mapping; `pattern` is None where it has no regexp, and `image` is the one it ends up with."""
+    """One kernel mapping; `image` is the one it ends up with."""
 
     part: Part
     index: int
@@ -33,7 +33,11 @@ class KernelMapping:
     regexp: str
     own_image: str
     image: str
-    pattern: Pattern | BadPattern | TooLarge | None
+
+    @lazy
+    def pattern(self) -> Pattern | BadPattern | TooLarge | None:
+        """The expression, compiled when a rule first asks; None where there is none."""
+        return compile_pattern(self.regexp) if self.regexp else None
 
 
 class ModuleView:
@@ -141,13 +145,12 @@ class ModuleView:
         Made for one kernel is what is built, and that of which files of one kernel are signed.
         """
         found: list[tuple[Part, KernelMapping, frozenset[str]]] = []
-        common = _is_made(self.container)
+        common, variables = _is_made(self.container), _Variables()
         for mapping in self.mappings:
             if not mapping.regexp or not mapping.image or not (common or _is_made(mapping.part)):
                 continue
-            if len(mapping.image) <= LONGEST and not is_one_kernel(mapping.regexp):
-                with suppress(BadTemplate):  # another rule says so
-                    found.append((mapping.part if mapping.own_image else self.container, mapping, names(mapping.image)))
+            if not is_one_kernel(mapping.regexp) and (asked := variables[mapping.image]) is not None:
+                found.append((mapping.part if mapping.own_image else self.container, mapping, asked))
         return found
 
     @lazy
@@ -242,6 +245,18 @@ class ModuleView:
 is_one_kernel = kept(re.compile(r"\^(?:[\w-]|\\[.+-])*\$").fullmatch)
 
 
+class _Variables(dict[str, frozenset[str] | None]):
+    """The variables that an image asks for, by its text, which many mappings inherit; None where it cannot be told."""
+
+    def __missing__(self, image: str) -> frozenset[str] | None:
+        found = None
+        if len(image) <= LONGEST:
+            with suppress(BadTemplate):  # another rule says so
+                found = names(image)
+        self[image] = found
+        return found
+
+
 def _is_made(level: Part) -> bool:
     """Whether a level builds the image, or signs files that are named after one kernel."""
     if type(level.value.get("build")) is dict:
@@ -257,8 +272,7 @@ def _named(parts: list[Part], key: str) -> list[tuple[FieldPath, str]]:
 
 def _mapping(index: int, part: Part, common: str) -> KernelMapping:
     regexp, own = part.text("regexp"), part.text("containerImage")
-    pattern = compile_pattern(regexp) if regexp else None
-    return KernelMapping(part, index, part.text("literal"), regexp, own, own or common, pattern)
+    return KernelMapping(part, index, part.text("literal"), regexp, own, own or common)
 
 
 def _removed(level: Part) -> list[tuple[FieldPath, str]]:

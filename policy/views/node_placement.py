@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
-from kmodgate.policy.formats.go_regexps import Pattern, TooLarge, compile_pattern
+from kmodgate.policy.formats.go_regexps import BadPattern, Pattern, TooLarge, compile_pattern
 from kmodgate.policy.kmm.kernel import trimmed
-from kmodgate.policy.kmm.node_selection import Node, why_repelled
+from kmodgate.policy.kmm.node_selection import Node, Taint, why_repelled
 from kmodgate.policy.lazy import lazy
 from kmodgate.policy.memo import LONGEST
 from kmodgate.policy.views.module import ModuleView
@@ -87,6 +87,8 @@ class Placement:
     def __init__(self, module: ModuleView, blocks: Blocks, nodes: Sequence[Node] | None) -> None:
         self._module = module
         self._blocks = blocks
+        self._repelled: dict[tuple[Taint, ...], bool] = {}
+        self._met: dict[int, bool] = {}
         self.nodes = nodes if nodes is None or isinstance(nodes, Nodes) else Nodes(nodes)
 
     @lazy
@@ -108,8 +110,16 @@ class Placement:
         """The nodes that are selected and do not repel the Module, by the kernel that they run."""
         if not self.selection.are_tainted:
             return self.selection.kernels
-        module = self._module.object
-        return _by_kernel(node for node in self.selected if not (node.taints and why_repelled(module, node)))
+        return _by_kernel(node for node in self.selected if not self.is_repelled(node))
+
+    def is_repelled(self, node: Node) -> bool:
+        """Whether the Module does not tolerate a taint of a node; many nodes have the same taints."""
+        if not node.taints:
+            return False
+        taints = tuple(node.taints)
+        if taints not in self._repelled:
+            self._repelled[taints] = bool(why_repelled(self._module.object, node))
+        return self._repelled[taints]
 
     @lazy
     def winners(self) -> Mapping[str, int | None]:
@@ -118,15 +128,22 @@ class Placement:
         Nothing where an expression is too large to tell.
         """
         found: dict[str, int | None] = {}
+        searched = _Searches()
         try:
             for kernel in self.kernels:
-                found[kernel] = _winner(self._blocks.matches, trimmed(kernel))
+                found[kernel] = _winner(self._blocks.matches, trimmed(kernel), searched)
         except _NotKnown:
             return {}
         return found
 
     def meets(self, other: ModuleView) -> bool:
         """Whether some node may be selected by another Module, too: by the selectors, where no node is known."""
+        key = id(other.object)
+        if key not in self._met:
+            self._met[key] = self._meets(other)
+        return self._met[key]
+
+    def _meets(self, other: ModuleView) -> bool:
         first, second = map_in(self._module.spec.value, "selector"), map_in(other.spec.value, "selector")
         if self.nodes is None:
             return all(second.get(key, value) == value for key, value in first.items())
@@ -145,12 +162,26 @@ def _by_kernel(nodes: Iterable[Node]) -> dict[str, list[Node]]:
     return found
 
 
-def _winner(matches: Iterable[tuple[str, str]], kernel: str) -> int | None:
+class _Searches:
+    """Searches for kernels: the answers of short expressions are kept; long ones are compiled once a review."""
+
+    def __init__(self) -> None:
+        self._long: dict[str, Pattern | BadPattern | TooLarge] = {}
+
+    def __call__(self, regexp: str, kernel: str) -> bool | None:
+        if len(regexp) <= LONGEST:
+            return _kept(regexp, kernel)
+        if regexp not in self._long:
+            self._long[regexp] = compile_pattern(regexp)
+        return _searched(self._long[regexp], kernel)
+
+
+def _winner(matches: Iterable[tuple[str, str]], kernel: str, searched: _Searches) -> int | None:
     """Where the first of the mappings stands that takes a kernel, given by literal and expression."""
     for index, (literal, regexp) in enumerate(matches):
         if literal == kernel:
             return index
-        found = _kept(regexp, kernel) if len(regexp) <= LONGEST else _searched(regexp, kernel)
+        found = searched(regexp, kernel) if regexp else False
         if found:
             return index
         if found is None:
@@ -158,14 +189,13 @@ def _winner(matches: Iterable[tuple[str, str]], kernel: str) -> int | None:
     return None
 
 
-def _searched(regexp: str, kernel: str) -> bool | None:
+def _searched(pattern: Pattern | BadPattern | TooLarge, kernel: str) -> bool | None:
     """Whether an expression matches; None for one that cannot be compiled, at which KMM stops."""
-    if not regexp:
-        return False
-    pattern = compile_pattern(regexp)
     if isinstance(pattern, TooLarge):
         raise _NotKnown
     return pattern.searches(kernel) if isinstance(pattern, Pattern) else None
 
 
-_kept = lru_cache(8192)(_searched)
+@lru_cache(8192)
+def _kept(regexp: str, kernel: str) -> bool | None:
+    return _searched(compile_pattern(regexp), kernel)

@@ -70,8 +70,9 @@ def key_of_another_certificate(review: Review) -> Iterator[Problem]:
 
 def _certificates(review: Review) -> Iterator[tuple[Part, Object, Certificate]]:
     """The signings whose certificate can be read, each with the Secret of it."""
-    found, values = review.referred.found, review.referred.certificates
+    found = review.referred.found
+    known = {name: read_certificate(value) for name, value in review.referred.certificates.items()}
     for sign in review.module.signs:
         name = sign.map("certSecret").text("name")
-        if name in values and (certificate := read_certificate(values[name])) is not None:
+        if (certificate := known.get(name)) is not None:
             yield sign, as_map(found["Secret", name]), certificate

@@ -20,7 +20,7 @@ from kmodgate.policy.cluster.dependents import (
     needs_to_unload,
 )
 from kmodgate.policy.cluster.facts import UNKNOWN, NodeEntry, Object, as_map, metadata_of
-from kmodgate.policy.findings import FieldPath, Problem, Severity
+from kmodgate.policy.findings import FieldPath, Problem, Severity, plain_text
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.module import ModuleView
@@ -235,12 +235,12 @@ def _has_new_owner(review: Review) -> bool:
     before, now = (metadata_of(item).get("ownerReferences") for item in (review.old, review.object))
     if not isinstance(now, list) or now == before:
         return False
-    known = [_owner(item) for item in before] if isinstance(before, list) else []
+    known = {_owner(item) for item in before} if isinstance(before, list) else set()
     return any(_owner(item) not in known for item in now)
 
 
-def _owner(item: object) -> tuple[object, ...]:
-    return tuple(as_map(item).get(key) for key in ("apiVersion", "kind", "name", "uid"))
+def _owner(item: object) -> tuple[str, ...]:
+    return tuple(plain_text(as_map(item).get(key)) for key in ("apiVersion", "kind", "name", "uid"))
 
 
 def _has_other_subjects(review: Review) -> bool:

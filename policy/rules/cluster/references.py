@@ -7,7 +7,7 @@ from typing import Any
 
 from kmodgate.policy.cluster.facts import UNKNOWN, as_map, metadata_of
 from kmodgate.policy.cluster.referenced_objects import DATA
-from kmodgate.policy.findings import GIVE_FACTS, NOT_CHECKED, Problem, Severity
+from kmodgate.policy.findings import GIVE_FACTS, NOT_CHECKED, Problem, Severity, plain_text
 from kmodgate.policy.review import CLUSTER_MODULE, Review
 from kmodgate.policy.rule import rule
 
@@ -26,19 +26,22 @@ def missing_reference(review: Review) -> Iterator[Problem]:
     Source: internal/buildsign and internal/pod of Kernel Module Management.
     """
     answers, namespace = review.referred.found, review.module.metadata.text("namespace")
+    makers: dict[str, str] | None = None
     for part, key, kind, name, _ in review.references:
         if answers[kind, name] is UNKNOWN:
             yield part.problem(key, f"{NOT_CHECKED}: which {kind}s exist", GIVE_FACTS)
         elif answers[kind, name] is None:
-            yield _missing(review, part.problem(key, f"there is no {kind} {namespace}/{name}", _CREATE), kind, name)
+            if kind == "Secret" and makers is None:
+                makers = _makers(review, namespace)
+            maker = makers.get(name, "") if makers and kind == "Secret" else ""
+            yield _missing(review, part.problem(key, f"there is no {kind} {namespace}/{name}", _CREATE), maker)
 
 
 _CREATE = "create it, or correct the name"
 
 
-def _missing(review: Review, problem: Problem, kind: str, name: str) -> Problem:
+def _missing(review: Review, problem: Problem, maker: str) -> Problem:
     """The problem of an object that is not there: a warning where it may be on its way."""
-    maker = _maker(review, name) if kind == "Secret" else ""
     if maker:
         message, fix = f"{problem.message}; {maker} is to make it", f"see why {maker} has not made it"
         return problem._replace(message=message, fix=fix, severity=Severity.WARNING)
@@ -48,16 +51,15 @@ def _missing(review: Review, problem: Problem, kind: str, name: str) -> Problem:
     return problem
 
 
-def _maker(review: Review, name: str) -> str:
-    """Kind and name of what is to make a Secret, as far as it is known."""
-    namespace = review.module.metadata.text("namespace")
+def _makers(review: Review, namespace: str) -> dict[str, str]:
+    """Kind and name of what is to make Secrets of a namespace, as far as it is known, by the names of the Secrets."""
+    found: dict[str, str] = {}
     for kind, inner in (("ExternalSecret", "target"), ("SealedSecret", "template")):
         for item in review.known.listing(kind, namespace).objects:
             own = str(metadata_of(item).get("name"))
             given = as_map(as_map(item.get("spec")).get(inner))
-            if name == (metadata_of(given).get("name") or given.get("name") or own):
-                return f"{kind} {own}"
-    return ""
+            found.setdefault(plain_text(metadata_of(given).get("name") or given.get("name") or own), f"{kind} {own}")
+    return found
 
 
 @rule("REF102", kinds=CLUSTER_MODULE, facts=True, needs=lambda review: review.referred.odd_dockerfiles)

@@ -33,6 +33,10 @@ def nothing_is_rebuilt(review: Review) -> Iterator[Problem]:
     if old is None or not old.loader or not new.loader:
         return
     before = {_key(mapping): mapping for mapping in old.mappings}
+    shared = {
+        block: {key for key in keys if _own(old.container, block, key) != _own(new.container, block, key)}
+        for block, keys in IMAGE_INPUTS.items()
+    }
     for mapping in new.mappings:
         was = before.get(_key(mapping))
         if was is None or was.image != mapping.image:
@@ -41,7 +45,7 @@ def nothing_is_rebuilt(review: Review) -> Iterator[Problem]:
             changed = [
                 key
                 for key in keys
-                if _input(old, was.part.value, block, key) != _input(new, mapping.part.value, block, key)
+                if key in shared[block] or _own(was.part, block, key) != _own(mapping.part, block, key)
             ]
             if changed:
                 part = mapping.part if mapping.own_image else new.container
@@ -120,11 +124,14 @@ def dockerfile_changed_in_its_place(review: Review) -> Iterator[Problem]:
     old = ModuleView(as_map(before.find("Module", namespace, module.metadata.text("name"))))
     images = {_key(mapping): mapping.image for mapping in old.mappings}
     told: set[int] = set()
+    changed: dict[str, bool] = {}
     for mapping in module.mappings:
         part = mapping.part if mapping.own_image else module.container
         name = _dockerfile_of(module, mapping.part)
-        was, now = (_dockerfile_in(known, namespace, name) for known in (before, facts))
-        if was and now and was != now and images.get(_key(mapping)) == mapping.image and id(part.value) not in told:
+        if name not in changed:
+            was, now = (_dockerfile_in(known, namespace, name) for known in (before, facts))
+            changed[name] = bool(was and now and was != now)
+        if changed[name] and images.get(_key(mapping)) == mapping.image and id(part.value) not in told:
             told.add(id(part.value))
             message = f"the Dockerfile in ConfigMap {name} changed and the image did not: KMM builds nothing again"
             yield part.problem("containerImage", message, "change the tag, too")
@@ -145,7 +152,6 @@ def _key(mapping: Any) -> tuple[str, str]:
     return mapping.literal, mapping.regexp
 
 
-def _input(module: ModuleView, mapping: Any, block: str, key: str) -> object:
-    """One input of a build or a signing, of the mapping and of the container together."""
-    own = mapping.get(block)
-    return module.container.map(block).value.get(key), own.get(key) if isinstance(own, dict) else None
+def _own(level: Part, block: str, key: str) -> object:
+    """One input of a build or a signing, as the container or a mapping has it."""
+    return level.map(block).value.get(key)

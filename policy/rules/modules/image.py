@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from kmodgate.policy.findings import FieldPath, Problem, Severity
@@ -14,6 +15,7 @@ from kmodgate.policy.views.module import LONGEST
 _KERNEL = {"KERNEL_FULL_VERSION", "KERNEL_VERSION", "KERNEL_XYZ", "KERNEL_X", "KERNEL_Y", "KERNEL_Z"}
 _MODULE = {"MOD_NAME", "MOD_NAMESPACE"}
 _IN_IMAGES = _KERNEL | _MODULE
+_WITH_DEFAULT = re.compile(r"\$\{(\w+)[:=+-]")
 _MOVING = ("latest", "stable", "main", "master", "edge", "dev", "nightly")
 
 
@@ -133,10 +135,9 @@ def unknown_variable(review: Review) -> Iterator[Problem]:
             unknown = names(text) - known
         except BadTemplate:
             continue
-        for name in sorted(unknown):
-            if not _has_default(text, name):
-                fix = f"use one of: {', '.join(sorted(known))}"
-                yield Problem(path, f"${{{name}}} is not set here, and becomes nothing", fix)
+        for name in sorted(unknown - set(_WITH_DEFAULT.findall(text))) if unknown else ():
+            fix = f"use one of: {', '.join(sorted(known))}"
+            yield Problem(path, f"${{{name}}} is not set here, and becomes nothing", fix)
 
 
 @rule("IMG202", needs=_unusual_templates)
@@ -168,10 +169,6 @@ def variable_that_stays(review: Review) -> Iterator[Problem]:
 def _staying(path: FieldPath, text: str) -> Iterator[Problem]:
     if "${" in text and any(f"${{{name}" in text for name in _IN_IMAGES):
         yield Problem(path, f"KMM fills no variable here: {text!r} stays as it is", "write the value out")
-
-
-def _has_default(text: str, name: str) -> bool:
-    return any(f"${{{name}{operator}" in text for operator in (":", "-", "=", "+"))
 
 
 def _is_broken(text: str) -> bool:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
 
 from kmodgate.policy.findings import Problem, Severity, quoted
-from kmodgate.policy.formats.go_regexps import BOUND, Pattern, TooLarge
+from kmodgate.policy.formats.go_regexps import BOUND, Pattern, PatternSet, TooLarge
+from kmodgate.policy.formats.regexp_alternatives import alternatives
 from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.policy.kmm.node_selection import why_never_loaded
 from kmodgate.policy.memo import kept
-from kmodgate.policy.review import Review
-from kmodgate.policy.rule import rule
+from kmodgate.policy.review import MOST_CHARACTERS, MOST_EXPRESSIONS, Review
+from kmodgate.policy.rule import TOO_MANY_EXPRESSIONS, rule
 from kmodgate.policy.views.module import KernelMapping
 from kmodgate.policy.views.part import Part
 
-_FLAGS = re.compile(r"^\(\?[imsU]+\)")
-_GROUP = re.compile(r"^\((?:\?:|\?P?<\w+>)?")
 _EVERYTHING = {"^", "$", ".", "^.", ".*", "^.*", ".*$", "^.*$", ".+", "^.+", ".+$", "^.+$", "(.*)", "^(.*)$", "^(.+)$"}
 _IMPOSSIBLE = re.compile(r"(?<!\\)(?:\\\\)*\\[afnrtv]| (?![?*{])|\\\+\$$")
 _KERNEL = re.compile(r"[0-9]+(?:\\?\.[0-9]+){2}[-.](?:\\?[\w.+~-])*")
@@ -128,7 +126,7 @@ def unanchored_regexp(review: Review) -> Iterator[Problem]:
 @kept
 def _is_anchored(text: str) -> bool:
     """Whether every alternative says where it begins and where it ends."""
-    return all(_begins(part) and _ends(part) for part in _alternatives(text))
+    return all(_begins(part) and _ends(part) for part in alternatives(text))
 
 
 def _begins(text: str) -> bool:
@@ -139,30 +137,9 @@ def _ends(text: str) -> bool:
     return text.endswith(("$", r"\z", ".*", ".+")) and not text.endswith(r"\$")
 
 
-def _alternatives(text: str) -> list[str]:
-    """The alternatives of an expression, also of one that is a group as a whole; flags in front are left out."""
-    text = _FLAGS.sub("", text)
-    cuts, depth, index, group = [-1], 0, 0, text.startswith("(")
-    while index < len(text):
-        char = text[index]
-        if char == "\\":
-            index += 1
-        elif char == "[":
-            index = max(index, text.find("]", index + 2))
-        elif char in "()":
-            depth += 1 if char == "(" else -1
-            group = group and (depth > 0 or index == len(text) - 1)
-        elif char == "|" and depth == 0:
-            cuts.append(index)
-        index += 1
-    if group and len(cuts) == 1 and depth == 0:
-        return _alternatives(_GROUP.sub("", text[:-1]))
-    return [text[first + 1 : last] for first, last in pairwise([*cuts, len(text)])]
-
-
 def _anchored(text: str) -> str:
     """What would say the same with anchors, so that a reader sees what is matched."""
-    if len(_alternatives(text)) > 1:
+    if len(alternatives(text)) > 1:
         return "begin every alternative with ^ and end it with $"
     if _KERNEL.fullmatch(text):
         whole = re.sub(r"(?<!\\)\.", r"\.", text)
@@ -200,6 +177,20 @@ def expression_too_large(review: Review) -> Iterator[Problem]:
             )
 
 
+@rule(TOO_MANY_EXPRESSIONS, needs=lambda review: review.has_too_many_expressions)
+def too_many_expressions(review: Review) -> Iterator[Problem]:
+    """A Module with more than 2,000 different expressions, or more than 256 KiB of them.
+
+    KMM compiles each of them again whenever it looks at a node. Where this refuses a Module, no other rule is asked
+    about it, and no expression is compiled.
+
+    Fix: match several kernels with one regexp, or split the Module by nodes.
+    Source: internal/module/kernelmapper.go of Kernel Module Management.
+    """
+    message = f"more than {MOST_EXPRESSIONS} different expressions, or more than {MOST_CHARACTERS >> 10} KiB of them"
+    yield review.module.container.problem("kernelMappings", message, "match several kernels with one regexp")
+
+
 @rule("MAP204", severity=Severity.WARNING, needs=lambda review: review.unusual.overlaps)
 def unreachable(review: Review) -> Iterator[Problem]:
     """A mapping that never wins: another one before it matches every kernel that it matches.
@@ -211,11 +202,14 @@ def unreachable(review: Review) -> Iterator[Problem]:
     """
     seen: dict[tuple[str, str], int] = {}
     everything: int | None = None
+    regexps = review.module.regexps[:_MOST_TOGETHER]
+    together = PatternSet([mapping.regexp for mapping in regexps]) if regexps else None
     for mapping in review.module.mappings:
         key = (mapping.literal, mapping.regexp)
         winner = everything if everything is not None else seen.get(key)
-        if winner is None and mapping.literal:
-            winner = _matching(review.module.regexps, mapping)
+        if winner is None and mapping.literal and together is not None:
+            first = together.first(mapping.literal)
+            winner = None if first is None or regexps[first].index > mapping.index else regexps[first].index
         if winner is not None:
             message = f"never used: mapping {winner} matches first"
             yield Problem(mapping.part.path, message, "put the more specific mapping first, or remove this one")
@@ -224,14 +218,8 @@ def unreachable(review: Review) -> Iterator[Problem]:
             everything = mapping.index
 
 
-def _matching(regexps: list[KernelMapping], of: KernelMapping) -> int | None:
-    """The index of an earlier mapping whose expression matches a literal."""
-    for mapping in regexps[:100]:  # more are no work of a person
-        if mapping.index > of.index:
-            return None
-        if isinstance(mapping.pattern, Pattern) and mapping.pattern.searches(of.literal):
-            return mapping.index
-    return None
+_MOST_TOGETHER = 100
+"""Expressions in which literals are looked for: more are no work of a person."""
 
 
 @rule("MAP205", facts=True, needs=_unusual_shared_images)

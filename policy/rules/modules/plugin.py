@@ -39,12 +39,11 @@ def mount_without_volume(review: Review) -> Iterator[Problem]:
     Source: validation of pods in Kubernetes; internal/controllers/device_plugin_reconciler.go of KMM.
     """
     volumes = {volume.text("name") for volume in review.module.volumes}
+    known = {key: ", ".join(sorted({*volumes, *preset})[:8]) for key, preset in _PRESET.items()}
     for plugin, mount in review.module.mounts:
-        preset = _PRESET[str(plugin.path[-1])]
-        if mount.text("name") not in volumes and mount.text("name") not in preset:
-            message = f"there is no volume {mount.text('name')!r}"
-            known = ", ".join(sorted({*volumes, *preset})[:20])
-            yield mount.problem("name", message, f"one of: {known}")
+        key, name = str(plugin.path[-1]), mount.text("name")
+        if name not in volumes and name not in _PRESET[key]:
+            yield mount.problem("name", f"there is no volume {name!r}", f"one of: {known[key]}")
 
 
 @rule("PLG107", needs=_unusual_volumes)

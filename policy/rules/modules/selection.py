@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.formats.kubernetes_names import is_label_value
-from kmodgate.policy.kmm.node_selection import why_repelled
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.shortcut.usual_forms import CORDON
@@ -68,7 +67,7 @@ def control_plane_by_other_labels(review: Review) -> Iterator[Problem]:
     found = [
         node.name
         for node in review.placement.selection.control_plane
-        if not review.violations and not why_repelled(review.object, node)
+        if not review.violations and not review.placement.is_repelled(node)
     ]
     if found:
         more = f" and {len(found) - 1} more" if found[1:] else ""

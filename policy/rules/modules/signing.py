@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 
 from kmodgate.policy.findings import Problem, Severity, quoted
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_label
@@ -99,27 +98,28 @@ def loaded_but_not_signed(review: Review) -> Iterator[Problem]:
     Fix: add its file.
     Source: kernel/module/signing.c of Linux; internal/worker of Kernel Module Management.
     """
-    module = review.module
-    loaded = module.modprobe.strings("modulesLoadingOrder") or [module.modprobe.text("moduleName")]
-    common = module.container.map("sign").strings("filesToSign")
-    for sign in module.signs:
-        files = common if sign.value is module.container.value.get("sign") else common + sign.strings("filesToSign")
-        stems = [file.rpartition("/")[2].partition(".ko")[0].replace("-", "_") for file in files]
-        known = set(stems)
-        for name in loaded:
-            plain = name.replace("-", "_")
-            if plain and files and plain not in known and not _is_matched(plain, stems):
-                fix = f"add the path of {name}.ko, or remove it from what is loaded"
-                yield sign.problem("filesToSign", f"{name} is loaded and not signed", fix)
+    for block in review.unsigned_names.blocks:
+        first = block.first[0]
+        names = first if block.count == 1 else f"{', '.join(block.first)} ({block.count} names)"
+        message = f"{names} is loaded and not signed" if block.count == 1 else f"not signed, and loaded: {names}"
+        fix = f"add the path of {first}.ko, or remove it from what is loaded"
+        yield block.sign.problem("filesToSign", message, fix)
 
 
-def _is_matched(name: str, stems: list[str]) -> bool:
-    """Whether a shell pattern, or a variable, stands for the file of a module."""
-    patterns = [stem for stem in stems[:_MANY] if "$" in stem or "*" in stem or "?" in stem or "[" in stem]
-    return any("$" in pattern or fnmatchcase(name, pattern) for pattern in patterns)
+@rule("SGN109", needs=_unusual_signs)
+def too_many_names_and_globs(review: Review) -> Iterator[Problem]:
+    """So many names to load and globs in filesToSign that it is not worked out which name is signed.
 
+    Each name is compared with each glob, of each mapping anew. Some hundred names with some hundred globs are looked
+    at; a Module with more is refused, because SGN105 would say nothing of it.
 
-_MANY = 1000
+    Fix: write the paths of the files without `*`, `?` and `[`, or name fewer modules in modulesLoadingOrder.
+    Source: internal/buildsign/resource of Kernel Module Management, which expands each glob by a shell.
+    """
+    sign = review.unsigned_names.too_many
+    if sign is not None:
+        message = "too many globs and names of modules to compare each with each"
+        yield sign.problem("filesToSign", message, "write the paths without globs, or load fewer modules")
 
 
 @rule("SGN106", needs=_unusual_signs)
@@ -137,15 +137,15 @@ def one_secret_for_two(review: Review) -> Iterator[Problem]:
             yield sign.problem("certSecret", f"{cert!r} is the Secret of the key, too", "use a Secret of its own")
     common = review.module.container.value.get("build")
     registry = review.module.spec.map("imageRepoSecret").text("name")
+    inherited = {secret.text("name") for secret in review.module.container.map("build").maps("secrets")}
     for build in review.module.builds:
-        if "secrets" not in build.value:
-            continue
-        inherited = review.module.container.map("build") if build.value is not common else None
-        seen = {registry, *(secret.text("name") for secret in (inherited.maps("secrets") if inherited else ()))} - {""}
+        before = inherited if build.value is not common else ()
+        own: set[str] = set()
         for secret in build.maps("secrets"):
-            if secret.text("name") in seen:
-                yield secret.problem("name", f"the Secret {secret.text('name')!r} is mounted twice", "name it once")
-            seen.add(secret.text("name"))
+            name = secret.text("name")
+            if name and (name == registry or name in before or name in own):
+                yield secret.problem("name", f"the Secret {name!r} is mounted twice", "name it once")
+            own.add(name)
 
 
 @rule("SGN107", needs=_unusual_signs)

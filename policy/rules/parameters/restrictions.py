@@ -33,7 +33,7 @@ def digest_required(review: Review) -> Iterator[Problem]:
     Fix: append the digest: `@sha256:…`.
     Source: the DriverPolicy of the cluster.
     """
-    works = [level.path for level in review.module.levels if "build" in level.value or "sign" in level.value]
+    works = {level.path for level in review.module.levels if "build" in level.value or "sign" in level.value}
     for path, image in _images(review):
         is_made = path[-1] == "containerImage" and (review.module.container.path in works or path[:-1] in works)
         parsed = parse_image(image)

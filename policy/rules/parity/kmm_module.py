@@ -224,9 +224,14 @@ def file_outside_dir_name(review: Review) -> Iterator[Problem]:
     Source: validateSignSection in internal/webhook/module.go.
     """
     start = f"{review.module.dir_name}/"
+    shown = start if len(start) <= _LONGEST_SHOWN else f"{start[:_LONGEST_SHOWN]}…"
     for path, file in review.module.files_to_sign:
         if not file.startswith(start):
-            yield Problem(path, f"{file!r} does not begin with {start!r}", f"begin it with {start}, or correct dirName")
+            yield Problem(path, f"{file!r} does not begin with {shown!r}", f"begin it with {shown}, or correct dirName")
+
+
+_LONGEST_SHOWN = 64
+"""Characters of dirName that are quoted beside each file: more would be written out once for every one of them."""
 
 
 # -- updates, other kinds -------------------------------------------------------------------------

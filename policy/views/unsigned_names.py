@@ -1,0 +1,151 @@
+"""Which of the names that a Module loads its `sign` blocks leave out, worked out once for all of them.
+
+A name is looked for among the files of the container's block first, and those that are left among the files of each
+mapping. The work is bounded: a Module may bring names, globs and mappings enough to compare for hours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
+from itertools import islice
+
+from kmodgate.policy.formats.go_regexps import whole_lines
+from kmodgate.policy.lazy import lazy
+from kmodgate.policy.views.module import ModuleView
+from kmodgate.policy.views.part import Part
+
+MOST_STEPS = 1_000_000
+"""Characters of names times characters of globs; ten names and twenty globs are not a tenth of that."""
+
+MOST_READS = 16
+"""How often each character of the names may be read for the globs of mappings, on the average of names and globs."""
+
+_SHOWN = 3
+
+_GLOB = re.compile(r"[*?\[]")
+_PIECE = re.compile(r"\*+|\?|\[[!^]?\]?[^\]\n]*\]|.", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Unsigned:
+    """What one block leaves out: how many of the names, and the first of them."""
+
+    sign: Part
+    count: int
+    first: tuple[str, ...]
+
+
+class UnsignedNames:
+    """The blocks that leave out names; `too_many` is the one at which the comparison was given up, if it was."""
+
+    def __init__(self, module: ModuleView) -> None:
+        self.too_many: Part | None = None
+        self._steps = self._reads = 0
+        self._size = len(module.loaded) + sum([len(file) for _, file in module.files_to_sign])
+        common = module.container.optional("sign")
+        self._shared = _Files(common)
+        names = _loaded(module)
+        self._left = _Names(names)
+        if common is not None and (signed := self._signed(self._shared, common)):
+            self._left = _Names({plain: name for plain, name in names.items() if plain not in signed})
+        self.blocks = list(self._judged(module.signs, common)) if self.too_many is None else []
+
+    def _judged(self, signs: list[Part], common: Part | None) -> Iterator[Unsigned]:
+        names = self._left.names
+        seen: dict[tuple[str, ...], tuple[int, tuple[str, ...]]] = {}
+        for sign in signs:
+            own = _Files(None if common is not None and sign.value is common.value else sign)
+            if not (own.stems or self._shared.stems):
+                continue  # nothing is signed at all, which is another rule's
+            if own.stems not in seen:
+                signed = self._signed(own, sign)
+                if self.too_many is not None:
+                    return
+                first = islice((name for plain, name in names.items() if plain not in signed), _SHOWN)
+                seen[own.stems] = len(names) - len(signed), tuple(first)
+            if seen[own.stems][0]:
+                yield Unsigned(sign, *seen[own.stems])
+
+    def _signed(self, files: _Files, sign: Part) -> Set[str]:
+        """Those of the names that are left which some files sign."""
+        names = self._left.names
+        if files.is_anything:
+            return names.keys()
+        signed = {stem for stem in files.stems if stem in names}
+        if files.globs and names:
+            found = self._matched(files.globs)
+            if found is None:
+                self.too_many = sign
+                return set()
+            signed |= found
+        return signed
+
+    def _matched(self, globs: list[str]) -> Set[str] | None:
+        """The names that globs match; None where that would take too long."""
+        text = self._left.text
+        self._reads += len(text)
+        self._steps += len(text) * sum([len(glob) for glob in globs])
+        if self._steps > MOST_STEPS or self._reads > MOST_READS * (self._size + len(text)):
+            return None
+        return whole_lines(map(_expression, globs), text)
+
+
+class _Names:
+    """Names by how the kernel writes them, and as lines of one text."""
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self.names = names
+
+    @lazy
+    def text(self) -> str:
+        return "\n".join(self.names)
+
+
+class _Files:
+    """The names of the files of a block, without `.ko` and what comes after, and with `_` for `-`."""
+
+    def __init__(self, sign: Part | None) -> None:
+        files = sign.strings("filesToSign") if sign is not None else []
+        self.stems = tuple([_plain(file.rpartition("/")[2].partition(".ko")[0]) for file in files])
+
+    @lazy
+    def is_anything(self) -> bool:
+        """Whether a variable stands for a name."""
+        return any(["$" in stem for stem in self.stems])
+
+    @lazy
+    def globs(self) -> list[str]:
+        return [stem for stem in self.stems if _GLOB.search(stem)]
+
+
+def _loaded(module: ModuleView) -> dict[str, str]:
+    """The names that are loaded, by how the kernel writes them, in their order."""
+    names = module.modprobe.strings("modulesLoadingOrder") or [module.modprobe.text("moduleName")]
+    found: dict[str, str] = {}
+    for name in names:
+        if name and "\n" not in name:  # which no file can be called
+            found.setdefault(_plain(name), name)
+    return found
+
+
+def _plain(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _expression(glob: str) -> str:
+    """A glob of the shell as a regular expression of lines."""
+    return "".join(map(_piece, _PIECE.findall(glob)))
+
+
+def _piece(piece: str) -> str:
+    if piece.startswith("*"):
+        return ".*"
+    if piece == "?":
+        return "."
+    if len(piece) == 1:
+        return re.escape(piece)
+    negated = piece[1] in "!^"
+    content = re.sub(r"([\\\[\]^&~|])", r"\\\1", piece[2 if negated else 1 : -1])
+    return rf"[^\n{content}]" if negated else f"[{content}]"

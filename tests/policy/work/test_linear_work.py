@@ -1,0 +1,98 @@
+"""No rule costs more than linear in the object, whatever list, map or text of it grows, alone or beside another.
+
+Work is counted, and no time is measured: of an object that is four times as large, the work is at most five times as
+much. That holds for all rules together and for each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import combinations
+from typing import Any
+
+import pytest
+
+from tests.policy.work.counting import Counter, counted_modules
+from tests.policy.work.judging import Judge
+from tests.policy.work.templates import Path, growing, grown, templates
+
+FEW, MANY = 8, 12
+"""How many items a list has at first, where each pair is tried, and where all grow at once."""
+
+_SLACK = 1500
+"""Of one rule, which may not have been asked at all about the smallest object."""
+
+
+BOUNDED = ("SGN201", "SGN204")
+"""Rules that compare each name with each block, and whose comparisons have a bound of their own."""
+
+
+@pytest.fixture(scope="module")
+def judge() -> Iterator[Judge]:
+    counter = Counter()
+    with counted_modules(counter):
+        yield Judge(counter)
+
+
+def superlinear(
+    judge: Judge,
+    name: str,
+    paths: Iterable[Path],
+    few: int,
+    *,
+    distinct: bool = True,
+    profiled: bool = False,
+    **how: bool,
+) -> list[str]:
+    """The rules whose work grows faster than the object, each with what it took at n, 2n and 4n."""
+
+    def work(size: int) -> dict[str, int]:
+        object = grown(templates()[name], dict.fromkeys(paths, size), distinct=distinct)
+        old = changed(object) if how.get("updated") else None
+        found = judge.work(object, old, with_facts=how.get("with_facts", True), profiled=profiled)
+        found[""] -= sum(found.get(rule, 0) for rule in BOUNDED)
+        return found
+
+    first, third = work(few), work(4 * few)
+    found = [
+        rule
+        for rule, most in third.items()
+        if rule not in BOUNDED and most > 5 * first.get(rule, 0) + (_SLACK if rule else 0)
+    ]
+    second = work(2 * few) if found else {}
+    return [f"{rule or 'all rules'}: {first.get(rule)}, {second.get(rule)}, {third[rule]}" for rule in found]
+
+
+def changed(object: Any) -> Any:
+    """The object as it may have been before, in which everything stands in another order, and a field was another."""
+    if isinstance(object, dict):
+        return {key: changed(item) for key, item in reversed(object.items())} | {"z": "was"}
+    return [changed(item) for item in reversed(object)] if isinstance(object, list) else object
+
+
+@pytest.mark.parametrize("name", templates())
+def test_work_is_linear_in_every_list_map_and_text(judge: Judge, name: str) -> None:
+    found = {path: superlinear(judge, name, (path,), FEW) for path in growing(templates()[name])}
+    assert not {path: rules for path, rules in found.items() if rules}
+
+
+@pytest.mark.parametrize("name", templates())
+def test_work_is_linear_in_every_pair(judge: Judge, name: str) -> None:
+    """Two groups of four at a time: each two lists, maps and texts grow together in one of these unions."""
+    paths = list(growing(templates()[name]))
+    groups = [paths[start::_GROUPS] for start in range(_GROUPS)]
+    for first, second in combinations(groups, 2):
+        assert not superlinear(judge, name, (*first, *second), FEW)
+
+
+_GROUPS = 4
+
+
+@pytest.mark.parametrize("name", templates())
+@pytest.mark.parametrize("with_facts", [True, False], ids=["with facts", "without facts"])
+@pytest.mark.parametrize("updated", [False, True], ids=["created", "updated"])
+def test_work_is_linear_where_all_of_them_grow(judge: Judge, name: str, with_facts: bool, updated: bool) -> None:
+    paths = list(growing(templates()[name]))
+    for distinct in (True, False):
+        how = {"distinct": distinct, "with_facts": with_facts, "updated": updated}
+        assert not superlinear(judge, name, paths, MANY, profiled=True, **how)
