@@ -99,17 +99,18 @@ def _is_in_force(rule: Rule, policy: Policy) -> bool:
     return bool(held) and policy.mode(rule.id, rule.severity, "admit") is not Mode.DISABLED
 
 
-_PLURALS = {
+PLURALS = {
     "Module": "modules",
     "ManagedClusterModule": "managedclustermodules",
     "PreflightValidation": "preflightvalidations",
     "PreflightValidationOCP": "preflightvalidationsocp",
 }
+"""Kind of KMM → the name of its resource."""
 
 _WRITTEN: tuple[Operation, ...] = ("CREATE", "UPDATE")
 
 _KMM = tuple(
-    Resources(GROUPS[kind], VERSIONS[kind], (_PLURALS[kind],), _WRITTEN) for kind in (*MODULE_KINDS, *PREFLIGHT_KINDS)
+    Resources(GROUPS[kind], VERSIONS[kind], (PLURALS[kind],), _WRITTEN) for kind in (*MODULE_KINDS, *PREFLIGHT_KINDS)
 )
 
 _NAMESPACES = (

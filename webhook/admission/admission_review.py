@@ -14,6 +14,7 @@ import orjson
 
 from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.review import Operation
+from kmodgate.webhook.admission.requested_kinds import is_pair
 from kmodgate.webhook.cluster.questions import UserInfo
 
 _API_VERSION = "admission.k8s.io/v1"
@@ -144,9 +145,22 @@ def _request(uid: str, request: Mapping[str, Any]) -> Request:
         old,
         user,
     )
-    if problem := _contradiction(found):
+    place = (_text(resource, "group"), found.resource, found.subresource)
+    if problem := _contradiction(found) or _unknown_pair((found.group, found.kind), place):
         raise Unreadable(problem, uid)
     return found
+
+
+def _unknown_pair(kind: tuple[str, str], place: tuple[str, str, str]) -> str:
+    """Why no API server asks this of a webhook with the generated entries: its object would be judged as another."""
+    if is_pair(kind, place):
+        return ""
+    asked, what = "/".join(filter(None, place)), "/".join(filter(None, kind))
+    return f"there is no {_cut(what)} for {_cut(asked)} in the entries of this webhook"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 100 else f"{text[:100]}…"
 
 
 def _contradiction(request: Request) -> str:

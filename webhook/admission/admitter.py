@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import lru_cache
 from itertools import islice
 from typing import TypeVar
 
@@ -123,14 +122,9 @@ class Admitter:
         return any(override_annotation.annotation(item) is not None for item in objects)
 
 
-@lru_cache(maxsize=1024)
-def _is_reached(path: Path, group: str, resource: str, subresource: str, operation: str) -> bool:
-    return is_reached(path, group, resource, subresource, operation)
-
-
 def _is_judged(path: Path, request: Request) -> bool:
     """Whether the webhook is registered for such a request; what another configuration sends it passes unseen."""
-    return _is_reached(path, request.group, request.resource, request.subresource, request.operation)
+    return is_reached(path, request.group, request.resource, request.subresource, request.operation)
 
 
 def _namespace(request: Request) -> str:
