@@ -29,7 +29,7 @@ from kmodgate.webhook.http.app import Check, Reviews, ops
 from kmodgate.webhook.http.connections import ConnectionLimits, Connections, ReviewServer, runner_options
 from kmodgate.webhook.http.limits import MIB, Gate, Limits
 from kmodgate.webhook.http.tls_listener import TLSSite
-from kmodgate.webhook.large_bodies.server_side import Worker
+from kmodgate.webhook.large_bodies.pool import Pool
 from kmodgate.webhook.telemetry import events
 from kmodgate.webhook.telemetry.audit_log import AuditLog
 from kmodgate.webhook.telemetry.events import tell
@@ -67,14 +67,14 @@ class Server:
         self._connections = Connections(ConnectionLimits(total=settings.max_connections, grace=settings.grace))
         with _named("--audit-log"):
             self._log = AuditLog("" if settings.audit_log == "none" else settings.audit_log)
-        self._worker = Worker()
+        self._pool = Pool()
         self._reviews = Reviews(
             self._admitter(),
             cluster,
             Gate(Limits(requests=settings.max_requests, bytes=settings.max_megabytes * MIB)),
             self.metrics,
             self._log,
-            self._worker,
+            self._pool,
             None if self._clients.mode == "off" else self._clients,
         )
         self._tasks: list[asyncio.Task[None]] = []
@@ -84,7 +84,7 @@ class Server:
 
     async def start(self) -> None:
         """Listens on both ports; readiness comes when certificate and facts are there. Raises OSError, Broken."""
-        await self._worker.start()
+        await self._pool.start()
         self._tasks += [
             asyncio.create_task(_for_ever("certificate", self._source.run)),
             asyncio.create_task(_for_ever("facts", self._cluster.run)),
@@ -128,7 +128,7 @@ class Server:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._worker.stop()
+        await self._pool.stop()
         self._log.close()
         tell("info", "stopped")
 
@@ -191,7 +191,7 @@ class Server:
 
     def _expose(self) -> None:
         metrics = self.metrics
-        for part in (self._reviews.gate, self._connections, self._certificates, self._worker, self._log):
+        for part in (self._reviews.gate, self._connections, self._certificates, self._pool, self._log):
             part.expose(metrics)
         expose_states(self._cluster.states, metrics)
         metrics.event_lines_lost.read(events.lost)

@@ -6,7 +6,7 @@ Source: admission.k8s.io/v1 of Kubernetes, and kubernetes/apiserver `pkg/admissi
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -201,26 +201,45 @@ _VALUE = re.compile(rb'\s*:\s*"([^"\\]*)"')
 _HEAD = 64 * 1024
 """Bytes in which the uid is looked for: the API server writes it first, and looking further holds up everybody."""
 
+_BEGINNING = 16 * 1024
+"""Bytes in which namespace and user are looked for; the object comes after them."""
+
 
 def uid_in(body: bytes) -> str:
     """The uid of a request that cannot be decoded, because it is nested deeper than the decoder goes, say.
 
     Empty where there is none among the first bytes.
     """
-    body = body[:_HEAD]
-    depth, section = 0, b""
+    return next((text for path, text in _texts_of_request(body[:_HEAD]) if path == (b'"uid"',)), "")
+
+
+def asker_in(body: bytes) -> tuple[str, str]:
+    """User and namespace of a review that is not decoded, as far as they stand before its object."""
+    namespace = ""
+    for path, text in _texts_of_request(body[:_BEGINNING]):
+        if path == (b'"namespace"',):
+            namespace = text
+        elif path == (b'"userInfo"', b'"username"'):  # the namespace comes before it
+            return text, namespace
+    return "", namespace
+
+
+def _texts_of_request(body: bytes) -> Iterator[tuple[tuple[bytes, ...], str]]:
+    """The texts of the request and of its user with the keys that lead to them, in their order."""
+    section, part, depth = b"", b"", 0
     for match in _TOKEN.finditer(body):
         token = match[0]
         if token in b"{[":
             depth += 1
         elif token in b"}]":
             depth -= 1
-        elif depth == 1 and _COLON.match(body, match.end()):
-            section = token
-        elif depth == 2 and section == b'"request"' and token == b'"uid"':
-            value = _VALUE.match(body, match.end())
-            return value[1].decode(errors="replace") if value else ""
-    return ""
+        elif depth in (1, 2, 3) and _COLON.match(body, match.end()):
+            if depth == 1:
+                section = token
+            elif depth == 2:
+                part = token
+            if section == b'"request"' and depth > 1 and (value := _VALUE.match(body, match.end())):
+                yield (token,) if depth == 2 else (part, token), value[1].decode(errors="replace")
 
 
 def encode(uid: str, response: Mapping[str, Any]) -> bytes:

@@ -22,6 +22,8 @@ _REFUSALS = ("REF", "PRV")
 _MOST = 100
 _LONGEST_WARNING = 256
 _ALL_WARNINGS = 4096
+_SHOWN_WARNINGS = _ALL_WARNINGS // _LONGEST_WARNING
+"""Of those that are too long together."""
 
 Patch = Sequence[dict[str, Any]]
 
@@ -112,12 +114,20 @@ def _words(finding: Finding) -> str:
 
 def _warnings(findings: Iterable[Finding]) -> list[str]:
     """One line each; cut as the API server would cut them, so that none is dropped."""
-    lines = [f"{item.field}: {_words(item)}" for item in findings if item.mode is Mode.WARN]
-    if sum(map(len, lines)) <= _ALL_WARNINGS:
+    warnings = [item for item in findings if item.mode is Mode.WARN]
+    lines: list[str] = []
+    length = 0
+    for item in warnings:
+        lines.append(f"{item.field}: {_words(item)}")
+        length += len(lines[-1])
+        if length > _ALL_WARNINGS and len(lines) >= _SHOWN_WARNINGS:
+            break  # the others are not shown, and there may be thousands
+    if length <= _ALL_WARNINGS:
         return lines
-    most = _ALL_WARNINGS // _LONGEST_WARNING
-    shown = [_cut(line) for line in lines[:most]]
-    return [*shown[:-1], f"and {len(lines) - most + 1} more warnings"] if len(lines) > most else shown
+    shown = [_cut(line) for line in lines[:_SHOWN_WARNINGS]]
+    if len(warnings) <= _SHOWN_WARNINGS:
+        return shown
+    return [*shown[:-1], f"and {len(warnings) - _SHOWN_WARNINGS + 1} more warnings"]
 
 
 def _cut(line: str) -> str:
@@ -126,4 +136,4 @@ def _cut(line: str) -> str:
 
 def _line(text: str) -> str:
     """Text on one line, without what no header can carry."""
-    return "".join(char if char.isprintable() else " " for char in text)
+    return text if text.isprintable() else "".join([char if char.isprintable() else " " for char in text])

@@ -16,12 +16,22 @@ log = logging.getLogger(__name__)
 
 async def decide(path: Path, body: bytes, admitter: Admitter, cluster: Cluster, now: datetime) -> Answer:
     """The answer to a review. Raises Unreadable for a body without a uid that could be answered."""
+    request = read(body)
+    return request if isinstance(request, Answer) else await judged(path, request, admitter, cluster, now)
+
+
+def read(body: bytes) -> Request | Answer:
+    """The request of a body, or the answer to one that is no review. Raises Unreadable where it has no uid either."""
     try:
-        request = decode(body)
+        return decode(body)
     except Unreadable as error:
         if not error.uid:
             raise
         return Answer(error.uid, problem=(400, "BadRequest", error.message))
+
+
+async def judged(path: Path, request: Request, admitter: Admitter, cluster: Cluster, now: datetime) -> Answer:
+    """The answer to a request."""
     try:
         return await (admitter.mutate if path == "/mutate" else admitter.validate)(request, cluster, now)
     except TimeoutError:
@@ -32,6 +42,6 @@ async def decide(path: Path, body: bytes, admitter: Admitter, cluster: Cluster, 
         return Answer(request.uid, problem=(500, "InternalError", text), request=request)
 
 
-def too_slow(uid: str, request: Request | None = None) -> Answer:
+def too_slow(uid: str, request: Request | None = None, reason: str = "try again") -> Answer:
     """The answer where the API server's time was up before anything was decided."""
-    return Answer(uid, problem=(504, "Timeout", "the review was not decided in time; try again"), request=request)
+    return Answer(uid, problem=(504, "Timeout", f"the review was not decided in time; {reason}"), request=request)

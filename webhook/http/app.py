@@ -12,17 +12,19 @@ from typing import Any
 from aiohttp import web
 
 from kmodgate.policy.webhook_entries import Path
-from kmodgate.webhook.admission.admission_review import Unreadable
+from kmodgate.webhook.admission.admission_review import Unreadable, asker_in
 from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.admission.answer import Answer
 from kmodgate.webhook.admission.audit_record import record
-from kmodgate.webhook.admission.decide import decide
+from kmodgate.webhook.admission.cost import is_costly
+from kmodgate.webhook.admission.decide import judged, read
 from kmodgate.webhook.certificates.client_certificates import ClientAuth
 from kmodgate.webhook.cluster.questions import Cluster, Until
 from kmodgate.webhook.http.limits import Gate, Refusal, deadline, read_body
 from kmodgate.webhook.http.reply import reply
+from kmodgate.webhook.large_bodies.fair_queue import Asker
 from kmodgate.webhook.large_bodies.pipe import Job
-from kmodgate.webhook.large_bodies.server_side import Worker
+from kmodgate.webhook.large_bodies.pool import Pool
 from kmodgate.webhook.telemetry.audit_log import AuditLog
 from kmodgate.webhook.telemetry.metrics import Metrics
 
@@ -32,9 +34,6 @@ JSON = "application/json"
 
 LARGE = 256 * 1024
 """Bytes from which on a body goes to the process of its own: decoding 3 MiB holds an interpreter for 30 ms."""
-
-_MANY = 64
-"""Expressions above which it does, too: each may take half a millisecond to be compiled."""
 
 
 @dataclass
@@ -46,7 +45,7 @@ class Reviews:
     gate: Gate
     metrics: Metrics
     log: AuditLog
-    worker: Worker | None = None
+    pool: Pool | None = None
     clients: ClientAuth | None = None
     large: int = LARGE
     is_draining: bool = False
@@ -89,10 +88,23 @@ class Reviews:
             return reply(request, encoded)
 
     async def _decide(self, path: Path, body: bytes, admitter: Admitter, until: float, now: datetime) -> Answer:
-        if self.worker is not None and (len(body) >= self.large or body.count(b'"regexp"') > _MANY):
-            job = Job(path, body, admitter.policy, admitter.traits, now)
-            return await self.worker.decide(job, self.cluster, until)
-        return await decide(path, body, admitter, Until(self.cluster, until), now)
+        if self.pool is not None and len(body) >= self.large:
+            return await self._decide_apart(Asker(*asker_in(body)), path, body, admitter, until, now)
+        request = read(body)
+        if isinstance(request, Answer):
+            return request
+        if self.pool is not None and is_costly(request, len(body)):
+            asker = Asker(request.user, request.namespace)
+            return await self._decide_apart(asker, path, body, admitter, until, now)
+        return await judged(path, request, admitter, Until(self.cluster, until), now)
+
+    async def _decide_apart(
+        self, asker: Asker, path: Path, body: bytes, admitter: Admitter, until: float, now: datetime
+    ) -> Answer:
+        """The same, by another process."""
+        assert self.pool is not None
+        job = Job(path, body, admitter.policy, admitter.traits, now)
+        return await self.pool.decide(job, self.cluster, until, asker)
 
     def _count(self, path: Path, answer: Answer, seconds: float) -> None:
         request = answer.request

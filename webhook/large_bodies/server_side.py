@@ -1,4 +1,4 @@
-"""The server's side of the process that takes large bodies: one job at a time, and a new process when one is lost."""
+"""The server's side of a process that takes large bodies: a job at a time, and the questions that it has."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from typing import Any
 
 from kmodgate.policy.cluster.facts import QUESTIONS, Facts
 from kmodgate.webhook.admission.admission_review import Unreadable, uid_in
-from kmodgate.webhook.admission.answer import Answer
-from kmodgate.webhook.admission.decide import too_slow
 from kmodgate.webhook.cluster.questions import (
     FRESH_SECONDS,
     OVERRIDE_SECONDS,
@@ -21,52 +19,40 @@ from kmodgate.webhook.cluster.questions import (
     time_to_ask,
 )
 from kmodgate.webhook.large_bodies.pipe import HEADER, Done, Job, Question, Reply, length, packed, unpacked
-from kmodgate.webhook.telemetry.events import tell
-from kmodgate.webhook.telemetry.metrics import Metrics
+
+
+class Lost(Exception):
+    """A process that ended in the middle of a review."""
 
 
 class Worker:
-    """One process. It is started before the first body comes, and again after it was lost."""
+    """One process, which judges one review at a time."""
 
     def __init__(self) -> None:
-        self.losses = 0
         self._process: asyncio.subprocess.Process | None = None
-        self._turn = asyncio.Lock()
 
-    def expose(self, metrics: Metrics) -> None:
-        """Show the losses as a metric."""
-        metrics.worker_losses.read(lambda: self.losses)
+    @property
+    def is_alive(self) -> bool:
+        return self._process is not None and self._process.returncode is None
 
     async def start(self) -> None:
+        """Raises OSError."""
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", "kmodgate.webhook.large_bodies.process",
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             start_new_session=True,  # an interrupt from a terminal is for the server, which then ends this
         )  # fmt: skip
 
-    async def decide(self, job: Job, cluster: Cluster, deadline: float) -> Answer:
-        """The answer to a review, by `deadline` (`loop.time()`) at the latest. Raises Unreadable."""
+    async def judge(self, job: Job, cluster: Cluster, deadline: float) -> Done:
+        """The end of a job. Raises Lost where the process ends before; it is ended where the caller stops waiting."""
         try:
-            async with asyncio.timeout_at(deadline), self._turn:
-                return await self._decide(job, cluster, deadline)
-        except TimeoutError:
-            return too_slow(_uid(job.body))
-
-    async def _decide(self, job: Job, cluster: Cluster, deadline: float) -> Answer:
-        if self._process is None or self._process.returncode is not None:
-            await self.start()
-        try:
-            done = await self._exchange(job, cluster, deadline)
+            return await self._exchange(job, cluster, deadline)
         except (asyncio.IncompleteReadError, ConnectionError) as error:
-            self._lose(f"{type(error).__name__} in the middle of a review")
-            text = "the process that judges large objects was lost; make the object smaller, or try again"
-            return Answer(_uid(job.body), problem=(500, "InternalError", text))
+            self.kill()
+            raise Lost(f"{type(error).__name__} in the middle of a review") from None
         except asyncio.CancelledError:
-            self._lose("a review took longer than the API server waits")  # it could not be told to stop otherwise
+            self.kill()  # it could not be told to stop otherwise
             raise
-        if done.answer is None:
-            raise Unreadable(done.unreadable)
-        return done.answer
 
     async def _exchange(self, job: Job, cluster: Cluster, deadline: float) -> Done:
         assert self._process is not None
@@ -87,9 +73,8 @@ class Worker:
             outgoing.write(packed(reply))
             await outgoing.drain()
 
-    def _lose(self, why: str) -> None:
-        self.losses += 1
-        tell("warning", "the process for large objects is ended", reason=why)
+    def kill(self) -> None:
+        """End the process at once, whatever it does."""
         if self._process is not None:
             with suppress(ProcessLookupError):
                 self._process.kill()
@@ -133,7 +118,7 @@ async def _asked(method: str, cluster: Cluster, arguments: tuple[Any, ...], dead
     return await cluster.secret(*arguments, seconds=time_to_ask(deadline, SECRET_SECONDS))
 
 
-def _uid(body: bytes) -> str:
+def uid_of(body: bytes) -> str:
     """The uid of a body that was not decoded here. Raises Unreadable where it has none."""
     if uid := uid_in(body):
         return uid

@@ -119,6 +119,12 @@ class Metrics:
         self.worker_losses = self._kept(
             "gauge", "kmodgate_worker_losses", "Processes for large objects lost in a review since start"
         )
+        self.worker_processes = self._kept(
+            "gauge", "kmodgate_worker_processes", "Processes for large or costly objects, those that start included"
+        )
+        self.worker_waiting = self._kept(
+            "gauge", "kmodgate_worker_waiting", "Reviews that wait for such a process to be free"
+        )
         self.audit_lines_lost = self._kept(
             "gauge", "kmodgate_audit_lines_lost", "Decisions not written to the audit log since start"
         )

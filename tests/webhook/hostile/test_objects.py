@@ -103,8 +103,11 @@ MODULES = ["nic", *(f"m{number}" for number in range(150_000))]
 
 LONG: dict[str, Object] = {
     "modules": {
-        "modprobe": {"moduleName": "nic", "modulesLoadingOrder": MODULES, "dirName": "/opt"},
-        "sign": SIGNING | {"filesToSign": ["/opt/lib/modules/${KERNEL_FULL_VERSION}/nic.ko"]},
+        "modprobe": {
+            "moduleName": "nic",
+            "modulesLoadingOrder": ["nic", "a", *("m" for _ in MODULES)],
+            "dirName": "/opt",
+        },
     },
     "files": {"sign": SIGNING | {"filesToSign": [f"/{name}" for name in MODULES]}},
 }

@@ -23,7 +23,7 @@ from kmodgate.webhook.admission.decide import decide
 from kmodgate.webhook.cluster.dump_file import read_snapshot
 from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
 from kmodgate.webhook.large_bodies.pipe import Job
-from kmodgate.webhook.large_bodies.server_side import Worker
+from kmodgate.webhook.large_bodies.pool import Pool
 from tests.bench.evaluate import module
 from tests.modules import TRAITS
 from tests.webhook.manifests import config_map, encoded, large_module, mapped_module, review, small_cluster
@@ -84,7 +84,7 @@ def test_the_worker_answers_what_the_server_would(tmp_path: Path, case: str) -> 
     admitter = Admitter(Policy(), replace(TRAITS, topology="ha"))
 
     async def scenario() -> None:
-        worker, loop = Worker(), asyncio.get_running_loop()
+        worker, loop = Pool(), asyncio.get_running_loop()
         await worker.start()
         job = Job("/validate", body, admitter.policy, admitter.traits, NOW)
         theirs = await worker.decide(job, cluster, loop.time() + 20)
@@ -100,7 +100,7 @@ def test_the_worker_answers_what_the_server_would(tmp_path: Path, case: str) -> 
 
 def test_what_is_no_review_is_none_to_the_worker_either() -> None:
     async def scenario() -> None:
-        worker, loop = Worker(), asyncio.get_running_loop()
+        worker, loop = Pool(), asyncio.get_running_loop()
         job = Job(
             "/validate", b'{"kind": "Secret"}', Policy(), ClusterTraits(release=Release("head"), topology="ha"), NOW
         )
