@@ -26,9 +26,10 @@ from kmodgate.webhook.cluster.live_cluster import Watched
 from kmodgate.webhook.cluster.questions import NotAnswered
 from kmodgate.webhook.cluster.watch import expose_states
 from kmodgate.webhook.http.app import Check, Reviews, ops
-from kmodgate.webhook.http.connections import ConnectionLimits, Connections, ReviewServer, runner_options
+from kmodgate.webhook.http.connections import PROBES, ConnectionLimits, Connections, ReviewServer, runner_options
+from kmodgate.webhook.http.descriptors import connections_within, raise_limit
 from kmodgate.webhook.http.limits import MIB, Gate, Limits
-from kmodgate.webhook.http.tls_listener import TLSSite
+from kmodgate.webhook.http.listener import LimitedSite
 from kmodgate.webhook.large_bodies.pool import Pool
 from kmodgate.webhook.telemetry import events
 from kmodgate.webhook.telemetry.audit_log import AuditLog
@@ -64,7 +65,10 @@ class Server:
         )
         self._certificates = Certificates(self._clients)
         self._source: Source = source_of(settings, self._certificates)
-        self._connections = Connections(ConnectionLimits(total=settings.max_connections, grace=settings.grace))
+        total = connections_within(raise_limit(), settings.max_connections)
+        if total < settings.max_connections:
+            tell("warning", "fewer connections than asked for: the limit of open files is low", connections=total)
+        self._connections = Connections(ConnectionLimits(total=total, grace=settings.grace))
         with _named("--audit-log"):
             self._log = AuditLog("" if settings.audit_log == "none" else settings.audit_log)
         self._pool = Pool()
@@ -79,7 +83,7 @@ class Server:
         )
         self._tasks: list[asyncio.Task[None]] = []
         self._runners: list[web.BaseRunner] = []
-        self._site: TLSSite | None = None
+        self._site: LimitedSite | None = None
         self._expose()
 
     async def start(self) -> None:
@@ -91,11 +95,15 @@ class Server:
             asyncio.create_task(_for_ever("policy", self._follow_policy)),
             asyncio.create_task(_for_ever("version", self._follow_version)),
         ]
-        operations = web.AppRunner(ops(self.metrics, self._checks()), access_log=None, shutdown_timeout=_NO_TIME)
+        probes = Connections(PROBES)
+        operations = web.AppRunner(
+            ops(self.metrics, self._checks()), shutdown_timeout=_NO_TIME, **runner_options(probes.limits)
+        )
         await operations.setup()
         plain = self._settings.ops_listen
+        probing = LimitedSite(operations, plain.host, plain.port, context=None, connections=probes)
         with _named("--ops-listen"):
-            await web.TCPSite(operations, plain.host, plain.port).start()
+            await probing.start()
         self._runners.append(operations)
         reviews = web.ServerRunner(
             ReviewServer(self._reviews.handle, **runner_options(self._connections.limits)),
@@ -103,7 +111,7 @@ class Server:
         )
         await reviews.setup()
         secure = self._settings.listen
-        self._site = TLSSite(
+        self._site = LimitedSite(
             reviews, secure.host, secure.port, context=self._certificates.context, connections=self._connections
         )
         with _named("--listen"):
@@ -113,7 +121,7 @@ class Server:
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 20)
-        ports = {"reviews": self._site.port, "operations": operations.addresses[0][1]}
+        ports = {"reviews": self._site.port, "operations": probing.port}
         tell("info", "serving", **ports, policy=self._reviews.admitter.digest, profile=self._policy.policy.profile)
 
     async def end(self, at_once: asyncio.Event, *, delay: float) -> None:

@@ -17,7 +17,7 @@ from aiohttp import web
 from kmodgate.webhook.certificates.key_pair import Pair
 from kmodgate.webhook.certificates.served_certificate import Certificates
 from kmodgate.webhook.http.connections import ConnectionLimits, Connections, runner_options
-from kmodgate.webhook.http.tls_listener import TLSSite
+from kmodgate.webhook.http.listener import LimitedSite
 from tests.webhook.issued_certificates import AUTHORITY
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
@@ -108,7 +108,7 @@ async def serving(
     runner = web.AppRunner(app, shutdown_timeout=1, **runner_options(connections.limits))
     await runner.setup()
     try:
-        site = TLSSite(runner, host, 0, context=certificates.context, connections=connections)
+        site = LimitedSite(runner, host, 0, context=certificates.context, connections=connections)
         await site.start()
         yield Serving(site.port, connections)
     finally:

@@ -72,7 +72,7 @@ class Reviews:
             return self._unwanted(415, "a review is application/json")
         if self.clients is not None and not self.clients.admits(request.get_extra_info("peercert")):
             return self._unwanted(403, "this client may not ask")
-        with self.gate.enter() as slot:
+        with self.gate.enter(request.remote or "") as slot:
             began = time.perf_counter()
             until = deadline(_timeout(query), self.gate.limits)
             body = await read_body(request, slot, until)

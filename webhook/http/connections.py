@@ -9,7 +9,9 @@ POST is not tried again.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -46,6 +48,12 @@ class ConnectionLimits:
     grace: float = 30.0
 
 
+PROBES = ConnectionLimits(
+    total=64, per_peer=64, first_header=10.0, header=5.0, idle=75.0, lingering=1.0, reading=10.0, asking=0.1, grace=1.0
+)
+"""Of the plain listener: a kubelet and some Prometheus servers need a few connections."""
+
+
 def runner_options(limits: ConnectionLimits) -> dict[str, Any]:
     """Arguments of `web.AppRunner` that go with the limits; a compressed body is refused, so none is ever unpacked."""
     return {
@@ -58,7 +66,7 @@ def runner_options(limits: ConnectionLimits) -> dict[str, Any]:
 
 class Connections:
     """The connections of one listener, and how many there are: `open` now; since start, refused, failed in the
-    handshake, closed for a late header, closed for a reply that was not read.
+    handshake, closed for a late header, closed for a reply that was not read, closed for another one's place.
     """
 
     def __init__(self, limits: ConnectionLimits | None = None) -> None:
@@ -68,6 +76,9 @@ class Connections:
         self.handshakes_failed = 0
         self.headers_late = 0
         self.replies_unread = 0
+        self.places_taken = 0
+        self.members: set[Guard] = set()
+        """All connections, those in the handshake included; `guards` are those after it."""
         self.guards: set[Guard] = set()
         self._peers: Counter[str] = Counter()
 
@@ -78,21 +89,45 @@ class Connections:
         metrics.connections_failed.read(lambda: self.handshakes_failed, "handshake")
         metrics.connections_failed.read(lambda: self.headers_late, "header")
         metrics.connections_failed.read(lambda: self.replies_unread, "reply")
+        metrics.connections_failed.read(lambda: self.places_taken, "place")
 
     def enter(self, peer: str) -> bool:
         """Count one more connection of `peer`; False where there is no room for it."""
-        if self.open >= self.limits.total or self._peers[peer] >= self.limits.per_peer:
+        if self._peers[peer] >= self.limits.per_peer:
+            has_room = self._make_room(peer)
+        else:
+            has_room = self.open < self.limits.total or self._make_room(max(self._peers, key=self._peers.__getitem__))
+        if not has_room:
             self.refused += 1
             return False
         self.open += 1
         self._peers[peer] += 1
         return True
 
-    def leave(self, peer: str) -> None:
+    def leave(self, guard: Guard) -> None:
+        """A connection has ended, or its place is given away: that counts once."""
+        if not guard.has_place:
+            return
+        guard.has_place = False
+        self.members.discard(guard)
         self.open -= 1
-        self._peers[peer] -= 1
-        if not self._peers[peer]:
-            del self._peers[peer]
+        self._peers[guard.peer] -= 1
+        if not self._peers[guard.peer]:
+            del self._peers[guard.peer]
+
+    def _make_room(self, peer: str) -> bool:
+        """End the connection of an address that has been silent longest, unless it waits for an answer.
+
+        Those that have asked nothing in full go first: who opens connections and stops keeps nobody out.
+        """
+        found = [guard for guard in self.members if guard.peer == peer and not guard.is_answered]
+        if not found:
+            return False
+        victim = min(found, key=lambda guard: (guard.is_idle, guard.heard))
+        self.places_taken += 1
+        self.leave(victim)
+        victim.abort()
+        return True
 
     async def finish(self) -> None:
         """Wait until all that was asked is answered, and close.
@@ -141,6 +176,11 @@ class Guard(asyncio.Protocol):
     def __init__(self, handler: RequestHandler, connections: Connections, peer: str) -> None:
         self.peer = peer
         self.begun = False
+        self.has_place = True
+        self.heard = asyncio.get_running_loop().time()
+        self.socket: socket.socket | None = None
+        """Of the handshake, before there is a transport."""
+        connections.members.add(self)
         self._handler = handler
         self._connections = connections
         self._transport: asyncio.WriteTransport | None = None
@@ -161,6 +201,19 @@ class Guard(asyncio.Protocol):
         waiter = self._handler._waiter
         return waiter is None or waiter.done() or self._header_begun
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has asked something, was answered, and asks nothing now."""
+        return not self.is_fresh and not self.is_busy
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether a request has arrived in full and its reply is not sent yet."""
+        if not self.begun or self._header_begun or not self.is_busy:
+            return False
+        request = self._handler._current_request
+        return request is None or request.content.is_eof()
+
     def close(self) -> None:
         """End the connection when what was written is sent."""
         self._handler.force_close()
@@ -168,16 +221,20 @@ class Guard(asyncio.Protocol):
     def abort(self) -> None:
         if self._transport is not None:
             self._transport.abort()
+        elif self.socket is not None:
+            with suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.begun = True
+        self.socket = None
         self._transport = cast(asyncio.WriteTransport, transport)
         self._connections.guards.add(self)
         self._expect_header(self._connections.limits.first_header)
         self._handler.connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._connections.leave(self.peer)
+        self._connections.leave(self)
         self._connections.guards.discard(self)
         self._header_done()
         self._read_on()
@@ -185,6 +242,7 @@ class Guard(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         handler = self._handler
+        self.heard = asyncio.get_running_loop().time()
         before, waiting = handler._request_count, handler._waiter is not None or not handler._request_count
         handler.data_received(data)
         if handler._request_count > before:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, Protocol
 
 from aiohttp import HttpVersion11, web
 
+from kmodgate.webhook.http.arrivals import Arrival, Arrivals
 from kmodgate.webhook.telemetry.metrics import Metrics
 
 MIB = 1024 * 1024
@@ -63,59 +64,89 @@ class Refusal(Exception):
 
 
 class Gate:
-    """Counts what is in flight: `requests` and `bytes` are what is held now."""
+    """Counts what is in flight: `requests` whose body has arrived, the bytes `held` by them, and what still arrives."""
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
         self.requests = 0
-        self.bytes = 0
+        self.held = 0
+        self.arrivals = Arrivals()
+
+    @property
+    def bytes(self) -> int:
+        """The bytes of all bodies, those that are arriving included."""
+        return self.held + self.arrivals.bytes
 
     def expose(self, metrics: Metrics) -> None:
         """Show what is in flight as metrics."""
         metrics.in_flight.read(lambda: self.requests)
         metrics.bytes_in_flight.read(lambda: self.bytes)
+        metrics.arriving.read(lambda: len(self.arrivals))
+        metrics.arrivals_given_up.read(lambda: self.arrivals.given_up)
 
-    def enter(self) -> Slot:
-        """A place for one request, to be had for a `with` block, which raises Refusal(429) where none is left."""
-        return Slot(self)
+    def enter(self, peer: str = "") -> Slot:
+        """A request of an address whose body is to arrive, for a `with` block."""
+        return Slot(self, peer)
 
 
 class Slot:
-    """The place of one request, and the bytes it holds."""
+    """One request: a body on its way first, and a place among those that are answered once it `has_arrived`."""
 
-    __slots__ = ("_gate", "bytes")
+    __slots__ = ("_arrival", "_gate", "_has_arrived", "bytes")
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Gate, peer: str) -> None:
         self._gate = gate
+        self._arrival = Arrival(peer)
+        self._has_arrived = False
         self.bytes = 0
 
     def __enter__(self) -> Slot:
-        gate = self._gate
-        if gate.requests >= gate.limits.requests:
-            raise Refusal(429)
-        gate.requests += 1
+        self._gate.arrivals.begin(self._arrival)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._gate.requests -= 1
-        self._gate.bytes -= self.bytes
+        self._gate.arrivals.end(self._arrival)
+        if self._has_arrived:
+            self._gate.requests -= 1
+            self._gate.held -= self.bytes
 
     @property
     def limits(self) -> Limits:
         return self._gate.limits
 
+    def on_given_up(self, give_up: Callable[[], object]) -> None:
+        """What ends the wait for the body where its bytes are needed for others."""
+        self._arrival.give_up = give_up
+
     def check(self, size: int) -> None:
-        """Raises Refusal where a body of `size` bytes is too large (413) or finds no room beside the others (429)."""
+        """Raises Refusal where a body of `size` bytes is too large (413) or finds no room beside those held (429)."""
         if size > self.limits.body:
             raise Refusal(413)
-        if self._gate.bytes - self.bytes + size > self.limits.bytes:
+        if self._gate.held + size > self.limits.bytes:
             raise Refusal(429)
 
     def grow(self, size: int) -> None:
-        """Hold `size` bytes more. Raises Refusal as `check` does, and then holds what it held."""
+        """Take `size` bytes more, if need be those of a body that has stopped. Raises Refusal as `check` does."""
+        gate, arrival = self._gate, self._arrival
         self.check(self.bytes + size)
+        share = gate.limits.bytes * 3 // 4
+        while gate.arrivals.of_peer(arrival.peer) + size > share and gate.arrivals.make_room(arrival, of_peer=True):
+            pass
+        while gate.bytes + size > gate.limits.bytes:
+            if not gate.arrivals.make_room(arrival, of_peer=False):
+                raise Refusal(429)
         self.bytes += size
-        self._gate.bytes += size
+        gate.arrivals.grow(arrival, size)
+
+    def has_arrived(self) -> None:
+        """The body is complete: take a place among those that are answered. Raises Refusal(429) where none is left."""
+        gate = self._gate
+        if gate.requests >= gate.limits.requests:
+            raise Refusal(429)
+        gate.arrivals.end(self._arrival)
+        gate.requests += 1
+        gate.held += self.bytes
+        self._has_arrived = True
 
 
 _DURATION = re.compile(r"\+?((?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+)", re.ASCII)
@@ -167,12 +198,16 @@ async def read_body(request: web.BaseRequest, slot: Slot, deadline: float) -> by
         if content.is_eof():  # it came with its header, and nobody is waited for
             body = content.read_nowait()
             slot.grow(len(body))
+            slot.has_arrived()
             return body
         slot.check(request.content_length or 0)
         _ask_for_body(request)
         loop = asyncio.get_running_loop()
+        slot.on_given_up(lambda: content.set_exception(Refusal(408)))
         async with asyncio.timeout_at(min(deadline, loop.time() + slot.limits.body_time)):
-            return await _read_chunks(request, slot)
+            body = await _read_chunks(request, slot)
+        slot.has_arrived()
+        return body
     except TimeoutError:
         raise Refusal(408) from None
     except (web.RequestPayloadError, ConnectionError):

@@ -113,6 +113,9 @@ class Metrics:
         self.bytes_in_flight = self._kept(
             "gauge", "kmodgate_review_bytes_in_flight", "Bytes of the reviews being answered"
         )
+        self.arriving = self._kept("gauge", "kmodgate_bodies_arriving", "Reviews whose body has not arrived yet")
+        text = "Bodies that had stopped arriving and gave up their bytes to others"
+        self.arrivals_given_up = self._kept("counter", "kmodgate_bodies_given_up_total", text)
         self._add_connections()
         self._add_facts()
         self._add_policy()
@@ -135,7 +138,10 @@ class Metrics:
         self.connections = self._kept("gauge", "kmodgate_connections", "Open connections")
         text = "Connections refused since start because too many were open"
         self.connections_refused = self._kept("gauge", "kmodgate_connections_refused", text)
-        text = "Connections ended early: the `handshake` failed, a `header` came late, a `reply` was not read in time"
+        text = (
+            "Connections ended early: the `handshake` failed, a `header` came late, a `reply` was not read in time, "
+            "the `place` of a silent one was given to another"
+        )
         self.connections_failed = self._kept("counter", "kmodgate_connections_failed_total", text, "reason")
         text = "Time until the served certificate expires"
         self.certificate_expiry = self._kept("gauge", "kmodgate_certificate_expiry_seconds", text)

@@ -106,11 +106,8 @@ def test_a_body_that_is_announced_and_will_not_be_read_is_not_asked_for(
 
 
 def test_a_body_that_is_announced_and_finds_no_room_ends_the_connection(tmp_path: Path) -> None:
-    sent = EXPECTING + b"Content-Length: 9\r\n\r\n"
-    with serving(tmp_path, "--max-requests", "1") as server, server.secure_socket() as first:
-        first.sendall(sent)
-        assert statuses(first.recv(4096)) == [100]
-        with server.secure_socket() as second:
-            answer = answer_to(second, sent)
+    sent = EXPECTING + b"Content-Length: %d\r\n\r\n" % (2 * MIB)
+    with serving(tmp_path, "--max-megabytes", "1") as server, server.secure_socket() as connection:
+        answer = answer_to(connection, sent)
         assert statuses(answer) == [429]
         assert b"Connection: close" in answer

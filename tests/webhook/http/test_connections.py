@@ -13,7 +13,7 @@ from aiohttp import web
 
 from kmodgate.webhook.certificates.served_certificate import Certificates, Material
 from kmodgate.webhook.http.connections import ConnectionLimits, Connections
-from kmodgate.webhook.http.tls_listener import TLSSite
+from kmodgate.webhook.http.listener import LimitedSite
 from tests.webhook.issued_certificates import leaf
 from tests.webhook.serving import LOOPS, Serving, greet, run, serving
 
@@ -43,18 +43,56 @@ async def closed_by_server(server: Serving, sent: bytes) -> bool:
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-def test_connections_above_the_cap_are_closed_until_one_ends(loop: str) -> None:
+def test_a_connection_above_the_cap_takes_the_place_of_the_one_that_was_silent_longest(loop: str) -> None:
     async def scenario() -> None:
         async with serving(served(), limits=ConnectionLimits(total=3)) as server:
-            kept = [await server.connect() for _ in range(3)]
+            asked = await server.connect()
+            assert (await asked.ask())[0] == 200
+            silent = [await server.connect() for _ in range(2)]
+            late = await server.connect()
+            assert await silent[0].closed()
+            assert [(await conversation.ask())[0] for conversation in (asked, silent[1], late)] == [200] * 3
+            assert (server.connections.open, server.connections.places_taken) == (3, 1)
+            assert server.connections.refused == 0
+
+    run(scenario(), loop)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_connections_that_wait_for_an_answer_keep_their_place(loop: str) -> None:
+    async def scenario() -> None:
+        judged = asyncio.Event()
+
+        async def waiting(request: web.Request) -> web.Response:
+            await judged.wait()
+            return await greet(request)  # type: ignore[return-value]
+
+        async with serving(served(), waiting, ConnectionLimits(total=2)) as server:
+            kept = [await server.connect() for _ in range(2)]
+            calls = [asyncio.create_task(conversation.ask()) for conversation in kept]
+            await until(lambda: all(guard.is_answered for guard in server.connections.guards))
             with pytest.raises((ConnectionError, ssl.SSLError)):
                 await server.connect()
-            assert [(await conversation.ask())[0] for conversation in kept] == [200, 200, 200]
-            await kept[0].leave()
-            await until(lambda: server.connections.open == 2)
-            late = await server.connect()
-            assert (await late.ask())[0] == 200
             assert server.connections.refused == 1
+            judged.set()
+            assert [(await call)[0] for call in calls] == [200, 200]
+
+    run(scenario(), loop)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_half_a_body_is_no_request_that_waits_for_an_answer(loop: str) -> None:
+    async def reading(request: web.Request) -> web.Response:
+        await request.read()
+        return await greet(request)  # type: ignore[return-value]
+
+    async def scenario() -> None:
+        async with serving(served(), reading, ConnectionLimits(total=1)) as server:
+            half = await server.connect()
+            half.writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf")
+            await until(lambda: any(guard.is_busy for guard in server.connections.guards))
+            assert (await (await server.connect()).ask())[0] == 200
+            assert await half.closed()
 
     run(scenario(), loop)
 
@@ -73,7 +111,7 @@ def test_an_address_in_use_is_an_error_and_not_a_silent_listener() -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             runner = web.ServerRunner(web.Server(greet))  # type: ignore[arg-type]
             await runner.setup()
-            site = TLSSite(
+            site = LimitedSite(
                 runner, "127.0.0.1", taken.getsockname()[1], context=served().context, connections=Connections()
             )
             with pytest.raises(OSError, match="Address already in use"):
@@ -83,14 +121,13 @@ def test_an_address_in_use_is_an_error_and_not_a_silent_listener() -> None:
     run(scenario())
 
 
-def test_one_peer_cannot_take_all_connections() -> None:
+def test_one_address_gives_place_to_itself_and_to_nobody_else() -> None:
     async def scenario() -> None:
         async with serving(served(), limits=ConnectionLimits(total=10, per_peer=1)) as server:
-            kept = await server.connect()
-            with pytest.raises((ConnectionError, ssl.SSLError)):
-                await server.connect()
+            first, second = await server.connect(), await server.connect()
+            assert await first.closed()
             assert server.connections.open == 1
-            assert (await kept.ask())[0] == 200
+            assert (await second.ask())[0] == 200
 
     run(scenario())
 
@@ -101,12 +138,23 @@ def test_connections_without_a_handshake_count_and_are_closed(loop: str) -> None
         async with serving(served(), limits=ConnectionLimits(total=1, handshake=0.3)) as server:
             silent = asyncio.create_task(closed_by_server(server, b""))
             await until(lambda: server.connections.open == 1)
-            with pytest.raises((ConnectionError, ssl.SSLError)):
-                await server.connect()
             assert await silent
             await until(lambda: server.connections.open == 0)
             assert (await (await server.connect()).ask())[0] == 200
             assert server.connections.handshakes_failed == 1
+
+    run(scenario(), loop)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_connections_without_a_handshake_give_place_at_once(loop: str) -> None:
+    async def scenario() -> None:
+        async with serving(served(), limits=ConnectionLimits(total=1, handshake=100)) as server:
+            silent = asyncio.create_task(closed_by_server(server, b""))
+            await until(lambda: server.connections.open == 1)
+            assert (await (await server.connect()).ask())[0] == 200
+            assert await silent
+            assert server.connections.open == 1
 
     run(scenario(), loop)
 

@@ -80,29 +80,73 @@ def test_whatever_a_caller_asks_for_the_time_limit_is_between_nothing_and_the_lo
     assert 0 < seconds < Limits().longest_deadline
 
 
+def arrived(gate: Gate, size: int = 0, peer: str = "") -> ExitStack:
+    """A request whose body is there, until the stack is closed."""
+    stack = ExitStack()
+    with stack:
+        slot = stack.enter_context(gate.enter(peer))
+        slot.grow(size)
+        slot.has_arrived()
+        return stack.pop_all()
+    raise AssertionError
+
+
 def test_a_request_above_the_number_is_refused_until_one_has_ended() -> None:
     gate = Gate(Limits(requests=2))
-    with gate.enter():
-        with gate.enter():
-            with pytest.raises(Refusal) as refused, gate.enter():
-                pass
-            assert (refused.value.status, refused.value.headers) == (429, {"Retry-After": "1"})
-            assert gate.requests == 2
-        with gate.enter():
-            assert gate.requests == 2
-    assert gate.requests == 0
+    first, second = arrived(gate), arrived(gate)
+    with pytest.raises(Refusal) as refused:
+        arrived(gate)
+    assert (refused.value.status, refused.value.headers) == (429, {"Retry-After": "1"})
+    assert gate.requests == 2
+    first.close()
+    third = arrived(gate)
+    assert gate.requests == 2
+    second.close()
+    third.close()
+    assert (gate.requests, len(gate.arrivals)) == (0, 0)
+
+
+def test_a_body_that_has_not_arrived_takes_no_place() -> None:
+    gate = Gate(Limits(requests=1))
+    with gate.enter(), gate.enter(), gate.enter():
+        assert (gate.requests, len(gate.arrivals)) == (0, 3)
+        arrived(gate).close()
 
 
 def test_bytes_above_the_sum_are_refused_until_some_are_let_go() -> None:
     gate = Gate(Limits(bytes=100, body=80))
-    with gate.enter() as first:
-        first.grow(60)
-        with gate.enter() as second:
-            second.grow(40)
-            with pytest.raises(Refusal, match="429"):
-                second.grow(1)
-        assert gate.bytes == 60
+    first, second = arrived(gate, 60), arrived(gate, 40)
+    with pytest.raises(Refusal, match="429"):
+        arrived(gate, 1)
+    second.close()
+    assert gate.bytes == 60
+    first.close()
     assert gate.bytes == 0
+
+
+def test_a_body_that_has_stopped_gives_up_its_bytes_to_one_that_comes() -> None:
+    gate, given_up = Gate(Limits(bytes=100, body=100)), []
+    with gate.enter("10.0.0.1") as stopped, gate.enter("10.0.0.1") as going, gate.enter("10.0.0.2") as other:
+        for name, slot in (("stopped", stopped), ("going", going), ("other", other)):
+            slot.on_given_up(lambda name=name: given_up.append(name))
+        stopped.grow(30)
+        going.grow(30)
+        other.grow(30)
+        going.grow(30)
+        assert given_up == ["stopped"]
+        assert (gate.bytes, gate.arrivals.given_up) == (90, 1)
+        other.grow(30)
+        assert given_up == ["stopped", "going"]  # of the address that has most
+    assert (gate.bytes, gate.arrivals.bytes) == (0, 0)
+
+
+def test_an_address_has_no_more_than_three_quarters_of_what_arrives() -> None:
+    gate, given_up = Gate(Limits(bytes=100, body=100)), []
+    with gate.enter("10.0.0.1") as first, gate.enter("10.0.0.1") as second:
+        first.on_given_up(lambda: given_up.append("first"))
+        first.grow(50)
+        second.grow(40)
+    assert given_up == ["first"]
 
 
 @given(st.lists(st.lists(st.integers(0, 60), max_size=5), max_size=6), st.integers(0, 3))
@@ -111,28 +155,26 @@ def test_what_is_counted_is_what_is_held_and_never_above_the_limits(bodies: list
     with ExitStack() as first_ones:
         for number, chunks in enumerate(bodies):
             with ExitStack() as own, suppress(Refusal):
-                slot = (first_ones if number < kept else own).enter_context(gate.enter())
+                slot = (first_ones if number < kept else own).enter_context(gate.enter(f"10.0.0.{number % 2}"))
                 for size in chunks:
-                    held = slot.bytes, gate.bytes
-                    try:
-                        slot.grow(size)
-                    except Refusal:
-                        assert (slot.bytes, gate.bytes) == held
-                        raise
+                    slot.grow(size)
                     assert slot.bytes <= gate.limits.body
-                assert gate.requests <= gate.limits.requests
-                assert gate.bytes <= gate.limits.bytes
-    assert (gate.requests, gate.bytes) == (0, 0)
+                    assert gate.bytes <= gate.limits.bytes
+                slot.has_arrived()
+            assert gate.requests <= gate.limits.requests
+    assert (gate.requests, gate.bytes, gate.held, len(gate.arrivals)) == (0, 0, 0, 0)
 
 
-def reading(gate: Gate) -> Handler:
-    """A handler that reads the body as the server does, and answers with its size."""
+def reading(gate: Gate, judged: asyncio.Event | None = None) -> Handler:
+    """A handler that reads the body as the server does, and answers with its size, to `x` after the event only."""
 
     async def handler(request: web.Request) -> web.Response:
         until = asyncio.get_running_loop().time() + time_limit(request.query.get("timeout"), gate.limits)
         try:
-            with gate.enter() as slot:
+            with gate.enter(request.remote or "") as slot:
                 body = await read_body(request, slot, until)
+                if judged is not None and body == b"x":
+                    await judged.wait()
                 return web.Response(text=str(len(body)), headers={"Size": str(len(body))})
         except Refusal as refusal:
             response = web.Response(status=refusal.status, text=refusal.reason, headers=refusal.headers)
@@ -217,7 +259,7 @@ def test_slow_senders_of_large_bodies_reserve_nothing() -> None:
             slow = [await server.connect() for _ in range(5)]
             for conversation in slow:
                 conversation.writer.write(f"{POST}\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n".encode())
-            while gate.requests < len(slow):
+            while len(gate.arrivals) < len(slow):
                 await asyncio.sleep(0.01)
             quick = await server.connect()
             assert (await quick.ask(POST, "Content-Length: 1000", body=b"x" * 1000))[0] == 200
@@ -230,16 +272,16 @@ def test_slow_senders_of_large_bodies_reserve_nothing() -> None:
 @pytest.mark.timing
 def test_overload_is_refused_at_once_and_the_connection_goes_on() -> None:
     async def scenario() -> None:
-        gate = Gate(Limits(requests=1))
-        async with serving(served(), reading(gate)) as server:
+        gate, judged = Gate(Limits(requests=1)), asyncio.Event()
+        async with serving(served(), reading(gate, judged)) as server:
             holding, other = await server.connect(), await server.connect()
-            holding.writer.write(f"{POST}\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nx".encode())
+            holding.writer.write(f"{POST}\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx".encode())
             while not gate.requests:
                 await asyncio.sleep(0.01)
             status, head = await other.ask(POST, "Content-Length: 2", body=b"xx")
             assert status == 429
             assert "Retry-After: 1" in head
-            holding.writer.write(b"y")
+            judged.set()
             assert (await holding.answer())[0] == 200
             assert (await other.ask(POST, "Content-Length: 2", body=b"xx"))[0] == 200
 

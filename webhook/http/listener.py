@@ -1,4 +1,4 @@
-"""The TLS listener: a connection is counted before it costs anything, and its handshake takes a short time or fails.
+"""The listeners: a connection is counted before it costs anything, and its handshake takes a short time or fails.
 
 The framework's own listener makes a TLS layer for whoever connects, and waits a minute for the handshake.
 """
@@ -20,8 +20,8 @@ ACCEPT_AGAIN = 0.1
 """Seconds to wait after a connection could not be accepted."""
 
 
-class TLSSite(web.BaseSite):
-    """A site of an `AppRunner` that serves `context` within the limits of `connections`.
+class LimitedSite(web.BaseSite):
+    """A site of an `AppRunner` within the limits of `connections`, over TLS where there is a `context`.
 
     `host` is a name or an address; without one it listens on every address of both families.
     """
@@ -34,7 +34,7 @@ class TLSSite(web.BaseSite):
         host: str | None,
         port: int,
         *,
-        context: ssl.SSLContext,
+        context: ssl.SSLContext | None,
         connections: Connections,
         backlog: int = 1024,
         reuse_port: bool = False,
@@ -48,7 +48,7 @@ class TLSSite(web.BaseSite):
 
     @property
     def name(self) -> str:
-        return f"https://{self._address[0] or '[::]'}:{self.port}"
+        return f"http{'s' if self._context else ''}://{self._address[0] or '[::]'}:{self.port}"
 
     async def start(self) -> None:
         """Listen. Raises OSError where the address cannot be had."""
@@ -85,19 +85,24 @@ class TLSSite(web.BaseSite):
 
     async def _secure(self, sock: socket.socket, guard: Guard) -> None:
         loop, limits = asyncio.get_running_loop(), self._connections.limits
+        if not guard.has_place:  # it was taken at once
+            sock.close()
+            return
+        guard.socket = sock
+        secure: dict[str, Any] = {}
+        if self._context is not None:
+            secure = {
+                "ssl": self._context,
+                "ssl_handshake_timeout": limits.handshake,
+                "ssl_shutdown_timeout": limits.reading,
+            }
         try:
-            await loop.connect_accepted_socket(
-                lambda: guard,
-                sock,
-                ssl=self._context,
-                ssl_handshake_timeout=limits.handshake,
-                ssl_shutdown_timeout=limits.reading,
-            )
+            await loop.connect_accepted_socket(lambda: guard, sock, **secure)
         except OSError:  # TLS errors, resets and time-outs are kinds of it
             self._connections.handshakes_failed += 1
         finally:
             if not guard.begun:
-                self._connections.leave(guard.peer)
+                self._connections.leave(guard)
 
 
 async def _listen(host: str | None, port: int, *, backlog: int, reuse_port: bool) -> socket.socket:
