@@ -8,10 +8,12 @@ has all processes while there are several.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from collections import Counter
 from collections.abc import Coroutine
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from kmodgate.webhook.admission.admission_review import Unreadable
@@ -37,9 +39,19 @@ NOBODY = Asker()
 _Turn = asyncio.Future[Worker]
 
 
-def cores() -> int:
-    """The processors that this process may run on, MOST_PROCESSES at most."""
-    return min(MOST_PROCESSES, len(os.sched_getaffinity(0)))
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+def cores(quota: Path = _QUOTA) -> int:
+    """The processors that this process may use, MOST_PROCESSES at most; a limit of its container counts.
+
+    Source: Control Group v2 of Linux, cpu.max.
+    """
+    found = len(os.sched_getaffinity(0))
+    with suppress(OSError, ValueError):
+        share, period = quota.read_text().split()
+        found = min(found, math.ceil(int(share) / int(period)))  # no number is no limit
+    return max(1, min(MOST_PROCESSES, found))
 
 
 class Pool:

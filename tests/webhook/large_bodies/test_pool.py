@@ -16,7 +16,7 @@ from kmodgate.webhook.admission.cost import is_costly
 from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
 from kmodgate.webhook.large_bodies.fair_queue import Asker, FairQueue
 from kmodgate.webhook.large_bodies.pipe import Job
-from kmodgate.webhook.large_bodies.pool import Pool
+from kmodgate.webhook.large_bodies.pool import Pool, cores
 from tests.modules import TRAITS
 from tests.webhook.large_bodies.test_process import NOW
 from tests.webhook.manifests import encoded, large_module, mapped_module, module, review
@@ -137,6 +137,14 @@ SMALL = encoded(review(module(0)))
 
 def job(body: bytes = LARGE) -> Job:
     return Job("/validate", body, Policy(), TRAITS, NOW)
+
+
+@pytest.mark.parametrize(("quota", "most"), [("max 100000", 4), ("50000 100000", 1), ("150000 100000", 2), ("?", 4)])
+def test_there_are_no_more_processes_than_processors(tmp_path: Path, quota: str, most: int) -> None:
+    (tmp_path / "cpu.max").write_text(f"{quota}\n")
+    there = min(4, len(os.sched_getaffinity(0)))
+    assert cores(tmp_path / "cpu.max") == min(most, there)
+    assert cores(tmp_path / "missing") == there
 
 
 @pytest.mark.timing
