@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.bench import wrk
+from tests.bench import hostile, wrk
 from tests.bench.evaluate import module
 from tests.bench.measure import REPOSITORY
 from tests.bench.wrk import Throughput, on_core
@@ -60,6 +60,7 @@ def figures(folder: Path) -> Iterator[Figure]:
             yield Figure("throughput", wrk.INSTALL)
         yield from _latency(server, folder)
         yield from _beside_large(server, folder)
+        yield from _beside_strangers(server, folder)
         yield from _in_memory(server, idle, large.read_bytes())
 
 
@@ -158,6 +159,22 @@ def _beside_large(server: Program, folder: Path) -> Iterator[Figure]:
     yield Figure("300 a second, with a Module of 3 MiB each second", words, "≤ 50 ms", small["most"] / 50)
     words = f"p50 {large['p50']:.0f} ms, longest {large['most']:.0f} ms"
     yield Figure("… of 3 MiB", words, "≤ 300 ms", large["most"] / 300)
+
+
+def _beside_strangers(server: Program, folder: Path) -> Iterator[Figure]:
+    for what, file in hostile.written(folder):
+        found = _steady(server, folder, "--large", str(file))
+        size = file.stat().st_size // 1024
+        words = f"p99 {found['small']['p99']:.1f} ms, longest {found['small']['most']:.1f} ms"
+        used = found["small"]["most"] / 50
+        yield Figure(f"300 a second, with a Module of {size} KiB each second: {what}", words, "≤ 50 ms", used)
+        yield Figure("… of that Module", f"p50 {found['large']['p50']:.0f} ms, longest {found['large']['most']:.0f} ms")
+    for what, hold in (("half-sent requests", hostile.half_sent), ("connections without a word", hostile.idle)):
+        with ExitStack() as stack:
+            hold(server.reviews, stack)
+            found = _steady(server, folder)["small"]
+        words = f"p99 {found['p99']:.1f} ms, longest {found['most']:.1f} ms"
+        yield Figure(f"300 a second, beside {hostile.CROWD} {what}", words, "≤ 50 ms", found["most"] / 50)
 
 
 # -- memory ----------------------------------------------------------------------------------------
