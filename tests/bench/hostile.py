@@ -19,7 +19,7 @@ CROWD = 300
 def bodies() -> Iterator[tuple[str, bytes]]:
     """Reviews by what they are; each once took seconds."""
     yield "300 names, 1,000 globs, 120 `sign` blocks", encoded(review(_with_globs()))
-    yield "900 mappings, 6,000 Secrets", encoded(review(_with_secrets()))
+    yield "900 mappings, 6,000 Secrets", encoded(review(with_secrets()))
     expressions = encoded(review(_with_expressions())).replace(b'"regexp"', b'"\\u0072egexp"')
     yield "1,000 expressions, spelt with an escape", expressions
 
@@ -47,7 +47,7 @@ def _with_globs() -> dict[str, Any]:
     )
 
 
-def _with_secrets() -> dict[str, Any]:
+def with_secrets() -> dict[str, Any]:
     build = {"dockerfileConfigMap": {"name": "d"}}
     secrets = [{"name": f"s{number}"} for number in range(6000)]
     own = {**build, "secrets": [{"name": "own"}]}

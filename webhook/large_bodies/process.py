@@ -8,20 +8,28 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from typing import Any, BinaryIO, cast
 
 from kmodgate.policy.cluster.facts import QUESTIONS, Facts, Object, Unknown, with_answers
 from kmodgate.policy.views.module import ModuleView
-from kmodgate.webhook.admission.admission_review import Unreadable
+from kmodgate.policy.views.references import references
+from kmodgate.webhook.admission.admission_review import Request, Unreadable
 from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.admission.answer import Answer
-from kmodgate.webhook.admission.decide import decide
+from kmodgate.webhook.admission.decide import judged, read
 from kmodgate.webhook.cluster.questions import NotAnswered, UserInfo
 from kmodgate.webhook.large_bodies.pipe import Done, Job, Question, Reply, receive, send
 from kmodgate.webhook.telemetry.events import take_logs
+
+_Key = tuple[str, str, str]
+"""Kind, namespace and name of an object."""
+
+_AT_ONCE = 500
+"""Objects that are asked for in one question, which the server answers at once."""
 
 
 class _Server:
@@ -30,8 +38,11 @@ class _Server:
     def __init__(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
         self._incoming = incoming
         self._outgoing = outgoing
-        asked = {name: partial(self.ask, name) for name in QUESTIONS}
-        self.facts = with_answers(None, **asked | {"neighbours": lambda: _Neighbours(self)})
+        self._found: dict[_Key, Object | Unknown | None] = {}
+        self._expected: Iterator[_Key] = iter(())
+        asked: dict[str, Callable[..., Any]] = {name: partial(self.ask, name) for name in QUESTIONS}
+        asked |= {"neighbours": lambda: _Neighbours(self), "find": self.find}
+        self.facts = with_answers(None, **asked)
 
     def ask(self, method: str, *arguments: object) -> Any:
         send(self._outgoing, Question(method, arguments))
@@ -40,7 +51,21 @@ class _Server:
             raise NotAnswered(reply.unavailable)
         return reply.value
 
+    def expect(self, keys: Iterator[_Key]) -> None:
+        """The objects that a review will look up, in their order; what was found for the last one is forgotten."""
+        self._found.clear()
+        self._expected = keys
+
+    def find(self, kind: str, namespace: str, name: str) -> Object | Unknown | None:
+        """As the facts do, with one question for many objects: a Module may name thousands."""
+        key = (kind, namespace, name)
+        if key not in self._found:
+            keys = [key, *islice(self._expected, _AT_ONCE)]
+            self._found.update(zip(keys, self.ask("find_all", keys), strict=True))
+        return self._found[key]
+
     async def fresh(self, namespace: str, *, seconds: float = 0.0) -> Facts:
+        self._found.clear()
         self.ask("fresh", namespace)  # from here on the server answers from what it has read anew
         return self.facts
 
@@ -73,10 +98,20 @@ class _Neighbours:
 
 def _done(job: Job, admitter: Admitter, server: _Server) -> Done:
     try:
-        answer = asyncio.run(decide(job.path, job.body, admitter, server, job.now))
+        request = read(job.body)
     except Unreadable as error:
         return Done(None, error.message)
-    return Done(_without_bodies(answer))
+    if isinstance(request, Answer):
+        return Done(_without_bodies(request))
+    server.expect(_looked_up(request))
+    return Done(_without_bodies(asyncio.run(judged(job.path, request, admitter, server, job.now))))
+
+
+def _looked_up(request: Request) -> Iterator[_Key]:
+    """The objects that a Module names."""
+    if request.kind == "Module" and request.object:
+        for item in references(ModuleView(request.object)):
+            yield item.kind, request.namespace, item.name
 
 
 def _without_bodies(answer: Answer) -> Answer:

@@ -102,6 +102,8 @@ async def _reply(question: Question, cluster: Cluster, facts: Facts, deadline: f
     method, arguments = question.method, question.arguments
     if method in ("loading", "making", "dra"):
         return Reply([view.object for view in getattr(facts.neighbours(), method)(*arguments)])
+    if method == "find_all":
+        return Reply([facts.find(*key) for key in arguments[0]])
     if method in QUESTIONS:
         return Reply(getattr(facts, method)(*arguments))
     try:
