@@ -18,7 +18,7 @@ Needs = Callable[[Review], object]
 """The part of a review without which a rule finds nothing."""
 
 TOO_MANY_MAPPINGS = "MAP301"
-TOO_MANY_EXPRESSIONS = "MAP209"
+TOO_MANY_EXPRESSIONS = "MAP302"
 STOPPING: dict[str, Callable[[Review], bool]] = {
     TOO_MANY_MAPPINGS: lambda review: review.has_too_many_mappings,
     TOO_MANY_EXPRESSIONS: lambda review: review.has_too_many_expressions,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections import ChainMap
+from collections.abc import Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
 
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.views.module import ModuleView
@@ -14,32 +15,41 @@ from kmodgate.policy.views.part import Part
 class Build:
     """What one image is built from: the ConfigMap of its Dockerfile, and the build arguments with their places.
 
+    `own` are the places of the arguments of the block itself, without those that a mapping takes over.
+
     Source: internal/module/helper.go of Kernel Module Management.
     """
 
     config_map: str
-    values: dict[str, str] = field(default_factory=dict)
-    arguments: dict[str, FieldPath] = field(default_factory=dict)
+    values: MutableMapping[str, str]
+    arguments: MutableMapping[str, FieldPath]
+    own: Mapping[str, FieldPath]
 
 
 def builds(module: ModuleView) -> Iterator[Build]:
     """Yield the builds that differ: that of the container, where a mapping takes it as it is, and those of mappings."""
-    common = module.container.optional("build")
-    if common is not None and (not module.mappings or any("build" not in item.part.value for item in module.mappings)):
-        yield _merged(common)
+    block = module.container.optional("build")
+    common = _read(block) if block is not None else Build("", {}, {}, {})
+    if block is not None and (not module.mappings or any("build" not in item.part.value for item in module.mappings)):
+        yield common
     for mapping in module.mappings:
         if (own := mapping.part.optional("build")) is not None:
-            yield _merged(*filter(None, (common, own)))
+            yield _merged(common, _read(own))
 
 
-def _merged(*blocks: Part) -> Build:
-    config_map, values, places = "", dict[str, str](), dict[str, FieldPath]()
-    for block in blocks:
-        config_map = block.map("dockerfileConfigMap").text("name") or config_map
-        arguments = block.value.get("buildArgs")
-        for index, item in enumerate(arguments if isinstance(arguments, list) else ()):
-            if isinstance(item, dict) and type(name := item.get("name")) is str:
-                value = item.get("value")
-                values[name] = value if type(value) is str else ""
-                places[name] = (*block.path, "buildArgs", index)
-    return Build(config_map, values, places)
+def _merged(common: Build, own: Build) -> Build:
+    """A mapping's build over the container's, whose arguments are not copied for each mapping."""
+    values = ChainMap(own.values, common.values)
+    arguments = ChainMap(own.arguments, common.arguments)
+    return Build(own.config_map or common.config_map, values, arguments, own.arguments)
+
+
+def _read(block: Part) -> Build:
+    values, places = dict[str, str](), dict[str, FieldPath]()
+    arguments = block.value.get("buildArgs")
+    for index, item in enumerate(arguments if isinstance(arguments, list) else ()):
+        if isinstance(item, dict) and type(name := item.get("name")) is str:
+            value = item.get("value")
+            values[name] = value if type(value) is str else ""
+            places[name] = (*block.path, "buildArgs", index)
+    return Build(block.map("dockerfileConfigMap").text("name"), values, places, places)

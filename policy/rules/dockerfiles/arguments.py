@@ -153,11 +153,14 @@ def argument_that_nobody_reads(review: Review) -> Iterator[Problem]:
     """
     declared_by: dict[FieldPath, bool] = {}
     names: dict[FieldPath, str] = {}
+    judged: set[str] = set()
     for build in builds(review.module):
+        is_new = build.config_map not in judged  # by its Dockerfile, the arguments of the container are judged once
+        judged.add(build.config_map)
         found = review.known.find("ConfigMap", review.module.metadata.text("namespace"), build.config_map)
         dockerfile = dockerfile_of(as_map(found)) if build.config_map else None
         there = None if dockerfile is None else _arguments_of(dockerfile)
-        for name, path in build.arguments.items():
+        for name, path in (build.arguments if is_new else build.own).items():
             names[path] = name
             declared_by[path] = declared_by.get(path, False) or there is None or name in there
     for path, is_declared in declared_by.items():

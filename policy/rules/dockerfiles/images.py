@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
 
 from kmodgate.policy.cluster.facts import Facts, as_map, metadata_of
@@ -61,7 +62,7 @@ def base_image_by_argument_not_allowed(review: Review) -> Iterator[Problem]:
             continue
         for image, _ in _images(found):
             uses = list(variables(image, found.escape))
-            filled = _filled(image, uses, {**found.arguments, **build.values})
+            filled = _filled(image, uses, ChainMap(build.values, found.arguments))
             given = next((item.name for item in uses if item.name in build.values), None)
             if given is None or not filled or any(is_from(filled, prefix) for prefix in allowed):
                 continue

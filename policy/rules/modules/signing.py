@@ -106,7 +106,7 @@ def loaded_but_not_signed(review: Review) -> Iterator[Problem]:
         yield block.sign.problem("filesToSign", message, fix)
 
 
-@rule("SGN109", needs=_unusual_signs)
+@rule("SGN110", needs=_unusual_signs)
 def too_many_names_and_globs(review: Review) -> Iterator[Problem]:
     """So many names to load and globs in filesToSign that it is not worked out which name is signed.
 

@@ -41,7 +41,7 @@ def grown(template: Template, sizes: Mapping[Path, int], *, distinct: bool) -> A
 def _built(template: Template, path: Path, sizes: Mapping[Path, int], label: str, distinct: bool) -> Any:
     if isinstance(template, str):
         text = template.replace("#", label or "0")
-        return text + "a" * (8 * sizes[path]) if path in sizes else text
+        return text + "a" * (32 * sizes[path]) if path in sizes else text
     if isinstance(template, dict):
         return {key: _built(item, (*path, key), sizes, label, distinct) for key, item in template.items()}
     if not isinstance(template, Many | Entries):
