@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.views.module import ModuleView
@@ -15,7 +15,7 @@ from kmodgate.policy.views.part import Part
 class Build:
     """What one image is built from: the ConfigMap of its Dockerfile, and the build arguments with their places.
 
-    `own` are the places of the arguments of the block itself, without those that a mapping takes over.
+    `own` are the places of the arguments that a mapping has beside those of the container.
 
     Source: internal/module/helper.go of Kernel Module Management.
     """
@@ -31,7 +31,7 @@ def builds(module: ModuleView) -> Iterator[Build]:
     block = module.container.optional("build")
     common = _read(block) if block is not None else Build("", {}, {}, {})
     if block is not None and (not module.mappings or any("build" not in item.part.value for item in module.mappings)):
-        yield common
+        yield replace(common, own={})
     for mapping in module.mappings:
         if (own := mapping.part.optional("build")) is not None:
             yield _merged(common, _read(own))
@@ -53,3 +53,9 @@ def _read(block: Part) -> Build:
             values[name] = value if type(value) is str else ""
             places[name] = (*block.path, "buildArgs", index)
     return Build(block.map("dockerfileConfigMap").text("name"), values, places, places)
+
+
+def container_arguments(module: ModuleView) -> MutableMapping[str, FieldPath]:
+    """Return the places of the build arguments that the mappings inherit."""
+    block = module.container.optional("build")
+    return {} if block is None else _read(block).arguments

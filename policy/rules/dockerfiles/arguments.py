@@ -18,7 +18,7 @@ from kmodgate.policy.formats.dockerfiles import (
 )
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.views.build import builds
+from kmodgate.policy.views.build import Build, builds, container_arguments
 from kmodgate.policy.views.dockerfile import BUILD_ARGUMENTS, KEY, dockerfile_of, script
 
 _CONFIG_MAP = ("ConfigMap",)
@@ -151,22 +151,27 @@ def argument_that_nobody_reads(review: Review) -> Iterator[Problem]:
     Fix: add `ARG NAME` to the stage that uses it, or remove the argument.
     Source: Dockerfile reference of Docker, ARG.
     """
-    declared_by: dict[FieldPath, bool] = {}
-    names: dict[FieldPath, str] = {}
-    judged: set[str] = set()
+    undeclared = dict(container_arguments(review.module))
+    found: dict[str, set[str] | None] = {}
+    own: dict[FieldPath, str] = {}
     for build in builds(review.module):
-        is_new = build.config_map not in judged  # by its Dockerfile, the arguments of the container are judged once
-        judged.add(build.config_map)
-        found = review.known.find("ConfigMap", review.module.metadata.text("namespace"), build.config_map)
-        dockerfile = dockerfile_of(as_map(found)) if build.config_map else None
-        there = None if dockerfile is None else _arguments_of(dockerfile)
-        for name, path in (build.arguments if is_new else build.own).items():
-            names[path] = name
-            declared_by[path] = declared_by.get(path, False) or there is None or name in there
-    for path, is_declared in declared_by.items():
-        if not is_declared and names[path] not in BUILD_ARGUMENTS and not _PREDEFINED.fullmatch(names[path]):
-            message = f"no ARG of the Dockerfile declares {names[path]}: its value changes nothing"
-            yield Problem((*path, "name"), message, f"add ARG {names[path]} to the stage that uses it, or remove it")
+        if build.config_map not in found:
+            there = found[build.config_map] = _read_by(review, build)
+            for name in undeclared.copy() if there is None else there:
+                undeclared.pop(name, None)
+        known = found[build.config_map]
+        own |= {path: name for name, path in build.own.items() if known is not None and name not in known}
+    for path, name in (*((path, name) for name, path in undeclared.items() if found), *own.items()):
+        if name not in BUILD_ARGUMENTS and not _PREDEFINED.fullmatch(name):
+            message = f"no ARG of the Dockerfile declares {name}: its value changes nothing"
+            yield Problem((*path, "name"), message, f"add ARG {name} to the stage that uses it, or remove it")
+
+
+def _read_by(review: Review, build: Build) -> set[str] | None:
+    """The names that the Dockerfile of a build declares; None where it is not known."""
+    found = review.known.find("ConfigMap", review.module.metadata.text("namespace"), build.config_map)
+    dockerfile = dockerfile_of(as_map(found)) if build.config_map else None
+    return None if dockerfile is None else _arguments_of(dockerfile)
 
 
 def _arguments_of(dockerfile: Dockerfile) -> set[str]:
