@@ -187,6 +187,13 @@ class Policy:
         parameters = replace(self.parameters, signed_elsewhere=(*self.parameters.signed_elsewhere, *entries))
         return replace(self, parameters=parameters)
 
+    def with_controllers(self, users: tuple[str, ...]) -> Policy:
+        """The same policy with more users that count as KMM's."""
+        more = tuple(user for user in users if user not in self.parameters.controllers)
+        if not more:
+            return self
+        return replace(self, parameters=replace(self.parameters, controllers=(*self.parameters.controllers, *more)))
+
     @property
     def judges_the_deleted(self) -> bool:
         """Whether an update of an object that is being deleted is judged as KMM does it, which can deadlock."""

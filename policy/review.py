@@ -14,7 +14,7 @@ from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Unknown, as_map, metad
 from kmodgate.policy.cluster.openshift_scc import is_openshift
 from kmodgate.policy.cluster.referenced_objects import Referred
 from kmodgate.policy.config import NO_PARAMETERS, Parameters, Platform, SignedElsewhere
-from kmodgate.policy.findings import plain_text
+from kmodgate.policy.findings import FieldPath, plain_text
 from kmodgate.policy.formats.dockerfiles import Dockerfile
 from kmodgate.policy.formats.json_schema import MAX_VIOLATIONS, Schema, Violation
 from kmodgate.policy.kata.view import KataView
@@ -31,6 +31,7 @@ from kmodgate.policy.views.part import Map, text_in
 from kmodgate.policy.views.pod import PodView
 from kmodgate.policy.views.references import Reference, references
 from kmodgate.policy.views.unsigned_names import UnsignedNames
+from kmodgate.policy.views.written_texts import Text, texts
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
@@ -40,11 +41,24 @@ CLUSTER_MODULE = ("Module",)
 
 PREFLIGHT_KINDS = ("PreflightValidation", "PreflightValidationOCP")
 
+INNER_KINDS = ("NodeModulesConfig", "ModuleImagesConfig", "ModuleBuildSignConfig")
+"""The kinds in which KMM keeps what it has decided: which image a node loads, and what builds and signs it."""
+
+BOOT_KINDS = ("BootModuleConfig", "InitramfsModule")
+"""Kinds beside Module by which people have kernel modules loaded, of Red Hat's build."""
+
+WITH_IMAGES = ("PreflightValidationOCP", *BOOT_KINDS)
+"""Kinds beside Module that name images, in fields called `…Image`."""
+
+KMM_GROUP, HUB_GROUP = "kmm.sigs.x-k8s.io", "hub.kmm.sigs.x-k8s.io"
+KMM_GROUPS = (KMM_GROUP, HUB_GROUP)
+
 GROUPS = {
-    "Module": "kmm.sigs.x-k8s.io",
-    "ManagedClusterModule": "hub.kmm.sigs.x-k8s.io",
-    "PreflightValidation": "kmm.sigs.x-k8s.io",
-    "PreflightValidationOCP": "kmm.sigs.x-k8s.io",
+    "Module": KMM_GROUP,
+    "ManagedClusterModule": HUB_GROUP,
+    "PreflightValidation": KMM_GROUP,
+    "PreflightValidationOCP": KMM_GROUP,
+    **dict.fromkeys((*BOOT_KINDS, *INNER_KINDS), KMM_GROUP),
 }
 """Kind → its group, for the kinds that rules look at outside the core group."""
 
@@ -53,14 +67,20 @@ VERSIONS = {
     "ManagedClusterModule": ("v1beta1",),
     "PreflightValidation": ("v1beta1", "v1beta2"),
     "PreflightValidationOCP": ("v1beta1", "v1beta2"),
+    "BootModuleConfig": ("v1beta1",),
+    "InitramfsModule": ("v1alpha1", "v1beta1", "v1beta2", "v1"),
+    **dict.fromkeys(INNER_KINDS, ("v1beta1",)),
 }
-"""Kind → the versions that KMM has ever served."""
+"""Kind → the versions that KMM has ever served; of a kind that is still to come those that it may get."""
 
 SERVED = {kind: [f"{GROUPS[kind]}/{version}" for version in versions] for kind, versions in VERSIONS.items()}
 """Kind → the values that `apiVersion` of such an object may have."""
 
 MISSPELT = "a kind of KMM, in other letters"
 """The kind of a review whose object no API server knows, though its author surely meant KMM's."""
+
+NEW_KIND = "a kind of KMM that is not known"
+"""The kind of a review whose object is of KMM's groups and of a kind that no table names."""
 
 _HEAD = Release("head")
 
@@ -81,7 +101,7 @@ class ClusterTraits:
 
     Without a `release`, KMM's head is assumed; `platform` is plain Kubernetes where nobody says. `is_any` is whether
     the object may be for any cluster, so that nobody knows either. `schema_of` returns the compiled schema of an
-    object's kind, if there is one.
+    object's kind, if there is one. `controllers` are the users that a dump of the cluster shows to be KMM's.
     """
 
     release: Release = _HEAD
@@ -89,6 +109,7 @@ class ClusterTraits:
     platform: Platform = "kubernetes"
     schema_of: Callable[[Map], Schema | None] = field(default=_no_schema, repr=False)
     is_any: bool = False
+    controllers: frozenset[str] = frozenset()
 
 
 @dataclass(eq=False)  # not frozen, which takes two microseconds a review; nobody changes one all the same
@@ -134,8 +155,10 @@ class Review:
         group, _, _ = version.rpartition("/")
         if GROUPS.get(kind, "") == group:
             return kind
+        if group not in KMM_GROUPS:
+            return f"{group}/{kind}"
         is_meant = any(group == known and kind.lower() == name.lower() for name, known in GROUPS.items())
-        return MISSPELT if is_meant else f"{group}/{kind}"
+        return MISSPELT if is_meant else NEW_KIND
 
     @property
     def known(self) -> Facts:
@@ -146,6 +169,16 @@ class Review:
     @lazy
     def module(self) -> ModuleView:
         return ModuleView(self.object)
+
+    @lazy
+    def texts(self) -> list[Text]:
+        """The texts of a kind that people write and that has no view of its own; none of any other kind."""
+        return texts(self.object) if self.kind in WITH_IMAGES else []
+
+    @lazy
+    def other_images(self) -> list[tuple[FieldPath, str]]:
+        """The images that such an object names."""
+        return [(item.path, item.value) for item in self.texts if item.is_image and item.value]
 
     @lazy
     def is_unserved(self) -> bool:

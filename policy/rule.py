@@ -26,6 +26,12 @@ STOPPING: dict[str, Callable[[Review], bool]] = {
 """Rules that, where they refuse, are the only one that is asked: 55,000 expressions take a second to compile."""
 
 
+RETIRED = {
+    "REF207": "an owner that is added to what a Module needs: the garbage collector is asked about itself (REF204)",
+}
+"""Ids of rules that are gone, which no other rule ever gets and a policy may still name, and what became of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One check with an id that stays; its docstring is its page.
@@ -103,6 +109,8 @@ def rule(
     def register(check: Check) -> Check:
         if id in RULES:
             raise ValueError(f"two rules are called {id}")
+        if id in RETIRED:
+            raise ValueError(f"{id} was the id of another rule: {RETIRED[id]}")
         versions = (since, tuple(redhat.items()) if isinstance(redhat, Mapping) else redhat or since)
         RULES[id] = Rule(
             id, severity, kinds, operations, check, versions, until, needs, facts, guards, parameter, records

@@ -14,23 +14,43 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from kmodgate.policy.cluster.dependents import RESOURCES, ROLE_BINDING
-from kmodgate.policy.cluster.override_annotation import ANNOTATION
+from kmodgate.policy.cluster.dependents import ACCESS, NAMED, RESOURCES, ROLE
 from kmodgate.policy.config import Platform, Policy
 from kmodgate.policy.findings import Mode
-from kmodgate.policy.review import GROUPS, MODULE_KINDS, PREFLIGHT_KINDS, VERSIONS, Operation
+from kmodgate.policy.review import (
+    BOOT_KINDS,
+    GROUPS,
+    INNER_KINDS,
+    KMM_GROUPS,
+    MODULE_KINDS,
+    PREFLIGHT_KINDS,
+    VERSIONS,
+    Operation,
+)
 from kmodgate.policy.rule import RULES, Rule, load_rules
+from kmodgate.policy.webhook_conditions import (
+    ALLOWS_NO_POD,
+    HAS_ANOTHER_DOCKERFILE,
+    IS_BY_OTHERS,
+    IS_KMMS,
+    IS_OVERRIDDEN,
+    IS_WRITTEN,
+    LOSES_A_KEY,
+    Condition,
+    FailurePolicy,
+    is_of_another_kind,
+)
 
 Path = Literal["/validate", "/mutate"]
-FailurePolicy = Literal["Fail", "Ignore"]
 
 Where = Literal[
-    "everywhere", "drivers", "labelled namespaces", "labelled contents", "others", "dkms", "dkms labels", "elsewhere"
-]
+    "everywhere", "drivers", "labelled namespaces", "labelled contents", "others", "unlabelled", "dkms", "dkms labels",
+    "elsewhere",
+]  # fmt: skip
 """`drivers`: the namespaces of the drivers, with what lies in them. `labelled …`: namespaces that KMM's own label
-protects and no fleet knows, and what lies in such. `others`: all but the drivers'. `dkms`: where IMS runs its jobs, and
-other DKMS work that the policy names; `dkms labels`: wherever pods have the labels that it names. `elsewhere`: all but
-the platform's own."""
+protects and no fleet knows, and what lies in such. `others`: all but the drivers'. `unlabelled`: those of them without
+KMM's label. `dkms`: where IMS runs its jobs, and other DKMS work that the policy names; `dkms labels`: wherever pods
+have the labels that it names. `elsewhere`: all but the platform's own."""
 
 NEVER = ("kube-node-lease", "kube-public", "kube-system")
 """Namespaces in which nothing but the kinds of KMM is looked at, whatever fleet, policy and labels say."""
@@ -52,31 +72,23 @@ class Resources:
     operations: tuple[Operation, ...]
 
     def covers(self, group: str, resource: str, operation: str) -> bool:
-        return group == self.group and resource in self.names and operation in self.operations
+        """Whether these are among them; the name `*` stands for every resource, and for no subresource."""
+        is_named = resource in self.names or ("*" in self.names and "/" not in resource)
+        return group == self.group and is_named and operation in self.operations
 
 
-CONDITIONS_SINCE = "1.28"
-"""The first version of Kubernetes that heeds conditions: 1.27 drops them by default, older ones know none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """What must hold of an object so that the API server asks about it, in CEL; it fails for none.
-
-    An older API server asks about all that it might hold for. `otherwise` is what such a one does when nobody answers:
-    what lies outside the namespaces of drivers does not wait for the webhook.
-    """
-
-    name: str
-    expression: str
-    otherwise: FailurePolicy
+_NOBODY = 2
+"""Seconds to wait for an answer that is of use, and that nothing hangs on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One webhook entry: `timeout` in seconds, `families` are how the ids of the rules begin that it is for.
 
-    Rules that find something of what it is asked may be of several families, and one in force is enough for it.
+    Rules that find something of what it is asked may be of several families, and one in force is enough for it. A row
+    with a `platform` is for clusters of that one only. One that `needs_kmm` lets everything through that nobody answers
+    for while it is not known who KMM is, so that KMM itself never waits. `reports` is whether an answer may leave an
+    Event in the cluster.
     """
 
     name: str
@@ -87,9 +99,14 @@ class Row:
     families: tuple[str, ...]
     resources: tuple[Resources, ...]
     condition: Condition | None = None
+    platform: Platform | None = None
+    needs_kmm: bool = False
+    reports: bool = False
 
-    def is_wanted(self, policy: Policy) -> bool:
-        """Whether the policy leaves a rule of the families in force at admission."""
+    def is_wanted(self, policy: Policy, platform: Platform | None = None) -> bool:
+        """Whether the policy leaves a rule of the families in force at admission, on a platform if one is given."""
+        if None not in (platform, self.platform) and platform != self.platform:
+            return False
         load_rules()
         return any(rule.id.startswith(self.families) and _is_in_force(rule, policy) for rule in RULES.values())
 
@@ -104,47 +121,55 @@ PLURALS = {
     "ManagedClusterModule": "managedclustermodules",
     "PreflightValidation": "preflightvalidations",
     "PreflightValidationOCP": "preflightvalidationsocp",
+    "BootModuleConfig": "bootmoduleconfigs",
+    "InitramfsModule": "initramfsmodules",
+    "NodeModulesConfig": "nodemodulesconfigs",
+    "ModuleImagesConfig": "moduleimagesconfigs",
+    "ModuleBuildSignConfig": "modulebuildsignconfigs",
 }
 """Kind of KMM → the name of its resource."""
 
 _WRITTEN: tuple[Operation, ...] = ("CREATE", "UPDATE")
+_ALL: tuple[Operation, ...] = ("CREATE", "UPDATE", "DELETE")
 
 _KMM = tuple(
-    Resources(GROUPS[kind], VERSIONS[kind], (PLURALS[kind],), _WRITTEN) for kind in (*MODULE_KINDS, *PREFLIGHT_KINDS)
+    Resources(GROUPS[kind], VERSIONS[kind], (PLURALS[kind],), _WRITTEN)
+    for kind in (*MODULE_KINDS, *PREFLIGHT_KINDS, *BOOT_KINDS)
 )
 
+_INNER = tuple(
+    Resources(GROUPS[kind], VERSIONS[kind], (PLURALS[kind], f"{PLURALS[kind]}/status"), _ALL) for kind in INNER_KINDS
+)
+
+_IS_NEW_KIND = is_of_another_kind(PLURALS.values())
+
+_NEW_KINDS = tuple(Resources(group, ("*",), ("*",), _WRITTEN) for group in KMM_GROUPS)
+
+
+_DEFINITIONS = (Resources("apiextensions.k8s.io", ("v1",), ("customresourcedefinitions",), ("DELETE",)),)
+
 _NAMESPACES = (
-    Resources("", ("v1",), ("namespaces",), ("CREATE", "UPDATE", "DELETE")),
+    Resources("", ("v1",), ("namespaces",), _ALL),
     # each of them may change labels and annotations, too
     Resources("", ("v1",), ("namespaces/finalize", "namespaces/status"), ("UPDATE",)),
 )
+
+_ENDING = (Resources("", ("v1",), ("namespaces",), ("DELETE",)),)
 
 _OVERRIDES = (
     Resources("", ("v1",), ("namespaces",), _WRITTEN),
     Resources("", ("v1",), ("namespaces/finalize", "namespaces/status"), ("UPDATE",)),
 )
 
-_IS_OVERRIDDEN = Condition(
-    "carries-an-override",
-    f"has(object.metadata.annotations) && '{ANNOTATION}' in object.metadata.annotations",
-    otherwise="Ignore",
-)
+_KEPT = (Resources("", ("v1",), tuple(sorted(RESOURCES[kind][1] for kind in NAMED)), ("DELETE",)),)
 
-_KEPT = tuple(sorted(name for group, name in RESOURCES.values() if not group))
+_ACCESS = (Resources(RESOURCES[ROLE][0], ("v1",), tuple(RESOURCES[kind][1] for kind in ACCESS), ("UPDATE", "DELETE")),)
 
-_CONTENTS = (
-    Resources("", ("v1",), _KEPT, ("DELETE",)),
-    Resources(RESOURCES[ROLE_BINDING][0], ("v1",), (RESOURCES[ROLE_BINDING][1],), ("UPDATE", "DELETE")),
-)
+_FILLED = (Resources("", ("v1",), ("configmaps", "secrets"), ("UPDATE",)),)
 
-_OWNED = (Resources("", ("v1",), _KEPT, ("UPDATE",)),)
+_DOCKERFILES = (Resources("", ("v1",), ("configmaps",), ("UPDATE",)),)
 
-_HAS_OTHER_OWNERS = Condition(
-    "has-other-owners",
-    "has(object.metadata.ownerReferences) && (!has(oldObject.metadata.ownerReferences) || "
-    "object.metadata.ownerReferences != oldObject.metadata.ownerReferences)",
-    otherwise="Fail",
-)
+_QUOTAS = (Resources("", ("v1",), ("resourcequotas",), _WRITTEN),)
 
 _NEW_PODS = Resources("", ("v1",), ("pods",), ("CREATE",))
 
@@ -157,14 +182,51 @@ _WORKLOADS = (
     Resources("batch", ("v1",), ("jobs",), ("CREATE",)),  # the template of a Job never changes
 )
 
+_HOLDING: tuple[tuple[str, Where], ...] = (("", "drivers"), ("labelled-", "labelled contents"))
+
+_CHANGES: tuple[tuple[str, FailurePolicy, int, str, tuple[Resources, ...], Condition | None, Platform | None], ...] = (
+    ("access", "Fail", 5, "REF2", _ACCESS, None, "openshift"),
+    ("emptied", "Fail", 5, "REF212", _FILLED, LOSES_A_KEY, None),
+    ("quotas", "Fail", 5, "REF211", _QUOTAS, ALLOWS_NO_POD, None),
+    ("dockerfiles", "Ignore", _NOBODY, "REF213", _DOCKERFILES, HAS_ANOTHER_DOCKERFILE, None),
+)
+"""Rows for changes of what lies in a namespace that holds Modules, which make it useless to them."""
+
 ROWS = (
-    Row("modules", "/validate", "everywhere", "Fail", 5, ("",), _KMM),
-    Row("protection", "/validate", "drivers", "Fail", 5, ("REF2",), (*_NAMESPACES, *_CONTENTS)),
+    Row("modules", "/validate", "everywhere", "Fail", 5, ("",), _KMM, IS_WRITTEN),
+    Row("inner-kinds", "/validate", "everywhere", "Fail", 5, ("REF301",), _INNER, IS_BY_OTHERS, needs_kmm=True),
+    Row(
+        "new-kinds",
+        "/validate",
+        "everywhere",
+        "Ignore",
+        _NOBODY,
+        ("REF302",),
+        _NEW_KINDS,
+        is_of_another_kind(PLURALS.values()),
+    ),
+    Row("definitions", "/validate", "everywhere", "Fail", 5, ("REF303",), _DEFINITIONS, IS_KMMS),
+    Row("protection", "/validate", "drivers", "Fail", 5, ("REF2",), (*_NAMESPACES, *_KEPT), reports=True),
     Row("labelled-namespaces", "/validate", "labelled namespaces", "Fail", 5, ("REF2",), _NAMESPACES),
-    Row("labelled-contents", "/validate", "labelled contents", "Fail", 5, ("REF2",), _CONTENTS),
-    Row("owners", "/validate", "drivers", "Fail", 5, ("REF207",), _OWNED, _HAS_OTHER_OWNERS),
-    Row("labelled-owners", "/validate", "labelled contents", "Fail", 5, ("REF207",), _OWNED, _HAS_OTHER_OWNERS),
-    Row("overrides", "/validate", "others", "Fail", 5, ("REF205",), _OVERRIDES, _IS_OVERRIDDEN),
+    Row("labelled-contents", "/validate", "labelled contents", "Fail", 5, ("REF2",), _KEPT, reports=True),
+    Row("other-namespaces", "/validate", "unlabelled", "Ignore", _NOBODY, ("REF201",), _ENDING),
+    *(
+        Row(
+            f"{prefix}{name}",
+            "/validate",
+            where,
+            failure,
+            timeout,
+            (rule,),
+            resources,
+            condition,
+            platform,
+            reports=name == "access",
+        )
+        for prefix, where in _HOLDING
+        for name, failure, timeout, rule, resources, condition, platform in _CHANGES
+    ),
+    Row("overrides", "/validate", "others", "Fail", 5, ("REF205",), _OVERRIDES, IS_OVERRIDDEN),
     Row("dkms-pods", "/mutate", "dkms", "Ignore", 5, ("KTA",), (_NEW_PODS,)),
     Row("dkms-pods", "/validate", "dkms", "Fail", 5, ("KTA",), _PODS),
     Row("labelled-dkms-pods", "/mutate", "dkms labels", "Ignore", 5, ("KTA",), (_NEW_PODS,)),
@@ -193,9 +255,9 @@ def refused_on_the_platform(policy: Policy, platform: Platform) -> list[str]:
     return sorted(id for id, severity in found.items() if policy.mode(id, severity, "admit") is Mode.ENFORCE)
 
 
-def wanted(policy: Policy, path: Path) -> Iterator[Row]:
-    """The rows of a path that a policy leaves something to do."""
-    return (row for row in ROWS if row.path == path and row.is_wanted(policy))
+def wanted(policy: Policy, path: Path, platform: Platform | None = None) -> Iterator[Row]:
+    """The rows of a path that a policy leaves something to do, on a platform if one is given."""
+    return (row for row in ROWS if row.path == path and row.is_wanted(policy, platform))
 
 
 def dkms_namespaces(policy: Policy) -> tuple[str, ...]:

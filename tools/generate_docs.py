@@ -13,7 +13,7 @@ from kmodgate import schemas
 from kmodgate.policy.findings import format_path
 from kmodgate.policy.kata.view import NOT_INJECTABLE
 from kmodgate.policy.kmm.versions import IGNORED_BY_REDHAT, REMOVALS, SINCE, First
-from kmodgate.policy.rule import RULES, load_rules
+from kmodgate.policy.rule import RETIRED, RULES, load_rules
 from kmodgate.renderer.error_catalogue import SECTIONS
 from kmodgate.renderer.fleet.field_table import CAUSES, OWN, SYNONYMS, rows
 from kmodgate.webhook.telemetry.metrics import Metrics
@@ -233,6 +233,12 @@ def _not_injectable() -> str:
     return _KATA + "".join(f"| `{code}` | {text.meaning} | {text.remedy} |\n" for code, text in NOT_INJECTABLE.items())
 
 
+def _retired() -> str:
+    rows = "".join(f"| {id} | {text} |\n" for id, text in RETIRED.items())
+    head = "## Rules that are gone\n\nNo other rule gets their ids; a policy that names one stays valid.\n\n"
+    return f"{head}| id | what it found, and what became of it |\n| --- | --- |\n{rows}"
+
+
 def rules_page() -> str:
     """docs/rules.md: the page of every rule."""
     load_rules()
@@ -244,7 +250,7 @@ def rules_page() -> str:
         if "CREATE" not in rule.operations:
             facts.append("compares with the object as it was")
         parts.append(f"## {id}\n\n{'; '.join(facts)}\n\n{rule.documentation}\n")
-    return "\n".join([*parts, _not_injectable(), *node_access_page.sections(), _not_done()])
+    return "\n".join([*parts, _retired(), _not_injectable(), *node_access_page.sections(), _not_done()])
 
 
 def _releases(first: First) -> str:

@@ -26,6 +26,7 @@ from kmodgate.webhook.cluster.live_cluster import Watched
 from kmodgate.webhook.cluster.questions import NotAnswered
 from kmodgate.webhook.cluster.watch import expose_states
 from kmodgate.webhook.http.app import Check, Reviews, ops
+from kmodgate.webhook.http.collected_events import Collections
 from kmodgate.webhook.http.connections import PROBES, ConnectionLimits, Connections, ReviewServer, runner_options
 from kmodgate.webhook.http.descriptors import connections_within, raise_limit
 from kmodgate.webhook.http.limits import MIB, Gate, Limits
@@ -38,6 +39,10 @@ from kmodgate.webhook.telemetry.metrics import Metrics
 
 ENOUGH = timedelta(hours=1)
 """How long the certificate must be valid still for the server to be ready."""
+
+_UNKNOWN_KMM = (
+    "not known who KMM is: writing its own records is only warned of; name its users under parameters.controllers"
+)
 
 _LOOK_AT_POLICY = 2.0
 _LOOK_AT_VERSION = 600.0
@@ -80,6 +85,7 @@ class Server:
             self._log,
             self._pool,
             None if self._clients.mode == "off" else self._clients,
+            collections=Collections(cluster.write_event),
         )
         self._tasks: list[asyncio.Task[None]] = []
         self._runners: list[web.BaseRunner] = []
@@ -142,7 +148,8 @@ class Server:
 
     def _admitter(self) -> Admitter:
         settings = self._settings
-        traits = ClusterTraits(self._release, settings.topology, settings.platform, object_schema)
+        platform, seen = settings.platform, self._cluster.controllers
+        traits = ClusterTraits(self._release, settings.topology, platform, object_schema, controllers=seen)
         admitter = Admitter(self._policy.policy, traits)
         self.metrics.holds(admitter.digest, self._policy.policy.profile, newest=not self._policy.problem)
         return admitter
@@ -184,7 +191,12 @@ class Server:
             Check("certificate", self._certificate_holds),
             Check("facts", lambda: (self._cluster.is_ready, ", ".join(self._unsynced()))),
             Check("policy", lambda: (True, self._policy.problem)),
+            Check("kmm", lambda: (True, _UNKNOWN_KMM * (not self._knows_kmm()))),
         ]
+
+    def _knows_kmm(self) -> bool:
+        """Whether somebody says which users are KMM's."""
+        return bool(self._cluster.controllers or self._policy.policy.parameters.controllers)
 
     def _certificate_holds(self) -> tuple[bool, str]:
         problem = self._certificates.last_error or self._source.last_error or self._certificates.lack(ENOUGH)
@@ -202,6 +214,9 @@ class Server:
         for part in (self._reviews.gate, self._connections, self._certificates, self._pool, self._log):
             part.expose(metrics)
         expose_states(self._cluster.states, metrics)
+        if self._reviews.collections is not None:
+            self._reviews.collections.expose(metrics)
+        metrics.kmm_known.read(self._knows_kmm)
         metrics.event_lines_lost.read(events.lost)
         metrics.ready.read(lambda: all(check.ask()[0] for check in self._checks()))
 

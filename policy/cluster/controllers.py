@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from kmodgate.policy.cluster.facts import Object, as_map, metadata_of
 
 _SPOKE = ("kmm-operator-controller", "kmm-operator-controller-manager")
 _HUB = ("kmm-operator-hub-controller", "kmm-operator-hub-controller-manager")
@@ -14,10 +18,13 @@ _KMM_ACCOUNTS = {
 }
 """Namespace that KMM is installed in → the ServiceAccounts of its controllers there, today's and those of 1.x.
 
-OLM may install it elsewhere; anybody can make an account of that name in a namespace that is not KMM's, so that other
+It may be installed elsewhere; anybody can make an account of that name in a namespace that is not KMM's, so that other
 ones count only if the policy names them. Source: config/default, config/default-hub and config/rbac of
 kubernetes-sigs/kernel-module-management and rh-ecosystem-edge/kernel-module-management.
 """
+
+_OLM = "operators"
+"""The namespace in which the Operator Lifecycle Manager installs what is for all namespaces."""
 
 EVERY_CONTROLLER = "system:kube-controller-manager"
 """Who all of Kubernetes' controllers are where they have no ServiceAccounts of their own."""
@@ -26,13 +33,10 @@ KMM = frozenset(
     f"system:serviceaccount:{namespace}:{name}" for namespace, names in _KMM_ACCOUNTS.items() for name in names
 )
 
-CASCADE = frozenset(
-    (
-        EVERY_CONTROLLER,
-        "system:serviceaccount:kube-system:generic-garbage-collector",
-        "system:serviceaccount:kube-system:namespace-controller",
-    )
-)
+COLLECTORS = frozenset((EVERY_CONTROLLER, "system:serviceaccount:kube-system:generic-garbage-collector"))
+"""Who deletes what belongs to something that is gone."""
+
+CASCADE = COLLECTORS | {"system:serviceaccount:kube-system:namespace-controller"}
 """Who deletes what belongs to something that is deleted. Source: cmd/kube-controller-manager of Kubernetes."""
 
 
@@ -75,6 +79,78 @@ KUBEVIRT = frozenset(
 Source: pkg/virt-operator/resource/generate/components/serviceaccountnames.go of kubevirt/kubevirt, and
 pkg/operator/resources/namespaced/controller.go of kubevirt/containerized-data-importer.
 """
+
+
+def _user(namespace: str, account: str) -> str:
+    return f"system:serviceaccount:{namespace}:{account}"
+
+
+def controllers_of(flavour: str, namespace: str = "") -> tuple[str, ...]:
+    """The users that KMM's controllers are, by its flavour, and by the namespace it is installed in if that is said.
+
+    Without one it is the flavour's own, or for upstream the one in which OLM installs it.
+    """
+    if namespace:
+        return tuple(_user(namespace, name) for name in (*_SPOKE, *_HUB))
+    if flavour == "redhat":
+        places = {place: _KMM_ACCOUNTS[place] for place in ("openshift-kmm", "openshift-kmm-hub")}
+    else:
+        places = {place: (*_SPOKE, *_HUB) for place in ("kmm-operator-system", _OLM)}
+    return tuple(_user(place, name) for place, names in places.items() for name in names)
+
+
+def controllers_in(objects: Iterable[Object]) -> tuple[str, ...]:
+    """The users that KMM's controllers are, by the Deployments and ClusterServiceVersions of a dump, sorted.
+
+    KMM is known by the image of its operator, whoever has built and named it; AMD's GPU Operator brings one. A copy
+    that OLM makes of a ClusterServiceVersion for another namespace tells nothing.
+    """
+    found: set[str] = set()
+    for item in objects:
+        metadata = metadata_of(item)
+        if item.get("kind") == "Deployment":
+            specs = [as_map(item.get("spec"))]
+        elif item.get("kind") == "ClusterServiceVersion" and _COPIED not in as_map(metadata.get("labels")):
+            install = as_map(as_map(as_map(item.get("spec")).get("install")).get("spec"))
+            specs = [as_map(as_map(entry).get("spec")) for entry in _listed(install, "deployments")]
+        else:
+            continue
+        pods = (as_map(as_map(spec.get("template")).get("spec")) for spec in specs)
+        accounts = (str(pod.get("serviceAccountName") or "default") for pod in pods if _runs_kmm(pod))
+        found |= {_user(str(metadata.get("namespace", "")), account) for account in accounts}
+    return tuple(sorted(found))
+
+
+_COPIED = "olm.copiedFrom"
+_OPERATOR = re.compile(
+    r"(?:.*/)?kernel-module-management-(?:(?:rhel[0-9]+-)?(?:hub-)?operator|operator-hub)(?:-rhel[0-9]+)?"
+)
+"""The name of the operator's image, without tag and digest.
+
+Source: config/manager-base of kernel-module-management; registry.redhat.io/kmm; helm-charts-k8s of ROCm/gpu-operator.
+"""
+
+
+_VARIABLES = ("RELATED_IMAGE_WORKER", "RELATED_IMAGE_SIGN", "OPERATOR_NAMESPACE")
+
+
+def _runs_kmm(pod: Object) -> bool:
+    """Whether a container of a pod runs KMM's operator, by its image, or by the images that it is told to start."""
+    for container in map(as_map, _listed(pod, "containers")):
+        image = str(container.get("image", "")).partition("@")[0]
+        name = image if ":" not in image.rpartition("/")[2] else image.rpartition(":")[0]
+        variables = {as_map(entry).get("name") for entry in _listed(container, "env")}
+        if (
+            _OPERATOR.fullmatch(name)
+            or {"RELATED_IMAGE_WORKER", "RELATED_IMAGE_SIGN", "OPERATOR_NAMESPACE"} <= variables
+        ):
+            return True
+    return False
+
+
+def _listed(value: Object, key: str) -> list[Any]:
+    found = value.get(key)
+    return found if isinstance(found, list) else []
 
 
 def is_kmm(user: str, named: Collection[str] = ()) -> bool:

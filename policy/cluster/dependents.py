@@ -1,11 +1,12 @@
-"""What Modules and nodes need of a namespace to unload and to build, and the RoleBindings that are for it."""
+"""What Modules and nodes need of a namespace to unload and to build."""
 
 from __future__ import annotations
 
-from kmodgate.policy.cluster.facts import NodeEntry, as_map, metadata_of
+from collections.abc import Collection
+
+from kmodgate.policy.cluster.facts import NodeEntry
 from kmodgate.policy.views.module import ModuleView
-from kmodgate.policy.views.part import Map
-from kmodgate.policy.views.references import references
+from kmodgate.policy.views.references import Role, references
 
 Named = tuple[str, str]
 """Kind and name of an object of the namespace."""
@@ -29,35 +30,49 @@ def needs_to_unload(entry: NodeEntry) -> set[Named]:
     return found | {("Secret", entry.image_repo_secret)} if entry.image_repo_secret else found
 
 
-def is_account_of(binding: Map, item: Named) -> bool:
-    """Whether something is a ServiceAccount that a RoleBinding of the same namespace is for, itself or by a group.
-
-    Source: Kubernetes, Authenticating (users and groups of ServiceAccounts).
-    """
-    kind, name = item
-    here = metadata_of(binding).get("namespace")
-    groups = (f"system:serviceaccounts:{here}", "system:serviceaccounts", "system:authenticated")
-    names = {"User": (f"system:serviceaccount:{here}:{name}",), "Group": groups, _ACCOUNT: (name,)}
-    subjects = binding.get("subjects")
-    return kind == _ACCOUNT and any(
-        subject.get("name") in names.get(str(subject.get("kind")), ())
-        and (subject.get("kind") != _ACCOUNT or subject.get("namespace", here) == here)
-        for subject in map(as_map, subjects if isinstance(subjects, list) else ())
-    )
-
-
 PROTECTING_LABEL = "kmm.node.k8s.io/contains-modules"
 """What KMM puts, with an empty value, on a namespace that holds Modules; its own webhook looks at nothing else."""
 
 
 ROLE_BINDING = "rbac.authorization.k8s.io/RoleBinding"
+ROLE = "rbac.authorization.k8s.io/Role"
+QUOTA = "ResourceQuota"
+
+ACCESS = (ROLE_BINDING, ROLE)
+"""The kinds by which an account of a namespace may use a SecurityContextConstraint."""
 
 RESOURCES = {
     "Secret": ("", "secrets"),
     "ServiceAccount": ("", "serviceaccounts"),
     "ConfigMap": ("", "configmaps"),
     ROLE_BINDING: ("rbac.authorization.k8s.io", "rolebindings"),
+    ROLE: ("rbac.authorization.k8s.io", "roles"),
 }
 """The kinds that Modules and nodes need to unload and to build, with the group and name of their resource."""
 
 DEPENDENTS = tuple(RESOURCES)
+
+NAMED = tuple(kind for kind in DEPENDENTS if kind not in ACCESS)
+"""Those that a Module names."""
+
+GUARDED = (*DEPENDENTS, QUOTA)
+"""The kinds of a namespace of which some changes are refused while Modules need it."""
+
+_KEYS: dict[Role, tuple[str, ...]] = {
+    "pull secret": (".dockerconfigjson", ".dockercfg"),
+    "Dockerfile": ("dockerfile",),
+    "signing key": ("key",),
+    "certificate": ("cert",),
+}
+"""What KMM reads of an object by what it is for; of a build secret all keys are files of the build."""
+
+
+def reads(module: ModuleView, item: Named, keys: Collection[str], left: Collection[str]) -> bool:
+    """Whether a Module names an object for one of some keys, or for any key where none is `left`."""
+    roles = {found.role for found in references(module) if (found.kind, found.name) == item}
+    return any(any(key in keys for key in _KEYS[role]) if role in _KEYS else not left for role in roles)
+
+
+def reads_to_unload(entry: NodeEntry, item: Named, keys: Collection[str]) -> bool:
+    """Whether the pod that unloads a driver is pulled with one of some keys of an object."""
+    return item == ("Secret", entry.image_repo_secret) and any(key in keys for key in _KEYS["pull secret"])

@@ -75,11 +75,14 @@ class Facts(Protocol):
         ...
 
     def modules_in(self, namespace: str) -> Sequence[Object] | Unknown:
-        """All Modules of a namespace, those that are being deleted too, with what they refer to."""
+        """All Modules of a namespace, those that are being deleted too, with what they refer to.
+
+        For an empty name some of the whole cluster, a hub's ManagedClusterModules too: none only if there is none.
+        """
         ...
 
     def entries_of(self, namespace: str) -> Sequence[NodeEntry] | Unknown:
-        """What all nodes hold, or are to hold, of the Modules of a namespace."""
+        """What all nodes hold, or are to hold, of the Modules of a namespace, or for an empty name of any."""
         ...
 
 
@@ -109,6 +112,7 @@ class SnapshotFacts:
         self._complete = set(complete)
         self._objects: dict[tuple[str, str, str], Object] = {}
         self._modules: list[Object] = []
+        self._hub_modules: list[Object] = []
         self._neighbours: Neighbours | None = None
         self._listings: dict[tuple[str, str], Listing] | None = None
         found: list[Node] = []
@@ -118,6 +122,8 @@ class SnapshotFacts:
             self._objects[kind, str(metadata.get("namespace", "")), str(metadata.get("name", ""))] = item
             if kind == "Module" and str(item.get("apiVersion", "")).startswith("kmm.sigs.x-k8s.io/"):
                 self._modules.append(item)
+            elif kind == "ManagedClusterModule":
+                self._hub_modules.append(item)
             elif kind == "Node":
                 found.append(node_of(item))
         known = found if "Node" in self._complete else nodes
@@ -149,13 +155,15 @@ class SnapshotFacts:
     def modules_in(self, namespace: str) -> Sequence[Object] | Unknown:
         if "Module" not in self._complete:
             return UNKNOWN
+        if not namespace:
+            return [*self._modules, *self._hub_modules]
         return [item for item in self._modules if metadata_of(item).get("namespace") == namespace]
 
     def entries_of(self, namespace: str) -> Sequence[NodeEntry] | Unknown:
         if "NodeModulesConfig" not in self._complete:
             return UNKNOWN
         configs = (item for (kind, _, _), item in self._objects.items() if kind == "NodeModulesConfig")
-        return [entry for item in configs for entry in node_entries(item) if entry.namespace == namespace]
+        return [entry for item in configs for entry in node_entries(item) if namespace in ("", entry.namespace)]
 
 
 def node_of(item: Object) -> Node:

@@ -31,13 +31,21 @@ def pruned_namespace(item: Map) -> dict[str, Any]:
 
 
 def pruned_module(item: Map) -> dict[str, Any]:
-    """A Module: where it loads which kernel modules, what else it makes, and every object that it refers to."""
+    """A Module: where it loads which kernel modules, what else it makes, and every object that it refers to.
+
+    Its `uid` tells it from others of its name, as an owner.
+    """
     return {
         "apiVersion": item.get("apiVersion", ""),
         "kind": item.get("kind", ""),
-        "metadata": pruned_metadata(item),
+        "metadata": pruned_metadata(item) | _uid(item),
         "spec": _only(item.get("spec"), _SPEC),
     }
+
+
+def _uid(item: Map) -> dict[str, Any]:
+    found = _only(item.get("metadata"), {"uid": _same})
+    return found if isinstance(found, dict) else {}
 
 
 def pruned_runtime_class(item: Map) -> dict[str, Any]:

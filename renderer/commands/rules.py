@@ -6,7 +6,7 @@ import difflib
 import re
 from argparse import ArgumentParser, Namespace
 
-from kmodgate.policy.rule import RULES, load_rules
+from kmodgate.policy.rule import RETIRED, RULES, load_rules
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.error_catalogue import ERRORS
 from kmodgate.renderer.errors import ExitCode, Unusable
@@ -28,6 +28,9 @@ def run(args: Namespace, console: Console) -> ExitCode:
     if rule is None and entry is not None:
         meaning = _LINK.sub(r"\1", entry.meaning)
         console.data(f"{entry.id} (error of specs and files)\n\n{meaning}\n\nFix: {entry.remedy}.\n")
+        return ExitCode.OK
+    if rule is None and (fate := RETIRED.get(args.id.upper())):
+        console.data(f"{args.id.upper()} (a rule that is gone)\n\n{fate}.\n")
         return ExitCode.OK
     if rule is None:
         close = difflib.get_close_matches(args.id.upper(), RULES, n=1)

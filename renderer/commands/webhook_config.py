@@ -7,10 +7,12 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from pathlib import Path
 
+from kmodgate.policy.cluster.controllers import controllers_in
 from kmodgate.policy.config import PLATFORMS, Platform
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_label
 from kmodgate.policy.webhook_entries import unreachable
+from kmodgate.renderer.check.cluster_dump import read_dump
 from kmodgate.renderer.compile.cluster_policies import Choice, add_policy_arguments, read_choice
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Unusable
@@ -59,6 +61,10 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--platform", choices=sorted(PLATFORMS),
         help="without a fleet: openshift leaves its own namespaces to it (default: kubernetes)",
     )  # fmt: skip
+    parser.add_argument(
+        "--facts", metavar="PATH",
+        help="dump with the Deployments or ClusterServiceVersions of the cluster, which show who KMM is",
+    )  # fmt: skip
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--service", metavar="NAMESPACE/NAME[:PORT]", help=f"Service of the webhook (default: {DEFAULT_SERVICE})"
@@ -80,8 +86,12 @@ def run(args: Namespace, console: Console) -> ExitCode:
         raise Unusable("--only is for stdout", "leave out --only: in a folder each object has a file of its own")
     endpoint, own = read_endpoint(args.service, args.url, args.ca_bundle)
     choice = read_choice(args.policy, args.profile)
-    clusters = _named(args, choice, own) if args.namespace else _of_fleet(args, choice, console)
+    shown = _shown(args.facts)
+    clusters = _named(args, choice, own, shown) if args.namespace else _of_fleet(args, choice, console, shown)
     _tell_unguarded(clusters, own, console)
+    _tell_unknown(clusters, console)
+    if shown and len(clusters) > 1:
+        raise Unusable(f"--facts {args.facts}: a dump is of one cluster", "say which with --cluster NAME")
     refuse_unconditional(clusters)
     found = {name: objects(cluster, endpoint, own) for name, cluster in clusters.items()}
     if args.output != "-":
@@ -102,7 +112,18 @@ def run(args: Namespace, console: Console) -> ExitCode:
     return ExitCode.OK
 
 
-def _named(args: Namespace, choice: Choice, own: str) -> dict[str, Served]:
+def _shown(path: str | None) -> tuple[str, ...]:
+    """The users that a dump shows to be KMM's. Raises Unusable for a dump that shows none."""
+    if path is None:
+        return ()
+    found = controllers_in(read_dump(path).objects)
+    if not found:
+        message = f"--facts {path}: no Deployment or ClusterServiceVersion of KMM in it"
+        raise Unusable(message, "kubectl get deployments,clusterserviceversions -A -o yaml > FILE")
+    return found
+
+
+def _named(args: Namespace, choice: Choice, own: str, shown: tuple[str, ...]) -> dict[str, Served]:
     """A cluster that no fleet describes. Raises Unusable for namespaces that the webhook never guards."""
     if args.fleet is not None:
         raise Unusable("--namespace is for a cluster without a fleet", "leave out either FLEET or --namespace")
@@ -117,7 +138,7 @@ def _named(args: Namespace, choice: Choice, own: str) -> dict[str, Served]:
     cluster = args.cluster[0] if args.cluster else _NAMELESS
     namespaces = tuple(sorted(set(args.namespace)))
     platform: Platform = args.platform or "kubernetes"
-    return {cluster: Served(choice.fallback, namespaces, {}, _version(args.kubernetes), platform)}
+    return {cluster: Served(choice.fallback, namespaces, {}, _version(args.kubernetes), platform, shown)}
 
 
 def _version(text: str | None) -> str:
@@ -127,7 +148,7 @@ def _version(text: str | None) -> str:
     return found[1] if found else ""
 
 
-def _of_fleet(args: Namespace, choice: Choice, console: Console) -> dict[str, Served]:
+def _of_fleet(args: Namespace, choice: Choice, console: Console, shown: tuple[str, ...]) -> dict[str, Served]:
     if args.kubernetes is not None:
         raise Unusable("--kubernetes is for a cluster without a fleet", "say it in its spec: spec.kubernetes.version")
     if args.platform is not None:
@@ -136,7 +157,7 @@ def _of_fleet(args: Namespace, choice: Choice, console: Console) -> dict[str, Se
     console.base = prefix(as_typed(root))
     findings: list[Finding] = []
     fleet = load_with_output(root, root / OUTPUT, findings, console.progress)
-    found = served(fleet, findings, choice)
+    found = served(fleet, findings, choice, shown)
     check_names(names_of(fleet), args.cluster)
     return {name: cluster for name, cluster in found.items() if not args.cluster or name in args.cluster}
 
@@ -146,6 +167,20 @@ def _tell_unguarded(clusters: Mapping[str, Served], own: str, console: Console) 
     for cluster, guarded in clusters.items():
         for name, undone in unguarded(guarded, own):
             console.say(f"warning: cluster {cluster}: namespace {name} {_reason(name, own)}; {undone}")
+
+
+def _tell_unknown(clusters: Mapping[str, Served], console: Console) -> None:
+    """Clusters of which nobody says who KMM is: its records are not kept for it there."""
+    for cluster, guarded in clusters.items():
+        known = guarded.policy.parameters.controllers
+        if not guarded.controllers:
+            why = "neither its spec (spec.kmm), the policy (parameters.controllers) nor --facts says who KMM is"
+            console.say(f"warning: cluster {cluster}: {why}; writing KMM's own records is only warned of")
+        elif missing := [user for user in guarded.shown if user not in known]:
+            users = listed(missing, 3)
+            console.say(
+                f"note: cluster {cluster}: put {users} under parameters.controllers, so that the webhook knows too"
+            )
 
 
 def _reason(name: str, own: str) -> str:

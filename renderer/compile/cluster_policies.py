@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import cast
 
+from kmodgate.policy.cluster.controllers import controllers_of
 from kmodgate.policy.config import NOTICE, PROFILES, Policy, Profile, SignedElsewhere
 from kmodgate.policy.config_checks import for_any_cluster
 from kmodgate.policy.findings import Finding, Mode, Severity
@@ -99,8 +100,8 @@ def merged(held: Iterable[HeldPolicy]) -> list[HeldPolicy]:
     return list(found.values())
 
 
-_Key = tuple[int, tuple[SignedElsewhere, ...]]
-"""A DriverPolicy by its identity, and what is signed elsewhere on a cluster."""
+_Key = tuple[int, tuple[SignedElsewhere, ...], tuple[str, ...]]
+"""A DriverPolicy by its identity, what is signed elsewhere on a cluster, and the users that are KMM's there."""
 
 
 class Policies:
@@ -110,18 +111,26 @@ class Policies:
         self._choice = choice
         self._by_cluster = dict(_assigned(fleet, findings)) if choice.policy is None else {}
         self._elsewhere = signed_elsewhere.entries(fleet, findings)
+        operators = {cluster.name: cluster.kmm for cluster in fleet.clusters}
+        self._controllers = {
+            name: controllers_of(kmm.flavour, kmm.namespace) for name, kmm in operators.items() if kmm is not None
+        }
         self._policies: dict[_Key, Policy] = {}
         self._manifests: dict[_Key, list[Manifest]] = {}
 
     def policy(self, cluster: str) -> Policy:
-        """Return the policy of a cluster; clusters of one DriverPolicy share it, if the same is signed elsewhere."""
-        found, elsewhere = self._by_cluster.get(cluster), self._elsewhere.get(cluster, ())
-        key = (id(found), elsewhere)
+        """Return the policy of a cluster; clusters of one DriverPolicy that differ in nothing else share it."""
+        found = self._by_cluster.get(cluster)
+        key = self._key(found, cluster)
         if key not in self._policies:
             policy = self._choice.fallback if found is None else found.policy
             policy = policy.with_profile(self._choice.profile) if self._choice.profile else policy
-            self._policies[key] = policy.with_signed_elsewhere(elsewhere)
+            _, elsewhere, controllers = key
+            self._policies[key] = policy.with_signed_elsewhere(elsewhere).with_controllers(controllers)
         return self._policies[key]
+
+    def _key(self, source: DriverPolicy | None, cluster: str) -> _Key:
+        return id(source), self._elsewhere.get(cluster, ()), self._controllers.get(cluster, ())
 
     def name(self, cluster: str) -> str:
         """The name of the DriverPolicy of a cluster, or nothing."""
@@ -138,7 +147,7 @@ class Policies:
         source = self._choice.policy or self._by_cluster.get(cluster)
         if source is None and not targets:
             return []
-        key = (id(source), self._elsewhere.get(cluster, ()))
+        key = self._key(source, cluster)
         if key not in self._manifests:  # clusters of one policy share its objects
             self._manifests[key] = compiled.manifests(source, self.policy(cluster))
         return self._manifests[key]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kmodgate.policy.config import Policy
+from kmodgate.policy.config import Policy, SignedElsewhere
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.yaml_documents import Document, Json
 from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
@@ -23,7 +23,8 @@ HASH_ANNOTATION = "kmodgate.io/policy-hash"
 def manifests(source: DriverPolicy | None, effective: Policy) -> list[Manifest]:
     """Namespace and ConfigMap; the data is the DriverPolicy without its clusters, with the profile that holds.
 
-    What the fleet's drivers say is signed elsewhere is part of it: at admission nothing else is believed.
+    What the fleet's drivers say is signed elsewhere is part of it: at admission nothing else is believed. So are the
+    users that are KMM's by the Cluster.
 
     Where nobody has written one, it is the built-in profile, and leads to the marker of the fleet.
     """
@@ -31,9 +32,7 @@ def manifests(source: DriverPolicy | None, effective: Policy) -> list[Manifest]:
         "apiVersion": "kmodgate.io/v1alpha1",
         "kind": "DriverPolicy",
         "metadata": {"name": source.name if source else effective.profile},
-        "spec": _with_signed_elsewhere(
-            {**(_written(source) if source else {}), "profile": effective.profile}, effective
-        ),
+        "spec": _with_fleet({**(_written(source) if source else {}), "profile": effective.profile}, effective),
     }
     config_map: JsonMap = {
         "apiVersion": "v1",
@@ -56,20 +55,22 @@ def _written(source: DriverPolicy) -> JsonMap:
     return {key: value for key, value in spec.items() if key != "clusters"}
 
 
-def _with_signed_elsewhere(spec: JsonMap, effective: Policy) -> JsonMap:
-    entries = effective.parameters.signed_elsewhere
-    if not entries:
+def _with_fleet(spec: JsonMap, effective: Policy) -> JsonMap:
+    """The spec with the parameters to which the fleet adds something."""
+    added: JsonMap = {}
+    if entries := effective.parameters.signed_elsewhere:
+        added["signedElsewhere"] = [_signed(entry) for entry in entries]
+    if users := effective.parameters.controllers:
+        added["controllers"] = list[Json](users)
+    if not added:
         return spec
-    items: list[Json] = [
-        {
-            "driver": entry.driver,
-            "images": list(entry.images),
-            **({"fingerprint": entry.fingerprint} if entry.fingerprint else {}),
-        }
-        for entry in entries
-    ]
     parameters = spec.get("parameters")
-    return {**spec, "parameters": {**(parameters if isinstance(parameters, dict) else {}), "signedElsewhere": items}}
+    return {**spec, "parameters": {**(parameters if isinstance(parameters, dict) else {}), **added}}
+
+
+def _signed(entry: SignedElsewhere) -> Json:
+    fingerprint: JsonMap = {"fingerprint": entry.fingerprint} if entry.fingerprint else {}
+    return {"driver": entry.driver, "images": list[Json](entry.images), **fingerprint}
 
 
 def _namespace() -> JsonMap:

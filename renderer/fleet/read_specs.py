@@ -86,13 +86,17 @@ def read_cluster(files: FleetFiles, document: Document, findings: list[Finding])
         platform=spec["platform"],
         topology=spec.get("topology", "ha"),
         kubernetes=spec.get("kubernetes", {}).get("version", ""),
-        kmm=None if kmm is None else Kmm(kmm.get("version", ""), kmm.get("flavour", "upstream")),
+        kmm=None if kmm is None else _kmm(kmm),
         nodes=nodes.in_groups(found, groups, next_kernels) if "inventory" in spec else found,
         groups=groups,
         next_kernels=next_kernels,
         document=document,
         has_inventory="inventory" in spec,
     )
+
+
+def _kmm(spec: Any) -> Kmm:
+    return Kmm(spec.get("version", ""), spec.get("flavour", "upstream"), spec.get("namespace", ""))
 
 
 def read_driver_policy(document: Document) -> DriverPolicy:

@@ -139,10 +139,11 @@ class NodeGroup:
 
 @dataclass(frozen=True, slots=True)
 class Kmm:
-    """The operator of a cluster; an empty version is the newest of its flavour."""
+    """The operator of a cluster; an empty version is the newest of its flavour, an empty namespace the usual one."""
 
     version: str
     flavour: Flavour
+    namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

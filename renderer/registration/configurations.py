@@ -12,10 +12,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from kmodgate.policy.cluster.controllers import CASCADE, KMM
 from kmodgate.policy.cluster.dependents import PROTECTING_LABEL
 from kmodgate.policy.config import Platform, Policy
 from kmodgate.policy.formats.yaml_documents import Json
-from kmodgate.policy.webhook_entries import NEVER, PLATFORM, Condition, Path, Resources, Row, reachable, wanted
+from kmodgate.policy.webhook_conditions import Condition
+from kmodgate.policy.webhook_entries import NEVER, PLATFORM, Path, Resources, Row, reachable, wanted
 from kmodgate.renderer.compile.policy_config_map import HASH_ANNOTATION
 from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.specs import JsonMap
@@ -30,6 +32,7 @@ _NAMESPACE_NAME = "kubernetes.io/metadata.name"
 """The API server puts this label on every namespace, and lets nobody change it."""
 
 _LABELLED: dict[str, Json] = {"key": PROTECTING_LABEL, "operator": "Exists"}
+_UNLABELLED: dict[str, Json] = {"key": PROTECTING_LABEL, "operator": "DoesNotExist"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Places:
     """The namespaces of a cluster: those of its drivers, those of DKMS work, and the webhook's own.
 
     `labels` are those that tell DKMS work elsewhere: all of one item. Not every API server `has_conditions`.
+    `controllers` are the users that are known to be KMM's, none where nobody says.
     """
 
     drivers: tuple[str, ...]
@@ -71,6 +75,7 @@ class Places:
     own: str
     labels: tuple[Mapping[str, str], ...] = ()
     has_conditions: bool = True
+    controllers: tuple[str, ...] = ()
     platform: Platform = "kubernetes"
 
 
@@ -98,7 +103,7 @@ def _configuration(kind: str, webhooks: list[Json], policy: Policy) -> JsonMap:
 
 
 def _webhooks(policy: Policy, path: Path, places: Places, endpoint: Endpoint) -> list[Json]:
-    rows = list(wanted(policy, path))
+    rows = list(wanted(policy, path, places.platform))
     in_dkms = any(row.where == "dkms" for row in rows)
     found: list[Json] = []
     for row in rows:
@@ -119,7 +124,7 @@ def _webhook(name: str, row: Row, selection: JsonMap, endpoint: Endpoint) -> Jso
         "objectSelector": {},
         **selection,
         "matchPolicy": "Equivalent",
-        "sideEffects": "None",
+        "sideEffects": "NoneOnDryRun" if row.reports else "None",
         "timeoutSeconds": row.timeout,
         "admissionReviewVersions": ["v1"],
         **({"reinvocationPolicy": "IfNeeded"} if row.path == "/mutate" else {}),
@@ -128,15 +133,17 @@ def _webhook(name: str, row: Row, selection: JsonMap, endpoint: Endpoint) -> Jso
 
 def _narrowed(row: Row, places: Places) -> JsonMap:
     """The condition of a row, and what happens when nobody answers."""
+    failure = "Ignore" if row.needs_kmm and not places.controllers else row.failure
     if row.condition is None:
-        return {"failurePolicy": row.failure}
+        return {"failurePolicy": failure}
     if not places.has_conditions:
         return {"failurePolicy": row.condition.otherwise}
-    return {"matchConditions": [_condition(row.condition)], "failurePolicy": row.failure}
+    controllers = {*CASCADE, *KMM, *places.controllers}
+    return {"matchConditions": [_condition(row.condition, controllers)], "failurePolicy": failure}
 
 
-def _condition(item: Condition) -> JsonMap:
-    return {"name": item.name, "expression": item.expression}
+def _condition(item: Condition, controllers: Iterable[str]) -> JsonMap:
+    return {"name": item.name, "expression": item.text(controllers)}
 
 
 def _rule(item: Resources) -> JsonMap:
@@ -162,8 +169,8 @@ def _selections(row: Row, places: Places, *, in_dkms: bool) -> Iterator[JsonMap]
             yield {"namespaceSelector": _all(unknown), "objectSelector": _all(_LABELLED)}
         case "labelled contents":
             yield {"namespaceSelector": _all(unknown, _LABELLED)}
-        case "others":
-            yield {"namespaceSelector": _all(unknown)}
+        case "others" | "unlabelled":
+            yield {"namespaceSelector": _all(unknown, *([_UNLABELLED] if row.where == "unlabelled" else []))}
         case "dkms labels":
             yield from _labelled(_outside(dkms, places), places.labels)
         case "elsewhere":

@@ -10,8 +10,8 @@ from typing import Literal, get_args
 from kmodgate.policy.config import Platform, Policy
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.kmm.versions import numbers
+from kmodgate.policy.webhook_conditions import CONDITIONS_SINCE
 from kmodgate.policy.webhook_entries import (
-    CONDITIONS_SINCE,
     ROWS,
     Where,
     dkms_namespaces,
@@ -48,7 +48,7 @@ class Served:
     """What the webhook guards in one cluster: the namespaces of its drivers, and the Secrets with their certificates.
 
     A driver with `state: absent` counts: its namespace must outlive its unloading. `certificates` are by namespace. An
-    empty `kubernetes` is the newest.
+    empty `kubernetes` is the newest. `shown` are the users that a dump of the cluster shows to be KMM's.
     """
 
     policy: Policy
@@ -56,6 +56,12 @@ class Served:
     certificates: Mapping[str, tuple[str, ...]]
     kubernetes: str = ""
     platform: Platform = "kubernetes"
+    shown: tuple[str, ...] = ()
+
+    @property
+    def controllers(self) -> tuple[str, ...]:
+        """The users that are known to be KMM's, by the policy, which has those of the Cluster, or by a dump."""
+        return (*self.policy.parameters.controllers, *self.shown)
 
     @property
     def has_conditions(self) -> bool:
@@ -63,7 +69,7 @@ class Served:
         return not self.kubernetes or numbers(self.kubernetes) >= numbers(CONDITIONS_SINCE)
 
 
-def served(fleet: Fleet, findings: list[Finding], choice: Choice) -> dict[str, Served]:
+def served(fleet: Fleet, findings: list[Finding], choice: Choice, shown: tuple[str, ...] = ()) -> dict[str, Served]:
     """What is guarded in each cluster of a fleet. Raises Refused for specs that cannot be used."""
     policies = Policies(fleet, choice, findings)
     compiled = compile_fleet(fleet, findings)
@@ -79,6 +85,7 @@ def served(fleet: Fleet, findings: list[Finding], choice: Choice) -> dict[str, S
             _certificates(manifest for _, manifest in placed),
             specs[cluster].kubernetes,
             specs[cluster].platform,
+            shown,
         )
         for cluster, placed in sorted(compiled.placed.items())
     }
@@ -97,10 +104,17 @@ def objects(cluster: Served, endpoint: Endpoint, own: str) -> list[JsonMap]:
     """What a cluster needs to call the webhook, and the webhook to answer; `own` is its namespace."""
     account = endpoint.at.name if isinstance(endpoint.at, Service) else rights.NAME
     labels = cluster.policy.parameters.kata.work.pod_labels
-    dkms = dkms_namespaces(cluster.policy)
-    places = Places(cluster.namespaces, dkms, own, labels, cluster.has_conditions, cluster.platform)
+    places = Places(
+        cluster.namespaces,
+        dkms_namespaces(cluster.policy),
+        own,
+        labels,
+        cluster.has_conditions,
+        cluster.controllers,
+        cluster.platform,
+    )
     return [
-        *rights.objects(account, own, cluster.certificates),
+        *rights.objects(account, own, cluster.certificates, platform=cluster.platform),
         *configurations.configurations(cluster.policy, places, endpoint),
     ]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from kmodgate.policy.config import WITH_SCC, Platform
 from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY, service_account
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.manifests import argo
@@ -32,7 +33,9 @@ _OWNERS = {
 """What pods, ReplicaSets and Jobs belong to, by group: they are looked up by name."""
 
 
-def objects(account: str, own: str, certificates: Mapping[str, tuple[str, ...]]) -> list[JsonMap]:
+def objects(
+    account: str, own: str, certificates: Mapping[str, tuple[str, ...]], *, platform: Platform = "kubernetes"
+) -> list[JsonMap]:
     """ServiceAccount, Secret, roles and bindings.
 
     `account` is that of the webhook's pods in the namespace `own`; `certificates` are the names of the Secrets with the
@@ -41,7 +44,7 @@ def objects(account: str, own: str, certificates: Mapping[str, tuple[str, ...]])
     return [
         service_account(account, own),
         _object("v1", "Secret", CERTIFICATE, own, {"type": "Opaque"}),
-        *_granted("ClusterRole", NAME, "", list(_cluster_rules()), account, own),
+        *_granted("ClusterRole", NAME, "", list(_cluster_rules(platform)), account, own),
         *_granted("Role", NAME, own, [_rule("", "secrets", ("get", "update"), (CERTIFICATE,))], account, own),
         *(
             item
@@ -54,11 +57,13 @@ def objects(account: str, own: str, certificates: Mapping[str, tuple[str, ...]])
     ]
 
 
-def _cluster_rules() -> Iterator[JsonMap]:
+def _cluster_rules(platform: Platform) -> Iterator[JsonMap]:
     yield _rule("", "namespaces", _WATCHED)
     yield _rule("", "nodes", _WATCHED)
+    yield _rule("", "events", ("create",))
     yield _rule("kmm.sigs.x-k8s.io", "modules", _WATCHED)
     yield _rule("kmm.sigs.x-k8s.io", "nodemodulesconfigs", _WATCHED)
+    yield _rule("hub.kmm.sigs.x-k8s.io", "managedclustermodules", ("list",))
     yield _rule("node.k8s.io", "runtimeclasses", _WATCHED)
     for group, resources in _OWNERS.items():
         for resource in resources:
@@ -66,6 +71,10 @@ def _cluster_rules() -> Iterator[JsonMap]:
     yield _rule("authorization.k8s.io", "subjectaccessreviews", ("create",))
     for resource in ("mutatingwebhookconfigurations", "validatingwebhookconfigurations"):
         yield _rule("admissionregistration.k8s.io", resource, ("get", "patch"), (configurations.NAME,))
+    if platform in WITH_SCC:
+        for resource in ("clusterrolebindings", "clusterroles", "rolebindings", "roles"):
+            yield _rule(_GROUP, resource, ("list",))
+        yield _rule("security.openshift.io", "securitycontextconstraints", ("list",))
 
 
 def _granted(

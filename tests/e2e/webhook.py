@@ -114,10 +114,18 @@ def generated(*namespaces: str, arguments: Sequence[str] = ()) -> list[Json]:
 
 @contextmanager
 def in_force(
-    control_plane: ControlPlane, folder: Path, namespaces: Sequence[str], *arguments: str, url: str = ""
+    control_plane: ControlPlane,
+    folder: Path,
+    namespaces: Sequence[str],
+    *arguments: str,
+    url: str = "",
+    registration: Sequence[str] = (),
 ) -> Iterator[Webhook]:
-    """A server that the API server asks by the generated configurations, with the generated rights and no others."""
-    configurations = installed(control_plane, namespaces)
+    """A server that the API server asks by the generated configurations, with the generated rights and no others.
+
+    The arguments are those of the server, `registration` those of `webhook-config`.
+    """
+    configurations = installed(control_plane, namespaces, *registration)
     with (
         serving(control_plane, folder, *arguments, url=url) as webhook,
         registered(control_plane, configurations, port=webhook.port, authority=_authority(webhook)),

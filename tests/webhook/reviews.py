@@ -20,12 +20,20 @@ RESOURCES = {
     "ConfigMap": ("", "v1", "configmaps"),
     "ServiceAccount": ("", "v1", "serviceaccounts"),
     "RoleBinding": ("rbac.authorization.k8s.io", "v1", "rolebindings"),
+    "NodeModulesConfig": ("kmm.sigs.x-k8s.io", "v1beta1", "nodemodulesconfigs"),
+    "CustomResourceDefinition": ("apiextensions.k8s.io", "v1", "customresourcedefinitions"),
     "Deployment": ("apps", "v1", "deployments"),
     "Job": ("batch", "v1", "jobs"),
 }
 """Kind → group, version, resource."""
 
-_CLUSTER_WIDE = ("Namespace", "ManagedClusterModule", "PreflightValidation")
+_CLUSTER_WIDE = (
+    "Namespace",
+    "ManagedClusterModule",
+    "PreflightValidation",
+    "NodeModulesConfig",
+    "CustomResourceDefinition",
+)
 
 
 def review(

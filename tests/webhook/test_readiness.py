@@ -27,7 +27,10 @@ pytestmark = pytest.mark.timing
 
 def test_it_is_ready_when_certificate_facts_and_policy_are_there(webhook: Webhook) -> None:
     status, text = webhook.operations("/readyz")
-    assert (status, text.splitlines()) == (200, ["[+] serving", "[+] certificate", "[+] facts", "[+] policy"])
+    *lines, last = text.splitlines()
+    assert (status, lines) == (200, ["[+] serving", "[+] certificate", "[+] facts", "[+] policy"])
+    assert last.startswith("[+] kmm: not known who KMM is")
+    assert webhook.metric("kmodgate_kmm_known") == 0
     assert webhook.metric("kmodgate_ready") == 1
 
 

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import islice
 from typing import TypeVar
 
 from kmodgate.policy.cluster import override_annotation
-from kmodgate.policy.cluster.dependents import DEPENDENTS
-from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Object, Unknown, metadata_of, with_answers
+from kmodgate.policy.cluster.controllers import is_controller
+from kmodgate.policy.cluster.dependents import GUARDED
+from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Unknown, metadata_of, with_answers
 from kmodgate.policy.config import Policy
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding, Mode
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.mutations.kata_injection import inject
 from kmodgate.policy.node_access.existing_workloads import is_debugging, is_made_by_controller
-from kmodgate.policy.review import MODULE_KINDS, ClusterTraits, Review
+from kmodgate.policy.review import INNER_KINDS, MODULE_KINDS, ClusterTraits, Review
 from kmodgate.policy.webhook_entries import Path, is_reached, wanted
+from kmodgate.webhook.admission import live
 from kmodgate.webhook.admission.admission_review import Request
 from kmodgate.webhook.admission.answer import Answer
 from kmodgate.webhook.admission.owners import owners_of
 from kmodgate.webhook.cluster.questions import Cluster, NotAnswered
 
-_MOST_SECRETS = 4
 _OF_NODES = "PRV"
 
 T = TypeVar("T")
@@ -49,12 +48,16 @@ class Admitter:
         review = self._review(request, recorded.facts, now)
         if self._may_override_matters(review):
             review.may_override = await _may_override(request, _namespace(request), cluster)
-        if review.kind in MODULE_KINDS and request.operation != "DELETE":
-            review.facts = _with_secrets(recorded.facts, await _certificates(review, cluster))
+        try:
+            read = await live.read(review, cluster)
+        except NotAnswered as error:
+            return _unanswered(request, (), error)
+        review.facts = read.over(recorded.facts)
         findings, existing = await self._with_owners(request, review, self._engine.evaluate(review), cluster)
         denies = any([finding.mode is Mode.ENFORCE for finding in findings])
-        if recorded.was_unknown or (recorded.was_asked and not denies):
-            return await self._confirmed(request, review, cluster, findings)
+        is_final = denies and not live.is_collection(review)
+        if recorded.was_unknown or (recorded.was_asked and not is_final):
+            return await self._confirmed(request, review, cluster, read, findings)
         return Answer(request.uid, findings, existing=existing, request=request)
 
     async def _with_owners(
@@ -83,15 +86,17 @@ class Admitter:
         return Answer(request.uid, patch=injection.patch, note=injection.reason.value, request=request)
 
     async def _confirmed(
-        self, request: Request, review: Review, cluster: Cluster, findings: Sequence[Finding]
+        self, request: Request, review: Review, cluster: Cluster, read: live.Read, findings: Sequence[Finding]
     ) -> Answer:
         """The answer after the API server was asked for what the caches do not know, or would allow: they may lag."""
         try:
-            fresh = replace(review, facts=await cluster.fresh(_namespace(request)))
+            fresh = replace(review, facts=read.over(await cluster.fresh(_namespace(request))))
         except NotAnswered as error:
-            text = f"nothing is taken away before the cluster was asked, and it did not answer: {error}; try again"
-            return Answer(request.uid, findings, problem=(503, "ServiceUnavailable", text), request=request)
-        return Answer(request.uid, self._engine.evaluate(fresh), request=request)
+            return _unanswered(request, findings, error)
+        found = Answer(request.uid, self._engine.evaluate(fresh), request=request)
+        if found.denying and live.is_collection(fresh):
+            found.collected = live.collected(fresh)
+        return found
 
     def _review(self, request: Request, facts: Facts, now: datetime) -> Review:
         """Return the review of a request, with all defaults filled in."""
@@ -112,10 +117,12 @@ class Admitter:
 
     def _may_override_matters(self, review: Review) -> bool:
         """Whether an override is set, or might be used; only then is the API server asked who may."""
+        if review.kind in INNER_KINDS:
+            return not is_controller(review.user, self.policy.parameters.controllers)
         if review.kind in MODULE_KINDS or review.facts is None:
             return False
         objects = [review.object, review.old]
-        if review.kind in DEPENDENTS:
+        if review.kind in GUARDED:
             name = str(metadata_of(review.object).get("namespace", ""))
             found = review.facts.find("Namespace", "", name)
             objects.append(dict(found) if isinstance(found, dict) else None)
@@ -140,17 +147,9 @@ async def _may_override(request: Request, namespace: str, cluster: Cluster) -> b
         return UNKNOWN
 
 
-async def _certificates(review: Review, cluster: Cluster) -> dict[tuple[str, str], Object | Unknown | None]:
-    """The certificate Secrets that a Module signs with and that no fact tells of, by namespace and name."""
-    if review.kind != "Module" or review.has_too_many_mappings or review.facts is None:
-        return {}
-    find, namespace = review.facts.find, review.module.metadata.text("namespace")
-    named = dict.fromkeys(item.name for item in review.references if item.role == "certificate")
-    names = islice(named, _MOST_SECRETS)
-    keys = [(namespace, name) for name in names if find("Secret", namespace, name) is UNKNOWN]
-    if len(keys) <= 1:  # as nearly always, and a task for each takes longer than the review
-        return {key: await cluster.secret(*key) for key in keys}
-    return dict(zip(keys, await asyncio.gather(*(cluster.secret(*key) for key in keys)), strict=True))
+def _unanswered(request: Request, findings: Sequence[Finding], error: NotAnswered) -> Answer:
+    text = f"nothing is taken away before the cluster was asked, and it did not answer: {error}; try again"
+    return Answer(request.uid, findings, problem=(503, "ServiceUnavailable", text), request=request)
 
 
 class _Recorded:
@@ -171,13 +170,3 @@ class _Recorded:
             return found
 
         return noted
-
-
-def _with_secrets(facts: Facts, secrets: Mapping[tuple[str, str], Object | Unknown | None]) -> Facts:
-    """Return the facts, with Secrets that were read for a review."""
-
-    def find(kind: str, namespace: str, name: str) -> Object | Unknown | None:
-        key = (namespace, name)
-        return secrets[key] if kind == "Secret" and key in secrets else facts.find(kind, namespace, name)
-
-    return with_answers(facts, find=find) if secrets else facts

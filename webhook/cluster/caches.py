@@ -6,6 +6,7 @@ Ten thousand Modules of the usual size take twenty megabytes here; as they are, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from sys import intern
 from typing import Any, overload
 
@@ -17,6 +18,9 @@ from kmodgate.policy.kmm.node_selection import Node
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.node_placement import Nodes
 from kmodgate.webhook.cluster.watch import Key, Map
+
+_SOME = 100
+"""Of a whole cluster: whether there are any is what is asked."""
 
 
 class ObjectCache:
@@ -89,8 +93,11 @@ class ModuleCache:
         return None if text is None else orjson.loads(text)
 
     def of(self, namespace: str) -> list[Map]:
-        """All Modules of a namespace."""
-        return [orjson.loads(text) for text in self._texts.get(namespace, {}).values()]
+        """All Modules of a namespace; for an empty name the first ones of all."""
+        if namespace:
+            return [orjson.loads(text) for text in self._texts.get(namespace, {}).values()]
+        texts = (text for found in self._texts.values() for text in found.values())
+        return [orjson.loads(text) for text in islice(texts, _SOME)]
 
     def loading(self, name: str) -> Sequence[ModuleView]:
         return _Views(self, self._loading.keys(name))
@@ -141,7 +148,10 @@ class EntryCache:
         return len(self._namespaces)
 
     def of(self, namespace: str) -> list[NodeEntry]:
-        """What all nodes hold of the Modules of a namespace."""
+        """What all nodes hold of the Modules of a namespace; for an empty name the first entries of all."""
+        if not namespace:
+            found = (entry for nodes in self._entries.values() for entries in nodes.values() for entry in entries)
+            return list(islice(found, _SOME))
         return [entry for entries in self._entries.get(namespace, {}).values() for entry in entries]
 
 

@@ -6,16 +6,21 @@ import asyncio
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
+from urllib.parse import quote
 
+from kmodgate.policy.cluster.controllers import controllers_in
 from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Object, Unknown
-from kmodgate.policy.cluster.pruning import pruned_owner
+from kmodgate.policy.cluster.openshift_scc import KINDS
+from kmodgate.policy.cluster.pruning import pruned_namespace, pruned_owner
 from kmodgate.policy.cluster.redaction import redacted
 from kmodgate.webhook.cluster.api_server import ApiServer
 from kmodgate.webhook.cluster.live_facts import TOO_OLD, LiveFacts, Wanted, with_fetched
 from kmodgate.webhook.cluster.questions import (
+    ACCESS_SECONDS,
     FRESH_SECONDS,
+    NAMESPACE_SECONDS,
     OVERRIDE_SECONDS,
     OWNER_SECONDS,
     SECRET_SECONDS,
@@ -25,6 +30,8 @@ from kmodgate.webhook.cluster.questions import (
 )
 from kmodgate.webhook.cluster.reader import Reader
 from kmodgate.webhook.cluster.watch import State, Timings
+
+_EVENT_SECONDS = 5.0
 
 
 class Watched(Cluster, Protocol):
@@ -47,15 +54,27 @@ class Watched(Cluster, Protocol):
         """Keeps the facts current until it is cancelled."""
         ...
 
+    async def write_event(self, namespace: str, event: Mapping[str, Any]) -> None:
+        """Write an Event of core/v1 into a namespace. Raises NotAnswered."""
+        ...
+
+    @property
+    def controllers(self) -> frozenset[str]:
+        """The users that are seen to be KMM's controllers, where what is known of the cluster tells that."""
+        ...
+
     async def version(self) -> str:
         """The version of the API server, as `1.36`; empty where there is none to ask. Raises NotAnswered."""
         ...
 
 
 class LiveCluster:
-    """A cluster behind an API server."""
+    """A cluster behind an API server. Who KMM is there the policy says: its Deployments are not read."""
+
+    controllers: frozenset[str] = frozenset()
 
     def __init__(self, server: ApiServer, *, too_old: float = TOO_OLD, timings: Timings | None = None) -> None:
+        self._server = server
         self._reader = Reader(server)
         self.facts = LiveFacts(server, too_old=too_old, timings=timings)
 
@@ -73,6 +92,9 @@ class LiveCluster:
         async with asyncio.TaskGroup() as tasks:
             for watch in self.facts.watches:
                 tasks.create_task(watch.run(), name=f"watch of {watch.resource.kind}")
+
+    async def write_event(self, namespace: str, event: Mapping[str, Any]) -> None:
+        await self._server.post(f"/api/v1/namespaces/{quote(namespace)}/events", event, seconds=_EVENT_SECONDS)
 
     async def version(self) -> str:
         return await self._reader.version(5.0)
@@ -98,6 +120,13 @@ class LiveCluster:
             self.facts, read.objects, modules={namespace: read.modules}, entries={namespace: read.entries}
         )
 
+    async def namespace(self, name: str, *, seconds: float = NAMESPACE_SECONDS) -> Object | None:
+        found = await self._reader.read(("Namespace", "", name), seconds)
+        return None if found is None else pruned_namespace(found)
+
+    async def access(self, namespace: str, *, seconds: float = ACCESS_SECONDS) -> Sequence[Object]:
+        return await self._reader.access(namespace, seconds)
+
     async def may_override(self, user: UserInfo, namespace: str, *, seconds: float = OVERRIDE_SECONDS) -> bool:
         return await self._reader.may_override(user, namespace, seconds)
 
@@ -107,6 +136,8 @@ class SnapshotCluster:
 
     def __init__(self, dump: Dump) -> None:
         self.facts = dump.facts
+        self.controllers = frozenset(controllers_in(dump.objects))
+        self._access = [item for item in dump.objects if item.get("kind") in KINDS]
         self._counts = Counter(str(item.get("kind", "")) for item in dump.objects)
         self._complete = dump.complete
 
@@ -126,6 +157,9 @@ class SnapshotCluster:
     async def run(self) -> None:
         await asyncio.Event().wait()
 
+    async def write_event(self, namespace: str, event: Mapping[str, Any]) -> None:
+        """Do nothing: nobody reads the Events of a dump."""
+
     async def version(self) -> str:
         return ""
 
@@ -141,6 +175,13 @@ class SnapshotCluster:
 
     async def fresh(self, namespace: str, wanted: Iterable[Wanted] = (), *, seconds: float = FRESH_SECONDS) -> Facts:
         return self.facts
+
+    async def namespace(self, name: str, *, seconds: float = NAMESPACE_SECONDS) -> Object | None:
+        found = self.facts.find("Namespace", "", name)
+        return None if isinstance(found, Unknown) else found
+
+    async def access(self, namespace: str, *, seconds: float = ACCESS_SECONDS) -> Sequence[Object]:
+        return self._access
 
     async def may_override(self, user: UserInfo, namespace: str, *, seconds: float = OVERRIDE_SECONDS) -> bool:
         raise NotAnswered("a dump of a cluster does not tell who may do what")

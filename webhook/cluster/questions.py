@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -48,6 +48,14 @@ class Cluster(Protocol):
         """Facts whose Modules and node entries of a namespace are read for this call. Raises NotAnswered."""
         ...
 
+    async def namespace(self, name: str, *, seconds: float = ...) -> Object | None:
+        """A Namespace as it is now, None if there is none. Raises NotAnswered."""
+        ...
+
+    async def access(self, namespace: str, *, seconds: float = ...) -> Sequence[Object]:
+        """All of which an account of a namespace may get the use of an SCC. Raises NotAnswered."""
+        ...
+
     async def may_override(self, user: UserInfo, namespace: str, *, seconds: float = ...) -> bool:
         """Whether authorizers give somebody the verb `override` on `namespaces.kmodgate.io`. Raises NotAnswered."""
         ...
@@ -62,6 +70,8 @@ class Cluster(Protocol):
 
 
 FRESH_SECONDS = 30.0
+NAMESPACE_SECONDS = 1.5
+ACCESS_SECONDS = 30.0
 OVERRIDE_SECONDS = 3.0
 SECRET_SECONDS = 2.0
 OWNER_SECONDS = 2.0
@@ -98,6 +108,14 @@ class Until:
     async def fresh(self, namespace: str, *, seconds: float = FRESH_SECONDS) -> Facts:
         async with asyncio.timeout_at(self._deadline):
             return await self._cluster.fresh(namespace, seconds=time_to_ask(self._deadline, seconds))
+
+    async def namespace(self, name: str, *, seconds: float = NAMESPACE_SECONDS) -> Object | None:
+        async with asyncio.timeout_at(self._deadline):
+            return await self._cluster.namespace(name, seconds=time_to_ask(self._deadline, seconds))
+
+    async def access(self, namespace: str, *, seconds: float = ACCESS_SECONDS) -> Sequence[Object]:
+        async with asyncio.timeout_at(self._deadline):
+            return await self._cluster.access(namespace, seconds=time_to_ask(self._deadline, seconds))
 
     async def may_override(self, user: UserInfo, namespace: str, *, seconds: float = OVERRIDE_SECONDS) -> bool:
         async with asyncio.timeout_at(self._deadline):

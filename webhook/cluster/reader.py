@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -37,10 +38,25 @@ _PLACES = {
 """Kind, as facts and reviews name it → where one object of it is."""
 
 _MODULES = "/apis/kmm.sigs.x-k8s.io/v1beta1/namespaces/{namespace}/modules"
+_ALL_MODULES = (
+    "/apis/kmm.sigs.x-k8s.io/v1beta1/modules",
+    "/apis/hub.kmm.sigs.x-k8s.io/v1beta1/managedclustermodules",
+)
 _CONFIGS = "/apis/kmm.sigs.x-k8s.io/v1beta1/nodemodulesconfigs"
 _REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 
+_ACCESS = {
+    "SecurityContextConstraints": "/apis/security.openshift.io/v1/securitycontextconstraints",
+    "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+    "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+    "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings",
+    "Role": "/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/roles",
+}
+"""Kind → where the API server has all of which an account of a namespace may get a right."""
+
 _PAGE = 250
+_SOME = 10
+"""Modules of a whole cluster that are read: whether there are any is what is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +105,26 @@ class Reader:
 
         Raises NotAnswered if any of them is not told in time.
         """
-        try:
-            async with asyncio.timeout(seconds), asyncio.TaskGroup() as tasks:
-                modules = tasks.create_task(self._modules(namespace, seconds))
-                entries = tasks.create_task(self._entries(namespace))
-                objects = [tasks.create_task(self.read(item, seconds)) for item in wanted]
-        except TimeoutError:
-            raise NotAnswered(f"namespace {namespace}: no answer in {seconds:g} seconds") from None
-        except ExceptionGroup as group:
-            if (unanswered := group.subgroup(NotAnswered)) is None:
-                raise
-            raise _first(unanswered) from None
+        async with _answered(namespace, seconds) as tasks:
+            modules = tasks.create_task(self._modules(namespace, seconds))
+            entries = tasks.create_task(self._entries(namespace))
+            objects = [tasks.create_task(self.read(item, seconds)) for item in wanted]
         found = {item: task.result() for item, task in zip(wanted, objects, strict=True)}
         return Reading(modules.result(), entries.result(), found)
+
+    async def access(self, namespace: str, seconds: float) -> list[Object]:
+        """All bindings, roles and SecurityContextConstraints that may give an account of a namespace a right.
+
+        Raises NotAnswered if any of them is not told in time.
+        """
+        async with _answered(namespace, seconds) as tasks:
+            paths = {kind: path.format(namespace=quote(namespace)) for kind, path in _ACCESS.items()}
+            found = [tasks.create_task(self._of_kind(kind, path, seconds)) for kind, path in paths.items()]
+        return [item for task in found for item in task.result()]
+
+    async def _of_kind(self, kind: str, path: str, seconds: float) -> list[Object]:
+        """The objects of a list, in which they do not say of what kind they are."""
+        return [{**item, "kind": kind} async for item in self._items(path, seconds)]
 
     async def may_override(self, user: UserInfo, namespace: str, seconds: float) -> bool:
         """Whether the API server's authorizers let somebody `override` that namespace. Raises NotAnswered."""
@@ -121,17 +144,28 @@ class Reader:
         return status.get("allowed") is True
 
     async def _modules(self, namespace: str, seconds: float) -> list[Object]:
+        if not namespace:
+            return [pruned_module(item) for path in _ALL_MODULES for item in await self._some(path, seconds)]
         if not _is_name(namespace):
             return []
         path = _MODULES.format(namespace=quote(namespace))
         return [pruned_module(item) async for item in self._items(path, seconds)]
 
     async def _entries(self, namespace: str) -> list[NodeEntry]:
-        return [entry for entry in await self._all_entries.get() if entry.namespace == namespace]
+        return [entry for entry in await self._all_entries.get() if namespace in ("", entry.namespace)]
 
     async def _read_entries(self) -> list[NodeEntry]:
         """The entries of all nodes: there is one object a node, and no way to ask for those of a namespace."""
         return [entry async for item in self._items(_CONFIGS, FRESH_SECONDS) for entry in node_entries(item)]
+
+    async def _some(self, path: str, seconds: float) -> list[Object]:
+        """The first objects of a list."""
+        found: list[Object] = []
+        async for item in self._items(path, seconds):
+            found.append(item)
+            if len(found) == _SOME:
+                break
+        return found
 
     async def _items(self, path: str, seconds: float) -> AsyncIterator[Object]:
         """All objects of a list, page by page; none for a kind that is not installed."""
@@ -149,6 +183,20 @@ class Reader:
             if not following:
                 return
             query["continue"] = str(following)
+
+
+@asynccontextmanager
+async def _answered(namespace: str, seconds: float) -> AsyncIterator[asyncio.TaskGroup]:
+    """Questions at once. Raises NotAnswered if any of them is not answered in time."""
+    try:
+        async with asyncio.timeout(seconds), asyncio.TaskGroup() as tasks:
+            yield tasks
+    except TimeoutError:
+        raise NotAnswered(f"namespace {namespace}: no answer in {seconds:g} seconds") from None
+    except ExceptionGroup as group:
+        if (unanswered := group.subgroup(NotAnswered)) is None:
+            raise
+        raise _first(unanswered) from None
 
 
 def _subject(user: UserInfo) -> dict[str, Any]:

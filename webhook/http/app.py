@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -20,6 +21,7 @@ from kmodgate.webhook.admission.cost import is_costly
 from kmodgate.webhook.admission.decide import judged, read
 from kmodgate.webhook.certificates.client_certificates import ClientAuth
 from kmodgate.webhook.cluster.questions import Cluster, Until
+from kmodgate.webhook.http.collected_events import Collections
 from kmodgate.webhook.http.limits import Gate, Refusal, deadline, read_body
 from kmodgate.webhook.http.reply import reply
 from kmodgate.webhook.large_bodies.fair_queue import Asker
@@ -49,6 +51,8 @@ class Reviews:
     clients: ClientAuth | None = None
     large: int = LARGE
     is_draining: bool = False
+    collections: Collections | None = None
+    _telling: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One HTTP request; its connection ends with the reply while the server drains."""
@@ -84,6 +88,7 @@ class Reviews:
             encoded = answer.encoded(admitter.digest)
             seconds = time.perf_counter() - began
             self._count(path, answer, seconds)
+            self._tell(answer)
             self.log.write(record(path, answer, body, admitter.digest, now, seconds))
             return reply(request, encoded)
 
@@ -116,6 +121,15 @@ class Reviews:
             self.metrics.let_through.labels("true" if dry_run else "false").inc()
         if answer.problem is not None and answer.problem[0] == 500:
             self.metrics.failures.inc()
+
+    def _tell(self, answer: Answer) -> None:
+        """Have what the garbage collector may not delete told in the cluster, while the answer goes out."""
+        is_dry = answer.request is not None and answer.request.dry_run
+        if answer.collected is None or self.collections is None or is_dry:
+            return
+        task = asyncio.create_task(self.collections.tell(answer.collected))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
     def _unwanted(self, status: int, reason: str) -> web.Response:
         self.metrics.refused.labels(str(status)).inc()

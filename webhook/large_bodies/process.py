@@ -69,6 +69,12 @@ class _Server:
         self.ask("fresh", namespace)  # from here on the server answers from what it has read anew
         return self.facts
 
+    async def namespace(self, name: str, *, seconds: float = 0.0) -> Object | None:
+        return cast("Object | None", self.ask("namespace", name))
+
+    async def access(self, namespace: str, *, seconds: float = 0.0) -> Sequence[Object]:
+        return cast("Sequence[Object]", self.ask("access", namespace))
+
     async def may_override(self, user: UserInfo, namespace: str, *, seconds: float = 0.0) -> bool:
         return bool(self.ask("may_override", user, namespace))
 

@@ -10,7 +10,9 @@ from typing import Any
 from kmodgate.policy.cluster.facts import QUESTIONS, Facts
 from kmodgate.webhook.admission.admission_review import Unreadable, uid_in
 from kmodgate.webhook.cluster.questions import (
+    ACCESS_SECONDS,
     FRESH_SECONDS,
+    NAMESPACE_SECONDS,
     OVERRIDE_SECONDS,
     OWNER_SECONDS,
     SECRET_SECONDS,
@@ -112,12 +114,18 @@ async def _reply(question: Question, cluster: Cluster, facts: Facts, deadline: f
         return Reply(None, str(error))
 
 
+_SECONDS = {
+    "may_override": OVERRIDE_SECONDS,
+    "owner": OWNER_SECONDS,
+    "secret": SECRET_SECONDS,
+    "namespace": NAMESPACE_SECONDS,
+    "access": ACCESS_SECONDS,
+}
+"""The questions to the cluster itself, and the longest that each is waited for."""
+
+
 async def _asked(method: str, cluster: Cluster, arguments: tuple[Any, ...], deadline: float) -> Any:
-    if method == "may_override":
-        return await cluster.may_override(*arguments, seconds=time_to_ask(deadline, OVERRIDE_SECONDS))
-    if method == "owner":
-        return await cluster.owner(*arguments, seconds=time_to_ask(deadline, OWNER_SECONDS))
-    return await cluster.secret(*arguments, seconds=time_to_ask(deadline, SECRET_SECONDS))
+    return await getattr(cluster, method)(*arguments, seconds=time_to_ask(deadline, _SECONDS[method]))
 
 
 def uid_of(body: bytes) -> str:

@@ -1,6 +1,7 @@
 """Every metric of the webhook: its name, its help text and its labels, which docs/webhook.md repeats by `make docs`.
 
-No label holds a name of the user's: their number is bounded. Counters that a part of the server keeps by itself are
+No label holds a name of the user's, but for those of `kmodgate_collections_refused`, of which the latest hundred are
+kept: the number of labels is bounded. Counters that a part of the server keeps by itself are
 read when the page is asked for; the part says so in its method `expose`.
 
 The buckets of the latency are those of `apiserver_admission_webhook_admission_duration_seconds`, with finer ones below
@@ -85,6 +86,10 @@ class Kept(Collector):
         """Take the value of these labels from a function."""
         self._values[labels] = value
 
+    def forget(self, *labels: str) -> None:
+        """Show these labels no longer."""
+        self._values.pop(labels, None)
+
     def collect(self) -> Iterator[Metric]:
         made = CounterMetricFamily if self._family.kind == "counter" else GaugeMetricFamily
         family = made(self._family.name, self._family.help, labels=self._family.labels)
@@ -119,6 +124,9 @@ class Metrics:
         self._add_connections()
         self._add_facts()
         self._add_policy()
+        text = "Deletions by the garbage collector that were refused, because the Modules still need the object"
+        labels = ("namespace", "kind", "name", "modules")
+        self.collections = self._kept("gauge", "kmodgate_collections_refused", text, *labels)
         self.worker_losses = self._kept(
             "gauge", "kmodgate_worker_losses", "Processes for large objects lost in a review since start"
         )
@@ -162,6 +170,8 @@ class Metrics:
         self._policy = self._gauge("kmodgate_policy_info", "1 for the policy in force", "hash", "profile")
         text = "1 while the policy in force is the newest, 0 while the newest is broken"
         self.policy_valid = self._gauge("kmodgate_policy_valid", text)
+        text = "1 while it is known which users are KMM's, 0 while its own records are not kept for it"
+        self.kmm_known = self._kept("gauge", "kmodgate_kmm_known", text)
         text = "Changes of the policy file: `taken` into force, `refused` as broken, `restored` to the policy in force"
         self.reloads = self._counter("kmodgate_policy_reloads_total", text, "outcome")
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from typing import TypeVar
 
-from kmodgate.policy.findings import Problem, Severity
+from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.review import CLUSTER_MODULE, Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.module import ModuleView
+
+Item = TypeVar("Item")
 
 
 def _unusual_dra(review: Review) -> object:
@@ -19,13 +22,19 @@ def _unusual_dra(review: Review) -> object:
 def two_modules_for_one(review: Review) -> Iterator[Problem]:
     """Two Modules load the same kernel module on the same nodes: when one goes, it takes the other's driver along.
 
-    In the names of kernel modules `-` equals `_`.
+    In the names of kernel modules `-` equals `_`. Of more than a thousand Modules that load it, the first thousand are
+    compared, and that is a finding, too.
 
     Fix: make the selectors disjoint, or keep one of the two.
     Source: internal/controllers/nmc_reconciler.go of Kernel Module Management.
     """
     mine, loading = review.module.loaded, review.known.neighbours().loading
-    others = {_name(other): other for name in mine for other in _others(review, loading(name))}
+    found = list(islice((other for name in sorted(mine) for other in loading(name)), _MOST + 1))
+    others = {_name(other): other for other in _others(review, found[:_MOST])}
+    if len(found) > _MOST:
+        names = ", ".join(sorted(mine))
+        message = f"more than {_MOST} Modules load {names}: the others of them were not compared with this one"
+        yield review.module.modprobe.problem("moduleName", message, "load one driver by one Module, or a few")
     rivals = [(name, other) for name, other in sorted(others.items()) if review.placement.meets(other)]
     for title, other in rivals[:1]:  # more of them are no more wrong
         more = f", and {len(rivals) - 1} more Modules do" if len(rivals) > 1 else ""
@@ -43,12 +52,13 @@ def removes_anothers_module(review: Review) -> Iterator[Problem]:
     Source: internal/worker of Kernel Module Management.
     """
     loading = review.known.neighbours().loading
-    for _, names in review.module.to_remove:
-        for name, path in {name: path for path, name in names}.items():
-            others = _others(review, loading(name.replace("-", "_")))
-            if other := next((other for other in others if review.placement.meets(other)), None):
-                message = f"{name} is what Module {_name(other)} loads on the same nodes"
-                yield Problem(path, message, "load both from one Module, or on different nodes")
+    names = {path: name for _, items in review.module.to_remove for name, path in {n: p for p, n in items}.items()}
+    told: set[FieldPath] = set()
+    for path, other in _pairs(review, names, lambda path: loading(names[path].replace("-", "_"))):
+        if path not in told and review.placement.meets(other):
+            told.add(path)
+            message = f"{names[path]} is what Module {_name(other)} loads on the same nodes"
+            yield Problem(path, message, "load both from one Module, or on different nodes")
 
 
 @rule("PLG301", kinds=CLUSTER_MODULE, facts=True, needs=_unusual_dra)
@@ -61,10 +71,9 @@ def device_class_of_another(review: Review) -> Iterator[Problem]:
     Source: DRA reconciler of Kernel Module Management, which creates or patches the class by its name.
     """
     making = review.known.neighbours().making
-    for item in review.module.device_classes:
-        for other in _others(review, making(item.text("name"))):
-            message = f"Module {_name(other)} makes the DeviceClass {item.text('name')}, too"
-            yield item.problem("name", message, "give each Module a class of its own")
+    for item, other in _pairs(review, review.module.device_classes, lambda item: making(item.text("name"))):
+        message = f"Module {_name(other)} makes the DeviceClass {item.text('name')}, too"
+        yield item.problem("name", message, "give each Module a class of its own")
 
 
 @rule("PLG302", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING, needs=_unusual_dra)
@@ -83,13 +92,23 @@ def two_dra_drivers_on_a_node(review: Review) -> Iterator[Problem]:
             yield Problem(dra.path, message, "make the selectors disjoint")
 
 
-_MANY = 100
+_MOST = 1000
+"""Modules that one is compared with. Reading so many takes a few hundredths of a second, whoever has written them."""
 
 
 def _others(review: Review, modules: Iterable[ModuleView]) -> Iterator[ModuleView]:
-    """Those of the Modules that are not the one at hand; of very many the first, which is enough to be told."""
+    """Those of the Modules that are not the one at hand; of very many the first."""
     mine = _name(review.module)
-    return (other for other in islice(modules, _MANY) if _name(other) != mine)
+    return (other for other in islice(modules, _MOST) if _name(other) != mine)
+
+
+def _pairs(
+    review: Review, items: Iterable[Item], found: Callable[[Item], Iterable[ModuleView]]
+) -> Iterator[tuple[Item, ModuleView]]:
+    """Each item with the other Modules that are found for it, as many pairs as Modules are compared at most."""
+    pairs = ((item, other) for item in items for other in found(item))
+    mine = _name(review.module)
+    return ((item, other) for item, other in islice(pairs, _MOST) if _name(other) != mine)
 
 
 def _name(module: ModuleView) -> str:

@@ -6,28 +6,20 @@ is judged here is what the cluster holds, and no label, which whoever may edit a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 
 from kmodgate.policy.cluster import override_annotation
-from kmodgate.policy.cluster.controllers import is_controller
-from kmodgate.policy.cluster.dependents import (
-    DEPENDENTS,
-    PROTECTING_LABEL,
-    ROLE_BINDING,
-    Named,
-    is_account_of,
-    needs,
-    needs_to_unload,
-)
-from kmodgate.policy.cluster.facts import UNKNOWN, NodeEntry, Object, as_map, metadata_of
-from kmodgate.policy.findings import FieldPath, Problem, Severity, plain_text
+from kmodgate.policy.cluster.dependents import GUARDED, PROTECTING_LABEL
+from kmodgate.policy.cluster.facts import as_map, metadata_of
+from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.views.module import ModuleView
+from kmodgate.policy.rules.cluster.guarding import DEFINITION, NAME, held, is_by_controller, override
+from kmodgate.policy.rules.cluster.needed_objects import changes_access, emptied_keys
+from kmodgate.policy.rules.cluster.workable_namespaces import forbids_pods, tightens
 
 _NAMESPACE = ("Namespace",)
 _LABELS = ("metadata", "labels", PROTECTING_LABEL)
-_NAME = ("metadata", "name")
 _WAIT = "remove its Modules, wait until they are gone, and try again"
 
 
@@ -43,8 +35,8 @@ def namespace_with_modules(review: Review) -> Iterator[Problem]:
     Source: internal/webhook/namespace.go of Kernel Module Management, and its issue 708.
     """
     metadata = metadata_of(review.object)
-    if "deletionTimestamp" not in metadata and not _override(review):
-        yield from _held(review, str(metadata.get("name", "")), _WAIT)
+    if "deletionTimestamp" not in metadata and not override(review):
+        yield from held(review, str(metadata.get("name", "")), _WAIT)
 
 
 @rule("REF202", kinds=_NAMESPACE, operations=("UPDATE",), facts=True, guards=True)
@@ -58,9 +50,9 @@ def protecting_label_removed(review: Review) -> Iterator[Problem]:
     Source: internal/webhook/namespace.go and config/webhook of Kernel Module Management.
     """
     is_finalized = review.subresource == "finalize"  # which REF203 judges
-    if _loses_label(review) and not is_finalized and not _is_controller(review) and not _override(review):
+    if _loses_label(review) and not is_finalized and not is_by_controller(review) and not override(review):
         name = str(metadata_of(review.object).get("name", ""))
-        for problem in _held(review, name, "leave the label to KMM, which removes it with the last Module"):
+        for problem in held(review, name, "leave the label to KMM, which removes it with the last Module"):
             yield Problem(_LABELS, problem.message, problem.fix)
 
 
@@ -73,53 +65,9 @@ def namespace_finalized_with_modules(review: Review) -> Iterator[Problem]:
     Fix: remove the Modules' finalizers and the nodes' entries first, once the drivers are unloaded by hand.
     Source: issue 708 of Kernel Module Management; Kubernetes, namespaces/finalize.
     """
-    if review.subresource == "finalize" and not _is_controller(review) and not _override(review):
+    if review.subresource == "finalize" and not is_by_controller(review) and not override(review):
         name = str(metadata_of(review.object).get("name", ""))
-        yield from _held(review, name, "unload the drivers, and remove what is left of the Modules first")
-
-
-@rule("REF204", kinds=DEPENDENTS, operations=("DELETE",), facts=True, guards=True)
-def still_needed(review: Review) -> Iterator[Problem]:
-    """What a Module still needs to be unloaded, or built again, is deleted, also while the Module is on its way out.
-
-    The unloading pod takes its ServiceAccount and pull secret from what the node holds; builds for the next kernel
-    take Secrets and the ConfigMap of the Dockerfile from the Module.
-
-    Fix: remove the Module first, and wait until it is gone.
-    Source: internal/pod and internal/nmc of Kernel Module Management.
-    """
-    if not _is_controller(review) and not _override(review):
-        yield from _needed(review, lambda item: _is_meant(review, item), _NAME)
-
-
-@rule("REF207", kinds=DEPENDENTS, operations=("UPDATE",), facts=True, guards=True)
-def owner_added(review: Review) -> Iterator[Problem]:
-    """What a Module still needs is given an owner, and goes with it: at once, if there is no such owner.
-
-    It is the garbage collector that deletes it then, which has to be let through.
-
-    Fix: remove the Module first, and wait until it is gone.
-    Source: Kubernetes, Owners and Dependents; pkg/controller/garbagecollector of Kubernetes.
-    """
-    if _has_new_owner(review) and not _is_controller(review) and not _override(review):
-        yield from _needed(review, lambda item: _is_meant(review, item), ("metadata", "ownerReferences"))
-
-
-@rule("REF208", kinds=(ROLE_BINDING,), operations=("UPDATE",), facts=True, guards=True)
-def subject_dropped(review: Review) -> Iterator[Problem]:
-    """A RoleBinding is no longer for a ServiceAccount that a Module, or a node, still needs it for.
-
-    Fix: remove the Module first, and wait until it is gone.
-    Source: internal/pod and internal/nmc of Kernel Module Management.
-    """
-    if not _has_other_subjects(review) or _is_controller(review) or _override(review):
-        return
-    before = review.old or {}
-    yield from _needed(
-        review,
-        lambda item: is_account_of(before, item) and not is_account_of(review.object, item),
-        ("subjects",),
-    )
+        yield from held(review, name, "unload the drivers, and remove what is left of the Modules first")
 
 
 @rule("REF205", kinds=_NAMESPACE, facts=True, guards=True)
@@ -149,8 +97,8 @@ def override_set(review: Review) -> Iterator[Problem]:
 
 @rule(
     "REF206",
-    kinds=(*_NAMESPACE, *DEPENDENTS),
-    operations=("DELETE", "UPDATE"),
+    kinds=(*_NAMESPACE, *GUARDED, DEFINITION),
+    operations=("CREATE", "DELETE", "UPDATE"),
     facts=True,
     severity=Severity.INFO,
     records=True,
@@ -161,112 +109,21 @@ def override_used(review: Review) -> Iterator[Problem]:
     Fix: nothing; remove the annotation when the work is done.
     Source: this project's docs/webhook.md.
     """
-    if _takes_away(review) and not _is_controller(review) and (used := _override(review)):
+    if _takes_away(review) and not is_by_controller(review) and (used := override(review)):
         message = f"{review.user} overrides the protection; {used.owner} answers"
-        yield Problem(_NAME, message, "remove the annotation later")
-
-
-def module_name(item: object) -> str:
-    """Namespace and name of a Module."""
-    metadata = metadata_of(item)
-    return f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"
-
-
-def _held(review: Review, namespace: str, fix: str) -> Iterator[Problem]:
-    """What a namespace holds of Modules, and nodes of them."""
-
-    def holding(modules: Sequence[Object], entries: Sequence[NodeEntry]) -> Iterator[Problem]:
-        if modules:
-            names = sorted(module_name(item) for item in modules)
-            yield Problem(_NAME, f"holds {_some([f'Module {name}' for name in names])}", fix)
-        loaded = sorted({f"{entry.name} on node {entry.node}" for entry in entries})
-        if loaded:
-            yield Problem(_NAME, f"its drivers are not unloaded yet: {_some(loaded)}", fix)
-
-    return _judged(review, namespace, holding)
-
-
-def _needed(review: Review, is_meant: Callable[[Named], bool], path: FieldPath) -> Iterator[Problem]:
-    """Which Modules and nodes need something that is meant, of the namespace of the object."""
-
-    def needing(modules: Sequence[Object], entries: Sequence[NodeEntry]) -> Iterator[Problem]:
-        users = {f"Module {module_name(item)}" for item in modules if any(map(is_meant, needs(ModuleView(item))))}
-        users |= {f"node {entry.node}" for entry in entries if any(map(is_meant, needs_to_unload(entry)))}
-        if users:
-            yield Problem(path, f"still needed by {_some(sorted(users))}", "remove the Module first, and wait for it")
-
-    return _judged(review, str(metadata_of(review.object).get("namespace", "")), needing)
-
-
-def _judged(
-    review: Review, namespace: str, judge: Callable[[Sequence[Object], Sequence[NodeEntry]], Iterator[Problem]]
-) -> Iterator[Problem]:
-    """What there is to say of a namespace's Modules and of nodes' entries; that it is not known, where it is not."""
-    facts = review.known
-    modules, entries = facts.modules_in(namespace), facts.entries_of(namespace)
-    if modules is UNKNOWN or entries is UNKNOWN:
-        message = f"it is not known what Modules namespace {namespace} holds"
-        yield Problem(_NAME, message, "wait until the webhook sees the cluster again, and see its log")
-        return
-    yield from judge(modules, entries)
-
-
-def _is_meant(review: Review, item: Named) -> bool:
-    """Whether the object is what is needed, or gives it its rights."""
-    if review.kind == ROLE_BINDING:
-        return is_account_of(review.object, item)
-    return item == (review.kind, metadata_of(review.object).get("name"))
+        yield Problem(NAME, message, "remove the annotation later")
 
 
 def _takes_away(review: Review) -> bool:
     """Whether it is a request that the protection would look at."""
-    if review.operation == "DELETE" or review.subresource == "finalize":
+    if review.operation == "DELETE" or review.subresource == "finalize" or forbids_pods(review):
         return True
-    return _loses_label(review) or _has_new_owner(review) or _has_other_subjects(review)
+    if review.operation == "CREATE":
+        return False
+    return _loses_label(review) or tightens(review) or changes_access(review) or bool(emptied_keys(review))
 
 
 def _loses_label(review: Review) -> bool:
     before = as_map(metadata_of(review.old).get("labels"))
     now = as_map(metadata_of(review.object).get("labels"))
     return PROTECTING_LABEL in before and now.get(PROTECTING_LABEL) not in ("", before[PROTECTING_LABEL])
-
-
-def _has_new_owner(review: Review) -> bool:
-    before, now = (metadata_of(item).get("ownerReferences") for item in (review.old, review.object))
-    if not isinstance(now, list) or now == before:
-        return False
-    known = {_owner(item) for item in before} if isinstance(before, list) else set()
-    return any(_owner(item) not in known for item in now)
-
-
-def _owner(item: object) -> tuple[str, ...]:
-    return tuple(plain_text(as_map(item).get(key)) for key in ("apiVersion", "kind", "name", "uid"))
-
-
-def _has_other_subjects(review: Review) -> bool:
-    return review.kind == ROLE_BINDING and as_map(review.old).get("subjects") != review.object.get("subjects")
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
-
-
-def _namespace(review: Review) -> object:
-    """The Namespace that the review is about, as it was before; of another object the one that it lies in."""
-    if review.kind == "Namespace":
-        return review.object if review.old is None else review.old
-    return review.known.find("Namespace", "", str(metadata_of(review.object).get("namespace", "")))
-
-
-def _override(review: Review) -> override_annotation.Override | None:
-    """The override of the namespace that holds, if the one who asks may use it."""
-    if review.may_override is not True:
-        return None
-    found = override_annotation.read(override_annotation.annotation(as_map(_namespace(review))) or "")
-    return found if found is not None and found.holds(review.now, review.parameters.max_override_hours) else None
-
-
-def _is_controller(review: Review) -> bool:
-    """Whether a controller asks that removes what is left of what was deleted before, or KMM itself."""
-    return is_controller(review.user, review.parameters.controllers)

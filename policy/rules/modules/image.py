@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.formats.image_references import oddity, parse_image
 from kmodgate.policy.kmm.substitution import BadTemplate, names
-from kmodgate.policy.review import Review
+from kmodgate.policy.review import MODULE_KINDS, WITH_IMAGES, Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.module import LONGEST
+from kmodgate.policy.views.written_texts import TAGGED_BY_KMM
 
 _KERNEL = {"KERNEL_FULL_VERSION", "KERNEL_VERSION", "KERNEL_XYZ", "KERNEL_X", "KERNEL_Y", "KERNEL_Z"}
 _MODULE = {"MOD_NAME", "MOD_NAMESPACE"}
@@ -19,8 +20,11 @@ _WITH_DEFAULT = re.compile(r"\$\{(\w+)[:=+-]")
 _MOVING = ("latest", "stable", "main", "master", "edge", "dev", "nightly")
 
 
+_KINDS = (*MODULE_KINDS, *WITH_IMAGES)
+
+
 def _unusual_images(review: Review) -> object:
-    return review.unusual.images
+    return review.other_images if review.kind in WITH_IMAGES else review.unusual.images
 
 
 def _unusual_templates(review: Review) -> object:
@@ -42,7 +46,7 @@ def port_for_a_tag(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{image} has no tag: the colon is that of a port", f"name the version: {image}:1.0.0")
 
 
-@rule("IMG102", severity=Severity.WARNING, needs=_unusual_images)
+@rule("IMG102", kinds=_KINDS, severity=Severity.WARNING, needs=_unusual_images)
 def moving_tag(review: Review) -> Iterator[Problem]:
     """An image whose tag moves: `latest`, `main` and the like.
 
@@ -51,7 +55,8 @@ def moving_tag(review: Review) -> Iterator[Problem]:
     Fix: name a version, or a digest.
     Source: internal/controllers/nmc_reconciler.go of Kernel Module Management.
     """
-    for path, image in (*review.module.images, *review.module.unsigned_images, *review.module.pod_images):
+    module = review.module
+    for path, image in (*module.images, *module.unsigned_images, *module.pod_images, *review.other_images):
         parsed = parse_image(image)
         if parsed and parsed.tag.lower() in _MOVING and not parsed.digest:
             yield Problem(path, f"the tag of {image} moves", "name a version or a digest")
@@ -74,7 +79,7 @@ def push_to_a_digest(review: Review) -> Iterator[Problem]:
             yield level.problem("containerImage", message, "give it a tag instead")
 
 
-@rule("IMG104", needs=_unusual_images)
+@rule("IMG104", kinds=_KINDS, needs=_unusual_images)
 def not_a_reference(review: Review) -> Iterator[Problem]:
     """Text that no registry takes for the name of an image: capitals in the path, spaces, an odd tag, a short digest.
 
@@ -82,7 +87,7 @@ def not_a_reference(review: Review) -> Iterator[Problem]:
     Source: github.com/distribution/reference.
     """
     fix = "write registry/path:tag, the path in lower case"
-    for path, image in (*review.module.images, *review.module.unsigned_images):
+    for path, image in (*review.module.images, *review.module.unsigned_images, *review.other_images):
         if len(image) > LONGEST:
             yield Problem(path, f"{image[:40]!r}… is not the name of an image: it has {len(image)} characters", fix)
         elif parse_image(image) is None and not _is_broken(image):
@@ -106,14 +111,18 @@ def insecure_registry(review: Review) -> Iterator[Problem]:
                 yield part.problem(key, "anybody on the way can replace the image", fix)
 
 
-@rule("IMG106", severity=Severity.WARNING, needs=_unusual_images)
+@rule("IMG106", kinds=_KINDS, severity=Severity.WARNING, needs=_unusual_images)
 def untagged_pod_image(review: Review) -> Iterator[Problem]:
-    """An image of a device plugin or DRA driver without tag or digest, for which `latest` is pulled.
+    """An image without tag or digest, for which `latest` is pulled.
+
+    Judged are the images of device plugins, DRA drivers, PreflightValidationOCP and of what is loaded at boot. The
+    `kernelModuleImage` of a BootModuleConfig has no tag, because KMM appends the version of the kernel.
 
     Fix: name a version, or a digest.
     Source: github.com/distribution/reference; KMM looks at the images of the loader only.
     """
-    for path, image in review.module.pod_images:
+    others = ((path, image) for path, image in review.other_images if path[-1] not in TAGGED_BY_KMM)
+    for path, image in (*review.module.pod_images, *others):
         parsed = parse_image(image)
         if parsed and not parsed.tag and not parsed.digest:
             yield Problem(path, f"{image} has neither tag nor digest", f"name the version: {image}:1.0.0")

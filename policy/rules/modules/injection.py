@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from kmodgate.policy.findings import FieldPath, Problem, Severity
-from kmodgate.policy.review import PREFLIGHT_KINDS, Review
+from kmodgate.policy.review import BOOT_KINDS, PREFLIGHT_KINDS, Review
 from kmodgate.policy.rule import rule
 
 _VARIABLE = re.compile(r"\$\{[A-Za-z0-9_]+\}|\$[A-Za-z0-9_]+")
@@ -116,6 +116,21 @@ def relative_firmware_path(review: Review) -> Iterator[Problem]:
     if text and not text.startswith("/"):
         message = f"{text!r} depends on the working folder of the image"
         yield review.module.modprobe.problem("firmwarePath", message, f"write /{text}")
+
+
+@rule("INJ108", kinds=BOOT_KINDS)
+def boot_with_odd_characters(review: Review) -> Iterator[Problem]:
+    """What is loaded at boot is named with characters that a shell acts on, or by a path that leads upwards.
+
+    KMM writes the texts into a MachineConfig, as the environment and the arguments of a script that runs as root.
+
+    Fix: use letters, digits and `/ . _ + -`.
+    Source: internal/mcproducer of rh-ecosystem-edge/kernel-module-management.
+    """
+    for path, _, text in review.texts:
+        yield from _refused(path, text, _PATH, variables=False)
+        if ".." in text.split("/"):
+            yield Problem(path, f"{text!r} leads upwards", "write it without ..")
 
 
 def _refused(path: FieldPath, text: str, allowed: re.Pattern[str], *, variables: bool) -> Iterator[Problem]:

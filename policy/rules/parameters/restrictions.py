@@ -8,12 +8,15 @@ from collections.abc import Iterator
 
 from kmodgate.policy.findings import FieldPath, Problem
 from kmodgate.policy.formats.image_references import is_from, parse_image
-from kmodgate.policy.review import Review
+from kmodgate.policy.review import MODULE_KINDS, WITH_IMAGES, Review
 from kmodgate.policy.rule import TOO_MANY_MAPPINGS, rule
 from kmodgate.policy.rules.parameters.signing_scope import unknown_nodes
+from kmodgate.policy.views.written_texts import TAGGED_BY_KMM
+
+_KINDS = (*MODULE_KINDS, *WITH_IMAGES)
 
 
-@rule("IMG301", parameter="allowed_registries")
+@rule("IMG301", kinds=_KINDS, parameter="allowed_registries")
 def registry_not_allowed(review: Review) -> Iterator[Problem]:
     """An image from a registry that the policy does not allow (`parameters.allowedRegistries`).
 
@@ -26,7 +29,7 @@ def registry_not_allowed(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{image} is not from an allowed registry", f"use one of: {', '.join(allowed)}")
 
 
-@rule("IMG302", parameter="require_digest")
+@rule("IMG302", kinds=_KINDS, parameter="require_digest")
 def digest_required(review: Review) -> Iterator[Problem]:
     """An image that is not built and not named by digest, though the policy asks for it (`parameters.requireDigest`).
 
@@ -36,6 +39,7 @@ def digest_required(review: Review) -> Iterator[Problem]:
     works = {level.path for level in review.module.levels if "build" in level.value or "sign" in level.value}
     for path, image in _images(review):
         is_made = path[-1] == "containerImage" and (review.module.container.path in works or path[:-1] in works)
+        is_made |= path[-1] in TAGGED_BY_KMM  # whose image is another one for each kernel
         parsed = parse_image(image)
         if parsed and not parsed.digest and not is_made:
             yield Problem(path, f"{image} is not named by digest", "append @sha256:… of the image that was tested")
@@ -100,3 +104,4 @@ def _images(review: Review) -> Iterator[tuple[FieldPath, str]]:
     yield from review.module.images
     yield from review.module.unsigned_images
     yield from review.module.pod_images
+    yield from review.other_images

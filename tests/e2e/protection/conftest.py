@@ -7,13 +7,17 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.control_plane import ControlPlane
-from tests.e2e.protection.guarded import FREE, SPACES, full_module
+from tests.e2e.protection.guarded import FREE, POLICY, SPACES, full_module
 from tests.e2e.webhook import Webhook, in_force
 
 
 @pytest.fixture(scope="package")
 def webhook(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webhook]:
-    with in_force(control_plane, tmp_path_factory.mktemp("webhook"), SPACES) as running:
+    folder = tmp_path_factory.mktemp("webhook")
+    policy = folder / "policy.yaml"
+    policy.write_text(POLICY)
+    options = ("--policy", str(policy), "--platform", "openshift")
+    with in_force(control_plane, folder, SPACES, *options, registration=options) as running:
         yield running
 
 

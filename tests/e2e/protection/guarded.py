@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from tests.e2e.objects import module
 
 Json: TypeAlias = dict[str, Any]
-SPACES = [f"guarded-{number}" for number in range(1, 31)]
+SPACES = [f"guarded-{number}" for number in range(1, 61)]
 FREE = itertools.count()
 
 
@@ -51,3 +51,27 @@ def refused(done: Any, *words: str) -> None:
     assert done.returncode != 0, done.stdout
     for word in ("admission webhook", *words):
         assert word in done.stderr
+
+
+KMM = "system:serviceaccount:kmm:kmm-controller"
+"""Who KMM is by the policy of these tests."""
+
+POLICY = f"""\
+apiVersion: kmodgate.io/v1alpha1
+kind: DriverPolicy
+metadata: {{name: e2e}}
+spec:
+  parameters:
+    controllers: [{KMM}]
+"""
+
+
+def named(kind: str, name: str, namespace: str, api: str = "v1", **metadata: Any) -> Json:
+    return {"apiVersion": api, "kind": kind, "metadata": {"name": name, "namespace": namespace, **metadata}}
+
+
+def kmm_rules() -> list[Json]:
+    """What KMM's controllers may do with its kinds."""
+    verbs = ["get", "list", "create", "patch", "update", "delete"]
+    groups = ["kmm.sigs.x-k8s.io", "hub.kmm.sigs.x-k8s.io"]
+    return [{"apiGroups": groups, "resources": ["*"], "verbs": verbs}]

@@ -12,7 +12,7 @@ from tests.e2e.conftest import NewControlPlane
 from tests.e2e.control_plane import ControlPlane
 from tests.e2e.definitions import definitions
 from tests.e2e.objects import module
-from tests.e2e.protection.guarded import Json, refused
+from tests.e2e.protection.guarded import Json, named, refused
 from tests.e2e.relay import Relay
 from tests.e2e.waiting import eventually
 from tests.e2e.webhook import in_force
@@ -27,16 +27,16 @@ DEPENDENTS: list[tuple[str, Callable[[str], Json]]] = [
         lambda namespace: (
             named("RoleBinding", "loader", namespace, "rbac.authorization.k8s.io/v1")
             | {
-                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
+                "roleRef": {
+                    "apiGroup": "rbac.authorization.k8s.io",
+                    "kind": "ClusterRole",
+                    "name": "system:openshift:scc:privileged",
+                },
                 "subjects": [{"kind": "ServiceAccount", "name": "loader", "namespace": namespace}],
             }
         ),
     ),
 ]
-
-
-def named(kind: str, name: str, namespace: str, api: str = "v1") -> Json:
-    return {"apiVersion": api, "kind": kind, "metadata": {"name": name, "namespace": namespace}}
 
 
 def test_what_a_module_still_needs_stays_until_it_is_gone(control_plane: ControlPlane, held: str) -> None:
@@ -59,17 +59,6 @@ def test_what_a_module_still_needs_stays_until_it_is_gone(control_plane: Control
         )
 
 
-def test_what_a_module_needs_is_not_given_an_owner_that_is_not_there(control_plane: ControlPlane, held: str) -> None:
-    made = [make(held) for _, make in DEPENDENTS]
-    control_plane.apply(*made, named("Secret", "other", held))
-    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "00000000-0000-0000-0000-000000000000"}
-    patch = ("--type=merge", "-p", json.dumps({"metadata": {"ownerReferences": [owner]}}))
-    for what, _ in DEPENDENTS:
-        refused(control_plane.kubectl("patch", what, "-n", held, *patch), "REF207", "Module")
-        control_plane.kubectl("label", what, "-n", held, "team=nic", check=True)
-    control_plane.kubectl("patch", "secret/other", "-n", held, *patch, check=True)
-
-
 @pytest.mark.parametrize(
     "subject",
     [
@@ -90,6 +79,34 @@ def test_a_role_binding_stays_for_whom_a_module_needs_it(control_plane: ControlP
     more = [kept, {"kind": "ServiceAccount", "name": "builder", "namespace": held}]
     patch = ("--type=merge", "-p", json.dumps({"subjects": more}))
     control_plane.kubectl("patch", "rolebinding/loader", "-n", held, *patch, check=True)
+
+
+def test_a_role_binding_that_gives_no_scc_or_not_alone_may_go(control_plane: ControlPlane, held: str) -> None:
+    binding = DEPENDENTS[-1][1](held)
+    twin = binding | {"metadata": {"name": "twin", "namespace": held}}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}
+    viewer = binding | {"metadata": {"name": "viewer", "namespace": held}, "roleRef": role}
+    control_plane.apply(binding, viewer, twin)
+    for name in ("viewer", "twin"):
+        control_plane.kubectl("delete", "rolebinding", name, "-n", held, check=True)
+    refused(control_plane.kubectl("delete", "rolebinding/loader", "-n", held), "REF204", "Module")
+
+
+def test_a_role_stays_that_alone_gives_an_scc(control_plane: ControlPlane, held: str) -> None:
+    group = "rbac.authorization.k8s.io"
+    use = {
+        "apiGroups": ["security.openshift.io"],
+        "resources": ["securitycontextconstraints"],
+        "resourceNames": ["privileged"],
+        "verbs": ["use"],
+    }
+    role = named("Role", "use-scc", held, f"{group}/v1") | {"rules": [use]}
+    binding = DEPENDENTS[-1][1](held) | {"roleRef": {"apiGroup": group, "kind": "Role", "name": "use-scc"}}
+    control_plane.apply(role, binding)
+    empty = ("--type=merge", "-p", json.dumps({"rules": []}))
+    refused(control_plane.kubectl("patch", "role/use-scc", "-n", held, *empty), "REF208", "Module")
+    refused(control_plane.kubectl("delete", "role/use-scc", "-n", held), "REF204", "Module")
+    refused(control_plane.kubectl("delete", "rolebinding/loader", "-n", held), "REF204", "Module")
 
 
 def test_a_collection_is_judged_object_by_object(control_plane: ControlPlane, held: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from kmodgate.policy.cluster.controllers import is_controller, is_kmm
+from kmodgate.policy.cluster.controllers import controllers_in, controllers_of, is_controller, is_kmm
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_label, is_dns1123_subdomain
 from kmodgate.policy.node_access.module_loaders import is_approved
 from kmodgate.policy.node_access.starters import STARTERS
@@ -90,3 +92,63 @@ def test_an_owner_is_believed_only_where_nobody_asks() -> None:
     assert is_approved(
         worker, "system:serviceaccount:openshift-kmm:kmm-operator-controller", (), (), platform="kubernetes"
     )
+
+
+def _user(namespace: str, account: str) -> str:
+    return f"system:serviceaccount:{namespace}:{account}"
+
+
+def test_a_fleet_tells_who_kmm_is_by_flavour_and_namespace() -> None:
+    upstream, redhat = controllers_of("upstream"), controllers_of("redhat")
+    for namespace in ("kmm-operator-system", "operators"):
+        assert _user(namespace, "kmm-operator-controller") in upstream
+    assert _user("openshift-kmm", "kmm-operator-controller") in redhat
+    assert _user("openshift-kmm-hub", "kmm-operator-hub-controller") in redhat
+    for flavour in ("upstream", "redhat"):
+        found = controllers_of(flavour, "kmm")
+        assert _user("kmm", "kmm-operator-controller") in found
+        assert {user.split(":")[2] for user in found} == {"kmm"}
+
+
+def _pod(image: str, account: str, *variables: str) -> dict[str, Any]:
+    containers = [{"name": "manager", "image": image, "env": [{"name": name} for name in variables]}]
+    return {"template": {"spec": {"serviceAccountName": account, "containers": containers}}}
+
+
+def _deployment(namespace: str, spec: dict[str, Any]) -> dict[str, Any]:
+    metadata = {"name": "controller", "namespace": namespace}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        _pod("gcr.io/k8s-staging-kmm/kernel-module-management-operator:v2.6.0", "site"),
+        _pod("gcr.io/k8s-staging-kmm/kernel-module-management-operator-hub:latest", "site"),
+        _pod("registry.local:5000/kernel-module-management-operator", "site"),
+        _pod("registry.redhat.io/kmm/kernel-module-management-rhel9-operator@sha256:00", "site"),
+        _pod("registry.redhat.io/kmm/kernel-module-management-hub-operator-rhel9:v2.4", "site"),
+        _pod("docker.io/rocm/kernel-module-management-operator:v1.3.0", "site"),
+        _pod("mirror/a@sha256:00", "site", "RELATED_IMAGE_WORKER", "RELATED_IMAGE_SIGN", "OPERATOR_NAMESPACE"),
+    ],
+)
+def test_a_dump_tells_who_kmm_is_by_what_it_runs(spec: dict[str, Any]) -> None:
+    install = {"spec": {"deployments": [{"name": "controller", "spec": spec}]}}
+    version = {"kind": "ClusterServiceVersion", "metadata": {"namespace": "operators"}, "spec": {"install": install}}
+    copy = version | {"metadata": {"namespace": "copied", "labels": {"olm.copiedFrom": "operators"}}}
+    found = controllers_in([_deployment("gpu", spec), version, copy])
+    assert found == (_user("gpu", "site"), _user("operators", "site"))
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        _deployment("kmm", _pod("gcr.io/k8s-staging-kmm/kernel-module-management-webhook-server:v2.6.0", "site")),
+        _deployment("kmm", _pod("quay.io/acme/operator:1", "site", "OPERATOR_NAMESPACE")),
+        {"kind": "Deployment", "metadata": None, "spec": {"template": {"spec": {"containers": [None, {"env": "a"}]}}}},
+        {"kind": "ClusterServiceVersion", "spec": {"install": {"spec": {"deployments": "none"}}}},
+        {"kind": "Pod", "spec": {"containers": [{"image": "a/kernel-module-management-operator:1"}]}},
+    ],
+)
+def test_nothing_else_in_a_dump_counts_as_kmm(item: dict[str, Any]) -> None:
+    assert controllers_in([item]) == ()

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from kmodgate.policy.config import Policy, read_policy
+from kmodgate.policy.cluster.controllers import controllers_of
+from kmodgate.policy.config import read_policy
 from kmodgate.renderer.compile.cluster_policies import exception_findings, read_choice
 from tests.command import run
 from tests.fleets import FleetFolder
@@ -70,13 +71,38 @@ def test_a_rendered_tree_is_judged_by_the_policy_and_the_version_of_its_cluster(
     assert [item["file"] for item in found(fleet, "rendered")] == ["rendered/paris/nic/module-nic.yaml"]
 
 
+KMM = list(controllers_of("upstream"))
+"""The users that are KMM's on the clusters of these tests, by their specs."""
+
+
+@pytest.mark.parametrize(
+    ("kmm", "users"),
+    [
+        ("{flavour: redhat}", controllers_of("redhat")),
+        ("{namespace: kmm}", controllers_of("upstream", "kmm")),
+        ("{flavour: upstream}", controllers_of("upstream")),
+    ],
+)
+def test_the_policy_of_a_cluster_names_kmm_as_its_spec_does(
+    fleet: FleetFolder, kmm: str, users: tuple[str, ...]
+) -> None:
+    path = fleet.cluster("paris")
+    lines = [line for line in path.read_text().splitlines(keepends=True) if not line.startswith("  kmm:")]
+    path.write_text("".join(lines) + f"  kmm: {kmm}\n")
+    policy(fleet, "parameters: {controllers: [site]}")
+    fleet.render()
+    text = fleet.object("paris/cluster/configmap-kmodgate-policy.yaml")["data"]["policy.yaml"]
+    assert yaml.safe_load(text)["spec"]["parameters"]["controllers"] == ["site", *users]
+    assert fleet.run("render", "--check").returncode == 0
+
+
 def test_the_cluster_gets_the_policy_that_held(fleet: FleetFolder) -> None:
     policy(fleet, "profile: strict\nmodes: {MAP202: warn}", clusters="{names: [lab]}")
     fleet.render()
     config_map = fleet.object("lab/cluster/configmap-kmodgate-policy.yaml")
     assert config_map["metadata"]["namespace"] == "kmodgate-system"
     spec = yaml.safe_load(config_map["data"]["policy.yaml"])["spec"]
-    assert spec == {"profile": "strict", "modes": {"MAP202": "warn"}}
+    assert spec == {"profile": "strict", "modes": {"MAP202": "warn"}, "parameters": {"controllers": KMM}}
     assert config_map["metadata"]["annotations"]["kmodgate.io/policy-hash"] == read_policy(spec).digest
     report = json.loads(fleet.run("check", "--format", "json").stdout)
     assert {item["name"]: item["hash"] for item in report["policies"]}["p"] == read_policy(spec).digest
@@ -89,8 +115,8 @@ def test_a_cluster_without_a_driver_policy_gets_the_built_in_profile(fleet: Flee
     fleet.render()
     config_map = fleet.object("paris/cluster/configmap-kmodgate-policy.yaml")
     spec = yaml.safe_load(config_map["data"]["policy.yaml"])["spec"]
-    assert spec == {"profile": "default"}
-    assert config_map["metadata"]["annotations"]["kmodgate.io/policy-hash"] == Policy().digest
+    assert spec == {"profile": "default", "parameters": {"controllers": KMM}}
+    assert config_map["metadata"]["annotations"]["kmodgate.io/policy-hash"] == read_policy(spec).digest
     fleet.render("--profile", "parity")
     assert "profile: parity" in fleet.object("paris/cluster/configmap-kmodgate-policy.yaml")["data"]["policy.yaml"]
     assert fleet.run("check", "rendered/paris/cluster/configmap-kmodgate-policy.yaml").returncode == 0

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from kmodgate.policy.cluster.controllers import controllers_of
 from kmodgate.policy.config import Policy, read_policy
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.kmm.defaults import defaulted
@@ -80,7 +81,7 @@ def test_the_policy_of_each_cluster_lists_what_is_signed_elsewhere_there(secured
     assert entry["driver"] == "kmm-tests/nic"
     assert entry["images"] == ["quay.io/acme/nic:1.0-${KERNEL_FULL_VERSION}"]
     assert len(entry["fingerprint"]) == 64
-    assert "parameters" not in policy_of(secured, "rome")
+    assert policy_of(secured, "rome")["parameters"].keys() == {"controllers"}
 
 
 @pytest.mark.parametrize("data", [PEM, DER], ids=["PEM", "DER"])
@@ -96,11 +97,13 @@ def test_the_hash_of_a_policy_stays_where_nothing_is_signed_elsewhere(secured: F
     secured.driver("nic")
     secured.render()
     annotations = secured.object("paris/cluster/configmap-kmodgate-policy.yaml")["metadata"]["annotations"]
-    assert annotations["kmodgate.io/policy-hash"] == Policy().digest == "44136fa355b3678a"
+    assert Policy().digest == "44136fa355b3678a"
+    plain = Policy().with_controllers(controllers_of("upstream"))
+    assert annotations["kmodgate.io/policy-hash"] == plain.digest == "44e38a98a73cbbeb"
     secured.driver("nic", PREBUILT)
     secured.render()
     changed = secured.object("paris/cluster/configmap-kmodgate-policy.yaml")["metadata"]["annotations"]
-    assert changed["kmodgate.io/policy-hash"] == read_policy(policy_of(secured)).digest != Policy().digest
+    assert changed["kmodgate.io/policy-hash"] == read_policy(policy_of(secured)).digest != plain.digest
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 Labels = Mapping[str, str]
@@ -18,7 +17,8 @@ Labels = Mapping[str, str]
 class Request:
     """`resource` is `pods` or, with a subresource, `pods/exec`; `labels` are those of the object, None without one.
 
-    `annotations` and `owners` are those of the object, `old_owners` those before. `place` are the labels of its namespace beside the name; of a Namespace they are those before the request.
+    `annotations` are those of the object. `place` are the labels of its namespace beside the name; of a Namespace they are those before the request.
+    `content` is what else the object holds, `old_content` what it held before, and `user` is who asks.
     """
 
     operation: str
@@ -31,8 +31,9 @@ class Request:
     old: Labels | None = None
     place: Labels = field(default_factory=dict)
     annotations: Labels | None = None
-    owners: tuple[str, ...] = ()
-    old_owners: tuple[str, ...] = ()
+    content: Mapping[str, Any] = field(default_factory=dict)
+    old_content: Mapping[str, Any] = field(default_factory=dict)
+    user: str = "alice"
 
 
 def called(configuration: Mapping[str, Any], request: Request) -> list[Mapping[str, Any]]:
@@ -57,9 +58,9 @@ def _checks(webhook: Mapping[str, Any], request: Request) -> Iterator[bool]:
 def _is_ruled(rule: Mapping[str, Any], request: Request) -> bool:
     return (
         request.group in rule["apiGroups"]
-        and request.version in rule["apiVersions"]
+        and (request.version in rule["apiVersions"] or "*" in rule["apiVersions"])
         and request.operation in rule["operations"]
-        and request.resource in rule["resources"]
+        and (request.resource in rule["resources"] or ("*" in rule["resources"] and "/" not in request.resource))
     )
 
 
@@ -91,21 +92,53 @@ def _meets(item: Mapping[str, Any], labels: Labels) -> bool:
             return labels.get(key) not in values
         case "Exists":
             return key in labels
+        case "DoesNotExist":
+            return key not in labels
     raise AssertionError(f"no selector of ours uses {item['operator']}")
 
 
 def _holds(expression: str, request: Request) -> bool:
     """The few words of CEL that are in use, said in Python."""
-    python = re.sub(r"!(?!=)", "not ", expression).replace("||", "or").replace("&&", "and")
-    resource = SimpleNamespace(resource=request.resource.partition("/")[0])
+    python = re.sub(r"!(?!=)", "not ", _without_macros(expression)).replace("||", "or").replace("&&", "and")
     words = {
-        "request": SimpleNamespace(namespace=request.namespace, resource=resource),
-        "object": _metadata(annotations=request.annotations, ownerReferences=request.owners),
-        "oldObject": _metadata(ownerReferences=request.old_owners),
-        "has": bool,
+        "request": _Value(
+            {
+                "namespace": request.namespace,
+                "operation": request.operation,
+                "resource": {"resource": request.resource.partition("/")[0]},
+                "userInfo": {"username": request.user},
+            }
+        ),
+        "object": _Value(_merged(request.content, request.name, request.annotations)),
+        "oldObject": _Value(_merged(request.old_content, request.name, None)),
+        "has": lambda value: value is not None,
+        "size": len,
+        "string": str,
     }
-    return bool(eval(python.replace("startsWith", "startswith"), words))
+    return bool(eval(python.replace("startsWith", "startswith").replace("endsWith", "endswith"), words))
 
 
-def _metadata(**fields: Any) -> SimpleNamespace:
-    return SimpleNamespace(metadata=SimpleNamespace(**fields))
+def _without_macros(expression: str) -> str:
+    """`LIST.exists(KEY, BODY)` as Python's `any`."""
+    while found := re.search(r"(\[[^]]*\]|[\w.]+)\.exists\((\w+), ", expression):
+        depth, end = 1, found.end()
+        while depth:
+            depth += {"(": 1, ")": -1}.get(expression[end], 0)
+            end += 1
+        body = expression[found.end() : end - 1]
+        made = f"any(({body}) for {found[2]} in {found[1]})"
+        expression = expression[: found.start()] + made + expression[end:]
+    return expression
+
+
+def _merged(content: Mapping[str, Any], name: str, annotations: Labels | None) -> dict[str, Any]:
+    metadata = {"name": name, **({} if annotations is None else {"annotations": annotations})}
+    return {**content, "metadata": {**metadata, **content.get("metadata", {})}}
+
+
+class _Value(dict[str, Any]):
+    """A map whose fields are read with a dot; one that is missing is None."""
+
+    def __getattr__(self, name: str) -> Any:
+        found = self.get(name)
+        return _Value(found) if isinstance(found, dict) else found

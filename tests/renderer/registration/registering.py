@@ -53,6 +53,19 @@ def answer(objects: dict[str, Any], request: Request) -> list[tuple[str, str]]:
     ]
 
 
+KMM_GROUP = "kmm.sigs.x-k8s.io"
+CONTROLLERS = (
+    "system:serviceaccount:kmm-operator-system:kmm-operator-controller",
+    "system:kube-controller-manager",
+    "system:serviceaccount:kube-system:generic-garbage-collector",
+    "system:serviceaccount:kube-system:namespace-controller",
+)
+MIGRATOR = "system:serviceaccount:openshift-kube-storage-version-migrator:kube-storage-version-migrator-sa"
+
+FINALIZED = {"metadata": {"finalizers": ["kmm.node.kubernetes.io/module-finalizer"]}}
+MIGRATED = {"metadata": {"managedFields": [{"manager": "migrator"}], "resourceVersion": "2"}}
+OWNED = {"metadata": {"ownerReferences": [{"name": "a"}]}}
+
 COMES_UP = [
     Request("CREATE", "nodes", name="node-1"),
     Request("UPDATE", "nodes/status", name="node-1"),
@@ -82,9 +95,13 @@ COMES_UP = [
     Request("CREATE", "namespaces", name="elsewhere", annotations={"team": "nic"}),
     Request("UPDATE", "namespaces", name="elsewhere", annotations={"team": "nic"}, old={}),
     Request("UPDATE", "secrets", namespace="kmm-tests", old={}),
-    Request("UPDATE", "serviceaccounts", namespace="kmm-tests", old={}, owners=("a",), old_owners=("a",)),
-    Request("UPDATE", "secrets", namespace="kube-system", old={}, owners=("a",), place={LABEL: ""}),
-    Request("UPDATE", "secrets", namespace="elsewhere", old={}, owners=("a",)),
+    Request("UPDATE", "serviceaccounts", namespace="kmm-tests", old={}, content=OWNED),
+    Request("UPDATE", "secrets", namespace="kmm-tests", old={}, content={"data": {"a": "b" * 24}}, old_content={"data": {"a": "c" * 24}}),
+    Request("UPDATE", "secrets", namespace="kmm-tests", old={}, content=OWNED),
+    Request("UPDATE", "secrets", namespace="kube-system", old={}, old_content={"data": {"a": "b"}}, place={LABEL: ""}),
+    Request("UPDATE", "secrets", namespace="elsewhere", old={}, old_content={"data": {"a": "b"}}),
+    Request("CREATE", "resourcequotas", namespace="elsewhere", content={"spec": {"hard": {"pods": "0"}}}),
+    Request("CREATE", "resourcequotas", namespace="kmm-tests", content={"spec": {"hard": {"pods": "10"}}}),
     Request("UPDATE", "rolebindings", "rbac.authorization.k8s.io", namespace="kube-system", old={}),
     Request("UPDATE", "deployments", "apps", namespace="kmodgate-system", old={}),
     Request("UPDATE", "secrets", namespace="kmodgate-system", old={}),
@@ -98,8 +115,24 @@ COMES_UP = [
     Request("UPDATE", "namespaces/finalize", name="elsewhere", old={}),
     Request("UPDATE", "endpointslices", "discovery.k8s.io", namespace="kmodgate-system", old={}),
     Request("UPDATE", "customresourcedefinitions", "apiextensions.k8s.io", old={}),
+    Request("DELETE", "customresourcedefinitions", "apiextensions.k8s.io", name="a.example.com", labels=None, old={}),
     Request("UPDATE", "modules/status", "kmm.sigs.x-k8s.io", "v1beta1", namespace="kmm-tests", old={}),
-    Request("UPDATE", "nodemodulesconfigs", "kmm.sigs.x-k8s.io", "v1beta1", old={}),
+    *(
+        Request(operation, f"{resource}{part}", KMM_GROUP, "v1beta1", old={}, content={"spec": 1, "status": 1}, user=user)
+        for operation in ("CREATE", "UPDATE", "DELETE")
+        for resource in ("nodemodulesconfigs", "moduleimagesconfigs", "modulebuildsignconfigs")
+        for part in ("", "/status")
+        for user in CONTROLLERS
+    ),
+    *(
+        Request("UPDATE", resource, KMM_GROUP, "v1beta1", old={}, content=FINALIZED, user=user)
+        for resource in ("modules", "nodemodulesconfigs")
+        for user in CONTROLLERS
+    ),
+    *(
+        Request("UPDATE", resource, KMM_GROUP, "v1beta1", old={}, content=MIGRATED, user=MIGRATOR)
+        for resource in ("modules", "nodemodulesconfigs", "modulebuildsignconfigs")
+    ),
 ]  # fmt: skip
 """Requests without which a cluster does not come up, and such as have nothing to do with drivers."""
 

@@ -15,8 +15,13 @@ from tests.fleets import FleetFolder
 from tests.renderer.registration.reaching import Request, called
 from tests.renderer.registration.registering import (
     COMES_UP,
+    CONTROLLERS,
+    FINALIZED,
+    KMM_GROUP,
     LABEL,
+    MIGRATED,
     OVERRIDE,
+    OWNED,
     answer,
     generated,
     made,
@@ -35,6 +40,8 @@ from tests.renderer.registration.registering import (
         ("kmm.sigs.x-k8s.io", "v1beta2", "preflightvalidations"),
         ("kmm.sigs.x-k8s.io", "v1beta1", "preflightvalidations"),
         ("kmm.sigs.x-k8s.io", "v1beta2", "preflightvalidationsocp"),
+        ("kmm.sigs.x-k8s.io", "v1beta1", "bootmoduleconfigs"),
+        ("kmm.sigs.x-k8s.io", "v1beta1", "initramfsmodules"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("namespace", ["kmm-tests", "elsewhere", "kube-system", "kmodgate-system", "openshift-kmm"])
@@ -43,7 +50,7 @@ def test_row_modules_fails_in_all_namespaces(
 ) -> None:
     objects = generated(fleet)
     for operation in ("CREATE", "UPDATE"):
-        request = Request(operation, resource, group, version, namespace=namespace)
+        request = Request(operation, resource, group, version, namespace=namespace, content={"spec": 1})
         assert answer(objects, request) == [("modules", "Fail")]
     assert answer(objects, Request("UPDATE", f"{resource}/status", group, version, namespace=namespace)) == []
     assert answer(objects, Request("DELETE", resource, group, version, namespace=namespace)) == []
@@ -60,8 +67,6 @@ def test_row_modules_fails_in_all_namespaces(
         Request("DELETE", "secrets", namespace="kmm-tests", labels=None, old={}),
         Request("DELETE", "serviceaccounts", namespace="kmm-tests", labels=None, old={}),
         Request("DELETE", "configmaps", namespace="kmm-tests", labels=None, old={}),
-        Request("DELETE", "rolebindings", "rbac.authorization.k8s.io", namespace="kmm-tests", labels=None, old={}),
-        Request("UPDATE", "rolebindings", "rbac.authorization.k8s.io", namespace="kmm-tests", old={}),
     ],
     ids=lambda request: f"{request.operation} {request.resource}",
 )  # fmt: skip
@@ -85,24 +90,138 @@ def test_row_protection_covers_labelled_namespaces_and_what_lies_in_them(fleet: 
     patched = Request("UPDATE", "namespaces/status", name="foreign", labels={}, old=label, place=label)
     for request in (gone, finalized, patched):
         assert answer(objects, request) == [("labelled-namespaces", "Fail")]
-    for resource, group in (("secrets", ""), ("configmaps", ""), ("rolebindings", "rbac.authorization.k8s.io")):
-        request = Request("DELETE", resource, group, namespace="foreign", labels=None, old={}, place=label)
+    for resource in ("secrets", "configmaps", "serviceaccounts"):
+        request = Request("DELETE", resource, namespace="foreign", labels=None, old={}, place=label)
         assert answer(objects, request) == [("labelled-contents", "Fail")]
 
 
-@pytest.mark.parametrize("resource", ["secrets", "configmaps", "serviceaccounts"])
-def test_row_owners_sees_an_owner_that_is_added_and_no_other_change(fleet: FleetFolder, resource: str) -> None:
+def test_a_change_of_owners_alone_is_not_asked_about(fleet: FleetFolder) -> None:
+    objects = generated(fleet)
+    for resource in ("secrets", "configmaps", "serviceaccounts"):
+        request = Request("UPDATE", resource, old={}, content=OWNED, namespace="kmm-tests")
+        assert answer(objects, request) == []
+
+
+def test_a_module_is_asked_about_but_where_a_controller_only_keeps_it(fleet: FleetFolder) -> None:
     objects = generated(fleet)
 
-    def asked(old: tuple[str, ...], new: tuple[str, ...], **place: Any) -> list[tuple[str, str]]:
-        return answer(objects, Request("UPDATE", resource, old={}, owners=new, old_owners=old, **place))
+    def asked(user: str, content: dict[str, Any]) -> list[tuple[str, str]]:
+        request = Request("UPDATE", "modules", KMM_GROUP, "v1beta1", old={}, content=content, user=user)
+        return answer(objects, request)
 
-    for old, new in (((), ("a",)), (("a",), ("a", "b")), (("a",), ("b",))):
-        assert asked(old, new, namespace="kmm-tests") == [("owners", "Fail")]
-        assert asked(old, new, namespace="foreign", place={LABEL: ""}) == [("labelled-owners", "Fail")]
-        assert asked(old, new, namespace="elsewhere") == []
-    for old, new in (((), ()), (("a",), ("a",)), (("a",), ())):
-        assert asked(old, new, namespace="kmm-tests") == []
+    for user in CONTROLLERS:
+        assert asked(user, FINALIZED) == []
+        assert asked(user, {"spec": 1}) == [("modules", "Fail")]
+    assert asked("alice", FINALIZED) == [("modules", "Fail")]
+    assert asked("alice", MIGRATED) == []
+
+
+@pytest.mark.parametrize("resource", ["nodemodulesconfigs", "moduleimagesconfigs", "modulebuildsignconfigs"])
+@pytest.mark.parametrize("part", ["", "/status"])
+def test_row_inner_kinds_fails_for_all_but_the_controllers(fleet: FleetFolder, resource: str, part: str) -> None:
+    objects = generated(fleet)
+    for operation in ("CREATE", "UPDATE", "DELETE"):
+        for content in ({"spec": 1}, {"status": 1}, FINALIZED):
+            request = Request(operation, f"{resource}{part}", KMM_GROUP, "v1beta1", old={}, content=content)
+            assert answer(objects, request) == [("inner-kinds", "Fail")]
+
+
+def test_while_nobody_says_who_kmm_is_its_records_wait_for_nobody(tmp_path: Path) -> None:
+    done = run("webhook-config", "--namespace=drivers", cwd=tmp_path)
+    assert "nor --facts says who KMM is" in done.stderr
+    request = Request("UPDATE", "nodemodulesconfigs", KMM_GROUP, "v1beta1", old={}, content={"spec": 1})
+    assert answer(made(done), request) == [("inner-kinds", "Ignore")]
+
+
+KMM_DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: gpu-kmm-controller, namespace: gpu}
+spec:
+  template:
+    spec:
+      serviceAccountName: gpu-kmm-controller
+      containers: [{name: manager, image: "docker.io/rocm/kernel-module-management-operator:v1.3.0"}]
+"""
+
+
+def test_a_dump_shows_who_kmm_is(tmp_path: Path) -> None:
+    (tmp_path / "dump.yaml").write_text(KMM_DEPLOYMENT)
+    done = run("webhook-config", "--namespace=drivers", "--facts=dump.yaml", cwd=tmp_path)
+    objects = made(done)
+    assert "put system:serviceaccount:gpu:gpu-kmm-controller under parameters.controllers" in done.stderr
+
+    def asked(user: str) -> list[tuple[str, str]]:
+        content = {"spec": 1}
+        return answer(
+            objects, Request("UPDATE", "nodemodulesconfigs", KMM_GROUP, "v1beta1", content=content, user=user)
+        )
+
+    assert asked("system:serviceaccount:gpu:gpu-kmm-controller") == []
+    assert asked("alice") == [("inner-kinds", "Fail")]
+
+
+def test_row_new_kinds_is_ignored_when_nobody_answers(fleet: FleetFolder) -> None:
+    objects = generated(fleet)
+    for group in (KMM_GROUP, f"hub.{KMM_GROUP}"):
+        assert answer(objects, Request("CREATE", "kernelpatches", group, "v7")) == [("new-kinds", "Ignore")]
+        assert answer(objects, Request("UPDATE", "kernelpatches/status", group, "v7", old={})) == []
+
+
+def test_row_definitions_fails_for_those_of_kmm(fleet: FleetFolder) -> None:
+    objects = generated(fleet)
+
+    def asked(name: str) -> list[tuple[str, str]]:
+        content = {"metadata": {"name": name}}
+        request = Request("DELETE", "customresourcedefinitions", "apiextensions.k8s.io", name=name, old_content=content)
+        return answer(objects, request)
+
+    for name in (f"modules.{KMM_GROUP}", f"initramfsmodules.{KMM_GROUP}", f"managedclustermodules.hub.{KMM_GROUP}"):
+        assert asked(name) == [("definitions", "Fail")]
+    assert asked("modules.example.com") == []
+
+
+def test_row_other_namespaces_sees_each_namespace_that_ends_and_holds_up_none(fleet: FleetFolder) -> None:
+    objects = generated(fleet)
+    request = Request("DELETE", "namespaces", name="foreign", labels=None, old={})
+    assert answer(objects, request) == [("other-namespaces", "Ignore")]
+    for name in ("kube-system", "kmodgate-system"):
+        assert answer(objects, Request("DELETE", "namespaces", name=name, labels=None, old={})) == []
+
+
+@pytest.mark.parametrize("place", [{}, {LABEL: ""}])
+def test_what_makes_a_namespace_useless_is_asked_about(fleet: FleetFolder, place: dict[str, str]) -> None:
+    objects, prefix = generated(fleet), "labelled-" if place else ""
+    where: dict[str, Any] = {"namespace": "foreign" if place else "kmm-tests", "place": place}
+
+    def changed(resource: str, old: Any, new: Any) -> list[tuple[str, str]]:
+        return answer(objects, Request("UPDATE", resource, old={}, old_content=old, content=new, **where))
+
+    long = "a" * 30
+    for resource in ("secrets", "configmaps"):
+        for new in ({}, {"data": {}}, {"data": {"key": ""}}, {"data": {"key": "e30="}}):
+            assert changed(resource, {"data": {"key": long}}, new) == [(f"{prefix}emptied", "Fail")]
+        assert changed(resource, {"data": {"key": long}}, {"data": {"key": long[1:], "more": ""}}) == []
+    dockerfile = {"data": {"dockerfile": f"FROM {long}"}}
+    assert changed("configmaps", dockerfile, {"data": {"dockerfile": f"FROM b{long}"}}) == [
+        (f"{prefix}dockerfiles", "Ignore")
+    ]
+    for hard, asked in (({"pods": "0"}, True), ({"count/pods": "0"}, True), ({"pods": "5"}, False), ({}, False)):
+        for operation in ("CREATE", "UPDATE"):
+            request = Request(operation, "resourcequotas", content={"spec": {"hard": hard}}, **where)
+            assert answer(objects, request) == ([(f"{prefix}quotas", "Fail")] if asked else [])
+
+
+@pytest.mark.parametrize("resource", ["rolebindings", "roles"])
+@pytest.mark.parametrize("operation", ["UPDATE", "DELETE"])
+def test_row_access_is_for_openshift(fleet: FleetFolder, tmp_path: Path, resource: str, operation: str) -> None:
+    group = "rbac.authorization.k8s.io"
+    objects = made(run("webhook-config", "--namespace=kmm-tests", "--platform=openshift", cwd=tmp_path))
+    plain = made(run("webhook-config", "--namespace=kmm-tests", cwd=tmp_path))
+    for namespace, place, name in (("kmm-tests", {}, "access"), ("foreign", {LABEL: ""}, "labelled-access")):
+        request = Request(operation, resource, group, namespace=namespace, place=place, old={})
+        assert answer(objects, request) == [(name, "Fail")]
+        assert answer(plain, request) == []
 
 
 @pytest.mark.parametrize(
@@ -217,9 +336,11 @@ def test_an_entry_that_fails_has_no_condition_that_could(fleet: FleetFolder) -> 
     """A field that may be missing is asked for before it is read."""
     entries = [item for item in validating(generated(fleet))["webhooks"] if item["failurePolicy"] == "Fail"]
     expressions = {cel["expression"] for item in entries for cel in item.get("matchConditions", ())}
-    assert len(expressions) == 2
+    assert len(expressions) >= 6
     for expression in expressions:
-        for field in set(re.findall(r"\b(?:object|oldObject)(?:\.\w+)+", expression)):
+        for field in set(
+            re.findall(r"\b(?:object|oldObject)(?:\.\w+)+", re.sub(r"\.(?:exists|endsWith)\(", "(", expression))
+        ):
             assert expression.index(f"has({field})") < re.search(rf"(?<!has\(){re.escape(field)}", expression).start()  # type: ignore[union-attr]
 
 
@@ -234,7 +355,7 @@ def test_every_entry_keeps_the_contract(fleet: FleetFolder) -> None:
     objects = generated(fleet)
     entries = [*validating(objects)["webhooks"], *mutating(objects)["webhooks"]]
     for item in entries:
-        assert item["sideEffects"] == "None"
+        assert item["sideEffects"] in ("None", "NoneOnDryRun")
         assert item["admissionReviewVersions"] == ["v1"]
         assert item["matchPolicy"] == "Equivalent"
         assert 1 <= item["timeoutSeconds"] <= 5
@@ -247,6 +368,10 @@ def test_every_entry_keeps_the_contract(fleet: FleetFolder) -> None:
 _KINDS = {
     "Namespace": ("", "namespaces"), "Secret": ("", "secrets"), "ServiceAccount": ("", "serviceaccounts"),
     "ConfigMap": ("", "configmaps"), "rbac.authorization.k8s.io/RoleBinding": ("rbac.authorization.k8s.io", "rolebindings"),
+    "rbac.authorization.k8s.io/Role": ("rbac.authorization.k8s.io", "roles"), "ResourceQuota": ("", "resourcequotas"),
+    "Module": (KMM_GROUP, "modules"), "NodeModulesConfig": (KMM_GROUP, "nodemodulesconfigs"),
+    "ModuleImagesConfig": (KMM_GROUP, "moduleimagesconfigs"), "ModuleBuildSignConfig": (KMM_GROUP, "modulebuildsignconfigs"),
+    "apiextensions.k8s.io/CustomResourceDefinition": ("apiextensions.k8s.io", "customresourcedefinitions"),
 }  # fmt: skip
 
 

@@ -47,7 +47,18 @@ def test_without_conditions_all_that_was_asked_is_asked_still(fleet: FleetFolder
             k: v for k, v in older[name].items() if k not in changed
         }
     loosened = {name for name, item in newer.items() if item["failurePolicy"] != older[name]["failurePolicy"]}
-    assert loosened == {"overrides.kmodgate.io"}
+    assert loosened == {
+        f"{name}.kmodgate.io"
+        for name in (
+            "overrides",
+            "inner-kinds",
+            "definitions",
+            "emptied",
+            "quotas",
+            "labelled-emptied",
+            "labelled-quotas",
+        )
+    }
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +73,7 @@ def test_without_conditions_nothing_outside_the_namespaces_of_drivers_waits_for_
     unconditional: dict[str, Any], request_: Request
 ) -> None:
     blocked = [name for name, failure in answer(unconditional, request_) if failure == "Fail"]
-    kept = request_.resource in ("secrets", "serviceaccounts", "configmaps") and request_.operation == "UPDATE"
-    assert blocked == (["owners"] if kept and request_.namespace == "kmm-tests" else [])
+    assert blocked == (["modules"] if request_.resource == "modules" else [])
 
 
 def test_a_policy_that_would_refuse_the_platforms_workloads_generates_nothing_without_conditions(

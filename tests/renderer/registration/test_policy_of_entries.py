@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kmodgate.policy.cluster.controllers import controllers_of
 from kmodgate.policy.config import Policy, read_policy
 from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.policy.views.pod import POD_KINDS
@@ -27,7 +28,8 @@ from tests.renderer.registration.registering import (
         ("modes: {REF: disabled}", "modules dkms-pods workloads"),
         (
             "gates: {admit: {'*': disabled, REF: warn}}",
-            "modules protection labelled-namespaces labelled-contents owners labelled-owners overrides",
+            "modules inner-kinds new-kinds definitions protection labelled-namespaces labelled-contents other-namespaces "
+            "emptied quotas dockerfiles labelled-emptied labelled-quotas labelled-dockerfiles overrides",
         ),
         ("profile: parity", "modules"),
     ],
@@ -101,7 +103,8 @@ def test_options_say_which_policy_holds(fleet: FleetFolder) -> None:
 
 def test_the_configuration_names_the_policy_that_it_was_made_for(fleet: FleetFolder) -> None:
     metadata = validating(generated(fleet))["metadata"]
-    assert metadata["annotations"]["kmodgate.io/policy-hash"] == Policy().digest
+    policy = Policy().with_controllers(controllers_of("upstream"))
+    assert metadata["annotations"]["kmodgate.io/policy-hash"] == policy.digest
 
 
 def test_the_policy_that_the_webhook_mounts_generates_what_the_fleet_generates(fleet: FleetFolder) -> None:

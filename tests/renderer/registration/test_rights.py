@@ -26,8 +26,10 @@ def test_the_webhook_may_read_what_its_rules_ask_for_and_nothing_else(fleet: Fle
     assert rights(objects["ClusterRole/kmodgate-webhook"]) == {
         ("", "namespaces", "", "get list watch"),
         ("", "nodes", "", "get list watch"),
+        ("", "events", "", "create"),
         ("kmm.sigs.x-k8s.io", "modules", "", "get list watch"),
         ("kmm.sigs.x-k8s.io", "nodemodulesconfigs", "", "get list watch"),
+        ("hub.kmm.sigs.x-k8s.io", "managedclustermodules", "", "list"),
         ("node.k8s.io", "runtimeclasses", "", "get list watch"),
         ("", "replicationcontrollers", "", "get"),
         ("apps", "daemonsets", "", "get"),
@@ -45,6 +47,18 @@ def test_the_webhook_may_read_what_its_rules_ask_for_and_nothing_else(fleet: Fle
     }
     assert rights(objects["Role/kmm-tests/kmodgate-webhook-certificates"]) == {("", "secrets", "cert", "get")}
     assert "data" not in objects["Secret/kmodgate-system/kmodgate-webhook-tls"]
+
+
+def test_on_openshift_the_webhook_may_list_what_gives_the_use_of_sccs(fleet: FleetFolder) -> None:
+    plain = rights(generated(fleet)["ClusterRole/kmodgate-webhook"])
+    path = fleet.cluster("paris")
+    path.write_text(path.read_text().replace("platform: kubernetes", "platform: openshift"))
+    group = "rbac.authorization.k8s.io"
+    names = ("clusterrolebindings", "clusterroles", "rolebindings", "roles")
+    assert rights(generated(fleet)["ClusterRole/kmodgate-webhook"]) - plain == {
+        *((group, name, "", "list") for name in names),
+        ("security.openshift.io", "securitycontextconstraints", "", "list"),
+    }
 
 
 def test_secrets_are_read_by_name_only(fleet: FleetFolder) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,13 @@ class Silent:
     async def secret(self, namespace: str, name: str, *, seconds: float = 0.0) -> Object | Unknown | None:
         return await self._never("secret")
 
-    async def _never(self, question: str) -> Facts:  # type: ignore[return]
+    async def namespace(self, name: str, *, seconds: float = 0.0) -> Object | None:
+        return await self._never("namespace")
+
+    async def access(self, namespace: str, *, seconds: float = 0.0) -> list[Object]:
+        return await self._never("access")
+
+    async def _never(self, question: str) -> Any:
         self.asked.append(question)
         await asyncio.Event().wait()
 
@@ -58,7 +65,8 @@ async def answered(body: bytes, cluster: Silent | SnapshotCluster) -> Answer:
 def test_a_question_that_is_not_answered_in_time_denies_what_depends_on_it() -> None:
     async def scenario() -> None:
         for body, question in (
-            (encoded(review(module(0), uid="a")), "secret"),
+            (encoded(review(module(0), uid="a")), "namespace"),
+            (encoded(review(module(0), "UPDATE", uid="a", old=module(0))), "secret"),
             (encoded(review(namespace("empty"), "DELETE", uid="a")), "fresh"),
         ):
             cluster = Silent()
@@ -75,7 +83,7 @@ def test_a_secret_that_a_fact_tells_of_is_not_asked_for() -> None:
     async def scenario() -> None:
         cert = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "cert", "namespace": "drivers"}}
         cluster = Silent(SnapshotFacts([cert], ("Module", "Namespace")))
-        answer = await answered(encoded(review(module(0))), cluster)
+        answer = await answered(encoded(review(module(0), "UPDATE", old=module(0))), cluster)
         assert cluster.asked == []
         assert "SGN301" in {finding.rule for finding in answer.findings}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kmodgate.policy.cluster.controllers import COLLECTORS
 from tests.renderer.registration.registering import LABEL
 from tests.webhook.api_stub import ApiStub, page
 from tests.webhook.reviews import module, named, namespace, review
@@ -29,13 +30,31 @@ def test_the_protecting_label_does_not_go_by_the_status(strict: Webhook) -> None
         assert strict.post(asked).rules() == ["REF202"]
 
 
-def test_what_a_module_needs_is_not_left_to_the_garbage_collector(strict: Webhook) -> None:
+@pytest.mark.parametrize("user", sorted(COLLECTORS))
+def test_what_a_module_needs_is_not_left_to_the_garbage_collector(strict: Webhook, user: str) -> None:
     owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "0"}
-    for name, rules in (("pull", ["REF207"]), ("other", [])):
-        old = named("Secret", name, "drivers")
-        new = old | {"metadata": old["metadata"] | {"ownerReferences": [owner]}}
-        assert strict.post(review("UPDATE", "Secret", new, old)).rules() == rules
-        assert strict.post(review("UPDATE", "Secret", old, new)).rules() == []
+    asked_by = {"userInfo": {"username": user}}
+    for name, rules in (("pull", ["REF204"]), ("other", [])):
+        plain = named("Secret", name, "drivers")
+        owned = plain | {"metadata": plain["metadata"] | {"ownerReferences": [owner]}}
+        assert strict.post(review("UPDATE", "Secret", owned, plain)).rules() == []
+        assert strict.post(review("DELETE", "Secret", None, owned, **asked_by)).rules() == rules
+
+
+def test_nobody_but_kmm_writes_what_nodes_load(strict: Webhook) -> None:
+    config = {
+        "apiVersion": "kmm.sigs.x-k8s.io/v1beta1",
+        "kind": "NodeModulesConfig",
+        "metadata": {"name": "node-1"},
+        "spec": {"modules": [{"name": "nic", "namespace": "drivers"}]},
+    }
+    emptied = config | {"spec": {"modules": []}}
+    for more in ({}, {"subResource": "status"}):
+        asked = review("UPDATE", "NodeModulesConfig", emptied, config, **more)
+        assert "REF301" in {*strict.post(asked).rules(), *strict.post(asked).rules("warned-by")}
+    kmm = {"userInfo": {"username": "system:serviceaccount:kmm-operator-system:kmm-operator-controller"}}
+    reply = strict.post(review("UPDATE", "NodeModulesConfig", emptied, config, **kmm))
+    assert (reply.allowed, reply.rules("warned-by")) == (True, [])
 
 
 def test_a_namespace_is_not_finalized_past_its_modules(strict: Webhook) -> None:

@@ -1,0 +1,120 @@
+"""What the rules share that keep something from being taken away: who needs it, and who may take it all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+from kmodgate.policy.cluster import override_annotation
+from kmodgate.policy.cluster.controllers import is_controller
+from kmodgate.policy.cluster.dependents import Named, needs, needs_to_unload
+from kmodgate.policy.cluster.facts import UNKNOWN, NodeEntry, Object, as_map, metadata_of
+from kmodgate.policy.findings import FieldPath, Problem, plain_text
+from kmodgate.policy.review import Review
+from kmodgate.policy.views.module import ModuleView
+
+DEFINITION = "apiextensions.k8s.io/CustomResourceDefinition"
+
+NAME: FieldPath = ("metadata", "name")
+
+Judge = Callable[[Sequence[Object], Sequence[NodeEntry]], Iterator[Problem]]
+
+
+def module_name(item: object) -> str:
+    """Namespace and name of a Module."""
+    metadata = metadata_of(item)
+    return "/".join(filter(None, (str(metadata.get("namespace") or ""), str(metadata.get("name") or ""))))
+
+
+def judged(review: Review, namespace: str, judge: Judge) -> Iterator[Problem]:
+    """Yield what there is to say of a namespace's Modules and entries, of all of them for an empty `namespace`.
+
+    Where they are not known, that is the problem.
+    """
+    facts = review.known
+    modules, entries = facts.modules_in(namespace), facts.entries_of(namespace)
+    if modules is UNKNOWN or entries is UNKNOWN:
+        where = f"namespace {namespace} holds" if namespace else "the cluster holds"
+        fix = "wait until the webhook sees the cluster again, and see its log"
+        yield Problem(NAME, f"it is not known what Modules {where}", fix)
+        return
+    yield from judge(modules, entries)
+
+
+def held(review: Review, namespace: str, fix: str, path: FieldPath = NAME) -> Iterator[Problem]:
+    """Yield what a namespace holds of Modules, and nodes of them."""
+
+    def holding(modules: Sequence[Object], entries: Sequence[NodeEntry]) -> Iterator[Problem]:
+        if modules:
+            names = sorted(module_name(item) for item in modules)
+            yield Problem(path, f"holds {some([f'Module {name}' for name in names])}", fix)
+        loaded = sorted({f"{entry.name} on node {entry.node}" for entry in entries})
+        if loaded:
+            yield Problem(path, f"its drivers are not unloaded yet: {some(loaded)}", fix)
+
+    return judged(review, namespace, holding)
+
+
+def needed(
+    review: Review, is_meant: Callable[[Named], bool], path: FieldPath, going: Collection[object] = ()
+) -> Iterator[Problem]:
+    """Yield which Modules and nodes need something that is meant, of the namespace of the object.
+
+    Modules that are being deleted and whose `uid` is in `going` need nothing, nor do the nodes that have their drivers.
+    """
+
+    def needing(modules: Sequence[Object], entries: Sequence[NodeEntry]) -> Iterator[Problem]:
+        gone = {module_name(item) for item in modules if _is_going(item, going)}
+        users = {
+            f"Module {name}"
+            for item in modules
+            if (name := module_name(item)) not in gone and any(map(is_meant, needs(ModuleView(item))))
+        }
+        users |= {
+            f"node {entry.node}"
+            for entry in entries
+            if f"{entry.namespace}/{entry.name}" not in gone and any(map(is_meant, needs_to_unload(entry)))
+        }
+        if users:
+            yield Problem(path, f"still needed by {some(sorted(users))}", "remove the Module first, and wait for it")
+
+    return judged(review, namespace_name(review), needing)
+
+
+def _is_going(module: object, uids: Collection[object]) -> bool:
+    metadata = metadata_of(module)
+    return "deletionTimestamp" in metadata and metadata.get("uid") in uids
+
+
+def some(names: Sequence[str]) -> str:
+    """The first three of some names, and how many more there are."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+def namespace_name(review: Review) -> str:
+    """The name of the namespace that the object lies in."""
+    return plain_text(metadata_of(review.object).get("namespace", ""))
+
+
+def carrier(review: Review) -> Object:
+    """Return the object whose annotation would override the protection.
+
+    That is the Namespace that the review is about, as it was before, the definition that is deleted, and for what lies
+    in a namespace that Namespace.
+    """
+    if review.kind in ("Namespace", DEFINITION):
+        return review.object if review.old is None else review.old
+    return as_map(review.known.find("Namespace", "", namespace_name(review)))
+
+
+def override(review: Review) -> override_annotation.Override | None:
+    """The override that holds, if the one who asks may use it."""
+    if review.may_override is not True:
+        return None
+    found = override_annotation.read(override_annotation.annotation(carrier(review)) or "")
+    return found if found is not None and found.holds(review.now, review.parameters.max_override_hours) else None
+
+
+def is_by_controller(review: Review) -> bool:
+    """Whether a controller asks that removes what is left of what was deleted before, or KMM itself."""
+    return is_controller(review.user, review.parameters.controllers)

@@ -1,0 +1,91 @@
+"""KMM's own records, kept for KMM: what nodes load, what is built and signed, and the definitions of its kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kmodgate.policy.cluster.controllers import is_controller
+from kmodgate.policy.cluster.facts import metadata_of
+from kmodgate.policy.findings import Problem, Severity
+from kmodgate.policy.review import INNER_KINDS, KMM_GROUPS, NEW_KIND, Review
+from kmodgate.policy.rule import rule
+from kmodgate.policy.rules.cluster.guarding import DEFINITION, NAME, held, override
+
+_RECORD = "it is KMM's own record"
+
+
+@rule("REF301", kinds=INNER_KINDS, operations=("CREATE", "UPDATE", "DELETE"), guards=True)
+def inner_kind_written(review: Review) -> Iterator[Problem]:
+    """Somebody other than KMM writes what KMM keeps for itself.
+
+    That are NodeModulesConfig, ModuleImagesConfig, ModuleBuildSignConfig, and their status. A NodeModulesConfig says
+    which image a node loads, whatever Module there is, and a ModuleBuildSignConfig holds text that runs beside the
+    signing key. Emptying the former takes away what keeps a namespace until drivers are unloaded. Whoever has the right
+    to override the protection is warned only, and so is everybody while it is not known who KMM is: neither the policy
+    (`parameters.controllers`) nor a Cluster with `kmm` says it.
+
+    Fix: change the Module, from which KMM makes it.
+    Source: api/v1beta1 and internal/controllers of Kernel Module Management.
+    """
+    if not review.user:  # a file: of a tree it would be applied, of a cluster it is KMM's
+        if review.in_tree:
+            yield Problem(NAME, f"{_RECORD}, and is not applied by anybody else", "write a Module, and remove this")
+        return
+    if is_controller(review.user, _named(review)) or not _changes(review):
+        return
+    fix = "change the Module, from which KMM makes it"
+    problem = Problem(NAME, f"{_RECORD}, and {review.user} is not KMM", fix)
+    if review.may_override is True:
+        message = f"{_RECORD}; {review.user} may override the protection"
+        yield problem._replace(message=message, severity=Severity.WARNING)
+    elif not _named(review):
+        fix = "name KMM's user under parameters.controllers of the policy; until then nobody is refused"
+        yield problem._replace(fix=fix, severity=Severity.WARNING)
+    else:
+        yield problem
+
+
+def _named(review: Review) -> frozenset[str]:
+    """The users that are known to be KMM's controllers, beside those of its usual installation."""
+    return review.cluster.controllers.union(review.parameters.controllers)
+
+
+def _changes(review: Review) -> bool:
+    """Whether a request changes more than the record of who manages which field, as a migration of storage does."""
+    old = review.old
+    if review.operation != "UPDATE" or old is None:
+        return True
+    if any(old.get(key) != review.object.get(key) for key in old.keys() | review.object.keys() if key != "metadata"):
+        return True
+    before, after = metadata_of(old), metadata_of(review.object)
+    return any(before.get(key) != after.get(key) for key in ("labels", "annotations", "finalizers", "ownerReferences"))
+
+
+@rule("REF302", kinds=(NEW_KIND,), severity=Severity.WARNING)
+def unknown_inner_kind(review: Review) -> Iterator[Problem]:
+    """A kind of KMM's group that kmodgate does not know: what it does on the nodes is not looked at.
+
+    Fix: update kmodgate, or read the object yourself.
+    Source: api and api-hub of Kernel Module Management.
+    """
+    group = str(review.object.get("apiVersion", "")).partition("/")[0]
+    if group in KMM_GROUPS:
+        message = f"{review.object.get('kind')} of {group} is not known, and nothing in it is judged"
+        yield Problem(("kind",), message, "update kmodgate, or read it yourself")
+
+
+@rule("REF303", kinds=(DEFINITION,), operations=("DELETE",), facts=True, guards=True)
+def definition_deleted(review: Review) -> Iterator[Problem]:
+    """The definition of one of KMM's kinds is deleted while Modules exist, or nodes hold drivers.
+
+    All objects of the kind go with it, in every namespace. Where they are Modules their drivers are unloaded, or stay
+    loaded with nothing left that tells of them.
+
+    Fix: remove the Modules, wait until they are gone, and try again; in an emergency the annotation
+    `kmodgate.io/override` on the definition, from one who has the right.
+    Source: Kubernetes, Delete a CustomResourceDefinition; docs/mkdocs/documentation/uninstall.md of Kernel Module
+    Management.
+    """
+    name = str(metadata_of(review.object).get("name", ""))
+    if name.endswith(tuple(f".{group}" for group in KMM_GROUPS)) and not override(review):
+        yield from held(review, "", "remove all Modules, wait until they are gone, and try again")

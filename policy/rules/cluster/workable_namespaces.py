@@ -1,0 +1,95 @@
+"""Namespaces in which KMM's pods can still be made: not on their way out, not restricted, not without pods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kmodgate.policy.cluster.dependents import QUOTA
+from kmodgate.policy.cluster.facts import as_map, metadata_of
+from kmodgate.policy.findings import FieldPath, Problem
+from kmodgate.policy.formats.quantities import cpus
+from kmodgate.policy.review import CLUSTER_MODULE, Review
+from kmodgate.policy.rule import rule
+from kmodgate.policy.rules.cluster.guarding import held, is_by_controller, namespace_name, override
+from kmodgate.policy.views.part import Map
+
+_ENFORCE = "pod-security.kubernetes.io/enforce"
+_PODS = ("pods", "count/pods")
+_OF_WORKERS = frozenset(("NotTerminating", "NotBestEffort"))
+"""The scopes of a quota that KMM's pods are in: they have no deadline, and say what they take."""
+
+
+@rule("REF209", kinds=CLUSTER_MODULE, operations=("CREATE",), facts=True, guards=True)
+def namespace_ends(review: Review) -> Iterator[Problem]:
+    """A Module is created in a namespace that is being deleted: its finalizer would keep it from ever ending.
+
+    The API server refuses it as well, once its own cache has heard of the deletion, some milliseconds later.
+
+    Fix: create it in a namespace that stays.
+    Source: issue 708 of Kernel Module Management; plugin/pkg/admission/namespace/lifecycle of Kubernetes.
+    """
+    namespace = namespace_name(review)
+    if "deletionTimestamp" in metadata_of(review.known.find("Namespace", "", namespace)):
+        message = f"namespace {namespace} is being deleted"
+        yield Problem(("metadata", "namespace"), message, "create it in a namespace that stays")
+
+
+@rule("REF210", kinds=("Namespace",), operations=("UPDATE",), facts=True, guards=True)
+def pods_restricted(review: Review) -> Iterator[Problem]:
+    """The Pod Security level that a namespace enforces is no longer `privileged`, while Modules need its pods.
+
+    KMM's pods load and unload as privileged ones. Nothing is unloaded any more, and no status says why. A namespace
+    without the label counts as privileged, which it is where the API server is not told otherwise.
+
+    Fix: leave `pod-security.kubernetes.io/enforce: privileged` until the Modules are gone.
+    Source: Kubernetes, Pod Security Admission; internal/pod of Kernel Module Management.
+    """
+    if tightens(review) and not is_by_controller(review) and not override(review):
+        name = str(metadata_of(review.object).get("name", ""))
+        path: FieldPath = ("metadata", "labels", _ENFORCE)
+        for problem in held(review, name, "leave it privileged until they are gone", path):
+            yield problem._replace(message=f"KMM's pods are not allowed any more: {problem.message}")
+
+
+def tightens(review: Review) -> bool:
+    """Whether an update of a Namespace ends that privileged pods are allowed in it."""
+    if review.kind != "Namespace" or review.old is None:
+        return False
+    before, after = (as_map(metadata_of(item).get("labels")).get(_ENFORCE) for item in (review.old, review.object))
+    return before in (None, "", "privileged") and after in ("baseline", "restricted")
+
+
+@rule("REF211", kinds=(QUOTA,), facts=True, guards=True)
+def no_pods_allowed(review: Review) -> Iterator[Problem]:
+    """A ResourceQuota allows no pod in a namespace in which Modules need some to be loaded and unloaded.
+
+    Fix: allow pods until the Modules are gone.
+    Source: Kubernetes, Resource Quotas; internal/pod of Kernel Module Management.
+    """
+    if forbids_pods(review) and not is_by_controller(review) and not override(review):
+        path: FieldPath = ("spec", "hard")
+        for problem in held(review, namespace_name(review), "allow pods until they are gone", path):
+            yield problem._replace(message=f"allows no pod: {problem.message}")
+
+
+def forbids_pods(review: Review) -> bool:
+    """Whether a ResourceQuota becomes one that allows no pod like KMM's."""
+    return review.kind == QUOTA and _allows_none(review.object) and not _allows_none(as_map(review.old))
+
+
+def _allows_none(quota: object) -> bool:
+    spec = as_map(as_map(quota).get("spec"))
+    return _OF_WORKERS.issuperset(_scopes(spec)) and any(_is_zero(as_map(spec.get("hard")).get(key)) for key in _PODS)
+
+
+def _scopes(spec: Map) -> Iterator[str]:
+    """The scopes of a quota, in either spelling; a selector of values is a scope that KMM's pods may not be in."""
+    scopes = spec.get("scopes")
+    yield from map(str, scopes if isinstance(scopes, list) else ())
+    expressions = as_map(spec.get("scopeSelector")).get("matchExpressions")
+    for item in map(as_map, expressions if isinstance(expressions, list) else ()):
+        yield str(item.get("scopeName")) if item.get("operator") == "Exists" else "values"
+
+
+def _is_zero(value: object) -> bool:
+    return cpus(value) == 0

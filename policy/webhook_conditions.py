@@ -1,0 +1,111 @@
+"""Conditions in CEL under which the API server asks the webhook: an older API server asks without them.
+
+Source: Kubernetes, Dynamic Admission Control (matchConditions).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from kmodgate.policy.cluster.override_annotation import ANNOTATION
+from kmodgate.policy.review import KMM_GROUP
+
+FailurePolicy = Literal["Fail", "Ignore"]
+
+CONDITIONS_SINCE = "1.28"
+"""The first version of Kubernetes that heeds conditions: 1.27 drops them by default, older ones know none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What must hold of an object so that the API server asks about it, in CEL; it fails for none.
+
+    An older API server asks about all that it might hold for. `otherwise` is what such a one does when nobody answers:
+    what lies outside the namespaces of drivers does not wait for the webhook. The word `CONTROLLERS` in the expression
+    stands for the list of the users that count as KMM's and as Kubernetes' own controllers.
+    """
+
+    name: str
+    expression: str
+    otherwise: FailurePolicy
+
+    def text(self, controllers: Iterable[str]) -> str:
+        """Return the expression, with the names of controllers in it."""
+        return self.expression.replace("CONTROLLERS", json.dumps(sorted(controllers)))
+
+
+def _differs(*fields: str) -> str:
+    """That one of the fields is another one than before, in CEL; a field that may be missing is asked for first."""
+    return " || ".join(
+        f"has(object.{field}) != has(oldObject.{field}) || "
+        f"(has(object.{field}) && has(oldObject.{field}) && object.{field} != oldObject.{field})"
+        for field in fields
+    )
+
+
+_NOT_ALONE = _differs("metadata.labels", "metadata.annotations", "metadata.finalizers", "metadata.ownerReferences")
+"""That more of the metadata changes than the record of who manages which field."""
+
+_BY_OTHERS = "!(request.userInfo.username in CONTROLLERS)"
+
+IS_WRITTEN = Condition(
+    "changes-more-than-a-controller",
+    f"request.operation != 'UPDATE' || {_differs('spec')} || ({_BY_OTHERS} && ({_NOT_ALONE}))",
+    otherwise="Fail",
+)
+
+# in one expression, which ends where it is false: an error in another one would keep KMM waiting
+IS_BY_OTHERS = Condition(
+    "is-not-by-kmm",
+    f"{_BY_OTHERS} && (request.operation != 'UPDATE' || {_differs('spec', 'status')} || {_NOT_ALONE})",
+    otherwise="Ignore",
+)
+
+
+def is_of_another_kind(known: Iterable[str]) -> Condition:
+    """That a resource is none of those that are known."""
+    expression = f"!(request.resource.resource in {json.dumps(sorted(known))})"
+    return Condition("is-of-an-unknown-kind", expression, otherwise="Ignore")
+
+
+IS_KMMS = Condition(
+    "defines-a-kind-of-kmm",
+    f"has(oldObject.metadata.name) && oldObject.metadata.name.endsWith('.{KMM_GROUP}')",
+    otherwise="Ignore",
+)
+
+IS_OVERRIDDEN = Condition(
+    "carries-an-override",
+    f"has(object.metadata.annotations) && '{ANNOTATION}' in object.metadata.annotations",
+    otherwise="Ignore",
+)
+
+_SHORTEST = 24
+"""Characters of base64, or of text, below which a value may say nothing: `{"auths":{}}` has 16."""
+
+
+def _loses_a_key(field: str) -> str:
+    """That a key of the field is gone, or has a value that may say nothing."""
+    is_short = f"size(object.{field}[key]) < {_SHORTEST} && object.{field}[key] != oldObject.{field}[key]"
+    is_lost = f"oldObject.{field}.exists(key, !(key in object.{field}) || ({is_short}))"
+    return f"(has(oldObject.{field}) && (!has(object.{field}) || {is_lost}))"
+
+
+LOSES_A_KEY = Condition("loses-a-key", f"{_loses_a_key('data')} || {_loses_a_key('binaryData')}", otherwise="Ignore")
+
+HAS_ANOTHER_DOCKERFILE = Condition(
+    "has-another-dockerfile",
+    "has(object.data) && has(oldObject.data) && 'dockerfile' in object.data && 'dockerfile' in oldObject.data && "
+    "object.data['dockerfile'] != oldObject.data['dockerfile']",
+    otherwise="Ignore",
+)
+
+ALLOWS_NO_POD = Condition(
+    "allows-no-pod",
+    "has(object.spec.hard) && ['pods', 'count/pods'].exists(key, key in object.spec.hard && "
+    "string(object.spec.hard[key]).startsWith('0'))",
+    otherwise="Ignore",
+)

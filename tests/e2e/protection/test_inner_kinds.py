@@ -1,0 +1,104 @@
+"""KMM's own records and definitions, on a real API server with the webhook on Fail."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.e2e.control_plane import ControlPlane
+from tests.e2e.objects import node_modules_config
+from tests.e2e.protection.guarded import KMM, Json, full_module, kmm_rules, override, refused, role_of
+from tests.e2e.protection.test_overrides import grants_override
+from tests.e2e.waiting import eventually
+from tests.e2e.webhook import Webhook
+
+EMPTIED = ("--type=merge", "-p", json.dumps({"spec": {"modules": []}}))
+
+
+@pytest.fixture
+def config(control_plane: ControlPlane, webhook: Webhook, held: str) -> str:
+    """The NodeModulesConfig of a node, which has a driver of a namespace to load."""
+    control_plane.apply(*role_of(KMM, "kmm", kmm_rules()), *role_of("bob", "kmm-bob", kmm_rules()))
+    item = node_modules_config(f"node-of-{held}", full_module(held))
+    done = control_plane.kubectl("create", "-f", "-", as_=KMM, input=json.dumps(item))
+    assert done.returncode == 0, done.stderr
+    return str(item["metadata"]["name"])
+
+
+def test_nobody_but_kmm_writes_what_a_node_loads(control_plane: ControlPlane, config: str) -> None:
+    for arguments in (
+        ("patch", "nmc", config, *EMPTIED),
+        ("patch", "nmc", config, "--subresource=status", "--type=merge", "-p", '{"status":{"modules":[]}}'),
+        ("label", "nmc", config, "a=b"),
+        ("delete", "nmc", config),
+    ):
+        refused(control_plane.kubectl(*arguments, user="bob"), "REF301", "bob is not KMM")
+    item = node_modules_config(f"{config}-2")
+    refused(control_plane.kubectl("create", "-f", "-", user="bob", input=json.dumps(item)), "REF301")
+    status = ("--subresource=status", "--type=merge", "-p", '{"status":{"modules":[]}}')
+    for arguments in (("patch", "nmc", config, *EMPTIED), ("patch", "nmc", config, *status), ("delete", "nmc", config)):
+        control_plane.kubectl(*arguments, as_=KMM, check=True)
+
+
+def test_a_namespace_is_not_freed_by_emptying_what_nodes_hold(control_plane: ControlPlane, config: str) -> None:
+    namespace = config.removeprefix("node-of-")
+    control_plane.kubectl("delete", "module", "nic", "-n", namespace, check=True)
+    refused(control_plane.kubectl("patch", "nmc", config, *EMPTIED, user="bob"), "REF301")
+    eventually(
+        lambda: "not unloaded yet" in control_plane.kubectl("delete", "namespace", namespace).stderr,
+        "the namespace stays while a node has its driver",
+    )
+
+
+def test_who_may_override_is_warned_and_recorded(control_plane: ControlPlane, webhook: Webhook, config: str) -> None:
+    control_plane.apply(*grants_override("alice"), *role_of("alice", "kmm-alice", kmm_rules()))
+    done = control_plane.kubectl("patch", "nmc", config, *EMPTIED, user="alice")
+    assert done.returncode == 0, done.stderr
+    assert "REF301" in done.stderr
+    lines = [line for line in webhook.decisions() if line["user"] == "alice" and line["name"] == config]
+    assert lines[-1]["warned"] == ["REF301"]
+
+
+def loose(kind: str, plural: str) -> Json:
+    """The definition of a kind of KMM's group with any content."""
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": "v1beta1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    names = {"kind": kind, "listKind": f"{kind}List", "plural": plural, "singular": kind.lower()}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.kmm.sigs.x-k8s.io"},
+        "spec": {"group": "kmm.sigs.x-k8s.io", "scope": "Namespaced", "names": names, "versions": [version]},
+    }
+
+
+def test_kinds_beside_module_are_judged_or_told_of(control_plane: ControlPlane, webhook: Webhook, held: str) -> None:
+    kinds = {
+        "BootModuleConfig": "bootmoduleconfigs",
+        "KernelPatch": "kernelpatches",
+        "ModuleBuildSignConfig": "modulebuildsignconfigs",
+    }
+    control_plane.install(*(loose(kind, plural) for kind, plural in kinds.items()))
+
+    def created(kind: str, spec: Json) -> str:
+        item = {"apiVersion": "kmm.sigs.x-k8s.io/v1beta1", "kind": kind, "metadata": {"name": "a", "namespace": held}}
+        done = control_plane.kubectl("create", "-f", "-", "--dry-run=server", input=json.dumps(item | {"spec": spec}))
+        return done.stderr
+
+    assert "INJ108" in created("BootModuleConfig", {"kernelModuleName": "nic; reboot"})
+    assert "REF302" in created("KernelPatch", {})
+    assert "REF301" in created("ModuleBuildSignConfig", {"images": []})
+    for plural in kinds.values():
+        refused(control_plane.kubectl("delete", "crd", f"{plural}.kmm.sigs.x-k8s.io"), "REF303", "Module")
+
+
+def test_the_definitions_of_kmm_stay_while_modules_exist(
+    control_plane: ControlPlane, webhook: Webhook, held: str
+) -> None:
+    for name in ("modules.kmm.sigs.x-k8s.io", "nodemodulesconfigs.kmm.sigs.x-k8s.io"):
+        refused(control_plane.kubectl("delete", "crd", name, "--dry-run=server"), "REF303", "Module")
+    name = "preflightvalidations.kmm.sigs.x-k8s.io"
+    control_plane.kubectl("annotate", "crd", name, override(), check=True)
+    control_plane.kubectl("delete", "crd", name, "--dry-run=server", check=True)
+    control_plane.kubectl("annotate", "crd", name, "kmodgate.io/override-", check=True)

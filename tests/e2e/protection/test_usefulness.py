@@ -1,0 +1,122 @@
+"""Changes that leave a namespace of Modules in place and make it useless to them, on a real API server."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.e2e.control_plane import ControlPlane
+from tests.e2e.objects import module
+from tests.e2e.protection.guarded import Json, named, namespaces_rules, override, refused, role_of
+from tests.e2e.protection.test_overrides import grants_override
+from tests.e2e.waiting import eventually
+from tests.e2e.webhook import Webhook
+
+ENFORCE = "pod-security.kubernetes.io/enforce"
+
+
+def test_a_secret_that_a_module_needs_is_rotated_and_not_emptied(control_plane: ControlPlane, held: str) -> None:
+    full = {".dockerconfigjson": json.dumps({"auths": {"quay.io": {"auth": "YWJjOmRlZg=="}}})}
+    secret = named("Secret", "pull", held) | {"type": "kubernetes.io/dockerconfigjson"}
+    control_plane.apply(secret | {"stringData": full})
+
+    def patched(text: str) -> tuple[str, ...]:
+        return (
+            "patch",
+            "secret",
+            "pull",
+            "-n",
+            held,
+            "--type=merge",
+            "-p",
+            json.dumps({"stringData": {".dockerconfigjson": text}}),
+        )
+
+    refused(control_plane.kubectl(*patched('{"auths":{}}')), "REF212", "Module")
+    refused(control_plane.kubectl(*patched("{}")), "REF212")
+    control_plane.kubectl(*patched(json.dumps({"auths": {"quay.io": {"auth": "eHl6OmRlZg=="}}})), check=True)
+
+
+def test_the_dockerfile_of_a_module_is_replaced_with_a_warning_and_not_emptied(
+    control_plane: ControlPlane, held: str
+) -> None:
+    control_plane.apply(named("ConfigMap", "dockerfile", held) | {"data": {"dockerfile": "FROM quay.io/acme/dtk:1"}})
+
+    def patched(text: str | None) -> tuple[str, ...]:
+        return (
+            "patch",
+            "configmap",
+            "dockerfile",
+            "-n",
+            held,
+            "--type=merge",
+            "-p",
+            json.dumps({"data": {"dockerfile": text}}),
+        )
+
+    done = control_plane.kubectl(*patched("FROM quay.io/evil/dtk:1"), check=True)
+    assert "REF213" in done.stderr
+    for text in ("", None):
+        refused(control_plane.kubectl(*patched(text)), "REF212", "Module")
+
+
+@pytest.mark.parametrize("level", ["baseline", "restricted"])
+def test_a_namespace_with_modules_stays_privileged(control_plane: ControlPlane, held: str, level: str) -> None:
+    control_plane.kubectl("label", "namespace", held, f"{ENFORCE}=privileged", check=True)
+    refused(control_plane.kubectl("label", "--overwrite", "namespace", held, f"{ENFORCE}={level}"), "REF210")
+    others = [f"pod-security.kubernetes.io/{mode}={level}" for mode in ("warn", "audit")]
+    control_plane.kubectl("label", "--overwrite", "namespace", held, *others, check=True)
+
+
+def test_a_namespace_with_modules_gets_no_quota_without_pods(control_plane: ControlPlane, held: str) -> None:
+    def quota(name: str, hard: Json) -> str:
+        return json.dumps(named("ResourceQuota", name, held) | {"spec": {"hard": hard}})
+
+    for hard in ({"pods": "0"}, {"pods": 0}, {"count/pods": "0k"}):
+        refused(control_plane.kubectl("create", "-f", "-", input=quota("none", hard)), "REF211", "Module")
+    control_plane.kubectl("create", "-f", "-", input=quota("some", {"pods": "10"}), check=True)
+    patch = ("--type=merge", "-p", json.dumps({"spec": {"hard": {"pods": "0"}}}))
+    refused(control_plane.kubectl("patch", "resourcequota", "some", "-n", held, *patch), "REF211")
+
+
+def test_a_namespace_that_no_fleet_and_no_label_names_stays_too(
+    control_plane: ControlPlane, webhook: Webhook, namespace: str
+) -> None:
+    control_plane.apply(module("nic", namespace))
+    refused(control_plane.kubectl("delete", "namespace", namespace), "REF201", f"Module {namespace}/nic")
+
+
+def test_no_module_arrives_in_a_namespace_right_after_it_was_deleted(
+    control_plane: ControlPlane, webhook: Webhook, namespace: str
+) -> None:
+    finalizers = {"spec": {"finalizers": ["kubernetes", "example.com/hold"]}}
+    found = control_plane.get("namespace", namespace)
+    control_plane.call("PUT", f"/api/v1/namespaces/{namespace}/finalize", found | finalizers)
+    path = f"/apis/kmm.sigs.x-k8s.io/v1beta1/namespaces/{namespace}/modules"
+    with control_plane.connection() as connection:
+        assert connection.call("DELETE", f"/api/v1/namespaces/{namespace}").status == 200
+        answer = connection.call("POST", path, module("nic", namespace))
+    assert answer.status == 403, answer.body
+    found = control_plane.get("namespace", namespace)
+    control_plane.call("PUT", f"/api/v1/namespaces/{namespace}/finalize", found | {"spec": {}})
+
+
+def test_a_project_that_is_deleted_by_another_user_counts_for_that_user(
+    control_plane: ControlPlane, webhook: Webhook, held: str
+) -> None:
+    """`oc delete project` deletes the Namespace as the API server of OpenShift, whoever asks."""
+    server = "system:serviceaccount:openshift-apiserver:openshift-apiserver-sa"
+    all_rights = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
+    control_plane.apply(*role_of(server, "openshift-apiserver", all_rights), *grants_override("alice"))
+    control_plane.apply(*role_of("bob", "namespaces-bob", namespaces_rules()))
+    refused(control_plane.kubectl("delete", "namespace", held, as_=server), "REF201")
+    refused(control_plane.kubectl("annotate", "namespace", held, override(), user="bob"), "REF205")
+    control_plane.kubectl("annotate", "namespace", held, override(), user="alice", check=True)
+    eventually(
+        lambda: control_plane.kubectl("delete", "namespace", held, "--wait=false", as_=server).returncode == 0,
+        "the override counts for the project's API server",
+    )
+    used = [line for line in webhook.decisions() if line.get("override") and line["name"] == held]
+    assert used[-1]["user"] == server
+    assert "alice@example.com answers" in used[-1]["override"]

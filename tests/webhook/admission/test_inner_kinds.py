@@ -1,0 +1,66 @@
+"""Who may write KMM's own records, by what a server is told of KMM."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from kmodgate.policy.cluster.dump import Dump
+from kmodgate.policy.config import Parameters, Policy
+from kmodgate.policy.findings import Mode
+from kmodgate.policy.review import ClusterTraits
+from kmodgate.webhook.admission.admitter import Admitter
+from kmodgate.webhook.admission.answer import Answer
+from kmodgate.webhook.admission.decide import decide
+from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
+from tests.webhook.manifests import encoded
+from tests.webhook.reviews import Object, review
+
+KMM = "system:serviceaccount:gpu:kmm"
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+DEPLOYMENT: Object = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "kmm", "namespace": "gpu"},
+    "spec": {
+        "template": {
+            "spec": {
+                "serviceAccountName": "kmm",
+                "containers": [{"name": "manager", "image": "docker.io/rocm/kernel-module-management-operator:v1.3.0"}],
+            }
+        }
+    },
+}
+
+
+def config(*modules: str) -> Object:
+    entries = [{"name": name, "namespace": "drivers"} for name in modules]
+    version = "kmm.sigs.x-k8s.io/v1beta1"
+    return {
+        "apiVersion": version,
+        "kind": "NodeModulesConfig",
+        "metadata": {"name": "node-1"},
+        "spec": {"modules": entries},
+    }
+
+
+def asked(user: str, cluster: SnapshotCluster, policy: Policy | None = None) -> Answer:
+    admitter = Admitter(policy or Policy(), ClusterTraits(controllers=cluster.controllers))
+    body = encoded(review("UPDATE", "NodeModulesConfig", config(), config("nic"), userInfo={"username": user}))
+    return asyncio.run(decide("/validate", body, admitter, cluster, NOW))
+
+
+@pytest.mark.parametrize("by", ["a dump", "the policy"])
+def test_where_it_is_known_who_kmm_is_nobody_else_writes_its_records(by: str) -> None:
+    cluster = SnapshotCluster(Dump([DEPLOYMENT] if by == "a dump" else []))
+    policy = Policy(parameters=Parameters(controllers=(KMM,) if by == "the policy" else ()))
+    assert asked(KMM, cluster, policy).findings == []
+    answer = asked("alice", cluster, policy)
+    assert (answer.is_allowed, answer.rule_ids(Mode.ENFORCE)) == (False, ["REF301"])
+
+
+def test_while_it_is_not_known_who_kmm_is_nobody_is_refused() -> None:
+    answer = asked("alice", SnapshotCluster(Dump()))
+    assert (answer.is_allowed, answer.rule_ids(Mode.WARN)) == (True, ["REF301"])

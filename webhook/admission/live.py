@@ -1,0 +1,133 @@
+"""What a review asks the API server for, beside the facts at hand: objects that no cache holds, or holds too late."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+
+from kmodgate.policy.cluster.controllers import COLLECTORS
+from kmodgate.policy.cluster.dependents import ACCESS, DEPENDENTS, needs
+from kmodgate.policy.cluster.facts import (
+    UNKNOWN,
+    Facts,
+    Listing,
+    Object,
+    SnapshotFacts,
+    Unknown,
+    as_map,
+    metadata_of,
+    with_answers,
+)
+from kmodgate.policy.cluster.openshift_scc import KINDS, is_openshift
+from kmodgate.policy.review import CLUSTER_MODULE, MODULE_KINDS, Review
+from kmodgate.policy.views.module import ModuleView
+from kmodgate.webhook.admission.collected import Collected, Target
+from kmodgate.webhook.cluster.questions import Cluster, NotAnswered
+
+_MOST_SECRETS = 4
+
+_Key = tuple[str, str, str]
+"""Kind, namespace and name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Objects that were read for one review; `access` are all bindings, roles and SCCs where they matter."""
+
+    objects: Mapping[_Key, Object | Unknown | None]
+    access: SnapshotFacts | None = None
+
+    def over(self, facts: Facts) -> Facts:
+        """Return the facts, with what was read in the place of what they say of it."""
+        if not self.objects and self.access is None:
+            return facts
+        access = self.access
+
+        def find(kind: str, namespace: str, name: str) -> Object | Unknown | None:
+            key = (kind, namespace, name)
+            if key in self.objects:
+                return self.objects[key]
+            return (access if access is not None and kind in KINDS else facts).find(kind, namespace, name)
+
+        def listing(kind: str, namespace: str = "") -> Listing:
+            return (access if access is not None and kind in KINDS else facts).listing(kind, namespace)
+
+        return with_answers(facts, find=find, listing=listing)
+
+
+_NOTHING = Read({})
+
+
+async def read(review: Review, cluster: Cluster) -> Read:
+    """What a review needs. Raises NotAnswered where it cannot be judged without."""
+    if review.kind in MODULE_KINDS:
+        return await _of_module(review, cluster) if review.operation != "DELETE" else _NOTHING
+    objects: dict[_Key, Object | Unknown | None] = {}
+    namespace = str(metadata_of(review.object).get("namespace", ""))
+    if is_collection(review):
+        objects["Namespace", "", namespace] = await cluster.namespace(namespace)
+    if review.kind not in ACCESS or not _has_sccs(review, namespace):
+        return Read(objects)
+    return Read(objects, SnapshotFacts(await cluster.access(namespace), KINDS))
+
+
+def is_collection(review: Review) -> bool:
+    """Whether the garbage collector deletes something that Modules may need."""
+    return review.operation == "DELETE" and review.user in COLLECTORS and review.kind in DEPENDENTS
+
+
+def collected(review: Review) -> Collected:
+    """What the garbage collector may not delete, its owners, and the Modules that need it."""
+    metadata = metadata_of(review.object)
+    namespace, name = str(metadata.get("namespace", "")), str(metadata.get("name", ""))
+    owners = metadata.get("ownerReferences")
+    modules = review.known.modules_in(namespace)
+    needing = [
+        item
+        for item in (() if isinstance(modules, Unknown) else modules)
+        if review.kind in ACCESS or (review.kind, name) in needs(ModuleView(item))
+    ]
+    return Collected(
+        namespace,
+        review.kind.rpartition("/")[2],
+        name,
+        tuple(_target(item, as_map(item)) for item in (owners if isinstance(owners, list) else ())),
+        tuple(_target(item, metadata_of(item)) for item in needing),
+    )
+
+
+def _target(item: object, identity: Mapping[str, object]) -> Target:
+    head = as_map(item)
+    names = (head.get("apiVersion"), head.get("kind"), identity.get("name"), identity.get("uid"))
+    return Target(*(str(text or "") for text in names))
+
+
+def _has_sccs(review: Review, namespace: str) -> bool:
+    if review.cluster.platform == "openshift":
+        return True
+    return is_openshift(review.known, metadata_of(review.known.find("Namespace", "", namespace)))
+
+
+async def _of_module(review: Review, cluster: Cluster) -> Read:
+    objects: dict[_Key, Object | Unknown | None] = {}
+    if review.kind in CLUSTER_MODULE and review.operation == "CREATE" and review.facts is not None:
+        namespace = review.module.metadata.text("namespace")
+        with suppress(NotAnswered):  # what is at hand has to do: no Module waits for the webhook to see the cluster
+            objects["Namespace", "", namespace] = await cluster.namespace(namespace)
+    return Read(objects | await _certificates(review, cluster))
+
+
+async def _certificates(review: Review, cluster: Cluster) -> dict[_Key, Object | Unknown | None]:
+    """The certificate Secrets that a Module signs with and that no fact tells of."""
+    if review.kind != "Module" or review.has_too_many_mappings or review.facts is None:
+        return {}
+    find, namespace = review.facts.find, review.module.metadata.text("namespace")
+    named: Sequence[str] = list(dict.fromkeys(item.name for item in review.references if item.role == "certificate"))
+    names = [name for name in islice(named, _MOST_SECRETS) if find("Secret", namespace, name) is UNKNOWN]
+    if len(names) <= 1:  # as nearly always, and a task for each takes longer than the review
+        return {("Secret", namespace, name): await cluster.secret(namespace, name) for name in names}
+    found = await asyncio.gather(*(cluster.secret(namespace, name) for name in names))
+    return {("Secret", namespace, name): item for name, item in zip(names, found, strict=True)}
