@@ -6,10 +6,12 @@ Source: Kubernetes, Dynamic Admission Control (matchConditions).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from kmodgate.policy.cluster.controllers import COLLECTORS
 from kmodgate.policy.cluster.override_annotation import ANNOTATION
 from kmodgate.policy.review import KMM_GROUP
 
@@ -25,16 +27,18 @@ class Condition:
 
     An older API server asks about all that it might hold for. `otherwise` is what such a one does when nobody answers:
     what lies outside the namespaces of drivers does not wait for the webhook. The word `CONTROLLERS` in the expression
-    stands for the list of the users that count as KMM's and as Kubernetes' own controllers.
+    stands for the list of the users that count as KMM's and as Kubernetes' own controllers, and `ENDERS` for those of
+    them that only end what ends anyway: all but the garbage collector.
     """
 
     name: str
     expression: str
     otherwise: FailurePolicy
 
-    def text(self, controllers: Iterable[str]) -> str:
+    def text(self, controllers: Collection[str]) -> str:
         """Return the expression, with the names of controllers in it."""
-        return self.expression.replace("CONTROLLERS", json.dumps(sorted(controllers)))
+        users = {"CONTROLLERS": sorted(controllers), "ENDERS": sorted(set(controllers) - COLLECTORS)}
+        return re.sub("|".join(users), lambda word: json.dumps(users[word[0]]), self.expression)
 
 
 def _differs(*fields: str) -> str:
@@ -77,11 +81,19 @@ IS_KMMS = Condition(
     otherwise="Ignore",
 )
 
-IS_OVERRIDDEN = Condition(
-    "carries-an-override",
-    f"has(object.metadata.annotations) && '{ANNOTATION}' in object.metadata.annotations",
-    otherwise="Ignore",
+_OVERRIDDEN = f"has(object.metadata.annotations) && '{ANNOTATION}' in object.metadata.annotations"
+
+IS_OVERRIDDEN = Condition("carries-an-override", _OVERRIDDEN, otherwise="Ignore")
+
+IS_DECIDED = Condition(
+    "is-not-a-controllers-upkeep",
+    f"!((request.operation == 'UPDATE' && request.userInfo.username in CONTROLLERS && !({_OVERRIDDEN})) || "
+    "(request.operation == 'DELETE' && request.resource.resource != 'namespaces' && "
+    "request.userInfo.username in ENDERS))",
+    otherwise="Fail",
 )
+"""What a controller is never refused it does not wait for: KMM's label, finalizing a namespace, emptying one."""
+
 
 _SHORTEST = 24
 """Characters of base64, or of text, below which a value may say nothing: `{"auths":{}}` has 16."""

@@ -32,6 +32,7 @@ from kmodgate.policy.webhook_conditions import (
     ALLOWS_NO_POD,
     HAS_ANOTHER_DOCKERFILE,
     IS_BY_OTHERS,
+    IS_DECIDED,
     IS_KMMS,
     IS_OVERRIDDEN,
     IS_WRITTEN,
@@ -185,7 +186,7 @@ _WORKLOADS = (
 _HOLDING: tuple[tuple[str, Where], ...] = (("", "drivers"), ("labelled-", "labelled contents"))
 
 _CHANGES: tuple[tuple[str, FailurePolicy, int, str, tuple[Resources, ...], Condition | None, Platform | None], ...] = (
-    ("access", "Fail", 5, "REF2", _ACCESS, None, "openshift"),
+    ("access", "Fail", 5, "REF2", _ACCESS, IS_DECIDED, "openshift"),
     ("emptied", "Fail", 5, "REF212", _FILLED, LOSES_A_KEY, None),
     ("quotas", "Fail", 5, "REF211", _QUOTAS, ALLOWS_NO_POD, None),
     ("dockerfiles", "Ignore", _NOBODY, "REF213", _DOCKERFILES, HAS_ANOTHER_DOCKERFILE, None),
@@ -206,9 +207,9 @@ ROWS = (
         is_of_another_kind(PLURALS.values()),
     ),
     Row("definitions", "/validate", "everywhere", "Fail", 5, ("REF303",), _DEFINITIONS, IS_KMMS),
-    Row("protection", "/validate", "drivers", "Fail", 5, ("REF2",), (*_NAMESPACES, *_KEPT), reports=True),
-    Row("labelled-namespaces", "/validate", "labelled namespaces", "Fail", 5, ("REF2",), _NAMESPACES),
-    Row("labelled-contents", "/validate", "labelled contents", "Fail", 5, ("REF2",), _KEPT, reports=True),
+    Row("protection", "/validate", "drivers", "Fail", 5, ("REF2",), (*_NAMESPACES, *_KEPT), IS_DECIDED, reports=True),
+    Row("labelled-namespaces", "/validate", "labelled namespaces", "Fail", 5, ("REF2",), _NAMESPACES, IS_DECIDED),
+    Row("labelled-contents", "/validate", "labelled contents", "Fail", 5, ("REF2",), _KEPT, IS_DECIDED, reports=True),
     Row("other-namespaces", "/validate", "unlabelled", "Ignore", _NOBODY, ("REF201",), _ENDING),
     *(
         Row(

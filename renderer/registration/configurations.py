@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from kmodgate.policy.cluster.controllers import CASCADE, KMM
@@ -142,7 +142,7 @@ def _narrowed(row: Row, places: Places) -> JsonMap:
     return {"matchConditions": [_condition(row.condition, controllers)], "failurePolicy": failure}
 
 
-def _condition(item: Condition, controllers: Iterable[str]) -> JsonMap:
+def _condition(item: Condition, controllers: Collection[str]) -> JsonMap:
     return {"name": item.name, "expression": item.text(controllers)}
 
 

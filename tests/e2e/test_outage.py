@@ -12,7 +12,7 @@ from tests.e2e.conftest import NewControlPlane
 from tests.e2e.control_plane import ControlPlane
 from tests.e2e.definitions import definitions
 from tests.e2e.objects import module, node_modules_config
-from tests.e2e.protection.guarded import KMM, POLICY, kmm_rules, role_of
+from tests.e2e.protection.guarded import KMM, POLICY, kmm_rules, namespaces_rules, role_of
 from tests.e2e.waiting import eventually
 from tests.e2e.webhook import in_force
 from tests.oracle import lines
@@ -135,7 +135,7 @@ spec:
 
 def prepare(control_plane: ControlPlane) -> None:
     """Objects that are changed while nobody answers."""
-    control_plane.apply(*role_of(KMM, "kmm", kmm_rules()))
+    control_plane.apply(*role_of(KMM, "kmm", [*kmm_rules(), *namespaces_rules()]))
     driver = module("nic", "drivers")
     driver["metadata"]["finalizers"] = ["kmm.node.kubernetes.io/module-finalizer"]
     config = node_modules_config("worker", driver)
@@ -183,6 +183,8 @@ def test_with_all_replicas_down_kmm_goes_on_and_only_what_is_guarded_waits(
                 ),
                 ("patch", "module", "nic", "-n", "drivers", "--type=merge", "-p", '{"metadata":{"finalizers":null}}'),
                 ("delete", "nmc", "worker"),
+                ("label", "namespace", "drivers", "kmm.node.k8s.io/contains-modules="),
+                ("label", "namespace", "drivers", "kmm.node.k8s.io/contains-modules-"),
             ):
                 done = own.kubectl(*arguments, as_=KMM)
                 assert done.returncode == 0, (arguments, done.stderr)

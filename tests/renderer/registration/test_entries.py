@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from kmodgate.policy.cluster.controllers import COLLECTORS
 from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.policy.webhook_entries import is_reached
 from tests.command import run
@@ -159,6 +160,28 @@ def test_a_dump_shows_who_kmm_is(tmp_path: Path) -> None:
 
     assert asked("system:serviceaccount:gpu:gpu-kmm-controller") == []
     assert asked("alice") == [("inner-kinds", "Fail")]
+
+
+@pytest.mark.parametrize("place", [{}, {LABEL: ""}])
+def test_controllers_do_not_wait_for_what_they_are_never_refused(fleet: FleetFolder, place: dict[str, str]) -> None:
+    objects, name = generated(fleet), "foreign" if place else "kmm-tests"
+    row = "labelled-namespaces" if place else "protection"
+    contents = "labelled-contents" if place else "protection"
+
+    def asked(operation: str, resource: str, user: str, **more: Any) -> list[tuple[str, str]]:
+        where = {"name": name} if resource.startswith("namespaces") else {"namespace": name}
+        return answer(
+            objects, Request(operation, resource, user=user, place=place, labels=place, old=place, **where, **more)
+        )
+
+    for user in CONTROLLERS:
+        for resource in ("namespaces", "namespaces/finalize", "namespaces/status"):
+            assert asked("UPDATE", resource, user) == []
+            assert (row, "Fail") in asked("UPDATE", resource, user, annotations={OVERRIDE: "yes"})
+            assert asked("UPDATE", resource, "alice") == [(row, "Fail")]
+        assert asked("DELETE", "namespaces", user) == [(row, "Fail")]
+        is_collector = user in COLLECTORS
+        assert asked("DELETE", "secrets", user) == ([(contents, "Fail")] if is_collector else [])
 
 
 def test_row_new_kinds_is_ignored_when_nobody_answers(fleet: FleetFolder) -> None:
