@@ -27,11 +27,10 @@ from kmodgate.policy.views.dockerfile import dockerfile_of
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.module_blocks import Blocks
 from kmodgate.policy.views.node_placement import Placement
-from kmodgate.policy.views.part import Map, text_in
+from kmodgate.policy.views.part import Map, Text, text_in, texts
 from kmodgate.policy.views.pod import PodView
 from kmodgate.policy.views.references import Reference, references
 from kmodgate.policy.views.unsigned_names import UnsignedNames
-from kmodgate.policy.views.written_texts import Text, texts
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
@@ -50,8 +49,7 @@ BOOT_KINDS = ("BootModuleConfig", "InitramfsModule")
 WITH_IMAGES = ("PreflightValidationOCP", *BOOT_KINDS)
 """Kinds beside Module that name images, in fields called `…Image`."""
 
-KMM_GROUP, HUB_GROUP = "kmm.sigs.x-k8s.io", "hub.kmm.sigs.x-k8s.io"
-KMM_GROUPS = (KMM_GROUP, HUB_GROUP)
+KMM_GROUPS = (KMM_GROUP, HUB_GROUP) = ("kmm.sigs.x-k8s.io", "hub.kmm.sigs.x-k8s.io")
 
 GROUPS = {
     "Module": KMM_GROUP,

@@ -1,9 +1,9 @@
-"""A part of an object, its path, and safe reads of its fields."""
+"""A part of an object, its path, and safe reads of its fields; and all texts of an object that has no view."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from kmodgate.policy.findings import FieldPath, Problem
 
@@ -86,3 +86,38 @@ class Part:
     def problem(self, key: str, message: str, fix: str) -> Problem:
         """Something that is wrong with a field of the map."""
         return Problem((*self.path, key), message, fix)
+
+
+TAGGED_BY_KMM = ("kernelModuleImage",)
+"""Fields whose image has no tag: KMM appends the kernel version.
+
+Source: BootModuleConfig v1beta1 of rh-ecosystem-edge/kernel-module-management.
+"""
+
+
+class Text(NamedTuple):
+    """A text below `spec`, where it stands, and the name of the field that holds it, or the list that it is in."""
+
+    path: FieldPath
+    field: str
+    value: str
+
+    @property
+    def is_image(self) -> bool:
+        """Whether the field names an image: `image`, or a name that ends in `Image`."""
+        return self.field == "image" or self.field.endswith("Image")
+
+
+def texts(object: Map) -> list[Text]:
+    """Return every text below `spec`, in the order of the fields, however deep it stands."""
+    found: list[Text] = []
+    rest: list[tuple[FieldPath, str, Any]] = [(("spec",), "", map_in(object, "spec"))]
+    while rest:
+        path, field, value = rest.pop()
+        if isinstance(value, str):
+            found.append(Text(path, field, value))
+        elif isinstance(value, dict):
+            rest += [((*path, str(key)), str(key), item) for key, item in reversed(value.items())]
+        elif isinstance(value, list):
+            rest += [((*path, index), field, item) for index, item in reversed(list(enumerate(value)))]
+    return found

@@ -11,7 +11,7 @@ from kmodgate.policy.kmm.substitution import BadTemplate, names
 from kmodgate.policy.review import MODULE_KINDS, WITH_IMAGES, Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.module import LONGEST
-from kmodgate.policy.views.written_texts import TAGGED_BY_KMM
+from kmodgate.policy.views.part import TAGGED_BY_KMM
 
 _KERNEL = {"KERNEL_FULL_VERSION", "KERNEL_VERSION", "KERNEL_XYZ", "KERNEL_X", "KERNEL_Y", "KERNEL_Z"}
 _MODULE = {"MOD_NAME", "MOD_NAMESPACE"}

@@ -11,7 +11,7 @@ from kmodgate.policy.formats.image_references import is_from, parse_image
 from kmodgate.policy.review import MODULE_KINDS, WITH_IMAGES, Review
 from kmodgate.policy.rule import TOO_MANY_MAPPINGS, rule
 from kmodgate.policy.rules.parameters.signing_scope import unknown_nodes
-from kmodgate.policy.views.written_texts import TAGGED_BY_KMM
+from kmodgate.policy.views.part import TAGGED_BY_KMM
 
 _KINDS = (*MODULE_KINDS, *WITH_IMAGES)
 
