@@ -187,6 +187,8 @@ def too_many_expressions(review: Review) -> Iterator[Problem]:
     Fix: match several kernels with one regexp, or split the Module by nodes.
     Source: internal/module/kernelmapper.go of Kernel Module Management.
     """
+    if not review.has_too_many_expressions:
+        return
     message = f"more than {MOST_EXPRESSIONS} different expressions, or more than {MOST_CHARACTERS >> 10} KiB of them"
     yield review.module.container.problem("kernelMappings", message, "match several kernels with one regexp")
 
