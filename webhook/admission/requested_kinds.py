@@ -24,6 +24,7 @@ _OF_KUBERNETES: dict[tuple[str, str], str] = {
     ("", "namespaces"): "Namespace",
     ("", "pods"): "Pod",
     ("", "replicationcontrollers"): "ReplicationController",
+    ("", "resourcequotas"): "ResourceQuota",
     ("", "secrets"): "Secret",
     ("", "serviceaccounts"): "ServiceAccount",
     ("apiextensions.k8s.io", "customresourcedefinitions"): "CustomResourceDefinition",
@@ -34,6 +35,7 @@ _OF_KUBERNETES: dict[tuple[str, str], str] = {
     ("batch", "cronjobs"): "CronJob",
     ("batch", "jobs"): "Job",
     ("rbac.authorization.k8s.io", "rolebindings"): "RoleBinding",
+    ("rbac.authorization.k8s.io", "roles"): "Role",
 }
 
 _SCALE = ("autoscaling", "Scale")
