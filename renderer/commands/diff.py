@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from kmodgate.policy.findings import Finding
 from kmodgate.renderer import git
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
-from kmodgate.renderer.compile.compiler import compile_fleet
+from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
 from kmodgate.renderer.compile.git_revision import compile_revision
 from kmodgate.renderer.console import Console
+from kmodgate.renderer.diff.affected import Refusals
 from kmodgate.renderer.diff.compare_fleets import compare_fleets
 from kmodgate.renderer.diff.exit_conditions import condition
 from kmodgate.renderer.errors import ExitCode, Unusable, refuse_enforced
 from kmodgate.renderer.fleet.cluster_selectors import check_names
 from kmodgate.renderer.fleet.files import OUTPUT
 from kmodgate.renderer.fleet.load import as_typed, find_root, prefix
+from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.report import diff_writer
 from kmodgate.renderer.report.diff.text import text
 from kmodgate.renderer.tree.stray_specs import load_with_output
@@ -53,7 +56,8 @@ def run(args: Namespace, console: Console) -> ExitCode:
         raise Unusable(f"{root}: there is no commit to compare with", fix)
     findings: list[Finding] = []
     fleet = load_with_output(root, root / OUTPUT, findings, console.progress)
-    now = compile_fleet(fleet, findings, Policies(fleet, Choice(), findings))
+    policies = Policies(fleet, Choice(), findings)
+    now = compile_fleet(fleet, findings, policies)
     refuse_enforced(findings, outcome="nothing was compared")
     were: list[Finding] = []
     before = compile_revision(root, revision, were)
@@ -65,7 +69,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
         console.say(f"note: at {revision.name} there is no fleet in this folder: everything is new")
     sides = [side.fleet for side in (before, now) if side]
     check_names({cluster.name for side in sides for cluster in side.clusters}, args.cluster)
-    found = compare_fleets(before, now, args.cluster)
+    found = compare_fleets(before, now, _refusals(before, policies), args.cluster)
     report = text(found, console) if args.format == "text" else diff_writer(args.format)(found, console.base)
     console.deliver(report, args.output)
     console.say(f"against {revision.name}: {found.summary}")
@@ -73,3 +77,12 @@ def run(args: Namespace, console: Console) -> ExitCode:
     for name, reason in met:
         console.say(f"--fail-on {name}: {reason}")
     return ExitCode.FINDINGS if met else ExitCode.OK
+
+
+def _refusals(before: CompiledFleet | None, policies: Policies) -> Refusals:
+    """Whether Secure Boot counts against Modules without `sign`, by the policies of both sides."""
+    now = datetime.now(UTC)
+    after = FleetJudge(policies, "check", now).refuses_unsigned
+    if before is None:
+        return Refusals(after=after)
+    return Refusals(FleetJudge(Policies(before.fleet, Choice(), []), "check", now).refuses_unsigned, after)

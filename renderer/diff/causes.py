@@ -10,7 +10,7 @@ from kmodgate.policy.findings import FieldPath, value_at
 from kmodgate.policy.kmm.resolve import Resolution
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.diff.changed_fields import FieldChange, Kind, ObjectChange
-from kmodgate.renderer.diff.module_effects import Side
+from kmodgate.renderer.diff.sentences import Effect
 from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.fleet.specs import Cluster, KernelDriver
 from kmodgate.renderer.manifests.manifest import Manifest
@@ -24,18 +24,37 @@ _MAPPINGS: FieldPath = (*_CONTAINER, "kernelMappings")
 _REMOVALS = ("inTreeModulesToRemove", "inTreeModuleToRemove")
 
 
-def of_node(why: Iterable[str], was: Side, now: Side) -> tuple[FieldPath, ...]:
+def of_effect(
+    effect: Effect, why: Iterable[str], was: Resolution | None, now: Resolution | None, reason: str
+) -> tuple[FieldPath, ...]:
     """Return the fields by which a node does something, the likeliest first.
 
-    `why` are the fields of what the node is told to load; without one, the Module comes to the node or leaves it.
+    `why` are the fields of what the node is told to load; without one, the Module comes to the node or leaves it for
+    the reason.
     """
-    fields = [path for key in why for path in of_settings(now.resolution, *(_REMOVALS if "inTree" in key else (key,)))]
+    if effect is Effect.KEPT:
+        return (LOADER,)
+    signs = of_settings(now or was, "sign") if effect is Effect.LOSE else ()
+    fields = [path for key in why for path in _of_reload(now, key)]
     if fields:
-        return (*fields, *of_settings(now.resolution, "build", "sign"), _MAPPINGS, LOADER)
-    reason = now.reason or was.reason
+        return (*signs, *fields, *of_settings(now, "build", "sign"), _MAPPINGS, LOADER)
     first = next((path for word, path in _BY_REASON.items() if reason.startswith(word)), _MAPPINGS)
     return first, _MAPPINGS, SELECTOR, TOLERATIONS, LOADER
 
+
+def _of_reload(found: Resolution | None, key: str) -> tuple[FieldPath, ...]:
+    """The places of one of the settings that make nodes reload."""
+    if key in _OUTSIDE:
+        return (_OUTSIDE[key],)
+    return of_settings(found, *(_REMOVALS if "inTree" in key else (key,)))
+
+
+_OUTSIDE: Mapping[str, FieldPath] = {
+    "selector": SELECTOR,
+    "imageRepoSecret": ("spec", "imageRepoSecret"),
+    "serviceAccountName": (*LOADER, "serviceAccountName"),
+}
+"""Settings that lie outside the container and by which KMM 1.x reloads."""
 
 _BY_REASON: Mapping[str, FieldPath] = {"selector": SELECTOR, "taint": TOLERATIONS, "version": VERSION}
 """First word of why a node does not load a Module → the field that decides it."""

@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.findings import FieldPath, format_path
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.compile.compiler import CompiledFleet
+from kmodgate.renderer.fleet.field_table import SYNC_OPTIONS
 from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
 
@@ -56,6 +58,17 @@ class ObjectChange:
         found = self.after or self.before
         assert found is not None
         return found
+
+    @property
+    def note(self) -> str:
+        """What the kind of the change does not say: a Namespace that leaves the tree stays in its clusters."""
+        metadata = metadata_of(self.manifest.value)
+        stays = "Prune=false" in str(as_map(metadata.get("annotations")).get(SYNC_OPTIONS, ""))
+        if self.kind is not Kind.REMOVED or self.manifest.identity.kind != "Namespace" or not stays:
+            return ""
+        enforced = as_map(metadata.get("labels")).get("pod-security.kubernetes.io/enforce")
+        privileged = ", and pods in it may still be privileged" if enforced == "privileged" else ""
+        return f"stays in the cluster, for Argo CD does not prune it{privileged}"
 
     def origin(self, change: FieldChange) -> Origin:
         """The place in a spec that decides the field, takes it away, or decided it before."""

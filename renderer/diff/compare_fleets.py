@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kmodgate.renderer.compile.compiler import CompiledFleet
+from kmodgate.renderer.diff.affected import Refusals
 from kmodgate.renderer.diff.causes import Causes
 from kmodgate.renderer.diff.changed_fields import Kind, ObjectChange, alike, changes
 from kmodgate.renderer.diff.consequences import Consequence, Consequences
@@ -33,8 +34,10 @@ class Comparison:
         return f"{', '.join(parts)} in {counted(len(clusters), 'cluster')}"
 
 
-def compare_fleets(before: CompiledFleet | None, after: CompiledFleet, only: Iterable[str] = ()) -> Comparison:
+def compare_fleets(
+    before: CompiledFleet | None, after: CompiledFleet, refusals: Refusals, only: Iterable[str] = ()
+) -> Comparison:
     """The fleet before and after, on all clusters or on some; without a before, everything is new."""
     clusters = {cluster.name: cluster for side in (before, after) if side for cluster in side.fleet.clusters}
     found = changes(before, after, set(only))
-    return Comparison(list(alike(found)), Consequences(clusters, Causes(before, after)).of(found))
+    return Comparison(list(alike(found)), Consequences(clusters, Causes(before, after), refusals).of(found))

@@ -12,9 +12,9 @@ from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.wording import counted, listed
 
 EFFECTS: dict[str, tuple[Effect, ...]] = {
-    "unload": (Effect.UNLOAD, Effect.RECREATE, Effect.RENAME, Effect.UNKNOWN),
-    "reload": (Effect.RELOAD, Effect.RECREATE),
-    "build": (Effect.BUILD,),
+    "unload": (Effect.UNLOAD, Effect.LOSE, Effect.RECREATE, Effect.RENAME, Effect.UNKNOWN),
+    "reload": (Effect.RELOAD, Effect.LOSE, Effect.RECREATE),
+    "build": (Effect.BUILD, Effect.MADE_AGAIN),
 }
 """Condition → the effects that meet it.
 
@@ -22,7 +22,18 @@ Another selector may unload where nodes are not known. A Module that must be cre
 unload of a renamed one takes the driver of its successor along.
 """
 
-_UNTOUCHED = frozenset((Effect.BUILD, Effect.JOB, Effect.STUCK, Effect.STALE, Effect.NOTHING))
+_UNTOUCHED = frozenset(
+    (
+        Effect.BUILD,
+        Effect.MADE_AGAIN,
+        Effect.JOB,
+        Effect.STUCK,
+        Effect.STALE,
+        Effect.KEPT,
+        Effect.VERSION,
+        Effect.NOTHING,
+    )
+)
 """Effects by which no driver or plugin on a node changes."""
 
 _NODES = re.compile(r"nodes=([1-9][0-9]*)")

@@ -13,8 +13,15 @@ from typing import Any
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.kmm.node_selection import Node, why_not_selected
-from kmodgate.policy.kmm.reload_triggers import node_config, reasons
-from kmodgate.policy.kmm.resolve import IMAGE_INPUTS, Resolution
+from kmodgate.policy.kmm.reload_triggers import (
+    as_stored,
+    daemonset_settings,
+    has_loader_daemonsets,
+    node_config,
+    reasons,
+)
+from kmodgate.policy.kmm.resolve import Resolution
+from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.diff.changed_fields import ObjectChange
 from kmodgate.renderer.diff.sentences import Effect
 from kmodgate.renderer.fleet.field_table import SYNC_OPTIONS
@@ -31,83 +38,82 @@ _NAMES = (
     ("imageRepoSecret", "name", "pull secret"),
 )
 
+ROLLS = "rolls"
+"""Detail of a reload by KMM 1.x, whose DaemonSets unload and load on one node after the other."""
+
+Outcome = tuple[Effect, str, list[str]]
+"""What nodes do, what tells it apart from others of its kind, and the fields that cause it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """A Module on a node, before or after: what is loaded, `keeps` until its version label changes, or why nothing."""
+    """A Module on a node, before or after a change: what is loaded, or why nothing is.
+
+    `keeps`: the node goes on with the version that it has until its version label changes. `refused`: Secure Boot of
+    the node refuses the kernel module, which nobody signs.
+    """
 
     resolution: Resolution | None
     reason: str
     keeps: bool = False
+    refused: bool = False
 
 
-def pod(spec: Mapping[str, Any], key: str) -> Any:
-    """What the pods of a plugin are made of; its DeviceClasses and the name of its driver are not."""
-    part = spec.get(key)
-    own = {name: value for name, value in (part or {}).items() if name not in ("deviceClasses", "driverName")}
-    return part is not None, own, spec.get("tolerations"), spec.get("imageRepoSecret")
-
-
-def plugin_changes(before: Any, after: Any) -> Iterator[tuple[str, str, str]]:
-    """Yield the key of each plugin whose pods change, what they are, and how: start, stop or restart.
-
-    A restart is what a change of their DaemonSet amounts to.
-    """
-    old, new = ((module or {}).get("spec", {}) for module in (before, after))
-    for key, what in PLUGINS.items():
-        if (key in old or key in new) and pod(old, key) != pod(new, key):
-            yield key, what, "start" if key not in old else "stop" if key not in new else "restart"
-
-
-def names_left(before: Any, after: Any) -> Iterator[tuple[FieldPath, str]]:
-    """Yield the path of each name that another one takes the place of, and what it is the name of."""
+def names_left(before: Any, after: Any) -> Iterator[tuple[FieldPath, str, str]]:
+    """Yield the path of each name that worker pods still need, what it is the name of, and its successor or nothing."""
     for block, key, what in _NAMES:
         old, new = ((module["spec"].get(block) or {}).get(key) for module in (before, after))
         if old and old != new:
-            yield ("spec", block, key), f"{what} {old}"
+            yield ("spec", block, key), f"{what} {old}", new or ""
 
 
-def config(container: Mapping[str, Any]) -> dict[str, Any]:
-    """What nodes are told to load, as far as the fields tell without a kernel."""
-    common = {key: container.get(key) for key in ("imagePullPolicy", "modprobe")}
+def config(module: Any, release: Release) -> dict[str, Any]:
+    """Return what nodes are told to load, as far as the fields tell without a kernel."""
+    loader = container(module)
+    common = {"imagePullPolicy": loader.get("imagePullPolicy") or "", "modprobe": as_stored(loader["modprobe"])}
     mappings = []
-    for mapping in container["kernelMappings"]:
-        image = mapping.get("containerImage") or container.get("containerImage")
-        shared = [mapping.get(key, container.get(key)) for key in ("registryTLS", "inTreeModulesToRemove")]
-        mappings.append((mapping.get("literal"), mapping.get("regexp"), image, *shared))
-    return {**common, "kernelMappings": mappings}
+    for mapping in loader["kernelMappings"]:
+        image = mapping.get("containerImage") or loader.get("containerImage")
+        tls = mapping.get("registryTLS", loader.get("registryTLS")) or {}
+        removed = mapping.get("inTreeModulesToRemove", loader.get("inTreeModulesToRemove")) or []
+        single = mapping.get("inTreeModuleToRemove") or loader.get("inTreeModuleToRemove")
+        is_insecure = bool(tls.get("insecure") or tls.get("insecureSkipTLSVerify"))
+        kernels = mapping.get("literal") or "", mapping.get("regexp") or ""
+        mappings.append((*kernels, image, is_insecure, [single] if single else removed))
+    more = daemonset_settings(module) if has_loader_daemonsets(release) else {}
+    return {**common, "kernelMappings": mappings, **more}
 
 
-def effect(change: ObjectChange, was: Side, now: Side, node: Node) -> tuple[Effect, str, list[str]] | None:
-    """What nodes of one kernel do, with what tells it apart from others of its kind, and the fields that cause it."""
+def effect(change: ObjectChange, was: Side, now: Side, node: Node, release: Release) -> Outcome | None:
+    """Return what nodes of one kernel do; None where they do nothing."""
     if was.resolution is None:
-        return None if now.resolution is None else (Effect.LOAD, "", [])
+        return None if now.resolution is None else (Effect.REFUSED if now.refused else Effect.LOAD, "", [])
     if now.resolution is None:
+        if change.after is not None and not container(change.after.value):
+            return Effect.KEPT, "", []
         return Effect.UNLOAD, plain_reason(now.reason) if change.after else gone(change.manifest), []
     old, new = was.resolution, now.resolution
-    why = reasons(node_config(value(change.before), old), node_config(value(change.after), new))
-    if not why:
-        return None
+    why = reasons(node_config(value(change.before), old, release), node_config(value(change.after), new, release))
     waits = old.version != new.version and (now.keeps or not node.observed)
-    return (Effect.ORDERED, new.version, why) if waits else (Effect.RELOAD, "", why)
+    if not why:
+        return (Effect.VERSION, new.version, ["version"]) if waits else None
+    if now.refused and (was.refused or old.image != new.image):
+        return (Effect.REFUSED, "", why) if was.refused else (Effect.LOSE, new.version if waits else "", why)
+    if was.refused and not now.refused:
+        return Effect.LOAD, "", why
+    if waits:
+        return Effect.ORDERED, new.version, why
+    return Effect.RELOAD, ROLLS if has_loader_daemonsets(release) else "", why
 
 
-def is_retained(module: Manifest) -> bool:
-    """Whether Argo CD leaves a Module behind that is not in the tree any more."""
-    return "Prune=false" in annotations_of(module).get(SYNC_OPTIONS, "")
+def is_retained(manifest: Manifest) -> bool:
+    """Whether Argo CD leaves an object behind that is not in the tree any more."""
+    return "Prune=false" in annotations_of(manifest).get(SYNC_OPTIONS, "")
 
 
 def gone(module: Manifest) -> str:
     """How a Module leaves: Argo CD asks before it prunes one, unless its driver says otherwise."""
     return "confirmed" if "Prune=confirm" in annotations_of(module).get(SYNC_OPTIONS, "") else "gone"
-
-
-def stale(was: Resolution, now: Resolution) -> Iterator[tuple[str, str]]:
-    """The inputs of an image that changed although its name did not."""
-    for block, keys in IMAGE_INPUTS.items():
-        old, new = getattr(was, block), getattr(now, block)
-        if new is not None:
-            yield from ((block, key) for key in keys if (old or {}).get(key) != new.get(key))
 
 
 def may_select(before: Any, after: Any, group: NodeGroup) -> bool:

@@ -15,31 +15,45 @@ class Effect(IntEnum):
     STUCK = 0
     RECREATE = 1
     RENAME = 2
-    UNLOAD = 3
-    RELOAD = 4
-    UNKNOWN = 5
-    ORDERED = 6
-    LOAD = 7
-    AWAY = 8
-    RESTART = 9
-    BUILD = 10
-    JOB = 11
-    STALE = 12
-    NOTHING = 13
+    LOSE = 3
+    UNLOAD = 4
+    RELOAD = 5
+    REFUSED = 6
+    KEPT = 7
+    UNKNOWN = 8
+    ORDERED = 9
+    VERSION = 10
+    LOAD = 11
+    AWAY = 12
+    RESTART = 13
+    DEVICE_CLASS = 14
+    NEW_CLASS = 15
+    BUILD = 16
+    MADE_AGAIN = 17
+    JOB = 18
+    STALE = 19
+    NOTHING = 20
 
 
 SEVERITIES = {
     Effect.STUCK: Severity.ERROR,
     Effect.RECREATE: Severity.ERROR,
     Effect.RENAME: Severity.ERROR,
+    Effect.LOSE: Severity.ERROR,
     Effect.UNLOAD: Severity.ERROR,
     Effect.RELOAD: Severity.WARNING,
+    Effect.REFUSED: Severity.WARNING,
+    Effect.KEPT: Severity.WARNING,
     Effect.UNKNOWN: Severity.WARNING,
     Effect.ORDERED: Severity.INFO,
+    Effect.VERSION: Severity.WARNING,
     Effect.LOAD: Severity.INFO,
     Effect.AWAY: Severity.WARNING,
     Effect.RESTART: Severity.WARNING,
+    Effect.DEVICE_CLASS: Severity.WARNING,
+    Effect.NEW_CLASS: Severity.INFO,
     Effect.BUILD: Severity.INFO,
+    Effect.MADE_AGAIN: Severity.WARNING,
     Effect.JOB: Severity.INFO,
     Effect.STALE: Severity.WARNING,
     Effect.NOTHING: Severity.INFO,
@@ -75,12 +89,30 @@ def _rename(driver: str, detail: str, where: str, _: int) -> str:
     )
 
 
+def _lose(driver: str, detail: str, where: str, _: int) -> str:
+    how = "unload it when their version label changes" if detail else "unload it"
+    return f"loses {driver} on {where}: the nodes {how}, and Secure Boot refuses the new one, which is not signed"
+
+
+def _refused(driver: str, _detail: str, where: str, _: int) -> str:
+    return f"{driver} does not load on {where}: it is not signed, and Secure Boot refuses unsigned modules"
+
+
+def _kept(driver: str, _detail: str, where: str, _: int) -> str:
+    return (
+        f"{driver} stays loaded on {where}, also over reboots, until the Module is deleted: without moduleLoader KMM "
+        f"neither loads nor removes a driver"
+    )
+
+
 def _unload(driver: str, detail: str, where: str, _: int) -> str:
     why = {"gone": "the Module goes", "confirmed": "the Module goes, once its removal is confirmed"}.get(detail, detail)
     return f"unloads {driver} from {where}: {why}"
 
 
-def _reload(driver: str, _detail: str, where: str, _: int) -> str:
+def _reload(driver: str, detail: str, where: str, _: int) -> str:
+    if detail:
+        return f"unloads and reloads {driver} on {where}, one after the other: the DaemonSets of KMM 1.x roll"
     return f"unloads and reloads {driver} on {where}, all at once (not ordered)"
 
 
@@ -90,6 +122,13 @@ def _unknown(driver: str, _detail: str, where: str, _: int) -> str:
 
 def _in_order(driver: str, detail: str, where: str, _: int) -> str:
     return f"{driver} {detail} waits on {where}: each node changes when its version label does"
+
+
+def _version(driver: str, detail: str, where: str, _: int) -> str:
+    return (
+        f"{driver} {detail} reloads nothing on {where}, for only the version differs; a node whose version label asks "
+        f"for another version does not get {driver} again after a cordon"
+    )
 
 
 def _load(driver: str, _detail: str, where: str, _: int) -> str:
@@ -104,13 +143,44 @@ def _stays_away(driver: str, detail: str, where: str, _: int) -> str:
 
 def _restart(driver: str, detail: str, where: str, _: int) -> str:
     what, _sep, how = detail.rpartition(" ")
-    after = {"restart": "; running workloads keep their devices", "stop": "; no new workload gets a device"}
-    return f"{what} pods of {driver} {how} on {where}{after.get(how, '')}"
+    return f"{what} pods of {driver} {_PODS[how].format(where)}"
+
+
+_PODS = {
+    "start": "start on {}",
+    "stop": "stop on {}; no new workload gets a device",
+    "restart": "restart on {}; running workloads keep their devices",
+    "move": "move on {}, node by node with the version label; running workloads keep their devices",
+    "wait": "stop on {} until the driver is loaded there; no new workload gets a device before",
+    "spread": "restart and spread, on {}: without moduleLoader they run on all nodes of the selector, "
+    "with the driver or without it",
+}
+"""What pods of a plugin do, and where."""
+
+
+def _device_class(_driver: str, detail: str, where: str, _: int) -> str:
+    verb, _sep, name = detail.partition(" ")
+    after = {
+        "creates": "; one of that name that is there already is taken over",
+        "changes": "; claims are matched by the new one from now on",
+        "deletes": "; claims that name it get no device any more",
+    }
+    return f"{verb} DeviceClass {name} for all namespaces in {where}{after[verb]}"
 
 
 def _build(driver: str, detail: str, where: str, images: int) -> str:
     verbs = " and ".join(f"{verb}s" for verb in detail.split(" and "))
     return f"{verbs} {counted(images, 'image')} of {driver} in {where}"
+
+
+def _made_again(driver: str, detail: str, where: str, images: int) -> str:
+    what, kept = f"{counted(images, 'image')} of {driver}", "nodes keep the unsigned one until they load it again"
+    if detail == "in place":
+        return f"signs {what} in place in {where} if KMM has built it there; {kept}"
+    return (
+        f"builds and signs {what} anew under the same name in {where} if KMM has built it there, after the signing has "
+        f"failed for want of the intermediate image, which was not pushed; {kept}"
+    )
 
 
 def _run_job(driver: str, detail: str, where: str, _: int) -> str:
@@ -123,12 +193,22 @@ def _stuck(driver: str, _detail: str, where: str, _: int) -> str:
     return f"Job {driver} cannot be changed in {where}: give it another name, or the sync option Replace=true"
 
 
-def _not_done(driver: str, detail: str, where: str, images: int) -> str:
+def _not_done(driver: str, detail: str, where: str, _: int) -> str:
     if detail == "image":
-        return f"nothing of {driver} is rebuilt in {where}: the image reference did not change"
+        return (
+            f"nothing of {driver} is rebuilt in {where}: the image reference did not change (one whose build or "
+            f"signing failed or is still running is made again)"
+        )
     if detail == "trigger":
         return f"looks for the images of {driver} again in {where}; one whose tag exists is not rebuilt"
-    return f"{detail} is still needed to unload {driver} in {where}; its successor counts from the next load on"
+    if detail == "unsigned":
+        return (
+            f"nodes keep the signed image of {driver} on {where}; images of other kernels are not signed any more, and "
+            f"Secure Boot refuses them"
+        )
+    _name, what, successor = detail.split("|")
+    after = "its successor counts from the next load on" if successor else "nothing takes its place"
+    return f"{what} is still needed to unload {driver} in {where}; {after}"
 
 
 def _nothing(driver: str, detail: str, where: str, _: int) -> str:
@@ -143,13 +223,20 @@ _SENTENCES = {
     Effect.STUCK: _stuck,
     Effect.RECREATE: _recreate,
     Effect.RENAME: _rename,
+    Effect.LOSE: _lose,
+    Effect.REFUSED: _refused,
+    Effect.KEPT: _kept,
     Effect.UNLOAD: _unload,
     Effect.RELOAD: _reload,
     Effect.ORDERED: _in_order,
+    Effect.VERSION: _version,
     Effect.LOAD: _load,
     Effect.AWAY: _stays_away,
     Effect.RESTART: _restart,
+    Effect.DEVICE_CLASS: _device_class,
+    Effect.NEW_CLASS: _device_class,
     Effect.BUILD: _build,
+    Effect.MADE_AGAIN: _made_again,
     Effect.JOB: _run_job,
     Effect.STALE: _not_done,
     Effect.UNKNOWN: _unknown,

@@ -87,7 +87,7 @@ def _objects(found: Comparison, base: str, most: int) -> Section:
             (
                 path(str(change.manifest.identity)),
                 badge(str(change.kind), "bad" if change.kind is Kind.REMOVED else "plain"),
-                text(f"{counted(len(change.clusters), 'cluster')}: {listed(change.clusters, most)}"),
+                text(_where(change, most)),
                 _fields(change, base, most),
             ),
             problem=change.kind is Kind.REMOVED,
@@ -96,6 +96,11 @@ def _objects(found: Comparison, base: str, most: int) -> Section:
     ]
     head = [text(name) for name in ("Object", "Change", "Where", "Fields")]
     return Section("objects", "Objects", html_page.table("Objects", head, rows), len(found.changes))
+
+
+def _where(change: ObjectChange, most: int) -> str:
+    where = f"{counted(len(change.clusters), 'cluster')}: {listed(change.clusters, most)}"
+    return f"{where}; it {change.note}" if change.note else where
 
 
 def _fields(change: ObjectChange, base: str, most: int) -> Html:

@@ -49,5 +49,6 @@ def _object(change: ObjectChange, base: str) -> dict[str, Any]:
         "name": identity.name,
         "driver": change.manifest.owner,
         "clusters": list(change.clusters),
+        **({"note": change.note} if change.note else {}),
         "fields": fields,
     }

@@ -33,7 +33,8 @@ def write(found: Comparison, base: str) -> str:
     page.table(("", "what happens", "because of", "clusters", "spec"), rows)
     for change in found.changes:
         where = f"{counted(len(change.clusters), 'cluster')}: {listed(change.clusters, 4)}"
-        with page.folded(f"{change.kind} {change.manifest.identity} ({where})"):
+        note = change.note and f": {change.note}"
+        with page.folded(f"{change.kind} {change.manifest.identity} ({where}){note}"):
             page.table(("field", "before", "after", "spec"), _fields(change, base))
             for field in change.fields:
                 if is_text(field.before, field.after):

@@ -43,7 +43,7 @@ def _objects(found: Comparison, console: Console) -> Iterator[str]:
         sign, color = _SIGNS[change.kind]
         where = f"{counted(len(change.clusters), 'cluster')} ({listed(change.clusters, 4)})"
         head = printable(f"{sign} {change.manifest.identity}")
-        yield f"  {console.paint(head, color, stream=sys.stdout)}  {where}"
+        yield f"  {console.paint(head, color, stream=sys.stdout)}  {where}{change.note and f': {change.note}'}"
         for field in change.fields:
             yield from _field(change, field, console)
 

@@ -1,6 +1,6 @@
 """Every rule has its examples below tests/rules/ID: `fail-*.yaml` says at its end what is found, `pass-*.yaml` nothing.
 
-Of two documents in a file the first is the object as it was. `# kubernetes: 1.33` gives the version of the API server,
+Of two documents in a file the first is the object as it was. `# kubernetes: 1.33` gives the version of the API server, `# kmm: 2.6` that of KMM,
 `# cluster: {…}` other traits of the cluster, `# parameters: {…}` the parameters of the policy, `# review: {…}` what else is known of the request; what follows
 `# facts:` are all objects of their kinds in the cluster, and `# none of: Module` says of which kinds there are none. Last
 come, after `# before:`, objects as they were before the change.
@@ -68,7 +68,8 @@ def example(path: Path) -> tuple[Policy, Review]:
     *before, object = [defaulted(document) for document in yaml.safe_load_all(given)]
     known = [document for document in yaml.safe_load_all(text_of_facts) if document]
     complete = {document["kind"] for document in known}
-    release = Release("head", kubernetes=kubernetes[1] if kubernetes else "")
+    kmm = re.search(r"^# kmm: (\S+)$", text, re.MULTILINE)
+    release = Release(kmm[1] if kmm else "head", kubernetes=kubernetes[1] if kubernetes else "")
     old = before[0] if before else None
     cluster = re.search(r"^# cluster: (.+)$", text, re.MULTILINE)
     traits = replace(TRAITS, release=release, **(json.loads(cluster[1]) if cluster else {}))
