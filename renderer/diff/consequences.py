@@ -205,7 +205,7 @@ class Consequences:
             return
         clusters = [name for name in change.clusters if not has_loader_daemonsets(self._places.release(name))]
         for path, what, successor in module_effects.names_left(before, after) if clusters else ():
-            detail = f"name|{what}|{successor}"
+            detail = f"{'replaced' if successor else 'removed'}|{what}"
             self._sums.add(Effect.STALE, change, detail, path).clusters.update(clusters)
 
 

@@ -206,8 +206,8 @@ def _not_done(driver: str, detail: str, where: str, _: int) -> str:
             f"nodes keep the signed image of {driver} on {where}; images of other kernels are not signed any more, and "
             f"Secure Boot refuses them"
         )
-    _name, what, successor = detail.split("|")
-    after = "its successor counts from the next load on" if successor else "nothing takes its place"
+    how, _sep, what = detail.partition("|")
+    after = "its successor counts from the next load on" if how == "replaced" else "nothing takes its place"
     return f"{what} is still needed to unload {driver} in {where}; {after}"
 
 
