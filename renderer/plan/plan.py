@@ -5,19 +5,23 @@ Computed from specs and inventories alone, by the semantics of `policy/kmm/`: no
 
 from __future__ import annotations
 
-from collections import defaultdict
+import json
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from kmodgate.policy.findings import Finding, Mode, sort_findings
 from kmodgate.policy.kmm import node_selection as kmm
 from kmodgate.policy.kmm.kernel import trimmed
+from kmodgate.policy.kmm.resolve import IMAGE_INPUTS
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.plan.coverage import Cell, Group, Module, Resolver, cells_of, groups_of, modules_of
 from kmodgate.renderer.plan.kmm_upgrade import Upgrade
+from kmodgate.renderer.wording import listed
 
 RULES = ("MAP205", "MAP206", "SEL203", "SEL204", "SEL205", "PLG301", "PLG302")
 """What the plan tells beside coverage: Modules that no node is labelled for, or that get into each other's way."""
@@ -41,7 +45,7 @@ class Unused:
     why: str
 
 
-@dataclass(slots=True)
+@dataclass
 class Plan:
     """Everything that is known of a fleet and its kernels; cells are of nodes that a Module selects."""
 
@@ -72,14 +76,51 @@ class Plan:
 
     @property
     def to_build(self) -> list[Cell]:
-        """One cell an image that nodes would need next and that KMM would have to build or sign first."""
+        """One cell an image that nodes would need next and that KMM would have to build or sign first.
+
+        An image of one name that clusters make in different ways is several.
+        """
+        return sorted((cells[0] for cells in self._work.values()), key=lambda cell: (cell.module.name, cell.kernel))
+
+    def clusters_of(self, cell: Cell) -> list[str]:
+        """Return the clusters that need the image of a cell, made as this cell has it made."""
+        return sorted({other.group.cluster.name for other in self._work.get(_work_key(cell), ())})
+
+    def apart(self, cell: Cell) -> str:
+        """Return ` on paris` where others make an image of the same name in another way, and else nothing."""
+        return f" on {listed(self.clusters_of(cell), 3)}" if self._ways[_work_key(cell)[0]] > 1 else ""
+
+    @cached_property
+    def _ways(self) -> Counter[str]:
+        """In how many ways each image is made."""
+        return Counter(image for image, _ in self._work)
+
+    @cached_property
+    def _work(self) -> dict[tuple[str, str], list[Cell]]:
+        """The next cells that need an image to be made, by the image and what it is made of."""
         known = {cell.resolution.image for cell in self.cells if cell.resolution and cell.phase == "running"}
-        found: dict[str, Cell] = {}
+        found: dict[tuple[str, str], list[Cell]] = {}
+        keys: dict[int, tuple[str, str]] = {}  # clusters share resolutions
         for cell in self.cells:
             is_next = cell.phase == "next" and cell.loads and cell.work != "prebuilt"
             if is_next and cell.resolution and cell.resolution.image not in known:
-                found.setdefault(cell.resolution.image, cell)
-        return sorted(found.values(), key=lambda cell: (cell.module.name, cell.kernel))
+                if id(cell.resolution) not in keys:
+                    keys[id(cell.resolution)] = _work_key(cell)
+                found.setdefault(keys[id(cell.resolution)], []).append(cell)
+        return found
+
+
+def _work_key(cell: Cell) -> tuple[str, str]:
+    """The image of a cell and what it is made of; a ConfigMap of ours is called after the Dockerfile in it."""
+    found = cell.resolution
+    if found is None:
+        return "", ""
+    blocks = {name: getattr(found, name) for name in IMAGE_INPUTS if getattr(found, name) is not None}
+    inputs = {
+        name: {key: block[key] for key in IMAGE_INPUTS[name] if key != "secrets" and block.get(key)}
+        for name, block in blocks.items()
+    }
+    return found.image, json.dumps(inputs, sort_keys=True)
 
 
 def plan_fleet(

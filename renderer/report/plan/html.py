@@ -150,7 +150,9 @@ def _images(known: _Known, most: int) -> Section:
     images: dict[tuple[str, str, str], list[Html]] = defaultdict(list)
     for cell in known.images:
         if cell.resolution:
-            images[cell.module.name, cell.kernel, cell.work].append(code(cell.resolution.image))
+            images[cell.module.name, cell.kernel, f"{cell.work}{known.plan.apart(cell)}"].append(
+                code(cell.resolution.image)
+            )
     found = [
         html_page.Row((path(name), kernel(version), badge(work, "work"), _list(items, "images", most)))
         for (name, version, work), items in images.items()

@@ -25,7 +25,13 @@ def write(plan: Plan, base: str) -> str:
         for origin in [item.module.origin(item.mapping)]
     ]
     images = [
-        {"image": cell.resolution.image, "work": cell.work, "kernel": cell.kernel, "module": cell.module.name}
+        {
+            "image": cell.resolution.image,
+            "work": cell.work,
+            "kernel": cell.kernel,
+            "module": cell.module.name,
+            "clusters": plan.clusters_of(cell),
+        }
         for cell in plan.to_build
         if cell.resolution
     ]

@@ -27,7 +27,11 @@ def write(plan: Plan, base: str) -> str:
     images = plan.to_build
     if images:
         page.add(f"\n**{counted(len(images), 'image')} to make beforehand**\n\n")
-        made = ((code(item.resolution.image), item.work, code(item.kernel)) for item in images if item.resolution)
+        made = (
+            (code(item.resolution.image), cell(f"{item.work}{plan.apart(item)}"), code(item.kernel))
+            for item in images
+            if item.resolution
+        )
         page.table(("image", "work", "kernel"), made)
     unused = dict.fromkeys(
         (code(item.module.mappings[item.mapping]), cell(item.module.name), cell(item.why)) for item in plan.unused

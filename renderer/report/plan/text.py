@@ -62,7 +62,11 @@ def _upgrade(plan: Plan, console: Console) -> str:
 
 def _images(plan: Plan, console: Console) -> str:
     found = plan.to_build
-    lines = (f"{cell.resolution.image}  ({cell.work}, for {cell.kernel})" for cell in found if cell.resolution)
+    lines = (
+        f"{item.resolution.image}  ({item.work}, for {item.kernel}{plan.apart(item)})"
+        for item in found
+        if item.resolution
+    )
     return _section(f"{counted(len(found), 'image')} to make beforehand", lines, console)
 
 
