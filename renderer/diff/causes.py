@@ -24,9 +24,7 @@ _MAPPINGS: FieldPath = (*_CONTAINER, "kernelMappings")
 _REMOVALS = ("inTreeModulesToRemove", "inTreeModuleToRemove")
 
 
-def of_effect(
-    effect: Effect, why: Iterable[str], was: Resolution | None, now: Resolution | None, reason: str
-) -> tuple[FieldPath, ...]:
+def of_effect(effect: Effect, why: Iterable[str], now: Resolution | None, reason: str) -> tuple[FieldPath, ...]:
     """Return the fields by which a node does something, the likeliest first.
 
     `why` are the fields of what the node is told to load; without one, the Module comes to the node or leaves it for
@@ -34,10 +32,9 @@ def of_effect(
     """
     if effect is Effect.KEPT:
         return (LOADER,)
-    signs = of_settings(now or was, "sign") if effect is Effect.LOSE else ()
     fields = [path for key in why for path in _of_reload(now, key)]
     if fields:
-        return (*signs, *fields, *of_settings(now, "build", "sign"), _MAPPINGS, LOADER)
+        return (*fields, *of_settings(now, "build", "sign"), _MAPPINGS, LOADER)
     first = next((path for word, path in _BY_REASON.items() if reason.startswith(word)), _MAPPINGS)
     return first, _MAPPINGS, SELECTOR, TOLERATIONS, LOADER
 

@@ -153,7 +153,7 @@ class Consequences:
                 effect, detail, why = found
                 key = (effect, identity.name, detail)
                 if group.name not in worst or key < worst[group.name][0]:
-                    fields = causes.of_effect(effect, why, was.resolution, now.resolution, now.reason or was.reason)
+                    fields = causes.of_effect(effect, why, now.resolution, now.reason or was.reason)
                     worst[group.name] = (key, group, why, fields)
             images.add(change, was, now, name, group)
             if not renamed and (found is None or found[0] is not Effect.KEPT):

@@ -98,7 +98,7 @@ def effect(change: ObjectChange, was: Side, now: Side, node: Node, release: Rele
     if not why:
         return (Effect.VERSION, new.version, ["version"]) if waits else None
     if now.refused and (was.refused or old.image != new.image):
-        return (Effect.REFUSED, "", why) if was.refused else (Effect.LOSE, new.version if waits else "", why)
+        return (Effect.REFUSED, "", why) if was.refused else (Effect.LOSE, new.version if waits else "", ["sign", *why])
     if was.refused and not now.refused:
         return Effect.LOAD, "", why
     if waits:
