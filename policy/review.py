@@ -16,7 +16,8 @@ from kmodgate.policy.cluster.referenced_objects import Referred
 from kmodgate.policy.config import NO_PARAMETERS, Parameters, Platform, SignedElsewhere
 from kmodgate.policy.findings import FieldPath, plain_text
 from kmodgate.policy.formats.dockerfiles import Dockerfile
-from kmodgate.policy.formats.json_schema import MAX_VIOLATIONS, Schema, Violation
+from kmodgate.policy.json_schema.schema import MAX_VIOLATIONS, Schema
+from kmodgate.policy.json_schema.violations import Violation
 from kmodgate.policy.kata.view import KataView
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.lazy import lazy

@@ -10,8 +10,9 @@ from typing import Any
 
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath, Finding, format_path, value_at
-from kmodgate.policy.formats.json_schema import MAX_VIOLATIONS, Violation
 from kmodgate.policy.formats.yaml_documents import Document, Json
+from kmodgate.policy.json_schema.schema import MAX_VIOLATIONS
+from kmodgate.policy.json_schema.violations import Violation
 from kmodgate.schemas.compiled import spec_schema
 
 _ROUNDS = 5
@@ -23,8 +24,8 @@ def check(document: Document, kind: str) -> list[Finding]:
     schema = spec_schema(kind)
     if schema.is_valid(document.value):
         return []
-    violations = schema.violations(document.value, document.raw)
-    return [_violation(document, violation) for violation in islice(violations, MAX_VIOLATIONS)]
+    violations = list(islice(schema.violations(document.value, document.raw), MAX_VIOLATIONS))
+    return [_violation(document, violation) for violation in schema.causes(document.value, violations)]
 
 
 def _violation(document: Document, violation: Violation) -> Finding:

@@ -13,8 +13,8 @@ from typing import Any
 from kmodgate.policy import config_checks
 from kmodgate.policy.config import Policy, Profile, read_policy
 from kmodgate.policy.findings import Problem, format_path
-from kmodgate.policy.formats.json_schema import Violation
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document, parse
+from kmodgate.policy.json_schema.violations import Violation
 from kmodgate.schemas.compiled import spec_schema
 
 

@@ -10,7 +10,7 @@ from kmodgate import schemas
 from kmodgate.policy.config import Policy
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding
-from kmodgate.policy.formats.json_schema import Schema
+from kmodgate.policy.json_schema.schema import Schema
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.review import ClusterTraits, Operation, Review
 from tests.oracle import lines

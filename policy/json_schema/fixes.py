@@ -1,0 +1,284 @@
+"""Violations of a schema, and how to correct them: where a field belongs, and the line to write.
+
+A fix that leaves no choice carries a `Repair`. It is offered only where the repaired value is valid.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kmodgate.policy.findings import FieldPath, format_path, value_at
+from kmodgate.policy.json_schema.keywords import EACH, Keywords, Node
+from kmodgate.policy.json_schema.values import NOTHING, converted, flow
+from kmodgate.policy.json_schema.violations import (
+    ABSENT,
+    TYPE_NAMES,
+    Repair,
+    Violation,
+    describe,
+    line,
+    not_in,
+    repaired,
+    unquoted,
+)
+
+_MISSPELT = 0.85
+"""How alike two names are (difflib's ratio) of which one is a misspelling of the other, whatever else there is."""
+
+_FARTHEST = 8
+_MOST_TRIALS = 8
+
+
+_Fix = tuple[str, Repair | None]
+
+Judge = Callable[[object], set[tuple[str, FieldPath]]]
+"""Everything that is wrong with a value: the keyword that fails, and where."""
+
+
+class Fixes:
+    """Fixes for the violations of one value.
+
+    Repairs are tried on a copy of the value. `judge` is None for a value that is too large to be copied for that.
+    """
+
+    def __init__(self, keywords: Keywords, value: object, judge: Judge | None) -> None:
+        self._keywords = keywords
+        self._value = value
+        self._judge = judge
+        self._wrong = judge(value) if judge else set()
+        self._trials = _MOST_TRIALS if judge else 0
+
+    def new_problems(self, *repairs: Repair) -> set[tuple[str, FieldPath]] | None:
+        """Return what is wrong only after some repairs; None where too many were tried already."""
+        if self._judge is None or not self._trials:
+            return None
+        self._trials -= 1
+        return self._judge(repaired(self._value, repairs)) - self._wrong
+
+    def may_go(self, path: FieldPath) -> bool:
+        """Whether a field can be taken away without another error."""
+        return self.new_problems(Repair((path,))) == set()
+
+    # -- a field that the schema does not know ----------------------------------------------------
+
+    def unknown(self, path: FieldPath, key: str) -> Violation:
+        """Return the violation of an unknown field of the map at `path`."""
+        known = list(self._keywords.at(path).get("properties", {}))
+        siblings = value_at(self._value, path)
+        absent = [name for name in known if not (isinstance(siblings, dict) and name in siblings)]
+        found = (
+            self._renamed(path, key, absent, _MISSPELT)
+            or self._dissolved(path, key)
+            or self._below(path, key, known)
+            or self._belongs_to(path, key)
+            or self._renamed(path, key, absent, 0.6)
+        )
+        fix, repair = found or (f"remove it; known here: {', '.join(known) or 'nothing'}", None)
+        return Violation("SCH101", (*path, key), "unknown field", fix, at_key=True, repair=repair)
+
+    def _fitting(self, target: FieldPath, value: object) -> object:
+        """Return a value in the shape that its new place asks for, or as it is."""
+        node = self._keywords.at(target)
+        found = value if self._keywords.allows(node, value) else converted(self._keywords, node, value)
+        return value if found is NOTHING else found
+
+    def _renamed(self, path: FieldPath, key: str, names: list[str], likeness: float) -> _Fix | None:
+        same = [name for name in names if name.lower() == key.lower()]
+        close = same or difflib.get_close_matches(key, names, n=1, cutoff=likeness)
+        if not close:
+            return None
+        value, target = value_at(self._value, (*path, key)), (*path, close[0])
+        fitting = self._fitting(target, value)
+        fix = f"did you mean {close[0]}?" if fitting is value else f"write {line(target, fitting)}"
+        return fix, Repair(((*path, key),), ((target, fitting),))
+
+    def _belongs_to(self, path: FieldPath, key: str) -> _Fix | None:
+        """Say where a field of this name lives in the schema, the closest place first."""
+        costs = [(self._cost(path, place), place) for place in self._keywords.places(key)]
+        places = sorted((item for item in costs if item[0] <= _FARTHEST), key=lambda item: item[0])
+        if not places:
+            return None
+        closest = [place for cost, place in places if cost == places[0][0]]
+        if len(closest) > 1 or EACH in (target := self._here(closest[0], path)):
+            named = dict.fromkeys(_shown(place) for _, place in places[: max(3, len(closest))])
+            return f"it belongs to {' or '.join(list(named)[:3])}: write it there", None
+        return self._moved((*path, key), target)
+
+    def _moved(self, path: FieldPath, target: FieldPath) -> _Fix:
+        value = value_at(self._value, path)
+        fitting = self._fitting(target, value)
+        is_inner = fitting is not value and isinstance(fitting, dict) and len(fitting) == 1
+        place = format_path((*target, *fitting) if is_inner and isinstance(fitting, dict) else target)
+        if value_at(self._value, target) is not None:
+            return f"{place} is the field for it, and is there already: take this one away", Repair((path,))
+        repair = Repair((path,), ((target, fitting),))
+        problems = self.new_problems(repair)
+        needed = sorted(format_path(where) for what, where in problems or () if what == "required")
+        more = f", and beside it {' and '.join(needed)}, which it needs" if needed else ""
+        is_same = is_inner or fitting is value
+        how = f"write it as {place}" if is_same else f"write {line(target, fitting)} below {format_path(target[:-1])}"
+        return f"{how}{more}; it belongs there, and not here", repair if problems == set() else None
+
+    def _dissolved(self, path: FieldPath, key: str) -> _Fix | None:
+        """Take levels away that another API has, and this schema has not."""
+        known = self._keywords.at(path).get("properties", {})
+        inner = _known_below(value_at(self._value, (*path, key)), known)
+        if not inner:
+            return None
+        there = [name for name in inner if value_at(self._value, (*path, name), ABSENT) is not ABSENT]
+        fix = (
+            f"there is no such level: write {', '.join(inner)} directly below {format_path(path) or 'the first level'}"
+        )
+        repair = Repair(((*path, key),), tuple(((*path, name), value) for name, value in inner.items()))
+        return fix, None if there or self.new_problems(repair) != set() else repair
+
+    def _below(self, path: FieldPath, key: str, known: list[str]) -> _Fix | None:
+        """Find the level that is missing around some unknown fields, or that they should be indented below.
+
+        The repair of the first of the fields moves all of them.
+        """
+        siblings, node = value_at(self._value, path), self._keywords.at(path)
+        if not isinstance(siblings, dict):
+            return None
+        strange = {name: value for name, value in siblings.items() if name not in known}
+        for name in known:
+            child = self._keywords.child(node, name)
+            empty = name in siblings and siblings[name] is None
+            required = name in node.get("required", ()) and name not in siblings
+            if self._keywords.is_open(child):
+                alone = len(strange) == len(siblings) and self._is_only_open(node, name)
+                inner = strange if empty or required or alone else {}
+            else:
+                inner = {field: value for field, value in strange.items() if field in child.get("properties", {})}
+                inner = inner if empty or required else {}
+            if key in inner and self._keywords.allows(child, inner):
+                puts = tuple(((*path, name, field), value) for field, value in inner.items())
+                repair = Repair(tuple((*path, field) for field in inner), puts) if key == next(iter(inner)) else None
+                return f"write it below {name}: {name}: {flow(inner)}", repair
+        return None
+
+    def _is_only_open(self, node: Node, name: str) -> bool:
+        """Whether no other field of a map takes keys of any name."""
+        properties = node.get("properties", {})
+        return [key for key, child in properties.items() if self._keywords.is_open(child)] == [name]
+
+    def _cost(self, path: FieldPath, place: FieldPath) -> int:
+        """How far a place is: levels up and down, more for items of lists and for levels that are not there."""
+        common = 0
+        while common < min(len(path), len(place) - 1) and (
+            path[common] == place[common] or (place[common] == EACH and isinstance(path[common], int))
+        ):
+            common += 1
+        down = place[common:]
+        here = self._here(place, path)
+        absent = sum(value_at(self._value, here[:length]) is None for length in range(common + 1, len(place)))
+        return len(path) - common + len(down) + absent + 2 * sum(step == EACH for step in down)
+
+    def _here(self, place: FieldPath, path: FieldPath) -> FieldPath:
+        """Return a place with the indexes of the path that it shares, and 0 for a list of one item."""
+        found: list[str | int] = []
+        for index, step in enumerate(place):
+            if step == EACH:
+                items = value_at(self._value, tuple(found))
+                if tuple(found) == path[:index] and len(path) > index and isinstance(path[index], int):
+                    step = path[index]
+                elif isinstance(items, list) and len(items) == 1:
+                    step = 0
+            found.append(step)
+        return tuple(found)
+
+    # -- a value of another type ------------------------------------------------------------------
+
+    def wrong_type(self, path: FieldPath, types: list[str], raw: str) -> Violation:
+        """Return the violation of a value of another type than the schema's; `raw` is its text in the file."""
+        expected = " or ".join(TYPE_NAMES.get(name, name) for name in types)
+        value, node = value_at(self._value, path), self._keywords.at(path)
+        if value is None:
+            fix = "give it a value or remove the key" if self.may_go(path) else "give it a value"
+            return Violation("SCH102", path, f"has no value, and must be {expected}", fix)
+        if isinstance(value, bool | int | float) and self._keywords.allows(node, raw or json.dumps(value)):
+            return unquoted(path, value, raw)
+        message = f"is {describe(value)}, and must be {expected}"
+        fix, repair = self._in_shape(path, value, node) or self._flat(path, value) or (f"make it {expected}", None)
+        if repair is None and expected == "a map" and (fields := ", ".join(node.get("properties", ()))):
+            fix = f"{fix} of {fields}"
+        return Violation("SCH102", path, message, fix, repair=repair)
+
+    def _in_shape(self, path: FieldPath, value: object, node: Node) -> _Fix | None:
+        """Write the value in the shape of the field, if that leaves no choice."""
+        fitting = converted(self._keywords, node, value)
+        if fitting is NOTHING:
+            return None
+        return self._whole_list(path) or (f"write {line(path, fitting)}", Repair((path,), ((path, fitting),)))
+
+    def _whole_list(self, path: FieldPath) -> _Fix | None:
+        """Return one fix for a list of maps that all have the shape of another API."""
+        items = value_at(self._value, path[:-1])
+        if not isinstance(items, list) or not items[1:] or not all(isinstance(item, dict) for item in items):
+            return None
+        fitting = [self._fitting(path, item) for item in items]
+        if any(new is old for new, old in zip(fitting, items, strict=True)):
+            return None
+        repair = Repair((path[:-1],), ((path[:-1], fitting),)) if path[-1] == 0 else None
+        return f"write {line(path[:-1], fitting)}", repair
+
+    def _flat(self, path: FieldPath, value: object) -> _Fix | None:
+        """Take a level away inside a map of texts, as `matchLabels` in a selector of nodes."""
+        parent = value_at(self._value, path[:-1])
+        if not (isinstance(value, dict) and value and isinstance(parent, dict)):
+            return None
+        node = self._keywords.at(path[:-1])
+        if not (self._keywords.is_open(node) and self._keywords.allows(node, value)):
+            return None
+        fix = f"write the entries themselves, without {path[-1]}: {path[-2]}: {flow(value)}"
+        puts = tuple(((*path[:-1], key), item) for key, item in value.items())
+        return fix, None if any(key in parent for key in value) else Repair((path,), puts)
+
+    # -- a value that is not allowed --------------------------------------------------------------
+
+    def not_allowed(self, kind: str, path: FieldPath, details: dict[str, Any], message: str, raw: str) -> Violation:
+        """Return the violation of a keyword about values; `message` says it where there are no better words."""
+        value = value_at(self._value, path)
+        if kind in ("enum", "const"):
+            options = details["options"] if kind == "enum" else [details["expected_value"]]
+            return not_in(path, value, [str(option) for option in options], kind)
+        if kind == "anyOf" and isinstance(value, int | float):
+            text = raw or str(value)
+            repair = Repair((path,), ((path, text),))
+            return Violation(
+                "SCH102", path, f"{json.dumps(value)} is a number to YAML", f'put it in quotes: "{text}"', repair=repair
+            )
+        if kind == "uniqueItems":
+            return Violation("SCH104", path, "an entry stands twice", "remove one of the two")
+        if kind in _TOO_SHORT:
+            what, need = _TOO_SHORT[kind]
+            need = need.format(details.get("limit", 1))
+            return Violation("SCH104", path, what, f"{need}, or remove the key" if self.may_go(path) else need)
+        return Violation("SCH104", path, message, "change the value so that it fits")
+
+
+_TOO_SHORT = {
+    "minItems": ("the list is too short", "give at least {}"),
+    "minProperties": ("the map is empty", "give at least one key"),
+    "minLength": ("the text is empty", "give it a value"),
+}
+
+
+def _known_below(value: object, known: Mapping[str, object]) -> dict[str, object]:
+    """Return the fields of a map and of maps in it by their names, if the schema knows all of them; else nothing."""
+    found: dict[str, object] = {}
+    for key, item in value.items() if isinstance(value, dict) else ():
+        if key in known:
+            found[key] = item
+        elif inner := _known_below(item, known):
+            found |= inner
+        else:
+            return {}
+    return found
+
+
+def _shown(place: FieldPath) -> str:
+    return format_path(place).replace(f"[{EACH}]", "[]")

@@ -1,0 +1,135 @@
+"""Values written in the shape of another API or of another reader → the shape that a schema asks for."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from kmodgate.policy.formats.yaml_scalars import as_kubectl, quoted, resolve
+from kmodgate.policy.json_schema.keywords import Keywords, Node
+
+NOTHING = object()
+"""No value fits."""
+
+_BOOLEANS = {
+    **dict.fromkeys(("true", "yes", "on", "y"), True),
+    **dict.fromkeys(("false", "no", "off", "n"), False),
+}
+_PLAIN = re.compile(r"[A-Za-z0-9_./$][A-Za-z0-9_./@$=+-]*")
+_PAIR = re.compile(r"([^=\s]+)=(.*)", re.DOTALL)
+_NAME_AND_VALUE = {"name", "value"}
+_LONGEST = 400
+
+
+def converted(keywords: Keywords, node: Node, value: object) -> object:
+    """Return what the author of a value meant, in the shape that a node of a schema asks for; NOTHING where unsure.
+
+    What is returned is valid against the node, and says all that the value says.
+    """
+    types = node.get("type", "")
+    for kind in types if isinstance(types, list) else [types]:
+        for candidate in _CANDIDATES.get(kind, _none)(keywords, node, value):
+            if keywords.allows(node, candidate):
+                return candidate
+    return NOTHING
+
+
+def _none(_keywords: Keywords, _node: Node, _value: object) -> list[object]:
+    return []
+
+
+def _text(_keywords: Keywords, _node: Node, value: object) -> list[object]:
+    """`{name: x}`, which is how Kubernetes refers to an object."""
+    if isinstance(value, dict) and set(value) == {"name"}:
+        return [value["name"]]
+    return value[:] if isinstance(value, list) and len(value) == 1 else []
+
+
+def _boolean(_keywords: Keywords, _node: Node, value: object) -> list[object]:
+    found = _BOOLEANS.get(value.lower()) if isinstance(value, str) else None
+    return [] if found is None else [found]
+
+
+def _number(_keywords: Keywords, _node: Node, value: object) -> list[object]:
+    number = as_kubectl(value) if isinstance(value, str) else value
+    return [int(number)] if isinstance(number, float) and number.is_integer() else [number]
+
+
+def _list(keywords: Keywords, node: Node, value: object) -> list[object]:
+    """One item without its dash; a map of names where each item has a name; `{a: b}` for `a=b`."""
+    items = keywords.resolved(node.get("items"))
+    single = value if keywords.allows(items, value) else converted(keywords, items, value)
+    found: list[object] = [] if single is NOTHING else [[single]]
+    if isinstance(value, dict):
+        pairs = [(key, item if isinstance(item, dict) else {"value": item}) for key, item in value.items()]
+        found.append([{"name": key, **item} for key, item in pairs])
+        if value and all(isinstance(item, str | int) and not isinstance(item, bool) for item in value.values()):
+            found.append([f"{key}={item}" for key, item in value.items()])
+    return found
+
+
+def _map(keywords: Keywords, node: Node, value: object) -> list[object]:
+    entries = value if isinstance(value, list) else [value] if isinstance(value, str) else []
+    found: list[object] = [_of_pairs(entries)]
+    properties = node.get("properties", {})
+    if isinstance(value, str) and (cut := value.partition(":"))[0] in properties:
+        found.append({cut[0]: cut[2]})  # no space after the colon
+    named = [
+        {name: item}
+        for name, child in properties.items()
+        if (item := _fitting(keywords, keywords.resolved(child), value)) is not NOTHING
+        and keywords.allows(node, {name: item})
+    ]
+    exact = [item for item in named if value in item.values()] or named
+    return [item for item in (*found, *(exact if len(exact) == 1 else ())) if item]
+
+
+def _fitting(keywords: Keywords, node: Node, value: object) -> object:
+    if keywords.allows(node, value):
+        return value
+    return converted(keywords, node, value) if node.get("type") == "array" else NOTHING
+
+
+def _of_pairs(items: list[Any]) -> dict[str, object]:
+    """`[{name: a, value: b}]` or `[a=b]` as `{a: b}`; empty for any other list, or for a name that stands twice."""
+    found: dict[str, object] = {}
+    for item in items:
+        if isinstance(item, dict) and set(item) == _NAME_AND_VALUE and isinstance(item["name"], str):
+            key, value = item["name"], item["value"]
+        elif isinstance(item, str) and (pair := _PAIR.fullmatch(item)):
+            key, value = pair[1], pair[2]
+        else:
+            return {}
+        if key in found:
+            return {}
+        found[key] = value
+    return found
+
+
+_CANDIDATES = {
+    "string": _text,
+    "boolean": _boolean,
+    "integer": _number,
+    "number": _number,
+    "array": _list,
+    "object": _map,
+}
+
+
+def flow(value: object) -> str:
+    """A value as YAML on one line, to be pasted into a spec; a long one is cut."""
+    text = _flow(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _flow(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_flow(str(key))}: {_flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_flow, value))}]"
+    if isinstance(value, str):
+        if _PLAIN.fullmatch(value) and resolve(value) == value:
+            return value
+        return f"'{value}'" if "\\" in value and "'" not in value and value.isprintable() else quoted(value)
+    return json.dumps(value)

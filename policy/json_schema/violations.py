@@ -1,0 +1,130 @@
+"""Violations of a schema in words, and repairs of values."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from kmodgate.policy.findings import FieldPath, value_at
+from kmodgate.policy.json_schema.values import flow
+
+ABSENT = object()
+"""Stands for a field that is not there."""
+
+TYPE_NAMES = {
+    "string": "a string",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "object": "a map",
+    "array": "a list",
+    "null": "empty",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """A mechanical fix: what stands at `paths` is taken away, and each of `puts` is written at its path."""
+
+    paths: tuple[FieldPath, ...]
+    puts: tuple[tuple[FieldPath, object], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One place where a value does not match its schema; `path` ends at the offending key or value."""
+
+    rule: str
+    path: FieldPath
+    message: str
+    fix: str
+    at_key: bool = False
+    repair: Repair | None = None
+    keyword: str = ""
+    """What failed in the schema."""
+
+
+def missing(path: FieldPath, name: str, beside: str, schema: dict[str, Any]) -> Violation:
+    """Return the violation of a field that is missing in the map at `path`, or that another one there needs."""
+    if beside:
+        return Violation("SCH103", (*path, beside), f"means nothing without {name}", f"add {name}", at_key=True)
+    properties = schema.get("properties")
+    field = properties.get(name) if isinstance(properties, dict) else None
+    description = field.get("description", "") if isinstance(field, dict) else ""
+    return Violation("SCH103", (*path, name), "missing", f"add {name}: {description}" if description else f"add {name}")
+
+
+def unquoted(path: FieldPath, value: bool | int | float, raw: str) -> Violation:
+    """Return the violation of a scalar that YAML reads as another type than its text."""
+    text, what = raw or json.dumps(value), "boolean" if isinstance(value, bool) else "number"
+    is_known = bool(raw) or not isinstance(value, bool)
+    fix = f'put it in quotes: "{text}"' if is_known else "put what stands there in quotes"
+    repair = Repair((path,), ((path, text),)) if is_known else None
+    return Violation("SCH102", path, f"{text} is the {what} {json.dumps(value)} to YAML", fix, repair=repair)
+
+
+def not_in(path: FieldPath, value: object, options: list[str], kind: str) -> Violation:
+    """Return the violation of a value that is none of the words that are allowed."""
+    same = [option for option in options if option.lower() == str(value).lower()]
+    close = same or difflib.get_close_matches(str(value), options, n=1)
+    choice = close[:1] or (options if len(options) == 1 else [])
+    fix = f"one of: {', '.join(options)}"
+    if choice:
+        fix = f"did you mean {close[0]}?" if close and kind == "enum" else f"write {choice[0]}"
+    message = f"{short(value)} is not {'one of ' if kind == 'enum' else ''}{', '.join(options)}"
+    repair = Repair((path,), ((path, choice[0]),)) if choice else None
+    return Violation("SCH104", path, message, fix, repair=repair)
+
+
+def repaired(value: object, repairs: tuple[Repair, ...]) -> object:
+    """Return a copy of the value with the repairs made; one whose place is gone or taken is left out."""
+    result: Any = copy.deepcopy(value)
+    for repair in repairs:
+        if any(value_at(result, path, ABSENT) is ABSENT for path in repair.paths):
+            continue
+        targets = [target for target, _ in repair.puts]
+        if any(target not in repair.paths and value_at(result, target) is not None for target in targets):
+            continue
+        for path in repair.paths:
+            if path not in targets:
+                _remove(result, path)
+        for target, item in repair.puts:
+            result = _put(result, target, copy.deepcopy(item))
+    return result
+
+
+def _remove(value: Any, path: FieldPath) -> None:
+    for step in path[:-1]:
+        value = value[step]
+    del value[path[-1]]
+
+
+def _put(value: Any, path: FieldPath, item: object) -> Any:
+    if not path:
+        return item
+    step, *rest = path
+    if isinstance(step, int):
+        value[step] = _put(value[step], tuple(rest), item)
+        return value
+    value = value if isinstance(value, dict) else {}
+    value[step] = _put(value.get(step), tuple(rest), item)
+    return value
+
+
+def line(path: FieldPath, value: object) -> str:
+    """Return the line to write at a path, without its indentation."""
+    return flow(value) if isinstance(path[-1], int) else f"{path[-1]}: {flow(value)}"
+
+
+def short(value: object) -> str:
+    """A value as JSON, cut where it is long."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def describe(value: object) -> str:
+    """Say what a value of the wrong type is."""
+    return "a map" if isinstance(value, dict) else "a list" if isinstance(value, list) else short(value)
