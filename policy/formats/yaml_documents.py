@@ -17,7 +17,8 @@ from typing import Any
 
 import yaml
 
-from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, format_path
+from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, format_path, value_at
+from kmodgate.policy.formats.yaml_errors import syntax_problem
 from kmodgate.policy.formats.yaml_scalars import Ambiguous, Scalar, as_kubectl, quoted, resolve
 
 try:
@@ -62,6 +63,12 @@ class Document:
         line, column = self.position(path)
         is_block = _lines(self._text)[line - 1][column - 1 : column] == "|"
         return (line + number, 1) if is_block else (line, column)
+
+    def scalar_at(self, place: tuple[int, int]) -> FieldPath:
+        """Return the path of the scalar that stands at a line and column; () where none does."""
+        wanted = place[0] * _COLUMNS + place[1]
+        paths = (path for path, found in self._values.items() if found == wanted)
+        return next((path for path in paths if not isinstance(value_at(self.value, path), dict | list)), ())
 
     def has(self, path: FieldPath) -> bool:
         return path in self._values
@@ -127,6 +134,8 @@ class _Reader:
         self.findings: list[Finding] = []
         self.values: dict[FieldPath, int] = {}
         self.keys: dict[FieldPath, int] = {}
+        self.before: list[Document] = []
+        """Documents that the one being read has taken in, for want of a `---`."""
 
     def documents(self) -> list[Document]:
         found: list[Document] = []
@@ -164,8 +173,13 @@ class _Reader:
                 raise _Stop
             self.values, self.keys = {}, {}
             value = self._node(self.next(), ())
+            yield from self.before
+            self.before.clear()
             if value is not None:
-                yield Document(self.file, value, self.values, self.keys, self.text)
+                yield self._document(value)
+
+    def _document(self, value: Json) -> Document:
+        return Document(self.file, value, self.values, self.keys, self.text)
 
     def _node(self, event: _Event, path: FieldPath) -> Json:
         mark = event.start_mark
@@ -191,7 +205,9 @@ class _Reader:
         while not isinstance(event := self.next(), yaml.MappingEndEvent):
             key = self._key(event, path)
             inner = (*path, key)
-            if key in result:
+            if key in result and path == () and _begins_another(key, result):
+                result = self._split(event, result)
+            elif key in result:
                 first = self.keys[inner] // _COLUMNS
                 self._at(
                     event,
@@ -209,6 +225,15 @@ class _Reader:
                 self.values.pop(inner, None)
             result[key] = self._node(value_event, inner)
         return result
+
+    def _split(self, event: _Event, result: dict[str, Json]) -> dict[str, Json]:
+        """End a document where a second one begins without a line `---`."""
+        line = event.start_mark.line + 1
+        message = "a second document begins here, without a line --- before it"
+        self._at(event, (), "SCH003", message, f"put a line --- above line {line}")
+        self.before.append(self._document(result))
+        self.values, self.keys = {(): line * _COLUMNS + event.start_mark.column + 1}, {}
+        return {}
 
     def _sequence(self, path: FieldPath) -> list[Json]:
         result: list[Json] = []
@@ -254,29 +279,8 @@ class _Reader:
             )
 
     def _syntax_error(self, error: yaml.YAMLError) -> None:
-        mark = getattr(error, "problem_mark", None)
-        if mark is None:  # ReaderError: a character that YAML does not allow
-            position = getattr(error, "position", 0)
-            before = self.text[:position] if isinstance(position, int) else ""
-            line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-            code = getattr(error, "character", 0)
-            name = f"U+{code if isinstance(code, int) else ord(code[0]):04X}"
-            self._fail("SCH002", f"the control character {name} is not allowed in YAML", "remove it", line, column)
-            return
-        line, column = mark.line + 1, mark.column + 1
-        lines = self.text.split("\n")
-        indent = re.match(r"[ \t]*", lines[mark.line] if mark.line < len(lines) else "")
-        if indent and "\t" in indent[0]:
-            self._fail("SCH002", "a tab in the indentation", "indent with spaces", line, indent[0].index("\t") + 1)
-            return
-        words = (getattr(error, "problem", None), getattr(error, "context", None))
-        self._fail(
-            "SCH002",
-            f"not YAML: {' '.join(word for word in words if word)}",
-            "correct the syntax; look at the line above as well",
-            line,
-            column,
-        )
+        problem = syntax_problem(error, self.text)
+        self._fail("SCH002", problem.message, problem.fix, problem.line, problem.column)
 
     def _at(self, event: _Event, path: FieldPath, rule: str, message: str, fix: str) -> None:
         mark = event.start_mark
@@ -291,6 +295,14 @@ class _Reader:
         if self._is_advice(rule):
             finding = replace(finding, severity=Severity.WARNING, mode=Mode.WARN)
         self.findings.append(finding)
+
+
+def _begins_another(key: str, before: Mapping[str, Json]) -> bool:
+    """Whether a key that stands twice on the first level begins another object, and is no slip in this one."""
+    return key in _HEADING and before.keys() >= _HEADING and len(before) > len(_HEADING)
+
+
+_HEADING = {"apiVersion", "kind"}
 
 
 class _Stop(Exception):

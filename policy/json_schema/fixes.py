@@ -103,7 +103,7 @@ class Fixes:
             return None
         closest = [place for cost, place in places if cost == places[0][0]]
         if len(closest) > 1 or EACH in (target := self._here(closest[0], path)):
-            named = dict.fromkeys(_shown(place) for _, place in places[: max(3, len(closest))])
+            named = dict.fromkeys(shown(place) for _, place in places[: max(3, len(closest))])
             return f"it belongs to {' or '.join(list(named)[:3])}: write it there", None
         return self._moved((*path, key), target)
 
@@ -280,5 +280,6 @@ def _known_below(value: object, known: Mapping[str, object]) -> dict[str, object
     return found
 
 
-def _shown(place: FieldPath) -> str:
+def shown(place: FieldPath) -> str:
+    """A path of the schema as text, with `[]` for every item of a list."""
     return format_path(place).replace(f"[{EACH}]", "[]")

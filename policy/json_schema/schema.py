@@ -16,7 +16,7 @@ from typing import Any, cast
 import jsonschema_rs
 
 from kmodgate.policy.findings import FieldPath
-from kmodgate.policy.json_schema.fixes import Fixes
+from kmodgate.policy.json_schema.fixes import Fixes, shown
 from kmodgate.policy.json_schema.keywords import Keywords, Node
 from kmodgate.policy.json_schema.violations import Violation, missing, repaired, short
 from kmodgate.policy.lazy import lazy
@@ -54,6 +54,10 @@ class Schema:
             return violations
         left = self._wrong(repaired(value, repairs))
         return [item for item in violations if item.repair or (item.keyword, item.path) in left]
+
+    def places(self, name: str) -> list[str]:
+        """Return where the fields of a name are, the shortest paths first: `spec.nodeGroups[].kernels`."""
+        return [shown(place) for place in sorted(self._tree.places(name), key=len)]
 
     def unknown_nulls(self, patch: object, at: FieldPath) -> Iterator[Violation]:
         """Keys of a merge patch that would remove a field which the schema does not know at all.

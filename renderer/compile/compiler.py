@@ -155,6 +155,9 @@ def _version_problems(driver: Manifest, problems: Iterable[Problem], clusters: l
         yield driver.at_origin(finding, problem.path)
 
 
+_TAG_FIX = "give the image a tag with ${KERNEL_FULL_VERSION} in it, and no digest"
+
+
 def _untaggable(variant: Variant) -> Iterator[Finding]:
     document = variant.driver.document
     images = content_hashes.built_images(variant.spec)
@@ -169,4 +172,4 @@ def _untaggable(variant: Variant) -> Iterator[Finding]:
             message = (
                 f"contentTag needs a tag to append to: {image}" if image else "contentTag needs an image with a tag"
             )
-            yield finding_at(document, place, "IMG001", message, "give the image a tag and no digest")
+            yield finding_at(document, place, "IMG001", message, _TAG_FIX)

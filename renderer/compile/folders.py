@@ -33,6 +33,8 @@ def _disagreements(cluster: str, identity: Identity, group: list[Manifest]) -> I
     for other in group[1:]:
         if first.shareable and other.shareable and first.value == other.value:
             continue
+        if first.owner and first.owner == other.owner and first.spec_file != other.spec_file:
+            continue  # two specs of one name, which is an error already
         how = "twice, by" if first.value == other.value else "differently by"
         here = other.trace(("metadata", "name"))
         yield Finding(

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from kmodgate.policy.findings import Finding, Mode
+from kmodgate.policy.findings import Finding, Mode, plain_text, value_at
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document, Json, parse
+from kmodgate.policy.formats.yaml_scalars import quoted
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.file_reading import read_regular
 from kmodgate.renderer.fleet.files import MARKER, REMOVALS, SPEC_KINDS, FleetFiles, Unreadable, references
@@ -25,7 +26,7 @@ from kmodgate.renderer.fleet.read_specs import (
     read_removals,
 )
 from kmodgate.renderer.fleet.schema_check import check, finding_at, title, without, without_faults
-from kmodgate.renderer.fleet.specs import Cluster, DriverPolicy, FaultySpecs, KernelDriver, Removal
+from kmodgate.renderer.fleet.specs import Cluster, DriverPolicy, FaultySpecs, KernelDriver, Kmm, Removal
 
 API_VERSION = "kmodgate.io/v1alpha1"
 
@@ -60,6 +61,13 @@ class Fleet:
         """Return the fleet with the specs that have schema errors, to be judged and not to be written."""
         drivers, clusters = [*self.drivers, *self.faulty.drivers], [*self.clusters, *self.faulty.clusters]
         return replace(self, drivers=drivers, clusters=clusters, policies=[*self.policies, *self.faulty.policies])
+
+    def leave_out(self, spec: KernelDriver | Cluster | DriverPolicy) -> None:
+        """Take a spec away."""
+        for holder in (self, self.faulty):
+            holder.drivers = [item for item in holder.drivers if item is not spec]
+            holder.clusters = [item for item in holder.clusters if item is not spec]
+            holder.policies = [item for item in holder.policies if item is not spec]
 
 
 def names_of(fleet: Fleet) -> list[str]:
@@ -226,13 +234,28 @@ def add_document(fleet: Fleet, document: Document, findings: list[Finding]) -> N
     if (kind == "Removals") is not (document.file == REMOVALS):
         findings.append(misplaced(document))
         return
-    disputed = {(item.line, item.column) for item in findings if item.file == document.file and item.rule == "SCH005"}
-    problems = [item for item in check(document, str(kind)) if (item.line, item.column) not in disputed]
+    problems = check(document, str(kind))
+    disputed = _settle(document, problems, findings)
+    problems = [item for item in problems if (item.line, item.column) not in disputed]
     findings += problems
     if problems or disputed:
         _read_faulty(fleet, document, str(kind), disputed, findings)
     else:
         _read_sound(fleet, document, str(kind), findings)
+
+
+def _settle(document: Document, problems: list[Finding], findings: list[Finding]) -> set[tuple[int, int]]:
+    """Return the places where YAML readers disagree; their findings in `findings` get the fix that suits the field."""
+    fixes = {(item.line, item.column): item.fix for item in problems}
+    disputed: set[tuple[int, int]] = set()
+    for index, item in enumerate(findings):
+        if item.file == document.file and item.rule == "SCH005":
+            place = (item.line, item.column)
+            disputed.add(place)
+            if path := document.scalar_at(place):
+                quoted_text = f"quote it: {quoted(plain_text(value_at(document.value, path)))}"
+                findings[index] = replace(item, fix=fixes.get(place, quoted_text))
+    return disputed
 
 
 def _read_sound(fleet: Fleet, document: Document, kind: str, findings: list[Finding]) -> None:
@@ -262,6 +285,8 @@ def _read_faulty(
         fleet.faulty.add_faults(document, part.faults, disputed, part.moved)
         found: list[Finding] = []
         _read(fleet, fleet.faulty, part.document, kind, found)
+        if kind == "Cluster" and any(path[:2] == ("spec", "kmm") for path in part.faults):
+            fleet.faulty.clusters[-1] = replace(fleet.faulty.clusters[-1], kmm=Kmm("", "upstream"))  # some KMM is there
         findings += fleet.faulty.independent(found)
     elif kind == "DriverPolicy":
         findings.append(not_judged_by(document))
@@ -278,17 +303,19 @@ def _read_policy(fleet: Fleet, specs: Fleet | FaultySpecs, document: Document, f
 
 
 def _duplicate_names(fleet: Fleet) -> Iterator[Finding]:
+    """Report specs of one kind and name; copies leave the fleet, so that nothing is told of them a second time."""
     whole = fleet.with_faulty()
     for specs in (whole.drivers, whole.clusters, whole.policies):
         first: dict[str, Document] = {}
         for spec in specs:
             other = first.setdefault(spec.name, spec.document)
             if other is not spec.document:
-                line = other.position(("metadata", "name"))[0]
-                yield finding_at(
-                    spec.document,
-                    ("metadata", "name"),
-                    "REF004",
-                    f"{title(spec.document)} is also defined in {other.file}:{line}",
-                    "rename or remove one of the two",
-                )
+                where = f"{other.file}:{other.position(('metadata', 'name'))[0]}"
+                if other.value == spec.document.value:
+                    message, fix = f"{title(spec.document)} is also in {where}, word for word", "remove one of the two"
+                else:
+                    message = f"{title(spec.document)} is also defined in {where}"
+                    fix = "rename or remove one of the two"
+                if other.value == spec.document.value or isinstance(spec, Cluster):
+                    fleet.leave_out(spec)
+                yield finding_at(spec.document, ("metadata", "name"), "REF004", message, fix)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import replace
@@ -61,7 +62,8 @@ def read_driver(document: Document, findings: list[Finding]) -> KernelDriver:
     for index, item in enumerate(overrides):
         for problem in spec_schema("KernelDriver").unknown_nulls(item["patch"], ("spec",)):
             path = ("spec", "overrides", index, "patch", *problem.path)
-            findings.append(finding_at(document, path, problem.rule, problem.message, problem.fix, at_key=True))
+            fix = in_patch(problem.fix, index)
+            findings.append(finding_at(document, path, problem.rule, problem.message, fix, at_key=True))
     return KernelDriver(
         name=value["metadata"]["name"],
         labels=value["metadata"].get("labels", {}),
@@ -70,6 +72,11 @@ def read_driver(document: Document, findings: list[Finding]) -> KernelDriver:
         spec=spec,
         document=document,
     )
+
+
+def in_patch(fix: str, index: int) -> str:
+    """Return a fix that names fields of the spec with the places where the patch of an override has them."""
+    return re.sub(r"\bspec\.(?=[a-z])", f"spec.overrides[{index}].patch.", fix)
 
 
 def read_cluster(files: FleetFiles, document: Document, findings: list[Finding]) -> Cluster:

@@ -13,6 +13,7 @@ from kmodgate.policy.findings import FieldPath, Finding, format_path, value_at
 from kmodgate.policy.formats.yaml_documents import Document, Json
 from kmodgate.policy.json_schema.schema import MAX_VIOLATIONS
 from kmodgate.policy.json_schema.violations import Violation
+from kmodgate.renderer.fleet.files import SPEC_KINDS
 from kmodgate.schemas.compiled import spec_schema
 
 _ROUNDS = 5
@@ -25,7 +26,18 @@ def check(document: Document, kind: str) -> list[Finding]:
     if schema.is_valid(document.value):
         return []
     violations = list(islice(schema.violations(document.value, document.raw), MAX_VIOLATIONS))
-    return [_violation(document, violation) for violation in schema.causes(document.value, violations)]
+    return [_violation(document, _in_other_kind(item, kind)) for item in schema.causes(document.value, violations)]
+
+
+def _in_other_kind(violation: Violation, kind: str) -> Violation:
+    """Return the violation of an unknown field with the spec that has the field, where this one has it nowhere."""
+    if violation.rule == "SCH101" and violation.fix.startswith("remove it"):
+        for other in SPEC_KINDS:
+            if other != kind and (places := spec_schema(other).places(str(violation.path[-1]))):
+                return replace(
+                    violation, fix=f"it is a field of a {other}: write it there, at {' or '.join(places[:3])}"
+                )
+    return violation
 
 
 def _violation(document: Document, violation: Violation) -> Finding:

@@ -202,11 +202,15 @@ class FaultySpecs:
             self._places |= {(file, *document.position(item)) for item in (*around, *document.below(path))}
 
     def independent(self, findings: Iterable[Finding]) -> Iterator[Finding]:
-        """Yield the findings that do not follow from a schema error.
+        """Yield the findings that do not follow from a schema error, or from an image that can take no content tag.
 
         These are about other fields, or about one that is missing and that no faulty field was meant to be.
         """
+        findings = list(findings)
+        untagged = {(item.file, item.line, item.column) for item in findings if item.rule == "IMG001"}
         for judged in findings:
+            if judged.rule != "IMG001" and (judged.file, judged.line, judged.column) in untagged:
+                continue
             finding = self._as_written(judged)
             path = finding.spec_field or finding.field
             if path in self._fields.get(finding.file, (path,)):

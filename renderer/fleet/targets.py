@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
 
 from kmodgate.policy.findings import FieldPath, Finding, format_path
+from kmodgate.policy.json_schema.schema import MAX_VIOLATIONS
 from kmodgate.renderer.fleet.cluster_selectors import Clusters, driver_clusters, override_clusters
 from kmodgate.renderer.fleet.load import Fleet
 from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.fleet.overrides import ambiguous, merge, trace
+from kmodgate.renderer.fleet.read_specs import in_patch
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap, KernelDriver
 from kmodgate.schemas.compiled import spec_schema
@@ -122,7 +126,8 @@ def _variant_findings(variant: Variant) -> Iterator[Finding]:
         whole = {**driver.document.value, "spec": variant.spec}  # type: ignore[dict-item]
         schema = spec_schema("KernelDriver")
         if not schema.is_valid(whole):
-            for violation in schema.violations(whole, lambda path: driver.document.raw(variant.place(path[1:])[0])):
+            raw = partial(_raw, variant)
+            for violation in schema.causes(whole, islice(schema.violations(whole, raw), MAX_VIOLATIONS)):
                 yield _at(variant, violation.path[1:], violation.rule, violation.message, violation.fix)
             return
     for stage, index in enumerate(variant.applied):
@@ -142,6 +147,11 @@ def _variant_findings(variant: Variant) -> Iterator[Finding]:
             )
 
 
+def _raw(variant: Variant, path: FieldPath) -> str:
+    """Return a scalar of the merged spec as its author wrote it."""
+    return variant.driver.document.raw(variant.place(path[1:])[0])
+
+
 def _at(variant: Variant, path: FieldPath, rule: str, message: str, fix: str) -> Finding:
     """A finding in the merged spec. The driver alone is a spec, so an override has caused it."""
     place, is_override = variant.place(path)
@@ -150,4 +160,6 @@ def _at(variant: Variant, path: FieldPath, rule: str, message: str, fix: str) ->
         touching = [index for index in variant.applied if path[:1] and path[0] in overrides[index].patch]
         place = ("spec", "overrides", (touching or variant.applied)[-1], "patch", *(path[:1] if touching else ()))
         message = f"{format_path(path)}: {message}"
+    if place[:2] == ("spec", "overrides"):
+        fix = in_patch(fix, int(place[2]))
     return finding_at(variant.driver.document, place, rule, message, fix)

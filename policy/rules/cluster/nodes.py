@@ -11,6 +11,7 @@ from kmodgate.policy.findings import GIVE_FACTS, NOT_CHECKED, Problem, Severity
 from kmodgate.policy.kmm.labels import version_label
 from kmodgate.policy.review import CLUSTER_MODULE, Review
 from kmodgate.policy.rule import rule
+from kmodgate.policy.rules.cluster.near_labels import near_miss
 
 
 def _has_odd_winners(review: Review) -> object:
@@ -41,13 +42,15 @@ def namespace_not_privileged(review: Review) -> Iterator[Problem]:
 def no_node(review: Review) -> Iterator[Problem]:
     """No node of the cluster has the labels of the selector.
 
-    Fix: correct the selector, or label nodes.
+    Fix: take the label of the nodes that the message names, if that was meant, or label nodes.
     Source: internal/controllers/module_reconciler.go of Kernel Module Management.
     """
     if review.placement.nodes is None:
         yield review.module.spec.problem("selector", f"{NOT_CHECKED}: the nodes of the cluster", GIVE_FACTS)
     else:
-        yield review.module.spec.problem("selector", "no node has these labels", "correct it, or label nodes")
+        selector = review.module.spec.map("selector").value
+        near = near_miss(selector, review.placement.nodes)
+        yield review.module.spec.problem("selector", f"no node has these labels{near.seen}", near.fix)
 
 
 @rule("SEL202", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING, needs=_has_odd_winners)
@@ -99,7 +102,10 @@ def unsigned_on_secure_boot(review: Review) -> Iterator[Problem]:
         for mapping in review.module.mappings:
             if not mapping.part.optional("sign") and not review.module.container.optional("sign"):
                 message = f"not signed, and {secured[0].name} refuses unsigned modules"
-                fix = "add sign to the spec, with prebuilt: true if the image is signed already"
+                fix = (
+                    "add sign with keySecret, certSecret and filesToSign; if the image is signed before it is pushed, say"
+                    " so: sign.prebuilt: true in the KernelDriver, or parameters.signedElsewhere in the DriverPolicy"
+                )
                 yield mapping.part.problem("sign", message, fix)
 
 

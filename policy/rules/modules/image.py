@@ -43,7 +43,11 @@ def port_for_a_tag(review: Review) -> Iterator[Problem]:
     for path, image in review.module.images:
         parsed = parse_image(image)
         if parsed and not parsed.tag and not parsed.digest and ":" in image:
-            yield Problem(path, f"{image} has no tag: the colon is that of a port", f"name the version: {image}:1.0.0")
+            yield Problem(
+                path,
+                f"{image} has no tag: the colon is that of a port",
+                "add a tag that names its version, or a digest",
+            )
 
 
 @rule("IMG102", kinds=_KINDS, severity=Severity.WARNING, needs=_unusual_images)
@@ -125,7 +129,7 @@ def untagged_pod_image(review: Review) -> Iterator[Problem]:
     for path, image in (*review.module.pod_images, *others):
         parsed = parse_image(image)
         if parsed and not parsed.tag and not parsed.digest:
-            yield Problem(path, f"{image} has neither tag nor digest", f"name the version: {image}:1.0.0")
+            yield Problem(path, f"{image} has neither tag nor digest", "add a tag that names its version, or a digest")
 
 
 @rule("IMG201", needs=_unusual_templates)

@@ -11,8 +11,10 @@ import re
 from collections.abc import Iterator
 
 from kmodgate.policy.findings import FieldPath, Problem, Severity
+from kmodgate.policy.formats.go_regexps import Pattern, compile_pattern
 from kmodgate.policy.review import BOOT_KINDS, PREFLIGHT_KINDS, Review
 from kmodgate.policy.rule import rule
+from kmodgate.policy.rules.modules.mapping import as_regexp
 
 _VARIABLE = re.compile(r"\$\{[A-Za-z0-9_]+\}|\$[A-Za-z0-9_]+")
 _PATTERN = re.compile(r"[A-Za-z0-9/._+@=,:~%^*?\[\]!-]*")
@@ -66,13 +68,20 @@ def dockerfile_in_unsigned_image(review: Review) -> Iterator[Problem]:
 def kernel_with_odd_characters(review: Review) -> Iterator[Problem]:
     """A literal kernel version with characters that no kernel has, and that would end up in names and paths.
 
-    Fix: write what `uname -r` prints.
+    Fix: write what `uname -r` prints, or `regexp` in place of `literal` for an expression.
     Source: internal/kernel/kernel.go of Kernel Module Management.
     """
     for mapping in review.module.literals:
-        yield from _refused((*mapping.part.path, "literal"), mapping.literal, _KERNEL, variables=False)
+        for problem in _refused((*mapping.part.path, "literal"), mapping.literal, _KERNEL, variables=False):
+            yield problem._replace(fix=as_regexp(mapping.literal)) if _is_expression(mapping.literal) else problem
 
 
+def _is_expression(literal: str) -> bool:
+    """Whether a literal was meant as a regular expression, and is one."""
+    return bool(_OPERATORS.search(literal)) and isinstance(compile_pattern(literal), Pattern)
+
+
+_OPERATORS = re.compile(r"^\^|\$$|\.[*+]|\\[.dw]|[(\[|]")
 _KERNEL = re.compile(r"[A-Za-z0-9._+~-]*")
 
 

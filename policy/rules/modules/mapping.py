@@ -21,6 +21,9 @@ _IMPOSSIBLE = re.compile(r"(?<!\\)(?:\\\\)*\\[afnrtv]| (?![?*{])|\\\+\$$")
 _KERNEL = re.compile(r"[0-9]+(?:\\?\.[0-9]+){2}[-.](?:\\?[\w.+~-])*")
 """An expression that is the name of one kernel, with its dots escaped or not."""
 
+_VERSION = re.compile(r"[0-9]+\\?\.[0-9]+")
+_ARCHITECTURE = re.compile(r"(?:x86_64|aarch64|ppc64le|s390x|amd64|arm64|generic)$")
+
 _LOOSE_DOT = re.compile(r"(?<![\\\[])[0-9]\.[0-9]")
 
 _impossible = kept(_IMPOSSIBLE.search)
@@ -47,7 +50,9 @@ def literal_that_never_matches(review: Review) -> Iterator[Problem]:
     for mapping in review.module.literals:
         if mapping.literal.endswith("+"):
             message = f"{quoted(mapping.literal)} matches no kernel: KMM cuts the last +"
-            yield mapping.part.problem("literal", message, f"write {mapping.literal.rstrip('+')!r}")
+            is_expression = mapping.literal.endswith(".+")
+            fix = as_regexp(mapping.literal) if is_expression else f"write {mapping.literal.rstrip('+')!r}"
+            yield mapping.part.problem("literal", message, fix)
 
 
 @rule("MAP102", needs=_unusual_mappings)
@@ -144,7 +149,15 @@ def _anchored(text: str) -> str:
     if _KERNEL.fullmatch(text):
         whole = re.sub(r"(?<!\\)\.", r"\.", text)
         return f"for this kernel alone write literal: {text.replace(chr(92), '')}, else '^{whole}$'"
-    return f"write '{'' if _begins(text) else '^'}{text}{'' if _ends(text) else '$'}', and .* where anything may stand"
+    if (_begins(text) or _VERSION.match(text)) and (_ends(text) or _ARCHITECTURE.search(text)):
+        return f"write '{'' if _begins(text) else '^'}{text}{'' if _ends(text) else '$'}'"
+    return "write the whole kernel between ^ and $: what it begins with, what may vary, and what it ends with"
+
+
+def as_regexp(literal: str) -> str:
+    """Return the fix for a literal that is an expression."""
+    begin, end = "" if _begins(literal) else "^", "" if _ends(literal) else "$"
+    return f"a literal is one kernel, letter by letter; in its place write regexp: '{begin}{literal}{end}'"
 
 
 @rule("MAP203", severity=Severity.INFO, needs=_unusual_mappings)

@@ -86,7 +86,7 @@ def image_without_tag(review: Review) -> Iterator[Problem]:
     """
     for path, image in review.module.images:
         if ":" not in image and "@" not in image:
-            yield Problem(path, f"{image} has neither tag nor digest", f"name the version: {image}:1.0.0")
+            yield Problem(path, f"{image} has neither tag nor digest", "add a tag that names its version, or a digest")
 
 
 @rule("KMM206", needs=lambda review: review.unusual.removals)

@@ -1,0 +1,124 @@
+"""Errors of the YAML parser → where the slip was made, and how to correct it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import yaml
+
+_OPENING = re.compile(r"""(?:^|[\s\[{,])(?:-\s+|[^\s'"#:][^'"#]*?:\s+|\[\s*|\{\s*|,\s*)*(['"])""")
+_COMMENT = re.compile(r"\s*(?:#.*)?")
+_AFTER = re.compile(r"\s*(?:[,\]}:]|\s#|$)")
+_BLOCK = re.compile(r"(?:^|[\s:-])[|>][-+0-9]*\s*(?:#.*)?$")
+
+
+class SyntaxProblem(NamedTuple):
+    """What is wrong with a text, and where; line and column from 1."""
+
+    message: str
+    fix: str
+    line: int
+    column: int
+
+
+def syntax_problem(error: yaml.YAMLError, text: str) -> SyntaxProblem:
+    """Return the slip that made the parser stop: it often lies lines above the place where the parser notices."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return _forbidden_character(error, text)
+    lines = text.split("\n")
+    indent = re.match(r"[ \t]*", lines[mark.line] if mark.line < len(lines) else "")
+    if indent and "\t" in indent[0]:
+        return SyntaxProblem("a tab in the indentation", "indent with spaces", mark.line + 1, indent[0].index("\t") + 1)
+    if place := open_quote(lines, mark.line):
+        fix = "close it at the end of the text"
+        return SyntaxProblem("a quote is opened here and not closed on its line", fix, place[0] + 1, place[1] + 1)
+    words = (getattr(error, "problem", None), getattr(error, "context", None))
+    start, said = getattr(error, "context_mark", None), " ".join(word for word in words if word)
+    if start is not None and "flow" in said and start.line < mark.line:
+        bracket = lines[start.line][start.column : start.column + 1]
+        fix = f"close it with {'}' if bracket == '{' else ']'}"
+        return SyntaxProblem(f"a {bracket} is opened here and not closed", fix, start.line + 1, start.column + 1)
+    return SyntaxProblem(
+        f"not YAML: {said}", _advice(said, lines[mark.line : mark.line + 1]), mark.line + 1, mark.column + 1
+    )
+
+
+def _advice(said: str, line: Sequence[str]) -> str:
+    if "flow" in said and "${" in "".join(line):
+        return "put the text in quotes: in a list or map on one line, { and } are not part of a text"
+    if "mapping values are not allowed" in said:
+        return "put a text that holds a colon and a space in quotes, or correct the indentation"
+    return "correct the syntax; look at the line above as well"
+
+
+def _forbidden_character(error: yaml.YAMLError, text: str) -> SyntaxProblem:
+    """Return the problem of a ReaderError: a character that YAML does not allow."""
+    position = getattr(error, "position", 0)
+    before = text[:position] if isinstance(position, int) else ""
+    code = getattr(error, "character", 0)
+    name = f"U+{code if isinstance(code, int) else ord(code[0]):04X}"
+    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    return SyntaxProblem(f"the control character {name} is not allowed in YAML", "remove it", line, column)
+
+
+def open_quote(lines: Sequence[str], last: int) -> tuple[int, int] | None:
+    """Return line and column, from 0, of the quote that begins a text and is never closed, or only by another's.
+
+    None where every quote up to the line `last` has its end. A text in quotes that goes over several lines is fine if
+    nothing but a comment, a comma or a bracket follows its end.
+    """
+    number, block = 0, -1
+    while number <= min(last, len(lines) - 1):
+        line = lines[number]
+        depth = len(line) - len(line.lstrip())
+        if block >= 0 and (not line.strip() or depth > block):
+            number += 1
+            continue
+        block = depth if _BLOCK.search(line) else -1
+        found = _open_in(line)
+        if found is not None:
+            end = _end_of(lines, number, found, line[found])
+            if end is None or not _AFTER.match(lines[end[0]], end[1]):
+                return number, found
+            number = end[0]
+        number += 1
+    return None
+
+
+def _open_in(line: str) -> int | None:
+    """Return the column of a quote that begins a text in a line and does not end it there."""
+    column = 0
+    while match := _OPENING.search(line, column):
+        if "#" in (before := line[column : match.start(1)]) and re.search(r"(?:^|\s)#", before):
+            return None
+        start = match.start(1)
+        end = _closing(line, start + 1, match[1])
+        if end is None:
+            return start
+        column = end + 1
+    return None
+
+
+def _closing(line: str, column: int, quote: str) -> int | None:
+    """Return the column of the quote that ends a text; two single quotes and what a backslash escapes are text."""
+    while column < len(line):
+        if line[column] == quote:
+            if quote == '"' or line[column + 1 : column + 2] != "'":
+                return column
+            column += 1
+        elif line[column] == "\\" and quote == '"':
+            column += 1
+        column += 1
+    return None
+
+
+def _end_of(lines: Sequence[str], number: int, column: int, quote: str) -> tuple[int, int] | None:
+    """Return line and column after the quote that ends a text of several lines."""
+    for index in range(number, len(lines)):
+        end = _closing(lines[index], column + 1 if index == number else 0, quote)
+        if end is not None:
+            return index, end + 1
+    return None

@@ -1,0 +1,70 @@
+"""A selector that no node has → the labels of known nodes that its author may have meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from kmodgate.policy.kmm.node_selection import Node
+
+_MOST_NODES = 1000
+_MOST_LABELS = 2000
+_LONGEST = 256
+
+
+class NearMiss(NamedTuple):
+    """What the nodes have instead of the labels of a selector, and what to do; `seen` goes on with a sentence."""
+
+    seen: str
+    fix: str
+
+
+def near_miss(selector: Mapping[str, object], nodes: Sequence[Node]) -> NearMiss:
+    """Compare a selector with the labels of nodes that it does not select: another value, another spelling, or spread.
+
+    Looks at the first thousand nodes: what most of them have, the first ones have.
+    """
+    known: Counter[tuple[str, str]] = Counter()
+    for node in islice(nodes, _MOST_NODES):
+        known.update(islice(node.labels.items(), _MOST_LABELS))
+    if not known:
+        return NearMiss("", "correct it, or label nodes")
+    missing = [(key, value) for key, value in selector.items() if isinstance(value, str) and (key, value) not in known]
+    if not missing:
+        return NearMiss(" together: each label is on other nodes", "select labels that one node has, or label nodes")
+    for key, value in missing:
+        if near := _near(key, value, known):
+            name, text = near
+            message = f": they have {name}={text}, and not {key}={value}"
+            return NearMiss(
+                message, f"write {name}: {_quoted(text)} if that is meant, or label the nodes {key}={value}"
+            )
+    key, value = missing[0]
+    return NearMiss(f": none has {key}={value}", f"correct the selector, or label nodes {key}={value}")
+
+
+def _near(key: str, value: str, known: Counter[tuple[str, str]]) -> tuple[str, str] | None:
+    """Return the label of most nodes with that key, else one of a similar key."""
+    same_key = [(name, text) for (name, text), _ in known.most_common() if name == key]
+    if same_key:
+        close = difflib.get_close_matches(value[:_LONGEST], [text for _, text in same_key], n=1)
+        return (key, close[0]) if close else same_key[0]
+    names = dict.fromkeys(name for name, _ in known)
+    folded = {_folded(name): name for name in names}
+    close = difflib.get_close_matches(_folded(key[:_LONGEST]), list(folded), n=1, cutoff=0.8)
+    if not close:
+        return None
+    name = folded[close[0]]
+    texts = [text for (other, text), _ in known.most_common() if other == name]
+    return name, value if value in texts else texts[0]
+
+
+def _folded(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"'
