@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from kmodgate.policy.cluster.facts import metadata_of
-from kmodgate.policy.config import Gate, Policy
+from kmodgate.policy.config import Gate, Policy, PolicyException
 from kmodgate.policy.findings import (
     NOT_CHECKED,
     FieldPath,
@@ -60,6 +60,8 @@ class Engine:
         self.policy = policy
         self.gate = gate
         self._kinds = kinds_with_rules()
+        self.used_exceptions: set[PolicyException] = set()
+        """The exceptions of the policy that held for a finding."""
         self._chosen: dict[_Key, list[_Group]] = {}
 
     def evaluate(self, review: Review) -> list[Finding]:
@@ -207,7 +209,9 @@ class Engine:
         metadata = metadata_of(object)
         kind, namespace, name = object.get("kind", ""), metadata.get("namespace", ""), metadata.get("name", "")
         identity = (plain_text(kind), plain_text(namespace), plain_text(name))
-        return any(item.holds_for(rule, *identity, now.date()) for item in self.policy.exceptions)
+        holding = [item for item in self.policy.exceptions if item.holds_for(rule, *identity, now.date())]
+        self.used_exceptions.update(holding)
+        return bool(holding)
 
 
 _LONGEST = 2000

@@ -25,13 +25,14 @@ SECTIONS = {
         ),
         Entry(
             "SCH002",
-            "not YAML; often a tab in the indentation or a quote that is not closed",
-            "correct the line, or the one above it",
+            "not YAML; often a tab in the indentation, or a quote or bracket that is not closed",
+            "correct the line that it names; a quote is reported where it begins",
         ),
         Entry(
             "SCH003",
-            "a key stands twice in a map; readers silently take the last",
-            "keep one",
+            "a key stands twice in a map, and readers silently take the last; or a second document begins without a line"
+            " `---`",
+            "keep one, or put `---` between the documents",
         ),
         Entry(
             "SCH004",
@@ -41,7 +42,7 @@ SECTIONS = {
         Entry(
             "SCH005",
             "a value that YAML readers disagree on (`yes`, `0644`, `1e3`, `2024-01-01`), or a number beyond 64 bits",
-            "quote it",
+            "quote a text, write `true`, `false` or the number otherwise",
         ),
         Entry(
             "SCH006",
@@ -61,12 +62,12 @@ SECTIONS = {
         Entry(
             "SCH101",
             "an unknown field; the API server would drop it silently",
-            "take the suggested name, or remove it",
+            "the fix names the field that was meant, or the place where it belongs",
         ),
         Entry(
             "SCH102",
             "a value of another type: a number or boolean where a string belongs, a key without a value",
-            "quote it, or give a value",
+            "the fix has the line to write",
         ),
         Entry(
             "SCH103",
@@ -203,6 +204,11 @@ SECTIONS = {
             "POL102",
             "an exception has ended; the rule holds again",
             "mend what it bears, or agree on another day",
+        ),
+        Entry(
+            "POL103",
+            "an exception that matches nothing in a fleet that was judged as a whole (a note)",
+            "correct its object, or remove it if nothing in a cluster needs it either",
         ),
     ),
     "IMP: what an import does not carry over": (

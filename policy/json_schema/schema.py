@@ -8,7 +8,7 @@ form "problem; fix".
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from typing import Any, cast
@@ -55,9 +55,22 @@ class Schema:
         left = self._wrong(repaired(value, repairs))
         return [item for item in violations if item.repair or (item.keyword, item.path) in left]
 
+    def repaired(self, value: Mapping[str, Any], violations: Iterable[Violation]) -> dict[str, Any]:
+        """Return a copy of a map with the repairs that its violations carry."""
+        repairs = tuple(item.repair for item in violations if item.repair)
+        return cast(dict[str, Any], repaired(dict(value), repairs))
+
     def places(self, name: str) -> list[str]:
         """Return where the fields of a name are, the shortest paths first: `spec.nodeGroups[].kernels`."""
         return [shown(place) for place in sorted(self._tree.places(name), key=len)]
+
+    def knows(self, path: FieldPath) -> bool:
+        """Whether the schema says what stands at a path."""
+        return bool(self._tree.at(path))
+
+    def allows(self, path: FieldPath, value: object) -> bool:
+        """Whether a value may stand at a path, whatever is beside it."""
+        return self._tree.allows(self._tree.at(path), value)
 
     def unknown_nulls(self, patch: object, at: FieldPath) -> Iterator[Violation]:
         """Keys of a merge patch that would remove a field which the schema does not know at all.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from kmodgate.policy.findings import (
     Finding,
@@ -19,13 +20,22 @@ from kmodgate.policy.findings import (
 from kmodgate.policy.formats.object_files import SUFFIXES
 from kmodgate.renderer import git
 from kmodgate.renderer.check.cluster_dump import Dumps
+from kmodgate.renderer.check.default_namespace import in_namespace
+from kmodgate.renderer.check.disputed_scalars import suit_fields, without_disputes
 from kmodgate.renderer.check.duplicate_objects import Duplicates
 from kmodgate.renderer.check.foreign_files import any_object, has_rules, objects_of_interest
 from kmodgate.renderer.check.git_history import Past
 from kmodgate.renderer.check.given_objects import GivenObjects
 from kmodgate.renderer.check.object_inputs import STDIN, files_below, files_outside_fleets, read_objects
 from kmodgate.renderer.check.rendered_clusters import Places
-from kmodgate.renderer.compile.cluster_policies import Choice, HeldPolicy, Policies, exception_findings, merged
+from kmodgate.renderer.compile.cluster_policies import (
+    Choice,
+    HeldPolicy,
+    Policies,
+    exception_findings,
+    merged,
+    unused_exceptions,
+)
 from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.files import MARKER, OUTPUT
@@ -47,6 +57,8 @@ class Checked:
 
     findings: list[Finding] = field(default_factory=list)
     objects: int = 0
+    without_rules: int = 0
+    """The objects of kinds that no rule looks at, which are not among `objects`."""
     passed_over: set[str] = field(default_factory=set)
     """The files of other tools."""
     without_git: list[str] = field(default_factory=list)
@@ -70,7 +82,10 @@ class Checker:
         only: Collection[str] | None = None,
         *,
         ignore_other: bool = False,
+        namespace: str = "",
     ) -> None:
+        """`namespace` is that of namespaced objects outside fleets and trees that name none."""
+        self._namespace = namespace
         self.choice = choice
         self.dumps = dumps or Dumps()
         self._only = only
@@ -82,7 +97,7 @@ class Checker:
         self._fleets: dict[Path, dict[str, list[Finding]]] = {}
         self._dockerfiles: dict[Path, dict[str, list[str]]] = {}
         self._expected: dict[Path, dict[str, bytes]] = {}
-        self._given = GivenObjects(self._places, Past(against), self.dumps, now)
+        self._given = GivenObjects(self._places, Past(against, namespace), self.dumps, now)
         self._duplicates = Duplicates()
 
     def check(self, paths: Iterable[str]) -> Checked:
@@ -97,6 +112,7 @@ class Checker:
             if path != STDIN and os.path.isdir(path) and root_above(Path(path)) is None:
                 self.result.findings += self._given.gone(path)
         self.result.policies = merged(self.result.policies)
+        self.result.findings = without_disputes(self.result.findings)
         self.result.findings = list(told_once(sort_findings(self.dumps.notes(self.result.findings))))
         return self.result
 
@@ -175,11 +191,15 @@ class Checker:
         self.result.policies += policies.held(cluster.name for cluster in fleet.clusters if self._wants(cluster.name))
         compiled = compile_fleet(whole, found, policies)
         self._expected[root.absolute()] = _contents(compiled)
-        found += FleetJudge(policies, "check", self.now).judge(compiled, old, self.dumps.by_cluster)
+        judge = FleetJudge(policies, "check", self.now)
+        found += judge.judge(compiled, old, self.dumps.by_cluster)
         findings += fleet.faulty.independent(found)
         findings = [finding for item in findings for finding in self._of_wanted(item)]
-        self.result.objects += sum(len(objects) for name, objects in compiled.placed.items() if self._wants(name))
+        placed = [item for name, objects in compiled.placed.items() if self._wants(name) for _, item in objects]
+        self._count(item.value for item in placed)
         yield from findings
+        if self._only is None and self.choice.policy is None and fleet.is_whole and not fleet.faulty.drivers:
+            yield from unused_exceptions(fleet.policies, judge.used_exceptions, self.now.date())
         if not any(finding.mode is Mode.ENFORCE for finding in findings):
             for finding in removal_findings(base, compiled):
                 yield from self._of_wanted(finding)
@@ -206,9 +226,20 @@ class Checker:
                 return
         else:
             sources = list(read_objects(name, self.result.findings))
-        self.result.objects += len(sources)
+        if not where.clusters:
+            sources = [replace(source, value=in_namespace(source.value, self._namespace)) for source in sources]
+        suit_fields(self.result.findings, sources)
+        self._count(source.value for source in sources)
         self.result.findings += self._duplicates.of(name, sources, where.clusters)
         self._given.add(name, where, sources)
+
+    def _count(self, values: Iterable[Mapping[str, Any]]) -> None:
+        """Count objects, those of kinds without rules apart."""
+        for value in values:
+            if has_rules(value):
+                self.result.objects += 1
+            else:
+                self.result.without_rules += 1
 
 
 def _contents(compiled: CompiledFleet) -> dict[str, bytes]:

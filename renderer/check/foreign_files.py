@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ _FREE_TEXT = {"annotations", "args", "binaryData", "command", "data", "env", "st
 """Fields whose texts are for other programs: `{{` in them does not make an object a template."""
 
 
-def has_rules(value: dict[str, Any]) -> bool:
+def has_rules(value: Mapping[str, Any]) -> bool:
     """Whether rules look at objects of this kind."""
     return Review(value).kind in kinds_with_rules()
 

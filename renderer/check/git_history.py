@@ -12,6 +12,7 @@ from kmodgate.policy.findings import title
 from kmodgate.policy.formats.object_files import SUFFIXES, Source, parse_objects
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.renderer import git
+from kmodgate.renderer.check.default_namespace import in_namespace
 from kmodgate.renderer.check.object_inputs import STDIN
 
 _NOWHERE = Path()
@@ -24,8 +25,10 @@ Objects = dict[str, dict[str, Any]]
 class Past:
     """The repositories around some files, each read once; without a revision it is HEAD, if there is one."""
 
-    def __init__(self, against: str | None) -> None:
+    def __init__(self, against: str | None, namespace: str = "") -> None:
+        """`namespace` is that of objects that name none."""
         self._against = against
+        self._namespace = namespace
         self._folders: dict[str, str] = {}
         self._tops: dict[str, Path | None] = {}
         self._revisions: dict[Path, tuple[git.Revision | None, set[Path]]] = {}
@@ -75,7 +78,7 @@ class Past:
 
     def _kept(self, revision: git.Revision, place: Path, name: str) -> Objects:
         if place not in self._files:
-            self._files[place] = _objects(revision.text(place) or "", name)
+            self._files[place] = self._objects(revision.text(place) or "", name)
         return self._files[place]
 
     def gone(self, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -90,7 +93,7 @@ class Past:
             changed = self._revisions[revision.top][1]
             names = [str(path) for path in sorted(changed) if path.suffix in SUFFIXES and not path.exists()]
             self._left[revision.top] = [
-                (name, item) for name in names for item in _objects(revision.text(Path(name)) or "", name).values()
+                (name, item) for name in names for item in self._objects(revision.text(Path(name)) or "", name).values()
             ]
         return self._left[revision.top]
 
@@ -105,6 +108,6 @@ class Past:
             self._revisions[key] = (revision, revision.changed(str(revision.top))) if revision else (None, set())
         return self._revisions[key]
 
-
-def _objects(text: str, name: str) -> Objects:
-    return {title(source.value): defaulted(source.value) for source in parse_objects(text, name, [])}
+    def _objects(self, text: str, name: str) -> Objects:
+        values = (in_namespace(source.value, self._namespace) for source in parse_objects(text, name, []))
+        return {title(value): defaulted(value) for value in values}

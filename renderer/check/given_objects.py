@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from kmodgate.policy.cluster.facts import Facts, SnapshotFacts, node_of
+from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import NOT_CHECKED, FieldPath, Finding, Mode, Severity, placed, title
 from kmodgate.policy.formats.object_files import Source
 from kmodgate.policy.kmm.defaults import defaulted
@@ -98,9 +99,7 @@ class GivenObjects:
             now=self._now,
             before=before,
         )
-        found = where.engine.judge(review)
-        found += where.engine.judge_by_facts(review)
-        for finding, path in found:
+        for finding, path in causes(review, where.engine):
             yield replace(_placed(finding, path, source), clusters=where.clusters)
 
     def gone(self, folder: str) -> Iterator[Finding]:
@@ -114,6 +113,19 @@ class GivenObjects:
                 yield Finding(
                     "GIT001", message, fix, title(item), "metadata.name", Severity.WARNING, place, mode=Mode.WARN
                 )
+
+
+def causes(review: Review, engine: Engine) -> list[tuple[Finding, FieldPath]]:
+    """Return what the rules say of an object, without what they no longer say once its structure is repaired."""
+    found = [*engine.judge(review), *engine.judge_by_facts(review)]
+    shown = {(item.rule, path) for item, path in found if item.mode is Mode.ENFORCE}
+    violations = [item for item in review.violations if item.repair and (item.rule, item.path) in shown]
+    if not violations or review.schema is None:
+        return found
+    mended = replace(review, object=review.schema.repaired(review.object, violations))
+    told = {(item.rule, item.path) for item in violations}
+    left = {(item.rule, path) for item, path in (*engine.judge(mended), *engine.judge_by_facts(mended))}
+    return [item for item in found if item[0].is_unchecked or {(item[0].rule, item[1])} & (told | left)]
 
 
 def _counted_nodes(count: int) -> Finding:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from kmodgate.policy.findings import Mode
 from kmodgate.renderer.check.checker import Checked, Checker
 from kmodgate.renderer.check.cluster_dump import Scope, read_dumps, scope_of
+from kmodgate.renderer.check.default_namespace import read_namespace
 from kmodgate.renderer.compile.cluster_policies import add_policy_arguments, read_choice
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode
@@ -45,6 +46,10 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--cluster", action="append", default=[], metavar="NAME", help="only this cluster; may be given several times"
     )
     parser.add_argument(
+        "--namespace", "-n", metavar="NAME",
+        help="namespace of objects outside fleets and trees that name none, as kubectl -n or Argo CD gives it to them",
+    )  # fmt: skip
+    parser.add_argument(
         "--format", choices=FORMATS, help="form of the report (default: text, or github where GITHUB_ACTIONS is set)"
     )
     parser.add_argument("--output", metavar="FILE", help="write the report there (default: stdout)")
@@ -56,7 +61,9 @@ def run(args: Namespace, console: Console) -> ExitCode:
     scope = scope_of(args.paths).only(args.cluster) if args.facts or args.cluster else Scope()
     dumps = read_dumps(args.facts, scope)
     only = scope.judged if args.cluster else None
-    checked = Checker(choice, now, args.against, dumps, only, ignore_other=args.ignore_other).check(args.paths)
+    namespace = read_namespace(args.namespace)
+    checker = Checker(choice, now, args.against, dumps, only, ignore_other=args.ignore_other, namespace=namespace)
+    checked = checker.check(args.paths)
     form = args.format or ("github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text")
     write = writer(form) if form != "text" else lambda findings, _: text_report(findings, console)
     report = write(checked.findings, checked.policies)
@@ -74,4 +81,5 @@ def _summary(checked: Checked) -> str:
     warned = sum(finding.mode is Mode.WARN for finding in checked.findings)
     parts = [counted(refused, "error"), counted(warned, "warning")]
     passed = f", {counted(len(checked.passed_over), 'file')} passed over" if checked.passed_over else ""
-    return f"{counted(checked.objects, 'object')} checked{passed}: {', '.join(parts)}"
+    other = f", {checked.without_rules} without rules" if checked.without_rules else ""
+    return f"{counted(checked.objects, 'object')} checked{other}{passed}: {', '.join(parts)}"

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import cast
 
 from kmodgate.policy.cluster.controllers import controllers_of
-from kmodgate.policy.config import NOTICE, PROFILES, Policy, Profile, SignedElsewhere
+from kmodgate.policy.config import NOTICE, PROFILES, Policy, PolicyException, Profile, SignedElsewhere
 from kmodgate.policy.config_checks import for_any_cluster
 from kmodgate.policy.findings import Finding, Mode, Severity
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Json, parse
+from kmodgate.policy.review import MODULE_KINDS
+from kmodgate.policy.rule import RULES
 from kmodgate.renderer.compile import policy_config_map as compiled
 from kmodgate.renderer.compile import signed_elsewhere
 from kmodgate.renderer.errors import Refused, Unusable
@@ -180,6 +182,32 @@ def exception_findings(policies: list[DriverPolicy], today: date) -> Iterator[Fi
             elif item.expires - today <= NOTICE:
                 finding = finding_at(policy.document, path, "POL101", f"the {who} ends on {item.expires}", fix)
                 yield _as_warning(finding)
+
+
+def unused_exceptions(
+    policies: Iterable[DriverPolicy], used: Collection[PolicyException], today: date
+) -> Iterator[Finding]:
+    """Notes about exceptions that held for nothing in a fleet that was judged as a whole.
+
+    Exceptions for what a fleet cannot show are left out: rules about objects that no spec makes, about changes, and
+    about facts of a cluster.
+    """
+    for policy in policies:
+        for index, item in enumerate(policy.policy.exceptions):
+            if item not in used and today <= item.expires and _shows_in_fleets(item, policy.policy):
+                message = f"the exception of {item.owner} from {item.rule} ({item.ticket}) matches nothing in the fleet"
+                fix = "correct its object, or remove it if nothing in a cluster needs it either"
+                finding = finding_at(policy.document, ("spec", "exceptions", index), "POL103", message, fix)
+                yield replace(finding, severity=Severity.INFO, mode=Mode.AUDIT)
+
+
+def _shows_in_fleets(item: PolicyException, policy: Policy) -> bool:
+    """Whether a fleet has everything that an exception can hold for."""
+    rule = RULES.get(item.rule)
+    if rule is None or rule.facts or "CREATE" not in rule.operations:
+        return False
+    kinds = {item.kind} if item.kind else set(rule.kinds)
+    return kinds <= set(MODULE_KINDS) and policy.mode(rule.id, rule.severity) is not Mode.DISABLED
 
 
 def _as_warning(finding: Finding) -> Finding:

@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from kmodgate.policy.findings import Finding, Mode, plain_text, value_at
+from kmodgate.policy.findings import Finding, Mode
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document, Json, parse
-from kmodgate.policy.formats.yaml_scalars import quoted
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.file_reading import read_regular
 from kmodgate.renderer.fleet.files import MARKER, REMOVALS, SPEC_KINDS, FleetFiles, Unreadable, references
@@ -25,7 +24,7 @@ from kmodgate.renderer.fleet.read_specs import (
     read_driver_policy,
     read_removals,
 )
-from kmodgate.renderer.fleet.schema_check import check, finding_at, title, without, without_faults
+from kmodgate.renderer.fleet.schema_check import check, finding_at, settle, title, without, without_faults
 from kmodgate.renderer.fleet.specs import Cluster, DriverPolicy, FaultySpecs, KernelDriver, Kmm, Removal
 
 API_VERSION = "kmodgate.io/v1alpha1"
@@ -235,27 +234,13 @@ def add_document(fleet: Fleet, document: Document, findings: list[Finding]) -> N
         findings.append(misplaced(document))
         return
     problems = check(document, str(kind))
-    disputed = _settle(document, problems, findings)
+    disputed = settle(document, problems, findings)
     problems = [item for item in problems if (item.line, item.column) not in disputed]
     findings += problems
     if problems or disputed:
         _read_faulty(fleet, document, str(kind), disputed, findings)
     else:
         _read_sound(fleet, document, str(kind), findings)
-
-
-def _settle(document: Document, problems: list[Finding], findings: list[Finding]) -> set[tuple[int, int]]:
-    """Return the places where YAML readers disagree; their findings in `findings` get the fix that suits the field."""
-    fixes = {(item.line, item.column): item.fix for item in problems}
-    disputed: set[tuple[int, int]] = set()
-    for index, item in enumerate(findings):
-        if item.file == document.file and item.rule == "SCH005":
-            place = (item.line, item.column)
-            disputed.add(place)
-            if path := document.scalar_at(place):
-                quoted_text = f"quote it: {quoted(plain_text(value_at(document.value, path)))}"
-                findings[index] = replace(item, fix=fixes.get(place, quoted_text))
-    return disputed
 
 
 def _read_sound(fleet: Fleet, document: Document, kind: str, findings: list[Finding]) -> None:

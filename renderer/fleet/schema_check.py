@@ -9,8 +9,9 @@ from itertools import islice
 from typing import Any
 
 from kmodgate.policy.cluster.facts import metadata_of
-from kmodgate.policy.findings import FieldPath, Finding, format_path, value_at
+from kmodgate.policy.findings import FieldPath, Finding, format_path, plain_text, value_at
 from kmodgate.policy.formats.yaml_documents import Document, Json
+from kmodgate.policy.formats.yaml_scalars import quoted
 from kmodgate.policy.json_schema.schema import MAX_VIOLATIONS
 from kmodgate.policy.json_schema.violations import Violation
 from kmodgate.renderer.fleet.files import SPEC_KINDS
@@ -38,6 +39,20 @@ def _in_other_kind(violation: Violation, kind: str) -> Violation:
                     violation, fix=f"it is a field of a {other}: write it there, at {' or '.join(places[:3])}"
                 )
     return violation
+
+
+def settle(document: Document, problems: list[Finding], findings: list[Finding]) -> set[tuple[int, int]]:
+    """Return the places where YAML readers disagree; their findings in `findings` get the fix that suits the field."""
+    fixes = {(item.line, item.column): item.fix for item in problems}
+    disputed: set[tuple[int, int]] = set()
+    for index, item in enumerate(findings):
+        if item.file == document.file and item.rule == "SCH005":
+            place = (item.line, item.column)
+            disputed.add(place)
+            if path := document.scalar_at(place):
+                quoted_text = f"quote it: {quoted(plain_text(value_at(document.value, path)))}"
+                findings[index] = replace(item, fix=fixes.get(place, quoted_text))
+    return disputed
 
 
 def _violation(document: Document, violation: Violation) -> Finding:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.cluster.facts import Facts, SnapshotFacts
-from kmodgate.policy.config import Gate
+from kmodgate.policy.config import Gate, PolicyException
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.kmm.versions import Release
@@ -58,6 +58,11 @@ class FleetJudge:
         if id(policy) not in self._engines:
             self._engines[id(policy)] = Engine(policy, self._gate, self._only)
         return self._engines[id(policy)]
+
+    @property
+    def used_exceptions(self) -> set[PolicyException]:
+        """The exceptions that held for a finding so far."""
+        return {item for engine in self._engines.values() for item in engine.used_exceptions}
 
     def refuses_unsigned(self, cluster: Cluster, module: Map) -> bool:
         """Whether Secure Boot counts against a Module without `sign`: neither spec nor exception says it is signed."""

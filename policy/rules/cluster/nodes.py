@@ -103,8 +103,9 @@ def unsigned_on_secure_boot(review: Review) -> Iterator[Problem]:
             if not mapping.part.optional("sign") and not review.module.container.optional("sign"):
                 message = f"not signed, and {secured[0].name} refuses unsigned modules"
                 fix = (
-                    "add sign with keySecret, certSecret and filesToSign; if the image is signed before it is pushed, say"
-                    " so: sign.prebuilt: true in the KernelDriver, or parameters.signedElsewhere in the DriverPolicy"
+                    "add sign with keySecret, certSecret and filesToSign; if the image is signed before it is"
+                    " pushed, say so: sign.prebuilt: true in the KernelDriver, or parameters.signedElsewhere in the"
+                    " DriverPolicy"
                 )
                 yield mapping.part.problem("sign", message, fix)
 

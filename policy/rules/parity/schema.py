@@ -93,7 +93,8 @@ def not_storable(review: Review) -> Iterator[Problem]:
             and problem.path == ("metadata", "namespace")
             and not review.module.metadata.text("namespace")
         )
-        yield problem._replace(severity=Severity.WARNING) if may_come else problem
+        fix = "add the namespace, or name the one that it gets: --namespace NAME"
+        yield problem._replace(severity=Severity.WARNING, fix=fix) if may_come else problem
 
 
 def _violations(review: Review, id: str) -> Iterator[Problem]:
