@@ -30,8 +30,8 @@ SECTIONS = {
         ),
         Entry(
             "SCH003",
-            "a key stands twice in a map, and readers silently take the last; or a second document begins without a line"
-            " `---`",
+            "a key stands twice in a map, and readers silently take the last; or a second document begins without a"
+            " line `---`",
             "keep one, or put `---` between the documents",
         ),
         Entry(

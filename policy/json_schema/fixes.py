@@ -92,19 +92,24 @@ class Fixes:
             return None
         value, target = value_at(self._value, (*path, key)), (*path, close[0])
         fitting = self._fitting(target, value)
+        if not self._keywords.has_type(self._keywords.at(target), fitting):
+            return None
         fix = f"did you mean {close[0]}?" if fitting is value else f"write {line(target, fitting)}"
-        return fix, Repair(((*path, key),), ((target, fitting),))
+        repair = Repair(((*path, key),), ((target, fitting),))
+        return fix, None if self.new_problems(repair) else repair
 
     def _belongs_to(self, path: FieldPath, key: str) -> _Fix | None:
         """Say where a field of this name lives in the schema, the closest place first."""
         costs = [(self._cost(path, place), place) for place in self._keywords.places(key)]
-        places = sorted((item for item in costs if item[0] <= _FARTHEST), key=lambda item: item[0])
+        places = sorted(costs, key=lambda item: item[0])
         if not places:
             return None
-        closest = [place for cost, place in places if cost == places[0][0]]
-        if len(closest) > 1 or EACH in (target := self._here(closest[0], path)):
-            named = dict.fromkeys(shown(place) for _, place in places[: max(3, len(closest))])
-            return f"it belongs to {' or '.join(list(named)[:3])}: write it there", None
+        cost, place = places[0]
+        target = self._here(place, path)
+        if cost > _FARTHEST or EACH in target or [item[0] for item in places].count(cost) > 1:
+            named = list(dict.fromkeys(shown(place) for _, place in places))
+            more = f" or {len(named) - 3} other fields" if named[3:] else ""
+            return f"it belongs to {' or '.join(named[:3])}{more}: write it where it was meant", None
         return self._moved((*path, key), target)
 
     def _moved(self, path: FieldPath, target: FieldPath) -> _Fix:
@@ -212,7 +217,7 @@ class Fixes:
         fitting = converted(self._keywords, node, value)
         if fitting is NOTHING:
             return None
-        return self._whole_list(path) or (f"write {line(path, fitting)}", Repair((path,), ((path, fitting),)))
+        return self._whole_list(path) or (f"write {line(path, fitting)}", _set(path, fitting))
 
     def _whole_list(self, path: FieldPath) -> _Fix | None:
         """Return one fix for a list of maps that all have the shape of another API."""
@@ -246,11 +251,10 @@ class Fixes:
             options = details["options"] if kind == "enum" else [details["expected_value"]]
             return not_in(path, value, [str(option) for option in options], kind)
         if kind == "anyOf" and isinstance(value, int | float):
-            text = raw or str(value)
-            repair = Repair((path,), ((path, text),))
-            return Violation(
-                "SCH102", path, f"{json.dumps(value)} is a number to YAML", f'put it in quotes: "{text}"', repair=repair
-            )
+            text, node = raw or json.dumps(value), self._keywords.at(path)
+            if self._keywords.allows(node, text):
+                message = f"{json.dumps(value)} is a number to YAML"
+                return Violation("SCH102", path, message, f'put it in quotes: "{text}"', repair=_set(path, text))
         if kind == "uniqueItems":
             return Violation("SCH104", path, "an entry stands twice", "remove one of the two")
         if kind in _TOO_SHORT:
@@ -283,3 +287,7 @@ def _known_below(value: object, known: Mapping[str, object]) -> dict[str, object
 def shown(place: FieldPath) -> str:
     """A path of the schema as text, with `[]` for every item of a list."""
     return format_path(place).replace(f"[{EACH}]", "[]")
+
+
+def _set(path: FieldPath, value: object) -> Repair:
+    return Repair((path,), ((path, value),))

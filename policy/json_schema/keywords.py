@@ -63,6 +63,10 @@ class Keywords:
         except (ValueError, TypeError, OverflowError, KeyError):  # what JSON cannot hold
             return False
 
+    def has_type(self, node: Node, value: object) -> bool:
+        """Whether a value has the type of a node, whatever is in it."""
+        return "type" not in node or jsonschema_rs.is_valid({"type": node["type"]}, value)
+
     def places(self, name: str) -> list[FieldPath]:
         """Return the paths of all fields of a name, with EACH for an item of a list."""
         return self._places.get(name, [])
