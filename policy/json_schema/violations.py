@@ -14,6 +14,9 @@ from kmodgate.policy.json_schema.values import flow
 ABSENT = object()
 """Stands for a field that is not there."""
 
+UNQUOTED = "put it in quotes"
+"""How the fix of a text begins that is no text to YAML."""
+
 TYPE_NAMES = {
     "string": "a string",
     "integer": "a whole number",
@@ -61,7 +64,7 @@ def unquoted(path: FieldPath, value: bool | int | float, raw: str) -> Violation:
     """Return the violation of a scalar that YAML reads as another type than its text."""
     text, what = raw or json.dumps(value), "boolean" if isinstance(value, bool) else "number"
     is_known = bool(raw) or not isinstance(value, bool)
-    fix = f'put it in quotes: "{text}"' if is_known else "put what stands there in quotes"
+    fix = f'{UNQUOTED}: "{text}"' if is_known else UNQUOTED
     repair = Repair((path,), ((path, text),)) if is_known else None
     return Violation("SCH102", path, f"{text} is the {what} {json.dumps(value)} to YAML", fix, repair=repair)
 

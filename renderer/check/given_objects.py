@@ -12,6 +12,7 @@ from kmodgate.policy.cluster.facts import Facts, SnapshotFacts, node_of
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import NOT_CHECKED, FieldPath, Finding, Mode, Severity, placed, title
 from kmodgate.policy.formats.object_files import Source
+from kmodgate.policy.json_schema.violations import UNQUOTED
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.node_selection import Node
 from kmodgate.policy.review import MODULE_KINDS, Review
@@ -137,4 +138,6 @@ def _counted_nodes(count: int) -> Finding:
 
 def _placed(finding: Finding, path: FieldPath, source: Source) -> Finding:
     position = source.line_position(path, finding.line) if finding.line else source.position(path)
+    if finding.fix.startswith(UNQUOTED) and source.document and (raw := source.document.raw((*source.prefix, *path))):
+        finding = replace(finding, fix=f'{UNQUOTED}: "{raw}"')
     return placed(finding, path, "<stdin>" if source.file == STDIN else source.file, position)

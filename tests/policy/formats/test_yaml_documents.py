@@ -74,7 +74,7 @@ def test_what_is_accepted_plain_means_the_same_to_pyyaml_or_is_no_yaml_1_1_word(
         ("on: x\n", "SCH005", 1, 1),
         ("? [a]\n: b\n", "SCH002", 1, 3),
         ("a:\n\tb: 1\n", "SCH002", 2, 1),
-        ("a: 'open\n", "SCH002", 2, 1),
+        ("a: 'open\n", "SCH002", 1, 4),
         ("a: b: c\n", "SCH002", 1, 5),
         ("a: \x01\n", "SCH002", 1, 4),
         ("a: \x00\n", "SCH002", 1, 4),

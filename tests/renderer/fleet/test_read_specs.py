@@ -95,7 +95,7 @@ def test_a_broken_cluster_spec_does_not_make_selectors_wrong(fleet: FleetFolder)
 
 def test_two_specs_of_one_name_are_an_error_that_names_both(fleet: FleetFolder) -> None:
     fleet.driver("nic")
-    fleet.write("other/nic.yaml", (fleet.root / "drivers/nic.yaml").read_text())
+    fleet.write("other/nic.yaml", (fleet.root / "drivers/nic.yaml").read_text().replace("dummy", "other"))
     assert (
         "other/nic.yaml:3:18: error[REF004] metadata.name: KernelDriver nic is also defined in drivers/nic.yaml:3"
         in errors(fleet)[0]
