@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from kmodgate.policy.findings import FieldPath, format_path, value_at
 from kmodgate.policy.json_schema.keywords import EACH, Keywords, Node
-from kmodgate.policy.json_schema.values import NOTHING, converted, flow
+from kmodgate.policy.json_schema.values import NOTHING, converted, flow, known_below, of_requirements
 from kmodgate.policy.json_schema.violations import (
     ABSENT,
     TYPE_NAMES,
@@ -71,16 +71,26 @@ class Fixes:
         absent = [name for name in known if not (isinstance(siblings, dict) and name in siblings)]
         found = (
             self._renamed(path, key, absent, _MISSPELT)
-            or self._dissolved(path, key)
-            or self._below(path, key, known)
+            or (self._judge and self._around(path, key, known))
             or self._belongs_to(path, key)
             or self._renamed(path, key, absent, 0.6)
+            or (self._judge and self._below(path, key, known, is_alone=True))
         )
         fix, repair = found or (f"remove it; known here: {', '.join(known) or 'nothing'}", None)
         return Violation("SCH101", (*path, key), "unknown field", fix, at_key=True, repair=repair)
 
+    def _around(self, path: FieldPath, key: str, known: list[str]) -> _Fix | None:
+        """Return the fix for a level that is missing around a field, or one too many, if it has no place of its own."""
+        if below := self._below(path, key, known):
+            return below
+        value = value_at(self._value, (*path, key))
+        is_at_home = any(self._keywords.allows(self._keywords.at(place), value) for place in self._keywords.places(key))
+        return None if is_at_home else self._dissolved(path, key)
+
     def _fitting(self, target: FieldPath, value: object) -> object:
         """Return a value in the shape that its new place asks for, or as it is."""
+        if self._judge is None:
+            return value
         node = self._keywords.at(target)
         found = value if self._keywords.allows(node, value) else converted(self._keywords, node, value)
         return value if found is NOTHING else found
@@ -130,19 +140,22 @@ class Fixes:
     def _dissolved(self, path: FieldPath, key: str) -> _Fix | None:
         """Take levels away that another API has, and this schema has not."""
         known = self._keywords.at(path).get("properties", {})
-        inner = _known_below(value_at(self._value, (*path, key)), known)
+        inner, rest = known_below(value_at(self._value, (*path, key)), known)
         if not inner:
             return None
-        there = [name for name in inner if value_at(self._value, (*path, name), ABSENT) is not ABSENT]
         fix = (
             f"there is no such level: write {', '.join(inner)} directly below {format_path(path) or 'the first level'}"
         )
-        repair = Repair(((*path, key),), tuple(((*path, name), value) for name, value in inner.items()))
+        there = any(value_at(self._value, (*path, name), ABSENT) is not ABSENT for name in inner)
+        repair = Repair(
+            ((*path, key),), tuple(((*path, name), value) for name, value in inner.items()), is_whole=not rest
+        )
         return fix, None if there or self.new_problems(repair) != set() else repair
 
-    def _below(self, path: FieldPath, key: str, known: list[str]) -> _Fix | None:
+    def _below(self, path: FieldPath, key: str, known: list[str], *, is_alone: bool = False) -> _Fix | None:
         """Find the level that is missing around some unknown fields, or that they should be indented below.
 
+        With `is_alone` that is the one map of the level that takes any names, where no name of the level is known.
         The repair of the first of the fields moves all of them.
         """
         siblings, node = value_at(self._value, path), self._keywords.at(path)
@@ -154,7 +167,7 @@ class Fixes:
             empty = name in siblings and siblings[name] is None
             required = name in node.get("required", ()) and name not in siblings
             if self._keywords.is_open(child):
-                alone = len(strange) == len(siblings) and self._is_only_open(node, name)
+                alone = is_alone and len(strange) == len(siblings) and self._is_only_open(node, name)
                 inner = strange if empty or required or alone else {}
             else:
                 inner = {field: value for field, value in strange.items() if field in child.get("properties", {})}
@@ -180,7 +193,8 @@ class Fixes:
         down = place[common:]
         here = self._here(place, path)
         absent = sum(value_at(self._value, here[:length]) is None for length in range(common + 1, len(place)))
-        return len(path) - common + len(down) + absent + 2 * sum(step == EACH for step in down)
+        required = place[-1] in self._keywords.at(place[:-1]).get("required", ())
+        return len(path) - common + len(down) + absent + 2 * sum(step == EACH for step in down) - required
 
     def _here(self, place: FieldPath, path: FieldPath) -> FieldPath:
         """Return a place with the indexes of the path that it shares, and 0 for a list of one item."""
@@ -214,7 +228,7 @@ class Fixes:
 
     def _in_shape(self, path: FieldPath, value: object, node: Node) -> _Fix | None:
         """Write the value in the shape of the field, if that leaves no choice."""
-        fitting = converted(self._keywords, node, value)
+        fitting = converted(self._keywords, node, value) if self._judge else NOTHING
         if fitting is NOTHING:
             return None
         return self._whole_list(path) or (f"write {line(path, fitting)}", _set(path, fitting))
@@ -232,15 +246,17 @@ class Fixes:
 
     def _flat(self, path: FieldPath, value: object) -> _Fix | None:
         """Take a level away inside a map of texts, as `matchLabels` in a selector of nodes."""
-        parent = value_at(self._value, path[:-1])
-        if not (isinstance(value, dict) and value and isinstance(parent, dict)):
+        parent, node = value_at(self._value, path[:-1]), self._keywords.at(path[:-1])
+        if self._judge is None or not isinstance(value, dict | list) or not isinstance(parent, dict):
             return None
-        node = self._keywords.at(path[:-1])
-        if not (self._keywords.is_open(node) and self._keywords.allows(node, value)):
+        if not self._keywords.is_open(node):
             return None
-        fix = f"write the entries themselves, without {path[-1]}: {path[-2]}: {flow(value)}"
-        puts = tuple(((*path[:-1], key), item) for key, item in value.items())
-        return fix, None if any(key in parent for key in value) else Repair((path,), puts)
+        entries = of_requirements(value) if isinstance(value, list) else value
+        if not entries or not self._keywords.allows(node, entries):
+            return f"write texts only below {path[-2]}, each `name: text`", None
+        fix = f"write the entries themselves, without {path[-1]}: {path[-2]}: {flow(entries)}"
+        puts = tuple(((*path[:-1], key), item) for key, item in entries.items())
+        return fix, None if any(key in parent for key in entries) else Repair((path,), puts)
 
     # -- a value that is not allowed --------------------------------------------------------------
 
@@ -269,19 +285,6 @@ _TOO_SHORT = {
     "minProperties": ("the map is empty", "give at least one key"),
     "minLength": ("the text is empty", "give it a value"),
 }
-
-
-def _known_below(value: object, known: Mapping[str, object]) -> dict[str, object]:
-    """Return the fields of a map and of maps in it by their names, if the schema knows all of them; else nothing."""
-    found: dict[str, object] = {}
-    for key, item in value.items() if isinstance(value, dict) else ():
-        if key in known:
-            found[key] = item
-        elif inner := _known_below(item, known):
-            found |= inner
-        else:
-            return {}
-    return found
 
 
 def shown(place: FieldPath) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from kmodgate.policy.formats.yaml_scalars import as_kubectl, quoted, resolve
@@ -105,6 +106,31 @@ def _of_pairs(items: list[Any]) -> dict[str, object]:
             return {}
         found[key] = value
     return found
+
+
+def of_requirements(items: list[Any]) -> dict[str, object]:
+    """`matchExpressions` as labels; empty where one of them is more than one label that must have one value."""
+    found: dict[str, object] = {}
+    for item in items:
+        values = item.get("values") if isinstance(item, dict) and item.get("operator") == "In" else None
+        if not (isinstance(values, list) and len(values) == 1 and isinstance(item.get("key"), str)):
+            return {}
+        found[item["key"]] = values[0]
+    return found
+
+
+def known_below(value: object, known: Mapping[str, object]) -> tuple[dict[str, object], bool]:
+    """Return the fields of a map and of maps in it that the schema knows, and whether there are others."""
+    found: dict[str, object] = {}
+    has_rest = False
+    for key, item in value.items() if isinstance(value, dict) else ():
+        if key in known:
+            found[key] = item
+        else:
+            inner, rest = known_below(item, known)
+            found |= inner
+            has_rest |= rest or not inner
+    return found, has_rest
 
 
 _CANDIDATES = {

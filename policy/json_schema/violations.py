@@ -34,6 +34,8 @@ class Repair:
 
     paths: tuple[FieldPath, ...]
     puts: tuple[tuple[FieldPath, object], ...] = ()
+    is_whole: bool = True
+    """Whether nothing that stood at `paths` is lost."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,7 +228,10 @@ def add_document(fleet: Fleet, document: Document, findings: list[Finding]) -> N
     kind = value.get("kind")
     if kind not in SPEC_KINDS:
         message = f"{kind!r} is not a kind of spec" if kind else "missing"
-        findings.append(finding_at(document, ("kind",), "SCH104", message, f"one of: {', '.join(SPEC_KINDS)}"))
+        close = [name for name in SPEC_KINDS if name.lower() == str(kind).lower()]
+        close = close or difflib.get_close_matches(str(kind), SPEC_KINDS, n=1, cutoff=0.8)
+        fix = f"write {close[0]}" if close else f"one of: {', '.join(SPEC_KINDS)}"
+        findings.append(finding_at(document, ("kind",), "SCH104", message, fix))
         return
     if (kind == "Removals") is not (document.file == REMOVALS):
         findings.append(misplaced(document))
