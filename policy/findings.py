@@ -126,7 +126,7 @@ def value_at(value: Any, path: FieldPath, absent: object = None) -> Any:
         if isinstance(value, dict):
             there = step in value
         else:
-            there = isinstance(value, list) and isinstance(step, int) and step < len(value)
+            there = isinstance(value, list) and isinstance(step, int) and 0 <= step < len(value)
         if not there:
             return absent
         value = value[step]
