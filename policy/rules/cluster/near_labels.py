@@ -10,9 +10,12 @@ from typing import NamedTuple
 
 from kmodgate.policy.kmm.node_selection import Node
 
-_MOST_NODES = 1000
-_MOST_LABELS = 2000
+_MOST_NODES = 64
+_MOST_LABELS = 100
+_MOST_KEYS = 10
+_MOST_COMPARED = 2
 _LONGEST = 256
+"""How much of nodes and selectors is looked at: whoever sends Modules does not decide how long a comparison takes."""
 
 
 class NearMiss(NamedTuple):
@@ -25,17 +28,20 @@ class NearMiss(NamedTuple):
 def near_miss(selector: Mapping[str, object], nodes: Sequence[Node]) -> NearMiss:
     """Compare a selector with the labels of nodes that it does not select: another value, another spelling, or spread.
 
-    Looks at the first thousand nodes: what most of them have, the first ones have.
+    Close labels are looked for on the first nodes alone: what most of them have, these have.
     """
     known: Counter[tuple[str, str]] = Counter()
     for node in islice(nodes, _MOST_NODES):
         known.update(islice(node.labels.items(), _MOST_LABELS))
     if not known:
         return NearMiss("", "correct it, or label nodes")
-    missing = [(key, value) for key, value in selector.items() if isinstance(value, str) and (key, value) not in known]
-    if not missing:
+    wanted = [(key, value) for key, value in islice(selector.items(), _MOST_KEYS) if isinstance(value, str)]
+    missing = [(key, value) for key, value in wanted if not any(node.labels.get(key) == value for node in nodes)]
+    if not missing and len(selector) <= _MOST_KEYS:
         return NearMiss(" together: each label is on other nodes", "select labels that one node has, or label nodes")
-    for key, value in missing:
+    if not missing:
+        return NearMiss("", "correct it, or label nodes")
+    for key, value in missing[:_MOST_COMPARED]:
         if near := _near(key, value, known):
             name, text = near
             message = f": they have {name}={text}, and not {key}={value}"
@@ -50,9 +56,10 @@ def _near(key: str, value: str, known: Counter[tuple[str, str]]) -> tuple[str, s
     """Return the label of most nodes with that key, else one of a similar key."""
     same_key = [(name, text) for (name, text), _ in known.most_common() if name == key]
     if same_key:
-        close = difflib.get_close_matches(value[:_LONGEST], [text for _, text in same_key], n=1)
+        texts = [text for _, text in same_key[:_MOST_LABELS]]
+        close = difflib.get_close_matches(value[:_LONGEST], texts, n=1)
         return (key, close[0]) if close else same_key[0]
-    names = dict.fromkeys(name for name, _ in known)
+    names = islice(dict.fromkeys(name for name, _ in known), _MOST_LABELS)
     folded = {_folded(name): name for name in names}
     close = difflib.get_close_matches(_folded(key[:_LONGEST]), list(folded), n=1, cutoff=0.8)
     if not close:

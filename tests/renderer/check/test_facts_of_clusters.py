@@ -243,7 +243,7 @@ def test_a_redacted_dump_still_tells_of_which_kind_there_is_nothing(fleet: Fleet
 
 def test_an_object_whose_kind_only_sounds_like_a_list_is_one(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("apiVersion: x/v1\nkind: AllowList\nmetadata: {name: a}\nspec: {}\n")
-    assert "1 object checked" in check(tmp_path, "a.yaml").stderr
+    assert "0 objects checked, 1 without rules" in check(tmp_path, "a.yaml").stderr
 
 
 NODE = {
