@@ -11,7 +11,7 @@ from tests.fleets import FleetFolder
 
 IMAGE = "  containerImage: quay.io/acme/nic:1.0-${KERNEL_FULL_VERSION}\n"
 SELECTOR = '  selector: {node-role.kubernetes.io/worker: ""}\n'
-MODPROBE = "  modprobe: {moduleName: dummy}\n"
+MODPROBE = "  modprobe: {moduleName: acme_dummy}\n"
 BUILD = "build:\n  dockerfileConfigMap: dockerfile\n"
 
 
@@ -37,14 +37,14 @@ def replaced(fleet: FleetFolder, old: str, new: str, name: str = "drivers/nic.ya
 @pytest.mark.parametrize(
     ("old", "new", "fix"),
     [
-        (MODPROBE, "  modprobe: {moduleName: dummy, version: '2'}\n", "write it as spec.version"),
-        (MODPROBE, "  modprobe: {moduleName: dummy}\n  firmwarePath: /firmware\n", "spec.modprobe.firmwarePath"),
-        (MODPROBE, "  modprobe: {moduleName: dummy}\n  annotations: {a: b}\n", "write it as metadata.annotations"),
-        (MODPROBE, "  modprobe: {moduleName: dummy}\n  kernels: [a]\n", "a field of a Cluster: write it there, at spec.node"),
+        (MODPROBE, "  modprobe: {moduleName: acme_dummy, version: '2'}\n", "write it as spec.version"),
+        (MODPROBE, "  modprobe: {moduleName: acme_dummy}\n  firmwarePath: /firmware\n", "spec.modprobe.firmwarePath"),
+        (MODPROBE, "  modprobe: {moduleName: acme_dummy}\n  annotations: {a: b}\n", "write it as metadata.annotations"),
+        (MODPROBE, "  modprobe: {moduleName: acme_dummy}\n  kernels: [a]\n", "a field of a Cluster: write it there, at spec.node"),
         ("name: nic}", "name: nic, tolerations: []}", "write it as spec.tolerations"),
         ("namespace: {name: kmm-tests}", "namespace: {name: kmm-tests, scc: a}", "write it as spec.scc"),
         ("clusters: {matchLabels: {tier: edge}}", "clusters: {tier: edge}", "matchLabels: {tier: edge}"),
-        ("modprobe: {moduleName: dummy}", "modprobe:\n  moduleName: dummy", "modprobe: {moduleName: dummy}"),
+        ("modprobe: {moduleName: acme_dummy}", "modprobe:\n  moduleName: acme_dummy", "modprobe: {moduleName: acme_dummy}"),
         ("selector:", "selecter:", "did you mean selector?"),
         ("kernelMappings:", "kernelMaping:", "did you mean kernelMappings?"),
         ("- {name: el9, regexp:", "- {name: el9, regex:", "did you mean regexp?"),
@@ -69,16 +69,16 @@ def test_a_field_at_a_wrong_place_or_of_a_wrong_name_is_one_error(
         ("clusters: {matchLabels: {tier: edge}}", "clusters: {}", "or write matchLabels: {} for all"),
         (IMAGE, f"{IMAGE}  imageRepoSecret: {{name: pull}}\n", "write imageRepoSecret: pull"),
         (IMAGE, f"{IMAGE}  inTreeModulesToRemove: ice\n", "write inTreeModulesToRemove: [ice]"),
-        ("{moduleName: dummy}", "{moduleName: dummy, parameters: {debug: 1}}", "write parameters: [debug=1]"),
+        ("{moduleName: acme_dummy}", "{moduleName: acme_dummy, parameters: {debug: 1}}", "write parameters: [debug=1]"),
         (SELECTOR, "  selector: {matchLabels: {pool: a}}\n", "without matchLabels: selector: {pool: a}"),
         (SELECTOR, "  selector: {nodeSelector: {pool: a}}\n", "without nodeSelector: selector: {pool: a}"),
         (SELECTOR, "  selector: [pool=a, zone=b]\n", "write selector: {pool: a, zone: b}"),
         ("- {name: el9, regexp: '^5\\.14\\..+$'}", "  name: el9\n    regexp: '^5.+$'", "write kernelMappings: [{name: el9"),
-        (MODPROBE, "  container: {modprobe: {moduleName: dummy}}\n", "write modprobe directly below spec"),
-        (MODPROBE, "  moduleLoader: {replicas: 1, container: {modprobe: {moduleName: dummy}}}\n", "modprobe directly below"),
+        (MODPROBE, "  container: {modprobe: {moduleName: acme_dummy}}\n", "write modprobe directly below spec"),
+        (MODPROBE, "  moduleLoader: {replicas: 1, container: {modprobe: {moduleName: acme_dummy}}}\n", "modprobe directly below"),
         (SELECTOR, "  selector: {matchExpressions: [{key: pool, operator: In, values: [a]}]}\n", "selector: {pool: a}"),
         (SELECTOR, "  nodeSelector: {pool: a}\n", "did you mean selector?"),
-        (MODPROBE, "  moduleLoader: {serviceAccountName: a, container: {modprobe: {moduleName: dummy}}}\n",
+        (MODPROBE, "  moduleLoader: {serviceAccountName: a, container: {modprobe: {moduleName: acme_dummy}}}\n",
          "write serviceAccountName, modprobe directly below spec"),
         ("regexp: '^5\\.14\\..+$'", "literal: '^5\\.14\\..+$'", "in its place write regexp: '^5\\.14\\..+$'"),
         ("regexp: '^5\\.14\\..+$'", "literal: 5.14.0-.+", "in its place write regexp: '^5.14.0-.+'"),
