@@ -112,13 +112,12 @@ def test_kmms_shapes_of_a_build_are_answered_with_the_line_to_write(fleet: Fleet
     [
         "imageRepoSecret: pull",
         f"{BUILD}  buildArgs: {{A: b}}\n  secrets: [a]",
-        "annotations: null",
         "inTreeModulesToRemove: [ice]\ntolerations: [{operator: Exists, key: a}]",
         "overrides: [{clusters: {matchLabels: {}}, patch: {version: '1'}}]",
     ],
 )
 def test_sound_shapes_are_silent(fleet: FleetFolder, more: str) -> None:
-    fleet.driver("nic", "" if more.startswith("annotations") else more)
+    fleet.driver("nic", more)
     assert found(fleet) == []
 
 
@@ -146,6 +145,20 @@ def test_a_value_that_readers_dispute_gets_the_fix_of_its_field(fleet: FleetFold
 def test_a_value_that_all_readers_agree_on_is_silent(fleet: FleetFolder, value: str) -> None:
     fleet.driver("nic")
     replaced(fleet, "nodeGroups:\n", f"nodeGroups:\n  - {{name: more, {value}}}\n", "clusters/paris.yaml")
+    assert found(fleet) == []
+
+
+@pytest.mark.parametrize("kernel", ["5.14.0-427.13.1.el9_4.x86_64", "5.15.0-1053-azure", "6.1.0-rt7~bpo11"])
+def test_the_name_of_one_kernel_as_literal_is_silent(fleet: FleetFolder, kernel: str) -> None:
+    fleet.driver("nic")
+    replaced(fleet, "regexp: '^5\\.14\\..+$'", f"literal: {kernel}")
+    assert found(fleet) == []
+
+
+@pytest.mark.parametrize("image", ["quay.io/acme/nic:1-${KERNEL_FULL_VERSION}", "r:5000/nic:${KERNEL_VERSION}"])
+def test_an_image_that_takes_a_content_tag_is_silent(fleet: FleetFolder, image: str) -> None:
+    fleet.driver("nic", f"contentTag: true\n{BUILD}")
+    replaced(fleet, IMAGE, f"  containerImage: {image}\n")
     assert found(fleet) == []
 
 
