@@ -19,6 +19,7 @@ from kmodgate.policy.formats.dockerfiles import Dockerfile
 from kmodgate.policy.json_schema.schema import MAX_VIOLATIONS, Schema
 from kmodgate.policy.json_schema.violations import Violation
 from kmodgate.policy.kata.view import KataView
+from kmodgate.policy.kmm.kinds import HUB_GROUP, KMM_GROUP, KMM_GROUPS, meant_group, meant_kind
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.lazy import lazy
 from kmodgate.policy.node_access.existing_workloads import Leniency, Request, leniency
@@ -50,8 +51,6 @@ BOOT_KINDS = ("BootModuleConfig", "InitramfsModule")
 WITH_IMAGES = ("PreflightValidationOCP", *BOOT_KINDS)
 """Kinds beside Module that name images, in fields called `…Image`."""
 
-KMM_GROUPS = (KMM_GROUP, HUB_GROUP) = ("kmm.sigs.x-k8s.io", "hub.kmm.sigs.x-k8s.io")
-
 GROUPS = {
     "Module": KMM_GROUP,
     "ManagedClusterModule": HUB_GROUP,
@@ -77,6 +76,10 @@ SERVED = {kind: [f"{GROUPS[kind]}/{version}" for version in versions] for kind, 
 
 MISSPELT = "a kind of KMM, in other letters"
 """The kind of a review whose object no API server knows, though its author surely meant KMM's."""
+
+MISPLACED = "a kind of KMM, in another group or number"
+"""The kind of a review whose object is of a former group of KMM, of one that is nearly KMM's, or of the wrong one of
+its groups, or whose kind is written in the plural."""
 
 NEW_KIND = "a kind of KMM that is not known"
 """The kind of a review whose object is of KMM's groups and of a kind that no table names."""
@@ -155,9 +158,11 @@ class Review:
         if GROUPS.get(kind, "") == group:
             return kind
         if group not in KMM_GROUPS:
-            return f"{group}/{kind}"
+            return MISPLACED if meant_group(group) else f"{group}/{kind}"
         is_meant = any(group == known and kind.lower() == name.lower() for name, known in GROUPS.items())
-        return MISSPELT if is_meant else NEW_KIND
+        if is_meant:
+            return MISSPELT
+        return MISPLACED if meant_kind(kind, tuple(GROUPS)) else NEW_KIND
 
     @property
     def known(self) -> Facts:

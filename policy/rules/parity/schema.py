@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.kmm.api_checks import structure_findings
-from kmodgate.policy.review import GROUPS, MISSPELT, MODULE_KINDS, PREFLIGHT_KINDS, SERVED, Review
+from kmodgate.policy.kmm.kinds import FORMER_GROUPS, KMM_GROUP, meant_group, meant_kind
+from kmodgate.policy.review import GROUPS, MISPLACED, MISSPELT, MODULE_KINDS, PREFLIGHT_KINDS, SERVED, Review
 from kmodgate.policy.rule import rule
 
 _KINDS = (*MODULE_KINDS, *PREFLIGHT_KINDS)
@@ -75,6 +76,33 @@ def unknown_kind(review: Review) -> Iterator[Problem]:
     if version not in SERVED[known]:
         message = f"{known} has no version {str(version).rpartition('/')[2]}"
         yield Problem(("apiVersion",), message, f"write {SERVED[known][-1]}")
+
+
+@rule("SCH109", kinds=(MISPLACED,))
+def wrong_group_or_kind(review: Review) -> Iterator[Problem]:
+    """An object that is meant for KMM, of a group or kind that no API server knows.
+
+    That is a former group (`kmm.sigs.k8s.io`, `ooto.sigs.k8s.io`, `sro.openshift.io`), one that is a letter or two off,
+    a kind of KMM in the wrong one of its two groups, or the plural of a kind. The API server says `no matches for
+    kind`.
+
+    Fix: write the apiVersion and the kind that the message names; `kmodgate import` then makes a spec of an old object.
+    Source: the CustomResourceDefinitions of Kernel Module Management.
+    """
+    if review.kind != MISPLACED:
+        return
+    kind, version = str(review.object.get("kind")), str(review.object.get("apiVersion"))
+    group = version.partition("/")[0]
+    known = meant_kind(kind, tuple(GROUPS))
+    wanted = SERVED[known][-1] if known else f"{meant_group(group) or KMM_GROUP}/v1beta1"
+    if group != wanted.partition("/")[0]:
+        message, fix = f"KMM has no {kind} in {group}", f"write apiVersion: {wanted}"
+        if group in FORMER_GROUPS:
+            message = f"{group} is the group of KMM before 1.0, or of an operator before it"
+            fix += " and correct what the newer kind does not know; kmodgate import then makes a spec of it"
+        yield Problem(("apiVersion",), message, fix)
+    if known and kind != known:
+        yield Problem(("kind",), f"there is no kind {kind}", f"write kind: {known}")
 
 
 @rule("SCH107", kinds=("Module",), needs=lambda review: review.unusual.structure)
