@@ -21,6 +21,9 @@ from kmodgate.policy.views.pod import PodView, clean, is_below, is_privileged
 HYPERVISOR = "io.katacontainers.config.hypervisor."
 """How the annotations begin that a node must permit; with another one the Go runtime starts no sandbox."""
 
+CONFIG_PATH = "io.katacontainers.config_path"
+"""The annotation that names the configuration of Kata among the files of the node; Kata 4 reads it no more."""
+
 
 class Reason(StrEnum):
     """Why a pod was put into Kata, or was not: what the audit says."""
@@ -120,6 +123,11 @@ class KataView:
         self._kata = parameters.kata
         self._user = user
         self._facts = facts
+
+    @property
+    def is_of_ims(self) -> bool:
+        """Whether it is a job of IMS, or a pod of one, and does not only call itself like one."""
+        return self.ims is not None and not self.poses_as_remote
 
     @lazy
     def ims(self) -> ImsJob | None:

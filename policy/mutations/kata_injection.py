@@ -4,7 +4,8 @@ What is never written: overhead, nodeSelector and tolerations, which Kubernetes'
 is asked again; privileges, capabilities and the ServiceAccount, which DKMS needs and which are the guest's then.
 
 An annotation is removed only where all of this holds: the policy names those that are permitted, this one is not among
-them, it is one that a node must permit, and the pod runs in Kata, where it would keep the sandbox from starting.
+them, it is one that a node must permit, and the pod runs in Kata, where it would keep the sandbox from starting. The
+one that names Kata's configuration among the files of the node is removed in any case, unless the policy has it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kmodgate.policy.cluster.facts import UNKNOWN
-from kmodgate.policy.kata.view import HYPERVISOR, KataView, Reason
+from kmodgate.policy.kata.view import CONFIG_PATH, HYPERVISOR, KataView, Reason
 from kmodgate.policy.review import Review
 
 Operation = dict[str, Any]
@@ -86,9 +87,7 @@ def _is_well_formed(pod: Mapping[str, Any]) -> bool:
 
 def _annotations(review: Review) -> Iterator[Operation]:
     """The permitted annotations as the policy has them, in place of all that a node must permit."""
-    permitted = review.parameters.kata.annotations
-    if permitted is None:
-        return
+    permitted = review.parameters.kata.annotations or {}
     present = review.object["metadata"].get("annotations")
     if present is None:
         if permitted:
@@ -97,8 +96,10 @@ def _annotations(review: Review) -> Iterator[Operation]:
     for key, value in sorted(permitted.items()):
         if present.get(key) != value:
             yield {"op": "replace" if key in present else "add", "path": _pointer(key), "value": value}
+    are_named = review.parameters.names_kata_annotations
     for key in present:
-        if type(key) is str and key.startswith(HYPERVISOR) and key not in permitted:
+        is_refused = key == CONFIG_PATH or (are_named and type(key) is str and key.startswith(HYPERVISOR))
+        if is_refused and key not in permitted:
             yield {"op": "remove", "path": _pointer(key)}
 
 

@@ -9,7 +9,7 @@ from kmodgate.policy.cluster.facts import UNKNOWN
 from kmodgate.policy.findings import NOT_CHECKED, FieldPath, Problem, Severity
 from kmodgate.policy.formats.image_references import is_from
 from kmodgate.policy.formats.quantities import cpus
-from kmodgate.policy.kata.view import HYPERVISOR, NOT_INJECTABLE, KataView, Reason
+from kmodgate.policy.kata.view import NOT_INJECTABLE, KataView, Reason
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.part import Part
@@ -38,7 +38,7 @@ def work_outside_kata(review: Review) -> Iterator[Problem]:
     Source: README.Kata.md of Cray-HPE/ims; docs/Limitations.md of kata-containers/kata-containers.
     """
     kata = review.kata
-    if not _is_new_work(review) or kata.is_inside or kata.may_stay_out:
+    if not is_new_work(review) or kata.is_inside or kata.may_stay_out:
         return
     kept_out = list(_kept_out(kata))
     yield from kept_out
@@ -58,7 +58,7 @@ def work_left_outside(review: Review) -> Iterator[Problem]:
     Source: job templates of Cray-HPE/ims; docs/how-to of kata-containers/kata-containers.
     """
     kata = review.kata
-    if _is_new_work(review) and kata.stays_out and kata.may_stay_out and not kata.is_inside:
+    if is_new_work(review) and kata.stays_out and kata.may_stay_out and not kata.is_inside:
         meaning, remedy = NOT_INJECTABLE[kata.stays_out]
         message = f"DKMS work ({kata.work}) is left outside Kata ({kata.stays_out}): {meaning}"
         yield kata.pod.spec.problem("runtimeClassName", message, remedy)
@@ -76,16 +76,19 @@ def template_kata_cannot_take(review: Review) -> Iterator[Problem]:
         yield from _kept_out(kata)
 
 
-@rule("KTA104", kinds=_POD, facts=True, guards=True, needs=_kata_work)
+@rule("KTA104", kinds=POD_KINDS, facts=True, guards=True, needs=_kata_work)
 def no_runtime_class(review: Review) -> Iterator[Problem]:
-    """The RuntimeClass that DKMS work runs in does not exist in the cluster.
+    """The RuntimeClass that DKMS work runs in does not exist in the cluster: a Job of it waits for ever.
+
+    At admission a workload is only warned of; its pods are refused.
 
     Fix: install Kata Containers with this RuntimeClass, or name another: `parameters.kata.runtimeClasses`.
     Source: plugin/pkg/admission/runtimeclass of Kubernetes, which refuses such a pod.
     """
     if _runs_in_kata(review) and review.kata.found_class is None:
+        message = f"there is no RuntimeClass {review.kata.wanted_class}"
         fix = "install Kata Containers, or name another class in the policy"
-        yield review.pod.spec.problem("runtimeClassName", f"there is no RuntimeClass {review.kata.wanted_class}", fix)
+        yield mild_for_templates(review, review.pod.spec.problem("runtimeClassName", message, fix))
 
 
 @rule("KTA105", kinds=_POD, facts=True, guards=True, needs=_kata_work)
@@ -114,7 +117,7 @@ def way_out_of_kata(review: Review) -> Iterator[Problem]:
     Fix: remove it; use an emptyDir, a claim, a ConfigMap or a Secret.
     Source: docs/Limitations.md of kata-containers/kata-containers.
     """
-    if _is_new_work(review) and review.kata.is_inside:
+    if is_new_work(review) and review.kata.is_inside:
         for reason, path in review.kata.obstacles:
             yield _obstacle(path, reason, "is in Kata, and its way out is open")
 
@@ -150,7 +153,7 @@ def sub_path(review: Review) -> Iterator[Problem]:
     Fix: mount the whole volume, or only the keys that are needed: `items`.
     Source: docs/Limitations.md of kata-containers/kata-containers.
     """
-    if _is_new(review) and _is_kata(review):
+    if is_new(review) and _is_kata(review):
         for _, mount in review.pod.mounts:
             for key in ("subPath", "subPathExpr"):
                 if mount.text(key):
@@ -167,7 +170,7 @@ def too_many_cpus(review: Review) -> Iterator[Problem]:
     Fix: lower the limits.
     Source: README.Kata.md of Cray-HPE/ims; docs/design/vcpu-handling-runtime-go.md of kata-containers/kata-containers.
     """
-    if not _is_new(review) or not _is_kata(review):
+    if not is_new(review) or not _is_kata(review):
         return
     total = _most_cpus(review.pod)
     if total > _MOST_CPUS:
@@ -175,25 +178,7 @@ def too_many_cpus(review: Review) -> Iterator[Problem]:
         yield Problem(review.pod.spec.path, message, f"lower them to {_MOST_CPUS} together")
 
 
-@rule("KTA111", kinds=POD_KINDS, severity=Severity.WARNING, parameter="names_kata_annotations")
-def annotation_not_permitted(review: Review) -> Iterator[Problem]:
-    """An annotation for Kata's hypervisor that the policy does not permit (`parameters.kata.annotations`).
-
-    With the Go runtime a pod with one that the node does not permit never starts; the other runtime ignores it.
-
-    Fix: remove it, or have it permitted on the nodes and in the policy.
-    Source: src/runtime/pkg/oci/utils.go of kata-containers/kata-containers.
-    """
-    permitted = review.parameters.kata.annotations or {}
-    if not _is_new(review) or not review.kata.is_inside:
-        return
-    for key in review.pod.annotations:
-        if key.startswith(HYPERVISOR) and key not in permitted:
-            path = (*review.pod.metadata.path, "annotations", key)
-            yield Problem(path, "the policy does not permit it", "remove it, or have it permitted")
-
-
-@rule("KTA112", kinds=_POD, facts=True, guards=True, needs=_kata_work)
+@rule("KTA112", kinds=POD_KINDS, facts=True, guards=True, needs=_kata_work)
 def other_nodes_than_kata(review: Review) -> Iterator[Problem]:
     """DKMS work for other nodes than those that the RuntimeClass is for. Kubernetes refuses such a pod.
 
@@ -204,7 +189,7 @@ def other_nodes_than_kata(review: Review) -> Iterator[Problem]:
     if key:
         path = (*review.pod.spec.path, "nodeSelector", key)
         message = f"RuntimeClass {review.kata.wanted_class} is for nodes with another value of it"
-        yield Problem(path, message, "remove the label from nodeSelector")
+        yield mild_for_templates(review, Problem(path, message, "remove the label from nodeSelector"))
 
 
 @rule("KTA113", kinds=POD_KINDS, severity=Severity.WARNING, needs=_kata_work, parameter="allowed_registries")
@@ -241,14 +226,20 @@ def remote_build_of_another(review: Review) -> Iterator[Problem]:
     yield review.pod.spec.problem("runtimeClassName", message, "remove REMOTE_BUILD_NODE, or use a class of Kata")
 
 
-def _is_new(review: Review) -> bool:
+def mild_for_templates(review: Review, problem: Problem) -> Problem:
+    """Return a problem that only warns where somebody applies a workload: its pods are mutated, or refused."""
+    is_asked = review.pod.is_template and review.user
+    return problem._replace(severity=Severity.WARNING) if is_asked else problem
+
+
+def is_new(review: Review) -> bool:
     """Whether the pod is still to be made: one that is there cannot be moved into Kata, and its updates must pass."""
     return not review.subresource and (review.operation == "CREATE" or review.pod.is_template or review.in_tree)
 
 
-def _is_new_work(review: Review) -> bool:
+def is_new_work(review: Review) -> bool:
     """Whether the pod is DKMS work that is still to be made."""
-    return bool(review.kata.work) and _is_new(review)
+    return bool(review.kata.work) and is_new(review)
 
 
 def _is_kata(review: Review) -> bool:
@@ -259,14 +250,14 @@ def _is_kata(review: Review) -> bool:
 def _runs_in_kata(review: Review) -> bool:
     """Whether only the cluster can keep new DKMS work out of Kata."""
     kata = review.kata
-    if not _is_new_work(review) or kata.stays_out:
+    if not is_new_work(review) or kata.stays_out:
         return False
     return kata.is_inside or not (kata.pod.runtime_class or kata.obstacles)
 
 
 def _reaching_out(review: Review) -> Iterator[tuple[Reason, FieldPath]]:
     """What a pod of Kata that is no DKMS work is given of the node."""
-    if _is_new(review) and review.kata.is_inside and not review.kata.work:
+    if is_new(review) and review.kata.is_inside and not review.kata.work:
         yield from review.kata.obstacles
 
 
@@ -296,7 +287,7 @@ def _added(review: Review) -> Iterator[Part]:
     """The containers that a request adds: all of a new pod, or those for a running one."""
     if review.subresource == "ephemeralcontainers":
         yield from review.pod.ephemeral
-    elif _is_new(review):
+    elif is_new(review):
         yield from review.pod.containers
 
 

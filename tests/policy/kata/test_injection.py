@@ -76,3 +76,11 @@ def test_rendered_manifests_stay_as_they_are() -> None:
             assert injection(document, parameters=greedy).patch == [], path
             count += 1
     assert count > 50
+
+
+def test_the_configuration_of_the_nodes_files_is_taken_away_whatever_the_policy_says() -> None:
+    pod = dkms_pod()
+    pod["metadata"]["annotations"] = {"io.katacontainers.config_path": "/opt/own.toml", "a": "b"}
+    removal = {"op": "remove", "path": "/metadata/annotations/io.katacontainers.config_path"}
+    assert removal in injection(pod).patch
+    assert removal in injection(dkms_pod(runtimeClassName="kata-qemu") | {"metadata": pod["metadata"]}).patch
