@@ -99,6 +99,11 @@ SECTIONS = {
             "a kind or version of KMM's group that there is not",
             "correct it as the message says",
         ),
+        Entry(
+            "SCH109",
+            "an object that is meant for KMM, of a former or misspelt group, or of a kind in the plural",
+            "write apiVersion and kind as the message says",
+        ),
     ),
     "REF: references": (
         Entry(
