@@ -243,7 +243,9 @@ class Guard(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         handler = self._handler
         self.heard = asyncio.get_running_loop().time()
-        before, waiting = handler._request_count, handler._waiter is not None or not handler._request_count
+        before, waiter = handler._request_count, handler._waiter
+        # a waiter that is done has a request that nobody has taken up yet: what follows is that one's body
+        waiting = not before or (waiter is not None and not waiter.done())
         handler.data_received(data)
         if handler._request_count > before:
             self._header_done()
