@@ -19,6 +19,8 @@ def webhook(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactor
     options = ("--policy", str(policy), "--platform", "openshift")
     with in_force(control_plane, folder, SPACES, *options, registration=options) as running:
         yield running
+    # the rights to KMM's kinds, which tests outside of this folder do not expect of anybody
+    control_plane.kubectl("delete", "clusterrolebinding", "kmm-alice", "kmm-bob", "--ignore-not-found")
 
 
 @pytest.fixture
