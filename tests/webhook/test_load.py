@@ -252,7 +252,7 @@ def test_many_large_reviews_at_once_stay_within_the_bounds_of_bytes_and_memory(t
                     os.kill(worker, signal.SIGCONT)
                 await asyncio.sleep(0.01)
             found = await asyncio.gather(*calls)
-            assert {reply.status for reply in found} <= {200, 429}
+            assert {reply.status for reply in found} <= {200, 408, 429}  # 408: gave up its room while it arrived
             assert all(reply.response["allowed"] for reply in found if reply.status == 200)
             assert sum(reply.status == 200 for reply in found) * len(LARGE) >= most * MIB / 2
             return bytes_in_flight, peak
