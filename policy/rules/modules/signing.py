@@ -10,8 +10,7 @@ from kmodgate.policy.formats.kubernetes_names import is_dns1123_label
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.module import is_one_kernel
-
-_COMPRESSED = (".ko.xz", ".ko.gz", ".ko.zst")
+from kmodgate.policy.views.signed_files import COMPRESSED
 
 
 def _unusual_files(review: Review) -> object:
@@ -84,7 +83,7 @@ def compressed_module(review: Review) -> Iterator[Problem]:
     Source: kernel/module/decompress.c and signing.c of Linux.
     """
     for path, file in review.module.files_to_sign:
-        if file.endswith(_COMPRESSED):
+        if file.endswith(COMPRESSED):
             fix = f"sign {file.rpartition('.')[0]} instead"
             yield Problem(path, f"{file!r} is compressed, and a signature at its end is never read", fix)
 
