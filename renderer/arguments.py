@@ -20,6 +20,7 @@ VERBS = {
     "facts": "take what is secret out of a dump of a cluster",
     "webhook-config": "print what registers the admission webhook in a cluster, and what it may do there",
     "policy": "print what a DriverPolicy has to approve before it refuses workloads",
+    "ims": "tell what the Image Management Service does with its jobs, and keep its settings in step",
     "rules": "list the rules, or explain one",
     "resolve": "tell what KMM would do with a Module on a kernel",
     "import": "turn existing Modules into specs",

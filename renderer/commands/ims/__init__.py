@@ -1,0 +1,29 @@
+"""`kmodgate ims`: questions about the Image Management Service (IMS) of HPE Cray systems, a file for each of its verbs."""
+
+from __future__ import annotations
+
+import importlib
+from argparse import ArgumentParser, Namespace
+from types import ModuleType
+
+from kmodgate.renderer.console import Console
+from kmodgate.renderer.errors import ExitCode
+from kmodgate.renderer.wording import capitalised
+
+VERBS: dict[str, str] = {}
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    verbs = parser.add_subparsers(dest="ims_verb", metavar="VERB", required=True)
+    for name, text in VERBS.items():
+        sub = verbs.add_parser(name, help=text, description=capitalised(text) + ".", allow_abbrev=False)
+        _verb(name).add_arguments(sub)
+
+
+def run(args: Namespace, console: Console) -> ExitCode:
+    code: ExitCode = _verb(args.ims_verb).run(args, console)
+    return code
+
+
+def _verb(name: str) -> ModuleType:
+    return importlib.import_module(f"kmodgate.renderer.commands.ims.{name.replace('-', '_')}")
