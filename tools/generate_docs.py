@@ -15,7 +15,7 @@ from kmodgate.policy.kata.view import NOT_INJECTABLE
 from kmodgate.policy.kmm.versions import IGNORED_BY_REDHAT, REMOVALS, SINCE, First
 from kmodgate.policy.rule import RETIRED, RULES, load_rules
 from kmodgate.renderer.error_catalogue import SECTIONS
-from kmodgate.renderer.fleet.field_table import CAUSES, OWN, SYNONYMS, rows
+from kmodgate.renderer.fleet.fields.field_table import CAUSES, OWN, SYNONYMS, rows
 from kmodgate.webhook.telemetry.metrics import Metrics
 from tools import node_access_page
 
@@ -24,7 +24,7 @@ _DOCS = Path(__file__).parent.parent / "docs"
 _INTRODUCTION = """\
 # The specs
 
-Generated from `schemas/` and the table of `renderer/fleet/field_table.py` by `make docs`; do not edit.
+Generated from `schemas/` and the table of `renderer/fleet/fields/field_table.py` by `make docs`; do not edit.
 
 A spec is a YAML document of group `kmodgate.io` in any `*.yaml` or `*.yml` file below the root of a fleet, which is
 the folder that holds a file `kmodgate.yaml`. Several documents in one file are fine. The output folder, `rendered`,

@@ -31,9 +31,9 @@ from kmodgate.renderer.explain.field_origins import (
 from kmodgate.renderer.explain.same_names import say_what_else
 from kmodgate.renderer.file_reading import read_regular
 from kmodgate.renderer.fleet.cluster_selectors import check_names
+from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.files import OUTPUT
 from kmodgate.renderer.fleet.load import as_typed, find_root, names_of, prefix
-from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.plan.coverage import Module, Resolver, cells_of, groups_of, modules_of
 from kmodgate.renderer.report.explain_text import absence_text, node_text, object_text

@@ -7,8 +7,8 @@ from functools import partial
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.yaml_documents import Document
 from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
-from kmodgate.renderer.fleet.field_table import SYNC_OPTIONS
-from kmodgate.renderer.fleet.origin import Origin
+from kmodgate.renderer.fleet.fields.field_table import SYNC_OPTIONS
+from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.specs import CLUSTER_SCOPED, JsonMap
 from kmodgate.renderer.fleet.targets import Variant
 from kmodgate.renderer.manifests import argo

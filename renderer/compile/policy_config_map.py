@@ -8,8 +8,8 @@ from kmodgate.policy.config import Policy, SignedElsewhere
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.yaml_documents import Document, Json
 from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
+from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.files import MARKER
-from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.fleet.specs import DriverPolicy, JsonMap
 from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.emit_yaml import emit

@@ -15,8 +15,8 @@ from kmodgate.renderer.diff.causes import Causes
 from kmodgate.renderer.diff.changed_fields import ObjectChange
 from kmodgate.renderer.diff.module_effects import Side
 from kmodgate.renderer.diff.sentences import Effect
+from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.nodes import node_of_group
-from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.fleet.specs import Cluster, NodeGroup
 from kmodgate.renderer.plan.coverage import Refuses, Resolver
 from kmodgate.renderer.removals.driver_nodes import has_driver

@@ -16,8 +16,8 @@ from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.findings import FieldPath, format_path
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.compile.compiler import CompiledFleet
-from kmodgate.renderer.fleet.field_table import SYNC_OPTIONS
-from kmodgate.renderer.fleet.origin import Origin
+from kmodgate.renderer.fleet.fields.field_table import SYNC_OPTIONS
+from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
 
 

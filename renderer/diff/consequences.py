@@ -22,7 +22,7 @@ from kmodgate.renderer.diff.module_effects import Side
 from kmodgate.renderer.diff.plugin_pods import PluginPods, add_device_classes, moved_classes
 from kmodgate.renderer.diff.renames import Rename, renames
 from kmodgate.renderer.diff.sentences import SEVERITIES, Effect, place, sentence
-from kmodgate.renderer.fleet.origin import Origin
+from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.specs import Cluster, NodeGroup
 
 _WORST_FIRST = (Severity.ERROR, Severity.WARNING, Severity.INFO)

@@ -24,7 +24,7 @@ from kmodgate.policy.kmm.resolve import Resolution
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.diff.changed_fields import ObjectChange
 from kmodgate.renderer.diff.sentences import Effect
-from kmodgate.renderer.fleet.field_table import SYNC_OPTIONS
+from kmodgate.renderer.fleet.fields.field_table import SYNC_OPTIONS
 from kmodgate.renderer.fleet.nodes import node_of_group
 from kmodgate.renderer.fleet.specs import Cluster, NodeGroup
 from kmodgate.renderer.manifests.manifest import Manifest

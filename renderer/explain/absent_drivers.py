@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.deliveries.delivery import delivery_of
-from kmodgate.renderer.fleet.origin import Origin
+from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.targets import Target
 from kmodgate.renderer.manifests.manifest import Identity
 

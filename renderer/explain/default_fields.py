@@ -1,6 +1,6 @@
 """Why kmodgate, KMM or Kubernetes sets a field of a rendered object that no line of a spec says.
 
-The counterpart of `renderer/fleet/field_table.py`, which says which line decides a field.
+The counterpart of `renderer/fleet/fields/field_table.py`, which says which line decides a field.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.kmm.defaults import default_paths
 from kmodgate.renderer.compile.policy_config_map import HASH_ANNOTATION
 from kmodgate.renderer.deliveries.kmm import SPEC_ANNOTATION
-from kmodgate.renderer.fleet.field_table import SYNC_OPTIONS
+from kmodgate.renderer.fleet.fields.field_table import SYNC_OPTIONS
 from kmodgate.renderer.manifests.argo import SYNC_WAVE
 
 _LABELS: FieldPath = ("metadata", "labels")

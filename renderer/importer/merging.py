@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar, cast
 
 from kmodgate.policy.formats.yaml_documents import Json
-from kmodgate.renderer.fleet.field_table import DRIVER_FIELDS, Field, Shape, merges_by_name
-from kmodgate.renderer.fleet.overrides import ambiguous, merge
+from kmodgate.renderer.fleet.fields.field_table import DRIVER_FIELDS, Field, Shape, merges_by_name
+from kmodgate.renderer.fleet.fields.overrides import ambiguous, merge
 from kmodgate.renderer.fleet.specs import JsonMap
 
 

@@ -8,7 +8,7 @@ from typing import cast
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.versions import asks_for_nothing
-from kmodgate.renderer.fleet.field_table import DRIVER_FIELDS, Field, Shape
+from kmodgate.renderer.fleet.fields.field_table import DRIVER_FIELDS, Field, Shape
 from kmodgate.renderer.fleet.specs import JsonMap
 
 _KEPT_EMPTY = {"dirName", "image", "driverName"}

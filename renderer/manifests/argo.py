@@ -7,7 +7,7 @@ is still there. Source: Argo CD, docs/user-guide/sync-waves.md and sync-options.
 from __future__ import annotations
 
 from kmodgate.policy.formats.yaml_documents import Json
-from kmodgate.renderer.fleet.field_table import SYNC_OPTIONS
+from kmodgate.renderer.fleet.fields.field_table import SYNC_OPTIONS
 
 SYNC_WAVE = "argocd.argoproj.io/sync-wave"
 

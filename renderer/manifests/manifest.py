@@ -9,7 +9,7 @@ from functools import cached_property
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath, Finding, placed, value_at
 from kmodgate.policy.formats.yaml_documents import Json
-from kmodgate.renderer.fleet.origin import Origin
+from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.specs import JsonMap, KernelDriver
 
 

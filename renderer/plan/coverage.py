@@ -14,8 +14,8 @@ from kmodgate.policy.kmm.resolve import Resolution, Unresolved, resolve
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.compile.compiler import CompiledFleet, release_of
 from kmodgate.renderer.deliveries.delivery import loads_something
+from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.nodes import node_of_group
-from kmodgate.renderer.fleet.origin import Origin
 from kmodgate.renderer.fleet.specs import Cluster, NodeGroup
 from kmodgate.renderer.fleet.targets import Target
 from kmodgate.renderer.manifests.manifest import Manifest

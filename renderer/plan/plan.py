@@ -16,7 +16,7 @@ from kmodgate.policy.kmm import node_selection as kmm
 from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.policy.kmm.resolve import IMAGE_INPUTS
 from kmodgate.renderer.compile.compiler import CompiledFleet
-from kmodgate.renderer.fleet.origin import Origin
+from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.plan.coverage import Cell, Group, Module, Resolver, cells_of, groups_of, modules_of

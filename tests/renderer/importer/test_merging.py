@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kmodgate.renderer.fleet.overrides import merge
+from kmodgate.renderer.fleet.fields.overrides import merge
 from kmodgate.renderer.importer.merging import merge_specs, same
 from kmodgate.renderer.importer.naming import name_mappings
 from tests.command import run

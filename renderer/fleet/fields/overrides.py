@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.yaml_documents import Json
-from kmodgate.renderer.fleet.field_table import Field, merges_by_name
+from kmodgate.renderer.fleet.fields.field_table import Field, merges_by_name
 from kmodgate.renderer.fleet.specs import JsonMap
 
 Pair = tuple[int | None, int | None]

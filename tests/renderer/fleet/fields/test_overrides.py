@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kmodgate.renderer.fleet.overrides import merge, trace
+from kmodgate.renderer.fleet.fields.overrides import merge, trace
 from tests.values import leaves
 
 # Source of the cases: RFC 7386, appendix A.

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from kmodgate import schemas
-from kmodgate.renderer.fleet.field_table import DRIVER_FIELDS, SYNONYMS, compile_fields, rows, spec_path
+from kmodgate.renderer.fleet.fields.field_table import DRIVER_FIELDS, SYNONYMS, compile_fields, rows, spec_path
 
 SPEC: dict[str, Any] = {
     "selector": {"a": "b"},

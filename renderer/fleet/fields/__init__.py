@@ -1,0 +1,1 @@
+"""The fields of a spec: what they become in objects, how overrides merge them, where each came from."""
