@@ -39,9 +39,10 @@ from kmodgate.renderer.compile.cluster_policies import (
 from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.files import MARKER, OUTPUT
-from kmodgate.renderer.fleet.load import is_spec, root_above
 from kmodgate.renderer.fleet.read_specs import stray_modules
 from kmodgate.renderer.fleet.referenced_files import specs_by_dockerfile
+from kmodgate.renderer.fleet.root import root_above
+from kmodgate.renderer.fleet.spec_files import is_spec
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.removals.base_fleet import base_fleet, removal_findings
 from kmodgate.renderer.tree import index

@@ -13,7 +13,10 @@ from kmodgate.renderer.check.object_inputs import STDIN, files_below, files_outs
 from kmodgate.renderer.errors import Unusable, refuse_enforced
 from kmodgate.renderer.fleet.cluster_selectors import check_names, suggest
 from kmodgate.renderer.fleet.files import MARKER, OUTPUT
-from kmodgate.renderer.fleet.load import is_spec, load_fleet, names_of, root_above
+from kmodgate.renderer.fleet.fleet import names_of
+from kmodgate.renderer.fleet.load import load_fleet
+from kmodgate.renderer.fleet.root import root_above
+from kmodgate.renderer.fleet.spec_files import is_spec
 
 
 @dataclass(frozen=True, slots=True)

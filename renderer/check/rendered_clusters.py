@@ -15,8 +15,9 @@ from kmodgate.policy.review import ClusterTraits
 from kmodgate.renderer.check.object_inputs import STDIN
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
 from kmodgate.renderer.fleet.files import OUTPUT
-from kmodgate.renderer.fleet.load import load_fleet, root_above
+from kmodgate.renderer.fleet.load import load_fleet
 from kmodgate.renderer.fleet.nodes import nodes_of
+from kmodgate.renderer.fleet.root import root_above
 from kmodgate.renderer.judge.fleet_judge import FleetJudge, traits_of
 from kmodgate.schemas.compiled import object_schema
 

@@ -33,7 +33,8 @@ from kmodgate.renderer.file_reading import read_regular
 from kmodgate.renderer.fleet.cluster_selectors import check_names
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.files import OUTPUT
-from kmodgate.renderer.fleet.load import as_typed, find_root, names_of, prefix
+from kmodgate.renderer.fleet.fleet import names_of
+from kmodgate.renderer.fleet.root import as_typed, find_root, prefix
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.plan.coverage import Module, Resolver, cells_of, groups_of, modules_of
 from kmodgate.renderer.report.explain_text import absence_text, node_text, object_text

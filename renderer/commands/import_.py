@@ -11,7 +11,7 @@ from kmodgate.renderer.check.object_inputs import STDIN
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Unusable
 from kmodgate.renderer.fleet.files import MARKER
-from kmodgate.renderer.fleet.load import root_above
+from kmodgate.renderer.fleet.root import root_above
 from kmodgate.renderer.importer.importing import Import, import_objects, target_clusters
 from kmodgate.renderer.importer.planning import check_name
 from kmodgate.renderer.importer.reading import read_clusters

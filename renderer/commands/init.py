@@ -11,7 +11,7 @@ from pathlib import Path
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Unusable
 from kmodgate.renderer.fleet.files import MARKER
-from kmodgate.renderer.fleet.load import find_root, root_above
+from kmodgate.renderer.fleet.root import find_root, root_above
 from kmodgate.renderer.scaffold import (
     cluster_spec,
     dockerfile,

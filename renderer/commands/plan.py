@@ -16,8 +16,9 @@ from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Unusable, refuse_enforced
 from kmodgate.renderer.fleet.cluster_selectors import check_names
 from kmodgate.renderer.fleet.files import OUTPUT
-from kmodgate.renderer.fleet.load import Fleet, as_typed, find_root, names_of, prefix
+from kmodgate.renderer.fleet.fleet import Fleet, names_of
 from kmodgate.renderer.fleet.nodes import in_groups, nodes_in
+from kmodgate.renderer.fleet.root import as_typed, find_root, prefix
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.plan import preflight
 from kmodgate.renderer.plan.exit_conditions import CONDITIONS, fails, mark_old_losses

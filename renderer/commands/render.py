@@ -12,7 +12,8 @@ from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Refused, Unusable
 from kmodgate.renderer.fleet.cluster_selectors import check_names
 from kmodgate.renderer.fleet.files import REMOVALS
-from kmodgate.renderer.fleet.load import Fleet, as_typed, find_root, names_of, prefix
+from kmodgate.renderer.fleet.fleet import Fleet, names_of
+from kmodgate.renderer.fleet.root import as_typed, find_root, prefix
 from kmodgate.renderer.removals.allowed_removals import AllowedRemovals
 from kmodgate.renderer.removals.leaving import unused_names
 from kmodgate.renderer.removals.removals_file import write_change

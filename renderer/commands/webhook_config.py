@@ -18,7 +18,8 @@ from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Unusable
 from kmodgate.renderer.fleet.cluster_selectors import check_names
 from kmodgate.renderer.fleet.files import OUTPUT
-from kmodgate.renderer.fleet.load import as_typed, find_root, names_of, prefix
+from kmodgate.renderer.fleet.fleet import names_of
+from kmodgate.renderer.fleet.root import as_typed, find_root, prefix
 from kmodgate.renderer.registration.endpoint import DEFAULT_SERVICE, read_endpoint
 from kmodgate.renderer.registration.objects import (
     FOLDER,

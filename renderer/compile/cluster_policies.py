@@ -21,7 +21,7 @@ from kmodgate.renderer.compile import signed_elsewhere
 from kmodgate.renderer.errors import Refused, Unusable
 from kmodgate.renderer.fleet.cluster_selectors import Clusters, listed_clusters
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable
-from kmodgate.renderer.fleet.load import Fleet
+from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.read_specs import policy_problems, read_driver_policy
 from kmodgate.renderer.fleet.schema_check import check, finding_at
 from kmodgate.renderer.fleet.specs import DriverPolicy

@@ -14,7 +14,7 @@ from kmodgate.renderer.compile.cluster_policies import Policies
 from kmodgate.renderer.compile.folders import by_folder
 from kmodgate.renderer.deliveries import content_hashes
 from kmodgate.renderer.deliveries.delivery import delivery_of
-from kmodgate.renderer.fleet.load import Fleet
+from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.referenced_files import Sources, read_sources
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster

@@ -10,7 +10,7 @@ from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.certificates import read_certificate
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable, resolve
-from kmodgate.renderer.fleet.load import Fleet
+from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import KernelDriver
 from kmodgate.renderer.fleet.targets import Variant, targets

@@ -13,7 +13,8 @@ from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.versions import Release, takes_one_removal, with_one_removal
 from kmodgate.renderer.deliveries import content_hashes, service_accounts
-from kmodgate.renderer.fleet.fields.field_table import DRIVER_FIELDS, cause, compile_fields, spec_path
+from kmodgate.renderer.fleet.fields.conversion import compile_fields, spec_path
+from kmodgate.renderer.fleet.fields.field_table import DRIVER_FIELDS, cause
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.files import resolve
 from kmodgate.renderer.fleet.referenced_files import Sources

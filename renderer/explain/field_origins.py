@@ -15,7 +15,8 @@ from kmodgate.renderer.diff.changed_fields import item_identity
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.explain.absent_drivers import Absence, absences, why_not_there
 from kmodgate.renderer.explain.default_fields import CONTENT_TAG, POLICY_PLACE, reason
-from kmodgate.renderer.fleet.fields.field_table import cause, spec_path
+from kmodgate.renderer.fleet.fields.conversion import spec_path
+from kmodgate.renderer.fleet.fields.field_table import cause
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.targets import Target, Variant
 from kmodgate.renderer.manifests.manifest import Manifest

@@ -14,8 +14,8 @@ from kmodgate.policy.formats.kubernetes_names import is_label_value, is_qualifie
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document, Json, parse
 from kmodgate.policy.review import CLUSTER_MODULE, GROUPS
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable, resolve
-from kmodgate.renderer.fleet.load import API_VERSION
 from kmodgate.renderer.fleet.schema_check import finding_at
+from kmodgate.renderer.fleet.spec_files import API_VERSION
 from kmodgate.renderer.fleet.specs import CLUSTER_SCOPED, JsonMap, KernelDriver
 from kmodgate.renderer.fleet.targets import Variant
 

@@ -12,7 +12,7 @@ from kmodgate.policy.json_schema.schema import MAX_VIOLATIONS
 from kmodgate.renderer.fleet.cluster_selectors import Clusters, driver_clusters, override_clusters
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.fields.overrides import ambiguous, merge, trace
-from kmodgate.renderer.fleet.load import Fleet
+from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.read_specs import in_patch
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap, KernelDriver

@@ -13,7 +13,8 @@ from kmodgate.policy.formats.yaml_documents import Document, Json
 from kmodgate.renderer.deliveries import content_hashes
 from kmodgate.renderer.errors import Unusable, refuse_enforced
 from kmodgate.renderer.fleet.files import MARKER, FleetFiles
-from kmodgate.renderer.fleet.load import Fleet, add_document
+from kmodgate.renderer.fleet.fleet import Fleet
+from kmodgate.renderer.fleet.load import add_document
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.comments import Comment, cluster_comments, driver_comments, finding_comment
 from kmodgate.renderer.importer.companions import Surrounded, surrounded

@@ -14,7 +14,7 @@ from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.versions import Release, unsupported
 from kmodgate.renderer.deliveries.kmm import SPEC_ANNOTATION
 from kmodgate.renderer.errors import Unusable
-from kmodgate.renderer.fleet.fields.field_table import spec_path
+from kmodgate.renderer.fleet.fields.conversion import spec_path
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.importer.attaching import NewFiles, attach, is_path, reference
 from kmodgate.renderer.importer.companions import Surrounded, builds, is_openshift

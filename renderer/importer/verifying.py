@@ -11,7 +11,7 @@ from kmodgate.policy.findings import FieldPath, Finding, value_at
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
 from kmodgate.renderer.compile.compiler import compile_fleet
-from kmodgate.renderer.fleet.load import Fleet
+from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.read_specs import RESERVED_LABELS
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.attaching import clean

@@ -22,7 +22,7 @@ from kmodgate.renderer.compile.cluster_policies import Choice, Policies
 from kmodgate.renderer.compile.compiler import compile_fleet
 from kmodgate.renderer.deliveries.delivery import delivery_by_kind
 from kmodgate.renderer.errors import Unusable, refuse_enforced
-from kmodgate.renderer.fleet.load import Fleet
+from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.fleet.targets import Target
 from kmodgate.renderer.manifests.emit_yaml import emit

@@ -8,7 +8,7 @@ from kmodgate.policy.findings import Finding
 from kmodgate.renderer import git
 from kmodgate.renderer.compile.git_revision import compile_revision
 from kmodgate.renderer.deliveries.delivery import is_driver
-from kmodgate.renderer.fleet.load import Fleet
+from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.fleet.targets import absent_drivers
 from kmodgate.renderer.removals.leaving import Key, Permissions, leaving_on_disk, named

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.renderer.fleet.files import OUTPUT, REMOVALS
-from kmodgate.renderer.fleet.load import Fleet, names_of
+from kmodgate.renderer.fleet.fleet import Fleet, names_of
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster, Removal
 from kmodgate.renderer.removals.driver_nodes import driver_nodes

@@ -9,7 +9,7 @@ from kmodgate.policy.findings import Finding, Mode, sort_findings
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
 from kmodgate.renderer.compile.compiler import compile_fleet
 from kmodgate.renderer.errors import ExitCode, refuse_enforced
-from kmodgate.renderer.fleet.load import Fleet
+from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.targets import Target
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.tree.compare import Files

@@ -10,7 +10,9 @@ from pathlib import Path
 from kmodgate.policy.findings import Finding
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.files import OUTPUT, SPEC_SUFFIXES
-from kmodgate.renderer.fleet.load import Fleet, is_spec, load_fleet
+from kmodgate.renderer.fleet.fleet import Fleet
+from kmodgate.renderer.fleet.load import load_fleet
+from kmodgate.renderer.fleet.spec_files import is_spec
 from kmodgate.renderer.tree.index import unowned
 
 

@@ -21,7 +21,7 @@ from kmodgate.renderer.diff.consequences import Consequence, Consequences
 from kmodgate.renderer.diff.sentences import Effect
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.files import FleetFiles
-from kmodgate.renderer.fleet.load import Fleet
+from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.nodes import node_of_group
 from kmodgate.renderer.fleet.specs import Cluster, Kmm, NodeGroup
 from kmodgate.renderer.manifests.manifest import Manifest

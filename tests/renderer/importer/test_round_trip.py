@@ -19,7 +19,8 @@ from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
 from kmodgate.renderer.compile.compiler import compile_fleet
 from kmodgate.renderer.errors import Refused
-from kmodgate.renderer.fleet.fields.field_table import DRIVER_FIELDS, compile_fields, decompile_fields
+from kmodgate.renderer.fleet.fields.conversion import compile_fields, decompile_fields
+from kmodgate.renderer.fleet.fields.field_table import DRIVER_FIELDS
 from kmodgate.renderer.fleet.load import load_fleet
 from kmodgate.renderer.importer.importing import Import, import_objects
 from kmodgate.renderer.importer.reading import Found, Objects

@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from kmodgate import schemas
-from kmodgate.renderer.fleet.fields.field_table import DRIVER_FIELDS, SYNONYMS, compile_fields, rows, spec_path
+from kmodgate.renderer.fleet.fields.conversion import compile_fields, spec_path
+from kmodgate.renderer.fleet.fields.field_table import DRIVER_FIELDS, SYNONYMS, rows
 
 SPEC: dict[str, Any] = {
     "selector": {"a": "b"},

@@ -1,0 +1,43 @@
+"""All specs of one repository, loaded together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from kmodgate.renderer.fleet.files import FleetFiles
+from kmodgate.renderer.fleet.specs import Cluster, DriverPolicy, FaultySpecs, KernelDriver, Removal
+
+
+@dataclass(slots=True)
+class Fleet:
+    """All specs of one repository; `files` reads what they refer to.
+
+    `is_whole` is false when some cluster may be missing, because its spec or file could not be used: a selector that
+    matches nothing may then be right.
+    """
+
+    files: FleetFiles
+    is_whole: bool = True
+    drivers: list[KernelDriver] = field(default_factory=list)
+    clusters: list[Cluster] = field(default_factory=list)
+    policies: list[DriverPolicy] = field(default_factory=list)
+    removals: list[Removal] = field(default_factory=list)
+    """The Modules that may leave the tree, each once."""
+    faulty: FaultySpecs = field(default_factory=FaultySpecs)
+
+    def with_faulty(self) -> Fleet:
+        """Return the fleet with the specs that have schema errors, to be judged and not to be written."""
+        drivers, clusters = [*self.drivers, *self.faulty.drivers], [*self.clusters, *self.faulty.clusters]
+        return replace(self, drivers=drivers, clusters=clusters, policies=[*self.policies, *self.faulty.policies])
+
+    def leave_out(self, spec: KernelDriver | Cluster | DriverPolicy) -> None:
+        """Take a spec away."""
+        for holder in (self, self.faulty):
+            holder.drivers = [item for item in holder.drivers if item is not spec]
+            holder.clusters = [item for item in holder.clusters if item is not spec]
+            holder.policies = [item for item in holder.policies if item is not spec]
+
+
+def names_of(fleet: Fleet) -> list[str]:
+    """The names of the clusters."""
+    return [cluster.name for cluster in fleet.clusters]
