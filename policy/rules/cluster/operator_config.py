@@ -8,29 +8,36 @@ from typing import Any
 from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.formats.yaml_documents import OBJECTS, Document, parse
-from kmodgate.policy.kmm.operator_config import CONFIG_MAPS, KEY, unknown_keys, wrong_values
+from kmodgate.policy.kmm.operator_config import (
+    CONFIG_MAPS,
+    is_strict,
+    key_in_config_map,
+    unknown_keys,
+    wrong_values,
+)
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 
 _CONFIG_MAP = ("ConfigMap",)
-_PATH: FieldPath = ("data", KEY)
 
 
 @rule("OPC101", kinds=_CONFIG_MAP, severity=Severity.WARNING)
 def unknown_key(review: Review) -> Iterator[Problem]:
-    """A key in the configuration of KMM's operator that this release does not know: the whole file is dropped.
+    """A key in the configuration of KMM's operator that this release does not know.
 
-    The manager goes on with its defaults, and the webhook server ends, so that no Module can be written.
+    From KMM 2.4 on the manager drops the whole file because of it and goes on with its defaults, and the webhook
+    server ends, so that no Module can be written. Earlier releases pass over the key, until they are upgraded.
 
     Fix: remove the key, or use the one that the message names.
-    Source: internal/config/config.go of Kernel Module Management, strict decoding.
+    Source: internal/config/config.go of Kernel Module Management, at its tags; strict decoding since 2.4.
     """
     found = _configuration(review)
     if found is not None:
         cluster = review.cluster
+        ends = "drops the whole file because of it" if is_strict(cluster.release) else "goes on without it"
         for path, fix in unknown_keys(found.value, cluster.release, any_flavour=cluster.is_any):
-            message = f"KMM knows no {'.'.join(map(str, path))}, and drops the whole file because of it"
-            yield Problem(_PATH, message, fix, line=found.key_position(path)[0])
+            message = f"{cluster.release} knows no {'.'.join(map(str, path))}, and {ends}"
+            yield Problem(_path(review), message, fix, line=found.key_position(path)[0])
 
 
 @rule("OPC102", kinds=_CONFIG_MAP, severity=Severity.WARNING)
@@ -44,24 +51,29 @@ def wrong_value(review: Review) -> Iterator[Problem]:
     if found is not None:
         for path, expected in wrong_values(found.value):
             message = f"{'.'.join(map(str, path))} has a value that KMM cannot read"
-            yield Problem(_PATH, message, f"write {expected}", line=found.position(path)[0])
+            yield Problem(_path(review), message, f"write {expected}", line=found.position(path)[0])
 
 
 @rule("OPC103", kinds=_CONFIG_MAP, severity=Severity.WARNING)
 def unreadable(review: Review) -> Iterator[Problem]:
     """The configuration of KMM's operator is no YAML, or has a key twice, or stands under another key of the ConfigMap.
 
-    Fix: write it as YAML under `controller_config.yaml`.
+    Fix: write it as YAML under `controller_config.yaml` (`controller_manager_config.yaml` for KMM 1.1).
     Source: internal/config/config.go of Kernel Module Management.
     """
     if not _is_operators(review):
         return
     data = as_map(review.object.get("data"))
-    if KEY not in data:
-        yield Problem(("data",), f"has no {KEY}: KMM goes on with its defaults", f"name the key {KEY}")
+    key = key_in_config_map(review.cluster.release)
+    if key not in data:
+        yield Problem(("data",), f"has no {key}: KMM does not read this configuration", f"name the key {key}")
         return
-    for finding in parse(str(data[KEY]), "", OBJECTS)[1]:
-        yield Problem(_PATH, finding.message, finding.fix, line=finding.line)
+    for finding in parse(str(data[key]), "", OBJECTS)[1]:
+        yield Problem(_path(review), finding.message, finding.fix, line=finding.line)
+
+
+def _path(review: Review) -> FieldPath:
+    return ("data", key_in_config_map(review.cluster.release))
 
 
 def _is_operators(review: Review) -> bool:
@@ -69,7 +81,7 @@ def _is_operators(review: Review) -> bool:
 
 
 def _configuration(review: Review) -> Document | None:
-    text: Any = as_map(review.object.get("data")).get(KEY)
+    text: Any = as_map(review.object.get("data")).get(key_in_config_map(review.cluster.release))
     if not _is_operators(review) or not isinstance(text, str):
         return None
     return next(iter(parse(text, "", OBJECTS)[0]), None)
