@@ -20,7 +20,11 @@ _REFERENCE = re.compile(
 )
 _LONGEST = 4096
 _MOST = 255
-"""Characters of registry and path together, which is what runtimes and registries take."""
+"""Characters of a path, the namespace that Docker Hub puts before a lone name included."""
+
+_DOCKER_HUB = ("", "docker.io", "index.docker.io")
+_ID = re.compile(r"[0-9a-f]{64}")
+"""What runtimes take for the id of a local image."""
 
 _DIGESTS = {"sha256": 64, "sha384": 96, "sha512": 128}
 """The algorithms that registries know, and the hexadecimal digits of each."""
@@ -45,13 +49,18 @@ def parse_image(text: str) -> Image | None:
     if match is None:
         return None
     domain, path, digest = match["domain"] or "", match["path"], match["digest"] or ""
-    if digest and not _is_digest(digest):
-        return None
-    if len(f"{domain}/{path}" if domain else path) > _MOST:
-        return None
     if domain and not ("." in domain or ":" in domain or domain == "localhost" or domain != domain.lower()):
         domain, path = "", f"{domain}/{path}"
+    if not domain and "." in path.partition("/")[0] and "/" in path:
+        return None  # a registry by its dot, whose name is none
+    if (digest and not _is_digest(digest)) or _is_too_long(domain, path) or _ID.fullmatch(text):
+        return None
     return Image(domain, path, match["tag"] or "", digest)
+
+
+def _is_too_long(registry: str, path: str) -> bool:
+    is_lone = registry in _DOCKER_HUB and "/" not in path
+    return len(path) > _MOST - (len("library/") if is_lone else 0)
 
 
 def _is_digest(text: str) -> bool:
@@ -62,6 +71,8 @@ def _is_digest(text: str) -> bool:
 def oddity(text: str) -> str:
     """Return what keeps a text from being a reference, for a person; empty where nothing in particular does."""
     plain = _VARIABLE.sub("v", text)
+    if _ID.fullmatch(text):
+        return "64 digits are the id of a local image, and no name"
     name, at, digest = plain.partition("@")
     if at and not _is_digest(digest):
         algorithm, colon, value = digest.partition(":")
@@ -75,9 +86,12 @@ def oddity(text: str) -> str:
     head, slash, rest = name.partition("/")
     is_registry = slash and ("." in head or ":" in head or head == "localhost")
     path = rest if is_registry else name
+    if is_registry and not re.fullmatch(_DOMAIN, head):
+        return f"{head!r} is the name of no registry"
     if capital := re.search("[A-Z]", path.partition(":")[0]):
         return f"{capital[0]!r} is a capital, and the path has none"
-    return f"it has more than {_MOST} characters" if len(name) > _MOST else ""
+    path = path.partition(":")[0]
+    return f"its path has more than {_MOST} characters" if _is_too_long(head if is_registry else "", path) else ""
 
 
 _ODD = re.compile(r"[^A-Za-z0-9._:/\-\[\]]")
