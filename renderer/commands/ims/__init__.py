@@ -1,4 +1,4 @@
-"""`kmodgate ims`: questions about the Image Management Service (IMS) of HPE Cray systems, a file for each of its verbs."""
+"""`kmodgate ims`: questions about the Image Management Service (IMS) of HPE Cray systems, one file for each verb."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode
 from kmodgate.renderer.wording import capitalised
 
-VERBS: dict[str, str] = {}
+VERBS: dict[str, str] = {
+    "sync-recipes": "keep require_dkms of recipes in step with a list of flags, over the API of IMS",
+}
 
 
 def add_arguments(parser: ArgumentParser) -> None:
