@@ -162,11 +162,12 @@ def nothing_to_load(review: Review) -> Iterator[Problem]:
     Fix: give moduleName, or rawArgs.load and rawArgs.unload.
     Source: validateModprobe in internal/webhook/module.go.
     """
-    modprobe = review.module.modprobe
+    modprobe = review.module.container.optional("modprobe")
+    if modprobe is None:
+        return  # which its schema says
     raw = modprobe.map("rawArgs")
     if (
-        review.module.loader
-        and not modprobe.text("moduleName")
+        not modprobe.text("moduleName")
         and not (raw.value.get("load") and raw.value.get("unload"))
     ):
         fix = "give moduleName, or both rawArgs.load and rawArgs.unload"
