@@ -166,10 +166,7 @@ def nothing_to_load(review: Review) -> Iterator[Problem]:
     if modprobe is None:
         return  # which its schema says
     raw = modprobe.map("rawArgs")
-    if (
-        not modprobe.text("moduleName")
-        and not (raw.value.get("load") and raw.value.get("unload"))
-    ):
+    if not modprobe.text("moduleName") and not (raw.value.get("load") and raw.value.get("unload")):
         fix = "give moduleName, or both rawArgs.load and rawArgs.unload"
         yield modprobe.problem("moduleName", "missing, and rawArgs is not complete", fix)
 
