@@ -25,7 +25,7 @@ SECTIONS = {
         ),
         Entry(
             "SCH002",
-            "not YAML; often a tab in the indentation, or a quote or bracket that is not closed",
+            "not YAML; often a tab in the indentation, a quote or bracket that is not closed, or a login page of HTML",
             "correct the line that it names; a quote is reported where it begins",
         ),
         Entry(

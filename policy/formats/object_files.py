@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
-from kmodgate.policy.findings import FieldPath, Finding
+from kmodgate.policy.findings import FieldPath, Finding, Problem
 from kmodgate.policy.formats.yaml_documents import OBJECTS, Document, parse
+from kmodgate.policy.json_positions import JsonPositions
 
 SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -26,14 +27,38 @@ class Source:
     prefix: FieldPath = ()
     is_listed: bool = False
     """Whether it is an item of a List that holds all objects of its kind."""
+    json: JsonPositions | None = field(default=None, repr=False)
+    """Where fields stand, in a file of JSON."""
+    below: FieldPath = ()
+    """The field of `value` that the file has on its first level, where it does not hold the whole object."""
 
     def position(self, path: FieldPath) -> tuple[int, int]:
-        """Line and column of a field; zeros in JSON, whose lines are nobody's."""
-        return (0, 0) if self.document is None else self.document.position((*self.prefix, *path))
+        """Line and column of a field."""
+        if self.document is not None:
+            return self.document.position(self._place(path))
+        return (0, 0) if self.json is None else self.json.position(self._place(path))
 
     def line_position(self, path: FieldPath, number: int) -> tuple[int, int]:
-        """Return where a line of a text stands; zeros in JSON, where a text is on one line."""
-        return (0, 0) if self.document is None else self.document.line_position((*self.prefix, *path), number)
+        """Return where a line of a text stands; that of the text in JSON, where a text is on one line."""
+        if self.document is None:
+            return self.position(path)
+        return self.document.line_position(self._place(path), number)
+
+    def _place(self, path: FieldPath) -> FieldPath:
+        """Return the path in the file."""
+        depth = len(self.below)
+        return (*self.prefix, *(path[depth:] if path[:depth] == self.below else ()))
+
+
+class Wrapped(NamedTuple):
+    """An object made of a value that is none: the value became its field `below`."""
+
+    value: dict[str, Any]
+    below: FieldPath
+
+
+Others = Callable[[Any], Wrapped | Problem | None]
+"""Makes an object of a value that is no Kubernetes object, says what is wrong with it, or does not know it."""
 
 
 def object_files(names: Iterable[str]) -> list[str]:
@@ -61,28 +86,61 @@ def unreadable(error: OSError, name: str) -> Finding:
     return Finding("SCH001", f"cannot be read: {error.strerror}", "correct the path or the file", file=name)
 
 
-def parse_objects(text: str, name: str, findings: list[Finding], lists: list[str] | None = None) -> Iterator[Source]:
+def parse_objects(
+    text: str, name: str, findings: list[Finding], lists: list[str] | None = None, others: Others | None = None
+) -> Iterator[Source]:
     """Every object of a text; `name` is the file it came from.
 
-    `lists` takes the kinds of the Lists it holds, those apart that go on in another page.
+    `lists` takes the kinds of the Lists it holds, those apart that go on in another page. `others` is asked about what
+    is no Kubernetes object.
     """
-    lists = [] if lists is None else lists
+    given = _Given(name, findings, [] if lists is None else lists, others)
+    if problem := _other_text(text, name):
+        findings.append(Finding(*problem, file=name, line=1, column=1))
+        return
     if text.lstrip().startswith(("{", "[")):
-        yield from _json(text, name, findings, lists)
+        yield from _json(text, given)
         return
     documents, problems = parse(text, name, OBJECTS)
     findings += problems
     for document in documents:
-        yield from _objects(document.value, name, document, (), findings, lists)
+        yield from _objects(Source(document.value, name, document), given)  # type: ignore[arg-type]
 
 
-def _json(text: str, name: str, findings: list[Finding], lists: list[str]) -> Iterator[Source]:
+_HTML = ("<!doctype html", "<html", "<?xml", "<head")
+_TOML = "[[results]]"
+
+
+def _other_text(text: str, name: str) -> tuple[str, str, str] | None:
+    """Return the rule, message and fix for a text that is no YAML or JSON at all; None for any that may be."""
+    start = text.lstrip()[:100].lower()
+    if start.startswith(_HTML):
+        return "SCH002", "is a page of HTML, as a login page is", "log in again, and give what the command prints then"
+    if start.startswith(_TOML):
+        return "SCH002", "is TOML, which cray writes where nobody asks for JSON", "write it again, with --format json"
+    if not start and name.endswith(".json"):
+        return "SCH006", "is empty, which is no JSON", "look at the command that wrote it"
+    return None
+
+
+class _Given(NamedTuple):
+    """What belongs to a text as a whole."""
+
+    name: str
+    findings: list[Finding]
+    lists: list[str]
+    others: Others | None
+
+
+def _json(text: str, given: _Given) -> Iterator[Source]:
+    name, findings = given.name, given.findings
     decoder = json.JSONDecoder(object_pairs_hook=_without_repeats, parse_constant=_refused)
     place = 0
     try:
         while place < len(text):
+            start = place
             value, place = decoder.raw_decode(text, place)
-            yield from _objects(value, name, None, (), findings, lists)
+            yield from _objects(Source(value, name, None, json=JsonPositions(text, start)), given)
             while place < len(text) and text[place].isspace():
                 place += 1
     except json.JSONDecodeError as error:
@@ -114,33 +172,35 @@ def _refused(name: str) -> Any:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _objects(
-    value: Any,
-    name: str,
-    document: Document | None,
-    prefix: FieldPath,
-    findings: list[Finding],
-    lists: list[str],
-    *,
-    is_listed: bool = False,
-) -> Iterator[Source]:
+def _objects(source: Source, given: _Given) -> Iterator[Source]:
+    value: Any = source.value
     if value is None:
         return
-    source = Source(value, name, document, prefix, is_listed)
     kind = value.get("kind") if isinstance(value, dict) else None
     if isinstance(kind, str) and kind.endswith("List") and _is_list(value):
         is_whole = not (isinstance(value.get("metadata"), dict) and value["metadata"].get("continue"))
         if is_whole:
-            lists.append(kind)
+            given.lists.append(kind)
         for index, item in enumerate(value.get("items") or []):
-            item = _typed(item, value)
-            yield from _objects(item, name, document, (*prefix, "items", index), findings, lists, is_listed=is_whole)
+            prefix = (*source.prefix, "items", index)
+            yield from _objects(replace(source, value=_typed(item, value), prefix=prefix, is_listed=is_whole), given)
     elif not isinstance(kind, str) or "apiVersion" not in value:
-        line, column = source.position(())
-        fix = "give objects with apiVersion and kind"
-        findings.append(Finding("SCH102", "not a Kubernetes object", fix, file=name, line=line, column=column))
+        yield from _other(source, given)
     else:
         yield source
+
+
+def _other(source: Source, given: _Given) -> Iterator[Source]:
+    """Yield the object that is made of what is no Kubernetes object, or say that nothing is."""
+    found = given.others(source.value) if given.others and not source.prefix else None
+    if isinstance(found, Wrapped):
+        yield replace(source, value=found.value, below=found.below)
+        return
+    path, message, fix = (
+        ((), "not a Kubernetes object", "give objects with apiVersion and kind") if found is None else found[:3]
+    )
+    line, column = source.position(path)
+    given.findings.append(Finding("SCH102", message, fix, file=given.name, line=line, column=column))
 
 
 def _is_list(value: dict[str, Any]) -> bool:

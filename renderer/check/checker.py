@@ -26,7 +26,7 @@ from kmodgate.renderer.check.duplicate_objects import Duplicates
 from kmodgate.renderer.check.foreign_files import any_object, has_rules, objects_of_interest
 from kmodgate.renderer.check.git_history import Past
 from kmodgate.renderer.check.given_objects import GivenObjects
-from kmodgate.renderer.check.object_inputs import STDIN, files_below, files_outside_fleets, read_objects
+from kmodgate.renderer.check.object_inputs import STDIN, files_below, files_outside_fleets, nothing_in, read_objects
 from kmodgate.renderer.check.rendered_clusters import Places
 from kmodgate.renderer.compile.cluster_policies import (
     Choice,
@@ -227,6 +227,7 @@ class Checker:
                 return
         else:
             sources = list(read_objects(name, self.result.findings))
+            self.result.findings += () if sources else nothing_in(name)
         if not where.clusters:
             sources = [replace(source, value=in_namespace(source.value, self._namespace)) for source in sources]
         suit_fields(self.result.findings, sources)

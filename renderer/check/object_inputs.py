@@ -7,8 +7,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from kmodgate.policy.findings import Finding
-from kmodgate.policy.formats.object_files import MOST_BYTES, Source, decoded, object_files, parse_objects, unreadable
+from kmodgate.policy.findings import Finding, Mode, Severity
+from kmodgate.policy.formats.object_files import (
+    MOST_BYTES,
+    Others,
+    Source,
+    decoded,
+    object_files,
+    parse_objects,
+    unreadable,
+)
 from kmodgate.renderer import git
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.file_reading import read_given
@@ -17,16 +25,25 @@ from kmodgate.renderer.fleet.files import MARKER, is_hidden, refuse_depth
 STDIN = "-"
 
 
-def read_objects(name: str, findings: list[Finding], lists: list[str] | None = None) -> Iterator[Source]:
+def read_objects(
+    name: str, findings: list[Finding], lists: list[str] | None = None, others: Others | None = None
+) -> Iterator[Source]:
     """Every object of a file, or of stdin for `-`; the items of a List one by one. What is wrong goes to `findings`.
 
-    `lists` takes the kinds of the Lists. Raises Unusable for a stdin without any text: the command before the pipe has
-    failed.
+    `lists` takes the kinds of the Lists; `others` is asked about what is no Kubernetes object. Raises Unusable for a
+    stdin without any text: the command before the pipe has failed.
     """
     data = read_bytes(name, findings)
     text = None if data is None else decoded(data, name, findings)
     if text is not None:
-        yield from parse_objects(text, name, findings, lists)
+        yield from parse_objects(text, name, findings, lists, others)
+
+
+def nothing_in(name: str) -> Iterator[Finding]:
+    """Yield the warning about a file that a person names and that is empty: the command that wrote it has failed."""
+    if name != STDIN and not name.endswith(".json") and os.path.isfile(name) and not os.path.getsize(name):
+        fix = "look at the command that wrote it: kubectl writes a List, even where it finds nothing"
+        yield Finding("SCH006", "is empty", fix, severity=Severity.WARNING, file=name, mode=Mode.WARN)
 
 
 def read_bytes(name: str, findings: list[Finding]) -> bytes | None:

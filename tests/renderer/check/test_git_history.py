@@ -30,7 +30,7 @@ def test_a_deleted_module_and_one_that_moved_to_another_file_are_told_apart(tmp_
     (folder / "elsewhere.json").write_text(json.dumps(moved))
     result = run("check", "plain", cwd=tmp_path)
     assert "warning[GIT001] Module drivers/gone: metadata.name: Module drivers/gone was deleted" in result.stdout
-    assert "plain/elsewhere.json: error[KMM601] Module drivers/moved" in result.stdout
+    assert "plain/elsewhere.json:1:389: error[KMM601] Module drivers/moved" in result.stdout
     assert result.stdout.count("GIT001") == 1
 
 

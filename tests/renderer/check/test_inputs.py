@@ -47,7 +47,8 @@ def test_modules_of_one_cluster_are_compared_with_each_other_without_a_dump(tmp_
     listing = json.dumps({"apiVersion": "v1", "kind": "List", "items": [one, other]})
     result = check(tmp_path, "-", stdin=listing)
     assert result.stdout.count("warning[SEL204]") == 2
-    assert "<stdin>: warning[SEL204] Module drivers/other: spec" in result.stdout
+    assert "<stdin>:1:" in result.stdout
+    assert "warning[SEL204] Module drivers/other: spec" in result.stdout
     open_questions = [
         item for item in findings(check(tmp_path, "-", "--format", "json", stdin=listing)) if item["mode"] == "audit"
     ]
