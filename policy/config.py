@@ -15,6 +15,7 @@ Profile = Literal["parity", "default", "strict"]
 Gate = Literal["render", "check", "admit"]
 Modes = Mapping[str, Mode]
 Platform = Literal["openshift", "kubernetes"]
+ImsJobs = Literal["dkms", "all"]
 
 PLATFORMS: tuple[Platform, ...] = get_args(Platform)
 
@@ -55,6 +56,7 @@ class Kata:
 
     `annotations` are those that the nodes permit, with their values; None where the policy says nothing of them.
     `handlers` are those that a RuntimeClass must have to be Kata, by its name; for others the usual ones count.
+    `ims_jobs` are the jobs of IMS that run there: those with DKMS or emulation, or all that are not remote.
     """
 
     runtime_classes: tuple[str, ...] = ("kata-qemu",)
@@ -62,6 +64,12 @@ class Kata:
     work: DkmsWork = DkmsWork()
     ims_namespace: str = "ims"
     handlers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ims_jobs: ImsJobs = "dkms"
+
+    @property
+    def takes_all_jobs(self) -> bool:
+        """Whether every job of IMS runs in Kata that is not remote."""
+        return self.ims_jobs == "all"
 
 
 @dataclass(frozen=True)
@@ -267,6 +275,7 @@ def _kata(spec: Mapping[str, Any]) -> Kata:
         ),
         spec.get("imsNamespace", Kata.ims_namespace),
         {name: tuple(handlers) for name, handlers in spec.get("handlers", {}).items()},
+        spec.get("imsJobs", Kata.ims_jobs),
     )
 
 

@@ -192,7 +192,7 @@ class Engine:
             severity, mode = Severity.INFO, Mode.AUDIT
         elif self.policy.exceptions and self._is_excepted(item.id, review.object, review.now):
             mode = Mode.AUDIT
-        elif mode is Mode.ENFORCE and self.gate == "admit" and _is_left_to_pods(item.id, review):
+        elif mode is Mode.ENFORCE and self.gate == "admit" and item.spares is not None and item.spares(review):
             mode = Mode.WARN
         elif mode is Mode.ENFORCE and not item.guards and review.is_upkeep and not self.policy.judges_the_deleted:
             mode = Mode.WARN  # KMM's refusal would keep its own finalizer from being removed
@@ -214,16 +214,6 @@ class Engine:
         holding = [item for item in self.policy.exceptions if item.holds_for(rule, *identity, now.date())]
         self.used_exceptions.update(holding)
         return bool(holding)
-
-
-def _is_left_to_pods(rule: str, review: Review) -> bool:
-    """Whether a rule about Kata would refuse a Job of IMS, which then waits for ever: its pods are mutated, or refused.
-
-    The CPU limits of IMS's own templates add up to more than KTA110 allows, and their pods pass, too.
-    """
-    if not rule.startswith("KTA") or not review.kata.is_of_ims:
-        return False
-    return review.pod.is_template or rule == "KTA110"
 
 
 _LONGEST = 2000

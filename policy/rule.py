@@ -42,7 +42,8 @@ class Rule:
     `needs` is an optimisation, to be added last: where it returns something false, the rule finds nothing in the
     review and is not asked. Rules that share a function share its answer. A rule that `guards` keeps something from
     being taken away: it refuses at admission too, where other rules that need facts only warn, because objects arrive
-    in any order. A rule that `records` reports what somebody was allowed to do: the audit log always has it.
+    in any order. A rule that `records` reports what somebody was allowed to do: the audit log always has it. Where
+    `spares` returns something true, the finding warns at admission instead of refusing, by any policy.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Rule:
     guards: bool = False
     parameter: str = ""
     records: bool = False
+    spares: Needs | None = field(default=None, repr=False)
 
     @property
     def title(self) -> str:
@@ -100,6 +102,7 @@ def rule(
     guards: bool = False,
     parameter: str = "",
     records: bool = False,
+    spares: Needs | None = None,
 ) -> Callable[[Check], Check]:
     """Registers a check under an id; without a version of its own, Red Hat's build is as upstream.
 
@@ -113,7 +116,7 @@ def rule(
             raise ValueError(f"{id} was the id of another rule: {RETIRED[id]}")
         versions = (since, tuple(redhat.items()) if isinstance(redhat, Mapping) else redhat or since)
         RULES[id] = Rule(
-            id, severity, kinds, operations, check, versions, until, needs, facts, guards, parameter, records
+            id, severity, kinds, operations, check, versions, until, needs, facts, guards, parameter, records, spares
         )
         return check
 

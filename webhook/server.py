@@ -26,11 +26,11 @@ from kmodgate.webhook.cluster.live_cluster import Watched
 from kmodgate.webhook.cluster.questions import NotAnswered
 from kmodgate.webhook.cluster.watch import expose_states
 from kmodgate.webhook.http.app import Check, Reviews, ops
-from kmodgate.webhook.http.collected_events import Collections
 from kmodgate.webhook.http.connections import PROBES, ConnectionLimits, Connections, ReviewServer, runner_options
 from kmodgate.webhook.http.descriptors import connections_within, raise_limit
 from kmodgate.webhook.http.limits import MIB, Gate, Limits
 from kmodgate.webhook.http.listener import LimitedSite
+from kmodgate.webhook.http.reports import Reports
 from kmodgate.webhook.large_bodies.pool import Pool
 from kmodgate.webhook.telemetry import events
 from kmodgate.webhook.telemetry.audit_log import AuditLog
@@ -85,7 +85,7 @@ class Server:
             self._log,
             self._pool,
             None if self._clients.mode == "off" else self._clients,
-            collections=Collections(cluster.write_event),
+            reports=Reports(cluster.write_event),
         )
         self._tasks: list[asyncio.Task[None]] = []
         self._runners: list[web.BaseRunner] = []
@@ -214,8 +214,8 @@ class Server:
         for part in (self._reviews.gate, self._connections, self._certificates, self._pool, self._log):
             part.expose(metrics)
         expose_states(self._cluster.states, metrics)
-        if self._reviews.collections is not None:
-            self._reviews.collections.expose(metrics)
+        if self._reviews.reports is not None:
+            self._reviews.reports.expose(metrics)
         metrics.kmm_known.read(self._knows_kmm)
         metrics.event_lines_lost.read(events.lost)
         metrics.ready.read(lambda: all(check.ask()[0] for check in self._checks()))

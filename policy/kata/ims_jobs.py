@@ -70,13 +70,14 @@ def ims_job(pod: PodView, namespace: str) -> ImsJob | None:
     )
 
 
-def directs_what_needs_kata(pod: PodView) -> bool:
+def directs_what_needs_kata(pod: PodView, *, all_jobs: bool) -> bool:
     """Whether a pod says that it only directs a build elsewhere, which it would need Kata for, whatever it is called.
 
-    The label by which a pod is known may be given to the template of a suspended Job later, and these signs may not.
+    `all_jobs` is whether every job needs Kata, and not only those with DKMS or emulation. The label by which a pod is
+    known may be given to the template of a suspended Job later, and these signs may not.
     Source: ValidateJobSpecUpdate in pkg/apis/batch/validation of Kubernetes.
     """
-    return _is_remote(pod) and (_is_dkms(pod) or _is_emulated(pod))
+    return _is_remote(pod) and (all_jobs or _is_dkms(pod) or _is_emulated(pod))
 
 
 def _is_remote(pod: PodView) -> bool:

@@ -14,9 +14,11 @@ from kmodgate.policy.cluster.controllers import DAEMON_SETS, JOBS, is_kmm
 from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Object, Unknown, as_map
 from kmodgate.policy.config import Parameters
 from kmodgate.policy.findings import FieldPath
+from kmodgate.policy.kata.guest_devices import DEV, is_guests_file, is_guests_place
 from kmodgate.policy.kata.ims_jobs import USER, ImsJob, directs_what_needs_kata, ims_job
 from kmodgate.policy.lazy import lazy
-from kmodgate.policy.views.pod import PodView, clean, is_below, is_privileged
+from kmodgate.policy.views.part import Part
+from kmodgate.policy.views.pod import PodView, clean, is_below
 
 HYPERVISOR = "io.katacontainers.config.hypervisor."
 """How the annotations begin that a node must permit; with another one the Go runtime starts no sandbox."""
@@ -29,6 +31,7 @@ class Reason(StrEnum):
     """Why a pod was put into Kata, or was not: what the audit says."""
 
     INJECTED = "injected"
+    ANNOTATED = "annotations-changed"
     NOT_A_NEW_POD = "not-a-new-pod"
     NOT_DKMS_WORK = "not-dkms-work"
     ALREADY_KATA = "already-kata"
@@ -76,10 +79,11 @@ NOT_INJECTABLE = {
     Reason.HOST_PID: Explanation("it shares the node's processes, which Kata cannot reach", "remove hostPID"),
     Reason.HOST_IPC: Explanation("it shares the node's IPC, which Kata cannot reach", "remove hostIPC"),
     Reason.HOST_DEVICES: Explanation(
-        "a privileged container is given devices of the node", "remove the volume; mount devtmpfs in the container"
+        "devices of the node are handed in; folders and character devices, by `type`, are the guest's below /dev",
+        "remove the volume, and mount devtmpfs in the container",
     ),
     Reason.DEV_MOUNT: Explanation(
-        "something is mounted on /dev or below, where Kata shows the guest's devices and not the node's",
+        "a volume is mounted on /dev or below, where Kata shows the guest's devices",
         "remove the mount",
     ),
     Reason.HOST_PATH: Explanation(
@@ -138,7 +142,7 @@ class KataView:
         """By what it is DKMS work, for a sentence; empty if it is none."""
         pod, work = self.pod, self._kata.work
         ims = self.ims
-        if ims is not None and (ims.is_dkms or (ims.is_emulated and not self.is_remote)):
+        if ims is not None and (ims.is_dkms or ((ims.is_emulated or self._kata.takes_all_jobs) and not self.is_remote)):
             return f"{ims.kind} job of IMS"
         if pod.namespace in work.namespaces:
             return f"namespace {pod.namespace}"
@@ -167,7 +171,7 @@ class KataView:
         pod = self.pod
         if not pod.is_template or pod.namespace != self._kata.ims_namespace or self._user in ("", USER):
             return False
-        return directs_what_needs_kata(pod) and not self.is_inside
+        return directs_what_needs_kata(pod, all_jobs=self._kata.takes_all_jobs) and not self.is_inside
 
     @lazy
     def wanted_class(self) -> str:
@@ -236,15 +240,30 @@ class KataView:
     def obstacles(self) -> list[tuple[Reason, FieldPath]]:
         """What of the pod keeps Kata from running it, or from keeping it apart from the node, and where that stands."""
         pod = self.pod
-        with_rights = {mount.text("name") for _, container, mount in pod.host_mounts if is_privileged(container)}
         found = [(_NAMESPACES[key], (*pod.spec.path, key)) for key in pod.host_namespaces]
         for volume, path in pod.host_paths:
-            reason = Reason.HOST_PATH
-            if is_below(path, "/dev"):
-                reason = Reason.HOST_DEVICES if volume.text("name") in with_rights else Reason.DEV_MOUNT
-            found.append((reason, (*volume.path, "hostPath")))
-        on_dev = (mount for _, mount in pod.mounts if _is_on_dev(clean(mount.text("mountPath"))))
-        return found + [(Reason.DEV_MOUNT, (*mount.path, "mountPath")) for mount in on_dev]
+            if not self._is_guests(volume, path):
+                reason = Reason.HOST_DEVICES if is_below(path, DEV) else Reason.HOST_PATH
+                found.append((reason, (*volume.path, "hostPath")))
+        host_paths = {volume.text("name") for volume, _ in pod.host_paths}
+        for _, mount in pod.mounts:
+            if mount.text("name") not in host_paths and _is_on_dev(clean(mount.text("mountPath"))):
+                found.append((Reason.DEV_MOUNT, (*mount.path, "mountPath")))
+        return found
+
+    def _is_guests(self, volume: Part, path: str) -> bool:
+        """Whether a hostPath shows the guest's own devices wherever it is mounted."""
+        is_file = is_guests_file(path, volume.map("hostPath").text("type"))
+        return is_file and self._at_guests_places.get(volume.text("name"), False)
+
+    @lazy
+    def _at_guests_places(self) -> dict[str, bool]:
+        """Name of a volume → whether Kata shows the guest's devices where it is mounted, in every container."""
+        found: dict[str, bool] = {}
+        for _, mount in self.pod.mounts:
+            name = mount.text("name")
+            found[name] = found.get(name, True) and is_guests_place(mount)
+        return found
 
     @lazy
     def excluded_label(self) -> str:
@@ -258,4 +277,4 @@ class KataView:
 
 def _is_on_dev(path: str) -> bool:
     """Whether a clean path lies where Kata shows the guest's devices; shared memory there is the guest's own."""
-    return is_below(path, "/dev") and not is_below(path, "/dev/shm")
+    return is_below(path, DEV) and not is_below(path, f"{DEV}/shm")

@@ -42,7 +42,8 @@ def inject(review: Review) -> Injection:
     if reason is Reason.INJECTED:
         name = {"op": "add", "path": "/spec/runtimeClassName", "value": review.kata.wanted_class}
         return Injection([name, *_annotations(review)], reason)
-    return Injection([*_annotations(review)] if reason is Reason.ALREADY_KATA else [], reason)
+    changes = list(_annotations(review)) if reason is Reason.ALREADY_KATA else []
+    return Injection(changes, Reason.ANNOTATED if changes else reason)
 
 
 def _reason(review: Review) -> Reason:

@@ -23,6 +23,7 @@ from kmodgate.webhook.admission import live
 from kmodgate.webhook.admission.admission_review import Request
 from kmodgate.webhook.admission.answer import Answer
 from kmodgate.webhook.admission.owners import owners_of
+from kmodgate.webhook.admission.reported import job_pod
 from kmodgate.webhook.cluster.questions import Cluster, NotAnswered
 
 _OF_NODES = "PRV"
@@ -58,7 +59,7 @@ class Admitter:
         is_final = denies and not live.is_collection(review)
         if recorded.was_unknown or (recorded.was_asked and not is_final):
             return await self._confirmed(request, review, cluster, read, findings)
-        return Answer(request.uid, findings, existing=existing, request=request)
+        return Answer(request.uid, findings, existing=existing, request=request, report=job_pod(review, findings))
 
     async def _with_owners(
         self, request: Request, review: Review, findings: list[Finding], cluster: Cluster
@@ -95,7 +96,7 @@ class Admitter:
             return _unanswered(request, findings, error)
         found = Answer(request.uid, self._engine.evaluate(fresh), request=request)
         if found.denying and live.is_collection(fresh):
-            found.collected = live.collected(fresh)
+            found.report = live.collected(fresh)
         return found
 
     def _review(self, request: Request, facts: Facts, now: datetime) -> Review:

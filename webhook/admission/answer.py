@@ -15,7 +15,7 @@ import orjson
 
 from kmodgate.policy.findings import Finding, Mode
 from kmodgate.webhook.admission.admission_review import Request, encode
-from kmodgate.webhook.admission.collected import Collected
+from kmodgate.webhook.admission.reported import Collected, JobPod
 
 _REFUSALS = ("REF", "PRV")
 """Families that say what may not be done, and not which field is wrong."""
@@ -35,7 +35,7 @@ class Answer:
 
     `problem` is a refusal of the webhook's own: status code, reason and text. `note` is what a mutation did, or why
     it did nothing. `existing` is the controller, older than the policy's enforcement, whose pod is let through.
-    `collected` is what the garbage collector was kept from deleting.
+    `report` is what the cluster is told by Events.
     """
 
     uid: str
@@ -45,7 +45,7 @@ class Answer:
     problem: tuple[int, str, str] | None = None
     existing: str = ""
     request: Request | None = field(default=None, repr=False)
-    collected: Collected | None = None
+    report: Collected | JobPod | None = None
 
     @property
     def denying(self) -> list[Finding]:

@@ -24,7 +24,7 @@ from kmodgate.policy.cluster.facts import (
 from kmodgate.policy.cluster.openshift_scc import KINDS, is_openshift
 from kmodgate.policy.review import CLUSTER_MODULE, MODULE_KINDS, Review
 from kmodgate.policy.views.module import ModuleView
-from kmodgate.webhook.admission.collected import Collected, Target
+from kmodgate.webhook.admission.reported import Collected, Target
 from kmodgate.webhook.cluster.questions import Cluster, NotAnswered
 
 _MOST_SECRETS = 4

@@ -21,9 +21,9 @@ from kmodgate.webhook.admission.cost import is_costly
 from kmodgate.webhook.admission.decide import judged, read
 from kmodgate.webhook.certificates.client_certificates import ClientAuth
 from kmodgate.webhook.cluster.questions import Cluster, Until
-from kmodgate.webhook.http.collected_events import Collections
 from kmodgate.webhook.http.limits import Gate, Refusal, deadline, read_body
 from kmodgate.webhook.http.reply import reply
+from kmodgate.webhook.http.reports import Reports
 from kmodgate.webhook.large_bodies.fair_queue import Asker
 from kmodgate.webhook.large_bodies.pipe import Job
 from kmodgate.webhook.large_bodies.pool import Pool
@@ -51,7 +51,7 @@ class Reviews:
     clients: ClientAuth | None = None
     large: int = LARGE
     is_draining: bool = False
-    collections: Collections | None = None
+    reports: Reports | None = None
     _telling: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -123,11 +123,11 @@ class Reviews:
             self.metrics.failures.inc()
 
     def _tell(self, answer: Answer) -> None:
-        """Have what the garbage collector may not delete told in the cluster, while the answer goes out."""
+        """Have the cluster told what an answer leaves hanging, while the answer goes out."""
         is_dry = answer.request is not None and answer.request.dry_run
-        if answer.collected is None or self.collections is None or is_dry:
+        if answer.report is None or self.reports is None or is_dry:
             return
-        task = asyncio.create_task(self.collections.tell(answer.collected))
+        task = asyncio.create_task(self.reports.tell(answer.report))
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
 

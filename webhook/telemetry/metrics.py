@@ -1,8 +1,8 @@
 """Every metric of the webhook: its name, its help text and its labels, which docs/webhook.md repeats by `make docs`.
 
-No label holds a name of the user's, but for those of `kmodgate_collections_refused`, of which the latest hundred are
-kept: the number of labels is bounded. Counters that a part of the server keeps by itself are
-read when the page is asked for; the part says so in its method `expose`.
+No label holds a name of the user's, but for those of `kmodgate_collections_refused` and `kmodgate_job_pods_refused`, of
+which the latest hundred are kept: the number of labels is bounded. Counters that a part of the server keeps by itself
+are read when the page is asked for; the part says so in its method `expose`.
 
 The buckets of the latency are those of `apiserver_admission_webhook_admission_duration_seconds`, with finer ones below
 its first, so that both curves can be laid over each other.
@@ -80,10 +80,10 @@ class Kept(Collector):
 
     def __init__(self, family: Family) -> None:
         self._family = family
-        self._values: dict[tuple[str, ...], Callable[[], float]] = {}
+        self._values: dict[tuple[str, ...], Callable[[], float | None]] = {}
 
-    def read(self, value: Callable[[], float], *labels: str) -> None:
-        """Take the value of these labels from a function."""
+    def read(self, value: Callable[[], float | None], *labels: str) -> None:
+        """Take the value of these labels from a function; where it returns None, they are not shown."""
         self._values[labels] = value
 
     def forget(self, *labels: str) -> None:
@@ -94,7 +94,8 @@ class Kept(Collector):
         made = CounterMetricFamily if self._family.kind == "counter" else GaugeMetricFamily
         family = made(self._family.name, self._family.help, labels=self._family.labels)
         for labels, value in self._values.items():
-            family.add_metric(labels, value())
+            if (found := value()) is not None:
+                family.add_metric(labels, found)
         yield family
 
 
@@ -127,6 +128,8 @@ class Metrics:
         text = "Deletions by the garbage collector that were refused, because the Modules still need the object"
         labels = ("namespace", "kind", "name", "modules")
         self.collections = self._kept("gauge", "kmodgate_collections_refused", text, *labels)
+        text = "Pods of DKMS work refused to a Job within ten minutes, of the latest hundred Jobs and rules"
+        self.job_pods = self._kept("gauge", "kmodgate_job_pods_refused", text, "namespace", "job", "rules")
         self.worker_losses = self._kept(
             "gauge", "kmodgate_worker_losses", "Processes for large objects lost in a review since start"
         )

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 
 from kmodgate.policy.cluster.facts import UNKNOWN
 from kmodgate.policy.findings import NOT_CHECKED, FieldPath, Problem, Severity
 from kmodgate.policy.formats.image_references import is_from
-from kmodgate.policy.formats.quantities import cpus
 from kmodgate.policy.kata.view import NOT_INJECTABLE, KataView, Reason
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.part import Part
-from kmodgate.policy.views.pod import POD_KINDS, WORKLOAD_KINDS, PodView
+from kmodgate.policy.views.pod import POD_KINDS, WORKLOAD_KINDS
 
-_MOST_CPUS = 16
 _POD = ("Pod",)
 
 
@@ -23,8 +20,9 @@ def _kata_work(review: Review) -> object:
     return review.kata.work
 
 
-def _pod_runtime_class(review: Review) -> object:
-    return review.pod.runtime_class
+def is_job_of_ims(review: Review) -> object:
+    """A Job of IMS: refusing it leaves its ConfigMap and Service behind, while its pods are mutated, or refused."""
+    return review.pod.is_template and review.kata.is_of_ims
 
 
 @rule("KTA101", kinds=_POD, needs=_kata_work)
@@ -47,7 +45,7 @@ def work_outside_kata(review: Review) -> Iterator[Problem]:
         yield kata.pod.spec.problem("runtimeClassName", message, f"set runtimeClassName: {kata.wanted_class}")
 
 
-@rule("KTA102", kinds=POD_KINDS, severity=Severity.INFO, needs=_kata_work)
+@rule("KTA102", kinds=POD_KINDS, severity=Severity.INFO, needs=_kata_work, spares=is_job_of_ims)
 def work_left_outside(review: Review) -> Iterator[Problem]:
     """DKMS work that is left outside Kata, because it is not made for it.
 
@@ -64,7 +62,7 @@ def work_left_outside(review: Review) -> Iterator[Problem]:
         yield kata.pod.spec.problem("runtimeClassName", message, remedy)
 
 
-@rule("KTA103", kinds=WORKLOAD_KINDS, severity=Severity.WARNING, needs=_kata_work)
+@rule("KTA103", kinds=WORKLOAD_KINDS, severity=Severity.WARNING, needs=_kata_work, spares=is_job_of_ims)
 def template_kata_cannot_take(review: Review) -> Iterator[Problem]:
     """A workload of DKMS work whose pods cannot be put into Kata: they will be refused, and it waits for ever.
 
@@ -76,7 +74,7 @@ def template_kata_cannot_take(review: Review) -> Iterator[Problem]:
         yield from _kept_out(kata)
 
 
-@rule("KTA104", kinds=POD_KINDS, facts=True, guards=True, needs=_kata_work)
+@rule("KTA104", kinds=POD_KINDS, facts=True, guards=True, needs=_kata_work, spares=is_job_of_ims)
 def no_runtime_class(review: Review) -> Iterator[Problem]:
     """The RuntimeClass that DKMS work runs in does not exist in the cluster: a Job of it waits for ever.
 
@@ -110,75 +108,23 @@ def unknown_runtime_class(review: Review) -> Iterator[Problem]:
         yield review.pod.spec.problem("runtimeClassName", message, "give a dump of the cluster: --facts DIR")
 
 
-@rule("KTA106", kinds=POD_KINDS, needs=_kata_work)
+@rule("KTA106", kinds=POD_KINDS, needs=_kata_work, spares=is_job_of_ims)
 def way_out_of_kata(review: Review) -> Iterator[Problem]:
     """DKMS work in Kata that is given something of the node: its network, its processes, a folder, a device.
 
+    A hostPath below `/dev` that is mounted below `/dev`, and whose `type` is `CharDevice` or `Directory`, shows the
+    guest's own devices, and is let be. So is a well-known character device, as `/dev/kvm`, without a type. Disks and
+    their folders, other types and other mount paths are the node's.
+
     Fix: remove it; use an emptyDir, a claim, a ConfigMap or a Secret.
-    Source: docs/Limitations.md of kata-containers/kata-containers.
+    Source: docs/Limitations.md, src/runtime/virtcontainers and src/runtime-rs of kata-containers/kata-containers.
     """
     if is_new_work(review) and review.kata.is_inside:
         for reason, path in review.kata.obstacles:
-            yield _obstacle(path, reason, "is in Kata, and its way out is open")
+            yield obstacle(path, reason, "is in Kata, and its way out is open")
 
 
-@rule("KTA107", kinds=POD_KINDS, needs=_pod_runtime_class)
-def host_network_in_kata(review: Review) -> Iterator[Problem]:
-    """A pod of Kata in the network of the node. Kata does not support that, and may damage the node's network.
-
-    Fix: remove hostNetwork, or the RuntimeClass.
-    Source: docs/Limitations.md of kata-containers/kata-containers.
-    """
-    for reason, path in _reaching_out(review):
-        if reason is Reason.HOST_NETWORK:
-            yield _obstacle(path, reason, "the pod is to run in Kata")
-
-
-@rule("KTA108", kinds=POD_KINDS, severity=Severity.WARNING, needs=_pod_runtime_class)
-def less_apart_than_it_seems(review: Review) -> Iterator[Problem]:
-    """A pod of Kata that mounts paths of the node, or shares namespaces with it that Kata cannot reach.
-
-    Fix: remove it; use an emptyDir, a claim, a ConfigMap or a Secret.
-    Source: docs/Limitations.md of kata-containers/kata-containers.
-    """
-    for reason, path in _reaching_out(review):
-        if reason is not Reason.HOST_NETWORK:
-            yield _obstacle(path, reason, "the pod is to run in Kata")
-
-
-@rule("KTA109", kinds=POD_KINDS, severity=Severity.WARNING, needs=lambda review: review.pod.mounts)
-def sub_path(review: Review) -> Iterator[Problem]:
-    """A volume mount with a subPath in Kata, which does not support it.
-
-    Fix: mount the whole volume, or only the keys that are needed: `items`.
-    Source: docs/Limitations.md of kata-containers/kata-containers.
-    """
-    if is_new(review) and _is_kata(review):
-        for _, mount in review.pod.mounts:
-            for key in ("subPath", "subPathExpr"):
-                if mount.text(key):
-                    yield mount.problem(key, "Kata does not support it", "mount the volume as a whole")
-
-
-@rule("KTA110", kinds=POD_KINDS, severity=Severity.WARNING, needs=lambda review: review.pod.containers)
-def too_many_cpus(review: Review) -> Iterator[Problem]:
-    """CPU limits that add up to more than 16 in one pod of Kata.
-
-    Kata makes a machine of their sum, and every process sees all of it: `make -j$(nproc)` in a container whose own
-    limit is lower overdrives that until the machine counts as dead. Init containers run one after the other.
-
-    Fix: lower the limits.
-    Source: README.Kata.md of Cray-HPE/ims; docs/design/vcpu-handling-runtime-go.md of kata-containers/kata-containers.
-    """
-    if not is_new(review) or not _is_kata(review):
-        return
-    total = _most_cpus(review.pod)
-    if total > _MOST_CPUS:
-        message = f"CPU limits add up to {float(total):g}, and every process sees that many"
-        yield Problem(review.pod.spec.path, message, f"lower them to {_MOST_CPUS} together")
-
-
-@rule("KTA112", kinds=POD_KINDS, facts=True, guards=True, needs=_kata_work)
+@rule("KTA112", kinds=POD_KINDS, facts=True, guards=True, needs=_kata_work, spares=is_job_of_ims)
 def other_nodes_than_kata(review: Review) -> Iterator[Problem]:
     """DKMS work for other nodes than those that the RuntimeClass is for. Kubernetes refuses such a pod.
 
@@ -192,7 +138,14 @@ def other_nodes_than_kata(review: Review) -> Iterator[Problem]:
         yield mild_for_templates(review, Problem(path, message, "remove the label from nodeSelector"))
 
 
-@rule("KTA113", kinds=POD_KINDS, severity=Severity.WARNING, needs=_kata_work, parameter="allowed_registries")
+@rule(
+    "KTA113",
+    kinds=POD_KINDS,
+    severity=Severity.WARNING,
+    needs=_kata_work,
+    parameter="allowed_registries",
+    spares=is_job_of_ims,
+)
 def image_of_work_not_allowed(review: Review) -> Iterator[Problem]:
     """DKMS work with an image from a registry that the policy does not allow (`parameters.allowedRegistries`).
 
@@ -209,7 +162,7 @@ def image_of_work_not_allowed(review: Review) -> Iterator[Problem]:
             yield container.problem("image", f"{image} is not from an allowed registry", fix)
 
 
-@rule("KTA114", kinds=WORKLOAD_KINDS, needs=lambda review: review.kata.poses_as_remote)
+@rule("KTA114", kinds=WORKLOAD_KINDS, needs=lambda review: review.kata.poses_as_remote, spares=is_job_of_ims)
 def remote_build_of_another(review: Review) -> Iterator[Problem]:
     """A workload with `REMOTE_BUILD_NODE` for DKMS work outside Kata, in the namespace of IMS, that IMS did not make.
 
@@ -242,11 +195,6 @@ def is_new_work(review: Review) -> bool:
     return bool(review.kata.work) and is_new(review)
 
 
-def _is_kata(review: Review) -> bool:
-    """Whether the pod is in Kata, or will be put there."""
-    return review.kata.is_inside or (bool(review.kata.work) and review.kata.stays_out is None)
-
-
 def _runs_in_kata(review: Review) -> bool:
     """Whether only the cluster can keep new DKMS work out of Kata."""
     kata = review.kata
@@ -255,30 +203,25 @@ def _runs_in_kata(review: Review) -> bool:
     return kata.is_inside or not (kata.pod.runtime_class or kata.obstacles)
 
 
-def _reaching_out(review: Review) -> Iterator[tuple[Reason, FieldPath]]:
-    """What a pod of Kata that is no DKMS work is given of the node."""
-    if is_new(review) and review.kata.is_inside and not review.kata.work:
-        yield from review.kata.obstacles
-
-
 def _kept_out(kata: KataView) -> Iterator[Problem]:
     """Everything that keeps DKMS work out of Kata, as far as the object and its RuntimeClass tell."""
     words = f"DKMS work ({kata.work}) cannot be put into Kata"
     path = (*kata.pod.spec.path, "runtimeClassName")
     if kata.stays_out is not None:
-        yield _obstacle(path, kata.stays_out, words)
+        yield obstacle(path, kata.stays_out, words)
     elif kata.has_handler_of_kata is False:
-        yield _obstacle(path, Reason.CLASS_NOT_KATA if kata.is_named else Reason.OTHER_CLASS, words)
+        yield obstacle(path, Reason.CLASS_NOT_KATA if kata.is_named else Reason.OTHER_CLASS, words)
     elif kata.pod.runtime_class:
-        yield _obstacle(path, Reason.OTHER_CLASS, words)
+        yield obstacle(path, Reason.OTHER_CLASS, words)
     for reason, place in kata.obstacles:
-        yield _obstacle(place, reason, words)
+        yield obstacle(place, reason, words)
     if kata.excluded_label and not kata.pod.runtime_class:
         place = (*kata.pod.spec.path, "nodeSelector", kata.excluded_label)
-        yield _obstacle(place, Reason.NODE_SELECTOR, words)
+        yield obstacle(place, Reason.NODE_SELECTOR, words)
 
 
-def _obstacle(path: FieldPath, reason: Reason, words: str) -> Problem:
+def obstacle(path: FieldPath, reason: Reason, words: str) -> Problem:
+    """Return the problem that something keeps a pod out of Kata, or opens a way out of it."""
     meaning, remedy = NOT_INJECTABLE[reason]
     return Problem(path, f"{words} ({reason}): {meaning}", remedy)
 
@@ -289,20 +232,3 @@ def _added(review: Review) -> Iterator[Part]:
         yield from review.pod.ephemeral
     elif is_new(review):
         yield from review.pod.containers
-
-
-def _most_cpus(pod: PodView) -> Fraction:
-    """The largest sum of CPU limits of containers that run at one time; ephemeral ones have none."""
-    running, sidecars, alone = Fraction(0), Fraction(0), Fraction(0)
-    for container in pod.spec.maps("containers"):
-        running += _limit(container)
-    for container in pod.spec.maps("initContainers"):
-        if container.text("restartPolicy") == "Always":
-            sidecars += _limit(container)
-        else:
-            alone = max(alone, sidecars + _limit(container))
-    return max(running + sidecars, alone)
-
-
-def _limit(container: Part) -> Fraction:
-    return cpus(container.map("resources").map("limits").value.get("cpu")) or Fraction(0)

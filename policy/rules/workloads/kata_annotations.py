@@ -8,11 +8,11 @@ from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.kata.view import CONFIG_PATH, HYPERVISOR
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.rules.workloads.kata import is_new, is_new_work, mild_for_templates
+from kmodgate.policy.rules.workloads.kata import is_job_of_ims, is_new, is_new_work, mild_for_templates
 from kmodgate.policy.views.pod import POD_KINDS
 
 
-@rule("KTA111", kinds=POD_KINDS, severity=Severity.WARNING, parameter="names_kata_annotations")
+@rule("KTA111", kinds=POD_KINDS, severity=Severity.WARNING, parameter="names_kata_annotations", spares=is_job_of_ims)
 def annotation_not_permitted(review: Review) -> Iterator[Problem]:
     """An annotation for Kata's hypervisor that the policy does not permit (`parameters.kata.annotations`).
 
@@ -30,7 +30,7 @@ def annotation_not_permitted(review: Review) -> Iterator[Problem]:
             yield Problem(path, "the policy does not permit it", "remove it, or have it permitted")
 
 
-@rule("KTA115", kinds=POD_KINDS)
+@rule("KTA115", kinds=POD_KINDS, spares=is_job_of_ims)
 def configuration_of_its_own(review: Review) -> Iterator[Problem]:
     """DKMS work names the file on the node that Kata is configured by (`io.katacontainers.config_path`).
 

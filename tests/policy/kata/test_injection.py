@@ -54,8 +54,15 @@ def test_the_value_of_the_policy_replaces_that_of_a_template() -> None:
     pod = dkms_pod(runtimeClassName="kata-qemu")
     pod["metadata"]["annotations"] = {XATTR: '["-o", "xattr"]', SECCOMP: "true"}
     assert injection(pod, parameters=PERMITTED) == Injection(
-        [{"op": "replace", "path": f"/metadata/annotations/{XATTR}", "value": "--xattr"}], Reason.ALREADY_KATA
+        [{"op": "replace", "path": f"/metadata/annotations/{XATTR}", "value": "--xattr"}], Reason.ANNOTATED
     )
+
+
+def test_a_change_of_annotations_alone_has_a_note_of_its_own() -> None:
+    pod = dkms_pod(runtimeClassName="kata-qemu")
+    found = injection(pod, parameters=PERMITTED)
+    assert found.reason is Reason.ANNOTATED
+    assert injection(applied(found.patch, pod), parameters=PERMITTED) == Injection([], Reason.ALREADY_KATA)
 
 
 def test_only_what_nodes_must_permit_is_removed_and_only_where_the_policy_names_what_they_do() -> None:

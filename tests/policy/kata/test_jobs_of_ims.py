@@ -12,6 +12,8 @@ from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Mode
 from kmodgate.policy.kata.ims_jobs import USER
 from kmodgate.policy.review import Review
+from kmodgate.policy.rule import RULES, load_rules
+from kmodgate.policy.views.pod import WORKLOAD_KINDS
 from tests.policy.kata.kata_pods import dkms_pod
 
 JOB = "cray-ims-0d1e2f3a-1111-2222-3333-444455556666-customize"
@@ -39,6 +41,14 @@ def refused(item: dict[str, Any], profile: Profile, gate: Gate, user: str = "") 
 def test_admission_only_warns_of_a_job_of_ims(profile: Profile) -> None:
     assert refused(job(), profile, "admit", USER) == set()
     assert {"KTA103", "KTA115"} <= refused(job(), profile, "check")
+
+
+def test_every_rule_that_may_refuse_a_workload_for_kata_spares_the_jobs_of_ims() -> None:
+    load_rules()
+    review = Review(job(), facts=NO_CLASSES, user=USER)
+    rules = [item for item in RULES.values() if item.id.startswith("KTA") and set(item.kinds) & set(WORKLOAD_KINDS)]
+    assert rules
+    assert [item.id for item in rules if not (item.spares and item.spares(review))] == []
 
 
 def test_a_job_of_anybody_else_is_refused_where_the_policy_says_so() -> None:

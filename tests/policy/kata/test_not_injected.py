@@ -60,7 +60,7 @@ NOT_INJECTED = [
     (mounting("/usr/src"), Reason.HOST_PATH),
     (mounting("/dev/kvm"), Reason.HOST_DEVICES),
     (mounting("//dev/../dev/"), Reason.HOST_DEVICES),
-    (mounting("/dev", privileged=False), Reason.DEV_MOUNT),
+    (mounting("/dev", privileged=False), Reason.HOST_DEVICES),
     (mounted_at("/dev/."), Reason.DEV_MOUNT),
     (mounted_at("//dev/kvm"), Reason.DEV_MOUNT),
     (owned("apps/v1", "DaemonSet"), Reason.DAEMONSET_POD),

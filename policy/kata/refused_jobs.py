@@ -1,0 +1,25 @@
+"""Jobs of DKMS work whose pods admission refuses: how the cluster is told of one, for whoever reads its Events.
+
+A refused pod is no failed one: the Job controller tries again for ever, and a job of IMS stays at `creating`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kmodgate.policy.findings import Finding
+
+REASON = "KataPodRefused"
+"""The reason of the Event on the Job; it stays, as the beginning of the message does."""
+
+BEGINNING = "the pod of this Job is refused: "
+
+_LONGEST = 1000
+"""Characters of a message, which events.k8s.io limits to 1024."""
+
+
+def message(refusing: Iterable[Finding]) -> str:
+    """Return the message of the Event: the beginning, and what refuses the pod, as `[RULE] FIELD: WORDS; FIX`."""
+    told = " | ".join(f"[{item.rule}] {item.field}: {item.message}; {item.fix}" for item in refusing)
+    text = BEGINNING + told
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
