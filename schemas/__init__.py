@@ -9,6 +9,7 @@ from pathlib import Path
 KINDS: dict[str, str] = {
     "KernelDriver": "kmodgate.io/kerneldriver_v1alpha1",
     "Cluster": "kmodgate.io/cluster_v1alpha1",
+    "ImageService": "kmodgate.io/imageservice_v1alpha1",
     "DriverPolicy": "kmodgate.io/driverpolicy_v1alpha1",
     "Removals": "kmodgate.io/removals_v1alpha1",
     "Module": "kmm.sigs.x-k8s.io/module_v1beta1",

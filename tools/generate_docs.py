@@ -27,8 +27,8 @@ _INTRODUCTION = """\
 Generated from `schemas/` and the table of `renderer/fleet/fields/field_table.py` by `make docs`; do not edit.
 
 A spec is a YAML document of group `kmodgate.io` in any `*.yaml` or `*.yml` file below the root of a fleet, which is
-the folder that holds a file `kmodgate.yaml`. Several documents in one file are fine. The output folder, `rendered`,
-folders that start with a dot and Helm charts are not searched. `kmodgate schema KIND` prints the JSON Schema of a kind;
+the folder that holds a file `kmodgate.yaml`. Several documents in one file are fine. The output folders, `rendered` and
+`handover`, folders that start with a dot and Helm charts are not searched. `kmodgate schema KIND` prints the JSON Schema of a kind;
 the first line of a file tells editors where it is:
 
     # yaml-language-server: $schema=../schemas/kmodgate.io/kerneldriver_v1alpha1.json
@@ -56,7 +56,7 @@ checked as a spec is, and errors point at the override.
 def spec_page() -> str:
     """docs/spec.md: every field of every spec kind, and what it becomes."""
     parts = [_INTRODUCTION]
-    for kind in ("KernelDriver", "Cluster", "DriverPolicy", "Removals"):
+    for kind in ("KernelDriver", "Cluster", "ImageService", "DriverPolicy", "Removals"):
         parts.append(_kind(kind))
         if kind == "KernelDriver":
             parts.append(_OVERRIDES)

@@ -13,10 +13,16 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "kind",
         nargs="?",
+        type=_kind,
         choices=sorted(schemas.KINDS),
         metavar="KIND",
         help="one of: %(choices)s (default: list them)",
     )
+
+
+def _kind(text: str) -> str:
+    """A kind as it is spelt, whatever the case that a person types it in."""
+    return next((kind for kind in schemas.KINDS if kind.lower() == text.lower()), text)
 
 
 def run(args: Namespace, console: Console) -> ExitCode:

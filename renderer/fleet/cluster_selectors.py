@@ -9,7 +9,7 @@ from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.formats.yaml_documents import Document
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.schema_check import finding_at
-from kmodgate.renderer.fleet.specs import Cluster, ClusterSelector, KernelDriver, Requirement
+from kmodgate.renderer.fleet.specs import Cluster, ClusterSelector, ImageService, KernelDriver, Requirement
 from kmodgate.renderer.wording import listed
 
 
@@ -27,11 +27,6 @@ class Clusters:
         return self._matching[selector]
 
 
-def driver_clusters(driver: KernelDriver, clusters: Clusters, findings: list[Finding]) -> list[Cluster]:
-    """The clusters that a driver is for; none is a finding."""
-    return listed_clusters(driver.document, driver.clusters, clusters, findings)
-
-
 def listed_clusters(
     document: Document, selector: ClusterSelector, clusters: Clusters, findings: list[Finding]
 ) -> list[Cluster]:
@@ -47,17 +42,22 @@ def listed_clusters(
 
 
 def override_clusters(
-    driver: KernelDriver, index: int, chosen: list[Cluster], clusters: Clusters, findings: list[Finding]
+    source: KernelDriver | ImageService,
+    index: int,
+    chosen: list[Cluster],
+    clusters: Clusters,
+    findings: list[Finding],
 ) -> set[Cluster]:
-    """Which of the driver's chosen clusters an override is for; none is a finding."""
+    """Which of the chosen clusters of a spec an override is for; none is a finding."""
     path: FieldPath = ("spec", "overrides", index, "clusters")
-    selector = driver.overrides[index].clusters
-    unknown = list(_unknown_names(driver.document, path, selector, clusters.names))
+    selector = source.overrides[index].clusters
+    unknown = list(_unknown_names(source.document, path, selector, clusters.names))
     found = set(clusters.matching(selector)).intersection(chosen)
     if chosen and not found and not unknown:
-        message = "the override matches none of the driver's clusters"
-        fix = f"correct or remove it; the driver is for: {listed([cluster.name for cluster in chosen])}"
-        findings.append(finding_at(driver.document, path, "REF002", message, fix))
+        what = "service" if isinstance(source, ImageService) else "driver"
+        message = f"the override matches none of the {what}'s clusters"
+        fix = f"correct or remove it; the {what} is for: {listed([cluster.name for cluster in chosen])}"
+        findings.append(finding_at(source.document, path, "REF002", message, fix))
     findings += unknown
     return found
 

@@ -34,10 +34,10 @@ MOST_FOLDERS = 64
 HIDDEN_FIX = "copy what is needed into a file whose path has no component that begins with a dot"
 
 _IGNORED_FIX = "name a file that is committed, or take this one out of .gitignore"
-_FILE_FIELDS = ("certificate", "dockerfile", "dtk", "inventory")
+_FILE_FIELDS = ("certificate", "dockerfile", "dtk", "file", "inventory")
 """The fields of specs that name a file, beside the list `attach`."""
 
-SPEC_KINDS = ("KernelDriver", "Cluster", "DriverPolicy", "Removals")
+SPEC_KINDS = ("KernelDriver", "Cluster", "ImageService", "DriverPolicy", "Removals")
 SPEC_SUFFIXES = (".yaml", ".yml")
 
 

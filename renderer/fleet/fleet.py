@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from kmodgate.renderer.fleet.files import FleetFiles
-from kmodgate.renderer.fleet.specs import Cluster, DriverPolicy, FaultySpecs, KernelDriver, Removal
+from kmodgate.renderer.fleet.specs import Cluster, DriverPolicy, FaultySpecs, ImageService, KernelDriver, Removal
 
 
 @dataclass(slots=True)
@@ -20,6 +20,7 @@ class Fleet:
     is_whole: bool = True
     drivers: list[KernelDriver] = field(default_factory=list)
     clusters: list[Cluster] = field(default_factory=list)
+    services: list[ImageService] = field(default_factory=list)
     policies: list[DriverPolicy] = field(default_factory=list)
     removals: list[Removal] = field(default_factory=list)
     """The Modules that may leave the tree, each once."""
@@ -28,13 +29,15 @@ class Fleet:
     def with_faulty(self) -> Fleet:
         """Return the fleet with the specs that have schema errors, to be judged and not to be written."""
         drivers, clusters = [*self.drivers, *self.faulty.drivers], [*self.clusters, *self.faulty.clusters]
-        return replace(self, drivers=drivers, clusters=clusters, policies=[*self.policies, *self.faulty.policies])
+        services, policies = [*self.services, *self.faulty.services], [*self.policies, *self.faulty.policies]
+        return replace(self, drivers=drivers, clusters=clusters, services=services, policies=policies)
 
-    def leave_out(self, spec: KernelDriver | Cluster | DriverPolicy) -> None:
+    def leave_out(self, spec: KernelDriver | Cluster | ImageService | DriverPolicy) -> None:
         """Take a spec away."""
         for holder in (self, self.faulty):
             holder.drivers = [item for item in holder.drivers if item is not spec]
             holder.clusters = [item for item in holder.clusters if item is not spec]
+            holder.services = [item for item in holder.services if item is not spec]
             holder.policies = [item for item in holder.policies if item is not spec]
 
 

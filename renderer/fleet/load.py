@@ -20,6 +20,7 @@ from kmodgate.renderer.fleet.read_specs import (
     read_cluster,
     read_driver,
     read_driver_policy,
+    read_image_service,
     read_removals,
 )
 from kmodgate.renderer.fleet.schema_check import check, finding_at, settle, title, without, without_faults
@@ -29,7 +30,8 @@ from kmodgate.renderer.fleet.specs import Cluster, FaultySpecs, Kmm
 Progress = Callable[[str, int, int], None]
 """Takes what is counted, how many are done, and how many there are."""
 
-_NO_CLUSTERS = ("KernelDriver ", "DriverPolicy ", "Removals")  # an error in one of them loses no cluster
+_NO_CLUSTERS = ("KernelDriver ", "ImageService ", "DriverPolicy ", "Removals")
+"""An error in one of them loses no cluster."""
 
 
 def load_fleet(
@@ -129,6 +131,8 @@ def _read(fleet: Fleet, specs: Fleet | FaultySpecs, document: Document, kind: st
         specs.drivers.append(read_driver(document, findings))
     elif kind == "Cluster":
         specs.clusters.append(read_cluster(fleet.files, document, findings))
+    elif kind == "ImageService":
+        specs.services.append(read_image_service(document, findings))
     elif kind == "DriverPolicy":
         _read_policy(fleet, specs, document, findings)
 
@@ -161,7 +165,7 @@ def _read_policy(fleet: Fleet, specs: Fleet | FaultySpecs, document: Document, f
 def _duplicate_names(fleet: Fleet) -> Iterator[Finding]:
     """Report specs of one kind and name; copies leave the fleet, so that nothing is told of them a second time."""
     whole = fleet.with_faulty()
-    for specs in (whole.drivers, whole.clusters, whole.policies):
+    for specs in (whole.drivers, whole.clusters, whole.services, whole.policies):
         first: dict[str, Document] = {}
         for spec in specs:
             other = first.setdefault(spec.name, spec.document)

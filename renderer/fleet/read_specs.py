@@ -24,6 +24,7 @@ from kmodgate.renderer.fleet.specs import (
     Cluster,
     ClusterSelector,
     DriverPolicy,
+    ImageService,
     KernelDriver,
     KernelVersion,
     Kmm,
@@ -50,8 +51,7 @@ RESERVED_LABELS = (MANAGED_BY, "app.kubernetes.io/name", "app.kubernetes.io/inst
 def read_driver(document: Document, findings: list[Finding]) -> KernelDriver:
     """A driver; labels that are not its own and overrides that change nothing go to `findings`."""
     value: Any = document.value
-    spec = dict(value["spec"])
-    overrides = spec.pop("overrides", [])
+    spec, overrides = _overridden(document, findings)
     for key in value["metadata"].get("labels", {}):
         if key in RESERVED_LABELS or key.startswith("argocd.argoproj.io/"):
             path: FieldPath = ("metadata", "labels", key)
@@ -59,19 +59,34 @@ def read_driver(document: Document, findings: list[Finding]) -> KernelDriver:
             findings.append(
                 finding_at(document, path, "SCH104", message, "remove it, or choose another key", at_key=True)
             )
-    for index, item in enumerate(overrides):
-        for problem in spec_schema("KernelDriver").unknown_nulls(item["patch"], ("spec",)):
-            path = ("spec", "overrides", index, "patch", *problem.path)
-            fix = in_patch(problem.fix, index)
-            findings.append(finding_at(document, path, problem.rule, problem.message, fix, at_key=True))
     return KernelDriver(
         name=value["metadata"]["name"],
         labels=value["metadata"].get("labels", {}),
         clusters=_selector(spec["clusters"]),
-        overrides=tuple(Override(_selector(item["clusters"]), item["patch"]) for item in overrides),
+        overrides=overrides,
         spec=spec,
         document=document,
     )
+
+
+def read_image_service(document: Document, findings: list[Finding]) -> ImageService:
+    """An ImageService; overrides that change nothing go to `findings`."""
+    value: Any = document.value
+    spec, overrides = _overridden(document, findings)
+    return ImageService(value["metadata"]["name"], _selector(spec["clusters"]), overrides, spec, document)
+
+
+def _overridden(document: Document, findings: list[Finding]) -> tuple[Any, tuple[Override, ...]]:
+    """Return the spec of a document without its overrides, and these; a patch of an unknown field is a finding."""
+    value: Any = document.value
+    spec = dict(value["spec"])
+    overrides = spec.pop("overrides", [])
+    for index, item in enumerate(overrides):
+        for problem in spec_schema(value["kind"]).unknown_nulls(item["patch"], ("spec",)):
+            path: FieldPath = ("spec", "overrides", index, "patch", *problem.path)
+            fix = in_patch(problem.fix, index)
+            findings.append(finding_at(document, path, problem.rule, problem.message, fix, at_key=True))
+    return spec, tuple(Override(_selector(item["clusters"]), item["patch"]) for item in overrides)
 
 
 def in_patch(fix: str, index: int) -> str:

@@ -15,11 +15,11 @@ from kmodgate.renderer.fleet.read_specs import modules_in
 
 API_VERSION = "kmodgate.io/v1alpha1"
 
-_MENTION = re.compile(r"""kmod-?gates?\b|KernelDriver|DriverPolicy|kind["']?\s*:\s*["']?Cluster\b""")
+_MENTION = re.compile(r"""kmod-?gates?\b|KernelDriver|ImageService|DriverPolicy|kind["']?\s*:\s*["']?Cluster\b""")
 _MODULE = re.compile(r"\bkmm\.sigs\.x-k8s\.io/")
 _GROUP = API_VERSION.partition("/")[0]
 _SPEC = re.compile(
-    r"""apiVersion["']?\s*:\s*(?:[&!]\S+\s+|[>|][-+0-9]*\s+)*["']?kmodgate\.io|kind["']?\s*:\s*["']?(?:KernelDriver|DriverPolicy)\b"""
+    r"""apiVersion["']?\s*:\s*(?:[&!]\S+\s+|[>|][-+0-9]*\s+)*["']?kmodgate\.io|kind["']?\s*:\s*["']?(?:KernelDriver|ImageService|DriverPolicy)\b"""
 )
 _ONLY_COMMENTS = re.compile(r"(?:\s|#.*|---)*")
 
@@ -69,7 +69,9 @@ def is_ours(value: Json) -> bool:
     if not isinstance(value, dict):
         return False
     version, kind = value.get("apiVersion"), value.get("kind")
-    if kind in ("KernelDriver", "DriverPolicy") or (kind in ("Cluster", "Removals") and version is None):
+    if kind in ("KernelDriver", "ImageService", "DriverPolicy") or (
+        kind in ("Cluster", "Removals") and version is None
+    ):
         return True
     group = str(version).partition("/")[0]
     return group == _GROUP or (kind in SPEC_KINDS and bool(difflib.get_close_matches(group, [_GROUP], cutoff=0.8)))

@@ -71,6 +71,17 @@ class KernelDriver:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class ImageService:
+    """The Image Management Service of some clusters as its author wrote it; `spec` is without `overrides`."""
+
+    name: str
+    clusters: ClusterSelector
+    overrides: tuple[Override, ...]
+    spec: JsonMap = field(repr=False)
+    document: Document = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class DriverPolicy:
     """What rules' findings do on some clusters; `policy` is what the engine takes."""
 
@@ -174,6 +185,7 @@ class FaultySpecs:
 
     drivers: list[KernelDriver] = field(default_factory=list)
     clusters: list[Cluster] = field(default_factory=list)
+    services: list[ImageService] = field(default_factory=list)
     policies: list[DriverPolicy] = field(default_factory=list)
     _places: set[tuple[str, int, int]] = field(default_factory=set)
     """File, line and column of the faulty fields, of what lies below them and around them."""

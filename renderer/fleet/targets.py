@@ -1,4 +1,4 @@
-"""Fleet → targets: which driver goes to which cluster, with that cluster's overrides applied."""
+"""Fleet → targets: which driver or service goes to which cluster, with that cluster's overrides applied."""
 
 from __future__ import annotations
 
@@ -9,30 +9,85 @@ from itertools import islice
 
 from kmodgate.policy.findings import FieldPath, Finding, format_path
 from kmodgate.policy.json_schema.schema import MAX_VIOLATIONS
-from kmodgate.renderer.fleet.cluster_selectors import Clusters, driver_clusters, override_clusters
+from kmodgate.renderer.fleet.cluster_selectors import Clusters, listed_clusters, override_clusters
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.fields.overrides import ambiguous, merge, trace
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.read_specs import in_patch
 from kmodgate.renderer.fleet.schema_check import finding_at
-from kmodgate.renderer.fleet.specs import Cluster, JsonMap, KernelDriver
+from kmodgate.renderer.fleet.specs import Cluster, ImageService, JsonMap, KernelDriver
 from kmodgate.schemas.compiled import spec_schema
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Variant:
-    """One driver with some of its overrides applied; clusters with the same overrides share it.
+class MergedSpec:
+    """A spec with some of its overrides applied.
 
-    `stages[n]` is the spec after the first n of `applied`, which are indexes into the driver's overrides.
+    `stages[n]` is the spec after the first n of `applied`, which are indexes into the overrides.
     """
 
-    driver: KernelDriver
+    source: KernelDriver | ImageService
     applied: tuple[int, ...]
     stages: list[JsonMap] = field(repr=False)
 
     @property
     def spec(self) -> JsonMap:
         return self.stages[-1]
+
+    def origin(self, path: FieldPath) -> Origin:
+        """Where a path of the effective spec, without the leading `spec`, came from."""
+        document = self.source.document
+        place, is_override = self.place(path)
+        line, column = document.position(place)
+        source = "default" if not document.has(place) else "override" if is_override else "driver"
+        return Origin(document.file, line, column, source, place)  # type: ignore[arg-type]
+
+    def place(self, path: FieldPath) -> tuple[FieldPath, bool]:
+        """The path in the document, and whether it lies in an override."""
+        patches = [self.source.overrides[index].patch for index in self.applied]
+        layer, inner = trace(path, self.stages, patches)
+        if layer == 0:
+            return ("spec", *inner), False
+        return ("spec", "overrides", self.applied[layer - 1], "patch", *inner), True
+
+    def finding(self, path: FieldPath, rule: str, message: str, fix: str) -> Finding:
+        """A finding at a path of the effective spec, where its author wrote it."""
+        place, is_override = self.place(path)
+        if is_override:
+            fix = in_patch(fix, int(place[2]))
+        return finding_at(self.source.document, place, rule, message, fix)
+
+    def caused(self, path: FieldPath, rule: str, message: str, fix: str) -> Finding:
+        """A finding in a spec that is sound without its overrides, so that one of these has caused it."""
+        place, is_override = self.place(path)
+        if self.applied and not is_override:
+            overrides = self.source.overrides
+            touching = [index for index in self.applied if path[:1] and path[0] in overrides[index].patch]
+            place = ("spec", "overrides", (touching or self.applied)[-1], "patch", *(path[:1] if touching else ()))
+            message = f"{format_path(path)}: {message}"
+        if place[:2] == ("spec", "overrides"):
+            fix = in_patch(fix, int(place[2]))
+        return finding_at(self.source.document, place, rule, message, fix)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Variant:
+    """One driver with some of its overrides applied; clusters with the same overrides share it."""
+
+    driver: KernelDriver
+    merged: MergedSpec
+
+    @property
+    def spec(self) -> JsonMap:
+        return self.merged.spec
+
+    @property
+    def applied(self) -> tuple[int, ...]:
+        return self.merged.applied
+
+    @property
+    def stages(self) -> list[JsonMap]:
+        return self.merged.stages
 
     @property
     def namespace(self) -> str:
@@ -41,19 +96,11 @@ class Variant:
 
     def origin(self, path: FieldPath) -> Origin:
         """Where a path of the effective spec, without the leading `spec`, came from."""
-        document = self.driver.document
-        place, is_override = self.place(path)
-        line, column = document.position(place)
-        source = "default" if not document.has(place) else "override" if is_override else "driver"
-        return Origin(document.file, line, column, source, place)  # type: ignore[arg-type]
+        return self.merged.origin(path)
 
     def place(self, path: FieldPath) -> tuple[FieldPath, bool]:
         """The path in the driver's document, and whether it lies in an override."""
-        patches = [self.driver.overrides[index].patch for index in self.applied]
-        layer, inner = trace(path, self.stages, patches)
-        if layer == 0:
-            return ("spec", *inner), False
-        return ("spec", "overrides", self.applied[layer - 1], "patch", *inner), True
+        return self.merged.place(path)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,80 +133,71 @@ def targets(fleet: Fleet, findings: list[Finding]) -> list[Target]:
 def _driver_targets(
     driver: KernelDriver, clusters: Clusters, findings: list[Finding], unmatched: list[Finding]
 ) -> Iterator[Target]:
-    chosen = driver_clusters(driver, clusters, unmatched)
+    variants: dict[MergedSpec, Variant] = {}
+    for cluster, merged in merged_specs(driver, clusters, findings, unmatched):
+        yield Target(variants.setdefault(merged, Variant(driver, merged)), cluster)
+
+
+def merged_specs(
+    source: KernelDriver | ImageService, clusters: Clusters, findings: list[Finding], unmatched: list[Finding]
+) -> Iterator[tuple[Cluster, MergedSpec]]:
+    """Yield the clusters of a spec, each with the spec as it is there; selectors without a match go to `unmatched`."""
+    chosen = listed_clusters(source.document, source.clusters, clusters, unmatched)
     overridden = [
-        override_clusters(driver, index, chosen, clusters, unmatched) for index in range(len(driver.overrides))
+        override_clusters(source, index, chosen, clusters, unmatched) for index in range(len(source.overrides))
     ]
-    variants: dict[tuple[int, ...], Variant | None] = {}
+    found: dict[tuple[int, ...], MergedSpec | None] = {}
     for cluster in chosen:
         applied = tuple(index for index, those in enumerate(overridden) if cluster in those)
-        if applied not in variants:
-            variants[applied] = _sound_variant(driver, applied, findings)
-        if variant := variants[applied]:
-            yield Target(variant, cluster)
+        if applied not in found:
+            found[applied] = _sound(source, applied, findings)
+        if merged := found[applied]:
+            yield cluster, merged
 
 
-def _sound_variant(driver: KernelDriver, applied: tuple[int, ...], findings: list[Finding]) -> Variant | None:
-    """The merged spec. If it is none, the driver's own, whose mistakes are worth being told along.
+def _sound(source: KernelDriver | ImageService, applied: tuple[int, ...], findings: list[Finding]) -> MergedSpec | None:
+    """The merged spec. If it is none, the author's own, whose mistakes are worth being told along.
 
     None if that is no spec either: compiling it would only repeat what is wrong.
     """
-    variant = _variant(driver, applied)
-    problems = list(_variant_findings(variant))
+    merged = _merged(source, applied)
+    problems = list(_merged_findings(merged))
     findings += problems
     if problems and applied:
-        return _sound_variant(driver, (), findings)
-    return None if problems else variant
+        return _sound(source, (), findings)
+    return None if problems else merged
 
 
-def _variant(driver: KernelDriver, applied: tuple[int, ...]) -> Variant:
-    stages = [driver.spec]
+def _merged(source: KernelDriver | ImageService, applied: tuple[int, ...]) -> MergedSpec:
+    stages = [source.spec]
     for index in applied:
-        stages.append(merge(stages[-1], driver.overrides[index].patch))
-    return Variant(driver, applied, stages)
+        stages.append(merge(stages[-1], source.overrides[index].patch))
+    return MergedSpec(source, applied, stages)
 
 
-def _variant_findings(variant: Variant) -> Iterator[Finding]:
+def _merged_findings(merged: MergedSpec) -> Iterator[Finding]:
     """What is wrong with a merged spec, at the override that made it so."""
-    driver = variant.driver
-    if variant.applied:
-        whole = {**driver.document.value, "spec": variant.spec}  # type: ignore[dict-item]
-        schema = spec_schema("KernelDriver")
+    source = merged.source
+    if merged.applied:
+        whole = {**source.document.value, "spec": merged.spec}  # type: ignore[dict-item]
+        schema = spec_schema(str(whole["kind"]))
         if not schema.is_valid(whole):
-            raw = partial(_raw, variant)
+            raw = partial(_raw, merged)
             for violation in schema.causes(whole, islice(schema.violations(whole, raw), MAX_VIOLATIONS)):
-                yield _at(variant, violation.path[1:], violation.rule, violation.message, violation.fix)
+                yield merged.caused(violation.path[1:], violation.rule, violation.message, violation.fix)
             return
-    for stage, index in enumerate(variant.applied):
-        for at, twice in ambiguous(variant.stages[stage], driver.overrides[index].patch):
+    for stage, index in enumerate(merged.applied):
+        for at, twice in ambiguous(merged.stages[stage], source.overrides[index].patch):
             place = ("spec", "overrides", index, "patch", *at)
             fix = "give them names of their own; an override changes the item of the same name"
-            yield finding_at(driver.document, place, "SCH105", f"{twice!r} is the name of two items of this list", fix)
-    names = [item.get("name") for item in variant.spec.get("kernelMappings", ()) if isinstance(item, dict)]  # type: ignore[union-attr]
+            yield finding_at(source.document, place, "SCH105", f"{twice!r} is the name of two items of this list", fix)
+    names = [item.get("name") for item in merged.spec.get("kernelMappings", ()) if isinstance(item, dict)]  # type: ignore[union-attr]
     for index, name in enumerate(names):
         if name is not None and name in names[:index]:
-            yield _at(
-                variant,
-                ("kernelMappings", index, "name"),
-                "SCH105",
-                f"two kernel mappings are named {name!r}",
-                "rename one of them",
-            )
+            message = f"two kernel mappings are named {name!r}"
+            yield merged.caused(("kernelMappings", index, "name"), "SCH105", message, "rename one of them")
 
 
-def _raw(variant: Variant, path: FieldPath) -> str:
+def _raw(merged: MergedSpec, path: FieldPath) -> str:
     """Return a scalar of the merged spec as its author wrote it."""
-    return variant.driver.document.raw(variant.place(path[1:])[0])
-
-
-def _at(variant: Variant, path: FieldPath, rule: str, message: str, fix: str) -> Finding:
-    """A finding in the merged spec. The driver alone is a spec, so an override has caused it."""
-    place, is_override = variant.place(path)
-    if variant.applied and not is_override:
-        overrides = variant.driver.overrides
-        touching = [index for index in variant.applied if path[:1] and path[0] in overrides[index].patch]
-        place = ("spec", "overrides", (touching or variant.applied)[-1], "patch", *(path[:1] if touching else ()))
-        message = f"{format_path(path)}: {message}"
-    if place[:2] == ("spec", "overrides"):
-        fix = in_patch(fix, int(place[2]))
-    return finding_at(variant.driver.document, place, rule, message, fix)
+    return merged.source.document.raw(merged.place(path[1:])[0])

@@ -156,7 +156,8 @@ def _with(fleet: Fleet, plan: Plan, documents: dict[str, list[Document]]) -> Fle
     findings: list[Finding] = []
     old = [driver for driver in fleet.drivers if driver.document.file not in documents]
     names = {driver.name: driver.document.file for driver in old}
-    result = Fleet(FleetFiles(fleet.files.root, plan.files.texts), True, old, list(fleet.clusters), fleet.policies)
+    files = FleetFiles(fleet.files.root, plan.files.texts)
+    result = Fleet(files, drivers=old, clusters=[*fleet.clusters], services=fleet.services, policies=fleet.policies)
     for found in documents.values():
         for document in found:
             add_document(result, document, findings)

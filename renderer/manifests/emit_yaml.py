@@ -28,6 +28,12 @@ class CannotEmit(ValueError):
     """A value that YAML or JSON cannot hold: a lone surrogate, a number that is not finite or beyond 64 bits."""
 
 
+class AsWritten(str):
+    """A string for another program, such as a Jinja expression: it is quoted, and nothing of it is escaped."""
+
+    __slots__ = ()
+
+
 def emit(value: Json) -> str:
     """The YAML document of a value, with a final newline. Raises CannotEmit."""
     lines: list[str] = []
@@ -73,6 +79,8 @@ def _emit_list(value: list[Json], indent: str, lines: list[str], first: str | No
 
 
 def _inline(value: Json, indent: str) -> str:
+    if isinstance(value, AsWritten):
+        return _as_written(value)
     if isinstance(value, str):
         return _block(value, indent) if "\n" in value and _may_be_block(value) else scalar(value)
     if value is None:
@@ -84,6 +92,11 @@ def _inline(value: Json, indent: str) -> str:
     if isinstance(value, list):
         return "[]"
     return _number(value)
+
+
+def _as_written(text: str) -> str:
+    quote = '"' if "'" in text and '"' not in text and "\\" not in text else "'"
+    return f"{quote}{text.replace(quote, quote * 2)}{quote}"
 
 
 def _number(value: int | float) -> str:
