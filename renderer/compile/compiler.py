@@ -15,6 +15,7 @@ from kmodgate.renderer.compile.folders import by_folder
 from kmodgate.renderer.deliveries import content_hashes
 from kmodgate.renderer.deliveries.delivery import delivery_of
 from kmodgate.renderer.fleet.fleet import Fleet
+from kmodgate.renderer.fleet.image_services.service_targets import ServiceTarget, service_targets
 from kmodgate.renderer.fleet.referenced_files import Sources, read_sources
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster
@@ -25,7 +26,7 @@ from kmodgate.renderer.wording import listed
 
 @dataclass(frozen=True, slots=True)
 class CompiledFleet:
-    """A fleet, its targets, and the objects of each cluster, by the name of the cluster.
+    """A fleet, its targets, and the objects and the ImageService of each cluster, by the name of the cluster.
 
     `placed` has folder and manifest of every object, each once; `of_drivers` what the drivers cause, before objects
     that several of them share are merged.
@@ -35,6 +36,7 @@ class CompiledFleet:
     targets: list[Target]
     placed: dict[str, list[tuple[str, Manifest]]]
     of_drivers: dict[str, list[Manifest]]
+    services: dict[str, ServiceTarget]
 
     def objects(self, cluster: str) -> Mapping[Identity, Manifest]:
         """Return the objects of a cluster; none where there is no such cluster."""
@@ -48,6 +50,7 @@ def compile_fleet(fleet: Fleet, findings: list[Finding], policies: Policies | No
     """
     findings += cluster_findings(fleet.clusters)
     found = targets(fleet, findings)
+    services = service_targets(fleet, findings)
     compiler = _Compiler(fleet, findings)
     of_drivers: dict[str, list[Manifest]] = {cluster.name: [] for cluster in fleet.clusters}
     by_cluster: dict[str, list[Target]] = {cluster.name: [] for cluster in fleet.clusters}
@@ -60,7 +63,7 @@ def compile_fleet(fleet: Fleet, findings: list[Finding], policies: Policies | No
         for name, manifests in of_drivers.items()
     }
     findings += compiler.version_findings()
-    return CompiledFleet(fleet, found, placed, of_drivers)
+    return CompiledFleet(fleet, found, placed, of_drivers, services)
 
 
 def _policy(policies: Policies | None, cluster: str, found: list[Target]) -> list[Manifest]:

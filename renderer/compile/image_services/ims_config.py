@@ -80,7 +80,8 @@ class ImsConfig:
 
 def stated(setting: Setting, spec: Mapping[str, Json]) -> Json:
     """Return what a spec says of a key, or what counts in its place; None where the chart and the site decide."""
-    return value_at(spec, setting.field, setting.default)
+    value: Json = value_at(spec, setting.field, setting.default)
+    return value
 
 
 def gateway(spec: Mapping[str, Json]) -> tuple[str, str]:
