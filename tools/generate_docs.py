@@ -28,8 +28,8 @@ Generated from `schemas/` and the table of `renderer/fleet/fields/field_table.py
 
 A spec is a YAML document of group `kmodgate.io` in any `*.yaml` or `*.yml` file below the root of a fleet, which is
 the folder that holds a file `kmodgate.yaml`. Several documents in one file are fine. The output folders, `rendered` and
-`handover`, folders that start with a dot and Helm charts are not searched. `kmodgate schema KIND` prints the JSON Schema of a kind;
-the first line of a file tells editors where it is:
+`handover`, folders that start with a dot and Helm charts are not searched. `kmodgate schema KIND` prints the JSON
+Schema of a kind; the first line of a file tells editors where it is:
 
     # yaml-language-server: $schema=../schemas/kmodgate.io/kerneldriver_v1alpha1.json
 

@@ -38,7 +38,7 @@ from kmodgate.renderer.compile.cluster_policies import (
 )
 from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
 from kmodgate.renderer.errors import Unusable
-from kmodgate.renderer.fleet.files import MARKER, OUTPUT
+from kmodgate.renderer.fleet.files import HANDOVER, MARKER, OUTPUT, OUTPUTS
 from kmodgate.renderer.fleet.read_specs import stray_modules
 from kmodgate.renderer.fleet.referenced_files import specs_by_dockerfile
 from kmodgate.renderer.fleet.root import root_above
@@ -144,23 +144,26 @@ class Checker:
                 name = os.path.normpath(path if below == "." else os.path.join(path, below))
                 self.result.findings += [replace(finding, file=name) for finding in findings]
         if os.path.realpath(path) == os.path.realpath(root):
-            self._tree(root)
+            for folder in OUTPUTS:
+                self._tree(root, folder)
 
     def _stray_modules(self, root: Path, path: str) -> None:
         """The warnings that Modules in a file among the specs go to no cluster; rules judge them all the same."""
         if self._given.has_modules(path):
             self.result.findings += [replace(item, file=path) for item in stray_modules(root, Path(path))]
 
-    def _tree(self, root: Path) -> None:
-        """Judge the files of a fleet's output folder as they stand, where they are not what the specs make."""
-        output = Path(os.path.normpath(root / OUTPUT))
+    def _tree(self, root: Path, folder: str) -> None:
+        """Judge the files of an output folder of a fleet as they stand, where they are not what the specs make."""
+        output = Path(os.path.normpath(root / folder))
         expected = self._expected.get(root.absolute(), {})
+        if folder == HANDOVER and not any(name.startswith(f"{HANDOVER}/") for name in expected):
+            return  # a folder of that name may be anybody's
         foreign = {str(output / name) for name in unowned(output, APPLIED_SUFFIXES)}
         for name in files_below(str(output)) if output.is_dir() else ():
-            wanted = expected.get(os.path.relpath(name, output))
+            wanted = expected.get(os.path.relpath(name, root))
             if wanted is None or index.read(name) != wanted:
                 self._objects(name, ignore_other=True)
-        self.result.findings += (_foreign(name) for name in sorted(foreign))
+        self.result.findings += (_foreign(name, folder) for name in sorted(foreign))
 
     def _findings_of(self, root: Path) -> dict[str, list[Finding]]:
         """Return the findings of a fleet by file."""
@@ -245,22 +248,24 @@ class Checker:
 
 
 def _contents(compiled: CompiledFleet) -> dict[str, bytes]:
-    """Return what the specs make, by path below the output folder."""
+    """Return what the specs make, by path below the root of the fleet."""
     layout = Layout()
-    trees = ((cluster, layout.files(placed)) for cluster, placed in compiled.placed.items())
-    return {f"{cluster}/{path}": file.content for cluster, files in trees for path, file in files.items()}
+    trees = [(f"{OUTPUT}/{cluster}", layout.files(placed)) for cluster, placed in compiled.placed.items()]
+    trees += [(f"{HANDOVER}/{cluster}", layout.handover(files)) for cluster, files in compiled.handover.items()]
+    return {f"{folder}/{path}": file.content for folder, files in trees for path, file in files.items()}
 
 
-def _foreign(name: str) -> Finding:
+def _foreign(name: str, folder: str) -> Finding:
     """Return the warning about a file that no render has written."""
-    message = "no spec makes it and no render has written it; Argo CD would apply it"
-    fix = "delete it, or let a driver attach it"
+    then = "Argo CD would apply it" if folder == OUTPUT else "who applies the handover would apply it, too"
+    message = f"no spec makes it and no render has written it; {then}"
+    fix = "delete it, or let a driver attach it" if folder == OUTPUT else "delete it, or move it elsewhere"
     return Finding("GIT006", message, fix, severity=Severity.WARNING, file=name, mode=Mode.WARN)
 
 
 def _fleet_of(path: Path) -> Path | None:
-    """The root of the fleet whose specs may lie at a path; a rendered tree is no place for them."""
+    """The root of the fleet whose specs may lie at a path; a folder that a render writes is no place for them."""
     root = root_above(path)
-    if root is None or Path(os.path.abspath(path)).is_relative_to(root / OUTPUT):
+    if root is None or any(Path(os.path.abspath(path)).is_relative_to(root / folder) for folder in OUTPUTS):
         return None
     return Path(os.path.relpath(root))

@@ -12,7 +12,7 @@ from kmodgate.policy.findings import NOT_CHECKED, Finding, Mode, Severity
 from kmodgate.renderer.check.object_inputs import STDIN, files_below, files_outside_fleets, read_objects
 from kmodgate.renderer.errors import Unusable, refuse_enforced
 from kmodgate.renderer.fleet.cluster_selectors import check_names, suggest
-from kmodgate.renderer.fleet.files import MARKER, OUTPUT
+from kmodgate.renderer.fleet.files import MARKER, OUTPUT, OUTPUTS
 from kmodgate.renderer.fleet.fleet import names_of
 from kmodgate.renderer.fleet.load import load_fleet
 from kmodgate.renderer.fleet.root import root_above
@@ -67,7 +67,7 @@ def _roots(paths: Iterable[str]) -> Iterator[tuple[Path, Path]]:
 def _leads_to(path: Path, root: Path, names: Sequence[str]) -> Iterable[str]:
     """Return the clusters whose objects a path in a fleet leads to."""
     below = Path(os.path.abspath(path)).relative_to(os.path.abspath(root)).parts
-    if below[:1] == (OUTPUT,):
+    if below and below[0] in OUTPUTS:
         return [name for name in names if name in below[1:2]] if below[1:] else names
     return names if path.is_dir() or is_spec(path) else ()
 

@@ -14,7 +14,7 @@ from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.review import ClusterTraits
 from kmodgate.renderer.check.object_inputs import STDIN
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
-from kmodgate.renderer.fleet.files import OUTPUT
+from kmodgate.renderer.fleet.files import OUTPUT, OUTPUTS
 from kmodgate.renderer.fleet.load import load_fleet
 from kmodgate.renderer.fleet.nodes import nodes_of
 from kmodgate.renderer.fleet.root import root_above
@@ -61,7 +61,7 @@ class Places:
     def _of_folder(self, folder: Path) -> Place:
         root = root_above(folder)
         below = folder.relative_to(root).parts if root else ()
-        if root is None or len(below) < 2 or below[0] != OUTPUT:
+        if root is None or len(below) < 2 or below[0] not in OUTPUTS:
             return self._anywhere
         if root not in self._rendered:
             self._rendered[root] = self._clusters(root)

@@ -12,6 +12,7 @@ from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.compile import attached_objects
 from kmodgate.renderer.compile.cluster_policies import Policies
 from kmodgate.renderer.compile.folders import by_folder
+from kmodgate.renderer.compile.image_services.service import HandoverFile, compile_service
 from kmodgate.renderer.deliveries import content_hashes
 from kmodgate.renderer.deliveries.delivery import delivery_of
 from kmodgate.renderer.fleet.fleet import Fleet
@@ -28,8 +29,9 @@ from kmodgate.renderer.wording import listed
 class CompiledFleet:
     """A fleet, its targets, and the objects and the ImageService of each cluster, by the name of the cluster.
 
-    `placed` has folder and manifest of every object, each once; `of_drivers` what the drivers cause, before objects
-    that several of them share are merged.
+    `placed` has folder and manifest of every object, each once; `of_drivers` what the drivers and the ImageService
+    cause, before objects that several of them share are merged. `handover` has the files that a site merges or applies
+    by hand.
     """
 
     fleet: Fleet
@@ -37,6 +39,7 @@ class CompiledFleet:
     placed: dict[str, list[tuple[str, Manifest]]]
     of_drivers: dict[str, list[Manifest]]
     services: dict[str, ServiceTarget]
+    handover: dict[str, list[HandoverFile]]
 
     def objects(self, cluster: str) -> Mapping[Identity, Manifest]:
         """Return the objects of a cluster; none where there is no such cluster."""
@@ -58,12 +61,16 @@ def compile_fleet(fleet: Fleet, findings: list[Finding], policies: Policies | No
         by_cluster[target.cluster.name].append(target)
         if not target.is_absent:
             of_drivers[target.cluster.name] += compiler.target(target)
+    made = {name: compile_service(fleet.files, target, findings) for name, target in services.items()}
+    for name, service in made.items():
+        of_drivers[name] += service.manifests
     placed = {
         name: list(by_folder(name, [*manifests, *_policy(policies, name, by_cluster[name])], findings))
         for name, manifests in of_drivers.items()
     }
     findings += compiler.version_findings()
-    return CompiledFleet(fleet, found, placed, of_drivers, services)
+    handover = {name: service.handover for name, service in made.items() if service.handover}
+    return CompiledFleet(fleet, found, placed, of_drivers, services, handover)
 
 
 def _policy(policies: Policies | None, cluster: str, found: list[Target]) -> list[Manifest]:

@@ -25,7 +25,7 @@ def by_folder(cluster: str, manifests: Iterable[Manifest], findings: list[Findin
         if len(group) > 1:
             findings.extend(_disagreements(cluster, identity, group))
         shared = identity.kind == "Namespace" or len({manifest.owner for manifest in group}) > 1
-        yield (SHARED_FOLDER if shared else first.owner or SHARED_FOLDER), first
+        yield (SHARED_FOLDER if shared else first.owner or first.folder or SHARED_FOLDER), first
 
 
 def _disagreements(cluster: str, identity: Identity, group: list[Manifest]) -> Iterator[Finding]:

@@ -22,11 +22,24 @@ MARKER = "kmodgate.yaml"
 OUTPUT = "rendered"
 """The folder of a fleet's tree, unless somebody chose another one."""
 
+HANDOVER = "handover"
+"""The folder beside the tree with the files that a site merges or applies by hand; Argo CD applies none of them."""
+
 CHART = "Chart.yaml"
 """The file that makes a folder a Helm chart, whose files are templates and values."""
 
 REMOVALS = "removals.yaml"
 """The file in the root of a fleet that says which Modules may leave the tree."""
+
+
+OUTPUTS = (OUTPUT, HANDOVER)
+"""The folders of a fleet that a render writes."""
+
+
+def handover_of(output: Path) -> Path:
+    """The folder of the handover that belongs to an output folder."""
+    return output.parent / HANDOVER
+
 
 MOST_FOLDERS = 64
 """How deep folders may be nested."""
@@ -153,10 +166,11 @@ class FleetFiles:
         return self._hidden[path]
 
     def spec_names(self, output: Path, findings: list[Finding]) -> Iterator[str]:
-        """Every `*.yaml` and `*.yml` below the root, sorted, outside dot folders, charts and the output."""
-        yield from self._walk("", os.path.realpath(output), findings)
+        """Every `*.yaml` and `*.yml` below the root, sorted, outside dot folders, charts, output and handover."""
+        beside = (output, handover_of(output), self.root / HANDOVER)
+        yield from self._walk("", {os.path.realpath(folder) for folder in beside}, findings)
 
-    def _walk(self, folder: str, output: str, findings: list[Finding]) -> Iterator[str]:
+    def _walk(self, folder: str, outputs: set[str], findings: list[Finding]) -> Iterator[str]:
         refuse_depth(folder, "")
         try:
             with os.scandir(self.root / folder) as entries:
@@ -172,17 +186,19 @@ class FleetFiles:
                 findings.append(Finding("SCH001", "its name is not UTF-8", "rename it", file=name))
                 continue
             if entry.is_dir():
-                yield from self._walk_folder(entry, name, output, findings)
+                yield from self._walk_folder(entry, name, outputs, findings)
             elif entry.name.endswith(SPEC_SUFFIXES):
                 yield name
 
-    def _walk_folder(self, entry: os.DirEntry[str], name: str, output: str, findings: list[Finding]) -> Iterator[str]:
+    def _walk_folder(
+        self, entry: os.DirEntry[str], name: str, outputs: set[str], findings: list[Finding]
+    ) -> Iterator[str]:
         if entry.name.endswith(SPEC_SUFFIXES):
             findings.append(Finding("SCH001", "is a folder, and must be a file", "rename the folder", file=name))
-        elif os.path.realpath(entry.path) == output:
+        elif os.path.realpath(entry.path) in outputs:
             return
         elif entry.is_symlink():
-            if message := self._why_not_searched(entry.path, output):
+            if message := self._why_not_searched(entry.path, outputs):
                 findings.append(Finding("SCH001", message, "copy the folder into the fleet", file=name))
         elif os.path.exists(os.path.join(entry.path, CHART)):
             return
@@ -196,15 +212,15 @@ class FleetFiles:
                 )
             )
         else:
-            yield from self._walk(name, output, findings)
+            yield from self._walk(name, outputs, findings)
 
-    def _why_not_searched(self, link: str, output: str) -> str:
+    def _why_not_searched(self, link: str, outputs: set[str]) -> str:
         """What is wrong with a link to a folder; nothing if that folder is searched where it lies."""
         if not self._is_inside(link):
             return "leads out of the fleet through a symbolic link"
         real = os.path.realpath(link)
         hidden = any(part.startswith(".") for part in Path(os.path.relpath(real, self._real_root)).parts)
-        if hidden or real.startswith(output + os.sep):
+        if hidden or any(real.startswith(output + os.sep) for output in outputs):
             return "a link to a folder in which no spec is looked for"
         return ""
 

@@ -34,6 +34,12 @@ class AsWritten(str):
     __slots__ = ()
 
 
+class Quoted(str):
+    """A string that is quoted, whether it needs it or not."""
+
+    __slots__ = ()
+
+
 def emit(value: Json) -> str:
     """The YAML document of a value, with a final newline. Raises CannotEmit."""
     lines: list[str] = []
@@ -81,6 +87,8 @@ def _emit_list(value: list[Json], indent: str, lines: list[str], first: str | No
 def _inline(value: Json, indent: str) -> str:
     if isinstance(value, AsWritten):
         return _as_written(value)
+    if isinstance(value, Quoted):
+        return quoted_scalar(value)
     if isinstance(value, str):
         return _block(value, indent) if "\n" in value and _may_be_block(value) else scalar(value)
     if value is None:
@@ -115,6 +123,11 @@ def scalar(text: str) -> str:
     """A string as one line of YAML, quoted unless no reader can take it for something else. Raises CannotEmit."""
     if _PLAIN.fullmatch(text) and len(text) <= _MAX_PLAIN and text.lower() not in _WORDS:
         return text
+    return quoted_scalar(text)
+
+
+def quoted_scalar(text: str) -> str:
+    """A string between quotes, on one line. Raises CannotEmit."""
     plain = _is_printable(text)
     if plain and ("\\" in text or '"' in text):
         return "'" + text.replace("'", "''") + "'"  # a regular expression stays readable

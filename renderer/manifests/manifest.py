@@ -32,9 +32,9 @@ class Manifest:
     """One object as a plain dict; `trace` maps any path in it to its origin.
 
     `file` is the one it was made from: the driver's spec, or an attached file. What belongs to no driver but to the
-    cluster has no `driver`. `shareable` objects may be caused by
-    several drivers of a cluster if all of them want the same; they then live in the folder of the cluster instead of
-    the driver's. `texts` are the fields that hold the text of another file of the fleet, with its name.
+    cluster has no `driver`; it lies in the `folder` of its own, or else in the cluster's. `shareable` objects may be
+    caused by several drivers of a cluster if all of them want the same; they then live in the folder of the cluster
+    instead of the driver's. `texts` are the fields that hold the text of another file of the fleet, with its name.
     """
 
     value: JsonMap = field(repr=False)
@@ -42,6 +42,7 @@ class Manifest:
     file: str
     trace: Callable[[FieldPath], Origin] = field(repr=False)
     shareable: bool = False
+    folder: str = ""
     texts: Mapping[FieldPath, str] = field(default_factory=dict, repr=False)
 
     @property

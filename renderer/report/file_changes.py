@@ -29,12 +29,18 @@ _WORDS = {
 }
 
 
+_FOREIGN_IN_HANDOVER = "extra (not written by kmodgate)"
+
+
 def print_change(change: Change, console: Console, base: str) -> None:
     """Every file that differs, then the differences; `base` is put before the paths."""
     files = change.shown
     for file in files:
         style = _STYLES[file.kind]
-        console.show(f"{console.paint(_WORDS[file.kind], style, stream=sys.stdout)}: {printable(base + file.path)}\n")
+        words = _WORDS[file.kind]
+        if file.kind is Kind.FOREIGN and not change.is_applied:
+            words = _FOREIGN_IN_HANDOVER
+        console.show(f"{console.paint(words, style, stream=sys.stdout)}: {printable(base + file.path)}\n")
     for file in files:
         if file.kind is not Kind.INTERRUPTED and not file.is_index:
             console.show(_diff(file, console, base))

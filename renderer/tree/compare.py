@@ -73,6 +73,8 @@ class Change:
     journal: Journal | None
     strangers: list[FileChange] = field(default_factory=list)
     """What Argo CD would apply beside the folders that a render has written."""
+    is_applied: bool = True
+    """Whether Argo CD applies what lies there; a person does so where it is the handover."""
 
     @property
     def files(self) -> list[FileChange]:
@@ -89,7 +91,14 @@ class Change:
         return [change for change in self.files if not change.is_index or change.path.partition("/")[0] not in busy]
 
 
-def compare(wanted: dict[str, Files], output: str, scope: list[str] | None = None, *, is_tree: bool = False) -> Change:
+def compare(
+    wanted: dict[str, Files],
+    output: str,
+    scope: list[str] | None = None,
+    *,
+    is_tree: bool = False,
+    is_applied: bool = True,
+) -> Change:
     """What differs on disk. Reads only; `scope` limits it to some clusters.
 
     In the tree of a fleet (`is_tree`) also what lies beside the folders of the clusters.
@@ -109,7 +118,7 @@ def compare(wanted: dict[str, Files], output: str, scope: list[str] | None = Non
     if obstacles:
         raise Refused(obstacles)
     strangers = list(_strangers(output, clusters)) if is_tree and scope is None else []
-    return Change(output, changes, journal, strangers)
+    return Change(output, changes, journal, strangers, is_applied)
 
 
 def _strangers(output: str, clusters: Collection[str]) -> Iterator[FileChange]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from kmodgate.renderer.compile.folders import SHARED_FOLDER
+from kmodgate.renderer.compile.image_services.service import FOLDER as SERVICE_FOLDER
+from kmodgate.renderer.compile.image_services.service import HandoverFile
 from kmodgate.renderer.manifests.emit_yaml import emit
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
 
@@ -47,6 +49,12 @@ class Layout:
                 path = _path_with_namespace(folder, identity)
             result[path] = RenderedFile(path, self._text(folder, manifest), identity)
         return dict(sorted(result.items()))
+
+    @staticmethod
+    def handover(files: Iterable[HandoverFile]) -> dict[str, RenderedFile]:
+        """The files of one cluster that a site merges or applies by hand, by path, sorted."""
+        found = {f"{SERVICE_FOLDER}/{file.name}": file for file in files}
+        return {path: RenderedFile(path, file.text.encode(), file.identity) for path, file in sorted(found.items())}
 
     def _text(self, folder: str, manifest: Manifest) -> bytes:
         source = "the specs of its drivers" if folder == SHARED_FOLDER else _shown(manifest.file)

@@ -18,9 +18,10 @@ from kmodgate.renderer.tree.file_names import Layout
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What should be on disk, by cluster and path, and the targets it came from."""
+    """What should be on disk, by cluster and path, in the tree and in the handover, and the targets it came from."""
 
     files: dict[str, Files]
+    handover: dict[str, Files]
     targets: list[Target]
     warnings: int
     """Findings that were not to be enforced."""
@@ -48,4 +49,5 @@ def render_fleet(
         files[cluster] = layout.files(placed)
         progress("clusters rendered", number, len(compiled.placed))
     warnings = sum(finding.mode is Mode.WARN for finding in sort_findings(findings))
-    return Rendered(files, compiled.targets, warnings)
+    handover = {cluster: layout.handover(found) for cluster, found in compiled.handover.items()}
+    return Rendered(files, handover, compiled.targets, warnings)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from kmodgate.policy.findings import Finding
 from kmodgate.renderer.errors import Unusable
-from kmodgate.renderer.fleet.files import OUTPUT, SPEC_SUFFIXES
+from kmodgate.renderer.fleet.files import HANDOVER, OUTPUT, SPEC_SUFFIXES
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.load import load_fleet
 from kmodgate.renderer.fleet.spec_files import is_spec
@@ -40,7 +41,8 @@ def load_with_output(
     """
     if os.path.abspath(output) == os.path.abspath(root / OUTPUT) and not trust.is_chosen:
         refuse_linked_output(root)
-    strays = _strays(root, output)
+    refuse_linked_handover(root / HANDOVER)
+    strays = chain(_strays(root, output), _strays(root, root / HANDOVER))
     return load_fleet(
         root, output, findings, progress, strays=strays, may_be_empty=may_be_empty, tracked_only=trust.tracked_only
     )
@@ -52,6 +54,12 @@ def refuse_linked_output(root: Path) -> None:
     if output.is_symlink():
         message = f"{output} is a symbolic link, and must be a folder of the fleet"
         raise Unusable(message, "remove the link; render --output DIR writes to another place")
+
+
+def refuse_linked_handover(folder: Path) -> None:
+    """Raise Unusable where the folder of the handover is a link, which nobody can choose."""
+    if folder.is_symlink():
+        raise Unusable(f"{folder} is a symbolic link, and must be a folder of the fleet", "remove the link")
 
 
 def _strays(root: Path, output: Path) -> Iterator[Finding]:

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kmodgate.policy.ims.settings import CONFIG_MAP, chart_values
-
 from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.policy.ims.settings import CONFIG_MAP, chart_values
 from kmodgate.renderer.compile.image_services.ims_config import SETTINGS, ImsConfig, gateway, stated
 from kmodgate.renderer.fleet.image_services.contradictions import is_expression
 from kmodgate.renderer.fleet.image_services.service_targets import ServiceTarget

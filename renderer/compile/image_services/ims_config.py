@@ -9,10 +9,9 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kmodgate.policy.ims.settings import CHART_LITERALS, chart_values
-
 from kmodgate.policy.findings import FieldPath, value_at
 from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.policy.ims.settings import CHART_LITERALS, chart_values
 from kmodgate.renderer.fleet.image_services.service_targets import ServiceTarget
 
 GATEWAY = "API_GATEWAY_HOSTNAME"

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, cast
 
-from kmodgate.policy.ims.versions import ImsRelease
-
 from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, format_path, value_at
+from kmodgate.policy.ims.versions import ImsRelease
 from kmodgate.renderer.fleet.targets import MergedSpec
 
 XATTR = "virtio_fs_extra_args"

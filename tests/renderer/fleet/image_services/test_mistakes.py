@@ -171,9 +171,7 @@ def test_an_override_is_for_some_clusters_and_is_checked(fleet: ImageServiceFlee
 
 @pytest.mark.parametrize("text", ["null", "[]", "a", "{clusters: null}", "{clusters: {names: [alps]}, owner: {}}"])
 def test_a_spec_of_another_type_is_an_error_and_no_traceback(fleet: ImageServiceFleet, text: str) -> None:
-    fleet.write(
-        FILE, f"apiVersion: kmodgate.io/v1alpha1\nkind: ImageService\nmetadata: {{name: ims}}\nspec: {text}\n"
-    )
+    fleet.write(FILE, f"apiVersion: kmodgate.io/v1alpha1\nkind: ImageService\nmetadata: {{name: ims}}\nspec: {text}\n")
     result = fleet.run("check")
     assert (result.returncode, "Traceback" in result.stderr) == (1, False)
 
