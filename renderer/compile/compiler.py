@@ -68,6 +68,8 @@ def compile_fleet(fleet: Fleet, findings: list[Finding], policies: Policies | No
         name: list(by_folder(name, [*manifests, *_policy(policies, name, by_cluster[name])], findings))
         for name, manifests in of_drivers.items()
     }
+    for name, service in made.items():
+        of_drivers[name] += service.judged
     findings += compiler.version_findings()
     handover = {name: service.handover for name, service in made.items() if service.handover}
     return CompiledFleet(fleet, found, placed, of_drivers, services, handover)

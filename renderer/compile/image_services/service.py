@@ -16,7 +16,9 @@ from kmodgate.renderer.compile.image_services.fragment import CHECKSUM, OVERLAY,
 from kmodgate.renderer.compile.image_services.ims_config import ImsConfig, ims_config
 from kmodgate.renderer.compile.image_services.runtime_classes import runtime_classes
 from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
+from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable, resolve
+from kmodgate.renderer.fleet.image_services.contradictions import is_expression
 from kmodgate.renderer.fleet.image_services.service_targets import ServiceTarget
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.manifests.emit_yaml import Quoted, emit
@@ -43,8 +45,11 @@ class HandoverFile:
 
 @dataclass(slots=True)
 class CompiledService:
+    """What a service is on one cluster: files of the handover, objects of the tree, and objects to be judged only."""
+
     handover: list[HandoverFile] = field(default_factory=list)
     manifests: list[Manifest] = field(default_factory=list)
+    judged: list[Manifest] = field(default_factory=list)
 
 
 def compile_service(files: FleetFiles, target: ServiceTarget, findings: list[Finding]) -> CompiledService:
@@ -52,34 +57,47 @@ def compile_service(files: FleetFiles, target: ServiceTarget, findings: list[Fin
     config = ims_config(target)
     result = CompiledService()
     if target.spec["owner"] == "loftsman":
-        result.handover += _for_loftsman(target, config)
+        objects = list(_objects_for_loftsman(target, config))
+        result.handover += [_customizations(target, config), *(_file(target, *item) for item in objects)]
+        result.judged += [_manifest(target, config, value) for _, _, value in objects]
     result.handover += _flags(target)
     result.handover += _configurations(files, target, findings)
     return result
 
 
-def _for_loftsman(target: ServiceTarget, config: ImsConfig) -> Iterator[HandoverFile]:
-    """What a site whose chart is shipped by Loftsman merges, applies and compares with."""
-    yield _file(
-        target,
-        "customizations.yaml",
-        "Merge it into the site's customizations.yaml, run manifestgen, and ship the manifest with loftsman.",
-        fragment(target, config, {}),
-        Identity("", "Customizations", "", FOLDER),
-    )
+def _customizations(target: ServiceTarget, config: ImsConfig) -> HandoverFile:
+    use = "Merge it into the site's customizations.yaml, run manifestgen, and ship the manifest with loftsman."
+    identity = Identity("", "Customizations", "", FOLDER)
+    return HandoverFile("customizations.yaml", _text(target, use, fragment(target, config, {})), identity)
+
+
+def _objects_for_loftsman(target: ServiceTarget, config: ImsConfig) -> Iterator[tuple[str, str, JsonMap]]:
+    """Yield name, use and object of the files that a site applies, or compares with."""
     expected = _config_map(target, CONFIG_MAP, config.chart)
     annotations: JsonMap = {CHECKSUM: config.checksum}
     if config.left:
         annotations[LEFT_TO_SITE] = ",".join(config.left)
     expected["metadata"]["annotations"] = annotations  # type: ignore[index,call-overload]
-    use = "What the chart renders then; compare with it, and do not apply it."
-    yield _object(target, "expected-ims-config.yaml", use, expected)
+    yield "expected-ims-config.yaml", "What the chart renders then; compare with it, and do not apply it.", expected
     if config.overlay:
         use = "Apply it before the manifest is shipped: kubectl apply -f"
-        yield _object(target, f"{OVERLAY}.yaml", use, _config_map(target, OVERLAY, config.overlay))
+        yield f"{OVERLAY}.yaml", use, _config_map(target, OVERLAY, config.overlay)
     for item in runtime_classes(target):
         name = item["metadata"]["name"]  # type: ignore[index,call-overload]
-        yield _object(target, f"runtimeclass-{name}.yaml", "Apply it first: kubectl apply -f", item)
+        yield f"runtimeclass-{name}.yaml", "Apply it first: kubectl apply -f", item
+
+
+def _manifest(target: ServiceTarget, config: ImsConfig, value: JsonMap) -> Manifest:
+    """The object with its origins; of ims-config without the values that only the site's customizations resolve."""
+    if value["kind"] == "ConfigMap":
+        data: JsonMap = value["data"]  # type: ignore[assignment]
+        value = {**value, "data": {key: text for key, text in data.items() if not is_expression(str(text))}}
+
+    def trace(path: FieldPath) -> Origin:
+        key = str(path[1]) if path[:1] == ("data",) and len(path) > 1 else ""
+        return target.merged.origin(config.origins.get(key, ("kata",) if value["kind"] == "RuntimeClass" else ()))
+
+    return Manifest(value, None, target.service.document.file, trace, folder=FOLDER)
 
 
 def _config_map(target: ServiceTarget, name: str, data: dict[str, str]) -> JsonMap:
@@ -125,11 +143,11 @@ def _configurations(files: FleetFiles, target: ServiceTarget, findings: list[Fin
             yield HandoverFile(name, text, Identity("", "CfsConfiguration", "", stem))
 
 
-def _object(target: ServiceTarget, name: str, use: str, value: JsonMap) -> HandoverFile:
-    return _file(target, name, use, value, identity_of(value))
+def _file(target: ServiceTarget, name: str, use: str, value: JsonMap) -> HandoverFile:
+    return HandoverFile(name, _text(target, use, value), identity_of(value))
 
 
-def _file(target: ServiceTarget, name: str, use: str, value: JsonMap, identity: Identity) -> HandoverFile:
+def _text(target: ServiceTarget, use: str, value: JsonMap) -> str:
     source = target.service.document.file
     shown = source if source.isprintable() else repr(source)
-    return HandoverFile(name, f"# Generated by kmodgate from {shown}; do not edit.\n# {use}\n{emit(value)}", identity)
+    return f"# Generated by kmodgate from {shown}; do not edit.\n# {use}\n{emit(value)}"
