@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,8 +119,12 @@ def program(folder: Path, *arguments: str, before: Sequence[str] = (), facts: st
         yield _started(process, folder, volume)
     finally:
         if process.poll() is None:
+            left = children(process.pid)
             process.kill()
             process.wait()
+            for pid in left:  # a worker that a test has stopped would never notice that its server is gone
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def _started(process: subprocess.Popen[bytes], folder: Path, volume: SecretVolume) -> Program:
