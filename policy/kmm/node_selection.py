@@ -12,7 +12,7 @@ from typing import Any
 
 from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.policy.kmm.labels import version_label
-from kmodgate.policy.kmm.resolve import INTERNAL_TOLERATIONS, Resolution, Unresolved, resolve, why_not
+from kmodgate.policy.kmm.resolution.resolve import INTERNAL_TOLERATIONS, Resolution, Unresolved, resolve, why_not
 from kmodgate.policy.kmm.versions import Release
 
 _KEEPS_OFF = ("NoSchedule", "NoExecute")

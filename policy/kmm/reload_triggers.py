@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from kmodgate.policy.kmm.resolve import Resolution
+from kmodgate.policy.kmm.resolution.resolve import Resolution
 from kmodgate.policy.kmm.versions import Release
 
 _NEWEST = Release()

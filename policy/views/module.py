@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from kmodgate.policy.findings import FieldPath
-from kmodgate.policy.formats.go_regexps import BadPattern, Pattern, TooLarge, compile_pattern
-from kmodgate.policy.kmm.substitution import BadTemplate, names
+from kmodgate.policy.formats.regexps.go_regexps import BadPattern, Pattern, TooLarge, compile_pattern
+from kmodgate.policy.kmm.resolution.substitution import BadTemplate, names
 from kmodgate.policy.lazy import lazy
 from kmodgate.policy.memo import kept
 from kmodgate.policy.views.part import EMPTY, Map, Part

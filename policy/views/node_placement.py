@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
-from kmodgate.policy.formats.go_regexps import BadPattern, Pattern, TooLarge, compile_pattern
+from kmodgate.policy.formats.regexps.go_regexps import BadPattern, Pattern, TooLarge, compile_pattern
 from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.policy.kmm.node_selection import Node, Taint, why_repelled
 from kmodgate.policy.lazy import lazy

@@ -13,9 +13,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from kmodgate.policy.formats.go_regexps import Pattern, compile_pattern
+from kmodgate.policy.formats.regexps.go_regexps import Pattern, compile_pattern
 from kmodgate.policy.kmm.kernel import variables
-from kmodgate.policy.kmm.substitution import BadTemplate, substitute
+from kmodgate.policy.kmm.resolution.substitution import BadTemplate, substitute
 from kmodgate.policy.views.module import LONGEST, KernelMapping
 
 COMPRESSED = (".ko.xz", ".ko.gz", ".ko.zst")

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from itertools import islice
 
-from kmodgate.policy.formats.go_regexps import whole_lines
+from kmodgate.policy.formats.regexps.go_regexps import whole_lines
 from kmodgate.policy.lazy import lazy
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.part import Part

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 
 from kmodgate.policy.formats.yaml_documents import Json
-from kmodgate.policy.kmm.resolve import IMAGE_INPUTS
+from kmodgate.policy.kmm.resolution.resolve import IMAGE_INPUTS
 from kmodgate.renderer.fleet.specs import JsonMap
 
 _VARIABLE = re.compile(r"\$\{[^}]*\}")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from kmodgate.policy.findings import FieldPath, value_at
-from kmodgate.policy.kmm.resolve import Resolution
+from kmodgate.policy.kmm.resolution.resolve import Resolution
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.diff.changed_fields import FieldChange, Kind, ObjectChange
 from kmodgate.renderer.diff.sentences import Effect

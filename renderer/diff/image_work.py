@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kmodgate.policy.kmm.reload_triggers import signing_added
-from kmodgate.policy.kmm.resolve import IMAGE_INPUTS, Resolution
+from kmodgate.policy.kmm.resolution.resolve import IMAGE_INPUTS, Resolution
 from kmodgate.renderer.diff import causes
 from kmodgate.renderer.diff.affected import Affected, Places, Sums
 from kmodgate.renderer.diff.changed_fields import ObjectChange

@@ -20,7 +20,7 @@ from kmodgate.policy.kmm.reload_triggers import (
     node_config,
     reasons,
 )
-from kmodgate.policy.kmm.resolve import Resolution
+from kmodgate.policy.kmm.resolution.resolve import Resolution
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.diff.changed_fields import ObjectChange
 from kmodgate.renderer.diff.sentences import Effect

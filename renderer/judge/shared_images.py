@@ -14,7 +14,7 @@ from typing import Any
 
 from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.findings import FieldPath, Finding, title
-from kmodgate.policy.kmm.resolve import image_inputs
+from kmodgate.policy.kmm.resolution.resolve import image_inputs
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.deliveries.delivery import is_driver
 from kmodgate.renderer.manifests.manifest import Manifest

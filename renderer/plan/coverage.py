@@ -10,7 +10,7 @@ from typing import Any, Literal
 from kmodgate.policy.kmm import node_selection as kmm
 from kmodgate.policy.kmm.kernel import architecture, flavour
 from kmodgate.policy.kmm.node_selection import Node
-from kmodgate.policy.kmm.resolve import Resolution, Unresolved, resolve
+from kmodgate.policy.kmm.resolution.resolve import Resolution, Unresolved, resolve
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.compile.compiler import CompiledFleet, release_of
 from kmodgate.renderer.deliveries.delivery import loads_something

@@ -18,13 +18,13 @@ from kmodgate.policy.cluster.facts import SnapshotFacts
 from kmodgate.policy.config import Gate, Policy, read_policy
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Mode, format_path
-from kmodgate.policy.formats.go_regexps import BadPattern, Pattern, TooLarge, compile_pattern
 from kmodgate.policy.formats.image_references import parse_image
 from kmodgate.policy.formats.object_files import parse_objects
+from kmodgate.policy.formats.regexps.go_regexps import BadPattern, Pattern, TooLarge, compile_pattern
 from kmodgate.policy.formats.yaml_documents import OBJECTS, SPEC, parse
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.node_selection import Node
-from kmodgate.policy.kmm.substitution import BadTemplate, names
+from kmodgate.policy.kmm.resolution.substitution import BadTemplate, names
 from kmodgate.policy.review import MISSPELT, Review
 from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.policy.views.module import ModuleView

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from kmodgate.policy.findings import FieldPath, Problem, Severity
-from kmodgate.policy.formats.go_regexps import Pattern, compile_pattern
+from kmodgate.policy.formats.regexps.go_regexps import Pattern, compile_pattern
 from kmodgate.policy.review import BOOT_KINDS, PREFLIGHT_KINDS, Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.modules.mapping import as_regexp

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from kmodgate.policy.findings import Problem, Severity, quoted
-from kmodgate.policy.formats.go_regexps import BOUND, Pattern, PatternSet, TooLarge
-from kmodgate.policy.formats.regexp_alternatives import alternatives
+from kmodgate.policy.formats.regexps.go_regexps import BOUND, Pattern, PatternSet, TooLarge
+from kmodgate.policy.formats.regexps.regexp_alternatives import alternatives
 from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.policy.kmm.node_selection import why_never_loaded
 from kmodgate.policy.memo import kept

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kmodgate.policy.findings import Problem, quoted
-from kmodgate.policy.formats.go_regexps import BadPattern
+from kmodgate.policy.formats.regexps.go_regexps import BadPattern
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 

@@ -11,7 +11,7 @@ import pytest
 from kmodgate.policy.cluster.facts import SnapshotFacts
 from kmodgate.policy.config import Gate, Policy, PolicyException, read_policy
 from kmodgate.policy.engine import Engine
-from kmodgate.policy.formats.go_regexps import compile_pattern
+from kmodgate.policy.formats.regexps.go_regexps import compile_pattern
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.review import Operation, Review
 from tests.modules import TRAITS

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from kmodgate.policy.kmm.resolution_json import as_json
+from kmodgate.policy.kmm.resolution.resolution_json import as_json
 from kmodgate.renderer.plan.resolutions import answer
 from tests.command import run
 from tests.fleets import REPOSITORY, FleetFolder

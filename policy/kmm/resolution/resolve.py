@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kmodgate.policy.formats.go_regexps import BadPattern, compile_any
+from kmodgate.policy.formats.regexps.go_regexps import BadPattern, compile_any
 from kmodgate.policy.kmm import kernel as kernels
 from kmodgate.policy.kmm.kernel import BadKernel
-from kmodgate.policy.kmm.substitution import BadTemplate, substitute
+from kmodgate.policy.kmm.resolution.substitution import BadTemplate, substitute
 
 Object = Mapping[str, Any]  # a Module as JSON: the CRD's schema has fixed its shape before it comes here
 

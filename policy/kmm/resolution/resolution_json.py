@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kmodgate.policy.kmm.resolve import Resolution
+from kmodgate.policy.kmm.resolution.resolve import Resolution
 
 
 def as_json(resolution: Resolution) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from kmodgate.policy.formats.go_regexps import BadPattern, Pattern, TooLarge, compile_any, compile_pattern
+from kmodgate.policy.formats.regexps.go_regexps import BadPattern, Pattern, TooLarge, compile_any, compile_pattern
 from kmodgate.policy.kmm.kernel import dns_safe, normalised
-from kmodgate.policy.kmm.resolution_json import as_json
-from kmodgate.policy.kmm.resolve import Unresolved, resolve
-from kmodgate.policy.kmm.substitution import BadTemplate, substitute
+from kmodgate.policy.kmm.resolution.resolution_json import as_json
+from kmodgate.policy.kmm.resolution.resolve import Unresolved, resolve
+from kmodgate.policy.kmm.resolution.substitution import BadTemplate, substitute
 from tests import oracle
 from tests.command import Finished, run
 from tests.fleets import REPOSITORY

@@ -1,0 +1,1 @@
+"""Regular expressions of Go, and what several of them match together."""
