@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from kmodgate import schemas
+from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain, is_label_value
 from kmodgate.policy.kmm.versions import UPSTREAM
 from kmodgate.renderer.errors import Unusable
@@ -61,7 +62,7 @@ def driver_spec(name: str, version: str) -> str:
         if version
         else "  # version: no ordered upgrade; it cannot be added once the Module exists\n"
     )
-    module = name.replace("-", "_")
+    module = in_kernel_form(name)
     return f"""\
 # yaml-language-server: $schema=../{SCHEMAS}/{schemas.KINDS["KernelDriver"]}.json
 apiVersion: kmodgate.io/v1alpha1

@@ -12,6 +12,8 @@ import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
+from kmodgate.policy.formats.kernel_module_names import in_kernel_form
+
 _TARGET = Path(__file__).parent.parent / "policy" / "kmm" / "in_tree_modules.py"
 _MODULE = re.compile(r"/lib/modules/[^/\s]+/kernel/\S*?([A-Za-z0-9_-]+)\.ko(?:\.(?:xz|gz|zst))?\s*$", re.MULTILINE)
 
@@ -39,7 +41,7 @@ _TAIL = '''
 
 def names_in(texts: Iterable[str]) -> set[str]:
     """Return the names of the modules in some lists."""
-    return {match[1].replace("-", "_") for text in texts for match in _MODULE.finditer(text)}
+    return {in_kernel_form(match[1]) for text in texts for match in _MODULE.finditer(text)}
 
 
 def page(names: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from kmodgate.policy.findings import FieldPath
+from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.formats.regexps.go_regexps import BadPattern, Pattern, TooLarge, compile_pattern
 from kmodgate.policy.kmm.resolution.substitution import BadTemplate, names
 from kmodgate.policy.lazy import lazy
@@ -64,7 +65,7 @@ class ModuleView:
     def loaded(self) -> set[str]:
         """The names of the kernel modules that are loaded, in which `-` equals `_`."""
         names = [self.modprobe.text("moduleName"), *self.modprobe.strings("modulesLoadingOrder")]
-        return {name.replace("-", "_") for name in names if name}
+        return {in_kernel_form(name) for name in names if name}
 
     @lazy
     def mappings(self) -> list[KernelMapping]:

@@ -10,10 +10,11 @@ Language of POSIX, 2.13 Pattern Matching Notation.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
+from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.formats.regexps.go_regexps import Pattern, compile_pattern
+from kmodgate.policy.formats.regexps.shell_globs import as_expression, is_glob
 from kmodgate.policy.kmm.kernel import variables
 from kmodgate.policy.kmm.resolution.substitution import BadTemplate, substitute
 from kmodgate.policy.views.module import LONGEST, KernelMapping
@@ -31,8 +32,7 @@ _KERNEL = {
 _STAND_INS = (_FULL, _VERSION_PART, _NUMBER)
 _MODULES = ("lib", "modules")
 
-_GLOB = re.compile(r"[*?\[]")
-_PIECE = re.compile(r"\*+|\?|\[[!^]?\]?[^\]/]*\]|.", re.DOTALL)
+_NUMBERS = {_NUMBER: "[0-9]+"}
 
 MOST_KERNELS = 16
 """Folders of kernels that the entries of one block may name and still be looked at."""
@@ -69,7 +69,7 @@ class NamesOfFiles:
         self._compiled: Pattern | None = None
 
     def add(self, name: str) -> None:
-        if _GLOB.search(name) or _NUMBER in name:
+        if is_glob(name) or _NUMBER in name:
             self._globs.append(name)
         else:
             self._plain.add(plain(name))
@@ -79,7 +79,8 @@ class NamesOfFiles:
         if file in self._plain:
             return True
         if self._globs and self._compiled is None:
-            compiled = compile_pattern(f"^(?:{'|'.join(map(_expression, self._globs))})$")
+            expressions = [as_expression(glob, _NUMBERS, kernel_names=True) for glob in self._globs]
+            compiled = compile_pattern(f"^(?:{'|'.join(expressions)})$")
             self._globs = []
             self._compiled = compiled if isinstance(compiled, Pattern) else None
         return self._compiled is not None and self._compiled.searches(file)
@@ -87,7 +88,7 @@ class NamesOfFiles:
 
 def plain(name: str) -> str:
     """Return a name as the kernel writes it; what begins with `-` is an option to modprobe, and the name of nothing."""
-    return name if name.startswith("-") else name.replace("-", "_")
+    return name if name.startswith("-") else in_kernel_form(name)
 
 
 def signs(names: Iterable[NamesOfFiles], module: str, endings: Iterable[str] = (".ko",)) -> bool:
@@ -113,48 +114,18 @@ def _parts(path: str) -> list[str]:
 def _can_be(part: str, wanted: str) -> bool:
     if part == wanted:
         return True
-    return bool(_GLOB.search(part)) and _matches(part, wanted)
+    return is_glob(part) and _matches(part, wanted)
 
 
 def _is_kernel_of(mapping: KernelMapping, part: str) -> bool:
     """Whether a folder of an entry can be that of a kernel that the mapping matches."""
     if any(item in part for item in _STAND_INS):
         return True
-    is_glob = bool(_GLOB.search(part))
     if mapping.literal:
-        return _matches(part, mapping.literal) if is_glob else part == mapping.literal
-    return is_glob or not isinstance(mapping.pattern, Pattern) or mapping.pattern.searches(part)
+        return _can_be(part, mapping.literal)
+    return is_glob(part) or not isinstance(mapping.pattern, Pattern) or mapping.pattern.searches(part)
 
 
 def _matches(glob: str, text: str) -> bool:
-    compiled = compile_pattern(f"^(?:{''.join(_pieces(glob))})$")
+    compiled = compile_pattern(f"^(?:{as_expression(glob, _NUMBERS)})$")
     return isinstance(compiled, Pattern) and compiled.searches(text)
-
-
-def _expression(glob: str) -> str:
-    """A glob for plain names as a regular expression, in which `-` is read as `_`."""
-    return "".join(_pieces(glob, plainly=True))
-
-
-def _pieces(glob: str, *, plainly: bool = False) -> Iterator[str]:
-    for match in _PIECE.finditer(glob):
-        piece = match[0]
-        if piece.startswith("*"):
-            yield "[^/]*"
-        elif piece == "?":
-            yield "[^/]"
-        elif len(piece) > 1:
-            yield _class(piece, plainly=plainly)
-        elif piece == _NUMBER:
-            yield "[0-9]+"
-        else:
-            yield re.escape("_" if plainly and piece == "-" else piece)
-
-
-def _class(piece: str, *, plainly: bool) -> str:
-    """A bracket expression; one that has `-` itself, at an end, has `_` too where names are plain."""
-    negated = piece[1] in "!^"
-    content = piece[2 if negated else 1 : -1]
-    has_dash = plainly and (content.startswith("-") or content.endswith("-"))
-    escaped = content.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]").replace("^", "\\^")
-    return f"[{'^' if negated else ''}{escaped}{'_' if has_dash and '_' not in content else ''}]"

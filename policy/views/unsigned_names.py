@@ -6,12 +6,13 @@ mapping. The work is bounded: a Module may bring names, globs and mappings enoug
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from itertools import islice
 
+from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.formats.regexps.go_regexps import whole_lines
+from kmodgate.policy.formats.regexps.shell_globs import as_expression, is_glob
 from kmodgate.policy.lazy import lazy
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.part import Part
@@ -23,9 +24,6 @@ MOST_READS = 16
 """How often each character of the names may be read for the globs of mappings, on the average of names and globs."""
 
 _SHOWN = 3
-
-_GLOB = re.compile(r"[*?\[]")
-_PIECE = re.compile(r"\*+|\?|\[[!^]?\]?[^\]\n]*\]|.", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ class UnsignedNames:
         self._steps += len(text) * sum([len(glob) for glob in globs])
         if self._steps > MOST_STEPS or self._reads > MOST_READS * (self._size + len(text)):
             return None
-        return whole_lines(map(_expression, globs), text)
+        return whole_lines([as_expression(glob, kernel_names=True) for glob in globs], text)
 
 
 class _Names:
@@ -104,11 +102,11 @@ class _Names:
 
 
 class _Files:
-    """The names of the files of a block, without `.ko` and what comes after, and with `_` for `-`."""
+    """The names of the files of a block, without `.ko` and what comes after: globs, and names in the kernel's form."""
 
     def __init__(self, sign: Part | None) -> None:
         files = sign.strings("filesToSign") if sign is not None else []
-        self.stems = tuple([_plain(file.rpartition("/")[2].partition(".ko")[0]) for file in files])
+        self.stems = tuple([_stem(file) for file in files])
 
     @lazy
     def is_anything(self) -> bool:
@@ -117,7 +115,7 @@ class _Files:
 
     @lazy
     def globs(self) -> list[str]:
-        return [stem for stem in self.stems if _GLOB.search(stem)]
+        return [stem for stem in self.stems if is_glob(stem)]
 
 
 def _loaded(module: ModuleView) -> dict[str, str]:
@@ -126,26 +124,10 @@ def _loaded(module: ModuleView) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in names:
         if name and "\n" not in name:  # which no file can be called
-            found.setdefault(_plain(name), name)
+            found.setdefault(in_kernel_form(name), name)
     return found
 
 
-def _plain(name: str) -> str:
-    return name.replace("-", "_")
-
-
-def _expression(glob: str) -> str:
-    """A glob of the shell as a regular expression of lines."""
-    return "".join(map(_piece, _PIECE.findall(glob)))
-
-
-def _piece(piece: str) -> str:
-    if piece.startswith("*"):
-        return ".*"
-    if piece == "?":
-        return "."
-    if len(piece) == 1:
-        return re.escape(piece)
-    negated = piece[1] in "!^"
-    content = re.sub(r"([\\\[\]^&~|])", r"\\\1", piece[2 if negated else 1 : -1])
-    return rf"[^\n{content}]" if negated else f"[{content}]"
+def _stem(file: str) -> str:
+    stem = file.rpartition("/")[2].partition(".ko")[0]
+    return stem if is_glob(stem) else in_kernel_form(stem)

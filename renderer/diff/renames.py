@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from kmodgate.policy.cluster.facts import as_map
+from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.renderer.deliveries.delivery import is_driver
 from kmodgate.renderer.diff import module_effects
@@ -58,5 +59,5 @@ def renames(found: Iterable[ObjectChange]) -> Iterator[Rename]:
 def _kernel_modules(manifest: Manifest) -> set[str]:
     view = ModuleView(manifest.value)
     words = view.modprobe.map("rawArgs").strings("load")
-    named = {word.replace("-", "_") for word in words if word[:1] not in ("-", "") and not {"/", "="} & {*word}}
+    named = {in_kernel_form(word) for word in words if word[:1] not in ("-", "") and not {"/", "="} & {*word}}
     return view.loaded or named

@@ -13,6 +13,7 @@ from typing import Any
 from kmodgate.policy import config_checks
 from kmodgate.policy.config import read_policy
 from kmodgate.policy.findings import NOT_CHECKED, FieldPath, Finding, Mode, Severity
+from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document, parse
 from kmodgate.policy.kmm.driver_toolkit import kernels_of
 from kmodgate.policy.review import GROUPS, MODULE_KINDS
@@ -295,5 +296,5 @@ def _node_group(group: Any, next_kernels: tuple[NextKernel, ...]) -> NodeGroup:
         secure_boot=group.get("secureBoot", False),
         next_kernels=next_kernels,
         is_paused=group.get("pause", False),
-        blacklist=frozenset(name.replace("-", "_") for name in group.get("blacklist", ())),
+        blacklist=frozenset(in_kernel_form(name) for name in group.get("blacklist", ())),
     )

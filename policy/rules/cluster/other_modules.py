@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TypeVar
 
 from kmodgate.policy.findings import FieldPath, Problem, Severity
+from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.review import CLUSTER_MODULE, Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.module import ModuleView
@@ -54,7 +55,7 @@ def removes_anothers_module(review: Review) -> Iterator[Problem]:
     loading = review.known.neighbours().loading
     names = {path: name for _, items in review.module.to_remove for name, path in {n: p for p, n in items}.items()}
     told: set[FieldPath] = set()
-    for path, other in _pairs(review, names, lambda path: loading(names[path].replace("-", "_"))):
+    for path, other in _pairs(review, names, lambda path: loading(in_kernel_form(names[path]))):
         if path not in told and review.placement.meets(other):
             told.add(path)
             message = f"{names[path]} is what Module {_name(other)} loads on the same nodes"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from kmodgate.policy.cluster.facts import Object, as_map
 from kmodgate.policy.findings import Problem, Severity
+from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.kmm.in_tree_modules import NAMES
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
@@ -34,7 +35,7 @@ def namesake_in_the_kernel(review: Review) -> Iterator[Problem]:
     removed = _removed(module)
     told: set[str] = set()
     for path, name in module.names if module.loader else ():
-        plain = name.replace("-", "_")
+        plain = in_kernel_form(name)
         if plain not in NAMES or plain in removed or plain in told or _is_blacklisted(review, plain):
             continue
         told.add(plain)
@@ -48,7 +49,7 @@ def namesake_in_the_kernel(review: Review) -> Iterator[Problem]:
 
 def _removed(module: ModuleView) -> set[str]:
     """The names that are removed before loading, on every kernel."""
-    by_level = {id(level.value): {name.replace("-", "_") for _, name in names} for level, names in module.to_remove}
+    by_level = {id(level.value): {in_kernel_form(name) for _, name in names} for level, names in module.to_remove}
     common = by_level.get(id(module.container.value), set())
     mappings = [by_level.get(id(mapping.part.value), set()) for mapping in module.mappings]
     return common | (set.intersection(*mappings) if mappings else set())
@@ -77,7 +78,7 @@ def blacklisted(machine_config: Object) -> set[str]:
         if "/modprobe.d/" in path and path.endswith(".conf"):
             text = _decoded(str(as_map(as_map(file).get("contents")).get("source", "")))
             found.update(match[1] or match[2] for match in _LINE.finditer(text))
-    return {name.replace("-", "_") for name in found}
+    return {in_kernel_form(name) for name in found}
 
 
 def _decoded(url: str) -> str:
