@@ -19,7 +19,7 @@ from kmodgate.policy.formats.dockerfiles import Dockerfile
 from kmodgate.policy.json_schema.schema import MAX_VIOLATIONS, Schema
 from kmodgate.policy.json_schema.violations import Violation
 from kmodgate.policy.kata.view import KataView
-from kmodgate.policy.kmm.kinds import HUB_GROUP, KMM_GROUP, KMM_GROUPS, meant_group, meant_kind
+from kmodgate.policy.kmm.misnamed_kinds import HUB_GROUP, KMM_GROUP, KMM_GROUPS, meant_group, meant_kind
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.lazy import lazy
 from kmodgate.policy.node_access.existing_workloads import Leniency, Request, leniency

@@ -13,7 +13,7 @@ from typing import Literal
 
 from kmodgate.policy.cluster.controllers import COLLECTORS
 from kmodgate.policy.cluster.override_annotation import ANNOTATION
-from kmodgate.policy.kmm.kinds import KMM_GROUP
+from kmodgate.policy.kmm.misnamed_kinds import KMM_GROUP
 
 FailurePolicy = Literal["Fail", "Ignore"]
 

@@ -22,7 +22,7 @@ from kmodgate.policy.cluster.facts import Facts, Listing, NodeEntry, Object, Unk
 from kmodgate.policy.cluster.openshift_scc import is_openshift, may_run_privileged
 from kmodgate.policy.cluster.referenced_objects import DATA
 from kmodgate.policy.findings import FieldPath, Problem, Severity
-from kmodgate.policy.kmm.kinds import KMM_GROUP
+from kmodgate.policy.kmm.misnamed_kinds import KMM_GROUP
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.cluster.guarding import (

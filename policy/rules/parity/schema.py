@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.kmm.api_checks import structure_findings
-from kmodgate.policy.kmm.kinds import FORMER_GROUPS, KMM_GROUP, meant_group, meant_kind
+from kmodgate.policy.kmm.misnamed_kinds import FORMER_GROUPS, KMM_GROUP, meant_group, meant_kind
 from kmodgate.policy.review import GROUPS, MISPLACED, MISSPELT, MODULE_KINDS, PREFLIGHT_KINDS, SERVED, Review
 from kmodgate.policy.rule import rule
 
