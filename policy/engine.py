@@ -23,8 +23,9 @@ from kmodgate.policy.findings import (
     plain_text,
     title,
 )
+from kmodgate.policy.kmm.kinds import MODULE_KINDS
 from kmodgate.policy.kmm.versions import Presence, Release
-from kmodgate.policy.review import MODULE_KINDS, Operation, Review
+from kmodgate.policy.review import Operation, Review
 from kmodgate.policy.rule import RULES, STOPPING, Check, Needs, Rule, kinds_with_rules, load_rules
 from kmodgate.policy.views.part import Map
 

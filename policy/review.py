@@ -14,12 +14,12 @@ from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Unknown, as_map, metad
 from kmodgate.policy.cluster.openshift_scc import is_openshift
 from kmodgate.policy.cluster.referenced_objects import Referred
 from kmodgate.policy.config import NO_PARAMETERS, Parameters, Platform, SignedElsewhere
-from kmodgate.policy.findings import FieldPath, plain_text
+from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.dockerfiles import Dockerfile
 from kmodgate.policy.json_schema.schema import MAX_VIOLATIONS, Schema
 from kmodgate.policy.json_schema.violations import Violation
 from kmodgate.policy.kata.view import KataView
-from kmodgate.policy.kmm.misnamed_kinds import HUB_GROUP, KMM_GROUP, KMM_GROUPS, meant_group, meant_kind
+from kmodgate.policy.kmm.kinds import SERVED, WITH_IMAGES, kind_of
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.lazy import lazy
 from kmodgate.policy.node_access.existing_workloads import Leniency, Request, leniency
@@ -35,54 +35,6 @@ from kmodgate.policy.views.references import Reference, references
 from kmodgate.policy.views.unsigned_names import UnsignedNames
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
-
-MODULE_KINDS = ("Module", "ManagedClusterModule")
-CLUSTER_MODULE = ("Module",)
-"""The Module of the cluster that the facts are of; a hub's is for others."""
-
-PREFLIGHT_KINDS = ("PreflightValidation", "PreflightValidationOCP")
-
-INNER_KINDS = ("NodeModulesConfig", "ModuleImagesConfig", "ModuleBuildSignConfig")
-"""The kinds in which KMM keeps what it has decided: which image a node loads, and what builds and signs it."""
-
-BOOT_KINDS = ("BootModuleConfig", "InitramfsModule")
-"""Kinds beside Module by which people have kernel modules loaded, of Red Hat's build."""
-
-WITH_IMAGES = ("PreflightValidationOCP", *BOOT_KINDS)
-"""Kinds beside Module that name images, in fields called `…Image`."""
-
-GROUPS = {
-    "Module": KMM_GROUP,
-    "ManagedClusterModule": HUB_GROUP,
-    "PreflightValidation": KMM_GROUP,
-    "PreflightValidationOCP": KMM_GROUP,
-    **dict.fromkeys((*BOOT_KINDS, *INNER_KINDS), KMM_GROUP),
-}
-"""Kind → its group, for the kinds that rules look at outside the core group."""
-
-VERSIONS = {
-    "Module": ("v1beta1",),
-    "ManagedClusterModule": ("v1beta1",),
-    "PreflightValidation": ("v1beta1", "v1beta2"),
-    "PreflightValidationOCP": ("v1beta1", "v1beta2"),
-    "BootModuleConfig": ("v1beta1",),
-    "InitramfsModule": ("v1alpha1", "v1beta1", "v1beta2", "v1"),
-    **dict.fromkeys(INNER_KINDS, ("v1beta1",)),
-}
-"""Kind → the versions that KMM has ever served; of a kind that is still to come those that it may get."""
-
-SERVED = {kind: [f"{GROUPS[kind]}/{version}" for version in versions] for kind, versions in VERSIONS.items()}
-"""Kind → the values that `apiVersion` of such an object may have."""
-
-MISSPELT = "a kind of KMM, in other letters"
-"""The kind of a review whose object no API server knows, though its author surely meant KMM's."""
-
-MISPLACED = "a kind of KMM, in another group or number"
-"""The kind of a review whose object is of a former group of KMM, of one that is nearly KMM's, or of the wrong one of
-its groups, or whose kind is written in the plural."""
-
-NEW_KIND = "a kind of KMM that is not known"
-"""The kind of a review whose object is of KMM's groups and of a kind that no table names."""
 
 _HEAD = Release("head")
 
@@ -151,18 +103,7 @@ class Review:
     @lazy
     def kind(self) -> str:
         """The kind, if its group is that of the rules; another group's kind of the same name has none."""
-        version, kind = plain_text(self.object.get("apiVersion", "")), plain_text(self.object.get("kind", ""))
-        if version in SERVED.get(kind, ()):
-            return kind
-        group, _, _ = version.rpartition("/")
-        if GROUPS.get(kind, "") == group:
-            return kind
-        if group not in KMM_GROUPS:
-            return MISPLACED if meant_group(group) else f"{group}/{kind}"
-        is_meant = any(group == known and kind.lower() == name.lower() for name, known in GROUPS.items())
-        if is_meant:
-            return MISSPELT
-        return MISPLACED if meant_kind(kind, tuple(GROUPS)) else NEW_KIND
+        return kind_of(self.object)
 
     @property
     def known(self) -> Facts:

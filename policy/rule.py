@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from kmodgate.policy.findings import Problem, Severity
+from kmodgate.policy.kmm.kinds import MODULE_KINDS
 from kmodgate.policy.kmm.versions import First, Presence, Release
-from kmodgate.policy.review import MODULE_KINDS, Operation, Review
+from kmodgate.policy.review import Operation, Review
 
 Check = Callable[[Review], Iterator[Problem]]
 

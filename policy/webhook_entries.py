@@ -17,8 +17,9 @@ from typing import Literal
 from kmodgate.policy.cluster.dependents import ACCESS, NAMED, RESOURCES, ROLE
 from kmodgate.policy.config import Platform, Policy
 from kmodgate.policy.findings import Mode
+from kmodgate.policy.kmm.kinds import BOOT_KINDS, GROUPS, INNER_KINDS, MODULE_KINDS, PREFLIGHT_KINDS, VERSIONS
 from kmodgate.policy.kmm.misnamed_kinds import KMM_GROUPS
-from kmodgate.policy.review import BOOT_KINDS, GROUPS, INNER_KINDS, MODULE_KINDS, PREFLIGHT_KINDS, VERSIONS, Operation
+from kmodgate.policy.review import Operation
 from kmodgate.policy.rule import RULES, Rule, load_rules
 from kmodgate.policy.webhook_conditions import (
     ALLOWS_NO_POD,

@@ -9,7 +9,7 @@ from typing import Any
 from kmodgate import schemas
 from kmodgate.policy.findings import plain_text
 from kmodgate.policy.json_schema.schema import Schema
-from kmodgate.policy.review import SERVED
+from kmodgate.policy.kmm.kinds import SERVED
 
 
 @cache

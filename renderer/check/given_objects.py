@@ -14,8 +14,9 @@ from kmodgate.policy.findings import NOT_CHECKED, FieldPath, Finding, Mode, Seve
 from kmodgate.policy.formats.object_files import Source
 from kmodgate.policy.json_schema.violations import UNQUOTED
 from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.policy.kmm.kinds import MODULE_KINDS
 from kmodgate.policy.kmm.node_selection import Node
-from kmodgate.policy.review import MODULE_KINDS, Review
+from kmodgate.policy.review import Review
 from kmodgate.renderer.check.cluster_dump import Dumps
 from kmodgate.renderer.check.git_history import Past
 from kmodgate.renderer.check.object_inputs import STDIN

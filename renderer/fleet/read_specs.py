@@ -16,7 +16,7 @@ from kmodgate.policy.findings import NOT_CHECKED, FieldPath, Finding, Mode, Seve
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document, parse
 from kmodgate.policy.kmm.driver_toolkit import kernels_of
-from kmodgate.policy.review import GROUPS, MODULE_KINDS
+from kmodgate.policy.kmm.kinds import GROUPS, MODULE_KINDS
 from kmodgate.renderer.file_reading import read_regular
 from kmodgate.renderer.fleet import nodes
 from kmodgate.renderer.fleet.files import REMOVALS, SPEC_SUFFIXES, FleetFiles, Unreadable, resolve

@@ -12,7 +12,7 @@ from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.formats.kubernetes_names import is_label_value, is_qualified_name
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document, Json, parse
-from kmodgate.policy.review import CLUSTER_MODULE, GROUPS
+from kmodgate.policy.kmm.kinds import CLUSTER_MODULE, GROUPS
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable, resolve
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.spec_files import API_VERSION

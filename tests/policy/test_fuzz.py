@@ -23,9 +23,10 @@ from kmodgate.policy.formats.object_files import parse_objects
 from kmodgate.policy.formats.regexps.go_regexps import BadPattern, Pattern, TooLarge, compile_pattern
 from kmodgate.policy.formats.yaml_documents import OBJECTS, SPEC, parse
 from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.policy.kmm.kinds import MISSPELT
 from kmodgate.policy.kmm.node_selection import Node
 from kmodgate.policy.kmm.resolution.substitution import BadTemplate, names
-from kmodgate.policy.review import MISSPELT, Review
+from kmodgate.policy.review import Review
 from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.references import references

@@ -15,9 +15,10 @@ from kmodgate.policy.config import Policy
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding, Mode
 from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.policy.kmm.kinds import INNER_KINDS, MODULE_KINDS
 from kmodgate.policy.mutations.kata_injection import inject
 from kmodgate.policy.node_access.existing_workloads import is_debugging, is_made_by_controller
-from kmodgate.policy.review import INNER_KINDS, MODULE_KINDS, ClusterTraits, Review
+from kmodgate.policy.review import ClusterTraits, Review
 from kmodgate.policy.webhook_entries import Path, is_reached, wanted
 from kmodgate.webhook.admission import live
 from kmodgate.webhook.admission.admission_review import Request

@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from kmodgate.policy.cluster.facts import as_map
-from kmodgate.policy.review import MODULE_KINDS
+from kmodgate.policy.kmm.kinds import MODULE_KINDS
 from kmodgate.webhook.admission.admission_review import Request
 
 MOST_ITEMS = 2000

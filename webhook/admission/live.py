@@ -22,7 +22,8 @@ from kmodgate.policy.cluster.facts import (
     with_answers,
 )
 from kmodgate.policy.cluster.openshift_scc import KINDS, is_openshift
-from kmodgate.policy.review import CLUSTER_MODULE, MODULE_KINDS, Review
+from kmodgate.policy.kmm.kinds import CLUSTER_MODULE, MODULE_KINDS
+from kmodgate.policy.review import Review
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.webhook.admission.reported import Collected, Target
 from kmodgate.webhook.cluster.questions import Cluster, NotAnswered

@@ -10,7 +10,7 @@ resource).
 
 from __future__ import annotations
 
-from kmodgate.policy.review import GROUPS
+from kmodgate.policy.kmm.kinds import GROUPS
 from kmodgate.policy.webhook_entries import PLURALS, ROWS
 
 _Kind = tuple[str, str]

@@ -9,7 +9,8 @@ from kmodgate.policy.cluster.dump import KEY_FINGERPRINT
 from kmodgate.policy.cluster.facts import Object, as_map, metadata_of
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.formats.certificates import Certificate, fingerprint, read_certificate
-from kmodgate.policy.review import CLUSTER_MODULE, NO_CLOCK, Review
+from kmodgate.policy.kmm.kinds import CLUSTER_MODULE
+from kmodgate.policy.review import NO_CLOCK, Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.part import Part
 

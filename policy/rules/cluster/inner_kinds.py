@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from kmodgate.policy.cluster.controllers import is_controller
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import Problem, Severity
+from kmodgate.policy.kmm.kinds import INNER_KINDS, NEW_KIND
 from kmodgate.policy.kmm.misnamed_kinds import KMM_GROUPS
-from kmodgate.policy.review import INNER_KINDS, NEW_KIND, Review
+from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.cluster.guarding import DEFINITION, NAME, held, override
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kmodgate.policy.findings import GIVE_FACTS, NOT_CHECKED, Problem, Severity
+from kmodgate.policy.kmm.kinds import CLUSTER_MODULE
 from kmodgate.policy.kmm.labels import version_label
-from kmodgate.policy.review import CLUSTER_MODULE, Review
+from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.cluster.near_labels import near_miss
 

@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form
-from kmodgate.policy.review import CLUSTER_MODULE, Review
+from kmodgate.policy.kmm.kinds import CLUSTER_MODULE
+from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.module import ModuleView
 

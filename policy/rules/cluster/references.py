@@ -8,7 +8,8 @@ from typing import Any
 from kmodgate.policy.cluster.facts import UNKNOWN, as_map, metadata_of
 from kmodgate.policy.cluster.referenced_objects import DATA
 from kmodgate.policy.findings import GIVE_FACTS, NOT_CHECKED, Problem, Severity, plain_text
-from kmodgate.policy.review import CLUSTER_MODULE, Review
+from kmodgate.policy.kmm.kinds import CLUSTER_MODULE
+from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 
 _DOCKER = ("kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg")

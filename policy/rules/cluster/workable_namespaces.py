@@ -8,7 +8,8 @@ from kmodgate.policy.cluster.dependents import QUOTA
 from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.findings import FieldPath, Problem
 from kmodgate.policy.formats.quantities import cpus
-from kmodgate.policy.review import CLUSTER_MODULE, Review
+from kmodgate.policy.kmm.kinds import CLUSTER_MODULE
+from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.cluster.guarding import held, is_by_controller, namespace_name, override
 from kmodgate.policy.views.part import Map

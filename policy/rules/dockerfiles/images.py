@@ -10,7 +10,8 @@ from kmodgate.policy.cluster.facts import Facts, as_map, metadata_of
 from kmodgate.policy.findings import Problem
 from kmodgate.policy.formats.dockerfiles import Dockerfile, Variable, variables
 from kmodgate.policy.formats.image_references import is_from
-from kmodgate.policy.review import MODULE_KINDS, Review
+from kmodgate.policy.kmm.kinds import MODULE_KINDS
+from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.build import Build, builds
 from kmodgate.policy.views.dockerfile import KEY, dockerfile_of

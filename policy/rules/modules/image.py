@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.formats.image_references import oddity, parse_image
+from kmodgate.policy.kmm.kinds import MODULE_KINDS, WITH_IMAGES
 from kmodgate.policy.kmm.resolution.substitution import BadTemplate, names
-from kmodgate.policy.review import MODULE_KINDS, WITH_IMAGES, Review
+from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.module import LONGEST
 from kmodgate.policy.views.part import TAGGED_BY_KMM

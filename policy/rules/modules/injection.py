@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.formats.regexps.go_regexps import Pattern, compile_pattern
-from kmodgate.policy.review import BOOT_KINDS, PREFLIGHT_KINDS, Review
+from kmodgate.policy.kmm.kinds import BOOT_KINDS, PREFLIGHT_KINDS
+from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.modules.mapping import as_regexp
 

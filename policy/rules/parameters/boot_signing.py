@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kmodgate.policy.findings import Problem
-from kmodgate.policy.review import BOOT_KINDS, Review
+from kmodgate.policy.kmm.kinds import BOOT_KINDS
+from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.part import Part
 

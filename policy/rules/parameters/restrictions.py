@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from kmodgate.policy.findings import FieldPath, Problem
 from kmodgate.policy.formats.image_references import is_from, parse_image
-from kmodgate.policy.review import MODULE_KINDS, WITH_IMAGES, Review
+from kmodgate.policy.kmm.kinds import MODULE_KINDS, WITH_IMAGES
+from kmodgate.policy.review import Review
 from kmodgate.policy.rule import TOO_MANY_MAPPINGS, rule
 from kmodgate.policy.rules.parameters.signing_scope import unknown_nodes
 from kmodgate.policy.views.part import TAGGED_BY_KMM

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from kmodgate.policy.cluster.facts import UNKNOWN
 from kmodgate.policy.findings import Problem
 from kmodgate.policy.formats.certificates import read_certificate
-from kmodgate.policy.review import CLUSTER_MODULE, Review
+from kmodgate.policy.kmm.kinds import CLUSTER_MODULE
+from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.parameters.signing_scope import (
     is_marked,

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator
 
 from kmodgate.policy.findings import FieldPath, Problem
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain
+from kmodgate.policy.kmm.kinds import PREFLIGHT_KINDS
 from kmodgate.policy.kmm.versions import DRA_KUBERNETES, numbers
-from kmodgate.policy.review import PREFLIGHT_KINDS, Review
+from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 
 _ALLOWED_HOST_PATHS = ("/dev", "/sys", "/var", "/opt", "/run")

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.kmm.api_checks import structure_findings
+from kmodgate.policy.kmm.kinds import GROUPS, MISPLACED, MISSPELT, MODULE_KINDS, PREFLIGHT_KINDS, SERVED
 from kmodgate.policy.kmm.misnamed_kinds import FORMER_GROUPS, KMM_GROUP, meant_group, meant_kind
-from kmodgate.policy.review import GROUPS, MISPLACED, MISSPELT, MODULE_KINDS, PREFLIGHT_KINDS, SERVED, Review
+from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 
 _KINDS = (*MODULE_KINDS, *PREFLIGHT_KINDS)
