@@ -17,8 +17,8 @@ from typing import Any
 
 import yaml
 
-from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, format_path, value_at
-from kmodgate.policy.formats.yaml_errors import syntax_problem
+from kmodgate.policy.findings import FieldPath, Finding, value_at
+from kmodgate.policy.formats.yaml_errors import Problems, syntax_problem
 from kmodgate.policy.formats.yaml_scalars import Ambiguous, Scalar, as_kubectl, quoted, resolve
 
 try:
@@ -131,23 +131,27 @@ class _Reader:
         self.reading = reading
         self.text = text
         self.file = file
-        self.findings: list[Finding] = []
+        self.told = Problems(file, is_spec=reading.is_spec)
         self.values: dict[FieldPath, int] = {}
         self.keys: dict[FieldPath, int] = {}
         self.before: list[Document] = []
         """Documents that the one being read has taken in, for want of a `---`."""
 
+    @property
+    def findings(self) -> list[Finding]:
+        return self.told.findings
+
     def documents(self) -> list[Document]:
         found: list[Document] = []
         limit = self.reading.max_bytes
         if len(self.text) > limit or len(self.text.encode("utf-8", "replace")) > limit:
-            self._fail("SCH007", f"the file is larger than {limit >> 20} MiB", "split it into several files", 0, 0)
+            self.told.add("SCH007", f"the file is larger than {limit >> 20} MiB", "split it into several files", 0, 0)
             return found
         if self.reading.is_spec and (breaks := _ODD_BREAKS.search(self.text)):
             before = self.text[: breaks.start()]
             line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
             message = f"U+{ord(breaks[0]):04X} is a line break to some YAML readers and none to others"
-            self._fail("SCH002", message, "remove it, or write it as an escape in double quotes", line, column)
+            self.told.add("SCH002", message, "remove it, or write it as an escape in double quotes", line, column)
             return found
         try:
             found.extend(self._read())
@@ -157,7 +161,7 @@ class _Reader:
             self._syntax_error(error)
         except UnicodeEncodeError as error:
             message = f"the text holds a lone surrogate, U+{ord(error.object[error.start]):04X}"
-            self._fail("SCH001", message, "remove the character", 0, 0)
+            self.told.add("SCH001", message, "remove the character", 0, 0)
         return found
 
     def _read(self) -> Iterator[Document]:
@@ -169,7 +173,7 @@ class _Reader:
                 continue
             number += 1
             if number > self.reading.max_documents:
-                self._at(event, (), "SCH007", f"more than {number - 1} documents", "split the file")
+                self.told.at(event, (), "SCH007", f"more than {number - 1} documents", "split the file")
                 raise _Stop
             self.values, self.keys = {}, {}
             value = self._node(self.next(), ())
@@ -190,14 +194,14 @@ class _Reader:
             return self._scalar(event, path)
         if kind is yaml.AliasEvent:
             message = f"the alias *{event.anchor}: specs are read without aliases"
-            self._at(event, path, "SCH004", message, "write the value out")
+            self.told.at(event, path, "SCH004", message, "write the value out")
             return None
         if len(path) >= self.reading.max_depth:
             deep = f"nested deeper than {self.reading.max_depth} levels"
-            self._at(event, path[:8], "SCH007", deep, "flatten the document")
+            self.told.at(event, path[:8], "SCH007", deep, "flatten the document")
             raise _Stop
         if event.anchor is not None or event.tag is not None:
-            self._refuse_properties(event, path)
+            self.told.refuse_properties(event, path)
         return self._mapping(path) if kind is yaml.MappingStartEvent else self._sequence(path)
 
     def _mapping(self, path: FieldPath) -> dict[str, Json]:
@@ -209,7 +213,7 @@ class _Reader:
                 result = self._split(event, result)
             elif key in result:
                 first = self.keys[inner] // _COLUMNS
-                self._at(
+                self.told.at(
                     event,
                     inner,
                     "SCH003",
@@ -230,7 +234,7 @@ class _Reader:
         """End a document where a second one begins without a line `---`."""
         line = event.start_mark.line + 1
         message = "a second document begins here, without a line --- before it"
-        self._at(event, (), "SCH003", message, f"put a line --- above line {line}")
+        self.told.at(event, (), "SCH003", message, f"put a line --- above line {line}")
         self.before.append(self._document(result))
         self.values, self.keys = {(): line * _COLUMNS + event.start_mark.column + 1}, {}
         return {}
@@ -243,13 +247,17 @@ class _Reader:
 
     def _key(self, event: _Event, path: FieldPath) -> str:
         if not isinstance(event, yaml.ScalarEvent):
-            self._at(event, path, "SCH002", "a key that is a list, a map or an alias", "use a plain word as the key")
+            self.told.at(
+                event, path, "SCH002", "a key that is a list, a map or an alias", "use a plain word as the key"
+            )
             raise _Stop
         text = str(event.value)
         if text == "<<" and event.implicit[0]:
-            self._at(event, path, "SCH004", "a merge key (<<): specs are read without merging", "write the keys out")
+            self.told.at(
+                event, path, "SCH004", "a merge key (<<): specs are read without merging", "write the keys out"
+            )
         elif self.reading.is_spec and not isinstance(self._scalar(event, (*path, text)), str):
-            self._at(
+            self.told.at(
                 event, (*path, text), "SCH005", f"the key {text} is not a string to YAML", f"quote it: {quoted(text)}"
             )
         return text
@@ -257,44 +265,20 @@ class _Reader:
     def _scalar(self, event: _Event, path: FieldPath) -> Scalar:
         text: str = event.value
         if event.anchor is not None or (event.tag is not None and event.tag != "!"):
-            self._refuse_properties(event, path)
+            self.told.refuse_properties(event, path)
         if not event.implicit[0]:
             return text
         resolved = resolve(text)
         if isinstance(resolved, Ambiguous):
-            self._at(event, path, "SCH005", f"{text} is {resolved.why}", resolved.fix or f"quote it: {quoted(text)}")
+            self.told.at(
+                event, path, "SCH005", f"{text} is {resolved.why}", resolved.fix or f"quote it: {quoted(text)}"
+            )
             return text if self.reading.is_spec else as_kubectl(text)
         return resolved
 
-    def _refuse_properties(self, event: _Event, path: FieldPath) -> None:
-        if event.anchor is not None and self.reading.is_spec:
-            self._at(event, path, "SCH004", f"the anchor &{event.anchor}: specs are read without anchors", "remove it")
-        if event.tag is not None and event.tag != "!":
-            self._at(
-                event,
-                path,
-                "SCH004",
-                f"the tag {event.tag}: specs are read without tags",
-                "remove it; quote the value if it is to be a string",
-            )
-
     def _syntax_error(self, error: yaml.YAMLError) -> None:
         problem = syntax_problem(error, self.text)
-        self._fail("SCH002", problem.message, problem.fix, problem.line, problem.column)
-
-    def _at(self, event: _Event, path: FieldPath, rule: str, message: str, fix: str) -> None:
-        mark = event.start_mark
-        self._fail(rule, message, fix, mark.line + 1, mark.column + 1, format_path(path))
-
-    def _is_advice(self, rule: str) -> bool:
-        """kubectl has an answer where readers disagree; another reader of the same file may have another."""
-        return rule == "SCH005" and not self.reading.is_spec
-
-    def _fail(self, rule: str, message: str, fix: str, line: int, column: int, where: str = "") -> None:
-        finding = Finding(rule, message, fix, field=where, file=self.file, line=line, column=column)
-        if self._is_advice(rule):
-            finding = replace(finding, severity=Severity.WARNING, mode=Mode.WARN)
-        self.findings.append(finding)
+        self.told.add("SCH002", problem.message, problem.fix, problem.line, problem.column)
 
 
 def _begins_another(key: str, before: Mapping[str, Json]) -> bool:

@@ -1,17 +1,49 @@
-"""Errors of the YAML parser → where the slip was made, and how to correct it."""
+"""Problems of YAML texts: findings at places in a file, and for errors of the parser where the slip was made."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import yaml
+
+from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, format_path
 
 _OPENING = re.compile(r"""(?:^|[\s\[{,])(?:-\s+|[^\s'"#:][^'"#]*?:\s+|\[\s*|\{\s*|,\s*)*(['"])""")
 _COMMENT = re.compile(r"\s*(?:#.*)?")
 _AFTER = re.compile(r"\s*(?:[,\]}:]|\s#|$)")
 _BLOCK = re.compile(r"(?:^|[\s:-])[|>][-+0-9]*\s*(?:#.*)?$")
+
+
+class Problems:
+    """The findings of one file; in an object that is no spec, what readers disagree on is advice."""
+
+    def __init__(self, file: str, *, is_spec: bool) -> None:
+        self.findings: list[Finding] = []
+        self._file = file
+        self._is_spec = is_spec
+
+    def add(self, rule: str, message: str, fix: str, line: int, column: int, field: str = "") -> None:
+        """Add a finding; line and column from 1."""
+        finding = Finding(rule, message, fix, field=field, file=self._file, line=line, column=column)
+        if rule == "SCH005" and not self._is_spec:  # kubectl has an answer; another reader may have another
+            finding = replace(finding, severity=Severity.WARNING, mode=Mode.WARN)
+        self.findings.append(finding)
+
+    def at(self, event: Any, path: FieldPath, rule: str, message: str, fix: str) -> None:
+        """Add a finding where an event of the parser begins."""
+        mark = event.start_mark
+        self.add(rule, message, fix, mark.line + 1, mark.column + 1, format_path(path))
+
+    def refuse_properties(self, event: Any, path: FieldPath) -> None:
+        """Report the anchor and the tag of a node."""
+        if event.anchor is not None and self._is_spec:
+            self.at(event, path, "SCH004", f"the anchor &{event.anchor}: specs are read without anchors", "remove it")
+        if event.tag is not None and event.tag != "!":
+            fix = "remove it; quote the value if it is to be a string"
+            self.at(event, path, "SCH004", f"the tag {event.tag}: specs are read without tags", fix)
 
 
 class SyntaxProblem(NamedTuple):

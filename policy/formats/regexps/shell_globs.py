@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 _GLOB = re.compile(r"[*?\[]")
 _CLASS = r"\[:[a-z]+:\]"
-_PIECE = re.compile(rf"\*+|\?|\[[!^]?\]?(?:{_CLASS}|[^\]/\n])*\]|.", re.DOTALL)
+_PIECE = re.compile(rf"\*+|\?|\[[!^]?+\]?+(?:{_CLASS}|[^\]/\n])*\]|.", re.DOTALL)
 _ESCAPED = re.compile(rf"({_CLASS})|([\\\[\]^&~|])")
 _NONE_OF = "[^/\n"
 _ANY = f"{_NONE_OF}]"
