@@ -52,11 +52,7 @@ spec:
 def driver_spec(name: str, version: str) -> str:
     """A driver that is built in the cluster, for every cluster of tier edge."""
     _check(name)
-    if len(name) + len(_NAMESPACE) > _MAX_COMBINED:
-        limit = _MAX_COMBINED - len(_NAMESPACE)
-        raise Unusable(
-            f"{name!r} is too long: KMM takes {limit} characters beside {_NAMESPACE}", "choose a shorter name"
-        )
+    _check_length(name)
     ordered = (
         f"  version: {scalar(version)}\n"
         if version
@@ -90,6 +86,14 @@ spec:
     dockerfile: ./{name}.Dockerfile
   imageRepoSecret: registry-push   # a Secret of type kubernetes.io/dockerconfigjson in the namespace
 """
+
+
+def _check_length(name: str) -> None:
+    limit = _MAX_COMBINED - len(_NAMESPACE)
+    if len(name) > limit:
+        raise Unusable(
+            f"{name!r} is too long: KMM takes {limit} characters beside {_NAMESPACE}", "choose a shorter name"
+        )
 
 
 def dockerfile(name: str) -> str:

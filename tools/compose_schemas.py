@@ -8,21 +8,25 @@ Source: the strict schemas of the package kubernetes-validate, made from the Ope
 """
 
 import argparse
-import importlib.util
 import json
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import cast
 
-JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
-Schema: TypeAlias = dict[str, JSON]
-Definitions: TypeAlias = Mapping[str, Schema]
-
-KUBERNETES = "v1.36.0"
-CORE = "io.k8s.api.core.v1"
-QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
-CLAIM_TEMPLATE = f"{CORE}.PersistentVolumeClaimTemplate"
+from tools.kubernetes_types import (
+    CORE,
+    JSON,
+    QUANTITY,
+    QUANTITY_PATTERN,
+    ComposeError,
+    Definitions,
+    Inliner,
+    Schema,
+    adjusted,
+    as_object,
+    kubernetes_definitions,
+)
 
 # Names of the definitions that --kubeconform writes: what is rendered, attached by a driver, or brings the webhook.
 KUBECONFORM = (
@@ -40,107 +44,6 @@ KUBECONFORM = (
 
 _SCHEMAS = Path(__file__).parent.parent / "schemas"
 _DRAFT = "http://json-schema.org/draft-07/schema#"
-_QUANTITY_PATTERN = (
-    r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
-    r"(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$"
-)
-
-
-class ComposeError(Exception):
-    """A schema that cannot be composed; the message says which and why."""
-
-
-# -- Kubernetes' types ----------------------------------------------------------------------------
-
-
-def kubernetes_definitions() -> Definitions:
-    """Every type of Kubernetes by its full name, closed against unknown fields, `null` allowed for optional ones.
-
-    Raises ComposeError when the package kubernetes-validate is missing or has no schemas of this Kubernetes version.
-    """
-    package = importlib.util.find_spec("kubernetes_validate")
-    if package is None or not package.submodule_search_locations:
-        raise ComposeError("the package kubernetes-validate is not installed; it is one of the dev dependencies")
-    folder = Path(package.submodule_search_locations[0], "kubernetes-json-schema", f"{KUBERNETES}-local-strict")
-    try:
-        document = json.loads((folder / "_definitions.json").read_bytes())
-    except FileNotFoundError:
-        raise ComposeError(f"the installed kubernetes-validate has no schemas of Kubernetes {KUBERNETES}") from None
-    return cast(Definitions, document["$defs"])
-
-
-def adjusted(definitions: Definitions, group: str) -> Definitions:
-    """The definitions as the API server applies them to objects of `group`, our own or that of a custom resource.
-
-    Two types differ between Kubernetes' own schema and the definition that a custom resource makes of them:
-
-    - A quantity is any string or number there. In a custom resource it is an integer or a string of a fixed format.
-    - The claim template of an ephemeral volume has full metadata there. In a custom resource nothing is declared
-      below `metadata`, and what is undeclared is refused or dropped.
-
-    Our own kinds (`kmodgate.io`) are no custom resources and may become a Pod's volume: they keep the metadata.
-    """
-    changes: dict[str, Schema] = {
-        QUANTITY: {"anyOf": [{"type": "integer"}, {"type": "string"}], "pattern": _QUANTITY_PATTERN}
-    }
-    if group != "kmodgate.io":
-        template = definitions[CLAIM_TEMPLATE]
-        closed: Schema = {"type": "object", "additionalProperties": False}
-        properties: Schema = {**_object(template["properties"]), "metadata": closed}
-        changes[CLAIM_TEMPLATE] = {**template, "properties": properties}
-    return {**definitions, **changes}
-
-
-class Inliner:
-    """Writes definitions out in full, each name once worked out.
-
-    `nulls` keeps `null` as a value of optional fields; without it the caller has to drop nulls before validation.
-    """
-
-    def __init__(self, definitions: Definitions, *, nulls: bool) -> None:
-        self._definitions = definitions
-        self._nulls = nulls
-        self._done: dict[str, Schema] = {}
-
-    def definition(self, name: str, trail: tuple[str, ...] = ()) -> Schema:
-        """The definition `name` without references and prose. ComposeError if it is unknown or contains itself."""
-        if name in trail:
-            raise ComposeError(f"{name} contains itself and cannot be written out: {' > '.join((*trail, name))}")
-        if name not in self._definitions:
-            raise ComposeError(f"Kubernetes {KUBERNETES} has no type {name}")
-        if name not in self._done:
-            self._done[name] = self._schema(self._definitions[name], (*trail, name))
-        return self._done[name]
-
-    def _schema(self, schema: Schema, trail: tuple[str, ...]) -> Schema:
-        if "$ref" in schema:
-            return self.definition(str(schema["$ref"]).rpartition("/")[2], trail)
-        kept = {key: value for key, value in schema.items() if key != "description" and not key.startswith("x-")}
-        return {key: self._keyword(key, value, trail) for key, value in kept.items()}
-
-    def _keyword(self, key: str, value: JSON, trail: tuple[str, ...]) -> JSON:
-        # By keyword, and not by a walk over all that looks like a schema: PriorityClass has a field `description`.
-        match key, value:
-            case "properties", dict():
-                return {name: self._schema(_object(schema), trail) for name, schema in value.items()}
-            case (("items" | "additionalProperties"), dict()):
-                return self._schema(value, trail)
-            case (("oneOf" | "anyOf" | "allOf"), list()):
-                return [self._schema(_object(schema), trail) for schema in value]
-            case "type", list() if not self._nulls:
-                return _without_null(value)
-        return value
-
-
-def _without_null(types: list[JSON]) -> JSON:
-    kept = [name for name in types if name != "null"]
-    return kept[0] if len(kept) == 1 else kept
-
-
-def _object(value: JSON) -> Schema:
-    if not isinstance(value, dict):
-        raise ComposeError(f"expected a JSON object: {json.dumps(value)[:80]}")
-    return value
 
 
 # -- our own files --------------------------------------------------------------------------------
@@ -152,7 +55,7 @@ def composed(text: str, group: str, definitions: Definitions) -> str:
     Raises ComposeError when the text is not a JSON object, repeats a key or refers to a type that does not exist.
     """
     schema = _parsed(text)
-    stored = _object(schema.get("definitions", {}))
+    stored = as_object(schema.get("definitions", {}))
     written = {name: value for name, value in stored.items() if not _is_kubernetes(name)}
     schema["definitions"] = written
     names = sorted(set(_references(schema)))
@@ -169,7 +72,7 @@ _HUB_MODULE = "hub.kmm.sigs.x-k8s.io/managedclustermodule_v1beta1.json"
 
 def hub_module(module: Schema) -> Schema:
     """The schema of ManagedClusterModule: a Module's spec, the namespace it gets on the spokes, and which spokes."""
-    properties = _object(module["properties"])
+    properties = as_object(module["properties"])
     return {
         "$schema": _DRAFT,
         "title": "ManagedClusterModule",
@@ -243,7 +146,7 @@ def _is_kubernetes(name: str) -> bool:
 
 def _parsed(text: str) -> Schema:
     try:
-        return _object(json.loads(text, object_pairs_hook=_without_repeats))
+        return as_object(json.loads(text, object_pairs_hook=_without_repeats))
     except json.JSONDecodeError as error:
         raise ComposeError(f"not JSON: {error}") from None
 
@@ -271,7 +174,7 @@ def kubeconform_schemas(definitions: Definitions) -> dict[str, str]:
     before the slash in `apiVersion`, which is `v1` for the core kinds.
     Nothing is adjusted but quantities, which get the format that the API server checks on reading.
     """
-    quantity: Schema = {"type": ["string", "number", "null"], "pattern": _QUANTITY_PATTERN}
+    quantity: Schema = {"type": ["string", "number", "null"], "pattern": QUANTITY_PATTERN}
     inliner = Inliner({**definitions, QUANTITY: quantity}, nulls=True)
     return {
         _kubeconform_path(definitions[name]): _dumped({"$schema": _DRAFT, **inliner.definition(name)})

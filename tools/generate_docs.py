@@ -14,10 +14,10 @@ from kmodgate.policy.findings import format_path
 from kmodgate.policy.kata.view import NOT_INJECTABLE
 from kmodgate.policy.kmm.versions import IGNORED_BY_REDHAT, REMOVALS, SINCE, First
 from kmodgate.policy.rule import RETIRED, RULES, load_rules
-from kmodgate.renderer.error_catalogue import SECTIONS
 from kmodgate.renderer.fleet.fields.field_table import CAUSES, OWN, SYNONYMS, rows
 from kmodgate.webhook.telemetry.metrics import Metrics
 from tools import node_access_page
+from tools.errors_page import errors_page
 
 _DOCS = Path(__file__).parent.parent / "docs"
 
@@ -255,24 +255,6 @@ def rules_page() -> str:
 
 def _releases(first: First) -> str:
     return first if isinstance(first, str) else ", ".join(release for _, release in first)
-
-
-_ERRORS = """\
-# Errors
-
-Generated from `renderer/error_catalogue.py` by `make docs`; do not edit.
-
-Every error has an id that stays, a place and a fix. All errors of all files are reported in one run.
-"""
-
-
-def errors_page() -> str:
-    """docs/errors.md: what is wrong with specs and files before a rule looks at an object."""
-    parts = [_ERRORS]
-    for title, entries in SECTIONS.items():
-        rows = "".join(f"| {entry.id} | {entry.meaning} | {entry.remedy} |\n" for entry in entries)
-        parts.append(f"## {title}\n\n| id | meaning | what to do |\n| --- | --- | --- |\n{rows}")
-    return "\n".join(parts)
 
 
 _METRICS = re.compile(r"(?<=<!-- Generated from `webhook/telemetry/metrics\.py` by `make docs` -->\n).*?\n(?=\n)", re.S)

@@ -198,18 +198,50 @@ def page(
     title: str, verdict: str, tone: Tone, figures: Sequence[Figure], sections: Sequence[Section], remark: str = ""
 ) -> str:
     """A document: the verdict, the figures, a remark on all of it, a table of contents and the sections."""
+    numbers = "".join(map(_figure, figures))
+    contents = "".join(
+        f'<li><a href="#{section.id}">{text(section.title)}</a>{_count(section.count)}</li>' for section in sections
+    )
+    return f"""\
+<!DOCTYPE html>
+<html lang="en">
+{_head(title)}<body>
+<a class="skip" href="#main">Skip to the content</a>
+<header>
+<h1>{text(title)}</h1>
+<p class="verdict {tone}">{text(verdict)}</p>
+<ul class="figures" aria-label="Figures">{numbers}</ul>
+{note(remark) if remark else ""}
+<nav aria-label="Contents"><ul>{contents}</ul></nav>
+</header>
+{_CONTROLS}<main id="main" tabindex="-1">
+{"".join(map(_section, sections))}</main>
+<script>{_part("page.js")}</script>
+</body>
+</html>
+"""
+
+
+_CONTROLS = """\
+<form id="controls" role="search" hidden>
+<label>Filter <input id="filter" type="search" autocomplete="off" spellcheck="false" aria-keyshortcuts="/">
+<kbd aria-hidden="true">/</kbd></label>
+<label><input id="problems" type="checkbox"> Only problems</label>
+<button id="unfold" type="button" aria-pressed="false">Show details</button>
+<button id="theme" type="button" aria-pressed="false">Dark</button>
+<output id="shown" aria-live="polite"></output>
+</form>
+"""
+
+
+def _head(title: str) -> str:
+    """The head, by whose policy nothing but the two inline parts is run or loaded."""
     style, script = _part("page.css"), _part("page.js")
     policy = (
         f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-    contents = "".join(
-        f'<li><a href="#{section.id}">{text(section.title)}</a>{_count(section.count)}</li>' for section in sections
-    )
-    numbers = "".join(map(_figure, figures))
     return f"""\
-<!DOCTYPE html>
-<html lang="en">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
@@ -220,28 +252,6 @@ def page(
 <title>{text(title)}</title>
 <style>{style}</style>
 </head>
-<body>
-<a class="skip" href="#main">Skip to the content</a>
-<header>
-<h1>{text(title)}</h1>
-<p class="verdict {tone}">{text(verdict)}</p>
-<ul class="figures" aria-label="Figures">{numbers}</ul>
-{note(remark) if remark else ""}
-<nav aria-label="Contents"><ul>{contents}</ul></nav>
-</header>
-<form id="controls" role="search" hidden>
-<label>Filter <input id="filter" type="search" autocomplete="off" spellcheck="false" aria-keyshortcuts="/">
-<kbd aria-hidden="true">/</kbd></label>
-<label><input id="problems" type="checkbox"> Only problems</label>
-<button id="unfold" type="button" aria-pressed="false">Show details</button>
-<button id="theme" type="button" aria-pressed="false">Dark</button>
-<output id="shown" aria-live="polite"></output>
-</form>
-<main id="main" tabindex="-1">
-{"".join(map(_section, sections))}</main>
-<script>{script}</script>
-</body>
-</html>
 """
 
 

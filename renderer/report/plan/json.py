@@ -13,35 +13,13 @@ from kmodgate.renderer.report.findings.json import as_json
 
 def write(plan: Plan, base: str) -> str:
     """One object; `base` is put before the files of specs."""
-    unused = [
-        {
-            "module": item.module.name,
-            "mapping": item.module.mappings[item.mapping],
-            "why": item.why,
-            "file": f"{base}{origin.file}",
-            "line": origin.line,
-        }
-        for item in plan.unused
-        for origin in [item.module.origin(item.mapping)]
-    ]
-    images = [
-        {
-            "image": cell.resolution.image,
-            "work": cell.work,
-            "kernel": cell.kernel,
-            "module": cell.module.name,
-            "clusters": plan.clusters_of(cell),
-        }
-        for cell in plan.to_build
-        if cell.resolution
-    ]
     document = {
         "version": 1,
         "clusters": [cluster.name for cluster in plan.clusters],
         "against": plan.against,
         "lost": [{"today": _cell(loss.before), "next": _cell(loss.after), "old": loss.is_old} for loss in plan.lost],
-        "images": images,
-        "unusedMappings": unused,
+        "images": _images(plan),
+        "unusedMappings": _unused(plan, base),
         "unknownKernels": plan.blind,
         "noNextKernels": [{"cluster": name, "nodes": names} for name, names in plan.without_next.items()],
         "paused": [
@@ -55,6 +33,34 @@ def write(plan: Plan, base: str) -> str:
     cells = ",\n  ".join(json.dumps(_cell(cell), ensure_ascii=False) for cell in plan.cells)
     head = json.dumps(document, indent=1, ensure_ascii=False).removesuffix("\n}")
     return f'{head},\n "cells": [\n  {cells}\n ]\n}}\n'
+
+
+def _images(plan: Plan) -> list[dict[str, Any]]:
+    return [
+        {
+            "image": cell.resolution.image,
+            "work": cell.work,
+            "kernel": cell.kernel,
+            "module": cell.module.name,
+            "clusters": plan.clusters_of(cell),
+        }
+        for cell in plan.to_build
+        if cell.resolution
+    ]
+
+
+def _unused(plan: Plan, base: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "module": item.module.name,
+            "mapping": item.module.mappings[item.mapping],
+            "why": item.why,
+            "file": f"{base}{origin.file}",
+            "line": origin.line,
+        }
+        for item in plan.unused
+        for origin in [item.module.origin(item.mapping)]
+    ]
 
 
 def _upgrade(upgrade: Upgrade) -> dict[str, Any]:
