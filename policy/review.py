@@ -16,6 +16,7 @@ from kmodgate.policy.cluster.referenced_objects import Referred
 from kmodgate.policy.config import NO_PARAMETERS, Parameters, Platform, SignedElsewhere
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.dockerfiles import Dockerfile
+from kmodgate.policy.ims.template_view import JobTemplates, job_templates_of
 from kmodgate.policy.json_schema.schema import MAX_VIOLATIONS, Schema
 from kmodgate.policy.json_schema.violations import Violation
 from kmodgate.policy.kata.view import KataView
@@ -97,8 +98,8 @@ class Review:
 
     @lazy
     def schema(self) -> Schema | None:
-        """The schema of the object's kind, if there is one."""
-        return self.cluster.schema_of(self.object)
+        """The schema of the object's kind, if that is one of KMM's and has one."""
+        return None if self.is_unserved else self.cluster.schema_of(self.object)
 
     @lazy
     def kind(self) -> str:
@@ -156,6 +157,11 @@ class Review:
     def dockerfile(self) -> Dockerfile | None:
         """The Dockerfile that a ConfigMap holds."""
         return dockerfile_of(self.object)
+
+    @lazy
+    def job_templates(self) -> JobTemplates | None:
+        """The job templates of IMS that a ConfigMap holds."""
+        return job_templates_of(self.object)
 
     @lazy
     def kata(self) -> KataView:

@@ -1,4 +1,4 @@
-"""JSON Schemas of the documents a person writes and of the custom kinds that are rendered.
+"""JSON Schemas: documents that a person writes, custom kinds that are rendered, and a few of Kubernetes' own kinds.
 
 The files lie as kubeconform's catalogs do: `<group>/<kind>_<version>.json`, draft-07, each complete in itself.
 What they take from Kubernetes' own types is filled in by `tools/compose_schemas.py`.
@@ -17,6 +17,14 @@ KINDS: dict[str, str] = {
     "PreflightValidation": "kmm.sigs.x-k8s.io/preflightvalidation_v1beta2",
 }
 """Kind → name of its schema, for the kinds whose schema is printed."""
+
+KUBERNETES: dict[tuple[str, str], str] = {
+    ("batch/v1", "Job"): "batch/job_v1",
+    ("v1", "ConfigMap"): "core/configmap_v1",
+    ("v1", "PersistentVolumeClaim"): "core/persistentvolumeclaim_v1",
+    ("v1", "Service"): "core/service_v1",
+}
+"""apiVersion and kind → name of its schema, for Kubernetes' own kinds that the templates of other programs make."""
 
 
 def name_of(api_version: str, kind: str) -> str:

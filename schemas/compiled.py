@@ -19,12 +19,17 @@ def spec_schema(kind: str) -> Schema:
 
 
 def object_schema(value: Mapping[str, Any]) -> Schema | None:
-    """The compiled schema of an object's kind, if there is one for it."""
+    """The compiled schema of an object's kind, if it is one of KMM's and there is one for it."""
     api_version, kind = plain_text(value.get("apiVersion")), plain_text(value.get("kind"))
-    return _object_schema(api_version, kind) if api_version in SERVED.get(kind, ()) else None
+    return _schema(schemas.name_of(api_version, kind)) if api_version in SERVED.get(kind, ()) else None
+
+
+def any_schema(value: Mapping[str, Any]) -> Schema | None:
+    """The compiled schema of an object's kind, one of KMM's or one of Kubernetes' own, if there is one for it."""
+    name = schemas.KUBERNETES.get((plain_text(value.get("apiVersion")), plain_text(value.get("kind"))))
+    return object_schema(value) if name is None else _schema(name)
 
 
 @cache
-def _object_schema(api_version: str, kind: str) -> Schema | None:
-    name = schemas.name_of(api_version, kind)
+def _schema(name: str) -> Schema | None:
     return Schema(schemas.read(name)) if schemas.path(name).is_file() else None

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from kmodgate import schemas
 from kmodgate.policy.review import ClusterTraits
-from kmodgate.schemas.compiled import object_schema
+from kmodgate.schemas.compiled import any_schema
 
-TRAITS = ClusterTraits(schema_of=object_schema)
+TRAITS = ClusterTraits(schema_of=any_schema)
 """A cluster of which nothing is known; reviews look at the schema of each object."""
 
 SCHEMA = json.loads(schemas.read(schemas.KINDS["Module"]))

@@ -20,6 +20,9 @@ CORE = "io.k8s.api.core.v1"
 QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 CLAIM_TEMPLATE = f"{CORE}.PersistentVolumeClaimTemplate"
 
+KUBERNETES_GROUPS = ("batch", "core")
+"""The folders of schemas of Kubernetes' own kinds."""
+
 QUANTITY_PATTERN = (
     r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
     r"(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$"
@@ -47,8 +50,9 @@ def kubernetes_definitions() -> Definitions:
 
 
 def adjusted(definitions: Definitions, group: str) -> Definitions:
-    """The definitions as the API server applies them to objects of `group`, our own or that of a custom resource.
+    """The definitions as the API server applies them to objects of `group`: our own, Kubernetes', a custom resource's.
 
+    Of Kubernetes' own only the format of quantities is added, which the API server checks on reading.
     Two types differ between Kubernetes' own schema and the definition that a custom resource makes of them:
 
     - A quantity is any string or number there. In a custom resource it is an integer or a string of a fixed format.
@@ -57,6 +61,10 @@ def adjusted(definitions: Definitions, group: str) -> Definitions:
 
     Our own kinds (`kmodgate.io`) are no custom resources and may become a Pod's volume: they keep the metadata.
     """
+    if group in KUBERNETES_GROUPS:
+        words = "is no quantity; write one as 500m or 8Gi"
+        quantity: Schema = {"type": ["string", "number"], "pattern": QUANTITY_PATTERN, "errorMessage": words}
+        return {**definitions, QUANTITY: quantity}
     changes: dict[str, Schema] = {
         QUANTITY: {"anyOf": [{"type": "integer"}, {"type": "string"}], "pattern": QUANTITY_PATTERN}
     }

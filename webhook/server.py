@@ -16,7 +16,7 @@ from aiohttp import web
 
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.review import ClusterTraits
-from kmodgate.schemas.compiled import object_schema
+from kmodgate.schemas.compiled import any_schema
 from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.admission.policy_file import PolicyFile
 from kmodgate.webhook.certificates.client_certificates import ClientAuth
@@ -149,7 +149,7 @@ class Server:
     def _admitter(self) -> Admitter:
         settings = self._settings
         platform, seen = settings.platform, self._cluster.controllers
-        traits = ClusterTraits(self._release, settings.topology, platform, object_schema, controllers=seen)
+        traits = ClusterTraits(self._release, settings.topology, platform, any_schema, controllers=seen)
         admitter = Admitter(self._policy.policy, traits)
         self.metrics.holds(admitter.digest, self._policy.policy.profile, newest=not self._policy.problem)
         return admitter

@@ -17,6 +17,7 @@ from kmodgate.policy.formats.object_files import (
     parse_objects,
     unreadable,
 )
+from kmodgate.policy.ims.template_text import readable_chart
 from kmodgate.renderer import git
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.file_reading import read_given
@@ -36,7 +37,7 @@ def read_objects(
     data = read_bytes(name, findings)
     text = None if data is None else decoded(data, name, findings)
     if text is not None:
-        yield from parse_objects(text, name, findings, lists, others)
+        yield from parse_objects(readable_chart(text), name, findings, lists, others)
 
 
 def nothing_in(name: str) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from kmodgate.renderer.fleet.load import load_fleet
 from kmodgate.renderer.fleet.nodes import nodes_of
 from kmodgate.renderer.fleet.root import root_above
 from kmodgate.renderer.judge.fleet_judge import FleetJudge, traits_of
-from kmodgate.schemas.compiled import object_schema
+from kmodgate.schemas.compiled import any_schema
 
 _HEAD = Release("head")
 
@@ -44,7 +44,7 @@ class Places:
         self._choice = choice
         self._now = now
         self._anywhere = Place(
-            Engine(choice.fallback, "check"), ClusterTraits(_HEAD, schema_of=object_schema, is_any=True)
+            Engine(choice.fallback, "check"), ClusterTraits(_HEAD, schema_of=any_schema, is_any=True)
         )
         self._rendered: dict[Path, dict[str, Place]] = {}
         self._folders: dict[str, Place] = {}

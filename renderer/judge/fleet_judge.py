@@ -21,7 +21,7 @@ from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.judge.shared_images import ID as IMAGES_ID
 from kmodgate.renderer.judge.shared_images import image_findings
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
-from kmodgate.schemas.compiled import object_schema
+from kmodgate.schemas.compiled import any_schema
 
 Before = Mapping[tuple[str, Identity], Manifest]
 """Objects as they were before a change, by cluster and identity."""
@@ -34,7 +34,7 @@ _NEWEST = Release()
 
 def traits_of(cluster: Cluster, *, unknown: Release = _NEWEST) -> ClusterTraits:
     """Return what rules look at of a cluster; `unknown` is the release where the spec names no KMM."""
-    return ClusterTraits(release_of(cluster) or unknown, cluster.topology, cluster.platform, object_schema)
+    return ClusterTraits(release_of(cluster) or unknown, cluster.topology, cluster.platform, any_schema)
 
 
 class FleetJudge:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 
 from kmodgate.policy.findings import FieldPath, Problem, Severity
-from kmodgate.policy.formats.quantities import cpus
+from kmodgate.policy.kata.cpu_limits import MOST_CPUS, most_cpus
 from kmodgate.policy.kata.view import Reason
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.workloads.kata import is_job_of_ims, is_new, obstacle
-from kmodgate.policy.views.part import Part
-from kmodgate.policy.views.pod import POD_KINDS, PodView
-
-_MOST_CPUS = 16
+from kmodgate.policy.views.pod import POD_KINDS
 
 
 def _pod_runtime_class(review: Review) -> object:
@@ -81,10 +77,10 @@ def too_many_cpus(review: Review) -> Iterator[Problem]:
     """
     if not is_new(review) or not _is_kata(review):
         return
-    total = _most_cpus(review.pod)
-    if total > _MOST_CPUS:
+    total = most_cpus(review.pod)
+    if total > MOST_CPUS:
         message = f"CPU limits add up to {float(total):g}, and every process sees that many"
-        yield Problem(review.pod.spec.path, message, f"lower them to {_MOST_CPUS} together")
+        yield Problem(review.pod.spec.path, message, f"lower them to {MOST_CPUS} together")
 
 
 def _is_kata(review: Review) -> bool:
@@ -96,20 +92,3 @@ def _reaching_out(review: Review) -> Iterator[tuple[Reason, FieldPath]]:
     """What a pod of Kata that is no DKMS work is given of the node."""
     if is_new(review) and review.kata.is_inside and not review.kata.work:
         yield from review.kata.obstacles
-
-
-def _most_cpus(pod: PodView) -> Fraction:
-    """The largest sum of CPU limits of containers that run at one time; ephemeral ones have none."""
-    running, sidecars, alone = Fraction(0), Fraction(0), Fraction(0)
-    for container in pod.spec.maps("containers"):
-        running += _limit(container)
-    for container in pod.spec.maps("initContainers"):
-        if container.text("restartPolicy") == "Always":
-            sidecars += _limit(container)
-        else:
-            alone = max(alone, sidecars + _limit(container))
-    return max(running + sidecars, alone)
-
-
-def _limit(container: Part) -> Fraction:
-    return cpus(container.map("resources").map("limits").value.get("cpu")) or Fraction(0)
