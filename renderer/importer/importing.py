@@ -81,7 +81,8 @@ def import_objects(root: Path, clusters: dict[str, Objects], *, everywhere: bool
         files[MARKER] = ""
     renames = sorted({f"ConfigMap {old} becomes {text}" for (_, _, old), text in renamed.items()})
     count = sum(len(values) for values in plan.specs.values())
-    return Import(files, count, len(clusters), plan.lost, refused, [*renames, *_notes(plan, verdict)])
+    notes = [*_former(clusters), *renames, *_notes(plan, verdict)]
+    return Import(files, count, len(clusters), plan.lost, refused, notes)
 
 
 def _commented(
@@ -191,6 +192,14 @@ def _may_be_signed(document: JsonMap) -> bool:
 
 def _items(value: Json) -> list[Json]:
     return value if isinstance(value, list) else []
+
+
+def _former(clusters: dict[str, Objects]) -> Iterator[str]:
+    """Say which Modules are of KMM before 1.0, and what that means for their clusters."""
+    found = {item for objects in clusters.values() for item in objects.values() if item.former_version}
+    if names := sorted({str(item.identity) for item in found if item.is_module}):
+        versions = listed(sorted({item.former_version for item in found}))
+        yield f"read as Modules of today: {listed(names)} of {versions}, which no KMM since 1.0 knows; delete those"
 
 
 def _notes(plan: Plan, verdict: Verdict) -> Iterator[str]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, format_path
 from kmodgate.policy.formats.object_files import Source
+from kmodgate.policy.kmm.former_modules import FORMER_VERSION, is_former_module, renewed
 from kmodgate.renderer.check.foreign_files import any_object, objects_of_interest
 from kmodgate.renderer.check.object_inputs import STDIN, files_below, read_objects
+from kmodgate.renderer.deliveries.content_hashes import config_map_name
 from kmodgate.renderer.errors import Unusable, refuse_enforced
 from kmodgate.renderer.file_reading import read_given
 from kmodgate.renderer.fleet.specs import JsonMap
@@ -25,12 +27,16 @@ _SHARED = "the specs of its drivers"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """One object of the input. In a rendered tree, `origin` is the file it was made from and `owner` its driver."""
+    """One object of the input. In a rendered tree, `origin` is the file it was made from and `owner` its driver.
+
+    A Module of KMM before 1.0 is here as one of today; `former_version` is what its file says.
+    """
 
     source: Source = field(repr=False)
     identity: Identity
     origin: str = ""
     owner: str = ""
+    former_version: str = ""
 
     @property
     def value(self) -> JsonMap:
@@ -94,8 +100,18 @@ def _read(path: str, findings: list[Finding]) -> Iterable[Found]:
         heading = _heading(name)
         below = os.path.isdir(path)
         for source in objects_of_interest(name, findings, any_object) or () if below else read_objects(name, findings):
-            if (found := _found(source, heading, findings)) is not None:
-                yield found
+            for item in _renewed(source):
+                if (found := _found(item, heading, findings)) is not None:
+                    yield replace(found, former_version=FORMER_VERSION) if item is not source else found
+
+
+def _renewed(source: Source) -> list[Source]:
+    """The object; for a Module of KMM before 1.0 the Module that it is today, and the ConfigMaps of its Dockerfiles."""
+    if not is_former_module(source.value):
+        return [source]
+    name = metadata_of(source.value).get("name")
+    module, config_maps = renewed(source.value, lambda text: config_map_name(str(name), text))
+    return [replace(source, value=value) for value in (module, *config_maps)]
 
 
 def _found(source: Source, heading: str, findings: list[Finding]) -> Found | None:

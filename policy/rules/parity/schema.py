@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.kmm.api_checks import structure_findings
+from kmodgate.policy.kmm.former_modules import is_former_module
 from kmodgate.policy.kmm.kinds import GROUPS, MISPLACED, MISSPELT, MODULE_KINDS, PREFLIGHT_KINDS, SERVED
 from kmodgate.policy.kmm.misnamed_kinds import FORMER_GROUPS, KMM_GROUP, meant_group, meant_kind
 from kmodgate.policy.review import Review
@@ -87,7 +88,8 @@ def wrong_group_or_kind(review: Review) -> Iterator[Problem]:
     a kind of KMM in the wrong one of its two groups, or the plural of a kind. The API server says `no matches for
     kind`.
 
-    Fix: write the apiVersion and the kind that the message names; `kmodgate import` then makes a spec of an old object.
+    Fix: write the apiVersion and the kind that the message names. `kmodgate import` makes a spec of a Module of
+    `kmm.sigs.k8s.io/v1beta1` as it stands, and of other old objects after that.
     Source: the CustomResourceDefinitions of Kernel Module Management.
     """
     if review.kind != MISPLACED:
@@ -100,7 +102,8 @@ def wrong_group_or_kind(review: Review) -> Iterator[Problem]:
         message, fix = f"KMM has no {kind} in {group}", f"write apiVersion: {wanted}"
         if group in FORMER_GROUPS:
             message = f"{group} is the group of KMM before 1.0, or of an operator before it"
-            fix += " and correct what the newer kind does not know; kmodgate import then makes a spec of it"
+            then = " and correct what the newer kind does not know; kmodgate import then makes a spec of it"
+            fix += ", or let kmodgate import make a spec of it" if is_former_module(review.object) else then
         yield Problem(("apiVersion",), message, fix)
     if known and kind != known:
         yield Problem(("kind",), f"there is no kind {kind}", f"write kind: {known}")
