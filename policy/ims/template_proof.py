@@ -54,19 +54,21 @@ class Filled:
         self.resource = resource
         self.values: dict[State, Value] = {}
         self._documents: list[Document] = []
+        self._is_unusable = False
         self._flaws: dict[Flaw, list[State]] = {}
-        loaded: dict[str, object] = {}
+        loaded: dict[str, Value | Flaw | None] = {}
         for state in STATES if len(text) <= LONGEST else ():
             result = filled(text, dummy_values(state))
             if result not in loaded:
-                loaded[result] = self._load(result, state, is_first=not loaded)
-            elif (flaw := loaded[result]) and isinstance(flaw, Flaw):
-                self._add(flaw, state)
-            value = loaded[result]
-            if isinstance(value, dict):
-                self.values[state] = value
+                loaded[result] = self._load(result, is_first=not loaded)
+            found = loaded[result]
+            if isinstance(found, Flaw):
+                self._flaws.setdefault(found, []).append(state)
+            elif found is not None:
+                self.values[state] = found
         if len(text) > LONGEST:
-            self._add(Flaw(1, f"the template is longer than {LONGEST >> 10} KiB and is not checked", "shorten it"))
+            message = f"the template is longer than {LONGEST >> 10} KiB and is not checked"
+            self._flaws[Flaw(1, message, "shorten it", is_hint=True)] = STATES
 
     def line(self, path: FieldPath) -> int:
         """Return the line of a field, or that of the closest one around it that is there."""
@@ -85,33 +87,34 @@ class Filled:
                 found.setdefault(flaw, []).append(state)
         return sorted(flaw._replace(message=flaw.message + where(states)) for flaw, states in found.items())
 
-    def _add(self, flaw: Flaw, state: State | None = None) -> None:
-        self._flaws.setdefault(flaw, []).extend(STATES if state is None else (state,))
+    def _load(self, text: str, *, is_first: bool) -> Value | Flaw | None:
+        """Return the object, or the flaw that stands in its way; nothing where no state can be loaded.
 
-    def _load(self, text: str, state: State, *, is_first: bool) -> Value | Flaw | None:
-        """Return the object; the flaw that stands in its way, or nothing where several do."""
-        documents, problems = parse(text, "", OBJECTS)
+        What makes a text dangerous to load, and how many documents it has, is the same in every state.
+        """
         if is_first:
-            self._documents = documents
-        stopping = [item for item in problems if item.mode is Mode.ENFORCE]
-        for item in stopping:
-            is_alias = item.rule == "SCH004"
-            message = "anchors, aliases and tags are not checked" if is_alias else f"no YAML: {item.message}"
-            self._add(Flaw(item.line or 1, message, item.fix, is_alias), state)
-        if stopping:
+            for flaw in self._looked_at(text):
+                self._flaws[flaw] = STATES
+                self._is_unusable = True
+        if self._is_unusable:
             return None
-        if len(documents) != 1:
-            flaw = Flaw(1, f"IMS reads one document, and here are {len(documents)}", "keep the one of its kind")
-            self._add(flaw, state)
-            return flaw
         try:
             return as_json(yaml.load(text, Loader=yaml.CSafeLoader))
         except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError) as error:
             mark = getattr(error, "problem_mark", None)
             reason = getattr(error, "problem", None) or error
-            flaw = Flaw(mark.line + 1 if mark else 1, f"IMS cannot load it: {reason}", "correct the value")
-            self._add(flaw, state)
-            return flaw
+            return Flaw(mark.line + 1 if mark else 1, f"IMS cannot load it: {reason}", "correct the value")
+
+    def _looked_at(self, text: str) -> Iterator[Flaw]:
+        self._documents, problems = parse(text, "", OBJECTS)
+        stopping = [item for item in problems if item.mode is Mode.ENFORCE]
+        for item in stopping:
+            is_alias = item.rule == "SCH004"
+            message = "anchors, aliases and tags are not checked" if is_alias else f"no YAML: {item.message}"
+            yield Flaw(item.line or 1, message, item.fix, is_alias)
+        if not stopping and len(self._documents) != 1:
+            message = f"IMS reads one document, and here are {len(self._documents)}"
+            yield Flaw(1, message, "keep the one of its kind")
 
     def _of_object(self, value: Value, schema_of: SchemaOf) -> Iterator[Flaw]:
         kind = KINDS[self.resource]
