@@ -179,6 +179,15 @@ def asks_for_nothing(value: object) -> bool:
     return value is None or value in ("", [])
 
 
+def deletes_plugin_daemonsets(release: Release) -> bool:
+    """Whether the DaemonSet of a device plugin goes when the plugin goes from its Module, and not only with the Module.
+
+    Source: internal/controllers/device_plugin_reconciler.go:100-109 since aa2e9ba, upstream's main and release-2.7 of
+    Red Hat; v2.6.0 of it only creates, patches and collects older versions.
+    """
+    return release.has("2.7" if release.redhat else "head")
+
+
 def takes_one_removal(release: Release) -> bool:
     """Whether this release has `inTreeModuleToRemove` only, for one name."""
     return not release.has(_LISTS_SINCE)

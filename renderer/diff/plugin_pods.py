@@ -2,7 +2,9 @@
 
 The pods of a Module with a loader run where its driver is loaded; those of a Module without one on all nodes of the
 selector, which is part of the pod template then. A new `version` makes a second DaemonSet, and pods move with the
-version labels.
+version labels. A reload of the driver does not touch them: the ready label stays on the node meanwhile
+(internal/controllers/nmc_reconciler.go, removeOrphanedLabels). Before KMM's head and Red Hat's 2.7 nothing deletes the
+DaemonSet of a plugin that goes from a Module that stays.
 Sources: internal/controllers/{device_plugin,dra}_reconciler.go of Kernel Module Management.
 """
 
@@ -12,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kmodgate.policy.findings import FieldPath
-from kmodgate.policy.kmm.versions import asks_for_nothing
+from kmodgate.policy.kmm.versions import asks_for_nothing, deletes_plugin_daemonsets
 from kmodgate.renderer.diff import causes
 from kmodgate.renderer.diff.affected import Places, Sums
 from kmodgate.renderer.diff.changed_fields import ObjectChange
@@ -54,27 +56,35 @@ class PluginPods:
                     ):
                         self._sums.add(Effect.RESTART, change, f"{what} {how}", *fields).add(name, group)
                 cluster = self._places.clusters[name]
-                how = _how(old, new)
+                how = self._how(before, after, key, name)
                 is_blind = not (cluster.nodes or cluster.has_inventory)
                 if how and is_blind and (change.manifest.identity, name, key) not in self.replaced:
                     self._sums.add(Effect.RESTART, change, f"{what} {how}", *fields).add_unknown(name)
 
     def _groups(self, before: Any, after: Any, name: str, key: str) -> Iterator[tuple[NodeGroup, str]]:
         """The groups of a cluster on which pods start, stop, restart or move, and which of it they do."""
-        how = _how(_pods(before, key), _pods(after, key))
+        how = self._how(before, after, key, name)
         for group in self._places.clusters[name].nodes:
             had, has = self._runs(before, key, name, group), self._runs(after, key, name, group)
             if had and not has:
-                yield group, "stop"
+                is_left = how == "stay" and (not container(before) or self._has_driver(after, name, group))
+                yield group, "stay" if is_left else "stop"
             elif has and not had:
                 yield group, "spread" if how == "spread" else "start"
             elif has and how:
                 yield group, how
 
+    def _how(self, before: Any, after: Any, key: str, name: str) -> str:
+        """How the pods change on one cluster, whose KMM may leave the DaemonSet of a plugin that goes."""
+        how = _how(_pods(before, key), _pods(after, key))
+        is_left = how == "stop" and after is not None and key == "devicePlugin"
+        return "stay" if is_left and not deletes_plugin_daemonsets(self._places.release(name)) else how
+
     def _runs(self, module: Any, key: str, name: str, group: NodeGroup) -> bool:
-        return _pods(module, key) is not None and group_has_driver(
-            module, self._places.clusters[name], group, self._places.resolver
-        )
+        return _pods(module, key) is not None and self._has_driver(module, name, group)
+
+    def _has_driver(self, module: Any, name: str, group: NodeGroup) -> bool:
+        return group_has_driver(module, self._places.clusters[name], group, self._places.resolver)
 
 
 _REASONS: tuple[FieldPath, ...] = (

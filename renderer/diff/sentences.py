@@ -152,6 +152,8 @@ _PODS = {
     "restart": "restart on {}; running workloads keep their devices",
     "move": "move on {}, node by node with the version label; running workloads keep their devices",
     "wait": "stop on {} until the driver is loaded there; no new workload gets a device before",
+    "stay": "stay on {}: before KMM head and Red Hat's 2.7 nothing deletes their DaemonSet until the Module goes; "
+    "delete it by its label kmm.node.kubernetes.io/module.name",
     "spread": "restart and spread, on {}: without moduleLoader they run on all nodes of the selector, "
     "with the driver or without it",
 }

@@ -107,6 +107,10 @@ def restart(how: str, where: str = NODES, what: str = "device-plugin") -> str:
     return f"{what} pods of nic {how} on {where}{after.get(how, '')}"
 
 
+PLUGIN_STAYS = (
+    f"device-plugin pods of nic stay on {NODES}: before KMM head and Red Hat's 2.7 nothing deletes their DaemonSet until "
+    "the Module goes; delete it by its label kmm.node.kubernetes.io/module.name"
+)
 FULL = SELECTOR + LOADER
 NMC = "internal/controllers/nmc_reconciler.go, ProcessModuleSpec"
 TYPES = "api/v1beta1/nodemodulesconfig_types.go and module_types.go, omitempty"
@@ -287,6 +291,54 @@ PATHS = [
         FULL.replace("el9.*", "el8.*") + PLUGIN,
         FULL + PLUGIN,
         (restart("start"), f"loads nic on {NODES}"),
+    ),
+    Path_(
+        "a plugin that is removed",
+        f"{PLUGIN_SOURCE}:100-109",
+        FULL + PLUGIN,
+        FULL,
+        (restart("stop"),),
+    ),
+    Path_(
+        "a plugin that is removed from Red Hat's KMM",
+        f"release-2.7 {PLUGIN_SOURCE}:116-123",
+        FULL + PLUGIN,
+        FULL,
+        (restart("stop"),),
+        kmm="2.7",
+        flavour="redhat",
+    ),
+    Path_(
+        "a plugin that is removed, and whose DaemonSet nothing deletes",
+        f"v2.6.0 {PLUGIN_SOURCE}:82-112, 171-195",
+        FULL + PLUGIN,
+        FULL,
+        (PLUGIN_STAYS,),
+        kmm="2.6",
+    ),
+    Path_(
+        "a plugin that is removed, and whose DaemonSet Red Hat's 2.6 does not delete",
+        f"release-2.6 {PLUGIN_SOURCE}",
+        FULL + PLUGIN,
+        FULL,
+        (PLUGIN_STAYS,),
+        kmm="2.6.1",
+        flavour="redhat",
+    ),
+    Path_(
+        "a plugin that is removed with its driver's node",
+        f"v2.6.0 {PLUGIN_SOURCE}:82-112, 171-195",
+        FULL + PLUGIN,
+        FULL.replace("el9.*", "el8.*"),
+        (f"unloads nic from {NODES}: no mapping for this kernel", restart("stop")),
+        kmm="2.6",
+    ),
+    Path_(
+        "a reload leaves the plugin pods where they are",
+        "internal/controllers/nmc_reconciler.go:742-755, removeOrphanedLabels",
+        FULL + PLUGIN,
+        FULL.replace(*NEWER) + PLUGIN,
+        (RELOADS,),
     ),
     Path_(
         "the selector of a Module that loads nothing",

@@ -114,7 +114,7 @@ def manifest(value: Any) -> Manifest:
 def consequences(before: Any, after: Any, groups: tuple[NodeGroup, ...], root: Path) -> list[Consequence]:
     fields = tuple(compare(before, after))
     change = ObjectChange(manifest(before), manifest(after), ("lab",), fields)
-    fleet = CompiledFleet(Fleet(FleetFiles(root)), [], {}, {})
+    fleet = CompiledFleet(Fleet(FleetFiles(root)), [], {}, {}, {}, {})
     return Consequences({"lab": cluster(groups)}, Causes(fleet, fleet), Refusals()).of([change] if fields else [])
 
 
