@@ -202,6 +202,12 @@ class Policy:
             return self
         return replace(self, parameters=replace(self.parameters, controllers=(*self.parameters.controllers, *more)))
 
+    def with_kata(self, kata: Kata) -> Policy:
+        """The same policy with other parameters of Kata."""
+        if kata == self.parameters.kata:
+            return self
+        return replace(self, parameters=replace(self.parameters, kata=kata))
+
     @property
     def judges_the_deleted(self) -> bool:
         """Whether an update of an object that is being deleted is judged as KMM does it, which can deadlock."""

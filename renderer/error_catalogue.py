@@ -226,6 +226,11 @@ SECTIONS = {
             " that it does not have",
             "export it again as JSON, or correct `api` and `layers`",
         ),
+        Entry(
+            "IMS506",
+            "a DriverPolicy that says of Kata what the cluster's ImageService says differently",
+            "remove `parameters.kata` from the policy, as far as the ImageService says it",
+        ),
     ),
     "POL: exceptions of a policy": (
         Entry(

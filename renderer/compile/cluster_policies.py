@@ -18,10 +18,12 @@ from kmodgate.policy.kmm.kinds import MODULE_KINDS
 from kmodgate.policy.rule import RULES
 from kmodgate.renderer.compile import policy_config_map as compiled
 from kmodgate.renderer.compile import signed_elsewhere
+from kmodgate.renderer.compile.image_services.kata_parameters import StatedKata, contradictions, stated_kata
 from kmodgate.renderer.errors import Refused, Unusable
 from kmodgate.renderer.fleet.cluster_selectors import Clusters, listed_clusters
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable
 from kmodgate.renderer.fleet.fleet import Fleet
+from kmodgate.renderer.fleet.image_services.service_targets import service_targets
 from kmodgate.renderer.fleet.read_specs import policy_problems, read_driver_policy
 from kmodgate.renderer.fleet.schema_check import check, finding_at
 from kmodgate.renderer.fleet.specs import DriverPolicy
@@ -102,8 +104,8 @@ def merged(held: Iterable[HeldPolicy]) -> list[HeldPolicy]:
     return list(found.values())
 
 
-_Key = tuple[int, tuple[SignedElsewhere, ...], tuple[str, ...]]
-"""A DriverPolicy by its identity, what is signed elsewhere on a cluster, and the users that are KMM's there."""
+_Key = tuple[int, tuple[SignedElsewhere, ...], tuple[str, ...], StatedKata | None]
+"""A DriverPolicy by its identity, and of a cluster: what is signed elsewhere, who is KMM, and what is said of Kata."""
 
 
 class Policies:
@@ -117,6 +119,11 @@ class Policies:
         self._controllers = {
             name: controllers_of(kmm.flavour, kmm.namespace) for name, kmm in operators.items() if kmm is not None
         }
+        services = service_targets(fleet, [])
+        self._kata = {name: stated_kata(target) for name, target in services.items()}
+        for name, policy in self._by_cluster.items():
+            if name in services:
+                findings.extend(contradictions(services[name], policy))
         self._policies: dict[_Key, Policy] = {}
         self._manifests: dict[_Key, list[Manifest]] = {}
 
@@ -127,12 +134,14 @@ class Policies:
         if key not in self._policies:
             policy = self._choice.fallback if found is None else found.policy
             policy = policy.with_profile(self._choice.profile) if self._choice.profile else policy
-            _, elsewhere, controllers = key
-            self._policies[key] = policy.with_signed_elsewhere(elsewhere).with_controllers(controllers)
+            _, elsewhere, controllers, kata = key
+            policy = policy.with_signed_elsewhere(elsewhere).with_controllers(controllers)
+            self._policies[key] = policy if kata is None else policy.with_kata(kata.over(policy.parameters.kata))
         return self._policies[key]
 
     def _key(self, source: DriverPolicy | None, cluster: str) -> _Key:
-        return id(source), self._elsewhere.get(cluster, ()), self._controllers.get(cluster, ())
+        elsewhere, controllers = self._elsewhere.get(cluster, ()), self._controllers.get(cluster, ())
+        return id(source), elsewhere, controllers, self._kata.get(cluster)
 
     def name(self, cluster: str) -> str:
         """The name of the DriverPolicy of a cluster, or nothing."""
@@ -145,9 +154,12 @@ class Policies:
             yield HeldPolicy(self.name(cluster), self.policy(cluster), (cluster,))
 
     def manifests(self, cluster: str, targets: Sequence[Target]) -> list[Manifest]:
-        """The policy as the webhook of the cluster mounts it; none where none is written and no driver goes."""
+        """The policy as the webhook of the cluster mounts it.
+
+        None where none is written, no driver goes and no image service is.
+        """
         source = self._choice.policy or self._by_cluster.get(cluster)
-        if source is None and not targets:
+        if source is None and not targets and cluster not in self._kata:
             return []
         key = self._key(source, cluster)
         if key not in self._manifests:  # clusters of one policy share its objects

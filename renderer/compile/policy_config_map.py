@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kmodgate.policy.config import Policy, SignedElsewhere
-from kmodgate.policy.findings import FieldPath
+from kmodgate.policy.config import Kata, Policy, SignedElsewhere
+from kmodgate.policy.findings import FieldPath, value_at
 from kmodgate.policy.formats.yaml_documents import Document, Json
 from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.fields.origin import Origin
@@ -24,7 +24,7 @@ def manifests(source: DriverPolicy | None, effective: Policy) -> list[Manifest]:
     """Namespace and ConfigMap; the data is the DriverPolicy without its clusters, with the profile that holds.
 
     What the fleet's drivers say is signed elsewhere is part of it: at admission nothing else is believed. So are the
-    users that are KMM's by the Cluster.
+    users that are KMM's by the Cluster, and what the cluster's ImageService says of Kata.
 
     Where nobody has written one, it is the built-in profile, and leads to the marker of the fleet.
     """
@@ -32,7 +32,7 @@ def manifests(source: DriverPolicy | None, effective: Policy) -> list[Manifest]:
         "apiVersion": "kmodgate.io/v1alpha1",
         "kind": "DriverPolicy",
         "metadata": {"name": source.name if source else effective.profile},
-        "spec": _with_fleet({**(_written(source) if source else {}), "profile": effective.profile}, effective),
+        "spec": _with_fleet({**(_written(source) if source else {}), "profile": effective.profile}, source, effective),
     }
     config_map: JsonMap = {
         "apiVersion": "v1",
@@ -55,9 +55,12 @@ def _written(source: DriverPolicy) -> JsonMap:
     return {key: value for key, value in spec.items() if key != "clusters"}
 
 
-def _with_fleet(spec: JsonMap, effective: Policy) -> JsonMap:
+def _with_fleet(spec: JsonMap, source: DriverPolicy | None, effective: Policy) -> JsonMap:
     """The spec with the parameters to which the fleet adds something."""
     added: JsonMap = {}
+    if effective.parameters.kata != (source.policy if source else Policy()).parameters.kata:
+        written: JsonMap = value_at(spec, ("parameters", "kata"), {})
+        added["kata"] = {**written, **_kata(effective.parameters.kata)}
     if entries := effective.parameters.signed_elsewhere:
         added["signedElsewhere"] = [_signed(entry) for entry in entries]
     if users := effective.parameters.controllers:
@@ -66,6 +69,16 @@ def _with_fleet(spec: JsonMap, effective: Policy) -> JsonMap:
         return spec
     parameters = spec.get("parameters")
     return {**spec, "parameters": {**(parameters if isinstance(parameters, dict) else {}), **added}}
+
+
+def _kata(kata: Kata) -> JsonMap:
+    """The parameters that an ImageService says, as a policy has them."""
+    spec: JsonMap = {"runtimeClasses": list[Json](kata.runtime_classes)}
+    if kata.handlers:
+        spec["handlers"] = {name: list[Json](handlers) for name, handlers in kata.handlers.items()}
+    if kata.annotations is not None:
+        spec["annotations"] = {**kata.annotations}
+    return {**spec, "imsNamespace": kata.ims_namespace}
 
 
 def _signed(entry: SignedElsewhere) -> Json:

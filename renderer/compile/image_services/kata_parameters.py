@@ -1,0 +1,110 @@
+"""What an ImageService says of Kata on its cluster, as `parameters.kata` of the cluster's policy.
+
+It is stated once: in the ImageService. A DriverPolicy may say the same, or more, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kmodgate.policy.config import Kata
+from kmodgate.policy.findings import FieldPath, Finding, format_path, value_at
+from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.renderer.compile.image_services.runtime_classes import class_names, runtime_classes
+from kmodgate.renderer.fleet.image_services.contradictions import XATTR
+from kmodgate.renderer.fleet.image_services.service_targets import ServiceTarget
+from kmodgate.renderer.fleet.schema_check import finding_at
+from kmodgate.renderer.fleet.specs import DriverPolicy, JsonMap
+
+HYPERVISOR = "io.katacontainers.config.hypervisor."
+XATTR_VALUES = {"go": '["-o", "xattr"]', "rust": "-o,xattr"}
+"""The annotation's value in the syntax of each runtime: the Go one reads a list as JSON, runtime-rs splits at commas."""
+
+_PARAMETERS: FieldPath = ("spec", "parameters", "kata")
+_FIELDS: dict[str, FieldPath] = {
+    "runtimeClasses": ("kata", "runtimeClass"),
+    "annotations": ("kata", "permits"),
+    "handlers": ("kata", "handler"),
+    "imsNamespace": ("namespaces", "jobs"),
+}
+"""Field of the policy → field of the ImageService that says it."""
+
+
+@dataclass(frozen=True)
+class StatedKata:
+    """What an ImageService says; `annotations` is None where it does not say what the nodes permit."""
+
+    runtime_classes: tuple[str, ...]
+    annotations: tuple[tuple[str, str], ...] | None
+    handlers: tuple[tuple[str, str], ...]
+    ims_namespace: str
+
+    def over(self, kata: Kata) -> Kata:
+        """Return the parameters of a policy that does not contradict, with what is stated here."""
+        ours, theirs = self.runtime_classes, kata.runtime_classes
+        is_more = theirs[0] == ours[0] and {*ours} <= {*theirs}
+        return replace(
+            kata,
+            runtime_classes=theirs if is_more else ours,
+            annotations=kata.annotations if self.annotations is None else {**(kata.annotations or {}), **dict(self.annotations)},
+            handlers={**kata.handlers, **{name: (handler,) for name, handler in self.handlers}},
+            ims_namespace=self.ims_namespace,
+        )  # fmt: skip
+
+
+def stated_kata(target: ServiceTarget) -> StatedKata:
+    """Return what the ImageService of a cluster says of Kata there."""
+    kata: dict[str, Any] = target.spec.get("kata", {})
+    annotations = None
+    if "permits" in kata:
+        value = XATTR_VALUES[kata.get("flavour", "go")]
+        annotations = ((HYPERVISOR + XATTR, value),) if kata.get("xattr") else ()
+    handlers = tuple(
+        (str(value_at(item, ("metadata", "name"))), str(item["handler"])) for item in runtime_classes(target)
+    )
+    namespace = target.spec.get("namespaces", {}).get("jobs", "ims")
+    return StatedKata(class_names(target), annotations, handlers, namespace)  # fmt: skip
+
+
+def contradictions(target: ServiceTarget, policy: DriverPolicy) -> Iterator[Finding]:
+    """Yield what the policy of a cluster says of Kata and its ImageService says differently, with both places."""
+    written: JsonMap = value_at(policy.document.value, _PARAMETERS, {})
+    stated = stated_kata(target)
+    for name, is_different, ours in _differences(written, stated):
+        if is_different:
+            place = target.merged.origin(_FIELDS[name])
+            field = format_path(place.path)
+            message = (
+                f"the ImageService of cluster {target.cluster.name} says {ours} ({place.file}:{place.line}: {field})"
+            )
+            fix = f"remove parameters.kata.{name}: the ImageService says it once, for ims-config and for the policy"
+            yield finding_at(policy.document, (*_PARAMETERS, name), "IMS506", message, fix)
+
+
+def _differences(written: JsonMap, stated: StatedKata) -> Iterator[tuple[str, bool, str]]:
+    """Yield each field that the policy has, whether it contradicts, and what is stated."""
+    classes, annotations = written.get("runtimeClasses"), written.get("annotations")
+    handlers, namespace = written.get("handlers"), written.get("imsNamespace")
+    if isinstance(classes, list):
+        ours = stated.runtime_classes
+        yield "runtimeClasses", classes[:1] != [ours[0]] or not {*ours} <= {*map(str, classes)}, ", ".join(ours)
+    if isinstance(annotations, dict) and stated.annotations is not None:
+        wanted = dict[str, Json](stated.annotations)
+        shown = ", ".join(f"{key}: {value}" for key, value in stated.annotations) or "no annotation"
+        yield "annotations", _differs(annotations, wanted), shown
+    if isinstance(handlers, dict):
+        known = {name: [handler] for name, handler in stated.handlers}
+        shown = ", ".join(f"{name}: {handler}" for name, handler in stated.handlers)
+        yield "handlers", any(handlers.get(name, handler) != handler for name, handler in known.items()), shown
+    if namespace is not None:
+        yield "imsNamespace", namespace != stated.ims_namespace, stated.ims_namespace
+
+
+def _differs(annotations: JsonMap, stated: JsonMap) -> bool:
+    """Whether a policy says another value of a stated annotation, or one of extended attributes where none is asked for."""
+    key = HYPERVISOR + XATTR
+    return any(annotations.get(name) != value for name, value in stated.items()) or (
+        key in annotations and key not in stated
+    )
