@@ -12,15 +12,11 @@ from typing import Any
 from kmodgate.policy.config import Kata
 from kmodgate.policy.findings import FieldPath, Finding, format_path, value_at
 from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.policy.ims.templates import XATTR, XATTR_VALUES
 from kmodgate.renderer.compile.image_services.runtime_classes import class_names, runtime_classes
-from kmodgate.renderer.fleet.image_services.contradictions import XATTR
 from kmodgate.renderer.fleet.image_services.service_targets import ServiceTarget
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import DriverPolicy, JsonMap
-
-HYPERVISOR = "io.katacontainers.config.hypervisor."
-XATTR_VALUES = {"go": '["-o", "xattr"]', "rust": "-o,xattr"}
-"""The annotation's value in the syntax of each runtime: the Go one reads a list as JSON, runtime-rs splits at commas."""
 
 _PARAMETERS: FieldPath = ("spec", "parameters", "kata")
 _FIELDS: dict[str, FieldPath] = {
@@ -44,11 +40,14 @@ class StatedKata:
     def over(self, kata: Kata) -> Kata:
         """Return the parameters of a policy that does not contradict, with what is stated here."""
         ours, theirs = self.runtime_classes, kata.runtime_classes
+        annotations = kata.annotations
+        if self.annotations is not None:
+            annotations = {**(annotations or {}), **dict(self.annotations)}
         is_more = theirs[0] == ours[0] and {*ours} <= {*theirs}
         return replace(
             kata,
             runtime_classes=theirs if is_more else ours,
-            annotations=kata.annotations if self.annotations is None else {**(kata.annotations or {}), **dict(self.annotations)},
+            annotations=annotations,
             handlers={**kata.handlers, **{name: (handler,) for name, handler in self.handlers}},
             ims_namespace=self.ims_namespace,
         )  # fmt: skip
@@ -60,7 +59,7 @@ def stated_kata(target: ServiceTarget) -> StatedKata:
     annotations = None
     if "permits" in kata:
         value = XATTR_VALUES[kata.get("flavour", "go")]
-        annotations = ((HYPERVISOR + XATTR, value),) if kata.get("xattr") else ()
+        annotations = ((XATTR, value),) if kata.get("xattr") else ()
     handlers = tuple(
         (str(value_at(item, ("metadata", "name"))), str(item["handler"])) for item in runtime_classes(target)
     )
@@ -103,8 +102,7 @@ def _differences(written: JsonMap, stated: StatedKata) -> Iterator[tuple[str, bo
 
 
 def _differs(annotations: JsonMap, stated: JsonMap) -> bool:
-    """Whether a policy says another value of a stated annotation, or one of extended attributes where none is asked for."""
-    key = HYPERVISOR + XATTR
+    """Whether a policy has another value than the stated one, or extended attributes where none are asked for."""
     return any(annotations.get(name) != value for name, value in stated.items()) or (
-        key in annotations and key not in stated
+        XATTR in annotations and XATTR not in stated
     )

@@ -28,11 +28,14 @@ def class_names(target: ServiceTarget) -> tuple[str, ...]:
 
 
 def runtime_classes(target: ServiceTarget) -> Iterator[JsonMap]:
-    """Yield the RuntimeClasses that kmodgate makes."""
+    """Yield the RuntimeClasses that kmodgate makes: those that the spec names, or else the one that counts."""
     kata: dict[str, Any] = target.spec.get("kata", {})
     if not kata.get("manageRuntimeClass"):
         return
+    named = {kata.get("runtimeClass"), kata.get("aarch64RuntimeClass")} - {None} or {DEFAULT_CLASS}
     for name in class_names(target):
+        if name not in named:
+            continue
         yield {
             "apiVersion": "node.k8s.io/v1",
             "kind": "RuntimeClass",

@@ -11,11 +11,12 @@ from dataclasses import replace
 from typing import Any, cast
 
 from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, format_path, value_at
+from kmodgate.policy.ims.templates import XATTR
 from kmodgate.policy.ims.versions import ImsRelease
 from kmodgate.renderer.fleet.targets import MergedSpec
 
-XATTR = "virtio_fs_extra_args"
-"""The annotation of Kata with which extended attributes are asked for."""
+_XATTR = XATTR.rpartition(".")[2]
+"""The annotation of Kata with which extended attributes are asked for, as `kata.permits` names it."""
 
 _FROM_CUSTOMIZATIONS: tuple[FieldPath, ...] = (
     ("network", "domain"),
@@ -123,9 +124,9 @@ def _owner(merged: MergedSpec) -> Iterator[Finding]:
 
 def _kata(merged: MergedSpec) -> Iterator[Finding]:
     kata = cast(dict[str, Any], merged.spec.get("kata", {}))
-    if kata.get("xattr") and XATTR not in kata.get("permits", ()):
-        message = f"xattr is asked for by the annotation {XATTR}, which is not among kata.permits"
-        fix = f"add {XATTR} to kata.permits if enable_annotations on the nodes has it, or remove xattr"
+    if kata.get("xattr") and _XATTR not in kata.get("permits", ()):
+        message = f"xattr is asked for by the annotation {_XATTR}, which is not among kata.permits"
+        fix = f"add {_XATTR} to kata.permits if enable_annotations on the nodes has it, or remove xattr"
         yield merged.finding(("kata", "xattr"), "IMS503", message, fix)
     if kata.get("manageRuntimeClass") is False:
         for name in ("handler", "overhead", "nodeSelector"):
