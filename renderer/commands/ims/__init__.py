@@ -11,6 +11,8 @@ from kmodgate.renderer.errors import ExitCode
 from kmodgate.renderer.wording import capitalised
 
 VERBS: dict[str, str] = {
+    "preflight": "say whether now is a good time to roll cray-ims, by dumps and lists of cray",
+    "verify": "compare the running cray-ims with what is expected, and name its Jobs that get no pod",
     "sync-recipes": "keep require_dkms of recipes in step with a list of flags, over the API of IMS",
 }
 

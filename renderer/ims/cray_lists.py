@@ -1,0 +1,49 @@
+"""Lists that the command `cray` prints as JSON: jobs of IMS and sessions of CFS.
+
+They are no Kubernetes objects and do not say what they are; their records do. Sources: V2JobRecordSchema in
+src/server/models/jobs.py of Cray-HPE/ims; V2Session and V3SessionData in api/openapi.yaml of
+Cray-HPE/config-framework-service.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kmodgate.policy.findings import Problem
+from kmodgate.policy.formats.object_files import Wrapped
+
+JOBS, SESSIONS, EMPTY = "CrayImsJobs", "CrayCfsSessions", "CrayEmptyList"
+"""The kinds under which lists are told apart; an empty one does not say what it is a list of."""
+
+RECORDS = "records"
+_NEEDED = {JOBS: (("id", "status", "job_type"), "cray ims jobs list"), SESSIONS: (("name",), "cray cfs sessions list")}
+
+
+def cray_list(value: Any) -> Wrapped | Problem | None:
+    """Return a list of `cray` as an object, what is wrong with it, or None for any other value."""
+    is_page = isinstance(value, dict) and isinstance(value.get("sessions"), list)
+    records = value["sessions"] if is_page else value
+    if not isinstance(records, list):
+        return None
+    kind = SESSIONS if is_page else _kind(records)
+    if kind is None:
+        return None
+    if kind is not EMPTY:
+        keys, command = _NEEDED[kind]
+        for index, record in enumerate(records):
+            wrong = [key for key in keys if not isinstance(record, dict) or not isinstance(record.get(key), str)]
+            if wrong:
+                path = ("sessions", index) if is_page else (index,)
+                return Problem(path, f"record {index} has no {wrong[0]}", f"write it again: {command} --format json")
+    return Wrapped({"apiVersion": "v1", "kind": kind, RECORDS: records}, () if is_page else (RECORDS,))
+
+
+def _kind(records: list[Any]) -> str | None:
+    if not records:
+        return EMPTY
+    first = records[0]
+    if not isinstance(first, dict):
+        return None
+    if "job_type" in first or "kubernetes_job" in first:
+        return JOBS
+    return SESSIONS if "ansible" in first or {"configuration", "target"} <= first.keys() else None
