@@ -13,6 +13,7 @@ from typing import Literal
 
 from kmodgate.policy.cluster.controllers import COLLECTORS
 from kmodgate.policy.cluster.override_annotation import ANNOTATION
+from kmodgate.policy.kata.ims_jobs import LABEL, LABEL_VALUE
 from kmodgate.policy.kmm.misnamed_kinds import KMM_GROUP
 
 FailurePolicy = Literal["Fail", "Ignore"]
@@ -121,3 +122,8 @@ ALLOWS_NO_POD = Condition(
     "string(object.spec.hard[key]).startsWith('0'))",
     otherwise="Ignore",
 )
+
+_LABELS = "object.metadata.labels"
+
+IS_OF_IMS = f"has({_LABELS}) && '{LABEL}' in {_LABELS} && {_LABELS}['{LABEL}'].matches('^{LABEL_VALUE}$')"
+"""That a pod is one of a job of IMS, in CEL: the label that its selectors ask for has many values elsewhere."""

@@ -43,8 +43,8 @@ Where = Literal[
 ]  # fmt: skip
 """`drivers`: the namespaces of the drivers, with what lies in them. `labelled …`: namespaces that KMM's own label
 protects and no fleet knows, and what lies in such. `others`: all but the drivers'. `unlabelled`: those of them without
-KMM's label. `dkms`: where IMS runs its jobs, and other DKMS work that the policy names; `dkms labels`: wherever pods
-have the labels that it names. `elsewhere`: all but the platform's own."""
+KMM's label. `dkms`: the pods of IMS where it runs its jobs, and all where other DKMS work is that the policy names;
+`dkms labels`: wherever pods have the labels that it names. `elsewhere`: all but the platform's own."""
 
 NEVER = ("kube-node-lease", "kube-public", "kube-system")
 """Namespaces in which nothing but the kinds of KMM is looked at, whatever fleet, policy and labels say."""
@@ -96,6 +96,11 @@ class Row:
     platform: Platform | None = None
     needs_kmm: bool = False
     reports: bool = False
+
+    @property
+    def is_for_dkms(self) -> bool:
+        """Whether it is about DKMS work alone, which there is without KMM, too."""
+        return self.where in ("dkms", "dkms labels")
 
     def is_wanted(self, policy: Policy, platform: Platform | None = None) -> bool:
         """Whether the policy leaves a rule of the families in force at admission, on a platform if one is given."""
@@ -222,10 +227,10 @@ ROWS = (
     ),
     Row("overrides", "/validate", "others", "Fail", 5, ("REF205",), _OVERRIDES, IS_OVERRIDDEN),
     Row("dkms-pods", "/mutate", "dkms", "Ignore", 5, ("KTA",), (_NEW_PODS,)),
-    Row("dkms-pods", "/validate", "dkms", "Fail", 5, ("KTA",), _PODS),
+    Row("dkms-pods", "/validate", "dkms", "Fail", 5, ("KTA",), _PODS, reports=True),
     Row("labelled-dkms-pods", "/mutate", "dkms labels", "Ignore", 5, ("KTA",), (_NEW_PODS,)),
-    Row("labelled-dkms-pods", "/validate", "dkms labels", "Fail", 5, ("KTA",), _PODS),
-    Row("workloads", "/validate", "elsewhere", "Ignore", 1, ("PRV", "KTA"), (*_PODS, *_WORKLOADS)),
+    Row("labelled-dkms-pods", "/validate", "dkms labels", "Fail", 5, ("KTA",), _PODS, reports=True),
+    Row("workloads", "/validate", "elsewhere", "Ignore", 1, ("PRV", "KTA"), (*_PODS, *_WORKLOADS), reports=True),
 )
 
 
@@ -255,10 +260,10 @@ def wanted(policy: Policy, path: Path, platform: Platform | None = None) -> Iter
 
 
 def dkms_namespaces(policy: Policy) -> tuple[str, ...]:
-    """Where pods do DKMS work: IMS's jobs, and what the policy names by namespace or ServiceAccount."""
-    kata = policy.parameters.kata
-    accounts = (name.partition("/")[0] for name in kata.work.service_accounts)
-    return tuple(sorted({kata.ims_namespace, *kata.work.namespaces, *accounts}))
+    """Where every pod may be DKMS work: the policy names the namespace, or a ServiceAccount in it."""
+    work = policy.parameters.kata.work
+    accounts = (name.partition("/")[0] for name in work.service_accounts)
+    return tuple(sorted({*work.namespaces, *accounts}))
 
 
 def reachable(namespaces: Iterable[str], own: str) -> list[str]:

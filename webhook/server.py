@@ -195,8 +195,9 @@ class Server:
         ]
 
     def _knows_kmm(self) -> bool:
-        """Whether somebody says which users are KMM's."""
-        return bool(self._cluster.controllers or self._policy.policy.parameters.controllers)
+        """Whether somebody says which users are KMM's, or there is no KMM."""
+        is_missing = any(state.kind == "Module" and state.installed is False for state in self._cluster.states())
+        return is_missing or bool(self._cluster.controllers or self._policy.policy.parameters.controllers)
 
     def _certificate_holds(self) -> tuple[bool, str]:
         problem = self._certificates.last_error or self._source.last_error or self._certificates.lack(ENOUGH)

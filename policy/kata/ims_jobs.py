@@ -21,8 +21,14 @@ SERVICE_ACCOUNT = "ims-service-job-mount"
 USER = "system:serviceaccount:services:ims-service-launch-job"
 """Who IMS is where it makes its Jobs: the ServiceAccount of the Deployment `cray-ims`."""
 
+LABEL = "app"
+"""The label by which a pod is known, in every release: others came with 3.20.0, and packer's pods never got them."""
+
 _UUID = "[0-9a-f-]{36}"
-_LABEL = re.compile(rf"ims-({_UUID})-(create|customize)")
+LABEL_VALUE = f"ims-({_UUID})-(create|customize)"
+"""What the label is, as an expression of RE2 and of Python, for the whole value."""
+
+_LABEL = re.compile(LABEL_VALUE)
 _JOB = re.compile(rf"cray-ims-({_UUID})-(create|customize)")
 
 
@@ -57,7 +63,7 @@ def ims_job(pod: PodView, namespace: str) -> ImsJob | None:
     if pod.namespace != namespace:
         return None
     found = _JOB.fullmatch(pod.object.text("name")) if pod.kind == "batch/Job" else None
-    found = found or _LABEL.fullmatch(pod.labels.get("app", ""))
+    found = found or _LABEL.fullmatch(pod.labels.get(LABEL, ""))
     if found is None:
         return None
     return ImsJob(

@@ -171,10 +171,12 @@ def _tell_unguarded(clusters: Mapping[str, Served], own: str, console: Console) 
 
 
 def _tell_unknown(clusters: Mapping[str, Served], console: Console) -> None:
-    """Clusters of which nobody says who KMM is: its records are not kept for it there."""
+    """Clusters without KMM, and those of which nobody says who KMM is: its records are not kept for it there."""
     for cluster, guarded in clusters.items():
         known = guarded.policy.parameters.controllers
-        if not guarded.controllers:
+        if not guarded.has_kmm:
+            console.say(f"note: cluster {cluster}: its spec has no kmm; only entries for DKMS work are registered")
+        elif not guarded.controllers:
             why = "neither its spec (spec.kmm), the policy (parameters.controllers) nor --facts says who KMM is"
             console.say(f"warning: cluster {cluster}: {why}; writing KMM's own records is only warned of")
         elif missing := [user for user in guarded.shown if user not in known]:

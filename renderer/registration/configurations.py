@@ -16,8 +16,9 @@ from kmodgate.policy.cluster.controllers import CASCADE, KMM
 from kmodgate.policy.cluster.dependents import PROTECTING_LABEL
 from kmodgate.policy.config import Platform, Policy
 from kmodgate.policy.formats.yaml_documents import Json
-from kmodgate.policy.webhook_conditions import Condition
-from kmodgate.policy.webhook_entries import NEVER, PLATFORM, Path, Resources, Row, reachable, wanted
+from kmodgate.policy.kata.ims_jobs import LABEL
+from kmodgate.policy.webhook_conditions import IS_OF_IMS, Condition
+from kmodgate.policy.webhook_entries import NEVER, PLATFORM, Path, Resources, Row, Where, reachable, wanted
 from kmodgate.renderer.compile.policy_config_map import HASH_ANNOTATION
 from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.specs import JsonMap
@@ -64,19 +65,22 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """The namespaces of a cluster: those of its drivers, those of DKMS work, and the webhook's own.
+    """The namespaces of a cluster: those of its drivers, those of DKMS work, the one of IMS's jobs, the webhook's own.
 
-    `labels` are those that tell DKMS work elsewhere: all of one item. Not every API server `has_conditions`.
+    A cluster that has no KMM is asked about DKMS work alone. `labels` are those that tell DKMS work elsewhere: all of
+    one item. Not every API server `has_conditions`.
     `controllers` are the users that are known to be KMM's, none where nobody says.
     """
 
     drivers: tuple[str, ...]
     dkms: tuple[str, ...]
+    ims: str
     own: str
     labels: tuple[Mapping[str, str], ...] = ()
     has_conditions: bool = True
     controllers: tuple[str, ...] = ()
     platform: Platform = "kubernetes"
+    has_kmm: bool = True
 
 
 def configurations(policy: Policy, places: Places, endpoint: Endpoint) -> list[JsonMap]:
@@ -103,7 +107,7 @@ def _configuration(kind: str, webhooks: list[Json], policy: Policy) -> JsonMap:
 
 
 def _webhooks(policy: Policy, path: Path, places: Places, endpoint: Endpoint) -> list[Json]:
-    rows = list(wanted(policy, path, places.platform))
+    rows = [row for row in wanted(policy, path, places.platform) if places.has_kmm or row.is_for_dkms]
     in_dkms = any(row.where == "dkms" for row in rows)
     found: list[Json] = []
     for row in rows:
@@ -159,33 +163,50 @@ def _rule(item: Resources) -> JsonMap:
 def _selections(row: Row, places: Places, *, in_dkms: bool) -> Iterator[JsonMap]:
     """The selectors and conditions of a row, one for each entry that it becomes: none without a place for it."""
     drivers, dkms = reachable(places.drivers, places.own), reachable(places.dkms, places.own)
+    ims = reachable({places.ims} - set(dkms), places.own)
     unknown = _outside(drivers, places)
     match row.where:
         case "everywhere":
             yield {}
-        case "drivers" | "dkms":
-            yield from _inside(drivers if row.where == "drivers" else dkms)
+        case "drivers":
+            yield from _inside(drivers)
+        case "dkms" | "dkms labels":
+            yield from _dkms_work(row.where, dkms, ims, places)
         case "labelled namespaces":
             yield {"namespaceSelector": _all(unknown), "objectSelector": _all(_LABELLED)}
         case "labelled contents":
             yield {"namespaceSelector": _all(unknown, _LABELLED)}
         case "others" | "unlabelled":
             yield {"namespaceSelector": _all(unknown, *([_UNLABELLED] if row.where == "unlabelled" else []))}
-        case "dkms labels":
-            yield from _labelled(_outside(dkms, places), places.labels)
         case "elsewhere":
-            conditions: list[Json] = list(_conditions(dkms if in_dkms else [], places.platform))
-            selector = _all(_outside([], places))
-            yield {
-                "namespaceSelector": selector,
-                **({"matchConditions": conditions} if conditions and places.has_conditions else {}),
-            }
+            asked = (dkms, ims) if in_dkms else ([], [])
+            yield {"namespaceSelector": _all(_outside([], places)), **_narrowed_elsewhere(*asked, places)}
 
 
 def _inside(names: list[str]) -> Iterator[JsonMap]:
     """These namespaces; a selector cannot hold an empty list."""
     if names:
         yield {"namespaceSelector": _all(_namespaces("In", names))}
+
+
+def _dkms_work(where: Where, dkms: list[str], ims: list[str], places: Places) -> Iterator[JsonMap]:
+    """All pods of namespaces of DKMS work and those of IMS, or pods elsewhere that have labels of DKMS work."""
+    if where == "dkms":
+        yield from _inside(dkms)
+        yield from _of_ims(ims, places)
+    else:
+        yield from _labelled(_outside(dkms, places), places.labels)
+
+
+def _of_ims(names: list[str], places: Places) -> Iterator[JsonMap]:
+    """The pods of IMS in these namespaces, by their label; nothing else there waits for the webhook.
+
+    An API server without conditions asks about all pods that have a label of that name.
+    """
+    for item in _inside(names):
+        condition: Json = {"name": "is-of-ims", "expression": IS_OF_IMS}
+        found: JsonMap = {**item, "objectSelector": _all({"key": LABEL, "operator": "Exists"})}
+        yield {**found, "matchConditions": [condition]} if places.has_conditions else found
 
 
 def _labelled(others: JsonMap, labels: Iterable[Mapping[str, str]]) -> Iterator[JsonMap]:
@@ -199,13 +220,25 @@ def _outside(names: list[str], places: Places) -> JsonMap:
     return _namespaces("NotIn", sorted({*names, *NEVER, places.own}))
 
 
-def _conditions(dkms: list[str], platform: Platform) -> Iterator[JsonMap]:
-    """What no selector can say of a place, in CEL; only for an entry that is ignored when an expression fails."""
+def _narrowed_elsewhere(dkms: list[str], ims: list[str], places: Places) -> JsonMap:
+    """The conditions of the entry for all workloads, where there are some."""
+    conditions: list[Json] = list(_conditions(dkms, ims, places.platform)) if places.has_conditions else []
+    return {"matchConditions": conditions} if conditions else {}
+
+
+def _conditions(dkms: list[str], ims: list[str], platform: Platform) -> Iterator[JsonMap]:
+    """What no selector can say of a place, in CEL; only for an entry that is ignored when an expression fails.
+
+    `dkms` are the namespaces whose pods all have an entry of their own, `ims` those whose pods of IMS have: one call a
+    request.
+    """
     if names := PLATFORM[platform]:
         prefixes = " || ".join(f"request.namespace.startsWith({json.dumps(prefix)})" for prefix in names)
         yield {"name": "outside-the-platform", "expression": f"!({prefixes})"}
-    if dkms:  # one call a request: their pods have an entry of their own
-        pods = f'request.resource.resource == "pods" && request.namespace in {json.dumps(dkms)}'
+    asked = [f"request.namespace in {json.dumps(dkms)}"] if dkms else []
+    asked += [f"(request.namespace in {json.dumps(ims)} && {IS_OF_IMS})"] if ims else []
+    if asked:
+        pods = f'request.resource.resource == "pods" && ({" || ".join(asked)})'
         yield {"name": "not-asked-already", "expression": f"!({pods})"}
 
 

@@ -48,7 +48,8 @@ class Served:
     """What the webhook guards in one cluster: the namespaces of its drivers, and the Secrets with their certificates.
 
     A driver with `state: absent` counts: its namespace must outlive its unloading. `certificates` are by namespace. An
-    empty `kubernetes` is the newest. `shown` are the users that a dump of the cluster shows to be KMM's.
+    empty `kubernetes` is the newest. `shown` are the users that a dump of the cluster shows to be KMM's. `names_kmm` is
+    whether its spec says that it has KMM; nobody says so of a cluster without a fleet.
     """
 
     policy: Policy
@@ -57,6 +58,12 @@ class Served:
     kubernetes: str = ""
     platform: Platform = "kubernetes"
     shown: tuple[str, ...] = ()
+    names_kmm: bool = True
+
+    @property
+    def has_kmm(self) -> bool:
+        """Whether there is KMM, or may be: its spec says so, or it is known who KMM is."""
+        return self.names_kmm or bool(self.controllers)
 
     @property
     def controllers(self) -> tuple[str, ...]:
@@ -86,6 +93,7 @@ def served(fleet: Fleet, findings: list[Finding], choice: Choice, shown: tuple[s
             specs[cluster].kubernetes,
             specs[cluster].platform,
             shown,
+            specs[cluster].kmm is not None,
         )
         for cluster, placed in sorted(compiled.placed.items())
     }
@@ -107,11 +115,13 @@ def objects(cluster: Served, endpoint: Endpoint, own: str) -> list[JsonMap]:
     places = Places(
         cluster.namespaces,
         dkms_namespaces(cluster.policy),
+        cluster.policy.parameters.kata.ims_namespace,
         own,
         labels,
         cluster.has_conditions,
         cluster.controllers,
         cluster.platform,
+        cluster.has_kmm,
     )
     return [
         *rights.objects(account, own, cluster.certificates, platform=cluster.platform),
@@ -131,12 +141,14 @@ def unguarded(cluster: Served, own: str) -> Iterator[tuple[str, str]]:
 
     An entry that fails closed in the webhook's own namespace, or in the platform's, could keep it from coming back.
     """
+    ims = cluster.policy.parameters.kata.ims_namespace
     places: tuple[tuple[Where, Iterable[str], str], ...] = (
         ("drivers", cluster.namespaces, "neither the namespace nor what its drivers need is protected there"),
-        ("dkms", dkms_namespaces(cluster.policy), "its pods are not put into Kata, nor refused outside of it"),
+        ("dkms", {*dkms_namespaces(cluster.policy), ims}, "its pods are not put into Kata, nor refused outside of it"),
     )
     for where, namespaces, undone in places:
-        if any(row.where == where and row.is_wanted(cluster.policy) for row in ROWS):
+        rows = (row for row in ROWS if row.where == where and (cluster.has_kmm or row.is_for_dkms))
+        if any(row.is_wanted(cluster.policy) for row in rows):
             yield from ((name, undone) for name in unreachable(namespaces, own))
 
 

@@ -109,17 +109,19 @@ def _holds(expression: str, request: Request) -> bool:
                 "userInfo": {"username": request.user},
             }
         ),
-        "object": _Value(_merged(request.content, request.name, request.annotations)),
-        "oldObject": _Value(_merged(request.old_content, request.name, None)),
+        "object": _Value(_merged(request.content, request.name, request.annotations, request.labels)),
+        "oldObject": _Value(_merged(request.old_content, request.name, None, None)),
         "has": lambda value: value is not None,
         "size": len,
         "string": str,
+        "matches": lambda text, pattern: re.search(pattern, text) is not None,
     }
     return bool(eval(python.replace("startsWith", "startswith").replace("endsWith", "endswith"), words))
 
 
 def _without_macros(expression: str) -> str:
-    """`LIST.exists(KEY, BODY)` as Python's `any`."""
+    """`LIST.exists(KEY, BODY)` as Python's `any`, and `MAP['KEY'].matches(PATTERN)` as a function."""
+    expression = re.sub(r"([\w.]+\['\w+'\])\.matches\(", r"matches(\1, ", expression)
     while found := re.search(r"(\[[^]]*\]|[\w.]+)\.exists\((\w+), ", expression):
         depth, end = 1, found.end()
         while depth:
@@ -131,8 +133,9 @@ def _without_macros(expression: str) -> str:
     return expression
 
 
-def _merged(content: Mapping[str, Any], name: str, annotations: Labels | None) -> dict[str, Any]:
-    metadata = {"name": name, **({} if annotations is None else {"annotations": annotations})}
+def _merged(content: Mapping[str, Any], name: str, annotations: Labels | None, labels: Labels | None) -> dict[str, Any]:
+    given = {"annotations": annotations, "labels": labels or None}
+    metadata = {"name": name, **{key: value for key, value in given.items() if value is not None}}
     return {**content, "metadata": {**metadata, **content.get("metadata", {})}}
 
 

@@ -27,7 +27,6 @@ from tests.renderer.registration.registering import (
     generated,
     made,
     mutating,
-    policy,
     protected,
     validating,
 )
@@ -265,37 +264,6 @@ def test_row_overrides_sees_an_override_before_the_namespace_is_one_of_drivers(
         assert asked("foreign", others) == []
     for name in ("kube-system", "kmodgate-system"):
         assert asked(name, {OVERRIDE: "yes"}) == []
-
-
-def test_row_ims_mutates_new_pods_and_validates_them_and_their_ephemeral_containers(fleet: FleetFolder) -> None:
-    objects = generated(fleet)
-    pod = Request("CREATE", "pods", namespace="ims")
-    (entry,) = called(mutating(objects), pod)
-    assert (entry["failurePolicy"], entry["reinvocationPolicy"]) == ("Ignore", "IfNeeded")
-    debugged = Request("UPDATE", "pods/ephemeralcontainers", namespace="ims", old={})
-    for request in (pod, debugged):
-        assert answer(objects, request) == [("dkms-pods", "Fail")]
-    assert called(mutating(objects), debugged) == []
-    assert called(mutating(objects), Request("CREATE", "pods", namespace="elsewhere")) == []
-    assert answer(objects, Request("CREATE", "jobs", "batch", namespace="ims")) == [("workloads", "Ignore")]
-
-
-def test_row_ims_covers_other_dkms_work_that_the_policy_names(fleet: FleetFolder) -> None:
-    work = "work: {namespaces: [builds], serviceAccounts: [ci/dkms], podLabels: [{dkms: 'yes', team: a}]}"
-    policy(fleet, f"parameters: {{kata: {{imsNamespace: images, {work}}}}}")
-    objects = generated(fleet)
-    for namespace in ("images", "builds", "ci"):
-        assert answer(objects, Request("CREATE", "pods", namespace=namespace)) == [("dkms-pods", "Fail")]
-    pod = Request("CREATE", "pods", namespace="default", labels={"dkms": "yes", "team": "a", "b": "c"})
-    assert ("labelled-dkms-pods", "Fail") in answer(objects, pod)
-    assert [item["failurePolicy"] for item in called(mutating(objects), pod)] == ["Ignore"]
-    assert answer(objects, Request("CREATE", "pods", namespace="default", labels={"dkms": "yes"})) == [
-        ("workloads", "Ignore")
-    ]
-    assert (
-        answer(objects, Request("CREATE", "pods", namespace="kube-system", labels={"dkms": "yes", "team": "a"})) == []
-    )
-    assert answer(objects, Request("CREATE", "pods", namespace="ims")) == [("workloads", "Ignore")]
 
 
 WORKLOADS = [
