@@ -162,7 +162,12 @@ def parse_flags(text: str, name: str) -> list[Flag]:
         raise Failed(message, 'write {"flags": [{"pattern": "*-gpu-*", "requireDkms": true}]}') from None
     except (ValueError, RecursionError) as error:
         raise Failed(f"{name}: {error}", "keep one of the two, or flatten the file") from None
-    _check(value, f"{name}: the file", {"flags": list, "default": dict})
+    return flags_of(value, name)
+
+
+def flags_of(value: Any, name: str) -> list[Flag]:
+    """Return the flags of the value of a file, or of `spec.recipes` in a spec. Raises Failed."""
+    _check(value, name, {"flags": list, "default": dict})
     flags = [_flag(item, f"{name}: flags[{index}]", index) for index, item in enumerate(value.get("flags", []))]
     if "default" in value:
         _check(value["default"], f"{name}: default", {"requireDkms": bool}, needed="requireDkms")
@@ -195,7 +200,7 @@ def _check(value: Any, place: str, types: dict[str, type], needed: str = "") -> 
         if key not in types:
             raise Failed(f"{place}: unknown key {_shown(key)}", f"the keys are {', '.join(types)}")
         if type(item) is not types[key]:
-            raise Failed(f"{place}: {key} is {_shown(item)}", f"write {TYPES[types[key]]}")
+            raise Failed(f"{place}: {key} is {_shown(json.dumps(item))}", f"write {TYPES[types[key]]}")
     if needed and needed not in value:
         raise Failed(f"{place}: {needed} is missing", f"add {needed}, as {TYPES[types[needed]]}")
 

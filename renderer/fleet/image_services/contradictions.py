@@ -136,7 +136,7 @@ def _kata(merged: MergedSpec) -> Iterator[Finding]:
 
 
 def _recipe_flags(merged: MergedSpec, release: ImsRelease) -> Iterator[Finding]:
-    """Two flags for the same recipes: the second never counts."""
+    """Two flags for the same recipes, and flags that IMS makes nothing of."""
     recipes = cast(dict[str, Any], merged.spec.get("recipes", {}))
     first: dict[tuple[object, ...], int] = {}
     for index, flag in enumerate(recipes.get("flags", ())):
@@ -145,7 +145,7 @@ def _recipe_flags(merged: MergedSpec, release: ImsRelease) -> Iterator[Finding]:
         path: FieldPath = ("recipes", "flags", index)
         if other != index:
             line = merged.origin(("recipes", "flags", other)).line
-            message = f"the same recipes have a flag already, on line {line}, and the first one counts"
+            message = f"the same recipes have a flag already, on line {line}"
             yield merged.finding(path, "IMS503", message, "remove one of the two")
         if flag.get("arch") == "aarch64" and not flag["requireDkms"] and not release.only_ims_config_decides:
             message = "IMS treats every job for aarch64 as one with DKMS, whatever its recipe says"

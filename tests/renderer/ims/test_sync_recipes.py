@@ -13,6 +13,7 @@ import pytest
 
 from tests.command import Finished, run
 from tests.conftest import ROOT
+from tests.fleets import FleetFolder
 from tests.renderer.ims import fake_ims
 from tests.renderer.ims.fake_ims import FakeIms
 
@@ -82,7 +83,7 @@ def test_an_unusable_file_ends_with_2_and_asks_for_nothing(folder: Path, ims: Fa
     (folder / "flags.json").write_text('{"flags": [{"pattern": "*", "requireDkms": "false"}]}')
     result = sync(folder, ims)
     assert (result.returncode, result.stdout, ims.seen) == (2, "", [])
-    assert "flags.json: flags[0]: requireDkms is false\n    fix: write true or false without quotes" in result.stderr
+    assert 'flags.json: flags[0]: requireDkms is "false"\n    fix: write true or false without quotes' in result.stderr
 
 
 @pytest.mark.parametrize("wait", ["0", "-1", "nan", "inf", "soon"])
@@ -126,3 +127,60 @@ def test_the_file_runs_alone(folder: Path, ims: FakeIms) -> None:
     missing = alone("--flags", "missing.json")
     assert (missing.returncode, missing.stdout) == (2, "")
     assert missing.stderr.startswith("recipe_sync: error: missing.json: cannot be read")
+
+
+SERVICE = """\
+apiVersion: kmodgate.io/v1alpha1
+kind: ImageService
+metadata: {name: ims}
+spec:
+  clusters: {names: [alps]}
+  csm: "1.6.0"
+  owner: loftsman
+  recipes: {default: {requireDkms: true}, flags: [{pattern: "*-barebones-*", arch: x86_64, requireDkms: false}]}
+"""
+
+
+@pytest.fixture
+def alps(fleet: FleetFolder) -> FleetFolder:
+    fleet.cluster("alps")
+    fleet.write("ims.yaml", SERVICE)
+    return fleet
+
+
+def of_fleet(fleet: FleetFolder, ims: FakeIms, *arguments: str) -> Finished:
+    return run("ims", "sync-recipes", "--url", ims.url, *arguments, cwd=fleet.root)
+
+
+@pytest.mark.parametrize("place", [(".",), ()])
+def test_a_spec_has_the_flags_of_its_cluster(alps: FleetFolder, ims: FakeIms, place: tuple[str, ...]) -> None:
+    bare, gpu = ims.add("csm-barebones-2.6", True), ims.add("cos-gpu-2.6", False)
+    result = of_fleet(alps, ims, *place, "--cluster", "alps")
+    assert (result.returncode, ims.flag(bare), ims.flag(gpu)) == (0, False, True), result.stderr
+    assert f"csm-barebones-2.6 x86_64 {bare}: true -> false, flags[0] pattern *-barebones-* x86_64\n" in result.stdout
+
+
+def test_the_handover_of_a_fleet_has_the_same_flags(alps: FleetFolder, ims: FakeIms) -> None:
+    alps.render()
+    ims.add("csm-barebones-2.6", True)
+    result = of_fleet(alps, ims, "--flags", "handover/alps/cray-ims/recipe-flags.json", "--check")
+    assert (result.returncode, result.stderr) == (1, "")
+
+
+@pytest.mark.parametrize(("old", "new", "arguments", "says"), [
+    ("", "", ("--cluster", "rome"), "there is no such cluster"),
+    ("names: [alps]", "names: [paris]", ("--cluster", "alps"), "no ImageService is for it"),
+    ("  recipes:", "  # recipes:", ("--cluster", "alps"), "ims.yaml: spec.recipes is not there on alps"),
+    ("requireDkms: true", "requireDkms: yes", ("--cluster", "alps"), "ims.yaml:8:"),
+    ("", "", (".",), "the flags come from one place"),
+    ("", "", (), "the flags come from one place"),
+    ("", "", ("--cluster", "alps", "--flags", "x"), "the flags come from one place"),
+    ("", "", (".", "--flags", "x"), "the flags come from one place"),
+])  # fmt: skip
+def test_a_fleet_without_flags_ends_with_2_and_asks_for_nothing(
+    alps: FleetFolder, ims: FakeIms, old: str, new: str, arguments: tuple[str, ...], says: str
+) -> None:
+    alps.write("ims.yaml", SERVICE.replace(old, new) if old else SERVICE)
+    result = of_fleet(alps, ims, *arguments)
+    assert says in result.stderr
+    assert (result.returncode, ims.seen) == (2, [])
