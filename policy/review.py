@@ -11,6 +11,7 @@ from typing import Literal
 
 from kmodgate.policy.cluster.controllers import is_controller
 from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Unknown, as_map, metadata_of
+from kmodgate.policy.cluster.ims_site import ImsSite
 from kmodgate.policy.cluster.openshift_scc import is_openshift
 from kmodgate.policy.cluster.referenced_objects import Referred
 from kmodgate.policy.config import NO_PARAMETERS, Parameters, Platform, SignedElsewhere
@@ -57,6 +58,7 @@ class ClusterTraits:
     Without a `release`, KMM's head is assumed; `platform` is plain Kubernetes where nobody says. `is_any` is whether
     the object may be for any cluster, so that nobody knows either. `schema_of` returns the compiled schema of an
     object's kind, if there is one. `controllers` are the users that a dump of the cluster shows to be KMM's.
+    `ims_version` is that of its Image Management Service, empty where nobody says it.
     """
 
     release: Release = _HEAD
@@ -65,6 +67,7 @@ class ClusterTraits:
     schema_of: Callable[[Map], Schema | None] = field(default=_no_schema, repr=False)
     is_any: bool = False
     controllers: frozenset[str] = frozenset()
+    ims_version: str = ""
 
 
 @dataclass(eq=False)  # not frozen, which takes two microseconds a review; nobody changes one all the same
@@ -166,6 +169,11 @@ class Review:
     @lazy
     def kata(self) -> KataView:
         return KataView(self.pod, self.parameters, self.user, self.facts)
+
+    @lazy
+    def ims(self) -> ImsSite:
+        """The Image Management Service that the object belongs to."""
+        return ImsSite(self.object, self.facts, self.cluster.ims_version)
 
     @lazy
     def leniency(self) -> Leniency | None:

@@ -110,3 +110,6 @@ _READERS: dict[str, Reader] = {
     "WEB_CONCURRENCY": values.worker_count,
 }
 """Who reads a key: those of the chart, then those that the service knows besides."""
+
+KNOWN_KEYS = tuple(_READERS)
+"""The keys that some release reads, in the order of `readings`."""

@@ -18,6 +18,7 @@ from kmodgate.policy.findings import (
     told_once,
 )
 from kmodgate.policy.formats.object_files import SUFFIXES
+from kmodgate.policy.ims.given_records import wrapped
 from kmodgate.renderer import git
 from kmodgate.renderer.check.cluster_dump import Dumps
 from kmodgate.renderer.check.default_namespace import in_namespace
@@ -84,14 +85,18 @@ class Checker:
         *,
         ignore_other: bool = False,
         namespace: str = "",
+        ims_version: str = "",
     ) -> None:
-        """`namespace` is that of namespaced objects outside fleets and trees that name none."""
+        """`namespace` is that of namespaced objects outside fleets and trees that name none.
+
+        `ims_version` is that of the Image Management Service whose objects are given outside of fleets.
+        """
         self._namespace = namespace
         self.choice = choice
         self.dumps = dumps or Dumps()
         self._only = only
         self.now = now
-        self._places = Places(choice, now)
+        self._places = Places(choice, now, ims_version)
         self.ignore_other = ignore_other
         self.against = against
         self.result = Checked()
@@ -229,7 +234,8 @@ class Checker:
                 self.result.passed_over.add(os.path.abspath(name))
                 return
         else:
-            sources = list(read_objects(name, self.result.findings))
+            others = None if where.clusters else wrapped
+            sources = list(read_objects(name, self.result.findings, others=others))
             self.result.findings += () if sources else nothing_in(name)
         if not where.clusters:
             sources = [replace(source, value=in_namespace(source.value, self._namespace)) for source in sources]

@@ -10,6 +10,7 @@ from typing import Any
 
 from kmodgate.policy.findings import Finding, Mode
 from kmodgate.policy.formats.object_files import Source, decoded, parse_objects
+from kmodgate.policy.ims.given_records import wrapped
 from kmodgate.policy.ims.template_text import readable_chart
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import kinds_with_rules
@@ -51,7 +52,7 @@ def objects_of_interest(name: str, findings: list[Finding], is_wanted: IsWanted)
     lists: list[str] = []
     text = decoded(data, name, problems)
     text = None if text is None else readable_chart(text)
-    sources = [] if text is None else list(parse_objects(text, name, problems, lists))
+    sources = [] if text is None else list(parse_objects(text, name, problems, lists, wrapped))
     broken = any(problem.mode is Mode.ENFORCE for problem in problems)
     text = data.decode("utf-8", "replace") if text is None else text
     wanted = any(is_wanted(source.value) for source in sources) or (broken and _is_meant(text, is_wanted))

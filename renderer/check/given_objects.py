@@ -8,7 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
+from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.cluster.facts import Facts, SnapshotFacts, node_of
+from kmodgate.policy.cluster.ims_site import are_of_several_sites, concerns_ims
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import NOT_CHECKED, FieldPath, Finding, Mode, Severity, placed, title
 from kmodgate.policy.formats.object_files import Source
@@ -35,6 +37,7 @@ class GivenObjects:
         self._dumps = dumps
         self._now = now
         self._sources: dict[tuple[tuple[str, ...], str], list[Source]] = {}
+        self._sites: dict[str, Facts] | None = None
 
     def add(self, name: str, where: Place, sources: Iterable[Source]) -> None:
         """Add the objects of a file; those of a cluster know of each other, others may be of any cluster."""
@@ -53,19 +56,21 @@ class GivenObjects:
             beside = changed.get(os.path.dirname(sources[0].file), []) if sources and not where.clusters else []
             objects = [source.value for source in (*beside, *sources)]
             dump = self._dumps.of(where.clusters)
-            known = where.nodes if where.clusters else nodes
+            known_nodes = where.nodes if where.clusters else nodes
             objects += dump.objects if dump else ()
-            facts = SnapshotFacts(objects, dump.complete if dump else (), known)
+            facts = SnapshotFacts(objects, dump.complete if dump else (), known_nodes)
             before = self._past.facts([*beside, *sources])
             for source in sources:
                 is_new = dump is not None and not dump.holds(source.value)
-                yield from self._judged(source, where, facts, before, is_new=is_new)
+                of_ims = not where.clusters and concerns_ims(source.value)
+                known = self._site(source.file) if of_ims else facts
+                yield from self._judged(source, where, known, before, is_new=is_new)
             if (
-                known is not None
+                known_nodes is not None
                 and not where.clusters
                 and any(source.value["kind"] in MODULE_KINDS for source in sources)
             ):
-                yield _counted_nodes(len(known))
+                yield _counted_nodes(len(known_nodes))
 
     def _changed_dockerfiles(self) -> dict[str, list[Source]]:
         """ConfigMaps that are not what they were, by folder: Modules of other files there may be built from them."""
@@ -75,6 +80,29 @@ class GivenObjects:
                 if source.value.get("kind") == "ConfigMap" and self._past.objects(source.file):
                     found[os.path.dirname(source.file)].append(source)
         return found
+
+    def _site(self, file: str) -> Facts:
+        """Return what is known of the cluster of a service whose objects lie in several files.
+
+        All files are of one cluster, those of one folder where objects of the service stand in several.
+        """
+        if self._sites is None:
+            given = [source for (clusters, _), found in self._sources.items() if not clusters for source in found]
+            several = are_of_several_sites(source.value for source in given)
+            by_site: dict[str, list[Source]] = defaultdict(list)
+            for source in given:
+                by_site[_folder(source.file) if several else ""].append(source)
+            self._sites = {site: self._facts_of(sources) for site, sources in by_site.items()}
+        return self._sites.get("") or self._sites[_folder(file)]
+
+    def _facts_of(self, sources: Iterable[Source]) -> Facts:
+        """Return what the objects of several files say together: a kind is complete if a List of one of them is."""
+        dump = Dump()
+        dump.add(sources)
+        if more := self._dumps.plain:
+            dump.objects += more.objects
+            dump.complete |= more.complete
+        return dump.facts
 
     def _given_nodes(self) -> list[Node] | None:
         """The Node objects of files outside of trees, which are those of the cluster and nothing to be applied."""
@@ -128,6 +156,10 @@ def causes(review: Review, engine: Engine) -> list[tuple[Finding, FieldPath]]:
     told = {(item.rule, item.path) for item in violations}
     left = {(item.rule, path) for item, path in (*engine.judge(mended), *engine.judge_by_facts(mended))}
     return [item for item in found if item[0].is_unchecked or {(item[0].rule, item[1])} & (told | left)]
+
+
+def _folder(file: str) -> str:
+    return os.path.dirname(os.path.abspath(file))
 
 
 def _counted_nodes(count: int) -> Finding:

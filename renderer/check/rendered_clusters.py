@@ -40,12 +40,12 @@ class Place:
 class Places:
     """The places of files; a fleet around them is loaded once."""
 
-    def __init__(self, choice: Choice, now: datetime) -> None:
+    def __init__(self, choice: Choice, now: datetime, ims_version: str = "") -> None:
+        """`ims_version` is that of the Image Management Service whose objects are given outside of trees."""
         self._choice = choice
         self._now = now
-        self._anywhere = Place(
-            Engine(choice.fallback, "check"), ClusterTraits(_HEAD, schema_of=any_schema, is_any=True)
-        )
+        traits = ClusterTraits(_HEAD, schema_of=any_schema, is_any=True, ims_version=ims_version)
+        self._anywhere = Place(Engine(choice.fallback, "check"), traits)
         self._rendered: dict[Path, dict[str, Place]] = {}
         self._folders: dict[str, Place] = {}
 

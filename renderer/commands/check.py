@@ -13,6 +13,7 @@ from kmodgate.renderer.check.default_namespace import read_namespace
 from kmodgate.renderer.compile.cluster_policies import add_policy_arguments, read_choice
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode
+from kmodgate.renderer.ims.release_arguments import add_release_arguments, read_release
 from kmodgate.renderer.report import FORMATS, writer
 from kmodgate.renderer.report.findings.text import report as text_report
 from kmodgate.renderer.wording import counted, listed, printable
@@ -49,6 +50,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--namespace", "-n", metavar="NAME",
         help="namespace of objects outside fleets and trees that name none, as kubectl -n or Argo CD gives it to them",
     )  # fmt: skip
+    add_release_arguments(parser, "where no Deployment cray-ims among the files tells it")
     parser.add_argument(
         "--format", choices=FORMATS, help="form of the report (default: text, or github where GITHUB_ACTIONS is set)"
     )
@@ -62,7 +64,17 @@ def run(args: Namespace, console: Console) -> ExitCode:
     dumps = read_dumps(args.facts, scope)
     only = scope.judged if args.cluster else None
     namespace = read_namespace(args.namespace)
-    checker = Checker(choice, now, args.against, dumps, only, ignore_other=args.ignore_other, namespace=namespace)
+    ims = read_release(args)
+    checker = Checker(
+        choice,
+        now,
+        args.against,
+        dumps,
+        only,
+        ignore_other=args.ignore_other,
+        namespace=namespace,
+        ims_version=ims.version if ims else "",
+    )
     checked = checker.check(args.paths)
     form = args.format or ("github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text")
     write = writer(form) if form != "text" else lambda findings, _: text_report(findings, console)

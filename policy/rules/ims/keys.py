@@ -1,0 +1,108 @@
+"""IMS1: keys of ims-config, and the ConfigMap that they stand in."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+
+from kmodgate.policy.cluster.facts import as_map
+from kmodgate.policy.cluster.ims_site import SITE_CONFIG_MAP
+from kmodgate.policy.findings import Problem, Severity
+from kmodgate.policy.ims.setting_values import Effect
+from kmodgate.policy.ims.settings import CONFIG_MAP as NAME
+from kmodgate.policy.ims.settings import KNOWN_KEYS, chart_values
+from kmodgate.policy.review import Review
+from kmodgate.policy.rule import rule
+from kmodgate.policy.rules.ims.readings import judged, texts
+from kmodgate.policy.rules.ims.values import CONFIG_MAP, SWITCH, of_ims
+
+_MEANT_FOR_IMS = ("JOB_", "DEFAULT_IMS_", "IMS_")
+_NEAR = 0.8
+
+
+@rule("IMS109", kinds=CONFIG_MAP, severity=Severity.WARNING, needs=of_ims)
+def unknown_key(review: Review) -> Iterator[Problem]:
+    """A key in ims-config that no release of the service reads; often one of its own, in other letters.
+
+    The service goes on with its default for the key that was meant, and nothing tells of it. A key that resembles none
+    is an environment variable of the service, such as that of a proxy, and only stands in reports for programs.
+
+    Fix: correct the spelling, or remove the key.
+    Source: src/server/config.py and src/server/v3/resources/jobs.py of Cray-HPE/ims.
+    """
+    for item in judged(review):
+        if item.reading.effect is not Effect.UNKNOWN:
+            continue
+        near = difflib.get_close_matches(item.key.upper().replace("-", "_"), KNOWN_KEYS, 1, _NEAR)
+        if near:
+            yield item.problem(f"call it {near[0]}", message=f"no release of IMS reads this key; {near[0]} is one")
+        else:
+            is_meant = item.key.upper().startswith(_MEANT_FOR_IMS)
+            yield item.problem("remove it, or correct the spelling", None if is_meant else Severity.INFO)
+
+
+@rule("IMS110", kinds=CONFIG_MAP, severity=Severity.WARNING, needs=of_ims)
+def key_without_effect(review: Review) -> Iterator[Problem]:
+    """A key in ims-config that this release of the service does not read, or not yet.
+
+    Fix: remove the key, or have the release that reads it.
+    Source: src/server/config.py and src/server/v3/resources/jobs.py of Cray-HPE/ims, by tag.
+    """
+    release = review.ims.release
+    chart = chart_values(release) if release else {}
+    for item in judged(review) if release else ():
+        expected = chart.get(item.key)
+        if item.key == SWITCH:
+            expected = item.text if item.text.lower() in ("false", "f", "0") else expected
+        elif expected is not None and item.key not in ("DEFAULT_IMS_IMAGE_SIZE", "DEFAULT_IMS_JOB_MEM_SIZE"):
+            continue  # the chart writes it, and nobody reads it
+        if item.reading.effect is Effect.UNUSED and item.text != expected:
+            yield item.problem("remove it" if expected is None else f"write what the chart has: {expected}")
+
+
+@rule("IMS111", kinds=CONFIG_MAP, needs=of_ims)
+def no_text(review: Review) -> Iterator[Problem]:
+    """A value in ims-config that is no text to YAML: a number, `true`, `yes`, a list.
+
+    The API server takes text alone, and refuses the ConfigMap as a whole.
+
+    Fix: put the value between quotes, on one line.
+    Source: ConfigMap v1 of Kubernetes; src/server/v3/resources/jobs.py of Cray-HPE/ims.
+    """
+    for key, value in as_map(review.object.get("data")).items():
+        path = ("data", str(key))
+        if isinstance(value, bool):
+            word = str(value).lower()
+            yield Problem(path, f"is {word} to YAML and no text: the API server refuses it", f'{key}: "{word}"')
+        elif isinstance(value, int | float):
+            yield Problem(path, "is a number to YAML and no text: the API server refuses it", f'{key}: "{value}"')
+        elif not isinstance(value, str):
+            yield Problem(path, "is no text: the API server refuses it", "write one text between quotes")
+
+
+@rule("IMS112", kinds=CONFIG_MAP, severity=Severity.WARNING, needs=lambda review: review.ims.has_its_keys)
+def another_name(review: Review) -> Iterator[Problem]:
+    """A ConfigMap with keys of the Image Management Service under a name that the service does not read.
+
+    The service takes its environment from `ims-config`, and from what else `envFrom` of its Deployment names. What
+    stands elsewhere has no effect.
+
+    Fix: name it `ims-config`, or have `envFrom` of the Deployment name it.
+    Source: kubernetes/cray-ims of Cray-HPE/ims.
+    """
+    name = review.ims.name
+    if name not in (NAME, SITE_CONFIG_MAP, *review.ims.sources):
+        fix = f"call it {NAME}"
+        yield Problem(("metadata", "name"), f"the service reads {', '.join(review.ims.sources)}, and not {name!r}", fix)
+
+
+@rule("IMS113", kinds=CONFIG_MAP, severity=Severity.INFO, needs=of_ims)
+def blanks_around(review: Review) -> Iterator[Problem]:
+    """A value in ims-config with blanks or a line break around it, which the service removes here, and not elsewhere.
+
+    Fix: write the value on one line, without blanks.
+    Source: src/server/v3/resources/jobs.py of Cray-HPE/ims.
+    """
+    for key, text in texts(review):
+        if text.strip() and text != text.strip():
+            yield Problem(("data", key), f"{text!r} has blanks around it", f'{key}: "{text.strip()}"')
