@@ -56,6 +56,10 @@ HOLDERS: dict[str, Holder] = {
 }
 
 
+SITE_SUFFIX = "-site"
+"""The end of the name of a ConfigMap that takes the place of one of the chart's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """The releases from `first` on and before `end`; without `end` all later ones."""
@@ -142,8 +146,11 @@ def texts_of(config_map: Mapping[str, object], holder: Holder) -> dict[Resource,
 
 
 def holder_of(config_map: Mapping[str, object]) -> Holder | None:
-    """Return the jobs whose templates an object holds by its name; None for any other object."""
+    """Return the jobs whose templates an object holds by its name; None for any other object.
+
+    A site's own have the names of the chart's and a suffix: the chart keeps its objects, and mounts these.
+    """
     metadata = config_map.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
     is_config_map = config_map.get("kind") == "ConfigMap" and config_map.get("apiVersion") == "v1"
-    return HOLDERS.get(name) if is_config_map and isinstance(name, str) else None
+    return HOLDERS.get(name.removesuffix(SITE_SUFFIX)) if is_config_map and isinstance(name, str) else None

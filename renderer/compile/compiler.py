@@ -12,7 +12,7 @@ from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.compile import attached_objects
 from kmodgate.renderer.compile.cluster_policies import Policies
 from kmodgate.renderer.compile.folders import by_folder
-from kmodgate.renderer.compile.image_services.service import HandoverFile, compile_service
+from kmodgate.renderer.compile.image_services.service import CompiledService, HandoverFile, compile_service
 from kmodgate.renderer.deliveries import content_hashes
 from kmodgate.renderer.deliveries.delivery import delivery_of
 from kmodgate.renderer.fleet.fleet import Fleet
@@ -20,7 +20,7 @@ from kmodgate.renderer.fleet.image_services.service_targets import ServiceTarget
 from kmodgate.renderer.fleet.referenced_files import Sources, read_sources
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster
-from kmodgate.renderer.fleet.targets import Target, Variant, targets
+from kmodgate.renderer.fleet.targets import MergedSpec, Target, Variant, targets
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
 from kmodgate.renderer.wording import listed
 
@@ -61,7 +61,7 @@ def compile_fleet(fleet: Fleet, findings: list[Finding], policies: Policies | No
         by_cluster[target.cluster.name].append(target)
         if not target.is_absent:
             of_drivers[target.cluster.name] += compiler.target(target)
-    made = {name: compile_service(fleet.files, target, findings) for name, target in services.items()}
+    made = _services(fleet, services, findings)
     for name, service in made.items():
         of_drivers[name] += service.manifests
     placed = {
@@ -73,6 +73,17 @@ def compile_fleet(fleet: Fleet, findings: list[Finding], policies: Policies | No
     findings += compiler.version_findings()
     handover = {name: service.handover for name, service in made.items() if service.handover}
     return CompiledFleet(fleet, found, placed, of_drivers, services, handover)
+
+
+def _services(
+    fleet: Fleet, services: Mapping[str, ServiceTarget], findings: list[Finding]
+) -> dict[str, CompiledService]:
+    """Compile the services of all clusters; those with the same spec share what comes of it."""
+    found: dict[MergedSpec, CompiledService] = {}
+    for target in services.values():
+        if target.merged not in found:
+            found[target.merged] = compile_service(fleet.files, target, findings)
+    return {name: found[target.merged] for name, target in services.items()}
 
 
 def _policy(policies: Policies | None, cluster: str, found: list[Target]) -> list[Manifest]:

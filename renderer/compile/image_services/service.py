@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from kmodgate.policy.findings import FieldPath, Finding
+from kmodgate.policy.findings import FieldPath, Finding, value_at
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES
 from kmodgate.policy.ims.cfs_layers import UnusableConfigurationError, with_flags
 from kmodgate.policy.ims.settings import CONFIG_MAP
+from kmodgate.renderer.compile.image_services.argocd import argocd_objects, service_namespace
 from kmodgate.renderer.compile.image_services.fragment import CHECKSUM, OVERLAY, fragment
 from kmodgate.renderer.compile.image_services.ims_config import ImsConfig, ims_config
+from kmodgate.renderer.compile.image_services.job_templates import as_own, template_objects
 from kmodgate.renderer.compile.image_services.runtime_classes import runtime_classes
 from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.fields.origin import Origin
@@ -21,6 +23,7 @@ from kmodgate.renderer.fleet.files import FleetFiles, Unreadable, resolve
 from kmodgate.renderer.fleet.image_services.contradictions import is_expression
 from kmodgate.renderer.fleet.image_services.service_targets import ServiceTarget
 from kmodgate.renderer.fleet.specs import JsonMap
+from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.emit_yaml import Quoted, emit
 from kmodgate.renderer.manifests.manifest import Identity, Manifest, identity_of
 
@@ -53,22 +56,40 @@ class CompiledService:
 
 
 def compile_service(files: FleetFiles, target: ServiceTarget, findings: list[Finding]) -> CompiledService:
-    """Compile the service of one cluster; configurations of CFS that cannot be used go to `findings`."""
+    """Compile the service of a cluster, whose name is nowhere in it; configurations of CFS that cannot be used go to `findings`."""
     config = ims_config(target)
     result = CompiledService()
+    templates = template_objects(target, config, findings)
     if target.spec["owner"] == "loftsman":
-        objects = list(_objects_for_loftsman(target, config))
-        result.handover += [_customizations(target, config), *(_file(target, *item) for item in objects)]
+        own = list(as_own(templates))
+        objects = [*_objects_for_loftsman(target, config), *(_template_file(item) for _, item in own)]
+        volumes = {volume: str(value_at(item, ("metadata", "name"))) for volume, item in own}
+        result.handover += [_customizations(target, config, volumes), *(_file(target, *item) for item in objects)]
         result.judged += [_manifest(target, config, value) for _, _, value in objects]
+    else:
+        ordered = (_in_wave(value) for value in (*runtime_classes(target), *templates))
+        objects_in_tree = [*ordered, *argocd_objects(target, config)]
+        result.manifests += [_manifest(target, config, value) for value in objects_in_tree]
     result.handover += _flags(target)
     result.handover += _configurations(files, target, findings)
     return result
 
 
-def _customizations(target: ServiceTarget, config: ImsConfig) -> HandoverFile:
+def _in_wave(value: JsonMap) -> JsonMap:
+    """The object with its place in the order of a sync."""
+    metadata: JsonMap = value["metadata"]  # type: ignore[assignment]
+    return {**value, "metadata": {**metadata, "annotations": argo.sync_annotations(str(value["kind"]))}}
+
+
+def _template_file(value: JsonMap) -> tuple[str, str, JsonMap]:
+    name = value_at(value, ("metadata", "name"))
+    return f"{name}.yaml", "Apply it before the manifest is shipped: kubectl apply -f", value
+
+
+def _customizations(target: ServiceTarget, config: ImsConfig, volumes: Mapping[str, str]) -> HandoverFile:
     use = "Merge it into the site's customizations.yaml, run manifestgen, and ship the manifest with loftsman."
     identity = Identity("", "Customizations", "", FOLDER)
-    return HandoverFile("customizations.yaml", _text(target, use, fragment(target, config, {})), identity)
+    return HandoverFile("customizations.yaml", _text(target, use, fragment(target, config, volumes)), identity)
 
 
 def _objects_for_loftsman(target: ServiceTarget, config: ImsConfig) -> Iterator[tuple[str, str, JsonMap]]:
@@ -101,7 +122,7 @@ def _manifest(target: ServiceTarget, config: ImsConfig, value: JsonMap) -> Manif
 
 
 def _config_map(target: ServiceTarget, name: str, data: dict[str, str]) -> JsonMap:
-    namespace = target.spec.get("namespaces", {}).get("service", "services")
+    namespace = service_namespace(target)
     labels = {**MANAGED_BY, "app.kubernetes.io/name": "cray-ims"}
     if name == CONFIG_MAP:
         del labels[next(iter(MANAGED_BY))]  # the chart's own object
