@@ -137,5 +137,5 @@ def plain_scalars(text: str) -> Iterator[Placeholder]:
             if isinstance(event, yaml.ScalarEvent) and not event.style and (mark := event.start_mark):
                 for item in placeholders(event.value):
                     yield item._replace(line=mark.line + 1)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, UnicodeEncodeError):
         return  # which the proof tells of

@@ -13,6 +13,7 @@ from kmodgate.renderer.wording import capitalised
 VERBS: dict[str, str] = {
     "preflight": "say whether now is a good time to roll cray-ims, by dumps and lists of cray",
     "verify": "compare the running cray-ims with what is expected, and name its Jobs that get no pod",
+    "template": "find what keeps the jobs of live templates out of their VM, and print the file without it",
     "sync-recipes": "keep require_dkms of recipes in step with a list of flags, over the API of IMS",
 }
 

@@ -15,34 +15,19 @@ from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Severity
 from kmodgate.policy.ims.template_text import STATES, State, dummy_values, placeholders
 from kmodgate.policy.ims.templates import VARIABLES, XATTR, XATTR_VALUES
-from kmodgate.policy.ims.versions import ImsRelease
 from kmodgate.policy.kata.cpu_limits import most_cpus
 from kmodgate.policy.review import ClusterTraits, Review
 from kmodgate.policy.views.pod import PodView
-from kmodgate.renderer.job_templates.config_maps import (
-    JobTemplateSettings,
-    releases_with_templates,
-    template_config_maps,
-)
+from kmodgate.renderer.job_templates.config_maps import JobTemplateSettings, releases_with_templates
 from kmodgate.schemas.compiled import any_schema
+from tests.ims_templates import CUSTOMIZE, KIWI, PACKER, config_maps
 
-SETTINGS = JobTemplateSettings(
-    utils_image="registry.local/csm/ims-utils:2.21.0",
-    sshd_image="registry.local/csm/ims-sshd:1.15.2",
-    kiwi_builder_image="registry.local/csm/ims-kiwi:1.14.0",
-    packer_builder_image="registry.local/csm/ims-packer:1.2.0",
-)
-KIWI, PACKER, CUSTOMIZE = range(3)
 RELEASES = ["3.12.0", "3.15.0", "3.20.0", "3.33.0"]
 IN_VM = State(dkms=True, arch="x86_64", remote=False)
 
 
 def loaded(text: str) -> Any:
     return yaml.load(text, Loader=yaml.CSafeLoader)
-
-
-def config_maps(release: str, settings: JobTemplateSettings = SETTINGS) -> list[dict[str, Any]]:
-    return template_config_maps(ImsRelease(release), settings)
 
 
 def values_of(release: str, state: State) -> dict[str, str]:
