@@ -164,7 +164,7 @@ class Review:
     @lazy
     def job_templates(self) -> JobTemplates | None:
         """The job templates of IMS that a ConfigMap holds."""
-        return job_templates_of(self.object)
+        return job_templates_of(self.object, self.ims.release)
 
     @lazy
     def kata(self) -> KataView:

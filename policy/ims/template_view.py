@@ -8,7 +8,18 @@ from functools import partial
 from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.ims.template_proof import LONGEST, Filled
 from kmodgate.policy.ims.template_text import Placeholder, State, placeholders, without_actions
-from kmodgate.policy.ims.templates import Holder, Resource, Span, holder_of, releases_of, supplied, texts_of
+from kmodgate.policy.ims.templates import (
+    Holder,
+    Resource,
+    Span,
+    Version,
+    holder_of,
+    releases_of,
+    supplied,
+    texts_of,
+    version_of,
+)
+from kmodgate.policy.ims.versions import ImsRelease
 from kmodgate.policy.lazy import lazy
 from kmodgate.policy.views.part import Map
 from kmodgate.policy.views.pod import PodView
@@ -19,10 +30,14 @@ POD: FieldPath = ("spec", "template", "spec")
 
 
 class JobTemplates:
-    """The templates of one ConfigMap; `texts` have letters in place of Helm's actions."""
+    """The templates of one ConfigMap; `texts` have a word in place of Helm's actions.
 
-    def __init__(self, object: Map, holder: Holder) -> None:
+    `release` is that of IMS, None where nobody says it.
+    """
+
+    def __init__(self, object: Map, holder: Holder, release: Version | None) -> None:
         self.holder = holder
+        self.release = release
         self.texts = {
             resource: without_actions(text) if len(text) <= LONGEST else text
             for resource, text in texts_of(object, holder).items()
@@ -44,9 +59,14 @@ class JobTemplates:
         return releases_of(item.name for found in self.placeholders.values() for item in found)
 
     @lazy
+    def oldest(self) -> Version:
+        """The release, or the oldest one that fills in all placeholders."""
+        return self.releases.first if self.release is None else self.release
+
+    @lazy
     def makes_no_pods(self) -> bool:
-        """Whether IMS cannot fill in some template in any release."""
-        known = supplied(self.holder.job, None)
+        """Whether the release cannot fill in some template, or no release can."""
+        known = supplied(self.holder.job, self.release)
         return any(item.name not in known for found in self.placeholders.values() for item in found)
 
     @lazy
@@ -85,7 +105,9 @@ class JobTemplates:
         return text.count("\n", 0, match.end()) + 1 if match else 0
 
 
-def job_templates_of(object: Map) -> JobTemplates | None:
+def job_templates_of(object: Map, release: ImsRelease | None) -> JobTemplates | None:
     """Return the job templates of a ConfigMap; None where it is none of those that IMS reads."""
     holder = holder_of(object)
-    return None if holder is None else JobTemplates(object, holder)
+    if holder is None:
+        return None
+    return JobTemplates(object, holder, None if release is None else version_of(release.version))

@@ -123,6 +123,11 @@ FREE_TEXTS = (
 """Placeholders that whoever asks for a job fills with any text."""
 
 
+def version_of(release: str) -> Version:
+    """Return the numbers of a release such as `3.20.0`."""
+    return tuple(map(int, release.split(".")))
+
+
 def supplied(job: Job, release: Version | None) -> frozenset[str]:
     """Return the placeholders that a release fills in for a kind of job; those of any release where it is unknown."""
     names = (name for name, span in VARIABLES.items() if release is None or span.holds(release))

@@ -38,7 +38,7 @@ def runtime_class_not_from_ims(review: Review) -> Iterator[Problem]:
     Source: kubernetes/cray-ims/templates and src/server/v3/resources/jobs.py of Cray-HPE/ims.
     """
     templates = review.job_templates
-    if templates is None or templates.job is None or templates.releases.first < VARIABLES["runtime_class"].first:
+    if templates is None or templates.job is None or templates.oldest < VARIABLES["runtime_class"].first:
         return
     fix = "write runtimeClassName: $runtime_class, or let kmodgate ims template --fix do it"
     classes = {state: pod.spec.value.get("runtimeClassName") for state, pod in templates.pods.items()}
@@ -73,7 +73,7 @@ def no_extended_attributes(review: Review) -> Iterator[Problem]:
     Source: known_issues/IMS-create-xattr-support.md of Cray-HPE/docs-csm; docs/how-to of kata-containers.
     """
     templates, permitted = review.job_templates, review.parameters.kata.annotations
-    if templates is None or templates.job is None or templates.releases.first < ANNOTATION_SINCE:
+    if templates is None or templates.job is None or templates.oldest < ANNOTATION_SINCE:
         return
     pod = templates.pods.get(_IN_VM)
     if pod is None or (permitted is not None and XATTR not in permitted):
@@ -105,7 +105,7 @@ def images_without_claim(review: Review) -> Iterator[Problem]:
     pod = templates.pods.get(_IN_VM) if templates else None
     if templates is None or templates.job is None or pod is None:
         return
-    if "pvc" not in templates.texts and templates.releases.first < CLAIMS_SINCE:
+    if "pvc" not in templates.texts and templates.oldest < CLAIMS_SINCE:
         return
     names = {mount.text("name") for _, mount in pod.mounts if mount.text("mountPath").rstrip("/") == _IMAGES}
     for volume in pod.volumes:
@@ -167,7 +167,7 @@ def label_of_jobs_missing(review: Review) -> Iterator[Problem]:
     wanted = _kept_away_from(pod)
     for name in HOLDERS:
         found = review.known.find("ConfigMap", namespace, name)
-        other = job_templates_of(found) if isinstance(found, dict) else None
+        other = job_templates_of(found, review.ims.release) if isinstance(found, dict) else None
         there = other.pods.get(_IN_VM) if other else None
         wanted |= _kept_away_from(there) if there else set()
     if wanted and pod.labels.get(_LABEL) not in wanted:

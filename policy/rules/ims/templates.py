@@ -16,6 +16,7 @@ from kmodgate.policy.ims.templates import (
     OLD_CAPABILITIES,
     VARIABLES,
     Resource,
+    Span,
     Version,
     supplied,
 )
@@ -51,21 +52,33 @@ def placeholder_without_value(review: Review) -> Iterator[Problem]:
 
 
 def _judged(templates: JobTemplates, resource: Resource, item: Placeholder) -> Iterator[Problem]:
-    name, job = item.name, templates.holder.job
-    span, known = VARIABLES.get(name), supplied(job, None)
-    if span is None or name not in known:
-        close = difflib.get_close_matches(name, sorted(known - {OLD_CAPABILITIES}), n=1)
+    span, known = VARIABLES.get(item.name), supplied(templates.holder.job, None)
+    if span is None or item.name not in known:
+        names = sorted(supplied(templates.holder.job, templates.release) - {OLD_CAPABILITIES})
+        close = difflib.get_close_matches(item.name, names, n=1)
         fix = f"did you mean ${close[0]}? For a dollar sign write $$" if close else "remove it; for a dollar sign: $$"
-        reason = "only create jobs have it" if name in VARIABLES else "no release of IMS fills it in"
+        reason = "only create jobs have it" if span else "no release of IMS fills it in"
         yield templates.problem(resource, item.line, f"{item.shown}: {reason}; {_outcome(templates)}", fix)
-    elif span.end is not None:
-        is_wrong, newer = templates.releases.is_empty, f"IMS {_text(span.end)}"
-        fix = f"write ${CAPABILITIES}" if name == OLD_CAPABILITIES else "remove it"
-        message = f"{item.shown}: not filled in from {newer} on; {_outcome(templates)} there"
+    elif templates.release is not None and not span.holds(templates.release):
+        reason = f"IMS {_text(templates.release)} does not fill it in, {_when(span)}; {_outcome(templates)}"
+        yield templates.problem(resource, item.line, f"{item.shown}: {reason}", _instead(item.name))
+    elif templates.release is None and span.end is not None:
+        is_wrong = templates.releases.is_empty
+        message = f"{item.shown}: not filled in from IMS {_text(span.end)} on; {_outcome(templates)} there"
         if is_wrong:
-            first = _text(templates.releases.first)
-            message += f", and other placeholders need {first} or later"
-        yield templates.problem(resource, item.line, message, fix, None if is_wrong else Severity.INFO)
+            message += f", and other placeholders need {_text(templates.releases.first)} or later"
+        yield templates.problem(resource, item.line, message, _instead(item.name), None if is_wrong else Severity.INFO)
+
+
+def _when(span: Span) -> str:
+    """Return which releases fill a placeholder in, as part of a sentence."""
+    since = f"from {_text(span.first)} on" if span.first else ""
+    return "and others do " + " and ".join(filter(None, (since, f"before {_text(span.end)}" if span.end else "")))
+
+
+def _instead(name: str) -> str:
+    names = (OLD_CAPABILITIES, CAPABILITIES)
+    return f"write ${names[names[0] == name]}" if name in names else "remove it"
 
 
 def _outcome(templates: JobTemplates) -> str:
@@ -155,7 +168,7 @@ def template_missing(review: Review) -> Iterator[Problem]:
     if (templates := review.job_templates) is None:
         return
     for resource in KINDS:
-        is_read = resource != "pvc" or templates.releases.first >= CLAIMS_SINCE
+        is_read = resource != "pvc" or templates.oldest >= CLAIMS_SINCE
         if is_read and resource not in templates.texts:
             message = f"{templates.holder.key(resource)} is missing: {_outcome(templates)}"
             yield Problem(("data",), message, "put the template of the release back")

@@ -23,8 +23,8 @@ ENGINE = Engine(read_policy({"profile": "strict"}))
 CLASS = "      runtimeClassName: $runtime_class\n"
 
 
-def findings(config_map: dict[str, Any]) -> list[Finding]:
-    traits = ClusterTraits(schema_of=any_schema)
+def findings(config_map: dict[str, Any], release: str = "") -> list[Finding]:
+    traits = ClusterTraits(schema_of=any_schema, ims_version=release)
     return ENGINE.evaluate(Review(config_map, cluster=traits, facts=SnapshotFacts([], ["ConfigMap"])))
 
 
@@ -74,6 +74,19 @@ def test_the_old_name_of_the_capabilities_is_a_note_until_something_newer_stands
     assert {(item.rule, item.severity) for item in findings(old)} == {("IMS201", "info")}
     newer = of_job(old, "$remote_build_node", "$remote_heartbeat_timeout_count")
     assert {(rule, severity) for rule, _, severity in newer} == {("IMS201", "error")}
+
+
+def test_of_a_known_release_each_placeholder_is_judged() -> None:
+    for release in ("3.12.0", "3.15.0", "3.17.1", "3.17.2", "3.20.0", "3.31.0", "3.32.0", "3.33.0"):
+        assert [item for config_map in config_maps(release) for item in findings(config_map, release)] == []
+    upgraded = [item for config_map in config_maps("3.15.0") for item in findings(config_map, "3.20.0")]
+    assert {(item.rule, item.severity, item.fix) for item in upgraded} == {
+        ("IMS201", "error", "write $security_capabilities")
+    }
+    (early,) = findings(config_maps("3.32.0")[CUSTOMIZE], "3.31.0")
+    assert (
+        "$remote_heartbeat_timeout_count: IMS 3.31.0 does not fill it in, and others do from 3.32.0 on" in early.message
+    )
 
 
 def test_a_text_of_another_name_or_kind_is_none_of_them() -> None:
