@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Keep `require_dkms` of the recipes of the Image Management Service (IMS) in step with a list of flags.
 
-It imports the standard library only and is one file, so that it runs alone in a slim image (Python 3.11 or newer):
+It imports the standard library only and is one file, so that it runs alone in a slim image (Python 3.10 or newer):
 `python3 recipe_sync.py --flags FILE --url URL`. It is also the library of `kmodgate ims sync-recipes`. All flags and
 recipes are read and checked before anything is changed.
 
@@ -195,7 +195,7 @@ def _flag(value: Any, place: str, index: int) -> Flag:
 
 def _check(value: Any, place: str, types: dict[str, type], needed: str = "") -> None:
     if not isinstance(value, dict):
-        raise Failed(f"{place}: {_shown(value)}", f"write {TYPES[dict]}")
+        raise Failed(f"{place} is {_shown(json.dumps(value))}", f"write {TYPES[dict]}")
     for key, item in value.items():
         if key not in types:
             raise Failed(f"{place}: unknown key {_shown(key)}", f"the keys are {', '.join(types)}")
@@ -390,6 +390,8 @@ def _address(url: str) -> SplitResult:
 
 def _trust(ca_file: str) -> ssl.SSLContext:
     try:
+        if ca_file:
+            _refuse_pipes(ca_file)
         return ssl.create_default_context(cafile=ca_file or None)
     except OSError as error:
         raise Failed(
@@ -416,12 +418,18 @@ def read_token(path: str, ca_file: str, wait: float) -> str:
 
 def read_text(path: str) -> str:
     try:
-        if os.path.exists(path) and not os.path.isfile(path) and not path.startswith(("/dev/fd/", "/dev/stdin")):
-            raise OSError("it is no file")
+        _refuse_pipes(path)
         with open(path, encoding="utf-8-sig") as file:
             return file.read(MOST_BYTES)
     except (OSError, ValueError) as error:
-        raise Failed(f"{path}: cannot be read: {error}", "correct the path or the file") from None
+        why = getattr(error, "strerror", None) or error
+        raise Failed(f"{path}: cannot be read: {why}", "correct the path or the file") from None
+
+
+def _refuse_pipes(path: str) -> None:
+    """Raise OSError for what may never end, apart from what a shell puts in the place of a file."""
+    if os.path.exists(path) and not os.path.isfile(path) and not path.startswith(("/dev/fd/", "/dev/stdin")):
+        raise OSError("it is no file")
 
 
 def synchronise(service: Service, flags: Sequence[Flag], mode: str) -> Outcome:
@@ -503,7 +511,7 @@ def run(flags: Sequence[Flag], args: Namespace) -> tuple[int, str, list[str]]:
     token = read_token(args.token_file, args.ca_file, args.wait) if args.token_file else ""
     outcome = synchronise(Service(args.url, token, args.ca_file, args.wait), flags, args.mode)
     notes = outcome.notes(asserted=args.mode == "assert")
-    if token and args.url.startswith("http:"):
+    if token and args.url.lower().startswith("http:"):
         notes.append("warning: the token went over http, which anybody on the way can read")
     return outcome.code(strict=args.strict), outcome.report(args.format), notes
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -316,11 +317,12 @@ def test_tls_needs_the_authority_of_the_site(tmp_path: Path) -> None:
             Service(ims.url, ca_file=str(authority)).recipes()
 
 
-@pytest.mark.parametrize("text", [None, "no certificate"])
-def test_a_file_without_certificates_is_an_error(tmp_path: Path, text: str | None) -> None:
+@pytest.mark.parametrize(
+    "put", [Path.mkdir, os.mkfifo, lambda file: file.write_text("no certificate"), lambda file: None]
+)
+def test_a_file_without_certificates_is_an_error(tmp_path: Path, put: Callable[[Path], object]) -> None:
     file = tmp_path / "ca.pem"
-    if text is not None:
-        file.write_text(text)
+    put(file)
     with pytest.raises(Failed, match="no CA certificates") as caught:
         Service("https://localhost", ca_file=str(file))
     assert caught.value.code == 2
