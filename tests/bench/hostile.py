@@ -18,7 +18,7 @@ CROWD = 300
 
 def bodies() -> Iterator[tuple[str, bytes]]:
     """Reviews by what they are; each once took seconds."""
-    yield "300 names, 1,000 globs, 120 `sign` blocks", encoded(review(_with_globs()))
+    yield "300 names, 1,000 globs, 120 `sign` blocks", encoded(review(with_globs()))
     yield "900 mappings, 6,000 Secrets", encoded(review(with_secrets()))
     expressions = encoded(review(_with_expressions())).replace(b'"regexp"', b'"\\u0072egexp"')
     yield "1,000 expressions, spelt with an escape", expressions
@@ -38,7 +38,7 @@ def _sign(*files: str) -> dict[str, Any]:
     return {"keySecret": {"name": "key"}, "certSecret": {"name": "cert"}, "filesToSign": list(files)}
 
 
-def _with_globs() -> dict[str, Any]:
+def with_globs() -> dict[str, Any]:
     names = [f"m{number}" for number in range(300)]
     return _container(
         modprobe={"moduleName": "m0", "modulesLoadingOrder": names, "dirName": "/opt"},

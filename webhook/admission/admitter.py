@@ -22,7 +22,7 @@ from kmodgate.policy.review import ClusterTraits, Review
 from kmodgate.policy.webhook_entries import Path, is_reached, wanted
 from kmodgate.webhook.admission import live
 from kmodgate.webhook.admission.admission_review import Request
-from kmodgate.webhook.admission.answer import Answer
+from kmodgate.webhook.admission.answer import Answer, unavailable
 from kmodgate.webhook.admission.owners import owners_of
 from kmodgate.webhook.admission.reported import job_pod
 from kmodgate.webhook.cluster.questions import Cluster, NotAnswered
@@ -150,8 +150,7 @@ async def _may_override(request: Request, namespace: str, cluster: Cluster) -> b
 
 
 def _unanswered(request: Request, findings: Sequence[Finding], error: NotAnswered) -> Answer:
-    text = f"nothing is taken away before the cluster was asked, and it did not answer: {error}; try again"
-    return Answer(request.uid, findings, problem=(503, "ServiceUnavailable", text), request=request)
+    return Answer(request.uid, findings, problem=unavailable(error), request=request)
 
 
 class _Recorded:

@@ -29,6 +29,16 @@ _SHOWN_WARNINGS = _ALL_WARNINGS // _LONGEST_WARNING
 Patch = Sequence[dict[str, Any]]
 
 
+Problem = tuple[int, str, str]
+"""Status code, reason and text."""
+
+
+def unavailable(why: object) -> Problem:
+    """The refusal of what must not be decided without an answer of the cluster."""
+    text = f"nothing is taken away before the cluster was asked, and it did not answer: {why}; try again"
+    return 503, "ServiceUnavailable", text
+
+
 @dataclass(slots=True)
 class Answer:
     """What one request is answered; `findings` are all of its, whatever their mode.
@@ -42,7 +52,7 @@ class Answer:
     findings: Sequence[Finding] = ()
     patch: Patch = ()
     note: str = ""
-    problem: tuple[int, str, str] | None = None
+    problem: Problem | None = None
     existing: str = ""
     request: Request | None = field(default=None, repr=False)
     report: Collected | JobPod | None = None

@@ -37,9 +37,14 @@ async def judged(path: Path, request: Request, admitter: Admitter, cluster: Clus
     except TimeoutError:
         return too_slow(request.uid, request)
     except Exception as error:
-        log.exception("a review failed")
-        text = f"the review failed: {type(error).__name__}; report this bug of kmodgate, its log has more"
-        return Answer(request.uid, problem=(500, "InternalError", text), request=request)
+        return failed(request.uid, error, request)
+
+
+def failed(uid: str, error: Exception, request: Request | None = None) -> Answer:
+    """The answer where a bug of ours ended the review; called where the error is handled."""
+    log.exception("a review failed")
+    text = f"the review failed: {type(error).__name__}; report this bug of kmodgate, its log has more"
+    return Answer(uid, problem=(500, "InternalError", text), request=request)
 
 
 def too_slow(uid: str, request: Request | None = None, reason: str = "try again") -> Answer:

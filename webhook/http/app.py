@@ -18,7 +18,7 @@ from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.admission.answer import Answer
 from kmodgate.webhook.admission.audit_record import record
 from kmodgate.webhook.admission.cost import is_costly
-from kmodgate.webhook.admission.decide import judged, read
+from kmodgate.webhook.admission.decide import failed, judged, read
 from kmodgate.webhook.certificates.client_certificates import ClientAuth
 from kmodgate.webhook.cluster.questions import Cluster, Until
 from kmodgate.webhook.http.limits import Gate, Refusal, deadline, read_body
@@ -27,6 +27,7 @@ from kmodgate.webhook.http.reports import Reports
 from kmodgate.webhook.large_bodies.fair_queue import Asker
 from kmodgate.webhook.large_bodies.pipe import Job
 from kmodgate.webhook.large_bodies.pool import Pool
+from kmodgate.webhook.large_bodies.server_side import uid_of
 from kmodgate.webhook.telemetry.audit_log import AuditLog
 from kmodgate.webhook.telemetry.metrics import Metrics
 
@@ -109,7 +110,12 @@ class Reviews:
         """The same, by another process."""
         assert self.pool is not None
         job = Job(path, body, admitter.policy, admitter.traits, now)
-        return await self.pool.decide(job, self.cluster, until, asker)
+        try:
+            return await self.pool.decide(job, self.cluster, until, asker)
+        except Unreadable:
+            raise
+        except Exception as error:
+            return failed(uid_of(body), error)
 
     def _count(self, path: Path, answer: Answer, seconds: float) -> None:
         request = answer.request

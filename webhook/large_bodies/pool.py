@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kmodgate.webhook.admission.admission_review import Unreadable
-from kmodgate.webhook.admission.answer import Answer
+from kmodgate.webhook.admission.answer import Answer, unavailable
 from kmodgate.webhook.admission.decide import too_slow
 from kmodgate.webhook.cluster.questions import Cluster
 from kmodgate.webhook.large_bodies.fair_queue import Asker, FairQueue
@@ -93,12 +93,14 @@ class Pool:
         try:
             async with asyncio.timeout_at(deadline):
                 worker = await turn
-        except TimeoutError:
-            return too_slow(uid_of(job.body), reason=_WAITED)
+        except (TimeoutError, asyncio.CancelledError) as error:
+            if turn.done() and not turn.cancelled():  # a process was given to the one who stopped waiting just then
+                self._release(turn.result())
+            if isinstance(error, TimeoutError):
+                return too_slow(uid_of(job.body), reason=_WAITED)
+            raise
         finally:
             self._queue.remove(asker, turn)
-            if turn.done() and not turn.cancelled() and (current := asyncio.current_task()) and current.cancelling():
-                self._release(turn.result())
         return await self._judged(worker, job, cluster, deadline)
 
     async def _judged(self, worker: Worker, job: Job, cluster: Cluster, deadline: float) -> Answer:
@@ -107,6 +109,8 @@ class Pool:
                 done = await worker.judge(job, cluster, deadline)
         except TimeoutError:
             self._lost("a review took longer than the API server waits")
+            if worker.unavailable:
+                return Answer(uid_of(job.body), problem=unavailable(worker.unavailable))
             return too_slow(uid_of(job.body), reason=_WORKED)
         except Lost as error:
             self._lost(str(error))

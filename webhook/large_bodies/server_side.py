@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from contextlib import suppress
 from typing import Any
@@ -31,11 +32,14 @@ class Worker:
     """One process, which judges one review at a time."""
 
     def __init__(self) -> None:
+        self.unavailable = ""
+        """Why the cluster did not answer the last question of the review, which may have no time left to tell."""
         self._process: asyncio.subprocess.Process | None = None
 
     @property
     def is_alive(self) -> bool:
-        return self._process is not None and self._process.returncode is None
+        """Whether the process can take a review, asked of the kernel: the loop hears of the end of a process later."""
+        return self._process is not None and self._process.returncode is None and not _has_ended(self._process.pid)
 
     async def start(self) -> None:
         """Raises OSError."""
@@ -61,9 +65,8 @@ class Worker:
         incoming, outgoing = self._process.stdout, self._process.stdin
         assert incoming is not None
         assert outgoing is not None
-        facts = cluster.facts
-        outgoing.write(packed(job))
-        await outgoing.drain()
+        facts, self.unavailable = cluster.facts, ""
+        await _send(outgoing, packed(job))
         while True:
             message = unpacked(await incoming.readexactly(length(await incoming.readexactly(HEADER))))
             if isinstance(message, Done):
@@ -72,8 +75,8 @@ class Worker:
                 reply, facts = await _refreshed(message, cluster, facts, deadline)
             else:
                 reply = await _reply(message, cluster, facts, deadline)
-            outgoing.write(packed(reply))
-            await outgoing.drain()
+            self.unavailable = reply.unavailable or ""
+            await _send(outgoing, packed(reply))
 
     def kill(self) -> None:
         """End the process at once, whatever it does."""
@@ -91,6 +94,23 @@ class Worker:
                 await asyncio.wait_for(self._process.wait(), 0.5)
             except TimeoutError:
                 self._process.kill()
+
+
+async def _send(outgoing: asyncio.StreamWriter, data: bytes) -> None:
+    """Write to a process. Raises ConnectionError where it has ended."""
+    try:
+        outgoing.write(data)
+        await outgoing.drain()
+    except RuntimeError as error:  # what uvloop says of a pipe that it has closed already
+        raise ConnectionResetError(str(error)) from None
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether a child has ended, without taking its exit code away from the loop, which waits for it."""
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:  # the loop has it
+        return True
 
 
 async def _refreshed(question: Question, cluster: Cluster, facts: Facts, deadline: float) -> tuple[Reply, Facts]:

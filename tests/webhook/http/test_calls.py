@@ -17,8 +17,14 @@ from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.cluster.facts import Facts
 from kmodgate.policy.config import Policy
 from kmodgate.webhook.admission.admitter import Admitter
+from kmodgate.webhook.admission.answer import Answer
 from kmodgate.webhook.admission.decide import decide
 from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
+from kmodgate.webhook.http.app import Reviews
+from kmodgate.webhook.http.limits import Gate
+from kmodgate.webhook.large_bodies.pool import Pool
+from kmodgate.webhook.telemetry.audit_log import AuditLog
+from kmodgate.webhook.telemetry.metrics import Metrics
 from tests.e2e.waiting import eventually
 from tests.modules import TRAITS
 from tests.webhook.api_stub import ApiStub, failure
@@ -112,7 +118,7 @@ def test_a_cluster_that_does_not_answer_in_the_time_of_the_query_is_named_as_the
 ) -> None:
     stub.lists(stalled, path=modules_of("slow"))
     asked = review("DELETE", "Namespace", None, padded(namespace("slow"), size))
-    reply = watching.post(asked, timeout="1s")
+    reply = watching.post(asked, timeout="3s")
     assert (reply.response["uid"], reply.code, reply.response["status"]["reason"]) == (
         uid(asked),
         503,
@@ -127,7 +133,7 @@ def test_a_cluster_that_does_not_answer_in_the_time_of_the_query_is_named_as_the
 @pytest.mark.timing
 def test_the_next_large_review_after_one_that_took_too_long_is_answered(stub: ApiStub, watching: Webhook) -> None:
     stub.lists(stalled, path=modules_of("slow"))
-    assert watching.post(review("DELETE", "Namespace", None, padded(namespace("slow"))), timeout="1s").code == 503
+    assert watching.post(review("DELETE", "Namespace", None, padded(namespace("slow"))), timeout="3s").code == 503
     assert watching.post(review("CREATE", "Module", padded(broken_module()))).code == 422
 
 
@@ -212,6 +218,24 @@ def test_a_bug_denies_under_the_uid_and_with_a_text_that_says_so() -> None:
     body = json.dumps(asked).encode()
     answer = asyncio.run(decide("/validate", body, admitter, _Failing(Dump()), datetime.now(UTC)))
     response = json.loads(answer.encoded(admitter.digest))["response"]
+    assert (response["uid"], response["allowed"], response["status"]["code"]) == (uid(asked), False, 500)
+    assert "LookupError" in response["status"]["message"]
+    assert "drawer" not in response["status"]["message"]
+
+
+class _BrokenPool(Pool):
+    """A pool with a bug."""
+
+    async def decide(self, *_: object) -> Answer:  # type: ignore[override]
+        raise LookupError("drawer")
+
+
+def test_a_bug_beside_the_rules_denies_a_large_review_under_its_uid_too() -> None:
+    asked = review("CREATE", "Module", padded(module("gpu")))
+    admitter, cluster = Admitter(Policy(), TRAITS), SnapshotCluster(Dump())
+    reviews = Reviews(admitter, cluster, Gate(), Metrics(), AuditLog(""), _BrokenPool())
+    decided = reviews._decide("/validate", json.dumps(asked).encode(), admitter, 0.0, datetime.now(UTC))
+    response = json.loads(asyncio.run(decided).encoded(admitter.digest))["response"]
     assert (response["uid"], response["allowed"], response["status"]["code"]) == (uid(asked), False, 500)
     assert "LookupError" in response["status"]["message"]
     assert "drawer" not in response["status"]["message"]

@@ -1,0 +1,132 @@
+"""Reviews that never end, on a real API server: whoever sends them holds up nobody but himself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from tests.bench.hostile import with_globs
+from tests.e2e.control_plane import ControlPlane
+from tests.e2e.objects import module
+from tests.e2e.protection.guarded import role_of
+from tests.e2e.waiting import eventually
+from tests.e2e.webhook import Webhook, in_force
+from tests.webhook.program import children
+
+pytestmark = pytest.mark.timing
+
+Json: TypeAlias = dict[str, Any]
+
+SPACE = "drivers"
+MODULES = f"/apis/kmm.sigs.x-k8s.io/v1beta1/namespaces/{SPACE}/modules?dryRun=All"
+PODS = f"/api/v1/namespaces/{SPACE}/pods?dryRun=All"
+SENDERS = 4
+CANARIES = 10
+RIGHTS = [{"apiGroups": ["kmm.sigs.x-k8s.io"], "resources": ["modules"], "verbs": ["create"]}]
+POLICY = """\
+apiVersion: kmodgate.io/v1alpha1
+kind: DriverPolicy
+metadata: {name: strict}
+spec:
+  modes: {PRV: enforce}
+"""
+
+
+def costly() -> Json:
+    """A Module of 36 KiB that belongs into the pool."""
+    item = with_globs()
+    item["metadata"] = {"name": "costly", "namespace": SPACE}
+    return item
+
+
+def privileged() -> Json:
+    container = {"name": "main", "image": "registry.example.com/a:1", "securityContext": {"privileged": True}}
+    metadata = {"name": "privileged", "namespace": SPACE}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container]}}
+
+
+@contextmanager
+def nothing_ends(webhook: Webhook) -> Iterator[None]:
+    """Stop each process of the pool as soon as it is there, until the block ends."""
+    over = threading.Event()
+
+    def stop() -> None:
+        while not over.wait(0.01):
+            signalled(webhook, signal.SIGSTOP)
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        signalled(webhook, signal.SIGKILL)
+
+
+def signalled(webhook: Webhook, number: signal.Signals) -> None:
+    for pid in children(webhook.process.pid):
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+@contextmanager
+def sent_again_and_again(control_plane: ControlPlane, user: str) -> Iterator[list[int]]:
+    """Send costly Modules at once, each again as soon as it is answered; gives the statuses so far."""
+    over, statuses = threading.Event(), []
+
+    def send() -> None:
+        while not over.is_set():
+            statuses.append(control_plane.call("POST", MODULES, costly(), user=user).status)
+
+    threads = [threading.Thread(target=send) for _ in range(SENDERS)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield statuses
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def in_flight(webhook: Webhook) -> float:
+    lines = webhook.page("/metrics")[1].splitlines()
+    return sum(float(line.split()[1]) for line in lines if line.startswith("kmodgate_reviews_in_flight "))
+
+
+def refused_pod(control_plane: ControlPlane) -> bool:
+    answer = control_plane.call("POST", PODS, privileged())
+    return answer.status == 403 and "PRV105" in answer.body["message"]
+
+
+def test_while_reviews_never_end_others_are_answered_and_privileged_pods_refused(
+    control_plane: ControlPlane, tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY)
+    control_plane.apply(*role_of("bob", "costly-modules", RIGHTS))
+    with in_force(control_plane, tmp_path, [SPACE], "--policy", str(policy)) as webhook:
+        assert control_plane.call("POST", MODULES, module("canary", SPACE)).status == 201
+        with nothing_ends(webhook), sent_again_and_again(control_plane, "bob") as statuses:
+            eventually(lambda: in_flight(webhook) >= 1, "a review is in the pool")
+            begin = time.monotonic()
+            for _ in range(CANARIES):
+                answer = control_plane.call("POST", MODULES, module("canary", SPACE))
+                assert answer.status == 201, answer.body
+                eventually(lambda: refused_pod(control_plane), "a privileged pod is refused")
+            assert in_flight(webhook) >= 1
+            eventually(lambda: len(statuses) > SENDERS, "those who wait are told in time")
+            assert time.monotonic() - begin < 300
+        assert 201 not in statuses
+        answer = control_plane.call("POST", MODULES, costly())
+        assert "SGN101" in str(answer.body), answer.body  # the pool judges again
+    control_plane.kubectl("delete", "clusterrole,clusterrolebinding", "costly-modules", check=True)
