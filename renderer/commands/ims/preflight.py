@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode
-from kmodgate.renderer.ims.given_state import read_state
-from kmodgate.renderer.ims.preflight import preflight
+from kmodgate.renderer.ims.rollout.given_state import read_state
+from kmodgate.renderer.ims.rollout.preflight import preflight
 
 
 def add_arguments(parser: ArgumentParser) -> None:

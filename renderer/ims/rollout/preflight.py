@@ -14,8 +14,8 @@ from typing import Any
 from kmodgate.policy.cluster.facts import Object, as_map
 from kmodgate.policy.ims.settings import CONFIG_MAP, read
 from kmodgate.policy.ims.versions import NEWEST, ims_release
-from kmodgate.renderer.ims.answer import Answer
-from kmodgate.renderer.ims.given_state import GivenState, items, moment, name_of, texts
+from kmodgate.renderer.ims.rollout.answer import Answer
+from kmodgate.renderer.ims.rollout.given_state import GivenState, items, moment, name_of, texts
 from kmodgate.renderer.wording import counted, listed
 
 ENDED = ("success", "error")

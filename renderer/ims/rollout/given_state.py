@@ -12,7 +12,7 @@ from kmodgate.policy.cluster.facts import Object, as_map, metadata_of
 from kmodgate.policy.findings import Finding
 from kmodgate.renderer.check.object_inputs import files_below, read_objects
 from kmodgate.renderer.errors import refuse_enforced
-from kmodgate.renderer.ims.cray_lists import EMPTY, JOBS, RECORDS, SESSIONS, cray_list
+from kmodgate.renderer.ims.rollout.cray_lists import EMPTY, JOBS, RECORDS, SESSIONS, cray_list
 
 
 @dataclass

@@ -14,10 +14,12 @@ from kmodgate.renderer.check.object_inputs import files_below, read_objects
 from kmodgate.renderer.compile.image_services.fragment import CHECKSUM, CONTAINER, OVERLAY
 from kmodgate.renderer.compile.image_services.service import LEFT_TO_SITE
 from kmodgate.renderer.errors import Unusable, refuse_enforced
-from kmodgate.renderer.ims.given_state import items, name_of, texts
+from kmodgate.renderer.ims.rollout.given_state import items, name_of, texts
 
 SERVICE = "cray-ims"
 _CUSTOMIZATIONS, _OTHER = "Customizations", "Other"
+_TEMPLATE = ("spec", "template", "metadata", "annotations")
+"""Where the rendered part of the Deployment has the checksum, for owner argocd."""
 
 
 @dataclass
@@ -52,8 +54,8 @@ def read_expected(paths: Iterable[str]) -> ExpectedService:
         expected.settings |= {key: text for key, text in data.items() if key not in left and "{{" not in text}
     if OVERLAY in configs:
         expected.sources.append(OVERLAY)
-    if CHECKSUM in annotations:
-        expected.annotations[CHECKSUM] = annotations[CHECKSUM]
+    for found in (annotations, *(texts(value_at(item, _TEMPLATE, {})) for item in sources if name_of(item) == SERVICE)):
+        expected.annotations |= {key: text for key, text in found.items() if key == CHECKSUM}
     for item in sources:
         if item["kind"] == _CUSTOMIZATIONS:
             _add_customizations(item, expected)

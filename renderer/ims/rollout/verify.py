@@ -12,9 +12,9 @@ from typing import Any
 
 from kmodgate.policy.cluster.facts import Object, as_map, metadata_of
 from kmodgate.renderer.errors import Unusable
-from kmodgate.renderer.ims.answer import Answer
-from kmodgate.renderer.ims.expected_service import SERVICE, ExpectedService
-from kmodgate.renderer.ims.given_state import GivenState, items, moment, name_of, texts
+from kmodgate.renderer.ims.rollout.answer import Answer
+from kmodgate.renderer.ims.rollout.expected_service import SERVICE, ExpectedService
+from kmodgate.renderer.ims.rollout.given_state import GivenState, items, moment, name_of, texts
 from kmodgate.renderer.wording import clipped, listed
 
 SWITCH = "JOB_ENABLE_DKMS"
