@@ -105,6 +105,11 @@ class ImsRelease:
         return "kata-qemu" if self.is_at_least("3.9.3") else "kata-qemu-aarch64"
 
     @property
+    def takes_yes_for_true(self) -> bool:
+        """Whether the API takes `yes`, `y`, `no` and `n` for booleans: marshmallow 3.21 does, 3.0.0b16 did not."""
+        return self.is_at_least("3.16.0")
+
+    @property
     def has_remote_nodes(self) -> bool:
         return self.is_at_least("3.14.0")
 

@@ -1,0 +1,201 @@
+"""Files with `ims-config`, and the lists of recipes and CFS configurations that the command `cray` prints."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from kmodgate.policy.findings import Finding, Problem
+from kmodgate.policy.formats.object_files import Others, Source, Wrapped
+from kmodgate.policy.ims.settings import CONFIG_MAP
+from kmodgate.renderer.check.object_inputs import read_objects
+from kmodgate.renderer.compile.image_services.fragment import OVERLAY
+from kmodgate.renderer.errors import Refused, Unusable, refuse_enforced
+
+_KEY = re.compile(r"[A-Z][A-Z0-9_]*")
+
+
+def read_config(path: str) -> dict[str, str]:
+    """Return the texts of `ims-config` in a file: a ConfigMap, a List or plain data. Our own ConfigMap goes over them.
+
+    :raises Refused: the file cannot be used
+    :raises Unusable: it has no such ConfigMap, or several
+    """
+    sources = _read(path, _plain_data)
+    configs = [source for source in sources if source.value["kind"] == "ConfigMap"]
+    named = [source for source in configs if _name(source) == CONFIG_MAP]
+    if len(named) != 1:
+        others = ", ".join(sorted({_name(source) or "one without a name" for source in configs})) or "none"
+        what = f"no ConfigMap {CONFIG_MAP}" if not named else f"{len(named)} ConfigMaps {CONFIG_MAP}"
+        fix = f"kubectl -n services get configmap {CONFIG_MAP} -o yaml; ConfigMaps of the file: {others}"
+        raise Unusable(f"{path}: {what}", fix)
+    texts = _texts(named[0], path)
+    for source in configs:
+        if _name(source) == OVERLAY:
+            texts |= _texts(source, path)
+    return texts
+
+
+def _plain_data(value: Any) -> Wrapped | None:
+    if not isinstance(value, dict) or not value or not all(_KEY.fullmatch(str(key)) for key in value):
+        return None
+    return Wrapped(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": CONFIG_MAP}, "data": value}, ("data",)
+    )
+
+
+def _texts(source: Source, path: str) -> dict[str, str]:
+    data = source.value.get("data")
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        _refuse(source, path, ("data",), "is no map of texts", 'write KEY: "text" below data')
+    for key, text in data.items():
+        if not isinstance(text, str):
+            said = (
+                {True: "true", False: "false", None: "null"}.get(text, text)
+                if not isinstance(text, list | dict)
+                else ""
+            )
+            fix = f'put it in quotes: {key}: "{said}"' if said != "" else "write a text in quotes"
+            _refuse(source, path, ("data", key), f"{key} is no text, and ConfigMaps hold texts only", fix)
+    return dict(data)
+
+
+def _refuse(source: Source, path: str, field: tuple[str | int, ...], message: str, fix: str) -> NoReturn:
+    line, column = source.position(field)
+    finding = Finding("SCH102", message, fix, field=".".join(map(str, field)), file=path, line=line, column=column)
+    raise Refused([finding], outcome="nothing was decided")
+
+
+def _name(source: Source) -> str:
+    metadata = source.value.get("metadata")
+    return str(metadata.get("name") or "") if isinstance(metadata, dict) else ""
+
+
+def _read(path: str, others: Others) -> list[Source]:
+    findings: list[Finding] = []
+    sources = list(read_objects(path, findings, others=others))
+    refuse_enforced(findings, outcome="nothing was decided")
+    return sources
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One recipe of a list; `require_dkms` is None where the list does not say, as in CSM 1.4."""
+
+    id: str
+    name: str
+    arch: str
+    type: str
+    require_dkms: bool | None
+
+
+def read_recipes(path: str) -> list[Recipe]:
+    """Return the recipes of `cray ims recipes list --format json`.
+
+    :raises Refused: the file is no such list
+    """
+    command = "cray ims recipes list --format json"
+    records = _records(path, "CrayImsRecipes", _recipe_problem, command)
+    return [
+        Recipe(
+            str(record.get("id") or ""),
+            record["name"],
+            str(record.get("arch") or "x86_64"),
+            str(record.get("recipe_type") or "kiwi-ng"),
+            record.get("require_dkms"),
+        )
+        for record in records
+    ]
+
+
+def _recipe_problem(record: Any) -> tuple[str, str] | None:
+    if not isinstance(record, dict) or not isinstance(record.get("name"), str) or "recipe_type" not in record:
+        return "", "is no recipe: it has no name, or no recipe_type"
+    if not isinstance(record.get("require_dkms"), bool | None):
+        return "require_dkms", "is no boolean"
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class CfsConfiguration:
+    """A CFS configuration: the names of its layers whose flag is true, and of those whose flag is false."""
+
+    name: str
+    needs_dkms: tuple[str, ...]
+    without_dkms: tuple[str, ...]
+
+    @property
+    def request(self) -> bool | None:
+        """What CFS sends as `require_dkms`: true for any layer, and else nothing."""
+        return True if self.needs_dkms else None
+
+
+_FLAGS = (("special_parameters", "ims_require_dkms"), ("specialParameters", "imsRequireDkms"))
+
+
+def read_cfs(path: str) -> list[CfsConfiguration]:
+    """Return the configurations of `cray cfs configurations describe NAME --format json`, or of a list of them.
+
+    :raises Refused: the file is no such configuration
+    """
+    command = "cray cfs configurations describe NAME --format json"
+    records = _records(path, "CrayCfsConfigurations", _configuration_problem, command)
+    return [_configuration(record, path) for record in records]
+
+
+def _configuration(record: dict[str, Any], path: str) -> CfsConfiguration:
+    flags: dict[bool, list[str]] = {True: [], False: []}
+    for number, layer in enumerate(record["layers"]):
+        flag = _flag(layer)
+        if flag is not None:
+            flags[flag].append(str(layer.get("name") or f"layers[{number}]"))
+    return CfsConfiguration(str(record.get("name") or path), tuple(flags[True]), tuple(flags[False]))
+
+
+def _flag(layer: dict[str, Any]) -> Any:
+    for outer, inner in _FLAGS:
+        special = layer.get(outer)
+        if isinstance(special, dict) and inner in special:
+            return special[inner]
+    return None
+
+
+def _configuration_problem(record: Any) -> tuple[str, str] | None:
+    if not isinstance(record, dict) or not isinstance(record.get("layers"), list):
+        return "", "is no configuration of CFS: it has no list layers"
+    for number, layer in enumerate(record["layers"]):
+        if not isinstance(layer, dict):
+            return f"layers[{number}]", "is no layer"
+        if not isinstance(_flag(layer), bool | None):
+            return f"layers[{number}]", "has a DKMS flag that is no boolean"
+    return None
+
+
+def _records(
+    path: str, kind: str, problem_of: Callable[[Any], tuple[str, str] | None], command: str
+) -> list[dict[str, Any]]:
+    def wrapped(value: Any) -> Wrapped | Problem:
+        records = _listed(value)
+        for index, record in enumerate(records):
+            if problem := problem_of(record):
+                field, what = problem
+                where = f"record {index}" + (f", {field}" if field else "")
+                return Problem(
+                    (index,) if isinstance(value, list) else (), f"{where} {what}", f"write it again: {command}"
+                )
+        return Wrapped({"apiVersion": "v1", "kind": kind, "records": records}, ("records",))
+
+    sources = [source for source in _read(path, wrapped) if source.value["kind"] == kind]
+    if not sources:
+        raise Unusable(f"{path}: holds nothing of the kind", f"write it again: {command}")
+    return [record for source in sources for record in source.value["records"]]
+
+
+def _listed(value: Any) -> list[Any]:
+    if isinstance(value, dict) and isinstance(value.get("configurations"), list):
+        return list(value["configurations"])
+    return value if isinstance(value, list) else [value]

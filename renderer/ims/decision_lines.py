@@ -1,0 +1,77 @@
+"""Decisions for lines of JSON, one line out for each line in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from kmodgate.policy.ims.decision import decide
+from kmodgate.policy.ims.versions import NEWEST, UnknownReleaseError, ims_release
+
+_MOST_BYTES = 4 << 20
+"""Of a line."""
+
+
+class _BadLineError(ValueError):
+    """A line that is no question; the text says why."""
+
+
+def answers(lines: Iterable[bytes]) -> Iterator[tuple[dict[str, object], bool]]:
+    """Yield the answer to every line that is not empty, and whether the line could be answered."""
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            yield _answer(line, number)
+
+
+def _answer(line: bytes, number: int) -> tuple[dict[str, object], bool]:
+    identity: object = None
+    try:
+        value = _parsed(line)
+        identity = value.get("id")
+        inputs = value["inputs"] if "inputs" in value else {name: part for name, part in value.items() if name != "id"}
+        _check(inputs)
+        release = ims_release(inputs.get("ims_version") or NEWEST)
+        return {"id": identity, **decide(inputs, release).as_line()}, True
+    except (_BadLineError, UnknownReleaseError) as error:
+        return {"id": identity, "error": f"line {number}: {error}"}, False
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
+    if len(line) > _MOST_BYTES:
+        raise _BadLineError(f"is longer than {_MOST_BYTES >> 20} MiB")
+    try:
+        value = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise _BadLineError(f"no JSON: column {error.colno}: {error.msg}") from None
+    except (UnicodeDecodeError, RecursionError, ValueError):
+        raise _BadLineError("no JSON: no UTF-8, nested too deep, or a number beyond all bounds") from None
+    if not isinstance(value, dict):
+        raise _BadLineError("no object of JSON")
+    return value
+
+
+def _check(inputs: object) -> None:
+    """Refuse inputs of another shape than `decide` takes; what the service itself refuses is left to it."""
+    if not isinstance(inputs, dict):
+        raise _BadLineError("inputs is no object")
+    if "job" not in inputs and "raw_body" not in inputs:
+        raise _BadLineError("inputs has neither job, the body of the request, nor raw_body")
+    for name, (types, is_needed, shape) in _SHAPES.items():
+        if (is_needed and name not in inputs) or not isinstance(inputs.get(name, types()), types | None):
+            raise _BadLineError(f"inputs.{name} is no {shape}")
+    for key, text in (inputs["ims_config"] or {}).items():
+        if not isinstance(text, str):
+            raise _BadLineError(f"inputs.ims_config.{key} is no text: a ConfigMap holds texts only")
+    if not all(isinstance(node, dict) for node in inputs.get("remote_nodes") or ()):
+        raise _BadLineError("inputs.remote_nodes holds something else than objects")
+
+
+_SHAPES: dict[str, tuple[type, bool, str]] = {
+    "ims_config": (dict, True, "object with the texts of ims-config"),
+    "record": (dict, True, "object, and not null for a record that does not exist"),
+    "ims_version": (str, False, "text"),
+    "public_key": (str, False, "text, and not null for a key that does not exist"),
+    "remote_nodes": (list, False, "list of objects"),
+}
+"""Types of the inputs beside null, whether a line must have them, and what to say."""
