@@ -16,6 +16,7 @@ _DIRECTIVE = re.compile(r"#\s*\w+\s*=")
 _HEREDOC = re.compile(r"(?<![<\w])<<(-?)([\"']?)([A-Za-z_]\w*)\2")
 _TAKES_HEREDOCS = ("RUN", "COPY", "ADD")
 _FROM = re.compile(r"(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?\s*$", re.IGNORECASE)
+_COPIED = re.compile(r"--from=(\S+)|--mount=\S*\bfrom=([^,\s]+)")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(?:\"([^\"]*)\"|'([^']*)'|(\S*))")
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)([^}]*)\}|([A-Za-z_]\w*))")
@@ -67,11 +68,15 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Dockerfile:
-    """A Dockerfile: the arguments before the first FROM with their defaults, and the stages."""
+    """A Dockerfile: the arguments before the first FROM with their defaults, and the stages.
+
+    `head` are the instructions before the first FROM, of which only ARG counts.
+    """
 
     arguments: dict[str, str]
     stages: list[Stage]
     escape: str = "\\"
+    head: tuple[Instruction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,21 +89,39 @@ class Variable:
 
 
 def parse_dockerfile(text: str) -> Dockerfile:
-    """Return the stages of a Dockerfile. What stands before the first FROM and is no ARG is left out."""
+    """Return the stages of a Dockerfile. An ONBUILD stands in the stages that begin with its own, and not there."""
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     escape = _escape(lines)
     arguments: dict[str, str] = {}
     stages: list[Stage] = []
+    head: list[Instruction] = []
+    triggers: dict[str, list[Instruction]] = {}
     for item in _instructions(lines, escape):
         if item.keyword == "FROM":
             match = _FROM.match(item.text)
             image, name = (match[1], match[2] or "") if match else ("", "")
-            stages.append(Stage(image, name.lower(), item))
+            stages.append(Stage(image, name.lower(), item, list(triggers.get(image.lower(), ()))))
+        elif stages and item.keyword == "ONBUILD":
+            triggers.setdefault(stages[-1].name, []).append(_trigger(item))
         elif stages:
             stages[-1].instructions.append(item)
-        elif item.keyword == "ARG":
-            arguments |= dict(declared(item))
-    return Dockerfile(arguments, stages, escape)
+        else:
+            head.append(item)
+            arguments |= dict(declared(item)) if item.keyword == "ARG" else {}
+    return Dockerfile(arguments, stages, escape, tuple(head))
+
+
+def _trigger(item: Instruction) -> Instruction:
+    """The instruction that an ONBUILD holds."""
+    first, *rest = item.lines
+    keyword, text = _keyword(first.text)
+    return Instruction(keyword, (Line(first.number, text), *rest), item.heredocs)
+
+
+def _keyword(text: str) -> tuple[str, str]:
+    """The word that an instruction begins with, in capitals, and what follows it."""
+    word, *rest = text.strip().split(None, 1) or [""]
+    return word.upper(), "".join(rest)
 
 
 def declared(item: Instruction) -> Iterator[tuple[str, str]]:
@@ -112,6 +135,12 @@ def declared(item: Instruction) -> Iterator[tuple[str, str]]:
     if item.keyword == "ARG":
         rest = _ASSIGNMENT.sub(" ", text)
         yield from ((word, "") for word in rest.split() if _NAME.fullmatch(word))
+
+
+def copied_from(item: Instruction) -> Iterator[tuple[str, int]]:
+    """Yield the images and stages that an instruction copies from or mounts, with their lines."""
+    for line in item.lines if item.keyword in ("COPY", "ADD", "RUN") else ():
+        yield from ((match[1] or match[2], line.number) for match in _COPIED.finditer(line.text))
 
 
 def variables(text: str, escape: str = "\\") -> Iterator[Variable]:
@@ -144,9 +173,9 @@ def _instructions(lines: list[str], escape: str) -> Iterator[Instruction]:
             place += 1
             continue
         parts, place = _continued(lines, place, escape)
-        keyword, _, first = parts[0].text.strip().partition(" ")
+        keyword, first = _keyword(parts[0].text)
         parts[0] = Line(parts[0].number, first)
-        keyword, heredocs = keyword.upper(), list[Line]()
+        heredocs = list[Line]()
         if keyword in _TAKES_HEREDOCS:
             for match in _HEREDOC.finditer("\n".join(part.text for part in parts)):
                 body, place = _heredoc(lines, place, match[3], is_indented=bool(match[1]))

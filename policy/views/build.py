@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.views.module import ModuleView
-from kmodgate.policy.views.part import Part
+from kmodgate.policy.views.part import Map, Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,14 @@ def _read(block: Part) -> Build:
             values[name] = value if type(value) is str else ""
             places[name] = (*block.path, "buildArgs", index)
     return Build(block.map("dockerfileConfigMap").text("name"), values, places, places)
+
+
+def arguments_given(modules: Iterable[Map], config_map: str) -> Iterator[str]:
+    """Yield the names of the build arguments of the Modules that are built from a ConfigMap."""
+    for item in modules:
+        for build in builds(ModuleView(item)):
+            if build.config_map == config_map:
+                yield from build.values
 
 
 def container_arguments(module: ModuleView) -> MutableMapping[str, FieldPath]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 
-from kmodgate.policy.cluster.facts import as_map
+from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.formats.dockerfiles import (
     Dockerfile,
@@ -18,11 +19,15 @@ from kmodgate.policy.formats.dockerfiles import (
 )
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.views.build import Build, builds, container_arguments
+from kmodgate.policy.views.build import Build, arguments_given, builds, container_arguments
 from kmodgate.policy.views.dockerfile import BUILD_ARGUMENTS, KEY, dockerfile_of, script
+from kmodgate.policy.views.part import Map
 
 _CONFIG_MAP = ("ConfigMap",)
 _PATH = ("data", KEY)
+_NEAR = 0.9
+"""How alike two names are (difflib's ratio) of which one is a slip of the other."""
+
 _PREDEFINED = re.compile(r"(?:HTTPS?|FTP|NO|ALL)_PROXY", re.IGNORECASE)
 _SINGLE_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'|\\.", re.DOTALL)
 _SET_BY_SHELL = re.compile(
@@ -98,6 +103,41 @@ def _has_default(use: Variable) -> bool:
     return use.rest.startswith((":-", "-", ":=", "=", ":+", "+", ":?", "?"))
 
 
+@rule("DKF111", kinds=_CONFIG_MAP, facts=True, severity=Severity.WARNING, needs=_dockerfile)
+def nearly_an_argument_of_kmm(review: Review) -> Iterator[Problem]:
+    """An ARG whose name is nearly that of a build argument of KMM: nobody fills it, and it is empty.
+
+    KMM sets `KERNEL_VERSION`, `KERNEL_FULL_VERSION`, `MOD_NAME`, `MOD_NAMESPACE`, and Red Hat's also `DTK_AUTO`.
+
+    Fix: write the name that KMM sets, in the ARG and where it is used.
+    Source: internal/buildsign/resource of Kernel Module Management.
+    """
+    found = review.dockerfile
+    if found is None:
+        return
+    told = set(arguments_given(_modules_beside(review), str(metadata_of(review.object).get("name"))))
+    for item in (*found.head, *(item for stage in found.stages for item in stage.instructions)):
+        for name, value in declared(item) if item.keyword == "ARG" else ():
+            if name not in told and not value and (near := _near(name)):
+                told.add(name)
+                yield Problem(_PATH, f"nobody sets {name}: KMM sets {near}", f"write {near}", line=item.line)
+
+
+def _modules_beside(review: Review) -> Iterable[Map]:
+    """The known Modules of the namespace of a ConfigMap."""
+    return review.known.listing("Module", str(metadata_of(review.object).get("namespace", ""))).objects
+
+
+def _near(name: str) -> str:
+    """The build argument of KMM that a name is a slip of; empty where it is one, or of somebody else."""
+    if name in BUILD_ARGUMENTS:
+        return ""
+    words = sorted(name.upper().split("_"))
+    same = [known for known in BUILD_ARGUMENTS if sorted(known.split("_")) == words]
+    close = same or get_close_matches(name.upper(), BUILD_ARGUMENTS, n=1, cutoff=_NEAR)
+    return close[0] if close else ""
+
+
 @rule("DKF103", kinds=_CONFIG_MAP, severity=Severity.WARNING, needs=_dockerfile)
 def toolkit_that_nobody_fills_in(review: Review) -> Iterator[Problem]:
     """`DTK_AUTO` in a Dockerfile for a cluster that is no OpenShift, or has upstream's KMM: it is empty there.
@@ -161,10 +201,18 @@ def argument_that_nobody_reads(review: Review) -> Iterator[Problem]:
                 undeclared.pop(name, None)
         known = found[build.config_map]
         own |= {path: name for name, path in build.own.items() if known is not None and name not in known}
+    known_names = {name for names in found.values() for name in names or ()} - {*BUILD_ARGUMENTS}
     for path, name in (*((path, name) for name, path in undeclared.items() if found), *own.items()):
         if name not in BUILD_ARGUMENTS and not _PREDEFINED.fullmatch(name):
             message = f"no ARG of the Dockerfile declares {name}: its value changes nothing"
-            yield Problem((*path, "name"), message, f"add ARG {name} to the stage that uses it, or remove it")
+            yield Problem((*path, "name"), message, _declare(name, known_names))
+
+
+def _declare(name: str, known: Iterable[str]) -> str:
+    """The fix for an argument that no ARG declares: the name that is nearly the same, if there is one."""
+    if close := get_close_matches(name, known, n=1, cutoff=_NEAR):
+        return f"the Dockerfile has ARG {close[0]}: give both one name"
+    return f"add ARG {name} to the stage that uses it, or remove it"
 
 
 def _read_by(review: Review, build: Build) -> set[str] | None:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
 
 from kmodgate.policy.cluster.facts import Facts, as_map, metadata_of
 from kmodgate.policy.findings import Problem
-from kmodgate.policy.formats.dockerfiles import Dockerfile, Variable, variables
+from kmodgate.policy.formats.dockerfiles import Dockerfile, Variable, copied_from, variables
 from kmodgate.policy.formats.image_references import is_from
 from kmodgate.policy.kmm.kinds import MODULE_KINDS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.views.build import Build, builds
+from kmodgate.policy.views.build import Build, arguments_given, builds
 from kmodgate.policy.views.dockerfile import KEY, dockerfile_of
-from kmodgate.policy.views.module import ModuleView
-
-_COPIED = re.compile(r"--from=(\S+)|--mount=\S*\bfrom=([^,\s]+)")
 
 
 @rule("DKF104", kinds=("ConfigMap",), facts=True, guards=True, parameter="allowed_registries",
@@ -35,7 +31,9 @@ def base_image_not_allowed(review: Review) -> Iterator[Problem]:
     found = review.dockerfile
     if found is None:
         return
-    given = set(_given(review))
+    metadata = metadata_of(review.object)
+    modules = review.known.listing("Module", str(metadata.get("namespace", ""))).objects
+    given = set(arguments_given(modules, str(metadata.get("name"))))
     allowed = review.parameters.allowed_registries
     for image, line in _images(found):
         uses = list(variables(image, found.escape))
@@ -74,15 +72,6 @@ def base_image_by_argument_not_allowed(review: Review) -> Iterator[Problem]:
                 yield Problem(path, message, f"use one of: {', '.join(allowed)}")
 
 
-def _given(review: Review) -> Iterator[str]:
-    """The names of the build arguments of known Modules that are built from a ConfigMap."""
-    metadata = metadata_of(review.object)
-    for item in review.known.listing("Module", str(metadata.get("namespace", ""))).objects:
-        for build in builds(ModuleView(item)):
-            if build.config_map == metadata.get("name"):
-                yield from build.values
-
-
 def _dockerfile_of(build: Build, facts: Facts, namespace: str) -> Dockerfile | None:
     found = facts.find("ConfigMap", namespace, build.config_map)
     return dockerfile_of(as_map(found)) if build.config_map else None
@@ -95,11 +84,9 @@ def _images(dockerfile: Dockerfile) -> Iterator[tuple[str, int]]:
         if stage.image.lower() not in names:
             yield stage.image, stage.line
         for item in stage.instructions:
-            for line in item.lines if item.keyword in ("COPY", "ADD", "RUN") else ():
-                for match in _COPIED.finditer(line.text):
-                    image = match[1] or match[2]
-                    if image.lower() not in names and not image.isdigit():
-                        yield image, line.number
+            for image, line in copied_from(item):
+                if image.lower() not in names and not image.isdigit():
+                    yield image, line
         names.add(stage.name)
 
 

@@ -124,3 +124,18 @@ def test_no_text_makes_the_reader_fail_or_lose_a_line(text: str) -> None:
                 assert line.text.strip() in lines[line.number - 1]
             for command in commands(item):
                 assert command.line in {line.number for line in (*item.lines, *item.heredocs)}
+
+
+def test_a_trigger_stands_in_the_stages_that_begin_with_its_own() -> None:
+    text = "FROM a AS base\nONBUILD ARG X\nONBUILD RUN make \\\n  $X\nFROM base\nRUN ls\nFROM scratch\n"
+    first, second, third = parse_dockerfile(text).stages
+    assert [item.keyword for item in first.instructions] == []
+    assert [(item.keyword, item.line) for item in second.instructions] == [("ARG", 2), ("RUN", 3), ("RUN", 6)]
+    assert second.instructions[1].text == "make   $X".replace("   ", " ")
+    assert third.instructions == []
+
+
+def test_a_tab_ends_a_keyword() -> None:
+    (stage,) = parse_dockerfile("FROM\tscratch\nRUN\tmake\n").stages
+    assert stage.image == "scratch"
+    assert stage.instructions[0].keyword == "RUN"
