@@ -9,33 +9,37 @@ from __future__ import annotations
 
 from typing import Any
 
-from kmodgate.policy.findings import Problem
+from kmodgate.policy.findings import FieldPath, Problem
 from kmodgate.policy.formats.object_files import Wrapped
+from kmodgate.policy.ims.given_records import wrapped
 
 JOBS, SESSIONS, EMPTY = "CrayImsJobs", "CrayCfsSessions", "CrayEmptyList"
 """The kinds under which lists are told apart; an empty one does not say what it is a list of."""
 
 RECORDS = "records"
-_NEEDED = {JOBS: (("id", "status", "job_type"), "cray ims jobs list"), SESSIONS: (("name",), "cray cfs sessions list")}
+_NEEDED: dict[str, tuple[tuple[str, ...], str]] = {
+    JOBS: (("id", "status", "job_type"), "cray ims jobs list"),
+    SESSIONS: (("name",), "cray cfs sessions list"),
+    EMPTY: ((), ""),
+}
 
 
 def cray_list(value: Any) -> Wrapped | Problem | None:
-    """Return a list of `cray` as an object, what is wrong with it, or None for any other value."""
-    is_page = isinstance(value, dict) and isinstance(value.get("sessions"), list)
-    records = value["sessions"] if is_page else value
-    if not isinstance(records, list):
-        return None
-    kind = SESSIONS if is_page else _kind(records)
-    if kind is None:
-        return None
-    if kind is not EMPTY:
-        keys, command = _NEEDED[kind]
-        for index, record in enumerate(records):
-            wrong = [key for key in keys if not isinstance(record, dict) or not isinstance(record.get(key), str)]
-            if wrong:
-                path = ("sessions", index) if is_page else (index,)
-                return Problem(path, f"record {index} has no {wrong[0]}", f"write it again: {command} --format json")
-    return Wrapped({"apiVersion": "v1", "kind": kind, RECORDS: records}, () if is_page else (RECORDS,))
+    """Return a list of `cray` or the values of ims-config as an object, or what is wrong; None for other values."""
+    if isinstance(value, dict) and isinstance(value.get("sessions"), list):
+        return _object(SESSIONS, value["sessions"], ("sessions",))
+    kind = _kind(value) if isinstance(value, list) else None
+    return wrapped(value) if kind is None else _object(kind, value, ())
+
+
+def _object(kind: str, records: list[Any], place: FieldPath) -> Wrapped | Problem:
+    keys, command = _NEEDED[kind]
+    for index, record in enumerate(records):
+        wrong = [key for key in keys if not isinstance(record, dict) or not isinstance(record.get(key), str)]
+        if wrong:
+            message = f"record {index} has no {wrong[0]}"
+            return Problem((*place, index), message, f"write it again: {command} --format json")
+    return Wrapped({"apiVersion": "v1", "kind": kind, RECORDS: records}, () if place else (RECORDS,))
 
 
 def _kind(records: list[Any]) -> str | None:

@@ -133,6 +133,12 @@ def test_a_session_that_builds_an_image_is_named(folder: Path, page: bool) -> No
     assert result.returncode == 1
 
 
+def test_values_of_ims_config_and_lists_of_recipes_may_be_there_too(folder: Path) -> None:
+    (folder / "values.json").write_text('{"JOB_ENABLE_DKMS": "true", "JOB_KATA_RUNTIME": "kata-x"}')
+    (folder / "recipes.json").write_text('[{"id": "1", "name": "a", "recipe_type": "kiwi-ng"}]')
+    assert "RuntimeClass kata-x does not exist" in preflight(folder).stdout
+
+
 def test_what_is_not_in_the_input_is_said_and_without_jobs_nothing_is_promised(folder: Path) -> None:
     result = preflight(folder, "classes.yaml")
     assert [line for line in result.stdout.splitlines() if line.startswith("not in the input: ")] == [
