@@ -39,12 +39,13 @@ Path = Literal["/validate", "/mutate"]
 
 Where = Literal[
     "everywhere", "drivers", "labelled namespaces", "labelled contents", "others", "unlabelled", "dkms", "dkms labels",
-    "elsewhere",
+    "dkms alone", "elsewhere",
 ]  # fmt: skip
 """`drivers`: the namespaces of the drivers, with what lies in them. `labelled …`: namespaces that KMM's own label
 protects and no fleet knows, and what lies in such. `others`: all but the drivers'. `unlabelled`: those of them without
 KMM's label. `dkms`: the pods of IMS where it runs its jobs, and all where other DKMS work is that the policy names;
-`dkms labels`: wherever pods have the labels that it names. `elsewhere`: all but the platform's own."""
+`dkms labels`: wherever pods have the labels that it names; `dkms alone`: the namespaces of DKMS work, on clusters where
+nothing else is asked about. `elsewhere`: all but the platform's own."""
 
 NEVER = ("kube-node-lease", "kube-public", "kube-system")
 """Namespaces in which nothing but the kinds of KMM is looked at, whatever fleet, policy and labels say."""
@@ -100,7 +101,7 @@ class Row:
     @property
     def is_for_dkms(self) -> bool:
         """Whether it is about DKMS work alone, which there is without KMM, too."""
-        return self.where in ("dkms", "dkms labels")
+        return self.where in ("dkms", "dkms labels", "dkms alone")
 
     def is_wanted(self, policy: Policy, platform: Platform | None = None) -> bool:
         """Whether the policy leaves a rule of the families in force at admission, on a platform if one is given."""
@@ -230,6 +231,7 @@ ROWS = (
     Row("dkms-pods", "/validate", "dkms", "Fail", 5, ("KTA",), _PODS, reports=True),
     Row("labelled-dkms-pods", "/mutate", "dkms labels", "Ignore", 5, ("KTA",), (_NEW_PODS,)),
     Row("labelled-dkms-pods", "/validate", "dkms labels", "Fail", 5, ("KTA",), _PODS, reports=True),
+    Row("dkms-workloads", "/validate", "dkms alone", "Ignore", 1, ("KTA",), _WORKLOADS),
     Row("workloads", "/validate", "elsewhere", "Ignore", 1, ("PRV", "KTA"), (*_PODS, *_WORKLOADS), reports=True),
 )
 

@@ -14,12 +14,16 @@ REASON = "KataPodRefused"
 
 BEGINNING = "the pod of this Job is refused: "
 
+_IS_OUTSIDE = "KTA101"
+"""The rule that the pod is not in Kata; another one may say why."""
+
 _LONGEST = 1000
 """Characters of a message, which events.k8s.io limits to 1024."""
 
 
 def message(refusing: Iterable[Finding]) -> str:
     """Return the message of the Event: the beginning, and what refuses the pod, as `[RULE] FIELD: WORDS; FIX`."""
-    told = " | ".join(f"[{item.rule}] {item.field}: {item.message}; {item.fix}" for item in refusing)
+    causes_first = sorted(refusing, key=lambda item: item.rule == _IS_OUTSIDE)
+    told = " | ".join(f"[{item.rule}] {item.field}: {item.message}; {item.fix}" for item in causes_first)
     text = BEGINNING + told
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -170,7 +170,7 @@ def _selections(row: Row, places: Places, *, in_dkms: bool) -> Iterator[JsonMap]
             yield {}
         case "drivers":
             yield from _inside(drivers)
-        case "dkms" | "dkms labels":
+        case "dkms" | "dkms labels" | "dkms alone":
             yield from _dkms_work(row.where, dkms, ims, places)
         case "labelled namespaces":
             yield {"namespaceSelector": _all(unknown), "objectSelector": _all(_LABELLED)}
@@ -190,12 +190,17 @@ def _inside(names: list[str]) -> Iterator[JsonMap]:
 
 
 def _dkms_work(where: Where, dkms: list[str], ims: list[str], places: Places) -> Iterator[JsonMap]:
-    """All pods of namespaces of DKMS work and those of IMS, or pods elsewhere that have labels of DKMS work."""
+    """All pods of namespaces of DKMS work and those of IMS, or pods elsewhere that have labels of DKMS work.
+
+    What makes pods there has an entry of its own only where there is none for all workloads.
+    """
     if where == "dkms":
         yield from _inside(dkms)
         yield from _of_ims(ims, places)
-    else:
+    elif where == "dkms labels":
         yield from _labelled(_outside(dkms, places), places.labels)
+    elif not places.has_kmm:
+        yield from _inside(sorted({*dkms, *ims}))
 
 
 def _of_ims(names: list[str], places: Places) -> Iterator[JsonMap]:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import pytest
 
 from tests.e2e.control_plane import ControlPlane
-from tests.e2e.objects import job, runtime_class
+from tests.e2e.ims_pods import CLASS, UUID, dry_run, ims_job, pod_text, pods_of
+from tests.e2e.objects import runtime_class
 from tests.e2e.waiting import eventually
 from tests.e2e.webhook import Webhook, in_force
-
-Json: TypeAlias = dict[str, Any]
-
-UUID = "5c2ad2a5-0c58-4a3b-9a3c-1fd5e0b8e5b{}"
-CLASS = runtime_class("kata-qemu", memory="160Mi", node_selector={"katacontainers.io/kata-runtime": "true"})
 
 
 @pytest.fixture(scope="module")
@@ -32,34 +26,6 @@ def kata(control_plane: ControlPlane, webhook: Webhook) -> None:
     """The RuntimeClass of Kata, seen by the webhook."""
     control_plane.apply(CLASS)
     eventually(lambda: not control_plane.kubectl(*dry_run(), input=pod_text(9)).returncode, "the class is seen")
-
-
-def ims_job(number: int, *, dkms: bool = True, **pod: Any) -> Json:
-    """A job as IMS makes it, of one container."""
-    uuid = UUID.format(number)
-    found = job(f"cray-ims-{uuid}-customize", "ims", **pod)
-    template = found["spec"]["template"]
-    template["metadata"] = {"labels": {"app": f"ims-{uuid}-customize"}}
-    template["spec"]["containers"][0]["env"] = [{"name": "JOB_ENABLE_DKMS", "value": str(dkms)}]
-    return found
-
-
-def pod_text(number: int, **pod: Any) -> str:
-
-    found = ims_job(number, **pod)
-    template = found["spec"]["template"]
-    name = found["metadata"]["name"]
-    metadata = template["metadata"] | {"name": name, "namespace": "ims"}
-    return json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]})
-
-
-def dry_run() -> tuple[str, ...]:
-    return ("create", "--filename=-", "--dry-run=server", "--output=name")
-
-
-def pods_of(control_plane: ControlPlane, found: Json) -> list[Json]:
-    selector = f"batch.kubernetes.io/job-name={found['metadata']['name']}"
-    return list(control_plane.get("pods", "-n", "ims", "-l", selector)["items"])
 
 
 @pytest.mark.usefixtures("kata")

@@ -40,7 +40,9 @@ def work_outside_kata(review: Review) -> Iterator[Problem]:
         return
     kept_out = list(_kept_out(kata))
     yield from kept_out
-    if not kept_out:
+    if not kept_out and kata.found_class is None:
+        yield obstacle((*kata.pod.spec.path, "runtimeClassName"), Reason.CLASS_MISSING, _cannot(kata))
+    elif not kept_out:
         message = f"DKMS work ({kata.work}) outside Kata: no RuntimeClass is set"
         yield kata.pod.spec.problem("runtimeClassName", message, f"set runtimeClassName: {kata.wanted_class}")
 
@@ -205,7 +207,7 @@ def _runs_in_kata(review: Review) -> bool:
 
 def _kept_out(kata: KataView) -> Iterator[Problem]:
     """Everything that keeps DKMS work out of Kata, as far as the object and its RuntimeClass tell."""
-    words = f"DKMS work ({kata.work}) cannot be put into Kata"
+    words = _cannot(kata)
     path = (*kata.pod.spec.path, "runtimeClassName")
     if kata.stays_out is not None:
         yield obstacle(path, kata.stays_out, words)
@@ -218,6 +220,10 @@ def _kept_out(kata: KataView) -> Iterator[Problem]:
     if kata.excluded_label and not kata.pod.runtime_class:
         place = (*kata.pod.spec.path, "nodeSelector", kata.excluded_label)
         yield obstacle(place, Reason.NODE_SELECTOR, words)
+
+
+def _cannot(kata: KataView) -> str:
+    return f"DKMS work ({kata.work}) cannot be put into Kata"
 
 
 def obstacle(path: FieldPath, reason: Reason, words: str) -> Problem:

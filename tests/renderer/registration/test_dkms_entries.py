@@ -123,16 +123,23 @@ def test_without_kmm_only_entries_for_dkms_work_are_registered(fleet: FleetFolde
     assert "note: cluster paris: its spec has no kmm; only entries for DKMS work are registered" in result.stderr
     assert "who KMM is" not in result.stderr
     objects = made(result)
-    wanted = ["dkms-pods-1", "dkms-pods-2", "labelled-dkms-pods"]
-    for configuration in (validating(objects), mutating(objects)):
+    mutated = ["dkms-pods-1", "dkms-pods-2", "labelled-dkms-pods"]
+    for configuration, wanted in ((mutating(objects), mutated), (validating(objects), [*mutated, "dkms-workloads"])):
         assert [item["name"].removesuffix(".kmodgate.io") for item in configuration["webhooks"]] == wanted
     for request in (
         Request("CREATE", "modules", KMM_GROUP, "v1beta1", namespace="drivers", content={"spec": 1}),
         Request("DELETE", "namespaces", name="elsewhere", labels=None, old={}),
         Request("CREATE", "pods", namespace="elsewhere"),
-        Request("CREATE", "jobs", "batch", namespace="ims"),
+        Request("CREATE", "jobs", "batch", namespace="elsewhere"),
     ):
         assert answer(objects, request) == []
+
+
+def test_without_kmm_a_job_that_says_it_is_remote_is_still_asked_about(fleet: FleetFolder) -> None:
+    """Nothing tells of its pods who made it."""
+    request = Request("CREATE", "jobs", "batch", namespace="ims")
+    assert answer(generated(fleet), request) == [("workloads", "Ignore")]
+    assert answer(generated(without_kmm(fleet)), request) == [("dkms-workloads", "Ignore")]
 
 
 def test_a_cluster_whose_policy_knows_kmm_has_it(fleet: FleetFolder) -> None:
@@ -164,5 +171,6 @@ def test_what_is_for_dkms_is_for_nothing_else() -> None:
     assert {row.name for row in ROWS if row.is_for_dkms and row.is_wanted(Policy())} == {
         "dkms-pods",
         "labelled-dkms-pods",
+        "dkms-workloads",
     }
     assert {row.families for row in ROWS if row.is_for_dkms} == {("KTA",)}
