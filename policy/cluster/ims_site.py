@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kmodgate.policy.cluster.facts import Facts, Object, as_map, metadata_of
-from kmodgate.policy.ims.given_records import RECORDS, SERVICES
+from kmodgate.policy.ims.given_records import SERVICES, is_record
 from kmodgate.policy.ims.settings import CONFIG_MAP, KNOWN_KEYS
 from kmodgate.policy.ims.versions import ImsRelease, UnknownReleaseError, ims_release
 from kmodgate.policy.lazy import lazy
@@ -156,8 +156,7 @@ def concerns_ims(value: Object) -> bool:
     kind, name = str(value.get("kind", "")), str(metadata_of(value).get("name", ""))
     if kind == "ConfigMap":
         return name.startswith(TEMPLATES) or ImsSite(value, None).is_config
-    group = str(value.get("apiVersion", "")).partition("/")[0]
-    return (kind, name) == ("Deployment", DEPLOYMENT) or f"{group}/{kind}" in RECORDS
+    return (kind, name) == ("Deployment", DEPLOYMENT) or is_record(value)
 
 
 def are_of_several_sites(values: Iterable[Object]) -> bool:

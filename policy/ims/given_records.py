@@ -24,7 +24,7 @@ REMOTE_NODES = "ims/RemoteBuildNodeList"
 CONFIGURATIONS = "cfs/ConfigurationList"
 """The kind of a list of CFS configurations to rules; the records are in the field `configurations`."""
 
-RECORDS = (RECIPES, REMOTE_NODES, CONFIGURATIONS)
+_RECORDS = (RECIPES, REMOTE_NODES, CONFIGURATIONS)
 
 SERVICES = "services"
 """The namespace of the service and its ConfigMaps."""
@@ -43,6 +43,11 @@ _OTHER_LISTS = (
 """Fields by which the records of other lists are known, and what these are."""
 
 _WANTED = "give what `cray ims recipes list --format json` or `cray cfs configurations list --format json` prints"
+
+
+def is_record(value: Mapping[str, Any]) -> bool:
+    """Whether an object was made of a list that `cray` prints."""
+    return f"{str(value.get('apiVersion')).partition('/')[0]}/{value.get('kind')}" in _RECORDS
 
 
 def wrapped(value: Any) -> Wrapped | Problem | None:

@@ -15,7 +15,7 @@ from kmodgate.policy.kmm.labels import version_label
 from kmodgate.policy.kmm.resolution.resolve import INTERNAL_TOLERATIONS, Resolution, Unresolved, resolve, why_not
 from kmodgate.policy.kmm.versions import Release
 
-_KEEPS_OFF = ("NoSchedule", "NoExecute")
+KEEPS_OFF = ("NoSchedule", "NoExecute")
 
 _TEMPORARY = frozenset(
     f"node.kubernetes.io/{name}"
@@ -111,7 +111,7 @@ def without_temporary_taints(node: Node) -> Node:
 def _repelling(module: Mapping[str, Any], node: Node) -> Iterator[Taint]:
     tolerations = [*(module["spec"].get("tolerations") or ()), *INTERNAL_TOLERATIONS]
     for taint in node.taints:
-        if taint[2] in _KEEPS_OFF and not any(_tolerates(item, taint) for item in tolerations):
+        if taint[2] in KEEPS_OFF and not any(tolerates(item, taint) for item in tolerations):
             yield taint
 
 
@@ -167,7 +167,7 @@ def _version_reason(metadata: Mapping[str, Any], version: str, node: Node) -> tu
     return f"version {version}: the node's label asks for {label}, and keeps what it has", True
 
 
-def _tolerates(toleration: Mapping[str, Any], taint: Taint) -> bool:
+def tolerates(toleration: Mapping[str, Any], taint: Taint) -> bool:
     key, value, effect = taint
     if toleration.get("effect") not in (None, "", effect) or toleration.get("key") not in (None, "", key):
         return False

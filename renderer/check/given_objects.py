@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from kmodgate.policy.cluster.ims_site import are_of_several_sites, concerns_ims
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import NOT_CHECKED, FieldPath, Finding, Mode, Severity, placed, title
 from kmodgate.policy.formats.object_files import Source
+from kmodgate.policy.ims.given_records import is_record
 from kmodgate.policy.json_schema.violations import UNQUOTED
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.kinds import MODULE_KINDS
@@ -92,17 +93,18 @@ class GivenObjects:
             by_site: dict[str, list[Source]] = defaultdict(list)
             for source in given:
                 by_site[_folder(source.file) if several else ""].append(source)
-            self._sites = {site: self._facts_of(sources) for site, sources in by_site.items()}
+            nodes = None if several else self._given_nodes()
+            self._sites = {site: self._facts_of(sources, nodes) for site, sources in by_site.items()}
         return self._sites.get("") or self._sites[_folder(file)]
 
-    def _facts_of(self, sources: Iterable[Source]) -> Facts:
+    def _facts_of(self, sources: Iterable[Source], nodes: Sequence[Node] | None) -> Facts:
         """Return what the objects of several files say together: a kind is complete if a List of one of them is."""
         dump = Dump()
         dump.add(sources)
         if more := self._dumps.plain:
             dump.objects += more.objects
             dump.complete |= more.complete
-        return dump.facts
+        return SnapshotFacts(dump.objects, dump.complete, nodes)
 
     def _given_nodes(self) -> list[Node] | None:
         """The Node objects of files outside of trees, which are those of the cluster and nothing to be applied."""
@@ -116,7 +118,7 @@ class GivenObjects:
     def _judged(
         self, source: Source, where: Place, facts: Facts, before: Facts | None, *, is_new: bool
     ) -> Iterator[Finding]:
-        value = defaulted(source.value)
+        value = source.value if is_record(source.value) else defaulted(source.value)
         old = self._past.objects(source.file).get(title(value))
         review = Review(
             value,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from kmodgate.policy.review import ClusterTraits
 from kmodgate.renderer.check.object_inputs import STDIN
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
 from kmodgate.renderer.fleet.files import OUTPUT, OUTPUTS
+from kmodgate.renderer.fleet.image_services.service_targets import service_targets
 from kmodgate.renderer.fleet.load import load_fleet
 from kmodgate.renderer.fleet.nodes import nodes_of
 from kmodgate.renderer.fleet.root import root_above
@@ -71,10 +72,12 @@ class Places:
         fleet = load_fleet(root, root / OUTPUT, [])
         policies = Policies(fleet, self._choice, [])
         judge = FleetJudge(policies, "check", self._now)
+        services = service_targets(fleet, [])
+        versions = {name: target.release.version for name, target in services.items()}
         return {
             cluster.name: Place(
                 judge.engine(cluster),
-                traits_of(cluster, unknown=_HEAD),
+                replace(traits_of(cluster, unknown=_HEAD), ims_version=versions.get(cluster.name, "")),
                 policies.name(cluster.name),
                 (cluster.name,),
                 nodes_of(cluster),

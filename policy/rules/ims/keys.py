@@ -6,7 +6,6 @@ import difflib
 from collections.abc import Iterator
 
 from kmodgate.policy.cluster.facts import as_map
-from kmodgate.policy.cluster.ims_site import SITE_CONFIG_MAP
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.ims.setting_values import Effect
 from kmodgate.policy.ims.settings import CONFIG_MAP as NAME
@@ -80,7 +79,7 @@ def no_text(review: Review) -> Iterator[Problem]:
             yield Problem(path, "is no text: the API server refuses it", "write one text between quotes")
 
 
-@rule("IMS112", kinds=CONFIG_MAP, severity=Severity.WARNING, needs=lambda review: review.ims.has_its_keys)
+@rule("IMS112", kinds=CONFIG_MAP, severity=Severity.WARNING, needs=of_ims)
 def another_name(review: Review) -> Iterator[Problem]:
     """A ConfigMap with keys of the Image Management Service under a name that the service does not read.
 
@@ -90,10 +89,15 @@ def another_name(review: Review) -> Iterator[Problem]:
     Fix: name it `ims-config`, or have `envFrom` of the Deployment name it.
     Source: kubernetes/cray-ims of Cray-HPE/ims.
     """
-    name = review.ims.name
-    if name not in (NAME, SITE_CONFIG_MAP, *review.ims.sources):
-        fix = f"call it {NAME}"
-        yield Problem(("metadata", "name"), f"the service reads {', '.join(review.ims.sources)}, and not {name!r}", fix)
+    name, sources = review.ims.name, review.ims.sources
+    if name in sources:
+        return
+    if review.ims.container:
+        message = f"the Deployment reads {', '.join(sources) or 'no ConfigMap'}, and not {name!r}: it has no effect"
+        yield Problem(("metadata", "name"), message, f"have envFrom of the Deployment name {name}")
+    else:
+        message = f"the service reads {NAME}, and not {name!r}: it has no effect"
+        yield Problem(("metadata", "name"), message, f"call it {NAME}, or have envFrom of the Deployment name it")
 
 
 @rule("IMS113", kinds=CONFIG_MAP, severity=Severity.INFO, needs=of_ims)

@@ -98,3 +98,78 @@ def test_a_list_of_something_else_is_an_error(tmp_path: Path, value: Any, words:
     (found,) = findings(check(tmp_path, "list.json", "--format", "json"))
     assert (found["rule"], found["mode"], found["file"]) == ("SCH102", "enforce", "list.json")
     assert words in found["message"] + found["fix"]
+
+
+SPECIAL = {"v2": ("specialParameters", "imsRequireDkms"), "v3": ("special_parameters", "ims_require_dkms")}
+
+
+def configuration(api: str, flag: object) -> dict[str, Any]:
+    outer, inner = SPECIAL[api]
+    url = "cloneUrl" if api == "v2" else "clone_url"
+    return {"name": "gpu", "layers": [{"name": "driver", url: "https://a", outer: {inner: flag}}]}
+
+
+@pytest.mark.parametrize("api", SPECIAL)
+@pytest.mark.parametrize("shape", ["list", "page", "describe"])
+def test_configurations_are_known_in_all_shapes_of_both_versions(tmp_path: Path, api: str, shape: str) -> None:
+    one = configuration(api, "true")
+    value = {"list": [one], "page": {"configurations": [one], "next": None}, "describe": one}[shape]
+    text = (tmp_path / write(tmp_path, "cfs.json", value)).read_text()
+    ((rule, _, line),) = told(tmp_path, "cfs.json")
+    assert (rule, '"true"' in text.split("\n")[line - 1]) == ("IMS413", True)
+
+
+def test_recipes_are_judged_beside_the_settings_whatever_the_order_of_the_files(tmp_path: Path) -> None:
+    recipes = [RECIPE, RECIPE | {"id": "2", "name": "other", "require_dkms": False, "template_dictionary": None}]
+    write(tmp_path, "recipes.json", recipes)
+    write(tmp_path, "config.json", config_map(JOB_ENABLE_DKMS="true"))
+    expected = [("IMS401", "recipes.json", 14), ("IMS405", "recipes.json", 15)]
+    assert sorted(told(tmp_path, "recipes.json", "config.json")) == expected
+    assert sorted(told(tmp_path, ".", "--csm", "1.6.0")) == [(rule, file, line) for rule, file, line in expected]
+    assert [rule for rule, *_ in told(tmp_path, ".", "--csm", "1.5.2")] == ["IMS405"]
+    write(tmp_path, "one.json", recipes[1])
+    assert ("IMS401", "one.json", 6) in told(tmp_path, "one.json", "config.json")
+
+
+def test_what_the_cluster_lacks_is_found_beside_what_needs_it(tmp_path: Path) -> None:
+    class_ = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "kata"}, "handler": "kata"}
+    write(tmp_path, "classes.json", {"apiVersion": "v1", "kind": "List", "items": [class_]})
+    write(tmp_path, "config.json", config_map())
+    write(tmp_path, "recipes.json", [RECIPE])
+    write(tmp_path, "cfs.json", [configuration("v3", True)])
+    names = ("classes.json", "config.json", "recipes.json", "cfs.json")
+    assert {rule for rule, *_ in told(tmp_path, *names)} == {"IMS301", "IMS310", "IMS311"}
+    assert {rule for rule, *_ in told(tmp_path, *names[1:], "--facts", "classes.json")} == {
+        "IMS301",
+        "IMS310",
+        "IMS311",
+    }
+    write(tmp_path, "classes.json", class_)  # which says nothing of others
+    assert told(tmp_path, *names) == []
+
+
+def test_a_list_of_ten_thousand_recipes_is_judged(tmp_path: Path) -> None:
+    write(
+        tmp_path, "recipes.json", [RECIPE | {"id": str(number), "name": f"r{number}"} for number in range(9_999)] + [5]
+    )
+    ((rule, _, line),) = told(tmp_path, "recipes.json")
+    assert (rule, line) == ("IMS406", 7 * 9_999 + 2)
+
+
+def test_sound_files_of_a_site_give_nothing(tmp_path: Path) -> None:
+    class_ = {
+        "metadata": {"name": "kata-qemu"},
+        "scheduling": {"nodeSelector": {"kata": "true"}},
+        "handler": "kata-qemu",
+    }
+    node = {"metadata": {"name": "w1", "labels": {"kata": "true"}}, "spec": {}}
+    items = [
+        {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", **class_},
+        {"apiVersion": "v1", "kind": "Node", **node},
+    ]
+    items += [config_map(), deployment("3.20.0", "ims-config")]
+    write(tmp_path, "dump.json", {"apiVersion": "v1", "kind": "List", "items": items})
+    write(tmp_path, "recipes.json", [RECIPE])
+    write(tmp_path, "cfs.json", {"configurations": [configuration("v3", True)], "next": None})
+    result = check(tmp_path, "dump.json", "recipes.json", "cfs.json")
+    assert (result.returncode, result.stdout) == (0, "")

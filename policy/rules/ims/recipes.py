@@ -1,0 +1,187 @@
+"""IMS4: lists of recipes, as `cray ims recipes list --format json` prints them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from kmodgate.policy.cluster.facts import as_map
+from kmodgate.policy.cluster.ims_site import ImsSite
+from kmodgate.policy.findings import FieldPath, Problem, Severity
+from kmodgate.policy.ims.given_records import RECIPES
+from kmodgate.policy.ims.settings import read
+from kmodgate.policy.ims.versions import NEWEST, ims_release
+from kmodgate.policy.review import Review
+from kmodgate.policy.rule import rule
+from kmodgate.policy.rules.ims.classes import job_class, why_not
+
+_KINDS = (RECIPES,)
+_FLAG = "require_dkms"
+_ARCHES = ("x86_64", "aarch64")
+
+
+class Recipe(NamedTuple):
+    """A record of the list."""
+
+    number: int
+    record: Any
+
+    @property
+    def title(self) -> str:
+        return f"recipe {self.record.get('name')} ({self.arch})"
+
+    @property
+    def arch(self) -> str:
+        return str(self.record.get("arch", "x86_64"))
+
+    @property
+    def flag(self) -> object:
+        return self.record.get(_FLAG)
+
+    @property
+    def needs_dkms(self) -> bool:
+        return self.flag is True or self.arch == "aarch64"
+
+    def path(self, field: str) -> FieldPath:
+        return ("recipes", self.number, field) if field in self.record else ("recipes", self.number)
+
+    def update(self, value: str) -> str:
+        """Return the command that sets the flag."""
+        return f"cray ims recipes update --require-dkms {value} {self.record.get('id')}"
+
+
+def recipes(review: Review) -> Iterator[Recipe]:
+    for index, record in enumerate(review.object["recipes"]):
+        if isinstance(record, dict):
+            yield Recipe(index, record)
+
+
+def switch_is_on(site: ImsSite) -> bool | None:
+    """Return whether ims-config enables DKMS globally; None where nobody knows."""
+    text = site.environment.get("JOB_ENABLE_DKMS")
+    if not site.is_known or (text is None and site.release is None):
+        return None
+    return read("JOB_ENABLE_DKMS", text, site.release or ims_release(NEWEST)).value is True
+
+
+@rule("IMS401", kinds=_KINDS, severity=Severity.WARNING)
+def recipe_leaves_its_vm(review: Review) -> Iterator[Problem]:
+    """A recipe that says `require_dkms: false` where ims-config enables DKMS for all: its create jobs run in no VM.
+
+    From IMS 3.17.0 (CSM 1.6) on the recipe alone decides about create jobs that say nothing themselves, as those of
+    `sat bootprep` and IUF; before, ims-config put them into Kata, too. CSM 1.5 stored `false` for every recipe that did
+    not say. Such a job is privileged on the worker.
+
+    Fix: set the recipe to true where its images need DKMS or its builds are to stay in Kata.
+    Source: src/server/v3/resources/jobs.py of Cray-HPE/ims, 3.17.0.
+    """
+    site = review.ims
+    if not switch_is_on(site) or (site.release is not None and not site.release.recipe_overrides_ims_config):
+        return
+    since = "" if site.release else ", from IMS 3.17.0 (CSM 1.6) on"
+    for recipe in recipes(review):
+        if recipe.flag is False and recipe.arch == "x86_64":
+            message = f"{recipe.title} takes its create jobs out of the VM, though ims-config enables DKMS{since}"
+            yield Problem(recipe.path(_FLAG), message, recipe.update("true"))
+
+
+@rule("IMS402", kinds=_KINDS, severity=Severity.INFO)
+def flag_without_effect(review: Review) -> Iterator[Problem]:
+    """A recipe of aarch64 that says `require_dkms: false`: its jobs have DKMS all the same.
+
+    Fix: nothing, or set it to true, as it is.
+    Source: src/server/v3/resources/jobs.py of Cray-HPE/ims.
+    """
+    for recipe in recipes(review):
+        if recipe.flag is False and recipe.arch == "aarch64":
+            message = f"{recipe.title} has no say: jobs of aarch64 always have DKMS"
+            yield Problem(recipe.path(_FLAG), message, recipe.update("true"))
+
+
+@rule("IMS403", kinds=_KINDS)
+def flag_is_no_boolean(review: Review) -> Iterator[Problem]:
+    """A recipe whose `require_dkms` is no boolean of JSON.
+
+    The service takes the text `"false"` in a PATCH and shows false from then on, and yet acts as if it were true until
+    it is started again: text is true to Python. Such a record was written by hand, or is going to be sent.
+
+    Fix: write true or false without quotes.
+    Source: src/server/models/recipes.py of Cray-HPE/ims, whose PATCH stores the text.
+    """
+    for recipe in recipes(review):
+        if _FLAG in recipe.record and not isinstance(recipe.flag, bool):
+            word = str(recipe.flag).strip().lower()
+            fix = f'"{_FLAG}": {word}' if word in ("true", "false") else "write true or false, without quotes"
+            yield Problem(recipe.path(_FLAG), f"{recipe.title} has {recipe.flag!r}, which is no boolean", fix)
+
+
+@rule("IMS404", kinds=_KINDS, severity=Severity.WARNING)
+def recipes_of_one_name(review: Review) -> Iterator[Problem]:
+    """Recipes of one name and architecture that differ in `require_dkms`: which of them is built decides about the VM.
+
+    Names are not unique. Whoever takes the first of a name, or looks at one only, gets the one or the other.
+
+    Fix: set them alike, or delete the one that nobody needs.
+    Source: src/server/models/recipes.py of Cray-HPE/ims.
+    """
+    named: defaultdict[tuple[str, str], list[Recipe]] = defaultdict(list)
+    for recipe in recipes(review):
+        named[str(recipe.record.get("name")), recipe.arch].append(recipe)
+    for same in named.values():
+        first, differing = same[0], [item for item in same if item.flag is not same[0].flag]
+        if first.arch != "aarch64":
+            for item in differing:
+                message = f"{item.title} says {item.flag}, and {first.record.get('id')} of the same name {first.flag}"
+                yield Problem(item.path(_FLAG), message, "set them alike, or delete one of them")
+
+
+@rule("IMS405", kinds=_KINDS, severity=Severity.WARNING)
+def recipe_that_cannot_be_built(review: Review) -> Iterator[Problem]:
+    """A recipe of which the service can make no job: one of packer, or one without a template dictionary.
+
+    HPE's template for packer has a placeholder that no release fills in, `$s3_host`: each job is answered with 500, and
+    leaves a ConfigMap and a Service with an address behind. So is each job of a recipe that was stored with
+    `template_dictionary: null`.
+
+    Fix: build with kiwi-ng, or remove `$s3_host` from the template of packer; store the recipe with an empty list.
+    Source: kubernetes/cray-ims/templates and src/server/v3/resources/jobs.py of Cray-HPE/ims.
+    """
+    for recipe in recipes(review):
+        if recipe.record.get("recipe_type") == "packer":
+            message = f"{recipe.title} is of packer, whose job template cannot be filled in: jobs are answered with 500"
+            yield Problem(recipe.path("recipe_type"), message, "remove $s3_host from the template of packer")
+        if recipe.record.get("template_dictionary", ()) is None:
+            message = f"{recipe.title} has null for a template dictionary: create jobs are answered with 500"
+            yield Problem(recipe.path("template_dictionary"), message, 'store "template_dictionary": []')
+
+
+@rule("IMS406", kinds=_KINDS)
+def no_recipe(review: Review) -> Iterator[Problem]:
+    """A record in a list of recipes that is no recipe: without a name, or of an architecture that IMS does not know.
+
+    Fix: write the list again: `cray ims recipes list --format json`.
+    Source: api/openapi.yaml of Cray-HPE/ims, RecipeRecord.
+    """
+    fix = "write the list again: cray ims recipes list --format json"
+    for index, item in enumerate(review.object["recipes"]):
+        record = as_map(item)
+        if not isinstance(record.get("name"), str):
+            yield Problem(("recipes", index), "this record is no recipe: it has no name", fix)
+        elif record.get("arch", "x86_64") not in _ARCHES:
+            message = f"recipe {record['name']} is of {record['arch']!r}, which is no architecture of IMS"
+            yield Problem(("recipes", index, "arch"), message, "write x86_64 or aarch64")
+
+
+@rule("IMS310", kinds=_KINDS, severity=Severity.WARNING, facts=True)
+def recipe_without_a_place(review: Review) -> Iterator[Problem]:
+    """A recipe needs DKMS, and its jobs cannot run in a VM: the RuntimeClass is missing, has no node, or is empty.
+
+    Fix: what the message says of the class; or set the recipe to false, if its image has no drivers to build.
+    Source: src/server/v3/resources/jobs.py of Cray-HPE/ims; plugin/pkg/admission/runtimeclass of Kubernetes.
+    """
+    classes = {arch: job_class(review.ims, arch) for arch in _ARCHES}
+    reasons = {arch: why_not(review.known, found) if found else "" for arch, found in classes.items()}
+    for recipe in recipes(review):
+        if recipe.needs_dkms and (reason := reasons.get(recipe.arch, "")):
+            yield Problem(recipe.path(_FLAG), f"{recipe.title} needs DKMS, and {reason}", "see IMS301 and IMS302")
