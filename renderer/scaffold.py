@@ -8,15 +8,16 @@ from pathlib import Path
 from kmodgate import schemas
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain, is_label_value
+from kmodgate.policy.ims.versions import csm_release, ims_release, known_csm_releases
 from kmodgate.policy.kmm.versions import UPSTREAM
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.file_writing import put_below
-from kmodgate.renderer.fleet.files import OUTPUT
+from kmodgate.renderer.fleet.files import OUTPUTS
 from kmodgate.renderer.manifests.emit_yaml import scalar
 
 _NAMESPACE = "kernel-drivers"
 _MAX_COMBINED = 40  # of the names of Module and namespace; KMM's main branch allows one more
-ATTRIBUTES = f"/{OUTPUT}/** -text linguist-generated gitlab-generated"
+ATTRIBUTES = tuple(f"/{folder}/** -text linguist-generated gitlab-generated" for folder in OUTPUTS)
 SCHEMAS = ".schemas"  # below the fleet's root; a dot folder, so that no spec is looked for in it
 
 
@@ -116,6 +117,42 @@ RUN depmod -b /opt ${{KERNEL_FULL_VERSION}}
 """
 
 
+def image_service_spec(name: str, version: str, owner: str) -> str:
+    """The image service of all clusters, of a release of CSM or of IMS."""
+    _check(name)
+    is_csm = version in known_csm_releases()
+    release = csm_release(version) if is_csm else ims_release(version)
+    dkms = "  dkms:\n    enabled: true       # for jobs that do not say so themselves\n"
+    recipes = "  recipes:              # for kmodgate ims sync-recipes\n    default:\n      requireDkms: true\n"
+    domain = (
+        "domain: example.com # nothing else says it with this owner"
+        if owner == "argocd"
+        else "domain: '{{ network.dns.external }}'   # as the site's customizations.yaml has it"
+    )
+    return f"""\
+# yaml-language-server: $schema=../{SCHEMAS}/{schemas.KINDS["ImageService"]}.json
+apiVersion: kmodgate.io/v1alpha1
+kind: ImageService
+metadata:
+  name: {scalar(name)}
+  annotations:
+    config.kubernetes.io/local-config: "true"   # a spec is never applied to a cluster
+spec:
+  clusters:             # a cluster has one image service at most
+    matchLabels: {{}}     # all of them; or names: [alps]
+  {"csm" if is_csm else "ims"}: "{version}"
+  owner: {owner}       # loftsman or argocd: who applies ims-config
+{dkms if release.ims_config_counts else ""}\
+  kata:
+    runtimeClass: kata-qemu
+    flavour: go         # or rust: runtime-rs, the default of Kata 4
+    permits: [virtio_fs_extra_args]   # enable_annotations in the configuration of Kata on the workers
+    xattr: true
+  network:
+    {domain}
+{"" if release.only_ims_config_decides else recipes}"""
+
+
 def is_version(text: str) -> bool:
     """Whether a driver can have this version: a label value with a digit in it, so that no yes or no slips in."""
     return is_label_value(text) and any(char.isdigit() for char in text)
@@ -133,19 +170,20 @@ def write_new(root: Path, files: dict[str, str]) -> None:
 
 def write_schemas(root: Path) -> None:
     """Puts the schemas where the specs' first lines tell editors to look, as this version has them."""
-    for kind in ("KernelDriver", "Cluster"):
+    for kind in ("KernelDriver", "Cluster", "ImageService"):
         put_below(root, f"{SCHEMAS}/{schemas.KINDS[kind]}.json", schemas.read(schemas.KINDS[kind]))
 
 
 def write_attributes(root: Path) -> None:
-    """Tell git about the rendered tree: its bytes stay as they are, and forges fold it as generated."""
+    """Tell git about what is rendered: its bytes stay as they are, and forges fold it as generated."""
     path = root / ".gitattributes"
     if path.is_symlink():
         raise Unusable(f"{path} is a symbolic link", "replace it by a file")
     text = path.read_text(encoding="utf-8") if path.exists() else ""
-    if ATTRIBUTES not in text.splitlines():
+    missing = [line for line in ATTRIBUTES if line not in text.splitlines()]
+    if missing:
         start = f"{text}\n" if text and not text.endswith("\n") else text
-        put_below(root, path.name, f"{start}{ATTRIBUTES}\n".encode())
+        put_below(root, path.name, (start + "".join(f"{line}\n" for line in missing)).encode())
 
 
 def _check(name: str) -> None:

@@ -18,7 +18,10 @@ from tests.import_names import PartsOfKmodgate, second_copies
 
 ROOT = Path(__file__).resolve().parent.parent
 CASES = ROOT / "tests" / "cases"
+HANDOVERS = ROOT / "tests" / "handovers"
 EXAMPLES = sorted(marker.parent.name for marker in ROOT.glob("examples/*/kmodgate.yaml"))
+WITH_DRIVERS = [name for name in EXAMPLES if (ROOT / "examples" / name / "drivers").is_dir()]
+"""The examples that have Modules."""
 
 collect_ignore = ["e2e"]
 """What needs a control plane is a suite of its own, which `make e2e` calls by its folder."""

@@ -16,9 +16,9 @@ import yaml
 
 from kmodgate import schemas
 from tests.command import run
-from tests.conftest import CASES, EXAMPLES, ROOT, Kmodgate
+from tests.conftest import CASES, EXAMPLES, HANDOVERS, ROOT, Kmodgate
 
-SPEC_KINDS = {"KernelDriver", "Cluster"}
+SPEC_KINDS = {"KernelDriver", "Cluster", "ImageService"}
 
 _MODELINE = re.compile(r"# yaml-language-server: \$schema=(\S+)")
 
@@ -52,27 +52,30 @@ def spec(request: pytest.FixtureRequest) -> Path:
 def test_an_example_renders_to_its_golden_tree(
     name: str, tmp_path: Path, kmodgate: Kmodgate, update_golden: bool
 ) -> None:
-    result = kmodgate("render", f"examples/{name}", "--output", tmp_path)
+    result = kmodgate("render", f"examples/{name}", "--output", tmp_path / "rendered")
     assert result.returncode == 0, result.stderr
 
-    if update_golden:
-        shutil.rmtree(CASES / name, ignore_errors=True)
-        shutil.copytree(tmp_path, CASES / name)
-    difference = _difference(_tree(CASES / name), _tree(tmp_path))
-    assert not difference, f"{difference}\n\nif this is what users should get: make golden"
+    for golden, found in ((CASES / name, tmp_path / "rendered"), (HANDOVERS / name, tmp_path / "handover")):
+        if update_golden:
+            shutil.rmtree(golden, ignore_errors=True)
+            if found.exists():
+                shutil.copytree(found, golden)
+        difference = _difference(_tree(golden), _tree(found))
+        assert not difference, f"{difference}\n\nif this is what users should get: make golden"
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_rendered_example_is_up_to_date(name: str, tmp_path: Path, kmodgate: Kmodgate) -> None:
-    kmodgate("render", f"examples/{name}", "--output", tmp_path)
+    kmodgate("render", f"examples/{name}", "--output", tmp_path / "rendered")
 
-    result = kmodgate("render", f"examples/{name}", "--output", tmp_path, "--check")
+    result = kmodgate("render", f"examples/{name}", "--output", tmp_path / "rendered", "--check")
 
     assert (result.returncode, result.stdout) == (0, ""), result.stderr
 
 
 def test_every_golden_tree_is_that_of_an_example() -> None:
     assert sorted(path.name for path in CASES.iterdir()) == EXAMPLES
+    assert {path.name for path in HANDOVERS.iterdir()} <= {*EXAMPLES}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests import shared
-from tests.conftest import EXAMPLES, golden_modules
+from tests.conftest import WITH_DRIVERS, golden_modules
 
 CORE = {"env", "resources", "tolerations", "volumeMounts", "volumes"}
 """Fields with a type of Kubernetes: one field each, whatever is in them."""
@@ -76,7 +76,7 @@ def used(value: object, path: str = "") -> Iterator[str]:
             yield from used(child, f"{path}[]")
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", WITH_DRIVERS)
 def test_every_rendered_module_is_what_the_definition_says(name: str, validator: jsonschema.Draft7Validator) -> None:
     found = list(golden_modules(name))
 

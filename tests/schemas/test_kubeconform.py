@@ -20,6 +20,9 @@ pytestmark = pytest.mark.skipif(
 
 Kubeconform = Callable[[Path], subprocess.CompletedProcess[str]]
 
+PARTIAL = "deployment-cray-ims.yaml"
+"""A Deployment of which one annotation is applied on the server's side; the rest of it is the chart's."""
+
 _LAYOUT = "{{.Group}}/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json"
 
 
@@ -31,7 +34,8 @@ def kubeconform(tmp_path_factory: pytest.TempPathFactory) -> Kubeconform:
     locations = [f"-schema-location={folder}/{_LAYOUT}" for folder in (ROOT / "schemas", kubernetes)]
 
     def run(folder: Path) -> subprocess.CompletedProcess[str]:
-        command = [os.environ["KUBECONFORM"], "-strict", "-summary", "-output=json", *locations, folder]
+        options = ["-strict", "-summary", "-output=json", f"-ignore-filename-pattern={PARTIAL}"]
+        command = [os.environ["KUBECONFORM"], *options, *locations, folder]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     return run
@@ -39,7 +43,7 @@ def kubeconform(tmp_path_factory: pytest.TempPathFactory) -> Kubeconform:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_every_file_of_a_golden_tree_is_valid(name: str, kubeconform: Kubeconform) -> None:
-    files = list((CASES / name).rglob("*.yaml"))
+    files = [path for path in (CASES / name).rglob("*.yaml") if path.name != PARTIAL]
 
     result = kubeconform(CASES / name)
 

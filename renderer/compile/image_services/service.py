@@ -56,7 +56,7 @@ class CompiledService:
 
 
 def compile_service(files: FleetFiles, target: ServiceTarget, findings: list[Finding]) -> CompiledService:
-    """Compile the service of a cluster, whose name is nowhere in it; configurations of CFS that cannot be used go to `findings`."""
+    """Compile the service of a cluster, whose name is nowhere in it; what cannot be used goes to `findings`."""
     config = ims_config(target)
     result = CompiledService()
     templates = template_objects(target, config, findings)

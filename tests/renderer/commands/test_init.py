@@ -13,6 +13,7 @@ import pytest
 from kmodgate.renderer.scaffold import ATTRIBUTES
 from tests.command import run
 from tests.fleets import REPOSITORY, FleetFolder, git
+from tests.image_services import ImageServiceFleet
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,9 @@ from tests.fleets import REPOSITORY, FleetFolder, git
         (["init", "driver", "a" * 50], "is too long"),
         (["init", "driver", "gpu", "--driver-version", "a b"], "not a version"),
         (["init", "driver", "gpu", "--driver-version", "y"], "not a version"),
+        (["init", "image-service", "ims"], "1.4.0, "),
+        (["init", "image-service", "ims", "--release", "1.9.0"], "not a release that kmodgate knows"),
+        (["init", "image-service", "a b", "--release", "1.6.0"], "cannot be a name"),
     ],
 )
 def test_init_writes_nothing_that_render_would_refuse(fleet: FleetFolder, arguments: list[str], words: str) -> None:
@@ -55,21 +59,46 @@ def test_names_that_yaml_could_misread_are_written_safely(fleet: FleetFolder, na
     fleet.render()
 
 
+@pytest.mark.parametrize("release", ["1.4.4", "1.5.2", "1.6.0", "3.9.4", "3.33.0"])
+@pytest.mark.parametrize("owner", ["loftsman", "argocd"])
+def test_a_new_image_service_renders_as_it_stands(tmp_path: Path, release: str, owner: str) -> None:
+    fleet = ImageServiceFleet(tmp_path)
+    assert fleet.run("init", "image-service", "ims", "--release", release, "--owner", owner).returncode == 0
+    fleet.render()
+    assert fleet.findings() == []
+    assert (fleet.root / "handover/alps").exists() is (owner == "loftsman" or release != "1.4.4")
+    first = (fleet.root / "services/ims.yaml").read_text().splitlines()[0]
+    assert (fleet.root / "services" / first.removeprefix("# yaml-language-server: $schema=")).is_file()
+
+
+@pytest.mark.timing
+def test_init_asks_for_release_and_owner_on_a_terminal(fleet: FleetFolder) -> None:
+    assert on_a_terminal(fleet, b"1.7\n1.6.0\nargocd\n", "init", "image-service", "ims") == 0
+    text = (fleet.root / "services/ims.yaml").read_text()
+    assert '  csm: "1.6.0"\n  owner: argocd ' in text
+
+
 @pytest.mark.timing
 def test_init_asks_for_a_version_on_a_terminal(fleet: FleetFolder) -> None:
+    assert on_a_terminal(fleet, b"3.1\n", "init", "driver", "gpu") == 0
+    assert '  version: "3.1"\n' in (fleet.root / "drivers/gpu.yaml").read_text()
+
+
+def on_a_terminal(fleet: FleetFolder, answers: bytes, *arguments: str) -> int:
+    """Run the command on a terminal on which somebody types; the exit code."""
     controller, terminal = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "kmodgate.renderer.start", "init", "driver", "gpu"],
+        [sys.executable, "-m", "kmodgate.renderer.start", *arguments],
         cwd=fleet.root,
         stdin=terminal,
         stderr=terminal,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY / "src")},
     )
-    os.write(controller, b"3.1\n")
-    assert process.wait(timeout=120) == 0
+    os.write(controller, answers)
+    code = process.wait(timeout=120)
     os.close(terminal)
     os.close(controller)
-    assert '  version: "3.1"\n' in (fleet.root / "drivers/gpu.yaml").read_text()
+    return code
 
 
 @pytest.mark.parametrize(
@@ -88,7 +117,8 @@ def test_a_new_fleet_tells_git_that_its_tree_is_generated(
     if before is not None:
         attributes.write_text(before)
     assert run("init", "fleet", ".", cwd=tmp_path).returncode == 0
-    expected = before.splitlines() if after is None and before else [*(after or []), ATTRIBUTES]
+    kept = (before or "").splitlines() if after is None else after
+    expected = [*kept, *(line for line in ATTRIBUTES if line not in kept)]
     assert attributes.read_text().splitlines() == expected
 
 

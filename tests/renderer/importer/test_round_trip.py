@@ -28,7 +28,7 @@ from kmodgate.renderer.importer.writing import write_files
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.manifests.manifest import identity_of
 from tests.command import run
-from tests.conftest import CASES, EXAMPLES, ROOT, golden_modules
+from tests.conftest import CASES, ROOT, WITH_DRIVERS, golden_modules
 from tests.fleets import FleetFolder
 from tests.modules import changed, modules
 from tests.oracle import lines
@@ -190,7 +190,7 @@ def test_objects_of_a_wrong_shape_are_refused_or_listed(data: st.DataObject) -> 
         assert said <= {"IMP001", "IMP002", "IMP003", "IMP004"}
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", WITH_DRIVERS)
 def test_decompiling_is_the_inverse_of_compiling(name: str) -> None:
     for path, value in golden_modules(name):
         spec = decompile_fields(DRIVER_FIELDS, value["spec"])
@@ -201,7 +201,7 @@ def tree_arguments(name: str) -> list[str]:
     return [f"--cluster={path.name}={path}" for path in sorted((CASES / name).iterdir())]
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", WITH_DRIVERS)
 def test_a_rendered_tree_is_that_of_the_specs_imported_from_it(name: str, tmp_path: Path) -> None:
     """Byte for byte, beside the policies and what the Clusters say, which the objects do not tell.
 
