@@ -55,6 +55,13 @@ def test_who_is_not_ims_cannot_have_a_job_taken_for_a_remote_one() -> None:
         assert {item.rule for item in found if item.mode is Mode.ENFORCE} == rules
 
 
+def test_pods_of_cfs_are_left_alone() -> None:
+    pod = plain_pod()
+    labels = {"app.kubernetes.io/name": "cray-cfs-aee", "cfsession": "s"}
+    pod["metadata"] |= {"namespace": "services", "labels": labels}
+    assert injection(pod, user=JOB_CONTROLLER, parameters=ALL).reason is Reason.NOT_DKMS_WORK
+
+
 def test_other_pods_of_the_namespace_are_none_of_its_jobs() -> None:
     pod = plain_pod()
     pod["metadata"]["labels"] = {"app": "ims-tools"}

@@ -12,6 +12,7 @@ from kmodgate.policy.config import Policy
 from kmodgate.policy.webhook_entries import ROWS
 from tests.command import run
 from tests.fleets import FleetFolder
+from tests.image_services import PLAIN, ImageServiceFleet
 from tests.renderer.registration.reaching import Request, called
 from tests.renderer.registration.registering import KMM_GROUP, answer, generated, made, mutating, policy, validating
 
@@ -165,6 +166,18 @@ def test_the_policy_of_a_cluster_without_kmm_is_rendered_and_names_no_controller
         metadata["annotations"]["kmodgate.io/policy-hash"]
         == written["metadata"]["annotations"]["kmodgate.io/policy-hash"]
     )
+
+
+def test_an_image_service_alone_is_enough_for_entries_and_policy(tmp_path: Path) -> None:
+    fleet = ImageServiceFleet(tmp_path)
+    fleet.service(f"{PLAIN}\nnamespaces: {{jobs: builds}}")
+    fleet.render()
+    objects = generated(fleet)
+    assert answer(objects, Request("CREATE", "pods", namespace="builds", labels=CREATE)) == [("dkms-pods", "Fail")]
+    assert answer(objects, Request("CREATE", "pods", namespace="builds")) == []
+    written = fleet.object("alps/cluster/configmap-kmodgate-policy.yaml")["metadata"]["annotations"]
+    registered = validating(objects)["metadata"]["annotations"]
+    assert registered["kmodgate.io/policy-hash"] == written["kmodgate.io/policy-hash"]
 
 
 def test_what_is_for_dkms_is_for_nothing_else() -> None:
