@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Keep `require_dkms` of the recipes of the Image Management Service (IMS) in step with a list of flags.
 
 It imports the standard library only and is one file, so that it runs alone in a slim image (Python 3.10 or newer):
@@ -236,8 +235,8 @@ def resolve(flags: Iterable[Flag], recipes: Sequence[Recipe]) -> Outcome:
         is_ambiguous = flag.selector == "name" and len(found) > 1 and not (flag.all or flag.newest)
         if is_ambiguous:
             outcome.unresolved.append(f"{flag}: {len(found)} recipes: add arch, all or newest, or give the id")
-        elif not found:
-            missing = outcome.unresolved if flag.selector in ("id", "name") else outcome.unmatched
+        elif not found and flag.selector != "default":
+            missing = outcome.unmatched if flag.selector == "pattern" else outcome.unresolved
             missing.append(f"{flag}: matches no recipe")
         for recipe in found:
             first = chosen.setdefault(recipe.id, None if is_ambiguous else flag)
@@ -487,16 +486,19 @@ def _shown(value: Any, longest: int = 200) -> str:
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--url", required=True, help="address of IMS: https://api-gw-service-nmn.local/apis/ims")
-    parser.add_argument("--token-file", default="", help="bearer token, or the folder of the Secret admin-client-auth")
-    parser.add_argument("--ca-file", default="", help="CA certificates (PEM), instead of those of the system")
-    modes = parser.add_mutually_exclusive_group()
-    modes.add_argument("--check", dest="mode", action="store_const", const="check", help="only compare")
-    modes.add_argument("--assert", dest="mode", action="store_const", const="assert", help="set also what looks right")
+    add = parser.add_argument
+    add("--url", required=True, help="address of IMS: https://api-gw-service-nmn.local/apis/ims")
+    add("--token-file", metavar="FILE", default="", help="bearer token, or the folder of the Secret admin-client-auth")
+    add("--ca-file", metavar="FILE", default="", help="CA certificates (PEM), instead of those of the system")
+    mode = parser.add_mutually_exclusive_group().add_argument
+    mode("--check", dest="mode", action="store_const", const="check", help="compare only; exit 1 if a recipe differs")
+    mode(
+        "--assert", dest="mode", action="store_const", const="assert", help="set every flag, also those that look right"
+    )
     parser.set_defaults(mode="set")
-    parser.add_argument("--strict", action="store_true", help="a pattern without a recipe is exit code 1")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="form of the report")
-    parser.add_argument("--wait", type=_seconds, default=WAIT, help="seconds to wait for the service (default 30)")
+    add("--strict", action="store_true", help="exit 1 also if a pattern matches no recipe")
+    add("--format", choices=("text", "json"), default="text", help="form of the report")
+    add("--wait", metavar="SECONDS", type=_seconds, default=WAIT, help="wait so long for the service (default: 30)")
 
 
 def _seconds(text: str) -> float:

@@ -86,6 +86,11 @@ def test_a_missing_id_or_name_is_unresolved_and_a_pattern_without_a_recipe_only_
     assert (outcome.code(strict=False), outcome.code(strict=True)) == (0, 1)
 
 
+def test_a_service_without_recipes_is_in_step() -> None:
+    outcome = resolve(parse_flags('{"default": {"requireDkms": true}}', "f"), [])
+    assert (outcome.report("text"), outcome.code(strict=True)) == ("no recipe\n", 0)
+
+
 def test_recipes_that_are_equally_new_are_all_the_newest() -> None:
     recipes = [Recipe(id, "a", "x86_64", "2026-01-01T00:00:00", True) for id in "12"]
     flags = parse_flags('{"flags": [{"pattern": "*", "newest": true, "requireDkms": true}]}', "f")

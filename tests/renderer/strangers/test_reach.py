@@ -17,7 +17,8 @@ COMMANDS = (
     "plan --preflight preflight --kernel 5.14.0-2.x86_64", "diff", "diff --format html --output diff.html", "explain nic",
     "explain rendered/paris/nic/module-nic.yaml", "resolve rendered/paris/nic/module-nic.yaml --kernel 5.14.0-1.x86_64",
     "import rendered --cluster a --output imported", "init driver gpu", "init cluster rome", "init fleet other",
-    "webhook-config", "webhook-config --output registration", "facts redact rendered", "policy approve --from rendered", "rules", "schema KernelDriver",
+    "webhook-config", "webhook-config --output registration", "facts redact rendered", "policy approve --from rendered", "ims preflight rendered", "ims verify --jobs rendered",
+    "rules", "schema KernelDriver",
     "completion bash", "version",
 )  # fmt: skip
 
