@@ -123,7 +123,7 @@ def _job(
         job = job_object(request.type, texts)
     except BrokenTemplateError as error:
         return _refused(f"{error} (500)")
-    return _decision(choice, job, node, _accepted(inputs, config), release)
+    return _decision(choice, job, node, _accepted(inputs, config, request.type), release)
 
 
 def _decision(choice: DkmsChoice, job: JobObject, node: str, accepted: bool | None, release: ImsRelease) -> Decision:
@@ -210,11 +210,9 @@ def _template_texts(
         return config.get(key, str(default))
 
     subnet, domain = value("JOB_CUSTOMER_ACCESS_SUBNET_NAME"), value("JOB_CUSTOMER_ACCESS_NETWORK_DOMAIN")
-    dictionary = {pair["key"]: pair["value"] for pair in record.template_dictionary or []}
     return {
         "namespace": value("DEFAULT_IMS_JOB_NAMESPACE"),
         "public_key": str(inputs.get("public_key", "ssh-ed25519")),
-        "template_dictionary": json.dumps(dictionary),
         "hostname": f"id.ims.{subnet}.{domain}",
         "address_pool": value("JOB_CUSTOMER_ACCESS_NETWORK_ACCESS_POOL"),
         "image_root_archive_name": text("image_root_archive_name", ""),
@@ -228,7 +226,7 @@ def _template_texts(
     }
 
 
-def _accepted(inputs: Mapping[str, object], config: Mapping[str, str]) -> bool | None:
+def _accepted(inputs: Mapping[str, object], config: Mapping[str, str], job_type: str) -> bool | None:
     """Whether the request is answered with 201, given that the Job can be made."""
     if config.get("IMS_JOB_TEMPLATE_PATH", TEMPLATES).rstrip("/") != TEMPLATES:
         return None
@@ -237,7 +235,7 @@ def _accepted(inputs: Mapping[str, object], config: Mapping[str, str]) -> bool |
     if isinstance(fail, dict):
         # A Secret of signing keys that cannot be copied is only logged.
         return "secret" in str(fail.get("on"))
-    return None if artifacts.is_unknown(inputs.get("s3")) else True
+    return None if job_type == "customize" and artifacts.is_unknown(inputs.get("s3"), config) else True
 
 
 def _texts(config: object) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -36,6 +36,16 @@ def read_config(path: str) -> dict[str, str]:
         if _name(source) == OVERLAY:
             texts |= _texts(source, path)
     return texts
+
+
+def template_maps(path: str, placeholder: str) -> Iterator[tuple[str, str]]:
+    """Yield the ConfigMaps and keys of job templates in a file that have a placeholder."""
+    pattern = re.compile(rf"\$(?:{placeholder}\b|{{{placeholder}}})")
+    for source in _read(path, _plain_data):
+        data = source.value.get("data")
+        for key, text in data.items() if isinstance(data, dict) else ():
+            if key.endswith(".yaml.template") and isinstance(text, str) and pattern.search(text):
+                yield _name(source), key
 
 
 def _plain_data(value: Any) -> Wrapped | None:

@@ -33,7 +33,8 @@ def command(tmp_path: Path) -> Path:
 @pytest.mark.shared
 def test_exactly_the_listed_field_cases_fall_short(command: Path, request: pytest.FixtureRequest) -> None:
     script = shared.need("field/run.py")
-    cases = sorted(path.parent for path in script.parent.glob("*/case.json"))
+    folders = (script.parent, script.parent.with_name("field-ims"))
+    cases = sorted(path.parent for folder in folders for path in folder.glob("*/case.json"))
     failing = {case.name: report for case in cases if (report := shortcomings(script, command, case))}
     if request.config.getoption("--update-field-open"):
         OPEN.write_text("".join(f"{name}\n" for name in failing))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kmodgate.policy.ims.decision import Decision, decide
 from kmodgate.policy.ims.service.records import X86
@@ -17,7 +17,7 @@ class Question:
     remote build node of the architecture can take it."""
 
     release: ImsRelease
-    config: Mapping[str, str]
+    config: Mapping[str, str] = field(hash=False)
     type: JobType
     arch: str = X86
     request: bool | None = None

@@ -17,6 +17,9 @@ _BAD_MANIFESTS = {
     "no_rootfs": "the image's manifest names no root file system (400)",
     "two_rootfs": "the image's manifest names two root file systems (400)",
 }
+_USUAL_LIMIT = 1048576
+_LARGE_MANIFEST = 16384
+"""Bytes that no usual manifest has."""
 _GOOD_CHECKSUM = "0123456789abcdef"
 
 
@@ -33,17 +36,23 @@ def refusal(s3: object, job_type: str, config: Mapping[str, str]) -> str:
     if job_type == "create":
         return ""
     length = s3.get("manifest_len")
-    most = int(config.get("MAX_IMAGE_MANIFEST_SIZE_BYTES", "1048576"))
-    if isinstance(length, int) and length >= most:
+    most = _most_bytes(config)
+    if most <= 0 or (isinstance(length, int) and length >= most):
         return "the image's manifest is too large (400)"
     if manifest := _BAD_MANIFESTS.get(str(s3.get("manifest"))):
         return manifest
     return "the root file system is not in S3 (422)" if s3.get("rootfs_missing") else ""
 
 
-def is_unknown(s3: object) -> bool:
-    """Whether the manifest has something that this page cannot judge."""
-    return isinstance(s3, dict) and s3.get("manifest") is not None and str(s3["manifest"]) not in _BAD_MANIFESTS
+def is_unknown(s3: object, config: Mapping[str, str]) -> bool:
+    """Whether nobody can know here what the service makes of an image's manifest: its defect, or its size."""
+    state = s3 if isinstance(s3, dict) else {}
+    is_small_limit = _most_bytes(config) < _LARGE_MANIFEST and not isinstance(state.get("manifest_len"), int)
+    return is_small_limit or (state.get("manifest") is not None and str(state["manifest"]) not in _BAD_MANIFESTS)
+
+
+def _most_bytes(config: Mapping[str, str]) -> int:
+    return int(config.get("MAX_IMAGE_MANIFEST_SIZE_BYTES", _USUAL_LIMIT))
 
 
 def checksum(s3: object) -> str:

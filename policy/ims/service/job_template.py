@@ -25,8 +25,6 @@ metadata:
 data:
   public_key:
     $public_key
-  template_dictionary:
-    $template_dictionary
 """
 _SERVICE = """\
 metadata:
@@ -178,7 +176,7 @@ def _used(shape: str, texts: Mapping[str, str], asked: Set[str]) -> _Texts:
 
 def _is_plain(name: str, text: str) -> bool:
     """Whether YAML reads a text as itself; an empty namespace is none, and an empty value null."""
-    if name in _OWN or (name == "template_dictionary" and text == "{}"):
+    if name in _OWN:
         return True
     if name in _QUOTED:
         return _PLAIN_IN_QUOTES.fullmatch(text) is not None

@@ -12,6 +12,7 @@ from kmodgate.renderer.wording import capitalised
 
 VERBS: dict[str, str] = {
     "decide": "say where a job of IMS runs (in a VM, on a remote node, on the worker), and who decides",
+    "compare": "say which jobs of IMS an upgrade changes, and which leave their VM",
     "preflight": "say whether now is a good time to roll cray-ims, by dumps and lists of cray",
     "verify": "compare the running cray-ims with what is expected, and name its Jobs that get no pod",
     "template": "find what keeps the jobs of live templates out of their VM, and print the file without it",

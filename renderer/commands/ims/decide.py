@@ -9,11 +9,12 @@ from argparse import ArgumentParser, Namespace
 from kmodgate.policy.ims import settings
 from kmodgate.policy.ims.questions.question import Question
 from kmodgate.policy.ims.service.requests import JobType
-from kmodgate.policy.ims.versions import ImsRelease, UnknownReleaseError, csm_release, ims_release
+from kmodgate.policy.ims.versions import ImsRelease, csm_release, ims_release
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Unusable
 from kmodgate.renderer.ims import decision_lines, decision_text
 from kmodgate.renderer.ims.config_files import read_cfs, read_config
+from kmodgate.renderer.ims.release_option import release_of
 
 _BOOLEANS = {"true": True, "false": False}
 
@@ -94,14 +95,10 @@ def _question(args: Namespace) -> Question:
 
 
 def _release(args: Namespace) -> ImsRelease:
-    try:
-        if args.csm is not None:
-            return csm_release(args.csm)
-        if args.ims_version is not None:
-            return ims_release(args.ims_version)
-    except UnknownReleaseError as error:
-        option = "--csm" if args.csm is not None else "--ims-version"
-        raise Unusable(f"{option}: {error}", "give one of these") from None
+    if args.csm is not None:
+        return release_of("--csm", args.csm, csm_release)
+    if args.ims_version is not None:
+        return release_of("--ims-version", args.ims_version, ims_release)
     raise Unusable("the release is missing", "add --csm 1.6.0, or --ims-version 3.20.0")
 
 

@@ -7,7 +7,6 @@ from kmodgate.policy.ims.service.job_template import BrokenTemplateError, job_ob
 TEXTS = {
     "namespace": "ims",
     "public_key": "ssh-rsa AAAA user@host",
-    "template_dictionary": "{}",
     "hostname": "id.ims.cmn.shasta.local",
     "address_pool": "customer-management",
     "image_root_archive_name": "image",

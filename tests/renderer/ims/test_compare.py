@@ -1,0 +1,150 @@
+"""`kmodgate ims compare`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.command import run
+
+CONFIG = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "metadata": {"name": "ims-config"},
+    "data": {"JOB_ENABLE_DKMS": "true"},
+}
+
+
+def recipe(name, flag=False, **fields):
+    return {"id": f"id-{name}", "name": name, "recipe_type": "kiwi-ng", "arch": "x86_64", "require_dkms": flag} | fields
+
+
+def compare(folder, *arguments, recipes=None, config=CONFIG, releases=("1.5.2", "1.6.0")):
+    given = []
+    for option, value in (("recipes", recipes), ("config", config)):
+        if value is not None:
+            text = value if isinstance(value, str) else json.dumps(value)
+            (folder / f"{option}.json").write_text(text)
+            given += [f"--{option}", f"{option}.json"]
+    return run("ims", "compare", "--from", releases[0], "--to", releases[1], *given, *arguments, cwd=folder)
+
+
+def test_recipes_that_leave_their_vm_are_named(tmp_path):
+    recipes = [recipe("gpu"), recipe("plain", True), recipe("arm", arch="aarch64"), recipe("old", recipe_type="packer")]
+    result = compare(tmp_path, recipes=recipes)
+    assert result.returncode == 1
+    assert (
+        "LEAVE THEIR VM (1)\n  recipe gpu (x86_64, id-gpu): VM kata-qemu → WORKER, PRIVILEGED (build-image)"
+        in result.stdout
+    )
+    assert "plain" not in result.stdout
+    assert "sync-recipes" in result.stdout
+
+
+def test_recipes_in_step_are_no_finding(tmp_path):
+    result = compare(tmp_path, recipes=[recipe("gpu", True)])
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "LEAVE" not in result.stdout
+
+
+def test_ten_thousand_recipes(tmp_path):
+    result = compare(
+        tmp_path, "--format", "json", recipes=[recipe(f"r{number}", number % 2 == 0) for number in range(10_000)]
+    )
+    report = json.loads(result.stdout)
+    assert len(report["jobs"]) == 5_000
+    assert {job["change"] for job in report["jobs"]} == {"leaves its VM"}
+
+
+def test_without_recipes_the_usual_jobs_are_compared(tmp_path):
+    result = compare(tmp_path)
+    assert result.returncode == 1
+    assert "create, x86_64, recipe with require_dkms false" in result.stdout
+
+
+def test_config_after_is_taken_as_it_is(tmp_path):
+    after = CONFIG | {"data": {"JOB_ENABLE_DKMS": "yes"}}
+    (tmp_path / "after.json").write_text(json.dumps(after))
+    result = compare(tmp_path, "--config-after", "after.json", recipes=[])
+    assert result.returncode == 1
+    assert (
+        "customize, x86_64, request without require_dkms: VM kata-qemu → WORKER, PRIVILEGED (prepare)" in result.stdout
+    )
+
+
+def test_cfs_flags_of_false_do_nothing(tmp_path):
+    layers = [{"name": "gpu", "special_parameters": {"ims_require_dkms": False}}]
+    (tmp_path / "cfs.json").write_text(json.dumps({"name": "compute", "layers": layers}))
+    result = compare(tmp_path, "--cfs", "cfs.json", recipes=[])
+    assert "CFS configuration compute: ims_require_dkms: false of gpu does nothing" in result.stdout
+    assert result.returncode == 0
+
+
+def test_template_with_the_old_placeholder_fails_every_job(tmp_path):
+    template = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "cray-configmap-ims-v2-image-customize"},
+        "data": {"image_job_customize.yaml.template": "add: [$security_capabilites]"},
+    }
+    config = {"apiVersion": "v1", "kind": "List", "items": [CONFIG, template]}
+    result = compare(tmp_path, config=config, recipes=[])
+    assert result.returncode == 1
+    assert "EVERY JOB IS ANSWERED WITH 500\n  cray-configmap-ims-v2-image-customize" in result.stdout
+    assert compare(tmp_path, config=config, recipes=[], releases=("1.5.0", "1.5.2")).returncode == 0
+
+
+def test_releases_may_be_versions_of_ims(tmp_path):
+    assert compare(tmp_path, recipes=[recipe("gpu")], releases=("3.16.2", "3.33.0")).returncode == 1
+
+
+@pytest.mark.parametrize("releases", [("1.5.2", "1.7.0"), ("1.3.0", "1.6.0"), ("x", "1.6.0"), ("1.6.0", "1.5.2")])
+def test_unusable_releases(tmp_path, releases):
+    result = compare(tmp_path, releases=releases)
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("<html>login</html>", "recipes.json"),
+        ("", "recipes.json"),
+        ("[", "recipes.json"),
+        ('[{"id": "x"}]', "record 0 is no recipe"),
+        (
+            "[\n" + json.dumps(recipe("a")) + ",\n" + json.dumps(recipe("b", "false")) + "]",
+            "record 1, require_dkms is no boolean",
+        ),
+        ('{"detail": "Not found"}', "record 0 is no recipe"),
+        ("5", "recipes.json"),
+    ],
+)
+def test_unusable_recipe_lists(tmp_path, text, said):
+    result = compare(tmp_path, recipes=text)
+    assert result.returncode == 2
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+def test_empty_list_of_recipes_is_one(tmp_path):
+    assert compare(tmp_path, recipes=[]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<html/>",
+        "[]",
+        '{"layers": 5}',
+        '{"layers": [5]}',
+        '{"layers": [{"special_parameters": {"ims_require_dkms": "true"}}]}',
+    ],
+)
+def test_unusable_cfs_configurations(tmp_path, text):
+    (tmp_path / "cfs.json").write_text(text)
+    result = compare(tmp_path, "--cfs", "cfs.json", recipes=[])
+    assert result.returncode == (0 if text == "[]" else 2)
+    assert "Traceback" not in result.stderr
