@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kmodgate.policy.cluster.facts import as_map, metadata_of
+from kmodgate.policy.cluster.ims_site import DEPLOYMENT
 from kmodgate.policy.findings import Finding, value_at
 from kmodgate.policy.formats.object_files import Wrapped
 from kmodgate.policy.ims.settings import CONFIG_MAP
@@ -16,7 +17,6 @@ from kmodgate.renderer.compile.image_services.service import LEFT_TO_SITE
 from kmodgate.renderer.errors import Unusable, refuse_enforced
 from kmodgate.renderer.ims.rollout.given_state import items, name_of, texts
 
-SERVICE = "cray-ims"
 _CUSTOMIZATIONS, _OTHER = "Customizations", "Other"
 _TEMPLATE = ("spec", "template", "metadata", "annotations")
 """Where the rendered part of the Deployment has the checksum, for owner argocd."""
@@ -54,7 +54,10 @@ def read_expected(paths: Iterable[str]) -> ExpectedService:
         expected.settings |= {key: text for key, text in data.items() if key not in left and "{{" not in text}
     if OVERLAY in configs:
         expected.sources.append(OVERLAY)
-    for found in (annotations, *(texts(value_at(item, _TEMPLATE, {})) for item in sources if name_of(item) == SERVICE)):
+    for found in (
+        annotations,
+        *(texts(value_at(item, _TEMPLATE, {})) for item in sources if name_of(item) == DEPLOYMENT),
+    ):
         expected.annotations |= {key: text for key, text in found.items() if key == CHECKSUM}
     for item in sources:
         if item["kind"] == _CUSTOMIZATIONS:
@@ -69,7 +72,7 @@ def _handover_file(value: Any) -> Wrapped:
 
 
 def _add_customizations(item: dict[str, Any], expected: ExpectedService) -> None:
-    path = ("value", "spec", "kubernetes", "services", SERVICE, "cray-service")
+    path = ("value", "spec", "kubernetes", "services", DEPLOYMENT, "cray-service")
     service = as_map(value_at(item, path, {}))
     expected.annotations |= texts(service.get("podAnnotations"))
     references = items(value_at(service, ("containers", CONTAINER, "envFrom"), []))

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from kmodgate.policy.cluster.facts import Object, as_map
+from kmodgate.policy.cluster.ims_site import DEPLOYMENT
 from kmodgate.policy.ims.settings import CONFIG_MAP, read
 from kmodgate.policy.ims.versions import NEWEST, ims_release
 from kmodgate.renderer.ims.rollout.answer import Answer
@@ -78,7 +79,7 @@ def _sessions(sessions: list[dict[str, Any]] | None, answer: Answer) -> None:
 
 
 def _deployment(state: GivenState, answer: Answer) -> None:
-    found = [item for item in state.objects("Deployment") if name_of(item) == "cray-ims"]
+    found = [item for item in state.objects("Deployment") if name_of(item) == DEPLOYMENT]
     if not found:
         answer.missing.append("the Deployment (kubectl -n services get deployment cray-ims -o yaml)")
     for spec in (as_map(item.get("spec")) for item in found):
