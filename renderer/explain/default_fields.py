@@ -61,6 +61,7 @@ REASONS = (
 """The most specific row of a path holds."""
 
 POLICY_PLACE = "where the webhook of the cluster looks for the policy"
+SERVICE_OBJECT = "what the image service needs here"
 CONTENT_TAG = "contentTag appends a hash of Dockerfile, arguments, keys and files, so that a change is rebuilt"
 _KEY_IS_REQUIRED = "KMM requires the key; empty stands for the container's own image"
 _DEFAULT = "the default of KMM, written out so that Argo CD sees no difference"
@@ -77,3 +78,9 @@ def reason(kind: str, path: FieldPath) -> str:
     if kind == "Module" and pattern in {name.replace("[]", "") for name in default_paths()}:
         return _DEFAULT
     return ""
+
+
+def why_in_service(path: FieldPath) -> str:
+    """Why a path of an object of an image service has its value where no spec says so."""
+    is_argo = path[:2] == _ANNOTATIONS and path[2:] == (SYNC_WAVE,)
+    return reason("", path) if is_argo else SERVICE_OBJECT

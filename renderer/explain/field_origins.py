@@ -14,7 +14,7 @@ from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.diff.changed_fields import item_identity
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.explain.absent_drivers import Absence, absences, why_not_there
-from kmodgate.renderer.explain.default_fields import CONTENT_TAG, POLICY_PLACE, reason
+from kmodgate.renderer.explain.default_fields import CONTENT_TAG, POLICY_PLACE, reason, why_in_service
 from kmodgate.renderer.fleet.fields.conversion import spec_path
 from kmodgate.renderer.fleet.fields.field_table import cause
 from kmodgate.renderer.fleet.fields.origin import Origin
@@ -197,7 +197,9 @@ def _leaves(path: FieldPath, value: Json) -> Iterator[tuple[FieldPath, Json]]:
 def _explained(subject: Subject, path: FieldPath, value: Json) -> Explained:
     origin = subject.manifest.trace(path)
     why = reason(subject.manifest.identity.kind, path) if origin.source == "default" else ""
-    if subject.manifest.driver is None and path in (("metadata", "name"), ("metadata", "namespace")):
+    if subject.manifest.folder:
+        why = why_in_service(path) if origin.source == "default" else ""
+    elif subject.manifest.driver is None and path in (("metadata", "name"), ("metadata", "namespace")):
         why = POLICY_PLACE
     if _has_content_tag(subject, path, value):
         why = CONTENT_TAG

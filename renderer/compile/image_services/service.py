@@ -115,10 +115,30 @@ def _manifest(target: ServiceTarget, config: ImsConfig, value: JsonMap) -> Manif
         value = {**value, "data": {key: text for key, text in data.items() if not is_expression(str(text))}}
 
     def trace(path: FieldPath) -> Origin:
-        key = str(path[1]) if path[:1] == ("data",) and len(path) > 1 else ""
-        return target.merged.origin(config.origins.get(key, ("kata",) if value["kind"] == "RuntimeClass" else ()))
+        if (cause := _cause(str(value["kind"]), path, config)) is not None:
+            return target.merged.origin(cause)
+        place: FieldPath = ("metadata", "name")
+        line, column = target.service.document.position(place)
+        return Origin(target.service.document.file, line, column, "default", place)
 
     return Manifest(value, None, target.service.document.file, trace, folder=FOLDER)
+
+
+_CAUSES: dict[tuple[str, FieldPath], FieldPath] = {
+    ("RuntimeClass", ("metadata", "name")): ("kata", "runtimeClass"),
+    ("RuntimeClass", ("handler",)): ("kata", "handler"),
+    ("RuntimeClass", ("overhead",)): ("kata", "overhead"),
+    ("RuntimeClass", ("scheduling",)): ("kata", "nodeSelector"),
+    ("Job", ("spec", "template", "spec", "containers", 0, "image")): ("tools", "image"),
+}
+"""Kind and path of an object → the field of the spec that says it, with all below the path."""
+
+
+def _cause(kind: str, path: FieldPath, config: ImsConfig) -> FieldPath | None:
+    """Return the field of the spec that says a field of an object; None where none does."""
+    if kind == "ConfigMap" and path[:1] == ("data",):
+        return config.origins.get(str(path[1])) if len(path) > 1 else None
+    return next((field for (of, above), field in _CAUSES.items() if of == kind and path[: len(above)] == above), None)
 
 
 def _config_map(target: ServiceTarget, name: str, data: dict[str, str]) -> JsonMap:

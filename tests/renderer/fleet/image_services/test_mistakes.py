@@ -100,9 +100,9 @@ MISTAKES = (
         "keep one",
     ),
     (
-        f"{CSM_16}recipes: {{flags: [{{name: a, newest: true, requireDkms: true}}]}}",
-        "SCH103",
-        "spec.recipes.flags[0].newest",
+        f"{CSM_16}recipes: {{flags: [{{id: a, newest: true, requireDkms: true}}]}}",
+        "SCH104",
+        "spec.recipes.flags[0]",
         8,
         "",
     ),
