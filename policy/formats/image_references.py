@@ -94,6 +94,21 @@ def oddity(text: str) -> str:
     return f"its path has more than {_MOST} characters" if _is_too_long(head if is_registry else "", path) else ""
 
 
+def corrected(text: str) -> str:
+    """Return the name of an image that a text means: without a scheme and spaces around it, its path in small letters.
+
+    Empty where that is no name either.
+    """
+    bare = _SCHEME.sub("", text.strip())
+    name, at, digest = bare.partition("@")
+    head, slash, rest = name.rpartition("/")
+    path, colon, tag = rest.partition(":")
+    where = f"{head}{slash}{path}"
+    found = (where if "$" in where else where.lower()) + colon + tag + at + digest
+    return found if found != text and parse_image(found) is not None else ""
+
+
+_SCHEME = re.compile(r"(?:docker|oci|https?)://", re.IGNORECASE)
 _ODD = re.compile(r"[^A-Za-z0-9._:/\-\[\]]")
 
 

@@ -9,3 +9,8 @@ def in_kernel_form(name: str) -> str:
     Source: kernel modules of Linux (scripts/Makefile.lib writes KBUILD_MODNAME with `_`), modprobe(8).
     """
     return name.replace("-", "_")
+
+
+def name_of_file(path: str) -> str:
+    """Return the name of the kernel module in a file such as `/opt/lib/modules/5.14.0/nic.ko.xz`; a name as it is."""
+    return path.rpartition("/")[2].partition(".ko")[0]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from kmodgate.policy.findings import FieldPath, Problem, Severity
-from kmodgate.policy.formats.image_references import oddity, parse_image
+from kmodgate.policy.formats.image_references import corrected, oddity, parse_image
 from kmodgate.policy.kmm.kinds import MODULE_KINDS, WITH_IMAGES
 from kmodgate.policy.kmm.resolution.substitution import BadTemplate, names
 from kmodgate.policy.review import Review
@@ -84,6 +84,9 @@ def push_to_a_digest(review: Review) -> Iterator[Problem]:
             yield level.problem("containerImage", message, "give it a tag instead")
 
 
+_FORM = "write registry/path:tag, the path in lower case, or a digest of sha256 with its 64 digits"
+
+
 @rule("IMG104", kinds=_KINDS, needs=_unusual_images)
 def not_a_reference(review: Review) -> Iterator[Problem]:
     """Text that no registry takes for the name of an image: capitals in the path, spaces, an odd tag, a short digest.
@@ -91,12 +94,12 @@ def not_a_reference(review: Review) -> Iterator[Problem]:
     Fix: correct the name: `registry.example.com/team/driver:1.0.0`.
     Source: github.com/distribution/reference.
     """
-    fix = "write registry/path:tag, the path in lower case"
     for path, image in (*review.module.images, *review.module.unsigned_images, *review.other_images):
         if len(image) > LONGEST:
-            yield Problem(path, f"{image[:40]!r}… is not the name of an image: it has {len(image)} characters", fix)
+            yield Problem(path, f"{image[:40]!r}… is not the name of an image: it has {len(image)} characters", _FORM)
         elif parse_image(image) is None and not _is_broken(image):
             why = oddity(image)
+            fix = f"write {better}" if (better := corrected(image)) else _FORM
             yield Problem(path, f"{image!r} is not the name of an image{f': {why}' if why else ''}", fix)
 
 
@@ -170,12 +173,11 @@ def unclosed_variable(review: Review) -> Iterator[Problem]:
 def variable_that_stays(review: Review) -> Iterator[Problem]:
     """A variable of KMM in a field that KMM does not fill: it stays as it is written.
 
+    In `dirName` and `firmwarePath` it is refused (INJ102).
+
     Fix: write the value out, or move it to a field that KMM fills.
     Source: internal/module/kernelmapper.go of Kernel Module Management.
     """
-    modprobe = review.module.modprobe
-    for key in ("dirName", "firmwarePath"):
-        yield from _staying((*modprobe.path, key), modprobe.text(key))
     for path, text in (*review.module.parameters, *review.module.pod_images):
         yield from _staying(path, text)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from kmodgate.policy.cluster.facts import Object, as_map
 from kmodgate.policy.findings import Problem, Severity
-from kmodgate.policy.formats.kernel_module_names import in_kernel_form
+from kmodgate.policy.formats.kernel_module_names import in_kernel_form, name_of_file
 from kmodgate.policy.kmm.in_tree_modules import NAMES
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
@@ -39,7 +39,7 @@ def namesake_in_the_kernel(review: Review) -> Iterator[Problem]:
         if plain not in NAMES or plain in removed or plain in told or _is_blacklisted(review, plain):
             continue
         told.add(plain)
-        message = f"distributions ship a {name}, too: where the node has loaded it, modprobe does nothing"
+        message = f"distributions ship a module {name}, too: where the node has loaded it, modprobe does nothing"
         fix = (
             f"add {name} to inTreeModulesToRemove, which fails while the driver is in use, or blacklist it on the nodes"
             " (blacklist of the node group), which takes effect at the next boot"
@@ -49,7 +49,9 @@ def namesake_in_the_kernel(review: Review) -> Iterator[Problem]:
 
 def _removed(module: ModuleView) -> set[str]:
     """The names that are removed before loading, on every kernel."""
-    by_level = {id(level.value): {in_kernel_form(name) for _, name in names} for level, names in module.to_remove}
+    by_level = {
+        id(level.value): {in_kernel_form(name_of_file(name)) for _, name in names} for level, names in module.to_remove
+    }
     common = by_level.get(id(module.container.value), set())
     mappings = [by_level.get(id(mapping.part.value), set()) for mapping in module.mappings]
     return common | (set.intersection(*mappings) if mappings else set())

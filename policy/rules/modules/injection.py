@@ -50,8 +50,13 @@ def shell_in_directories(review: Review) -> Iterator[Problem]:
     Source: internal/pod of Kernel Module Management.
     """
     for key in ("dirName", "firmwarePath"):
-        if text := review.module.modprobe.text(key):
-            yield from _refused((*review.module.modprobe.path, key), text, _PATH, variables=False)
+        text, path = review.module.modprobe.text(key), (*review.module.modprobe.path, key)
+        if "${" in text and _PATH.fullmatch(_VARIABLE.sub("", text)):
+            above = text.partition("/lib/modules/")[0]
+            fix = f"write {above}" if key == "dirName" and above != text else "write the value out"
+            yield Problem(path, f"KMM fills no variable here, and a shell would fill {text!r}", fix)
+        elif text:
+            yield from _refused(path, text, _PATH, variables=False)
 
 
 @rule("INJ103", needs=lambda review: review.unusual.unsigned_images)

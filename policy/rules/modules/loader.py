@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.findings import Problem, Severity
+from kmodgate.policy.formats.kernel_module_names import name_of_file
+from kmodgate.policy.kmm.node_selection import matches
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.dockerfile import KEY
@@ -17,6 +19,9 @@ _SECOND = re.compile(r"\s[A-Za-z_][A-Za-z0-9_.-]*=")
 _QUOTED = re.compile(r'"[^"]*"')
 _LONG = {"C": "--config", "S": "--set-version", "d": "--dirname", "a": "--all"}
 """Short options of modprobe that lead elsewhere, and their long names."""
+
+_ELSEWHERE = {"C": "remove it", "a": "remove it, and name further modules in modulesLoadingOrder"}
+"""Options that are wrong whatever follows, and what to do about them."""
 
 _TAKE_VALUES = "CSd"
 
@@ -69,20 +74,31 @@ def escaping_option(review: Review) -> Iterator[Problem]:
     """An option that makes modprobe read other configuration, other directories, or load more than one module.
 
     `-C` names a configuration whose install lines run as root; `-d` elsewhere and `-S` load modules that nobody has
-    checked; `-a` loads everything that follows.
+    checked; `-a` loads everything that follows. `-S` with a kernel that a mapping is for is sound: it is the way to
+    load on a kernel whose name ends in `+`. Two arguments in one entry are one argument to modprobe.
 
-    Fix: remove the option.
+    Fix: remove the option; name further modules in `modulesLoadingOrder` instead of `-a`; write each argument as an
+    entry of its own.
     Source: modprobe(8), modprobe.d(5).
     """
-    root = f"/tmp{review.module.dir_name}".rstrip("/")
-    for path, items in review.module.arguments:
+    module = review.module
+    root = f"/tmp{module.dir_name}".rstrip("/")
+    for path, items in module.arguments:
         for index, item in enumerate(items):
+            place = (*path, index)
+            if item.startswith("-") and len(item.split()) > 1:
+                words = ", ".join(item.split())
+                yield Problem(place, f"{item!r} is one argument to modprobe", f"write an entry for each: {words}")
+                continue
             for option, value in _options(item, items[index + 1] if index + 1 < len(items) else ""):
-                if option != "d":
-                    yield Problem((*path, index), f"{item} leads modprobe elsewhere", "remove it")
-                elif value.rstrip("/") != root:
-                    place = index if value in item else index + 1
-                    yield Problem((*path, place), f"{value or 'nothing'} is not the image's {root}", f"write {root}")
+                if option == "d" and value.rstrip("/") != root:
+                    place = (*path, index if value in item else index + 1)
+                    yield Problem(place, f"{value or 'nothing'} is not the image's {root}", f"write {root}")
+                elif option == "S" and not any(matches(item.part.value, value) for item in module.mappings):
+                    message = f"-S {value or 'nothing'} is no kernel of the mappings: its modules are not in the image"
+                    yield Problem(place, message, "remove it, or name the kernel of the mapping without its last +")
+                elif option in _ELSEWHERE:
+                    yield Problem(place, f"{item} leads modprobe elsewhere", _ELSEWHERE[option])
 
 
 def _options(item: str, following: str) -> Iterator[tuple[str, str]]:
@@ -110,8 +126,12 @@ def odd_parameter(review: Review) -> Iterator[Problem]:
     Fix: write `key=value`, one an entry.
     Source: modprobe(8); libkmod of kmod, which puts a value with spaces between quotes.
     """
+    prefixes = tuple(f"{name}." for _, name in review.module.names)
     for path, text in review.module.parameters:
-        if text.startswith("-"):
+        if prefixes and text.startswith(prefixes):
+            fix = f"write {text.partition('.')[2]}"
+            yield Problem(path, f"{text!r} is how the kernel's own command line says it", fix)
+        elif text.startswith("-"):
             yield Problem(path, f"{text!r} is an option of modprobe", "write key=value, and options in args")
         elif _SECOND.search(_QUOTED.sub("", text)):
             message = f"{text!r} holds several parameters, and modprobe passes on one with all of it as its value"
@@ -148,12 +168,23 @@ def no_name_of_a_module(review: Review) -> Iterator[Problem]:
     Fix: write the name only.
     Source: modprobe(8).
     """
+    modprobe = review.module.modprobe
+    order = modprobe.strings("modulesLoadingOrder")
+    is_order_refused = bool(order) and order[0] != modprobe.text("moduleName")
     for path, name in review.module.names:
-        if len(name.split()) > 1:
+        if is_order_refused and path[-2] == "modulesLoadingOrder":
+            continue  # KMM403 tells of the list
+        if len(name.replace(",", " ").split()) > 1:
             fix = "write one name, and list in modulesLoadingOrder what is loaded with it"
             yield Problem(path, f"{name!r} is not the name of a module: it holds several", fix)
         elif not _NAME.fullmatch(name):
-            yield Problem(path, f"{name!r} is not the name of a module", "write it without path and .ko")
+            yield Problem(path, f"{name!r} is not the name of a module", f"write {_bare(name)}")
+
+
+def _bare(name: str) -> str:
+    """The name of the module that a path or a file leads to."""
+    found = name_of_file(name)
+    return found if _NAME.fullmatch(found) else "the name that lsmod shows"
 
 
 @rule("LDR108", facts=True, severity=Severity.WARNING, needs=lambda review: _is_doubled(review.module))

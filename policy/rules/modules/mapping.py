@@ -42,16 +42,19 @@ def _unusual_shared_images(review: Review) -> object:
 def literal_that_never_matches(review: Review) -> Iterator[Problem]:
     """A literal that ends in `+`.
 
-    KMM cuts one trailing `+` from the kernel version of a node before it compares.
+    KMM cuts one trailing `+` from the kernel version of a node before it compares. modprobe does not: it looks below
+    the name with the `+`, where the image has nothing, unless `-S` names the other folder.
 
-    Fix: write the literal without it.
+    Fix: write the literal without it, and `args: {load: [-S, <kernel without the +>]}` for modprobe.
     Source: internal/controllers/module_reconciler.go of Kernel Module Management.
     """
     for mapping in review.module.literals:
         if mapping.literal.endswith("+"):
             message = f"{quoted(mapping.literal)} matches no kernel: KMM cuts the last +"
             is_expression = mapping.literal.endswith(".+")
-            fix = as_regexp(mapping.literal) if is_expression else f"write {mapping.literal.rstrip('+')!r}"
+            kernel = mapping.literal.rstrip("+")
+            way_out = f"write {kernel!r}, and for modprobe args: {{load: [-S, {kernel}]}}"
+            fix = as_regexp(mapping.literal) if is_expression else way_out
             yield mapping.part.problem("literal", message, fix)
 
 

@@ -186,6 +186,11 @@ def loading_order(review: Review) -> Iterator[Problem]:
     if type(order) is not list:
         return
     path: FieldPath = (*modprobe.path, "modulesLoadingOrder")
+    words = [word for item in modprobe.strings("modulesLoadingOrder") for word in item.replace(",", " ").split()]
+    if len(order) == 1 < len(words) and words[0] == name:
+        message = f"needs two modules at least, and {order[0]!r} is one entry"
+        yield Problem(path, message, f"write [{', '.join(words)}]")
+        return
     if len(order) < 2:
         yield Problem(
             path, f"needs two modules at least, and has {len(order)}", "add what moduleName depends on, or remove it"

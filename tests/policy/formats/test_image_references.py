@@ -8,7 +8,7 @@ from docker_image.reference import InvalidReference, Reference
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kmodgate.policy.formats.image_references import Image, oddity, parse_image
+from kmodgate.policy.formats.image_references import Image, corrected, oddity, parse_image
 
 words = st.text(alphabet="ab0.-_A", max_size=6) | st.sampled_from(["library", "localhost", "docker.io", "x" * 252])
 registries = st.sampled_from(["quay.io", "[::1]:5000", "registry:5000", "REG", "index.docker.io", "a_b.io"]) | words
@@ -77,3 +77,18 @@ def test_a_refusal_names_its_reason(text: str, reason: str) -> None:
 
 def test_a_long_path_is_counted_without_its_registry() -> None:
     assert parse_image("registry.example.com/" + "p" * 255) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("docker://quay.io/acme/nic:1.0-${KERNEL_FULL_VERSION}", "quay.io/acme/nic:1.0-${KERNEL_FULL_VERSION}"),
+        (" https://quay.io/acme/nic:1 ", "quay.io/acme/nic:1"),
+        ("Quay.io/Acme/Nic:V1", "quay.io/acme/nic:V1"),
+        ("quay.io/acme/nic:1+2", ""),
+        ("quay.io/acme/nic:1", ""),
+        ("quay.io/Acme/${NAME}:1", ""),
+    ],
+)
+def test_a_name_is_corrected_where_nothing_is_invented(text: str, name: str) -> None:
+    assert corrected(text) == name
