@@ -44,17 +44,18 @@ def parser(loaded: Sequence[str]) -> argparse.ArgumentParser:
         epilog="kmodgate VERB --help tells more about a verb.",
     )  # fmt: skip
     top.add_argument("--version", action="version", version=f"kmodgate {__version__}", help="print the version")
-    _add_color(top, default="auto")
+    add_color(top, default="auto")
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, text in VERBS.items():
         sub = verbs.add_parser(name, help=text, description=capitalised(text) + ".", allow_abbrev=False)
         if name in loaded:
             verb(name).add_arguments(sub)
-        _add_color(sub, default=argparse.SUPPRESS)  # what stands before the verb holds, too
+        add_color(sub)
     return top
 
 
-def _add_color(parser: argparse.ArgumentParser, default: str) -> None:
+def add_color(parser: argparse.ArgumentParser, default: str = argparse.SUPPRESS) -> None:
+    """Add `--color` to a verb, or to a verb of a verb; without a default, what stands before the verb holds."""
     choices = ("auto", "always", "never")
     parser.add_argument(
         "--color", choices=choices, default=default, help="colours in messages (default: on a terminal)"

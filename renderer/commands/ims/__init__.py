@@ -6,6 +6,7 @@ import importlib
 from argparse import ArgumentParser, Namespace
 from types import ModuleType
 
+from kmodgate.renderer.arguments import add_color
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode
 from kmodgate.renderer.wording import capitalised
@@ -25,6 +26,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     for name, text in VERBS.items():
         sub = verbs.add_parser(name, help=text, description=capitalised(text) + ".", allow_abbrev=False)
         _verb(name).add_arguments(sub)
+        add_color(sub)
 
 
 def run(args: Namespace, console: Console) -> ExitCode:

@@ -36,6 +36,10 @@ def test_version_and_schemas_are_printed_to_stdout(tmp_path: Path) -> None:
         (["render", "--color", "al"], "always"),
         (["schema", "Clu"], "Cluster"),
         (["init", "dr"], "driver"),
+        (["ims", "dec"], "decide"),
+        (["ims", "decide", "--typ"], "--type"),
+        (["ims", "decide", "--type", "cus"], "customize"),
+        (["ims", "--color", "never", "compare", "--rec"], "--recipes"),
     ],
 )
 def test_bash_completes_verbs_options_and_values(tmp_path: Path, words: list[str], expected: str) -> None:
@@ -50,7 +54,7 @@ def test_bash_completes_verbs_options_and_values(tmp_path: Path, words: list[str
 def test_other_shells_accept_their_scripts(tmp_path: Path, shell: str) -> None:
     script = run("completion", shell, cwd=tmp_path)
     assert script.returncode == 0
-    for word in ("render", "allow-removal", "Cluster"):
+    for word in ("render", "allow-removal", "Cluster", "decide", "recipe-dkms"):
         assert word in script.stdout
     binary = shutil.which(shell)
     if binary is None:
@@ -83,3 +87,11 @@ def test_rules_are_listed_and_explained(tmp_path: Path) -> None:
     assert page.startswith("KMM203 (error; Module, ManagedClusterModule)\n\nThe regexp of a kernel mapping")
     missing = run("rules", "KMM230", cwd=tmp_path)
     assert (missing.returncode, "did you mean KMM" in missing.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "arguments", ["--color always ims decide", "ims --color always decide", "ims decide --color always"]
+)
+def test_color_may_stand_before_or_after_any_verb(tmp_path: Path, arguments: str) -> None:
+    result = run(*arguments.split(), "--csm", "0", "--type", "create", cwd=tmp_path)
+    assert (result.returncode, "\x1b[" in result.stderr) == (2, True)
