@@ -13,6 +13,7 @@ from tests.command import run
 from tests.fleets import REPOSITORY, FleetFolder
 
 EXAMPLE = REPOSITORY / "examples" / "edge-fleet"
+SERVICES = REPOSITORY / "examples" / "cray-ims"
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -68,3 +69,15 @@ def test_the_order_in_which_a_tree_grew_changes_nothing(tmp_path: Path) -> None:
         grown.render()
     whole.render()
     assert grown.files() == whole.files()
+
+
+def test_a_handover_is_the_same_for_any_hash_seed_and_locale(tmp_path: Path) -> None:
+    found = []
+    for number, environment in enumerate(
+        ({"PYTHONHASHSEED": "1"}, {"PYTHONHASHSEED": "2", "LC_ALL": "C", "TZ": "Asia/Tokyo"})
+    ):
+        output = tmp_path / str(number) / "rendered"
+        assert run("render", str(SERVICES), "--output", str(output), cwd=REPOSITORY, env=environment).returncode == 0
+        found.append(tree(output.parent))
+    assert found[0] == found[1]
+    assert any(name.startswith("handover/") for name in found[0])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -157,3 +159,44 @@ def test_a_configuration_that_cannot_be_used_is_an_error_and_nothing_is_written(
     assert found[0]["fix"]
     assert fleet.run("render").returncode == 2
     assert not (fleet.root / "handover").exists()
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def outside(path: Path) -> None:
+    path.symlink_to("/etc/passwd")
+
+
+def huge(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+
+
+def binary(path: Path) -> None:
+    path.write_bytes(b"\xff\xfe{\0}\0")
+
+
+@pytest.mark.parametrize("make", [pipe, outside, huge, binary, Path.mkdir])
+def test_a_configuration_that_is_no_plain_file_is_an_error(
+    fleet: ImageServiceFleet, make: Callable[[Path], None]
+) -> None:
+    fleet.service(f"{PLAIN}\ncfs: [{{file: odd.json, layers: {{gpu-driver: true}}}}]")
+    make(fleet.root / "services/odd.json")
+    assert [(item["rule"], item["line"]) for item in fleet.findings()] == [("REF003", 8)]
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", ".hidden.json", "a b\u2028.json"])
+def test_a_configuration_must_lie_in_the_fleet(fleet: ImageServiceFleet, name: str) -> None:
+    fleet.service(f"{PLAIN}\ncfs: [{{file: {json.dumps(name)}, layers: {{gpu-driver: true}}}}]")
+    assert [item["rule"] for item in fleet.findings()] == ["REF003"]
+
+
+def test_two_configurations_of_one_name_are_an_error(fleet: ImageServiceFleet) -> None:
+    for folder in ("a", "b"):
+        fleet.write(f"services/{folder}/x.json", '{"layers": [{"name": "gpu"}]}')
+    fleet.service(
+        f"{PLAIN}\ncfs:\n- {{file: a/x.json, layers: {{gpu: true}}}}\n- {{file: b/x.json, layers: {{gpu: true}}}}"
+    )
+    assert [(item["rule"], item["line"]) for item in fleet.findings()] == [("IMS505", 10)]
