@@ -36,24 +36,37 @@ def preflight(state: GivenState, now: datetime) -> Answer:
         answer.problems.append("nobody can tell without the jobs: give the output of cray ims jobs list --format json")
         answer.missing.append("jobs (cray ims jobs list --format json)")
     else:
-        _jobs(state.jobs, now, answer)
+        _jobs(state.jobs, state.sessions, now, answer)
     _sessions(state.sessions, answer)
     _deployment(state, answer)
     _classes(state, answer)
     return answer
 
 
-def _jobs(jobs: list[dict[str, Any]], now: datetime, answer: Answer) -> None:
+def _jobs(jobs: list[dict[str, Any]], sessions: list[dict[str, Any]] | None, now: datetime, answer: Answer) -> None:
     still_open = [job for job in jobs if job["status"] not in ENDED]
+    statuses = None if sessions is None else {str(session["name"]): _status(session) for session in sessions}
     for job in sorted(still_open, key=lambda job: str(job.get("created"))):
-        answer.problems.append(f"open job {job['id']}: {job['job_type']}, {job['status']}{_whose(job)}{_age(job, now)}")
+        what = f"{job['job_type']}, {job['status']}{_whose(job, statuses)}{_age(job, now)}"
+        answer.problems.append(f"open job {job['id']}: {what}")
     answer.facts.append(f"{counted(len(jobs), 'job')} in the list, {len(still_open)} open")
 
 
-def _whose(job: dict[str, Any]) -> str:
-    """Return the CFS session that a customize job is for: its only SSH container has the session's name, in a jail."""
+def _whose(job: dict[str, Any], statuses: dict[str, str] | None) -> str:
+    """Return the CFS session that a customize job is for: its only SSH container has the session's name, in a jail.
+
+    `statuses` are those of the sessions that there are, or None where no list of them was given.
+    """
     names = [str(item.get("name")) for item in items(job.get("ssh_containers")) if item.get("jail") is True]
-    return f", of CFS session {names[0]}" if names else ""
+    if not names:
+        return ""
+    status = "" if statuses is None else f" ({statuses.get(names[0], 'which does not exist')})"
+    return f", of CFS session {names[0]}{status}"
+
+
+def _status(session: dict[str, Any]) -> str:
+    """Return the status of a session: pending, running or complete."""
+    return str(as_map(as_map(session.get("status")).get("session")).get("status"))
 
 
 def _age(job: dict[str, Any], now: datetime) -> str:
@@ -73,7 +86,7 @@ def _sessions(sessions: list[dict[str, Any]] | None, answer: Answer) -> None:
         answer.missing.append("CFS sessions (cray cfs sessions list --format json), which may start a job meanwhile")
         return
     for session in sessions:
-        status = as_map(as_map(session.get("status")).get("session")).get("status")
+        status = _status(session)
         if as_map(session.get("target")).get("definition") == "image" and status in _OPEN_SESSION:
             answer.problems.append(f"CFS session {session['name']} is {status}: it fails if it starts a job meanwhile")
 

@@ -98,7 +98,15 @@ def test_an_open_job_is_named(folder: Path, status: str) -> None:
 def test_the_session_that_a_job_waits_for_is_named(folder: Path) -> None:
     ssh = [{"name": "compute-23", "jail": True, "connection_info": {}}]
     result = with_jobs(folder, job("waiting_on_user", job_type="customize", ssh_containers=ssh, created=ago(hours=3.5)))
-    assert "open job 8c4a: customize, waiting_on_user, of CFS session compute-23, for 3 h 30 min\n" in result.stdout
+    assert (
+        "customize, waiting_on_user, of CFS session compute-23 (which does not exist), for 3 h 30 min\n"
+        in result.stdout
+    )
+    (folder / "sessions.json").unlink()
+    assert "waiting_on_user, of CFS session compute-23, for 3 h 30 min\n" in preflight(folder).stdout
+    session = {"name": "compute-23", "configuration": {}, "target": {}, "status": {"session": {"status": "complete"}}}
+    (folder / "sessions.json").write_text(json.dumps([session]))
+    assert "waiting_on_user, of CFS session compute-23 (complete), for 3 h 30 min\n" in preflight(folder).stdout
 
 
 def test_an_old_job_is_told_to_be_old(folder: Path) -> None:
