@@ -68,6 +68,8 @@ def kind_of(value: Mapping[str, Any]) -> str:
     group, _, _ = version.rpartition("/")
     if GROUPS.get(kind, "") == group:
         return kind
+    if not group and (kind in GROUPS or meant_group(version)):
+        return MISPLACED
     if group not in KMM_GROUPS:
         return MISPLACED if meant_group(group) else f"{group}/{kind}"
     if any(group == known and kind.lower() == name.lower() for name, known in GROUPS.items()):

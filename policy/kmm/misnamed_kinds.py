@@ -27,6 +27,7 @@ def meant_kind(kind: str, known: tuple[str, ...]) -> str:
 @kept
 def meant_group(group: str) -> str:
     """Return the group of KMM that a former one became, or of which another one is at most two letters off."""
+    group = group.lower()
     if group in KMM_GROUPS:
         return group
     if group in FORMER_GROUPS:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from kmodgate.policy.findings import FieldPath
@@ -134,7 +135,13 @@ def _is_known(setting: Setting, release: Release, *, any_flavour: bool = False) 
 
 def _correction(path: tuple[str, ...], release: Release) -> str:
     """What to do about a key that no release knows."""
-    return "remove it, or correct the spelling: " + ", ".join(".".join(key) for key in _near(path, release))
+    known = [key for key, setting in SETTINGS.items() if _is_known(setting, release)]
+    beside = [key[-1] for key in known if key[:-1] == path[:-1]]
+    sections = [] if path[1:] else list(dict.fromkeys(key[0] for key in known if key[1:]))
+    names = {name.lower(): name for name in (*beside, *sections)}
+    if close := get_close_matches(path[-1].lower(), names, n=1):
+        return f"did you mean {'.'.join((*path[:-1], names[close[0]]))}?"
+    return f"remove it; known here: {', '.join(names.values())}"
 
 
 def _replacement(setting: Setting, release: Release) -> str:
@@ -164,9 +171,3 @@ def _leaves(config: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
             yield from (((name, key), item) for key, item in value.items())
         elif (name,) not in _SECTIONS or value is not None:
             yield (name,), value
-
-
-def _near(path: tuple[str, ...], release: Release) -> list[tuple[str, ...]]:
-    """The keys of the same section that a release knows, or the first outside of sections."""
-    known = [key for key, setting in SETTINGS.items() if _is_known(setting, release)]
-    return [key for key in known if key[:-1] == path[:-1]] or known[:3]

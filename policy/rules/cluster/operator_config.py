@@ -56,7 +56,7 @@ def wrong_value(review: Review) -> Iterator[Problem]:
 
 @rule("OPC103", kinds=_CONFIG_MAP, severity=Severity.WARNING)
 def unreadable(review: Review) -> Iterator[Problem]:
-    """The configuration of KMM's operator is no YAML, or has a key twice, or stands under another key of the ConfigMap.
+    """The configuration of KMM's operator is no map in YAML, has a key twice, or stands under another key.
 
     Fix: write it as YAML under `controller_config.yaml` (`controller_manager_config.yaml` for KMM 1.1).
     Source: internal/config/config.go of Kernel Module Management.
@@ -68,8 +68,13 @@ def unreadable(review: Review) -> Iterator[Problem]:
     if key not in data:
         yield Problem(("data",), f"has no {key}: KMM does not read this configuration", f"name the key {key}")
         return
-    for finding in parse(str(data[key]), "", OBJECTS)[1]:
+    documents, findings = parse(str(data[key]), "", OBJECTS)
+    for finding in findings:
         yield Problem(_path(review), finding.message, finding.fix, line=finding.line)
+    first = documents[0].value if documents else None
+    if not findings and not isinstance(first, dict):
+        message = "is empty, which KMM cannot decode" if first is None else "is no map of settings"
+        yield Problem(_path(review), message, "write the settings, or delete the ConfigMap for the defaults")
 
 
 def _path(review: Review) -> FieldPath:

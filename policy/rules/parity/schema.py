@@ -85,8 +85,8 @@ def wrong_group_or_kind(review: Review) -> Iterator[Problem]:
     """An object that is meant for KMM, of a group or kind that no API server knows.
 
     That is a former group (`kmm.sigs.k8s.io`, `ooto.sigs.k8s.io`, `sro.openshift.io`), one that is a letter or two off,
-    a kind of KMM in the wrong one of its two groups, or the plural of a kind. The API server says `no matches for
-    kind`.
+    a kind of KMM in the wrong one of its two groups, without a group or a version, or the plural of a kind. The API
+    server says `no matches for kind`.
 
     Fix: write the apiVersion and the kind that the message names. `kmodgate import` makes a spec of a Module of
     `kmm.sigs.k8s.io/v1beta1` as it stands, and of other old objects after that.
@@ -98,15 +98,28 @@ def wrong_group_or_kind(review: Review) -> Iterator[Problem]:
     group = version.partition("/")[0]
     known = meant_kind(kind, tuple(GROUPS))
     wanted = SERVED[known][-1] if known else f"{meant_group(group) or KMM_GROUP}/v1beta1"
-    if group != wanted.partition("/")[0]:
-        message, fix = f"KMM has no {kind} in {group}", f"write apiVersion: {wanted}"
-        if group in FORMER_GROUPS:
-            message = f"{group} is the group of KMM before 1.0, or of an operator before it"
-            then = " and correct what the newer kind does not know; kmodgate import then makes a spec of it"
-            fix += ", or let kmodgate import make a spec of it" if is_former_module(review.object) else then
-        yield Problem(("apiVersion",), message, fix)
+    if group in FORMER_GROUPS:
+        message = f"{group} is the group of KMM before 1.0, or of an operator before it"
+        yield Problem(("apiVersion",), message, _way_out(review, wanted, known))
+    elif "/" not in version:
+        what = "no version" if meant_group(version) else "no group"
+        yield Problem(("apiVersion",), f"{version} names {what}", f"write apiVersion: {wanted}")
+    elif group != wanted.partition("/")[0]:
+        yield Problem(("apiVersion",), f"KMM has no {kind} in {group}", f"write apiVersion: {wanted}")
     if known and kind != known:
         yield Problem(("kind",), f"there is no kind {kind}", f"write kind: {known}")
+
+
+def _way_out(review: Review, wanted: str, known: str) -> str:
+    """What to do about an object of a former group; `known` is the kind of today, if there is one."""
+    if is_former_module(review.object):
+        return f"write apiVersion: {wanted}, or let kmodgate import make a spec of it"
+    if known == "Module":
+        then = "; kmodgate import then makes a spec of it"
+        return f"write apiVersion: {wanted} and correct what the newer kind does not know{then}"
+    if known:
+        return f"write apiVersion: {wanted} and correct what the newer kind does not know"
+    return "write it anew, as a Module of kmm.sigs.x-k8s.io/v1beta1 or as a KernelDriver of kmodgate.io/v1alpha1"
 
 
 @rule("SCH107", kinds=("Module",), needs=lambda review: review.unusual.structure)

@@ -46,7 +46,19 @@ def test_knows_what_a_release_ships(release: Release, config: dict[str, object])
         (Release("2.6"), "webhook.port", "use webhookPort"),
         (Release("2.6"), "webhook.disableHTTP2", "only Red Hat's KMM"),
         (Release("2.7", redhat=True), "webhookPort", "use webhook.port"),
-        (Release("2.6"), "worker.runAsUsr", "worker.runAsUser"),
+        (Release("2.6"), "worker.runAsUsr", "did you mean worker.runAsUser?"),
+        (Release("2.6"), "workers", "did you mean worker?"),
+        (Release("2.6"), "Worker", "did you mean worker?"),
+        (
+            Release("2.6"),
+            "logLevel",
+            "known here: healthProbeBindAddress, webhookPort, job, leaderElection, metrics, worker",
+        ),
+        (
+            Release("1.1"),
+            "workers",
+            "known here: healthProbeBindAddress, metricsBindAddress, webhookPort, leaderElection",
+        ),
     ],
     ids=lambda value: str(value)[:28],
 )
