@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,12 +19,6 @@ from tests.renderer.ims.fake_ims import FakeIms
 pytestmark = pytest.mark.timing
 
 FLAGS = {"flags": [{"pattern": "*-gpu-*", "requireDkms": True}, {"name": "cos", "requireDkms": False}]}
-
-
-@pytest.fixture
-def ims() -> Iterator[FakeIms]:
-    with fake_ims.running() as server:
-        yield server
 
 
 @pytest.fixture
