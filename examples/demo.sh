@@ -154,6 +154,17 @@ else
   say "(left out: it takes kmodgate-webhook, openssl and curl)"
 fi
 
+step "Image builds on HPE Cray systems: which jobs run in a VM, and which leave it with an upgrade?"
+cp -r "$here/cray-ims" "$work/cray-ims"
+cd "$work/cray-ims"
+run kmodgate render
+config=handover/alps/cray-ims/expected-ims-config.yaml
+say "A recipe that CSM 1.5 stored with false, with DKMS on for all jobs: now, and with CSM 1.6"
+run kmodgate ims decide --csm 1.5.2 --config "$config" --type create --recipe-dkms false
+run kmodgate ims decide --csm 1.6.0 --config "$config" --type create --recipe-dkms false
+say "All recipes of a system at once:"
+shortly 22 kmodgate ims compare --from 1.5.2 --to 1.6.0 --config "$config" --recipes recipes.json
+
 step "Next"
 say "README.md      what else it takes care of, and a fleet of your own"
 say "docs/spec.md   every field of a spec, and what it becomes"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -31,7 +31,19 @@ def read_config(path: str) -> dict[str, str]:
         what = f"no ConfigMap {CONFIG_MAP}" if not named else f"{len(named)} ConfigMaps {CONFIG_MAP}"
         fix = f"kubectl -n services get configmap {CONFIG_MAP} -o yaml; ConfigMaps of the file: {others}"
         raise Unusable(f"{path}: {what}", fix)
-    texts = _texts(named[0], path)
+    return _texts(named[0], path) | _overlay(configs, path)
+
+
+def read_overlay(path: str) -> dict[str, str]:
+    """Return the texts of our own ConfigMap in a file, which no chart writes.
+
+    :raises Refused: the file cannot be used
+    """
+    return _overlay([source for source in _read(path, _plain_data) if source.value["kind"] == "ConfigMap"], path)
+
+
+def _overlay(configs: Iterable[Source], path: str) -> dict[str, str]:
+    texts: dict[str, str] = {}
     for source in configs:
         if _name(source) == OVERLAY:
             texts |= _texts(source, path)

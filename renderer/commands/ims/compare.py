@@ -17,6 +17,7 @@ from kmodgate.renderer.ims.config_files import (
     Recipe,
     read_cfs,
     read_config,
+    read_overlay,
     read_recipes,
     template_maps,
 )
@@ -65,8 +66,10 @@ def _sides(args: Namespace) -> tuple[Side, Side]:
     if not new.is_at_least(old.version):
         raise Unusable(f"--to: {new} is older than {old}", "exchange --from and --to")
     before = Side(old, read_config(args.config) if args.config else settings.chart_values(old))
-    config = read_config(args.config_after) if args.config_after else upgrade.config_after(before, new)
-    return before, Side(new, config)
+    if args.config_after:
+        return before, Side(new, read_config(args.config_after))
+    overlay = read_overlay(args.config) if args.config else {}
+    return before, Side(new, upgrade.config_after(before, new) | overlay)
 
 
 def _recipe_job(recipe: Recipe, before: Side) -> Job:

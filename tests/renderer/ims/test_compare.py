@@ -95,6 +95,14 @@ def test_template_with_the_old_placeholder_fails_every_job(tmp_path):
     assert compare(tmp_path, config=config, recipes=[], releases=("1.5.0", "1.5.2")).returncode == 0
 
 
+def test_config_map_of_our_own_stays(tmp_path):
+    sizes = CONFIG | {"metadata": {"name": "ims-config-site"}, "data": {"DEFAULT_IMS_IMAGE_SIZE": "100"}}
+    chart = CONFIG | {"data": {"JOB_ENABLE_DKMS": "true", "DEFAULT_IMS_IMAGE_SIZE": "30"}}
+    config = {"apiVersion": "v1", "kind": "List", "items": [chart, sizes]}
+    result = compare(tmp_path, config=config, recipes=[])
+    assert "IMAGE_SIZE" not in result.stdout
+
+
 def test_releases_may_be_versions_of_ims(tmp_path):
     assert compare(tmp_path, recipes=[recipe("gpu")], releases=("3.16.2", "3.33.0")).returncode == 1
 
