@@ -163,8 +163,9 @@ class Review:
 
     @lazy
     def job_templates(self) -> JobTemplates | None:
-        """The job templates of IMS that a ConfigMap holds."""
-        return job_templates_of(self.object, self.ims.release)
+        """The job templates of IMS that a ConfigMap holds; none where kmodgate's own are in their place."""
+        found = job_templates_of(self.object, self.ims.release)
+        return None if found is None or self.ims.is_replaced else found
 
     @lazy
     def kata(self) -> KataView:

@@ -13,6 +13,7 @@ from typing import Any
 from kmodgate.policy.cluster.facts import Facts, Object, as_map, metadata_of
 from kmodgate.policy.ims.given_records import SERVICES, is_record
 from kmodgate.policy.ims.settings import CONFIG_MAP, KNOWN_KEYS
+from kmodgate.policy.ims.templates import SITE_SUFFIX
 from kmodgate.policy.ims.versions import ImsRelease, UnknownReleaseError, ims_release
 from kmodgate.policy.lazy import lazy
 
@@ -82,6 +83,12 @@ class ImsSite:
             return ims_release(self.version) if self.version else None
         except UnknownReleaseError:
             return None
+
+    @lazy
+    def is_replaced(self) -> bool:
+        """Whether the object has a counterpart of kmodgate's own, which the service mounts in its place."""
+        found = self._facts.find("ConfigMap", self.namespace, f"{self.name}{SITE_SUFFIX}") if self._facts else None
+        return isinstance(found, Mapping)
 
     @lazy
     def sources(self) -> tuple[str, ...]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 from kmodgate.policy.findings import Finding, Mode, placed, title
 from kmodgate.policy.formats.object_files import Source, decoded, parse_objects
@@ -18,13 +19,34 @@ from kmodgate.renderer.ims.text_scalars import Change, UnknownStyleError, change
 _OUTCOME = "nothing was printed"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class TemplateFile:
-    """A file with job templates: what is wrong in it, and its text without that."""
+    """A file with job templates: what is wrong in it, its text without that, and how many ConfigMaps it has."""
 
-    findings: list[Finding] = field(default_factory=list)
-    text: str = ""
-    templates: int = 0
+    findings: list[Finding]
+    text: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class _JobTemplate:
+    """The template of a Job in a file, and its edits."""
+
+    source: Source
+    key: str
+    text: str
+    edits: list[Edit]
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield what the edits are for, on their lines of the file."""
+        for edit in self.edits:
+            fix = "write " + " and ".join(line.strip() for line in edit.new)
+            yield _finding(self.source, self.key, edit.line + 1, edit.rule, edit.message, fix)
+
+    def object(self) -> dict[str, Any]:
+        """Return the ConfigMap with the edits made."""
+        value = self.source.value
+        return {**value, "data": {**value["data"], self.key: edited(self.text, self.edits)}}
 
 
 def read_templates(name: str, flavour: Flavour) -> TemplateFile:
@@ -35,22 +57,18 @@ def read_templates(name: str, flavour: Flavour) -> TemplateFile:
     """
     problems: list[Finding] = []
     data = read_bytes(name, problems)
-    text = None if data is None else decoded(data, name, problems)
-    readable = readable_chart(text or "")
-    sources = list(parse_objects(readable, name, problems)) if text is not None else []
+    text = "" if data is None else decoded(data, name, problems) or ""
     refuse_enforced(problems, outcome=_OUTCOME)
-    result = TemplateFile(text=text or "")
-    found: list[Change] = []
-    for source, holder in _holders(sources):
-        result.templates += 1
-        found += _judged(source, holder, text or "", flavour, result)
-    if not result.templates:
+    sources = list(parse_objects(readable_chart(text), name, problems))
+    refuse_enforced(problems, outcome=_OUTCOME)
+    templates = [_job_template(source, holder, flavour) for source, holder in _holders(sources)]
+    if not templates:
         shown = "stdin" if name == STDIN else name
         fix = "give what this writes: kubectl -n services get cm cray-configmap-ims-v2-image-customize -o yaml"
         raise Unusable(f"{shown}: no ConfigMap with job templates of IMS in it", fix)
-    result.text = changed(result.text, found)
-    _prove(result.text, name, sources, flavour)
-    return result
+    new = changed(text, (change for template in templates for change in _changes(text, template)))
+    _prove(new, name, sources, templates)
+    return TemplateFile([finding for template in templates for finding in template.findings()], new, len(templates))
 
 
 def _holders(sources: list[Source]) -> Iterator[tuple[Source, Holder]]:
@@ -60,59 +78,46 @@ def _holders(sources: list[Source]) -> Iterator[tuple[Source, Holder]]:
             yield source, holder
 
 
-def _judged(source: Source, holder: Holder, text: str, flavour: Flavour, result: TemplateFile) -> list[Change]:
-    """Return the changes of one ConfigMap; what they are for goes to the findings."""
-    path = ("data", holder.key("job"))
-    template = texts_of(source.value, holder).get("job")
-    if template is None:
-        raise _refused(source, 1, f"{path[1]} is missing", "put the template of the release back")
-    if len(template) > LONGEST:
-        raise _refused(source, 1, f"the template is longer than {LONGEST >> 10} KiB", "shorten it")
-    fix = "correct it by hand; kmodgate check tells what else is wrong"
+def _job_template(source: Source, holder: Holder, flavour: Flavour) -> _JobTemplate:
+    key, text = holder.key("job"), texts_of(source.value, holder).get("job")
+    if text is None:
+        raise _refused(source, key, 1, f"{key} is missing", "put the template of the release back")
+    if len(text) > LONGEST:
+        raise _refused(source, key, 1, f"the template is longer than {LONGEST >> 10} KiB", "shorten it")
     try:
-        found = edits(template, flavour)
-        result.findings += (_finding(source, path[1], edit) for edit in found)
-        return changes(text, source.position(path), template, found)
+        return _JobTemplate(source, key, text, edits(text, flavour))
     except UneditableError as error:
-        raise _refused(source, error.line, str(error), fix) from None
+        fix = "correct it by hand; kmodgate check tells what else is wrong"
+        raise _refused(source, key, error.line, str(error), fix) from None
+
+
+def _changes(text: str, template: _JobTemplate) -> list[Change]:
+    """Return what the edits of a template change in the text of its file."""
+    try:
+        place = template.source.position(("data", template.key))
+        return changes(text, place, template.text, template.edits)
     except UnknownStyleError as error:
         fix = "give the ConfigMap as kubectl get -o yaml or -o json writes it"
-        raise _refused(source, 1, str(error), fix) from None
+        raise _refused(template.source, template.key, 1, str(error), fix) from None
 
 
-def _finding(source: Source, key: str, edit: Edit) -> Finding:
-    path, new = ("data", key), " and ".join(item.strip() for item in edit.new)
-    finding = Finding(edit.rule, edit.message, f"write {new}", title(source.value), file=_shown(source))
-    return placed(finding, path, finding.file, source.line_position(path, edit.line + 1))
+def _refused(source: Source, key: str, line: int, message: str, fix: str) -> Refused:
+    return Refused([_finding(source, key, line, "IMS203", message, fix)], outcome=_OUTCOME)
 
 
-def _refused(source: Source, line: int, message: str, fix: str) -> Refused:
-    holder = holder_of(source.value)
-    path = ("data", holder.key("job")) if holder else ("data",)
-    number, column = source.line_position(path, line)
-    field = f"data[{path[-1]}]" if holder else "data"
-    finding = Finding(
-        "IMS203", message, fix, title(source.value), field, file=_shown(source), line=number, column=column
-    )
-    return Refused([finding], outcome=_OUTCOME)
+def _finding(source: Source, key: str, line: int, rule: str, message: str, fix: str) -> Finding:
+    """Return a finding about a line of a text in a ConfigMap."""
+    path, file = ("data", key), "<stdin>" if source.file == STDIN else source.file
+    finding = Finding(rule, message, fix, title(source.value))
+    return placed(finding, path, file, source.line_position(path, line))
 
 
-def _shown(source: Source) -> str:
-    return "<stdin>" if source.file == STDIN else source.file
-
-
-def _prove(text: str, name: str, before: list[Source], flavour: Flavour) -> None:
+def _prove(text: str, name: str, before: list[Source], templates: list[_JobTemplate]) -> None:
     """Raise Unusable unless a changed file holds the same objects, with nothing but their templates put right."""
     problems: list[Finding] = []
-    after = list(parse_objects(readable_chart(text), name, problems))
-    is_same = len(after) == len(before) and not any(item.mode is Mode.ENFORCE for item in problems)
-    for old, new in zip(before, after, strict=False):
-        wanted = old.value
-        if (holder := holder_of(wanted)) is not None:
-            template = texts_of(wanted, holder)["job"]
-            right = edited(template, edits(template, flavour))
-            wanted = {**wanted, "data": {**wanted["data"], holder.key("job"): right}}
-        is_same = is_same and new.value == wanted
-    if not is_same:
+    after = [source.value for source in parse_objects(readable_chart(text), name, problems)]
+    new = {id(template.source): template.object() for template in templates}
+    wanted = [new.get(id(source), source.value) for source in before]
+    if after != wanted or any(item.mode is Mode.ENFORCE for item in problems):
         fix = "give the ConfigMap as kubectl get -o yaml writes it, and report this"
         raise Unusable(f"{name}: its lines cannot be put right without changing others", fix)

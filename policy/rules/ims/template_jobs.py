@@ -8,7 +8,15 @@ from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.ims.template_text import CLASS, State
 from kmodgate.policy.ims.template_view import POD, JobTemplates, job_templates_of
-from kmodgate.policy.ims.templates import ANNOTATION_SINCE, CLAIMS_SINCE, HOLDERS, VARIABLES, XATTR, XATTR_VALUES
+from kmodgate.policy.ims.templates import (
+    ANNOTATION_SINCE,
+    CLAIMS_SINCE,
+    HOLDERS,
+    SITE_SUFFIX,
+    VARIABLES,
+    XATTR,
+    XATTR_VALUES,
+)
 from kmodgate.policy.kata.cpu_limits import MOST_CPUS, most_cpus
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
@@ -165,7 +173,7 @@ def label_of_jobs_missing(review: Review) -> Iterator[Problem]:
         return
     namespace = metadata_of(review.object).get("namespace", "")
     wanted = _kept_away_from(pod)
-    for name in HOLDERS:
+    for name in (*HOLDERS, *(f"{name}{SITE_SUFFIX}" for name in HOLDERS)):
         found = review.known.find("ConfigMap", namespace, name)
         other = job_templates_of(found, review.ims.release) if isinstance(found, dict) else None
         there = other.pods.get(_IN_VM) if other else None

@@ -60,7 +60,8 @@ def _judged(templates: JobTemplates, resource: Resource, item: Placeholder) -> I
         reason = "only create jobs have it" if span else "no release of IMS fills it in"
         yield templates.problem(resource, item.line, f"{item.shown}: {reason}; {_outcome(templates)}", fix)
     elif templates.release is not None and not span.holds(templates.release):
-        reason = f"IMS {_text(templates.release)} does not fill it in, {_when(span)}; {_outcome(templates)}"
+        releases = f"IMS {_text(templates.release)} does not fill it in, releases {_when(span)} do"
+        reason = f"{releases}; {_outcome(templates)}"
         yield templates.problem(resource, item.line, f"{item.shown}: {reason}", _instead(item.name))
     elif templates.release is None and span.end is not None:
         is_wrong = templates.releases.is_empty
@@ -73,7 +74,7 @@ def _judged(templates: JobTemplates, resource: Resource, item: Placeholder) -> I
 def _when(span: Span) -> str:
     """Return which releases fill a placeholder in, as part of a sentence."""
     since = f"from {_text(span.first)} on" if span.first else ""
-    return "and others do " + " and ".join(filter(None, (since, f"before {_text(span.end)}" if span.end else "")))
+    return " and ".join(filter(None, (since, f"before {_text(span.end)}" if span.end else "")))
 
 
 def _instead(name: str) -> str:

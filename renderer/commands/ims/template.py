@@ -33,7 +33,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
         raise Unusable("--fix prints one file", "give the files one by one")
     files = [read_templates(name, args.flavour) for name in args.files]
     findings = [finding for file in files for finding in file.findings]
-    looked_at = counted(sum(file.templates for file in files), "ConfigMap")
+    looked_at = counted(sum(file.count for file in files), "ConfigMap")
     if args.fix:
         console.data("".join(file.text for file in files))
         console.say(f"{looked_at}: {counted(len(findings), 'place')} put right")

@@ -85,7 +85,7 @@ def test_of_a_known_release_each_placeholder_is_judged() -> None:
     }
     (early,) = findings(config_maps("3.32.0")[CUSTOMIZE], "3.31.0")
     assert (
-        "$remote_heartbeat_timeout_count: IMS 3.31.0 does not fill it in, and others do from 3.32.0 on" in early.message
+        "$remote_heartbeat_timeout_count: IMS 3.31.0 does not fill it in, releases from 3.32.0 on do" in early.message
     )
 
 
