@@ -38,6 +38,9 @@ _BY_SEVERITY: dict[Profile, dict[Severity, Mode]] = {
     "strict": {Severity.ERROR: Mode.ENFORCE, Severity.WARNING: Mode.ENFORCE, Severity.INFO: Mode.WARN},
 }
 
+_NOT_ASKED: dict[Gate, tuple[str, ...]] = {"admit": ("IMS",)}
+"""The families of rules that a gate asks only where the policy names them."""
+
 
 @dataclass(frozen=True)
 class DkmsWork:
@@ -173,6 +176,8 @@ class Policy:
             for key in (rule, rule[:3], "*"):
                 if key in modes:
                     return modes[key]
+        if rule[:3] in _NOT_ASKED.get(gate, ()):
+            return Mode.DISABLED
         return _BY_SEVERITY[self.profile][severity]
 
     def mode_on_arrival(self, rule: str) -> Mode:

@@ -26,7 +26,7 @@ TEMPLATES = "cray-configmap-ims-v2-image-"
 
 _IMAGE = re.compile(r"(?:^|/)cray-ims(?:-service)?(?::v?([0-9]+\.[0-9]+\.[0-9]+)[^/]*)?$")
 _CHART = re.compile(r"cray-ims-([0-9]+\.[0-9]+\.[0-9]+).*")
-_OWN_KEYS = {key for key in KNOWN_KEYS if key.startswith(("JOB_", "DEFAULT_IMS_", "S3_", "MAX_IMAGE_", "IMS_"))}
+_OWN_KEYS = {key for key in KNOWN_KEYS if key.startswith(("JOB_", "DEFAULT_IMS_", "S3_IMS_"))}
 _FEWEST_KEYS = 2
 
 
@@ -120,7 +120,8 @@ class ImsSite:
 
     @lazy
     def _config_maps(self) -> dict[str, Object]:
-        found = ((name, self._find("ConfigMap", name)) for name in self.sources)
+        names = (*self.sources, self.name) if self.is_config and not self.container else self.sources
+        found = ((name, self._find("ConfigMap", name)) for name in names)
         return {name: item for name, item in found if item is not None}
 
     @lazy

@@ -99,11 +99,9 @@ class GivenObjects:
 
     def _facts_of(self, sources: Iterable[Source], nodes: Sequence[Node] | None) -> Facts:
         """Return what the objects of several files say together: a kind is complete if a List of one of them is."""
-        dump = Dump()
-        dump.add(sources)
-        if more := self._dumps.plain:
-            dump.objects += more.objects
-            dump.complete |= more.complete
+        more = self._dumps.plain or Dump()
+        dump = Dump([*more.objects], {*more.complete})
+        dump.add(sources)  # which are what is to be, where the dump has what is
         return SnapshotFacts(dump.objects, dump.complete, nodes)
 
     def _given_nodes(self) -> list[Node] | None:

@@ -43,6 +43,12 @@ def test_the_most_specific_mode_decides(modes: dict[str, Mode], mode: Mode) -> N
     assert Policy("default", modes, {"check": {"*": Mode.WARN}}).mode("MAP202", Severity.WARNING, "admit") is mode
 
 
+def test_rules_about_settings_of_ims_are_asked_at_admission_only_by_name() -> None:
+    assert Policy().mode("IMS307", Severity.ERROR) is Mode.ENFORCE
+    assert Policy().mode("IMS307", Severity.ERROR, "admit") is Mode.DISABLED
+    assert Policy(gates={"admit": {"IMS": Mode.WARN}}).mode("IMS307", Severity.ERROR, "admit") is Mode.WARN
+
+
 def test_a_parameter_that_a_policy_does_not_set_is_no_part_of_its_hash() -> None:
     unset = replace(NO_PARAMETERS, require_digest=False)
     assert Policy(parameters=unset).digest == Policy().digest

@@ -8,9 +8,10 @@ from typing import Any
 from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.cluster.ims_site import DEPLOYMENT
 from kmodgate.policy.config import NO_PARAMETERS
-from kmodgate.policy.findings import FieldPath, Problem, Severity
+from kmodgate.policy.findings import NOT_CHECKED, FieldPath, Problem, Severity
 from kmodgate.policy.ims.given_records import REMOTE_NODES
 from kmodgate.policy.ims.settings import CONFIG_MAP as IMS_CONFIG
+from kmodgate.policy.ims.versions import known_ims_versions
 from kmodgate.policy.kata.view import HANDLERS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
@@ -19,6 +20,10 @@ from kmodgate.policy.rules.ims.values import CONFIG_MAP, of_ims
 
 _DEPLOYMENT = ("apps/Deployment",)
 _NAMESPACE = "DEFAULT_IMS_JOB_NAMESPACE"
+
+
+def _is_service(review: Review) -> object:
+    return review.ims.name == DEPLOYMENT
 
 
 @rule("IMS301", kinds=CONFIG_MAP, facts=True, needs=of_ims)
@@ -107,7 +112,7 @@ def another_job_namespace(review: Review) -> Iterator[Problem]:
         yield Problem(path, message, f"set parameters.kata.imsNamespace: {named}, or the key", severity)
 
 
-@rule("IMS307", kinds=_DEPLOYMENT, needs=lambda review: review.pod.object.text("name") == DEPLOYMENT)
+@rule("IMS307", kinds=_DEPLOYMENT, needs=_is_service)
 def more_than_one_pod(review: Review) -> Iterator[Problem]:
     """The Deployment of the Image Management Service runs more than one pod, or starts one beside the last.
 
@@ -127,7 +132,7 @@ def more_than_one_pod(review: Review) -> Iterator[Problem]:
         yield Problem(path, message, "type: Recreate", Severity.WARNING)
 
 
-@rule("IMS308", kinds=_DEPLOYMENT, facts=True, needs=lambda review: review.pod.object.text("name") == DEPLOYMENT)
+@rule("IMS308", kinds=_DEPLOYMENT, facts=True, needs=_is_service)
 def source_does_not_exist(review: Review) -> Iterator[Problem]:
     """The Deployment of the Image Management Service takes its environment from a ConfigMap that does not exist.
 
@@ -148,6 +153,21 @@ def source_does_not_exist(review: Review) -> Iterator[Problem]:
             if review.known.find("ConfigMap", namespace, name) is None:
                 path = ("spec", "template", "spec", "containers", number, "envFrom", index, "configMapRef", "name")
                 yield Problem(path, f"there is no ConfigMap {name}", f"create {name}, or write optional: true")
+
+
+@rule("IMS312", kinds=_DEPLOYMENT, severity=Severity.INFO, needs=_is_service)
+def unknown_release(review: Review) -> Iterator[Problem]:
+    """The Deployment of the Image Management Service is of a release that kmodgate does not know.
+
+    Values are judged by what all known releases make of them.
+
+    Fix: nothing, or a kmodgate that knows the release.
+    Source: git tags of Cray-HPE/ims.
+    """
+    site, known = review.ims, known_ims_versions()
+    if site.version and site.release is None:
+        message = f"{NOT_CHECKED}: what IMS {site.version} does otherwise than {known[0]} to {known[-1]}"
+        yield Problem(("spec", "template", "spec", "containers"), message, "look for a kmodgate that knows the release")
 
 
 @rule("IMS309", kinds=(REMOTE_NODES,), severity=Severity.WARNING)

@@ -189,7 +189,7 @@ def dangerous_variable(review: Review) -> Iterator[Problem]:
     Fix: remove the key.
     Source: config/gunicorn.py, src/server/config.py and src/server/v3/resources/jobs.py of Cray-HPE/ims.
     """
-    for item in wrong(review, "WEB_CONCURRENCY", "FLASK_ENV", "IMS_JOB_TEMPLATE_PATH", "LOG_LEVEL"):
+    for item in wrong(review, "WEB_CONCURRENCY", "FLASK_ENV", "IMS_JOB_TEMPLATE_PATH"):
         if item.reading.effect is Effect.MISREAD:
             severity = Severity.ERROR if item.key == "WEB_CONCURRENCY" else None
             yield item.problem(f"remove {item.key}", severity)

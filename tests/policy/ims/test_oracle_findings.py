@@ -30,7 +30,8 @@ SOUND = {
 def found(config: dict[str, str], version: str) -> list[Finding]:
     metadata = {"name": "ims-config", "namespace": "services"}
     value = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": config}
-    return Engine(Policy()).evaluate(Review(value, cluster=ClusterTraits(ims_version=version)))
+    findings = Engine(Policy()).evaluate(Review(value, cluster=ClusterTraits(ims_version=version)))
+    return [item for item in findings if item.rule.startswith("IMS1")]  # others hold values against a policy
 
 
 @pytest.mark.parametrize("version", ["", NEWEST])
