@@ -111,7 +111,7 @@ def test_the_file_runs_alone(folder: Path, ims: FakeIms) -> None:
     script = shutil.copy(ROOT / "renderer/ims/recipe_sync.py", folder / "recipe_sync.py")
 
     def alone(*arguments: str) -> Finished:
-        command = [sys.executable, "-I", script, "--url", ims.url, *arguments]
+        command = [sys.executable, "-IS", script, "--url", ims.url, *arguments]
         return subprocess.run(command, cwd=folder, env={}, capture_output=True, text=True, check=False)
 
     result = alone("--flags", "flags.json")
