@@ -34,8 +34,8 @@ lint: $(venv) ## ruff, mypy and the import contracts
 	$(py) -m mypy
 	.venv/bin/lint-imports --no-logo
 
-bench: $(venv) tools ## the budgets, side by side in one run
-	KUBECONFORM="$(abspath $(kubeconform))" $(py) -m tests.bench
+bench: $(venv) tools ## the budgets, side by side in one run; BENCH=quick only tries each row
+	BENCH="$(BENCH)" KUBEBUILDER_ASSETS="$(abspath $(kubernetes))" KUBECONFORM="$(abspath $(kubeconform))" $(py) -m tests.bench
 
 soak: $(venv) ## the webhook at work for SOAK_SECONDS (180): nothing fails, nothing leaks, nothing grows
 	$(py) -m tests.soak

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, Protocol, cast
 
 from kmodgate.policy.kmm.node_selection import Node
+from kmodgate.policy.lazy import lazy
 from kmodgate.policy.views.node_placement import Nodes
 from kmodgate.policy.views.other_modules import ListedNeighbours, Neighbours
 
@@ -157,13 +158,32 @@ class SnapshotFacts:
             return UNKNOWN
         if not namespace:
             return [*self._modules, *self._hub_modules]
-        return [item for item in self._modules if metadata_of(item).get("namespace") == namespace]
+        return self._modules_by_namespace.get(namespace, [])
 
     def entries_of(self, namespace: str) -> Sequence[NodeEntry] | Unknown:
         if "NodeModulesConfig" not in self._complete:
             return UNKNOWN
+        return self._entries.get(namespace, []) if namespace else self._all_entries
+
+    @lazy
+    def _modules_by_namespace(self) -> dict[str, list[Object]]:
+        found: dict[str, list[Object]] = {}
+        for item in self._modules:
+            found.setdefault(str(metadata_of(item).get("namespace", "")), []).append(item)
+        return found
+
+    @lazy
+    def _all_entries(self) -> list[NodeEntry]:
         configs = (item for (kind, _, _), item in self._objects.items() if kind == "NodeModulesConfig")
-        return [entry for item in configs for entry in node_entries(item) if namespace in ("", entry.namespace)]
+        return [entry for item in configs for entry in node_entries(item)]
+
+    @lazy
+    def _entries(self) -> dict[str, list[NodeEntry]]:
+        """The entries of all NodeModulesConfigs, by the namespace of their Modules."""
+        found: dict[str, list[NodeEntry]] = {}
+        for entry in self._all_entries:
+            found.setdefault(entry.namespace, []).append(entry)
+        return found
 
 
 def node_of(item: Object) -> Node:

@@ -59,13 +59,14 @@ def _with_expressions() -> dict[str, Any]:
     return _container(kernelMappings=mappings)
 
 
-def half_sent(port: int, stack: ExitStack) -> None:
-    """Holds connections from one address that have sent half a body."""
+def half_sent(port: int, stack: ExitStack, addresses: int = 1) -> None:
+    """Holds connections from some addresses, in turn, that have sent half a body."""
     raise_limit()
     context = trusting(AUTHORITY)
     head = b"POST /validate?timeout=30s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    for _ in range(CROWD):
-        connection = socket.create_connection(("127.0.0.1", port), timeout=60, source_address=("127.0.0.2", 0))
+    for number in range(CROWD):
+        source = (f"127.0.0.{2 + number % addresses}", 0)
+        connection = socket.create_connection(("127.0.0.1", port), timeout=60, source_address=source)
         secured = stack.enter_context(context.wrap_socket(connection, server_hostname="localhost"))
         secured.sendall(head + b"Content-Length: 1000\r\n\r\n{")
 
@@ -76,6 +77,19 @@ def idle(port: int, stack: ExitStack) -> None:
     for _ in range(CROWD):
         connection = socket.create_connection(("127.0.0.1", port), timeout=60, source_address=("127.0.0.2", 0))
         stack.enter_context(connection)
+
+
+def unknown_kinds(count: int) -> Iterator[bytes]:
+    """Reviews of objects each of another kind and group, every other one of a resource that is asked about."""
+    for number in range(count):
+        asked = review(module(0))
+        kind = {"group": f"g{number}.example.com", "version": "v1", "kind": f"Kind{number}"}
+        request = asked["request"] | {"kind": kind, "requestKind": kind}
+        if number % 2:
+            resource = {"group": kind["group"], "version": "v1", "resource": f"kind{number}s"}
+            request |= {"resource": resource, "requestResource": resource}
+        request["object"] |= {"apiVersion": f"{kind['group']}/v1", "kind": kind["kind"]}
+        yield encoded(asked | {"request": request})
 
 
 def written(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -16,6 +16,9 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parent.parent.parent
 KMODGATE = [sys.executable, "-m", "kmodgate.renderer.start"]
 
+QUICK = os.environ.get("BENCH") == "quick"
+"""Whether everything is to run once and for a moment, to see that it works: what is measured then says nothing."""
+
 PATIENCE = 10.0
 """Seconds after which a task is not run again, so that one slow tool does not keep everybody waiting."""
 

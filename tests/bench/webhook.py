@@ -7,35 +7,33 @@ import json
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.bench import hostile, wrk
+from tests.bench import hostile, outage, wrk
 from tests.bench.evaluate import module
-from tests.bench.measure import REPOSITORY
+from tests.bench.figure import Figure
+from tests.bench.measure import QUICK, REPOSITORY
 from tests.bench.wrk import Throughput, on_core
+from tests.e2e.objects import node_modules_config
 from tests.webhook.issued_certificates import AUTHORITY
-from tests.webhook.manifests import encoded, large_module, review
+from tests.webhook.manifests import dump, encoded, large_module, namespace, review
 from tests.webhook.program import Caller, Program, memory, program
 from tests.webhook.serving import trusting
 
-ROUNDS = 5
+ROUNDS = 1 if QUICK else 5
+SECONDS = 1 if QUICK else 20
+"""How long reviews come at a steady rate, for each figure."""
+
 MIB = 1024 * 1024
 _BODIES = 1000
 _LARGE_AT_ONCE = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One line of the table; `used` is the share of the budget, above 1 where it is not kept."""
-
-    what: str
-    found: str
-    budget: str = ""
-    used: float | None = None
+_UNKNOWN = 500 if QUICK else 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,10 @@ def figures(folder: Path) -> Iterator[Figure]:
         yield from _latency(server, folder)
         yield from _beside_large(server, folder)
         yield from _beside_strangers(server, folder)
+        yield from _unknown_kinds(server)
         yield from _in_memory(server, idle, large.read_bytes())
+    yield from _deletions(folder)
+    yield from outage.figures(folder / "outage")
 
 
 # -- throughput ------------------------------------------------------------------------------------
@@ -137,7 +138,7 @@ def _steady(server: Program, folder: Path, *more: str) -> dict[str, Any]:
     authority.write_bytes(AUTHORITY.certificate)
     command = [
         *on_core(1), sys.executable, "-m", "tests.bench.steady", "--port", str(server.reviews), "--rate", "300",
-        "--seconds", "20", "--bodies", str(folder / "bodies"), "--authority", str(authority), *more,
+        "--seconds", str(SECONDS), "--bodies", str(folder / "bodies"), "--authority", str(authority), *more,
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY)
     found: dict[str, Any] = json.loads(done.stdout)
@@ -145,7 +146,7 @@ def _steady(server: Program, folder: Path, *more: str) -> dict[str, Any]:
 
 
 def _latency(server: Program, folder: Path) -> Iterator[Figure]:
-    runs = [_steady(server, folder)["small"] for _ in range(3)]
+    runs = [_steady(server, folder)["small"] for _ in range(min(ROUNDS, 3))]
     found = min(runs, key=lambda run: float(run["p99"]))
     for percentile, budget in (("p50", 1.0), ("p99", 5.0)):
         value = found[percentile]
@@ -169,12 +170,31 @@ def _beside_strangers(server: Program, folder: Path) -> Iterator[Figure]:
         used = found["small"]["most"] / 50
         yield Figure(f"300 a second, with a Module of {size} KiB each second: {what}", words, "≤ 50 ms", used)
         yield Figure("… of that Module", f"p50 {found['large']['p50']:.0f} ms, longest {found['large']['most']:.0f} ms")
-    for what, hold in (("half-sent requests", hostile.half_sent), ("connections without a word", hostile.idle)):
+    crowds = {
+        "half-sent requests of one address": hostile.half_sent,
+        "half-sent requests of five addresses": partial(hostile.half_sent, addresses=5),
+        "connections without a word": hostile.idle,
+    }
+    for what, hold in crowds.items():
         with ExitStack() as stack:
             hold(server.reviews, stack)
             found = _steady(server, folder)["small"]
         words = f"p99 {found['p99']:.1f} ms, longest {found['most']:.1f} ms"
         yield Figure(f"300 a second, beside {hostile.CROWD} {what}", words, "≤ 50 ms", found["most"] / 50)
+
+
+def _deletions(folder: Path) -> Iterator[Figure]:
+    """Namespaces that are deleted, while it is known of so many nodes what they have loaded."""
+    spaces = [namespace(f"space-{number}") for number in range(_BODIES)]
+    (folder / "bodies").write_bytes(b"\n".join(encoded(review(item, operation="DELETE")) for item in spaces))
+    for nodes in (1_000, 10_000):
+        drivers = [{"metadata": {"name": "nic", "namespace": f"space-{number}"}} for number in range(50)]
+        configs = [node_modules_config(f"node-{number}", drivers[number % 50]) for number in range(nodes)]
+        facts = dump([*spaces, *configs])
+        with program(folder / f"server-{nodes}", before=on_core(0), facts=facts) as server:
+            found = _steady(server, folder)["small"]
+            words = f"p50 {found['p50']:.2f} ms, p99 {found['p99']:.2f} ms, {_memory(server):.0f} MiB"
+        yield Figure(f"300 deletions of namespaces a second, {nodes:,} NodeModulesConfigs known", words)
 
 
 # -- memory ----------------------------------------------------------------------------------------
@@ -190,6 +210,28 @@ def _in_memory(server: Program, idle: float, body: bytes) -> Iterator[Figure]:
     yield Figure("memory when started, RSS of both processes", f"{idle:.0f} MiB")
     what = f"peak of {_LARGE_AT_ONCE} Modules of 3 MiB at once, {accepted} taken"
     yield Figure(what, f"{peak:.0f} MiB", "≤ 384 MiB", peak / 384)
+
+
+def _unknown_kinds(server: Program) -> Iterator[Figure]:
+    before = _memory(server)
+    statuses = asyncio.run(_sent(server, hostile.unknown_kinds(_UNKNOWN)))
+    told = f"{statuses[200]:,} not asked for and let by, {statuses[400]:,} bad requests"
+    words = f"{before:.0f} → {_memory(server):.0f} MiB; {told}"
+    yield Figure(f"memory before and after {_UNKNOWN:,} reviews, each of another unknown kind", words)
+
+
+async def _sent(server: Program, bodies: Iterator[bytes]) -> Counter[int]:
+    """The codes by which reviews are answered that one caller sends, one after the other; 200 is an allowed one."""
+    context, found = trusting(AUTHORITY), Counter[int]()
+    caller = await Caller.connect(server.reviews, context)
+    for body in bodies:
+        reply = await caller.post(body, "/validate?timeout=30s")
+        found[reply.response.get("status", {}).get("code", 200)] += 1
+        if reply.closes:
+            caller.leave()
+            caller = await Caller.connect(server.reviews, context)
+    caller.leave()
+    return found
 
 
 async def _crowded(server: Program, body: bytes) -> tuple[float, int]:
