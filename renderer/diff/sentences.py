@@ -209,7 +209,7 @@ def _not_done(driver: str, detail: str, where: str, _: int) -> str:
             f"Secure Boot refuses them"
         )
     how, _sep, what = detail.partition("|")
-    after = "its successor counts from the next load on" if how == "replaced" else "nothing takes its place"
+    after = "the new one takes effect at the next load" if how == "replaced" else "nothing takes its place"
     return f"{what} is still needed to unload {driver} in {where}; {after}"
 
 

@@ -119,5 +119,11 @@ def node_of_group(group: NodeGroup, *, observed: bool = True) -> Node:
 
 
 def nodes_of(cluster: Cluster) -> list[Node] | None:
-    """The nodes of a cluster as rules ask for them; None where its spec says nothing of nodes."""
-    return [node_of_group(group, observed=cluster.has_inventory) for group in cluster.nodes] or None
+    """The nodes of a cluster as rules ask for them; None where its spec says nothing of nodes.
+
+    A group is one node for each of its kernels.
+    """
+    nodes = ((node_of_group(group, observed=cluster.has_inventory), group.kernels) for group in cluster.nodes)
+    return [
+        replace(node, kernel=kernel) for node, kernels in nodes for kernel in dict.fromkeys(kernels) or [node.kernel]
+    ] or None

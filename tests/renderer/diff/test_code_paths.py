@@ -413,7 +413,7 @@ PATHS = [
         "internal/nmc, SetModuleConfig; nmc_reconciler.go, CreateUnloaderPod",
         FULL + SECRET,
         FULL + SECRET.replace("pull", "other"),
-        ("pull secret pull is still needed to unload nic in 1 cluster; its successor counts from the next load on",),
+        ("pull secret pull is still needed to unload nic in 1 cluster; the new one takes effect at the next load",),
     ),
     Path_(
         "the pull secret of a plugin without a driver",

@@ -116,7 +116,7 @@ def test_a_new_plugin_restarts_its_pods_and_a_job_runs_again(sites: Path) -> Non
 def test_names_that_only_the_next_load_uses_reload_nothing(sites: Path) -> None:
     edit(sites / "drivers/gpu.yaml", ("  modprobe:", "  serviceAccountName: other\n  modprobe:"))
     assert sentences(sites) == [
-        "ServiceAccount gpu is still needed to unload gpu in 1 cluster; its successor counts from the next load on"
+        "ServiceAccount gpu is still needed to unload gpu in 1 cluster; the new one takes effect at the next load"
     ]
 
 
