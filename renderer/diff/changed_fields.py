@@ -86,8 +86,8 @@ def changes(before: CompiledFleet | None, after: CompiledFleet, only: set[str] |
     same: dict[tuple[Manifest | None, Manifest | None], list[str]] = defaultdict(list)
     names = {*after.placed, *(before.placed if before else ())}
     for cluster in sorted(names & only if only else names):
-        old = before.objects(cluster) if before else {}
-        for pair in _pairs(old, after.objects(cluster)):
+        old = before.all_objects(cluster) if before else {}
+        for pair in _pairs(old, after.all_objects(cluster)):
             same[pair].append(cluster)
     found = []
     for (was, now), clusters in same.items():

@@ -30,7 +30,7 @@ _FIELDS: dict[str, FieldPath] = {
 
 @dataclass(frozen=True)
 class StatedKata:
-    """What an ImageService says; `annotations` is None where it does not say what the nodes permit."""
+    """What an ImageService says; `annotations` is None where those that pods have may stay as they are."""
 
     runtime_classes: tuple[str, ...]
     annotations: tuple[tuple[str, str], ...] | None
@@ -56,10 +56,11 @@ class StatedKata:
 def stated_kata(target: ServiceTarget) -> StatedKata:
     """Return what the ImageService of a cluster says of Kata there."""
     kata: dict[str, Any] = target.spec.get("kata", {})
-    annotations = None
-    if "permits" in kata:
-        value = XATTR_VALUES[kata.get("flavour", "go")]
-        annotations = ((XATTR, value),) if kata.get("xattr") else ()
+    annotations: tuple[tuple[str, str], ...] | None = None
+    if kata.get("xattr"):
+        annotations = ((XATTR, XATTR_VALUES[kata.get("flavour", "go")]),)
+    elif "permits" in kata and XATTR.rpartition(".")[2] not in kata["permits"]:
+        annotations = ()
     handlers = tuple(
         (str(value_at(item, ("metadata", "name"))), str(item["handler"])) for item in runtime_classes(target)
     )

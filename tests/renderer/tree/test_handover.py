@@ -72,6 +72,17 @@ def test_a_change_is_shown_and_not_written_before_it_is_rendered(site: ImageServ
     assert site.run("render", "--check").returncode == 0
 
 
+def test_diff_shows_what_the_chart_and_the_site_get(site: ImageServiceFleet) -> None:
+    git(site.root, "init", "-q")
+    git(site.root, "add", "-A")
+    git(site.root, "commit", "-qm", "first")
+    change(site)
+    result = site.run("diff")
+    assert "~ ConfigMap services/ims-config  2 clusters (alps, jura)" in result.stdout
+    assert "data.JOB_ENABLE_DKMS: true → false  services/ims.yaml:9" in result.stdout
+    assert "+ ConfigMap services/ims-config-site  2 clusters (alps, jura)" in result.stdout
+
+
 def test_one_cluster_can_be_rendered(site: ImageServiceFleet) -> None:
     before = files(site)
     change(site)

@@ -48,6 +48,11 @@ def test_nothing_permitted_is_said_as_such(fleet: ImageServiceFleet) -> None:
     assert parameters(fleet)["kata"]["annotations"] == {}
 
 
+def test_what_is_permitted_and_not_asked_for_stays_as_the_pods_have_it(fleet: ImageServiceFleet) -> None:
+    fleet.service(f"{PLAIN}\nkata: {{permits: [virtio_fs_extra_args]}}")
+    assert parameters(fleet) is None
+
+
 def test_a_service_that_says_nothing_changes_no_policy(fleet: ImageServiceFleet) -> None:
     fleet.service()
     assert parameters(fleet) is None
