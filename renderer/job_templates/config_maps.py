@@ -89,7 +89,8 @@ def _values(holder: Holder, release: ImsRelease, settings: JobTemplateSettings) 
         "api_gateway": settings.api_gateway,
         "admin_client_secret": settings.admin_client_secret,
     }
-    annotations = json.dumps(dict(settings.annotations))
+    lines = (f"\n        {json.dumps(key)}: {json.dumps(value)}" for key, value in settings.annotations.items())
+    annotations = "".join(lines) or " {}"
     inside = {name: json.dumps(value)[1:-1] for name, value in texts.items()}
     escaped = {name: value.replace("$", "$$") for name, value in {**inside, "annotations": annotations}.items()}
     return {**escaped, "job": holder.job, "capabilities": release.capabilities_placeholder}

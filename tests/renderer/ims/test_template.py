@@ -17,7 +17,9 @@ from tests.command import run
 from tests.ims_templates import CUSTOMIZE, KIWI, SETTINGS, STYLES, as_blocks, as_json, config_maps, job_key, with_job
 
 CLASS = "      runtimeClassName: $runtime_class\n"
-ANNOTATIONS = f'      annotations: {{"{XATTR}": "[\\"-o\\", \\"xattr\\"]"}}\n'
+ANNOTATIONS = f'''      annotations:
+        "{XATTR}": "[\\"-o\\", \\"xattr\\"]"
+'''
 COMMENT = "      # empty for jobs without DKMS and for remote ones, which makes it null: no quotes\n"
 WANTED = f"""      annotations:
         {XATTR}: '["-o", "xattr"]'
