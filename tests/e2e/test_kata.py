@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from kmodgate.policy.kata.ims_jobs import USER
 from tests.e2e.control_plane import ControlPlane
 from tests.e2e.ims_pods import CLASS, UUID, dry_run, ims_job, pod_text, pods_of
 from tests.e2e.objects import runtime_class
+from tests.e2e.protection.guarded import role_of
 from tests.e2e.waiting import eventually
 from tests.e2e.webhook import Webhook, in_force
 
@@ -45,6 +48,21 @@ def test_the_pod_of_a_job_without_dkms_stays_as_it_is(controllers: ControlPlane)
     controllers.apply(found)
     eventually(lambda: pods_of(controllers, found) != [], "the Job controller has made a pod")
     (pod,) = pods_of(controllers, found)
+    assert "runtimeClassName" not in pod["spec"]
+
+
+@pytest.mark.usefixtures("kata")
+def test_the_pod_of_a_build_on_a_remote_node_is_left_alone_if_ims_made_its_job(controllers: ControlPlane) -> None:
+    jobs = {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create"]}
+    controllers.apply(*role_of(USER, "ims", [jobs]))
+    found = ims_job(8)
+    container = found["spec"]["template"]["spec"]["containers"][0]
+    container["env"].append({"name": "REMOTE_BUILD_NODE", "value": "x3000c0s19b1n0"})
+    create = ("create", "--filename=-")
+    refused = controllers.kubectl(*create, input=json.dumps(found))
+    assert "KTA114" in refused.stderr
+    controllers.kubectl(*create, input=json.dumps(found), as_=USER, check=True)
+    (pod,) = eventually(lambda: pods_of(controllers, found), "the Job controller has made a pod")
     assert "runtimeClassName" not in pod["spec"]
 
 
