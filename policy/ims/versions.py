@@ -171,7 +171,7 @@ class ImsRelease:
     @property
     def chart_aarch64_class(self) -> str:
         """The chart's JOB_AARCH64_RUNTIME."""
-        return "kata-qemu" if self.is_at_least("3.9.3") else ""
+        return "kata-qemu" if self.is_at_least("3.9.2") else ""
 
     @property
     def log_level_comes_from_ims_config(self) -> bool:

@@ -110,7 +110,7 @@ def _objects_for_loftsman(target: ServiceTarget, config: ImsConfig) -> Iterator[
 
 def _manifest(target: ServiceTarget, config: ImsConfig, value: JsonMap) -> Manifest:
     """The object with its origins; of ims-config without the values that only the site's customizations resolve."""
-    if value["kind"] == "ConfigMap":
+    if value_at(value, ("metadata", "name")) == CONFIG_MAP:
         data: JsonMap = value["data"]  # type: ignore[assignment]
         value = {**value, "data": {key: text for key, text in data.items() if not is_expression(str(text))}}
 

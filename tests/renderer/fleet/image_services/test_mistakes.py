@@ -80,6 +80,13 @@ MISTAKES = (
         8,
         "3.9.0",
     ),
+    (
+        'csm: "1.5.0"\nowner: loftsman\ncfs: [{file: c.json, api: v3, layers: {a: true}}]',
+        "IMS502",
+        "spec.cfs[0].api",
+        8,
+        "api: v2",
+    ),
     (f"{CSM_16}network: {{domain: 'a b'}}", "SCH104", "spec.network.domain", 8, "example.com"),
     (f"{CSM_16}network: {{accessPool: '5'}}", "SCH104", "spec.network.accessPool", 8, "letter"),
     ('csm: "1.6.0"\nowner: argocd', "SCH103", "spec.owner", 7, "network"),
@@ -133,6 +140,8 @@ def test_a_mistake_is_refused_at_its_line(
 
 
 WITHOUT_EFFECT = (
+    (f"{CSM_16}cfs: [{{file: c.json, layers: {{gpu: false}}}}]", "spec.cfs[0].layers.gpu"),
+    (f"{CSM_15}dkms: {{enabled: true}}\nrecipes: {{flags: [{{id: a, requireDkms: false}}]}}", "spec.recipes.flags[0].requireDkms"),
     (f"{CSM_16}recipes: {{flags: [{{name: a, arch: aarch64, requireDkms: false}}]}}", "spec.recipes.flags[0].requireDkms"),
     (
         f"{CSM_15}dkms: {{enabled: true}}\nrecipes: {{default: {{requireDkms: false}}}}",
@@ -143,8 +152,10 @@ WITHOUT_EFFECT = (
 
 @pytest.mark.parametrize(("spec", "field"), WITHOUT_EFFECT)
 def test_a_flag_without_effect_is_a_warning(fleet: ImageServiceFleet, spec: str, field: str) -> None:
+    fleet.write("services/c.json", '{"layers": [{"name": "gpu"}]}')
     fleet.service(spec)
     assert [(item["rule"], item["mode"], item["field"]) for item in fleet.findings()] == [("IMS504", "warn", field)]
+    fleet.render()
 
 
 def test_two_services_of_one_cluster_name_each_other(fleet: ImageServiceFleet) -> None:
