@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from kmodgate.policy.findings import Finding, Problem
-from kmodgate.policy.formats.object_files import Others, Source, Wrapped
+from kmodgate.policy.findings import Finding
+from kmodgate.policy.formats.object_files import Source
+from kmodgate.policy.ims.given_records import CONFIGURATIONS, RECIPES, wrapped
 from kmodgate.policy.ims.settings import CONFIG_MAP
 from kmodgate.renderer.check.object_inputs import read_objects
 from kmodgate.renderer.compile.image_services.fragment import OVERLAY
 from kmodgate.renderer.errors import Refused, Unusable, refuse_enforced
-
-_KEY = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
 def read_config(path: str) -> dict[str, str]:
@@ -23,7 +22,7 @@ def read_config(path: str) -> dict[str, str]:
     :raises Refused: the file cannot be used
     :raises Unusable: it has no such ConfigMap, or several
     """
-    sources = _read(path, _plain_data)
+    sources = _read(path)
     configs = [source for source in sources if source.value["kind"] == "ConfigMap"]
     named = [source for source in configs if _name(source) == CONFIG_MAP]
     if len(named) != 1:
@@ -39,7 +38,7 @@ def read_overlay(path: str) -> dict[str, str]:
 
     :raises Refused: the file cannot be used
     """
-    return _overlay([source for source in _read(path, _plain_data) if source.value["kind"] == "ConfigMap"], path)
+    return _overlay([source for source in _read(path) if source.value["kind"] == "ConfigMap"], path)
 
 
 def _overlay(configs: Iterable[Source], path: str) -> dict[str, str]:
@@ -53,19 +52,11 @@ def _overlay(configs: Iterable[Source], path: str) -> dict[str, str]:
 def template_maps(path: str, placeholder: str) -> Iterator[tuple[str, str]]:
     """Yield the ConfigMaps and keys of job templates in a file that have a placeholder."""
     pattern = re.compile(rf"\$(?:{placeholder}\b|{{{placeholder}}})")
-    for source in _read(path, _plain_data):
+    for source in _read(path):
         data = source.value.get("data")
         for key, text in data.items() if isinstance(data, dict) else ():
             if key.endswith(".yaml.template") and isinstance(text, str) and pattern.search(text):
                 yield _name(source), key
-
-
-def _plain_data(value: Any) -> Wrapped | None:
-    if not isinstance(value, dict) or not value or not all(_KEY.fullmatch(str(key)) for key in value):
-        return None
-    return Wrapped(
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": CONFIG_MAP}, "data": value}, ("data",)
-    )
 
 
 def _texts(source: Source, path: str) -> dict[str, str]:
@@ -97,9 +88,9 @@ def _name(source: Source) -> str:
     return str(metadata.get("name") or "") if isinstance(metadata, dict) else ""
 
 
-def _read(path: str, others: Others) -> list[Source]:
+def _read(path: str) -> list[Source]:
     findings: list[Finding] = []
-    sources = list(read_objects(path, findings, others=others))
+    sources = list(read_objects(path, findings, others=wrapped))
     refuse_enforced(findings, outcome="nothing was decided")
     return sources
 
@@ -120,8 +111,7 @@ def read_recipes(path: str) -> list[Recipe]:
 
     :raises Refused: the file is no such list
     """
-    command = "cray ims recipes list --format json"
-    records = _records(path, "CrayImsRecipes", _recipe_problem, command)
+    records = _records(path, RECIPES, "recipes", "cray ims recipes list --format json", _wrong_recipe)
     return [
         Recipe(
             str(record.get("id") or ""),
@@ -134,12 +124,10 @@ def read_recipes(path: str) -> list[Recipe]:
     ]
 
 
-def _recipe_problem(record: Any) -> tuple[str, str] | None:
-    if not isinstance(record, dict) or not isinstance(record.get("name"), str) or "recipe_type" not in record:
-        return "", "is no recipe: it has no name, or no recipe_type"
-    if not isinstance(record.get("require_dkms"), bool | None):
-        return "require_dkms", "is no boolean"
-    return None
+def _wrong_recipe(record: dict[str, Any]) -> str:
+    if not isinstance(record.get("name"), str):
+        return "name is no text"
+    return "" if isinstance(record.get("require_dkms"), bool | None) else "require_dkms is no boolean"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +153,7 @@ def read_cfs(path: str) -> list[CfsConfiguration]:
     :raises Refused: the file is no such configuration
     """
     command = "cray cfs configurations describe NAME --format json"
-    records = _records(path, "CrayCfsConfigurations", _configuration_problem, command)
+    records = _records(path, CONFIGURATIONS, "configurations", command, _wrong_configuration)
     return [_configuration(record, path) for record in records]
 
 
@@ -186,38 +174,34 @@ def _flag(layer: dict[str, Any]) -> Any:
     return None
 
 
-def _configuration_problem(record: Any) -> tuple[str, str] | None:
-    if not isinstance(record, dict) or not isinstance(record.get("layers"), list):
-        return "", "is no configuration of CFS: it has no list layers"
-    for number, layer in enumerate(record["layers"]):
-        if not isinstance(layer, dict):
-            return f"layers[{number}]", "is no layer"
-        if not isinstance(_flag(layer), bool | None):
-            return f"layers[{number}]", "has a DKMS flag that is no boolean"
-    return None
+def _wrong_configuration(record: dict[str, Any]) -> str:
+    layers = record.get("layers")
+    if not isinstance(layers, list) or not all(isinstance(layer, dict) for layer in layers):
+        return "layers is no list of objects"
+    odd = [number for number, layer in enumerate(layers) if not isinstance(_flag(layer), bool | None)]
+    return f"layers[{odd[0]}] has a DKMS flag that is no boolean" if odd else ""
 
 
 def _records(
-    path: str, kind: str, problem_of: Callable[[Any], tuple[str, str] | None], command: str
+    path: str, kind: str, field: str, command: str, wrong: Callable[[dict[str, Any]], str]
 ) -> list[dict[str, Any]]:
-    def wrapped(value: Any) -> Wrapped | Problem:
-        records = _listed(value)
-        for index, record in enumerate(records):
-            if problem := problem_of(record):
-                field, what = problem
-                where = f"record {index}" + (f", {field}" if field else "")
-                return Problem(
-                    (index,) if isinstance(value, list) else (), f"{where} {what}", f"write it again: {command}"
-                )
-        return Wrapped({"apiVersion": "v1", "kind": kind, "records": records}, ("records",))
+    """Return the records of all lists of a kind in a file; an empty list does not say what it is a list of."""
+    sources = _read(path)
+    lists = [source for source in sources if _kind(source) == kind]
+    if not lists and not any(_kind(source) == RECIPES and not source.value["recipes"] for source in sources):
+        raise Unusable(f"{path}: holds no such list", f"write it again: {command}")
+    findings: list[Finding] = []
+    for source in lists:
+        for index, record in enumerate(source.value[field]):
+            what = wrong(record) if isinstance(record, dict) else "it is no object"
+            if what:
+                line, column = source.position((field, index))
+                fix = f"write the list again: {command}"
+                findings.append(Finding("SCH102", f"record {index}: {what}", fix, file=path, line=line, column=column))
+    if findings:
+        raise Refused(findings, outcome="nothing was compared")
+    return [record for source in lists for record in source.value[field]]
 
-    sources = [source for source in _read(path, wrapped) if source.value["kind"] == kind]
-    if not sources:
-        raise Unusable(f"{path}: holds nothing of the kind", f"write it again: {command}")
-    return [record for source in sources for record in source.value["records"]]
 
-
-def _listed(value: Any) -> list[Any]:
-    if isinstance(value, dict) and isinstance(value.get("configurations"), list):
-        return list(value["configurations"])
-    return value if isinstance(value, list) else [value]
+def _kind(source: Source) -> str:
+    return f"{str(source.value.get('apiVersion')).partition('/')[0]}/{source.value.get('kind')}"

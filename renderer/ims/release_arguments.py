@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 
-from kmodgate.policy.ims.versions import ImsRelease, UnknownReleaseError, csm_release, ims_release
+from kmodgate.policy.ims.versions import IMS_VERSIONS, ImsRelease, UnknownReleaseError, csm_release, ims_release
 from kmodgate.renderer.errors import Unusable
 
 
@@ -17,10 +18,18 @@ def add_release_arguments(parser: ArgumentParser, use: str) -> None:
 
 def read_release(args: Namespace) -> ImsRelease | None:
     """Return the release that is named, None if none is. Raises Unusable for an unknown one, with the known ones."""
+    if args.csm is not None:
+        return _release("--csm", args.csm, csm_release)
+    return None if args.ims_version is None else _release("--ims-version", args.ims_version, ims_release)
+
+
+def read_either_release(option: str, text: str) -> ImsRelease:
+    """Return the release that an option names by CSM or by IMS, whose versions differ. Raises Unusable as above."""
+    return _release(option, text, ims_release if text in IMS_VERSIONS else csm_release)
+
+
+def _release(option: str, text: str, find: Callable[[str], ImsRelease]) -> ImsRelease:
     try:
-        if args.csm is not None:
-            return csm_release(args.csm)
-        return None if args.ims_version is None else ims_release(args.ims_version)
+        return find(text)
     except UnknownReleaseError as error:
-        option = "--ims-version" if args.csm is None else "--csm"
         raise Unusable(f"{option}: {error}", "give one of the known releases") from error

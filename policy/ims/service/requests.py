@@ -78,11 +78,11 @@ def read_request(inputs: Mapping[str, object], release: ImsRelease) -> JobReques
 
 
 def _fields(release: ImsRelease) -> dict[str, fields.Check]:
-    if release.only_ims_config_decides:
-        return {name: check for name, check in _FIELDS.items() if name not in ("require_dkms", "job_mem_size")}
     if release.takes_yes_for_true:
         return _FIELDS
-    return {name: _OLD_CHECKS.get(check, check) for name, check in _FIELDS.items()}
+    unknown = {"require_dkms"} if release.only_ims_config_decides else set()
+    unknown |= set() if release.has_volume_claims else {"job_mem_size"}
+    return {name: _OLD_CHECKS.get(check, check) for name, check in _FIELDS.items() if name not in unknown}
 
 
 _OLD_CHECKS: dict[fields.Check, fields.Check] = {fields.is_boolean: fields.is_boolean_without_yes}

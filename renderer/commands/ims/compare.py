@@ -21,7 +21,7 @@ from kmodgate.renderer.ims.config_files import (
     read_recipes,
     template_maps,
 )
-from kmodgate.renderer.ims.release_option import any_release, release_of
+from kmodgate.renderer.ims.release_arguments import read_either_release
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -62,7 +62,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
 
 
 def _sides(args: Namespace) -> tuple[Side, Side]:
-    old, new = release_of("--from", args.before, any_release), release_of("--to", args.after, any_release)
+    old, new = read_either_release("--from", args.before), read_either_release("--to", args.after)
     if not new.is_at_least(old.version):
         raise Unusable(f"--to: {new} is older than {old}", "exchange --from and --to")
     before = Side(old, read_config(args.config) if args.config else settings.chart_values(old))

@@ -9,20 +9,18 @@ from argparse import ArgumentParser, Namespace
 from kmodgate.policy.ims import settings
 from kmodgate.policy.ims.questions.question import Question
 from kmodgate.policy.ims.service.requests import JobType
-from kmodgate.policy.ims.versions import ImsRelease, csm_release, ims_release
+from kmodgate.policy.ims.versions import ImsRelease
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Unusable
 from kmodgate.renderer.ims import decision_lines, decision_text
 from kmodgate.renderer.ims.config_files import read_cfs, read_config
-from kmodgate.renderer.ims.release_option import release_of
+from kmodgate.renderer.ims.release_arguments import add_release_arguments, read_release
 
 _BOOLEANS = {"true": True, "false": False}
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    release = parser.add_mutually_exclusive_group()
-    release.add_argument("--csm", metavar="RELEASE", help="release of CSM, such as 1.6.0")
-    release.add_argument("--ims-version", metavar="VERSION", help="version of IMS (chart cray-ims), such as 3.20.0")
+    add_release_arguments(parser, "whose decision it is")
     what = "ims-config: a ConfigMap, a List or plain data; - is stdin (default: the values of the release's chart)"
     parser.add_argument("--config", metavar="FILE", help=what)
     parser.add_argument("--type", choices=("create", "customize"), help="type of the job")
@@ -69,7 +67,9 @@ def _refuse_options_with_lines(args: Namespace) -> None:
 
 
 def _question(args: Namespace) -> Question:
-    release = _release(args)
+    release = read_release(args)
+    if release is None:
+        raise Unusable("the release is missing", "add --csm 1.6.0, or --ims-version 3.20.0")
     _refuse_contradictions(args, release)
     job_type: JobType = "customize" if args.cfs and not args.type else args.type
     if not job_type:
@@ -92,14 +92,6 @@ def _question(args: Namespace) -> Question:
         _BOOLEANS.get(args.recipe_dkms),
         is_remote=args.remote,
     )
-
-
-def _release(args: Namespace) -> ImsRelease:
-    if args.csm is not None:
-        return release_of("--csm", args.csm, csm_release)
-    if args.ims_version is not None:
-        return release_of("--ims-version", args.ims_version, ims_release)
-    raise Unusable("the release is missing", "add --csm 1.6.0, or --ims-version 3.20.0")
 
 
 def _refuse_contradictions(args: Namespace, release: ImsRelease) -> None:

@@ -120,12 +120,12 @@ def test_unusable_releases(tmp_path, releases):
         ("<html>login</html>", "recipes.json"),
         ("", "recipes.json"),
         ("[", "recipes.json"),
-        ('[{"id": "x"}]', "record 0 is no recipe"),
+        ('[{"id": "x"}]', "recipes.json"),
         (
             "[\n" + json.dumps(recipe("a")) + ",\n" + json.dumps(recipe("b", "false")) + "]",
-            "record 1, require_dkms is no boolean",
+            "recipes.json:3:1: error[SCH102] record 1: require_dkms is no boolean",
         ),
-        ('{"detail": "Not found"}', "record 0 is no recipe"),
+        ('{"detail": "Not found"}', "recipes.json"),
         ("5", "recipes.json"),
     ],
 )

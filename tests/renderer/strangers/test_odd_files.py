@@ -108,6 +108,8 @@ def test_no_command_waits_for_an_odd_file(referring: FleetFolder, kind: Callable
 GIVEN = (
     "check FILE", "check --facts FILE", "check --policy FILE", "plan --nodes FILE", "plan --dtk FILE", "import FILE --cluster a",
     "resolve FILE --kernel 5.14.0-1", "resolve rendered/paris/nic/module-nic.yaml --kernels-from FILE", "facts redact FILE",
+    "ims decide --csm 1.6.0 --type create --config FILE", "ims decide --csm 1.6.0 --cfs FILE",
+    "ims compare --from 1.5.2 --to 1.6.0 --config FILE --recipes FILE --cfs FILE",
     "explain FILE", "webhook-config --url https://a.example --ca-bundle FILE",
 )  # fmt: skip
 

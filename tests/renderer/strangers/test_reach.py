@@ -18,6 +18,7 @@ COMMANDS = (
     "explain rendered/paris/nic/module-nic.yaml", "resolve rendered/paris/nic/module-nic.yaml --kernel 5.14.0-1.x86_64",
     "import rendered --cluster a --output imported", "init driver gpu", "init cluster rome", "init fleet other",
     "webhook-config", "webhook-config --output registration", "facts redact rendered", "policy approve --from rendered", "ims preflight rendered", "ims verify --jobs rendered",
+    "ims decide --csm 1.6.0 --type create", "ims compare --from 1.5.2 --to 1.6.0",
     "rules", "schema KernelDriver",
     "completion bash", "version",
 )  # fmt: skip
