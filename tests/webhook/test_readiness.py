@@ -63,3 +63,11 @@ def test_it_is_not_ready_before_every_kind_was_read_once(tmp_path: Path) -> None
 def test_an_empty_cluster_is_a_cluster(tmp_path: Path) -> None:
     with serving(tmp_path, facts=dump(in_list("Namespace"))) as server:
         assert server.post(review("CREATE", "Pod", pod())).allowed
+
+
+def test_where_there_is_no_kmm_nobody_has_to_say_who_it_is(tmp_path: Path) -> None:
+    with api_server(tmp_path) as stub:
+        stub.lists(failure(404, "there is no such kind"), path=MODULES.path)
+        with serving(tmp_path, "--kubeconfig", str(stub.kubeconfig)) as server:
+            eventually(lambda: "[+] kmm\n" in server.operations("/readyz")[1], "the kind is known to be missing")
+            assert server.metric("kmodgate_kmm_known") == 1

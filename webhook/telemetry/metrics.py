@@ -173,7 +173,7 @@ class Metrics:
         self._policy = self._gauge("kmodgate_policy_info", "1 for the policy in force", "hash", "profile")
         text = "1 while the policy in force is the newest, 0 while the newest is broken"
         self.policy_valid = self._gauge("kmodgate_policy_valid", text)
-        text = "1 while it is known which users are KMM's, 0 while its own records are not kept for it"
+        text = "1 while it is known who KMM is, or that there is none, 0 while its own records are not kept for it"
         self.kmm_known = self._kept("gauge", "kmodgate_kmm_known", text)
         text = "Changes of the policy file: `taken` into force, `refused` as broken, `restored` to the policy in force"
         self.reloads = self._counter("kmodgate_policy_reloads_total", text, "outcome")
