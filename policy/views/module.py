@@ -83,6 +83,14 @@ class ModuleView:
         return [mapping for mapping in self.mappings if type(mapping.pattern) is Pattern]
 
     @lazy
+    def has_refused_mapping(self) -> bool:
+        """Whether an expression is none to Go, or a literal has characters that no kernel has."""
+        return any(
+            type(mapping.pattern) is BadPattern or not IN_KERNEL_NAMES.fullmatch(mapping.literal)
+            for mapping in self.mappings
+        )
+
+    @lazy
     def levels(self) -> list[Part]:
         """Where build, sign and registryTLS may stand: the container, then each mapping."""
         return [self.container, *self.container.maps("kernelMappings")]
@@ -242,6 +250,9 @@ class ModuleView:
         """The parameters of the module that is loaded."""
         return self.modprobe.texts("parameters")
 
+
+IN_KERNEL_NAMES = re.compile(r"[A-Za-z0-9._+~-]*")
+"""The characters of `uname -r`."""
 
 is_one_kernel = kept(re.compile(r"\^(?:[\w-]|\\[.+-])*\$").fullmatch)
 

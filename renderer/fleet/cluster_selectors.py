@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.formats.yaml_documents import Document
+from kmodgate.policy.rules.cluster.near_labels import near_label
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster, ClusterSelector, ImageService, KernelDriver, Requirement
@@ -35,10 +37,22 @@ def listed_clusters(
     unknown = list(_unknown_names(document, path, selector, clusters.names))
     chosen = clusters.matching(selector)
     if not chosen and not unknown:
-        fix = f"correct the selector; clusters of this fleet: {listed(clusters.names)}"
+        fix = _near_fix(selector, clusters) or (
+            f"correct the selector; clusters of this fleet: {listed(clusters.names)}"
+        )
         findings.append(finding_at(document, path, "REF001", "the selector matches no cluster", fix))
     findings += unknown
     return chosen
+
+
+def _near_fix(selector: ClusterSelector, clusters: Clusters) -> str:
+    """The label of clusters that is close to one of a selector; empty where there is none."""
+    known = Counter(item for cluster in clusters.all for item in cluster.labels.items())
+    for key, value in selector.labels:
+        near = None if (key, value) in known else near_label(key, value, known)
+        if near:
+            return f'write {near[0]}: "{near[1]}", which clusters have, or label clusters {key}={value}'
+    return ""
 
 
 def override_clusters(

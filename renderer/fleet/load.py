@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from kmodgate.policy.findings import Finding, Mode
+from kmodgate.policy.findings import FieldPath, Finding, Mode
 from kmodgate.policy.formats.yaml_documents import Document
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.files import REMOVALS, SPEC_KINDS, FleetFiles, references
@@ -147,9 +147,16 @@ def _read_faulty(
         _read(fleet, fleet.faulty, part.document, kind, found)
         if kind == "Cluster" and any(path[:2] == ("spec", "kmm") for path in part.faults):
             fleet.faulty.clusters[-1] = replace(fleet.faulty.clusters[-1], kmm=Kmm("", "upstream"))  # some KMM is there
+        if kind == "Cluster" and any(map(_is_of_nodes, part.faults)):
+            fleet.faulty.clusters[-1] = replace(fleet.faulty.clusters[-1], nodes=())  # what is left would mislead
         findings += fleet.faulty.independent(found)
     elif kind == "DriverPolicy":
         findings.append(not_judged_by(document))
+
+
+def _is_of_nodes(path: FieldPath) -> bool:
+    """Whether a fault leaves open which nodes there are, which labels they have, or what runs on them."""
+    return path[:2] == ("spec", "nodeGroups") and (not path[3:] or path[3] in ("labels", "kernels", "taints"))
 
 
 def _read_policy(fleet: Fleet, specs: Fleet | FaultySpecs, document: Document, findings: list[Finding]) -> None:

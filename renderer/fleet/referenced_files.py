@@ -24,6 +24,7 @@ _KIND = re.compile(r"[A-Z][A-Za-z0-9]*")
 _NAME = re.compile(r"[!-$&-.0-~]+")  # what RBAC allows, the widest of all kinds: printable ASCII but / and %
 _LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _SUBDOMAIN = re.compile(rf"(?=.{{1,253}}$){_LABEL.pattern}(?:\.{_LABEL.pattern})*")
+_FROM = re.compile(r"\s*FROM\s", re.IGNORECASE)
 _STRING_MAPS = {"ConfigMap": ("data", "binaryData"), "Secret": ("data", "stringData")}
 
 MAX_DOCKERFILE = 1 << 20  # all the data that a ConfigMap may hold
@@ -89,7 +90,10 @@ def _read(
     try:
         return files.text(resolve(variant.driver.document.file, reference), limit=limit)
     except Unreadable as error:
-        findings.append(_at(variant, path, f"{reference}: {error.message}", error.fix))
+        message, fix = f"{reference}: {error.message}", error.fix
+        if "\n" in reference or _FROM.match(reference):
+            message, fix = "is the text of a file, and not its name", "write the text to a file, and its path here"
+        findings.append(_at(variant, path, message, fix))
         return None
 
 

@@ -42,7 +42,7 @@ def near_miss(selector: Mapping[str, object], nodes: Sequence[Node]) -> NearMiss
     if not missing:
         return NearMiss("", "correct it, or label nodes")
     for key, value in missing[:_MOST_COMPARED]:
-        if near := _near(key, value, known):
+        if near := near_label(key, value, known):
             name, text = near
             message = f": they have {name}={text}, and not {key}={value}"
             return NearMiss(
@@ -52,7 +52,7 @@ def near_miss(selector: Mapping[str, object], nodes: Sequence[Node]) -> NearMiss
     return NearMiss(f": none has {key}={value}", f"correct the selector, or label nodes {key}={value}")
 
 
-def _near(key: str, value: str, known: Counter[tuple[str, str]]) -> tuple[str, str] | None:
+def near_label(key: str, value: str, known: Counter[tuple[str, str]]) -> tuple[str, str] | None:
     """Return the label of most nodes with that key, else one of a similar key."""
     same_key = [(name, text) for (name, text), _ in known.most_common() if name == key]
     if same_key:
@@ -61,7 +61,7 @@ def _near(key: str, value: str, known: Counter[tuple[str, str]]) -> tuple[str, s
         return (key, close[0]) if close else same_key[0]
     names = islice(dict.fromkeys(name for name, _ in known), _MOST_LABELS)
     folded = {_folded(name): name for name in names}
-    close = difflib.get_close_matches(_folded(key[:_LONGEST]), list(folded), n=1, cutoff=0.8)
+    close = difflib.get_close_matches(_folded(key[:_LONGEST]), list(folded), n=1, cutoff=0.75)
     if not close:
         return None
     name = folded[close[0]]

@@ -58,9 +58,13 @@ def no_node(review: Review) -> Iterator[Problem]:
 def kernel_without_mapping(review: Review) -> Iterator[Problem]:
     """A node of the Module runs a kernel that no mapping matches: the driver is missing there.
 
+    Nothing is said where an expression is none, or stands in `literal`: that is refused, and might match.
+
     Fix: add a mapping for the kernel.
     Source: internal/module/kernelmapper.go of Kernel Module Management.
     """
+    if review.module.has_refused_mapping:
+        return
     for kernel in [kernel for kernel, winner in review.winners.items() if winner is None]:
         nodes = review.placement.kernels[kernel]
         more = f" and {len(nodes) - 1} more" if nodes[1:] else ""

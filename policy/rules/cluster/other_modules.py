@@ -39,7 +39,8 @@ def two_modules_for_one(review: Review) -> Iterator[Problem]:
         yield review.module.modprobe.problem("moduleName", message, "load one driver by one Module, or a few")
     rivals = [(name, other) for name, other in sorted(others.items()) if review.placement.meets(other)]
     for title, other in rivals[:1]:  # more of them are no more wrong
-        more = f", and {len(rivals) - 1} more Modules do" if len(rivals) > 1 else ""
+        count = len(rivals) - 1
+        more = f", and {count} more {'Modules do' if count > 1 else 'Module does'}" if count else ""
         message = f"Module {title} loads {', '.join(sorted(mine & other.loaded))} on the same nodes{more}"
         yield review.module.modprobe.problem("moduleName", message, "make the selectors disjoint, or keep one")
 

@@ -16,6 +16,7 @@ from kmodgate.policy.kmm.kinds import BOOT_KINDS, PREFLIGHT_KINDS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.modules.mapping import as_regexp
+from kmodgate.policy.views.module import IN_KERNEL_NAMES
 
 _VARIABLE = re.compile(r"\$\{[A-Za-z0-9_]+\}|\$[A-Za-z0-9_]+")
 _PATTERN = re.compile(r"[A-Za-z0-9/._+@=,:~%^*?\[\]!-]*")
@@ -78,7 +79,7 @@ def kernel_with_odd_characters(review: Review) -> Iterator[Problem]:
     Source: internal/kernel/kernel.go of Kernel Module Management.
     """
     for mapping in review.module.literals:
-        for problem in _refused((*mapping.part.path, "literal"), mapping.literal, _KERNEL, variables=False):
+        for problem in _refused((*mapping.part.path, "literal"), mapping.literal, IN_KERNEL_NAMES, variables=False):
             yield problem._replace(fix=as_regexp(mapping.literal)) if _is_expression(mapping.literal) else problem
 
 
@@ -88,7 +89,6 @@ def _is_expression(literal: str) -> bool:
 
 
 _OPERATORS = re.compile(r"^\^|\$$|\.[*+]|\\[.dw]|[(\[|]")
-_KERNEL = re.compile(r"[A-Za-z0-9._+~-]*")
 
 
 @rule("INJ107", kinds=PREFLIGHT_KINDS)
@@ -101,7 +101,7 @@ def preflight_with_odd_characters(review: Review) -> Iterator[Problem]:
     spec = review.object.get("spec")
     version = spec.get("kernelVersion") if isinstance(spec, dict) else None
     if isinstance(version, str):
-        yield from _refused(("spec", "kernelVersion"), version, _KERNEL, variables=False)
+        yield from _refused(("spec", "kernelVersion"), version, IN_KERNEL_NAMES, variables=False)
 
 
 @rule("INJ105", needs=_unusual_folders)

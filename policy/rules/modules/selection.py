@@ -79,7 +79,11 @@ def control_plane_by_other_labels(review: Review) -> Iterator[Problem]:
 def tolerates_everything(review: Review) -> Iterator[Problem]:
     """A toleration of every taint, or of a cordon. A cordoned node keeps the driver, and is never drained of it.
 
-    Fix: name the taints that the nodes have.
+    Without it a cordon unloads the driver, which fails for as long as something uses it: a file system that is mounted,
+    say. The toleration is the way out for those, and only for those.
+
+    Fix: name the taints that the nodes have; keep the toleration of a cordon for a driver that is in use while a node
+    is drained.
     Source: internal/controllers/module_reconciler.go and device_plugin_reconciler.go of Kernel Module Management.
     """
     for item in review.module.tolerations:
@@ -88,7 +92,9 @@ def tolerates_everything(review: Review) -> Iterator[Problem]:
             continue
         if key or item.text("operator") == "Exists":
             what = "a cordon" if key else "every taint, a cordon too"
-            yield Problem(item.path, f"tolerates {what}: the node is never drained of it", "name the taint")
+            message = f"tolerates {what}: the node is never drained of it; without it a cordon unloads the driver"
+            keep = "keep it for a driver that is in use while a node is drained, and else remove it"
+            yield Problem(item.path, message, keep if key else "name the taints that the nodes have")
 
 
 @rule("SEL104", needs=lambda review: review.unusual.version)

@@ -1,0 +1,57 @@
+"""What follows from an error that is told already is not told: one slip, one finding."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.fleets import FleetFolder
+
+CLUSTER = """\
+apiVersion: kmodgate.io/v1alpha1
+kind: Cluster
+metadata: {name: paris, labels: {tier: edge}}
+spec:
+  platform: kubernetes
+  kmm: {version: "2.6"}
+  nodeGroups:
+    - {name: workers, count: 3, labels: {node-role.kubernetes.io/worker: ""}, kernels: [5.14.0-427.el9.x86_64]}
+"""
+REGEXP = "regexp: '^5\\.14\\..+$'"
+
+
+def changed(fleet: FleetFolder, old: str, new: str) -> list[tuple[str, str]]:
+    """Rule and fix of the findings but notes, after one slip in the driver or in the cluster."""
+    fleet.driver("nic")
+    fleet.write("clusters/paris.yaml", CLUSTER)
+    names = [name for name in ("drivers/nic.yaml", "clusters/paris.yaml") if old in (fleet.root / name).read_text()]
+    assert len(names) == 1, old
+    path = fleet.root / names[0]
+    path.write_text(path.read_text().replace(old, new))
+    found = json.loads(fleet.run("check", "--format", "json").stdout)["findings"]
+    return [(item["rule"], item["fix"]) for item in found if item["mode"] in ("enforce", "warn")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule", "fix"),
+    [
+        (REGEXP, "literal: '^5\\.14\\..+$'", "INJ104", "in its place write regexp"),
+        (REGEXP, "regexp: '*'", "KMM203", "RE2"),
+        ('labels: {node-role.kubernetes.io/worker: ""}', "labels: [worker]", "SCH102", "map"),
+        ("kernels: [5.14.0-427.el9.x86_64]", "kernels: 5.14.0-427.el9.x86_64", "SCH102", "write kernels: ["),
+        ("matchLabels: {tier: edge}", "matchLabels: {teir: edge}", "REF001", 'write tier: "edge", which clusters have'),
+        ("matchLabels: {tier: edge}", "matchLabels: {tier: egde}", "REF001", 'write tier: "edge"'),
+        ("  modprobe:", "  build: {dockerfile: FROM scratch}\n  modprobe:", "REF003", "write the text to a file"),
+    ],
+)
+def test_a_slip_is_told_once(fleet: FleetFolder, old: str, new: str, rule: str, fix: str) -> None:
+    [(found, said)] = changed(fleet, old, new)
+    assert found == rule
+    assert fix in said
+
+
+def test_every_kernel_of_a_group_counts(fleet: FleetFolder) -> None:
+    two = "kernels: [5.14.0-427.el9.x86_64, 6.12.0-55.el10.x86_64]"
+    found = changed(fleet, "kernels: [5.14.0-427.el9.x86_64]", two)
+    assert found == [("SEL202", "add a mapping for 6.12.0-55.el10.x86_64")]
