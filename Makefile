@@ -35,7 +35,7 @@ lint: $(venv) ## ruff, mypy and the import contracts
 	.venv/bin/lint-imports --no-logo
 
 bench: $(venv) tools ## the budgets, side by side in one run; BENCH=quick only tries each row
-	BENCH="$(BENCH)" KUBEBUILDER_ASSETS="$(abspath $(kubernetes))" KUBECONFORM="$(abspath $(kubeconform))" $(py) -m tests.bench
+	BENCH="$(BENCH)" KUBECONFORM="$(abspath $(kubeconform))" $(py) -m tests.bench
 
 soak: $(venv) ## the webhook at work for SOAK_SECONDS (180): nothing fails, nothing leaks, nothing grows
 	$(py) -m tests.soak

@@ -71,6 +71,23 @@ def put(root: int, folder: int, name: str, content: bytes, *, durable: bool = Fa
         raise
 
 
+def place_new(staged: Path, folder: int, name: str) -> None:
+    """Put a file that was written elsewhere into an open folder, as a whole. Raises FileExistsError where one is there.
+
+    A link, unlike a rename, never takes the place of a file that has just come. Where there are no links, or another
+    file system lies in between, the content is copied into a new file.
+    """
+    descriptor = os.open(staged, os.O_RDONLY | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        try:
+            os.link(staged, name, dst_dir_fd=folder)
+        except FileExistsError:
+            raise
+        except OSError:
+            with open(os.open(name, _NEW, 0o666, dir_fd=folder), "wb") as copy:
+                copy.write(file.read())
+
+
 def remove_temporary(root: int) -> None:
     """Remove what a killed run has left in an open folder."""
     for name in os.listdir(root):

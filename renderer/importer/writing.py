@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 from kmodgate import schemas
 from kmodgate.policy.formats.yaml_documents import Document, parse
 from kmodgate.renderer.errors import Unusable, refuse_enforced
+from kmodgate.renderer.file_writing import folder_below, open_folder, place_new
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.interrupts import temporary_folder
 from kmodgate.renderer.manifests.emit_yaml import emit
@@ -60,29 +60,18 @@ def write_files(root: Path, files: dict[str, str]) -> list[str]:
     try:
         for number, name in enumerate(new):
             (staging / str(number)).write_text(files[name], encoding="utf-8", newline="\n")
-        for number, name in enumerate(new):
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            os.chmod(staging / str(number), 0o666 & ~_umask())
-            _place(staging / str(number), root / name)
-    except FileExistsError as error:
-        raise _exists(Path(str(error.filename2 or error.filename))) from None
+        with open_folder(root) as outer:
+            for number, name in enumerate(new):
+                folder, _, file = name.rpartition("/")
+                with folder_below(outer, folder, create=True) as inner:
+                    place_new(staging / str(number), inner, file)
+    except (FileExistsError, NotADirectoryError):  # it has come since it was looked for
+        raise _exists(root / name) from None
     finally:
         for path in staging.iterdir():
             path.unlink()
         staging.rmdir()
     return new
-
-
-def _place(staged: Path, path: Path) -> None:
-    """Unlike a rename, a link never takes the place of a file that has just come; not every file system has links."""
-    try:
-        os.link(staged, path)
-    except FileExistsError:
-        raise
-    except OSError:
-        if os.path.lexists(path):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
-        os.rename(staged, path)
 
 
 def new_files(root: Path, files: dict[str, str]) -> Iterator[str]:
@@ -105,12 +94,6 @@ def new_files(root: Path, files: dict[str, str]) -> Iterator[str]:
 
 def _exists(path: Path) -> Unusable:
     return Unusable(f"{path} exists; nothing is overwritten", "move it away, or give another --output")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def read_back(texts: dict[str, str]) -> dict[str, list[Document]]:

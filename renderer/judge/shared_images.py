@@ -17,7 +17,7 @@ from kmodgate.policy.findings import FieldPath, Finding, title
 from kmodgate.policy.kmm.resolution.resolve import image_inputs
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.deliveries.delivery import is_driver
-from kmodgate.renderer.manifests.manifest import Manifest
+from kmodgate.renderer.manifests.manifest import Identity, Manifest
 
 ID = "IMG401"
 
@@ -36,6 +36,10 @@ _WHAT = {
     "filesToSign": "other files to sign",
     "unsignedImage": "another unsigned image",
 }
+
+
+_Texts = Mapping[Identity, object]
+"""The data of the objects of a cluster; the text of a Dockerfile is that of its ConfigMap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +71,10 @@ def image_findings(compiled: CompiledFleet) -> Iterator[Finding]:
 def _by_name(compiled: CompiledFleet) -> dict[tuple[str, ...], list[_Made]]:
     made: dict[tuple[str, ...], list[_Made]] = {}
     for cluster in compiled.fleet.clusters:
-        for manifest in compiled.of_drivers[cluster.name]:
-            for key, item in _images(cluster.name, manifest, compiled) if is_driver(manifest.identity) else ():
+        manifests = compiled.of_drivers[cluster.name]
+        texts = {manifest.identity: manifest.value.get("data") for manifest in manifests}
+        for manifest in manifests:
+            for key, item in _images(cluster.name, manifest, texts) if is_driver(manifest.identity) else ():
                 made.setdefault(key, []).append(item)
     return made
 
@@ -80,7 +86,7 @@ def _finding(image: str, first: _Made, item: _Made) -> Finding:
     return Finding(ID, f"{what}; who comes first makes it for all", fix, title(item.manifest.value))
 
 
-def _images(cluster: str, manifest: Manifest, compiled: CompiledFleet) -> Iterator[tuple[tuple[str, ...], _Made]]:
+def _images(cluster: str, manifest: Manifest, texts: _Texts) -> Iterator[tuple[tuple[str, ...], _Made]]:
     spec = as_map(manifest.value.get("spec"))
     container = as_map(as_map(spec.get("moduleLoader")).get("container"))
     base: FieldPath = ("spec", "moduleLoader", "container")
@@ -97,19 +103,18 @@ def _images(cluster: str, manifest: Manifest, compiled: CompiledFleet) -> Iterat
         name = name.replace("${MOD_NAMESPACE}", str(metadata.get("namespace", "")))
         # with the whole kernel in its name an image is another one for each: only the same kernels can collide
         kernels = (mapping.get("literal") or "", mapping.get("regexp") or "") if _WHOLE_KERNEL.search(image) else ()
-        yield (name, *kernels), _Made(cluster, manifest, path, _with_text(inputs, cluster, metadata, compiled))
+        yield (name, *kernels), _Made(cluster, manifest, path, _with_text(inputs, metadata, texts))
 
 
 def _with_text(
-    inputs: Mapping[str, Mapping[str, Any]], cluster: str, metadata: Mapping[str, Any], compiled: CompiledFleet
+    inputs: Mapping[str, Mapping[str, Any]], metadata: Mapping[str, Any], texts: _Texts
 ) -> Mapping[str, Mapping[str, Any]]:
     """The inputs with the Dockerfile's text in place of the ConfigMap's name, which is the driver's own."""
     name = as_map(as_map(inputs.get("build")).get("dockerfileConfigMap")).get("name")
-    for manifest in compiled.of_drivers[cluster] if name else ():
-        identity = manifest.identity
-        if (identity.kind, identity.namespace, identity.name) == ("ConfigMap", metadata.get("namespace"), name):
-            return {**inputs, "build": {**inputs["build"], "dockerfileConfigMap": manifest.value.get("data")}}
-    return inputs
+    identity = Identity("", "ConfigMap", str(metadata.get("namespace", "")), str(name))
+    if identity not in texts:
+        return inputs
+    return {**inputs, "build": {**inputs["build"], "dockerfileConfigMap": texts[identity]}}
 
 
 def _difference(first: _Made, second: _Made) -> str:

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from kmodgate.renderer.errors import Unusable
+from kmodgate.renderer.importer import writing
 from tests.command import run
 from tests.fleets import REPOSITORY, FleetFolder
 from tests.renderer.importer.import_runs import imported, module, rendered, spec
@@ -128,3 +130,31 @@ def test_a_file_in_the_place_of_a_folder_is_seen_before_anything_is_written(here
     result = imported(here, "--cluster=paris=all.yaml", "--output=fleet", code=2)
     assert "fleet/drivers exists; nothing is overwritten" in result.stderr
     assert [path.name for path in (here / "fleet").iterdir()] == ["drivers"]
+
+
+@pytest.mark.parametrize("is_linkable", [True, False], ids=["with links", "without links"])
+def test_what_comes_while_files_are_written_is_neither_followed_nor_overwritten(
+    is_linkable: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, outside = tmp_path / "fleet", tmp_path / "outside"
+    outside.mkdir()
+    make = writing.temporary_folder
+
+    def beside_others(prefix: str, inside: str | None = None) -> str:
+        (root / "clusters").symlink_to(outside)
+        (root / "theirs.yaml").write_text("theirs\n")
+        return make(prefix, inside)
+
+    def no_link(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(writing, "temporary_folder", beside_others)
+    if not is_linkable:
+        monkeypatch.setattr(os, "link", no_link)
+    for name in ("clusters/paris.yaml", "theirs.yaml"):
+        with pytest.raises(Unusable, match=name):
+            writing.write_files(root, {"drivers/nic.yaml": "ours\n", name: "ours\n"})
+        assert (root / "drivers/nic.yaml").read_text() == "ours\n"
+        assert (root / "theirs.yaml").read_text() == "theirs\n"
+        assert list(outside.iterdir()) == []
+        shutil.rmtree(root)
