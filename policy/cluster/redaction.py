@@ -11,6 +11,7 @@ from kmodgate.policy.cluster.dump import KEY_FINGERPRINT, secret_value
 from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.cluster.ims_site import SITE_CONFIG_MAP, TEMPLATES
 from kmodgate.policy.formats.certificates import certificates_in
+from kmodgate.policy.formats.kernel_module_names import configures_modprobe
 from kmodgate.policy.ims.settings import CONFIG_MAP
 from kmodgate.policy.kmm.operator_config import CONFIG_MAPS
 from kmodgate.policy.views.dockerfile import KEY
@@ -28,8 +29,9 @@ def redacted(item: Mapping[str, Any]) -> dict[str, Any]:
 
     - Of a Secret stay its type, the names of its keys, certificates, the names of registries, and the fingerprint by
       which a key and its certificate are known to belong together.
-    - Of a ConfigMap stay its keys; the values too where it holds a Dockerfile, or the settings of KMM, of the Image
-      Management Service or of kmodgate.
+    - Of a ConfigMap stay its keys, and the Dockerfile that it holds; all values of the settings of KMM, of the Image
+      Management Service and of kmodgate.
+    - Of a MachineConfig stay the kernel arguments, the paths of its files, and the files that modprobe reads.
     - Everywhere else the values of environment variables, of build arguments and of HTTP headers become empty, and
       arguments and commands empty lists; the annotation in which kubectl keeps what was applied goes.
     """
@@ -43,13 +45,28 @@ def redacted(item: Mapping[str, Any]) -> dict[str, Any]:
     if item.get("kind") == "ConfigMap" and not _is_read_by_rules(item):
         for field in ("data", "binaryData"):
             if isinstance(values := result.get(field), dict):
-                result[field] = dict.fromkeys(values, "")
+                result[field] = {key: value if (field, key) == ("data", KEY) else "" for key, value in values.items()}
+    if item.get("kind") == "MachineConfig" and "spec" in result:
+        result["spec"] = _of_machines(as_map(result["spec"]))
     return result
 
 
 def _is_read_by_rules(config_map: Mapping[str, Any]) -> bool:
     name = str(metadata_of(config_map).get("name", ""))
-    return name in _KEPT_NAMES or name.startswith(_KEPT_PREFIX) or KEY in as_map(config_map.get("data"))
+    return name in _KEPT_NAMES or name.startswith(_KEPT_PREFIX)
+
+
+def _of_machines(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a MachineConfig without users, units, and what its files hold, but for those of modprobe."""
+    config = as_map(spec.get("config"))
+    files = as_map(config.get("storage")).get("files")
+    kept = []
+    for file in map(as_map, files if isinstance(files, list) else ()):
+        path = file.get("path")
+        is_read = isinstance(path, str) and configures_modprobe(path)
+        kept.append({"path": path, **({"contents": file.get("contents")} if is_read else {})})
+    plain = {key: value for key, value in spec.items() if key != "config"}
+    return {**plain, "config": {"ignition": {}, "storage": {"files": kept}}} if config else plain
 
 
 def _without_values(value: Any) -> Any:

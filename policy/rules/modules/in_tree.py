@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from kmodgate.policy.cluster.facts import Object, as_map
 from kmodgate.policy.findings import Problem, Severity
-from kmodgate.policy.formats.kernel_module_names import in_kernel_form, name_of_file
+from kmodgate.policy.formats.kernel_module_names import configures_modprobe, in_kernel_form, name_of_file
 from kmodgate.policy.kmm.in_tree_modules import NAMES
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
@@ -77,7 +77,7 @@ def blacklisted(machine_config: Object) -> set[str]:
     files = as_map(as_map(spec.get("config")).get("storage")).get("files")
     for file in files if isinstance(files, list) else ():
         path = str(as_map(file).get("path", ""))
-        if "/modprobe.d/" in path and path.endswith(".conf"):
+        if configures_modprobe(path):
             text = _decoded(str(as_map(as_map(file).get("contents")).get("source", "")))
             found.update(match[1] or match[2] for match in _LINE.finditer(text))
     return {in_kernel_form(name) for name in found}

@@ -49,8 +49,38 @@ def objects() -> list[dict[str, Any]]:
             "spec": {"moduleLoader": loader, "devicePlugin": {"container": container}},
         },
         {"kind": "ConfigMap", "metadata": metadata, "data": {"settings": SECRET}, "binaryData": {"more": SECRET}},
+        {"kind": "ConfigMap", "metadata": metadata, "data": {"dockerfile": "FROM a", "settings": SECRET}},
+        {"kind": "MachineConfig", "metadata": metadata, "spec": machines()},
         {"kind": "Secret", "metadata": metadata, "stringData": {"key": SECRET, "cert": SECRET}, "type": "Opaque"},
     ]
+
+
+def machines() -> dict[str, Any]:
+    """What a MachineConfig holds of users, units and files."""
+    return {
+        "kernelArguments": ["module_blacklist=ice"],
+        "config": {
+            "passwd": {"users": [{"name": "core", "passwordHash": SECRET}]},
+            "systemd": {"units": [{"name": "a.service", "contents": SECRET}]},
+            "storage": {"files": [{"path": "/etc/a", "contents": {"source": f"data:,{SECRET}"}}]},
+        },
+    }
+
+
+def test_of_a_machine_config_stays_what_modprobe_and_the_kernel_read() -> None:
+    spec = machines()
+    file = {"path": "/etc/modprobe.d/a.conf", "contents": {"source": "data:,blacklist%20i40e"}}
+    spec["config"]["storage"]["files"].append(file)
+    kept = redacted({"kind": "MachineConfig", "metadata": {"name": "a"}, "spec": spec})["spec"]
+    assert kept["kernelArguments"] == ["module_blacklist=ice"]
+    assert kept["config"]["storage"]["files"] == [{"path": "/etc/a"}, file]
+
+
+@pytest.mark.parametrize(
+    "spec", [None, {}, [], {"config": 7}, {"config": {"storage": {"files": [7, {"path": 7}, {"path": "/a"}]}}}]
+)
+def test_an_odd_machine_config_is_redacted(spec: Any) -> None:
+    assert redacted({"kind": "MachineConfig", "metadata": {"name": "a"}, "spec": spec})["kind"] == "MachineConfig"
 
 
 @pytest.mark.parametrize("item", objects(), ids=lambda item: item["kind"])
