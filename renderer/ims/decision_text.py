@@ -45,6 +45,9 @@ def text(question: Question, decision: Decision, given: str) -> str:
 def _lines(question: Question, decision: Decision, given: str) -> Iterator[str]:
     yield f"job: {question.type}, {question.arch}, {question.release}"
     yield f"ims-config: {given}"
+    if question.type == "create" and question.recipe is None and not question.release.only_ims_config_decides:
+        default = str(question.release.dkms_is_default).lower()
+        yield f"recipe: its flag was not given; IMS stores {default} for a recipe that does not say"
     choice = decision.choice
     if choice is None:
         yield f"because: {decision.because}"

@@ -114,7 +114,7 @@ def _placement(decision: Decision) -> tuple[object, ...]:
 def usual_jobs(release: ImsRelease, config: Mapping[str, str], *, with_recipes: bool) -> Iterator[Job]:
     """Yield the jobs that any site has; those of recipes only where no list of them is given."""
     has_flags = not release.only_ims_config_decides
-    for arch in (X86, AARCH64):
+    for arch in (X86, AARCH64) if has_flags else (X86,):
         for flag in ((False, True) if has_flags else (None,)) if with_recipes else ():
             title = f"create, {arch}" + ("" if flag is None else f", recipe with require_dkms {str(flag).lower()}")
             yield Job(title, Question(release, config, "create", arch, recipe=flag))
@@ -178,6 +178,8 @@ def traps(before: ImsRelease, after: ImsRelease) -> Iterator[str]:
     for name, text in _TRAPS.items():
         if getattr(before, name) != getattr(after, name):
             yield text
+    if not before.dkms_is_default and after.dkms_is_default and not after.undelete_keeps_recipe_flag:
+        yield "until 3.24.2 a recipe that was deleted and is brought back has require_dkms true, whatever it had before"
     if before.capabilities_placeholder != after.capabilities_placeholder:
         old, new = before.capabilities_placeholder, after.capabilities_placeholder
         yield (
@@ -193,6 +195,13 @@ _TRAPS = {
     ),
     "has_remote_nodes": "from 3.14 on a remote build node that can take a job takes it out of Kata",
     "prepare_is_privileged": "from 3.14 on container prepare of customize jobs is privileged, in a VM or not",
+    "customize_has_xattr_annotation": (
+        "from 3.9.5 on customize jobs have the annotation virtio_fs_extra_args: Kata's Go runtime refuses pods whose "
+        "annotation its configuration does not permit"
+    ),
+    "has_ims_job_label": (
+        "from 3.20 on jobs spread over the workers, by the label app.kubernetes.io/name: ims-job of their pods"
+    ),
     "cpu_limits_are_cut": "from 3.19 on no job container has a CPU limit above 8: a VM has 16 CPUs or fewer, not 56",
     "has_signing_keys": "from 3.30 on jobs mount a copy of Secret services/hpe-signing-key, and wait for it",
 }

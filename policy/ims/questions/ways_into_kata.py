@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import reduce
 from itertools import combinations
 
 from kmodgate.policy.ims.questions.question import Question
@@ -13,6 +14,9 @@ from kmodgate.policy.ims.settings import start_errors
 
 _MOST = 3
 """Changes at once that are looked for."""
+
+_Change = tuple[str, Callable[[Question], Question]]
+"""What to do, and the question after it."""
 
 
 def smallest_change(question: Question) -> tuple[str, ...]:
@@ -25,43 +29,45 @@ def smallest_change(question: Question) -> tuple[str, ...]:
     changes = list(_changes(question))
     for count in range(1, _MOST + 1):
         for chosen in combinations(changes, count):
-            if _changed(question, *(fields for _, fields in chosen)).answer().risk == "vm":
+            if reduce(lambda changed, change: change[1](changed), chosen, question).answer().risk == "vm":
                 return tuple(text for text, _ in chosen)
     return ()
 
 
-_Fields = dict[str, object]
-
-
-def _changes(question: Question) -> Iterator[tuple[str, _Fields]]:
+def _changes(question: Question) -> Iterator[_Change]:
     knows_flags = not question.release.only_ims_config_decides
     if question.type == "create" and knows_flags and not question.recipe:
-        yield "set the recipe's flag: cray ims recipes update --require-dkms true RECIPE_ID", {"recipe": True}
-    if question.request is False or (knows_flags and question.type == "customize" and question.request is None):
-        if question.type == "customize":
-            yield (
-                "set ims_require_dkms: true in a layer of the CFS configuration, or require_dkms: true in the request",
-                {"request": True},
-            )
-        else:
-            yield "send require_dkms: true in the request, or leave it out and let the recipe decide", {"request": True}
+        text = "set the recipe's flag: cray ims recipes update --require-dkms true RECIPE_ID"
+        yield text, lambda changed: replace(changed, recipe=True)
+    yield from _request_changes(question)
     key = "JOB_AARCH64_RUNTIME" if question.arch == AARCH64 and knows_flags else "JOB_KATA_RUNTIME"
-    yield f'set {key}: "{DEFAULT_CLASS}" in ims-config, and restart cray-ims', {key: DEFAULT_CLASS}
+    yield _setting(key, DEFAULT_CLASS)
     if question.release.ims_config_counts:
-        yield 'set JOB_ENABLE_DKMS: "true" in ims-config, and restart cray-ims', {"JOB_ENABLE_DKMS": "true"}
+        yield _setting("JOB_ENABLE_DKMS", "true")
     for reading in start_errors(question.config, question.release):
-        yield f"correct {reading.key} in ims-config: {reading.why}", {reading.key: None}
+        yield f"correct {reading.key} in ims-config: {reading.why}", _without(reading.key)
     if question.is_remote:
-        yield "take the remote build node out: cray ims remote-build-nodes delete XNAME", {"is_remote": False}
+        text = "take the remote build node out: cray ims remote-build-nodes delete XNAME"
+        yield text, lambda changed: replace(changed, is_remote=False)
 
 
-def _changed(question: Question, *fields: _Fields) -> Question:
-    config = dict(question.config)
-    for key, value in ((key, value) for group in fields for key, value in group.items()):
-        if not key.isupper():
-            question = replace(question, **{key: value})  # type: ignore[arg-type]
-        elif value is None:
-            config.pop(key, None)
-        else:
-            config[key] = str(value)
-    return replace(question, config=config)
+def _request_changes(question: Question) -> Iterator[_Change]:
+    if question.release.only_ims_config_decides:
+        if question.request is not None:
+            text = "leave require_dkms out of the request: this release does not know it"
+            yield text, lambda changed: replace(changed, request=None)
+    elif question.type == "customize" and not question.request:
+        text = "set ims_require_dkms: true in a layer of the CFS configuration, or require_dkms: true in the request"
+        yield text, lambda changed: replace(changed, request=True)
+    elif question.request is False:
+        text = "send require_dkms: true in the request, or leave it out and let the recipe decide"
+        yield text, lambda changed: replace(changed, request=True)
+
+
+def _setting(key: str, text: str) -> _Change:
+    what = f'set {key}: "{text}" in ims-config, and restart cray-ims'
+    return what, lambda changed: replace(changed, config={**changed.config, key: text})
+
+
+def _without(key: str) -> Callable[[Question], Question]:
+    return lambda changed: replace(changed, config={name: text for name, text in changed.config.items() if name != key})

@@ -103,5 +103,7 @@ def _refuse_contradictions(args: Namespace, release: ImsRelease) -> None:
         raise Unusable("--recipe-dkms is for create jobs: a customize job has an image", "leave it out")
     if release.only_ims_config_decides and args.recipe_dkms:
         raise Unusable(f"--recipe-dkms: recipes of {release} have no require_dkms", "leave it out")
+    if release.only_ims_config_decides and args.arch == "aarch64":
+        raise Unusable(f"--arch: {release} knows x86_64 alone", "leave it out")
     if args.remote and not release.has_remote_nodes:
         raise Unusable(f"--remote: {release} has no remote build nodes", "leave it out")

@@ -62,6 +62,8 @@ def test_answer_names_containers_sources_and_the_smallest_change(tmp_path):
         ("--csm 1.6.0 --type customize --arch aarch64", "JOB_AARCH64_RUNTIME: ''", "JOB_AARCH64_RUNTIME"),
         ("--csm 1.4.0 --type create", "JOB_ENABLE_DKMS: 'false'", "JOB_ENABLE_DKMS"),
         ("--csm 1.6.0 --type create", "S3_READ_TIMEOUT: 60s", "correct S3_READ_TIMEOUT"),
+        ("--csm 1.4.0 --type create --request-dkms true", "JOB_ENABLE_DKMS: 'true'", "leave require_dkms out"),
+        ("--csm 1.6.0 --type create --request-dkms false", "JOB_ENABLE_DKMS: 'true'", "let the recipe decide"),
         ("--csm 1.6.0 --type create --remote", "JOB_ENABLE_DKMS: 'true'", "remote-build-nodes delete"),
     ],
 )
@@ -97,6 +99,7 @@ def test_cfs_sends_true_or_nothing(tmp_path, flag, names):
         "--csm 1.6.0 --type customize --recipe-dkms true",
         "--csm 1.5.0 --type create --remote",
         "--csm 1.4.0 --type create --recipe-dkms true",
+        "--csm 1.4.0 --type create --arch aarch64",
         "--csm 1.6.0 --type create --cfs cm.yaml",
         "--csm 1.6.0 --cfs cm.yaml",
         "--csm 1.6.0 --type build",
