@@ -18,6 +18,7 @@ from kmodgate.policy.config import NO_PARAMETERS, Parameters, Platform, SignedEl
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.dockerfiles import Dockerfile
 from kmodgate.policy.ims.template_view import JobTemplates, job_templates_of
+from kmodgate.policy.ims.templates import holder_of
 from kmodgate.policy.json_schema.schema import MAX_VIOLATIONS, Schema
 from kmodgate.policy.json_schema.violations import Violation
 from kmodgate.policy.kata.view import KataView
@@ -164,8 +165,9 @@ class Review:
     @lazy
     def job_templates(self) -> JobTemplates | None:
         """The job templates of IMS that a ConfigMap holds; none where kmodgate's own are in their place."""
-        found = job_templates_of(self.object, self.ims.release)
-        return None if found is None or self.ims.is_replaced else found
+        if holder_of(self.object) is None or self.ims.is_replaced:
+            return None
+        return job_templates_of(self.object, self.ims.release, self.ims.templates)
 
     @lazy
     def kata(self) -> KataView:

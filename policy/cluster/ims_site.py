@@ -13,7 +13,7 @@ from typing import Any
 from kmodgate.policy.cluster.facts import Facts, Object, as_map, metadata_of
 from kmodgate.policy.ims.given_records import SERVICES, is_record
 from kmodgate.policy.ims.settings import CONFIG_MAP, KNOWN_KEYS
-from kmodgate.policy.ims.templates import SITE_SUFFIX
+from kmodgate.policy.ims.templates import HOLDERS, SITE_SUFFIX
 from kmodgate.policy.ims.versions import ImsRelease, UnknownReleaseError, ims_release
 from kmodgate.policy.lazy import lazy
 
@@ -85,10 +85,16 @@ class ImsSite:
             return None
 
     @lazy
+    def templates(self) -> list[Object]:
+        """The ConfigMaps of job templates beside the object, as far as they are known."""
+        names = (f"{name}{suffix}" for suffix in ("", SITE_SUFFIX) for name in HOLDERS)
+        found = (self._find("ConfigMap", name) for name in names if name != self.name)
+        return [item for item in found if item is not None]
+
+    @lazy
     def is_replaced(self) -> bool:
         """Whether the object has a counterpart of kmodgate's own, which the service mounts in its place."""
-        found = self._facts.find("ConfigMap", self.namespace, f"{self.name}{SITE_SUFFIX}") if self._facts else None
-        return isinstance(found, Mapping)
+        return self._find("ConfigMap", f"{self.name}{SITE_SUFFIX}") is not None
 
     @lazy
     def sources(self) -> tuple[str, ...]:

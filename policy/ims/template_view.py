@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import partial
 
 from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.ims.template_proof import LONGEST, Filled
 from kmodgate.policy.ims.template_text import Placeholder, State, placeholders, without_actions
 from kmodgate.policy.ims.templates import (
+    SIGNS,
     Holder,
     Resource,
     Span,
@@ -32,12 +34,13 @@ POD: FieldPath = ("spec", "template", "spec")
 class JobTemplates:
     """The templates of one ConfigMap; `texts` have a word in place of Helm's actions.
 
-    `release` is that of IMS, None where nobody says it.
+    `release` is that of IMS, None where nobody says it; `others` are ConfigMaps of templates of the same IMS.
     """
 
-    def __init__(self, object: Map, holder: Holder, release: Version | None) -> None:
+    def __init__(self, object: Map, holder: Holder, release: Version | None, others: Iterable[Map] = ()) -> None:
         self.holder = holder
         self.release = release
+        self._others = others
         self.texts = {
             resource: without_actions(text) if len(text) <= LONGEST else text
             for resource, text in texts_of(object, holder).items()
@@ -57,6 +60,19 @@ class JobTemplates:
     def releases(self) -> Span:
         """The releases that fill in all placeholders; what no release fills in does not count."""
         return releases_of(item.name for found in self.placeholders.values() for item in found)
+
+    @lazy
+    def likely_releases(self) -> Span:
+        """The releases that all templates seem to be of, the others' and lines that HPE added included; maybe none."""
+        span = self.releases
+        for pattern, since in SIGNS.items():
+            if re.search(pattern, self.texts.get("job", ""), re.MULTILINE):
+                span = span.met(since)
+        for object in self._others:
+            holder = holder_of(object)
+            if holder is not None:
+                span = span.met(JobTemplates(object, holder, None).likely_releases)
+        return span
 
     @lazy
     def oldest(self) -> Version:
@@ -105,9 +121,9 @@ class JobTemplates:
         return text.count("\n", 0, match.end()) + 1 if match else 0
 
 
-def job_templates_of(object: Map, release: ImsRelease | None) -> JobTemplates | None:
+def job_templates_of(object: Map, release: ImsRelease | None, others: Iterable[Map] = ()) -> JobTemplates | None:
     """Return the job templates of a ConfigMap; None where it is none of those that IMS reads."""
     holder = holder_of(object)
     if holder is None:
         return None
-    return JobTemplates(object, holder, None if release is None else version_of(release.version))
+    return JobTemplates(object, holder, None if release is None else version_of(release.version), others)

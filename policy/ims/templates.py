@@ -113,13 +113,15 @@ VARIABLES: dict[str, Span] = {
 }
 """Placeholder → the releases that fill it in. `$s3_host`, which HPE's packer template has, no release fills in."""
 
-FREE_TEXTS = (
-    "image_root_archive_name",
-    "initrd_filename",
-    "kernel_filename",
-    "kernel_parameters_filename",
-    "public_key",
-)
+SIGNS: dict[str, Span] = {
+    r"^[ \t]+namespaces:": Span((3, 19, 0)),
+    r"-signing-keys[\"']?[ \t]*$": Span((3, 30, 0)),
+}
+"""Lines that HPE's own templates of a Job have from some release on, beside their placeholders."""
+
+ARCHIVE_NAME, PUBLIC_KEY = "image_root_archive_name", "public_key"
+
+FREE_TEXTS = (ARCHIVE_NAME, "initrd_filename", "kernel_filename", "kernel_parameters_filename", PUBLIC_KEY)
 """Placeholders that whoever asks for a job fills with any text."""
 
 

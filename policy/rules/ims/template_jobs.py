@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.ims.template_text import CLASS, State
 from kmodgate.policy.ims.template_view import POD, JobTemplates, job_templates_of
 from kmodgate.policy.ims.templates import (
     ANNOTATION_SINCE,
     CLAIMS_SINCE,
-    HOLDERS,
-    SITE_SUFFIX,
     VARIABLES,
     XATTR,
     XATTR_VALUES,
@@ -171,11 +168,9 @@ def label_of_jobs_missing(review: Review) -> Iterator[Problem]:
     pod = templates.pods.get(_IN_VM) if templates else None
     if templates is None or templates.job is None or pod is None or templates.makes_no_pods:
         return
-    namespace = metadata_of(review.object).get("namespace", "")
     wanted = _kept_away_from(pod)
-    for name in (*HOLDERS, *(f"{name}{SITE_SUFFIX}" for name in HOLDERS)):
-        found = review.known.find("ConfigMap", namespace, name)
-        other = job_templates_of(found, review.ims.release) if isinstance(found, dict) else None
+    for found in review.ims.templates:
+        other = job_templates_of(found, review.ims.release)
         there = other.pods.get(_IN_VM) if other else None
         wanted |= _kept_away_from(there) if there else set()
     if wanted and pod.labels.get(_LABEL) not in wanted:

@@ -9,11 +9,13 @@ from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.ims.template_text import Placeholder, plain_scalars
 from kmodgate.policy.ims.template_view import JobTemplates
 from kmodgate.policy.ims.templates import (
+    ARCHIVE_NAME,
     CAPABILITIES,
     CLAIMS_SINCE,
     FREE_TEXTS,
     KINDS,
     OLD_CAPABILITIES,
+    PUBLIC_KEY,
     VARIABLES,
     Resource,
     Span,
@@ -37,8 +39,8 @@ def placeholder_without_value(review: Review) -> Iterator[Problem]:
     IMS fills in what its release knows, and stops at any other name, in comments too. ConfigMap and Service of the job
     may be left behind. Templates that were edited by hand and applied again after an upgrade are the usual cause:
     `$security_capabilites`, as IMS wrote it until 3.17.1, is `$security_capabilities` from 3.17.2 on. HPE's template
-    for packer has `$s3_host`, which no release fills in. Where the release is not known, a name that some releases have
-    is only a note.
+    for packer has `$s3_host`, which no release fills in. Where the release is not known, a name that older
+    releases have is a note, unless something else in the templates is of a newer one.
 
     Fix: write the name that the message gives, or `$$` for a dollar sign.
     Source: create_kubernetes_resources in src/server/v3/resources/jobs.py of Cray-HPE/ims, 3.8.0 to 3.33.0.
@@ -64,11 +66,12 @@ def _judged(templates: JobTemplates, resource: Resource, item: Placeholder) -> I
         reason = f"{releases}; {_outcome(templates)}"
         yield templates.problem(resource, item.line, f"{item.shown}: {reason}", _instead(item.name))
     elif templates.release is None and span.end is not None:
-        is_wrong = templates.releases.is_empty
         message = f"{item.shown}: not filled in from IMS {_text(span.end)} on; {_outcome(templates)} there"
-        if is_wrong:
-            message += f", and other placeholders need {_text(templates.releases.first)} or later"
-        yield templates.problem(resource, item.line, message, _instead(item.name), None if is_wrong else Severity.INFO)
+        likely, severity = templates.likely_releases, Severity.INFO
+        if likely.is_empty:
+            severity = Severity.ERROR if templates.releases.is_empty else Severity.WARNING
+            message += f", and something else in the templates is of {_text(likely.first)} or later"
+        yield templates.problem(resource, item.line, message, _instead(item.name), severity)
 
 
 def _when(span: Span) -> str:
@@ -135,7 +138,7 @@ def name_without_quotes(review: Review) -> Iterator[Problem]:
 
     A name such as `123` or `yes` is a number or a boolean then, and the API server refuses the Job; `a: b` and the `#`
     in the comment of a key break or cut the document. HPE's own templates have this for the name of the archive, the
-    names of kernel, initrd and parameters, and the public key.
+    public key, and the names of kernel, initrd and parameters; the last three, which nobody changes, are a note.
 
     Fix: put the placeholder in double quotes.
     Source: kubernetes/cray-ims/templates and src/server/v3/resources/jobs.py of Cray-HPE/ims.
@@ -150,7 +153,8 @@ def name_without_quotes(review: Review) -> Iterator[Problem]:
         for first, *others in places.values():
             also = f", nor in line {_lines(others)} of the template" if others else ""
             message = f"{first.shown} is not in quotes{also}: a value such as 123, yes or a: b is no text there"
-            yield templates.problem(resource, first.line, message, f'write "{first.shown}"')
+            severity = None if first.name in (ARCHIVE_NAME, PUBLIC_KEY) else Severity.INFO
+            yield templates.problem(resource, first.line, message, f'write "{first.shown}"', severity)
 
 
 def _lines(found: Iterable[Placeholder]) -> str:
@@ -161,7 +165,8 @@ def _lines(found: Iterable[Placeholder]) -> str:
 def template_missing(review: Review) -> Iterator[Problem]:
     """A ConfigMap of job templates without one of the keys that IMS reads: every job is answered with 500.
 
-    The template of a PersistentVolumeClaim is read from 3.10.0 on.
+    The template of a PersistentVolumeClaim is read from 3.10.0 on. Of a ConfigMap with a single template, which may be
+    cut out of the whole, it is a note.
 
     Fix: put it back, from the chart of the release.
     Source: create_kubernetes_resources in src/server/v3/resources/jobs.py of Cray-HPE/ims.
@@ -172,4 +177,5 @@ def template_missing(review: Review) -> Iterator[Problem]:
         is_read = resource != "pvc" or templates.oldest >= CLAIMS_SINCE
         if is_read and resource not in templates.texts:
             message = f"{templates.holder.key(resource)} is missing: {_outcome(templates)}"
-            yield Problem(("data",), message, "put the template of the release back")
+            severity = Severity.INFO if len(templates.texts) == 1 else None
+            yield Problem(("data",), message, "put the template of the release back", severity)

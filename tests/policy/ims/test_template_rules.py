@@ -76,6 +76,34 @@ def test_the_old_name_of_the_capabilities_is_a_note_until_something_newer_stands
     assert {(rule, severity) for rule, _, severity in newer} == {("IMS201", "error")}
 
 
+def test_the_templates_beside_it_and_lines_of_hpe_tell_that_a_name_is_old() -> None:
+    old, newer = config_maps("3.15.0")[CUSTOMIZE], config_maps("3.20.0")[KIWI]
+    traits = ClusterTraits(schema_of=any_schema)
+    beside = Engine(read_policy({})).evaluate(
+        Review(old, cluster=traits, facts=SnapshotFacts([old, newer], ["ConfigMap"]))
+    )
+    assert {(item.rule, item.severity) for item in beside} == {("IMS201", "warning")}
+    selector = "                labelSelector:\n"
+    found = of_job(old, selector, f"{selector}                  namespaces:\n                  - $namespace\n")
+    assert {(rule, severity) for rule, _, severity in found if rule == "IMS201"} == {("IMS201", "warning")}
+
+
+def test_a_name_that_nobody_changes_is_a_note_without_quotes_and_one_that_all_choose_a_warning() -> None:
+    base = config_maps()[KIWI]
+    assert {item[::2] for item in of_job(base, '"$kernel_filename"', "$kernel_filename")} == {("IMS207", "info")}
+    assert {item[::2] for item in of_job(base, '"$image_root_archive_name"', "${image_root_archive_name}")} == {
+        ("IMS207", "warning")
+    }
+
+
+def test_a_template_cut_out_of_its_config_map_misses_the_others_as_a_note() -> None:
+    base = config_maps()[KIWI]
+    cut = {**base, "data": {job_key(base): base["data"][job_key(base)]}}
+    assert {(item.rule, item.severity) for item in findings(cut)} == {("IMS210", "info")}
+    two = {**base, "data": dict(list(base["data"].items())[:3])}
+    assert {(item.rule, item.severity) for item in findings(two)} == {("IMS210", "error")}
+
+
 def test_of_a_known_release_each_placeholder_is_judged() -> None:
     for release in ("3.12.0", "3.15.0", "3.17.1", "3.17.2", "3.20.0", "3.31.0", "3.32.0", "3.33.0"):
         assert [item for config_map in config_maps(release) for item in findings(config_map, release)] == []
