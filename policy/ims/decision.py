@@ -123,10 +123,16 @@ def _job(
         job = job_object(request.type, texts)
     except BrokenTemplateError as error:
         return _refused(f"{error} (500)")
-    return _decision(choice, job, node, _accepted(inputs, config, request.type), release)
+    failing = _failing_request(inputs)
+    if failing and any(failing.endswith(resource) for resource in _BEFORE_THE_JOB):
+        return _refused(f"Kubernetes fails {failing}, and no Job is made (500)")
+    return _decision(choice, job, node, _accepted(inputs, config, request.type))
 
 
-def _decision(choice: DkmsChoice, job: JobObject, node: str, accepted: bool | None, release: ImsRelease) -> Decision:
+_BEFORE_THE_JOB = ("configmaps", "services", "jobs")
+
+
+def _decision(choice: DkmsChoice, job: JobObject, node: str, accepted: bool | None) -> Decision:
     outside = bool(job.privileged) and not is_kata(job.runtime_class)
     risk: Risk
     if node:
@@ -230,12 +236,16 @@ def _accepted(inputs: Mapping[str, object], config: Mapping[str, str], job_type:
     """Whether the request is answered with 201, given that the Job can be made."""
     if config.get("IMS_JOB_TEMPLATE_PATH", TEMPLATES).rstrip("/") != TEMPLATES:
         return None
+    if failing := _failing_request(inputs):
+        # A Secret of signing keys that cannot be copied is only logged.
+        return "secret" in failing
+    return None if job_type == "customize" and artifacts.is_unknown(inputs.get("s3"), config) else True
+
+
+def _failing_request(inputs: Mapping[str, object]) -> str:
     kubernetes = inputs.get("k8s")
     fail = kubernetes.get("fail") if isinstance(kubernetes, dict) else None
-    if isinstance(fail, dict):
-        # A Secret of signing keys that cannot be copied is only logged.
-        return "secret" in str(fail.get("on"))
-    return None if job_type == "customize" and artifacts.is_unknown(inputs.get("s3"), config) else True
+    return str(fail.get("on") or "") if isinstance(fail, dict) else ""
 
 
 def _texts(config: object) -> dict[str, str]:

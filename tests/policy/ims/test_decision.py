@@ -140,3 +140,39 @@ def test_service_that_does_not_start_says_nothing_else():
     assert line.pop("starts") is False
     assert "S3_READ_TIMEOUT" in str(line.pop("because"))
     assert set(line.values()) == {None}
+
+
+@pytest.mark.parametrize(
+    ("failing", "accepted", "is_made"),
+    [
+        ("POST configmaps", False, False),
+        ("POST services", False, False),
+        ("POST jobs", False, False),
+        ("POST persistentvolumeclaims", False, True),
+        ("POST destinationrules", False, True),
+        ("POST secrets", True, True),
+        ("GET secrets", True, True),
+    ],
+)
+def test_requests_to_kubernetes_that_fail(failing, accepted, is_made):
+    inputs = Question(NEWEST, {}, "create").inputs() | {"k8s": {"fail": {"on": failing, "status": 500, "reason": "x"}}}
+    decision = decide(inputs, NEWEST)
+    assert (decision.accepted, decision.risk == "vm") == (accepted, is_made)
+
+
+@pytest.mark.parametrize(
+    ("s3", "accepted"),
+    [
+        ({"artifact_missing": True}, False),
+        ({"rootfs_missing": True}, False),
+        ({"manifest": "not_json"}, False),
+        ({"manifest_len": 1048576}, False),
+        ({"manifest_len": 1048575}, True),
+        ({"manifest": "something else"}, None),
+        ({"etag": "other"}, True),
+        ({"object_md5": ""}, True),
+    ],
+)
+def test_artifacts_that_are_not_well(s3, accepted):
+    inputs = Question(NEWEST, {}, "customize").inputs() | {"s3": s3}
+    assert decide(inputs, NEWEST).accepted is accepted
