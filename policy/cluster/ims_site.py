@@ -12,15 +12,12 @@ from typing import Any
 
 from kmodgate.policy.cluster.facts import Facts, Object, as_map, metadata_of
 from kmodgate.policy.ims.given_records import SERVICES, is_record
-from kmodgate.policy.ims.settings import CONFIG_MAP, KNOWN_KEYS
+from kmodgate.policy.ims.settings import CONFIG_MAP, KNOWN_KEYS, OVERLAY
 from kmodgate.policy.ims.templates import HOLDERS, SITE_SUFFIX
 from kmodgate.policy.ims.versions import ImsRelease, UnknownReleaseError, ims_release
 from kmodgate.policy.lazy import lazy
 
 DEPLOYMENT = "cray-ims"
-SITE_CONFIG_MAP = "ims-config-site"
-"""The ConfigMap by which kmodgate sets what no value of the chart reaches: the last source of the environment."""
-
 TEMPLATES = "cray-configmap-ims-v2-image-"
 """How the names of the ConfigMaps with job templates begin."""
 
@@ -101,7 +98,7 @@ class ImsSite:
         """The ConfigMaps that the environment is made of, the last of which wins."""
         listed = self.container.get("envFrom")
         if not isinstance(listed, list):
-            return (CONFIG_MAP, SITE_CONFIG_MAP)
+            return (CONFIG_MAP, OVERLAY)
         references = (as_map(item) for item in listed)
         names = (as_map(item.get("configMapRef")).get("name") for item in references if not item.get("prefix"))
         return tuple(name for name in names if isinstance(name, str))
@@ -117,7 +114,7 @@ class ImsSite:
         """Whether the object is a ConfigMap with settings of the service."""
         if self._object.get("kind") != "ConfigMap":
             return False
-        return self.name in (CONFIG_MAP, SITE_CONFIG_MAP, *self.sources) or self.has_its_keys
+        return self.name in (CONFIG_MAP, OVERLAY, *self.sources) or self.has_its_keys
 
     @lazy
     def has_its_keys(self) -> bool:

@@ -9,15 +9,15 @@ from typing import Any
 
 from kmodgate.policy.cluster.dump import KEY_FINGERPRINT, secret_value
 from kmodgate.policy.cluster.facts import as_map, metadata_of
-from kmodgate.policy.cluster.ims_site import SITE_CONFIG_MAP, TEMPLATES
+from kmodgate.policy.cluster.ims_site import TEMPLATES
 from kmodgate.policy.formats.certificates import certificates_in
 from kmodgate.policy.formats.kernel_module_names import configures_modprobe
-from kmodgate.policy.ims.settings import CONFIG_MAP
+from kmodgate.policy.ims.settings import CONFIG_MAP, OVERLAY
 from kmodgate.policy.kmm.operator_config import CONFIG_MAPS
 from kmodgate.policy.views.dockerfile import KEY
 
 _APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-_KEPT_NAMES = (CONFIG_MAP, SITE_CONFIG_MAP, "kmodgate-policy", *CONFIG_MAPS)
+_KEPT_NAMES = (CONFIG_MAP, OVERLAY, "kmodgate-policy", *CONFIG_MAPS)
 _KEPT_PREFIX = TEMPLATES
 """ConfigMaps whose values rules read: those of the Image Management Service and its templates, of KMM, and our own."""
 

@@ -16,6 +16,9 @@ from kmodgate.policy.ims.versions import ImsRelease
 
 CONFIG_MAP = "ims-config"
 
+OVERLAY = "ims-config-site"
+"""The ConfigMap of our own that comes after `ims-config`, for what no value of the chart reaches; no chart has it."""
+
 
 def keys(release: ImsRelease) -> tuple[str, ...]:
     """The keys that the chart of a release writes into ims-config, in its order."""

@@ -10,9 +10,8 @@ from typing import Any, NoReturn
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.object_files import Source
 from kmodgate.policy.ims.given_records import CONFIGURATIONS, RECIPES, wrapped
-from kmodgate.policy.ims.settings import CONFIG_MAP
+from kmodgate.policy.ims.settings import CONFIG_MAP, OVERLAY
 from kmodgate.renderer.check.object_inputs import read_objects
-from kmodgate.renderer.compile.image_services.fragment import OVERLAY
 from kmodgate.renderer.errors import Refused, Unusable, refuse_enforced
 
 

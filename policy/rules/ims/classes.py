@@ -13,6 +13,7 @@ from kmodgate.policy.ims.template_values import as_yaml
 from kmodgate.policy.ims.versions import NEWEST, ims_release
 from kmodgate.policy.kmm.node_selection import KEEPS_OFF, Node, tolerates
 from kmodgate.policy.review import Review
+from kmodgate.policy.rules.ims.readings import data
 
 KEYS = {"x86_64": "JOB_KATA_RUNTIME", "aarch64": "JOB_AARCH64_RUNTIME"}
 """Architecture of a job → the key with its RuntimeClass."""
@@ -40,10 +41,10 @@ def job_class(site: ImsSite, arch: str) -> JobClass | None:
 
 def own_classes(review: Review) -> Iterator[tuple[JobClass, FieldPath]]:
     """Yield the classes that the object is the source of, or that are the default for want of a key in ims-config."""
-    data = as_map(review.object.get("data"))
-    for arch, key in KEYS.items():
+    settings = data(review)
+    for arch, key in KEYS.items() if review.ims.is_config else ():
         found = job_class(review.ims, arch)
-        is_own = key in data and not review.ims.is_overridden(key)
+        is_own = key in settings and not review.ims.is_overridden(key)
         is_default = key not in review.ims.environment and review.ims.name == CONFIG_MAP
         if found is not None and (is_own or is_default):
             yield found, ("data", key) if is_own else ("data",)

@@ -16,6 +16,7 @@ from kmodgate.policy.kata.view import HANDLERS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.ims.classes import node_selector, own_classes, runtime_class, schedulable, selected
+from kmodgate.policy.rules.ims.readings import data
 from kmodgate.policy.rules.ims.values import CONFIG_MAP, of_ims
 
 _DEPLOYMENT = ("apps/Deployment",)
@@ -100,10 +101,10 @@ def another_job_namespace(review: Review) -> Iterator[Problem]:
     Fix: have `DEFAULT_IMS_JOB_NAMESPACE` and `imsNamespace` of the policy agree.
     Source: src/server/v3/resources/jobs.py of Cray-HPE/ims; the DriverPolicy of the cluster.
     """
-    data, expected = as_map(review.object.get("data")), review.parameters.kata.ims_namespace
-    path: FieldPath = ("data", _NAMESPACE) if _NAMESPACE in data else ("data",)
+    settings, expected = data(review), review.parameters.kata.ims_namespace
+    path: FieldPath = ("data", _NAMESPACE) if _NAMESPACE in settings else ("data",)
     is_default = review.ims.name == IMS_CONFIG and _NAMESPACE not in review.ims.environment
-    if review.ims.is_overridden(_NAMESPACE) or not (_NAMESPACE in data or is_default):
+    if review.ims.is_overridden(_NAMESPACE) or not (_NAMESPACE in settings or is_default):
         return
     named = review.ims.environment.get(_NAMESPACE, "ims")
     if named != expected:
@@ -122,7 +123,7 @@ def more_than_one_pod(review: Review) -> Iterator[Problem]:
     Fix: `replicas: 1` and `strategy: {type: Recreate}`, as the chart has it.
     Source: src/server/__init__.py and kubernetes/cray-ims/values.yaml of Cray-HPE/ims.
     """
-    spec = as_map(review.object.get("spec"))
+    spec = as_map(review.object.get("spec")) if _is_service(review) else {}
     replicas = spec.get("replicas", 1)
     if isinstance(replicas, int) and replicas > 1:
         yield Problem(("spec", "replicas"), f"{replicas} pods overwrite each other's records", "replicas: 1")
@@ -143,7 +144,7 @@ def source_does_not_exist(review: Review) -> Iterator[Problem]:
     """
     namespace = metadata_of(review.object).get("namespace", "")
     containers = as_map(as_map(as_map(review.object.get("spec")).get("template")).get("spec")).get("containers")
-    for number, container in enumerate(containers if isinstance(containers, list) else ()):
+    for number, container in enumerate(containers if isinstance(containers, list) and _is_service(review) else ()):
         listed: Any = as_map(container).get("envFrom")
         for index, item in enumerate(listed if isinstance(listed, list) else ()):
             reference = as_map(as_map(item).get("configMapRef"))
@@ -165,7 +166,7 @@ def unknown_release(review: Review) -> Iterator[Problem]:
     Source: git tags of Cray-HPE/ims.
     """
     site, known = review.ims, known_ims_versions()
-    if site.version and site.release is None:
+    if _is_service(review) and site.version and site.release is None:
         message = f"{NOT_CHECKED}: what IMS {site.version} does otherwise than {known[0]} to {known[-1]}"
         yield Problem(("spec", "template", "spec", "containers"), message, "look for a kmodgate that knows the release")
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
-from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.ims.setting_values import Effect
 from kmodgate.policy.ims.settings import CONFIG_MAP as NAME
 from kmodgate.policy.ims.settings import KNOWN_KEYS, chart_values
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.rules.ims.readings import judged, texts
+from kmodgate.policy.rules.ims.readings import data, judged, texts
 from kmodgate.policy.rules.ims.values import CONFIG_MAP, SWITCH, of_ims
 
 _MEANT_FOR_IMS = ("JOB_", "DEFAULT_IMS_", "IMS_")
@@ -68,7 +67,7 @@ def no_text(review: Review) -> Iterator[Problem]:
     Fix: put the value between quotes, on one line.
     Source: ConfigMap v1 of Kubernetes; src/server/v3/resources/jobs.py of Cray-HPE/ims.
     """
-    for key, value in as_map(review.object.get("data")).items():
+    for key, value in data(review).items():
         path = ("data", str(key))
         if isinstance(value, bool):
             word = str(value).lower()
@@ -90,7 +89,7 @@ def another_name(review: Review) -> Iterator[Problem]:
     Source: kubernetes/cray-ims of Cray-HPE/ims.
     """
     name, sources = review.ims.name, review.ims.sources
-    if name in sources:
+    if name in sources or not review.ims.is_config:
         return
     if review.ims.container:
         message = f"the Deployment reads {', '.join(sources) or 'no ConfigMap'}, and not {name!r}: it has no effect"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.findings import FieldPath, Problem, Severity
@@ -41,9 +41,14 @@ class Judged(NamedTuple):
         return Problem(self.path, f"{message}, from IMS {self.since} on" if self.since else message, fix, severity)
 
 
+def data(review: Review) -> Mapping[str, Any]:
+    """Return the settings of the service that the object holds, of any type; none of another object."""
+    return as_map(review.object.get("data")) if review.ims.is_config else {}
+
+
 def texts(review: Review) -> Iterator[tuple[str, str]]:
     """Yield the keys of ims-config that have an effect, with their texts."""
-    for key, text in as_map(review.object.get("data")).items():
+    for key, text in data(review).items():
         if isinstance(text, str) and not review.ims.is_overridden(key):
             yield key, text
 

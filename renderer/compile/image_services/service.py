@@ -11,9 +11,9 @@ from pathlib import PurePosixPath
 from kmodgate.policy.findings import FieldPath, Finding, value_at
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES
 from kmodgate.policy.ims.cfs_layers import UnusableConfigurationError, with_flags
-from kmodgate.policy.ims.settings import CONFIG_MAP
+from kmodgate.policy.ims.settings import CONFIG_MAP, OVERLAY
 from kmodgate.renderer.compile.image_services.argocd import argocd_objects, service_namespace
-from kmodgate.renderer.compile.image_services.fragment import CHECKSUM, OVERLAY, fragment
+from kmodgate.renderer.compile.image_services.fragment import CHECKSUM, fragment
 from kmodgate.renderer.compile.image_services.ims_config import ImsConfig, ims_config
 from kmodgate.renderer.compile.image_services.job_templates import as_own, template_objects
 from kmodgate.renderer.compile.image_services.runtime_classes import runtime_classes

@@ -10,9 +10,9 @@ from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.cluster.ims_site import DEPLOYMENT
 from kmodgate.policy.findings import Finding, value_at
 from kmodgate.policy.formats.object_files import Wrapped
-from kmodgate.policy.ims.settings import CONFIG_MAP
+from kmodgate.policy.ims.settings import CONFIG_MAP, OVERLAY
 from kmodgate.renderer.check.object_inputs import files_below, read_objects
-from kmodgate.renderer.compile.image_services.fragment import CHECKSUM, CONTAINER, OVERLAY
+from kmodgate.renderer.compile.image_services.fragment import CHECKSUM, CONTAINER
 from kmodgate.renderer.compile.image_services.service import LEFT_TO_SITE
 from kmodgate.renderer.errors import Unusable, refuse_enforced
 from kmodgate.renderer.ims.rollout.given_state import items, name_of, texts
