@@ -20,6 +20,8 @@ _MODULES = Place("/usr/lib/modules", "")
 _ROOT_OF_PROCESS = re.compile(r"/proc/[^/]+(?:/task/[^/]+)?/(?:root|cwd|exe|fd/[^/]+|map_files/[^/]+)(?P<rest>/.*)?")
 """Links of the kernel that lead out of /proc, to the root of the node for processes of it."""
 
+_PROCESSES = re.compile(r"/(?:proc(?:/(?:[0-9]+|self|thread-self)(?:/task(?:/[0-9]+)?)?)?)?")
+
 _WINDOWS = re.compile(r"/?(?:[A-Za-z]:(?:[\\/]|$)|\\)")
 
 
@@ -39,8 +41,21 @@ def is_on_windows(path: str) -> bool:
     return _WINDOWS.match(path) is not None
 
 
+def shows_processes(path: str) -> bool:
+    """Whether a clean path holds processes of the node: by the links of one, who may debug it reaches its root.
+
+    Source: proc(5) and ptrace(2) of Linux, PTRACE_MODE_READ_FSCREDS.
+    """
+    return _PROCESSES.fullmatch(followed(path)) is not None
+
+
 def why_harmless(path: str) -> str:
-    """Return why a container may write to a clean path and below it; empty where it may not."""
+    """Return why a container may write to a clean path and below it; empty where it may not.
+
+    Where a link of a process leads is for the process to say.
+    """
+    if _ROOT_OF_PROCESS.fullmatch(path):
+        return ""
     where = followed(path)
     for place in HARMLESS:
         if is_below(where, place.path):
@@ -73,7 +88,7 @@ def socket_in(path: str) -> Place | None:
     name = where.rpartition("/")[2]
     if name in SOCKET_NAMES:
         return Place(where, SOCKET_NAMES[name])
-    return next((socket for socket in SOCKETS if is_below(socket.path, where)), None)
+    return _met(where, SOCKETS)
 
 
 def mounted_below(path: str) -> Place | None:

@@ -31,11 +31,13 @@ SOCKETS = (
     Place("/var/snap/lxd/common/lxd/unix.socket", _RUNTIME),
     Place("/run/dbus/system_bus_socket", "orders systemd and other services of the node"),
     Place("/run/systemd/private", "orders systemd, which runs anything as root"),
+    Place("/run/initctl", "orders systemd, which runs anything as root"),
+    Place("/run/user", "orders systemd and D-Bus of a user, of root too"),
     Place("/run/libvirt/libvirt-sock", "makes machines with any device of the node"),
     Place("/run/snapd.socket", "installs programs on the node"),
     Place("/run/api.sock", "changes the settings of Bottlerocket"),
 )
-"""Sockets where nodes have them."""
+"""Sockets where nodes have them, and folders that are full of them."""
 
 SOCKET_NAMES = {
     **dict.fromkeys(

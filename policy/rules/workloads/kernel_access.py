@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from kmodgate.policy.findings import Problem
 from kmodgate.policy.node_access.capabilities import HARMLESS, LOADING, capability
-from kmodgate.policy.node_access.node_files import device_at, shows_modules
+from kmodgate.policy.node_access.node_files import device_at, shows_modules, shows_processes
 from kmodgate.policy.review import Review
 from kmodgate.policy.rules.workloads.node_mounts import APPROVE, host_mounts, judged, problem_of_mount, prv
 from kmodgate.policy.views.part import Part
@@ -75,20 +75,30 @@ def the_nodes_memory(review: Review) -> Iterator[Problem]:
             yield mount.problem("name", f"the container is given {path} of the node: {what}", APPROVE)
 
 
-@prv("PRV104", needs=lambda review: review.pod.host_namespaces)
+@prv("PRV104", needs=lambda review: review.pod.host_namespaces or review.pod.host_paths)
 def among_the_nodes_processes(review: Review) -> Iterator[Problem]:
     """A privileged container, or one that may debug, among the processes of the node: it can become any of them.
 
-    Fix: remove `hostPID` or the rights, or approve the ServiceAccount.
-    Source: nsenter(1) and ptrace(2) of Linux.
+    It is among them by `hostPID`, or by a mount of the node's `/proc`: there `1/root` is all of the node, and writable
+    however /proc itself is mounted.
+
+    Fix: remove `hostPID`, the mount or the rights, or approve the ServiceAccount.
+    Source: nsenter(1), ptrace(2) and proc(5) of Linux.
     """
-    if "hostPID" not in review.pod.host_namespaces:
-        return
-    for container in _with_rights(review):
-        added = container.map("securityContext").map("capabilities").strings("add")
-        if is_privileged(container) or any(capability(name) in _DEBUGGING for name in added):
-            path = (*container.path, "securityContext")
-            yield Problem(path, "hostPID and these rights let the container become any process of the node", APPROVE)
+    debugging = {id(container): container for container in _with_rights(review) if _may_debug(container)}
+    if "hostPID" in review.pod.host_namespaces:
+        for container in debugging.values():
+            message = "hostPID and these rights let the container become any process of the node"
+            yield Problem((*container.path, "securityContext"), message, APPROVE)
+    for path, container, mount in host_mounts(review) if debugging else ():
+        if id(container) in debugging and shows_processes(path):
+            message = f"{path} of the node and these rights lead the container to all that a process of the node sees"
+            yield mount.problem("name", message, APPROVE)
+
+
+def _may_debug(container: Part) -> bool:
+    added = container.map("securityContext").map("capabilities").strings("add")
+    return is_privileged(container) or any(capability(name) in _DEBUGGING for name in added)
 
 
 @prv("PRV105", needs=_pod_privileged)

@@ -70,6 +70,28 @@ DISKS = ["/dev/sda", "/dev/sda1", "/dev/sdaa3", "/dev/vda", "/dev/xvda", "/dev/n
          "/dev/dasda1", "/dev/drbd0", "/dev/char/1:1", "/dev/mtd0", "/dev/ng0n1", "/proc/1/root/dev/sda", "/dev/ubuntu-vg", "/proc/kcore", "/dev/core", "/proc/1/mem"]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "path", ["/proc/1/root/var/log", "/proc/7/cwd/mnt", "/proc/self/fd/3/data", "/proc/1/task/1/root/srv"]
+)
+def test_no_place_behind_a_link_of_a_process_is_harmless(path: str) -> None:
+    assert rules(mounting(path)) == ["PRV106"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/run/user", "/run/user/0", "/run/user/1000/bus", "/var/run/user/0/systemd/private", "/run/initctl"]
+)
+def test_a_user_of_the_node_takes_orders_by_its_sockets(path: str) -> None:
+    assert rules(mounting(path, readOnly=True)) == ["PRV106"]
+
+
+@pytest.mark.parametrize("path", ["/proc", "/proc/1", "/proc/self/task", "/proc/1/task/1", "/proc/1/root/proc/1"])
+def test_who_may_debug_reaches_the_node_by_its_processes(path: str) -> None:
+    debugging = {"capabilities": {"add": ["SYS_PTRACE"]}}
+    mount = {"readOnly": True, "recursiveReadOnly": "Enabled"}
+    assert rules(mounting(path, security=debugging, **mount)) == ["PRV104"]
+    assert rules(mounting(path, **mount)) == rules(mounting("/proc/net", security=debugging, **mount)) == []
+
+
 @pytest.mark.parametrize("path", ORDERS)
 def test_a_socket_that_takes_orders_is_found_in_every_folder_around_it(path: str) -> None:
     for more in ({}, {"readOnly": True}, {"readOnly": True, "recursiveReadOnly": "Enabled"}):
