@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from kmodgate.policy.node_access.capabilities import capability
@@ -25,7 +26,7 @@ def grants_nothing_new(new: PodView, old: PodView) -> bool:
         return False
     if old.is_in_user_namespace and not new.is_in_user_namespace:
         return False
-    if _host_process(now) and not _host_process(before):
+    if (_host_process(now) and not _host_process(before)) or not _is_as_tight(now, before):
         return False
     volumes = maps_in(before, "volumes")
     if any(volume not in volumes for volume in maps_in(now, "volumes")):
@@ -44,13 +45,61 @@ def _has_no_more(now: Map, before: Map | None) -> bool:
         return False
     if any(device not in maps_in(before, "volumeDevices") for device in maps_in(now, "volumeDevices")):
         return False
-    mounts = [_loose(mount) for mount in maps_in(before, "volumeMounts")]
-    exact = maps_in(before, "volumeMounts")
-    for mount in maps_in(now, "volumeMounts"):
-        tightened = mount.get("readOnly") is True and _loose(mount) in mounts
-        if mount not in exact and not tightened:
-            return False
-    return _rights(now) <= _rights(before)
+    mounts = maps_in(before, "volumeMounts")
+    if not all(mount in mounts or any(_is_tightened(mount, old) for old in mounts) for mount in _mounts(now)):
+        return False
+    return _rights(now) <= _rights(before) and _is_as_tight(now, before)
+
+
+def _mounts(container: Map) -> list[Map]:
+    return maps_in(container, "volumeMounts")
+
+
+def _is_tightened(mount: Map, old: Map) -> bool:
+    """Whether a mount is an old one that became read-only, or stays so all the way down."""
+    if mount.get("readOnly") is not True or _loose(mount) != _loose(old):
+        return False
+    return mount.get("recursiveReadOnly") == "Enabled" or old.get("recursiveReadOnly") in (None, "Disabled")
+
+
+def _is_as_tight(now: Map, before: Map) -> bool:
+    """Whether the security context of a container or pod, but for the rights that it names, allows no more than before.
+
+    What is not listed may not change at all.
+    """
+    new, old = map_in(now, "securityContext"), map_in(before, "securityContext")
+    if not _dropped(new) >= _dropped(old):
+        return False
+    changed = (key for key in {*new, *old} - _NAMED if new.get(key) != old.get(key))
+    return all(key in _TIGHT and _TIGHT[key](new.get(key)) for key in changed)
+
+
+def _dropped(security: Map) -> set[str]:
+    names = map_in(security, "capabilities").get("drop")
+    return {capability(name) for name in names if type(name) is str} if type(names) is list else set()
+
+
+def _is_profile(value: Any) -> bool:
+    return type(value) is dict and value.get("type") == "RuntimeDefault"
+
+
+_NAMED = frozenset(("privileged", "capabilities", "windowsOptions"))
+_TIGHT: dict[str, Callable[[Any], bool]] = {
+    "allowPrivilegeEscalation": lambda value: value is False,
+    "appArmorProfile": _is_profile,
+    "fsGroup": lambda value: True,
+    "fsGroupChangePolicy": lambda value: True,
+    "procMount": lambda value: value in (None, "Default"),
+    "readOnlyRootFilesystem": lambda value: True,
+    "runAsGroup": lambda value: type(value) is int and value > 0,
+    "runAsNonRoot": lambda value: value is True,
+    "runAsUser": lambda value: type(value) is int and value > 0,
+    "seLinuxOptions": lambda value: value is None,
+    "seccompProfile": _is_profile,
+    "supplementalGroups": lambda value: not value,
+    "sysctls": lambda value: not value,
+}
+"""Fields of a security context, and the values to which they may change."""
 
 
 def _rest(container: Map) -> dict[str, Any]:

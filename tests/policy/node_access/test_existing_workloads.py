@@ -122,17 +122,45 @@ def test_a_template_may_be_mended_step_by_step() -> None:
         lambda spec: spec["containers"][1].update(securityContext={"capabilities": {"add": ["BPF"], "drop": ["ALL"]}}),
         lambda spec: spec["containers"][0]["volumeMounts"][0].update(readOnly=True),
         lambda spec: spec["containers"][0].update(volumeMounts=[]),
-        lambda spec: spec["containers"][0]["securityContext"].update(allowPrivilegeEscalation=True, runAsUser=0),
+        lambda spec: spec["containers"][0]["securityContext"].update(
+            allowPrivilegeEscalation=False, runAsUser=7, runAsNonRoot=True
+        ),
+        lambda spec: spec["containers"][0]["securityContext"].update(seccompProfile={"type": "RuntimeDefault"}),
+        lambda spec: spec.update(securityContext={"runAsNonRoot": True, "fsGroup": 7}),
     ):
         new = copy.deepcopy(old)
         change(new["spec"])
         assert updated("apps/DaemonSet", new, old) <= {Mode.AUDIT}
 
 
+@pytest.mark.parametrize(
+    "context",
+    [
+        {"runAsUser": 0}, {"runAsGroup": 0}, {"procMount": "Unmasked"}, {"seccompProfile": {"type": "Unconfined"}},
+        {"appArmorProfile": {"type": "Unconfined"}}, {"seLinuxOptions": {"type": "spc_t"}}, {"allowPrivilegeEscalation": True},
+        {"runAsNonRoot": False}, {"capabilities": {"drop": []}}, {"somethingNew": True},
+    ],
+)  # fmt: skip
+def test_a_security_context_that_allows_more_is_judged(context: Json) -> None:
+    before = {"privileged": True, "capabilities": {"drop": ["ALL"]}, "runAsUser": 7, "runAsNonRoot": True}
+    old = pod(containers=[container("a", securityContext=before)])
+    new = pod(containers=[container("a", securityContext=before | context)])
+    assert updated("apps/DaemonSet", new, old) == {Mode.ENFORCE}
+
+
+@pytest.mark.parametrize(
+    "context", [{"runAsUser": 0}, {"sysctls": [{"name": "kernel.sem", "value": "1"}]}, {"supplementalGroups": [6]}]
+)
+def test_a_security_context_of_the_pod_that_allows_more_is_judged(context: Json) -> None:
+    assert updated("apps/DaemonSet", _with({"securityContext": context}), rights()) == {Mode.ENFORCE}
+
+
 def test_a_mount_that_becomes_writable_or_another_one_is_judged() -> None:
     old = mounting("/var/lib/kubelet", readOnly=True)
     assert updated("apps/DaemonSet", mounting("/var/lib/kubelet"), old) == {Mode.ENFORCE}
     assert updated("apps/DaemonSet", mounting("/etc", readOnly=True), old) == set()
+    deep = mounting("/var/lib/kubelet", readOnly=True, recursiveReadOnly="Enabled")
+    assert (updated("apps/DaemonSet", old, deep), updated("apps/DaemonSet", deep, old)) == ({Mode.ENFORCE}, set())
     assert updated("apps/DaemonSet", mounting("/", readOnly=True), old) == {Mode.ENFORCE}
     assert updated("apps/DaemonSet", mounting("/var/lib", readOnly=True, subPath="kubelet"), old) == {Mode.ENFORCE}
 
