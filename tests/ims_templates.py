@@ -47,6 +47,13 @@ def as_blocks(config_map: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def as_list(config_map: dict[str, Any]) -> str:
+    """A List as kubectl writes it in YAML, each text a literal block."""
+    first, *rest = as_blocks(config_map).rstrip("\n").split("\n")
+    lines = [f"- {first}", *(f"  {line}" if line else "" for line in rest)]
+    return "\n".join(["apiVersion: v1", "items:", *lines, "kind: List", ""])
+
+
 def as_quotes(config_map: dict[str, Any]) -> str:
     """A ConfigMap as kubectl writes it where a line ends with a space: each text in folded double quotes."""
     return yaml.safe_dump(config_map, default_style='"', width=80)
@@ -57,4 +64,4 @@ def as_json(config_map: dict[str, Any]) -> str:
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": [config_map]}, indent=4)
 
 
-STYLES = [as_blocks, as_quotes, as_json]
+STYLES = [as_blocks, as_list, as_quotes, as_json]

@@ -145,6 +145,13 @@ def test_what_cannot_be_used_is_refused_and_nothing_is_printed(text: str, says: 
     assert says in done.stderr
 
 
+def test_stdin_is_read_and_named(tmp_path: Path) -> None:
+    text = as_blocks(with_job(live(), CLASS, ""))
+    done = run("ims", "template", "-", cwd=tmp_path, stdin=text)
+    assert done.stdout.startswith("<stdin>:")
+    assert run("ims", "template", "--fix", "-", cwd=tmp_path, stdin=text).stdout.count("runtimeClassName:") == 1
+
+
 def test_a_file_that_is_missing_or_two_for_fix(tmp_path: Path) -> None:
     assert run("ims", "template", "none.yaml", cwd=tmp_path).returncode == 2
     assert "one by one" in run("ims", "template", "--fix", "a", "b", cwd=tmp_path).stderr
