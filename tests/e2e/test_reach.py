@@ -59,9 +59,12 @@ def named(version: str, kind: str, name: str, namespace: str = "", **metadata: A
     return {"apiVersion": version, "kind": kind, "metadata": {"name": name, **place, **metadata}}
 
 
-def pod(namespace: str) -> dict[str, Any]:
+OF_IMS = {"app": "ims-0d1e2f3a-1111-2222-3333-444455556666-create"}
+
+
+def pod(namespace: str, **labels: str) -> dict[str, Any]:
     return {
-        **named("v1", "Pod", "a", namespace),
+        **named("v1", "Pod", "a", namespace, labels=labels),
         "spec": {"containers": [{"name": "main", "image": "registry.example.com/main:1"}], "hostNetwork": True},
     }
 
@@ -97,6 +100,8 @@ LEASE = named("coordination.k8s.io/v1", "Lease", "node-1", "kube-node-lease")
         pod("openshift-sdn"),
         pod("bystander"),
         pod("drivers"),
+        pod("ims"),
+        pod("ims", app="shell"),
     ],
     ids=lambda item: f"{item['kind']} {item['metadata'].get('namespace', '')}",
 )  # fmt: skip
@@ -140,7 +145,9 @@ def test_what_is_protected_waits_for_the_webhook(abandoned: ControlPlane, argume
     assert not passes(abandoned, *arguments)
 
 
-@pytest.mark.parametrize("item", [module("nic", "bystander"), module("nic", "kube-system"), pod("ims")], ids=str)
+@pytest.mark.parametrize(
+    "item", [module("nic", "bystander"), module("nic", "kube-system"), pod("ims", **OF_IMS)], ids=str
+)
 def test_modules_everywhere_and_dkms_pods_wait_for_the_webhook(abandoned: ControlPlane, item: dict[str, Any]) -> None:
     assert not created(abandoned, item)
 
