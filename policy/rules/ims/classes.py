@@ -65,6 +65,11 @@ def node_selector(item: Object) -> Mapping[str, str]:
     return as_map(as_map(item.get("scheduling")).get("nodeSelector"))
 
 
+def labels_of(item: Object) -> str:
+    """Return the labels that a RuntimeClass wants of its nodes, as kubectl takes them."""
+    return ",".join(f"{key}={value}" for key, value in node_selector(item).items())
+
+
 def schedulable(item: Object, nodes: Sequence[Node], facts: Facts) -> list[Node]:
     """Return the nodes that take new pods of a RuntimeClass: not cordoned, and with no taint that it cannot stand."""
     listed = as_map(item.get("scheduling")).get("tolerations")
@@ -80,14 +85,26 @@ def schedulable(item: Object, nodes: Sequence[Node], facts: Facts) -> list[Node]
     return found
 
 
-def why_not(facts: Facts, wanted: JobClass) -> str:
-    """Return why jobs of a class cannot run in a VM, as far as it is known; empty if they can, or nobody knows."""
+class Obstacle(NamedTuple):
+    """Why jobs of a class cannot run in a VM, and what to do."""
+
+    reason: str
+    fix: str
+
+
+def obstacle(facts: Facts, wanted: JobClass) -> Obstacle | None:
+    """Return what keeps jobs of a class from a VM, as far as it is known; None if nothing does, or nobody knows."""
     if not wanted.name:
-        return f"{wanted.key} gives jobs of {wanted.arch} no RuntimeClass: they run privileged on the worker"
+        reason = f"{wanted.key} gives jobs of {wanted.arch} no RuntimeClass: they run privileged on the worker"
+        return Obstacle(reason, f"write a class of Kata: {wanted.key} of ims-config")
     item = runtime_class(facts, wanted.name)
     if item is None:
-        return f"there is no RuntimeClass {wanted.name}: pods are refused, and the job stays at `creating`"
+        reason = f"there is no RuntimeClass {wanted.name}: pods are refused, and the job stays at `creating`"
+        return Obstacle(reason, f"install it, or name one that exists: {wanted.key} of ims-config")
     nodes = facts.nodes()
     if isinstance(item, Mapping) and nodes and not selected(item, nodes):
-        return f"no node has the labels that RuntimeClass {wanted.name} wants: pods stay pending"
-    return ""
+        return Obstacle(
+            f"no node has {labels_of(item)}, as RuntimeClass {wanted.name} wants: pods stay pending",
+            f"label the workers that have Kata: {labels_of(item)}",
+        )
+    return None

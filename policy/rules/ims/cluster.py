@@ -15,7 +15,7 @@ from kmodgate.policy.ims.versions import known_ims_versions
 from kmodgate.policy.kata.view import HANDLERS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.rules.ims.classes import node_selector, own_classes, runtime_class, schedulable, selected
+from kmodgate.policy.rules.ims.classes import labels_of, own_classes, runtime_class, schedulable, selected
 from kmodgate.policy.rules.ims.readings import data
 from kmodgate.policy.rules.ims.values import CONFIG_MAP, of_ims
 
@@ -61,7 +61,7 @@ def no_node_for_class(review: Review) -> Iterator[Problem]:
         if not nodes or not isinstance(item, Mapping) or wanted.name in told:
             continue
         told.add(wanted.name)
-        labels = ", ".join(f"{key}={value}" for key, value in node_selector(item).items())
+        labels = labels_of(item)
         if not (fitting := selected(item, nodes)):
             message = f"no node has {labels}, which RuntimeClass {wanted.name} wants"
             yield Problem(path, message, f"label the workers that have Kata: {labels}")
@@ -110,7 +110,12 @@ def another_job_namespace(review: Review) -> Iterator[Problem]:
     if named != expected:
         severity = Severity.INFO if review.parameters == NO_PARAMETERS else None
         message = f"jobs are made in {named!r}, and the policy expects them in {expected!r}"
-        yield Problem(path, message, f"set parameters.kata.imsNamespace: {named}, or the key", severity)
+        yield Problem(
+            path,
+            message,
+            f'parameters.kata.imsNamespace: {named} in the policy, or {_NAMESPACE}: "{expected}"',
+            severity,
+        )
 
 
 @rule("IMS307", kinds=_DEPLOYMENT, needs=_is_service)

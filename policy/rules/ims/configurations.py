@@ -11,7 +11,7 @@ from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.ims.given_records import CONFIGURATIONS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.rules.ims.classes import job_class, why_not
+from kmodgate.policy.rules.ims.classes import job_class, obstacle
 from kmodgate.policy.rules.ims.recipes import switch_is_on
 
 _KINDS = (CONFIGURATIONS,)
@@ -164,8 +164,8 @@ def layer_without_a_place(review: Review) -> Iterator[Problem]:
     Source: src/server/v3/resources/jobs.py of Cray-HPE/ims; plugin/pkg/admission/runtimeclass of Kubernetes.
     """
     wanted = job_class(review.ims, "x86_64")
-    reason = why_not(review.known, wanted) if wanted else ""
-    for layer in layers(review) if reason else ():
+    found = obstacle(review.known, wanted) if wanted else None
+    for layer in layers(review) if found else ():
         for path, value in layer.flags():
-            if value is True:
-                yield Problem(path, f"{layer.title} needs DKMS, and {reason}", "see IMS301 and IMS302")
+            if value is True and found:
+                yield Problem(path, f"{layer.title} needs DKMS, and {found.reason}", found.fix)

@@ -14,7 +14,7 @@ from kmodgate.policy.ims.settings import read
 from kmodgate.policy.ims.versions import NEWEST, ims_release
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.rules.ims.classes import job_class, why_not
+from kmodgate.policy.rules.ims.classes import job_class, obstacle
 
 _KINDS = (RECIPES,)
 _FLAG = "require_dkms"
@@ -181,7 +181,7 @@ def recipe_without_a_place(review: Review) -> Iterator[Problem]:
     Source: src/server/v3/resources/jobs.py of Cray-HPE/ims; plugin/pkg/admission/runtimeclass of Kubernetes.
     """
     classes = {arch: job_class(review.ims, arch) for arch in _ARCHES}
-    reasons = {arch: why_not(review.known, found) if found else "" for arch, found in classes.items()}
+    obstacles = {arch: found and obstacle(review.known, found) for arch, found in classes.items()}
     for recipe in recipes(review):
-        if recipe.needs_dkms and (reason := reasons.get(recipe.arch, "")):
-            yield Problem(recipe.path(_FLAG), f"{recipe.title} needs DKMS, and {reason}", "see IMS301 and IMS302")
+        if recipe.needs_dkms and (found := obstacles.get(recipe.arch)):
+            yield Problem(recipe.path(_FLAG), f"{recipe.title} needs DKMS, and {found.reason}", found.fix)
