@@ -107,14 +107,20 @@ def parse_objects(
         yield from _objects(Source(document.value, name, document), given)  # type: ignore[arg-type]
 
 
+def is_page(text: str) -> bool:
+    """Whether a text is a page of HTML, as a gateway answers that wants a token."""
+    return text.lstrip()[:_LONGEST_START].lower().startswith(_HTML)
+
+
 _HTML = ("<!doctype html", "<html", "<?xml", "<head")
+_LONGEST_START = 100
 _TOML = "[[results]]"
 
 
 def _other_text(text: str, name: str) -> tuple[str, str, str] | None:
     """Return the rule, message and fix for a text that is no YAML or JSON at all; None for any that may be."""
-    start = text.lstrip()[:100].lower()
-    if start.startswith(_HTML):
+    start = text.lstrip()[:_LONGEST_START].lower()
+    if is_page(text):
         return "SCH002", "is a page of HTML, as a login page is", "log in again, and give what the command prints then"
     if start.startswith(_TOML):
         return "SCH002", "is TOML, which cray writes where nobody asks for JSON", "write it again, with --format json"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kmodgate.policy.findings import Finding, Mode
-from kmodgate.policy.formats.object_files import Source, decoded, parse_objects
+from kmodgate.policy.findings import Finding, Mode, Severity
+from kmodgate.policy.formats.object_files import Source, decoded, is_page, parse_objects
 from kmodgate.policy.ims.given_records import wrapped
 from kmodgate.policy.ims.template_text import readable_chart
 from kmodgate.policy.review import Review
@@ -53,6 +54,9 @@ def objects_of_interest(name: str, findings: list[Finding], is_wanted: IsWanted)
     text = decoded(data, name, problems)
     text = None if text is None else readable_chart(text)
     sources = [] if text is None else list(parse_objects(text, name, problems, lists, wrapped))
+    if text is not None and is_page(text):  # nothing of another tool is called so and holds that
+        findings += (replace(problem, severity=Severity.WARNING, mode=Mode.WARN) for problem in problems)
+        return []
     broken = any(problem.mode is Mode.ENFORCE for problem in problems)
     text = data.decode("utf-8", "replace") if text is None else text
     wanted = any(is_wanted(source.value) for source in sources) or (broken and _is_meant(text, is_wanted))

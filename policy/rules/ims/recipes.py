@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from kmodgate.policy.rules.ims.classes import job_class, obstacle
 _KINDS = (RECIPES,)
 _FLAG = "require_dkms"
 _ARCHES = ("x86_64", "aarch64")
+_ID = re.compile(r"[\w-]+")
 
 
 class Recipe(NamedTuple):
@@ -48,7 +50,9 @@ class Recipe(NamedTuple):
 
     def update(self, value: str) -> str:
         """Return the command that sets the flag."""
-        return f"cray ims recipes update --require-dkms {value} {self.record.get('id')}"
+        id = self.record.get("id")
+        is_one = isinstance(id, str) and _ID.fullmatch(id)
+        return f"cray ims recipes update --require-dkms {value} {id if is_one else 'ID'}"
 
 
 def recipes(review: Review) -> Iterator[Recipe]:

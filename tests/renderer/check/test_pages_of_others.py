@@ -48,3 +48,10 @@ def test_an_empty_file_is_told_of(tmp_path: Path, name: str, text: str, mode: st
     (told,) = findings(result)
     assert (result.returncode, told["rule"], told["mode"]) == (code, "SCH006", mode)
     assert "is empty" in told["message"]
+
+
+def test_a_login_page_below_a_folder_is_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "recipes.json").write_text("<html>log in</html>")
+    result = check(tmp_path, ".", "--format", "json")
+    (told,) = findings(result)
+    assert (result.returncode, told["file"], told["mode"]) == (0, "recipes.json", "warn")
