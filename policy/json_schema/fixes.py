@@ -12,6 +12,7 @@ from typing import Any
 
 from kmodgate.policy.findings import FieldPath, format_path, value_at
 from kmodgate.policy.json_schema.keywords import EACH, Keywords, Node
+from kmodgate.policy.json_schema.other_apis import name_here
 from kmodgate.policy.json_schema.values import NOTHING, converted, flow, known_below, of_requirements
 from kmodgate.policy.json_schema.violations import (
     ABSENT,
@@ -69,8 +70,10 @@ class Fixes:
         known = list(self._keywords.at(path).get("properties", {}))
         siblings = value_at(self._value, path)
         absent = [name for name in known if not (isinstance(siblings, dict) and name in siblings)]
+        name = name_here(key, value_at(self._value, (*path, key)), absent)
         found = (
             self._renamed(path, key, absent, _MISSPELT)
+            or (name and self._under(path, key, name))
             or (self._judge and self._around(path, key, known))
             or self._belongs_to(path, key)
             or self._renamed(path, key, absent, 0.6)
@@ -98,13 +101,15 @@ class Fixes:
     def _renamed(self, path: FieldPath, key: str, names: list[str], likeness: float) -> _Fix | None:
         same = [name for name in names if name.lower() == key.lower()]
         close = same or difflib.get_close_matches(key, names, n=1, cutoff=likeness)
-        if not close:
-            return None
-        value, target = value_at(self._value, (*path, key)), (*path, close[0])
+        return self._under(path, key, close[0]) if close else None
+
+    def _under(self, path: FieldPath, key: str, name: str) -> _Fix | None:
+        """Return the fix that writes a field under another name, if its value has the type for it."""
+        value, target = value_at(self._value, (*path, key)), (*path, name)
         fitting = self._fitting(target, value)
         if not self._keywords.has_type(self._keywords.at(target), fitting):
             return None
-        fix = f"did you mean {close[0]}?" if fitting is value else f"write {line(target, fitting)}"
+        fix = f"did you mean {name}?" if fitting is value else f"write {line(target, fitting)}"
         repair = Repair(((*path, key),), ((target, fitting),))
         return fix, None if self.new_problems(repair) else repair
 

@@ -41,10 +41,11 @@ def _none(_keywords: Keywords, _node: Node, _value: object) -> list[object]:
 
 
 def _text(_keywords: Keywords, _node: Node, value: object) -> list[object]:
-    """`{name: x}`, which is how Kubernetes refers to an object."""
-    if isinstance(value, dict) and set(value) == {"name"}:
-        return [value["name"]]
-    return value[:] if isinstance(value, list) and len(value) == 1 else []
+    """`{name: x}`, which is how Kubernetes refers to an object, or the one item of a list."""
+    item = value[0] if isinstance(value, list) and len(value) == 1 else value
+    if isinstance(item, dict) and set(item) == {"name"}:
+        return [item["name"]]
+    return [item] if item is not value else []
 
 
 def _boolean(_keywords: Keywords, _node: Node, value: object) -> list[object]:

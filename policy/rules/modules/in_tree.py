@@ -27,6 +27,9 @@ def namesake_in_the_kernel(review: Review) -> Iterator[Problem]:
     container or every mapping removes the name, or where it is blacklisted: by `nodeGroups[].blacklist` of the Cluster
     spec, or by a MachineConfig.
 
+    The names are those of the kernel packages of Debian 12 and those that users of KMM have reported. A module that
+    only another distribution ships, such as Ubuntu's `zfs`, is not among them.
+
     Fix: add the name to inTreeModulesToRemove, which fails while something uses the driver, or blacklist it on the
     nodes, which takes effect at their next boot.
     Source: internal/worker of Kernel Module Management; modprobe(8), modprobe.d(5), kernel parameters of Linux.

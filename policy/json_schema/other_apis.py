@@ -1,0 +1,32 @@
+"""Fields under the names that they have in other APIs, such as `imagePullSecrets` of Kubernetes' pods."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_NAMES = {
+    "image": ("containerImage",),
+    "imagePullSecret": ("imageRepoSecret",),
+    "imagePullSecrets": ("imageRepoSecret",),
+    "kernel": ("regexp", "literal"),
+    "kernelVersion": ("literal",),
+    "nodeSelector": ("selector",),
+    "pullSecret": ("imageRepoSecret",),
+}
+"""Names of fields in other APIs, and here."""
+
+_OPERATOR = re.compile(r"[\^$*(\[|\\\\]")
+
+
+def name_here(key: str, value: object, absent: Sequence[str]) -> str:
+    """Return the one of some fields that are not there yet that a foreign name means; empty where it may mean several.
+
+    A name without the word that follows is one of them: `key` for `keySecret`. A `kernel` is an expression or a
+    literal.
+    """
+    names = [name for name in _NAMES.get(key, ()) if name in absent]
+    if key == "kernel" and len(names) > 1:
+        return "regexp" if _OPERATOR.search(str(value)) else "literal"
+    names = names or [name for name in absent if name.startswith(key) and name[len(key) :][:1].isupper()]
+    return names[0] if len(names) == 1 else ""
