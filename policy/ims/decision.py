@@ -18,7 +18,7 @@ from kmodgate.policy.ims.service import artifacts, fields
 from kmodgate.policy.ims.service.dkms_choice import DkmsChoice, choose_dkms
 from kmodgate.policy.ims.service.job_template import BrokenTemplateError, JobObject, job_object
 from kmodgate.policy.ims.service.records import AARCH64, Record, RefusedRecordError, UnreadableStoreError, read_record
-from kmodgate.policy.ims.service.remote_nodes import UncountableNodeError, choose_node
+from kmodgate.policy.ims.service.remote_nodes import UnusableNodeError, choose_node
 from kmodgate.policy.ims.service.requests import JobRequest, read_request
 from kmodgate.policy.ims.setting_values import TEMPLATES
 from kmodgate.policy.ims.versions import ImsRelease
@@ -107,7 +107,7 @@ def _job(
     try:
         node = _remote_node(inputs, record.arch, release)
         sizes = _sizes(request, config, release)
-    except UncountableNodeError as error:
+    except UnusableNodeError as error:
         return _refused(f"{error}: every job is answered with 500")
     if sizes:
         return _refused(sizes)
@@ -181,7 +181,8 @@ def _remote_node(inputs: Mapping[str, object], arch: str, release: ImsRelease) -
     nodes = inputs.get("remote_nodes")
     if not release.has_remote_nodes or inputs.get("ssh_key_present") is False or not isinstance(nodes, list):
         return ""
-    return choose_node([node for node in nodes if isinstance(node, dict)], arch)
+    known = [node for node in nodes if isinstance(node, dict)]
+    return choose_node(known, arch, is_tolerant=release.is_tolerant_of_remote_nodes)
 
 
 def _sizes(request: JobRequest, config: Mapping[str, str], release: ImsRelease) -> str:

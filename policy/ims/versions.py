@@ -114,6 +114,16 @@ class ImsRelease:
         return self.is_at_least("3.14.0")
 
     @property
+    def is_tolerant_of_remote_nodes(self) -> bool:
+        """Whether a remote node with its podman elsewhere, or one of several without a count of jobs, fails no job."""
+        return self.is_at_least("3.17.0")
+
+    @property
+    def has_image_metadata(self) -> bool:
+        """Whether images have the field `metadata`."""
+        return self.is_at_least("3.16.0")
+
+    @property
     def prepare_is_privileged(self) -> bool:
         """Whether container `prepare` of customize jobs is always privileged."""
         return self.is_at_least("3.14.0")

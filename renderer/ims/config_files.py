@@ -72,7 +72,7 @@ def _texts(source: Source, path: str) -> dict[str, str]:
                 else ""
             )
             fix = f'put it in quotes: {key}: "{said}"' if said != "" else "write a text in quotes"
-            _refuse(source, path, ("data", key), f"{key} is no text, and ConfigMaps hold texts only", fix)
+            _refuse(source, path, ("data", key), "is no text, and a ConfigMap holds texts only", fix)
     return dict(data)
 
 

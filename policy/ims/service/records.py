@@ -114,7 +114,7 @@ def _posted(body: object, kind: Kind, release: ImsRelease) -> Record:
 
 
 def _loaded(body: object, kind: Kind, release: ImsRelease) -> Record:
-    known = _RECIPE if kind == "recipe" else _IMAGE
+    known = _RECIPE if kind == "recipe" else _of_release(_IMAGE, release)
     if isinstance(body, dict):
         # What a release does not know is dropped at the start, so that a downgrade works.
         body = {name: value for name, value in body.items() if name in known}
@@ -127,13 +127,15 @@ def _loaded(body: object, kind: Kind, release: ImsRelease) -> Record:
 def _wrong(body: object, kind: Kind, release: ImsRelease) -> str:
     if kind == "recipe":
         return fields.wrong_field(body, _of_release(_RECIPE, release), _RECIPE_REQUIRED)
-    return fields.wrong_field(body, _IMAGE, ("name",))
+    return fields.wrong_field(body, _of_release(_IMAGE, release), ("name",))
 
 
 def _of_release(known: dict[str, fields.Check], release: ImsRelease) -> dict[str, fields.Check]:
-    if release.takes_yes_for_true:
+    """The fields that a release knows."""
+    if release.takes_yes_for_true and release.has_image_metadata:
         return known
-    return known | {"require_dkms": fields.is_boolean_without_yes}
+    old = {name: check for name, check in known.items() if name != "metadata"}
+    return old | ({"require_dkms": fields.is_boolean_without_yes} if "require_dkms" in old else {})
 
 
 def _record(body: Mapping[str, object], kind: Kind, release: ImsRelease) -> Record:
@@ -161,7 +163,7 @@ def _after(record: Record, steps: Iterable[object], release: ImsRelease) -> Reco
 
 def _patched(record: Record, body: object, release: ImsRelease) -> tuple[Record, bool]:
     """The record after a PATCH, and whether it is in the data file: what came before an error is in memory only."""
-    known = _of_release(_RECIPE_PATCH, release) if record.kind == "recipe" else _IMAGE_PATCH
+    known = _of_release(_RECIPE_PATCH if record.kind == "recipe" else _IMAGE_PATCH, release)
     if release.only_ims_config_decides:
         known = {name: check for name, check in known.items() if name not in ("arch", "require_dkms")}
     if not body or not isinstance(body, dict) or fields.wrong_field(body, known, ()):

@@ -68,13 +68,24 @@ def read_request(inputs: Mapping[str, object], release: ImsRelease) -> JobReques
     real = {**body, **{name: _ANY_UUID for name, sign in _SIGNS.items() if body.get(name) == sign}}
     if wrong := fields.wrong_field(real, _fields(release), _REQUIRED):
         return f"the request's {wrong} is missing, unknown or has a value that the service refuses (422)"
-    containers = body.get("ssh_containers") or []
-    if body["job_type"] == "create" and containers:
-        return "a create job takes no ssh_containers (400)"
-    if isinstance(containers, list) and len(containers) > 1:
-        return "only one of ssh_containers is supported (400)"
+    if refusal := _ssh_refusal(body, release):
+        return refusal
     said = fields.boolean(body["require_dkms"]) if "require_dkms" in body else None
     return JobRequest(body["job_type"], said, body["artifact_id"] == ARTIFACT, body["public_key_id"] == KEY, body)
+
+
+def _ssh_refusal(body: Mapping[str, object], release: ImsRelease) -> str:
+    containers = body.get("ssh_containers")
+    if not isinstance(containers, list) or not containers:
+        return ""
+    if body["job_type"] == "create":
+        return "a create job takes no ssh_containers (400)"
+    if len(containers) > 1:
+        return "only one of ssh_containers is supported (400)"
+    if not release.takes_yes_for_true and "jail" not in containers[0]:
+        # The default of the field came with the same version of marshmallow.
+        return "this release cannot take one of ssh_containers without jail (500)"
+    return ""
 
 
 def _fields(release: ImsRelease) -> dict[str, fields.Check]:

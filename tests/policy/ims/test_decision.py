@@ -119,6 +119,14 @@ def test_yes_is_a_boolean_from_3_16_on(version, accepted):
     assert decide(inputs, release).accepted is accepted
 
 
+@pytest.mark.parametrize(("version", "accepted"), [("3.15.0", False), ("3.20.0", True)])
+def test_ssh_container_without_jail(version, accepted):
+    release = ims_release(version)
+    inputs = Question(release, {}, "customize").inputs()
+    inputs["job"] = {**inputs["job"], "ssh_containers": [{"name": "a"}]}
+    assert decide(inputs, release).accepted is accepted
+
+
 def test_size_that_is_no_integer_fails_only_releases_that_read_it():
     config = {"DEFAULT_IMS_IMAGE_SIZE": "60Gi"}
     assert ask("3.20.0", config=config).accepted is False
