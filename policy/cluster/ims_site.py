@@ -166,7 +166,8 @@ def concerns_ims(value: Object) -> bool:
     """Whether an object belongs to the service, so that rules about it want to know of all the others."""
     kind, name = str(value.get("kind", "")), str(metadata_of(value).get("name", ""))
     if kind == "ConfigMap":
-        return name.startswith(TEMPLATES) or ImsSite(value, None).is_config
+        has_a_key = not as_map(value.get("data")).keys().isdisjoint(KNOWN_KEYS)
+        return has_a_key or name.startswith(TEMPLATES) or name in (CONFIG_MAP, OVERLAY)
     return (kind, name) == ("Deployment", DEPLOYMENT) or is_record(value)
 
 

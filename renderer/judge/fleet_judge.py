@@ -83,10 +83,10 @@ class FleetJudge:
         for cluster in compiled.fleet.clusters:
             if manifests := compiled.of_drivers[cluster.name]:
                 was = {item: (before or {}).get((cluster.name, item.identity)) for item in manifests}
-                traits, engine = traits_of(cluster), self.engine(cluster)
+                traits, engine = _traits(compiled, cluster), self.engine(cluster)
                 for item, old in was.items():  # judged once for all clusters that are alike
                     alike.setdefault((item, old, traits, engine), []).append(cluster)
-                yield from self._by_facts(cluster, was, (dumps or {}).get(cluster.name))
+                yield from self._by_facts(cluster, traits, was, (dumps or {}).get(cluster.name))
         for (manifest, old, traits, engine), clusters in alike.items():
             review = Review(
                 manifest.value,
@@ -103,9 +103,9 @@ class FleetJudge:
             yield from image_findings(compiled)
 
     def _by_facts(
-        self, cluster: Cluster, was: Mapping[Manifest, Manifest | None], dump: Dump | None
+        self, cluster: Cluster, traits: ClusterTraits, was: Mapping[Manifest, Manifest | None], dump: Dump | None
     ) -> Iterator[Finding]:
-        engine, traits, facts = self.engine(cluster), traits_of(cluster), facts_of(cluster, was, dump)
+        engine, facts = self.engine(cluster), facts_of(cluster, was, dump)
         known = [old.value for old in was.values() if old is not None]
         before = SnapshotFacts(known) if known else None
         for manifest in was:
@@ -113,6 +113,12 @@ class FleetJudge:
             review = Review(manifest.value, cluster=traits, facts=facts, now=self._now, before=before, is_new=is_new)
             for finding, path in engine.judge_by_facts(review):
                 yield replace(manifest.at_origin(finding, path), clusters=(cluster.name,))
+
+
+def _traits(compiled: CompiledFleet, cluster: Cluster) -> ClusterTraits:
+    """Return what rules look at of a cluster, with the release of its ImageService."""
+    service, traits = compiled.services.get(cluster.name), traits_of(cluster)
+    return replace(traits, ims_version=service.release.version) if service else traits
 
 
 def facts_of(cluster: Cluster, manifests: Collection[Manifest], dump: Dump | None) -> Facts:

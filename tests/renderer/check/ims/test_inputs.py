@@ -64,6 +64,15 @@ def test_the_last_source_of_the_deployment_wins_for_a_key(tmp_path: Path) -> Non
     assert told(tmp_path, "a.json", "b.json", "c.json") == [("IMS103", "a.json", 17)]
 
 
+def test_a_source_of_the_deployment_is_judged_whatever_its_name_and_file(tmp_path: Path) -> None:
+    metadata = {"name": "more", "namespace": "services"}
+    data = {"DEFAULT_IMS_IMAGE_SIZE": "90Gi"}
+    write(tmp_path, "more.json", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+    assert told(tmp_path, "more.json") == []
+    write(tmp_path, "deployment.json", deployment("3.20.0", "ims-config", "more"))
+    assert told(tmp_path, "more.json", "deployment.json") == [("IMS102", "more.json", 9)]
+
+
 def test_the_release_is_that_of_the_deployment_or_of_an_option(tmp_path: Path) -> None:
     write(tmp_path, "a.json", config_map(DEFAULT_IMS_JOB_REMOTE_TIMEOUT_COUNT="24"))
     assert told(tmp_path, "a.json") == []
