@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import partial
+from functools import lru_cache, partial
 
 from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.ims.template_proof import LONGEST, Filled
@@ -87,7 +87,7 @@ class JobTemplates:
 
     @lazy
     def filled(self) -> dict[Resource, Filled]:
-        return {resource: Filled(resource, text) for resource, text in self.texts.items()}
+        return {resource: _filled(resource, text) for resource, text in self.texts.items()}
 
     @lazy
     def job(self) -> Filled | None:
@@ -119,6 +119,12 @@ class JobTemplates:
         text = self.texts.get("job", "")
         match = _COMMENTED_CLASS.search(text)
         return text.count("\n", 0, match.end()) + 1 if match else 0
+
+
+@lru_cache(maxsize=16)
+def _filled(resource: Resource, text: str) -> Filled:
+    """The template filled in, once for all clusters whose templates are alike: each state is a text to load."""
+    return Filled(resource, text)
 
 
 def job_templates_of(object: Map, release: ImsRelease | None, others: Iterable[Map] = ()) -> JobTemplates | None:
