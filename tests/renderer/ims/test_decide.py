@@ -193,7 +193,7 @@ def test_lines_must_be_there(tmp_path):
 _FLAGS = st.sampled_from([None, True, False])
 
 
-@hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     version=st.sampled_from(["3.9.3", "3.12.0", "3.15.0", "3.20.0", "3.33.0"]),
     job_type=st.sampled_from(["create", "customize"]),
