@@ -16,14 +16,17 @@ from typing import Literal, NamedTuple
 
 import yaml
 
+from kmodgate.policy.formats.yaml_documents import OBJECTS
 from kmodgate.policy.ims.templates import HOLDERS
 
-_OWN_LINES = re.compile(r"^[ \t]*(?:\{\{(?:(?!\}\}).)*\}\}[ \t]*)+$", re.MULTILINE | re.DOTALL)
-_ACTION = re.compile(r"\{\{(?:(?!\}\}).)*\}\}", re.DOTALL)
+_ACTION = "\ue000"
+"""Stands for an action of Helm while others are replaced: a character that nobody writes."""
+
+_ONLY_ACTIONS = re.compile(rf"^[ \t]*(?:{_ACTION}[ \t]*)+$", re.MULTILINE)
+_STRAY = re.compile(r"\$[^\s\"'\],;]{0,20}")
+
 _LONGEST_FILE = 1 << 20
 """Characters of a chart's file whose actions are replaced."""
-
-_WORD = "helm"
 
 
 class Placeholder(NamedTuple):
@@ -64,8 +67,8 @@ def placeholders(text: str) -> Iterator[Placeholder]:
     for match in Template.pattern.finditer(text):
         name = match["named"] or match["braced"] or ""
         if match["escaped"] is None:
-            end = match.end() if name else match.start() + 12
-            shown = text[match.start() : end].partition("\n")[0]
+            stray = _STRAY.match(text, match.start())
+            shown = match[0] if name or stray is None else stray[0]
             yield Placeholder(name, bisect_left(breaks, match.start()) + 1, shown)
 
 
@@ -74,10 +77,11 @@ def without_actions(text: str) -> str:
 
     Every line keeps its number.
     """
-    if "{{" not in text:
-        return text
-    text = _OWN_LINES.sub(lambda match: "\n" * match[0].count("\n"), text)
-    return _ACTION.sub(lambda match: _WORD + "\n" * match[0].count("\n"), text)
+    pieces, place = list[str](), 0
+    while (start := text.find("{{", place)) >= 0 and (end := text.find("}}", start)) >= 0:
+        pieces += (text[place:start], _ACTION, "\n" * text.count("\n", start, end))
+        place = end + len("}}")
+    return _ONLY_ACTIONS.sub("", "".join(pieces)).replace(_ACTION, "helm") + text[place:] if pieces else text
 
 
 def readable_chart(text: str) -> str:
@@ -132,8 +136,12 @@ def filled(text: str, values: Mapping[str, str]) -> str:
 
 def plain_scalars(text: str) -> Iterator[Placeholder]:
     """Yield the placeholders in scalars without quotes, as far as a template is YAML before it is filled in."""
+    depth = 0
     try:
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > OBJECTS.max_depth:
+                return  # every further level takes longer; the proof tells of it
             if isinstance(event, yaml.ScalarEvent) and not event.style and (mark := event.start_mark):
                 for item in placeholders(event.value):
                     yield item._replace(line=mark.line + 1)

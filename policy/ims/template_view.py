@@ -26,7 +26,7 @@ from kmodgate.policy.lazy import lazy
 from kmodgate.policy.views.part import Map
 from kmodgate.policy.views.pod import PodView
 
-_COMMENTED_CLASS = re.compile(r"^[ \t]*#+[# \t-]*runtimeClassName[ \t]*:", re.MULTILINE)
+_COMMENTED_CLASS = re.compile(r"^[ \t]*#[# \t-]*runtimeClassName[ \t]*:", re.MULTILINE)
 
 POD: FieldPath = ("spec", "template", "spec")
 

@@ -27,6 +27,7 @@ _ANNOTATIONS = (*_METADATA, "annotations")
 _CLASS = (*POD, "runtimeClassName")
 _PLACEHOLDERS = ("$runtime_class", "${runtime_class}")
 _LINE = re.compile(r"^(\s*[^\s#][^:#]*:)([ \t]*)(.*?)([ \t]+#.*)?$")
+_LONGEST_LINE = 1000
 _COMMENT = re.compile(r"^[ \t]*#[# \t-]*runtimeClassName[ \t]*:[ \t]*\$\{?runtime_class\}?[ \t]*(#.*)?$")
 _CODES = {"class": "IMS204", "annotation": "IMS205"}
 
@@ -185,7 +186,7 @@ def _value_line(lines: list[str], document: Document, path: FieldPath) -> tuple[
     """Return the line of a key and its parts: with the colon, space, value, comment."""
     number, column = document.key_position(path)
     line = lines[number - 1]
-    match = _LINE.match(line)
+    match = _LINE.match(line) if len(line) <= _LONGEST_LINE else None
     is_alone = match is not None and not line[: column - 1].strip()
     value = document.position(path)[0]
     if not is_alone or match is None or value != number or match[3][:1] in ("|", ">"):
