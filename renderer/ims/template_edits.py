@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, Literal
 
 from kmodgate.policy.findings import FieldPath, Mode, value_at
@@ -28,6 +28,9 @@ _CLASS = (*POD, "runtimeClassName")
 _PLACEHOLDERS = ("$runtime_class", "${runtime_class}")
 _LINE = re.compile(r"^(\s*[^\s#][^:#]*:)([ \t]*)(.*?)([ \t]+#.*)?$")
 _LONGEST_LINE = 1000
+_MOST_COMMENTS = 10
+"""Of lines behind a comment sign that are tried as the line of the class."""
+
 _COMMENT = re.compile(r"^[ \t]*#[# \t-]*runtimeClassName[ \t]*:[ \t]*\$\{?runtime_class\}?[ \t]*(#.*)?$")
 _CODES = {"class": "IMS204", "annotation": "IMS205"}
 
@@ -100,13 +103,13 @@ def _class_edit(lines: list[str], document: Document) -> Iterator[Edit]:
         return
     number, indent = _first_key(lines, document, POD)
     text = "\n".join(lines)
-    for place, line in enumerate(lines):
-        if found := _COMMENT.match(line):
-            comment = f"  {found[1]}" if found[1] else ""
-            edit = Edit(place, (f"{indent}{right}{comment}",), True, rule, "runtimeClassName is commented out")
-            if _gives_class(edited(text, [edit]), document):
-                yield edit
-                return
+    comments = ((place, found) for place, line in enumerate(lines) if (found := _COMMENT.match(line)))
+    for place, found in islice(comments, _MOST_COMMENTS):
+        comment = f"  {found[1]}" if found[1] else ""
+        edit = Edit(place, (f"{indent}{right}{comment}",), True, rule, "runtimeClassName is commented out")
+        if _gives_class(edited(text, [edit]), document):
+            yield edit
+            return
     yield Edit(number, (indent + right,), False, rule, "there is no runtimeClassName")
 
 
@@ -126,11 +129,12 @@ def _gives_class(text: str, document: Document) -> bool:
 def _annotation_edit(lines: list[str], document: Document, flavour: Flavour) -> Iterator[Edit]:
     path = (*_ANNOTATIONS, XATTR)
     rule, value = _CODES["annotation"], _wanted_value(document, flavour)
-    line = f"{XATTR}: '{value}'"
+    quoted = "'" + value.replace("'", "''") + "'"
+    line = f"{XATTR}: {quoted}"
     if document.has(path):
         if value_at(document.value, path) != value:
             number, match = _value_line(lines, document, path)
-            new = f"{match[1]}{match[2] or ' '}'{value}'{match[4] or ''}"
+            new = f"{match[1]}{match[2] or ' '}{quoted}{match[4] or ''}"
             yield Edit(number, (new,), True, rule, f"{XATTR} is {match[3] or 'empty'}")
         return
     message = f"{XATTR} is missing"

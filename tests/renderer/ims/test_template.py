@@ -92,6 +92,8 @@ def test_other_options_stay_and_get_the_syntax_of_the_runtime(tmp_path: Path) ->
     broken = with_job(live(), '["-o", "xattr"]', '["-o", "cache=auto"]')
     assert f'{XATTR}: \'["-o", "cache=auto", "-o", "xattr"]\'' in fixed(as_blocks(broken), tmp_path)
     assert f"{XATTR}: '-o,cache=auto,-o,xattr'" in fixed(as_blocks(broken), tmp_path, "--flavour", "rust")
+    odd = with_job(live(), '["-o", "xattr"]', "[\"--tag=''x''\"]")
+    assert f"{XATTR}: '[\"--tag=''x''\", \"-o\", \"xattr\"]'" in fixed(as_blocks(odd), tmp_path)
     native = with_job(live(), '["-o", "xattr"]', "--xattr")
     assert fixed(as_blocks(native), tmp_path, "--flavour", "rust") == as_blocks(native)
 
