@@ -25,6 +25,12 @@ def map_in(value: Map, key: str) -> Map:
     return found if type(found) is dict else EMPTY
 
 
+def list_in(value: Map, key: str) -> list[Any]:
+    """The list below a key, empty where there is none."""
+    found = value.get(key)
+    return found if type(found) is list else []
+
+
 def maps_in(value: Map, key: str) -> list[Map]:
     """The maps in the list below a key."""
     found = value.get(key)

@@ -18,6 +18,7 @@ from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.ims.classes import labels_of, own_classes, runtime_class, schedulable, selected
 from kmodgate.policy.rules.ims.readings import data
 from kmodgate.policy.rules.ims.values import CONFIG_MAP, of_ims
+from kmodgate.policy.views.part import list_in
 
 _DEPLOYMENT = ("apps/Deployment",)
 _NAMESPACE = "DEFAULT_IMS_JOB_NAMESPACE"
@@ -190,7 +191,7 @@ def remote_node(review: Review) -> Iterator[Problem]:
     release = review.ims.release
     if release is not None and not release.has_remote_nodes:
         return
-    for index, node in enumerate(review.object["nodes"]):
+    for index, node in enumerate(list_in(review.object, "nodes")):
         record = as_map(node)
         if record.get("ableToRunJobs") is not False:
             arch = f" of {record['nodeArch']}" if isinstance(record.get("nodeArch"), str) else ""

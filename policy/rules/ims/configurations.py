@@ -13,6 +13,7 @@ from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.ims.classes import job_class, obstacle
 from kmodgate.policy.rules.ims.recipes import switch_is_on
+from kmodgate.policy.views.part import list_in
 
 _KINDS = (CONFIGURATIONS,)
 _SPECIAL = {"v2": "specialParameters", "v3": "special_parameters"}
@@ -51,7 +52,7 @@ class Layer(NamedTuple):
 
 
 def layers(review: Review) -> Iterator[Layer]:
-    for index, configuration in enumerate(review.object["configurations"]):
+    for index, configuration in enumerate(list_in(review.object, "configurations")):
         name = str(as_map(configuration).get("name", index))
         listed = as_map(configuration).get("layers")
         for number, layer in enumerate(listed if isinstance(listed, list) else ()):

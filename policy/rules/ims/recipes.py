@@ -16,6 +16,7 @@ from kmodgate.policy.ims.versions import NEWEST, ims_release
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.ims.classes import job_class, obstacle
+from kmodgate.policy.views.part import list_in
 
 _KINDS = (RECIPES,)
 _FLAG = "require_dkms"
@@ -56,7 +57,7 @@ class Recipe(NamedTuple):
 
 
 def recipes(review: Review) -> Iterator[Recipe]:
-    for index, record in enumerate(review.object["recipes"]):
+    for index, record in enumerate(list_in(review.object, "recipes")):
         if isinstance(record, dict):
             yield Recipe(index, record)
 
@@ -168,7 +169,7 @@ def no_recipe(review: Review) -> Iterator[Problem]:
     Source: api/openapi.yaml of Cray-HPE/ims, RecipeRecord.
     """
     fix = "write the list again: cray ims recipes list --format json"
-    for index, item in enumerate(review.object["recipes"]):
+    for index, item in enumerate(list_in(review.object, "recipes")):
         record = as_map(item)
         if not isinstance(record.get("name"), str):
             yield Problem(("recipes", index), "this record is no recipe: it has no name", fix)
