@@ -83,7 +83,9 @@ def test_it_is_ready_by_its_rights_alone_and_answers_once_it_is_registered(
         control_plane.apply(*(by_name(item, webhook.port) for item in configurations))
         try:
             eventually(lambda: "INJ102" in asked(control_plane), "the Module of the docs is refused")
-            assert {json.dumps(line["denied"]) for line in webhook.decisions()} == {'["INJ102"]'}
+            eventually(
+                lambda: {json.dumps(line["denied"]) for line in webhook.decisions()} == {'["INJ102"]'}, "it is logged"
+            )
         finally:
             for kind in KINDS:
                 control_plane.kubectl("delete", kind, "kmodgate", check=True)

@@ -54,7 +54,7 @@ def test_without_the_webhook_only_what_it_guards_is_held_up(control_plane: Contr
     with in_force(control_plane, tmp_path, ["drivers"]) as webhook:
         control_plane.apply(module("nic", "drivers"))
         webhook.process.terminate()
-        webhook.process.wait(20)
+        webhook.process.wait(120)
         denied = [
             ("delete", "namespace", "drivers"),
             ("delete", "secret", "any", "-n", "drivers"),
@@ -160,7 +160,7 @@ def test_with_all_replicas_down_kmm_goes_on_and_only_what_is_guarded_waits(
         with in_force(own, tmp_path, ["drivers"], *options, registration=options) as webhook:
             prepare(own)
             webhook.process.terminate()
-            webhook.process.wait(20)
+            webhook.process.wait(120)
             for arguments in OTHERS_WAIT:
                 assert "failed calling webhook" in own.kubectl(*arguments).stderr, arguments
             for arguments in NOBODY_WAITS:
@@ -202,7 +202,7 @@ def test_while_nobody_says_who_kmm_is_its_records_wait_for_nobody(
             assert "not known who KMM is" in webhook.page("/readyz")[1]
             assert "kmodgate_kmm_known 0.0" in webhook.page("/metrics")[1]
             webhook.process.terminate()
-            webhook.process.wait(20)
+            webhook.process.wait(120)
             own.kubectl("delete", "nmc", "worker", check=True)
 
 

@@ -86,7 +86,7 @@ def test_while_nobody_answers_only_pods_of_ims_wait(
         for number, _ in enumerate(OTHERS):
             control_plane.kubectl("delete", "pod", f"other-{number}", "-n", "ims", "--force", check=True)
         webhook.process.terminate()
-        webhook.process.wait(20)
+        webhook.process.wait(120)
         assert "failed calling webhook" in control_plane.kubectl("create", "-f", "-", input=pod_text(11)).stderr
 
     def asked() -> list[str]:

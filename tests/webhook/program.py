@@ -59,9 +59,7 @@ class Program:
 
     def worker(self) -> int:
         """The process id of the one that takes large bodies."""
-        return next(
-            pid for pid in children(self.process.pid) if "kmodgate.webhook.large_bodies.process" in _command(pid)
-        )
+        return workers(self.process.pid)[0]
 
     def processes(self) -> list[int]:
         return [self.process.pid, *children(self.process.pid)]
@@ -83,8 +81,16 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in path.read_text().split()]
 
 
+def workers(pid: int) -> list[int]:
+    """The processes for large bodies that a server has started and that have begun."""
+    return [child for child in children(pid) if "kmodgate.webhook.large_bodies.process" in _command(child)]
+
+
 def _command(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    """The command line of a process; empty once it has ended."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    return ""
 
 
 def memory(pid: int) -> dict[str, int]:
