@@ -93,4 +93,5 @@ def _tagged(image: str, inputs: list[Json]) -> str:
 
 
 def _hash(text: str, length: int) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:length]
+    # a lone surrogate is refused where the object is written; the hash is not the place to say so
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:length]
