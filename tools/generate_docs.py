@@ -18,6 +18,7 @@ from kmodgate.renderer.fleet.fields.field_table import CAUSES, OWN, SYNONYMS, ro
 from kmodgate.webhook.telemetry.metrics import Metrics
 from tools import node_access_page
 from tools.errors_page import errors_page
+from tools.rule_examples import examples
 
 _DOCS = Path(__file__).parent.parent / "docs"
 
@@ -249,7 +250,7 @@ def rules_page() -> str:
             facts.append(f"since KMM {_releases(rule.since[0])}, Red Hat {_releases(rule.since[1])}")
         if "CREATE" not in rule.operations:
             facts.append("compares with the object as it was")
-        parts.append(f"## {id}\n\n{'; '.join(facts)}\n\n{rule.documentation}\n")
+        parts.append(f"## {id}\n\n{'; '.join(facts)}\n\n{rule.documentation}\n{examples(id)}")
     return "\n".join([*parts, _retired(), _not_injectable(), *node_access_page.sections(), _not_done()])
 
 

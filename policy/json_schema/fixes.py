@@ -32,7 +32,6 @@ _MISSPELT = 0.85
 _FARTHEST = 8
 _MOST_TRIALS = 8
 
-
 _Fix = tuple[str, Repair | None]
 
 Judge = Callable[[object], set[tuple[str, FieldPath]]]
