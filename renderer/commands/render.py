@@ -20,7 +20,7 @@ from kmodgate.renderer.fleet.root import as_typed, find_root, prefix
 from kmodgate.renderer.removals.allowed_removals import AllowedRemovals
 from kmodgate.renderer.removals.leaving import unused_names
 from kmodgate.renderer.removals.removals_file import write_change
-from kmodgate.renderer.report.file_changes import drift, print_change, print_removals, summary
+from kmodgate.renderer.report.file_changes import drift, left_by_services, print_change, print_removals, summary
 from kmodgate.renderer.report.findings.text import print_findings
 from kmodgate.renderer.tree.compare import Change, Kind, compare
 from kmodgate.renderer.tree.render import Rendered, render_fleet
@@ -106,6 +106,7 @@ def _write(root: Path, output: Path, loaded: tuple[Fleet, Rendered], args: Names
             with suppress(OSError):  # it holds what is not ours
                 os.rmdir(handover_of(output))
     _say_removals(removals, console)
+    _say_left(change, console)
     _say_result(change, rendered, args, console)
     for item in handover:
         _say_handover(item, rendered, args, console)
@@ -161,6 +162,7 @@ def _show(changes: list[Change], fleet: Fleet, rendered: Rendered, args: Namespa
     print_findings(removals.refused(), console, console.base)
     print_removals(removals.change, console, console.base)
     _say_removals(removals, console)
+    _say_left(change, console)
     differing = [item for item in changes if item.files]
     if not differing and not removals.change:
         console.say(f"{change.output}: nothing differs from the specs")
@@ -196,6 +198,11 @@ def _say_removals(removals: AllowedRemovals, console: Console) -> None:
     """The entries of removals.yaml that are appended and dropped."""
     for line in removals.lines():
         console.say(f"{console.base}{REMOVALS}: {printable(line)}")
+
+
+def _say_left(change: Change, console: Console) -> None:
+    for line in left_by_services(change, prefix(Path(change.output))):
+        console.say(line)
 
 
 def _say_result(change: Change, rendered: Rendered, args: Namespace, console: Console) -> None:

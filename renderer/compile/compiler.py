@@ -31,7 +31,7 @@ class CompiledFleet:
 
     `placed` has folder and manifest of every object, each once; `of_drivers` what the drivers and the ImageService
     cause, before objects that several of them share are merged. `handover` has the files that a site merges or applies
-    by hand, and `handed_over` the objects among them, that of the chart included.
+    by hand.
     """
 
     fleet: Fleet
@@ -40,16 +40,14 @@ class CompiledFleet:
     of_drivers: dict[str, list[Manifest]]
     services: dict[str, ServiceTarget]
     handover: dict[str, list[HandoverFile]]
-    handed_over: dict[str, list[Manifest]]
-
-    def all_objects(self, cluster: str) -> Mapping[Identity, Manifest]:
-        """Return the objects of a cluster, and those that the site applies or its chart makes."""
-        handed_over = {manifest.identity: manifest for manifest in self.handed_over.get(cluster, ())}
-        return {**self.objects(cluster), **handed_over}
 
     def objects(self, cluster: str) -> Mapping[Identity, Manifest]:
         """Return the objects of a cluster; none where there is no such cluster."""
         return {manifest.identity: manifest for _, manifest in self.placed.get(cluster, ())}
+
+    def handed_over(self, cluster: str) -> Mapping[Identity, Manifest]:
+        """Return what the handover of a cluster holds, files that are no objects included."""
+        return {file.content.identity: file.content for file in self.handover.get(cluster, ())}
 
 
 def compile_fleet(fleet: Fleet, findings: list[Finding], policies: Policies | None = None) -> CompiledFleet:
@@ -74,12 +72,11 @@ def compile_fleet(fleet: Fleet, findings: list[Finding], policies: Policies | No
         name: list(by_folder(name, [*manifests, *_policy(policies, name, by_cluster[name])], findings))
         for name, manifests in of_drivers.items()
     }
-    handed_over = {name: service.judged for name, service in made.items()}
-    for name, manifests in handed_over.items():
-        of_drivers[name] += manifests
+    for name, service in made.items():
+        of_drivers[name] += service.judged
     findings += compiler.version_findings()
     handover = {name: service.handover for name, service in made.items() if service.handover}
-    return CompiledFleet(fleet, found, placed, of_drivers, services, handover, handed_over)
+    return CompiledFleet(fleet, found, placed, of_drivers, services, handover)
 
 
 def _services(

@@ -16,8 +16,8 @@ from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.findings import FieldPath, format_path
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.compile.compiler import CompiledFleet
-from kmodgate.renderer.fleet.fields.field_table import SYNC_OPTIONS
 from kmodgate.renderer.fleet.fields.origin import Origin
+from kmodgate.renderer.manifests.argo import is_never_pruned
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
 
 
@@ -25,6 +25,12 @@ class Kind(StrEnum):
     ADDED = "added"
     CHANGED = "changed"
     REMOVED = "removed"
+
+
+class Move(StrEnum):
+    NONE = ""
+    OUT_OF_TREE = "leaves the tree for the handover"
+    INTO_TREE = "comes into the tree: Argo CD owns it from then on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +45,16 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ObjectChange:
-    """One object that differs, in the same way on all these clusters."""
+    """One object that differs, in the same way on all these clusters.
+
+    `move` says whether it goes from the tree, which Argo CD applies, to the handover, or the other way.
+    """
 
     before: Manifest | None
     after: Manifest | None
     clusters: tuple[str, ...]
     fields: tuple[FieldChange, ...]
+    move: Move = Move.NONE
 
     @property
     def kind(self) -> Kind:
@@ -61,12 +71,16 @@ class ObjectChange:
 
     @property
     def note(self) -> str:
-        """What the kind of the change does not say: a Namespace that leaves the tree stays in its clusters."""
-        metadata = metadata_of(self.manifest.value)
-        stays = "Prune=false" in str(as_map(metadata.get("annotations")).get(SYNC_OPTIONS, ""))
-        if self.kind is not Kind.REMOVED or self.manifest.identity.kind != "Namespace" or not stays:
+        """What the kind of the change does not say: who owns the object, and that it stays in its clusters."""
+        if self.before is None or (self.kind is Kind.CHANGED and self.move is not Move.OUT_OF_TREE):
+            return str(self.move)
+        stays = is_never_pruned(self.before.value)
+        if self.move is Move.OUT_OF_TREE:
+            then = "does not prune it, and it stays as it is until the handover is shipped or applied"
+            return f"{self.move}: Argo CD {then if stays else 'deletes it'}"
+        if not stays:
             return ""
-        enforced = as_map(metadata.get("labels")).get("pod-security.kubernetes.io/enforce")
+        enforced = as_map(metadata_of(self.manifest.value).get("labels")).get("pod-security.kubernetes.io/enforce")
         privileged = ", and pods in it may still be privileged" if enforced == "privileged" else ""
         return f"stays in the cluster, for Argo CD does not prune it{privileged}"
 
@@ -83,25 +97,39 @@ class ObjectChange:
 
 def changes(before: CompiledFleet | None, after: CompiledFleet, only: set[str] | None = None) -> list[ObjectChange]:
     """All objects that differ, by driver, kind and name; on all clusters or on some."""
-    same: dict[tuple[Manifest | None, Manifest | None], list[str]] = defaultdict(list)
+    same: dict[tuple[Manifest | None, Manifest | None, Move], list[str]] = defaultdict(list)
     names = {*after.placed, *(before.placed if before else ())}
     for cluster in sorted(names & only if only else names):
-        old = before.all_objects(cluster) if before else {}
-        for pair in _pairs(old, after.all_objects(cluster)):
-            same[pair].append(cluster)
+        old, new = _Side(before, cluster), _Side(after, cluster)
+        for was, now in _pairs(old.all, new.all):
+            same[was, now, _move(was, now, old, new)].append(cluster)
     found = []
-    for (was, now), clusters in same.items():
+    for (was, now, move), clusters in same.items():
         fields = tuple(_fields(was, now))
-        if fields or was is None or now is None:
-            found.append(ObjectChange(was, now, tuple(clusters), fields))
+        if fields or move or was is None or now is None:
+            found.append(ObjectChange(was, now, tuple(clusters), fields, move))
     return sorted(found, key=lambda item: (item.manifest.owner, str(item.manifest.identity), item.clusters))
+
+
+class _Side:
+    """The objects of a cluster: those of its tree, and those with what the site applies or merges by hand."""
+
+    def __init__(self, fleet: CompiledFleet | None, cluster: str) -> None:
+        self.tree = fleet.objects(cluster) if fleet else {}
+        self.all = {**self.tree, **(fleet.handed_over(cluster) if fleet else {})}
+
+
+def _move(was: Manifest | None, now: Manifest | None, old: _Side, new: _Side) -> Move:
+    if was is None or now is None or (was.identity in old.tree) is (now.identity in new.tree):
+        return Move.NONE
+    return Move.OUT_OF_TREE if was.identity in old.tree else Move.INTO_TREE
 
 
 def alike(found: Iterable[ObjectChange]) -> Iterator[ObjectChange]:
     """For people: objects of one name that change in the same way are one change, whatever else tells them apart."""
-    same: dict[tuple[Kind, Identity, str], list[ObjectChange]] = defaultdict(list)
+    same: dict[tuple[Kind, Identity, str, str], list[ObjectChange]] = defaultdict(list)
     for item in found:
-        same[item.kind, item.manifest.identity, repr(item.fields)].append(item)
+        same[item.kind, item.manifest.identity, item.note, repr(item.fields)].append(item)
     for group in same.values():
         clusters = tuple(sorted(name for item in group for name in item.clusters))
         yield replace(group[0], clusters=clusters)
@@ -170,7 +198,14 @@ def _items(
         yield FieldChange(f"{shown} (order)", path, list(order), [key for key in new if key in old])
 
 
-_IDENTITIES = (("literal",), ("regexp",), ("name",), ("mountPath",), ("key", "operator", "value", "effect"))
+_IDENTITIES = (
+    ("literal",),
+    ("regexp",),
+    ("name",),
+    ("mountPath",),
+    ("key", "operator", "value", "effect"),
+    ("pattern", "arch"),
+)
 
 
 def _by_identity(items: list[Any]) -> dict[str, tuple[int, Json]] | None:

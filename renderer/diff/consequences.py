@@ -24,6 +24,7 @@ from kmodgate.renderer.diff.renames import Rename, renames
 from kmodgate.renderer.diff.sentences import SEVERITIES, Effect, place, sentence
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.specs import Cluster, NodeGroup
+from kmodgate.renderer.manifests.argo import is_never_pruned
 
 _WORST_FIRST = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 _RANKS = {effect: (_WORST_FIRST.index(severity), effect) for effect, severity in SEVERITIES.items()}
@@ -111,7 +112,7 @@ class Consequences:
     def _module(self, change: ObjectChange, images: ImageWork, moved: set[tuple[str, str]]) -> None:
         before, after = module_effects.value(change.before), module_effects.value(change.after)
         old, new = module_effects.container(before), module_effects.container(after)
-        if change.kind is Kind.REMOVED and module_effects.is_retained(change.manifest):
+        if change.kind is Kind.REMOVED and is_never_pruned(change.manifest.value):
             self._sums.add(Effect.NOTHING, change, "retained").clusters.update(change.clusters)
         elif old and new and bool(old.get("version")) is not bool(new.get("version")):
             detail = "first" if new.get("version") else "last"  # nothing else is done until then

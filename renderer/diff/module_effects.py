@@ -106,11 +106,6 @@ def effect(change: ObjectChange, was: Side, now: Side, node: Node, release: Rele
     return Effect.RELOAD, ROLLS if has_loader_daemonsets(release) else "", why
 
 
-def is_retained(manifest: Manifest) -> bool:
-    """Whether Argo CD leaves an object behind that is not in the tree any more."""
-    return "Prune=false" in annotations_of(manifest).get(SYNC_OPTIONS, "")
-
-
 def gone(module: Manifest) -> str:
     """How a Module leaves: Argo CD asks before it prunes one, unless its driver says otherwise."""
     return "confirmed" if "Prune=confirm" in annotations_of(module).get(SYNC_OPTIONS, "") else "gone"

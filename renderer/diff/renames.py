@@ -15,6 +15,7 @@ from kmodgate.policy.views.module import ModuleView
 from kmodgate.renderer.deliveries.delivery import is_driver
 from kmodgate.renderer.diff import module_effects
 from kmodgate.renderer.diff.changed_fields import Kind, ObjectChange
+from kmodgate.renderer.manifests.argo import is_never_pruned
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
 
 
@@ -51,7 +52,7 @@ def renames(found: Iterable[ObjectChange]) -> Iterator[Rename]:
     for new in modules:
         for old in removed if new.kind is Kind.ADDED else ():
             shared = _kernel_modules(old.manifest) & _kernel_modules(new.manifest)
-            if shared and not module_effects.is_retained(old.manifest):
+            if shared and not is_never_pruned(old.manifest.value):
                 for cluster in sorted({*old.clusters} & {*new.clusters}):
                     yield Rename(cluster, old, new, min(shared))
 

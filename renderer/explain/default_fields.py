@@ -62,6 +62,7 @@ REASONS = (
 
 POLICY_PLACE = "where the webhook of the cluster looks for the policy"
 SERVICE_OBJECT = "what the image service needs here"
+KEPT = "never pruned, since the service or its jobs do not start without it"
 CONTENT_TAG = "contentTag appends a hash of Dockerfile, arguments, keys and files, so that a change is rebuilt"
 _KEY_IS_REQUIRED = "KMM requires the key; empty stands for the container's own image"
 _DEFAULT = "the default of KMM, written out so that Argo CD sees no difference"
@@ -82,5 +83,6 @@ def reason(kind: str, path: FieldPath) -> str:
 
 def why_in_service(path: FieldPath) -> str:
     """Why a path of an object of an image service has its value where no spec says so."""
-    is_argo = path[:2] == _ANNOTATIONS and path[2:] == (SYNC_WAVE,)
-    return reason("", path) if is_argo else SERVICE_OBJECT
+    if path == (*_ANNOTATIONS, SYNC_OPTIONS):
+        return KEPT
+    return reason("", path) if path == (*_ANNOTATIONS, SYNC_WAVE) else SERVICE_OBJECT

@@ -6,8 +6,10 @@ is still there. Source: Argo CD, docs/user-guide/sync-waves.md and sync-options.
 
 from __future__ import annotations
 
+from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.fleet.fields.field_table import SYNC_OPTIONS
+from kmodgate.renderer.fleet.specs import JsonMap
 
 SYNC_WAVE = "argocd.argoproj.io/sync-wave"
 
@@ -44,3 +46,8 @@ def sync_annotations(kind: str, options: str = "") -> dict[str, Json]:
     result: dict[str, Json] = {SYNC_OPTIONS: options} if options else {}
     result[SYNC_WAVE] = str(_WAVES.get(kind, 0))
     return result
+
+
+def is_never_pruned(value: JsonMap) -> bool:
+    """Whether Argo CD leaves an object in the cluster that is not in the tree any more."""
+    return "Prune=false" in str(as_map(metadata_of(value).get("annotations")).get(SYNC_OPTIONS, ""))

@@ -5,9 +5,15 @@ from __future__ import annotations
 import difflib
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from typing import Any
 
+from kmodgate.policy.formats.yaml_documents import parse
+from kmodgate.renderer.compile.image_services.service import FOLDER as SERVICE_FOLDER
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.fleet.files import REMOVALS
+from kmodgate.renderer.manifests.argo import is_never_pruned
+from kmodgate.renderer.manifests.manifest import identity_of
 from kmodgate.renderer.removals.removals_file import RemovalsChange
 from kmodgate.renderer.tree.compare import Change, FileChange, Kind
 from kmodgate.renderer.wording import printable
@@ -102,3 +108,25 @@ def drift(change: Change) -> str:
     return f"{total} {'file differs' if total == 1 else 'files differ'} from the specs" + (
         f": {', '.join(parts)}" if parts else ""
     )
+
+
+_NEEDED = ("ConfigMap", "RuntimeClass", "Deployment")
+"""The kinds of an image service without which its pod, or those of its jobs, do not start."""
+
+
+def left_by_services(change: Change, base: str) -> Iterator[str]:
+    """Yield what becomes of each object that an image service needs and that leaves the tree."""
+    for file in change.files if change.is_applied else ():
+        if file.kind is not Kind.EXTRA or f"/{SERVICE_FOLDER}/" not in file.path:
+            continue
+        documents, _ = parse(file.old.decode("utf-8", "replace"), file.path)
+        value: Any = documents[0].value if documents else None
+        if not isinstance(value, dict) or value.get("kind") not in _NEEDED:
+            continue
+        name, place = printable(str(identity_of(value))), printable(base + file.path)
+        if is_never_pruned(value):
+            yield f"note: {place} leaves the tree: Argo CD does not prune {name}, which stays in the cluster as it is"
+        else:
+            lost = f"Argo CD deletes {name}, without which the service or its jobs do not start"
+            fix = "first render it with kmodgate's annotation Prune=false, and sync that"
+            yield f"warning: {place} leaves the tree: {lost}; {fix}"

@@ -54,7 +54,9 @@ class Layout:
     def handover(files: Iterable[HandoverFile]) -> dict[str, RenderedFile]:
         """The files of one cluster that a site merges or applies by hand, by path, sorted."""
         found = {f"{SERVICE_FOLDER}/{file.name}": file for file in files}
-        return {path: RenderedFile(path, file.text.encode(), file.identity) for path, file in sorted(found.items())}
+        return {
+            path: RenderedFile(path, file.text.encode(), file.content.identity) for path, file in sorted(found.items())
+        }
 
     def _text(self, folder: str, manifest: Manifest) -> bytes:
         source = "the specs of its drivers" if folder == SHARED_FOLDER else _shown(manifest.file)

@@ -46,7 +46,7 @@ def argocd_objects(target: ServiceTarget, config: ImsConfig) -> Iterator[JsonMap
     yield {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": _metadata(CONFIG_MAP, namespace, argo.sync_annotations("ConfigMap")),
+        "metadata": _metadata(CONFIG_MAP, namespace, argo.sync_annotations("ConfigMap", argo.NEVER_REMOVED)),
         "data": {key: Quoted(value) for key, value in config.whole.items()},
     }
     yield {

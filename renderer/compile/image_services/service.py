@@ -12,6 +12,7 @@ from kmodgate.policy.findings import FieldPath, Finding, value_at
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES
 from kmodgate.policy.ims.cfs_layers import UnusableConfigurationError, with_flags
 from kmodgate.policy.ims.settings import CONFIG_MAP, OVERLAY
+from kmodgate.renderer.compile.image_services import handover_contents
 from kmodgate.renderer.compile.image_services.argocd import argocd_objects, service_namespace
 from kmodgate.renderer.compile.image_services.fragment import CHECKSUM, fragment
 from kmodgate.renderer.compile.image_services.ims_config import ImsConfig, ims_config
@@ -25,7 +26,7 @@ from kmodgate.renderer.fleet.image_services.service_targets import ServiceTarget
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.emit_yaml import Quoted, emit
-from kmodgate.renderer.manifests.manifest import Identity, Manifest, identity_of
+from kmodgate.renderer.manifests.manifest import Manifest
 
 _UNSAFE = re.compile(r"[^a-z0-9.-]+")
 _MAX_STEM = 200  # file systems allow 255 bytes a name
@@ -39,11 +40,11 @@ LEFT_TO_SITE = "kmodgate.io/left-to-site"
 
 @dataclass(frozen=True, slots=True)
 class HandoverFile:
-    """A file that a site merges or applies by hand; `identity` is that of what it holds."""
+    """A file that a site merges or applies by hand, and what it holds."""
 
     name: str
     text: str = field(repr=False)
-    identity: Identity
+    content: Manifest
 
 
 @dataclass(slots=True)
@@ -64,10 +65,11 @@ def compile_service(files: FleetFiles, target: ServiceTarget, findings: list[Fin
         own = list(as_own(templates))
         objects = [*_objects_for_loftsman(target, config), *(_template_file(item) for _, item in own)]
         volumes = {volume: str(value_at(item, ("metadata", "name"))) for volume, item in own}
-        result.handover += [_customizations(target, config, volumes), *(_file(target, *item) for item in objects)]
-        result.judged += [_manifest(target, config, value) for _, _, value in objects]
+        applied = [_file(target, config, *item) for item in objects]
+        result.handover += [_customizations(target, config, volumes), *applied]
+        result.judged += [file.content for file in applied]
     else:
-        ordered = (_in_wave(value) for value in (*runtime_classes(target), *templates))
+        ordered = (_kept_in_wave(value) for value in (*runtime_classes(target), *templates))
         objects_in_tree = [*ordered, *argocd_objects(target, config)]
         result.manifests += [_manifest(target, config, value) for value in objects_in_tree]
     result.handover += _flags(target)
@@ -75,10 +77,11 @@ def compile_service(files: FleetFiles, target: ServiceTarget, findings: list[Fin
     return result
 
 
-def _in_wave(value: JsonMap) -> JsonMap:
-    """The object with its place in the order of a sync."""
+def _kept_in_wave(value: JsonMap) -> JsonMap:
+    """The object with its place in the order of a sync; without it no pod of the service, or of its jobs, starts."""
     metadata: JsonMap = value["metadata"]  # type: ignore[assignment]
-    return {**value, "metadata": {**metadata, "annotations": argo.sync_annotations(str(value["kind"]))}}
+    annotations = argo.sync_annotations(str(value["kind"]), argo.NEVER_REMOVED)
+    return {**value, "metadata": {**metadata, "annotations": annotations}}
 
 
 def _template_file(value: JsonMap) -> tuple[str, str, JsonMap]:
@@ -88,8 +91,9 @@ def _template_file(value: JsonMap) -> tuple[str, str, JsonMap]:
 
 def _customizations(target: ServiceTarget, config: ImsConfig, volumes: Mapping[str, str]) -> HandoverFile:
     use = "Merge it into the site's customizations.yaml, run manifestgen, and ship the manifest with loftsman."
-    identity = Identity("", "Customizations", "", FOLDER)
-    return HandoverFile("customizations.yaml", _text(target, use, fragment(target, config, volumes)), identity)
+    value = fragment(target, config, volumes)
+    content = handover_contents.customizations(target, value, FOLDER)
+    return HandoverFile("customizations.yaml", _text(target, use, value), content)
 
 
 def _objects_for_loftsman(target: ServiceTarget, config: ImsConfig) -> Iterator[tuple[str, str, JsonMap]]:
@@ -158,7 +162,7 @@ def _flags(target: ServiceTarget) -> Iterator[HandoverFile]:
     """The flags of recipes as `kmodgate ims sync-recipes --flags` takes them."""
     if recipes := target.spec.get("recipes"):
         text = json.dumps(recipes, indent=2, ensure_ascii=False) + "\n"
-        yield HandoverFile("recipe-flags.json", text, Identity("", "RecipeFlags", "", FOLDER))
+        yield HandoverFile("recipe-flags.json", text, handover_contents.recipe_flags(target, recipes, FOLDER))
 
 
 def _configurations(files: FleetFiles, target: ServiceTarget, findings: list[Finding]) -> Iterator[HandoverFile]:
@@ -181,11 +185,11 @@ def _configurations(files: FleetFiles, target: ServiceTarget, findings: list[Fin
             place = ("cfs", index, "layers", error.layer) if error.layer else path
             findings.append(target.merged.finding(place, "IMS505", f"{item['file']} {error}", error.fix))
         else:
-            yield HandoverFile(name, text, Identity("", "CfsConfiguration", "", stem))
+            yield HandoverFile(name, text, handover_contents.cfs_configuration(target, text, index, stem))
 
 
-def _file(target: ServiceTarget, name: str, use: str, value: JsonMap) -> HandoverFile:
-    return HandoverFile(name, _text(target, use, value), identity_of(value))
+def _file(target: ServiceTarget, config: ImsConfig, name: str, use: str, value: JsonMap) -> HandoverFile:
+    return HandoverFile(name, _text(target, use, value), _manifest(target, config, value))
 
 
 def _text(target: ServiceTarget, use: str, value: JsonMap) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,6 +82,34 @@ def test_diff_shows_what_the_chart_and_the_site_get(site: ImageServiceFleet) -> 
     assert "~ ConfigMap services/ims-config  2 clusters (alps, jura)" in result.stdout
     assert "data.JOB_ENABLE_DKMS: true → false  services/ims.yaml:9" in result.stdout
     assert "+ ConfigMap services/ims-config-site  2 clusters (alps, jura)" in result.stdout
+
+
+LAYERS = '{"name": "compute", "layers": [{"name": "a", "clone_url": "x"}, {"name": "gpu", "clone_url": "y"}]}'
+FLAGS = (
+    "recipes: {{flags: [{{pattern: '*-gpu-*', requireDkms: {0}}}]}}\n"
+    "cfs: [{{file: cfs/compute.json, layers: {{gpu: {0}}}}}]"
+)
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "json", "html"])
+def test_diff_shows_the_flags_of_recipes_and_layers_and_the_fragment(site: ImageServiceFleet, form: str) -> None:
+    site.write("services/cfs/compute.json", LAYERS)
+    site.service(f"{PLAIN}\n{FLAGS.format('true')}\nnetwork: {{subnet: cmn}}")
+    git(site.root, "init", "-q")
+    git(site.root, "add", "-A")
+    git(site.root, "commit", "-qm", "first")
+    site.service(f"{PLAIN}\n{FLAGS.format('false')}\nnetwork: {{subnet: chn}}")
+    text = site.run("diff", "--format", form).stdout
+    for kind, field in (
+        ("RecipeFlags", "flags[*-gpu-*].requireDkms"),
+        ("CfsConfiguration", "layers[gpu].special_parameters.ims_require_dkms"),
+        ("Customizations", "spec.kubernetes.services.cray-ims.customer_access.subnet_name"),
+    ):
+        assert kind in text
+        assert field.replace("*", "\\*") in text or field in text
+    if form == "json":
+        places = {(item["kind"], field["line"]) for item in json.loads(text)["objects"] for field in item["fields"]}
+        assert {("RecipeFlags", 8), ("CfsConfiguration", 9), ("Customizations", 10)} <= places
 
 
 def test_one_cluster_can_be_rendered(site: ImageServiceFleet) -> None:

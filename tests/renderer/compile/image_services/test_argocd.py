@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import yaml
 
 from kmodgate.policy.ims.settings import keys
 from kmodgate.policy.ims.versions import ims_release, known_ims_versions
+from tests.fleets import git
 from tests.image_services import PLAIN, ImageServiceFleet
 
 ARGOCD = 'csm: "1.6.0"\nowner: argocd\nnetwork: {domain: alps.example.com}'
@@ -23,6 +25,12 @@ HERE = "alps/cray-ims"
 @pytest.fixture
 def fleet(tmp_path: Path) -> ImageServiceFleet:
     return ImageServiceFleet(tmp_path)
+
+
+def committed(fleet: ImageServiceFleet) -> None:
+    git(fleet.root, "init", "-q")
+    git(fleet.root, "add", "-A")
+    git(fleet.root, "commit", "-qm", "first")
 
 
 def wave(value: Any) -> int:
@@ -67,6 +75,62 @@ def test_class_before_config_before_the_new_pod(fleet: ImageServiceFleet) -> Non
     names = ("runtimeclass-kata-site", "configmap-ims-config", "deployment-cray-ims")
     waves = [wave(fleet.object(f"{HERE}/{name}.yaml")) for name in names]
     assert waves == sorted(set(waves))
+
+
+NEVER_REMOVED = "Prune=false,Delete=false"
+ALL = f"{ARGOCD}\nkata: {{runtimeClass: kata-site, manageRuntimeClass: true}}\ntemplates: {{managed: true, {IMAGES}}}"
+
+
+def test_argo_cd_never_removes_what_the_service_or_its_jobs_need(fleet: ImageServiceFleet) -> None:
+    fleet.service(ALL)
+    fleet.render()
+    names = [path.name for path in (fleet.root / "rendered" / HERE).iterdir()]
+    kept = [name for name in names if name.startswith(("configmap", "runtimeclass"))]
+    assert len(kept) == 5
+    for name in kept:
+        options = fleet.object(f"{HERE}/{name}")["metadata"]["annotations"]["argocd.argoproj.io/sync-options"]
+        assert options == NEVER_REMOVED, name
+
+
+def test_going_back_to_loftsman_says_what_stays(fleet: ImageServiceFleet) -> None:
+    fleet.service(ALL)
+    fleet.render()
+    committed(fleet)
+    fleet.service(f"{PLAIN}\nsizes: {{imageGiB: 90}}")
+    check = fleet.run("render", "--check")
+    diff = fleet.run("diff")
+    rendered = fleet.run("render")
+    line = (
+        "configmap-ims-config.yaml leaves the tree: Argo CD does not prune ConfigMap services/ims-config, which stays"
+    )
+    for result in (check, rendered):
+        assert f"rendered/{HERE}/{line} in the cluster as it is" in result.stderr
+        assert "warning: " not in result.stderr
+    moved = next(text for text in diff.stdout.splitlines() if "ConfigMap services/ims-config  " in text)
+    assert "leaves the tree for the handover: Argo CD does not prune it, and it stays as it is" in moved
+    gone = [text for text in diff.stdout.splitlines() if text.startswith(("  - ConfigMap", "  - Deploy", "  - Run"))]
+    assert len(gone) == 5
+    assert all("stays in the cluster, for Argo CD does not prune it" in text for text in gone)
+
+
+def test_a_tree_without_the_annotation_is_a_warning(fleet: ImageServiceFleet) -> None:
+    fleet.service(ARGOCD)
+    fleet.render()
+    path = fleet.root / "rendered" / HERE / "configmap-ims-config.yaml"
+    path.write_text(path.read_text().replace(NEVER_REMOVED, "Validate=false"))
+    fleet.service(PLAIN)
+    found = fleet.run("render", "--dry-run")
+    assert "warning: " in found.stderr
+    assert "Argo CD deletes ConfigMap services/ims-config, without which the service" in found.stderr
+
+
+def test_going_to_argo_cd_says_who_owns_the_config_then(fleet: ImageServiceFleet) -> None:
+    fleet.service(PLAIN)
+    committed(fleet)
+    fleet.service(ARGOCD)
+    found = json.loads(fleet.run("diff", "--format", "json").stdout)["objects"]
+    notes = {item["name"]: item.get("note") for item in found if item["kind"] == "ConfigMap"}
+    assert notes == {"ims-config": "comes into the tree: Argo CD owns it from then on"}
 
 
 def test_hooks_need_an_image(fleet: ImageServiceFleet) -> None:
