@@ -12,7 +12,7 @@ from typing import Any
 
 from kmodgate.policy.cluster.facts import Facts, Object, as_map, metadata_of
 from kmodgate.policy.ims.given_records import SERVICES, is_record
-from kmodgate.policy.ims.settings import CONFIG_MAP, KNOWN_KEYS, OVERLAY
+from kmodgate.policy.ims.settings import CONFIG_MAP, KNOWN_KEYS, OVERLAY, is_expression
 from kmodgate.policy.ims.templates import HOLDERS, SITE_SUFFIX
 from kmodgate.policy.ims.versions import ImsRelease, UnknownReleaseError, ims_release
 from kmodgate.policy.lazy import lazy
@@ -134,16 +134,25 @@ class ImsSite:
 
     @lazy
     def environment(self) -> dict[str, str]:
-        """The settings that the service works with, as far as their ConfigMaps are known."""
-        return {key: text for key, (_, text) in self._winners.items()}
+        """The settings that the service works with, as far as their ConfigMaps are known; none that is unresolved."""
+        return {key: text for key, (_, text) in self._winners.items() if key not in self.unresolved}
+
+    @lazy
+    def unresolved(self) -> frozenset[str]:
+        """The keys whose text is an expression of the site's customizations, so that nobody knows their value.
+
+        In an object that was read from a cluster nothing is going to resolve it.
+        """
+        found = ((key, self._config_maps[name], text) for key, (name, text) in self._winners.items())
+        return frozenset(key for key, item, text in found if is_unresolved(item, text))
 
     @lazy
     def _winners(self) -> dict[str, tuple[str, str]]:
         texts = (
-            (key, (name, text))
+            (key, (name, text or ""))
             for name, item in self._config_maps.items()
             for key, text in as_map(item.get("data")).items()
-            if isinstance(text, str) and key not in self.explicit
+            if isinstance(text, str | None) and key not in self.explicit
         )
         return dict(texts)
 
@@ -160,6 +169,11 @@ class ImsSite:
         places = (self.namespace, "") if self._facts else ()
         found = (self._facts.find(kind, place, name) for place in places)  # type: ignore[union-attr]
         return next((item for item in found if isinstance(item, Mapping)), None)
+
+
+def is_unresolved(config_map: Object, text: str) -> bool:
+    """Whether a text of a ConfigMap is an expression that the site's customizations resolve before it is applied."""
+    return is_expression(text) and "resourceVersion" not in metadata_of(config_map)
 
 
 def concerns_ims(value: Object) -> bool:

@@ -5,8 +5,10 @@ Sources: as policy/ims/settings.py, which says which reader reads which key.
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_label, is_dns1123_subdomain
@@ -117,7 +119,9 @@ def _size(key: str, text: str | None, default: int, *, is_read: bool, release: I
     if value < 1:
         return Reading(key, text, value, Effect.MISREAD, f"{text!r} gives jobs {value} GiB")
     if text != str(value):
-        return Reading(key, text, value, Effect.MISREAD, f"{text!r} goes into the job template as it is, before `Gi`")
+        is_raw = key == "DEFAULT_IMS_JOB_MEM_SIZE"
+        what = "goes into the job template as it is, before `Gi`" if is_raw else f"is read as {value} GiB"
+        return Reading(key, text, value, Effect.MISREAD, f"{text!r} {what}")
     return Reading(key, text, value)
 
 
@@ -189,7 +193,7 @@ def unused(key: str, text: str | None, _: ImsRelease) -> Reading:
 def environment(key: str, text: str | None, _: ImsRelease) -> Reading:
     """Read FLASK_ENV, which chooses a class of settings by its exact name."""
     value = "production" if text is None else text
-    if value not in ("production", "staging", "testing", "development"):
+    if value not in ("production", *DEBUGGING):
         why = f"{text!r} is no environment of the service (`production`, …): a KeyError at the start"
         return Reading(key, text, None, Effect.STOPS_START, why)
     if value != "production":
@@ -220,6 +224,24 @@ def worker_count(key: str, text: str | None, _: ImsRelease) -> Reading:
     return Reading(key, text, value)
 
 
+def gunicorn_arguments(key: str, text: str | None, release: ImsRelease) -> Reading:
+    """Read GUNICORN_CMD_ARGS, arguments of gunicorn that override the settings file of the service."""
+    try:
+        words = shlex.split(text or "")
+    except ValueError:
+        return Reading(key, text, None, Effect.STOPS_START, f"{text!r} has an open quote: gunicorn does not start")
+    if not words:
+        return Reading(key, text, text)
+    counts = [found[1] for found in _WORKERS.finditer(" ".join(words))]
+    if not counts:
+        why = f"{text!r} overrides the settings of gunicorn that the service comes with"
+        return Reading(key, text, text, Effect.MISREAD, why)
+    return replace(worker_count(key, counts[-1], release), text=text)
+
+
+_WORKERS = re.compile(r"(?:^|\s)(?:--workers(?:\s+|=)|-w\s*)(\S+)")
+
+
 def template_folder(key: str, text: str | None, _: ImsRelease) -> Reading:
     """Read IMS_JOB_TEMPLATE_PATH, the folder that the template ConfigMaps are mounted in."""
     if text is None or text.rstrip("/") == TEMPLATES:
@@ -227,5 +249,8 @@ def template_folder(key: str, text: str | None, _: ImsRelease) -> Reading:
     why = f"job templates are mounted below {TEMPLATES}, and not at {text!r}"
     return Reading(key, text, text, Effect.MISREAD, why)
 
+
+DEBUGGING = ("staging", "testing", "development")
+"""The values of FLASK_ENV that switch the service to debugging."""
 
 _LOG_LEVELS = ("CRITICAL", "FATAL", "ERROR", "WARN", "WARNING", "INFO", "DEBUG", "NOTSET")

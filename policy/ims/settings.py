@@ -72,7 +72,7 @@ def read(key: str, text: str | None, release: ImsRelease, *, environment: str | 
 
     `environment` is the text of FLASK_ENV, which decides whether the service reads LOG_LEVEL.
     """
-    if key == "LOG_LEVEL" and environment not in (None, "production"):
+    if key == "LOG_LEVEL" and environment in values.DEBUGGING:
         return Reading(key, text, "DEBUG", Effect.UNUSED, f"FLASK_ENV {environment!r} sets the level DEBUG")
     reader = _READERS.get(key)
     if reader is not None:
@@ -80,6 +80,11 @@ def read(key: str, text: str | None, release: ImsRelease, *, environment: str | 
     if text is None:
         return Reading(key, text, None)
     return Reading(key, text, text, Effect.UNKNOWN, "no release of IMS reads this key")
+
+
+def is_expression(text: str) -> bool:
+    """Whether a text is a Jinja expression, which only the site's customizations can resolve."""
+    return "{{" in text
 
 
 def start_errors(config: Mapping[str, str], release: ImsRelease) -> Iterator[Reading]:
@@ -111,6 +116,7 @@ _READERS: dict[str, Reader] = {
     "FLASK_ENV": values.environment,
     "LOG_LEVEL": values.log_level,
     "WEB_CONCURRENCY": values.worker_count,
+    "GUNICORN_CMD_ARGS": values.gunicorn_arguments,
 }
 """Who reads a key: those of the chart, then those that the service knows besides."""
 

@@ -45,13 +45,14 @@ def default_paths() -> dict[str, Scalar]:
 def defaulted(module: dict[str, object]) -> dict[str, object]:
     """The Module or ManagedClusterModule (plain JSON data) as the API server would store it: no nulls, all defaults.
 
-    A field that is null counts as absent, a null label or annotation as the empty string; a null in a list stays for
-    the schema to refuse, and so does whatever else has the wrong type. Below an opaque `parameters` nothing changes.
+    A field that is null counts as absent, a null label, annotation or value of a ConfigMap as the empty string. A null
+    in a list stays for the schema to refuse, and so does whatever else has the wrong type. Below an opaque `parameters`
+    nothing changes.
     (An unknown field that is null is dropped too, and so never reported.)
 
     The argument is not changed. An object that needs nothing, which is what a webhook is sent, is returned itself.
     """
-    root = _HUB_MODULE if module.get("kind") == "ManagedClusterModule" else _MODULE
+    root = _ROOTS.get(str(module.get("kind")), _MODULE)
     return module if _is_normal(module, _normal_form(root)) else _normal_copy(module, root)
 
 
@@ -105,6 +106,8 @@ def _tree(spec: str) -> _Node:
 
 _MODULE = _tree("spec")
 _HUB_MODULE = _tree("spec.moduleSpec")
+_CONFIG_MAP = _Node(children={**_MODULE.children, "data": _STRINGS})
+_ROOTS = {"ManagedClusterModule": _HUB_MODULE, "ConfigMap": _CONFIG_MAP}
 
 
 # -- the tree as a JSON Schema, because a validator sees in a quarter of the time that nothing is to be done ----

@@ -11,6 +11,7 @@ from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.ims.settings import CONFIG_MAP, read
 from kmodgate.policy.ims.template_values import as_yaml
 from kmodgate.policy.ims.versions import NEWEST, ims_release
+from kmodgate.policy.kata.view import HANDLERS
 from kmodgate.policy.kmm.node_selection import KEEPS_OFF, Node, tolerates
 from kmodgate.policy.review import Review
 from kmodgate.policy.rules.ims.readings import data
@@ -30,11 +31,10 @@ class JobClass(NamedTuple):
 
 
 def job_class(site: ImsSite, arch: str) -> JobClass | None:
-    """Return the class that jobs get; None where the release knows no architectures, or the class is no name."""
-    release = site.release or ims_release(NEWEST)
-    if arch == "aarch64" and release.only_ims_config_decides:
+    """Return the class that jobs get; None where it is unknown or no name, or the release knows no architectures."""
+    release, key = site.release or ims_release(NEWEST), KEYS[arch]
+    if key in site.unresolved or (arch == "aarch64" and release.only_ims_config_decides):
         return None
-    key = KEYS[arch]
     value = as_yaml(str(read(key, site.environment.get(key), release).value))
     return JobClass(arch, key, value or "") if value is None or isinstance(value, str) else None
 
@@ -53,6 +53,15 @@ def own_classes(review: Review) -> Iterator[tuple[JobClass, FieldPath]]:
 def runtime_class(facts: Facts, name: str) -> Object | Unknown | None:
     """Return a RuntimeClass, None if it does not exist, UNKNOWN if nobody knows."""
     return facts.find("RuntimeClass", "", name) if name else UNKNOWN
+
+
+def has_handler_of_kata(review: Review, name: str) -> bool:
+    """Whether a RuntimeClass is known to have a handler of Kata, by its name or by the policy."""
+    item = review.facts.find("RuntimeClass", "", name) if review.facts else None
+    handler = item.get("handler") if isinstance(item, Mapping) else None
+    if not isinstance(handler, str):
+        return False
+    return "kata" in handler or handler in HANDLERS or handler in review.parameters.kata.handlers.get(name, ())
 
 
 def selected(item: Object, nodes: Sequence[Node]) -> list[Node]:

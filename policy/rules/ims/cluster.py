@@ -12,10 +12,16 @@ from kmodgate.policy.findings import NOT_CHECKED, FieldPath, Problem, Severity
 from kmodgate.policy.ims.given_records import REMOTE_NODES
 from kmodgate.policy.ims.settings import CONFIG_MAP as IMS_CONFIG
 from kmodgate.policy.ims.versions import known_ims_versions
-from kmodgate.policy.kata.view import HANDLERS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.rules.ims.classes import labels_of, own_classes, runtime_class, schedulable, selected
+from kmodgate.policy.rules.ims.classes import (
+    has_handler_of_kata,
+    labels_of,
+    own_classes,
+    runtime_class,
+    schedulable,
+    selected,
+)
 from kmodgate.policy.rules.ims.readings import data
 from kmodgate.policy.rules.ims.values import CONFIG_MAP, of_ims
 from kmodgate.policy.views.part import list_in
@@ -81,13 +87,10 @@ def class_of_another_runtime(review: Review) -> Iterator[Problem]:
     Fix: give the class a handler of Kata, or name the handler in the policy: `parameters.kata.handlers`.
     Source: src/server/v3/resources/jobs.py of Cray-HPE/ims; tools/packaging/kata-deploy of kata-containers.
     """
-    named = review.parameters.kata.handlers
     for wanted, path in own_classes(review):
         item = runtime_class(review.known, wanted.name)
         handler = item.get("handler") if isinstance(item, Mapping) else None
-        if not isinstance(handler, str) or "kata" in handler or handler in HANDLERS:
-            continue
-        if handler not in named.get(wanted.name, ()):
+        if isinstance(handler, str) and not has_handler_of_kata(review, wanted.name):
             message = f"RuntimeClass {wanted.name} has the handler {handler}, which is none of Kata"
             yield Problem(path, message, "give it a handler of Kata, or name another class")
 
@@ -105,7 +108,8 @@ def another_job_namespace(review: Review) -> Iterator[Problem]:
     settings, expected = data(review), review.parameters.kata.ims_namespace
     path: FieldPath = ("data", _NAMESPACE) if _NAMESPACE in settings else ("data",)
     is_default = review.ims.name == IMS_CONFIG and _NAMESPACE not in review.ims.environment
-    if review.ims.is_overridden(_NAMESPACE) or not (_NAMESPACE in settings or is_default):
+    is_unknown = review.ims.is_overridden(_NAMESPACE) or _NAMESPACE in review.ims.unresolved
+    if is_unknown or not (_NAMESPACE in settings or is_default):
         return
     named = review.ims.environment.get(_NAMESPACE, "ims")
     if named != expected:

@@ -12,31 +12,42 @@ from kmodgate.policy.ims.settings import KNOWN_KEYS, chart_values
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.ims.readings import data, judged, texts
-from kmodgate.policy.rules.ims.values import CONFIG_MAP, SWITCH, of_ims
+from kmodgate.policy.rules.ims.values import CONFIG_MAP, FOREIGN_CODE, SWITCH, of_ims
 
-_MEANT_FOR_IMS = ("JOB_", "DEFAULT_IMS_", "IMS_")
 _NEAR = 0.8
+
+_OF_LIBRARIES = frozenset(
+    ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE",
+     "SSL_CERT_DIR", "SSLKEYLOGFILE", "TZ", "LANG", "LANGUAGE", "HOME", "TMPDIR", "FLASK_DEBUG", "FLASK_APP",
+     "FORWARDED_ALLOW_IPS", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONHASHSEED",
+     "PYTHONIOENCODING", "PYTHONMALLOC", "PYTHONTRACEMALLOC", "PYTHONUTF8", "PYTHONWARNINGS", "S3_ACCESS_KEY",
+     "S3_SECRET_KEY", "S3_ENDPOINT", "S3_SSL_VALIDATE", "S3_STS_ACCESS_KEY", "S3_STS_SECRET_KEY", "S3_STS_ENDPOINT",
+     "S3_STS_SSL_VALIDATE")
+)  # fmt: skip
+"""Variables that Python, gunicorn and the libraries of the service read, or that its Deployment sets itself."""
+_FAMILIES_OF_LIBRARIES = ("AWS_", "LC_", "MALLOC_")
 
 
 @rule("IMS109", kinds=CONFIG_MAP, severity=Severity.WARNING, needs=of_ims)
 def unknown_key(review: Review) -> Iterator[Problem]:
     """A key in ims-config that no release of the service reads; often one of its own, in other letters.
 
-    The service goes on with its default for the key that was meant, and nothing tells of it. A key that resembles none
-    is an environment variable of the service, such as that of a proxy, and only stands in reports for programs.
+    The service goes on with its default for the key that was meant, and nothing tells of it. Variables that its
+    libraries read, such as those of a proxy, of the time zone and of boto3, are left alone.
 
     Fix: correct the spelling, or remove the key.
     Source: src/server/config.py and src/server/v3/resources/jobs.py of Cray-HPE/ims.
     """
     for item in judged(review):
-        if item.reading.effect is not Effect.UNKNOWN:
+        name = item.key.upper()
+        is_of_library = name in _OF_LIBRARIES or name.startswith(_FAMILIES_OF_LIBRARIES)
+        if item.reading.effect is not Effect.UNKNOWN or is_of_library or item.key in FOREIGN_CODE:
             continue
-        near = difflib.get_close_matches(item.key.upper().replace("-", "_"), KNOWN_KEYS, 1, _NEAR)
+        near = difflib.get_close_matches(name.replace("-", "_"), KNOWN_KEYS, 1, _NEAR)
         if near:
             yield item.problem(f"call it {near[0]}", message=f"no release of IMS reads this key; {near[0]} is one")
         else:
-            is_meant = item.key.upper().startswith(_MEANT_FOR_IMS)
-            yield item.problem("remove it, or correct the spelling", None if is_meant else Severity.INFO)
+            yield item.problem("remove it, or correct the spelling")
 
 
 @rule("IMS110", kinds=CONFIG_MAP, severity=Severity.WARNING, needs=of_ims)

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from kmodgate.policy.cluster.facts import as_map
+from kmodgate.policy.cluster.ims_site import is_unresolved
 from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.ims.setting_values import Effect, Reading
 from kmodgate.policy.ims.settings import read
@@ -47,9 +48,9 @@ def data(review: Review) -> Mapping[str, Any]:
 
 
 def texts(review: Review) -> Iterator[tuple[str, str]]:
-    """Yield the keys of ims-config that have an effect, with their texts."""
+    """Yield the keys of ims-config that have an effect and a known value, with their texts."""
     for key, text in data(review).items():
-        if isinstance(text, str) and not review.ims.is_overridden(key):
+        if isinstance(text, str) and not (review.ims.is_overridden(key) or is_unresolved(review.object, text)):
             yield key, text
 
 

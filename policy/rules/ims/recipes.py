@@ -65,7 +65,7 @@ def recipes(review: Review) -> Iterator[Recipe]:
 def switch_is_on(site: ImsSite) -> bool | None:
     """Return whether ims-config enables DKMS globally; None where nobody knows."""
     text = site.environment.get("JOB_ENABLE_DKMS")
-    if not site.is_known or (text is None and site.release is None):
+    if not site.is_known or "JOB_ENABLE_DKMS" in site.unresolved or (text is None and site.release is None):
         return None
     return read("JOB_ENABLE_DKMS", text, site.release or ims_release(NEWEST)).value is True
 

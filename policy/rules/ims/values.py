@@ -8,15 +8,18 @@ from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain
 from kmodgate.policy.ims.setting_values import DEFAULT_CLASS, Effect
 from kmodgate.policy.ims.settings import chart_values
-from kmodgate.policy.ims.template_values import as_yaml
+from kmodgate.policy.ims.template_values import BROKEN, as_yaml
 from kmodgate.policy.ims.versions import NEWEST, ims_release
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
+from kmodgate.policy.rules.ims.classes import has_handler_of_kata
 from kmodgate.policy.rules.ims.readings import Judged, judged, wrong
 
 CONFIG_MAP = ("ConfigMap",)
 KATA = "JOB_KATA_RUNTIME"
 AARCH64 = "JOB_AARCH64_RUNTIME"
+FOREIGN_CODE = ("PYTHONPATH", "PYTHONHOME", "LD_PRELOAD", "LD_LIBRARY_PATH", "PATH")
+"""Variables by which the interpreter of the service finds its code."""
 SWITCH = "JOB_ENABLE_DKMS"
 
 _TRUE_WORDS = frozenset(("y", "yes", "on", "enable", "enabled", "true", "t", "1"))
@@ -68,8 +71,8 @@ def switch_misread(review: Review) -> Iterator[Problem]:
     """`JOB_ENABLE_DKMS` of ims-config is false to the service, and does not read so.
 
     Only `true`, `1` and `t` are true, in letters of any case and without blanks: `yes`, `on`, a space behind the word
-    and the line break of a block scalar (`|`) make it false. Empty is false, too, though an absent key is true from
-    IMS 3.17 on. The jobs that the key decides about then run privileged on the worker, and not in a Kata VM.
+    and the line break of a block scalar (`|`) make it false. Empty and null are false, too, though an absent key is
+    true from IMS 3.17 on. The jobs that the key decides about then run privileged on the worker, and not in a Kata VM.
 
     Fix: write `"true"` or `"false"` on one line.
     Source: src/server/v3/resources/jobs.py of Cray-HPE/ims.
@@ -89,8 +92,9 @@ def kata_class_misread(review: Review) -> Iterator[Problem]:
     """`JOB_KATA_RUNTIME` of ims-config is not the RuntimeClass that jobs with DKMS get.
 
     A text without `kata` in small letters is replaced by `kata-qemu`, and nothing tells of it. Any other goes into the
-    job template without quotes: what stands behind ` #` is lost, `#kata` is no class at all, so that the job runs
-    privileged on the worker, and a text that is no name has every job with DKMS refused.
+    job template without quotes: what stands behind ` #` is lost. With `#kata` the job has no class at all and runs
+    privileged on the worker, which is an error. So is a text that is no name: every job with DKMS is answered with
+    500, and leaves a ConfigMap and a Service with an address behind.
 
     Fix: write the name of a RuntimeClass that has `kata` in it.
     Source: src/server/v3/resources/jobs.py and the job templates of Cray-HPE/ims.
@@ -102,13 +106,14 @@ def kata_class_misread(review: Review) -> Iterator[Problem]:
             yield _in_template(item)
 
 
-@rule("IMS105", kinds=CONFIG_MAP, severity=Severity.WARNING, needs=of_ims)
+@rule("IMS105", kinds=CONFIG_MAP, needs=of_ims)
 def aarch64_class_misread(review: Review) -> Iterator[Problem]:
     """`JOB_AARCH64_RUNTIME` of ims-config gives jobs of aarch64 no class of Kata, or none that exists.
 
     Every job of aarch64 is one with DKMS, whatever recipe, request and `JOB_ENABLE_DKMS` say. Nothing looks for `kata`
-    in this name: with an empty value, which is not the same as an absent key, and with a class of another kind such
-    jobs run privileged on the worker, and register their emulator in its kernel.
+    in this name. With an empty value or null, which is not the same as an absent key, and with a class of another kind
+    such jobs run privileged on the worker, and register their emulator in its kernel. A name that a comment cuts short
+    is a warning.
 
     Fix: write the name of a RuntimeClass of Kata, or remove the key.
     Source: src/server/v3/resources/jobs.py and the job templates of Cray-HPE/ims.
@@ -116,7 +121,9 @@ def aarch64_class_misread(review: Review) -> Iterator[Problem]:
     for item in wrong(review, AARCH64):
         value = str(item.reading.value)
         if not value or (is_dns1123_subdomain(value) and as_yaml(value) == value):
-            yield item.problem(f'{AARCH64}: "{DEFAULT_CLASS}", or another class of Kata')
+            is_of_kata = bool(value) and has_handler_of_kata(review, value)
+            severity = Severity.WARNING if is_of_kata else None
+            yield item.problem(f'{AARCH64}: "{DEFAULT_CLASS}", or another class of Kata', severity)
         else:
             yield _in_template(item)
 
@@ -127,10 +134,16 @@ def _in_template(item: Judged) -> Problem:
     result = as_yaml(value)
     if result is None or result == "":
         message = f"{value!r} is no class in the job template: jobs run privileged on the worker"
-        return item.problem(fix, message=message)
+        return item.problem(fix, Severity.ERROR, message)
     if isinstance(result, str) and is_dns1123_subdomain(result):
-        return item.problem(f'{item.key}: "{result}"', message=f"{value!r} is the class {result!r} in the job template")
-    message = f"{value!r} can name no RuntimeClass: jobs that it is for are refused"
+        message = f"{value!r} is the class {result!r} in the job template"
+        if "kata" in result:
+            return item.problem(f'{item.key}: "{result}"', Severity.WARNING, message)
+        return item.problem(fix, Severity.ERROR, f"{message}: jobs run privileged and in no Kata VM")
+    reason = (
+        "breaks the job template" if result is BROKEN else "can name no RuntimeClass, and Kubernetes refuses the Job"
+    )
+    message = f"{value!r} {reason}: jobs are answered with 500, and leave a ConfigMap and a Service behind"
     return item.problem(fix, Severity.ERROR, message)
 
 
@@ -139,7 +152,8 @@ def odd_size(review: Review) -> Iterator[Problem]:
     """A size in ims-config that the service reads as another number, or that is less than 1 GiB.
 
     Python's `int()` takes `1_0` for 10 and `007` for 7, and 0 and negative numbers pass: the claims of such jobs are
-    refused, or their pods get no memory. Blanks around the number of `DEFAULT_IMS_JOB_MEM_SIZE` stay in the template.
+    refused, or their pods get no memory. The text of `DEFAULT_IMS_JOB_MEM_SIZE` goes into the template as it is, with
+    blanks and underscores, and Kubernetes refuses the Job.
 
     Fix: write the number of GiB in digits.
     Source: src/server/models/jobs.py of Cray-HPE/ims.
@@ -182,14 +196,18 @@ _NAMES = (
 def dangerous_variable(review: Review) -> Iterator[Problem]:
     """A key in ims-config that changes how the service runs, and that the chart leaves alone for a reason.
 
-    Every key is an environment variable of the service. `WEB_CONCURRENCY` starts several workers of gunicorn, which
-    overwrite each other's records in the JSON files; `FLASK_ENV` switches to debugging; `IMS_JOB_TEMPLATE_PATH` leads
-    away from the mounted templates.
+    Every key is an environment variable of the service. `WEB_CONCURRENCY` and `--workers` in `GUNICORN_CMD_ARGS` start
+    several workers of gunicorn, which overwrite each other's records in the JSON files. `FLASK_ENV` switches to
+    debugging, and `IMS_JOB_TEMPLATE_PATH` leads away from the mounted templates. `PYTHONPATH`, `PYTHONHOME`,
+    `LD_PRELOAD`, `LD_LIBRARY_PATH` and `PATH` make the service run other code than that of its image.
 
     Fix: remove the key.
     Source: config/gunicorn.py, src/server/config.py and src/server/v3/resources/jobs.py of Cray-HPE/ims.
     """
-    for item in wrong(review, "WEB_CONCURRENCY", "FLASK_ENV", "IMS_JOB_TEMPLATE_PATH"):
+    for item in judged(review):
+        if item.key in FOREIGN_CODE:
+            yield item.problem(f"remove {item.key}", message="makes the service run other code than that of its image")
+    for item in wrong(review, "WEB_CONCURRENCY", "GUNICORN_CMD_ARGS", "FLASK_ENV", "IMS_JOB_TEMPLATE_PATH"):
         if item.reading.effect is Effect.MISREAD:
-            severity = Severity.ERROR if item.key == "WEB_CONCURRENCY" else None
+            severity = Severity.ERROR if isinstance(item.reading.value, int) else None
             yield item.problem(f"remove {item.key}", severity)

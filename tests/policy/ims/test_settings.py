@@ -124,6 +124,16 @@ def test_log_level_matters_in_production_and_from_3_22_on_only():
     assert list(settings.start_errors({"LOG_LEVEL": "x"}, ims_release("3.21.0"))) == []
 
 
+def test_an_environment_that_the_service_does_not_know_sets_no_level():
+    assert settings.read("LOG_LEVEL", "INFO", NEWEST, environment="prod").effect is Effect.SOUND
+    assert settings.read("LOG_LEVEL", "INFO", NEWEST, environment="staging").effect is Effect.UNUSED
+
+
+def test_only_the_text_of_the_memory_size_goes_into_the_template():
+    assert settings.read("DEFAULT_IMS_IMAGE_SIZE", "1_0", NEWEST).why == "'1_0' is read as 10 GiB"
+    assert "goes into the job template as it is" in settings.read("DEFAULT_IMS_JOB_MEM_SIZE", "007", NEWEST).why
+
+
 @pytest.mark.parametrize("text", ["", " ", "null", "~", "#x"])
 def test_namespace_that_is_none_fails_jobs(text):
     assert read("DEFAULT_IMS_JOB_NAMESPACE", text) == (None, Effect.FAILS_JOBS)
@@ -139,6 +149,11 @@ def test_namespace_that_is_none_fails_jobs(text):
         ("DEFAULT_IMS_JOB_REMOTE_TIMEOUT_COUNT", "abc", Effect.MISREAD),
         ("S3_BOOT_IMAGES_BUCKET", "", Effect.MISREAD),
         ("WEB_CONCURRENCY", "4", Effect.MISREAD),
+        *(("GUNICORN_CMD_ARGS", f"{option}4", Effect.MISREAD) for option in ("-w", "-w ", "--workers ", "--workers=")),
+        ("GUNICORN_CMD_ARGS", "--workers four", Effect.STOPS_START),
+        ("GUNICORN_CMD_ARGS", "--log-level debug", Effect.MISREAD),
+        ("GUNICORN_CMD_ARGS", "--workers 4 --workers 1", Effect.SOUND),
+        ("GUNICORN_CMD_ARGS", "", Effect.SOUND),
         ("IMS_JOB_TEMPLATE_PATH", "/tmp", Effect.MISREAD),
         ("SOMETHING_ELSE", "x", Effect.UNKNOWN),
         ("CA_CERT", "x", Effect.UNUSED),
