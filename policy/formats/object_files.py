@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -114,7 +115,8 @@ def is_page(text: str) -> bool:
 
 _HTML = ("<!doctype html", "<html", "<?xml", "<head")
 _LONGEST_START = 100
-_TOML = "[[results]]"
+_TOML = re.compile(r"(?:\[\[[a-z_]+\]\][ \t]*|[a-z_]+ = .*)(?:\r?\n|$)")
+"""The first line of a table, or of a value, which no object in YAML or JSON begins with."""
 
 
 def _other_text(text: str, name: str) -> tuple[str, str, str] | None:
@@ -122,7 +124,7 @@ def _other_text(text: str, name: str) -> tuple[str, str, str] | None:
     start = text.lstrip()[:_LONGEST_START].lower()
     if is_page(text):
         return "SCH002", "is a page of HTML, as a login page is", "log in again, and give what the command prints then"
-    if start.startswith(_TOML):
+    if _TOML.match(text.lstrip()):
         return "SCH002", "is TOML, which cray writes where nobody asks for JSON", "write it again, with --format json"
     if not start and name.endswith(".json"):
         return "SCH006", "is empty, which is no JSON", "look at the command that wrote it"

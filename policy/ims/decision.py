@@ -49,14 +49,19 @@ class Decision:
     because: str = ""
     choice: DkmsChoice | None = None
     node: str = ""
+    is_failure: bool = False
+    """Whether the service fails at a request that it has taken (500), which is then refused for no fault of its own."""
 
     def as_line(self) -> dict[str, object]:
         """The keys that a line of `--jsonl` has, beside its id."""
-        names = (field.name for field in dataclasses.fields(self) if field.name not in ("choice", "node"))
+        names = (field.name for field in dataclasses.fields(self) if field.name not in _NOT_IN_LINES)
         line = {name: getattr(self, name) for name in names}
         if self.privileged_containers is not None:
             line["privileged_containers"] = list(self.privileged_containers)
         return line
+
+
+_NOT_IN_LINES = ("choice", "node", "is_failure")
 
 
 def decide(inputs: Mapping[str, object], release: ImsRelease) -> Decision:
@@ -108,24 +113,24 @@ def _job(
         node = _remote_node(inputs, record.arch, release)
         sizes = _sizes(request, config, release)
     except UnusableNodeError as error:
-        return _refused(f"{error}: every job is answered with 500")
+        return _failed(f"{error}: every job is answered with 500")
     if sizes:
-        return _refused(sizes)
+        return _failed(sizes)
     if record.kind == "recipe":
         if record.template_dictionary is None:
-            return _refused("the recipe's template_dictionary is null (500)")
+            return _failed("the recipe's template_dictionary is null (500)")
         if record.recipe_type == "packer":
-            return _refused("the packer template has a placeholder that the service does not know, s3_host (500)")
+            return _failed("the packer template has a placeholder that the service does not know, s3_host (500)")
     texts = _template_texts(request, record, inputs, config, release)
     texts |= _dkms_texts(choice, "" if node else _runtime_class(choice, record.arch, config, release))
     texts["remote_build_node"] = node
     try:
         job = job_object(request.type, texts)
     except BrokenTemplateError as error:
-        return _refused(f"{error} (500)")
+        return _failed(f"{error} (500)")
     failing = _failing_request(inputs)
     if failing and any(failing.endswith(resource) for resource in _BEFORE_THE_JOB):
-        return _refused(f"Kubernetes fails {failing}, and no Job is made (500)")
+        return _failed(f"Kubernetes fails {failing}, and no Job is made (500)")
     return _decision(choice, job, node, _accepted(inputs, config, request.type))
 
 
@@ -168,6 +173,10 @@ def _because(choice: DkmsChoice, job: JobObject, node: str) -> str:
 
 def _refused(why: str) -> Decision:
     return Decision(starts=True, accepted=False, because=why)
+
+
+def _failed(why: str) -> Decision:
+    return Decision(starts=True, accepted=False, because=why, is_failure=True)
 
 
 def _missing_record(request: JobRequest, record: Record | None) -> str:

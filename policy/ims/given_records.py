@@ -24,7 +24,12 @@ REMOTE_NODES = "ims/RemoteBuildNodeList"
 CONFIGURATIONS = "cfs/ConfigurationList"
 """The kind of a list of CFS configurations to rules; the records are in the field `configurations`."""
 
-_RECORDS = (RECIPES, REMOTE_NODES, CONFIGURATIONS)
+_CONTENTS = {
+    RECIPES: ("recipes", "recipe"),
+    REMOTE_NODES: ("nodes", "remote build node"),
+    CONFIGURATIONS: ("configurations", "configuration"),
+}
+"""Of each kind the field with the records, and what one of them is."""
 
 SERVICES = "services"
 """The namespace of the service and its ConfigMaps."""
@@ -45,9 +50,25 @@ _OTHER_LISTS = (
 _WANTED = "give what `cray ims recipes list --format json` or `cray cfs configurations list --format json` prints"
 
 
+def content(value: Mapping[str, Any]) -> str:
+    """Return in words what an object is, or the list that it was made of."""
+    if kind_of(value) in _CONTENTS:
+        field, one = _CONTENTS[kind_of(value)]
+        count = len(value[field])
+        return f"a list of {count} {one}{'' if count == 1 else 's'}" if count else "an empty list"
+    metadata = value.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return f"{value.get('kind')} {name or 'without a name'}"
+
+
 def is_record(value: Mapping[str, Any]) -> bool:
     """Whether an object was made of a list that `cray` prints."""
-    return f"{str(value.get('apiVersion')).partition('/')[0]}/{value.get('kind')}" in _RECORDS
+    return kind_of(value) in _CONTENTS
+
+
+def kind_of(value: Mapping[str, Any]) -> str:
+    """The group and kind of an object, which tell lists that `cray` prints from others."""
+    return f"{str(value.get('apiVersion')).partition('/')[0]}/{value.get('kind')}"
 
 
 def wrapped(value: Any) -> Wrapped | Problem | None:

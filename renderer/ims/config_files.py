@@ -9,27 +9,45 @@ from typing import Any, NoReturn
 
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.object_files import Source
-from kmodgate.policy.ims.given_records import CONFIGURATIONS, RECIPES, wrapped
+from kmodgate.policy.ims.given_records import CONFIGURATIONS, RECIPES, SERVICES, content, kind_of, wrapped
 from kmodgate.policy.ims.settings import CONFIG_MAP, OVERLAY
 from kmodgate.renderer.check.object_inputs import read_objects
 from kmodgate.renderer.errors import Refused, Unusable, refuse_enforced
+from kmodgate.renderer.wording import listed
 
 
-def read_config(path: str) -> dict[str, str]:
-    """Return the texts of `ims-config` in a file: a ConfigMap, a List or plain data. Our own ConfigMap goes over them.
+@dataclass(frozen=True, slots=True)
+class GivenConfig:
+    """The texts of `ims-config`, with those of our own ConfigMap over them; `note` is "" where nothing is odd."""
 
-    :raises Refused: the file cannot be used
-    :raises Unusable: it has no such ConfigMap, or several
+    texts: dict[str, str]
+    note: str = ""
+
+
+def read_config(path: str) -> GivenConfig:
+    """Return `ims-config` of a file: a ConfigMap, a List or plain data. Of several the one in `services` counts.
+
+    :raises Refused: the file cannot be used, has no such ConfigMap, or several
     """
     sources = _read(path)
     configs = [source for source in sources if source.value["kind"] == "ConfigMap"]
     named = [source for source in configs if _name(source) == CONFIG_MAP]
+    named = [source for source in named if _metadata(source, "namespace") == SERVICES] or named
     if len(named) != 1:
-        others = ", ".join(sorted({_name(source) or "one without a name" for source in configs})) or "none"
         what = f"no ConfigMap {CONFIG_MAP}" if not named else f"{len(named)} ConfigMaps {CONFIG_MAP}"
-        fix = f"kubectl -n services get configmap {CONFIG_MAP} -o yaml; ConfigMaps of the file: {others}"
-        raise Unusable(f"{path}: {what}", fix)
-    return _texts(named[0], path) | _overlay(configs, path)
+        _refuse_file(path, named or sources, what, f"kubectl -n {SERVICES} get configmap {CONFIG_MAP} -o yaml")
+    namespace = _metadata(named[0], "namespace")
+    is_usual = namespace in ("", SERVICES)
+    note = f"it is in namespace {namespace}, and the service of CSM reads the one in {SERVICES}"
+    return GivenConfig(_texts(named[0], path) | _overlay(configs, path), "" if is_usual else note)
+
+
+def _refuse_file(path: str, sources: list[Source], what: str, fix: str) -> NoReturn:
+    """Refuse a file for what it holds, and say what that is."""
+    places = (f"{content(source.value)} (line {source.position(())[0]})" for source in sources)
+    message = f"{what}; it holds {listed(list(places)) if sources else 'nothing'}"
+    line, column = sources[0].position(()) if sources else (1, 1)
+    raise Refused([Finding("SCH102", message, fix, file=path, line=line, column=column)], outcome="nothing was decided")
 
 
 def read_overlay(path: str) -> dict[str, str]:
@@ -65,15 +83,12 @@ def _texts(source: Source, path: str) -> dict[str, str]:
     if not isinstance(data, dict):
         _refuse(source, path, ("data",), "is no map of texts", 'write KEY: "text" below data')
     for key, text in data.items():
-        if not isinstance(text, str):
-            said = (
-                {True: "true", False: "false", None: "null"}.get(text, text)
-                if not isinstance(text, list | dict)
-                else ""
-            )
-            fix = f'put it in quotes: {key}: "{said}"' if said != "" else "write a text in quotes"
+        # The API server stores null as an empty text.
+        if not isinstance(text, str | None):
+            said = "" if isinstance(text, list | dict) else str(text).lower() if isinstance(text, bool) else str(text)
+            fix = f'put it in quotes: {key}: "{said}"' if said else "write a text in quotes"
             _refuse(source, path, ("data", key), "is no text, and a ConfigMap holds texts only", fix)
-    return dict(data)
+    return {key: text or "" for key, text in data.items()}
 
 
 def _refuse(source: Source, path: str, field: tuple[str | int, ...], message: str, fix: str) -> NoReturn:
@@ -83,8 +98,12 @@ def _refuse(source: Source, path: str, field: tuple[str | int, ...], message: st
 
 
 def _name(source: Source) -> str:
+    return _metadata(source, "name")
+
+
+def _metadata(source: Source, field: str) -> str:
     metadata = source.value.get("metadata")
-    return str(metadata.get("name") or "") if isinstance(metadata, dict) else ""
+    return str(metadata.get(field) or "") if isinstance(metadata, dict) else ""
 
 
 def _read(path: str) -> list[Source]:
@@ -149,10 +168,12 @@ _FLAGS = (("special_parameters", "ims_require_dkms"), ("specialParameters", "ims
 def read_cfs(path: str) -> list[CfsConfiguration]:
     """Return the configurations of `cray cfs configurations describe NAME --format json`, or of a list of them.
 
-    :raises Refused: the file is no such configuration
+    :raises Refused: the file is no such configuration, or an empty list
     """
     command = "cray cfs configurations describe NAME --format json"
     records = _records(path, CONFIGURATIONS, "configurations", command, _wrong_configuration)
+    if not records:
+        raise Unusable(f"{path}: holds no configuration", f"write it again: {command}")
     return [_configuration(record, path) for record in records]
 
 
@@ -186,9 +207,9 @@ def _records(
 ) -> list[dict[str, Any]]:
     """Return the records of all lists of a kind in a file; an empty list does not say what it is a list of."""
     sources = _read(path)
-    lists = [source for source in sources if _kind(source) == kind]
-    if not lists and not any(_kind(source) == RECIPES and not source.value["recipes"] for source in sources):
-        raise Unusable(f"{path}: holds no such list", f"write it again: {command}")
+    lists = [source for source in sources if kind_of(source.value) == kind]
+    if not lists and not any(kind_of(source.value) == RECIPES and not source.value["recipes"] for source in sources):
+        _refuse_file(path, sources, f"no list of {field}", f"write it again: {command}")
     findings: list[Finding] = []
     for source in lists:
         for index, record in enumerate(source.value[field]):
@@ -200,7 +221,3 @@ def _records(
     if findings:
         raise Refused(findings, outcome="nothing was compared")
     return [record for source in lists for record in source.value[field]]
-
-
-def _kind(source: Source) -> str:
-    return f"{str(source.value.get('apiVersion')).partition('/')[0]}/{source.value.get('kind')}"

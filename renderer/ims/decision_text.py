@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from kmodgate.policy.ims import settings
 from kmodgate.policy.ims.decision import Decision
+from kmodgate.policy.ims.questions.blocked import DECIDING, blocking
 from kmodgate.policy.ims.questions.question import Question
 from kmodgate.policy.ims.questions.ways_into_kata import smallest_change
 from kmodgate.policy.ims.service.dkms_choice import Source
@@ -31,33 +32,36 @@ def heading(decision: Decision) -> str:
     """Where the job runs, in a word or two."""
     if not decision.starts:
         return "NO JOB: THE SERVICE DOES NOT START"
+    if decision.is_failure:
+        return "NO JOB: THE SERVICE FAILS"
     return _HEADINGS[decision.risk] if decision.risk else "NO JOB: THE REQUEST IS REFUSED"
 
 
-def text(question: Question, decision: Decision, given: str) -> str:
+def text(question: Question, decision: Decision, given: list[str]) -> str:
     """Return the decision for a person.
 
-    :param given: where ims-config comes from
+    :param given: where ims-config comes from, and what is to be known of it
     """
     return "\n".join((heading(decision), *(f"  {line}" for line in _lines(question, decision, given)))) + "\n"
 
 
-def _lines(question: Question, decision: Decision, given: str) -> Iterator[str]:
+def _lines(question: Question, decision: Decision, given: list[str]) -> Iterator[str]:
     yield f"job: {question.type}, {question.arch}, {question.release}"
-    yield f"ims-config: {given}"
+    yield from (f"ims-config: {line}" for line in given)
     if question.type == "create" and question.recipe is None and not question.release.only_ims_config_decides:
         default = str(question.release.dkms_is_default).lower()
         yield f"recipe: its flag was not given; IMS stores {default} for a recipe that does not say"
     choice = decision.choice
     if choice is None:
-        yield f"because: {decision.because}"
+        defects = [f"{reading.key}: {reading.why}" for reading in blocking(question)]
+        yield from (f"because: {why}" for why in defects or (decision.because,))
     else:
         yield from _placement(decision)
         yield f"DKMS: {'yes' if choice.value else 'no'}, decided by: {_SOURCES[choice.decided_by]}"
         if choice.not_asked:
             yield f"not asked: {', '.join(_SOURCES[source] for source in choice.not_asked)}"
         yield f"because: {decision.because}"
-    for key in ("JOB_ENABLE_DKMS", "JOB_KATA_RUNTIME", "JOB_AARCH64_RUNTIME"):
+    for key in DECIDING:
         reading = settings.read(key, question.config.get(key), question.release)
         if reading.why and reading.effect is not Effect.UNUSED:
             yield f"{key}: {reading.why}"
@@ -88,6 +92,6 @@ def _way_into_kata(question: Question, decision: Decision) -> Iterator[str]:
         return
     changes = smallest_change(question)
     if not changes:
-        yield "no change of flags or of ims-config leads into Kata with this release"
+        yield "no change of flags or of ims-config that is known here leads into Kata"
     for number, change in enumerate(changes):
         yield f"{'smallest change into Kata' if not number else '  and'}: {change}"

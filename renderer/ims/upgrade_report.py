@@ -17,6 +17,7 @@ _HEADINGS = {
     Kind.ENTERS: "GO INTO A VM",
     Kind.WORKS: "CAN BE MADE NOW",
     Kind.CHANGES: "CHANGE OTHERWISE",
+    Kind.NEVER: "CANNOT BE MADE, BEFORE OR AFTER",
 }
 _FIXES = {
     Kind.LEAVES: "before the upgrade, put the flag into git and run kmodgate ims sync-recipes, or"
@@ -45,6 +46,16 @@ class Comparison:
         stopped = any(job.before.risk == "vm" for job in self.of(Kind.FAILS))
         return bool(self.of(Kind.LEAVES)) or stopped or bool(self.broken_templates)
 
+    @property
+    def is_blocked(self) -> bool:
+        """Whether ims-config is why a job is not made afterwards."""
+        return any(job.is_fault for job in self.jobs)
+
+    @property
+    def blocked(self) -> list[str]:
+        """The settings with which no job, or none of a type, is made."""
+        return list(dict.fromkeys(line for job in self.jobs for line in job.blocked))
+
 
 def text(comparison: Comparison) -> str:
     return "\n".join(_lines(comparison)) + "\n"
@@ -52,12 +63,14 @@ def text(comparison: Comparison) -> str:
 
 def _lines(comparison: Comparison) -> Iterator[str]:
     yield f"{comparison.before.release} → {comparison.after.release}"
+    yield from _section("JOBS ARE NOT MADE WITH THIS ims-config", comparison.blocked)
     for kind, title in _HEADINGS.items():
         jobs = comparison.of(kind)
         if jobs:
             yield ""
             yield f"{title} ({len(jobs)})"
-            yield from _jobs(jobs)
+            # What keeps all jobs from being made is said once, above.
+            yield from _jobs(job for job in jobs if kind is not Kind.NEVER or not job.blocked)
             if kind in _FIXES:
                 yield f"  fix: {_FIXES[kind]}"
     yield from _section("EVERY JOB IS ANSWERED WITH 500", comparison.broken_templates)
@@ -78,8 +91,16 @@ def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
 
 def _jobs(jobs: Iterable[JobChange]) -> Iterator[str]:
     for job in jobs:
-        yield f"  {job.title}: {_place(job.before)} → {_place(job.after)}"
+        difference = "; ".join(_differences(job.before, job.after)) if job.kind is Kind.CHANGES else ""
+        yield f"  {job.title}: {_place(job.before)} → {_place(job.after)}{difference and f': {difference}'}"
         yield f"      {job.after.because}"
+
+
+def _differences(before: Decision, after: Decision) -> Iterator[str]:
+    """Yield what changes in the privileges, which the place of a job alone does not say."""
+    old, new = before.privileged_containers or (), after.privileged_containers or ()
+    yield from (f"{name} becomes privileged" for name in new if name not in old)
+    yield from (f"{name} is no longer privileged" for name in old if name not in new)
 
 
 def _place(decision: Decision) -> str:
@@ -94,6 +115,7 @@ def as_json(comparison: Comparison) -> str:
         "from": _release(comparison.before),
         "to": _release(comparison.after),
         "leavesVm": comparison.leaves_a_vm,
+        "notMade": comparison.blocked,
         "jobs": [
             {"job": job.title, "change": job.kind.value, "before": job.before.as_line(), "after": job.after.as_line()}
             for job in comparison.jobs

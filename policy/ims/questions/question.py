@@ -35,7 +35,7 @@ class Question:
         }
         if self.request is not None:
             body["require_dkms"] = self.request
-        node = {"xname": "x0", "uname": self.arch, "podman": "/usr/bin/podman", "jobs": 0}
+        node = {"xname": f"of {self.arch}", "uname": self.arch, "podman": "/usr/bin/podman", "jobs": 0}
         return {
             "ims_config": dict(self.config),
             "record": {

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from kmodgate.policy.ims import settings
 from kmodgate.policy.ims.decision import Decision
+from kmodgate.policy.ims.questions.blocked import DECIDING, blocking, is_fault_of_config, without_defects
 from kmodgate.policy.ims.questions.question import Question
 from kmodgate.policy.ims.service.records import AARCH64, X86
 from kmodgate.policy.ims.setting_values import Effect, Reading
@@ -21,6 +22,7 @@ class Kind(StrEnum):
     FAILS = "cannot be made any more"
     ENTERS = "goes into a VM"
     WORKS = "can be made now"
+    NEVER = "cannot be made before or after"
     CHANGES = "changes otherwise"
     SAME = "stays"
 
@@ -35,12 +37,17 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobChange:
-    """One job before and after."""
+    """One job before and after; of one that leaves its VM, as far as settings that keep it from being made allow.
+
+    `blocked` says which settings those are; `is_fault` is whether ims-config is why the job is not made afterwards.
+    """
 
     title: str
     kind: Kind
     before: Decision
     after: Decision
+    blocked: tuple[str, ...] = ()
+    is_fault: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +57,8 @@ class Side:
     release: ImsRelease
     config: Mapping[str, str]
 
-    def answer(self, question: Question) -> Decision:
-        return replace(question, release=self.release, config=self.config).answer()
+    def asked(self, question: Question) -> Question:
+        return replace(question, release=self.release, config=self.config)
 
 
 def config_after(before: Side, release: ImsRelease) -> dict[str, str]:
@@ -83,21 +90,31 @@ def stored_flag_after(flag: bool | None, before: ImsRelease, after: ImsRelease) 
 
 def changes(jobs: Iterable[Job], before: Side, after: Side) -> Iterator[JobChange]:
     """Yield every job with what becomes of it."""
-    answers: dict[Question, tuple[Decision, Decision]] = {}
+    known: dict[Question, JobChange] = {}
     for job in jobs:
         question = job.question
-        if question not in answers:
+        if question not in known:
             flag = question.recipe if question.type == "create" else None
             old = replace(question, recipe=None if before.release.only_ims_config_decides else flag)
             new = replace(question, recipe=stored_flag_after(flag, before.release, after.release))
-            answers[question] = before.answer(old), after.answer(new if question.type == "create" else question)
-        first, second = answers[question]
-        yield JobChange(job.title, _kind(first, second), first, second)
+            known[question] = _change(before.asked(old), after.asked(new if question.type == "create" else question))
+        yield replace(known[question], title=job.title)
+
+
+def _change(before: Question, after: Question) -> JobChange:
+    blocked = [f"as it is: {reading.key}: {reading.why}" for reading in blocking(before)]
+    blocked += [f"as it will be: {reading.key}: {reading.why}" for reading in blocking(after)]
+    first, second = before.answer(), after.answer()
+    sound = (without_defects(before).answer(), without_defects(after).answer()) if blocked else (first, second)
+    kind = _kind(first, second)
+    if sound[0].risk == "vm" and sound[1].risk not in ("vm", None):
+        kind, first, second = Kind.LEAVES, *sound
+    return JobChange("", kind, first, second, tuple(blocked), is_fault_of_config(after))
 
 
 def _kind(before: Decision, after: Decision) -> Kind:
-    if before.risk == "vm" and after.risk != "vm" and after.risk is not None:
-        return Kind.LEAVES
+    if before.risk is None and after.risk is None:
+        return Kind.NEVER
     if before.risk is not None and after.risk is None:
         return Kind.FAILS
     if before.risk is None and after.risk is not None:
@@ -153,7 +170,7 @@ def _volume(what: str, before: Side, after: Side, old: Reading, new: Reading) ->
 
 def setting_changes(before: Side, after: Side) -> Iterator[str]:
     """Yield what changes in the keys that decide about VMs, and what was set by hand and does not stay."""
-    for key in ("JOB_ENABLE_DKMS", "JOB_KATA_RUNTIME", "JOB_AARCH64_RUNTIME"):
+    for key in DECIDING:
         old, new = (settings.read(key, side.config.get(key), side.release) for side in (before, after))
         if old.value != new.value:
             yield f"{key}: {_value(old)} → {_value(new)}"

@@ -7,10 +7,10 @@ from dataclasses import replace
 from functools import reduce
 from itertools import combinations
 
+from kmodgate.policy.ims.questions.blocked import blocking
 from kmodgate.policy.ims.questions.question import Question
 from kmodgate.policy.ims.service.records import AARCH64
 from kmodgate.policy.ims.setting_values import DEFAULT_CLASS
-from kmodgate.policy.ims.settings import start_errors
 
 _MOST = 3
 """Changes at once that are looked for."""
@@ -22,15 +22,19 @@ _Change = tuple[str, Callable[[Question], Question]]
 def smallest_change(question: Question) -> tuple[str, ...]:
     """Return what to do so that the job runs in a VM: the fewest changes, those of one job before those of all.
 
-    Empty where it runs there already, or where no such change is enough.
+    What keeps the job from being made comes first. Empty where it runs there already, or where no change is enough.
     """
+    corrections = []
+    for reading in blocking(question):
+        corrections.append(f"correct {reading.key} in ims-config: {reading.why}")
+        question = _without(question, reading.key)
     if question.answer().risk == "vm":
-        return ()
+        return tuple(corrections)
     changes = list(_changes(question))
     for count in range(1, _MOST + 1):
         for chosen in combinations(changes, count):
             if reduce(lambda changed, change: change[1](changed), chosen, question).answer().risk == "vm":
-                return tuple(text for text, _ in chosen)
+                return (*corrections, *(text for text, _ in chosen))
     return ()
 
 
@@ -44,8 +48,6 @@ def _changes(question: Question) -> Iterator[_Change]:
     yield _setting(key, DEFAULT_CLASS)
     if question.release.ims_config_counts:
         yield _setting("JOB_ENABLE_DKMS", "true")
-    for reading in start_errors(question.config, question.release):
-        yield f"correct {reading.key} in ims-config: {reading.why}", _without(reading.key)
     if question.is_remote:
         text = "take the remote build node out: cray ims remote-build-nodes delete XNAME"
         yield text, lambda changed: replace(changed, is_remote=False)
@@ -69,5 +71,5 @@ def _setting(key: str, text: str) -> _Change:
     return what, lambda changed: replace(changed, config={**changed.config, key: text})
 
 
-def _without(key: str) -> Callable[[Question], Question]:
-    return lambda changed: replace(changed, config={name: text for name, text in changed.config.items() if name != key})
+def _without(question: Question, key: str) -> Question:
+    return replace(question, config={name: text for name, text in question.config.items() if name != key})

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 from kmodgate.policy.ims import settings
 from kmodgate.policy.ims.questions import upgrade
+from kmodgate.policy.ims.questions.expressions import expressions, resolved
 from kmodgate.policy.ims.questions.question import Question
 from kmodgate.policy.ims.questions.upgrade import Job, Side
+from kmodgate.policy.ims.versions import ImsRelease
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Unusable
 from kmodgate.renderer.ims import upgrade_report
@@ -21,6 +23,7 @@ from kmodgate.renderer.ims.config_files import (
     read_recipes,
     template_maps,
 )
+from kmodgate.renderer.ims.given_expressions import expression_note, refuse_undecided
 from kmodgate.renderer.ims.release_arguments import read_either_release
 
 
@@ -42,11 +45,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace, console: Console) -> ExitCode:
-    before, after = _sides(args)
-    recipes = read_recipes(args.recipes) if args.recipes else None
+    before, after, given = _sides(args)
+    recipes = read_recipes(args.recipes) if args.recipes else []
+    if args.recipes and not recipes:
+        given.append(f"{args.recipes} holds no recipe, so that recipes with either flag are compared")
     configurations = [configuration for path in args.cfs for configuration in read_cfs(path)]
-    jobs = list(upgrade.usual_jobs(before.release, before.config, with_recipes=recipes is None))
-    jobs += [_recipe_job(recipe, before) for recipe in recipes or ()]
+    jobs = list(upgrade.usual_jobs(before.release, before.config, with_recipes=not recipes))
+    jobs += [_recipe_job(recipe, before) for recipe in recipes]
     jobs += [job for configuration in configurations for job in _cfs_jobs(configuration, before)]
     comparison = upgrade_report.Comparison(
         before,
@@ -54,22 +59,36 @@ def run(args: Namespace, console: Console) -> ExitCode:
         list(upgrade.changes(jobs, before, after)),
         settings=list(upgrade.setting_changes(before, after)),
         sizes=list(upgrade.size_changes(before, after)),
-        notes=[*_notes(args, before, after, configurations), *upgrade.traps(before.release, after.release)],
+        notes=[*given, *_notes(args, before, after, configurations), *upgrade.traps(before.release, after.release)],
         broken_templates=list(_broken_templates(args, after)),
     )
     console.show(upgrade_report.as_json(comparison) if args.format == "json" else upgrade_report.text(comparison))
-    return ExitCode.FINDINGS if comparison.leaves_a_vm else ExitCode.OK
+    return ExitCode.FINDINGS if comparison.leaves_a_vm or comparison.is_blocked else ExitCode.OK
 
 
-def _sides(args: Namespace) -> tuple[Side, Side]:
+def _sides(args: Namespace) -> tuple[Side, Side, list[str]]:
+    """Return both sides, and what is to be known of their ims-config."""
     old, new = read_either_release("--from", args.before), read_either_release("--to", args.after)
     if not new.is_at_least(old.version):
         raise Unusable(f"--to: {new} is older than {old}", "exchange --from and --to")
-    before = Side(old, read_config(args.config) if args.config else settings.chart_values(old))
+    before, notes = _side(old, args.config)
     if args.config_after:
-        return before, Side(new, read_config(args.config_after))
+        after, others = _side(new, args.config_after)
+        return before, after, [*notes, *others]
     overlay = read_overlay(args.config) if args.config else {}
-    return before, Side(new, upgrade.config_after(before, new) | overlay)
+    return before, Side(new, upgrade.config_after(before, new) | resolved(overlay, new)), notes
+
+
+def _side(release: ImsRelease, path: str | None) -> tuple[Side, list[str]]:
+    if path is None:
+        return Side(release, settings.chart_values(release)), []
+    config = read_config(path)
+    unknown = expressions(config.texts)
+    side = Side(release, resolved(config.texts, release))
+    usual = upgrade.usual_jobs(release, side.config, with_recipes=True)
+    refuse_undecided((job.question for job in usual), unknown, path)
+    notes = (config.note, expression_note(unknown))
+    return side, [f"{path}: {note}" for note in notes if note]
 
 
 def _recipe_job(recipe: Recipe, before: Side) -> Job:

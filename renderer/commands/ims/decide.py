@@ -7,13 +7,15 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from kmodgate.policy.ims import settings
+from kmodgate.policy.ims.questions import expressions
 from kmodgate.policy.ims.questions.question import Question
 from kmodgate.policy.ims.service.requests import JobType
 from kmodgate.policy.ims.versions import ImsRelease
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Unusable
 from kmodgate.renderer.ims import decision_lines, decision_text
-from kmodgate.renderer.ims.config_files import read_cfs, read_config
+from kmodgate.renderer.ims.config_files import GivenConfig, read_cfs, read_config
+from kmodgate.renderer.ims.given_expressions import expression_note, refuse_undecided
 from kmodgate.renderer.ims.release_arguments import add_release_arguments, read_release
 
 _BOOLEANS = {"true": True, "false": False}
@@ -37,12 +39,11 @@ def run(args: Namespace, console: Console) -> ExitCode:
     if args.jsonl:
         _refuse_options_with_lines(args)
         return _lines(console)
-    question = _question(args)
+    question, given = _question(args)
     decision = question.answer()
     if args.format == "json":
         console.show(json.dumps({"id": None, **decision.as_line()}, indent=2) + "\n")
     else:
-        given = args.config or f"none was given: values of the chart of {question.release}"
         console.show(decision_text.text(question, decision, given))
     return ExitCode.OK if decision.risk in ("vm", "remote") else ExitCode.FINDINGS
 
@@ -66,7 +67,8 @@ def _refuse_options_with_lines(args: Namespace) -> None:
             raise Unusable(f"--jsonl and --{name.replace('_', '-')} exclude each other", "say it in each line")
 
 
-def _question(args: Namespace) -> Question:
+def _question(args: Namespace) -> tuple[Question, list[str]]:
+    """Return what is asked, and in words where its ims-config comes from."""
     release = read_release(args)
     if release is None:
         raise Unusable("the release is missing", "add --csm 1.6.0, or --ims-version 3.20.0")
@@ -82,16 +84,21 @@ def _question(args: Namespace) -> Question:
             raise Unusable(f"{args.cfs}: holds {len(configurations)} configurations", fix)
         # CFS of releases without the field sends none.
         request = None if release.only_ims_config_decides else configurations[0].request
-    config = read_config(args.config) if args.config else settings.chart_values(release)
-    return Question(
+    chart = settings.chart_values(release)
+    config = read_config(args.config) if args.config else GivenConfig(chart)
+    question = Question(
         release,
-        config,
+        expressions.resolved(config.texts, release),
         job_type,
         args.arch or "x86_64",
         request,
         _BOOLEANS.get(args.recipe_dkms),
         is_remote=args.remote,
     )
+    unknown = expressions.expressions(config.texts)
+    refuse_undecided([question], unknown, args.config)
+    given = [args.config or f"none was given: values of the chart of {release}", config.note, expression_note(unknown)]
+    return question, [line for line in given if line]
 
 
 def _refuse_contradictions(args: Namespace, release: ImsRelease) -> None:

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from kmodgate.policy.findings import FieldPath, Finding, value_at
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES
 from kmodgate.policy.ims.cfs_layers import UnusableConfigurationError, with_flags
-from kmodgate.policy.ims.settings import CONFIG_MAP, OVERLAY
+from kmodgate.policy.ims.settings import CONFIG_MAP, OVERLAY, is_expression
 from kmodgate.renderer.compile.image_services import handover_contents
 from kmodgate.renderer.compile.image_services.argocd import argocd_objects, service_namespace
 from kmodgate.renderer.compile.image_services.fragment import CHECKSUM, fragment
@@ -21,7 +21,6 @@ from kmodgate.renderer.compile.image_services.runtime_classes import runtime_cla
 from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable, resolve
-from kmodgate.renderer.fleet.image_services.contradictions import is_expression
 from kmodgate.renderer.fleet.image_services.service_targets import ServiceTarget
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.manifests import argo

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, format_path, value_at
+from kmodgate.policy.ims.settings import is_expression
 from kmodgate.policy.ims.templates import XATTR
 from kmodgate.policy.ims.versions import ImsRelease
 from kmodgate.renderer.fleet.targets import MergedSpec
@@ -41,11 +42,6 @@ def service_findings(merged: MergedSpec, release: ImsRelease) -> Iterator[Findin
 def dkms_is_on(spec: dict[str, Any], release: ImsRelease) -> bool:
     """Whether ims-config says that jobs need DKMS: what the spec says, or else what the chart does."""
     return bool(spec.get("dkms", {}).get("enabled", release.dkms_is_default))
-
-
-def is_expression(text: str) -> bool:
-    """Whether a text is a Jinja expression, which only the site's customizations can resolve."""
-    return "{{" in text
 
 
 def _unknown_to(merged: MergedSpec, release: ImsRelease) -> Iterator[Finding]:

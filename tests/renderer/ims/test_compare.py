@@ -76,7 +76,7 @@ def test_config_after_is_taken_as_it_is(tmp_path):
 def test_cfs_flags_of_false_do_nothing(tmp_path):
     layers = [{"name": "gpu", "special_parameters": {"ims_require_dkms": False}}]
     (tmp_path / "cfs.json").write_text(json.dumps({"name": "compute", "layers": layers}))
-    result = compare(tmp_path, "--cfs", "cfs.json", recipes=[])
+    result = compare(tmp_path, "--cfs", "cfs.json", recipes=[recipe("gpu", True)])
     assert "CFS configuration compute: ims_require_dkms: false of gpu does nothing" in result.stdout
     assert result.returncode == 0
 
@@ -137,8 +137,74 @@ def test_unusable_recipe_lists(tmp_path, text, said):
     assert result.stdout == ""
 
 
-def test_empty_list_of_recipes_is_one(tmp_path):
-    assert compare(tmp_path, recipes=[]).returncode == 0
+def test_empty_list_of_recipes_is_said_and_hides_no_trap(tmp_path):
+    result = compare(tmp_path, recipes=[])
+    assert result.returncode == 1
+    assert "recipes.json holds no recipe" in result.stdout
+    assert "create, x86_64, recipe with require_dkms false: VM kata-qemu → WORKER, PRIVILEGED" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"JOB_CUSTOMER_ACCESS_NETWORK_DOMAIN": "a: b"},
+        {"JOB_CUSTOMER_ACCESS_NETWORK_ACCESS_POOL": "*x"},
+        {"S3_CONNECT_TIMEOUT": "1m"},
+    ],
+)
+def test_recipes_leave_their_vm_whatever_else_is_wrong_in_the_config(tmp_path, data):
+    config = CONFIG | {"data": CONFIG["data"] | data}
+    result = compare(tmp_path, recipes=[recipe("gpu")], config=config)
+    assert result.returncode == 1
+    assert "recipe gpu (x86_64, id-gpu): VM kata-qemu → WORKER, PRIVILEGED (build-image)" in result.stdout
+    in_step = compare(tmp_path, "--format", "json", recipes=[recipe("gpu", True)], config=config)
+    report = json.loads(in_step.stdout)
+    assert (in_step.returncode, report["leavesVm"], report["unchanged"]) == (1, False, 0)
+    assert [line.split(": ")[:2] for line in report["notMade"]] == [
+        [when, *data] for when in ("as it is", "as it will be")
+    ]
+
+
+def test_packer_recipe_that_no_config_helps_is_named_and_no_finding(tmp_path):
+    result = compare(tmp_path, recipes=[recipe("gpu", True), recipe("old", recipe_type="packer")])
+    assert result.returncode == 0
+    assert "CANNOT BE MADE, BEFORE OR AFTER (1)\n  recipe old (x86_64, id-old)" in result.stdout
+
+
+def test_expressions_of_the_site_are_unknown(tmp_path):
+    keys = ("JOB_CUSTOMER_ACCESS_NETWORK_DOMAIN", "JOB_CUSTOMER_ACCESS_NETWORK_ACCESS_POOL", "S3_READ_TIMEOUT")
+    config = CONFIG | {"data": CONFIG["data"] | dict.fromkeys(keys, "{{ a.b }}")}
+    result = compare(tmp_path, recipes=[recipe("gpu", True)], config=config)
+    assert result.returncode == 0
+    note = "config.json: expressions of the site, whose values are unknown here and taken to be sound"
+    assert f"{note}: {', '.join(keys)}" in result.stdout
+    result = compare(tmp_path, config=CONFIG | {"data": {"JOB_ENABLE_DKMS": "{{ a }}"}})
+    assert result.returncode == 2
+    assert "config.json: JOB_ENABLE_DKMS is a Jinja expression" in result.stderr
+
+
+def test_privileges_that_change_are_named(tmp_path):
+    result = compare(tmp_path, recipes=[recipe("gpu", True)], releases=("1.4.1", "1.6.0"))
+    assert "VM kata-qemu → VM kata-qemu: prepare becomes privileged" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--recipes", "config.json"], "config.json:1:1: error[SCH102] no list of recipes; it holds ConfigMap ims-config (line 1)"),
+        (["--config-after", "other.yaml"], "other.yaml:2:1: error[SCH102] no ConfigMap ims-config; it holds ConfigMap x (line 2)"),
+        (["--config-after", "recipes.json"], "no ConfigMap ims-config; it holds a list of 1 recipe (line 1)"),
+        (["--config-after", "empty.json"], "no ConfigMap ims-config; it holds an empty list (line 1)"),
+        (["--cfs", "toml"], "toml:1:1: error[SCH002] is TOML"),
+    ],
+)  # fmt: skip
+def test_files_of_something_else_are_named_for_what_they_hold(tmp_path, options, said):
+    (tmp_path / "other.yaml").write_text("# a\n{apiVersion: v1, kind: ConfigMap, metadata: {name: x}}\n")
+    (tmp_path / "empty.json").write_text("[]")
+    (tmp_path / "toml").write_text('name = "compute"\n\n[[layers]]\nname = "gpu"\n')
+    result = compare(tmp_path, *options, recipes=[recipe("gpu", True)])
+    assert (result.returncode, result.stdout) == (2, "")
+    assert said in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -154,5 +220,5 @@ def test_empty_list_of_recipes_is_one(tmp_path):
 def test_unusable_cfs_configurations(tmp_path, text):
     (tmp_path / "cfs.json").write_text(text)
     result = compare(tmp_path, "--cfs", "cfs.json", recipes=[])
-    assert result.returncode == (0 if text == "[]" else 2)
+    assert result.returncode == 2
     assert "Traceback" not in result.stderr

@@ -118,7 +118,7 @@ def test_unusable_arguments(tmp_path, arguments):
     [
         (CONFIG.replace("ims-config", "other"), "no ConfigMap ims-config"),
         (CONFIG.replace('"true"', "true"), "cm.yaml:5:"),
-        (CONFIG.replace('"true"', "null"), "cm.yaml:5:"),
+        (CONFIG.replace('"true"', "1"), 'JOB_ENABLE_DKMS: "1"'),
         ("<html><body>login</body></html>", "cm.yaml:1:1: error[SCH002]"),
         ("", "no ConfigMap ims-config"),
         (f"{CONFIG}---\n{CONFIG}", "2 ConfigMaps ims-config"),
@@ -130,6 +130,51 @@ def test_unusable_config_is_named_with_its_place(tmp_path, config, place):
     assert result.returncode == 2
     assert place in result.stderr
     assert "fix: " in result.stderr
+
+
+def test_null_is_empty_as_the_api_server_stores_it(tmp_path):
+    arguments = "--csm 1.6.0 --type customize --arch aarch64".split()
+    result = decide(tmp_path, *arguments, config="JOB_ENABLE_DKMS:\nJOB_AARCH64_RUNTIME: ~\n")
+    assert (result.stdout.splitlines()[0], result.returncode) == ("WORKER, PRIVILEGED", 1)
+
+
+def test_config_of_another_namespace_is_told_and_that_of_the_service_counts(tmp_path):
+    other = CONFIG.replace("services", "default")
+    arguments = "--csm 1.6.0 --type customize".split()
+    assert "it is in namespace default" in decide(tmp_path, *arguments, config=other).stdout
+    both = decide(tmp_path, *arguments, config=other.replace('"true"', '"false"') + "---\n" + CONFIG)
+    assert (both.returncode, "namespace" in both.stdout) == (0, False)
+
+
+def test_expressions_of_the_site_are_unknown_and_only_those_that_decide_are_in_the_way(tmp_path):
+    config = CONFIG + '  JOB_CUSTOMER_ACCESS_NETWORK_DOMAIN: "{{ network.dns.external }}"\n'
+    assert decide(tmp_path, *"--csm 1.6.0 --type create".split(), config=config).returncode == 0
+    config = config.replace('"true"', '"{{ dkms }}"')
+    assert decide(tmp_path, *"--csm 1.6.0 --type create".split(), config=config).returncode == 0
+    result = decide(tmp_path, *"--csm 1.6.0 --type customize".split(), config=config)
+    assert (result.returncode, "JOB_ENABLE_DKMS is a Jinja expression" in result.stderr) == (2, True)
+
+
+def test_every_setting_that_keeps_the_service_from_starting_is_named_and_to_be_corrected(tmp_path):
+    config = CONFIG + '  S3_READ_TIMEOUT: ""\n  S3_CONNECT_TIMEOUT: "1m"\n  FLASK_ENV: "prod"\n'
+    said = decide(tmp_path, *"--csm 1.6.0 --type create --recipe-dkms false".split(), config=config).stdout
+    assert said.startswith("NO JOB: THE SERVICE DOES NOT START\n")
+    for key in ("S3_READ_TIMEOUT", "S3_CONNECT_TIMEOUT", "FLASK_ENV"):
+        assert f"because: {key}: " in said
+        assert f": correct {key} in ims-config" in said
+    assert "and: set the recipe's flag" in said
+
+
+def test_text_that_breaks_the_job_is_a_failure_of_the_service(tmp_path):
+    config = CONFIG + '  JOB_CUSTOMER_ACCESS_NETWORK_DOMAIN: "a: b"\n'
+    said = decide(tmp_path, *"--csm 1.6.0 --type create".split(), config=config).stdout
+    assert said.startswith("NO JOB: THE SERVICE FAILS\n")
+    assert "smallest change into Kata: correct JOB_CUSTOMER_ACCESS_NETWORK_DOMAIN" in said
+
+
+def test_remote_node_has_no_invented_name(tmp_path):
+    said = decide(tmp_path, *"--csm 1.6.0 --type customize --remote".split()).stdout
+    assert "remote node of x86_64 takes the job" in said
 
 
 def test_config_may_be_a_list_plain_data_or_have_the_overlay_of_our_own(tmp_path):
