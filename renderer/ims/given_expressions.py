@@ -1,4 +1,4 @@
-"""Jinja expressions in the ims-config that a person gives: what is said of them, and where they cannot be worked with."""
+"""Jinja expressions in the ims-config that a person gives: what is said of them, and where they are in the way."""
 
 from __future__ import annotations
 

@@ -25,13 +25,8 @@ def expressions(config: Mapping[str, str]) -> tuple[str, ...]:
 
 def resolved(config: Mapping[str, str], release: ImsRelease) -> dict[str, str]:
     """Return the texts with the chart's value in place of an expression; the key is absent where the chart has none."""
-    chart = settings.chart_values(release)
-    unknown = expressions(config)
-    return {
-        key: chart[key] if key in unknown else text
-        for key, text in config.items()
-        if key in chart or key not in unknown
-    }
+    known = {key: text for key, text in config.items() if not settings.is_expression(text)}
+    return known | {key: text for key, text in settings.chart_values(release).items() if key in expressions(config)}
 
 
 def undecided(question: Question, unknown: tuple[str, ...]) -> Iterator[str]:
