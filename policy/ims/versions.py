@@ -221,8 +221,11 @@ def ims_release(version: str) -> ImsRelease:
     :raises UnknownReleaseError: the version is not known, or has no DKMS
     """
     if version not in IMS_VERSIONS:
-        known = ", ".join(known_ims_versions())
-        raise UnknownReleaseError(f"IMS {version!r} is not a known release; known ones: {known}")
+        known = known_ims_versions()
+        meant = _meant(version, known)
+        raise UnknownReleaseError(
+            f"IMS {version!r} is not a known release{meant}; known ones: {known[0]} to {known[-1]}"
+        )
     return _with_dkms(ImsRelease(version))
 
 
@@ -233,12 +236,22 @@ def csm_release(csm: str) -> ImsRelease:
     :raises UnknownReleaseError: the CSM release is not in the table, or its IMS has no DKMS
     """
     if csm not in CSM_RELEASES:
-        known = ", ".join(known_csm_releases())
+        known = known_csm_releases()
         raise UnknownReleaseError(
-            f"CSM {csm!r} is not a known release; known ones: {known}; for another one give the version of IMS "
-            f"(chart cray-ims), up to {NEWEST}"
+            f"CSM {csm!r} is not a known release{_meant(csm, known)}; known ones: {', '.join(known)}; for another one "
+            f"give the version of IMS (chart cray-ims), up to {NEWEST}"
         )
     return _with_dkms(ImsRelease(CSM_RELEASES[csm], csm))
+
+
+def _meant(text: str, known: tuple[str, ...]) -> str:
+    """Return a question for the known release that a text comes near to: another form of it, or of the same line."""
+    numbers = text.strip().removeprefix("v").split(".")
+    for start in (numbers, numbers[:2] if len(numbers) > 2 else []):
+        near = [release for release in known if start and release.split(".")[: len(start)] == start]
+        if near:
+            return f" (did you mean {near[-1]}?)"
+    return ""
 
 
 def known_ims_versions() -> tuple[str, ...]:

@@ -94,10 +94,12 @@ def is_object_with(fields: Mapping[str, Check], required: tuple[str, ...]) -> Ch
 
 
 def wrong_field(body: object, fields: Mapping[str, Check], required: tuple[str, ...]) -> str:
-    """Return the first field of a body that is unknown, missing or refused; "" where there is none."""
+    """Return what is wrong with the first field that is unknown, refused or missing; "" where there is none."""
     if not isinstance(body, dict):
-        return "the body, which is no object"
+        return "the body is no object"
     for name, value in body.items():
-        if name not in fields or not fields[name](value):
-            return str(name)
-    return next((name for name in required if name not in body), "")
+        if name not in fields:
+            return f"{name} is unknown"
+        if not fields[name](value):
+            return f"{name} has a value that the service refuses"
+    return next((f"{name} is missing" for name in required if name not in body), "")

@@ -106,9 +106,7 @@ def _posted(body: object, kind: Kind, release: ImsRelease) -> Record:
         pair = body["metadata"]
         body = {**body, "metadata": {pair["key"]: pair.get("value", "")} if isinstance(pair["key"], str) else None}
     if wrong := _wrong(body, kind, release):
-        raise RefusedRecordError(
-            f"the {kind}'s {wrong} is missing, unknown or has a value that the service refuses (422)"
-        )
+        raise RefusedRecordError(f"the service refuses the {kind}: {wrong} (422)")
     assert isinstance(body, dict)
     return _record(body, kind, release)
 
@@ -119,7 +117,7 @@ def _loaded(body: object, kind: Kind, release: ImsRelease) -> Record:
         # What a release does not know is dropped at the start, so that a downgrade works.
         body = {name: value for name, value in body.items() if name in known}
     if wrong := _wrong(body, kind, release):
-        raise UnreadableStoreError(f"the data file holds a {kind} whose {wrong} the service cannot read")
+        raise UnreadableStoreError(f"the data file holds a {kind} that the service cannot read: {wrong}")
     assert isinstance(body, dict)
     return _record(body, kind, release)
 

@@ -67,7 +67,7 @@ def read_request(inputs: Mapping[str, object], release: ImsRelease) -> JobReques
         return "the body is no object (422)"
     real = {**body, **{name: _ANY_UUID for name, sign in _SIGNS.items() if body.get(name) == sign}}
     if wrong := fields.wrong_field(real, _fields(release), _REQUIRED):
-        return f"the request's {wrong} is missing, unknown or has a value that the service refuses (422)"
+        return f"the service refuses the request: {wrong} (422)"
     if refusal := _ssh_refusal(body, release):
         return refusal
     said = fields.boolean(body["require_dkms"]) if "require_dkms" in body else None

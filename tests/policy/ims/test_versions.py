@@ -40,8 +40,30 @@ def test_unknown_csm_release_names_the_known_ones(csm):
 
 @pytest.mark.parametrize("version", ["3.34.0", "3.9", "v3.20.0", "1.6.0", ""])
 def test_unknown_version_names_the_known_ones(version):
-    with pytest.raises(UnknownReleaseError, match=r"3\.8\.0, .*3\.33\.0"):
+    with pytest.raises(UnknownReleaseError, match=r"known ones: 3\.8\.0 to 3\.33\.0$"):
         ims_release(version)
+
+
+@pytest.mark.parametrize(
+    ("find", "text", "meant"),
+    [
+        (csm_release, "v1.5.2", "1.5.2"),
+        (csm_release, "1.6", "1.6.0"),
+        (csm_release, "1.5.9", "1.5.2"),
+        (csm_release, " 1.4.1 ", "1.4.1"),
+        (csm_release, "1.7.0", ""),
+        (csm_release, "", ""),
+        (csm_release, "3.20.0", ""),
+        (ims_release, "v3.20.0", "3.20.0"),
+        (ims_release, "3.9", "3.9.8"),
+        (ims_release, "3.14.7", "3.14.2"),
+        (ims_release, "3.99.0", ""),
+    ],
+)
+def test_unknown_release_is_asked_back_where_one_comes_near(find, text, meant):
+    with pytest.raises(UnknownReleaseError) as caught:
+        find(text)
+    assert str(caught.value).partition("did you mean ")[2].partition("?")[0] == meant
 
 
 @pytest.mark.parametrize("make", [lambda: csm_release("1.3.5"), lambda: ims_release("3.7.2")])

@@ -220,6 +220,27 @@ def test_bad_lines_are_named_and_the_others_answered(tmp_path):
     assert answers[0]["accepted"] is answers[-1]["accepted"] is True
 
 
+@pytest.mark.parametrize(
+    ("inputs", "named"),
+    [
+        ({"record": {**GOOD["record"], "kind": "foo"}}, "record.kind is 'foo'"),
+        ({"record": {"posted": {}}}, "record.kind is missing"),
+        ({"record": {**GOOD["record"], "then": [{"op": "delete"}]}}, "record.then[0].op is 'delete'"),
+        ({"record": {**GOOD["record"], "then": {}}}, "record.then is no list"),
+        ({"record": {**GOOD["record"], "then": [5]}}, "record.then[0] is no object"),
+        ({"record": {**GOOD["record"], "arch": "aarch64"}}, "record.arch is unknown"),
+        ({"remote_nodes": [{}]}, "remote_nodes[0].xname is missing"),
+        ({"remote_nodes": [{"xname": "x1", "arch": "aarch64"}]}, "remote_nodes[0].arch is unknown"),
+        ({"imsconfig": {}}, "imsconfig is unknown"),
+        ({"s3": []}, "s3 is no object"),
+    ],
+)
+def test_lines_with_fields_that_nobody_knows_are_not_guessed_at(tmp_path, inputs, named):
+    result, (answer,) = lines(tmp_path, {"id": 1, "inputs": {**GOOD, **inputs}})
+    assert (result.returncode, sorted(answer)) == (2, ["error", "id"])
+    assert f"inputs.{named}" in answer["error"]
+
+
 def test_lines_of_one_kind_are_all_answered(tmp_path):
     result, answers = lines(tmp_path, {"id": 1, "inputs": GOOD}, {"id": 2, "inputs": {**GOOD, "ims_version": "3.9.0"}})
     assert result.returncode == 0

@@ -56,6 +56,20 @@ def test_refused_recipes(fields):
         recipe(**fields)
 
 
+@pytest.mark.parametrize(
+    ("posted", "what"),
+    [
+        (None, "the body is no object"),
+        ({**RECIPE, "zzz": 1}, "zzz is unknown"),
+        ({**RECIPE, "arch": "arm"}, "arch has a value"),
+        ({"name": "r"}, "recipe_type is missing"),
+    ],
+)
+def test_refusal_says_what_is_wrong(posted, what):
+    with pytest.raises(RefusedRecordError, match=rf"^the service refuses the recipe: {what}.* \(422\)$"):
+        read_record({"kind": "recipe", "posted": posted}, NEWEST)
+
+
 def test_store_with_an_unreadable_value_stops_the_start():
     with pytest.raises(UnreadableStoreError, match="require_dkms"):
         read_record({"kind": "recipe", "loaded_from_store": {**RECIPE, "require_dkms": None}}, NEWEST)
