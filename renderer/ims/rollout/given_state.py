@@ -10,6 +10,7 @@ from typing import Any
 from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.cluster.facts import Object, as_map, metadata_of
 from kmodgate.policy.findings import Finding
+from kmodgate.policy.ims.given_records import CONFIGURATIONS, RECIPES
 from kmodgate.renderer.check.object_inputs import files_below, read_objects
 from kmodgate.renderer.errors import refuse_enforced
 from kmodgate.renderer.ims.rollout.cray_lists import EMPTY, JOBS, RECORDS, SESSIONS, cray_list
@@ -22,6 +23,8 @@ class GivenState:
     dump: Dump = field(default_factory=Dump)
     jobs: list[dict[str, Any]] | None = None
     sessions: list[dict[str, Any]] | None = None
+    files: dict[str, list[Object]] = field(default_factory=dict)
+    """What each file holds: objects, and lists of `cray` as objects of a kind of ours."""
 
     def objects(self, kind: str) -> Iterator[Object]:
         return (item for item in self.dump.objects if item.get("kind") == kind)
@@ -39,6 +42,7 @@ def read_state(paths: Iterable[str]) -> GivenState:
     for name in (file for path in paths for file in files_below(path)):
         lists: list[str] = []
         sources = list(read_objects(name, findings, lists, cray_list))
+        state.files[name] = [source.value for source in sources]
         empty += sum(source.value["kind"] == EMPTY for source in sources)
         for source in sources:
             if source.value["kind"] == JOBS:
@@ -56,6 +60,21 @@ def read_state(paths: Iterable[str]) -> GivenState:
 
 def name_of(item: Object) -> str:
     return str(metadata_of(item).get("name", ""))
+
+
+_LISTS = {
+    JOBS: "a list of jobs of IMS",
+    SESSIONS: "a list of CFS sessions",
+    RECIPES.rpartition("/")[2]: "a list of recipes",
+    CONFIGURATIONS.rpartition("/")[2]: "CFS configurations",
+    EMPTY: "an empty list",
+}
+
+
+def description(item: Object) -> str:
+    """Say what an object is: its kind and name, or which list of `cray`."""
+    kind = str(item.get("kind"))
+    return _LISTS.get(kind) or " ".join(filter(None, (kind, name_of(item))))
 
 
 def items(value: Any) -> list[Object]:

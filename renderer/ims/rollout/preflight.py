@@ -16,7 +16,8 @@ from kmodgate.policy.cluster.ims_site import DEPLOYMENT
 from kmodgate.policy.ims.settings import CONFIG_MAP, read
 from kmodgate.policy.ims.versions import NEWEST, ims_release
 from kmodgate.renderer.ims.rollout.answer import Answer
-from kmodgate.renderer.ims.rollout.given_state import GivenState, items, moment, name_of, texts
+from kmodgate.renderer.ims.rollout.cray_lists import EMPTY, JOBS, SESSIONS
+from kmodgate.renderer.ims.rollout.given_state import GivenState, description, items, moment, name_of, texts
 from kmodgate.renderer.wording import counted, listed
 
 ENDED = ("success", "error")
@@ -40,7 +41,20 @@ def preflight(state: GivenState, now: datetime) -> Answer:
     _sessions(state.sessions, answer)
     _deployment(state, answer)
     _classes(state, answer)
+    answer.unused += _unused(state)
     return answer
+
+
+_ANY_NAME = (JOBS, SESSIONS, EMPTY, "RuntimeClass", "Node")
+_BY_NAME = (("Deployment", DEPLOYMENT), ("ConfigMap", CONFIG_MAP))
+
+
+def _unused(state: GivenState) -> Iterator[str]:
+    """Yield each file that holds nothing of what is asked for, with what it holds."""
+    for name, found in state.files.items():
+        if not any(item.get("kind") in _ANY_NAME or (item.get("kind"), name_of(item)) in _BY_NAME for item in found):
+            held = list(dict.fromkeys(map(description, found))) or ["nothing"]
+            yield f"{name} holds {listed(held, 3)}"
 
 
 def _jobs(jobs: list[dict[str, Any]], sessions: list[dict[str, Any]] | None, now: datetime, answer: Answer) -> None:

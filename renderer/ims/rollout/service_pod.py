@@ -29,8 +29,12 @@ class ServicePod:
         return texts(metadata_of(self.pod).get("annotations"))
 
     @property
-    def is_ready(self) -> bool:
-        return self._status.get("ready") is True
+    def is_ready(self) -> bool | None:
+        """Whether the container is ready, by its status or by the condition of the pod; None where neither says so."""
+        if isinstance(self._status.get("ready"), bool):
+            return self._status["ready"] is True
+        conditions = items(as_map(self.pod.get("status")).get("conditions"))
+        return next((item.get("status") == "True" for item in conditions if item.get("type") == "Ready"), None)
 
     @property
     def started(self) -> datetime | None:
@@ -43,19 +47,28 @@ class ServicePod:
 
     @property
     def settings(self) -> dict[str, str] | None:
-        """The environment, secrets apart; None where one of its ConfigMaps is not in the dump."""
+        """The environment, secrets and ConfigMaps that are not in the dump apart; None where none of these is."""
         settings: dict[str, str] = {}
+        if self._config_maps and len(self.missing) == len(self._config_maps):
+            return None
         for reference in self._references:
-            source = as_map(reference.get("configMapRef"))
-            found = self.config(source.get("name"))
-            if found is None and source and not (source.get("optional") is True and self.state.has_all("ConfigMap")):
-                return None
+            found = self.config(as_map(reference.get("configMapRef")).get("name"))
             prefix = str(reference.get("prefix") or "")
             settings |= {prefix + key: text for key, text in texts(as_map(found).get("data")).items()}
         for item in items(self._container.get("env")):
             if isinstance(item.get("value"), str):
                 settings[str(item.get("name"))] = item["value"]
         return settings
+
+    @property
+    def missing(self) -> list[str]:
+        """The ConfigMaps of the environment that are not in the dump."""
+        return [name for name in self._config_maps if self.config(name) is None]
+
+    @property
+    def _config_maps(self) -> list[str]:
+        references = (as_map(item.get("configMapRef")) for item in self._references)
+        return [str(reference.get("name")) for reference in references if reference]
 
     def config(self, name: Any) -> Object | None:
         """Return a ConfigMap of the pod's namespace, as the dump has it."""

@@ -46,8 +46,7 @@ def verify(state: GivenState, expected: ExpectedService | None, log: str | None)
 
 
 def _pod(pod: ServicePod, expected: ExpectedService | None, answer: Answer) -> None:
-    if not pod.is_ready:
-        answer.problems.append(f"pod {pod.name} is not ready")
+    _readiness(pod, answer)
     _freshness(pod, answer)
     if expected is None:
         answer.facts.append(f"pod {pod.name}: environment of {', '.join(pod.sources)}")
@@ -63,19 +62,43 @@ def _pod(pod: ServicePod, expected: ExpectedService | None, answer: Answer) -> N
             answer.facts.append(f"pod {pod.name}: annotation {key} is as expected")
     if not expected.annotations:
         answer.missing.append("the checksum that is expected (customizations.yaml of the handover has it)")
-    _differences(pod.settings, expected, answer)
-
-
-def _differences(settings: dict[str, str] | None, expected: ExpectedService, answer: Answer) -> None:
+    settings = pod.settings
     if settings is None:
         answer.missing.append("the ConfigMaps of the environment (kubectl -n services get configmaps -o yaml)")
         return
-    wrong = {key: text for key, text in sorted(expected.settings.items()) if settings.get(key) != text}
+    _config_maps(pod, expected, answer)
+    _differences(settings, expected, answer, is_whole=not pod.missing or pod.state.has_all("ConfigMap"))
+
+
+def _readiness(pod: ServicePod, answer: Answer) -> None:
+    if pod.is_ready is None:
+        answer.missing.append(f"the status of pod {pod.name}: whether it is ready")
+    elif not pod.is_ready:
+        answer.problems.append(f"pod {pod.name} is not ready")
+
+
+def _config_maps(pod: ServicePod, expected: ExpectedService, answer: Answer) -> None:
+    """Name the ConfigMaps of the environment that are not in the dump: one of the handover may not be applied."""
+    is_whole = pod.state.has_all("ConfigMap")
+    for name in pod.missing:
+        apply = f"kubectl apply -f {expected.files[name]}" if name in expected.files else ""
+        if is_whole and apply:
+            answer.problems.append(f"ConfigMap {name} does not exist: {apply}, and roll it out")
+        elif apply:
+            seen = "is not in the input, so none of its settings is seen"
+            answer.problems.append(f"ConfigMap {name} {seen}: give it, or if it does not exist {apply}")
+        elif not is_whole:
+            answer.missing.append(f"ConfigMap {name} (kubectl -n services get configmap {name} -o yaml)")
+
+
+def _differences(settings: dict[str, str], expected: ExpectedService, answer: Answer, *, is_whole: bool) -> None:
+    """Compare each setting; those that are not there only if the input has every ConfigMap (`is_whole`)."""
+    compared = {key: text for key, text in expected.settings.items() if is_whole or key in settings}
+    wrong = {key: text for key, text in sorted(compared.items()) if settings.get(key) != text}
     for key, text in wrong.items():
         shown = repr(clipped(settings[key], 200)) if key in settings else "not there"
         answer.problems.append(f"{key} is {shown}, expected {text!r}")
-    same, count = len(expected.settings) - len(wrong), len(expected.settings)
-    answer.facts.append(f"{same} of {count} settings are as expected")
+    answer.facts.append(f"{len(compared) - len(wrong)} of {len(expected.settings)} settings are as expected")
 
 
 def _freshness(pod: ServicePod, answer: Answer) -> None:

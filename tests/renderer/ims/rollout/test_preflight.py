@@ -204,3 +204,22 @@ def test_the_answer_is_there_as_json_too(folder: Path) -> None:
     assert answer["verdict"] == "GOOD TIME"
     assert answer["facts"] == ["2 jobs in the list, 0 open"]
     assert len(answer["missing"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "held"),
+    [
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\n", "ConfigMap other"),
+        ('[{"id": "1", "name": "a", "recipe_type": "kiwi-ng", "link": {}}]', "a list of recipes"),
+        ('{"configurations": [{"name": "a", "layers": []}]}', "CFS configurations"),
+        ("# nothing\n", "nothing"),
+    ],
+)
+def test_a_file_that_says_nothing_of_what_is_asked_is_named(folder: Path, text: str, held: str) -> None:
+    (folder / "odd.yaml").write_text(text)
+    names = sorted(path.name for path in folder.iterdir())
+    found = run("ims", "preflight", *names, cwd=folder)
+    assert f"not used: odd.yaml holds {held}\n" in found.stdout
+    assert found.stdout.count("not used") == 1
+    answer = json.loads(run("ims", "preflight", *names, "--format", "json", cwd=folder).stdout)
+    assert answer["unused"] == [f"odd.yaml holds {held}"]
