@@ -20,6 +20,10 @@ OVERLAY = "ims-config-site"
 """The ConfigMap of our own that comes after `ims-config`, for what no value of the chart reaches; no chart has it."""
 
 
+CHECKSUM = "checksum/ims-config"
+"""The annotation with a checksum of the settings: on the pods of the service, and on the ims-config of a handover."""
+
+
 def keys(release: ImsRelease) -> tuple[str, ...]:
     """The keys that the chart of a release writes into ims-config, in its order."""
     return tuple(chart_values(release))

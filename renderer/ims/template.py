@@ -6,11 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from kmodgate.policy.config import Policy
+from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding, Mode, placed, title
 from kmodgate.policy.formats.object_files import Source, decoded, parse_objects
 from kmodgate.policy.ims.template_proof import LONGEST
 from kmodgate.policy.ims.template_text import readable_chart
 from kmodgate.policy.ims.templates import Holder, holder_of, texts_of
+from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.policy.review import Review
+from kmodgate.policy.rule import RULES
 from kmodgate.renderer.check.object_inputs import STDIN, read_bytes
 from kmodgate.renderer.errors import Refused, Unusable, refuse_enforced
 from kmodgate.renderer.ims.template_edits import Edit, Flavour, UneditableError, edited, edits
@@ -21,11 +26,15 @@ _OUTCOME = "nothing was printed"
 
 @dataclass(frozen=True, slots=True)
 class TemplateFile:
-    """A file with job templates: what is wrong in it, its text without that, and how many ConfigMaps it has."""
+    """A file with job templates: what is wrong in it, its text without that, and how many ConfigMaps it has.
+
+    `left` is the number of findings that rules still have about the templates in the new text.
+    """
 
     findings: list[Finding]
     text: str
     count: int
+    left: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +48,7 @@ class _JobTemplate:
 
     def findings(self) -> Iterator[Finding]:
         """Yield what the edits are for, on their lines of the file."""
-        for edit in self.edits:
+        for edit in sorted(self.edits, key=lambda item: item.line):
             fix = "write " + " and ".join(line.strip() for line in edit.new)
             yield _finding(self.source, self.key, edit.line + 1, edit.rule, edit.message, fix)
 
@@ -68,7 +77,14 @@ def read_templates(name: str, flavour: Flavour) -> TemplateFile:
         raise Unusable(f"{shown}: no ConfigMap with job templates of IMS in it", fix)
     new = changed(text, (change for template in templates for change in _changes(text, template)))
     _prove(new, name, sources, templates)
-    return TemplateFile([finding for template in templates for finding in template.findings()], new, len(templates))
+    found = [finding for template in templates for finding in template.findings()]
+    return TemplateFile(found, new, len(templates), sum(map(_findings_left, templates)))
+
+
+def _findings_left(template: _JobTemplate) -> int:
+    """Return the number of errors and warnings about a ConfigMap once its edits are made."""
+    found = Engine(Policy()).evaluate(Review(defaulted(template.object())))
+    return sum(item.mode in (Mode.ENFORCE, Mode.WARN) for item in found)
 
 
 def _holders(sources: list[Source]) -> Iterator[tuple[Source, Holder]]:
@@ -108,7 +124,9 @@ def _refused(source: Source, key: str, line: int, message: str, fix: str) -> Ref
 def _finding(source: Source, key: str, line: int, rule: str, message: str, fix: str) -> Finding:
     """Return a finding about a line of a text in a ConfigMap."""
     path, file = ("data", key), "<stdin>" if source.file == STDIN else source.file
-    finding = Finding(rule, message, fix, title(source.value))
+    severity = RULES[rule].severity
+    mode = Policy().mode(rule, severity, "check")
+    finding = Finding(rule, message, fix, title(source.value), severity=severity, mode=mode)
     return placed(finding, path, file, source.line_position(path, line))
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
+from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.findings import Problem, Severity
+from kmodgate.policy.ims.given_records import SERVICES
 from kmodgate.policy.ims.setting_values import Effect
+from kmodgate.policy.ims.settings import CHECKSUM, KNOWN_KEYS, chart_values
 from kmodgate.policy.ims.settings import CONFIG_MAP as NAME
-from kmodgate.policy.ims.settings import KNOWN_KEYS, chart_values
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.ims.readings import data, judged, texts
@@ -91,16 +93,22 @@ def no_text(review: Review) -> Iterator[Problem]:
 
 @rule("IMS112", kinds=CONFIG_MAP, severity=Severity.WARNING, needs=of_ims)
 def another_name(review: Review) -> Iterator[Problem]:
-    """A ConfigMap with keys of the Image Management Service under a name that the service does not read.
+    """A ConfigMap with keys of the Image Management Service under a name or namespace that the service does not read.
 
-    The service takes its environment from `ims-config`, and from what else `envFrom` of its Deployment names. What
-    stands elsewhere has no effect.
+    The service takes its environment from `ims-config`, and from what else `envFrom` of its Deployment names, in its
+    own namespace: `services`, unless the Deployment is given in another one. What stands elsewhere has no effect.
 
-    Fix: name it `ims-config`, or have `envFrom` of the Deployment name it.
+    Fix: name it `ims-config`, or have `envFrom` of the Deployment name it; put it into the namespace of the service.
     Source: kubernetes/cray-ims of Cray-HPE/ims.
     """
     name, sources = review.ims.name, review.ims.sources
-    if name in sources or not review.ims.is_config:
+    if not review.ims.is_config:
+        return
+    if name in sources:
+        namespace = review.ims.namespace
+        if namespace != SERVICES and not review.ims.container and not _is_ours(review):
+            message = f"the service reads {name} of the namespace {SERVICES}, and not of {namespace}: it has no effect"
+            yield Problem(("metadata", "namespace"), message, f"namespace: {SERVICES}")
         return
     if review.ims.container:
         message = f"the Deployment reads {', '.join(sources) or 'no ConfigMap'}, and not {name!r}: it has no effect"
@@ -108,6 +116,13 @@ def another_name(review: Review) -> Iterator[Problem]:
     else:
         message = f"the service reads {NAME}, and not {name!r}: it has no effect"
         yield Problem(("metadata", "name"), message, f"call it {NAME}, or have envFrom of the Deployment name it")
+
+
+def _is_ours(review: Review) -> bool:
+    """Whether kmodgate compiled the ConfigMap of an ImageService, which states the namespace of the service."""
+    metadata = metadata_of(review.object)
+    is_managed = as_map(metadata.get("labels")).get("app.kubernetes.io/managed-by") == "kmodgate"
+    return is_managed or CHECKSUM in as_map(metadata.get("annotations"))
 
 
 @rule("IMS113", kinds=CONFIG_MAP, severity=Severity.INFO, needs=of_ims)

@@ -46,6 +46,11 @@ class Recipe(NamedTuple):
     def needs_dkms(self) -> bool:
         return self.flag is True or self.arch == "aarch64"
 
+    @property
+    def is_of_packer(self) -> bool:
+        """Whether no release can make jobs of it."""
+        return bool(self.record.get("recipe_type") == "packer")
+
     def path(self, field: str) -> FieldPath:
         return ("recipes", self.number, field) if field in self.record else ("recipes", self.number)
 
@@ -76,7 +81,7 @@ def recipe_leaves_its_vm(review: Review) -> Iterator[Problem]:
 
     From IMS 3.17.0 (CSM 1.6) on the recipe alone decides about create jobs that say nothing themselves, as those of
     `sat bootprep` and IUF; before, ims-config put them into Kata, too. CSM 1.5 stored `false` for every recipe that did
-    not say. Such a job is privileged on the worker.
+    not say. Such a job is privileged on the worker. Recipes of packer, whose jobs fail, are left to IMS405.
 
     Fix: set the recipe to true where its images need DKMS or its builds are to stay in Kata.
     Source: src/server/v3/resources/jobs.py of Cray-HPE/ims, 3.17.0.
@@ -86,7 +91,7 @@ def recipe_leaves_its_vm(review: Review) -> Iterator[Problem]:
         return
     since = "" if site.release else ", from IMS 3.17.0 (CSM 1.6) on"
     for recipe in recipes(review):
-        if recipe.flag is False and recipe.arch == "x86_64":
+        if recipe.flag is False and recipe.arch == "x86_64" and not recipe.is_of_packer:
             message = f"{recipe.title} takes its create jobs out of the VM, though ims-config enables DKMS{since}"
             yield Problem(recipe.path(_FLAG), message, recipe.update("true"))
 
@@ -153,7 +158,7 @@ def recipe_that_cannot_be_built(review: Review) -> Iterator[Problem]:
     Source: kubernetes/cray-ims/templates and src/server/v3/resources/jobs.py of Cray-HPE/ims.
     """
     for recipe in recipes(review):
-        if recipe.record.get("recipe_type") == "packer":
+        if recipe.is_of_packer:
             message = f"{recipe.title} is of packer, whose job template cannot be filled in: jobs are answered with 500"
             yield Problem(recipe.path("recipe_type"), message, "remove $s3_host from the template of packer")
         if recipe.record.get("template_dictionary", ()) is None:
@@ -165,11 +170,16 @@ def recipe_that_cannot_be_built(review: Review) -> Iterator[Problem]:
 def no_recipe(review: Review) -> Iterator[Problem]:
     """A record in a list of recipes that is no recipe: without a name, or of an architecture that IMS does not know.
 
+    An empty list is a warning: nothing in it was checked, whatever it is a list of.
+
     Fix: write the list again: `cray ims recipes list --format json`.
     Source: api/openapi.yaml of Cray-HPE/ims, RecipeRecord.
     """
     fix = "write the list again: cray ims recipes list --format json"
-    for index, item in enumerate(list_in(review.object, "recipes")):
+    items = list_in(review.object, "recipes")
+    if not items:
+        yield Problem(("recipes",), "the list is empty: nothing in it was checked", fix, Severity.WARNING)
+    for index, item in enumerate(items):
         record = as_map(item)
         if not isinstance(record.get("name"), str):
             yield Problem(("recipes", index), "this record is no recipe: it has no name", fix)
@@ -188,5 +198,5 @@ def recipe_without_a_place(review: Review) -> Iterator[Problem]:
     classes = {arch: job_class(review.ims, arch) for arch in _ARCHES}
     obstacles = {arch: found and obstacle(review.known, found) for arch, found in classes.items()}
     for recipe in recipes(review):
-        if recipe.needs_dkms and (found := obstacles.get(recipe.arch)):
+        if recipe.needs_dkms and not recipe.is_of_packer and (found := obstacles.get(recipe.arch)):
             yield Problem(recipe.path(_FLAG), f"{recipe.title} needs DKMS, and {found.reason}", found.fix)

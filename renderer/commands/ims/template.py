@@ -37,6 +37,10 @@ def run(args: Namespace, console: Console) -> ExitCode:
     if args.fix:
         console.data("".join(file.text for file in files))
         console.say(f"{looked_at}: {counted(len(findings), 'place')} put right")
+        if left := sum(file.left for file in files):
+            console.say(
+                f"{counted(left, 'finding')} left, which --fix does not touch: run kmodgate check on the result"
+            )
         return ExitCode.OK
     console.deliver(report(findings, console), None)
     console.say(f"{looked_at}: {counted(len(findings), 'place')} to put right")

@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.policy.ims.settings import CHECKSUM as CHECKSUM
 from kmodgate.policy.ims.settings import CONFIG_MAP, OVERLAY, chart_values, is_expression
 from kmodgate.renderer.compile.image_services.ims_config import SETTINGS, ImsConfig, gateway, stated
 from kmodgate.renderer.fleet.image_services.service_targets import ServiceTarget
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.manifests.emit_yaml import AsWritten
 
-CHECKSUM = "checksum/ims-config"
 CONTAINER = "cray-ims"
 
 

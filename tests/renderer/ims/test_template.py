@@ -196,3 +196,18 @@ def mutated(text: str, draw: Callable[..., Any]) -> str:
             other = draw(st.integers(0, len(lines) - 1))
             lines[place], lines[other] = lines[other], lines[place]
     return "\n".join(lines)
+
+
+def test_findings_stand_in_the_order_of_lines_with_the_severity_of_check(tmp_path: Path) -> None:
+    broken = with_job(with_job(live(), CLASS, "      # runtimeClassName: $runtime_class\n"), WANTED, "")
+    (tmp_path / "cm.yaml").write_text(as_blocks(broken))
+    lines = [line for line in run("ims", "template", "cm.yaml", cwd=tmp_path).stdout.splitlines() if "fix:" not in line]
+    assert [line.split(": ")[1].partition(" ")[0] for line in lines] == ["warning[IMS205]", "error[IMS204]"]
+    assert [int(line.split(":")[1]) for line in lines] == sorted(int(line.split(":")[1]) for line in lines)
+
+
+def test_what_fix_leaves_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "cm.yaml").write_text(as_blocks(with_job(live(), CLASS, CLASS + "      # $(nproc)\n")))
+    assert "1 finding left" in run("ims", "template", "--fix", "cm.yaml", cwd=tmp_path).stderr
+    (tmp_path / "cm.yaml").write_text(as_blocks(live()))
+    assert "left" not in run("ims", "template", "--fix", "cm.yaml", cwd=tmp_path).stderr

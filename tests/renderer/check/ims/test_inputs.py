@@ -182,3 +182,25 @@ def test_sound_files_of_a_site_give_nothing(tmp_path: Path) -> None:
     write(tmp_path, "cfs.json", {"configurations": [configuration("v3", True)], "next": None})
     result = check(tmp_path, "dump.json", "recipes.json", "cfs.json")
     assert (result.returncode, result.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[[results]]\nname = "compute"\n',
+        'name = "compute"\nlast_updated = "2026-11-01"\n\n[[layers]]\nname = "gpu"\n',
+        "require_dkms = true\n",
+    ],
+)
+def test_toml_of_cray_is_called_so(tmp_path: Path, text: str) -> None:
+    (tmp_path / "c.yaml").write_text(text)
+    (found,) = findings(check(tmp_path, "c.yaml", "--format", "json"))
+    assert (found["rule"], "is TOML" in found["message"], found["fix"]) == (
+        "SCH002",
+        True,
+        "write it again, with --format json",
+    )
+
+
+def test_an_empty_list_is_told_of(tmp_path: Path) -> None:
+    assert told(tmp_path, write(tmp_path, "r.json", [])) == [("IMS406", "r.json", 1)]
