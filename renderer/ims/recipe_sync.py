@@ -20,7 +20,7 @@ import time
 import traceback
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -39,8 +39,11 @@ WAIT = 30.0
 """Seconds for which a service is asked that is not there."""
 
 MOST_BYTES = 64 << 20
+HTML = "a page of HTML"
 IN_STEP = ("in step", "put in step", "asserted")
 PRINTABLE = re.compile("[!-~]+")
+SPACE, COLON, COMMA = (re.compile(rf"[ \t\r\n]*{sign}[ \t\r\n]*") for sign in ("", ":", ",?"))
+DECODER = json.JSONDecoder()
 RANKS = {"id": 3, "name": 2, "pattern": 1, "default": 0}
 """Which flag wins for a recipe: the one with the higher rank."""
 
@@ -126,6 +129,8 @@ class Outcome:
     """Flags by id or name without their recipe, or with several."""
     unmatched: list[str] = field(default_factory=list)
     """Patterns without a recipe."""
+    recipes: int = 0
+    """How many recipes the service has."""
 
     def code(self, *, strict: bool) -> int:
         is_in_step = all(row.state in IN_STEP for row in self.rows)
@@ -139,7 +144,8 @@ class Outcome:
         lines = [str(row) for row in self.rows if row.state not in ("in step", "asserted")]
         lines += [f"unresolved: {text}" for text in self.unresolved]
         summary = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
-        return "\n".join([*lines, summary or "no recipe"]) + "\n"
+        none = f"no flag is for any recipe of the service, which has {self.recipes}"
+        return "\n".join([*lines, summary or (none if self.recipes else "the service has no recipe")]) + "\n"
 
     def notes(self, *, asserted: bool) -> list[str]:
         lines = [f"warning: {text}" for text in self.unmatched]
@@ -152,56 +158,130 @@ class Outcome:
         return lines
 
 
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class FlagsFile:
+    """Where flags come from: a file with its text, or without one a field of a spec."""
+
+    name: str
+    text: str = ""
+
+    def at(self, path: Path = ()) -> str:
+        """Return file, line and column of the key or item at a path."""
+        return self.at_offset(_place(self.text, path)[0]) if self.text else self.name
+
+    def at_offset(self, offset: int) -> str:
+        line, column = self.text.count("\n", 0, offset) + 1, offset - self.text.rfind("\n", 0, offset)
+        return f"{self.name}:{line}:{column}"
+
+
+def _place(text: str, path: Path) -> tuple[int, int]:
+    """Return where the key or item at a path of JSON text begins, and where its value does."""
+    at = value = _after(SPACE, text, 0)
+    for step in path:
+        at, value = next((at, value) for found, at, value in _items(text, value) if found == step)
+    return at, value
+
+
+def _items(text: str, at: int) -> Iterator[tuple[str | int, int, int]]:
+    """Yield each key or index of an object or a list in JSON text, with its place and that of its value."""
+    is_object, number = text[at] == "{", 0
+    at = _after(SPACE, text, at + 1)
+    while text[at] not in "]}":
+        key, end = DECODER.raw_decode(text, at) if is_object else (number, at)
+        value = _after(COLON, text, end) if is_object else at
+        yield key, at, value
+        at, number = _after(COMMA, text, DECODER.raw_decode(text, value)[1]), number + 1
+
+
+def _after(sign: re.Pattern[str], text: str, at: int) -> int:
+    found = sign.match(text, at)
+    return found.end() if found else at
+
+
+def _repeated_key(text: str) -> tuple[str, int] | None:
+    """Return a key that stands twice in the file, in the default or in a flag, and the second place."""
+    start = _place(text, ())[1]
+    top = list(_items(text, start)) if text[start] == "{" else []
+    lists = [value for key, _, value in top if key == "flags" and text[value] == "["]
+    objects = [value for key, _, value in top if key == "default"]
+    objects += [value for place in lists for _, _, value in _items(text, place)]
+    for items in (top, *(_items(text, value) for value in objects if text[value] == "{")):
+        seen = set()
+        for key, at, _ in items:
+            if key in seen:
+                return str(key), at
+            seen.add(key)
+    return None
+
+
 def parse_flags(text: str, name: str) -> list[Flag]:
     """Return the flags of a file `name`; the default is the last of them. Raises Failed."""
     try:
-        value = json.loads(text, object_pairs_hook=_without_repeats)
+        value = json.loads(text)
+        repeated = _repeated_key(text)
     except json.JSONDecodeError as error:
         message = f"{name}:{error.lineno}:{error.colno}: not JSON: {error.msg}"
         raise Failed(message, 'write {"flags": [{"pattern": "*-gpu-*", "requireDkms": true}]}') from None
     except (ValueError, RecursionError) as error:
-        raise Failed(f"{name}: {error}", "keep one of the two, or flatten the file") from None
-    return flags_of(value, name)
+        raise Failed(f"{name}: {error}", 'write {"flags": [{"pattern": "*-gpu-*", "requireDkms": true}]}') from None
+    source = FlagsFile(name, text)
+    if repeated:
+        key, offset = repeated
+        raise Failed(f"{source.at_offset(offset)}: the key {_shown(key)} stands twice", "remove one of the two")
+    return flags_of(value, source)
 
 
-def flags_of(value: Any, name: str) -> list[Flag]:
+def flags_of(value: Any, source: FlagsFile) -> list[Flag]:
     """Return the flags of the value of a file, or of `spec.recipes` in a spec. Raises Failed."""
-    _check(value, name, {"flags": list, "default": dict})
-    flags = [_flag(item, f"{name}: flags[{index}]", index) for index, item in enumerate(value.get("flags", []))]
+    _check(value, source, (), {"flags": list, "default": dict})
+    flags = [_flag(item, source, index) for index, item in enumerate(value.get("flags", []))]
     if "default" in value:
-        _check(value["default"], f"{name}: default", {"requireDkms": bool}, needed="requireDkms")
+        _check(value["default"], source, ("default",), {"requireDkms": bool}, needed="requireDkms")
         flags.append(Flag("", "default", "", value["default"]["requireDkms"]))
     if not value:
-        raise Failed(f"{name}: neither flags nor default", "add one of them")
+        raise Failed(f"{source.at()}: neither flags nor default", "add one of them")
     return flags
 
 
-def _flag(value: Any, place: str, index: int) -> Flag:
-    _check(value, place, FLAG_KEYS, needed="requireDkms")
+def _flag(value: Any, source: FlagsFile, index: int) -> Flag:
+    path, shown = ("flags", index), f"flags[{index}]"
+    _check(value, source, path, FLAG_KEYS, needed="requireDkms")
     selectors = [key for key in RANKS if key in value]
     if len(selectors) != 1 or not value[selectors[0]]:
-        raise Failed(
-            f"{place}: {' and '.join(selectors) or 'no selector'}", "give one of id, name and pattern, not empty"
-        )
+        place = source.at((*path, *selectors[-1:]))
+        said = " and ".join(selectors) or "no selector"
+        raise Failed(f"{place}: {shown}: {said}", "give one of id, name and pattern, not empty")
     if value.get("arch", "x86_64") not in ("x86_64", "aarch64"):
-        raise Failed(f"{place}.arch: {_shown(value['arch'])}", "write x86_64 or aarch64, or leave arch out")
+        place = source.at((*path, "arch"))
+        raise Failed(f"{place}: {shown}.arch: {_shown(value['arch'])}", "write x86_64 or aarch64, or leave arch out")
     newest, every = value.get("newest", False), value.get("all", False)
     if (newest and every) or (selectors[0] == "id" and (newest or every)):
-        raise Failed(f"{place}: newest and all exclude each other, and an id needs neither", "remove one of the keys")
+        place = source.at((*path, "newest" if newest else "all"))
+        said = "newest and all exclude each other, and an id needs neither"
+        raise Failed(f"{place}: {shown}: {said}", "remove one of the keys")
     arch = value.get("arch", "")
-    return Flag(f"flags[{index}]", selectors[0], value[selectors[0]], value["requireDkms"], arch, newest, every)
+    return Flag(shown, selectors[0], value[selectors[0]], value["requireDkms"], arch, newest, every)
 
 
-def _check(value: Any, place: str, types: dict[str, type], needed: str = "") -> None:
+def _check(value: Any, source: FlagsFile, path: Path, types: dict[str, type], needed: str = "") -> None:
+    """Raise Failed for an object that is none, or has an unknown key, a value of another type, or a key too few."""
+    shown = "".join(f"[{step}]" if isinstance(step, int) else step for step in path)
+    shown = f"{shown}: " if shown else ""
     if not isinstance(value, dict):
-        raise Failed(f"{place} is {_shown(json.dumps(value))}", f"write {TYPES[dict]}")
+        said = f"{shown[:-2] or 'the file'} is {_shown(json.dumps(value))}"
+        raise Failed(f"{source.at(path)}: {said}", f"write {TYPES[dict]}")
     for key, item in value.items():
+        if key in types and type(item) is types[key]:
+            continue
+        place = f"{source.at((*path, key))}: {shown}"
         if key not in types:
-            raise Failed(f"{place}: unknown key {_shown(key)}", f"the keys are {', '.join(types)}")
-        if type(item) is not types[key]:
-            raise Failed(f"{place}: {key} is {_shown(json.dumps(item))}", f"write {TYPES[types[key]]}")
+            raise Failed(f"{place}unknown key {_shown(key)}", f"the keys are {', '.join(types)}")
+        raise Failed(f"{place}{key} is {_shown(json.dumps(item))}", f"write {TYPES[types[key]]}")
     if needed and needed not in value:
-        raise Failed(f"{place}: {needed} is missing", f"add {needed}, as {TYPES[types[needed]]}")
+        raise Failed(f"{source.at(path)}: {shown}{needed} is missing", f"add {needed}, as {TYPES[types[needed]]}")
 
 
 def parse_recipes(value: Any) -> list[Recipe]:
@@ -227,7 +307,7 @@ def parse_recipes(value: Any) -> list[Recipe]:
 
 def resolve(flags: Iterable[Flag], recipes: Sequence[Recipe]) -> Outcome:
     """Return a row for each recipe that a flag is for. Raises Failed where two flags of one rank disagree."""
-    outcome = Outcome()
+    outcome = Outcome(recipes=len(recipes))
     chosen: dict[str, Flag | None] = {}  # None: left alone, since the name in a flag is that of several recipes
     by_id = {recipe.id: recipe for recipe in recipes}
     for flag in sorted(flags, key=lambda flag: -RANKS[flag.selector]):
@@ -271,6 +351,7 @@ class Service:
     ) -> None:
         address = _address(url)
         self.host, self.port, self.path = address.hostname or "", address.port, address.path
+        self.address = f"{address.scheme}://{address.netloc}"
         self.tls = _trust(ca_file) if address.scheme == "https" else None
         self.token, self.wait, self.sleep, self.clock = token, wait, sleep, clock
         self.end = clock() + LONGEST_RUN
@@ -280,7 +361,7 @@ class Service:
     def recipes(self) -> list[Recipe]:
         status, value = self.ask("GET", self.recipes_path)
         if status != 200:
-            raise self._failed(f"GET: {_detail(status, value)}")
+            raise self._failed(f"GET: {_detail(status, value)}", path=self.recipes_path)
         return parse_recipes(value)
 
     def set_flag(self, row: Row) -> str:
@@ -299,14 +380,15 @@ class Service:
             status, value, problem = self._try(method, path, body, kind, end, tries)
             pause = min(2.0**tries / 4, 8.0)
             if problem and self.clock() + pause > end:
-                fix = "look at the log of cray-ims, or give a longer --wait"
-                raise self._failed(f"{method}: {problem}; asked for {self.wait:g} seconds", fix)
+                asked = f"asked for {self.wait:g} second{'' if self.wait == 1 else 's'}"
+                raise self._failed(f"{method}: {problem}; {asked}", _fix(problem), path)
             if problem:
                 self.sleep(pause)
         if status in (401, 403):
-            raise self._failed(f"{method}: {status}", "give a token, or a client, that is valid by --token-file")
+            raise self._failed(f"{method}: {status}", "give a token, or a client, that is valid by --token-file", path)
         if 300 <= status < 400:
-            raise self._failed(f"{method}: {status}: a redirect, which is not followed", "give its target as --url")
+            message = f"{method}: {status}: a redirect, which is not followed"
+            raise self._failed(message, "give its target as --url", path)
         return status, value
 
     def _try(self, method: str, path: str, body: str, kind: str, end: float, tries: int) -> tuple[int, Any, str]:
@@ -347,8 +429,10 @@ class Service:
             return http.client.HTTPSConnection(self.host, self.port, timeout=seconds, context=self.tls)
         return http.client.HTTPConnection(self.host, self.port, timeout=seconds)
 
-    def _failed(self, message: str, fix: str = "look at --url and --ca-file, and at the log of cray-ims") -> Failed:
-        return Failed(f"{self.host}: {self._without_token(message)}", fix, FAILURE)
+    def _failed(
+        self, message: str, fix: str = "look at --url and --ca-file, and at the log of cray-ims", path: str = ""
+    ) -> Failed:
+        return Failed(f"{self.address}{path}: {self._without_token(message)}", fix, FAILURE)
 
     def _without_token(self, text: str) -> str:
         """Return the text of an answer without the token: a service may repeat what it was sent."""
@@ -359,17 +443,28 @@ def _read(method: str, status: int, data: bytes, tries: int) -> tuple[Any, str]:
     """Return the JSON of an answer, or why the service is to be asked again. A 500 is an answer after three tries."""
     if status in (502, 503, 504) or (status == 500 and tries < 3):
         return None, str(status)
-    if data.lstrip()[:1] == b"<" and status < 300:
-        return None, f"{status}: a page of HTML"
+    if data.lstrip()[:1] == b"<":
+        return {"detail": HTML}, f"{status}: {HTML}" if status < 300 else ""
     try:
         return json.loads(data), ""
     except (ValueError, RecursionError):
-        return None, "the answer is not JSON" if status == 200 and method != "PATCH" else ""
+        text = data.decode("utf-8", "replace").strip()
+        return {"detail": text}, "the answer is not JSON" if status == 200 and method != "PATCH" else ""
 
 
 def _detail(status: int, value: Any) -> str:
-    detail = value.get("detail") if isinstance(value, dict) else None
-    return f"{status} {_shown(detail or '')}".strip()
+    """Return the status and the reason of a refusal: IMS gives a title and a detail, a proxy before it plain text."""
+    said = [value.get(key) for key in ("title", "detail", "message")] if isinstance(value, dict) else []
+    return f"{status} {_shown(': '.join(text for text in said if isinstance(text, str) and text))}".strip()
+
+
+def _fix(problem: str) -> str:
+    """Return what to do about a service that did not answer in time."""
+    if HTML in problem:
+        return (
+            "look at --url: such a page comes from a login or from another service, not from IMS; it may want a token"
+        )
+    return "look at --url and at the log of cray-ims, or give a longer --wait"
 
 
 def _hang_up(connected: socket) -> None:
@@ -384,7 +479,8 @@ def _address(url: str) -> SplitResult:
         if parts.scheme in ("http", "https") and parts.hostname and is_plain and PRINTABLE.fullmatch(url):
             return parts
     fix = "write https://HOST/PATH, without user and query, as --url and into the endpoint of the Secret"
-    raise Failed("not the address of a service", fix)
+    shown = _shown(re.sub(r"[^/]*@", "...@", url)) or "nothing"
+    raise Failed(f"{shown}: not the address of a service", fix)
 
 
 def _trust(ca_file: str) -> ssl.SSLContext:
@@ -469,13 +565,6 @@ def _moment(recipe: Recipe) -> datetime:
         fix = "select it by id, or without newest"
         raise Failed(f"recipe {_shown(recipe.name)} {recipe.id} was created at no time", fix, FAILURE) from None
     return moment if moment.tzinfo else datetime.fromisoformat(f"{recipe.created}+00:00")
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    repeated = [key for key, number in Counter(key for key, _ in pairs).items() if number > 1]
-    if repeated:
-        raise ValueError(f"the key {_shown(repeated[0])} stands twice")
-    return dict(pairs)
 
 
 def _shown(value: Any, longest: int = 200) -> str:

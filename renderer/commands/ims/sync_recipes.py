@@ -60,4 +60,5 @@ def _of_spec(folder: str, cluster: str, console: Console) -> list[recipe_sync.Fl
     if "recipes" not in target.spec:
         file = target.service.document.file
         raise Unusable(f"{file}: spec.recipes is not there on {cluster}", "add flags, or a default, to spec.recipes")
-    return recipe_sync.flags_of(target.spec["recipes"], f"{target.service.document.file}: spec.recipes")
+    source = recipe_sync.FlagsFile(f"{target.service.document.file}: spec.recipes")
+    return recipe_sync.flags_of(target.spec["recipes"], source)

@@ -92,3 +92,12 @@ def test_an_address_that_is_none_is_an_error_that_repeats_no_password(url: str) 
     with pytest.raises(Failed, match="not the address of a service") as caught:
         Service(url)
     assert (caught.value.code, "pw" in caught.value.message) == (2, False)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"), [("127.0.0.1:1", "127.0.0.1:1: not"), ("http://me:pw@a", "http://...@a: not")]
+)
+def test_an_address_that_is_none_is_repeated(url: str, shown: str) -> None:
+    with pytest.raises(Failed) as caught:
+        Service(url)
+    assert caught.value.message.startswith(shown)

@@ -88,7 +88,7 @@ def test_a_missing_id_or_name_is_unresolved_and_a_pattern_without_a_recipe_only_
 
 def test_a_service_without_recipes_is_in_step() -> None:
     outcome = resolve(parse_flags('{"default": {"requireDkms": true}}', "f"), [])
-    assert (outcome.report("text"), outcome.code(strict=True)) == ("no recipe\n", 0)
+    assert (outcome.report("text"), outcome.code(strict=True)) == ("the service has no recipe\n", 0)
 
 
 def test_recipes_that_are_equally_new_are_all_the_newest() -> None:
@@ -109,20 +109,23 @@ def test_the_newest_cannot_be_told_of_recipes_without_a_time(created: str) -> No
     ('{"flags": [\n  {"id": }]}', "f.json:2:10: not JSON"),
     ("<!DOCTYPE html>", "f.json:1:1: not JSON"),
     ("flags:\n- id: a\n", "f.json:1:1: not JSON"),
-    ('{"flags": [], "flags": []}', "the key flags stands twice"),
+    ('{"flags": [], "flags": []}', "f.json:1:15: the key flags stands twice"),
+    ('{\n "flags": [{"id": "a", "requireDkms": true},\n  {"id": "b", "requireDkms": true, "id": "c"}]}', "f.json:3:36: the key id stands twice"),
+    ('{"default":\n {"requireDkms": true,\n  "requireDkms": true}}', "f.json:3:3: the key requireDkms stands twice"),
+    ('\n\n{"flags": [ {"id": "a", "requireDkms": true} ,\n\t{"requireDkms" : "false", "id": "\\"b"}]}', r"f.json:4:3: flags\[1\]: requireDkms is"),
     ("[" * 100_000, "f.json: "),
-    ("[]", r"f.json is \[\]"),
-    ("null", "f.json is null"),
-    ('"x"', 'f.json is "x"'),
-    ("{}", "f.json: neither flags nor default"),
-    ('{"flag": []}', "f.json: unknown key flag"),
-    ('{"flags": {}}', "f.json: flags is {}"),
-    ('{"flags": null}', "f.json: flags is null"),
-    ('{"flags": [1]}', r"f.json: flags\[0\] is 1"),
-    ('{"default": true}', "f.json: default is true"),
-    ('{"default": {}}', "f.json: default: requireDkms is missing"),
-    ('{"default": {"requireDkms": "true"}}', 'f.json: default: requireDkms is "true"'),
-    ('{"flags": [{"id": "a", "requireDkms": true}, {"id": "a"}]}', r"flags\[1\]: requireDkms is missing"),
+    ("[]", r"f.json:1:1: the file is \[\]"),
+    ("null", "f.json:1:1: the file is null"),
+    ('"x"', 'f.json:1:1: the file is "x"'),
+    ("{}", "f.json:1:1: neither flags nor default"),
+    ('{"flag": []}', "f.json:1:2: unknown key flag"),
+    ('{"flags": {}}', "f.json:1:2: flags is {}"),
+    ('{"flags": null}', "f.json:1:2: flags is null"),
+    ('{"flags": [1]}', r"f.json:1:12: flags\[0\] is 1"),
+    ('{"default": true}', "f.json:1:2: default is true"),
+    ('{"default": {}}', "f.json:1:2: default: requireDkms is missing"),
+    ('{"default": {"requireDkms": "true"}}', 'f.json:1:14: default: requireDkms is "true"'),
+    ('{"flags": [{"id": "a", "requireDkms": true}, {"id": "a"}]}', r"f.json:1:46: flags\[1\]: requireDkms is missing"),
     ('{"flags": [{"id": "a", "requireDkms": 1}]}', r"flags\[0\]: requireDkms is 1"),
     ('{"flags": [{"id": "a", "requireDkms": null}]}', r"flags\[0\]: requireDkms is null"),
     ('{"flags": [{"id": "a", "require_dkms": true}]}', r"flags\[0\]: unknown key require_dkms"),

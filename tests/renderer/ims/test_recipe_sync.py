@@ -109,9 +109,12 @@ def test_a_flag_whose_answer_is_lost_is_set_again(ims: FakeIms, fault: Fault) ->
 def test_a_service_that_stays_away_ends_the_run_in_bounded_time(ims: FakeIms) -> None:
     clock = Clock()
     ims.faults.extend([fake_ims.html(200)] * 100)
-    with pytest.raises(Failed, match=r"127\.0\.0\.1: GET: 200: a page of HTML; asked for 30 seconds") as caught:
+    with pytest.raises(
+        Failed, match=r"http://127\.0\.0\.1:\d+\S*/v3/recipes: GET: 200: a page of HTML; asked for 30 seconds$"
+    ) as caught:
         sync(ims, clock=clock)
     assert caught.value.code == 3
+    assert caught.value.fix.startswith("look at --url: such a page comes from a login")
     assert clock.pauses == [0.5, 1, 2, 4, 8, 8]
 
 
@@ -147,7 +150,7 @@ def test_a_run_that_takes_too_long_ends(ims: FakeIms) -> None:
 
 @pytest.mark.parametrize(("fault", "says"), [
     (fake_ims.status(401), "GET: 401"), (fake_ims.status(403), "GET: 403"), (fake_ims.html(401), "GET: 401"),
-    (fake_ims.status(404, "no such path"), "GET: 404 no such path"), (fake_ims.sends(b"", 302, Location="http://elsewhere.example"), "redirect"),
+    (fake_ims.status(404, "no such path"), r"//127\.0\.0\.1:\d+\S*/v3/recipes: GET: 404 no such path"), (fake_ims.sends(b"", 302, Location="http://elsewhere.example"), "redirect"),
     (fake_ims.sends(b'{"a": 1}'), "no list of recipes"), (fake_ims.sends(b'[{"name": "a"}]'), "recipe 0 of the answer"),
 ])  # fmt: skip
 def test_an_answer_that_will_not_change_ends_the_run_at_once_and_sets_nothing(
@@ -248,3 +251,35 @@ def test_no_proxy_is_asked(ims: FakeIms, monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     ims.add("a-gpu-1", True)
     assert states(sync(ims, token="t")) == ["in step"]
+
+
+@pytest.mark.parametrize(
+    ("data", "note"),
+    [
+        (b'{"status": 409, "title": "Conflict", "detail": "it is in use"}', "409 Conflict: it is in use"),
+        (b'{"status": 409, "title": "Conflict"}', "409 Conflict"),
+        (b"RBAC: access denied\n", "409 RBAC: access denied"),
+        (b"<html>Conflict</html>", "409 a page of HTML"),
+        (b'["x"]', "409"),
+    ],
+)
+def test_a_refusal_is_shown_with_what_the_service_said(ims: FakeIms, data: bytes, note: str) -> None:
+    ims.add("a-gpu-1", False)
+    ims.faults.extend([None, fake_ims.sends(data, 409)])
+    assert [row.note for row in sync(ims).rows] == [note]
+
+
+def test_a_second_is_no_seconds(ims: FakeIms) -> None:
+    clock = Clock()
+    ims.faults.extend([fake_ims.status(503)] * 10)
+    with pytest.raises(Failed, match=r"asked for 1 second$"):
+        Service(ims.url, wait=1, clock=clock, sleep=clock.sleep).recipes()
+
+
+def test_flags_that_are_for_no_recipe_say_how_many_there_are(ims: FakeIms) -> None:
+    for number in range(4):
+        ims.add(f"uan-{number}", True)
+    outcome = synchronise(
+        service(ims), parse_flags('{"flags": [{"pattern": "cos-*", "requireDkms": true}]}', "f"), "check"
+    )
+    assert outcome.report("text") == "no flag is for any recipe of the service, which has 4\n"

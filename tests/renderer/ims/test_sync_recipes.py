@@ -76,7 +76,10 @@ def test_an_unusable_file_ends_with_2_and_asks_for_nothing(folder: Path, ims: Fa
     (folder / "flags.json").write_text('{"flags": [{"pattern": "*", "requireDkms": "false"}]}')
     result = sync(folder, ims)
     assert (result.returncode, result.stdout, ims.seen) == (2, "", [])
-    assert 'flags.json: flags[0]: requireDkms is "false"\n    fix: write true or false without quotes' in result.stderr
+    assert (
+        'flags.json:1:29: flags[0]: requireDkms is "false"\n    fix: write true or false without quotes'
+        in result.stderr
+    )
 
 
 @pytest.mark.parametrize("wait", ["0", "-1", "nan", "inf", "soon"])
@@ -89,7 +92,7 @@ def test_a_service_that_is_not_there_ends_with_3(folder: Path, ims: FakeIms) -> 
         "ims", "sync-recipes", "--flags", "flags.json", "--url", "http://127.0.0.1:1", "--wait", "0.1", cwd=folder
     )
     assert result.returncode == 3
-    assert "127.0.0.1: GET: [Errno 111] Connection refused; asked for 0.1 seconds" in result.stderr
+    assert "http://127.0.0.1:1/v3/recipes: GET: [Errno 111] Connection refused; asked for 0.1 seconds" in result.stderr
 
 
 def test_names_from_the_service_do_not_steer_the_terminal(folder: Path, ims: FakeIms) -> None:
