@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from kmodgate.policy.cluster.ims_site import is_unresolved
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.object_files import Source
 from kmodgate.policy.ims.given_records import CONFIGURATIONS, RECIPES, SERVICES, content, kind_of, wrapped
@@ -18,10 +19,16 @@ from kmodgate.renderer.wording import listed
 
 @dataclass(frozen=True, slots=True)
 class GivenConfig:
-    """The texts of `ims-config`, with those of our own ConfigMap over them; `note` is "" where nothing is odd."""
+    """The texts of `ims-config`, with those of our own ConfigMap over them; `note` is "" where nothing is odd.
+
+    `unknown` are the keys whose text is an expression of the site; in an object of the cluster it is only a text.
+    """
 
     texts: dict[str, str]
     note: str = ""
+    own: dict[str, str] = field(default_factory=dict)
+    """The texts of our own ConfigMap, which no chart writes."""
+    unknown: tuple[str, ...] = ()
 
 
 def read_config(path: str) -> GivenConfig:
@@ -39,7 +46,16 @@ def read_config(path: str) -> GivenConfig:
     namespace = _metadata(named[0], "namespace")
     is_usual = namespace in ("", SERVICES)
     note = f"it is in namespace {namespace}, and the service of CSM reads the one in {SERVICES}"
-    return GivenConfig(_texts(named[0], path) | _overlay(configs, path), "" if is_usual else note)
+    texts = _texts(named[0], path)
+    own: dict[str, str] = {}
+    unknown = {key for key, text in texts.items() if is_unresolved(named[0].value, text)}
+    for source in configs:
+        if _name(source) == OVERLAY:
+            found = _texts(source, path)
+            unknown -= found.keys()
+            unknown |= {key for key, text in found.items() if is_unresolved(source.value, text)}
+            own |= found
+    return GivenConfig(texts | own, "" if is_usual else note, own, tuple(key for key in texts | own if key in unknown))
 
 
 def _refuse_file(path: str, sources: list[Source], what: str, fix: str) -> NoReturn:
@@ -48,22 +64,6 @@ def _refuse_file(path: str, sources: list[Source], what: str, fix: str) -> NoRet
     message = f"{what}; it holds {listed(list(places)) if sources else 'nothing'}"
     line, column = sources[0].position(()) if sources else (1, 1)
     raise Refused([Finding("SCH102", message, fix, file=path, line=line, column=column)], outcome="nothing was decided")
-
-
-def read_overlay(path: str) -> dict[str, str]:
-    """Return the texts of our own ConfigMap in a file, which no chart writes.
-
-    :raises Refused: the file cannot be used
-    """
-    return _overlay([source for source in _read(path) if source.value["kind"] == "ConfigMap"], path)
-
-
-def _overlay(configs: Iterable[Source], path: str) -> dict[str, str]:
-    texts: dict[str, str] = {}
-    for source in configs:
-        if _name(source) == OVERLAY:
-            texts |= _texts(source, path)
-    return texts
 
 
 def template_maps(path: str, placeholder: str) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from kmodgate.policy.ims import settings
@@ -18,18 +18,13 @@ _CANDIDATES = {
 """Of each key that decides where a job runs, values that decide differently."""
 
 
-def expressions(config: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the keys whose text is an expression."""
-    return tuple(key for key, text in config.items() if settings.is_expression(text))
+def resolved(config: Mapping[str, str], unknown: Collection[str], release: ImsRelease) -> dict[str, str]:
+    """Return the texts with the chart's value in place of an unknown one, or without the key."""
+    known = {key: text for key, text in config.items() if key not in unknown}
+    return known | {key: text for key, text in settings.chart_values(release).items() if key in unknown}
 
 
-def resolved(config: Mapping[str, str], release: ImsRelease) -> dict[str, str]:
-    """Return the texts with the chart's value in place of an expression; the key is absent where the chart has none."""
-    known = {key: text for key, text in config.items() if not settings.is_expression(text)}
-    return known | {key: text for key, text in settings.chart_values(release).items() if key in expressions(config)}
-
-
-def undecided(question: Question, unknown: tuple[str, ...]) -> Iterator[str]:
+def undecided(question: Question, unknown: Collection[str]) -> Iterator[str]:
     """Yield those of the unknown keys whose value changes the answer."""
     for key, texts in _CANDIDATES.items():
         asked = (replace(question, config={**question.config, key: text}) for text in texts if key in unknown)

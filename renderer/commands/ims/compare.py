@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from kmodgate.policy.ims import settings
 from kmodgate.policy.ims.questions import upgrade
-from kmodgate.policy.ims.questions.expressions import expressions, resolved
+from kmodgate.policy.ims.questions.expressions import resolved
 from kmodgate.policy.ims.questions.question import Question
 from kmodgate.policy.ims.questions.upgrade import Job, Side
 from kmodgate.policy.ims.versions import ImsRelease
@@ -16,10 +16,10 @@ from kmodgate.renderer.errors import ExitCode, Unusable
 from kmodgate.renderer.ims import upgrade_report
 from kmodgate.renderer.ims.config_files import (
     CfsConfiguration,
+    GivenConfig,
     Recipe,
     read_cfs,
     read_config,
-    read_overlay,
     read_recipes,
     template_maps,
 )
@@ -71,23 +71,20 @@ def _sides(args: Namespace) -> tuple[Side, Side, list[str]]:
     old, new = read_either_release("--from", args.before), read_either_release("--to", args.after)
     if not new.is_at_least(old.version):
         raise Unusable(f"--to: {new} is older than {old}", "exchange --from and --to")
-    before, notes = _side(old, args.config)
+    given = read_config(args.config) if args.config else GivenConfig(settings.chart_values(old))
+    before, notes = _side(old, given, args.config)
     if args.config_after:
-        after, others = _side(new, args.config_after)
+        after, others = _side(new, read_config(args.config_after), args.config_after)
         return before, after, [*notes, *others]
-    overlay = read_overlay(args.config) if args.config else {}
-    return before, Side(new, upgrade.config_after(before, new) | resolved(overlay, new)), notes
+    own = {key: text for key, text in given.own.items() if key not in given.unknown}
+    return before, Side(new, upgrade.config_after(before, new) | own), notes
 
 
-def _side(release: ImsRelease, path: str | None) -> tuple[Side, list[str]]:
-    if path is None:
-        return Side(release, settings.chart_values(release)), []
-    config = read_config(path)
-    unknown = expressions(config.texts)
-    side = Side(release, resolved(config.texts, release))
+def _side(release: ImsRelease, config: GivenConfig, path: str) -> tuple[Side, list[str]]:
+    side = Side(release, resolved(config.texts, config.unknown, release))
     usual = upgrade.usual_jobs(release, side.config, with_recipes=True)
-    refuse_undecided((job.question for job in usual), unknown, path)
-    notes = (config.note, expression_note(unknown))
+    refuse_undecided((job.question for job in usual), config.unknown, path)
+    notes = (config.note, expression_note(config.unknown))
     return side, [f"{path}: {note}" for note in notes if note]
 
 

@@ -7,7 +7,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from kmodgate.policy.ims import settings
-from kmodgate.policy.ims.questions import expressions
+from kmodgate.policy.ims.questions.expressions import resolved
 from kmodgate.policy.ims.questions.question import Question
 from kmodgate.policy.ims.service.requests import JobType
 from kmodgate.policy.ims.versions import ImsRelease
@@ -88,16 +88,16 @@ def _question(args: Namespace) -> tuple[Question, list[str]]:
     config = read_config(args.config) if args.config else GivenConfig(chart)
     question = Question(
         release,
-        expressions.resolved(config.texts, release),
+        resolved(config.texts, config.unknown, release),
         job_type,
         args.arch or "x86_64",
         request,
         _BOOLEANS.get(args.recipe_dkms),
         is_remote=args.remote,
     )
-    unknown = expressions.expressions(config.texts)
-    refuse_undecided([question], unknown, args.config)
-    given = [args.config or f"none was given: values of the chart of {release}", config.note, expression_note(unknown)]
+    refuse_undecided([question], config.unknown, args.config)
+    place = args.config or f"none was given: values of the chart of {release}"
+    given = [place, config.note, expression_note(config.unknown)]
     return question, [line for line in given if line]
 
 

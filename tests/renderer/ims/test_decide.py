@@ -155,6 +155,14 @@ def test_expressions_of_the_site_are_unknown_and_only_those_that_decide_are_in_t
     assert (result.returncode, "JOB_ENABLE_DKMS is a Jinja expression" in result.stderr) == (2, True)
 
 
+def test_expression_in_an_object_of_the_cluster_is_only_a_text(tmp_path):
+    config = CONFIG.replace("services}", 'services, resourceVersion: "812"}')
+    config += '  JOB_CUSTOMER_ACCESS_NETWORK_ACCESS_POOL: "{{ a.pool }}"\n'
+    said = decide(tmp_path, *"--csm 1.6.0 --type create".split(), config=config).stdout
+    assert said.startswith("NO JOB: THE SERVICE FAILS\n")
+    assert "because: JOB_CUSTOMER_ACCESS_NETWORK_ACCESS_POOL" in said
+
+
 def test_every_setting_that_keeps_the_service_from_starting_is_named_and_to_be_corrected(tmp_path):
     config = CONFIG + '  S3_READ_TIMEOUT: ""\n  S3_CONNECT_TIMEOUT: "1m"\n  FLASK_ENV: "prod"\n'
     said = decide(tmp_path, *"--csm 1.6.0 --type create --recipe-dkms false".split(), config=config).stdout
