@@ -236,7 +236,8 @@ def gunicorn_arguments(key: str, text: str | None, release: ImsRelease) -> Readi
     if not counts:
         why = f"{text!r} overrides the settings of gunicorn that the service comes with"
         return Reading(key, text, text, Effect.MISREAD, why)
-    return replace(worker_count(key, counts[-1], release), text=text)
+    count = worker_count(key, counts[-1], release)
+    return replace(count, text=text, why=f"--workers: {count.why}" if count.why else "")
 
 
 _WORKERS = re.compile(r"(?:^|\s)(?:--workers(?:\s+|=)|-w\s*)(\S+)")

@@ -56,6 +56,8 @@ def unknown_key(review: Review) -> Iterator[Problem]:
 def key_without_effect(review: Review) -> Iterator[Problem]:
     """A key in ims-config that this release of the service does not read, or not yet.
 
+    `LOG_LEVEL`, which gunicorn reads in every release, is only a note.
+
     Fix: remove the key, or have the release that reads it.
     Source: src/server/config.py and src/server/v3/resources/jobs.py of Cray-HPE/ims, by tag.
     """
@@ -68,7 +70,9 @@ def key_without_effect(review: Review) -> Iterator[Problem]:
         elif expected is not None and item.key not in ("DEFAULT_IMS_IMAGE_SIZE", "DEFAULT_IMS_JOB_MEM_SIZE"):
             continue  # the chart writes it, and nobody reads it
         if item.reading.effect is Effect.UNUSED and item.text != expected:
-            yield item.problem("remove it" if expected is None else f"write what the chart has: {expected}")
+            severity = Severity.INFO if item.key == "LOG_LEVEL" else None  # gunicorn's own log still has this level
+            fix = "remove it" if expected is None else f"write what the chart has: {expected}"
+            yield item.problem(fix, severity)
 
 
 @rule("IMS111", kinds=CONFIG_MAP, needs=of_ims)

@@ -12,6 +12,7 @@ from kmodgate.policy.cluster.ims_site import ImsSite
 from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.ims.given_records import RECIPES
 from kmodgate.policy.ims.settings import read
+from kmodgate.policy.ims.templates import holder_of, texts_of
 from kmodgate.policy.ims.versions import NEWEST, ims_release
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
@@ -48,7 +49,6 @@ class Recipe(NamedTuple):
 
     @property
     def is_of_packer(self) -> bool:
-        """Whether no release can make jobs of it."""
         return bool(self.record.get("recipe_type") == "packer")
 
     def path(self, field: str) -> FieldPath:
@@ -67,12 +67,29 @@ def recipes(review: Review) -> Iterator[Recipe]:
             yield Recipe(index, record)
 
 
+def buildable(review: Review) -> Iterator[Recipe]:
+    """Yield the recipes without those of packer, if jobs of packer fail whatever the recipe says."""
+    without_packer = packer_fails(review)
+    return (recipe for recipe in recipes(review) if not (without_packer and recipe.is_of_packer))
+
+
 def switch_is_on(site: ImsSite) -> bool | None:
     """Return whether ims-config enables DKMS globally; None where nobody knows."""
     text = site.environment.get("JOB_ENABLE_DKMS")
     if not site.is_known or "JOB_ENABLE_DKMS" in site.unresolved or (text is None and site.release is None):
         return None
     return read("JOB_ENABLE_DKMS", text, site.release or ims_release(NEWEST)).value is True
+
+
+def packer_fails(review: Review) -> bool:
+    """Whether the job template of packer has the placeholder that no release fills in; HPE's has, if none is given."""
+    holders = [
+        (item, holder) for item in review.ims.templates if (holder := holder_of(item)) and holder.recipe == "packer"
+    ]
+    if not holders:
+        return True
+    template, holder = holders[-1]  # one of kmodgate's own comes last, and takes the place of the chart's
+    return any("s3_host" in text for text in texts_of(template, holder).values())
 
 
 @rule("IMS401", kinds=_KINDS, severity=Severity.WARNING)
@@ -90,8 +107,8 @@ def recipe_leaves_its_vm(review: Review) -> Iterator[Problem]:
     if not switch_is_on(site) or (site.release is not None and not site.release.recipe_overrides_ims_config):
         return
     since = "" if site.release else ", from IMS 3.17.0 (CSM 1.6) on"
-    for recipe in recipes(review):
-        if recipe.flag is False and recipe.arch == "x86_64" and not recipe.is_of_packer:
+    for recipe in buildable(review):
+        if recipe.flag is False and recipe.arch == "x86_64":
             message = f"{recipe.title} takes its create jobs out of the VM, though ims-config enables DKMS{since}"
             yield Problem(recipe.path(_FLAG), message, recipe.update("true"))
 
@@ -152,13 +169,14 @@ def recipe_that_cannot_be_built(review: Review) -> Iterator[Problem]:
 
     HPE's template for packer has a placeholder that no release fills in, `$s3_host`: each job is answered with 500, and
     leaves a ConfigMap and a Service with an address behind. So is each job of a recipe that was stored with
-    `template_dictionary: null`.
+    `template_dictionary: null`. Recipes of packer pass where its template is given too, and has no such placeholder.
 
     Fix: build with kiwi-ng, or remove `$s3_host` from the template of packer; store the recipe with an empty list.
     Source: kubernetes/cray-ims/templates and src/server/v3/resources/jobs.py of Cray-HPE/ims.
     """
+    fails = packer_fails(review)
     for recipe in recipes(review):
-        if recipe.is_of_packer:
+        if fails and recipe.is_of_packer:
             message = f"{recipe.title} is of packer, whose job template cannot be filled in: jobs are answered with 500"
             yield Problem(recipe.path("recipe_type"), message, "remove $s3_host from the template of packer")
         if recipe.record.get("template_dictionary", ()) is None:
@@ -197,6 +215,6 @@ def recipe_without_a_place(review: Review) -> Iterator[Problem]:
     """
     classes = {arch: job_class(review.ims, arch) for arch in _ARCHES}
     obstacles = {arch: found and obstacle(review.known, found) for arch, found in classes.items()}
-    for recipe in recipes(review):
-        if recipe.needs_dkms and not recipe.is_of_packer and (found := obstacles.get(recipe.arch)):
+    for recipe in buildable(review):
+        if recipe.needs_dkms and (found := obstacles.get(recipe.arch)):
             yield Problem(recipe.path(_FLAG), f"{recipe.title} needs DKMS, and {found.reason}", found.fix)

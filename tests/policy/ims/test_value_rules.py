@@ -14,7 +14,7 @@ from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding, Mode
 from kmodgate.policy.ims.settings import KNOWN_KEYS
 from kmodgate.policy.kmm.defaults import defaulted
-from kmodgate.policy.review import Review
+from kmodgate.policy.review import ClusterTraits, Review
 
 ENGINE = Engine(Policy())
 
@@ -56,6 +56,17 @@ def test_what_takes_jobs_out_of_their_vm_or_loses_records_is_an_error(
 ) -> None:
     found = findings(config_map({key: text}))
     assert [(item.rule, item.mode, item.field) for item in found] == [(rule, mode, f"data.{key}")]
+
+
+def test_the_level_of_gunicorns_own_log_is_a_note() -> None:
+    cluster = ClusterTraits(ims_version="3.20.0")
+    (found,) = ENGINE.evaluate(Review(config_map({"LOG_LEVEL": "DEBUG"}), cluster=cluster))
+    assert (found.rule, found.mode) == ("IMS110", Mode.AUDIT)
+
+
+def test_a_count_of_workers_is_told_with_its_option() -> None:
+    (found,) = findings(config_map({"GUNICORN_CMD_ARGS": "--log-level debug -w 4"}))
+    assert found.message.startswith("--workers: '4' starts 4 workers")
 
 
 def test_a_class_of_another_name_that_has_a_handler_of_kata_is_a_warning() -> None:
