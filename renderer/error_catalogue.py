@@ -231,6 +231,12 @@ SECTIONS = {
             "a DriverPolicy that says of Kata what the cluster's ImageService says differently",
             "remove `parameters.kata` from the policy, as far as the ImageService says it",
         ),
+        Entry(
+            "IMS507",
+            "a configuration of CFS with `name` or `lastUpdated`, as `describe` prints it (a warning): CFS sets these"
+            " fields itself, and an update with them is refused",
+            "remove the fields from the file",
+        ),
     ),
     "POL: exceptions of a policy": (
         Entry(

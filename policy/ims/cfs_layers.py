@@ -61,6 +61,11 @@ def with_flags(text: str, api: Api, layers: Mapping[str, bool]) -> str:
     return text
 
 
+def fields_of_service(text: str) -> list[str]:
+    """Return the fields of a configuration that CFS sets itself, and that an update must not have."""
+    return [key for key in ("name", "lastUpdated", "last_updated") if key in json.loads(text)]
+
+
 def _layers(text: str, api: Api) -> list[tuple[str, int]]:
     """Return name and place of every layer."""
     value = _parsed(text)

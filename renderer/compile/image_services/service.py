@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from kmodgate.policy.findings import FieldPath, Finding, value_at
+from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, value_at
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES
-from kmodgate.policy.ims.cfs_layers import UnusableConfigurationError, with_flags
+from kmodgate.policy.ims.cfs_layers import UnusableConfigurationError, fields_of_service, with_flags
 from kmodgate.policy.ims.settings import CONFIG_MAP, OVERLAY, is_expression
 from kmodgate.renderer.compile.image_services import handover_contents
 from kmodgate.renderer.compile.image_services.argocd import argocd_objects, service_namespace
@@ -184,7 +184,17 @@ def _configurations(files: FleetFiles, target: ServiceTarget, findings: list[Fin
             place = ("cfs", index, "layers", error.layer) if error.layer else path
             findings.append(target.merged.finding(place, "IMS505", f"{item['file']} {error}", error.fix))
         else:
+            findings += _fields_of_service(target, path, item["file"], text)
             yield HandoverFile(name, text, handover_contents.cfs_configuration(target, text, index, stem))
+
+
+def _fields_of_service(target: ServiceTarget, path: FieldPath, file: str, text: str) -> Iterator[Finding]:
+    """Yield a warning about a configuration as `describe` prints it: CFS takes none with the fields that it sets."""
+    if fields := fields_of_service(text):
+        message = f"{file} has {' and '.join(fields)}, which CFS sets itself and does not take in an update"
+        fix = f"remove {'them' if len(fields) > 1 else 'it'} from the file: jq 'del(.{', .'.join(fields)})'"
+        finding = target.merged.finding(path, "IMS507", message, fix)
+        yield replace(finding, severity=Severity.WARNING, mode=Mode.WARN)
 
 
 def _file(target: ServiceTarget, config: ImsConfig, name: str, use: str, value: JsonMap) -> HandoverFile:

@@ -135,6 +135,26 @@ def test_flags_of_layers_are_set_and_all_else_stays(fleet: ImageServiceFleet) ->
     assert text == CFS.replace('"specialParameters": {}', '"specialParameters": {"imsRequireDkms": true}')
 
 
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ('"name": "compute", "lastUpdated": "x", ', "has name and lastUpdated, which CFS sets itself"),
+        ('"last_updated": "x", ', "has last_updated, which CFS sets itself"),
+        ('"description": "x", ', None),
+    ],
+)
+def test_fields_that_cfs_sets_itself_are_a_warning(fleet: ImageServiceFleet, fields: str, said: str | None) -> None:
+    fleet.write("services/cfs/compute.json", f'{{{fields}"layers": [{{"name": "gpu"}}]}}')
+    fleet.service(f"{PLAIN}\ncfs: [{{file: cfs/compute.json, layers: {{gpu: true}}}}]")
+    found = [(item["rule"], item["severity"], item["line"]) for item in fleet.findings()]
+    assert found == ([("IMS507", "warning", 8)] if said else [])
+    rendered = fleet.run("render")
+    assert rendered.returncode == 0
+    assert ("1 warning; kmodgate check shows" in rendered.stderr) is bool(said)
+    text = (fleet.root / HERE / "cfs-compute.json").read_text()
+    assert fields in text
+
+
 FILES = (
     (None, "REF003", "there is no such file"),
     ("<html><body>login</body></html>", "IMS505", "is a page of HTML"),
