@@ -29,6 +29,13 @@ class GivenConfig:
     own: dict[str, str] = field(default_factory=dict)
     """The texts of our own ConfigMap, which no chart writes."""
     unknown: tuple[str, ...] = ()
+    templates: tuple[tuple[str, str, str], ...] = field(default=(), repr=False)
+    """The job templates in the file: name of the ConfigMap, key and text."""
+
+    def templates_with(self, placeholder: str) -> Iterator[tuple[str, str]]:
+        """Yield name and key of the templates that have a placeholder."""
+        pattern = re.compile(rf"\$(?:{placeholder}\b|{{{placeholder}}})")
+        return ((name, key) for name, key, text in self.templates if pattern.search(text))
 
 
 def read_config(path: str) -> GivenConfig:
@@ -55,7 +62,8 @@ def read_config(path: str) -> GivenConfig:
             unknown -= found.keys()
             unknown |= {key for key, text in found.items() if is_unresolved(source.value, text)}
             own |= found
-    return GivenConfig(texts | own, "" if is_usual else note, own, tuple(key for key in texts | own if key in unknown))
+    in_order = tuple(key for key in texts | own if key in unknown)
+    return GivenConfig(texts | own, "" if is_usual else note, own, in_order, tuple(_templates(configs)))
 
 
 def _refuse_file(path: str, sources: list[Source], what: str, fix: str) -> NoReturn:
@@ -66,14 +74,12 @@ def _refuse_file(path: str, sources: list[Source], what: str, fix: str) -> NoRet
     raise Refused([Finding("SCH102", message, fix, file=path, line=line, column=column)], outcome="nothing was decided")
 
 
-def template_maps(path: str, placeholder: str) -> Iterator[tuple[str, str]]:
-    """Yield the ConfigMaps and keys of job templates in a file that have a placeholder."""
-    pattern = re.compile(rf"\$(?:{placeholder}\b|{{{placeholder}}})")
-    for source in _read(path):
+def _templates(configs: list[Source]) -> Iterator[tuple[str, str, str]]:
+    for source in configs:
         data = source.value.get("data")
         for key, text in data.items() if isinstance(data, dict) else ():
-            if key.endswith(".yaml.template") and isinstance(text, str) and pattern.search(text):
-                yield _name(source), key
+            if str(key).endswith(".yaml.template") and isinstance(text, str):
+                yield _name(source), key, text
 
 
 def _texts(source: Source, path: str) -> dict[str, str]:

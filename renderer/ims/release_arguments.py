@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 
-from kmodgate.policy.ims.versions import IMS_VERSIONS, ImsRelease, UnknownReleaseError, csm_release, ims_release
+from kmodgate.policy.ims.versions import NEWEST, ImsRelease, UnknownReleaseError, csm_release, ims_release
 from kmodgate.renderer.errors import Unusable
 
 
@@ -25,7 +25,11 @@ def read_release(args: Namespace) -> ImsRelease | None:
 
 def read_either_release(option: str, text: str) -> ImsRelease:
     """Return the release that an option names by CSM or by IMS, whose versions differ. Raises Unusable as above."""
-    return _release(option, text, ims_release if text in IMS_VERSIONS else csm_release)
+    return _release(option, text, ims_release if _major(text) == _major(NEWEST) else csm_release)
+
+
+def _major(version: str) -> str:
+    return version.strip().removeprefix("v").partition(".")[0]
 
 
 def _release(option: str, text: str, find: Callable[[str], ImsRelease]) -> ImsRelease:

@@ -21,7 +21,6 @@ from kmodgate.renderer.ims.config_files import (
     read_cfs,
     read_config,
     read_recipes,
-    template_maps,
 )
 from kmodgate.renderer.ims.given_expressions import expression_note, refuse_undecided
 from kmodgate.renderer.ims.release_arguments import read_either_release
@@ -31,7 +30,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     what = "release of CSM, or version of IMS (chart cray-ims)"
     parser.add_argument("--from", dest="before", required=True, metavar="RELEASE", help=f"{what}, as it is")
     parser.add_argument("--to", dest="after", required=True, metavar="RELEASE", help=f"{what}, as it will be")
-    parser.add_argument("--config", metavar="FILE", help="ims-config as it is (default: the values of the chart)")
+    parser.add_argument("--config", metavar="FILE", help="ims-config as it is; - is stdin (default: of the chart)")
     parser.add_argument(
         "--config-after", metavar="FILE",
         help="ims-config as it will be (default: what differs from the chart stays, the rest is the new chart's)",
@@ -45,7 +44,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace, console: Console) -> ExitCode:
-    before, after, given = _sides(args)
+    before, after, newest, given = _sides(args)
     recipes = read_recipes(args.recipes) if args.recipes else []
     if args.recipes and not recipes:
         given.append(f"{args.recipes} holds no recipe, so that recipes with either flag are compared")
@@ -60,24 +59,25 @@ def run(args: Namespace, console: Console) -> ExitCode:
         settings=list(upgrade.setting_changes(before, after)),
         sizes=list(upgrade.size_changes(before, after)),
         notes=[*given, *_notes(args, before, after, configurations), *upgrade.traps(before.release, after.release)],
-        broken_templates=list(_broken_templates(args, after)),
+        broken_templates=list(_broken_templates(newest, after)),
     )
     console.show(upgrade_report.as_json(comparison) if args.format == "json" else upgrade_report.text(comparison))
     return ExitCode.FINDINGS if comparison.leaves_a_vm or comparison.is_blocked else ExitCode.OK
 
 
-def _sides(args: Namespace) -> tuple[Side, Side, list[str]]:
-    """Return both sides, and what is to be known of their ims-config."""
+def _sides(args: Namespace) -> tuple[Side, Side, GivenConfig, list[str]]:
+    """Return both sides, the newest file with ims-config, and what is to be known of both files."""
     old, new = read_either_release("--from", args.before), read_either_release("--to", args.after)
     if not new.is_at_least(old.version):
         raise Unusable(f"--to: {new} is older than {old}", "exchange --from and --to")
     given = read_config(args.config) if args.config else GivenConfig(settings.chart_values(old))
     before, notes = _side(old, given, args.config)
     if args.config_after:
-        after, others = _side(new, read_config(args.config_after), args.config_after)
-        return before, after, [*notes, *others]
+        newest = read_config(args.config_after)
+        after, others = _side(new, newest, args.config_after)
+        return before, after, newest, [*notes, *others]
     own = {key: text for key, text in given.own.items() if key not in given.unknown}
-    return before, Side(new, upgrade.config_after(before, new) | own), notes
+    return before, Side(new, upgrade.config_after(before, new) | own), given, notes
 
 
 def _side(release: ImsRelease, config: GivenConfig, path: str) -> tuple[Side, list[str]]:
@@ -121,10 +121,9 @@ def _notes(args: Namespace, before: Side, after: Side, configurations: list[CfsC
             )
 
 
-def _broken_templates(args: Namespace, after: Side) -> Iterator[str]:
-    """Templates in the given files with a placeholder that the new release does not fill in."""
+def _broken_templates(config: GivenConfig, after: Side) -> Iterator[str]:
+    """Templates beside ims-config with a placeholder that the new release does not fill in."""
     if after.release.capabilities_placeholder != "security_capabilities":
         return
-    for path in dict.fromkeys(path for path in (args.config_after or args.config,) if path):
-        for name, key in template_maps(path, "security_capabilites"):
-            yield f"{name}, {key}: has $security_capabilites, which is $security_capabilities from 3.17.2 on"
+    for name, key in config.templates_with("security_capabilites"):
+        yield f"{name}, {key}: has $security_capabilites, which is $security_capabilities from 3.17.2 on"

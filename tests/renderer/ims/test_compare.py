@@ -114,6 +114,16 @@ def test_unusable_releases(tmp_path, releases):
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(("releases", "meant"), [(("1.5.2", "3.20"), "3.20.0"), (("v1.5.2", "1.6.0"), "1.5.2")])
+def test_releases_that_come_near_are_asked_back(tmp_path, releases, meant):
+    assert f"did you mean {meant}?" in compare(tmp_path, releases=releases).stderr
+
+
+def test_config_may_come_from_stdin(tmp_path):
+    arguments = "ims compare --from 1.5.2 --to 1.6.0 --config -".split()
+    assert run(*arguments, cwd=tmp_path, stdin=json.dumps(CONFIG)).returncode == 1
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
