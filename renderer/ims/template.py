@@ -15,7 +15,7 @@ from kmodgate.policy.ims.template_text import readable_chart
 from kmodgate.policy.ims.templates import Holder, holder_of, texts_of
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.review import Review
-from kmodgate.policy.rule import RULES
+from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.renderer.check.object_inputs import STDIN, read_bytes
 from kmodgate.renderer.errors import Refused, Unusable, refuse_enforced
 from kmodgate.renderer.ims.template_edits import Edit, Flavour, UneditableError, edited, edits
@@ -124,6 +124,7 @@ def _refused(source: Source, key: str, line: int, message: str, fix: str) -> Ref
 def _finding(source: Source, key: str, line: int, rule: str, message: str, fix: str) -> Finding:
     """Return a finding about a line of a text in a ConfigMap."""
     path, file = ("data", key), "<stdin>" if source.file == STDIN else source.file
+    load_rules()
     severity = RULES[rule].severity
     mode = Policy().mode(rule, severity, "check")
     finding = Finding(rule, message, fix, title(source.value), severity=severity, mode=mode)

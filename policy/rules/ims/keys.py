@@ -19,7 +19,7 @@ from kmodgate.policy.rules.ims.values import CONFIG_MAP, FOREIGN_CODE, SWITCH, o
 _NEAR = 0.8
 
 _OF_LIBRARIES = frozenset(
-    ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE",
+    ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE",
      "SSL_CERT_DIR", "SSLKEYLOGFILE", "TZ", "LANG", "LANGUAGE", "HOME", "TMPDIR", "FLASK_DEBUG", "FLASK_APP",
      "FORWARDED_ALLOW_IPS", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONHASHSEED",
      "PYTHONIOENCODING", "PYTHONMALLOC", "PYTHONTRACEMALLOC", "PYTHONUTF8", "PYTHONWARNINGS", "S3_ACCESS_KEY",
@@ -28,6 +28,8 @@ _OF_LIBRARIES = frozenset(
 )  # fmt: skip
 """Variables that Python, gunicorn and the libraries of the service read, or that its Deployment sets itself."""
 _FAMILIES_OF_LIBRARIES = ("AWS_", "LC_", "MALLOC_")
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY")
+"""Read in small letters, too."""
 
 
 @rule("IMS109", kinds=CONFIG_MAP, severity=Severity.WARNING, needs=of_ims)
@@ -41,15 +43,18 @@ def unknown_key(review: Review) -> Iterator[Problem]:
     Source: src/server/config.py and src/server/v3/resources/jobs.py of Cray-HPE/ims.
     """
     for item in judged(review):
-        name = item.key.upper()
-        is_of_library = name in _OF_LIBRARIES or name.startswith(_FAMILIES_OF_LIBRARIES)
-        if item.reading.effect is not Effect.UNKNOWN or is_of_library or item.key in FOREIGN_CODE:
+        if item.reading.effect is not Effect.UNKNOWN or _is_of_library(item.key) or item.key in FOREIGN_CODE:
             continue
-        near = difflib.get_close_matches(name.replace("-", "_"), KNOWN_KEYS, 1, _NEAR)
+        near = difflib.get_close_matches(item.key.upper().replace("-", "_"), KNOWN_KEYS, 1, _NEAR)
         if near:
             yield item.problem(f"call it {near[0]}", message=f"no release of IMS reads this key; {near[0]} is one")
         else:
             yield item.problem("remove it, or correct the spelling")
+
+
+def _is_of_library(key: str) -> bool:
+    is_proxy = key.upper() in _PROXIES and key in (key.upper(), key.lower())
+    return is_proxy or key in _OF_LIBRARIES or key.startswith(_FAMILIES_OF_LIBRARIES)
 
 
 @rule("IMS110", kinds=CONFIG_MAP, severity=Severity.WARNING, needs=of_ims)
@@ -84,6 +89,9 @@ def no_text(review: Review) -> Iterator[Problem]:
     Fix: put the value between quotes, on one line.
     Source: ConfigMap v1 of Kubernetes; src/server/v3/resources/jobs.py of Cray-HPE/ims.
     """
+    stated = review.object.get("data", {})
+    if review.ims.is_config and not isinstance(stated, dict):
+        yield Problem(("data",), "is no map of texts: the API server refuses it", 'write KEY: "text" below data')
     for key, value in data(review).items():
         path = ("data", str(key))
         if isinstance(value, bool):

@@ -12,7 +12,8 @@ from kmodgate.policy.cluster.facts import SnapshotFacts
 from kmodgate.policy.config import Policy
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding, Mode
-from kmodgate.policy.ims.settings import KNOWN_KEYS
+from kmodgate.policy.ims.settings import KNOWN_KEYS, chart_values
+from kmodgate.policy.ims.versions import ims_release, known_ims_versions
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.review import ClusterTraits, Review
 
@@ -93,3 +94,11 @@ def test_nothing_is_said_about_texts_that_the_site_resolves(data: dict[str, str]
 def test_null_is_judged_as_the_empty_text_that_is_stored(data: dict[str, str]) -> None:
     nulls = {key: text or None for key, text in data.items()}
     assert findings(config_map(nulls)) == findings(config_map(data))
+
+
+@pytest.mark.parametrize("version", known_ims_versions())
+def test_values_of_the_chart_are_sound(version: str) -> None:
+    value = config_map(dict(chart_values(ims_release(version))))
+    found = [item.rule for item in ENGINE.evaluate(Review(value, cluster=ClusterTraits(ims_version=version)))]
+    # Up to 3.9.1 the chart itself leaves the class of aarch64 jobs empty.
+    assert found == (["IMS105"] if version in ("3.9.0", "3.9.1") else [])
