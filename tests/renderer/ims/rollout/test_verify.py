@@ -10,60 +10,7 @@ from typing import Any
 import pytest
 
 from tests.command import Finished, run
-
-POD: dict[str, Any] = {
-    "apiVersion": "v1", "kind": "Pod",
-    "metadata": {"name": "cray-ims-5d9c-x2k", "namespace": "services", "annotations": {"checksum/ims-config": "abc"}},
-    "spec": {"containers": [
-        {"name": "istio-proxy"},
-        {"name": "cray-ims", "envFrom": [{"configMapRef": {"name": "ims-config"}}, {"configMapRef": {"name": "ims-config-site", "optional": True}}]},
-    ]},
-    "status": {"phase": "Running", "containerStatuses": [
-        {"name": "cray-ims", "ready": True, "state": {"running": {"startedAt": "2026-11-29T12:00:00Z"}}},
-    ]},
-}  # fmt: skip
-SETTINGS = {"JOB_ENABLE_DKMS": "true", "JOB_KATA_RUNTIME": "kata-qemu", "DEFAULT_IMS_IMAGE_SIZE": "60"}
-OVERLAY = {"DEFAULT_IMS_IMAGE_SIZE": "90"}
-LOG = "[INFO] Booting worker\nINFO in app: DKMS enabled: true\n127.0.0.1 GET /healthz/live\n"
-CUSTOMIZATIONS = {"spec": {"kubernetes": {"services": {"cray-ims": {"cray-service": {
-    "podAnnotations": {"checksum/ims-config": "abc"},
-    "containers": {"cray-ims": {"envFrom": POD["spec"]["containers"][1]["envFrom"]}},
-}}}}}}  # fmt: skip
-
-
-def config(name: str, data: dict[str, Any], **metadata: Any) -> dict[str, Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": name, "namespace": "services", **metadata},
-        "data": data,
-    }
-
-
-@pytest.fixture
-def live() -> list[dict[str, Any]]:
-    """The objects of a service that is as it is to be."""
-    return [deepcopy(POD), config("ims-config", dict(SETTINGS)), config("ims-config-site", dict(OVERLAY))]
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    handover = tmp_path / "handover"
-    handover.mkdir()
-    files = {
-        "customizations.yaml": CUSTOMIZATIONS, "recipe-flags.json": {"default": {"requireDkms": True}}, "cfs-compute.json": {"layers": []},
-        "expected-ims-config.yaml": config("ims-config", SETTINGS), "ims-config-site.yaml": config("ims-config-site", OVERLAY),
-    }  # fmt: skip
-    for name, value in files.items():
-        (handover / name).write_text(json.dumps(value))
-    (tmp_path / "log").write_text(LOG)
-    return tmp_path
-
-
-def verify(folder: Path, objects: list[dict[str, Any]], *arguments: str) -> Finished:
-    (folder / "live.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
-    arguments = arguments or ("--expected", "handover", "--log", "log")
-    return run("ims", "verify", "live.json", *arguments, cwd=folder)
+from tests.renderer.ims.rollout.conftest import POD, SETTINGS, config, verify
 
 
 def test_a_service_with_its_settings_is_as_expected(folder: Path, live: list[dict[str, Any]]) -> None:
@@ -148,78 +95,6 @@ def test_two_pods_and_one_that_is_not_ready_are_told(folder: Path, live: list[di
     assert "pod cray-ims-5d9c-zzz is not ready" in result.stdout
     other["metadata"]["deletionTimestamp"] = "2026-11-29T12:00:00Z"
     assert verify(folder, [*live, other]).returncode == 0
-
-
-@pytest.mark.parametrize(
-    ("is_list", "said"),
-    [
-        (False, "ConfigMap ims-config-site is not in the input, so"),
-        (True, "ConfigMap ims-config-site does not exist:"),
-    ],
-)
-def test_a_config_map_that_nobody_applied_is_named_and_the_rest_compared(
-    folder: Path, live: list[dict[str, Any]], is_list: bool, said: str
-) -> None:
-    live[1]["data"]["JOB_KATA_RUNTIME"] = "kata-clh"
-    (folder / "pod.json").write_text(json.dumps(live[0]))
-    (folder / "live.json").write_text(
-        json.dumps({"apiVersion": "v1", "kind": "List", "items": live[1:2]} if is_list else live[1])
-    )
-    result = run("ims", "verify", "pod.json", "live.json", "--expected", "handover", cwd=folder)
-    assert said in result.stdout
-    assert "kubectl apply -f handover/ims-config-site.yaml" in result.stdout
-    assert "JOB_KATA_RUNTIME is 'kata-clh', expected 'kata-qemu'" in result.stdout
-    assert "DEFAULT_IMS_IMAGE_SIZE is '60', expected '90'" in result.stdout
-    assert "1 of 3 settings are as expected" in result.stdout
-    assert result.returncode == 1
-
-
-def test_settings_of_a_config_map_that_was_not_given_are_not_said_to_differ(
-    folder: Path, live: list[dict[str, Any]]
-) -> None:
-    for name, item in (("pod", live[0]), ("site", live[2])):
-        (folder / f"{name}.json").write_text(json.dumps(item))
-    result = run("ims", "verify", "pod.json", "site.json", "--expected", "handover", cwd=folder)
-    assert (
-        "not in the input: ConfigMap ims-config (kubectl -n services get configmap ims-config -o yaml)" in result.stdout
-    )
-    assert "1 of 3 settings are as expected" in result.stdout
-    assert "not there" not in result.stdout
-
-
-@pytest.mark.parametrize(
-    ("conditions", "said"),
-    [
-        ([{"type": "Ready", "status": "True"}], None),
-        ([{"type": "Ready", "status": "False"}], "pod cray-ims-5d9c-x2k is not ready"),
-        ([], "not in the input: the status of pod cray-ims-5d9c-x2k: whether it is ready"),
-    ],
-)
-def test_readiness_without_the_containers_status_is_that_of_the_pod(
-    folder: Path, live: list[dict[str, Any]], conditions: list[dict[str, str]], said: str | None
-) -> None:
-    live[0]["status"] = {"phase": "Running", "conditions": conditions}
-    result = verify(folder, live)
-    assert (said in result.stdout) if said else ("ready" not in result.stdout)
-    assert result.returncode == (1 if said and said.startswith("pod ") else 0)
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("# by hand\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\n", "wrong.yaml:2:1: error[SCH102] is ConfigMap other"),
-        ('[{"id": "1", "name": "a", "recipe_type": "kiwi-ng", "linux_distribution": "sles15", "link": {}}]', "wrong.yaml:1:1"),
-        ("", "holds nothing"),
-    ],
-)  # fmt: skip
-def test_an_expected_file_without_ims_config_is_told_by_what_it_holds(
-    folder: Path, live: list[dict[str, Any]], text: str, said: str
-) -> None:
-    (folder / "wrong.yaml").write_text(text)
-    result = verify(folder, live, "--expected", "wrong.yaml")
-    assert (result.returncode, result.stdout) == (2, "")
-    assert said in result.stderr
-    assert "handover/CLUSTER/cray-ims" in result.stderr
 
 
 def test_what_is_not_in_the_input_is_said(folder: Path, live: list[dict[str, Any]]) -> None:
