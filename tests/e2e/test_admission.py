@@ -31,11 +31,15 @@ def webhook(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactor
 
 
 def rendered(fleet: Path, into: Path) -> Iterator[tuple[str, list[Json]]]:
-    """Cluster and objects of a fleet's tree, in the order in which Argo CD applies them."""
+    """Cluster and objects of a fleet's tree, in the order in which Argo CD applies them.
+
+    Without those that belong beside the objects of a chart: `test_image_service` applies them there.
+    """
     shutil.copytree(fleet, into)
     subprocess.run([KMODGATE, "render", into], check=True, capture_output=True)
     for cluster in sorted((into / "rendered").iterdir()):
-        objects = [yaml.safe_load(path.read_text()) for path in sorted(cluster.rglob("*.yaml"))]
+        paths = (path for path in sorted(cluster.rglob("*.yaml")) if path.parent.name != "cray-ims")
+        objects = [yaml.safe_load(path.read_text()) for path in paths]
         yield cluster.name, sorted(objects, key=_wave)
 
 

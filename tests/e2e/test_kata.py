@@ -107,6 +107,7 @@ def test_the_reason_of_a_patch_is_in_the_audit_log_of_the_api_server(
 
     eventually(annotated, "the annotation is written")
     assert any(line.get("note") == "injected" for line in webhook.decisions())
+    control_plane.kubectl("delete", "pod", name, "--namespace=ims", "--now", check=True)
 
 
 @pytest.mark.usefixtures("kata")
@@ -117,3 +118,4 @@ def test_an_ephemeral_container_in_a_kata_pod_is_let_in(control_plane: ControlPl
     pod = control_plane.call("GET", path).body
     pod["spec"]["ephemeralContainers"] = [{"name": "shell", "image": "registry.example.com/shell:1"}]
     assert control_plane.call("PUT", f"{path}/ephemeralcontainers", pod).status == 200
+    control_plane.kubectl("delete", "pod", name, "--namespace=ims", "--now", check=True)
