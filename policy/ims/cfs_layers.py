@@ -15,11 +15,15 @@ from typing import Any, Literal
 
 Api = Literal["v2", "v3"]
 
-_FIELDS: dict[str, tuple[str, str]] = {
+FLAG_FIELDS: dict[str, tuple[str, str]] = {
     "v2": ("specialParameters", "imsRequireDkms"),
     "v3": ("special_parameters", "ims_require_dkms"),
 }
-_URL = {"v2": "cloneUrl", "v3": "clone_url"}
+"""Version of the API → the field of a layer with its special parameters, and the DKMS flag among them."""
+
+URL_FIELDS = {"v2": "cloneUrl", "v3": "clone_url"}
+"""Version of the API → a field that each of its layers has."""
+
 _OTHER: dict[str, Api] = {"v2": "v3", "v3": "v2"}
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
@@ -99,13 +103,13 @@ def _check_layer(layer: object, number: int, api: Api) -> None:
     if not isinstance(layer, dict):
         raise UnusableConfigurationError(f"layers[{number}] is no object", "correct it, or export it again")
     other = _OTHER[api]
-    for field in (_FIELDS[other][0], _URL[other]):
+    for field in (FLAG_FIELDS[other][0], URL_FIELDS[other]):
         if field in layer:
             message = f"layers[{number}] has {field}, a field of CFS {other}"
             raise UnusableConfigurationError(message, f"set api: {other}, or export the file with {api}")
-    special = layer.get(_FIELDS[api][0])
+    special = layer.get(FLAG_FIELDS[api][0])
     if special is not None and not isinstance(special, dict):
-        raise UnusableConfigurationError(f"layers[{number}].{_FIELDS[api][0]} is no object", "correct it")
+        raise UnusableConfigurationError(f"layers[{number}].{FLAG_FIELDS[api][0]} is no object", "correct it")
 
 
 def _name(layer: Mapping[str, Any]) -> str:
@@ -115,7 +119,7 @@ def _name(layer: Mapping[str, Any]) -> str:
 
 def _with_flag(text: str, start: int, api: Api, name: str, *, is_needed: bool) -> str:
     """Return the text with the flag of the layer that begins at a place."""
-    outer, inner = _FIELDS[api]
+    outer, inner = FLAG_FIELDS[api]
     flag = "true" if is_needed else "false"
     special = _member(text, start, outer)
     if special is None:

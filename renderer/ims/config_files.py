@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from kmodgate.policy.cluster.ims_site import is_unresolved
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.object_files import Source
+from kmodgate.policy.ims.cfs_layers import FLAG_FIELDS
 from kmodgate.policy.ims.given_records import CONFIGURATIONS, RECIPES, SERVICES, content, kind_of, wrapped
 from kmodgate.policy.ims.settings import CONFIG_MAP, OVERLAY
 from kmodgate.renderer.check.object_inputs import read_objects
@@ -168,9 +169,6 @@ class CfsConfiguration:
         return True if self.needs_dkms else None
 
 
-_FLAGS = (("special_parameters", "ims_require_dkms"), ("specialParameters", "imsRequireDkms"))
-
-
 def read_cfs(path: str) -> list[CfsConfiguration]:
     """Return the configurations of `cray cfs configurations describe NAME --format json`, or of a list of them.
 
@@ -193,7 +191,7 @@ def _configuration(record: dict[str, Any], path: str) -> CfsConfiguration:
 
 
 def _flag(layer: dict[str, Any]) -> Any:
-    for outer, inner in _FLAGS:
+    for outer, inner in reversed(FLAG_FIELDS.values()):  # v3 counts where a layer has both
         special = layer.get(outer)
         if isinstance(special, dict) and inner in special:
             return special[inner]

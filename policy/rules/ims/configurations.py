@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.findings import FieldPath, Problem, Severity
+from kmodgate.policy.ims.cfs_layers import FLAG_FIELDS, URL_FIELDS
 from kmodgate.policy.ims.given_records import CONFIGURATIONS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
@@ -16,10 +17,10 @@ from kmodgate.policy.rules.ims.recipes import switch_is_on
 from kmodgate.policy.views.part import list_in
 
 _KINDS = (CONFIGURATIONS,)
-_SPECIAL = {"v2": "specialParameters", "v3": "special_parameters"}
-_FLAG = {"v2": "imsRequireDkms", "v3": "ims_require_dkms"}
+_SPECIAL = {api: fields[0] for api, fields in FLAG_FIELDS.items()}
+_FLAG = {api: fields[1] for api, fields in FLAG_FIELDS.items()}
 _FLAGS = tuple(_FLAG.values())
-_OF_API = {"cloneUrl": "v2", "clone_url": "v3"}
+_OF_API = {field: api for api, field in URL_FIELDS.items()}
 _NEAR = 0.7
 
 

@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
+from kmodgate.policy.cluster.ims_site import DEPLOYMENT
 from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.policy.ims.given_records import SERVICES
 from kmodgate.policy.ims.settings import CONFIG_MAP
 from kmodgate.renderer.compile.image_services.fragment import CHECKSUM
 from kmodgate.renderer.compile.image_services.hooks import open_jobs, settled
@@ -25,7 +27,6 @@ from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.emit_yaml import Quoted
 
-DEPLOYMENT = "cray-ims"
 _PARTIAL = f"ServerSideApply=true,Validate=false,{argo.NEVER_REMOVED}"
 _GATE = "kmodgate-ims-open-jobs"
 _CHECK = "kmodgate-ims-settled"
@@ -37,7 +38,7 @@ _LABELS: JsonMap = {**MANAGED_BY, "app.kubernetes.io/name": "cray-ims"}
 
 def service_namespace(target: ServiceTarget) -> str:
     """The namespace of the service and of its ConfigMaps."""
-    return str(target.spec.get("namespaces", {}).get("service", "services"))
+    return str(target.spec.get("namespaces", {}).get("service", SERVICES))
 
 
 def argocd_objects(target: ServiceTarget, config: ImsConfig) -> Iterator[JsonMap]:

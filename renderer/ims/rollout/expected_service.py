@@ -10,7 +10,7 @@ from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.cluster.ims_site import DEPLOYMENT
 from kmodgate.policy.findings import Finding, value_at
 from kmodgate.policy.formats.object_files import Source, Wrapped
-from kmodgate.policy.ims.settings import CONFIG_MAP, OVERLAY
+from kmodgate.policy.ims.settings import CONFIG_MAP, OVERLAY, is_expression
 from kmodgate.renderer.check.object_inputs import files_below, read_objects
 from kmodgate.renderer.compile.image_services.fragment import CHECKSUM, CONTAINER
 from kmodgate.renderer.compile.image_services.service import LEFT_TO_SITE
@@ -52,7 +52,7 @@ def read_expected(paths: Iterable[str]) -> ExpectedService:
     left = annotations.get(LEFT_TO_SITE, "").split(",")
     for name in (CONFIG_MAP, OVERLAY):
         data = texts(as_map(configs.get(name, {})).get("data"))
-        expected.settings |= {key: text for key, text in data.items() if key not in left and "{{" not in text}
+        expected.settings |= {key: text for key, text in data.items() if key not in left and not is_expression(text)}
     if OVERLAY in configs:
         expected.sources.append(OVERLAY)
     for found in (
