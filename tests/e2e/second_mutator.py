@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-import ssl
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Literal, TypeAlias
 
 from tests.e2e.certificates import Authority
 from tests.e2e.control_plane import ControlPlane
+from tests.e2e.https_server import serving
 from tests.e2e.webhooks import registered
 
 Json: TypeAlias = dict[str, Any]
@@ -37,10 +36,6 @@ def mutating(
 
 @contextmanager
 def _serving(authority: Authority, patch: Patch, seen: list[Json]) -> Iterator[int]:
-    pair = authority.issue("second")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(pair.certificate, pair.key)
-
     class Mutator(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -57,15 +52,8 @@ def _serving(authority: Authority, patch: Patch, seen: list[Json]) -> Iterator[i
         def log_message(self, format: str, *args: object) -> None:
             """Nothing: the tests look at what the API server makes of it."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Mutator) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Mutator, authority, "second") as port:
+        yield port
 
 
 def _configuration(name: str, again: str) -> Json:

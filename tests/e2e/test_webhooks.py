@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import ssl
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -16,6 +12,7 @@ import pytest
 
 from tests.e2e.certificates import Authority
 from tests.e2e.control_plane import ControlPlane
+from tests.e2e.https_server import serving
 from tests.e2e.objects import module
 from tests.e2e.waiting import eventually
 from tests.e2e.webhooks import registered
@@ -47,23 +44,6 @@ class Reviewer(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing: the tests look at what the API server says."""
-
-
-@contextmanager
-def serving(authority: Authority) -> Iterator[int]:
-    """The port of a Reviewer."""
-    pair = authority.issue("reviewer")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(pair.certificate, pair.key)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Reviewer) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +82,10 @@ def test_a_registered_webhook_refuses_at_once_and_no_longer_when_it_is_gone(
     validating = configuration("ValidatingWebhookConfiguration", "/validate", namespace)
     text = json.dumps(module("nic", namespace))
 
-    with serving(authority) as port, registered(control_plane, [validating], port=port, authority=authority):
+    with (
+        serving(Reviewer, authority, "reviewer") as port,
+        registered(control_plane, [validating], port=port, authority=authority),
+    ):
         refused = control_plane.kubectl("create", "--filename=-", input=text)
     accepted = control_plane.kubectl("create", "--filename=-", input=text)
 
@@ -121,7 +104,10 @@ def test_a_registered_webhook_changes_objects(
 ) -> None:
     mutating = configuration("MutatingWebhookConfiguration", "/mutate", namespace)
 
-    with serving(authority) as port, registered(control_plane, [mutating], port=port, authority=authority):
+    with (
+        serving(Reviewer, authority, "reviewer") as port,
+        registered(control_plane, [mutating], port=port, authority=authority),
+    ):
         control_plane.apply(module("nic", namespace))
 
     assert control_plane.get("module", "nic", f"--namespace={namespace}")["metadata"]["labels"] == {"seen": "yes"}

@@ -7,6 +7,7 @@ from typing import Any
 
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.ims.templates import SITE_SUFFIX, XATTR, XATTR_VALUES
+from kmodgate.renderer.compile.image_services.argocd import service_namespace
 from kmodgate.renderer.compile.image_services.ims_config import GATEWAY, ImsConfig
 from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.image_services.service_targets import ServiceTarget
@@ -26,7 +27,7 @@ def template_objects(target: ServiceTarget, config: ImsConfig, findings: list[Fi
         kiwi_builder_image=images["kiwiBuilder"],
         packer_builder_image=images["packerBuilder"],
         api_gateway=config.chart[GATEWAY],
-        namespace=target.spec.get("namespaces", {}).get("service", "services"),
+        namespace=service_namespace(target),
         annotations=_annotations(target.spec.get("kata", {})),
     )
     try:
