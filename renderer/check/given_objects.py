@@ -24,8 +24,7 @@ from kmodgate.renderer.check.cluster_dump import Dumps
 from kmodgate.renderer.check.git_history import Past
 from kmodgate.renderer.check.object_inputs import STDIN
 from kmodgate.renderer.check.rendered_clusters import Place, Places
-from kmodgate.renderer.deliveries.delivery import is_driver
-from kmodgate.renderer.manifests.manifest import identity_of
+from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.wording import counted
 
 
@@ -136,7 +135,7 @@ class GivenObjects:
         """Modules of files that are deleted, and that no other file has taken over."""
         now = {title(source.value) for sources in self._sources.values() for source in sources}
         for file, item in self._past.gone(folder):
-            if is_driver(identity_of(item)) and title(item) not in now:
+            if driver_of(item) and title(item) not in now:
                 message = f"{title(item)} was deleted, which unloads its driver once this is applied"
                 place = os.path.join(folder, os.path.relpath(file, os.path.realpath(folder)))
                 fix = "put it back, or see to it that no node needs the driver any more"

@@ -16,7 +16,7 @@ from kmodgate.policy.kmm.node_selection import Node, why_not_selected
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
 from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
 from kmodgate.renderer.console import Console
-from kmodgate.renderer.deliveries.delivery import is_driver, loads_something
+from kmodgate.renderer.deliveries.delivery import driver_of, loads_something
 from kmodgate.renderer.errors import ExitCode, Unusable, refuse_enforced
 from kmodgate.renderer.explain.absent_drivers import Absence
 from kmodgate.renderer.explain.field_origins import (
@@ -170,7 +170,7 @@ def _others(found: CompiledFleet, cluster: str, node: Node, modules: Iterable[Mo
     for module in modules:
         yield module.name, why_not_selected(module.value, node) or "no kernel of the nodes is known"
     for identity, manifest in found.objects(cluster).items():
-        if is_driver(identity) and not loads_something(manifest):
+        if driver_of(manifest.value) and not loads_something(manifest):
             yield (
                 f"{identity.namespace}/{identity.name}",
                 "it has no moduleLoader: its plugin runs, and nothing is loaded",

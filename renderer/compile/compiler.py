@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from kmodgate.policy.config import Platform
 from kmodgate.policy.findings import Finding, Mode, Problem, Severity
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.compile import attached_objects
+from kmodgate.renderer.compile.cluster_objects.objects import cluster_objects
 from kmodgate.renderer.compile.cluster_policies import Policies
 from kmodgate.renderer.compile.folders import by_folder
 from kmodgate.renderer.compile.image_services.service import CompiledService, HandoverFile, compile_service
 from kmodgate.renderer.deliveries import content_hashes
-from kmodgate.renderer.deliveries.delivery import delivery_of
+from kmodgate.renderer.deliveries.delivery import Delivery, deliveries_of, delivery_of_object
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.image_services.service_targets import ServiceTarget, service_targets
 from kmodgate.renderer.fleet.referenced_files import Sources, read_sources
@@ -29,9 +29,9 @@ from kmodgate.renderer.wording import listed
 class CompiledFleet:
     """A fleet, its targets, and the objects and the ImageService of each cluster, by the name of the cluster.
 
-    `placed` has folder and manifest of every object, each once; `of_drivers` what the drivers and the ImageService
-    cause, before objects that several of them share are merged. `handover` has the files that a site merges or applies
-    by hand.
+    `placed` has folder and manifest of every object, each once; `of_drivers` what the drivers, the ImageService and the
+    spec of the cluster cause, before objects that several of them share are merged. `handover` has the files that a
+    site merges or applies by hand.
     """
 
     fleet: Fleet
@@ -68,6 +68,8 @@ def compile_fleet(fleet: Fleet, findings: list[Finding], policies: Policies | No
     made = _services(fleet, services, findings)
     for name, service in made.items():
         of_drivers[name] += service.manifests
+    for cluster in fleet.clusters:
+        of_drivers[cluster.name] += cluster_objects(fleet, cluster, by_cluster[cluster.name], findings)
     placed = {
         name: list(by_folder(name, [*manifests, *_policy(policies, name, by_cluster[name])], findings))
         for name, manifests in of_drivers.items()
@@ -101,39 +103,44 @@ class _Compiler:
         self._fleet = fleet
         self._findings = findings
         self._sources: dict[Variant, Sources] = {}
-        self._manifests: dict[tuple[Variant, Platform, str], list[Manifest]] = {}
-        self._drivers: dict[tuple[Variant, str], Manifest] = {}
-        self._unsupported: dict[tuple[Variant, Release], list[str]] = defaultdict(list)
+        self._manifests: dict[tuple[Variant, Delivery, Hashable], list[Manifest]] = {}
+        self._attached: dict[Variant, list[Manifest]] = {}
+        self._unsupported: dict[tuple[Manifest, Release], list[str]] = defaultdict(list)
 
     def target(self, target: Target) -> list[Manifest]:
         """Return the objects that a driver causes on a cluster."""
         variant, cluster = target.variant, target.cluster
-        release = release_of(cluster)
-        if release is None and delivery_of(variant).needs_kmm:
-            self._findings.append(_no_operator(target))
-        elif release is not None and release.is_known:
-            self._unsupported[variant, release].append(cluster.name)
-        dialect = delivery_of(variant).dialect(release) if release else ""
-        return self._of_variant(variant, cluster.platform, dialect)
+        found: list[Manifest] = []
+        for delivery in deliveries_of(variant):
+            self._findings += delivery.problems(target)
+            made = self._delivered(variant, delivery, delivery.site(cluster))
+            found += made
+            release = cluster.release
+            if made and release is not None and release.is_known:
+                self._unsupported[made[-1], release].append(cluster.name)
+        return [*found, *self._attached_to(variant)]
 
     def version_findings(self) -> Iterator[Finding]:
         """Report the fields that the KMM of a cluster does not know."""
-        for (variant, release), clusters in self._unsupported.items():
-            delivery = delivery_of(variant)
-            if driver := self._drivers.get((variant, delivery.dialect(release))):
+        for (driver, release), clusters in self._unsupported.items():
+            if delivery := delivery_of_object(driver.value):
                 yield from _version_problems(driver, delivery.unsupported(driver.value, release), clusters)
 
-    def _of_variant(self, variant: Variant, platform: Platform, dialect: str) -> list[Manifest]:
-        sources = self._read(variant)
-        key = (variant, platform, dialect)
+    def _delivered(self, variant: Variant, delivery: Delivery, site: Hashable) -> list[Manifest]:
+        key = (variant, delivery, site)
         if key not in self._manifests:
-            found = delivery_of(variant).manifests(variant, sources, platform, dialect)
-            self._drivers[variant, dialect] = found[-1]
+            self._manifests[key] = delivery.manifests(variant, self._read(variant), site)
+        return self._manifests[key]
+
+    def _attached_to(self, variant: Variant) -> list[Manifest]:
+        if variant not in self._attached:
             if variant.spec.get("contentTag"):
                 self._findings.extend(_untaggable(variant))
-            found += [attached_objects.manifest(variant, document, variant.namespace) for document in sources.attached]
-            self._manifests[key] = found
-        return self._manifests[key]
+            documents = self._read(variant).attached
+            self._attached[variant] = [
+                attached_objects.manifest(variant, item, variant.namespace) for item in documents
+            ]
+        return self._attached[variant]
 
     def _read(self, variant: Variant) -> Sources:
         """What the variant refers to, without what cannot be read."""
@@ -145,7 +152,7 @@ class _Compiler:
 def cluster_findings(clusters: Iterable[Cluster]) -> Iterator[Finding]:
     """Versions of KMM that no cluster can have."""
     for cluster in clusters:
-        release = release_of(cluster)
+        release = cluster.release
         if release is not None and not release.is_known:
             flavour = "Red Hat's build" if release.redhat else "upstream KMM"
             yield finding_at(
@@ -155,23 +162,6 @@ def cluster_findings(clusters: Iterable[Cluster]) -> Iterator[Finding]:
                 f"{release.kmm} is not a version of {flavour} that kmodgate knows",
                 f"one of: {', '.join(release.known)}",
             )
-
-
-def release_of(cluster: Cluster) -> Release | None:
-    if cluster.kmm is None:
-        return None
-    return Release(cluster.kmm.version, cluster.kmm.flavour == "redhat", cluster.kubernetes)
-
-
-def _no_operator(target: Target) -> Finding:
-    name = target.cluster.name
-    return finding_at(
-        target.variant.driver.document,
-        ("spec", "clusters"),
-        "REF006",
-        f"cluster {name} has no KMM to deliver the driver with",
-        f"say which KMM it has ({target.cluster.document.file}: spec.kmm), or leave it out",
-    )
 
 
 def _version_problems(driver: Manifest, problems: Iterable[Problem], clusters: list[str]) -> Iterator[Finding]:

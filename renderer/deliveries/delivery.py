@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from kmodgate.policy.cluster.facts import as_map
-from kmodgate.policy.config import Platform
-from kmodgate.policy.findings import Problem
+from kmodgate.policy.cluster.facts import as_map, metadata_of
+from kmodgate.policy.findings import Finding, Problem
 from kmodgate.policy.kmm.versions import Release, unsupported
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.renderer.deliveries import kmm
 from kmodgate.renderer.fleet.referenced_files import Sources
-from kmodgate.renderer.fleet.specs import JsonMap
-from kmodgate.renderer.fleet.targets import Variant
-from kmodgate.renderer.manifests.manifest import Identity, Manifest
+from kmodgate.renderer.fleet.specs import Cluster, JsonMap
+from kmodgate.renderer.fleet.targets import Target, Variant
+from kmodgate.renderer.manifests.manifest import DRIVER_LABEL, Manifest
 
 DEFAULT = "kmm"
 
@@ -23,21 +23,23 @@ DEFAULT = "kmm"
 class Delivery:
     """One way in which a driver reaches the nodes.
 
-    `group` and `kind` are those of the object that stands for the driver in a cluster: when it leaves, the driver is
-    unloaded. `manifests` makes the objects of a driver, that one last, in the `dialect` of a release of KMM. `loads` is
-    whether the object loads something, `certificates` the Secrets that it names as certificates to sign with, and
-    `unsupported` the fields of it that a release of KMM does not know or ignores. `needs_kmm`: a cluster without KMM
-    cannot have such a driver.
+    `group` and `kind` are those of the objects that stand for the driver in a cluster: when they leave, the driver is
+    unloaded. Where the kind is also that of ordinary objects, `is_labelled`: such an object stands for a driver if it
+    carries `DRIVER_LABEL`. `site` is what of a cluster decides the objects: clusters with an equal one share them.
+    `problems` are those of a driver on a cluster, and `manifests` makes its objects at a site, the one that stands for
+    it the last. `loads` is whether the object loads something, `certificates` the Secrets that it names as certificates
+    to sign with, and `unsupported` the fields of it that a release of KMM does not know or ignores.
     """
 
     group: str
     kind: str
-    manifests: Callable[[Variant, Sources, Platform, str], list[Manifest]]
+    site: Callable[[Cluster], Hashable]
+    problems: Callable[[Target], Iterable[Finding]]
+    manifests: Callable[[Variant, Sources, Any], list[Manifest]]
     loads: Callable[[JsonMap], bool]
     certificates: Callable[[JsonMap], set[str]]
     unsupported: Callable[[JsonMap, Release], Iterator[Problem]]
-    dialect: Callable[[Release], str] = lambda _: ""
-    needs_kmm: bool = False
+    is_labelled: bool = False
 
 
 def _certificates(module: JsonMap) -> set[str]:
@@ -48,12 +50,12 @@ DELIVERIES = {
     "kmm": Delivery(
         "kmm.sigs.x-k8s.io",
         "Module",
+        kmm.site,
+        kmm.problems,
         kmm.manifests,
         lambda module: "moduleLoader" in as_map(module.get("spec")),
         _certificates,
         unsupported,
-        kmm.dialect,
-        needs_kmm=True,
     )
 }
 """By the name that `spec.delivery` has."""
@@ -64,17 +66,42 @@ def delivery_of(variant: Variant) -> Delivery:
     return DELIVERIES[str(variant.spec.get("delivery", DEFAULT))]
 
 
-def delivery_by_kind(group: str, kind: str) -> Delivery | None:
-    """Return the delivery whose drivers objects of this kind stand for, if there is one."""
+def deliveries_of(variant: Variant) -> list[Delivery]:
+    """Return the delivery of a driver, and those that it has besides."""
+    return [delivery_of(variant)]
+
+
+def stands_for_driver(group: str, kind: str) -> bool:
+    """Whether every object of a kind stands for a driver, with its own name."""
+    found = _by_kind(group, kind)
+    return found is not None and not found.is_labelled
+
+
+def delivery_of_object(value: JsonMap) -> Delivery | None:
+    """Return the delivery whose drivers such an object stands for, if it stands for one."""
+    group, _, version = str(value.get("apiVersion", "")).rpartition("/")
+    found = _by_kind(group if version else "", str(value.get("kind", "")))
+    return None if found is None or (found.is_labelled and not driver_label(value)) else found
+
+
+def _by_kind(group: str, kind: str) -> Delivery | None:
     return next((item for item in DELIVERIES.values() if (item.group, item.kind) == (group, kind)), None)
 
 
-def is_driver(identity: Identity) -> bool:
-    """Whether an object stands for a driver in its cluster, which is unloaded when the object leaves."""
-    return delivery_by_kind(identity.group, identity.kind) is not None
+def driver_of(value: JsonMap) -> str:
+    """Return the driver that an object stands for in its cluster, which is unloaded when it leaves; else nothing."""
+    delivery = delivery_of_object(value)
+    if delivery is None:
+        return ""
+    return driver_label(value) if delivery.is_labelled else str(metadata_of(value).get("name", ""))
+
+
+def driver_label(value: JsonMap) -> str:
+    """Return the driver that an object names in its label."""
+    return str(as_map(metadata_of(value).get("labels")).get(DRIVER_LABEL, ""))
 
 
 def loads_something(manifest: Manifest) -> bool:
     """Whether an object loads a driver, and does not only run what belongs to one."""
-    delivery = delivery_by_kind(manifest.identity.group, manifest.identity.kind)
+    delivery = delivery_of_object(manifest.value)
     return delivery is not None and delivery.loads(manifest.value)

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import cast
 
 from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.config import WITH_SCC, Platform
-from kmodgate.policy.findings import FieldPath
+from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.defaults import defaulted
-from kmodgate.policy.kmm.versions import Release, takes_one_removal, with_one_removal
+from kmodgate.policy.kmm.versions import takes_one_removal, with_one_removal
 from kmodgate.renderer.deliveries import content_hashes, service_accounts
 from kmodgate.renderer.fleet.fields.conversion import compile_fields, spec_path
 from kmodgate.renderer.fleet.fields.field_table import DRIVER_FIELDS, cause
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.files import resolve
 from kmodgate.renderer.fleet.referenced_files import Sources
-from kmodgate.renderer.fleet.specs import JsonMap
-from kmodgate.renderer.fleet.targets import Variant
+from kmodgate.renderer.fleet.schema_check import finding_at
+from kmodgate.renderer.fleet.specs import Cluster, JsonMap
+from kmodgate.renderer.fleet.targets import Target, Variant
 from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.manifest import Manifest
 
@@ -28,14 +29,35 @@ SPEC_ANNOTATION = "kmodgate.io/spec"
 REMOVAL = {"confirm": argo.ASK_BEFORE_REMOVAL, "auto": "", "retain": argo.NEVER_REMOVED}
 
 
-def dialect(release: Release) -> str:
-    """Return the form in which a release wants Modules: the name of a field that it has in place of a newer one."""
-    return "inTreeModuleToRemove" if takes_one_removal(release) else ""
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What of a cluster decides the objects. `takes_one_removal`: its KMM knows `inTreeModuleToRemove` only."""
+
+    platform: Platform
+    takes_one_removal: bool = False
 
 
-def manifests(variant: Variant, sources: Sources, platform: Platform, dialect: str = "") -> list[Manifest]:
-    """Every object of one driver on clusters of this platform, without the attached ones; the Module is the last."""
-    spec, place = variant.spec, variant.namespace
+def site(cluster: Cluster) -> Site:
+    """Return what of a cluster decides the objects."""
+    return Site(cluster.platform, cluster.release is not None and takes_one_removal(cluster.release))
+
+
+def problems(target: Target) -> Iterator[Finding]:
+    """Report a cluster without an operator that takes the Module."""
+    cluster = target.cluster
+    if cluster.kmm is None:
+        yield finding_at(
+            target.variant.driver.document,
+            ("spec", "clusters"),
+            "REF006",
+            f"cluster {cluster.name} has no KMM to deliver the driver with",
+            f"say which KMM it has ({cluster.document.file}: spec.kmm), or leave it out",
+        )
+
+
+def manifests(variant: Variant, sources: Sources, site: Site) -> list[Manifest]:
+    """Every object of one driver at a site, without the attached ones; the Module is the last."""
+    spec, place, platform = variant.spec, variant.namespace, site.platform
     managed = bool(spec["namespace"].get("manage", True))  # type: ignore[union-attr]
     result: list[Manifest] = []
     if managed:
@@ -46,7 +68,7 @@ def manifests(variant: Variant, sources: Sources, platform: Platform, dialect: s
             result += (_shared(variant, value, path) for value in _access(account.name, place, spec, platform))
     result += _dockerfile_config_maps(variant, sources, place)
     value = module(variant, sources)
-    if dialect and "moduleLoader" in as_map(value["spec"]):
+    if site.takes_one_removal and "moduleLoader" in as_map(value["spec"]):
         value = with_one_removal(value)
     result.append(_manifest(variant, value, _module_trace(variant)))
     return result

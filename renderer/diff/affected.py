@@ -9,7 +9,6 @@ from typing import Any
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.kmm.node_selection import Node, verdict
 from kmodgate.policy.kmm.versions import Release
-from kmodgate.renderer.compile.compiler import release_of
 from kmodgate.renderer.diff import module_effects
 from kmodgate.renderer.diff.causes import Causes
 from kmodgate.renderer.diff.changed_fields import ObjectChange
@@ -108,7 +107,7 @@ class Places:
 
     def release(self, name: str) -> Release:
         """Return the KMM of a cluster; the newest where its spec names none."""
-        return release_of(self.clusters[name]) or Release()
+        return self.clusters[name].release or Release()
 
     def before(self, module: Any, name: str, node: Node) -> Side:
         """Return what a node of a cluster makes of a Module as it was; None where there was none."""

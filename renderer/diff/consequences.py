@@ -12,7 +12,7 @@ from typing import Any
 
 from kmodgate.policy.findings import FieldPath, Severity
 from kmodgate.policy.kmm.reload_triggers import has_loader_daemonsets
-from kmodgate.renderer.deliveries.delivery import is_driver
+from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.diff import causes, module_effects
 from kmodgate.renderer.diff.affected import Affected, Key, Places, Refusals, Sums
 from kmodgate.renderer.diff.causes import Causes
@@ -64,7 +64,7 @@ class Consequences:
     def of(self, found: Iterable[ObjectChange]) -> list[Consequence]:
         """All consequences, the worst first."""
         found = list(found)
-        drivers = [change for change in found if is_driver(change.manifest.identity)]
+        drivers = [change for change in found if driver_of(change.manifest.value)]
         known = {image for change in drivers for image in self._images_before(change)}
         images, moved = ImageWork(self._places, self._sums, known), moved_classes(drivers)
         for rename in renames(found):

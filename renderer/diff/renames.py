@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.views.module import ModuleView
-from kmodgate.renderer.deliveries.delivery import is_driver
+from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.diff import module_effects
 from kmodgate.renderer.diff.changed_fields import Kind, ObjectChange
 from kmodgate.renderer.manifests.argo import is_never_pruned
@@ -47,7 +47,7 @@ class Rename:
 
 def renames(found: Iterable[ObjectChange]) -> Iterator[Rename]:
     """Yield each pair of a removed and an added Module of a cluster that load the same kernel module."""
-    modules = [change for change in found if is_driver(change.manifest.identity)]
+    modules = [change for change in found if driver_of(change.manifest.value)]
     removed = [change for change in modules if change.kind is Kind.REMOVED]
     for new in modules:
         for old in removed if new.kind is Kind.ADDED else ():

@@ -10,6 +10,7 @@ from typing import Literal, NewType
 from kmodgate.policy.config import Platform, Policy
 from kmodgate.policy.findings import FieldPath, Finding, format_path
 from kmodgate.policy.formats.yaml_documents import Document, Json
+from kmodgate.policy.kmm.versions import Release
 
 KernelVersion = NewType("KernelVersion", str)
 Topology = Literal["ha", "compact", "sno"]
@@ -174,6 +175,13 @@ class Cluster:
     document: Document = field(repr=False)
     has_inventory: bool
     """Whether the nodes are those that kubectl has seen, and no description."""
+
+    @property
+    def release(self) -> Release | None:
+        """The KMM of the cluster; None where it has none."""
+        if self.kmm is None:
+            return None
+        return Release(self.kmm.version, self.kmm.flavour == "redhat", self.kubernetes)
 
 
 @dataclass(slots=True)

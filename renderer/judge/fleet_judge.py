@@ -15,7 +15,7 @@ from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.review import NO_CLOCK, ClusterTraits, Review
 from kmodgate.policy.views.part import Map
 from kmodgate.renderer.compile.cluster_policies import Policies
-from kmodgate.renderer.compile.compiler import CompiledFleet, release_of
+from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.fleet.nodes import nodes_of
 from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.judge.shared_images import ID as IMAGES_ID
@@ -34,7 +34,7 @@ _NEWEST = Release()
 
 def traits_of(cluster: Cluster, *, unknown: Release = _NEWEST) -> ClusterTraits:
     """Return what rules look at of a cluster; `unknown` is the release where the spec names no KMM."""
-    return ClusterTraits(release_of(cluster) or unknown, cluster.topology, cluster.platform, any_schema)
+    return ClusterTraits(cluster.release or unknown, cluster.topology, cluster.platform, any_schema)
 
 
 class FleetJudge:

@@ -16,7 +16,7 @@ from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.findings import FieldPath, Finding, title
 from kmodgate.policy.kmm.resolution.resolve import image_inputs
 from kmodgate.renderer.compile.compiler import CompiledFleet
-from kmodgate.renderer.deliveries.delivery import is_driver
+from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
 
 ID = "IMG401"
@@ -74,7 +74,7 @@ def _by_name(compiled: CompiledFleet) -> dict[tuple[str, ...], list[_Made]]:
         manifests = compiled.of_drivers[cluster.name]
         texts = {manifest.identity: manifest.value.get("data") for manifest in manifests}
         for manifest in manifests:
-            for key, item in _images(cluster.name, manifest, texts) if is_driver(manifest.identity) else ():
+            for key, item in _images(cluster.name, manifest, texts) if driver_of(manifest.value) else ():
                 made.setdefault(key, []).append(item)
     return made
 

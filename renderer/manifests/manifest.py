@@ -12,6 +12,9 @@ from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.specs import JsonMap, KernelDriver
 
+DRIVER_LABEL = "kmodgate.io/driver"
+"""The label by which an object of a kind that has other uses stands for a driver, with the driver's name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:

@@ -12,7 +12,7 @@ from kmodgate.policy.kmm.kernel import architecture, flavour
 from kmodgate.policy.kmm.node_selection import Node
 from kmodgate.policy.kmm.resolution.resolve import Resolution, Unresolved, resolve
 from kmodgate.policy.kmm.versions import Release
-from kmodgate.renderer.compile.compiler import CompiledFleet, release_of
+from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.deliveries.delivery import loads_something
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.nodes import node_of_group
@@ -211,6 +211,6 @@ def cells_of(
             unsigned = group.node.secure_boot and found.resolution.sign is None
             if not reason and unsigned and refuses(group.cluster, module.value):
                 reason = "not signed, and Secure Boot refuses unsigned modules"
-            release = release_of(group.cluster) or Release()
+            release = group.cluster.release or Release()
             reason = reason or kmm.why_never_loaded(module.value, kernel, release)
         yield Cell(module, group, kernel, phase, found.resolution, reason, waits_for)

@@ -11,8 +11,8 @@ from typing import Any
 
 from kmodgate.policy.findings import Finding, Mode, sort_findings
 from kmodgate.policy.kmm.versions import Release
-from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet, release_of
-from kmodgate.renderer.deliveries.delivery import is_driver
+from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
+from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
@@ -121,7 +121,7 @@ def upgraded(
 
 
 def _is_older(cluster: Cluster, version: str) -> bool:
-    release = release_of(cluster)
+    release = cluster.release
     return release is not None and _knows(release, version) and not release.has(version)
 
 
@@ -130,7 +130,7 @@ def _knows(release: Release, version: str) -> bool:
 
 
 def _refuse_unknown(clusters: list[Cluster], version: str) -> None:
-    releases = [release for cluster in clusters if (release := release_of(cluster)) is not None]
+    releases = [release for cluster in clusters if (release := cluster.release) is not None]
     if not any(_knows(release, version) for release in releases):
         known = dict.fromkeys(name for release in releases for name in release.known)
         fix = f"one of: {', '.join(known)}" if known else "give a Cluster spec.kmm"
@@ -175,10 +175,10 @@ def _changes(compiled: CompiledFleet, newer: Mapping[str, Cluster]) -> Iterator[
         modules: dict[str, None] = {}
         clusters: dict[str, None] = {}
         for cluster in compiled.fleet.clusters:
-            if cluster.name in newer and _comes(behaviour, release_of(cluster), release_of(newer[cluster.name])):
+            if cluster.name in newer and _comes(behaviour, cluster.release, newer[cluster.name].release):
                 for identity, manifest in compiled.objects(cluster.name).items():
                     spec: Any = manifest.value.get("spec")
-                    if is_driver(identity) and behaviour.concerns(spec):
+                    if driver_of(manifest.value) and behaviour.concerns(spec):
                         modules[f"{identity.namespace}/{identity.name}"] = None
                         clusters[cluster.name] = None
         if modules:

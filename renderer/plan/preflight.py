@@ -10,7 +10,6 @@ from pathlib import Path
 
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.kmm.kernel import dns_safe, trimmed
-from kmodgate.renderer.compile.compiler import release_of
 from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.file_writing import put_below, refuse_links
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
@@ -34,7 +33,7 @@ def objects(plan: Plan) -> Iterator[tuple[str, JsonMap]]:
 
 
 def _object(cluster: Cluster, kernel: str, *, push: bool) -> JsonMap:
-    release = release_of(cluster)
+    release = cluster.release
     version = "v1beta2" if release is None or release.has(_SINCE) else "v1beta1"
     return {
         "apiVersion": f"kmm.sigs.x-k8s.io/{version}",

@@ -20,7 +20,7 @@ from kmodgate.policy.webhook_entries import (
 )
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
 from kmodgate.renderer.compile.compiler import compile_fleet
-from kmodgate.renderer.deliveries.delivery import delivery_by_kind
+from kmodgate.renderer.deliveries.delivery import delivery_of_object
 from kmodgate.renderer.errors import Unusable, refuse_enforced
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.specs import JsonMap
@@ -103,7 +103,7 @@ def _certificates(manifests: Iterable[Manifest]) -> dict[str, tuple[str, ...]]:
     """The Secrets that Modules name as certificates to sign with, for all kernels or for some."""
     found: dict[str, set[str]] = defaultdict(set)
     for manifest in manifests:
-        if delivery := delivery_by_kind(manifest.identity.group, manifest.identity.kind):
+        if delivery := delivery_of_object(manifest.value):
             found[manifest.identity.namespace] |= delivery.certificates(manifest.value)
     return {namespace: tuple(sorted(names)) for namespace, names in found.items() if names}
 

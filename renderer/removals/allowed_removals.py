@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Iterator
 from kmodgate.policy.findings import Finding
 from kmodgate.renderer import git
 from kmodgate.renderer.compile.git_revision import compile_revision
-from kmodgate.renderer.deliveries.delivery import is_driver
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.fleet.targets import absent_drivers
@@ -54,8 +53,8 @@ class AllowedRemovals:
 def _present(change: Change, rendered: Rendered) -> set[Key]:
     """The Modules that the trees of the compared clusters hold."""
     return {
-        (cluster.cluster, file.identity.namespace, file.identity.name)
+        (cluster.cluster, file.identity.namespace, file.driver)
         for cluster in change.clusters
         for file in rendered.files.get(cluster.cluster, {}).values()
-        if is_driver(file.identity)
+        if file.driver
     }

@@ -11,7 +11,7 @@ from kmodgate.policy.findings import Finding, Mode, Severity
 from kmodgate.renderer import git
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.compile.git_revision import compile_revision
-from kmodgate.renderer.deliveries.delivery import is_driver
+from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.errors import UNNEEDED_REMOVAL, Unusable
 from kmodgate.renderer.fleet.files import MARKER, OUTPUT
 from kmodgate.renderer.fleet.schema_check import finding_at
@@ -22,6 +22,7 @@ from kmodgate.renderer.removals.leaving import Leaving, Permissions
 from kmodgate.renderer.removals.refusals import Refusals
 from kmodgate.renderer.tree import index
 from kmodgate.renderer.tree.file_names import Layout
+from kmodgate.renderer.tree.index import DriverKey
 
 
 def base_fleet(root: Path, against: str | None) -> BaseFleet | None:
@@ -47,40 +48,39 @@ class BaseFleet:
         placed = self.compiled.placed.items()
         return {(name, item.identity): item for name, objects in placed for _, item in objects}
 
-    def digests(self, cluster: str, identity: Identity, wanted: str) -> tuple[str, ...]:
-        """Return the digests that the file of an object has had in the index from the revision to HEAD, newest first.
+    def digests(self, cluster: str, driver: DriverKey, wanted: str) -> tuple[str, ...]:
+        """Return the digests that the files of a driver have had in the index from the revision to HEAD, newest first.
 
-        Where the revision has the wanted one, the commits after it are not read. Where no index names the object, the
+        Where the revision has the wanted one, the commits after it are not read. Where no index names the driver, the
         tree is not in git: the digest is that of what the specs of the revision make.
         """
         path = self._output / cluster / index.INDEX
-        found = _digests_in_index(self.revision, path, identity)
-        if wanted not in found:
-            later = [_digests_in_index(revision, path, identity) for revision in self.revision.later(path)]
-            found = [digest for digests in (*later, found) for digest in digests]
-        return tuple(found) or (self._rendered_digest(cluster, identity),)
+        found = _digest_in_index(self.revision, path, driver)
+        if wanted != found:
+            later = [_digest_in_index(revision, path, driver) for revision in self.revision.later(path)]
+            return tuple(digest for digest in (*later, found) if digest) or (self._rendered_digest(cluster, driver),)
+        return (found,)
 
-    def is_on_disk(self, cluster: str, identity: Identity) -> bool:
-        """Whether the index on disk names an object; also where the revision has no tree to restore."""
+    def is_on_disk(self, cluster: str, driver: DriverKey) -> bool:
+        """Whether the index on disk names a driver; also where the revision has no tree to restore."""
         _, entries = index.read_index(str(self._output), cluster)
-        wanted = index.entry("", "", identity).object
-        if any(entry.object == wanted for entry in entries.values()):
+        if any(entry.key == driver for entry in entries.values()):
             return True
         return self.revision.text(self._output / cluster / index.INDEX) is None
 
-    def _rendered_digest(self, cluster: str, identity: Identity) -> str:
-        files = Layout().files(self.compiled.placed[cluster]).values()
-        return next(file.digest for file in files if file.identity == identity)
+    def _rendered_digest(self, cluster: str, driver: DriverKey) -> str:
+        files = Layout().files(self.compiled.placed[cluster])
+        entries = (index.entry(path, file.digest, file.identity, file.driver) for path, file in files.items())
+        return index.digest_of(entry for entry in entries if entry.key == driver)
 
 
-def _digests_in_index(revision: git.Revision, path: Path, identity: Identity) -> list[str]:
+def _digest_in_index(revision: git.Revision, path: Path, driver: DriverKey) -> str:
     text = revision.text(path)
     try:
         entries = {} if text is None else index.parse_index(text.encode(), str(path))
     except Unusable:  # an index that nobody can read has allowed nothing
-        return []
-    wanted = index.entry("", "", identity).object
-    return [entry.digest for entry in entries.values() if entry.object == wanted]
+        return ""
+    return index.digest_of(entry for entry in entries.values() if entry.key == driver)
 
 
 def removal_findings(base: BaseFleet | None, now: CompiledFleet) -> Iterator[Finding]:
@@ -90,12 +90,7 @@ def removal_findings(base: BaseFleet | None, now: CompiledFleet) -> Iterator[Fin
     if base is not None:
         refusals = Refusals(now.fleet, permissions, lambda: base.compiled.fleet.clusters, revision=base.revision.name)
         yield from refusals.of(leaving, MARKER)
-    present = {
-        (name, item.identity.namespace, item.identity.name)
-        for name, objects in now.placed.items()
-        for _, item in objects
-        if is_driver(item.identity)
-    }
+    present = {(name, namespace, driver) for name, (_, namespace, driver) in _drivers(now)}
     needed = {item.key for item in leaving}
     for entry in now.fleet.removals:
         if entry.key in present:
@@ -107,15 +102,26 @@ def removal_findings(base: BaseFleet | None, now: CompiledFleet) -> Iterator[Fin
 
 
 def _leaving(base: BaseFleet, now: CompiledFleet) -> Iterator[Leaving]:
-    present = {(name, item.identity) for name, objects in now.placed.items() for _, item in objects}
+    present = _drivers(now)
     absent = absent_drivers(now.targets)
     allowed = {entry.key: entry.digest for entry in now.fleet.removals}
-    for (name, identity), manifest in base.objects.items():
-        if is_driver(identity) and (name, identity) not in present and (name, identity.name) not in absent:
-            wanted = allowed.get((name, identity.namespace, identity.name))
-            digests = () if wanted is None else base.digests(name, identity, wanted)
-            is_indexed = base.is_on_disk(name, identity)
-            yield Leaving(name, identity.namespace, identity.name, digests, manifest.value, is_indexed=is_indexed)
+    for (name, key), manifest in _drivers(base.compiled).items():
+        _, namespace, driver = key
+        if (name, key) not in present and (name, driver) not in absent:
+            wanted = allowed.get((name, namespace, driver))
+            digests = () if wanted is None else base.digests(name, key, wanted)
+            is_indexed = base.is_on_disk(name, key)
+            yield Leaving(name, namespace, driver, digests, manifest.value, is_indexed=is_indexed)
+
+
+def _drivers(compiled: CompiledFleet) -> dict[tuple[str, DriverKey], Manifest]:
+    """The objects that stand for drivers, one for each driver, by cluster and key."""
+    found: dict[tuple[str, DriverKey], Manifest] = {}
+    for name, objects in compiled.placed.items():
+        for _, item in objects:
+            if driver := driver_of(item.value):
+                found.setdefault((name, index.entry("", "", item.identity, driver).key), item)
+    return found
 
 
 def _note(entry: Removal, message: str, fix: str) -> Finding:

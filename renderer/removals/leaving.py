@@ -68,10 +68,11 @@ def leaving_on_disk(change: Change, absent: set[tuple[str, str]]) -> Iterator[Le
     """
     for cluster in change.clusters:
         resumed = change.journal.removals.get(cluster.cluster, []) if change.journal else []
-        for entry in cluster.leaving:
-            if (cluster.cluster, entry.name) not in absent and entry.name not in resumed:
-                file = f"{change.output}/{cluster.cluster}/{entry.path}"
-                yield Leaving(cluster.cluster, entry.namespace, entry.name, (entry.digest,), _module(file), file)
+        for files in cluster.leaving:
+            entry = files[0]
+            if (cluster.cluster, entry.driver) not in absent and entry.driver not in resumed:
+                file, digest = f"{change.output}/{cluster.cluster}/{entry.path}", index.digest_of(files)
+                yield Leaving(cluster.cluster, entry.namespace, entry.driver, (digest,), _module(file), file)
 
 
 def named(items: Iterable[Leaving], allowed: Iterable[str]) -> list[Leaving]:
@@ -85,8 +86,8 @@ def unused_names(change: Change, allowed: Iterable[str]) -> list[str]:
     leaving = {
         name
         for cluster in change.clusters
-        for entry in cluster.leaving
-        for name in (entry.name, f"{cluster.cluster}/{entry.name}", f"{cluster.cluster}/*")
+        for driver in (files[0].driver for files in cluster.leaving)
+        for name in (driver, f"{cluster.cluster}/{driver}", f"{cluster.cluster}/*")
     }
     return [name for name in allowed if name not in leaving]
 

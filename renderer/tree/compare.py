@@ -17,7 +17,7 @@ from kmodgate.renderer.errors import Refused, Unusable
 from kmodgate.renderer.fleet.files import refuse_depth
 from kmodgate.renderer.tree import index
 from kmodgate.renderer.tree.file_names import RenderedFile
-from kmodgate.renderer.tree.index import INDEX, JOURNAL, Entry, Journal
+from kmodgate.renderer.tree.index import INDEX, JOURNAL, DriverKey, Entry, Journal
 
 Files = dict[str, RenderedFile]
 
@@ -58,8 +58,8 @@ class ClusterChange:
     """What the folder owns now, by its index and by an interrupted run."""
     owned: dict[str, Entry]
     """What the folder will own."""
-    leaving: list[Entry]
-    """Modules that the folder owns and will not hold any more."""
+    leaving: list[list[Entry]]
+    """The files of each driver that the folder owns and will not hold any more."""
     has_spec: bool = True
     """Whether the fleet has the cluster: its folder stays then, with an index, when nothing else is left in it."""
 
@@ -172,7 +172,7 @@ def _compare_cluster(
     present = set(_walk(folder, "", obstacles))
     if os.path.isdir(os.path.join(folder, INDEX)):
         obstacles.append(_obstacle(os.path.join(folder, INDEX), "is a folder, and must be a file", "move it away"))
-    owned = {path: index.entry(path, file.digest, file.identity) for path, file in wanted.items()}
+    owned = {path: index.entry(path, file.digest, file.identity, file.driver) for path, file in wanted.items()}
     files = [
         change
         for path, file in wanted.items()
@@ -183,9 +183,13 @@ def _compare_cluster(
     if wanted_index != indexed:
         kind = Kind.MISSING if indexed is None else Kind.CHANGED if wanted_index is not None else Kind.EXTRA
         files.append(FileChange(kind, f"{cluster}/{INDEX}", indexed or b"", wanted_index or b""))
-    staying = {entry.object for entry in owned.values()}
-    leaving = {entry.object: entry for entry in entries.values() if entry.is_driver and entry.object not in staying}
-    return ClusterChange(cluster, files, entries, owned, list(leaving.values()), files_wanted is not None)
+    staying = {entry.key for entry in owned.values()}
+    leaving: dict[DriverKey, dict[str, Entry]] = {}
+    for item in entries.values():
+        if item.driver and item.key not in staying:
+            leaving.setdefault(item.key, {})[item.name] = item
+    drivers = [list(files.values()) for files in leaving.values()]
+    return ClusterChange(cluster, files, entries, owned, drivers, files_wanted is not None)
 
 
 def _walk(folder: str, below: str, obstacles: list[Finding]) -> Iterator[str]:

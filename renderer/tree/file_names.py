@@ -12,6 +12,7 @@ from functools import cache
 from kmodgate.renderer.compile.folders import SHARED_FOLDER
 from kmodgate.renderer.compile.image_services.service import FOLDER as SERVICE_FOLDER
 from kmodgate.renderer.compile.image_services.service import HandoverFile
+from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.manifests.emit_yaml import emit
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
 
@@ -26,6 +27,8 @@ class RenderedFile:
     path: str
     content: bytes = field(repr=False)
     identity: Identity
+    driver: str = ""
+    """The driver that the object stands for, if any."""
 
     @property
     def digest(self) -> str:
@@ -47,7 +50,7 @@ class Layout:
             path = _path(folder, identity)
             if taken[path] > 1:
                 path = _path_with_namespace(folder, identity)
-            result[path] = RenderedFile(path, self._text(folder, manifest), identity)
+            result[path] = RenderedFile(path, self._text(folder, manifest), identity, driver_of(manifest.value))
         return dict(sorted(result.items()))
 
     @staticmethod

@@ -2,7 +2,9 @@
 
 Both are lists of entries, one a line, so that a reviewer can read them and git can merge them:
 
-    <sha256> <path> <kind> <namespace or -> <name>
+    <sha256> <path> <kind> <namespace or -> <name> [<driver>]
+
+The last is there where a kind that has other uses stands for a driver, as a DaemonSet does.
 
 After a merge conflict the index holds both sides between git's markers; all of it is then owned, and the next render
 puts it right.
@@ -10,6 +12,7 @@ puts it right.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -18,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kmodgate.renderer.deliveries.delivery import delivery_by_kind
+from kmodgate.renderer.deliveries.delivery import stands_for_driver
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.file_reading import read_regular
 from kmodgate.renderer.fleet.files import refuse_depth
@@ -42,28 +45,45 @@ class Entry:
     kind: str
     namespace: str
     name: str
+    label: str = ""
+    """The driver that the object names in its label, if its kind needs one to stand for a driver."""
 
     @property
-    def is_driver(self) -> bool:
-        """Whether the object stands for a driver, which is unloaded when it leaves."""
+    def driver(self) -> str:
+        """The driver that the object stands for, which is unloaded when all such objects leave; else nothing."""
+        if self.label:
+            return self.label
         group, _, kind = self.kind.rpartition("/")
-        return delivery_by_kind(group, kind) is not None
+        return self.name if stands_for_driver(group, kind) else ""
 
     @property
-    def object(self) -> tuple[str, str, str]:
-        return self.kind, self.namespace, self.name
+    def key(self) -> DriverKey:
+        return self.kind, self.namespace, self.driver
 
 
-def entry(path: str, digest: str, identity: Identity) -> Entry:
+DriverKey = tuple[str, str, str]
+"""Kind, namespace and driver of the objects that stand for a driver of a cluster together."""
+
+
+def entry(path: str, digest: str, identity: Identity, driver: str) -> Entry:
+    """The entry of a file; `driver` is the one that its object stands for, if any."""
     kind = f"{identity.group}/{identity.kind}" if identity.group else identity.kind
-    return Entry(path, digest, kind, identity.namespace, identity.name)
+    label = "" if stands_for_driver(identity.group, identity.kind) else driver
+    return Entry(path, digest, kind, identity.namespace, identity.name, label)
+
+
+def digest_of(entries: Iterable[Entry]) -> str:
+    """The digest of all files of a driver: of one file its own; nothing for none."""
+    digests = sorted(entry.digest for entry in entries)
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest() if len(digests) > 1 else "".join(digests)
 
 
 def format_index(entries: Iterable[Entry]) -> bytes:
     """The text of an index, sorted by path."""
     lines = [_HEADER]
     for item in sorted(entries, key=lambda item: item.path):
-        lines.append(f"{item.digest} {item.path} {item.kind} {item.namespace or '-'} {item.name}")
+        label = f" {item.label}" if item.label else ""
+        lines.append(f"{item.digest} {item.path} {item.kind} {item.namespace or '-'} {item.name}{label}")
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -73,14 +93,14 @@ def parse_index(data: bytes, name: str) -> dict[str, Entry]:
     for number, line in enumerate(data.decode("utf-8", "replace").split("\n"), 1):
         if not line or line.startswith("#") or _CONFLICT.match(line):
             continue
-        parts = line.split(" ", 4)
-        if len(parts) != 5 or not is_below(parts[1]):
+        parts = line.split(" ")
+        if len(parts) not in (5, 6) or not is_below(parts[1]):
             raise Unusable(
                 f"{name}:{number}: not a line of an index: {line[:60]!r}",
                 f"restore the file from git: git checkout -- {name}",
             )
-        digest, path, kind, namespace, object_name = parts
-        entries[path] = Entry(path, digest, kind, "" if namespace == "-" else namespace, object_name)
+        digest, path, kind, namespace, object_name, *label = parts
+        entries[path] = Entry(path, digest, kind, "" if namespace == "-" else namespace, object_name, *label)
     return entries
 
 

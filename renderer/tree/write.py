@@ -47,7 +47,7 @@ def write(change: Change, folder: int, progress: Callable[[str, int, int], None]
         journal = Journal(
             # what was owned stays owned until the index says otherwise: this run may be interrupted, too
             {**others.owned, **{cluster.cluster: {**cluster.before, **cluster.owned} for cluster in pending}},
-            {**others.removals, **{item.cluster: [entry.name for entry in item.leaving] for item in pending}},
+            {**others.removals, **{item.cluster: [entries[0].driver for entries in item.leaving] for item in pending}},
         )
         disk.put(JOURNAL, index.format_journal(journal), durable=True)
     for number, cluster in enumerate(pending, 1):
