@@ -12,12 +12,12 @@ from kmodgate.policy.formats.yaml_documents import Document
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.files import REMOVALS, SPEC_KINDS, FleetFiles, references
 from kmodgate.renderer.fleet.fleet import Fleet
+from kmodgate.renderer.fleet.read_clusters import read_cluster
 from kmodgate.renderer.fleet.read_specs import (
     misplaced,
     modules_in,
     not_judged_by,
     policy_problems,
-    read_cluster,
     read_driver,
     read_driver_policy,
     read_image_service,

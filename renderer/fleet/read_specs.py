@@ -13,34 +13,21 @@ from typing import Any
 from kmodgate.policy import config_checks
 from kmodgate.policy.config import read_policy
 from kmodgate.policy.findings import NOT_CHECKED, FieldPath, Finding, Mode, Severity
-from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document, parse
-from kmodgate.policy.kmm.driver_toolkit import kernels_of
 from kmodgate.policy.kmm.kinds import GROUPS, MODULE_KINDS
 from kmodgate.renderer.file_reading import read_regular
-from kmodgate.renderer.fleet import nodes
-from kmodgate.renderer.fleet.files import REMOVALS, SPEC_SUFFIXES, FleetFiles, Unreadable, resolve
+from kmodgate.renderer.fleet.files import REMOVALS, SPEC_SUFFIXES
 from kmodgate.renderer.fleet.schema_check import finding_at, title
 from kmodgate.renderer.fleet.specs import (
-    Cluster,
     ClusterSelector,
     DriverPolicy,
     ImageService,
     KernelDriver,
-    KernelVersion,
-    Kmm,
-    NextKernel,
-    NodeGroup,
     Override,
     Removal,
     Requirement,
-    Taint,
 )
 from kmodgate.schemas.compiled import spec_schema
-
-_RELEASE_FILE_FIX = "copy /etc/driver-toolkit-release.json out of the driver-toolkit image of the release"
-_NODES = {"sno": 1, "compact": 3}
-_BOTH_ROLES = {"node-role.kubernetes.io/control-plane": "", "node-role.kubernetes.io/worker": ""}
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 """The label of every rendered object; its value is `kmodgate`."""
@@ -93,33 +80,6 @@ def _overridden(document: Document, findings: list[Finding]) -> tuple[Any, tuple
 def in_patch(fix: str, index: int) -> str:
     """Return a fix that names fields of the spec with the places where the patch of an override has them."""
     return re.sub(r"\bspec\.(?=[a-z])", f"spec.overrides[{index}].patch.", fix)
-
-
-def read_cluster(files: FleetFiles, document: Document, findings: list[Finding]) -> Cluster:
-    """A cluster with its nodes; an inventory that cannot be used goes to `findings`."""
-    value: Any = document.value
-    spec = value["spec"]
-    kmm = spec.get("kmm")
-    next_kernels = _next_kernels(files, document, ("spec", "nextKernels"), spec, findings)
-    groups = tuple(_groups(files, document, next_kernels, findings))
-    found = _of_topology(spec, _nodes(files, document, groups, findings), next_kernels, document, findings)
-    return Cluster(
-        name=value["metadata"]["name"],
-        labels=value["metadata"].get("labels", {}),
-        platform=spec["platform"],
-        topology=spec.get("topology", "ha"),
-        kubernetes=spec.get("kubernetes", {}).get("version", ""),
-        kmm=None if kmm is None else _kmm(kmm),
-        nodes=nodes.in_groups(found, groups, next_kernels) if "inventory" in spec else found,
-        groups=groups,
-        next_kernels=next_kernels,
-        document=document,
-        has_inventory="inventory" in spec,
-    )
-
-
-def _kmm(spec: Any) -> Kmm:
-    return Kmm(spec.get("version", ""), spec.get("flavour", "upstream"), spec.get("namespace", ""))
 
 
 def read_driver_policy(document: Document) -> DriverPolicy:
@@ -211,90 +171,4 @@ def _selector(value: Any) -> ClusterSelector:
             Requirement(item["key"], item["operator"], tuple(item.get("values", ())))
             for item in value.get("matchExpressions", ())
         ),
-    )
-
-
-def _next_kernels(
-    files: FleetFiles, document: Document, path: FieldPath, holder: Any, findings: list[Finding]
-) -> tuple[NextKernel, ...]:
-    """The kernels of a list of versions and release files; a file that cannot be used goes to `findings`."""
-    found: list[NextKernel] = []
-    for index, item in enumerate(holder.get("nextKernels", ())):
-        if isinstance(item, str):
-            found.append(NextKernel(KernelVersion(item), (*path, index)))
-            continue
-        place: FieldPath = (*path, index, "dtk")
-        try:
-            data = files.bytes(resolve(document.file, item["dtk"]), limit=MAX_BYTES)
-            found += (NextKernel(KernelVersion(kernel), place) for kernel in kernels_of(data))
-        except Unreadable as error:
-            findings.append(finding_at(document, place, "REF003", f"{item['dtk']} {error.message}", error.fix))
-        except ValueError as error:
-            findings.append(finding_at(document, place, "REF003", f"{item['dtk']} {error}", _RELEASE_FILE_FIX))
-    return tuple(found)
-
-
-def _groups(
-    files: FleetFiles, document: Document, next_kernels: tuple[NextKernel, ...], findings: list[Finding]
-) -> Iterator[NodeGroup]:
-    value: Any = document.value
-    for index, group in enumerate(value["spec"].get("nodeGroups", ())):
-        path: FieldPath = ("spec", "nodeGroups", index, "nextKernels")
-        own = _next_kernels(files, document, path, group, findings) if "nextKernels" in group else next_kernels
-        yield _node_group(group, own)
-
-
-def _nodes(
-    files: FleetFiles, document: Document, groups: tuple[NodeGroup, ...], findings: list[Finding]
-) -> tuple[NodeGroup, ...]:
-    value: Any = document.value
-    spec = value["spec"]
-    if "inventory" not in spec:
-        return groups
-    try:
-        return nodes.read_nodes(files.bytes(resolve(document.file, spec["inventory"]), limit=nodes.MAX_BYTES))
-    except Unreadable as error:
-        findings.append(
-            finding_at(document, ("spec", "inventory"), "REF003", f"{spec['inventory']} {error.message}", error.fix)
-        )
-        return ()
-
-
-def _of_topology(
-    spec: Any,
-    nodes: tuple[NodeGroup, ...],
-    next_kernels: tuple[NextKernel, ...],
-    document: Document,
-    findings: list[Finding],
-) -> tuple[NodeGroup, ...]:
-    """The nodes with what the topology says of them: on all but `ha` every node is worker and control plane."""
-    topology = spec.get("topology", "ha")
-    if topology == "ha":
-        return nodes
-    if not nodes and "inventory" not in spec:
-        nodes = (NodeGroup("nodes", _NODES[topology], {}, (), (), "", False, next_kernels),)
-    count = sum(group.count for group in nodes)
-    if topology == "sno" and count > 1:
-        place = "inventory" if "inventory" in spec else "nodeGroups"
-        fix = "make it one node, or give the topology: compact or ha"
-        findings.append(
-            finding_at(
-                document, ("spec", place), "SCH104", f"topology sno is a single node, and these are {count}", fix
-            )
-        )
-    return tuple(replace(group, labels={**_BOTH_ROLES, **group.labels}) for group in nodes)
-
-
-def _node_group(group: Any, next_kernels: tuple[NextKernel, ...]) -> NodeGroup:
-    return NodeGroup(
-        name=group["name"],
-        count=group.get("count", 1),
-        labels=group.get("labels", {}),
-        taints=tuple(Taint(taint["key"], taint.get("value", ""), taint["effect"]) for taint in group.get("taints", ())),
-        kernels=tuple(KernelVersion(kernel) for kernel in group.get("kernels", ())),
-        architecture=group.get("architecture", ""),
-        secure_boot=group.get("secureBoot", False),
-        next_kernels=next_kernels,
-        is_paused=group.get("pause", False),
-        blacklist=frozenset(in_kernel_form(name) for name in group.get("blacklist", ())),
     )
