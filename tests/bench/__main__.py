@@ -16,11 +16,13 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from tests.bench import webhook
+from kmodgate.policy.config import Policy
+from tests.bench import samples, webhook
 from tests.bench.evaluate import evaluate
 from tests.bench.generate import chart, fleet, overlays
 from tests.bench.measure import KMODGATE, QUICK, REPOSITORY, Failed, Result, Task, measure
 from tests.bench.page import Row, page
+from tests.bench.programs import GATOR, HELM, NotBuilt, built
 
 PAGE = REPOSITORY / "docs" / "performance.md"
 EXAMPLE = REPOSITORY / "examples" / "edge-fleet"
@@ -28,6 +30,8 @@ ROUNDS = 1 if QUICK else 5
 MEMORY = 150.0
 """The budget of a render, in MiB."""
 
+_HELM = "`helm template`, one run"
+_GATOR = "`gator test` of the 3,000 objects, three small templates"
 _NOBODY = ("-c", "user.name=bench", "-c", "user.email=bench@example.com")
 _NEEDED = 1 << 30  # bytes: all fleets and their trees; a container often has only 64 MiB of memory file system
 
@@ -112,9 +116,13 @@ def _large(folder: Path) -> Iterator[Row]:
         yield Row(words[shape], found[task.name], budget=budget, memory=MEMORY, of=base)
     for task in others:
         yield Row(task.name, found[task.name], of=base)
-    for tool in ("kubectl", "helm"):
-        if shutil.which(tool) is None:
-            yield Row(tool, note="not on PATH")
+    if shutil.which("kubectl") is None:
+        yield Row("kubectl", note="not on PATH")
+    helm, why = _program(HELM)
+    if helm:
+        yield Row("render `fleet`, of `helm template`", base, of=found[_HELM], times=0.9, than="helm's")
+    else:
+        yield Row("helm", note=why)
     yield from _judged(folder / "again-fleet", base)
     yield from _unchanged(again, base)
     yield from _on_disk(roots["fleet"], folder / "again-fleet", base)
@@ -129,17 +137,29 @@ def _judged(rendered: Path, base: Result | Failed) -> Iterator[Row]:
         location = f"{REPOSITORY}/schemas/{{{{.Group}}}}/{{{{.ResourceKind}}}}_{{{{.ResourceAPIVersion}}}}.json"
         command = [program, "-strict", "-schema-location", location, *modules]
         tasks.append(Task("kubeconform, the 1,000 Modules of them, their schema only", command))
-    if program := shutil.which("gator"):
+    gator, why = _program(GATOR)
+    if gator:
         rules = [str(Path(__file__).parent / "gator" / name) for name in ("templates.yaml", "constraints.yaml")]
-        command = [program, "test", *(f"--filename={name}" for name in (*rules, str(rendered)))]
-        tasks.append(Task("`gator test` of the 3,000 objects, three small templates", command))
+        command = [gator, "test", *(f"--filename={name}" for name in (*rules, str(rendered)))]
+        tasks.append(Task(_GATOR, command))
     found = measure(tasks, ROUNDS)
     for task in tasks:
-        yield Row(task.name, found[task.name], budget=1.0 if task is check else None, of=base)
-    if program is None:
-        yield Row("gator", note="not on PATH")
-    seconds = evaluate(2000)
-    yield Row("`evaluate()` of a 4 KB Module with four mappings, all rules, 1,000 times", seconds, budget=0.06)
+        yield Row(task.name, found[task.name], of=base)
+    if gator:
+        yield Row(
+            "`kmodgate check` of the 3,000 objects, of gator",
+            found[check.name],
+            of=found[_GATOR],
+            times=1,
+            than="gator's",
+        )
+    else:
+        yield Row("gator", note=why)
+    corpus, pods = samples.modules(), samples.pods()
+    yield Row("`evaluate()` of a Module of the corpus, all rules, 1,000 times", evaluate(corpus, Policy()))
+    parity = evaluate(corpus, Policy("parity"))
+    yield Row("`evaluate()` of a Module of the corpus, profile `parity`, 1,000 times", parity)
+    yield Row("`evaluate()` of a Pod of the corpus, all rules, 1,000 times", evaluate(pods, Policy()))
 
 
 def _foreseen(folder: Path) -> Iterator[Row]:
@@ -203,7 +223,14 @@ def _growth(folder: Path) -> Iterator[Row]:
     for shape, (one, ten) in sizes.items():
         small, large = _cold(one, folder / "small"), _cold(ten, folder / "large")
         found = measure([small, large], 3)
-        yield Row(f"render 30,000 objects, shape `{shape}`", found[large.name], of=found[small.name], times=11)
+        yield Row(
+            f"render 30,000 objects, shape `{shape}`",
+            found[large.name],
+            of=found[small.name],
+            times=11,
+            than="3,000 objects'",
+            memory=200.0,
+        )
 
 
 def _render(root: Path, output: Path) -> Task:
@@ -222,12 +249,22 @@ def _others(folder: Path, rendered: Path) -> Iterator[Task]:
     if shutil.which("kubectl"):
         folders = overlays(rendered, folder / "overlays")
         yield Task("`kubectl kustomize`, 20 overlays", _each("kubectl kustomize {}", [str(path) for path in folders]))
-    if shutil.which("helm"):
+    helm, _ = _program(HELM)
+    if helm:
         path = chart(rendered, folder / "chart")
-        yield Task("`helm template`, one run", ["helm", "template", str(path)])
+        yield Task(_HELM, [helm, "template", str(path)])
         clusters = sorted(item.name for item in rendered.iterdir() if item.is_dir())
-        each = _each(f"helm template {path} --set 'clusters={{{{{{}}}}}}'", clusters)
+        each = _each(f"{helm} template {path} --set 'clusters={{{{{{}}}}}}'", clusters)
         yield Task("`helm template`, once a cluster", each)
+
+
+def _program(package: str) -> tuple[str, str]:
+    """The path of a program, or why there is none, which is said aloud, too."""
+    try:
+        return built(package), ""
+    except NotBuilt as error:
+        print(f"left out: {error}", file=sys.stderr)
+        return "", f"left out: {error}"
 
 
 def _each(command: str, values: list[str]) -> list[str]:

@@ -1,7 +1,8 @@
 -- Bodies in turn, one a line of the file that is the first argument. The header of the second argument is added, if any.
--- With a third argument answers are counted by their status, which costs wrk time for each.
+-- In the place of the third, some digits, each request has a number of its own; the first follows the fourth argument.
+-- With a fifth argument answers are counted by their status, which costs wrk time for each.
 
-local threads, requests, index = {}, {}, 0
+local threads, requests, index, number, mark = {}, {}, 0, 0, ""
 statuses = {}
 
 function setup(thread)
@@ -14,14 +15,15 @@ function init(arguments)
   for body in io.lines(arguments[1]) do
     requests[#requests + 1] = wrk.format("POST", wrk.path, headers, body)
   end
-  if arguments[3] then
+  mark, number = arguments[3], tonumber(arguments[4])
+  if arguments[5] then
     response = function(status) statuses[status] = (statuses[status] or 0) + 1 end
   end
 end
 
 function request()
-  index = index % #requests + 1
-  return requests[index]
+  index, number = index % #requests + 1, (number + 1) % 10 ^ #mark
+  return (requests[index]:gsub(mark, string.format("%0" .. #mark .. "d", number)))
 end
 
 function done(summary, latency)

@@ -28,7 +28,10 @@ from machine to machine: read the ratios.
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure. Budgets are in seconds and MiB; `times` is how many times the result `of` it may take."""
+    """One figure. Budgets are in seconds and MiB.
+
+    `times` is how many times the result `of` it may take, which is `than` in words.
+    """
 
     name: str
     result: Result | Failed | None = None
@@ -36,6 +39,7 @@ class Row:
     memory: float | None = None
     of: Result | Failed | None = None
     times: float | None = None
+    than: str = ""
     note: str = ""
 
 
@@ -54,8 +58,10 @@ def _cells(row: Row) -> list[str]:
     figures = [row.name, _ms(result.median), _ms(result.best), _mib(result.memory)]
     ratio = result.best / row.of.best if isinstance(row.of, Result) else None
     if row.times is not None:
-        used = _marked(f"{ratio:.1f} times", ratio / row.times) if ratio is not None else ""
-        return [*figures, f"{row.times:g} times 3,000", used, ""]
+        used = _marked(f"{ratio:.2f} times", ratio / row.times) if ratio is not None else ""
+        budgets, shares = _budgets(row, result)
+        words = [f"{row.times:g} times {row.than}", *filter(None, (budgets,))]
+        return [*figures, ", ".join(words), ", ".join(filter(None, (used, shares))), ""]
     return [*figures, *_budgets(row, result), f"{ratio:.2f}" if ratio is not None else ""]
 
 

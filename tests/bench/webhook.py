@@ -8,18 +8,17 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.bench import hostile, outage, wrk
-from tests.bench.evaluate import module
+from kmodgate.policy.kmm.kinds import MODULE_KINDS
+from tests.bench import hostile, outage, samples, throughput, wrk
 from tests.bench.figure import Figure
 from tests.bench.measure import QUICK, REPOSITORY
-from tests.bench.wrk import Throughput, on_core
+from tests.bench.wrk import on_core
 from tests.e2e.objects import node_modules_config
 from tests.webhook.issued_certificates import AUTHORITY
 from tests.webhook.manifests import dump, encoded, large_module, namespace, review
@@ -36,23 +35,17 @@ _LARGE_AT_ONCE = 64
 _UNKNOWN = 500 if QUICK else 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Echo:
-    """A bare server that runs."""
-
-    pid: int
-    port: int
-
-
 def figures(folder: Path) -> Iterator[Figure]:
     """All of them, in the order of the table."""
     bodies, large = folder / "bodies", folder / "large"
-    bodies.write_bytes(b"\n".join(encoded(review(module(number))) for number in range(_BODIES)))
+    modules = samples.modules()
+    bodies.write_bytes(b"\n".join(samples.numbered(samples.seen_first(modules), _BODIES)))
     large.write_bytes(encoded(review(large_module(3 * MIB))))
-    with program(folder / "server", before=on_core(0)) as server:
+    facts = samples.cluster([*modules, *samples.pods()])
+    with program(folder / "server", before=on_core(0), facts=facts) as server:
         idle = _memory(server)
         if wrk.is_there():
-            yield from _throughput(server, bodies)
+            yield from throughput.figures(server, folder)
         else:
             print(f"{wrk.INSTALL}: throughput is left out", file=sys.stderr)
             yield Figure("throughput", wrk.INSTALL)
@@ -63,71 +56,6 @@ def figures(folder: Path) -> Iterator[Figure]:
         yield from _in_memory(server, idle, large.read_bytes())
     yield from _deletions(folder)
     yield from outage.figures(folder / "outage")
-
-
-# -- throughput ------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _echo(server: Program, *loop: str) -> Iterator[Echo]:
-    files = server.certificate.files
-    command = [*on_core(0), sys.executable, "-m", "tests.bench.echo", str(files.certificate), str(files.key), *loop]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY)
-    assert process.stdout is not None
-    try:
-        yield Echo(process.pid, int(process.stdout.readline()))
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-
-
-def _throughput(server: Program, bodies: Path) -> Iterator[Figure]:
-    with ExitStack() as stack:
-        plain, lean = stack.enter_context(_echo(server)), stack.enter_context(_echo(server, "uvloop"))
-        targets = {
-            "echo": (plain.port, plain.pid),
-            "lean": (lean.port, lean.pid),
-            "webhook": (server.reviews, server.process.pid),
-        }
-        kept = _best(targets, bodies)
-        single = _best(targets, bodies, header="close")
-        crowd = wrk.run(server.reviews, server.process.pid, bodies, connections=160, count=True)
-    yield Figure("bare echo: an application on asyncio's loop", _told(kept["echo"]))
-    yield Figure("bare echo: no router, on uvloop", _told(kept["lean"]))
-    ratio = _ratio(kept, "echo")
-    yield Figure("webhook, all rules, 20 nodes and 50 Modules known", _told(kept["webhook"]))
-    yield Figure("… of the echo", f"{ratio:.2f}", "≥ 0.4", 0.4 / ratio)
-    yield Figure("… of the lean echo", f"{_ratio(kept, 'lean'):.2f}")
-    if kept["webhook"].processor:
-        share = kept["echo"].processor / kept["webhook"].processor
-        yield Figure("… of the echo, by what the processor takes for one answer", f"{share:.2f}")
-    yield Figure("bare echo, a handshake for each", _told(single["echo"]))
-    rate = single["webhook"].rate
-    yield Figure("webhook, a handshake for each", _told(single["webhook"]), "≥ 800/s", 800 / rate)
-    yield Figure("webhook, ten times the connections", _told(crowd), "p99 ≤ 50 ms", crowd.p99 / 50)
-
-
-def _best(targets: dict[str, tuple[int, int]], bodies: Path, header: str = "") -> dict[str, Throughput]:
-    """The best of the runs of each, which are taken in turn: what others do on the machine only ever slows one down."""
-    found: dict[str, Throughput] = {}
-    for _ in range(ROUNDS):
-        for name, (port, pid) in targets.items():
-            run = wrk.run(port, pid, bodies, header=header)
-            if name not in found or run.rate > found[name].rate:
-                found[name] = run
-    return found
-
-
-def _ratio(found: dict[str, Throughput], name: str) -> float:
-    return found["webhook"].rate / found[name].rate
-
-
-def _told(run: Throughput) -> str:
-    away = f", {run.turned_away:,} told to come again (429)" if run.turned_away else ""
-    failed = f", **{run.failed} failed**" if run.failed else ""
-    times = f"p50 {run.p50:.1f} ms, p99 {run.p99:.1f} ms, {run.processor * 1e6:.0f} µs each"
-    return f"{run.rate:,.0f}/s, {times}{away}{failed}"
 
 
 # -- latency ---------------------------------------------------------------------------------------
@@ -170,7 +98,7 @@ def _beside_strangers(server: Program, folder: Path) -> Iterator[Figure]:
         used = found["small"]["most"] / 50
         yield Figure(f"300 a second, with a Module of {size} KiB each second: {what}", words, "≤ 50 ms", used)
         yield Figure("… of that Module", f"p50 {found['large']['p50']:.0f} ms, longest {found['large']['most']:.0f} ms")
-    crowds = {
+    crowds: dict[str, Callable[[int, ExitStack], None]] = {
         "half-sent requests of one address": hostile.half_sent,
         "half-sent requests of five addresses": partial(hostile.half_sent, addresses=5),
         "connections without a word": hostile.idle,
@@ -249,7 +177,9 @@ def page(folder: Path) -> str:
     """The section of docs/performance.md."""
     began = time.monotonic()
     rows = [f"| {row.what} | {row.found} | {row.budget} | {_kept(row)} |\n" for row in figures(folder)]
-    return _HEAD.format(seconds=f"{time.monotonic() - began:.0f}") + "".join(rows)
+    seconds = f"{time.monotonic() - began:.0f}"
+    modules, written = len(samples.modules()), len(samples.objects(samples.MODULES, *MODULE_KINDS))
+    return _HEAD.format(seconds=seconds, modules=modules, written=written, pods=len(samples.PODS)) + "".join(rows)
 
 
 def _kept(row: Figure) -> str:
@@ -262,9 +192,12 @@ _HEAD = """\
 ## The webhook
 
 Written by `python -m tests.bench webhook`, which is a part of `make bench`, in {seconds} seconds. Over TLS on loopback,
-server and load on a core each; 1,000 different Modules of 4 KB in turn, 16 connections. Throughput is the best of five
-runs of three seconds, taken in turn by `wrk`; "each" is what the server's processor takes for one answer. Reviews a
-second come at their time whatever the server does, and are measured from then. Answers that turn away (429) are counted
+server and load on a core each, 16 connections. The reviews are those of a corpus (`tests/bench/corpus`): {modules}
+Modules, which are the ones that the examples render and {written} written after public ones, and {pods} ordinary Pods, each with
+the managers of its fields. At first sight each object is another one than all before, with other images; seen before are
+updates that change nothing, with another uid and version, and more pods of the same workloads. 20 nodes and 50 Modules
+are known. Throughput is the best of five runs of three seconds, taken in turn by `wrk`; "each" is what the server's
+processor takes for one answer. Reviews a second come at their time whatever the server does, and are measured from then. Answers that turn away (429) are counted
 with ten times the connections, and are failures elsewhere. What others do on the machine counts: read the ratios.
 
 | what | found | budget | of budget |

@@ -6,7 +6,10 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+
+from tests.bench.samples import MARK
 
 SCRIPT = Path(__file__).parent / "bodies.lua"
 INSTALL = "wrk is not on PATH: install it, `apt-get install wrk` or `brew install wrk`"
@@ -40,16 +43,30 @@ def on_core(number: int) -> list[str]:
     return ["taskset", "-c", str(number)] if shutil.which("taskset") and (os.cpu_count() or 1) > 1 else []
 
 
+_RUNS = count(step=20_000)
+
+
 def run(
-    port: int, pid: int, bodies: Path, *, connections: int = 16, seconds: int = 3, header: str = "", count: bool = False
+    port: int,
+    pid: int,
+    bodies: Path,
+    *,
+    connections: int = 16,
+    seconds: int = 3,
+    header: str = "",
+    count: bool = False,
+    path: str = "/validate",
 ) -> Throughput:
     """Bodies in turn on so many connections; `header` is what each request says of its `Connection`.
 
-    With `count` the answers that turn away are told apart from failures.
+    In the place of MARK, each request of some runs has a number of its own. With `count` the answers that turn away are
+    told apart from failures.
     """
+    first = str(next(_RUNS) % 10 ** len(MARK))
     command = [
         *on_core(1), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(SCRIPT),
-        f"https://127.0.0.1:{port}/validate?timeout=10s", "--", str(bodies), header, *(["count"] if count else []),
+        f"https://127.0.0.1:{port}{path}?timeout=10s", "--", str(bodies), header, MARK, first,
+        *(["count"] if count else []),
     ]  # fmt: skip
     before = _processor(pid)
     done = subprocess.run(command, capture_output=True, text=True, check=True)

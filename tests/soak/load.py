@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 from itertools import cycle
 from typing import Any
 
-from tests.bench.evaluate import module
+from tests.bench import samples
 from tests.webhook.issued_certificates import AUTHORITY, leaf
-from tests.webhook.manifests import config_map, encoded, large_module, mapped_module, namespace, pod, review
+from tests.webhook.manifests import config_map, encoded, large_module, mapped_module, module, namespace, pod, review
 from tests.webhook.program import Caller, Pool, Program, Reply
 from tests.webhook.serving import trusting
 
@@ -25,11 +25,17 @@ def _refused(number: int) -> dict[str, Any]:
     return manifest
 
 
+_ACCEPTED = samples.modules(accepted=True)
 _VALIDATE, _MUTATE = "/validate?timeout=10s", "/mutate?timeout=10s"
 
 # what it is called, where it goes, whether it is allowed, and the review
 SMALL = [
-    *(("Module", _VALIDATE, True, encoded(review(module(number)))) for number in range(20)),
+    *(("Module", _VALIDATE, True, body) for body in samples.numbered(samples.seen_first(_ACCEPTED), len(_ACCEPTED))),
+    *(("Module again", _VALIDATE, True, body) for body in samples.numbered(samples.seen_before(_ACCEPTED), 20)),
+    *(
+        ("Pod of a workload", _VALIDATE, True, body)
+        for body in samples.numbered(samples.made_again(samples.pods()), 20)
+    ),
     *(("refused Module", _VALIDATE, False, encoded(review(_refused(number)))) for number in range(5)),
     ("Namespace with Modules", _VALIDATE, False, encoded(review(namespace("drivers"), "DELETE"))),
     ("Namespace without", _VALIDATE, True, encoded(review(namespace("default"), "DELETE"))),

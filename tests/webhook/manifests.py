@@ -7,12 +7,11 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tests.bench.evaluate import module
-
 Manifest = Mapping[str, Any]
 
 _RESOURCES = {
     "Module": "modules",
+    "ManagedClusterModule": "managedclustermodules",
     "Pod": "pods",
     "Namespace": "namespaces",
     "ConfigMap": "configmaps",
@@ -48,6 +47,43 @@ def review(
 
 def encoded(review: Mapping[str, Any]) -> bytes:
     return json.dumps(review, separators=(",", ":")).encode()
+
+
+def module(number: int) -> dict[str, Any]:
+    """A sound Module of about 4 KB with four mappings, a build, signing and a device plugin."""
+    arguments = [{"name": f"ARGUMENT_{index}", "value": "v" * 30} for index in range(4)]
+    build = {"dockerfileConfigMap": {"name": "df"}, "selector": {"a": "b"}, "buildArgs": arguments}
+    files = [f"/opt/lib/modules/${{KERNEL_FULL_VERSION}}/driver_{number}.ko"]
+    container: dict[str, Any] = {
+        "modprobe": {"moduleName": f"driver_{number}", "dirName": "/opt"},
+        "containerImage": f"registry.example.com/drivers/{number}:1.0-${{KERNEL_FULL_VERSION}}",
+        "sign": {"keySecret": {"name": "key"}, "certSecret": {"name": "cert"}, "filesToSign": files},
+        "kernelMappings": [
+            {"regexp": f"^5\\.{minor}\\..+$", "containerImage": "", "build": build} for minor in range(14, 18)
+        ],
+    }
+    environment = [{"name": f"VARIABLE_{index}", "value": "v" * 60} for index in range(10)]
+    plugin = {
+        "container": {
+            "image": "registry.example.com/plugins/a:1.0",
+            "env": environment,
+            "volumeMounts": [{"name": "v", "mountPath": "/x"}],
+        },
+        "volumes": [{"name": "v", "hostPath": {"path": "/dev/x"}}],
+    }
+    value = {
+        "apiVersion": "kmm.sigs.x-k8s.io/v1beta1",
+        "kind": "Module",
+        "metadata": {"name": f"driver-{number}", "namespace": "drivers", "annotations": {"note": "n" * 900}},
+        "spec": {
+            "selector": {"node-role.kubernetes.io/worker": ""},
+            "tolerations": [{"key": "a", "operator": "Exists"}],
+            "moduleLoader": {"container": container, "serviceAccountName": "driver"},
+            "devicePlugin": plugin,
+        },
+    }
+    result: dict[str, Any] = json.loads(json.dumps(value))  # nothing shared between two objects
+    return result
 
 
 def large_module(size: int, number: int = 0) -> dict[str, Any]:

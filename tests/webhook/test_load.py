@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.evaluate import module
+from tests.bench import samples
 from tests.webhook.issued_certificates import AUTHORITY, leaf
 from tests.webhook.manifests import encoded, large_module, review
 from tests.webhook.program import Caller, Pool, Program, Reply, memory, program, request
@@ -26,7 +26,7 @@ from tests.webhook.serving import run, trusting
 pytestmark = pytest.mark.timing
 
 MIB = 1024 * 1024
-BODIES = [encoded(review(module(number))) for number in range(20)]
+BODIES = samples.numbered(samples.seen_first(samples.modules(accepted=True)), 200)
 LARGE = encoded(review(large_module(3 * MIB)))
 
 

@@ -19,9 +19,8 @@ from kmodgate.webhook.admission.decide import decide
 from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
 from kmodgate.webhook.cluster.questions import NotAnswered, Until, UserInfo, time_to_ask
 from kmodgate.webhook.cluster.shared_read import Shared
-from tests.bench.evaluate import module
 from tests.modules import TRAITS
-from tests.webhook.manifests import encoded, namespace, review
+from tests.webhook.manifests import encoded, module, namespace, review
 from tests.webhook.serving import run
 
 pytestmark = pytest.mark.timing
