@@ -27,10 +27,8 @@ from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.lazy import lazy
 from kmodgate.policy.node_access.existing_workloads import Leniency, Request, leniency
 from kmodgate.policy.node_access.owners import Owners
-from kmodgate.policy.shortcut.usual_forms import Unusual
 from kmodgate.policy.views.dockerfile import dockerfile_of
 from kmodgate.policy.views.module import ModuleView
-from kmodgate.policy.views.module_blocks import Blocks
 from kmodgate.policy.views.node_placement import Placement
 from kmodgate.policy.views.part import Map, Text, text_in, texts
 from kmodgate.policy.views.pod import PodView
@@ -136,14 +134,6 @@ class Review:
         return self.object.get("apiVersion") not in SERVED.get(self.kind, ())
 
     @lazy
-    def blocks(self) -> Blocks:
-        return Blocks(self.module)
-
-    @lazy
-    def unusual(self) -> Unusual:
-        return Unusual(self.module, self.blocks)
-
-    @lazy
     def old_module(self) -> ModuleView | None:
         """The object as it was, if its spec changes: that of most updates does not."""
         if self.old is None:
@@ -201,7 +191,7 @@ class Review:
 
     @lazy
     def placement(self) -> Placement:
-        return Placement(self.module, self.blocks, None if self.facts is None else self.facts.nodes())
+        return Placement(self.module, None if self.facts is None else self.facts.nodes())
 
     @lazy
     def signed_elsewhere(self) -> SignedElsewhere | None:
@@ -226,18 +216,6 @@ class Review:
     def winners(self) -> Map:
         """The mapping that wins on each kernel of the Module's nodes; nothing where no Module is loaded."""
         return {} if self.module.loader is None or self.violations else self.placement.winners
-
-    @lazy
-    def has_odd_winners(self) -> bool:
-        """Whether some kernel has no mapping, or some mapping no kernel."""
-        found = set(self.winners.values())
-        return None in found or len(found) < len(self.blocks.mappings)
-
-    @lazy
-    def has_namesakes(self) -> bool:
-        """Whether Modules are known, this one or others, that load a kernel module of the same name."""
-        loading = self.known.neighbours().loading
-        return any([len(loading(name)) for name in self.module.loaded])
 
     @lazy
     def namespace(self) -> Map:

@@ -16,24 +16,20 @@ DATA = ("data", "stringData", "binaryData")
 class Referred:
     """The Secrets, ConfigMaps and ServiceAccounts that a Module names, all of them of its namespace.
 
-    `found` is what the facts answer, by kind and name; `is_incomplete` whether one does not exist, or nobody knows.
-    Then, by name: ConfigMaps to build from without a key `dockerfile`, Secrets of keys and of certificates without
-    theirs, and what Secrets hold as the certificate, if they hold something.
+    `found` is what the facts answer, by kind and name. Then, by name: ConfigMaps to build from without a key
+    `dockerfile`, Secrets of keys and of certificates without theirs, and the certificates that Secrets hold.
     """
 
     def __init__(self, references: Iterable[Reference], namespace: str, facts: Facts) -> None:
         self.found: dict[tuple[str, str], Object | Unknown | None] = {}
-        self.is_incomplete = False
         names: dict[Role, dict[str, None]] = defaultdict(dict)
         for item in references:
             names[item.role][item.name] = None
             if (item.kind, item.name) not in self.found:
-                known = self.found[item.kind, item.name] = facts.find(item.kind, namespace, item.name)
-                self.is_incomplete |= known is None or known is UNKNOWN
+                self.found[item.kind, item.name] = facts.find(item.kind, namespace, item.name)
         self.odd_dockerfiles = self._without("dockerfile", "ConfigMap", names["Dockerfile"])
         self.odd_keys = self._without("key", "Secret", names["signing key"])
         self.odd_certificates = self._without("cert", "Secret", names["certificate"])
-        self.are_secrets_odd = bool(self.odd_keys or self.odd_certificates)
         self.certificates: dict[str, bytes] = {}
         for name in names["certificate"]:
             if name not in self.odd_certificates and (

@@ -14,7 +14,6 @@ from kmodgate.policy.kmm.node_selection import Node, Taint, why_repelled
 from kmodgate.policy.lazy import lazy
 from kmodgate.policy.memo import LONGEST
 from kmodgate.policy.views.module import ModuleView
-from kmodgate.policy.views.module_blocks import Blocks
 from kmodgate.policy.views.part import Map, map_in
 
 CONTROL_PLANE = frozenset(("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"))
@@ -84,9 +83,8 @@ class Nodes(tuple[Node, ...]):
 class Placement:
     """One Module on all nodes that are known; `nodes` is None where they are not."""
 
-    def __init__(self, module: ModuleView, blocks: Blocks, nodes: Sequence[Node] | None) -> None:
+    def __init__(self, module: ModuleView, nodes: Sequence[Node] | None) -> None:
         self._module = module
-        self._blocks = blocks
         self._repelled: dict[tuple[Taint, ...], bool] = {}
         self._met: dict[int, bool] = {}
         self.nodes = nodes if nodes is None or isinstance(nodes, Nodes) else Nodes(nodes)
@@ -99,11 +97,6 @@ class Placement:
     def selected(self) -> list[Node]:
         """The nodes with the labels of the selector."""
         return self.selection.nodes
-
-    @property
-    def is_nowhere(self) -> bool:
-        """Whether no node is known to be selected."""
-        return not self.selection.nodes
 
     @lazy
     def kernels(self) -> Mapping[str, list[Node]]:
@@ -129,9 +122,10 @@ class Placement:
         """
         found: dict[str, int | None] = {}
         searched = _Searches()
+        matches = [(mapping.literal, mapping.regexp) for mapping in self._module.mappings]
         try:
             for kernel in self.kernels:
-                found[kernel] = _winner(self._blocks.matches, trimmed(kernel), searched)
+                found[kernel] = _winner(matches, trimmed(kernel), searched)
         except _NotKnown:
             return {}
         return found

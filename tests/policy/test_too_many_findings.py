@@ -12,7 +12,7 @@ from kmodgate.policy.findings import NOT_CHECKED, Finding, Mode, Problem
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import RULES, rule
-from tests.bench.evaluate import module
+from tests.webhook.manifests import module
 
 GATES: tuple[Gate, ...] = ("render", "check", "admit")
 

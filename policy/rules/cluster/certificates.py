@@ -17,11 +17,7 @@ from kmodgate.policy.views.part import Part
 _SOON = timedelta(days=30)
 
 
-def _referred_certificates(review: Review) -> object:
-    return review.referred.certificates
-
-
-@rule("SGN302", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING, needs=_referred_certificates)
+@rule("SGN302", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING)
 def certificate_that_ends(review: Review) -> Iterator[Problem]:
     """The certificate of a signing has expired, or ends within 30 days.
 
@@ -43,7 +39,7 @@ def certificate_that_ends(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("SGN303", kinds=CLUSTER_MODULE, facts=True, needs=_referred_certificates)
+@rule("SGN303", kinds=CLUSTER_MODULE, facts=True)
 def key_of_another_certificate(review: Review) -> Iterator[Problem]:
     """Key and certificate do not belong together: the annotation of a Secret names another key than the certificate's.
 

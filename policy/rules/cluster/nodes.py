@@ -10,13 +10,10 @@ from collections.abc import Iterator
 from kmodgate.policy.findings import GIVE_FACTS, NOT_CHECKED, Problem, Severity
 from kmodgate.policy.kmm.kinds import CLUSTER_MODULE
 from kmodgate.policy.kmm.labels import version_label
+from kmodgate.policy.present import VERSION
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.cluster.near_labels import near_miss
-
-
-def _has_odd_winners(review: Review) -> object:
-    return review.has_odd_winners
 
 
 @rule("REF104", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING)
@@ -38,7 +35,6 @@ def namespace_not_privileged(review: Review) -> Iterator[Problem]:
     kinds=CLUSTER_MODULE,
     facts=True,
     severity=Severity.WARNING,
-    needs=lambda review: review.placement.is_nowhere,
 )
 def no_node(review: Review) -> Iterator[Problem]:
     """No node of the cluster has the labels of the selector.
@@ -54,7 +50,7 @@ def no_node(review: Review) -> Iterator[Problem]:
         yield review.module.spec.problem("selector", f"no node has these labels{near.seen}", near.fix)
 
 
-@rule("SEL202", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING, needs=_has_odd_winners)
+@rule("SEL202", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING)
 def kernel_without_mapping(review: Review) -> Iterator[Problem]:
     """A node of the Module runs a kernel that no mapping matches: the driver is missing there.
 
@@ -72,7 +68,7 @@ def kernel_without_mapping(review: Review) -> Iterator[Problem]:
         yield review.module.container.problem("kernelMappings", message, f"add a mapping for {kernel}")
 
 
-@rule("MAP207", kinds=CLUSTER_MODULE, facts=True, severity=Severity.INFO, needs=_has_odd_winners)
+@rule("MAP207", kinds=CLUSTER_MODULE, facts=True, severity=Severity.INFO)
 def mapping_no_kernel_uses(review: Review) -> Iterator[Problem]:
     """A mapping that wins on no node: all its kernels are gone, or not there yet.
 
@@ -80,7 +76,7 @@ def mapping_no_kernel_uses(review: Review) -> Iterator[Problem]:
     Source: internal/module/kernelmapper.go of Kernel Module Management.
     """
     used = set(review.winners.values()) - {None}
-    if not used or len(used) == len(review.blocks.mappings):
+    if not used or len(used) == len(review.module.mappings):
         return
     for mapping in review.module.mappings:
         if mapping.index not in used:
@@ -92,7 +88,6 @@ def mapping_no_kernel_uses(review: Review) -> Iterator[Problem]:
     kinds=CLUSTER_MODULE,
     facts=True,
     severity=Severity.WARNING,
-    needs=lambda review: review.placement.selection.secured,
 )
 def unsigned_on_secure_boot(review: Review) -> Iterator[Problem]:
     """A Module without `sign` for nodes with Secure Boot, which refuse a module that nobody has signed.
@@ -115,9 +110,7 @@ def unsigned_on_secure_boot(review: Review) -> Iterator[Problem]:
                 yield mapping.part.problem("sign", message, fix)
 
 
-@rule(
-    "SEL203", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING, needs=lambda review: review.unusual.version
-)
+@rule("SEL203", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING, needs=VERSION)
 def version_nobody_asks_for(review: Review) -> Iterator[Problem]:
     """A versioned Module, and no node is labelled for any version of it: it is loaded nowhere.
 

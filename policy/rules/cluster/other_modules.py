@@ -9,6 +9,7 @@ from typing import TypeVar
 from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.kmm.kinds import CLUSTER_MODULE
+from kmodgate.policy.present import DRA, REMOVALS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.module import ModuleView
@@ -16,11 +17,7 @@ from kmodgate.policy.views.module import ModuleView
 Item = TypeVar("Item")
 
 
-def _unusual_dra(review: Review) -> object:
-    return review.unusual.dra
-
-
-@rule("SEL204", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING, needs=lambda review: review.has_namesakes)
+@rule("SEL204", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING)
 def two_modules_for_one(review: Review) -> Iterator[Problem]:
     """Two Modules load the same kernel module on the same nodes: when one goes, it takes the other's driver along.
 
@@ -45,9 +42,7 @@ def two_modules_for_one(review: Review) -> Iterator[Problem]:
         yield review.module.modprobe.problem("moduleName", message, "make the selectors disjoint, or keep one")
 
 
-@rule(
-    "SEL205", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING, needs=lambda review: review.unusual.removals
-)
+@rule("SEL205", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING, needs=REMOVALS)
 def removes_anothers_module(review: Review) -> Iterator[Problem]:
     """A Module removes, as a module of the kernel, what another Module loads on the same nodes.
 
@@ -64,7 +59,7 @@ def removes_anothers_module(review: Review) -> Iterator[Problem]:
             yield Problem(path, message, "load both from one Module, or on different nodes")
 
 
-@rule("PLG301", kinds=CLUSTER_MODULE, facts=True, needs=_unusual_dra)
+@rule("PLG301", kinds=CLUSTER_MODULE, facts=True, needs=DRA)
 def device_class_of_another(review: Review) -> Iterator[Problem]:
     """Two Modules of a cluster make a DeviceClass of one name. Each takes it over from the other, again and again.
 
@@ -79,7 +74,7 @@ def device_class_of_another(review: Review) -> Iterator[Problem]:
         yield item.problem("name", message, "give each Module a class of its own")
 
 
-@rule("PLG302", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING, needs=_unusual_dra)
+@rule("PLG302", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING, needs=DRA)
 def two_dra_drivers_on_a_node(review: Review) -> Iterator[Problem]:
     """Two Modules run DRA drivers on the same nodes, under one name or not: both answer health checks on one port.
 

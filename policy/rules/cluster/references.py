@@ -15,7 +15,7 @@ from kmodgate.policy.rule import rule
 _DOCKER = ("kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg")
 
 
-@rule("REF101", kinds=CLUSTER_MODULE, facts=True, needs=lambda review: review.referred.is_incomplete)
+@rule("REF101", kinds=CLUSTER_MODULE, facts=True)
 def missing_reference(review: Review) -> Iterator[Problem]:
     """A Secret, ConfigMap or ServiceAccount that the Module names does not exist.
 
@@ -63,7 +63,7 @@ def _makers(review: Review, namespace: str) -> dict[str, str]:
     return found
 
 
-@rule("REF102", kinds=CLUSTER_MODULE, facts=True, needs=lambda review: review.referred.odd_dockerfiles)
+@rule("REF102", kinds=CLUSTER_MODULE, facts=True)
 def dockerfile_under_another_key(review: Review) -> Iterator[Problem]:
     """The ConfigMap of a build has no key `dockerfile`. `Dockerfile`, with a capital, is the usual slip.
 
@@ -78,7 +78,7 @@ def dockerfile_under_another_key(review: Review) -> Iterator[Problem]:
             yield part.problem("name", message, "put the text under the key dockerfile")
 
 
-@rule("SGN301", kinds=CLUSTER_MODULE, facts=True, needs=lambda review: review.referred.are_secrets_odd)
+@rule("SGN301", kinds=CLUSTER_MODULE, facts=True)
 def secret_without_its_key(review: Review) -> Iterator[Problem]:
     """A signing Secret without the key that KMM reads: `key` for the private key, `cert` for the certificate.
 
@@ -94,7 +94,7 @@ def secret_without_its_key(review: Review) -> Iterator[Problem]:
                 yield part.problem("name", message, f"store it under the key {key}")
 
 
-@rule("REF103", kinds=CLUSTER_MODULE, facts=True, needs=lambda review: review.unusual.pull_secret)
+@rule("REF103", kinds=CLUSTER_MODULE, facts=True)
 def pull_secret_of_another_type(review: Review) -> Iterator[Problem]:
     """The pull secret is not of type kubernetes.io/dockerconfigjson: every pod that mounts it waits for ever.
 

@@ -184,7 +184,7 @@ def escaped_variable(review: Review) -> Iterator[Problem]:
                         yield Problem(_PATH, message, "remove the backslash", line=line.number)
 
 
-@rule("DKF102", facts=True, severity=Severity.WARNING, needs=lambda review: review.module.build_arguments)
+@rule("DKF102", facts=True, severity=Severity.WARNING)
 def argument_that_nobody_reads(review: Review) -> Iterator[Problem]:
     """A build argument that no ARG of the Dockerfile declares: the build goes on without it, in silence.
 

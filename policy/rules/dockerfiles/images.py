@@ -45,8 +45,7 @@ def base_image_not_allowed(review: Review) -> Iterator[Problem]:
             yield Problem(("data", KEY), message, f"use one of: {', '.join(allowed)}", line=line)
 
 
-@rule("DKF108", kinds=MODULE_KINDS, facts=True, guards=True, parameter="allowed_registries",
-      needs=lambda review: review.module.build_arguments)  # fmt: skip
+@rule("DKF108", kinds=MODULE_KINDS, facts=True, guards=True, parameter="allowed_registries")  # fmt: skip
 def base_image_by_argument_not_allowed(review: Review) -> Iterator[Problem]:
     """A build argument makes a Dockerfile take an image from a registry that the policy does not allow.
 

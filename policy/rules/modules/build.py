@@ -13,7 +13,7 @@ from kmodgate.policy.kmm.versions import asks_for_nothing
 from kmodgate.policy.memo import kept
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.views.dockerfile import BUILD_ARGUMENTS
+from kmodgate.policy.views.dockerfile import BUILD_ARGUMENTS as GIVEN_BY_KMM
 from kmodgate.policy.views.module import ModuleView
 
 _SECRET = re.compile(
@@ -21,15 +21,7 @@ _SECRET = re.compile(
 )
 
 
-def _unusual_build_arguments(review: Review) -> object:
-    return review.unusual.build_arguments
-
-
-def _unusual_builds(review: Review) -> object:
-    return review.unusual.builds
-
-
-@rule("BLD101", severity=Severity.WARNING, needs=_unusual_build_arguments)
+@rule("BLD101", severity=Severity.WARNING)
 def reserved_argument(review: Review) -> Iterator[Problem]:
     """A build argument of a name that KMM sets itself; its value is overwritten.
 
@@ -37,12 +29,12 @@ def reserved_argument(review: Review) -> Iterator[Problem]:
     Source: internal/buildsign/resource of Kernel Module Management.
     """
     for build, index, name in review.module.build_arguments:
-        if name in BUILD_ARGUMENTS:
+        if name in GIVEN_BY_KMM:
             path = (*build.path, "buildArgs", index, "name")
             yield Problem(path, f"KMM sets {name} itself", "choose another name")
 
 
-@rule("BLD102", severity=Severity.WARNING, needs=_unusual_build_arguments)
+@rule("BLD102", severity=Severity.WARNING)
 def secret_in_an_argument(review: Review) -> Iterator[Problem]:
     """A build argument that seems to hold a secret. Arguments stand in git, in build pods and in the image.
 
@@ -61,7 +53,7 @@ def _is_secret(name: str) -> bool:
     return _SECRET.search(name) is not None
 
 
-@rule("BLD103", severity=Severity.WARNING, needs=lambda review: review.unusual.merged_blocks)
+@rule("BLD103", severity=Severity.WARNING)
 def dropped_setting(review: Review) -> Iterator[Problem]:
     """A setting of a mapping's `build` or `sign` that KMM drops because the container has such a block, too.
 
@@ -85,7 +77,7 @@ def dropped_setting(review: Review) -> Iterator[Problem]:
                     yield part.problem(key, f"dropped: the container has a {block} block of its own", fix)
 
 
-@rule("BLD105", needs=_unusual_builds)
+@rule("BLD105")
 def dockerfile_without_a_name(review: Review) -> Iterator[Problem]:
     """A `dockerfileConfigMap` that names no ConfigMap. KMM accepts it, and no build ever starts.
 
@@ -98,7 +90,7 @@ def dockerfile_without_a_name(review: Review) -> Iterator[Problem]:
             yield part.problem("name", "names no ConfigMap", "name the one that holds the Dockerfile")
 
 
-@rule("BLD104", severity=Severity.INFO, needs=_unusual_builds)
+@rule("BLD104", severity=Severity.INFO)
 def build_anywhere(review: Review) -> Iterator[Problem]:
     """A build that may run on any node. On a cluster of several architectures it may end up on the wrong one.
 

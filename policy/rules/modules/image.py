@@ -9,6 +9,7 @@ from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.formats.image_references import corrected, oddity, parse_image
 from kmodgate.policy.kmm.kinds import MODULE_KINDS, WITH_IMAGES
 from kmodgate.policy.kmm.resolution.substitution import BadTemplate, names
+from kmodgate.policy.present import REGISTRIES
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.module import LONGEST
@@ -24,15 +25,7 @@ _MOVING = ("latest", "stable", "main", "master", "edge", "dev", "nightly")
 _KINDS = (*MODULE_KINDS, *WITH_IMAGES)
 
 
-def _unusual_images(review: Review) -> object:
-    return review.other_images if review.kind in WITH_IMAGES else review.unusual.images
-
-
-def _unusual_templates(review: Review) -> object:
-    return review.unusual.templates
-
-
-@rule("IMG101", severity=Severity.WARNING, needs=_unusual_images)
+@rule("IMG101", severity=Severity.WARNING)
 def port_for_a_tag(review: Review) -> Iterator[Problem]:
     """An image without tag or digest, which KMM accepts because the port of its registry has a colon.
 
@@ -51,7 +44,7 @@ def port_for_a_tag(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("IMG102", kinds=_KINDS, severity=Severity.WARNING, needs=_unusual_images)
+@rule("IMG102", kinds=_KINDS, severity=Severity.WARNING)
 def moving_tag(review: Review) -> Iterator[Problem]:
     """An image whose tag moves: `latest`, `main` and the like.
 
@@ -67,7 +60,7 @@ def moving_tag(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"the tag of {image} moves", "name a version or a digest")
 
 
-@rule("IMG103", needs=lambda review: review.unusual.pushed_digests)
+@rule("IMG103")
 def push_to_a_digest(review: Review) -> Iterator[Problem]:
     """An image that is built or signed, and named by digest.
 
@@ -87,7 +80,7 @@ def push_to_a_digest(review: Review) -> Iterator[Problem]:
 _FORM = "write registry/path:tag, the path in lower case, or a digest of sha256 with its 64 digits"
 
 
-@rule("IMG104", kinds=_KINDS, needs=_unusual_images)
+@rule("IMG104", kinds=_KINDS)
 def not_a_reference(review: Review) -> Iterator[Problem]:
     """Text that no registry takes for the name of an image: capitals in the path, spaces, an odd tag, a short digest.
 
@@ -103,7 +96,7 @@ def not_a_reference(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{image!r} is not the name of an image{f': {why}' if why else ''}", fix)
 
 
-@rule("IMG105", severity=Severity.WARNING, needs=lambda review: review.unusual.registries)
+@rule("IMG105", severity=Severity.WARNING, needs=REGISTRIES)
 def insecure_registry(review: Review) -> Iterator[Problem]:
     """A registry that is reached without TLS, or whose certificate is not checked.
 
@@ -119,7 +112,7 @@ def insecure_registry(review: Review) -> Iterator[Problem]:
                 yield part.problem(key, "anybody on the way can replace the image", fix)
 
 
-@rule("IMG106", kinds=_KINDS, severity=Severity.WARNING, needs=_unusual_images)
+@rule("IMG106", kinds=_KINDS, severity=Severity.WARNING)
 def untagged_pod_image(review: Review) -> Iterator[Problem]:
     """An image without tag or digest, for which `latest` is pulled.
 
@@ -136,7 +129,7 @@ def untagged_pod_image(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{image} has neither tag nor digest", "add a tag that names its version, or a digest")
 
 
-@rule("IMG201", needs=_unusual_templates)
+@rule("IMG201")
 def unknown_variable(review: Review) -> Iterator[Problem]:
     """A variable that KMM does not set, in a field that it fills: it becomes nothing.
 
@@ -157,7 +150,7 @@ def unknown_variable(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"${{{name}}} is not set here, and becomes nothing", fix)
 
 
-@rule("IMG202", needs=_unusual_templates)
+@rule("IMG202")
 def unclosed_variable(review: Review) -> Iterator[Problem]:
     """A `${` without its `}`. KMM fails at every reconcile, after the Module has been accepted.
 
@@ -169,7 +162,7 @@ def unclosed_variable(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"a brace in {text!r} is not closed", "close it: ${KERNEL_FULL_VERSION}")
 
 
-@rule("IMG203", severity=Severity.WARNING, needs=lambda review: review.unusual.untouched_texts)
+@rule("IMG203", severity=Severity.WARNING)
 def variable_that_stays(review: Review) -> Iterator[Problem]:
     """A variable of KMM in a field that KMM does not fill: it stays as it is written.
 

@@ -18,7 +18,7 @@ _ARGUMENT = re.compile(r"(?:modprobe\.blacklist|module_blacklist|rd\.driver\.bla
 _LINE = re.compile(r"^\s*(?:blacklist\s+(\S+)|install\s+(\S+)\s+/(?:usr/)?bin/(?:true|false))\s*$", re.MULTILINE)
 
 
-@rule("LDR201", facts=True, severity=Severity.WARNING, needs=lambda review: review.module.names)
+@rule("LDR201", facts=True, severity=Severity.WARNING)
 def namesake_in_the_kernel(review: Review) -> Iterator[Problem]:
     """A module to load has the name of one that distributions ship with their kernels, and nothing removes that one.
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.formats.regexps.go_regexps import Pattern, compile_pattern
 from kmodgate.policy.kmm.kinds import BOOT_KINDS, PREFLIGHT_KINDS
+from kmodgate.policy.present import SIGNS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.modules.mapping import as_regexp
@@ -24,11 +25,7 @@ _PATH = re.compile(r"[A-Za-z0-9/._+@=,:~%-]*")
 _IMAGE = re.compile(r"[A-Za-z0-9/._:@+\[\]-]*")
 
 
-def _unusual_folders(review: Review) -> object:
-    return review.unusual.folders
-
-
-@rule("INJ101", needs=lambda review: review.unusual.files)
+@rule("INJ101", needs=SIGNS)
 def shell_in_files_to_sign(review: Review) -> Iterator[Problem]:
     """A file to sign with characters that a shell or a Dockerfile acts on: spaces, `;`, `|`, `$(`, line breaks.
 
@@ -41,7 +38,7 @@ def shell_in_files_to_sign(review: Review) -> Iterator[Problem]:
         yield from _refused(path, text, _PATTERN, variables=True)
 
 
-@rule("INJ102", needs=_unusual_folders)
+@rule("INJ102")
 def shell_in_directories(review: Review) -> Iterator[Problem]:
     """`dirName` or `firmwarePath` with characters that a shell acts on.
 
@@ -60,7 +57,7 @@ def shell_in_directories(review: Review) -> Iterator[Problem]:
             yield from _refused(path, text, _PATH, variables=False)
 
 
-@rule("INJ103", needs=lambda review: review.unusual.unsigned_images)
+@rule("INJ103", needs=SIGNS)
 def dockerfile_in_unsigned_image(review: Review) -> Iterator[Problem]:
     """`unsignedImage` with characters that no image name has. It becomes a FROM line of a Dockerfile as it stands.
 
@@ -71,7 +68,7 @@ def dockerfile_in_unsigned_image(review: Review) -> Iterator[Problem]:
         yield from _refused(path, text, _IMAGE, variables=True)
 
 
-@rule("INJ104", needs=lambda review: review.unusual.mappings)
+@rule("INJ104")
 def kernel_with_odd_characters(review: Review) -> Iterator[Problem]:
     """A literal kernel version with characters that no kernel has, and that would end up in names and paths.
 
@@ -104,7 +101,7 @@ def preflight_with_odd_characters(review: Review) -> Iterator[Problem]:
         yield from _refused(("spec", "kernelVersion"), version, IN_KERNEL_NAMES, variables=False)
 
 
-@rule("INJ105", needs=_unusual_folders)
+@rule("INJ105")
 def directory_that_is_not_absolute(review: Review) -> Iterator[Problem]:
     """`dirName` that is relative, or `dirName` or `firmwarePath` that leads upwards with `..`.
 
@@ -120,7 +117,7 @@ def directory_that_is_not_absolute(review: Review) -> Iterator[Problem]:
             yield modprobe.problem(key, f"{text!r} is not an absolute path", "write it from / on")
 
 
-@rule("INJ106", severity=Severity.WARNING, needs=_unusual_folders)
+@rule("INJ106", severity=Severity.WARNING)
 def relative_firmware_path(review: Review) -> Iterator[Problem]:
     """A `firmwarePath` that is relative: where it leads depends on the working folder of the image.
 

@@ -9,6 +9,7 @@ from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.formats.kernel_module_names import name_of_file
 from kmodgate.policy.kmm.node_selection import matches
+from kmodgate.policy.present import ARGUMENTS, REMOVALS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.dockerfile import KEY
@@ -28,11 +29,7 @@ _TAKE_VALUES = "CSd"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 
 
-def _unusual_modprobe(review: Review) -> object:
-    return review.unusual.modprobe
-
-
-@rule("LDR101", needs=_unusual_modprobe)
+@rule("LDR101", needs=ARGUMENTS)
 def empty_raw_arguments(review: Review) -> Iterator[Problem]:
     """`rawArgs` that is given and empty: KMM then runs modprobe without arguments, which fails.
 
@@ -44,7 +41,7 @@ def empty_raw_arguments(review: Review) -> Iterator[Problem]:
         yield review.module.modprobe.problem("rawArgs", "empty: modprobe would run without arguments", "remove it")
 
 
-@rule("LDR102", severity=Severity.WARNING, needs=_unusual_modprobe)
+@rule("LDR102", severity=Severity.WARNING, needs=ARGUMENTS)
 def raw_arguments_without_directory(review: Review) -> Iterator[Problem]:
     """`rawArgs` without `-d /tmp/<dirName>`: modprobe looks among the node's own modules, not into the image.
 
@@ -57,7 +54,7 @@ def raw_arguments_without_directory(review: Review) -> Iterator[Problem]:
             yield Problem(path, "without -d modprobe does not look into the image", fix)
 
 
-@rule("LDR103", severity=Severity.WARNING, needs=_unusual_modprobe)
+@rule("LDR103", severity=Severity.WARNING, needs=ARGUMENTS)
 def unload_that_loads(review: Review) -> Iterator[Problem]:
     """`rawArgs.unload` without `-r`: modprobe loads the module instead of removing it.
 
@@ -69,7 +66,7 @@ def unload_that_loads(review: Review) -> Iterator[Problem]:
             yield Problem(path, "without -r modprobe loads the module", "add -r")
 
 
-@rule("LDR104", severity=Severity.WARNING, needs=_unusual_modprobe)
+@rule("LDR104", severity=Severity.WARNING, needs=ARGUMENTS)
 def escaping_option(review: Review) -> Iterator[Problem]:
     """An option that makes modprobe read other configuration, other directories, or load more than one module.
 
@@ -116,7 +113,7 @@ def _options(item: str, following: str) -> Iterator[tuple[str, str]]:
                 return  # the rest of the word is its value
 
 
-@rule("LDR105", severity=Severity.WARNING, needs=_unusual_modprobe)
+@rule("LDR105", severity=Severity.WARNING)
 def odd_parameter(review: Review) -> Iterator[Problem]:
     """A module parameter that is not `key=value`, or several in one entry: modprobe makes one broken parameter of them.
 
@@ -140,7 +137,7 @@ def odd_parameter(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{text!r} is not key=value", "write key=value, one an entry")
 
 
-@rule("LDR106", severity=Severity.WARNING, needs=lambda review: review.unusual.removals)
+@rule("LDR106", severity=Severity.WARNING, needs=REMOVALS)
 def removal_that_does_nothing(review: Review) -> Iterator[Problem]:
     """A module to remove that is written with its path or `.ko`, or that is no name, or stands twice.
 
@@ -159,7 +156,7 @@ def removal_that_does_nothing(review: Review) -> Iterator[Problem]:
             seen.add(name)
 
 
-@rule("LDR107", severity=Severity.WARNING, needs=_unusual_modprobe)
+@rule("LDR107", severity=Severity.WARNING)
 def no_name_of_a_module(review: Review) -> Iterator[Problem]:
     """A module to load that is written with its path or `.ko`, or that is no name: modprobe looks into modules.dep.
 

@@ -30,15 +30,7 @@ _impossible = kept(_IMPOSSIBLE.search)
 _loose_dot = kept(_LOOSE_DOT.search)
 
 
-def _unusual_mappings(review: Review) -> object:
-    return review.unusual.mappings
-
-
-def _unusual_shared_images(review: Review) -> object:
-    return review.unusual.shared_images
-
-
-@rule("MAP101", needs=_unusual_mappings)
+@rule("MAP101")
 def literal_that_never_matches(review: Review) -> Iterator[Problem]:
     """A literal that ends in `+`.
 
@@ -58,7 +50,7 @@ def literal_that_never_matches(review: Review) -> Iterator[Problem]:
             yield mapping.part.problem("literal", message, fix)
 
 
-@rule("MAP102", needs=_unusual_mappings)
+@rule("MAP102")
 def character_no_kernel_has(review: Review) -> Iterator[Problem]:
     """A regexp that asks for what no kernel version has: a control character such as `\\f` or `\\n`, or a space.
 
@@ -100,7 +92,7 @@ def kernel_that_ends_in_plus(review: Review) -> Iterator[Problem]:
             yield review.module.spec.problem("selector", f"{nodes[0].name} and its like: {reason}", fix)
 
 
-@rule("MAP201", severity=Severity.INFO, needs=_unusual_mappings)
+@rule("MAP201", severity=Severity.INFO)
 def match_all(review: Review) -> Iterator[Problem]:
     """A mapping that matches every kernel.
 
@@ -114,7 +106,7 @@ def match_all(review: Review) -> Iterator[Problem]:
             yield mapping.part.problem("regexp", "matches every kernel", "name the kernels that the image is for")
 
 
-@rule("MAP202", severity=Severity.WARNING, needs=_unusual_mappings)
+@rule("MAP202", severity=Severity.WARNING)
 def unanchored_regexp(review: Review) -> Iterator[Problem]:
     """A kernel regexp without anchors matches more kernels than it seems to.
 
@@ -163,7 +155,7 @@ def as_regexp(literal: str) -> str:
     return f"a literal is one kernel, letter by letter; in its place write regexp: '{begin}{literal}{end}'"
 
 
-@rule("MAP203", severity=Severity.INFO, needs=_unusual_mappings)
+@rule("MAP203", severity=Severity.INFO)
 def unescaped_dot(review: Review) -> Iterator[Problem]:
     """A dot between digits that is not escaped, so that it stands for any character.
 
@@ -176,7 +168,7 @@ def unescaped_dot(review: Review) -> Iterator[Problem]:
             yield mapping.part.problem("regexp", f"the dot in {found[0]} stands for any character", f"write {wanted}")
 
 
-@rule("MAP208", needs=_unusual_mappings)
+@rule("MAP208")
 def expression_too_large(review: Review) -> Iterator[Problem]:
     """A regexp that takes more than 64 KiB to be compiled, mostly because something large is repeated.
 
@@ -209,7 +201,7 @@ def too_many_expressions(review: Review) -> Iterator[Problem]:
     yield review.module.container.problem("kernelMappings", message, "match several kernels with one regexp")
 
 
-@rule("MAP204", severity=Severity.WARNING, needs=lambda review: review.unusual.overlaps)
+@rule("MAP204", severity=Severity.WARNING)
 def unreachable(review: Review) -> Iterator[Problem]:
     """A mapping that never wins: another one before it matches every kernel that it matches.
 
@@ -240,7 +232,7 @@ _MOST_TOGETHER = 100
 """Expressions in which literals are looked for: more are no work of a person."""
 
 
-@rule("MAP205", facts=True, needs=_unusual_shared_images)
+@rule("MAP205", facts=True)
 def one_image_for_known_kernels(review: Review) -> Iterator[Problem]:
     """A mapping with a regexp whose image is made for one kernel, and two kernels are known that it matches.
 
@@ -257,7 +249,7 @@ def one_image_for_known_kernels(review: Review) -> Iterator[Problem]:
             yield level.problem("containerImage", message, "put ${KERNEL_FULL_VERSION} into the tag")
 
 
-@rule("MAP209", facts=True, severity=Severity.WARNING, needs=_unusual_shared_images)
+@rule("MAP209", facts=True, severity=Severity.WARNING)
 def one_image_for_many_kernels(review: Review) -> Iterator[Problem]:
     """As MAP205, where only one kernel is known that the mapping matches, or none: it works until there is a second.
 
@@ -283,7 +275,7 @@ def _shared_by_kernels(review: Review) -> Iterator[tuple[Part, KernelMapping, li
         yield level, mapping, sorted(item for item in known if isinstance(pattern, Pattern) and pattern.searches(item))
 
 
-@rule("MAP206", severity=Severity.WARNING, needs=_unusual_shared_images)
+@rule("MAP206", severity=Severity.WARNING)
 def one_image_for_some_kernels(review: Review) -> Iterator[Problem]:
     """As MAP205, where the name of the image changes with a part of the kernel's version only.
 

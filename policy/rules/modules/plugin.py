@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterator
 
 from kmodgate.policy.findings import Problem, Severity
+from kmodgate.policy.present import DRA, PLUGINS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 
@@ -27,11 +28,7 @@ _OWNING = (
 )  # fmt: skip
 
 
-def _unusual_volumes(review: Review) -> object:
-    return review.unusual.volumes
-
-
-@rule("PLG101", needs=_unusual_volumes)
+@rule("PLG101", needs=PLUGINS)
 def mount_without_volume(review: Review) -> Iterator[Problem]:
     """A volume mount that names no volume. The DaemonSet is refused, and the Module shows nothing of it.
 
@@ -46,7 +43,7 @@ def mount_without_volume(review: Review) -> Iterator[Problem]:
             yield mount.problem("name", f"there is no volume {name!r}", f"one of: {known[key]}")
 
 
-@rule("PLG107", needs=_unusual_volumes)
+@rule("PLG107", needs=PLUGINS)
 def two_mounts_at_one_path(review: Review) -> Iterator[Problem]:
     """Two mounts of a container at one path. The DaemonSet is refused, and the Module shows nothing of it.
 
@@ -62,7 +59,7 @@ def two_mounts_at_one_path(review: Review) -> Iterator[Problem]:
             seen.add(place)
 
 
-@rule("PLG102", needs=_unusual_volumes)
+@rule("PLG102", needs=PLUGINS)
 def volume_name_taken(review: Review) -> Iterator[Problem]:
     """A volume with the name of one that KMM adds itself, or two volumes of one name. The DaemonSet is refused.
 
@@ -77,7 +74,7 @@ def volume_name_taken(review: Review) -> Iterator[Problem]:
             seen.add(volume.text("name"))
 
 
-@rule("PLG103", severity=Severity.WARNING, needs=lambda review: review.unusual.host_paths)
+@rule("PLG103", severity=Severity.WARNING, needs=PLUGINS)
 def host_path_that_owns_the_node(review: Review) -> Iterator[Problem]:
     """A host path that gives the node away: the container runtime's socket, the kubelet's folder, all of /var.
 
@@ -94,7 +91,7 @@ def host_path_that_owns_the_node(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("PLG104", needs=_unusual_volumes)
+@rule("PLG104", needs=PLUGINS)
 def mount_over_the_token(review: Review) -> Iterator[Problem]:
     """A mount at the path of the ServiceAccount's token, while the token is mounted there. The pods are refused.
 
@@ -110,7 +107,7 @@ def mount_over_the_token(review: Review) -> Iterator[Problem]:
             yield mount.problem("mountPath", "the ServiceAccount's token is mounted there", fix)
 
 
-@rule("PLG105", severity=Severity.INFO, needs=lambda review: review.unusual.dra)
+@rule("PLG105", severity=Severity.INFO, needs=DRA)
 def preset_variable(review: Review) -> Iterator[Problem]:
     """An environment variable that KMM sets for DRA drivers; the later value wins, and KMM mounts for its own.
 
@@ -124,7 +121,7 @@ def preset_variable(review: Review) -> Iterator[Problem]:
                 yield variable.problem("name", f"KMM sets {variable.text('name')} itself", "remove it")
 
 
-@rule("PLG106", severity=Severity.WARNING, needs=lambda review: review.unusual.pull_policies)
+@rule("PLG106", severity=Severity.WARNING)
 def pull_policy(review: Review) -> Iterator[Problem]:
     """A pull policy that Kubernetes does not know. The pods are refused, and the Module shows nothing of it.
 

@@ -6,17 +6,15 @@ from collections.abc import Iterator
 
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.formats.kubernetes_names import is_label_value
+from kmodgate.policy.present import TOLERATIONS, VERSION
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.shortcut.usual_forms import CORDON
 from kmodgate.policy.views.node_placement import CONTROL_PLANE
 
-
-def _unusual_selector(review: Review) -> object:
-    return review.unusual.selector
+_CORDON = "node.kubernetes.io/unschedulable"
 
 
-@rule("SEL101", severity=Severity.WARNING, needs=_unusual_selector)
+@rule("SEL101", severity=Severity.WARNING)
 def every_node(review: Review) -> Iterator[Problem]:
     """An empty selector: the Module goes to every node, the control plane included where its taints permit.
 
@@ -28,7 +26,7 @@ def every_node(review: Review) -> Iterator[Problem]:
         yield review.module.spec.problem("selector", "empty: selects every node, the control plane too", fix)
 
 
-@rule("SEL102", severity=Severity.WARNING, needs=_unusual_selector)
+@rule("SEL102", severity=Severity.WARNING)
 def control_plane(review: Review) -> Iterator[Problem]:
     """A selector for control-plane nodes. A driver that crashes there takes the API server along.
 
@@ -50,7 +48,6 @@ def control_plane(review: Review) -> Iterator[Problem]:
     kinds=("Module",),
     facts=True,
     severity=Severity.WARNING,
-    needs=lambda review: review.placement.selection.control_plane,
 )
 def control_plane_by_other_labels(review: Review) -> Iterator[Problem]:
     """A selector that does not name the control plane, and matches nodes of it whose taints let the Module in.
@@ -75,7 +72,7 @@ def control_plane_by_other_labels(review: Review) -> Iterator[Problem]:
         yield review.module.spec.problem("selector", message, "select workers instead")
 
 
-@rule("SEL103", severity=Severity.WARNING, needs=lambda review: review.unusual.tolerations)
+@rule("SEL103", severity=Severity.WARNING, needs=TOLERATIONS)
 def tolerates_everything(review: Review) -> Iterator[Problem]:
     """A toleration of every taint, or of a cordon. A cordoned node keeps the driver, and is never drained of it.
 
@@ -88,7 +85,7 @@ def tolerates_everything(review: Review) -> Iterator[Problem]:
     """
     for item in review.module.tolerations:
         key = item.text("key")
-        if key not in ("", CORDON) or item.text("effect") not in ("", "NoSchedule"):
+        if key not in ("", _CORDON) or item.text("effect") not in ("", "NoSchedule"):
             continue
         if key or item.text("operator") == "Exists":
             what = "a cordon" if key else "every taint, a cordon too"
@@ -97,7 +94,7 @@ def tolerates_everything(review: Review) -> Iterator[Problem]:
             yield Problem(item.path, message, keep if key else "name the taints that the nodes have")
 
 
-@rule("SEL104", needs=lambda review: review.unusual.version)
+@rule("SEL104", needs=VERSION)
 def version_that_is_no_label(review: Review) -> Iterator[Problem]:
     """A version that cannot be the value of a label, although nodes are labelled with it to get the driver.
 
@@ -110,7 +107,7 @@ def version_that_is_no_label(review: Review) -> Iterator[Problem]:
         yield review.module.container.problem("version", f"{version!r} cannot be a label of a node", fix)
 
 
-@rule("SEL105", severity=Severity.WARNING, kinds=("Module",), needs=lambda review: review.unusual.name)
+@rule("SEL105", severity=Severity.WARNING, kinds=("Module",))
 def dotted_name(review: Review) -> Iterator[Problem]:
     """A Module with a dot in its name, or with a name that ends in `-preflight`.
 
@@ -128,7 +125,7 @@ def dotted_name(review: Review) -> Iterator[Problem]:
         yield review.module.metadata.problem("name", message, "choose another ending")
 
 
-@rule("SEL106", severity=Severity.WARNING, kinds=("Module",), needs=lambda review: review.unusual.effects)
+@rule("SEL106", severity=Severity.WARNING, kinds=("Module",))
 def does_nothing(review: Review) -> Iterator[Problem]:
     """A Module that loads nothing and runs nothing.
 

@@ -7,21 +7,14 @@ from collections.abc import Iterator
 
 from kmodgate.policy.findings import Problem, Severity, quoted
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_label
+from kmodgate.policy.present import SECRETS, SIGNS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.module import is_one_kernel
 from kmodgate.policy.views.signed_files import COMPRESSED
 
 
-def _unusual_files(review: Review) -> object:
-    return review.unusual.files
-
-
-def _unusual_signs(review: Review) -> object:
-    return review.unusual.signs
-
-
-@rule("SGN101", needs=lambda review: review.unusual.unbuilt_signs)
+@rule("SGN101", needs=SIGNS)
 def nothing_to_start_from(review: Review) -> Iterator[Problem]:
     """`sign` without `build` and without `unsignedImage`: there is no image to sign.
 
@@ -43,7 +36,7 @@ def nothing_to_start_from(review: Review) -> Iterator[Problem]:
             yield sign.problem("unsignedImage", message, "name it, or add build")
 
 
-@rule("SGN102", severity=Severity.WARNING, needs=lambda review: review.unusual.unsigned_images)
+@rule("SGN102", severity=Severity.WARNING, needs=SIGNS)
 def unsigned_image_without_effect(review: Review) -> Iterator[Problem]:
     """`unsignedImage` beside `build`, which makes the image that is signed; or equal to the image that is pushed.
 
@@ -63,7 +56,7 @@ def unsigned_image_without_effect(review: Review) -> Iterator[Problem]:
             yield sign.problem("unsignedImage", "equal to containerImage, which is overwritten", fix)
 
 
-@rule("SGN103", needs=_unusual_files)
+@rule("SGN103", needs=SIGNS)
 def path_that_leaves(review: Review) -> Iterator[Problem]:
     """`..` in a file to sign. KMM compares the beginning of the path as text, and copies only what is below dirName.
 
@@ -75,7 +68,7 @@ def path_that_leaves(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{file!r} leads out of dirName", "write the path without ..")
 
 
-@rule("SGN104", severity=Severity.WARNING, needs=_unusual_files)
+@rule("SGN104", severity=Severity.WARNING, needs=SIGNS)
 def compressed_module(review: Review) -> Iterator[Problem]:
     """A compressed module is signed. The kernel checks the signature of what was compressed, and finds none.
 
@@ -88,7 +81,7 @@ def compressed_module(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{file!r} is compressed, and a signature at its end is never read", fix)
 
 
-@rule("SGN105", severity=Severity.WARNING, needs=_unusual_signs)
+@rule("SGN105", severity=Severity.WARNING, needs=SIGNS)
 def loaded_but_not_signed(review: Review) -> Iterator[Problem]:
     """A module that is loaded, and that no file to sign names or matches.
 
@@ -105,7 +98,7 @@ def loaded_but_not_signed(review: Review) -> Iterator[Problem]:
         yield block.sign.problem("filesToSign", message, fix)
 
 
-@rule("SGN110", needs=_unusual_signs)
+@rule("SGN110", needs=SIGNS)
 def too_many_names_and_globs(review: Review) -> Iterator[Problem]:
     """So many names to load and globs in filesToSign that it is not worked out which name is signed.
 
@@ -121,7 +114,7 @@ def too_many_names_and_globs(review: Review) -> Iterator[Problem]:
         yield sign.problem("filesToSign", message, "write the paths without globs, or load fewer modules")
 
 
-@rule("SGN106", needs=_unusual_signs)
+@rule("SGN106", needs=SECRETS)
 def one_secret_for_two(review: Review) -> Iterator[Problem]:
     """Key and certificate are in one Secret, or a build mounts a Secret twice, or that of the registry once more.
 
@@ -147,7 +140,7 @@ def one_secret_for_two(review: Review) -> Iterator[Problem]:
             own.add(name)
 
 
-@rule("SGN107", needs=_unusual_signs)
+@rule("SGN107", needs=SECRETS)
 def secret_that_names_no_volume(review: Review) -> Iterator[Problem]:
     """A Secret of a build or a signing whose name has a dot, or more than 56 characters.
 
@@ -163,7 +156,7 @@ def secret_that_names_no_volume(review: Review) -> Iterator[Problem]:
             yield part.problem("name", f"{quoted(name)} cannot name a volume, which KMM makes of it", fix)
 
 
-@rule("SGN108", needs=_unusual_signs)
+@rule("SGN108", needs=SECRETS)
 def secret_without_a_name(review: Review) -> Iterator[Problem]:
     """A key, a certificate or a Secret of a build that is not named. KMM accepts it, and finds no such Secret.
 

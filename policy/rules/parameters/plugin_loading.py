@@ -17,7 +17,7 @@ _LOADERS = re.compile(r"(?<![\w-])(?:modprobe|insmod|kmod|f?init_module)(?![\w-]
 """Programs, and system calls, that load a kernel module."""
 
 
-@rule("SGN205", severity=Severity.WARNING, needs=lambda review: review.module.containers, parameter="signing")
+@rule("SGN205", severity=Severity.WARNING, parameter="signing")
 def plugin_that_loads_modules(review: Review) -> Iterator[Problem]:
     """A plugin's container loads kernel modules, where the policy wants all modules signed (`requireSigning`).
 

@@ -46,7 +46,7 @@ def digest_required(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{image} is not named by digest", "append @sha256:… of the image that was tested")
 
 
-@rule("PLG201", needs=lambda review: review.module.volumes, parameter="forbidden_host_paths")
+@rule("PLG201", parameter="forbidden_host_paths")
 def host_path_forbidden(review: Review) -> Iterator[Problem]:
     """A volume mounts a folder of the node that the policy forbids (`parameters.forbiddenHostPaths`).
 

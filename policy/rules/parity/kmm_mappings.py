@@ -6,15 +6,12 @@ from collections.abc import Iterator
 
 from kmodgate.policy.findings import Problem, quoted
 from kmodgate.policy.formats.regexps.go_regexps import BadPattern
+from kmodgate.policy.present import REMOVALS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 
 
-def _unusual_mappings(review: Review) -> object:
-    return review.unusual.mappings
-
-
-@rule("KMM201", needs=_unusual_mappings)
+@rule("KMM201")
 def literal_and_regexp(review: Review) -> Iterator[Problem]:
     """A kernel mapping has both a literal and a regexp.
 
@@ -28,7 +25,7 @@ def literal_and_regexp(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("KMM202", needs=_unusual_mappings)
+@rule("KMM202")
 def neither_literal_nor_regexp(review: Review) -> Iterator[Problem]:
     """A kernel mapping has neither a literal nor a regexp, or both are empty.
 
@@ -41,7 +38,7 @@ def neither_literal_nor_regexp(review: Review) -> Iterator[Problem]:
             yield Problem(mapping.part.path, "neither literal nor regexp is given", fix)
 
 
-@rule("KMM203", needs=_unusual_mappings)
+@rule("KMM203")
 def bad_regexp(review: Review) -> Iterator[Problem]:
     """The regexp of a kernel mapping is none that Go can compile.
 
@@ -61,7 +58,7 @@ def _why(reason: str, regexp: str) -> str:
     return reason if regexp in reason else f"{reason}: {quoted(regexp)}"
 
 
-@rule("KMM204", needs=_unusual_mappings)
+@rule("KMM204")
 def no_image(review: Review) -> Iterator[Problem]:
     """A kernel mapping without an image, and none at the container that could stand in.
 
@@ -75,7 +72,7 @@ def no_image(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("KMM205", since="2.2", needs=lambda review: review.unusual.images)
+@rule("KMM205", since="2.2")
 def image_without_tag(review: Review) -> Iterator[Problem]:
     """An image without a tag or digest.
 
@@ -89,7 +86,7 @@ def image_without_tag(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"{image} has neither tag nor digest", "add a tag that names its version, or a digest")
 
 
-@rule("KMM206", needs=lambda review: review.unusual.removals)
+@rule("KMM206", needs=REMOVALS)
 def list_and_single_removal(review: Review) -> Iterator[Problem]:
     """`inTreeModulesToRemove` beside the deprecated `inTreeModuleToRemove`, on one level or across levels.
 

@@ -14,6 +14,7 @@ from kmodgate.policy.findings import FieldPath, Problem
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain
 from kmodgate.policy.kmm.kinds import PREFLIGHT_KINDS
 from kmodgate.policy.kmm.versions import DRA_KUBERNETES, numbers
+from kmodgate.policy.present import DRA, PLUGINS, SIGNS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 
@@ -25,19 +26,7 @@ _SEPARATORS = re.compile(r"[.,-]")
 # -- identity, plugin, DRA ------------------------------------------------------------------------
 
 
-def _unusual_dra(review: Review) -> object:
-    return review.unusual.dra
-
-
-def _unusual_modprobe(review: Review) -> object:
-    return review.unusual.modprobe
-
-
-def _unusual_files(review: Review) -> object:
-    return review.unusual.files
-
-
-@rule("KMM101", kinds=("Module",), needs=lambda review: review.unusual.name)
+@rule("KMM101", kinds=("Module",))
 def name_too_long(review: Review) -> Iterator[Problem]:
     """Name and namespace of a Module are too long together: 41 characters at most, 40 before KMM's main branch.
 
@@ -61,7 +50,7 @@ def name_too_long(review: Review) -> Iterator[Problem]:
         )
 
 
-@rule("KMM102", kinds=("Module",), since="head", redhat="2.7", needs=_unusual_dra)
+@rule("KMM102", kinds=("Module",), since="head", redhat="2.7", needs=DRA)
 def dra_needs_newer_kubernetes(review: Review) -> Iterator[Problem]:
     """`dra` on a cluster whose Kubernetes is older than 1.34.
 
@@ -74,7 +63,7 @@ def dra_needs_newer_kubernetes(review: Review) -> Iterator[Problem]:
         yield review.module.spec.problem("dra", message, "remove it for this cluster, or upgrade Kubernetes")
 
 
-@rule("KMM103", since="head", redhat="2.7", needs=_unusual_dra)
+@rule("KMM103", since="head", redhat="2.7", needs=DRA)
 def dra_driver_name(review: Review) -> Iterator[Problem]:
     """The name of a DRA driver is missing or not a DNS subdomain.
 
@@ -86,7 +75,7 @@ def dra_driver_name(review: Review) -> Iterator[Problem]:
         yield dra.problem("driverName", f"{dra.text('driverName')!r} is not a DNS subdomain", _SUBDOMAIN)
 
 
-@rule("KMM104", since="head", redhat="2.7", needs=_unusual_dra)
+@rule("KMM104", since="head", redhat="2.7", needs=DRA)
 def device_class_name(review: Review) -> Iterator[Problem]:
     """The name of a DeviceClass is missing, not a DNS subdomain, or stands twice.
 
@@ -107,7 +96,7 @@ def device_class_name(review: Review) -> Iterator[Problem]:
     "KMM105",
     since="head",
     redhat={"2.5": "2.5.2", "2.6": "2.6.1", "2.7": "2.7.0"},
-    needs=lambda review: review.unusual.host_paths,
+    needs=PLUGINS,
 )
 def host_path(review: Review) -> Iterator[Problem]:
     """A volume of a device plugin or DRA driver mounts a path of the node that KMM does not allow.
@@ -143,7 +132,7 @@ _SUBDOMAIN = "use lower-case letters, digits, '-' and '.', a letter or digit at 
 # -- modprobe and sign ----------------------------------------------------------------------------
 
 
-@rule("KMM401", needs=_unusual_modprobe)
+@rule("KMM401")
 def module_name_and_raw_arguments(review: Review) -> Iterator[Problem]:
     """`rawArgs` beside `moduleName`.
 
@@ -156,7 +145,7 @@ def module_name_and_raw_arguments(review: Review) -> Iterator[Problem]:
         yield modprobe.problem("rawArgs", "beside moduleName, which excludes it", "keep one of the two")
 
 
-@rule("KMM402", since="2.1", needs=_unusual_modprobe)
+@rule("KMM402", since="2.1")
 def nothing_to_load(review: Review) -> Iterator[Problem]:
     """Neither `moduleName` nor both lists of `rawArgs`.
 
@@ -172,7 +161,7 @@ def nothing_to_load(review: Review) -> Iterator[Problem]:
         yield modprobe.problem("moduleName", "missing, and rawArgs is not complete", fix)
 
 
-@rule("KMM403", needs=_unusual_modprobe)
+@rule("KMM403")
 def loading_order(review: Review) -> Iterator[Problem]:
     """`modulesLoadingOrder` that does not begin with moduleName, has one entry only, or names a module twice.
 
@@ -206,7 +195,7 @@ def loading_order(review: Review) -> Iterator[Problem]:
         seen.add(item)
 
 
-@rule("KMM501", since="2.6", needs=_unusual_files)
+@rule("KMM501", since="2.6", needs=SIGNS)
 def nothing_to_sign(review: Review) -> Iterator[Problem]:
     """A `sign` block without files; the files of the other level do not count.
 
@@ -218,7 +207,7 @@ def nothing_to_sign(review: Review) -> Iterator[Problem]:
             yield sign.problem("filesToSign", "missing", "list the module files that are to be signed")
 
 
-@rule("KMM502", since="2.6", needs=_unusual_files)
+@rule("KMM502", since="2.6", needs=SIGNS)
 def file_outside_dir_name(review: Review) -> Iterator[Problem]:
     """A file to sign whose path does not begin with dirName and a slash, letter by letter.
 

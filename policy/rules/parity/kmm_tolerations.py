@@ -6,17 +6,14 @@ from collections.abc import Iterator
 
 from kmodgate.policy.findings import Problem
 from kmodgate.policy.formats.kubernetes_names import is_label_value, is_qualified_name
+from kmodgate.policy.present import TOLERATIONS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 
 _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
-def _unusual_tolerations(review: Review) -> object:
-    return review.unusual.tolerations
-
-
-@rule("KMM301", since="2.3", needs=_unusual_tolerations)
+@rule("KMM301", since="2.3", needs=TOLERATIONS)
 def toleration_key(review: Review) -> Iterator[Problem]:
     """The key of a toleration is not a label key, or is empty while the operator is not Exists.
 
@@ -33,7 +30,7 @@ def toleration_key(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("KMM302", since="2.3", needs=_unusual_tolerations)
+@rule("KMM302", since="2.3", needs=TOLERATIONS)
 def toleration_value(review: Review) -> Iterator[Problem]:
     """The value of a toleration is not a label value, or is given although the operator is Exists.
 
@@ -49,7 +46,7 @@ def toleration_value(review: Review) -> Iterator[Problem]:
             yield item.problem("value", "must be empty with operator Exists", "remove it, or use operator: Equal")
 
 
-@rule("KMM303", since="2.3", needs=_unusual_tolerations)
+@rule("KMM303", since="2.3", needs=TOLERATIONS)
 def toleration_operator(review: Review) -> Iterator[Problem]:
     """The operator of a toleration is neither Equal nor Exists.
 
@@ -61,7 +58,7 @@ def toleration_operator(review: Review) -> Iterator[Problem]:
             yield item.problem("operator", f"{item.text('operator')!r} is unknown", "use Equal or Exists")
 
 
-@rule("KMM304", since="2.3", needs=_unusual_tolerations)
+@rule("KMM304", since="2.3", needs=TOLERATIONS)
 def toleration_effect(review: Review) -> Iterator[Problem]:
     """The effect of a toleration is unknown, or is not NoExecute although tolerationSeconds is given.
 

@@ -61,7 +61,7 @@ def value_not_allowed(review: Review) -> Iterator[Problem]:
     yield from _violations(review, "SCH104")
 
 
-@rule("SCH108", kinds=(*_KINDS, MISSPELT), needs=lambda review: review.is_unserved)
+@rule("SCH108", kinds=(*_KINDS, MISSPELT))
 def unknown_kind(review: Review) -> Iterator[Problem]:
     """A kind or version of KMM's group that there is not: `module` for `Module`, `v1` for `v1beta1`.
 
@@ -122,7 +122,7 @@ def _way_out(review: Review, wanted: str, known: str) -> str:
     return "write it anew, as a Module of kmm.sigs.x-k8s.io/v1beta1 or as a KernelDriver of kmodgate.io/v1alpha1"
 
 
-@rule("SCH107", kinds=("Module",), needs=lambda review: review.unusual.structure)
+@rule("SCH107", kinds=("Module",))
 def not_storable(review: Review) -> Iterator[Problem]:
     """A name, namespace, label, annotation or combination of fields that the API server refuses.
 

@@ -46,9 +46,7 @@ def less_apart_than_it_seems(review: Review) -> Iterator[Problem]:
             yield obstacle(path, reason, "the pod is to run in Kata")
 
 
-@rule(
-    "KTA109", kinds=POD_KINDS, severity=Severity.WARNING, needs=lambda review: review.pod.mounts, spares=is_job_of_ims
-)
+@rule("KTA109", kinds=POD_KINDS, severity=Severity.WARNING, spares=is_job_of_ims)
 def sub_path(review: Review) -> Iterator[Problem]:
     """A volume mount with a subPath in Kata, which does not support it.
 
@@ -62,9 +60,7 @@ def sub_path(review: Review) -> Iterator[Problem]:
                     yield mount.problem(key, "Kata does not support it", "mount the volume as a whole")
 
 
-@rule(
-    "KTA110", kinds=POD_KINDS, severity=Severity.WARNING, needs=lambda review: review.pod.containers, spares=_is_of_ims
-)
+@rule("KTA110", kinds=POD_KINDS, severity=Severity.WARNING, spares=_is_of_ims)
 def too_many_cpus(review: Review) -> Iterator[Problem]:
     """CPU limits that add up to more than 16 in one pod of Kata.
 

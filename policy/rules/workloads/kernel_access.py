@@ -22,10 +22,6 @@ from kmodgate.policy.views.pod import is_privileged
 _DEBUGGING = ("SYS_ADMIN", "SYS_PTRACE", "ALL")
 
 
-def _pod_containers(review: Review) -> object:
-    return review.pod.containers
-
-
 def _pod_privileged(review: Review) -> object:
     return review.pod.privileged
 
@@ -34,7 +30,7 @@ def _pod_host_paths(review: Review) -> object:
     return review.pod.host_paths
 
 
-@prv("PRV101", needs=_pod_containers)
+@prv("PRV101")
 def loads_modules(review: Review) -> Iterator[Problem]:
     """A container with the capability to load kernel modules: SYS_MODULE, or ALL.
 
@@ -130,7 +126,7 @@ def writes_what_the_node_loads(review: Review) -> Iterator[Problem]:
             yield problem
 
 
-@prv("PRV107", needs=_pod_containers)
+@prv("PRV107")
 def other_capabilities(review: Review) -> Iterator[Problem]:
     """A container with a capability that reaches beyond it: SYS_ADMIN, SYS_RAWIO, BPF, DAC_READ_SEARCH and others.
 
@@ -159,7 +155,7 @@ def host_process(review: Review) -> Iterator[Problem]:
             yield options.problem("hostProcess", "the container is a process of its Windows node", APPROVE)
 
 
-@prv("PRV113", needs=_pod_containers)
+@prv("PRV113")
 def unmasked_proc(review: Review) -> Iterator[Problem]:
     """A container whose /proc is not masked: as root it sets the node's kernel, the program for core dumps included.
 

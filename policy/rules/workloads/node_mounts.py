@@ -17,14 +17,14 @@ from kmodgate.policy.node_access.node_files import (
     why_harmless,
 )
 from kmodgate.policy.review import Review
-from kmodgate.policy.rule import Check, rule
+from kmodgate.policy.rule import Check, Needs, rule
 from kmodgate.policy.views.part import Part
 from kmodgate.policy.views.pod import EPHEMERAL, POD_KINDS, is_below
 
 APPROVE = "take the right away, or approve the ServiceAccount: parameters.kernelAccess"
 
 
-def prv(id: str, needs: Callable[[Review], object], *, facts: bool = False) -> Callable[[Check], Check]:
+def prv(id: str, needs: Needs | None = None, *, facts: bool = False) -> Callable[[Check], Check]:
     """Registers a rule about what workloads can do to their nodes; the review's leniency caps what problems do."""
 
     def register(check: Check) -> Check:

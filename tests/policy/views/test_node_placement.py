@@ -10,9 +10,8 @@ import pytest
 
 from kmodgate.policy.kmm.node_selection import Node, verdict
 from kmodgate.policy.views.module import ModuleView
-from kmodgate.policy.views.module_blocks import Blocks
 from kmodgate.policy.views.node_placement import Nodes, Placement
-from tests.bench.evaluate import module
+from tests.webhook.manifests import module
 
 WORKER = {"node-role.kubernetes.io/worker": ""}
 KERNELS = ("5.14.0-1.el9.x86_64", "5.15.0-1.el9.x86_64+", "5.17.0", "4.18.0", "")
@@ -20,7 +19,7 @@ KERNELS = ("5.14.0-1.el9.x86_64", "5.15.0-1.el9.x86_64+", "5.17.0", "4.18.0", ""
 
 def placed(manifest: dict[str, Any], nodes: Sequence[Node] | None) -> Placement:
     view = ModuleView(manifest)
-    return Placement(view, Blocks(view), nodes)
+    return Placement(view, nodes)
 
 
 def with_mappings(*mappings: dict[str, str]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.references import references
-from tests.bench.evaluate import module
+from tests.webhook.manifests import module
 
 
 def test_each_object_that_a_module_names_is_found_with_its_role() -> None:

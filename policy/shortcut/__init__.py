@@ -1,1 +1,0 @@
-"""The fast path: forms of the parts of a Module that most rules need not look at."""
