@@ -14,6 +14,12 @@ from kmodgate.policy.kmm.misnamed_kinds import KMM_GROUP
 FORMER_VERSION = "kmm.sigs.k8s.io/v1beta1"
 """The one former version whose Modules have the shape of today's."""
 
+ANCESTOR_VERSION = "ooto.sigs.k8s.io/v1alpha1"
+"""The version of the out-of-tree-operator, whose Modules have another shape."""
+
+FORMER_LOADER = "driverContainer"
+"""What `moduleLoader` was called first."""
+
 _RENAMED = {"pull": "registryTLS"}
 _RENAMED_IN_BUILD = {"pull": "baseImageRegistryTLS"}
 
@@ -25,6 +31,11 @@ def is_former_module(value: Mapping[str, Any]) -> bool:
     return (value.get("apiVersion"), value.get("kind")) == (FORMER_VERSION, "Module")
 
 
+def is_ancestor_module(value: Mapping[str, Any]) -> bool:
+    """Whether an object is a Module of the operator that KMM grew from."""
+    return (value.get("apiVersion"), value.get("kind")) == (ANCESTOR_VERSION, "Module")
+
+
 def renewed(module: Mapping[str, Any], config_map_name: Callable[[str], str]) -> tuple[Object, list[Object]]:
     """Return a former Module as one of today, and a ConfigMap for each Dockerfile that was written out in it.
 
@@ -34,6 +45,9 @@ def renewed(module: Mapping[str, Any], config_map_name: Callable[[str], str]) ->
     result: Object = {**module, "apiVersion": f"{KMM_GROUP}/v1beta1"}
     dockerfiles: dict[str, str] = {}
     spec = result.get("spec")
+    if isinstance(spec, dict) and FORMER_LOADER in spec and "moduleLoader" not in spec:
+        spec = {("moduleLoader" if key == FORMER_LOADER else key): item for key, item in spec.items()}
+        result["spec"] = spec
     loader = spec.get("moduleLoader") if isinstance(spec, dict) else None
     container = loader.get("container") if isinstance(loader, dict) else None
     if isinstance(spec, dict) and isinstance(loader, dict) and isinstance(container, dict):
@@ -59,7 +73,20 @@ def _level(level: Object, dockerfiles: dict[str, str], config_map_name: Callable
             dockerfiles[name] = text
             del build["dockerfile"]
             build["dockerfileConfigMap"] = {"name": name}
+        _take_push(result, build)
     return result
+
+
+def _take_push(level: Object, build: Object) -> None:
+    """How an image is pushed is `registryTLS` today, as how it is pulled; what that does not say stays."""
+    push = build.get("push")
+    if isinstance(push, dict):
+        asked = {key: item for key, item in push.items() if item is not False}
+        if asked and "registryTLS" not in level:
+            level["registryTLS"] = asked
+        tls = level.get("registryTLS")
+        if not asked or (isinstance(tls, dict) and asked.items() <= tls.items()):
+            del build["push"]
 
 
 def _with_new_names(value: Object, names: Mapping[str, str]) -> Object:

@@ -7,6 +7,7 @@ import shlex
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain
 from kmodgate.renderer.check.object_inputs import STDIN
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Unusable
@@ -15,6 +16,9 @@ from kmodgate.renderer.fleet.root import root_above
 from kmodgate.renderer.importer.importing import Import, import_objects, target_clusters
 from kmodgate.renderer.importer.planning import check_name
 from kmodgate.renderer.importer.reading import read_clusters
+from kmodgate.renderer.importer.translating.draft import Wishes
+from kmodgate.renderer.importer.translating.load_commands import is_module_name
+from kmodgate.renderer.importer.translating.translations import translate
 from kmodgate.renderer.importer.verifying import differ
 from kmodgate.renderer.importer.writing import new_files, write_files
 from kmodgate.renderer.report.findings.text import print_findings
@@ -37,6 +41,13 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--dockerfiles", action="store_true",
         help="turn every Dockerfile ConfigMap into a file, also where that gives the ConfigMap another name",
     )  # fmt: skip
+    parser.add_argument(
+        "--namespace", default="", metavar="NAME", help="the namespace of Modules that have none, as those of ooto"
+    )
+    parser.add_argument(
+        "--module-name", action="append", default=[], metavar="[DRIVER=]NAME",
+        help="the kernel module that a driver loads, where no command says it; may be given several times",
+    )  # fmt: skip
     parser.add_argument("--dry-run", action="store_true", help="write nothing; print the specs")
 
 
@@ -46,9 +57,9 @@ def run(args: Namespace, console: Console) -> ExitCode:
     everywhere = not named
     if everywhere:
         inputs = {name: args.files for name in target_clusters(root)}
-    result = import_objects(
-        root, read_clusters(inputs, differ), everywhere=everywhere, all_dockerfiles=args.dockerfiles
-    )
+    wishes = Wishes(_namespace(args.namespace), _module_names(args.module_name))
+    translated = translate(read_clusters(inputs, differ), inputs, wishes)
+    result = import_objects(root, translated, everywhere=everywhere, all_dockerfiles=args.dockerfiles)
     print_findings(result.lost, console)
     for note in result.notes:
         console.say(f"note: {note}")
@@ -101,6 +112,27 @@ def _inputs(files: list[str], clusters: list[str]) -> tuple[bool, dict[str, list
     if empty is not None:
         raise Unusable(f"--cluster {empty}: names no file", f"write --cluster {empty}=FILE")
     return bool(clusters), inputs
+
+
+def _namespace(name: str) -> str:
+    if name and (not is_dns1123_subdomain(name) or "." in name or len(name) > 63):
+        fix = "use lower-case letters, digits and inner '-', at most 63"
+        raise Unusable(f"--namespace {name!r}: cannot be the name of a namespace", fix)
+    return name
+
+
+def _module_names(given: list[str]) -> dict[str, str]:
+    """The kernel module of each driver; that of the empty name is of every driver."""
+    result: dict[str, str] = {}
+    for item in given:
+        driver, _, name = item.rpartition("=")
+        if not is_module_name(name):
+            raise Unusable(
+                f"--module-name {item}: {name!r} is not the name of a kernel module", "write it as lsmod does"
+            )
+        if result.setdefault(driver, name) != name:
+            raise Unusable(f"--module-name {item}: {result[driver]} was given before", "give one of the two")
+    return result
 
 
 def _print(root: Path, result: Import, console: Console) -> None:

@@ -44,12 +44,15 @@ def finding_comment(finding: Finding) -> Comment:
 
 def _heading(document: Document, plan: Plan, verdict: Verdict) -> Iterator[tuple[FieldPath, str]]:
     name, spaces = _name(document), {str(space["name"]) for _, space in _namespaces(document) if "name" in space}
-    lost = [item for item in plan.lost if item.object.startswith("Module ") and item.object.endswith(f"/{name}")]
-    around = [item for item in plan.lost if item.rule == "IMP004" and _space_of(item.object) in spaces]
+    lost = [item for item in plan.lost if item.object in plan.titles[name]]
+    others = [item for item in plan.lost if item.rule == "IMP004" and item not in lost]
+    around = [item for item in others if _space_of(item.object) in spaces]
     if lost or around:
-        yield ("apiVersion",), f"Not carried over from the Module{', and from what is around it' if around else ''}:"
+        kinds = listed(sorted({title.partition(" ")[0] for title in plan.titles[name]}))
+        yield ("apiVersion",), f"Not carried over from the {kinds}{', and from what is around it' if around else ''}:"
     for item in lost:
-        yield ("apiVersion",), f"- {item.field}: {item.message.removeprefix('not carried over: ')}"
+        title = f"{item.object}: " if len(plan.titles[name]) > 1 else ""
+        yield ("apiVersion",), f"- {title}{item.field}: {item.message.removeprefix('not carried over: ')}"
     for item in around:
         yield ("apiVersion",), f"- {item.object}: {item.field}: {item.message.removeprefix('not carried over: ')}"
     if verdict.besides.get(name):

@@ -28,6 +28,7 @@ from kmodgate.renderer.importer.planning import (
     runs_openshift,
 )
 from kmodgate.renderer.importer.reading import Objects
+from kmodgate.renderer.importer.translating.translations import Translated
 from kmodgate.renderer.importer.verifying import Verdict, passed_over, verify
 from kmodgate.renderer.importer.writing import commented, line_below, read_back, spec_text
 from kmodgate.renderer.tree.stray_specs import load_with_output
@@ -50,14 +51,15 @@ class Import:
     notes: list[str]
 
 
-def import_objects(root: Path, clusters: dict[str, Objects], *, everywhere: bool, all_dockerfiles: bool) -> Import:
-    """The fleet at `root` with the Modules of these clusters; `everywhere` is whether they are for all of its clusters.
+def import_objects(root: Path, translated: Translated, *, everywhere: bool, all_dockerfiles: bool) -> Import:
+    """The fleet at `root` with the drivers of clusters; `everywhere` is whether they are for all of its clusters.
 
     Raises Refused for a fleet that cannot be loaded, Unusable where nothing could be imported.
     """
     fleet = _existing(root)
     known = {cluster.name: cluster for cluster in fleet.clusters}
-    plan = Plan()
+    clusters = translated.clusters
+    plan = Plan(lost=list(translated.lost))
     drivers: dict[str, list[Surrounded]] = {}
     for name, objects in clusters.items():
         openshift = runs_openshift(known.get(name), objects)
@@ -81,7 +83,7 @@ def import_objects(root: Path, clusters: dict[str, Objects], *, everywhere: bool
         files[MARKER] = ""
     renames = sorted({f"ConfigMap {old} becomes {text}" for (_, _, old), text in renamed.items()})
     count = sum(len(values) for values in plan.specs.values())
-    notes = [*_former(clusters), *renames, *_notes(plan, verdict)]
+    notes = [*translated.notes, *renames, *_notes(plan, verdict)]
     return Import(files, count, len(clusters), plan.lost, refused, notes)
 
 
@@ -122,6 +124,7 @@ def _drivers(plan: Plan, objects: Objects, *, openshift: bool, all_dockerfiles: 
             if driver is None:
                 plan.dropped.add(found)
                 continue
+            plan.titles[driver.name] |= found.titles
             yield surrounded(driver, objects, openshift=openshift, all_dockerfiles=all_dockerfiles)
 
 
@@ -192,14 +195,6 @@ def _may_be_signed(document: JsonMap) -> bool:
 
 def _items(value: Json) -> list[Json]:
     return value if isinstance(value, list) else []
-
-
-def _former(clusters: dict[str, Objects]) -> Iterator[str]:
-    """Say which Modules are of KMM before 1.0, and what that means for their clusters."""
-    found = {item for objects in clusters.values() for item in objects.values() if item.former_version}
-    if names := sorted({str(item.identity) for item in found if item.is_module}):
-        versions = listed(sorted({item.former_version for item in found}))
-        yield f"read as Modules of today: {listed(names)} of {versions}, which no KMM since 1.0 knows; delete those"
 
 
 def _notes(plan: Plan, verdict: Verdict) -> Iterator[str]:

@@ -63,9 +63,13 @@ def driver_of(found: Found, findings: list[Finding]) -> Driver | None:
     findings += _lost_labels(found)
     findings += _lost_annotations(found)
     findings += _being_deleted(found)
+    delivery: JsonMap = {}
+    if found.translation is not None:
+        findings += found.translation.lost
+        delivery = found.translation.delivery
     labels = {key: text for key, text in found.metadata("labels").items() if not _is_reserved(key)}
     annotations = {key: text for key, text in found.metadata("annotations").items() if not _is_the_clusters(key)}
-    return Driver(found, labels, annotations, {**_removal(found), **_spec(found)})
+    return Driver(found, labels, annotations, {**delivery, **_removal(found), **_spec(found)})
 
 
 def _is_map(found: Found, key: str) -> bool:

@@ -49,6 +49,8 @@ class Plan:
     lost: list[Finding] = field(default_factory=list)
     dropped: set[Found] = field(default_factory=set)
     """Modules that are not imported; `lost` says why."""
+    titles: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """The objects that a driver was made of, as findings name them."""
 
     def drop(self, found: Found, path: FieldPath, message: str, fix: str) -> None:
         self.dropped.add(found)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, format_path
 from kmodgate.policy.formats.object_files import Source
-from kmodgate.policy.kmm.former_modules import FORMER_VERSION, is_former_module, renewed
 from kmodgate.renderer.check.foreign_files import any_object, objects_of_interest
 from kmodgate.renderer.check.object_inputs import STDIN, files_below, read_objects
-from kmodgate.renderer.deliveries.content_hashes import config_map_name
 from kmodgate.renderer.errors import Unusable, refuse_enforced
 from kmodgate.renderer.file_reading import read_given
 from kmodgate.renderer.fleet.specs import JsonMap
@@ -29,14 +27,16 @@ _SHARED = "the specs of its drivers"
 class Found:
     """One object of the input. In a rendered tree, `origin` is the file it was made from and `owner` its driver.
 
-    A Module of KMM before 1.0 is here as one of today; `former_version` is what its file says.
+    An object that is no Module of today, and loads kernel modules all the same, is here as the Module that it is today,
+    with its `translation`. What such a Module needs and the input does not have is `made`.
     """
 
     source: Source = field(repr=False)
     identity: Identity
     origin: str = ""
     owner: str = ""
-    former_version: str = ""
+    translation: Translation | None = None
+    made: bool = False
 
     @property
     def value(self) -> JsonMap:
@@ -48,6 +48,11 @@ class Found:
             "/v1beta1"
         )
 
+    @property
+    def titles(self) -> set[str]:
+        """The objects of the input that this is, or is made of, as findings name them."""
+        return {str(self.identity)} if self.translation is None else self.translation.titles
+
     def metadata(self, key: str) -> JsonMap:
         """Labels or annotations, empty where there are none."""
         value = metadata_of(self.value).get(key)
@@ -55,11 +60,40 @@ class Found:
 
     def lost(self, rule: str, path: FieldPath, message: str, fix: str) -> Finding:
         """What of the object is not carried over: a warning at its place in the input."""
+        if self.translation is not None:
+            found, path = self.translation.place(path)
+            return found.lost(rule, path, message, fix)
         line, column = self.source.position(path)
         return Finding(
             rule, message, fix, str(self.identity), format_path(path), Severity.WARNING, place(self.source.file), line,
             column, Mode.WARN,
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Translation:
+    """How objects that are no Modules of today became one: `places` says where its fields stand in them.
+
+    `lost` is what of them no Module has, `delivery` the fields of the driver's spec that no Module has either.
+    """
+
+    originals: tuple[Found, ...]
+    places: Mapping[FieldPath, tuple[Found, FieldPath]] = field(repr=False)
+    lost: tuple[Finding, ...] = field(default=(), repr=False)
+    delivery: JsonMap = field(default_factory=dict, repr=False)
+
+    @property
+    def titles(self) -> set[str]:
+        """The objects as findings name them."""
+        return {title for found in self.originals for title in found.titles}
+
+    def place(self, path: FieldPath) -> tuple[Found, FieldPath]:
+        """Return the object and the field in it from which a field of the Module came, or the closest around it."""
+        for length in range(len(path), -1, -1):
+            if path[:length] in self.places:
+                found, place = self.places[path[:length]]
+                return found, (*place, *path[length:])
+        return self.originals[0], path
 
 
 Objects = dict[Identity, Found]
@@ -76,8 +110,7 @@ def place(name: str) -> str:
 def read_clusters(inputs: dict[str, list[str]], differ: Differ) -> dict[str, Objects]:
     """Every object of every cluster, from the files and folders that are given for it.
 
-    Raises Refused for what cannot be read and for two different objects of one name, Unusable for an input that holds
-    no Module.
+    Raises Refused for what cannot be read and for two different objects of one name.
     """
     findings: list[Finding] = []
     known: dict[str, list[Found]] = {}
@@ -87,9 +120,6 @@ def read_clusters(inputs: dict[str, list[str]], differ: Differ) -> dict[str, Obj
     result = {name: _by_identity((item for path in paths for item in known[path]), differ, findings)
               for name, paths in inputs.items()}  # fmt: skip
     refuse_enforced(findings)
-    for name, objects in result.items():
-        if not any(found.is_module for found in objects.values()):
-            raise Unusable(_no_module(name, inputs[name], objects), "give what kubectl get modules -A -o yaml writes")
     return result
 
 
@@ -100,18 +130,8 @@ def _read(path: str, findings: list[Finding]) -> Iterable[Found]:
         heading = _heading(name)
         below = os.path.isdir(path)
         for source in objects_of_interest(name, findings, any_object) or () if below else read_objects(name, findings):
-            for item in _renewed(source):
-                if (found := _found(item, heading, findings)) is not None:
-                    yield replace(found, former_version=FORMER_VERSION) if item is not source else found
-
-
-def _renewed(source: Source) -> list[Source]:
-    """The object; for a Module of KMM before 1.0 the Module that it is today, and the ConfigMaps of its Dockerfiles."""
-    if not is_former_module(source.value):
-        return [source]
-    name = metadata_of(source.value).get("name")
-    module, config_maps = renewed(source.value, lambda text: config_map_name(str(name), text))
-    return [replace(source, value=value) for value in (module, *config_maps)]
+            if (found := _found(source, heading, findings)) is not None:
+                yield found
 
 
 def _found(source: Source, heading: str, findings: list[Finding]) -> Found | None:
@@ -158,12 +178,3 @@ def _by_identity(found: Iterable[Found], differ: Differ, findings: list[Finding]
                 )
             )  # fmt: skip
     return result
-
-
-def _no_module(cluster: str, paths: list[str], objects: Objects) -> str:
-    where = ", ".join(paths)
-    if not objects:
-        return f"{where}: no object in it"
-    groups = {found.value["apiVersion"] for found in objects.values() if found.identity.kind == "Module"}
-    others = f", only of {', '.join(sorted(map(str, groups)))}" if groups else ""
-    return f"{where}: no Module of kmm.sigs.x-k8s.io/v1beta1 in it{others}"

@@ -104,11 +104,9 @@ def _judge(found: Found, rendered: JsonMap | None, plan: Plan, verdict: Verdict,
         if found.identity.kind == "Namespace" and _ENFORCE not in found.metadata("labels"):
             verdict.privileged.add(found.identity.name)
     elif found.identity.group in _RELATED_GROUPS and found.identity.kind not in _INTERNAL:
-        message = (
-            f"not imported: only Modules of kmm.sigs.x-k8s.io/v1beta1 are, and this is {found.value['apiVersion']}"
-        )
-        plan.lost.append(found.lost("IMP004", (), message, "write its spec by hand"))
-    elif found.identity.name not in renamed:
+        message = f"not imported: a {found.identity.kind} of {found.value['apiVersion']} makes no driver"
+        plan.lost.append(found.lost("IMP004", (), message, "write a spec by hand, if it is needed"))
+    elif found.identity.name not in renamed and not found.made:
         verdict.passed_over[found.identity.kind].append(found.identity.name)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.kmm.api_checks import structure_findings
-from kmodgate.policy.kmm.former_modules import is_former_module
+from kmodgate.policy.kmm.former_modules import is_ancestor_module, is_former_module
 from kmodgate.policy.kmm.kinds import GROUPS, MISPLACED, MISSPELT, MODULE_KINDS, PREFLIGHT_KINDS, SERVED
 from kmodgate.policy.kmm.misnamed_kinds import FORMER_GROUPS, KMM_GROUP, meant_group, meant_kind
 from kmodgate.policy.review import Review
@@ -88,8 +88,8 @@ def wrong_group_or_kind(review: Review) -> Iterator[Problem]:
     a kind of KMM in the wrong one of its two groups, without a group or a version, or the plural of a kind. The API
     server says `no matches for kind`.
 
-    Fix: write the apiVersion and the kind that the message names. `kmodgate import` makes a spec of a Module of
-    `kmm.sigs.k8s.io/v1beta1` as it stands, and of other old objects after that.
+    Fix: write the apiVersion and the kind that the message names. `kmodgate import` makes a spec of Modules of
+    `kmm.sigs.k8s.io/v1beta1` and `ooto.sigs.k8s.io/v1alpha1` as they stand, and of other old objects after that.
     Source: the CustomResourceDefinitions of Kernel Module Management.
     """
     if review.kind != MISPLACED:
@@ -112,6 +112,8 @@ def wrong_group_or_kind(review: Review) -> Iterator[Problem]:
 
 def _way_out(review: Review, wanted: str, known: str) -> str:
     """What to do about an object of a former group; `known` is the kind of today, if there is one."""
+    if is_ancestor_module(review.object):
+        return "let kmodgate import make a spec of it: a Module of today has another shape"
     if is_former_module(review.object):
         return f"write apiVersion: {wanted}, or let kmodgate import make a spec of it"
     if known == "Module":

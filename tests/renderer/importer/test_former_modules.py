@@ -46,6 +46,23 @@ def test_former_names_become_todays_names(here: Path) -> None:
     assert mapping["build"] == {"dockerfileConfigMap": "d", "baseImageRegistryTLS": {"insecure": True}}
 
 
+def test_the_way_to_push_is_the_way_to_pull_today(here: Path) -> None:
+    made, _ = written(here, former(build={"dockerfile": DOCKERFILE, "push": {"insecure": True}}))
+    [mapping] = made["kernelMappings"]
+    assert mapping["registryTLS"] == {"insecure": True}
+    assert "push" not in mapping["build"]
+
+
+def test_the_first_name_of_the_loader_is_read(here: Path) -> None:
+    value = former()
+    value["spec"]["driverContainer"] = value["spec"].pop("moduleLoader")
+    value["spec"]["driverContainer"]["container"]["odd"] = 1
+    made, said = written(here, value, code=1)
+    assert made["modprobe"] == {"moduleName": "acme_dummy"}
+    assert "old.yaml:" in said
+    assert "spec.driverContainer.container.odd: not carried over" in said
+
+
 def test_a_dockerfile_in_the_module_becomes_a_file(here: Path) -> None:
     made, _ = written(here, former(build={"dockerfile": DOCKERFILE}))
     [mapping] = made["kernelMappings"]
@@ -54,7 +71,7 @@ def test_a_dockerfile_in_the_module_becomes_a_file(here: Path) -> None:
 
 def test_what_means_nothing_today_is_listed(here: Path) -> None:
     build = {"dockerfile": DOCKERFILE, "push": {"insecure": True}}
-    _, said = written(here, former(build=build), code=1)
+    _, said = written(here, former(pull={"insecureSkipTLSVerify": True}, build=build), code=1)
     field = "spec.moduleLoader.container.kernelMappings[0].build.push"
     assert f"warning[IMP002] Module kmm-tests/nic: {field}: not carried over" in said
 

@@ -22,8 +22,8 @@ def test_stdin_as_yaml_and_as_a_json_list(here: Path) -> None:
 
 BAD = {
     "empty": ("", "no object in it"),
-    "no Module": ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n", "no Module of kmm.sigs.x-k8s.io/v1beta1 in it"),
-    "another API": (module().replace("kmm.sigs.x-k8s.io/v1beta1", "ooto.sigs.k8s.io/v1alpha1"), "only of ooto.sigs.k8s.io/v1alpha1"),
+    "no Module": ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n", "no driver in it, only ConfigMap of v1"),
+    "another API": (module().replace("kmm.sigs.x-k8s.io/v1beta1", "kmm.example.com/v1"), "only Module of kmm.example.com/v1"),
     "not YAML": ("a: [", "error[SCH002]"),
     "no object": ("- 1\n", "error[SCH102]"),
     "no name": (module().replace("  name: nic\n", ""), "error[SCH103] metadata.name"),

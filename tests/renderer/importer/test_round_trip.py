@@ -24,6 +24,7 @@ from kmodgate.renderer.fleet.fields.field_table import DRIVER_FIELDS
 from kmodgate.renderer.fleet.load import load_fleet
 from kmodgate.renderer.importer.importing import Import, import_objects
 from kmodgate.renderer.importer.reading import Found, Objects
+from kmodgate.renderer.importer.translating.translations import Translated
 from kmodgate.renderer.importer.writing import write_files
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.manifests.manifest import identity_of
@@ -44,7 +45,7 @@ def round_trip(root: Path, clusters: dict[str, dict[str, Any]]) -> tuple[Import,
     """What import makes of one Module a cluster, and what render makes of that, from the disk."""
     shutil.rmtree(root, ignore_errors=True)
     given = {name: objects(value) for name, value in clusters.items()}
-    result = import_objects(root, given, everywhere=False, all_dockerfiles=False)
+    result = import_objects(root, Translated(given), everywhere=False, all_dockerfiles=False)
     write_files(root, result.files)
     findings: list[Finding] = []
     fleet = load_fleet(root, root / "rendered", findings)
@@ -184,7 +185,9 @@ def test_objects_of_a_wrong_shape_are_refused_or_listed(data: st.DataObject) -> 
             keys = list(node) if isinstance(node, dict) else list(range(len(node)))
         node[key] = json.loads(json.dumps(WRONG[data.draw(st.integers(0, len(WRONG) - 1))]))
     try:
-        import_objects(Path("/nonexistent"), {"shift": objects(*values)}, everywhere=False, all_dockerfiles=True)
+        import_objects(
+            Path("/nonexistent"), Translated({"shift": objects(*values)}), everywhere=False, all_dockerfiles=True
+        )
     except Refused as error:
         said = {finding.rule for finding in error.findings}
         assert said <= {"IMP001", "IMP002", "IMP003", "IMP004"}

@@ -1,0 +1,193 @@
+"""What the commands of containers load and unload → the `modprobe` of a driver.
+
+Sources: modprobe(8), insmod(8) and rmmod(8) of kmod; internal/worker of Kernel Module Management.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from kmodgate.policy.formats.kernel_module_names import in_kernel_form
+from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.policy.kmm.in_tree_modules import NAMES as IN_TREE
+from kmodgate.renderer.fleet.specs import JsonMap
+from kmodgate.renderer.importer.translating.shell_commands import Command
+
+_WITH_VALUE = {
+    "d": "dirname", "S": "set-version", "C": "config", "t": "type", "w": "wait",
+}  # fmt: skip
+_QUESTIONS = {"n", "dry-run", "show", "R", "resolve-alias", "D", "show-depends", "c", "showconfig", "dump-modversions",
+              "show-modversions", "show-exports", "V", "version", "h", "help", "l", "list"}  # fmt: skip
+_KEPT = {"f": "--force", "force": "--force", "i": "--ignore-install", "ignore-install": "--ignore-install",
+         "force-vermagic": "--force-vermagic", "force-modversion": "--force-modversion",
+         "allow-unsupported": "--allow-unsupported", "allow-unsupported-modules": "--allow-unsupported"}  # fmt: skip
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+_FILE = re.compile(r"(?:.*/)?([A-Za-z0-9_][A-Za-z0-9_-]*)\.ko(?:\.(?:xz|gz|zst))?")
+_IN_TREE_LAYOUT = re.compile(r"(.*?)/(?:usr/)?lib/modules/")
+_FIRMWARE = "/sys/module/firmware_class/parameters/path"
+
+HARMLESS = frozenset((
+    "", ":", "[", "[[", "]]", "break", "case", "cat", "cd", "continue", "date", "depmod", "dmesg", "echo", "exit",
+    "export", "false", "find", "for", "grep", "id", "in", "kill", "local", "ls", "lsmod", "modinfo", "pause", "printf",
+    "pwd", "read", "return", "set", "shift", "sleep", "tail", "tee", "test", "touch", "trap", "true", "umask", "uname",
+    "unset", "wait", "whoami",
+))  # fmt: skip
+"""Programs whose absence changes nothing on the node."""
+
+
+@dataclass(slots=True)
+class Loading:
+    """What the commands of one pod do with kernel modules, in their order.
+
+    `directory` is where modprobe looks, None where no command says it. `removed` are unloaded before the first load,
+    `unloaded` at the end. `besides` are the other programs that run, `unread` words that only the node can tell.
+    """
+
+    modules: list[str] = field(default_factory=list)
+    parameters: dict[str, list[str]] = field(default_factory=dict)
+    options: list[str] = field(default_factory=list)
+    directory: str | None = None
+    removed: list[str] = field(default_factory=list)
+    unloaded: list[str] = field(default_factory=list)
+    firmware: str = ""
+    on_node: bool = False
+    besides: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+
+    @property
+    def module(self) -> str:
+        """The kernel module that is loaded last, which needs the others."""
+        return self.modules[-1] if self.modules else ""
+
+    def modprobe(self) -> JsonMap:
+        """Return the `modprobe` of a Module that loads the same."""
+        parameters = self.parameters.get(self.module, [])
+        order: list[Json] = list(reversed(self.modules))
+        return {
+            "moduleName": self.module,
+            **({"dirName": self.directory} if self.directory not in (None, "/opt") else {}),
+            **({"parameters": list(parameters)} if parameters else {}),
+            **({"args": {"load": list(self.options)}} if self.options else {}),
+            **({"modulesLoadingOrder": order} if len(order) > 1 else {}),
+            **({"firmwarePath": self.firmware} if self.firmware else {}),
+        }
+
+    def lost_parameters(self) -> dict[str, list[str]]:
+        """Return the parameters of other modules than the one that a Module has parameters for."""
+        return {name: texts for name, texts in self.parameters.items() if name != self.module and texts}
+
+
+def read_loading(starting: Iterable[Command], ending: Iterable[Command]) -> Loading:
+    """Return what the commands of a pod load, and what those at its end unload."""
+    result = Loading()
+    for command in starting:
+        _take(result, command, at_end=command.at_end)
+    for command in ending:
+        _take(result, command, at_end=True)
+    if not result.modules:  # `preStop` alone says what the image loads
+        result.modules = list(reversed(_plain(result.unloaded)))
+    result.removed = [
+        name for name in result.removed if in_kernel_form(name) in IN_TREE or not _is_among(name, result.modules)
+    ]  # what is no in-tree module and is loaded again was the driver itself
+    return result
+
+
+def is_module_name(text: str) -> bool:
+    """Whether a text can be the name of a kernel module."""
+    return _NAME.fullmatch(text) is not None
+
+
+def _plain(names: Sequence[str]) -> list[str]:
+    return [name for name in dict.fromkeys(names) if _NAME.fullmatch(name)]
+
+
+def _is_among(name: str, names: Iterable[str]) -> bool:
+    return in_kernel_form(name) in map(in_kernel_form, names)
+
+
+def _take(result: Loading, command: Command, *, at_end: bool) -> None:
+    program, words = command.program, command.words[1:]
+    if program in ("modprobe", "insmod", "rmmod") or (program == "kmod" and words[:1] in (["load"], ["unload"])):
+        _take_kmod(result, command, at_end=at_end)
+    elif _FIRMWARE in words and not at_end:
+        place = next((word for word in words if word.startswith("/") and word != _FIRMWARE), "")
+        result.firmware = place
+    elif program not in HARMLESS and not at_end:
+        result.besides.append(" ".join(command.words)[:80])
+
+
+def _take_kmod(result: Loading, command: Command, *, at_end: bool) -> None:
+    program, words = command.program, command.words[1:]
+    options: dict[str, str] = {}
+    names = [word for word in words if not word.startswith("-")]
+    if program == "modprobe":
+        options, names = _parsed(words)
+        if options.keys() & _QUESTIONS:
+            return
+    if program == "rmmod" or options.keys() & {"r", "remove", "remove-holders"}:
+        target = result.unloaded if at_end or result.modules else result.removed
+        target += _names(result, [_stem(name) for name in names])
+    elif not at_end:
+        _load(result, program, options, names, on_node=command.on_node)
+
+
+def _load(result: Loading, program: str, options: dict[str, str], names: list[str], *, on_node: bool) -> None:
+    every = options.keys() & {"a", "all"}
+    modules = names if every else names[:1]
+    directory = options.get("dirname")
+    if program == "insmod" and modules:
+        layout = _IN_TREE_LAYOUT.match(modules[0])
+        directory = (layout[1] or "/") if layout else None
+        modules = [_stem(modules[0])]
+    loaded = _names(result, modules)
+    result.modules += [name for name in loaded if not _is_among(name, result.modules)]
+    if loaded and not every:
+        texts = result.parameters.setdefault(loaded[0], [])
+        texts += [text for text in names[1:] if text not in texts and not re.match(r"[<>\d]*[<>]", text)]
+    result.options += [kept for key in options if (kept := _KEPT.get(key)) and kept not in result.options]
+    if loaded:
+        result.directory = result.directory or directory
+        result.on_node |= on_node
+
+
+def _names(result: Loading, names: Iterable[str]) -> list[str]:
+    """Those that are names of kernel modules; others, such as variables, are not read."""
+    found = list(names)
+    result.unread += [name for name in found if not _NAME.fullmatch(name) and not re.match(r"\d?[<>]", name)]
+    return [name for name in found if _NAME.fullmatch(name)]
+
+
+def _stem(name: str) -> str:
+    """The kernel module of a file: `nic` of /opt/lib/modules/…/nic.ko.xz; a name as it is."""
+    match = _FILE.fullmatch(name)
+    return match[1] if match else name
+
+
+def _parsed(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """The options of modprobe, long where they take a value, and the other words."""
+    options: dict[str, str] = {}
+    names: list[str] = []
+    rest: Iterator[str] = iter(words)
+    for word in rest:
+        if word.startswith("--"):
+            name, equals, value = word[2:].partition("=")
+            options[name] = value if equals or name not in _WITH_VALUE.values() else next(rest, "")
+        elif word.startswith("-") and len(word) > 1 and not names:
+            _short(word[1:], rest, options)
+        elif re.match(r"\d?[<>]", word):
+            if re.fullmatch(r"\d?[<>]+", word):
+                next(rest, "")
+        else:
+            names.append(word)
+    return options, names
+
+
+def _short(letters: str, rest: Iterator[str], options: dict[str, str]) -> None:
+    """Short options in one word: `-rvd /opt`."""
+    for place, letter in enumerate(letters):
+        if letter in _WITH_VALUE:
+            options[_WITH_VALUE[letter]] = letters[place + 1 :] or next(rest, "")
+            return
+        options[letter] = ""

@@ -1,0 +1,114 @@
+"""Objects of clusters → the same objects, with a Module of today for every driver."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from kmodgate.policy.cluster.facts import metadata_of
+from kmodgate.policy.findings import Finding
+from kmodgate.policy.kmm.former_modules import is_ancestor_module, is_former_module
+from kmodgate.renderer.errors import Unusable
+from kmodgate.renderer.importer.reading import Found, Objects, Translation
+from kmodgate.renderer.importer.translating.draft import Draft, Wishes
+from kmodgate.renderer.importer.translating.ooto_modules import former_module, has_todays_shape, ooto_module
+from kmodgate.renderer.manifests.manifest import identity_of
+from kmodgate.renderer.wording import listed
+
+
+@dataclass(slots=True)
+class Translated:
+    """The objects of each cluster with Modules of today alone, what became none of these, and what is to be said."""
+
+    clusters: dict[str, Objects]
+    lost: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def translate(clusters: dict[str, Objects], inputs: dict[str, list[str]], wishes: Wishes) -> Translated:
+    """Return the objects of each cluster with a Module of today for every driver; `inputs` are the files of each.
+
+    Raises Unusable for an input without any driver, and for a wish about a driver that is not in it.
+    """
+    result = Translated({})
+    names: set[str] = set()
+    versions: dict[str, set[str]] = defaultdict(set)
+    for cluster, objects in clusters.items():
+        before = len(result.lost)
+        objects = {found.identity: found for item in objects.values() for found in [_in_namespace(item, wishes)]}
+        drafts = list(_drafts(objects, wishes, result.lost))
+        names |= {draft.name for draft in drafts} | {item.object.rpartition("/")[2] for item in result.lost[before:]}
+        for draft in drafts:
+            _place(draft, objects, result.lost)
+            versions[str(draft.found.value["apiVersion"])].add(str(draft.found.identity))
+        result.clusters[cluster] = objects
+        if len(result.lost) == before and not any(found.is_module for found in objects.values()):
+            fix = "give what kubectl get modules -A -o yaml writes, or the DaemonSets that load kernel modules"
+            raise Unusable(f"{', '.join(inputs[cluster])}: {_no_module(clusters[cluster])}", fix)
+    result.notes += _former_versions(versions)
+    _refuse_unknown(wishes, names)
+    return result
+
+
+def _in_namespace(found: Found, wishes: Wishes) -> Found:
+    """A Module without a namespace in the one that a person names."""
+    if not found.is_module or found.identity.namespace or not wishes.namespace:
+        return found
+    metadata = {**metadata_of(found.value), "namespace": wishes.namespace}
+    value = {**found.value, "metadata": metadata}
+    translation = Translation((found,), {(): (found, ())})
+    return replace(
+        found, source=replace(found.source, value=value), identity=identity_of(value), translation=translation
+    )
+
+
+def _drafts(objects: Objects, wishes: Wishes, lost: list[Finding]) -> Iterator[Draft]:
+    """The Modules of today for all that is none; what they are made of is no object of the cluster any more."""
+    for found in list(objects.values()):
+        if is_former_module(found.value) or has_todays_shape(found):
+            del objects[found.identity]
+            yield former_module(found)
+        elif is_ancestor_module(found.value):
+            del objects[found.identity]
+            draft = ooto_module(found, wishes, lost)
+            if draft is not None:
+                yield draft
+
+
+def _place(draft: Draft, objects: Objects, lost: list[Finding]) -> None:
+    """Add the Module and what it needs to the objects, unless the cluster has such a Module already."""
+    module, *needed = draft.finished()
+    other = objects.get(module.identity)
+    if other is not None:
+        message = f"not imported: the cluster has the {other.identity} already"
+        fix = "nothing, if that Module takes its place; rename one of the two if not"
+        lost.append(draft.found.lost("IMP001", ("metadata", "name"), message, fix))
+        return
+    objects[module.identity] = module
+    for found in needed:
+        objects.setdefault(found.identity, found)
+
+
+def _former_versions(versions: dict[str, set[str]]) -> Iterator[str]:
+    """Say which objects were read as Modules of today, and what that means for their clusters."""
+    for version, names in sorted(versions.items()):
+        if version.endswith(".sigs.k8s.io/v1beta1") or version.startswith("ooto."):
+            yield (
+                f"read as Modules of today: {listed(sorted(names))} of {version}, which no KMM since 1.0 knows; delete "
+                "those as docs/import.md says"
+            )
+
+
+def _refuse_unknown(wishes: Wishes, names: set[str]) -> None:
+    unknown = next((name for name in wishes.module_names if name and name not in names), None)
+    if unknown is not None:
+        found = f"of {listed(sorted(names))}" if names else "for which nothing is needed"
+        raise Unusable(f"--module-name {unknown}=…: the input has no such driver", f"give the name of a driver {found}")
+
+
+def _no_module(objects: Objects) -> str:
+    if not objects:
+        return "no object in it"
+    kinds = sorted({f"{found.identity.kind} of {found.value['apiVersion']}" for found in objects.values()})
+    return f"no driver in it, only {listed(kinds)}"
