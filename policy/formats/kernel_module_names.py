@@ -16,6 +16,24 @@ def name_of_file(path: str) -> str:
     return path.rpartition("/")[2].partition(".ko")[0]
 
 
+def is_mounted(name: str) -> bool:
+    """Whether a kernel module serves what nodes mount: a file system, by a name that ends in `fs`, or a known one.
+
+    Sources: the modules below fs/ and drivers/block of Linux, and those of OpenAFS, Lustre, Spectrum Scale, Weka,
+    PowerFlex, Portworx, DRBD and OpenZFS.
+    """
+    plain = in_kernel_form(name)
+    return plain.endswith("fs") or plain in _STORAGE
+
+
+_STORAGE = frozenset((
+    "9p", "bcache", "ceph", "cifs", "dlm", "dm_crypt", "dm_thin_pool", "dm_vdo", "drbd", "drbd_transport_rdma",
+    "drbd_transport_tcp", "ext4", "fuse", "gfs2", "iscsi_tcp", "kvdo", "lnet", "ko2iblnd", "ksocklnd", "libceph",
+    "lustre", "mmfs26", "mmfslinux", "nbd", "nfsd", "nfsv3", "nfsv4", "nvme_fabrics", "nvme_rdma", "nvme_tcp", "ocfs2",
+    "osc", "ptlrpc", "px", "pxd", "rbd", "rpcrdma", "scini", "spl", "sunrpc", "tracedev", "wekafsgw", "wekafsio",
+))  # fmt: skip
+
+
 def configures_modprobe(path: str) -> bool:
     """Whether a file of a node is one that modprobe reads: `/etc/modprobe.d/nic.conf`.
 

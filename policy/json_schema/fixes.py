@@ -8,11 +8,13 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from kmodgate.policy.findings import FieldPath, format_path, value_at
 from kmodgate.policy.json_schema.keywords import EACH, Keywords, Node
 from kmodgate.policy.json_schema.other_apis import name_here
+from kmodgate.policy.json_schema.places import distance, place_here, shown
 from kmodgate.policy.json_schema.values import NOTHING, converted, flow, known_below, of_requirements
 from kmodgate.policy.json_schema.violations import (
     ABSENT,
@@ -77,6 +79,8 @@ class Fixes:
             or self._belongs_to(path, key)
             or self._renamed(path, key, absent, 0.6)
             or (self._judge and self._below(path, key, known, is_alone=True))
+            or self._of_the_shape(path, key, absent)
+            or self._there_already(path, key, known)
         )
         fix, repair = found or (f"remove it; known here: {', '.join(known) or 'nothing'}", None)
         return Violation("SCH101", (*path, key), "unknown field", fix, at_key=True, repair=repair)
@@ -102,24 +106,49 @@ class Fixes:
         close = same or difflib.get_close_matches(key, names, n=1, cutoff=likeness)
         return self._under(path, key, close[0]) if close else None
 
+    def _there_already(self, path: FieldPath, key: str, known: list[str]) -> _Fix | None:
+        """Return the fix for a misspelling of a field that is there under its own name, too."""
+        close = difflib.get_close_matches(key, known, n=1, cutoff=_MISSPELT)
+        if not close:
+            return None
+        place = format_path((*path, close[0]))
+        return f"{place} is the field for it, and is there already: take this one away", Repair(((*path, key),))
+
+    def _of_the_shape(self, path: FieldPath, key: str, names: list[str]) -> _Fix | None:
+        """Return the fix for a name that is like none, if the maps in the value fit one field only."""
+        value, node = value_at(self._value, (*path, key)), self._keywords.at(path)
+        first = value[0] if isinstance(value, list) and value else value
+        if not isinstance(first, dict) or not first:
+            return None
+        children = {name: self._keywords.child(node, name) for name in names}
+        fitting = [
+            name
+            for name, child in children.items()
+            if not self._keywords.is_open(child) and self._keywords.allows(child, value)
+        ]
+        return self._under(path, key, fitting[0]) if len(fitting) == 1 else None
+
     def _under(self, path: FieldPath, key: str, name: str) -> _Fix | None:
         """Return the fix that writes a field under another name, if its value has the type for it."""
         value, target = value_at(self._value, (*path, key)), (*path, name)
         fitting = self._fitting(target, value)
-        if not self._keywords.has_type(self._keywords.at(target), fitting):
+        if value is not None and not self._keywords.has_type(self._keywords.at(target), fitting):
             return None
         fix = f"did you mean {name}?" if fitting is value else f"write {line(target, fitting)}"
         repair = Repair(((*path, key),), ((target, fitting),))
-        return fix, None if self.new_problems(repair) else repair
+        problems = self.new_problems(repair) or set()
+        if any(where[: len(target)] != target for _, where in problems):
+            return fix, None
+        return fix, replace(repair, is_whole=not problems)  # what is wrong in the value is so under any name
 
     def _belongs_to(self, path: FieldPath, key: str) -> _Fix | None:
         """Say where a field of this name lives in the schema, the closest place first."""
-        costs = [(self._cost(path, place), place) for place in self._keywords.places(key)]
+        costs = [(distance(self._keywords, self._value, path, place), place) for place in self._keywords.places(key)]
         places = sorted(costs, key=lambda item: item[0])
         if not places:
             return None
         cost, place = places[0]
-        target = self._here(place, path)
+        target = place_here(self._value, place, path)
         if cost > _FARTHEST or EACH in target or [item[0] for item in places].count(cost) > 1:
             named = list(dict.fromkeys(shown(place) for _, place in places))
             more = f" or {len(named) - 3} other fields" if named[3:] else ""
@@ -186,32 +215,6 @@ class Fixes:
         """Whether no other field of a map takes keys of any name."""
         properties = node.get("properties", {})
         return [key for key, child in properties.items() if self._keywords.is_open(child)] == [name]
-
-    def _cost(self, path: FieldPath, place: FieldPath) -> int:
-        """How far a place is: levels up and down, more for items of lists and for levels that are not there."""
-        common = 0
-        while common < min(len(path), len(place) - 1) and (
-            path[common] == place[common] or (place[common] == EACH and isinstance(path[common], int))
-        ):
-            common += 1
-        down = place[common:]
-        here = self._here(place, path)
-        absent = sum(value_at(self._value, here[:length]) is None for length in range(common + 1, len(place)))
-        required = place[-1] in self._keywords.at(place[:-1]).get("required", ())
-        return len(path) - common + len(down) + absent + 2 * sum(step == EACH for step in down) - required
-
-    def _here(self, place: FieldPath, path: FieldPath) -> FieldPath:
-        """Return a place with the indexes of the path that it shares, and 0 for a list of one item."""
-        found: list[str | int] = []
-        for index, step in enumerate(place):
-            if step == EACH:
-                items = value_at(self._value, tuple(found))
-                if tuple(found) == path[:index] and len(path) > index and isinstance(path[index], int):
-                    step = path[index]
-                elif isinstance(items, list) and len(items) == 1:
-                    step = 0
-            found.append(step)
-        return tuple(found)
 
     # -- a value of another type ------------------------------------------------------------------
 
@@ -289,11 +292,6 @@ _TOO_SHORT = {
     "minProperties": ("the map is empty", "give at least one key"),
     "minLength": ("the text is empty", "give it a value"),
 }
-
-
-def shown(place: FieldPath) -> str:
-    """A path of the schema as text, with `[]` for every item of a list."""
-    return format_path(place).replace(f"[{EACH}]", "[]")
 
 
 def _set(path: FieldPath, value: object) -> Repair:

@@ -16,8 +16,9 @@ from typing import Any, cast
 import jsonschema_rs
 
 from kmodgate.policy.findings import FieldPath
-from kmodgate.policy.json_schema.fixes import Fixes, shown
+from kmodgate.policy.json_schema.fixes import Fixes
 from kmodgate.policy.json_schema.keywords import Keywords, Node
+from kmodgate.policy.json_schema.places import shown
 from kmodgate.policy.json_schema.violations import Violation, missing, repaired, short
 from kmodgate.policy.lazy import lazy
 
@@ -72,19 +73,25 @@ class Schema:
         """Whether a value may stand at a path, whatever is beside it."""
         return self._tree.allows(self._tree.at(path), value)
 
+    def unknown_in_patch(self, patch: object, at: FieldPath, path: FieldPath) -> Violation:
+        """Return the violation of an unknown field of a merge patch, whatever stands in what the patch is applied to.
+
+        `at` is the path of that, and `path` the field's in the patch, where the violation stands.
+        """
+        whole = patch
+        for step in reversed(at):
+            whole = {step: whole}
+        *around, key = path
+        return replace(Fixes(self._tree, whole, None).unknown((*at, *around), str(key)), path=path)
+
     def unknown_nulls(self, patch: object, at: FieldPath) -> Iterator[Violation]:
         """Keys of a merge patch that would remove a field which the schema does not know at all.
 
         `at` is the path of what the patch is applied to, and may not hold indexes; the violations' paths are relative
         to the patch.
         """
-        whole = patch
-        for step in reversed(at):
-            whole = {step: whole}
-        fixes = Fixes(self._tree, whole, None)
         for path, key in self._unknown_nulls(patch, self._tree.at(at), ()):
-            violation = fixes.unknown((*at, *path), key)
-            yield replace(violation, path=(*path, key))
+            yield self.unknown_in_patch(patch, at, (*path, key))
 
     def _unknown_nulls(self, value: object, node: Node, path: FieldPath) -> Iterator[tuple[FieldPath, str]]:
         if isinstance(value, dict):

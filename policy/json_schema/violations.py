@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import difflib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +36,12 @@ class Repair:
     paths: tuple[FieldPath, ...]
     puts: tuple[tuple[FieldPath, object], ...] = ()
     is_whole: bool = True
-    """Whether nothing that stood at `paths` is lost."""
+    """Whether nothing that stood at `paths` is lost, and nothing is wrong with it at its new place."""
+
+    @property
+    def is_rename(self) -> bool:
+        """Whether one field only gets another name or place, in any shape."""
+        return len(self.paths) == len(self.puts) == 1 and self.paths[0] != self.puts[0][0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,7 @@ def not_in(path: FieldPath, value: object, options: list[str], kind: str) -> Vio
     return Violation("SCH104", path, message, fix, repair=repair)
 
 
-def repaired(value: object, repairs: tuple[Repair, ...]) -> object:
+def repaired(value: object, repairs: Iterable[Repair]) -> object:
     """Return a copy of the value with the repairs made; one whose place is gone or taken is left out."""
     result: Any = copy.deepcopy(value)
     for repair in repairs:

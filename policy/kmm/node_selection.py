@@ -15,6 +15,9 @@ from kmodgate.policy.kmm.labels import version_label
 from kmodgate.policy.kmm.resolution.resolve import INTERNAL_TOLERATIONS, Resolution, Unresolved, resolve, why_not
 from kmodgate.policy.kmm.versions import Release
 
+CORDON = "node.kubernetes.io/unschedulable"
+"""Key of the taint of a cordoned node, with effect NoSchedule."""
+
 KEEPS_OFF = ("NoSchedule", "NoExecute")
 
 _TEMPORARY = frozenset(

@@ -43,10 +43,14 @@ class Command:
 
 def dockerfile_of(config_map: Map) -> Dockerfile | None:
     """Return the Dockerfile that a ConfigMap holds for KMM; None where it holds none, or one too long to be read."""
+    text = dockerfile_text(config_map)
+    return parse_dockerfile(text) if text is not None and "FROM" in text.upper() else None
+
+
+def dockerfile_text(config_map: Map) -> str | None:
+    """Return the text that a ConfigMap holds where KMM reads a Dockerfile; None where it is none, or too long."""
     text = map_in(config_map, "data").get(KEY)
-    if type(text) is not str or len(text) > _LONGEST or "FROM" not in text.upper():
-        return None
-    return parse_dockerfile(text)
+    return text if type(text) is str and len(text) <= _LONGEST else None
 
 
 def script(item: Instruction) -> tuple[str, list[int], list[int]]:

@@ -13,7 +13,7 @@ from kmodgate.policy.findings import FieldPath, Finding, format_path, plain_text
 from kmodgate.policy.formats.yaml_documents import Document, Json
 from kmodgate.policy.formats.yaml_scalars import quoted
 from kmodgate.policy.json_schema.schema import MAX_VIOLATIONS
-from kmodgate.policy.json_schema.violations import Violation
+from kmodgate.policy.json_schema.violations import Violation, repaired
 from kmodgate.renderer.fleet.files import SPEC_KINDS
 from kmodgate.schemas.compiled import spec_schema
 
@@ -102,11 +102,12 @@ class SoundPart:
 def without_faults(document: Document, kind: str) -> SoundPart | None:
     """Return the document without the fields and list items that break the schema.
 
-    None where a required field is among them. A name that is not allowed stays: it is wrong, and does no harm.
+    A field under a wrong name has its own there, so that nothing is told of its absence; it is a fault all the same.
+    None where a required field is among the faults. A name that is not allowed stays: it is wrong, and does no harm.
     """
     schema = spec_schema(kind)
     rest = _Rest(document.value)
-    faults: list[FieldPath] = []
+    faults: list[FieldPath] = rest.rename(schema.violations(document.value, document.raw))
     for _ in range(_ROUNDS):
         violations = list(islice(schema.violations(rest.value, document.raw), MAX_VIOLATIONS))
         names = [violation.path for violation in violations if _is_name(rest.value, violation.path)]
@@ -135,6 +136,14 @@ class _Rest:
     def __init__(self, value: Json) -> None:
         self.value: Any = copy.deepcopy(value)
         self._indexes: dict[int, list[int]] = {}  # by the identity of a list that items were taken from
+        self._renamed: dict[FieldPath, FieldPath] = {}  # where a field stood, by the path that it has now
+
+    def rename(self, violations: Iterable[Violation]) -> list[FieldPath]:
+        """Give fields the names that were meant, and return the paths where they stood. To be done first."""
+        repairs = [item.repair for item in islice(violations, MAX_VIOLATIONS) if item.repair and item.repair.is_rename]
+        self._renamed = {repair.puts[0][0]: repair.paths[0] for repair in repairs}
+        self.value = repaired(self.value, repairs)
+        return list(self._renamed.values())
 
     def remove(self, paths: Collection[FieldPath]) -> None:
         """Take away the fields and items at some paths, and nothing else."""
@@ -152,16 +161,20 @@ class _Rest:
             indexes = self._indexes.get(id(value)) if isinstance(value, list) else None
             found.append(indexes[step] if indexes and isinstance(step, int) and step < len(indexes) else step)
             value = value_at(value, (step,))
-        return tuple(found)
+        whole = tuple(found)
+        now = next((whole[:length] for length in range(len(whole), 0, -1) if whole[:length] in self._renamed), ())
+        return (*self._renamed[now], *whole[len(now) :]) if now else whole
 
     def moved(self) -> dict[FieldPath, FieldPath]:
         """Return the list items that are not where they were."""
-        places = self._places() if self._indexes else {}
+        places = self._places() if self._indexes or self._renamed else {}
         return {path: old for path, old in places.items() if path != old and isinstance(path[-1], int)}
 
     def document(self, whole: Document) -> Document:
         """Return the document with what is left, each part where it stands in the file."""
-        return whole.moved(self.value, self._places()) if self._indexes else replace(whole, value=self.value)
+        if not self._indexes and not self._renamed:
+            return replace(whole, value=self.value)
+        return whole.moved(self.value, self._places())
 
     def _places(self) -> dict[FieldPath, FieldPath]:
         return {path: self.original(path) for path in _paths(self.value, ())}

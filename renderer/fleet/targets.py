@@ -9,6 +9,7 @@ from itertools import islice
 
 from kmodgate.policy.findings import FieldPath, Finding, format_path
 from kmodgate.policy.json_schema.schema import MAX_VIOLATIONS
+from kmodgate.policy.json_schema.violations import Violation
 from kmodgate.renderer.fleet.cluster_selectors import Clusters, listed_clusters, override_clusters
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.fields.overrides import ambiguous, merge, trace
@@ -184,7 +185,8 @@ def _merged_findings(merged: MergedSpec) -> Iterator[Finding]:
         if not schema.is_valid(whole):
             raw = partial(_raw, merged)
             for violation in schema.causes(whole, islice(schema.violations(whole, raw), MAX_VIOLATIONS)):
-                yield merged.caused(violation.path[1:], violation.rule, violation.message, violation.fix)
+                fix = _fix_in_patch(merged, violation) or violation.fix
+                yield merged.caused(violation.path[1:], violation.rule, violation.message, fix)
             return
     for stage, index in enumerate(merged.applied):
         for at, twice in ambiguous(merged.stages[stage], source.overrides[index].patch):
@@ -196,6 +198,17 @@ def _merged_findings(merged: MergedSpec) -> Iterator[Finding]:
         if name is not None and name in names[:index]:
             message = f"two kernel mappings are named {name!r}"
             yield merged.caused(("kernelMappings", index, "name"), "SCH105", message, "rename one of them")
+
+
+def _fix_in_patch(merged: MergedSpec, violation: Violation) -> str:
+    """Return the field that an unknown one of an override means, although the spec has it already; or nothing."""
+    place = merged.place(violation.path[1:])[0]
+    if violation.rule != "SCH101" or place[:2] != ("spec", "overrides"):
+        return ""
+    patch = merged.source.overrides[int(place[2])].patch
+    kind = "KernelDriver" if isinstance(merged.source, KernelDriver) else "ImageService"
+    fix = spec_schema(kind).unknown_in_patch(patch, ("spec",), place[4:]).fix
+    return fix if fix.startswith("did you mean") else ""
 
 
 def _raw(merged: MergedSpec, path: FieldPath) -> str:

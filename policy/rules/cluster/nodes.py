@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from kmodgate.policy.findings import GIVE_FACTS, NOT_CHECKED, Problem, Severity
 from kmodgate.policy.kmm.kinds import CLUSTER_MODULE
 from kmodgate.policy.kmm.labels import version_label
+from kmodgate.policy.kmm.node_selection import CORDON
 from kmodgate.policy.present import VERSION
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
@@ -48,6 +49,36 @@ def no_node(review: Review) -> Iterator[Problem]:
         selector = review.module.spec.map("selector").value
         near = near_miss(selector, review.placement.nodes)
         yield review.module.spec.problem("selector", f"no node has these labels{near.seen}", near.fix)
+
+
+@rule(
+    "SEL208",
+    kinds=("Module",),
+    facts=True,
+    severity=Severity.INFO,
+    since="2.0",
+    needs=lambda review: review.placement.selection.are_tainted,
+)
+def unloaded_on_cordoned_nodes(review: Review) -> Iterator[Problem]:
+    """Nodes of the Module are cordoned, and no toleration keeps the driver on them: KMM unloads it there.
+
+    The unload pod fails for as long as something uses the driver: a file system that is mounted, say. The driver comes
+    back when the node is uncordoned.
+
+    Fix: uncordon the nodes; for a driver that is in use while a node is cordoned, add a toleration of
+    `node.kubernetes.io/unschedulable`, which SEL103 tells the other side of.
+    Source: IsNodeSchedulable in internal/node/node.go of Kernel Module Management.
+    """
+    if review.module.loader is None or review.module.tolerates_cordons:
+        return
+    cordoned = [node.name for node in review.placement.selected if any(taint[0] == CORDON for taint in node.taints)]
+    if cordoned:
+        more = f" and {len(cordoned) - 1} more" if cordoned[1:] else ""
+        message = (
+            f"unloaded on {cordoned[0]}{more}, which is cordoned: the unload fails while something uses the driver"
+        )
+        fix = f"uncordon it; a driver in use needs a toleration of {CORDON}"
+        yield review.module.spec.problem("tolerations", message, fix)
 
 
 @rule("SEL202", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING)

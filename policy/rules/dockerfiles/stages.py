@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 
 from kmodgate.policy.findings import Problem, Severity
-from kmodgate.policy.formats.dockerfiles import Dockerfile, copied_from
+from kmodgate.policy.formats.dockerfiles import Dockerfile, copied_from, parse_dockerfile
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.views.dockerfile import KEY
+from kmodgate.policy.views.dockerfile import KEY, dockerfile_text
 
 _CONFIG_MAP = ("ConfigMap",)
 _PATH = ("data", KEY)
@@ -24,6 +24,10 @@ _INSTRUCTIONS = (
 
 def _dockerfile(review: Review) -> object:
     return review.dockerfile
+
+
+def _has_text(review: Review) -> bool:
+    return dockerfile_text(review.object) is not None
 
 
 @rule("DKF109", kinds=_CONFIG_MAP, severity=Severity.WARNING, needs=_dockerfile)
@@ -81,7 +85,7 @@ def no_instruction(review: Review) -> Iterator[Problem]:
     Source: Dockerfile reference of Docker; the parser of BuildKit, which kaniko uses, too.
     """
     found = review.dockerfile
-    if found is None:
+    if found is None or not found.stages:
         return
     for item in (*found.head, *(item for stage in found.stages for item in stage.instructions)):
         word = item.keyword
@@ -93,3 +97,27 @@ def no_instruction(review: Review) -> Iterator[Problem]:
         if word != "ARG" and item in found.head:
             yield Problem(_PATH, f"{word} stands before the first FROM", "write it below a FROM", line=item.line)
             return
+
+
+@rule("DKF112", kinds=_CONFIG_MAP, severity=Severity.WARNING, needs=_has_text)
+def no_stage(review: Review) -> Iterator[Problem]:
+    """A Dockerfile without FROM, or an empty one: every build with it fails before anything is done.
+
+    A text that begins no line with an instruction is no Dockerfile, and is passed over.
+
+    Fix: begin it with the image to build in: `FROM image`.
+    Source: Dockerfile reference of Docker, FROM.
+    """
+    text = dockerfile_text(review.object)
+    if text is None:
+        return
+    found = parse_dockerfile(text)
+    words = [item.keyword for item in found.head]
+    near = next((item for item in found.head if get_close_matches(item.keyword, ["FROM"], cutoff=_NEAR)), None)
+    if found.stages or not (near or not words or set(words).intersection(_INSTRUCTIONS)):
+        return
+    if near is not None:
+        yield Problem(_PATH, f"there is no FROM, and {near.keyword} is no instruction", "write FROM", line=near.line)
+    else:
+        what = "a Dockerfile without FROM" if words else "an empty Dockerfile"
+        yield Problem(_PATH, f"{what}: no build can begin", "begin with FROM and the image to build in")

@@ -12,14 +12,14 @@ from kmodgate.policy.ims.settings import CONFIG_MAP, read
 from kmodgate.policy.ims.template_values import as_yaml
 from kmodgate.policy.ims.versions import NEWEST, ims_release
 from kmodgate.policy.kata.view import HANDLERS
-from kmodgate.policy.kmm.node_selection import KEEPS_OFF, Node, tolerates
+from kmodgate.policy.kmm.node_selection import CORDON, KEEPS_OFF, Node, tolerates
 from kmodgate.policy.review import Review
 from kmodgate.policy.rules.ims.readings import data
 
 KEYS = {"x86_64": "JOB_KATA_RUNTIME", "aarch64": "JOB_AARCH64_RUNTIME"}
 """Architecture of a job → the key with its RuntimeClass."""
 
-_CORDON = ("node.kubernetes.io/unschedulable", "", "NoSchedule")
+_CORDON = (CORDON, "", "NoSchedule")
 
 
 class JobClass(NamedTuple):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kmodgate.policy.findings import Problem, Severity
+from kmodgate.policy.formats.kernel_module_names import is_mounted
 from kmodgate.policy.formats.kubernetes_names import is_label_value
+from kmodgate.policy.kmm.node_selection import CORDON
 from kmodgate.policy.present import TOLERATIONS, VERSION
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.node_placement import CONTROL_PLANE
-
-_CORDON = "node.kubernetes.io/unschedulable"
 
 
 @rule("SEL101", severity=Severity.WARNING)
@@ -77,7 +77,7 @@ def tolerates_everything(review: Review) -> Iterator[Problem]:
     """A toleration of every taint, or of a cordon. A cordoned node keeps the driver, and is never drained of it.
 
     Without it a cordon unloads the driver, which fails for as long as something uses it: a file system that is mounted,
-    say. The toleration is the way out for those, and only for those.
+    say (SEL107). The toleration is the way out for those, and only for those.
 
     Fix: name the taints that the nodes have; keep the toleration of a cordon for a driver that is in use while a node
     is drained.
@@ -85,13 +85,33 @@ def tolerates_everything(review: Review) -> Iterator[Problem]:
     """
     for item in review.module.tolerations:
         key = item.text("key")
-        if key not in ("", _CORDON) or item.text("effect") not in ("", "NoSchedule"):
+        if key not in ("", CORDON) or item.text("effect") not in ("", "NoSchedule"):
             continue
         if key or item.text("operator") == "Exists":
             what = "a cordon" if key else "every taint, a cordon too"
             message = f"tolerates {what}: the node is never drained of it; without it a cordon unloads the driver"
             keep = "keep it for a driver that is in use while a node is drained, and else remove it"
             yield Problem(item.path, message, keep if key else "name the taints that the nodes have")
+
+
+@rule("SEL107", severity=Severity.INFO, since="2.0", needs=lambda review: review.module.names)
+def mounted_on_a_cordoned_node(review: Review) -> Iterator[Problem]:
+    """A driver of file systems or disks, which every cordon unloads: no toleration keeps it.
+
+    While something is mounted the unload pod fails, and it goes on failing after the node is uncordoned. SEL103 tells
+    the other side: a driver that tolerates a cordon is never drained. File systems and storage are known by the name of
+    the kernel module.
+
+    Fix: add a toleration of `node.kubernetes.io/unschedulable` with effect NoSchedule, which KMM has from 2.3 on. None
+    is needed where all that uses the driver leaves a node before it is cordoned.
+    Source: IsNodeSchedulable in internal/node/node.go of Kernel Module Management, and its issues 1271 and 1333.
+    """
+    name = next((name for _, name in review.module.names if is_mounted(name)), "")
+    if name and review.module.loader is not None and not review.module.tolerates_cordons:
+        message = f"a cordon unloads {name}, and the unload pod fails for as long as something is mounted"
+        first = "" if review.cluster.release.has("2.3") else "go to KMM 2.3, and "
+        fix = f"{first}add {{key: {CORDON}, operator: Exists, effect: NoSchedule}} if it stays mounted in a cordon"
+        yield review.module.spec.problem("tolerations", message, fix)
 
 
 @rule("SEL104", needs=VERSION)

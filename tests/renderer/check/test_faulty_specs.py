@@ -52,6 +52,9 @@ def test_a_rule_reports_what_is_wrong_beside_a_schema_error(
         ("modprobe: {moduleName", "modprobe: {modulName"),
         ("  - {name: el9, regexp:", "  - {name: el9, regex:"),
         ("containerImage: quay.io", "containerImag: quay.io"),
+        ("containerImage: quay.io", "image: quay.io"),
+        ("modprobe: {moduleName", "modprobe: {name"),
+        ("modprobe:", "scc: true\n  signature: {prebuilt: true}\n  modprobe:"),
         ("metadata: {name: nic}", "metadata: {name: Nic_1}"),
     ],
 )
@@ -59,6 +62,36 @@ def test_what_follows_from_a_schema_error_is_not_reported(fleet: FleetFolder, ol
     path = fleet.root / "drivers/nic.yaml"
     path.write_text(path.read_text().replace(old, new))
     assert {rule[:4] for rule, _ in refused(fleet)} == {"SCH1"}
+
+
+def test_a_field_under_a_wrong_name_is_one_error(fleet: FleetFolder) -> None:
+    path = fleet.root / "drivers/nic.yaml"
+    path.write_text(path.read_text().replace("containerImage: quay.io", "image: quay.io"))
+    (finding,) = json.loads(fleet.run("check", "--format", "json").stdout)["findings"]
+    assert (finding["field"], finding["fix"]) == ("spec.image", "did you mean containerImage?")
+
+
+@pytest.mark.parametrize(
+    ("patch", "field", "meant"),
+    [
+        ("containerImages: 'a/b:1'", "containerImages", "containerImage"),  # which the spec itself has already
+        ("image: null", "image", "containerImage"),
+        ("modprobe: {modulename: a}", "modprobe.modulename", "moduleName"),
+        ("kernelMappings: [{name: el9, regex: '^5$'}]", "kernelMappings[0].regex", "regexp"),
+    ],
+)
+def test_a_misspelt_field_of_an_override_has_the_near_one_as_its_fix(
+    fleet: FleetFolder, patch: str, field: str, meant: str
+) -> None:
+    fleet.driver("nic", f"overrides: [{{clusters: {{names: [paris]}}, patch: {{{patch}}}}}]")
+    (finding,) = json.loads(fleet.run("check", "--format", "json").stdout)["findings"]
+    assert (finding["field"], finding["fix"]) == (f"spec.overrides[0].patch.{field}", f"did you mean {meant}?")
+
+
+def test_a_misspelling_beside_the_field_itself_is_to_be_taken_away(fleet: FleetFolder) -> None:
+    fleet.driver("nic", "containerImages: a/b:1")
+    (finding,) = json.loads(fleet.run("check", "--format", "json").stdout)["findings"]
+    assert finding["fix"] == "spec.containerImage is the field for it, and is there already: take this one away"
 
 
 def test_a_missing_field_that_no_other_was_meant_to_be_is_reported(fleet: FleetFolder) -> None:
