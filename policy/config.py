@@ -207,6 +207,13 @@ class Policy:
             return self
         return replace(self, parameters=replace(self.parameters, controllers=(*self.parameters.controllers, *more)))
 
+    def with_kernel_access(self, accounts: tuple[tuple[str, str], ...]) -> Policy:
+        """The same policy with more ServiceAccounts (namespace, name) that may load kernel modules."""
+        more = tuple(account for account in accounts if account not in self.parameters.kernel_access)
+        if not more:
+            return self
+        return replace(self, parameters=replace(self.parameters, kernel_access=(*self.parameters.kernel_access, *more)))
+
     def with_kata(self, kata: Kata) -> Policy:
         """The same policy with other parameters of Kata."""
         if kata == self.parameters.kata:

@@ -104,6 +104,11 @@ SECTIONS = {
             "an object that is meant for KMM, of a former or misspelt group, or of a kind in the plural",
             "write apiVersion and kind as the message says",
         ),
+        Entry(
+            "SCH112",
+            "a field that means nothing beside another one: an account of a device plugin in the pod of its driver",
+            "move the field, or change the other, as the fix says",
+        ),
     ),
     "REF: references": (
         Entry(
@@ -150,6 +155,18 @@ SECTIONS = {
             "REF009",
             "Node objects outside of a fleet, which count as all nodes of the cluster (a note)",
             "give what `kubectl get nodes -o yaml` writes",
+        ),
+        Entry(
+            "REF010",
+            "a driver for DaemonSets on a cluster whose nodes or kernels are not known, or with a kernel that no"
+            " mapping takes (a warning where others are taken)",
+            "give `nodeGroups[].kernels` or an inventory, or add a mapping",
+        ),
+        Entry(
+            "REF011",
+            "a kernel that the node label cannot name: Node Feature Discovery writes none with a `+` or more than 63"
+            " characters",
+            "label such nodes yourself and name the label in `daemonset.kernelLabel`",
         ),
     ),
     "IMG: images": (

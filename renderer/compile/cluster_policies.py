@@ -19,6 +19,7 @@ from kmodgate.policy.rule import RULES
 from kmodgate.renderer.compile import policy_config_map as compiled
 from kmodgate.renderer.compile import signed_elsewhere
 from kmodgate.renderer.compile.image_services.kata_parameters import StatedKata, contradictions, stated_kata
+from kmodgate.renderer.compile.loading_accounts import Account, loading_accounts
 from kmodgate.renderer.errors import Refused, Unusable
 from kmodgate.renderer.fleet.cluster_selectors import Clusters, listed_clusters
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable
@@ -104,8 +105,9 @@ def merged(held: Iterable[HeldPolicy]) -> list[HeldPolicy]:
     return list(found.values())
 
 
-_Key = tuple[int, tuple[SignedElsewhere, ...], tuple[str, ...], StatedKata | None]
-"""A DriverPolicy by its identity, and of a cluster: what is signed elsewhere, who is KMM, and what is said of Kata."""
+_Key = tuple[int, tuple[SignedElsewhere, ...], tuple[str, ...], tuple[Account, ...], StatedKata | None]
+"""A DriverPolicy by its identity, and of a cluster: what is signed elsewhere, who is KMM, who else loads drivers, and
+what is said of Kata."""
 
 
 class Policies:
@@ -115,6 +117,7 @@ class Policies:
         self._choice = choice
         self._by_cluster = dict(_assigned(fleet, findings)) if choice.policy is None else {}
         self._elsewhere = signed_elsewhere.entries(fleet, findings)
+        self._accounts = loading_accounts(fleet)
         operators = {cluster.name: cluster.kmm for cluster in fleet.clusters}
         self._controllers = {
             name: controllers_of(kmm.flavour, kmm.namespace) for name, kmm in operators.items() if kmm is not None
@@ -134,14 +137,14 @@ class Policies:
         if key not in self._policies:
             policy = self._choice.fallback if found is None else found.policy
             policy = policy.with_profile(self._choice.profile) if self._choice.profile else policy
-            _, elsewhere, controllers, kata = key
-            policy = policy.with_signed_elsewhere(elsewhere).with_controllers(controllers)
+            _, elsewhere, controllers, accounts, kata = key
+            policy = policy.with_signed_elsewhere(elsewhere).with_controllers(controllers).with_kernel_access(accounts)
             self._policies[key] = policy if kata is None else policy.with_kata(kata.over(policy.parameters.kata))
         return self._policies[key]
 
     def _key(self, source: DriverPolicy | None, cluster: str) -> _Key:
         elsewhere, controllers = self._elsewhere.get(cluster, ()), self._controllers.get(cluster, ())
-        return id(source), elsewhere, controllers, self._kata.get(cluster)
+        return id(source), elsewhere, controllers, self._accounts.get(cluster, ()), self._kata.get(cluster)
 
     def name(self, cluster: str) -> str:
         """The name of the DriverPolicy of a cluster, or nothing."""

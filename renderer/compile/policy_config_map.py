@@ -24,7 +24,8 @@ def manifests(source: DriverPolicy | None, effective: Policy) -> list[Manifest]:
     """Namespace and ConfigMap; the data is the DriverPolicy without its clusters, with the profile that holds.
 
     What the fleet's drivers say is signed elsewhere is part of it: at admission nothing else is believed. So are the
-    users that are KMM's by the Cluster, and what the cluster's ImageService says of Kata.
+    users that are KMM's by the Cluster, the accounts that load drivers by DaemonSets, and what the cluster's
+    ImageService says of Kata.
 
     Where nobody has written one, it is the built-in profile, and leads to the marker of the fleet.
     """
@@ -65,6 +66,11 @@ def _with_fleet(spec: JsonMap, source: DriverPolicy | None, effective: Policy) -
         added["signedElsewhere"] = [_signed(entry) for entry in entries]
     if users := effective.parameters.controllers:
         added["controllers"] = list[Json](users)
+    if effective.parameters.kernel_access != (source.policy if source else Policy()).parameters.kernel_access:
+        accounts = effective.parameters.kernel_access
+        access: JsonMap = value_at(spec, ("parameters", "kernelAccess"), {})
+        approved: list[Json] = [{"namespace": namespace, "serviceAccount": name} for namespace, name in accounts]
+        added["kernelAccess"] = {**access, "approved": approved}
     if not added:
         return spec
     parameters = spec.get("parameters")

@@ -11,6 +11,8 @@ from kmodgate.policy.findings import Finding, Problem
 from kmodgate.policy.kmm.versions import Release, unsupported
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.renderer.deliveries import kmm
+from kmodgate.renderer.deliveries.daemonset import kernels, objects
+from kmodgate.renderer.deliveries.daemonset.problems import problems
 from kmodgate.renderer.fleet.referenced_files import Sources
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.fleet.targets import Target, Variant
@@ -56,7 +58,18 @@ DELIVERIES = {
         lambda module: "moduleLoader" in as_map(module.get("spec")),
         _certificates,
         unsupported,
-    )
+    ),
+    "daemonset": Delivery(
+        "apps",
+        "DaemonSet",
+        kernels.site,
+        problems,
+        objects.manifests,
+        lambda _: True,
+        lambda _: set(),
+        lambda _, __: iter(()),
+        is_labelled=True,
+    ),
 }
 """By the name that `spec.delivery` has."""
 

@@ -57,7 +57,19 @@ def problems(target: Target) -> Iterator[Finding]:
 
 def manifests(variant: Variant, sources: Sources, site: Site) -> list[Manifest]:
     """Every object of one driver at a site, without the attached ones; the Module is the last."""
-    spec, place, platform = variant.spec, variant.namespace, site.platform
+    value = module(variant, sources)
+    if site.takes_one_removal and "moduleLoader" in as_map(value["spec"]):
+        value = with_one_removal(value)
+    return [
+        *surroundings(variant, site.platform),
+        *_dockerfile_config_maps(variant, sources, variant.namespace),
+        manifest(variant, value, _module_trace(variant)),
+    ]
+
+
+def surroundings(variant: Variant, platform: Platform) -> list[Manifest]:
+    """The namespace and the ServiceAccounts of a driver, and their right to an SCC, on the cluster that loads it."""
+    spec, place = variant.spec, variant.namespace
     managed = bool(spec["namespace"].get("manage", True))  # type: ignore[union-attr]
     result: list[Manifest] = []
     if managed:
@@ -66,11 +78,6 @@ def manifests(variant: Variant, sources: Sources, site: Site) -> list[Manifest]:
         if account.name not in ("", service_accounts.DEFAULT) and (managed or not account.is_named):
             path = (account.pods, "serviceAccountName") if account.pods else ("serviceAccountName",)
             result += (_shared(variant, value, path) for value in _access(account.name, place, spec, platform))
-    result += _dockerfile_config_maps(variant, sources, place)
-    value = module(variant, sources)
-    if site.takes_one_removal and "moduleLoader" in as_map(value["spec"]):
-        value = with_one_removal(value)
-    result.append(_manifest(variant, value, _module_trace(variant)))
     return result
 
 
@@ -153,9 +160,9 @@ def _dockerfile_config_maps(variant: Variant, sources: Sources, namespace: str) 
             "immutable": True,
             "data": {"dockerfile": text},
         }
-        trace = _trace(variant, "ConfigMap", _path_of_dockerfile(variant.spec, reference))
+        trace = object_trace(variant, "ConfigMap", _path_of_dockerfile(variant.spec, reference))
         files: dict[FieldPath, str] = {("data", "dockerfile"): resolve(driver.document.file, reference)} if text else {}
-        yield replace(_manifest(variant, value, trace), texts=files)
+        yield replace(manifest(variant, value, trace), texts=files)
 
 
 def _path_of_dockerfile(spec: JsonMap, reference: str) -> FieldPath:
@@ -188,7 +195,7 @@ def _own_metadata(variant: Variant, path: FieldPath) -> Origin:
     return Origin(document.file, line, column, "driver" if is_written else "default", path if is_written else path[:1])
 
 
-def _trace(variant: Variant, kind: str, own: FieldPath) -> Callable[[FieldPath], Origin]:
+def object_trace(variant: Variant, kind: str, own: FieldPath) -> Callable[[FieldPath], Origin]:
     """Origins in an object that exists for the field `own`; what no field decides comes with the object."""
 
     def trace(path: FieldPath) -> Origin:
@@ -200,12 +207,13 @@ def _trace(variant: Variant, kind: str, own: FieldPath) -> Callable[[FieldPath],
 
 
 def _shared(variant: Variant, value: JsonMap, own: FieldPath) -> Manifest:
-    return _manifest(variant, value, _trace(variant, str(value["kind"]), own), shareable=True)
+    return manifest(variant, value, object_trace(variant, str(value["kind"]), own), shareable=True)
 
 
-def _manifest(
+def manifest(
     variant: Variant, value: JsonMap, trace: Callable[[FieldPath], Origin], *, shareable: bool = False
 ) -> Manifest:
+    """Return an object that a driver causes."""
     return Manifest(value, variant.driver, variant.driver.document.file, trace, shareable)
 
 

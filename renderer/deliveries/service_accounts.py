@@ -71,9 +71,15 @@ class Account:
 
 
 def accounts(driver: str, spec: JsonMap) -> Iterator[Account]:
-    """The accounts of all pods of a driver."""
+    """The accounts of all pods of a driver.
+
+    Where DaemonSets load it, the device plugin has pods of its own only if the spec says so.
+    """
     if "modprobe" in spec:
         yield _account("", spec, driver)
+    options = spec.get("daemonset")
+    if spec.get("delivery") == "daemonset" and not (isinstance(options, dict) and options.get("separate")):
+        return
     for key, suffix in (("devicePlugin", "device-plugin"), ("dra", "dra")):
         pods = spec.get(key)
         if isinstance(pods, dict):

@@ -121,6 +121,12 @@ DRIVER_FIELDS = (
 """Every field of a Module's spec but the deprecated `inTreeModuleToRemove`, by the field of the driver's spec."""
 
 
+DELIVERY_OPTIONS = (
+    Field("daemonset", "", Shape.MAP, tuple(Field(name, name, merges_by_name=True) for name in ("env", "volumes"))),
+)
+"""Lists below the options of deliveries that overrides merge by name; no Module has these fields."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cause:
     """One path of a rendered object outside a Module's spec, with all below it, and what in a driver's spec decides it.
@@ -184,7 +190,7 @@ def rows(fields: tuple[Field, ...] = DRIVER_FIELDS, spec: str = "", target: str 
             yield ours, theirs
 
 
-def merges_by_name(path: FieldPath, fields: tuple[Field, ...] = DRIVER_FIELDS) -> Field | None:
+def merges_by_name(path: FieldPath, fields: tuple[Field, ...] = (*DRIVER_FIELDS, *DELIVERY_OPTIONS)) -> Field | None:
     """The row of a list that overrides merge by name, if the spec path is one."""
     if not path:
         return None

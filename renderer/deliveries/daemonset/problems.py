@@ -1,0 +1,93 @@
+"""What keeps a driver from the nodes of a cluster that are to get it by DaemonSets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity
+from kmodgate.policy.kmm.kernel_labels import NFD_LABEL
+from kmodgate.renderer.deliveries.daemonset import kernels
+from kmodgate.renderer.deliveries.daemonset.objects import as_module
+from kmodgate.renderer.deliveries.daemonset.pods import OWN_VARIABLES, OWN_VOLUMES
+from kmodgate.renderer.deliveries.json_parts import items_of, map_of
+from kmodgate.renderer.fleet.targets import Target, Variant
+from kmodgate.renderer.wording import listed
+
+_FIX_KERNELS = "say which kernels the nodes run ({}: spec.nodeGroups[].kernels, or spec.inventory)"
+
+
+def problems(target: Target) -> Iterator[Finding]:
+    """Report kernels that are not known or that no label can name, and names that stand for something of ours."""
+    yield from _kernels(target)
+    yield from _names(target.variant)
+
+
+def _kernels(target: Target) -> Iterator[Finding]:
+    variant, cluster = target.variant, target.cluster
+    site = kernels.site(cluster)
+    nodes = kernels.selected(variant.spec, site)
+    found = kernels.kernels_of(variant.spec, site)
+    fix = _FIX_KERNELS.format(cluster.document.file)
+    if not found:
+        what = "names no kernel of them" if nodes else "has no nodes with the labels of the selector"
+        path: FieldPath = ("clusters",) if nodes else ("selector",)
+        message = f"a DaemonSet loads the driver on one kernel of the nodes, and cluster {cluster.name} {what}"
+        yield variant.merged.finding(path, "REF010", message, fix)
+        return
+    taken = [kernel for kernel, _ in kernels.resolved(as_module(variant), found)]
+    running = {kernel for group in nodes for kernel in group.running}
+    for kernel in found:
+        if kernel not in taken and kernel in running:
+            message = f"no mapping takes kernel {kernel} of cluster {cluster.name}: its nodes get no DaemonSet"
+            finding = variant.merged.finding(("kernelMappings",), "REF010", message, "add a mapping for the kernel")
+            yield replace(finding, severity=Severity.WARNING, mode=Mode.WARN) if taken else finding
+    yield from _labels(variant, taken, cluster.name)
+
+
+def _labels(variant: Variant, taken: list[str], cluster: str) -> Iterator[Finding]:
+    """Report kernels whose nodes no label tells from others."""
+    key = kernels.label_of(variant.spec)
+    values: dict[str, str] = {}
+    for kernel in taken:
+        value = kernels.label_value(key, kernel)
+        if not value:
+            message = f"kernel {kernel} of cluster {cluster} {kernels.why_no_label(kernel)}: nodes have no {NFD_LABEL}"
+            fix = (
+                "label the nodes of such kernels yourself and name the label: daemonset: {kernelLabel: "
+                "example.com/kernel}; its value is the kernel with _ for every other character, cut to 63"
+            )
+            yield variant.merged.finding(("delivery",), "REF011", message, fix)
+        elif values.setdefault(value, kernel) != kernel:
+            message = f"kernels {values[value]} and {kernel} of cluster {cluster} have the same label {key}={value}"
+            fix = "leave one of them out, or deliver the driver by KMM there (delivery: kmm)"
+            yield variant.merged.finding(("daemonset", "kernelLabel"), "REF011", message, fix)
+
+
+def _names(variant: Variant) -> Iterator[Finding]:
+    spec = variant.spec
+    options, plugin = map_of(spec.get("daemonset")), map_of(spec.get("devicePlugin"))
+    yield from _taken(variant, ("daemonset", "volumes"), OWN_VOLUMES)
+    shared = (*OWN_VOLUMES, *(str(map_of(item).get("name")) for item in items_of(options.get("volumes"))))
+    own = ("kubelet-device-plugins", "script") if options.get("separate") else shared
+    yield from _taken(variant, ("devicePlugin", "volumes"), own)
+    if plugin and "serviceAccountName" in plugin and not options.get("separate"):
+        message = "the device plugin is a container of the pod that loads the driver, which has one ServiceAccount"
+        fix = "write serviceAccountName beside devicePlugin, or daemonset: {separate: true}"
+        yield variant.merged.finding(("devicePlugin", "serviceAccountName"), "SCH112", message, fix)
+    for index, item in enumerate(items_of(options.get("env"))):
+        name = str(map_of(item).get("name"))
+        if name.startswith(OWN_VARIABLES):
+            message = f"{name} is a setting of the script that loads the driver"
+            fix = f"give it a name that does not begin with {OWN_VARIABLES}"
+            yield variant.merged.finding(("daemonset", "env", index, "name"), "SCH105", message, fix)
+
+
+def _taken(variant: Variant, path: FieldPath, taken: tuple[str, ...]) -> Iterator[Finding]:
+    """Report volumes of a name that the pod has already."""
+    for index, item in enumerate(items_of(map_of(variant.spec.get(str(path[0]))).get(str(path[1])))):
+        name = str(map_of(item).get("name"))
+        if name in taken:
+            fix = f"give it a name that is not one of {listed(sorted(set(taken)), 9)}"
+            message = f"the pod has a volume {name!r} already"
+            yield variant.merged.finding((*path, index, "name"), "SCH105", message, fix)

@@ -1,0 +1,115 @@
+"""What a driver that DaemonSets load may not say, and clusters on which it cannot be loaded so."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.renderer.deliveries.daemonset.fleets import KERNEL, OTHER, PlainFleet
+
+LONG = f"5.14.0-503.11.1.el9_5.{'x' * 50}.x86_64"
+
+
+@pytest.mark.parametrize(
+    ("more", "field", "words"),
+    [
+        ("build: {dockerfile: ./D}", "spec.build", "give a prebuilt image (containerImage) and remove this"),
+        ("sign: {keySecret: a, certSecret: b, filesToSign: [/opt/a]}", "spec.sign", "sign: {prebuilt: true}"),
+        ("version: v1", "spec.version", "KMM's ordered upgrade"),
+        ("contentTag: true", "spec.contentTag", "a setting of KMM"),
+        ("registryTLS: {insecure: true}", "spec.registryTLS", "configure the registry on the nodes"),
+        ("imageRebuildTriggerGeneration: 1", "spec.imageRebuildTriggerGeneration", "a setting of KMM"),
+        ("serviceAccountName: ''", "spec.serviceAccountName", "an account of their own"),
+        ("dra: {driverName: a.b, container: {image: 'a:1'}}", "spec.dra", "is run by KMM"),
+        ("daemonset: {maxUnavailable: 2}", "spec.daemonset.maxUnavailable", "updateStrategy: RollingUpdate"),
+        ("daemonset: {updateStrategy: RollingUpdate, maxUnavailable: 0}", "spec.daemonset.maxUnavailable", "1 or more"),
+        ("daemonset: {kernelLabel: 'a b'}", "spec.daemonset.kernelLabel", "not a label key"),
+        ("daemonset: {seperate: true}", "spec.daemonset.seperate", "separate"),
+        ("daemonset: [a]", "spec.daemonset", "map"),
+        ("daemonset: {env: [{name: KMODGATE_DIR, value: a}]}", "spec.daemonset.env[0].name", "the script"),
+        ("daemonset: {volumes: [{name: script, emptyDir: {}}]}", "spec.daemonset.volumes[0].name", "a volume 'script'"),
+        (
+            "devicePlugin: {container: {image: 'a:1'}, serviceAccountName: x}",
+            "spec.devicePlugin.serviceAccountName", "daemonset: {separate: true}",
+        ),
+        (
+            "devicePlugin: {container: {image: 'a:1'}, volumes: [{name: state, emptyDir: {}}]}",
+            "spec.devicePlugin.volumes[0].name", "a volume 'state'",
+        ),
+    ],
+)  # fmt: skip
+def test_a_field_that_daemonsets_do_not_know_is_refused_with_a_way_out(
+    fleet: PlainFleet, more: str, field: str, words: str
+) -> None:
+    fleet.write("drivers/D", "FROM a:1\n")
+    fleet.nic(more)
+    result = fleet.run("render")
+    assert result.returncode == 2, result.stdout
+    assert f" {field}: " in result.stderr
+    assert words in result.stderr
+    assert "drivers/nic.yaml:" in result.stderr
+
+
+def test_options_of_daemonsets_are_refused_beside_kmm(fleet: PlainFleet) -> None:
+    fleet.cluster("paris")
+    fleet.nic("daemonset: {separate: true}", delivery="kmm")
+    [error] = fleet.errors()
+    assert "spec.daemonset: is for drivers that DaemonSets load" in error
+
+
+def test_a_driver_with_nothing_to_load_is_refused(fleet: PlainFleet) -> None:
+    fleet.write(
+        "drivers/nic.yaml",
+        "apiVersion: kmodgate.io/v1alpha1\nkind: KernelDriver\nmetadata: {name: nic}\nspec:\n  delivery: daemonset\n"
+        "  clusters: {matchLabels: {}}\n  namespace: {name: a}\n  selector: {}\n"
+        "  devicePlugin: {container: {image: 'a:1'}}\n",
+    )
+    assert any("modprobe" in line for line in fleet.errors())
+
+
+def test_a_cluster_whose_kernels_nobody_knows_is_an_error(fleet: PlainFleet) -> None:
+    fleet.nodes([])
+    fleet.nic()
+    [error] = fleet.errors()
+    assert "error[REF010] spec.clusters" in error
+    assert "cluster paris names no kernel" in error
+
+
+def test_a_selector_that_names_no_nodes_is_an_error(fleet: PlainFleet) -> None:
+    fleet.nodes([KERNEL], labels={"other": "label"})
+    fleet.nic()
+    [error] = fleet.errors()
+    assert "error[REF010] spec.selector" in error
+
+
+def test_kernels_that_no_mapping_takes_are_an_error_where_none_is_left_and_else_a_warning(fleet: PlainFleet) -> None:
+    fleet.nodes(["4.18.0-1.el8.x86_64"])
+    fleet.nic()
+    [error] = fleet.errors()
+    assert "no mapping takes kernel 4.18.0-1.el8.x86_64 of cluster paris" in error
+    fleet.nodes(["4.18.0-1.el8.x86_64", KERNEL])
+    assert len(fleet.daemon_sets()) == 1
+    assert "warning[REF010]" in fleet.run("check").stdout
+
+
+@pytest.mark.parametrize(
+    ("kernel", "why"), [(f"{OTHER}+rt", "holds +, which no label can hold"), (LONG, "characters, and the value")]
+)
+def test_a_kernel_that_no_label_can_name_needs_a_label_of_the_fleets_own(
+    fleet: PlainFleet, kernel: str, why: str
+) -> None:
+    fleet.nodes([kernel])
+    fleet.nic()
+    [error] = fleet.errors()
+    assert "error[REF011] spec.delivery" in error
+    assert why in error
+    found = fleet.daemon_set("daemonset: {kernelLabel: acme.com/kernel}")
+    value = found["spec"]["template"]["spec"]["nodeSelector"]["acme.com/kernel"]
+    assert len(value) <= 63
+    assert "+" not in value
+
+
+def test_two_kernels_with_one_label_are_an_error(fleet: PlainFleet) -> None:
+    fleet.nodes([f"{OTHER}+rt", f"{OTHER}_rt"])
+    fleet.nic("daemonset: {kernelLabel: acme.com/kernel}")
+    [error] = fleet.errors()
+    assert "have the same label acme.com/kernel" in error
