@@ -31,12 +31,7 @@ def namespace_not_privileged(review: Review) -> Iterator[Problem]:
     yield review.module.metadata.problem("namespace", message, fix)
 
 
-@rule(
-    "SEL201",
-    kinds=CLUSTER_MODULE,
-    facts=True,
-    severity=Severity.WARNING,
-)
+@rule("SEL201", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING)
 def no_node(review: Review) -> Iterator[Problem]:
     """No node of the cluster has the labels of the selector.
 
@@ -45,7 +40,7 @@ def no_node(review: Review) -> Iterator[Problem]:
     """
     if review.placement.nodes is None:
         yield review.module.spec.problem("selector", f"{NOT_CHECKED}: the nodes of the cluster", GIVE_FACTS)
-    else:
+    elif not review.placement.selected:
         selector = review.module.spec.map("selector").value
         near = near_miss(selector, review.placement.nodes)
         yield review.module.spec.problem("selector", f"no node has these labels{near.seen}", near.fix)
