@@ -81,7 +81,8 @@ SECTIONS = {
         ),
         Entry(
             "SCH105",
-            "two items of one name in a list that overrides merge by name, or two removals of one Module",
+            "two items of one name in a list that overrides merge by name, two removals of one Module, or two mirrors"
+            " of one source",
             "rename or remove one",
         ),
         Entry(
@@ -180,6 +181,17 @@ SECTIONS = {
             "one image name with different content: clusters or drivers build or sign it in different ways, and KMM"
             " makes an image of a name once",
             "set `contentTag: true`, or give one of them another name",
+        ),
+        Entry(
+            "IMG402",
+            "a base image of a build that no build argument names, on a cluster with a mirror of its source (a"
+            " warning): builders ignore the mirrors of nodes",
+            "name it by an ARG before the first FROM; render gives the build the mirror's name",
+        ),
+        Entry(
+            "IMG403",
+            "a tag whose source is mirrored for digests only, or the reverse (a warning)",
+            "add a mirror of the other type to the cluster, or name the image the other way",
         ),
     ),
     "GIT: the tree": (

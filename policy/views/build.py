@@ -15,7 +15,7 @@ from kmodgate.policy.views.part import Map, Part
 class Build:
     """What one image is built from: the ConfigMap of its Dockerfile, and the build arguments with their places.
 
-    `own` are the places of the arguments that a mapping has beside those of the container.
+    `own` are the places of the arguments that a mapping has beside those of the container, `path` that of the block.
 
     Source: internal/module/helper.go of Kernel Module Management.
     """
@@ -24,6 +24,7 @@ class Build:
     values: MutableMapping[str, str]
     arguments: MutableMapping[str, FieldPath]
     own: Mapping[str, FieldPath]
+    path: FieldPath = ()
 
 
 def builds(module: ModuleView) -> Iterator[Build]:
@@ -41,7 +42,7 @@ def _merged(common: Build, own: Build) -> Build:
     """A mapping's build over the container's, whose arguments are not copied for each mapping."""
     values = ChainMap(own.values, common.values)
     arguments = ChainMap(own.arguments, common.arguments)
-    return Build(own.config_map or common.config_map, values, arguments, own.arguments)
+    return Build(own.config_map or common.config_map, values, arguments, own.arguments, own.path)
 
 
 def _read(block: Part) -> Build:
@@ -52,7 +53,7 @@ def _read(block: Part) -> Build:
             value = item.get("value")
             values[name] = value if type(value) is str else ""
             places[name] = (*block.path, "buildArgs", index)
-    return Build(block.map("dockerfileConfigMap").text("name"), values, places, places)
+    return Build(block.map("dockerfileConfigMap").text("name"), values, places, places, block.path)
 
 
 def arguments_given(modules: Iterable[Map], config_map: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kmodgate.policy.findings import Finding
+from kmodgate.policy.findings import Finding, Mode
 from kmodgate.renderer import git
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
 from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
@@ -61,9 +61,9 @@ def run(args: Namespace, console: Console) -> ExitCode:
     refuse_enforced(findings, outcome="nothing was compared")
     were: list[Finding] = []
     before = compile_revision(root, revision, were)
-    if were:
+    if errors := [finding for finding in were if finding.mode is Mode.ENFORCE]:
         console.say(
-            f"note: the specs at {revision.name} have {counted(len(were), 'error')}: what they spoil is missing"
+            f"note: the specs at {revision.name} have {counted(len(errors), 'error')}: what they spoil is missing"
         )
     if before is None:
         console.say(f"note: at {revision.name} there is no fleet in this folder: everything is new")

@@ -128,6 +128,7 @@ def _json(subject: Subject, found: Answer, base: str) -> dict[str, Any]:
             "line": item.origin.line,
             "column": item.origin.column,
             "specField": format_path(item.origin.path),
+            **({"mirror": _place(item.mirror, base)} if item.mirror else {}),
         }
         for item in found
     ]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kmodgate.policy.findings import Finding
+from kmodgate.policy.findings import Finding, Mode
 from kmodgate.renderer import git
 from kmodgate.renderer.compile.cluster_policies import Policies, add_policy_arguments, read_choice
 from kmodgate.renderer.compile.compiler import compile_fleet
@@ -117,8 +117,8 @@ def _plan_before(
     if compiled is None:
         console.say(f"note: at {revision.name} there is no fleet in this folder: every loss is new")
         return None
-    if findings:
-        errors = counted(len(findings), "error")
+    if refused := [finding for finding in findings if finding.mode is Mode.ENFORCE]:
+        errors = counted(len(refused), "error")
         console.say(f"note: the specs at {revision.name} have {errors}; losses of objects they affect count as new")
     known = [name for name in args.cluster if name in names_of(compiled.fleet)]
     if args.cluster and not known:

@@ -13,6 +13,8 @@ from kmodgate.renderer.compile.cluster_objects.objects import cluster_objects
 from kmodgate.renderer.compile.cluster_policies import Policies
 from kmodgate.renderer.compile.folders import by_folder
 from kmodgate.renderer.compile.image_services.service import CompiledService, HandoverFile, compile_service
+from kmodgate.renderer.compile.mirrors.mirror_findings import mirror_findings
+from kmodgate.renderer.compile.mirrors.rewriting import Mirroring
 from kmodgate.renderer.deliveries import content_hashes
 from kmodgate.renderer.deliveries.delivery import Delivery, deliveries_of, delivery_of_object
 from kmodgate.renderer.fleet.fleet import Fleet
@@ -68,8 +70,11 @@ def compile_fleet(fleet: Fleet, findings: list[Finding], policies: Policies | No
     made = _services(fleet, services, findings)
     for name, service in made.items():
         of_drivers[name] += service.manifests
+    mirroring = Mirroring()
     for cluster in fleet.clusters:
         of_drivers[cluster.name] += cluster_objects(fleet, cluster, by_cluster[cluster.name], findings)
+        of_drivers[cluster.name] = mirroring.objects(cluster, of_drivers[cluster.name])
+    findings += mirroring.findings()
     placed = {
         name: list(by_folder(name, [*manifests, *_policy(policies, name, by_cluster[name])], findings))
         for name, manifests in of_drivers.items()
@@ -150,8 +155,9 @@ class _Compiler:
 
 
 def cluster_findings(clusters: Iterable[Cluster]) -> Iterator[Finding]:
-    """Versions of KMM that no cluster can have."""
+    """Versions of KMM that no cluster can have, and mirrors that cannot be meant."""
     for cluster in clusters:
+        yield from mirror_findings(cluster)
         release = cluster.release
         if release is not None and not release.is_known:
             flavour = "Red Hat's build" if release.redhat else "upstream KMM"

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from kmodgate.policy.config import SignedElsewhere
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.certificates import read_certificate
+from kmodgate.policy.formats.image_mirrors import pulled
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable, resolve
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.schema_check import finding_at
-from kmodgate.renderer.fleet.specs import KernelDriver
+from kmodgate.renderer.fleet.specs import Cluster, KernelDriver
 from kmodgate.renderer.fleet.targets import Variant, targets
 
 Entries = Mapping[str, tuple[SignedElsewhere, ...]]
@@ -30,7 +32,7 @@ def entries(fleet: Fleet, findings: list[Finding]) -> Entries:
             by_variant[target.variant] = _entry(fleet.files, target.variant, findings)
         entry = by_variant[target.variant]
         if entry is not None and not target.is_absent:
-            found[target.cluster.name].append(entry)
+            found[target.cluster.name].append(_as_pulled(entry, target.cluster))
     return {cluster: tuple(items) for cluster, items in found.items()}
 
 
@@ -49,6 +51,14 @@ def _entry(files: FleetFiles, variant: Variant, findings: list[Finding]) -> Sign
         fingerprint = _fingerprint(files, variant, str(sign["certificate"]), findings)
     driver = f"{variant.namespace}/{variant.driver.name}"
     return SignedElsewhere(driver, tuple(dict.fromkeys(_images(variant))), fingerprint)
+
+
+def _as_pulled(entry: SignedElsewhere, cluster: Cluster) -> SignedElsewhere:
+    """The entry with the images as the cluster pulls them."""
+    if not cluster.mirrors:
+        return entry
+    names = ((image, pulled(image, cluster.mirrors)) for image in entry.images)
+    return replace(entry, images=tuple(image if item is None else item.reference for image, item in names))
 
 
 def _images(variant: Variant) -> Iterator[str]:

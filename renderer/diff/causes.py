@@ -91,6 +91,8 @@ class Causes:
         found = next(iter((*written, *derived, *likely, *others, *change.fields)), None)
         if found is None:
             return change.manifest.trace(("metadata", "name"))
+        if (mirror := self._of_mirror(change, found)) is not None:
+            return mirror
         origin = change.origin(found)
         was, now = _driver(self._before, change.manifest.owner), _driver(self._after, change.manifest.owner)
         if was is None or now is None or origin.source == "attached" or not now.document.has(origin.path):
@@ -110,6 +112,22 @@ class Causes:
             if value_at(was.document.value, path) != value_at(now.document.value, path):
                 return _at(now, _narrowed(was, now, path), name) if now.document.has(path) else _at(was, path, name)
         return self._of_cluster(change.clusters[0]) or name
+
+    def _of_mirror(self, change: ObjectChange, found: FieldChange) -> Origin | None:
+        """The place of the mirror by which alone a field differs; None where the spec says another image."""
+        sides = (change.after, self._after), (change.before, self._before)
+        written = [value_at((side.unmirrored or side).value, found.path, None) for side, _ in sides if side]
+        if written[0] != written[-1]:
+            return None
+        for side, fleet in sides:
+            paths = side.mirrors if side else {}
+            mirror = next((paths[path] for path in paths if path[: len(found.path)] == found.path), None)
+            cluster = _cluster(fleet, change.clusters[0])
+            if mirror is not None and cluster is not None:
+                place: FieldPath = ("spec", "mirrors", cluster.mirrors.index(mirror))
+                line, column = cluster.document.position(place)
+                return Origin(cluster.document.file, line, column, "cluster", place)
+        return None
 
     def _of_cluster(self, name: str) -> Origin | None:
         """The place in the spec of a cluster that is new, goes, or has other labels."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from kmodgate.renderer.compile.compiler import CompiledFleet
@@ -11,6 +11,7 @@ from kmodgate.renderer.diff.affected import Refusals
 from kmodgate.renderer.diff.causes import Causes
 from kmodgate.renderer.diff.changed_fields import Kind, ObjectChange, alike, changes
 from kmodgate.renderer.diff.consequences import Consequence, Consequences
+from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.wording import counted
 
 
@@ -40,4 +41,9 @@ def compare_fleets(
     """The fleet before and after, on all clusters or on some; without a before, everything is new."""
     clusters = {cluster.name: cluster for side in (before, after) if side for cluster in side.fleet.clusters}
     found = changes(before, after, set(only))
-    return Comparison(list(alike(found)), Consequences(clusters, Causes(before, after), refusals).of(found))
+
+    def objects(cluster: str) -> Iterator[JsonMap]:
+        return (manifest.value for manifest in after.objects(cluster).values())
+
+    consequences = Consequences(clusters, Causes(before, after), refusals, objects)
+    return Comparison(list(alike(found)), consequences.of(found))

@@ -18,6 +18,7 @@ from kmodgate.renderer.diff.affected import Affected, Key, Places, Refusals, Sum
 from kmodgate.renderer.diff.causes import Causes
 from kmodgate.renderer.diff.changed_fields import Kind, ObjectChange
 from kmodgate.renderer.diff.image_work import ImageWork
+from kmodgate.renderer.diff.mirror_drains import Objects, add_drains
 from kmodgate.renderer.diff.module_effects import Side
 from kmodgate.renderer.diff.plugin_pods import PluginPods, add_device_classes, moved_classes
 from kmodgate.renderer.diff.renames import Rename, renames
@@ -56,7 +57,14 @@ class Consequence:
 class Consequences:
     """Adds up what the changes of a fleet do."""
 
-    def __init__(self, clusters: Mapping[str, Cluster], causes_: Causes, refusals: Refusals) -> None:
+    def __init__(
+        self,
+        clusters: Mapping[str, Cluster],
+        causes_: Causes,
+        refusals: Refusals,
+        objects: Objects = lambda _: (),
+    ) -> None:
+        self._objects = objects
         self._places = Places(clusters, refusals)
         self._sums = Sums(causes_)
         self._pods = PluginPods(self._places, self._sums)
@@ -74,6 +82,7 @@ class Consequences:
         for change in found:
             if change.manifest.identity.kind == "Job":
                 self._job(change)
+        add_drains(found, self._places.clusters, self._objects, self._sums)
         ordered = sorted(self._sums.found.items(), key=lambda item: (_RANKS[item[0][0]], -item[1].nodes, item[0][1:]))
         return [_consequence(key, sum) for key, sum in ordered]
 

@@ -12,14 +12,15 @@ from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.wording import counted, listed
 
 EFFECTS: dict[str, tuple[Effect, ...]] = {
-    "unload": (Effect.UNLOAD, Effect.LOSE, Effect.RECREATE, Effect.RENAME, Effect.UNKNOWN),
+    "unload": (Effect.UNLOAD, Effect.LOSE, Effect.RECREATE, Effect.RENAME, Effect.UNKNOWN, Effect.CORDON),
     "reload": (Effect.RELOAD, Effect.LOSE, Effect.RECREATE),
     "build": (Effect.BUILD, Effect.MADE_AGAIN),
 }
 """Condition → the effects that meet it.
 
-Another selector may unload where nodes are not known. A Module that must be created again is unloaded first, and the
-unload of a renamed one takes the driver of its successor along.
+A drain unloads the drivers that do not tolerate its cordon. Another selector may unload where nodes are not known. A
+Module that must be created again is unloaded first, and the unload of a renamed one takes the driver of its successor
+along.
 """
 
 _UNTOUCHED = frozenset(

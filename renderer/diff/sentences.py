@@ -33,6 +33,8 @@ class Effect(IntEnum):
     JOB = 18
     STALE = 19
     NOTHING = 20
+    CORDON = 21
+    DRAIN = 22
 
 
 SEVERITIES = {
@@ -57,6 +59,8 @@ SEVERITIES = {
     Effect.JOB: Severity.INFO,
     Effect.STALE: Severity.WARNING,
     Effect.NOTHING: Severity.INFO,
+    Effect.CORDON: Severity.WARNING,
+    Effect.DRAIN: Severity.WARNING,
 }
 
 
@@ -213,7 +217,24 @@ def _not_done(driver: str, detail: str, where: str, _: int) -> str:
     return f"{what} is still needed to unload {driver} in {where}; {after}"
 
 
+def _drain(_driver: str, detail: str, where: str, _: int) -> str:
+    drains = f"the Machine Config Operator drains every node of every pool, one after the other: {where}"
+    if not detail:
+        return f"{drains}; every driver of the clusters tolerates the cordon and stays loaded"
+    drivers = detail.split("|")
+    verb = "does not tolerate the cordon and is" if len(drivers) == 1 else "do not tolerate the cordon and are"
+    return f"{drains}; {counted(len(drivers), 'driver')} {verb} unloaded meanwhile ({listed(drivers, 6)})"
+
+
+_UNDRAINED = {
+    "single": "the Machine Config Operator changes the mirrors of the one node of {} without a drain",
+    "digests": "the Machine Config Operator drains no node of {}: an ImageDigestMirrorSet only gains sources",
+}
+
+
 def _nothing(driver: str, detail: str, where: str, _: int) -> str:
+    if detail in _UNDRAINED:
+        return _UNDRAINED[detail].format(where)
     if detail == "retained":
         return f"Argo CD leaves the Module {driver} behind in {where}: its removal is retain, and nothing is unloaded"
     if detail == "spec":
@@ -243,4 +264,6 @@ _SENTENCES = {
     Effect.STALE: _not_done,
     Effect.UNKNOWN: _unknown,
     Effect.NOTHING: _nothing,
+    Effect.CORDON: _drain,
+    Effect.DRAIN: _drain,
 }

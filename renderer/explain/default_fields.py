@@ -50,6 +50,17 @@ REASONS = (
         (*_LABELS, "security.openshift.io/scc.podSecurityLabelSync"),
         "keeps OpenShift from overwriting the labels of Pod Security",
     ),
+    *(
+        reason
+        for kind in ("ImageDigestMirrorSet", "ImageTagMirrorSet")
+        for reason in (
+            Reason(kind, ("metadata", "name"), "one object of a kind has all mirrors of the cluster"),
+            Reason(
+                kind, (*_ANNOTATIONS, SYNC_OPTIONS), "pruned only after a person has confirmed it: nodes are drained"
+            ),
+            Reason(kind, ("spec",), "OpenShift's own default, written out"),
+        )
+    ),
     Reason("ConfigMap", ("metadata", "name"), "ends in a hash of the Dockerfile: another text is another ConfigMap"),
     Reason("ConfigMap", ("immutable",), "another Dockerfile gets another ConfigMap, so this one never changes"),
     Reason("ServiceAccount", ("metadata", "name"), "the pods of each driver get an account of their own"),
@@ -64,6 +75,15 @@ POLICY_PLACE = "where the webhook of the cluster looks for the policy"
 SERVICE_OBJECT = "what the image service needs here"
 KEPT = "never pruned, since the service or its jobs do not start without it"
 CONTENT_TAG = "contentTag appends a hash of Dockerfile, arguments, keys and files, so that a change is rebuilt"
+
+
+def mirrored(before: str) -> str:
+    """Why an image is another one than the spec names; `before` is empty where no spec names it."""
+    if not before:
+        return "set by kmodgate: the Dockerfile's default is pulled from a mirror, and builders ignore those of nodes"
+    return f"pulled from a mirror, in place of {before}"
+
+
 _KEY_IS_REQUIRED = "KMM requires the key; empty stands for the container's own image"
 _DEFAULT = "the default of KMM, written out so that Argo CD sees no difference"
 

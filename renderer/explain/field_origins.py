@@ -5,16 +5,17 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from kmodgate.policy.findings import FieldPath, format_path, value_at
+from kmodgate.policy.formats.image_mirrors import Mirror
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.diff.changed_fields import item_identity
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.explain.absent_drivers import Absence, absences, why_not_there
-from kmodgate.renderer.explain.default_fields import CONTENT_TAG, POLICY_PLACE, reason, why_in_service
+from kmodgate.renderer.explain.default_fields import CONTENT_TAG, POLICY_PLACE, mirrored, reason, why_in_service
 from kmodgate.renderer.fleet.fields.conversion import spec_path
 from kmodgate.renderer.fleet.fields.field_table import cause
 from kmodgate.renderer.fleet.fields.origin import Origin
@@ -29,7 +30,8 @@ _STEP = re.compile(r"\.?([^.\[\]]+)|\[((?:[^\[\]]|\[[^\]]*\])*)\]")
 class Explained:
     """One field: its value, the place that decided it, and why, where the place alone does not tell.
 
-    `replaced` is the place of what an override took the place of.
+    `replaced` is the place of what an override took the place of, `mirror` that of the mirror that an image is pulled
+    from.
     """
 
     path: FieldPath
@@ -37,6 +39,7 @@ class Explained:
     origin: Origin
     why: str
     replaced: Origin | None
+    mirror: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +55,15 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One object as all these clusters get it; `variant` is the driver as it is there, None for a policy's objects."""
+    """One object as all these clusters get it; `variant` is the driver as it is there, None for a policy's objects.
+
+    `mirrors` are the places of the clusters' mirrors, in the spec of the first of them.
+    """
 
     manifest: Manifest
     clusters: tuple[str, ...]
     variant: Variant | None
+    mirrors: Mapping[Mirror, Origin] = field(default_factory=dict)
 
 
 def absent(found: CompiledFleet, name: str, cluster: str | None) -> list[Absence]:
@@ -90,9 +97,24 @@ def subjects(found: CompiledFleet, name: str, cluster: str | None) -> list[Subje
         fix = f"did you mean {close[0]}?" if close else "write KIND/NAME, or with --cluster the name of a node"
         raise Unusable(f"{name}: no such object is rendered{where}", fix)
     return [
-        Subject(manifest, tuple(sorted(names)), _variant(variants.get((names[0], manifest.owner))))
+        Subject(
+            manifest,
+            tuple(sorted(names)),
+            _variant(variants.get((names[0], manifest.owner))),
+            _mirrors(found, names[0]) if manifest.mirrors else {},
+        )
         for manifest, names in clusters.values()
     ]
+
+
+def _mirrors(found: CompiledFleet, name: str) -> dict[Mirror, Origin]:
+    """The mirrors of a cluster, each with its place."""
+    cluster = next(item for item in found.fleet.clusters if item.name == name)
+    document, result = cluster.document, dict[Mirror, Origin]()
+    for index, mirror in enumerate(cluster.mirrors):
+        path: FieldPath = ("spec", "mirrors", index)
+        result[mirror] = Origin(document.file, *document.position(path), "cluster", path)
+    return result
 
 
 def _variant(target: Target | None) -> Variant | None:
@@ -199,11 +221,24 @@ def _explained(subject: Subject, path: FieldPath, value: Json) -> Explained:
     why = reason(subject.manifest.identity.kind, path) if origin.source == "default" else ""
     if subject.manifest.folder:
         why = why_in_service(path) if origin.source == "default" else ""
-    elif subject.manifest.driver is None and path in (("metadata", "name"), ("metadata", "namespace")):
+    elif _is_of_policy(subject.manifest) and path in (("metadata", "name"), ("metadata", "namespace")):
         why = POLICY_PLACE
     if _has_content_tag(subject, path, value):
         why = CONTENT_TAG
-    return Explained(path, value, origin, why, _replaced(subject, path, origin))
+    mirror = subject.mirrors.get(subject.manifest.mirrors[path]) if path in subject.manifest.mirrors else None
+    if mirror is not None:
+        why = "; ".join([*([why] if why == CONTENT_TAG else []), mirrored(_unmirrored(subject, path))])
+    return Explained(path, value, origin, why, _replaced(subject, path, origin), mirror)
+
+
+def _is_of_policy(manifest: Manifest) -> bool:
+    return manifest.driver is None and manifest.identity.kind in ("ConfigMap", "Namespace")
+
+
+def _unmirrored(subject: Subject, path: FieldPath) -> str:
+    """The reference before a mirror took the place of its source; empty for an argument that was added for that."""
+    before = subject.manifest.unmirrored
+    return "" if before is None else str(value_at(before.value, path, ""))
 
 
 def _has_content_tag(subject: Subject, path: FieldPath, value: Json) -> bool:
@@ -211,6 +246,7 @@ def _has_content_tag(subject: Subject, path: FieldPath, value: Json) -> bool:
     variant = subject.variant
     if variant is None or path[-1:] != ("containerImage",) or not variant.spec.get("contentTag"):
         return False
+    value = _unmirrored(subject, path) if path in subject.manifest.mirrors else value
     return bool(value) and value != value_at(variant.spec, spec_path(path[1:], variant.spec))
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from kmodgate.policy.findings import FieldPath, Finding
+from kmodgate.policy.formats.image_mirrors import Mirror
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document
 from kmodgate.policy.kmm.driver_toolkit import kernels_of
@@ -47,7 +48,14 @@ def read_cluster(files: FleetFiles, document: Document, findings: list[Finding])
         next_kernels=next_kernels,
         document=document,
         has_inventory="inventory" in spec,
+        mirrors=tuple(_mirror(item) for item in spec.get("mirrors", ())),
+        mirror_objects=spec.get("mirrorObjects", False),
     )
+
+
+def _mirror(item: Any) -> Mirror:
+    policy = item.get("mirrorSourcePolicy", "AllowContactingSource")
+    return Mirror(item["source"], item["mirror"], item["type"], policy)
 
 
 def _kmm(spec: Any) -> Kmm:

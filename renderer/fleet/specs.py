@@ -9,6 +9,7 @@ from typing import Literal, NewType
 
 from kmodgate.policy.config import Platform, Policy
 from kmodgate.policy.findings import FieldPath, Finding, format_path
+from kmodgate.policy.formats.image_mirrors import Mirror
 from kmodgate.policy.formats.yaml_documents import Document, Json
 from kmodgate.policy.kmm.versions import Release
 
@@ -175,6 +176,9 @@ class Cluster:
     document: Document = field(repr=False)
     has_inventory: bool
     """Whether the nodes are those that kubectl has seen, and no description."""
+    mirrors: tuple[Mirror, ...] = ()
+    mirror_objects: bool = False
+    """Whether OpenShift's own objects for the mirrors are rendered, too."""
 
     @property
     def release(self) -> Release | None:

@@ -87,15 +87,14 @@ def _finding(image: str, first: _Made, item: _Made) -> Finding:
 
 
 def _images(cluster: str, manifest: Manifest, texts: _Texts) -> Iterator[tuple[tuple[str, ...], _Made]]:
-    spec = as_map(manifest.value.get("spec"))
-    container = as_map(as_map(spec.get("moduleLoader")).get("container"))
+    container = _container(manifest)
+    written = _container(manifest.unmirrored or manifest)  # an image is the same, whichever mirror its base comes from
     base: FieldPath = ("spec", "moduleLoader", "container")
     metadata = as_map(manifest.value["metadata"])
-    mappings = container.get("kernelMappings")
-    for index, mapping in enumerate(mappings if isinstance(mappings, list) else ()):
+    for index, (mapping, as_written) in enumerate(zip(_mappings(container), _mappings(written), strict=True)):
         own = mapping.get("containerImage")
         image = str(own or container.get("containerImage") or "")
-        inputs = image_inputs(container, mapping)
+        inputs = image_inputs(written, as_written)
         if not inputs or not image or "@" in image or _OF_CLUSTER.match(image):
             continue
         path = (*base, "kernelMappings", index, "containerImage") if own else (*base, "containerImage")
@@ -104,6 +103,15 @@ def _images(cluster: str, manifest: Manifest, texts: _Texts) -> Iterator[tuple[t
         # with the whole kernel in its name an image is another one for each: only the same kernels can collide
         kernels = (mapping.get("literal") or "", mapping.get("regexp") or "") if _WHOLE_KERNEL.search(image) else ()
         yield (name, *kernels), _Made(cluster, manifest, path, _with_text(inputs, metadata, texts))
+
+
+def _container(manifest: Manifest) -> Mapping[str, Any]:
+    return as_map(as_map(as_map(manifest.value.get("spec")).get("moduleLoader")).get("container"))
+
+
+def _mappings(container: Mapping[str, Any]) -> list[Any]:
+    mappings = container.get("kernelMappings")
+    return mappings if isinstance(mappings, list) else []
 
 
 def _with_text(

@@ -23,6 +23,8 @@ _WAVES = {
     "RoleBinding": -15,
     "ClusterRole": -15,
     "ClusterRoleBinding": -15,
+    "ImageDigestMirrorSet": -15,
+    "ImageTagMirrorSet": -15,
     "OperatorGroup": -10,
     "Subscription": -10,
     "ConfigMap": -5,

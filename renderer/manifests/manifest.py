@@ -8,6 +8,7 @@ from functools import cached_property
 
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath, Finding, placed, value_at
+from kmodgate.policy.formats.image_mirrors import Mirror
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.specs import JsonMap, KernelDriver
@@ -38,6 +39,7 @@ class Manifest:
     cluster has no `driver`; it lies in the `folder` of its own, or else in the cluster's. `shareable` objects may be
     caused by several drivers of a cluster if all of them want the same; they then live in the folder of the cluster
     instead of the driver's. `texts` are the fields that hold the text of another file of the fleet, with its name.
+    `unmirrored` is the object as its spec says it, where `mirrors` of the cluster changed images at these paths.
     """
 
     value: JsonMap = field(repr=False)
@@ -47,6 +49,8 @@ class Manifest:
     shareable: bool = False
     folder: str = ""
     texts: Mapping[FieldPath, str] = field(default_factory=dict, repr=False)
+    unmirrored: Manifest | None = field(default=None, repr=False)
+    mirrors: Mapping[FieldPath, Mirror] = field(default_factory=dict, repr=False)
 
     @property
     def owner(self) -> str:

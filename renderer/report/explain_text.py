@@ -60,14 +60,21 @@ def _field(item: Explained, console: Console) -> Iterator[str]:
     origin = item.origin
     place = f"{console.base}{origin.file}:{origin.line}:{origin.column}"
     if origin.source == "default":
-        yield f"      {item.why or f'set by kmodgate; the closest line is {printable(place)}'}"
+        yield f"      {printable(item.why) or f'set by kmodgate; the closest line is {printable(place)}'}"
+        yield from _mirror(item, console)
         return
     yield f"      {printable(place)} {printable(format_path(origin.path))} ({origin.source})"
     if item.why:
-        yield f"      {item.why}"
+        yield f"      {printable(item.why)}"
+    yield from _mirror(item, console)
     if item.replaced is not None:
         old = item.replaced
         yield f"      in place of {printable(f'{console.base}{old.file}:{old.line} {format_path(old.path)}')}"
+
+
+def _mirror(item: Explained, console: Console) -> Iterator[str]:
+    if (origin := item.mirror) is not None:
+        yield f"      {printable(f'{console.base}{origin.file}:{origin.line} {format_path(origin.path)}')} (cluster)"
 
 
 def node_text(title: str, cells: Iterable[Cell], others: Iterable[tuple[str, str]], console: Console) -> str:

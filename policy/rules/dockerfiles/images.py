@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from kmodgate.policy.cluster.facts import Facts, as_map, metadata_of
 from kmodgate.policy.findings import Problem
-from kmodgate.policy.formats.dockerfiles import Dockerfile, Variable, copied_from, variables
+from kmodgate.policy.formats.dockerfiles import Dockerfile, variables
 from kmodgate.policy.formats.image_references import is_from
 from kmodgate.policy.kmm.kinds import MODULE_KINDS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
+from kmodgate.policy.views.base_images import base_images, filled
 from kmodgate.policy.views.build import Build, arguments_given, builds
 from kmodgate.policy.views.dockerfile import KEY, dockerfile_of
 
@@ -35,13 +36,13 @@ def base_image_not_allowed(review: Review) -> Iterator[Problem]:
     modules = review.known.listing("Module", str(metadata.get("namespace", ""))).objects
     given = set(arguments_given(modules, str(metadata.get("name"))))
     allowed = review.parameters.allowed_registries
-    for image, line in _images(found):
+    for image, line in base_images(found):
         uses = list(variables(image, found.escape))
         if any(item.name in given for item in uses):
             continue
-        filled = _filled(image, uses, found.arguments)
-        if filled and not any(is_from(filled, prefix) for prefix in allowed):
-            message = f"{filled} is not from an allowed registry"
+        name = filled(image, uses, found.arguments)
+        if name and not any(is_from(name, prefix) for prefix in allowed):
+            message = f"{name} is not from an allowed registry"
             yield Problem(("data", KEY), message, f"use one of: {', '.join(allowed)}", line=line)
 
 
@@ -58,45 +59,19 @@ def base_image_by_argument_not_allowed(review: Review) -> Iterator[Problem]:
         found = _dockerfile_of(build, review.known, review.module.metadata.text("namespace"))
         if found is None:
             continue
-        for image, _ in _images(found):
+        for image, _ in base_images(found):
             uses = list(variables(image, found.escape))
-            filled = _filled(image, uses, ChainMap(build.values, found.arguments))
+            name = filled(image, uses, ChainMap(build.values, found.arguments))
             given = next((item.name for item in uses if item.name in build.values), None)
-            if given is None or not filled or any(is_from(filled, prefix) for prefix in allowed):
+            if given is None or not name or any(is_from(name, prefix) for prefix in allowed):
                 continue
             path = (*build.arguments[given], "value")
             if path not in told:
                 told.add(path)
-                message = f"{filled}, which {given} names in the Dockerfile, is not from an allowed registry"
+                message = f"{name}, which {given} names in the Dockerfile, is not from an allowed registry"
                 yield Problem(path, message, f"use one of: {', '.join(allowed)}")
 
 
 def _dockerfile_of(build: Build, facts: Facts, namespace: str) -> Dockerfile | None:
     found = facts.find("ConfigMap", namespace, build.config_map)
     return dockerfile_of(as_map(found)) if build.config_map else None
-
-
-def _images(dockerfile: Dockerfile) -> Iterator[tuple[str, int]]:
-    """The images of registries that a Dockerfile names, as they are written, each with its line."""
-    names = {"scratch", ""}
-    for stage in dockerfile.stages:
-        if stage.image.lower() not in names:
-            yield stage.image, stage.line
-        for item in stage.instructions:
-            for image, line in copied_from(item):
-                if image.lower() not in names and not image.isdigit():
-                    yield image, line
-        names.add(stage.name)
-
-
-def _filled(image: str, uses: list[Variable], values: Mapping[str, str]) -> str:
-    """An image with its variables filled; empty where one has no value that is known."""
-    result, end = "", 0
-    for item in uses:
-        written = 1 + (len(item.name) + len(item.rest) + 2 if image[item.start + 1] == "{" else len(item.name))
-        value = values.get(item.name) or (item.rest[2:] if item.rest.startswith(":-") else "")
-        if not value or "$" in value:
-            return ""
-        result += image[end : item.start] + value
-        end = item.start + written
-    return result + image[end:]

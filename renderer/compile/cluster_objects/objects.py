@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from kmodgate.policy.findings import Finding
+from kmodgate.renderer.compile.cluster_objects.mirror_sets import mirror_sets
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.fleet.targets import Target
@@ -13,7 +14,7 @@ from kmodgate.renderer.manifests.manifest import Manifest
 Sort = Callable[[Fleet, Cluster, Sequence[Target], list[Finding]], Iterable[Manifest]]
 """A fleet, one of its clusters and the drivers of that → objects; what is wrong goes to the findings."""
 
-_SORTS: tuple[Sort, ...] = ()
+_SORTS: tuple[Sort, ...] = (mirror_sets,)
 
 
 def cluster_objects(
