@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from kmodgate.policy.findings import FieldPath, Problem
-from kmodgate.policy.rule import RETIRED, RULES, load_rules
+from kmodgate.policy.rule import OVER_FLEETS, RETIRED, RULES, load_rules
 
 
 def for_any_cluster(value: object) -> object:
@@ -36,7 +36,7 @@ def problems(spec: Mapping[str, Any]) -> Iterator[Problem]:
     if since is not None and not _is_time(since):
         path = ("spec", "parameters", "kernelAccess", "enforcedSince")
         yield Problem(path, f"{since} is no time", "write it like 2026-01-31T18:00:00Z")
-    known = {"*", *RULES, *RETIRED, *(id[:3] for id in RULES)}
+    known = {"*", *RULES, *RETIRED, *OVER_FLEETS, *(id[:3] for id in RULES)}
     for path, name in named:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)

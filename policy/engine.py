@@ -76,6 +76,11 @@ class Engine:
         mode = self.policy.mode(rule, item.severity, self.gate)
         return mode in (Mode.ENFORCE, Mode.WARN) and not self._is_excepted(rule, object, now)
 
+    def mode_over_fleet(self, rule: str, object: Map, now: datetime) -> Mode:
+        """Return what an error does that was found over a whole fleet, and is told of an object."""
+        mode = self.policy.mode(rule, Severity.ERROR, self.gate)
+        return mode if mode is Mode.DISABLED or not self._is_excepted(rule, object, now) else Mode.AUDIT
+
     def judge(self, review: Review) -> list[tuple[Finding, FieldPath]]:
         """The findings of the rules that need no facts, with the paths of their fields. Never raises."""
         return self._judge(review, (False,))

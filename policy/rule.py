@@ -27,6 +27,9 @@ STOPPING: dict[str, Callable[[Review], bool]] = {
 """Rules that, where they refuse, are the only one that is asked: 55,000 expressions take a second to compile."""
 
 
+OVER_FLEETS = ("IMG401",)
+"""Ids of what is looked for over a whole fleet instead of in an object. A policy gives them modes like rules."""
+
 RETIRED = {
     "REF207": "an owner that is added to what a Module needs: the garbage collector is asked about itself (REF204)",
 }

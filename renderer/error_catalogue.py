@@ -180,7 +180,7 @@ SECTIONS = {
             "IMG401",
             "one image name with different content: clusters or drivers build or sign it in different ways, and KMM"
             " makes an image of a name once",
-            "set `contentTag: true`, or give one of them another name",
+            "set `contentTag: true`, or give one of them another name; a DriverPolicy may give it a mode like a rule",
         ),
         Entry(
             "IMG402",

@@ -12,7 +12,7 @@ from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.cluster.ims_site import TEMPLATES
 from kmodgate.policy.formats.certificates import certificates_in
 from kmodgate.policy.formats.kernel_module_names import configures_modprobe
-from kmodgate.policy.ims.settings import CONFIG_MAP, OVERLAY
+from kmodgate.policy.ims.settings import CHECKSUM, CONFIG_MAP, OVERLAY
 from kmodgate.policy.kmm.operator_config import CONFIG_MAPS
 from kmodgate.policy.views.dockerfile import KEY
 
@@ -20,6 +20,9 @@ _APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _KEPT_NAMES = (CONFIG_MAP, OVERLAY, "kmodgate-policy", *CONFIG_MAPS)
 _KEPT_PREFIX = TEMPLATES
 """ConfigMaps whose values rules read: those of the Image Management Service and its templates, of KMM, and our own."""
+
+_READ_ANNOTATIONS = ("kmodgate.io/", "io.katacontainers.", "openshift.io/", "security.openshift.io/", CHECKSUM)
+"""How the annotations begin whose values rules read: of kmodgate, Kata, OpenShift and the chart of IMS."""
 
 _DOCKER = ".dockerconfigjson"
 
@@ -32,8 +35,9 @@ def redacted(item: Mapping[str, Any]) -> dict[str, Any]:
     - Of a ConfigMap stay its keys, and the Dockerfile that it holds; all values of the settings of KMM, of the Image
       Management Service and of kmodgate.
     - Of a MachineConfig stay the kernel arguments, the paths of its files, and the files that modprobe reads.
-    - Everywhere else the values of environment variables, of build arguments and of HTTP headers become empty, and
-      arguments and commands empty lists; the annotation in which kubectl keeps what was applied goes.
+    - Everywhere else the values of environment variables, of build arguments, of HTTP headers, of the attributes of CSI
+      volumes and of annotations become empty, and arguments and commands empty lists. Annotations that rules read keep
+      their values; the one in which kubectl keeps what was applied goes.
     """
     if item.get("kind") == "Secret":
         return _secret(item)
@@ -87,6 +91,9 @@ def _without_values(value: Any) -> Any:
 
 
 def _emptied(name: object, value: Any) -> Any:
+    if isinstance(value, Mapping) and name in ("annotations", "volumeAttributes"):
+        is_read = name == "annotations"
+        return {key: item if is_read and str(key).startswith(_READ_ANNOTATIONS) else "" for key, item in value.items()}
     if not isinstance(value, list):
         return value
     if name in ("args", "command"):

@@ -135,7 +135,7 @@ STARTERS = (
     Starter("Amazon CloudWatch agent", "amazon-cloudwatch", ("cloudwatch-agent",),
             "aws-observability/helm-charts, charts/amazon-cloudwatch-observability/templates/_helpers.tpl"),
     Starter("Amazon GuardDuty agent", "amazon-guardduty", ("aws-guardduty-agent",),
-            "Amazon GuardDuty User Guide, EKS add-on aws-guardduty-agent"),
+            "Amazon GuardDuty User Guide, EKS add-on aws-guardduty-agent; the account by published trust policies"),
     Starter("EKS node monitoring agent", "kube-system", ("eks-node-monitoring-agent", "dcgm-server"),
             "aws/eks-node-monitoring-agent, charts/eks-node-monitoring-agent/templates/daemonset.yaml"),
     Starter("netd of GKE", "kube-system", ("netd",), "GoogleCloudPlatform/netd, netd.yaml"),

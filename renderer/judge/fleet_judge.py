@@ -10,7 +10,7 @@ from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.cluster.facts import Facts, SnapshotFacts
 from kmodgate.policy.config import Gate, PolicyException
 from kmodgate.policy.engine import Engine
-from kmodgate.policy.findings import Finding
+from kmodgate.policy.findings import Finding, Mode
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.review import NO_CLOCK, ClusterTraits, Review
 from kmodgate.policy.views.part import Map
@@ -100,7 +100,19 @@ class FleetJudge:
             for finding, path in engine.judge(review):
                 yield replace(manifest.at_origin(finding, path), clusters=names)
         if self._only is None or IMAGES_ID in self._only:
-            yield from image_findings(compiled)
+            for manifest, finding in image_findings(compiled):
+                yield from self._over_fleet(compiled, manifest, finding)
+
+    def _over_fleet(self, compiled: CompiledFleet, manifest: Manifest, finding: Finding) -> Iterator[Finding]:
+        """The finding, once for each mode that the policies of its clusters give it."""
+        by_mode: dict[Mode, list[str]] = {}
+        for cluster in compiled.fleet.clusters:
+            if cluster.name in finding.clusters:
+                mode = self.engine(cluster).mode_over_fleet(finding.rule, manifest.value, self._now)
+                by_mode.setdefault(mode, []).append(cluster.name)
+        by_mode.pop(Mode.DISABLED, None)
+        for mode, names in by_mode.items():
+            yield replace(finding, mode=mode, clusters=tuple(names))
 
     def _by_facts(
         self, cluster: Cluster, traits: ClusterTraits, was: Mapping[Manifest, Manifest | None], dump: Dump | None

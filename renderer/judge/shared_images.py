@@ -56,7 +56,7 @@ class _Made:
         return json.dumps(self.inputs, sort_keys=True)
 
 
-def image_findings(compiled: CompiledFleet) -> Iterator[Finding]:
+def image_findings(compiled: CompiledFleet) -> Iterator[tuple[Manifest, Finding]]:
     """Yield an error for each image name that is made in two ways, where it is made in another way than the first."""
     for (image, *_), (first, *others) in _by_name(compiled).items():
         alike: dict[tuple[Manifest, FieldPath], list[_Made]] = {}
@@ -65,7 +65,8 @@ def image_findings(compiled: CompiledFleet) -> Iterator[Finding]:
                 alike.setdefault((item.manifest, item.path), []).append(item)
         for (manifest, path), items in alike.items():
             clusters = tuple(dict.fromkeys(item.cluster for item in items))
-            yield replace(manifest.at_origin(_finding(image, first, items[0]), path), clusters=clusters)
+            finding = manifest.at_origin(_finding(image, first, items[0]), path)
+            yield manifest, replace(finding, clusters=clusters)
 
 
 def _by_name(compiled: CompiledFleet) -> dict[tuple[str, ...], list[_Made]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from datetime import datetime
 
 from kmodgate.policy.webhook_entries import Path
@@ -41,10 +42,23 @@ async def judged(path: Path, request: Request, admitter: Admitter, cluster: Clus
 
 
 def failed(uid: str, error: Exception, request: Request | None = None) -> Answer:
-    """The answer where a bug of ours ended the review; called where the error is handled."""
-    log.exception("a review failed")
+    """The answer where a bug of ours ended the review, which the log tells of."""
+    log.error("a review failed: %s", place_of(error))
     text = f"the review failed: {type(error).__name__}; report this bug of kmodgate, its log has more"
     return Answer(uid, problem=(500, "InternalError", text), request=request)
+
+
+def place_of(error: BaseException) -> str:
+    """Return the type of an error and where it was raised, the innermost calls first.
+
+    The text of an error is left out: it may quote what callers send.
+    """
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    calls = [f"{frame.filename.rpartition('kmodgate/')[2]}:{frame.lineno} {frame.name}" for frame in reversed(frames)]
+    return f"{type(error).__name__} at {' < '.join(calls)}"
+
+
+_FRAMES = 8
 
 
 def too_slow(uid: str, request: Request | None = None, reason: str = "try again") -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.admission.answer import Answer
 from kmodgate.webhook.admission.audit_record import record
 from kmodgate.webhook.admission.cost import is_costly
-from kmodgate.webhook.admission.decide import failed, judged, read
+from kmodgate.webhook.admission.decide import failed, judged, place_of, read
 from kmodgate.webhook.certificates.client_certificates import ClientAuth
 from kmodgate.webhook.cluster.questions import Cluster, Until
 from kmodgate.webhook.http.limits import Gate, Refusal, deadline, read_body
@@ -30,6 +31,8 @@ from kmodgate.webhook.large_bodies.pool import Pool
 from kmodgate.webhook.large_bodies.server_side import uid_of
 from kmodgate.webhook.telemetry.audit_log import AuditLog
 from kmodgate.webhook.telemetry.metrics import Metrics
+
+log = logging.getLogger(__name__)
 
 PATHS: dict[str, Path] = {"/validate": "/validate", "/mutate": "/mutate"}
 
@@ -64,6 +67,10 @@ class Reviews:
             response = _plain(refusal.status, refusal.reason, refusal.headers)
             if "Expect" in request.headers:  # what comes next may be the body, or another request
                 response.force_close()
+        except Exception as error:  # a bug before there is a review: aiohttp would answer, and nobody would be told
+            log.error("a request failed: %s", place_of(error))
+            self.metrics.failures.inc()
+            response = _plain(500, "a bug of kmodgate ended the request; its log has more", {"Connection": "close"})
         if self.is_draining:
             response.force_close()
         return response
@@ -84,13 +91,16 @@ class Reviews:
             admitter, now = self.admitter, datetime.now(UTC)
             try:
                 answer = await self._decide(path, body, admitter, until, now)
+                encoded = answer.encoded(admitter.digest)
+                seconds = time.perf_counter() - began
+                self._count(path, answer, seconds)
+                self._tell(answer)
+                self.log.write(record(path, answer, body, admitter.digest, now, seconds))
             except Unreadable as error:
                 return self._unwanted(400, error.message)
-            encoded = answer.encoded(admitter.digest)
-            seconds = time.perf_counter() - began
-            self._count(path, answer, seconds)
-            self._tell(answer)
-            self.log.write(record(path, answer, body, admitter.digest, now, seconds))
+            except Exception as error:
+                self.metrics.failures.inc()
+                encoded = failed(uid_of(body), error).encoded(admitter.digest)
             return reply(request, encoded)
 
     async def _decide(self, path: Path, body: bytes, admitter: Admitter, until: float, now: datetime) -> Answer:

@@ -55,10 +55,13 @@ def hub_namespace_variable(review: Review) -> Iterator[Problem]:
     own = _OPERATOR["redhat" if review.cluster.release.redhat else "upstream"]
     if namespace == own and not review.cluster.is_any:
         return
-    severity = Severity.INFO if review.cluster.is_any and namespace in _OPERATOR.values() else None
+    severity, message = None, "MOD_NAMESPACE is another one on the hub than on the spokes"
+    if review.cluster.is_any and namespace in _OPERATOR.values():
+        whose = "the Red Hat build" if namespace == _OPERATOR["redhat"] else "upstream"
+        severity = Severity.INFO
+        message = f"MOD_NAMESPACE is {namespace} on the hub, too, only if its KMM is {whose}, which is not known here"
     for path, image in review.module.images:
         if "MOD_NAMESPACE" in image and "$" in image:
-            message = "MOD_NAMESPACE is another one on the hub than on the spokes"
             yield Problem(path, message, "write the name out", severity)
 
 

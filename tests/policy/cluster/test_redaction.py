@@ -34,14 +34,18 @@ def objects() -> list[dict[str, Any]]:
         "livenessProbe": {"httpGet": {"httpHeaders": [{"name": "Authorization", "value": SECRET}]}},
         "lifecycle": {"preStop": {"exec": {"command": [SECRET]}}},
     }  # fmt: skip
-    pod = {"containers": [container], "initContainers": [container]}
-    applied = {"kubectl.kubernetes.io/last-applied-configuration": SECRET, "kmodgate.io/spec": "a.yaml"}
+    volume = {"name": "v", "csi": {"driver": "secrets-store.csi.k8s.io", "volumeAttributes": {"token": SECRET}}}
+    pod = {"containers": [container], "initContainers": [container], "volumes": [volume]}
+    noted = {"annotations": {"vault.hashicorp.com/agent-inject-template": SECRET, "io.katacontainers.config.a": "1"}}
+    applied = {
+        "kubectl.kubernetes.io/last-applied-configuration": SECRET, "kmodgate.io/spec": "a.yaml", "example.com/a": SECRET,
+    }  # fmt: skip
     metadata = {"name": "a", "namespace": "b", "annotations": applied}
     build = {"dockerfileConfigMap": {"name": "df"}, "buildArgs": [{"name": "TOKEN", "value": SECRET}]}
     loader = {"container": {"build": build, "kernelMappings": [{"literal": "1", "build": build}]}}
     return [
         {"kind": "Pod", "metadata": metadata, "spec": pod},
-        {"kind": "Deployment", "metadata": metadata, "spec": {"template": {"spec": pod}}},
+        {"kind": "Deployment", "metadata": metadata, "spec": {"template": {"metadata": noted, "spec": pod}}},
         {"kind": "CronJob", "metadata": metadata, "spec": {"jobTemplate": {"spec": {"template": {"spec": pod}}}}},
         {
             "kind": "Module",

@@ -64,3 +64,41 @@ def test_the_same_content_or_another_name_is_silence(fleet: FleetFolder, spec: s
 def test_each_cluster_has_a_registry_of_its_own_inside(fleet: FleetFolder) -> None:
     image = IMAGE.replace("quay.io", "image-registry.openshift-image-registry.svc:5000")
     assert found(fleet, BUILT, override("build: {buildArgs: {DEBUG: '1'}}"), image) == []
+
+
+POLICY = """\
+apiVersion: kmodgate.io/v1alpha1
+kind: DriverPolicy
+metadata: {name: all}
+spec:
+  clusters: {names: [%s]}
+  %s
+"""
+EXCEPTION = (
+    "exceptions: [{rule: IMG401, object: {kind: Module, name: nic}, owner: a, ticket: b, expires: '2099-01-01'}]"
+)
+
+
+@pytest.mark.parametrize(
+    ("says", "modes"),
+    [
+        ("modes: {IMG401: warn}", ["warn"]),
+        ("modes: {IMG: audit}", ["audit"]),
+        ("gates: {check: {IMG401: disabled}}", []),
+        ("profile: parity", []),
+        (EXCEPTION, ["audit"]),
+    ],
+)
+def test_a_policy_gives_it_a_mode(fleet: FleetFolder, says: str, modes: list[str]) -> None:
+    fleet.write("policy.yaml", POLICY % ("lab, paris, rome", says))
+    found(fleet, BUILT, override("build: {buildArgs: {DEBUG: '1'}}"))
+    result = check(fleet.root, ".", "--format", "json")
+    assert [item["mode"] for item in findings(result) if item["rule"] == "IMG401"] == modes
+    assert result.returncode == 0
+
+
+def test_each_cluster_has_the_mode_of_its_policy(fleet: FleetFolder) -> None:
+    fleet.write("policy.yaml", POLICY % ("rome", "modes: {IMG401: warn}"))
+    found(fleet, BUILT, override("build: {buildArgs: {DEBUG: '1'}}"))
+    told = [item for item in findings(check(fleet.root, ".", "--format", "json")) if item["rule"] == "IMG401"]
+    assert sorted((item["mode"], item["clusters"]) for item in told) == [("enforce", ["paris"]), ("warn", ["rome"])]

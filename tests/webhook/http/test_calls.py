@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import RawTestServer, TestClient
 
 from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.cluster.facts import Facts
@@ -239,3 +240,51 @@ def test_a_bug_beside_the_rules_denies_a_large_review_under_its_uid_too() -> Non
     assert (response["uid"], response["allowed"], response["status"]["code"]) == (uid(asked), False, 500)
     assert "LookupError" in response["status"]["message"]
     assert "drawer" not in response["status"]["message"]
+
+
+class _BrokenLog(AuditLog):
+    """An audit log with a bug."""
+
+    def write(self, *_: object) -> None:
+        raise LookupError("drawer")
+
+
+class _BrokenGate(Gate):
+    """Limits with a bug."""
+
+    def enter(self, *_: object) -> Any:
+        raise LookupError("drawer")
+
+
+async def _posted(reviews: Reviews, body: bytes) -> tuple[int, str]:
+    async with RawTestServer(reviews.handle) as server, TestClient(server) as client:
+        response = await client.post("/validate", data=body, headers={"Content-Type": "application/json"})
+        return response.status, await response.text()
+
+
+@pytest.mark.timing
+def test_a_bug_after_the_decision_denies_the_review_and_is_logged_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    asked = review("CREATE", "Module", module("gpu"))
+    metrics = Metrics()
+    reviews = Reviews(Admitter(Policy(), TRAITS), SnapshotCluster(Dump()), Gate(), metrics, _BrokenLog(""))
+    status, text = asyncio.run(_posted(reviews, json.dumps(asked).encode()))
+    response = json.loads(text)["response"]
+    assert (status, response["uid"], response["allowed"], response["status"]["code"]) == (200, uid(asked), False, 500)
+    (logged,) = (item.getMessage() for item in caplog.records if item.levelname == "ERROR")
+    assert logged.startswith("a review failed: LookupError at ")
+    assert "test_calls.py" in logged
+    assert "drawer" not in logged + text
+    assert "\n" not in logged
+    assert b"kmodgate_internal_errors_total 1.0" in metrics.page()
+
+
+@pytest.mark.timing
+def test_a_bug_before_there_is_a_review_has_a_body_and_is_logged_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    metrics = Metrics()
+    reviews = Reviews(Admitter(Policy(), TRAITS), SnapshotCluster(Dump()), _BrokenGate(), metrics, AuditLog(""))
+    status, text = asyncio.run(_posted(reviews, b"{}"))
+    assert (status, text) == (500, "a bug of kmodgate ended the request; its log has more\n")
+    assert [item.getMessage()[:32] for item in caplog.records if item.levelname == "ERROR"] == [
+        "a request failed: LookupError at"
+    ]
+    assert b"kmodgate_internal_errors_total 1.0" in metrics.page()
