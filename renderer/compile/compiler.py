@@ -7,14 +7,18 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from kmodgate.policy.findings import Finding, Mode, Problem, Severity
+from kmodgate.policy.kmm.misnamed_kinds import KMM_GROUPS
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.compile import attached_objects
 from kmodgate.renderer.compile.cluster_objects.objects import cluster_objects
 from kmodgate.renderer.compile.cluster_policies import Policies
 from kmodgate.renderer.compile.folders import by_folder
-from kmodgate.renderer.compile.image_services.service import CompiledService, HandoverFile, compile_service
+from kmodgate.renderer.compile.handover import HandoverFile
+from kmodgate.renderer.compile.image_services.service import CompiledService, compile_service
 from kmodgate.renderer.compile.mirrors.mirror_findings import mirror_findings
 from kmodgate.renderer.compile.mirrors.rewriting import Mirroring
+from kmodgate.renderer.compile.operator_install.install import FOLDER as OPERATOR_FOLDER
+from kmodgate.renderer.compile.operator_install.install import installs, operator_handover
 from kmodgate.renderer.deliveries import content_hashes
 from kmodgate.renderer.deliveries.delivery import Delivery, deliveries_of, delivery_of_object
 from kmodgate.renderer.fleet.fleet import Fleet
@@ -23,6 +27,7 @@ from kmodgate.renderer.fleet.referenced_files import Sources, read_sources
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.fleet.targets import MergedSpec, Target, Variant, targets
+from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
 from kmodgate.renderer.wording import listed
 
@@ -75,15 +80,21 @@ def compile_fleet(fleet: Fleet, findings: list[Finding], policies: Policies | No
         of_drivers[cluster.name] += cluster_objects(fleet, cluster, by_cluster[cluster.name], findings)
         of_drivers[cluster.name] = mirroring.objects(cluster, of_drivers[cluster.name])
     findings += mirroring.findings()
+    by_hand = {name: [*service.handover] for name, service in made.items()}
+    for cluster in fleet.clusters:
+        by_hand.setdefault(cluster.name, []).extend(operator_handover(cluster, by_cluster[cluster.name]))
     placed = {
         name: list(by_folder(name, [*manifests, *_policy(policies, name, by_cluster[name])], findings))
         for name, manifests in of_drivers.items()
     }
     for name, service in made.items():
         of_drivers[name] += service.judged
+    for name, files in by_hand.items():
+        of_drivers[name] += (file.content for file in files if file.folder == OPERATOR_FOLDER)
     findings += compiler.version_findings()
-    handover = {name: service.handover for name, service in made.items() if service.handover}
-    return CompiledFleet(fleet, found, placed, of_drivers, services, handover)
+    return CompiledFleet(
+        fleet, found, placed, of_drivers, services, {name: files for name, files in by_hand.items() if files}
+    )
 
 
 def _services(
@@ -111,6 +122,7 @@ class _Compiler:
         self._manifests: dict[tuple[Variant, Delivery, Hashable], list[Manifest]] = {}
         self._attached: dict[Variant, list[Manifest]] = {}
         self._unsupported: dict[tuple[Manifest, Release], list[str]] = defaultdict(list)
+        self._without_dry_run: dict[Manifest, Manifest] = {}
 
     def target(self, target: Target) -> list[Manifest]:
         """Return the objects that a driver causes on a cluster."""
@@ -123,7 +135,8 @@ class _Compiler:
             release = cluster.release
             if made and release is not None and release.is_known:
                 self._unsupported[made[-1], release].append(cluster.name)
-        return [*found, *self._attached_to(variant)]
+        found += self._attached_to(variant)
+        return [self._before_its_kind(item) for item in found] if installs(cluster) else found
 
     def version_findings(self) -> Iterator[Finding]:
         """Report the fields that the KMM of a cluster does not know."""
@@ -146,6 +159,15 @@ class _Compiler:
                 attached_objects.manifest(variant, item, variant.namespace) for item in documents
             ]
         return self._attached[variant]
+
+    def _before_its_kind(self, manifest: Manifest) -> Manifest:
+        """The object as it has to be where the sync that applies it installs KMM first, which brings its kind."""
+        if manifest.identity.group not in KMM_GROUPS:
+            return manifest
+        if manifest not in self._without_dry_run:
+            value = argo.with_sync_option(manifest.value, argo.KIND_MAY_BE_MISSING)
+            self._without_dry_run[manifest] = replace(manifest, value=value)
+        return self._without_dry_run[manifest]
 
     def _read(self, variant: Variant) -> Sources:
         """What the variant refers to, without what cannot be read."""

@@ -13,11 +13,11 @@ from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document
 from kmodgate.policy.kmm.driver_toolkit import kernels_of
 from kmodgate.renderer.fleet import nodes
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable, resolve
+from kmodgate.renderer.fleet.read_operator import read_kmm
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import (
     Cluster,
     KernelVersion,
-    Kmm,
     NextKernel,
     NodeGroup,
     Taint,
@@ -42,7 +42,7 @@ def read_cluster(files: FleetFiles, document: Document, findings: list[Finding])
         platform=spec["platform"],
         topology=spec.get("topology", "ha"),
         kubernetes=spec.get("kubernetes", {}).get("version", ""),
-        kmm=None if kmm is None else _kmm(kmm),
+        kmm=None if kmm is None else read_kmm(kmm),
         nodes=nodes.in_groups(found, groups, next_kernels) if "inventory" in spec else found,
         groups=groups,
         next_kernels=next_kernels,
@@ -50,16 +50,13 @@ def read_cluster(files: FleetFiles, document: Document, findings: list[Finding])
         has_inventory="inventory" in spec,
         mirrors=tuple(_mirror(item) for item in spec.get("mirrors", ())),
         mirror_objects=spec.get("mirrorObjects", False),
+        kubectl_image=spec.get("tools", {}).get("kubectl", ""),
     )
 
 
 def _mirror(item: Any) -> Mirror:
     policy = item.get("mirrorSourcePolicy", "AllowContactingSource")
     return Mirror(item["source"], item["mirror"], item["type"], policy)
-
-
-def _kmm(spec: Any) -> Kmm:
-    return Kmm(spec.get("version", ""), spec.get("flavour", "upstream"), spec.get("namespace", ""))
 
 
 def _next_kernels(

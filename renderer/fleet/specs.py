@@ -151,12 +151,34 @@ class NodeGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class Install:
+    """How the operator of a cluster is installed: by OLM, pinned to the version `csv`, or by `kustomize`.
+
+    Empty fields are the usual ones; `tolerations` and `has_alerts` are None where the spec leaves them out.
+    """
+
+    csv: str = ""
+    channel: str = ""
+    source: str = ""
+    source_namespace: str = ""
+    is_by_hand: bool = False
+    kustomize: str = ""
+    tolerations: list[Json] | None = field(default=None, hash=False)
+    has_alerts: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Kmm:
-    """The operator of a cluster; an empty version is the newest of its flavour, an empty namespace the usual one."""
+    """The operator of a cluster; an empty version is the newest of its flavour, an empty namespace the usual one.
+
+    `install` is None where somebody else installs it, and `config` where it has its defaults.
+    """
 
     version: str
     flavour: Flavour
     namespace: str = ""
+    install: Install | None = None
+    config: JsonMap | None = field(default=None, hash=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -179,6 +201,8 @@ class Cluster:
     mirrors: tuple[Mirror, ...] = ()
     mirror_objects: bool = False
     """Whether OpenShift's own objects for the mirrors are rendered, too."""
+    kubectl_image: str = ""
+    """The image in which Jobs run kubectl; empty where the spec names none."""
 
     @property
     def release(self) -> Release | None:

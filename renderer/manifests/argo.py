@@ -41,6 +41,8 @@ _WAVES = {
 NEVER_REMOVED = "Prune=false,Delete=false"
 ASK_BEFORE_REMOVAL = "Prune=confirm,Delete=confirm"
 PRUNED_LAST = "PruneLast=true"
+KIND_MAY_BE_MISSING = "SkipDryRunOnMissingResource=true"
+"""For an object whose kind an earlier wave of the same sync brings: without it no wave begins."""
 
 
 def sync_annotations(kind: str, options: str = "") -> dict[str, Json]:
@@ -48,6 +50,16 @@ def sync_annotations(kind: str, options: str = "") -> dict[str, Json]:
     result: dict[str, Json] = {SYNC_OPTIONS: options} if options else {}
     result[SYNC_WAVE] = str(_WAVES.get(kind, 0))
     return result
+
+
+def with_sync_option(value: JsonMap, option: str) -> JsonMap:
+    """Return an object with one more option of Argo CD beside those that it has."""
+    metadata = metadata_of(value)
+    annotations = as_map(metadata.get("annotations"))
+    options = [item for item in str(annotations.get(SYNC_OPTIONS, "")).split(",") if item]
+    if option not in options:
+        annotations = {**annotations, SYNC_OPTIONS: ",".join((*options, option))}
+    return {**value, "metadata": {**metadata, "annotations": annotations}}
 
 
 def is_never_pruned(value: JsonMap) -> bool:

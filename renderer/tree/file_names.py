@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from kmodgate.renderer.compile.folders import SHARED_FOLDER
-from kmodgate.renderer.compile.image_services.service import FOLDER as SERVICE_FOLDER
-from kmodgate.renderer.compile.image_services.service import HandoverFile
+from kmodgate.renderer.compile.handover import HandoverFile
 from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.manifests.emit_yaml import emit
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
@@ -56,7 +55,7 @@ class Layout:
     @staticmethod
     def handover(files: Iterable[HandoverFile]) -> dict[str, RenderedFile]:
         """The files of one cluster that a site merges or applies by hand, by path, sorted."""
-        found = {f"{SERVICE_FOLDER}/{file.name}": file for file in files}
+        found = {f"{file.folder}/{file.name}": file for file in files}
         return {
             path: RenderedFile(path, file.text.encode(), file.content.identity) for path, file in sorted(found.items())
         }

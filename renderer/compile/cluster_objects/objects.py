@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from kmodgate.policy.findings import Finding
 from kmodgate.renderer.compile.cluster_objects.mirror_sets import mirror_sets
+from kmodgate.renderer.compile.operator_install.install import operator_objects
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.fleet.targets import Target
@@ -14,7 +15,7 @@ from kmodgate.renderer.manifests.manifest import Manifest
 Sort = Callable[[Fleet, Cluster, Sequence[Target], list[Finding]], Iterable[Manifest]]
 """A fleet, one of its clusters and the drivers of that → objects; what is wrong goes to the findings."""
 
-_SORTS: tuple[Sort, ...] = (mirror_sets,)
+_SORTS: tuple[Sort, ...] = (operator_objects, mirror_sets)
 
 
 def cluster_objects(

@@ -1,0 +1,107 @@
+"""What of `spec.kmm` of a Cluster cannot be installed or configured, each with its field and what to write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kmodgate.policy.findings import FieldPath, Finding
+from kmodgate.policy.kmm.operator_config import unknown_keys, wrong_values
+from kmodgate.policy.kmm.versions import Release
+from kmodgate.renderer.compile.operator_install.operator import HUB_PACKAGE, PACKAGE, catalog, usual_namespace
+from kmodgate.renderer.fleet.read_operator import version_of
+from kmodgate.renderer.fleet.schema_check import finding_at
+from kmodgate.renderer.fleet.specs import Cluster, Install, Kmm
+
+_KMM: FieldPath = ("spec", "kmm")
+_INSTALL: FieldPath = (*_KMM, "install")
+_OF_OLM = ("csv", "channel", "source", "sourceNamespace", "approve")
+
+
+def contradictions(cluster: Cluster) -> Iterator[Finding]:
+    """Report the fields that contradict each other, or that miss another one."""
+    kmm = cluster.kmm
+    if kmm is None:
+        return
+    if kmm.install is not None:
+        yield from _installing(cluster, kmm, kmm.install)
+    if kmm.config is not None:
+        yield from _configuring(cluster, kmm)
+
+
+def _installing(cluster: Cluster, kmm: Kmm, install: Install) -> Iterator[Finding]:
+    if kmm.flavour == "redhat" and cluster.platform != "openshift":
+        fix = "flavour: upstream, or platform: openshift"
+        yield _finding(cluster, _INSTALL, "SCH104", "Red Hat's build of KMM installs on OpenShift only", fix)
+    if install.kustomize:
+        yield from _by_kustomize(cluster, install)
+    elif not install.csv:
+        fix = f"pin a version: csv: {PACKAGE}.v2.6.0, or kustomize: a folder at a commit"
+        yield _finding(cluster, _INSTALL, "SCH103", "says neither csv nor kustomize", fix)
+    else:
+        yield from _by_olm(cluster, kmm, install)
+
+
+def _by_kustomize(cluster: Cluster, install: Install) -> Iterator[Finding]:
+    for key in _OF_OLM:
+        if cluster.document.has((*_INSTALL, key)):
+            message = f"{key} is for the Operator Lifecycle Manager, which kustomize does without"
+            yield _finding(cluster, (*_INSTALL, key), "SCH104", message, f"remove {key}, or kustomize")
+    wanted = usual_namespace(cluster, is_hub=cluster_is_hub(cluster))
+    if cluster.kmm is not None and cluster.kmm.namespace not in ("", wanted):
+        message = f"KMM's folder for kustomize installs into {wanted}, whose name is in its certificates"
+        yield _finding(cluster, (*_KMM, "namespace"), "SCH104", message, f"remove it, or write namespace: {wanted}")
+
+
+def _by_olm(cluster: Cluster, kmm: Kmm, install: Install) -> Iterator[Finding]:
+    package, mark, _ = install.csv.rpartition(".v")
+    version = version_of(install.csv)
+    path = (*_INSTALL, "csv")
+    if package not in (PACKAGE, HUB_PACKAGE) or not mark or not version:
+        message = f"{install.csv} is no ClusterServiceVersion of KMM with a version"
+        yield _finding(cluster, path, "SCH104", message, f"write it like {PACKAGE}.v2.6.0")
+        return
+    if package == HUB_PACKAGE and not cluster_is_hub(cluster):
+        message = f"{install.csv} is the operator of a hub, which this cluster is not"
+        yield _finding(cluster, path, "SCH104", message, f"write {PACKAGE}.v{version}")
+    if not _agree(kmm, version):
+        message = f"installs {version}, and spec.kmm.version says {kmm.version}"
+        yield _finding(cluster, path, "SCH104", message, "let the two agree, or leave spec.kmm.version out")
+    if not catalog(cluster, kmm, install).source:
+        fix = "name the CatalogSource that has it: source: community-operators"
+        message = "upstream KMM is in none of the catalogs that every OpenShift has"
+        yield _finding(cluster, _INSTALL, "SCH103", message, fix)
+    if not install.is_by_hand and not cluster.kubectl_image:
+        message = "the Job that approves the InstallPlan needs an image with sh and kubectl"
+        fix = "name it: spec.tools.kubectl: IMAGE; or leave it to a person: approve: byHand"
+        yield _finding(cluster, _INSTALL, "SCH103", message, fix)
+
+
+def _agree(kmm: Kmm, version: str) -> bool:
+    """Whether the version that the spec says is the one that is installed, or its line; head is what it is."""
+    return kmm.version in ("", "head", version) or version.startswith(f"{kmm.version}.")
+
+
+def _configuring(cluster: Cluster, kmm: Kmm) -> Iterator[Finding]:
+    release = cluster.release or Release()
+    for path, fix in unknown_keys(kmm.config, release):
+        ends = f"{release} does not know it, and drops the whole configuration because of it"
+        yield _finding(cluster, (*_KMM, "config", *path), "SCH106", ends, fix, at_key=True)
+    for path, expected in wrong_values(kmm.config):
+        yield _finding(
+            cluster, (*_KMM, "config", *path), "SCH104", "is a value that KMM cannot read", f"write {expected}"
+        )
+    if not kmm.config:
+        message, fix = "is empty, which KMM cannot decode", "write a setting, or leave it out for the defaults"
+        yield _finding(cluster, (*_KMM, "config"), "SCH104", message, fix)
+    if kmm.install is None and not kmm.namespace and kmm.flavour == "upstream":
+        message = "belongs into the namespace of the operator, which differs by how it was installed"
+        yield _finding(cluster, (*_KMM, "config"), "SCH103", message, "name it: spec.kmm.namespace")
+
+
+def cluster_is_hub(cluster: Cluster) -> bool:
+    """Whether the cluster manages others, with the hub's operator."""
+    return False
+
+
+def _finding(cluster: Cluster, path: FieldPath, rule: str, message: str, fix: str, *, at_key: bool = False) -> Finding:
+    return finding_at(cluster.document, path, rule, message, fix, at_key=at_key)

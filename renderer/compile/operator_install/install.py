@@ -1,0 +1,112 @@
+"""A Cluster's `spec.kmm` → the objects that install, configure and watch the operator, and the files for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from kmodgate.policy.cluster.facts import as_map
+from kmodgate.policy.findings import Finding
+from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.policy.kmm.versions import Release
+from kmodgate.renderer.compile.handover import HandoverFile, head
+from kmodgate.renderer.compile.operator_install import hooks, subscription
+from kmodgate.renderer.compile.operator_install.alerts import prometheus_rule
+from kmodgate.renderer.compile.operator_install.contradictions import contradictions
+from kmodgate.renderer.compile.operator_install.kustomization import CONFIG_FILE, kustomization
+from kmodgate.renderer.compile.operator_install.operator import Operator, catalog, operator
+from kmodgate.renderer.compile.operator_install.origins import trace
+from kmodgate.renderer.fleet.fleet import Fleet
+from kmodgate.renderer.fleet.specs import Cluster, Install, JsonMap, Kmm
+from kmodgate.renderer.fleet.targets import Target
+from kmodgate.renderer.manifests.emit_yaml import emit
+from kmodgate.renderer.manifests.manifest import Manifest
+
+FOLDER = "kmm-operator"
+"""The folder of the operator, in the tree of a cluster and in its handover."""
+
+
+def operator_objects(
+    _: Fleet, cluster: Cluster, targets: Sequence[Target], findings: list[Finding]
+) -> Iterator[Manifest]:
+    """Yield the objects of the operator; what contradicts itself goes to `findings`, and is not rendered."""
+    problems = list(contradictions(cluster))
+    findings += problems
+    kmm = cluster.kmm
+    if kmm is None or problems:
+        return
+    managed = set(_managed_namespaces(targets))
+    for item in operators(cluster, targets):
+        for value in _objects(cluster, kmm, item):
+            if value["kind"] != "Namespace" or item.namespace not in managed:
+                yield _manifest(cluster, value)
+
+
+def operators(cluster: Cluster, targets: Iterable[Target]) -> Iterator[Operator]:
+    """Yield the operators of a cluster with KMM."""
+    yield operator(cluster, is_hub=False)
+
+
+def _managed_namespaces(targets: Iterable[Target]) -> Iterator[str]:
+    """The namespaces that drivers make, privileged: one of the operator's name is then theirs."""
+    for target in targets:
+        if not target.is_absent and as_map(target.variant.spec.get("namespace")).get("manage", True):
+            yield target.variant.namespace
+
+
+def _objects(cluster: Cluster, kmm: Kmm, item: Operator) -> Iterator[JsonMap]:
+    tolerations = _tolerations(cluster, kmm.install)
+    if kmm.install is not None and not kmm.install.kustomize:
+        yield subscription.namespace(item, is_monitored=_has_alerts(cluster, kmm.install))
+        yield subscription.operator_group(item)
+        yield subscription.subscription(item, catalog(cluster, kmm, kmm.install), tolerations, is_spoke=False)
+        if not kmm.install.is_by_hand:
+            yield from hooks.approving_objects(cluster, item, tolerations)
+    if kmm.config is not None and not (kmm.install and kmm.install.kustomize):
+        yield subscription.manager_config(item, kmm.config, cluster.release or Release())
+        if cluster.kubectl_image:
+            yield from hooks.restarting_objects(cluster, item, tolerations)
+    if kmm.install is not None and _has_alerts(cluster, kmm.install):
+        yield prometheus_rule(item)
+
+
+def _tolerations(cluster: Cluster, install: Install | None) -> list[Json]:
+    """What the operator's pods tolerate: by default a cordon, where they run on the nodes that they serve."""
+    if install is not None and install.tolerations is not None:
+        return install.tolerations
+    return [dict(subscription.CORDON)] if install is not None and cluster.topology in ("compact", "sno") else []
+
+
+def _has_alerts(cluster: Cluster, install: Install) -> bool:
+    return cluster.platform == "openshift" if install.has_alerts is None else install.has_alerts
+
+
+def _manifest(cluster: Cluster, value: JsonMap) -> Manifest:
+    return Manifest(value, None, cluster.document.file, trace(cluster, value), folder=FOLDER)
+
+
+# -- without the Operator Lifecycle Manager ---------------------------------------------------------------------------
+
+
+def operator_handover(cluster: Cluster, targets: Sequence[Target]) -> Iterator[HandoverFile]:
+    """Yield the overlay of an operator that kustomize builds; nothing where the spec contradicts itself."""
+    kmm = cluster.kmm
+    if kmm is None or kmm.install is None or not kmm.install.kustomize or any(contradictions(cluster)):
+        return
+    for item in operators(cluster, targets):
+        config = kmm.config and subscription.manager_config(item, kmm.config, cluster.release or Release())
+        tolerations = _tolerations(cluster, kmm.install)
+        overlay = kustomization(item, kmm.install.kustomize, config or None, tolerations, is_spoke=False)
+        use = "cert-manager first; then kubectl apply -k on this folder, or an Application of its own over it."
+        yield _file(cluster, "kustomization.yaml", use, overlay)
+        if config:
+            yield _file(cluster, CONFIG_FILE, "A resource of the kustomization beside it.", config)
+
+
+def _file(cluster: Cluster, name: str, use: str, value: JsonMap) -> HandoverFile:
+    text = head(cluster.document.file, use) + emit(value)
+    return HandoverFile(FOLDER, name, text, _manifest(cluster, value))
+
+
+def installs(cluster: Cluster) -> bool:
+    """Whether the specs install the operator, so that its kinds may be missing when a sync begins."""
+    return cluster.kmm is not None and cluster.kmm.install is not None
