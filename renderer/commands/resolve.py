@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable
 from typing import Any
 
+from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Json
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.renderer.check.object_inputs import read_objects
 from kmodgate.renderer.console import Console
+from kmodgate.renderer.deliveries.daemonset.module_view import module_of
+from kmodgate.renderer.deliveries.delivery import driver_label
 from kmodgate.renderer.errors import ExitCode, Unusable, refuse_enforced
 from kmodgate.renderer.file_reading import read_given
 from kmodgate.renderer.fleet.nodes import nodes_in
+from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.manifests.emit_yaml import emit
 from kmodgate.renderer.plan.resolutions import (
     answer_line,
@@ -83,12 +88,23 @@ def _modules(name: str, wrong: list[str]) -> list[dict[str, Any]]:
     lists: list[str] = []
     sources = list(read_objects(name, findings, lists))
     modules = [source.value for source in sources if source.value["kind"] == "Module"]
+    by_daemon_sets = _by_daemon_sets(source.value for source in sources)
     refuse_enforced(findings, outcome="nothing was resolved")
-    if not modules and (sources or not lists):
+    if not (modules or by_daemon_sets) and (sources or not lists):
         raise Unusable(f"{name}: no Module in it", "give a rendered Module, or what kubectl get modules -o yaml writes")
     reasons = [why_unusable(module) for module in modules]
     wrong += (f"{name}: {reason}" for reason in reasons if reason)
-    return [defaulted(module) for module, reason in zip(modules, reasons, strict=True) if not reason]
+    usable = [defaulted(module) for module, reason in zip(modules, reasons, strict=True) if not reason]
+    return [*usable, *by_daemon_sets]
+
+
+def _by_daemon_sets(values: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The drivers that rendered DaemonSets load, each as the Module that loads the same."""
+    found: dict[tuple[str, str], list[JsonMap]] = {}
+    for value in values:
+        if value["kind"] == "DaemonSet" and (driver := driver_label(value)):
+            found.setdefault((str(metadata_of(value).get("namespace", "")), driver), []).append(value)
+    return [module_of(items) for items in found.values()]
 
 
 def _kernels(name: str | None) -> list[str]:

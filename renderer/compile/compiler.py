@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from kmodgate.policy.findings import Finding, Mode, Problem, Severity
 from kmodgate.policy.kmm.misnamed_kinds import KMM_GROUPS
@@ -20,7 +20,7 @@ from kmodgate.renderer.compile.mirrors.rewriting import Mirroring
 from kmodgate.renderer.compile.operator_install.install import FOLDER as OPERATOR_FOLDER
 from kmodgate.renderer.compile.operator_install.install import installs, operator_handover
 from kmodgate.renderer.deliveries import content_hashes
-from kmodgate.renderer.deliveries.delivery import Delivery, deliveries_of, delivery_of_object
+from kmodgate.renderer.deliveries.delivery import Delivery, as_modules, deliveries_of, delivery_of_object
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.image_services.service_targets import ServiceTarget, service_targets
 from kmodgate.renderer.fleet.referenced_files import Sources, read_sources
@@ -47,6 +47,11 @@ class CompiledFleet:
     of_drivers: dict[str, list[Manifest]]
     services: dict[str, ServiceTarget]
     handover: dict[str, list[HandoverFile]]
+    _modules: dict[tuple[Manifest, ...], Manifest] = field(default_factory=dict, repr=False)
+
+    def modules(self, cluster: str) -> list[Manifest]:
+        """Return the Module of each driver of a cluster, or the Module that loads as its DaemonSets do."""
+        return list(as_modules((manifest for _, manifest in self.placed.get(cluster, ())), self._modules))
 
     def objects(self, cluster: str) -> Mapping[Identity, Manifest]:
         """Return the objects of a cluster; none where there is no such cluster."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from kmodgate.policy.findings import Finding, Problem
 from kmodgate.policy.kmm.versions import Release, unsupported
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.renderer.deliveries import kmm
-from kmodgate.renderer.deliveries.daemonset import kernels, objects
+from kmodgate.renderer.deliveries.daemonset import kernels, module_view, objects
 from kmodgate.renderer.deliveries.daemonset.problems import problems
 from kmodgate.renderer.fleet.referenced_files import Sources
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
@@ -41,6 +41,7 @@ class Delivery:
     loads: Callable[[JsonMap], bool]
     certificates: Callable[[JsonMap], set[str]]
     unsupported: Callable[[JsonMap, Release], Iterator[Problem]]
+    as_module: Callable[[Sequence[Manifest]], Manifest]
     is_labelled: bool = False
 
 
@@ -58,6 +59,7 @@ DELIVERIES = {
         lambda module: "moduleLoader" in as_map(module.get("spec")),
         _certificates,
         unsupported,
+        lambda modules: modules[0],
     ),
     "daemonset": Delivery(
         "apps",
@@ -68,6 +70,7 @@ DELIVERIES = {
         lambda _: True,
         lambda _: set(),
         lambda _, __: iter(()),
+        module_view.view,
         is_labelled=True,
     ),
 }
@@ -107,6 +110,24 @@ def driver_of(value: JsonMap) -> str:
     if delivery is None:
         return ""
     return driver_label(value) if delivery.is_labelled else str(metadata_of(value).get("name", ""))
+
+
+def as_modules(manifests: Iterable[Manifest], known: dict[tuple[Manifest, ...], Manifest]) -> Iterator[Manifest]:
+    """Yield the Module by which nodes are reckoned for each driver among the objects of a cluster.
+
+    `known` keeps those that were made: clusters share objects.
+    """
+    found: dict[tuple[str, str, str], list[Manifest]] = {}
+    for manifest in manifests:
+        if driver := driver_of(manifest.value):
+            found.setdefault((manifest.identity.kind, manifest.identity.namespace, driver), []).append(manifest)
+    for items in found.values():
+        key = tuple(items)
+        if key not in known:
+            delivery = delivery_of_object(items[0].value)
+            assert delivery is not None
+            known[key] = delivery.as_module(items)
+        yield known[key]
 
 
 def driver_label(value: JsonMap) -> str:

@@ -16,6 +16,7 @@ from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.findings import FieldPath, format_path
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.compile.compiler import CompiledFleet
+from kmodgate.renderer.deliveries.daemonset.module_view import STRATEGY
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.manifests.argo import is_never_pruned
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
@@ -109,6 +110,29 @@ def changes(before: CompiledFleet | None, after: CompiledFleet, only: set[str] |
         if fields or move or was is None or now is None:
             found.append(ObjectChange(was, now, tuple(clusters), fields, move))
     return sorted(found, key=lambda item: (item.manifest.owner, str(item.manifest.identity), item.clusters))
+
+
+def module_changes(
+    before: CompiledFleet | None, after: CompiledFleet, only: set[str] | None = None
+) -> list[ObjectChange]:
+    """The drivers that DaemonSets load and that differ, each as the Module that loads the same."""
+    same: dict[tuple[Manifest | None, Manifest | None], list[str]] = defaultdict(list)
+    names = {*after.placed, *(before.placed if before else ())}
+    for cluster in sorted(names & only if only else names):
+        old, new = _views(before, cluster), _views(after, cluster)
+        for identity in dict.fromkeys((*old, *new)):
+            same[old.get(identity), new.get(identity)].append(cluster)
+    found = []
+    for (was, now), clusters in same.items():
+        fields = tuple(_fields(was, now))
+        if fields or was is None or now is None:
+            found.append(ObjectChange(was, now, tuple(clusters), fields))
+    return found
+
+
+def _views(fleet: CompiledFleet | None, cluster: str) -> dict[Identity, Manifest]:
+    modules = fleet.modules(cluster) if fleet else []
+    return {manifest.identity: manifest for manifest in modules if STRATEGY in as_map(manifest.value.get("spec"))}
 
 
 class _Side:

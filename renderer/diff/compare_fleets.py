@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.diff.affected import Refusals
 from kmodgate.renderer.diff.causes import Causes
-from kmodgate.renderer.diff.changed_fields import Kind, ObjectChange, alike, changes
+from kmodgate.renderer.diff.changed_fields import Kind, ObjectChange, alike, changes, module_changes
 from kmodgate.renderer.diff.consequences import Consequence, Consequences
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.wording import counted
@@ -46,4 +46,4 @@ def compare_fleets(
         return (manifest.value for manifest in after.objects(cluster).values())
 
     consequences = Consequences(clusters, Causes(before, after), refusals, objects)
-    return Comparison(list(alike(found)), consequences.of(found))
+    return Comparison(list(alike(found)), consequences.of(found, module_changes(before, after, set(only))))

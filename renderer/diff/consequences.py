@@ -12,7 +12,8 @@ from typing import Any
 
 from kmodgate.policy.findings import FieldPath, Severity
 from kmodgate.policy.kmm.reload_triggers import has_loader_daemonsets
-from kmodgate.renderer.deliveries.delivery import driver_of
+from kmodgate.renderer.deliveries.daemonset.module_view import STRATEGY
+from kmodgate.renderer.deliveries.delivery import driver_label, driver_of
 from kmodgate.renderer.diff import causes, module_effects
 from kmodgate.renderer.diff.affected import Affected, Key, Places, Refusals, Sums
 from kmodgate.renderer.diff.causes import Causes
@@ -69,9 +70,10 @@ class Consequences:
         self._sums = Sums(causes_)
         self._pods = PluginPods(self._places, self._sums)
 
-    def of(self, found: Iterable[ObjectChange]) -> list[Consequence]:
-        """All consequences, the worst first."""
-        found = list(found)
+    def of(self, objects: Iterable[ObjectChange], by_daemon_sets: Iterable[ObjectChange] = ()) -> list[Consequence]:
+        """All consequences, the worst first; drivers that DaemonSets load come as Modules, beside the objects."""
+        found = [change for change in objects if not driver_label(change.manifest.value)]
+        found += by_daemon_sets
         drivers = [change for change in found if driver_of(change.manifest.value)]
         known = {image for change in drivers for image in self._images_before(change)}
         images, moved = ImageWork(self._places, self._sums, known), moved_classes(drivers)
@@ -142,10 +144,11 @@ class Consequences:
             trigger = self._sums.add(Effect.STALE, change, "trigger", ("spec", "imageRebuildTriggerGeneration"))
             trigger.clusters.update(change.clusters)
         if not self._sums.told:
-            detail = "metadata" if before["spec"] == after["spec"] else "spec"
+            detail = module_effects.quiet_detail(before, after)
             quiet = self._sums.add(Effect.NOTHING, change, detail)
             quiet.clusters.update(change.clusters)
-            quiet.why.update({field.shown: None for field in change.fields if field.path[:1] == ("spec",)})
+            if STRATEGY not in after["spec"]:  # else the fields are not those of the objects
+                quiet.why.update({field.shown: None for field in change.fields if field.path[:1] == ("spec",)})
 
     # -- nodes ---------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kmodgate.policy.cluster.facts import metadata_of
+from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.kmm.node_selection import Node, why_not_selected
 from kmodgate.policy.kmm.reload_triggers import (
@@ -22,6 +22,7 @@ from kmodgate.policy.kmm.reload_triggers import (
 )
 from kmodgate.policy.kmm.resolution.resolve import Resolution
 from kmodgate.policy.kmm.versions import Release
+from kmodgate.renderer.deliveries.daemonset.module_view import STRATEGY
 from kmodgate.renderer.diff.changed_fields import ObjectChange
 from kmodgate.renderer.diff.sentences import Effect
 from kmodgate.renderer.fleet.fields.field_table import SYNC_OPTIONS
@@ -40,6 +41,9 @@ _NAMES = (
 
 ROLLS = "rolls"
 """Detail of a reload by KMM 1.x, whose DaemonSets unload and load on one node after the other."""
+
+BY_DAEMON_SETS = "daemonsets|"
+"""How details begin that are about a driver that DaemonSets load."""
 
 Outcome = tuple[Effect, str, list[str]]
 """What nodes do, what tells it apart from others of its kind, and the fields that cause it."""
@@ -103,11 +107,34 @@ def effect(change: ObjectChange, was: Side, now: Side, node: Node, release: Rele
         return Effect.LOAD, "", why
     if waits:
         return Effect.ORDERED, new.version, why
-    return Effect.RELOAD, ROLLS if has_loader_daemonsets(release) else "", why
+    return _reload(value(change.after)["spec"].get(STRATEGY), release, why)
+
+
+def _reload(strategy: Mapping[str, Any] | None, release: Release, why: list[str]) -> Outcome:
+    """How a change reaches the nodes: by KMM, or by DaemonSets with a strategy."""
+    if strategy is None:
+        return Effect.RELOAD, ROLLS if has_loader_daemonsets(release) else "", why
+    if strategy.get("type") == "OnDelete":
+        return Effect.ORDERED, f"{BY_DAEMON_SETS}delete", why
+    most = (strategy.get("rollingUpdate") or {}).get("maxUnavailable", 1)
+    return Effect.RELOAD, f"{BY_DAEMON_SETS}{most}", why
+
+
+def quiet_detail(before: Any, after: Any) -> str:
+    """Tell what changes of a Module by which nodes do nothing, or which kernels get or lose their DaemonSets."""
+    if before["spec"] == after["spec"]:
+        return "metadata"
+    if STRATEGY not in after["spec"]:
+        return "spec"
+    old, new = ([item["literal"] for item in container(side)["kernelMappings"]] for side in (before, after))
+    gone, come = ([kernel for kernel in one if kernel not in other] for one, other in ((old, new), (new, old)))
+    return f"{BY_DAEMON_SETS}{', '.join(gone)}|{', '.join(come)}"
 
 
 def gone(module: Manifest) -> str:
     """How a Module leaves: Argo CD asks before it prunes one, unless its driver says otherwise."""
+    if STRATEGY in as_map(module.value.get("spec")):
+        return f"{BY_DAEMON_SETS}gone"
     return "confirmed" if "Prune=confirm" in annotations_of(module).get(SYNC_OPTIONS, "") else "gone"
 
 

@@ -64,6 +64,9 @@ SEVERITIES = {
 }
 
 
+_DAEMON_SETS = "daemonsets|"
+
+
 def sentence(effect: Effect, driver: str, detail: str, where: str, images: int) -> str:
     """The sentence of an effect; `detail` is what tells two of its kind apart, `where` is made by `place`."""
     return _SENTENCES[effect](driver, detail, where, images)
@@ -110,11 +113,19 @@ def _kept(driver: str, _detail: str, where: str, _: int) -> str:
 
 
 def _unload(driver: str, detail: str, where: str, _: int) -> str:
+    if detail == f"{_DAEMON_SETS}gone":
+        return f"unloads {driver} from {where}: its DaemonSets go (Argo CD asks before, unless removal says otherwise)"
     why = {"gone": "the Module goes", "confirmed": "the Module goes, once its removal is confirmed"}.get(detail, detail)
     return f"unloads {driver} from {where}: {why}"
 
 
 def _reload(driver: str, detail: str, where: str, _: int) -> str:
+    if detail.startswith(_DAEMON_SETS):
+        most = detail.removeprefix(_DAEMON_SETS)
+        return (
+            f"unloads and reloads {driver} on {where}, node by node without a drain: at most {most} at a time of each "
+            f"DaemonSet, and each kernel has one"
+        )
     if detail:
         return f"unloads and reloads {driver} on {where}, one after the other: the DaemonSets of KMM 1.x roll"
     return f"unloads and reloads {driver} on {where}, all at once (not ordered)"
@@ -125,6 +136,8 @@ def _unknown(driver: str, _detail: str, where: str, _: int) -> str:
 
 
 def _in_order(driver: str, detail: str, where: str, _: int) -> str:
+    if detail.startswith(_DAEMON_SETS):
+        return f"{driver} changes on {where} when its pod there is deleted (updateStrategy: OnDelete), and not before"
     return f"{driver} {detail} waits on {where}: each node changes when its version label does"
 
 
@@ -237,9 +250,22 @@ def _nothing(driver: str, detail: str, where: str, _: int) -> str:
         return _UNDRAINED[detail].format(where)
     if detail == "retained":
         return f"Argo CD leaves the Module {driver} behind in {where}: its removal is retain, and nothing is unloaded"
+    if detail.startswith(_DAEMON_SETS):
+        return _other_daemon_sets(driver, detail.removeprefix(_DAEMON_SETS), where)
     if detail == "spec":
         return f"nothing happens to {driver} on the nodes of {where}: KMM does not reload for what changes"
     return f"nothing happens to {driver} on the nodes: only labels or annotations of the Module change, in {where}"
+
+
+def _other_daemon_sets(driver: str, detail: str, where: str) -> str:
+    """What it means that kernels lose or get their DaemonSets while no node runs them."""
+    gone, _sep, come = detail.partition("|")
+    parts = []
+    if come:
+        parts.append(f"{driver} is ready for kernel {come}: the DaemonSet waits for nodes that run it")
+    if gone:
+        parts.append(f"the DaemonSet of {driver} for kernel {gone} goes, which unloads nothing: no node runs it")
+    return f"{'; '.join(parts) or f'nothing happens to {driver} on the nodes'}, in {where}"
 
 
 _SENTENCES = {

@@ -9,13 +9,17 @@ from dataclasses import dataclass
 
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.kmm.defaults import default_paths
+from kmodgate.policy.kmm.kernel_labels import KERNEL_ANNOTATION, KERNEL_LABEL_ANNOTATION
 from kmodgate.renderer.compile.policy_config_map import HASH_ANNOTATION
+from kmodgate.renderer.deliveries.daemonset.pods import SCRIPT
 from kmodgate.renderer.deliveries.kmm import SPEC_ANNOTATION
 from kmodgate.renderer.fleet.fields.field_table import SYNC_OPTIONS
 from kmodgate.renderer.manifests.argo import SYNC_WAVE
+from kmodgate.renderer.manifests.manifest import DRIVER_LABEL
 
 _LABELS: FieldPath = ("metadata", "labels")
 _ANNOTATIONS: FieldPath = ("metadata", "annotations")
+_POD: FieldPath = ("spec", "template", "spec")
 _PRIVILEGED = "worker pods load kernel modules, which Pod Security admission allows in a privileged namespace only"
 
 
@@ -65,6 +69,19 @@ REASONS = (
     Reason("ConfigMap", ("immutable",), "another Dockerfile gets another ConfigMap, so this one never changes"),
     Reason("ServiceAccount", ("metadata", "name"), "the pods of each driver get an account of their own"),
     Reason("RoleBinding", (), "on OpenShift the account of a driver's pods needs the right to a privileged SCC"),
+    Reason("DaemonSet", ("metadata", "name"), "the driver, the kernel and a hash of both: one DaemonSet a kernel"),
+    Reason("DaemonSet", (*_ANNOTATIONS, SYNC_OPTIONS), "pruned only after a person has confirmed it"),
+    Reason("DaemonSet", (*_ANNOTATIONS, KERNEL_ANNOTATION), "a kernel that nodes of the Cluster run or get next"),
+    Reason("DaemonSet", (*_ANNOTATIONS, KERNEL_LABEL_ANNOTATION), "the node label that names the kernel"),
+    Reason("DaemonSet", (*_LABELS, DRIVER_LABEL), "the driver that is unloaded when its DaemonSets leave"),
+    Reason("DaemonSet", ("spec", "selector"), "the DaemonSet's own pods; it cannot change, and neither does the name"),
+    Reason("DaemonSet", ("spec", "updateStrategy"), "a node changes when its pod is deleted, unless the spec says so"),
+    Reason("DaemonSet", (*_POD, "nodeSelector"), "the nodes that run the kernel, by the label that names it"),
+    Reason("DaemonSet", (*_POD, "serviceAccountName"), "the driver's own account, as none is named"),
+    Reason("DaemonSet", (*_POD, "terminationGracePeriodSeconds"), "how long it tries to unload what is in use"),
+    Reason("DaemonSet", (*_POD, "priorityClassName"), "the node makes room for its drivers, and evicts them last"),
+    Reason("DaemonSet", ("spec", "template"), "what pods need that load, hold and unload a driver"),
+    Reason("ConfigMap", ("data", SCRIPT), "what the pods of the DaemonSets run"),
     Reason("Module", ("spec", "moduleLoader", "serviceAccountName"), "the driver's own account, as none is named"),
     Reason("Module", ("spec", "devicePlugin", "serviceAccountName"), "the driver's own account, as none is named"),
     Reason("Module", ("spec", "dra", "serviceAccountName"), "the driver's own account, as none is named"),

@@ -12,6 +12,7 @@ from kmodgate.policy.findings import FieldPath, format_path, value_at
 from kmodgate.policy.formats.image_mirrors import Mirror
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.compile.compiler import CompiledFleet
+from kmodgate.renderer.deliveries.delivery import driver_label
 from kmodgate.renderer.diff.changed_fields import item_identity
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.explain.absent_drivers import Absence, absences, why_not_there
@@ -72,7 +73,7 @@ def absent(found: CompiledFleet, name: str, cluster: str | None) -> list[Absence
 
 
 def subjects(found: CompiledFleet, name: str, cluster: str | None) -> list[Subject]:
-    """The objects called KIND/NAME, KIND/NAMESPACE/NAME, or NAME for a driver's Module, by what they are where.
+    """The objects called KIND/NAME, KIND/NAMESPACE/NAME, or NAME for what loads a driver, by what they are where.
 
     None where the driver is absent. Raises Unusable if there is no such object anywhere else.
     """
@@ -85,6 +86,7 @@ def subjects(found: CompiledFleet, name: str, cluster: str | None) -> list[Subje
             identity = manifest.identity
             known.add(f"{identity.kind}/{identity.name}")
             same = identity.kind.lower() == kind.lower() and identity.name == last
+            same = same or ("/" not in name and driver_label(manifest.value) == name)
             if same and place in ("", identity.namespace):
                 # another platform has a manifest of its own, which may be the same in every letter
                 key = (json.dumps(manifest.value), str(manifest.trace(("metadata", "name"))))

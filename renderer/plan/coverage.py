@@ -7,22 +7,28 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from kmodgate.policy.findings import FieldPath, value_at
 from kmodgate.policy.kmm import node_selection as kmm
 from kmodgate.policy.kmm.kernel import architecture, flavour
 from kmodgate.policy.kmm.node_selection import Node
 from kmodgate.policy.kmm.resolution.resolve import Resolution, Unresolved, resolve
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.compile.compiler import CompiledFleet
+from kmodgate.renderer.deliveries.daemonset.kernels import resolved
+from kmodgate.renderer.deliveries.daemonset.module_view import STRATEGY
+from kmodgate.renderer.deliveries.daemonset.objects import as_module
 from kmodgate.renderer.deliveries.delivery import loads_something
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.nodes import node_of_group
 from kmodgate.renderer.fleet.specs import Cluster, NodeGroup
-from kmodgate.renderer.fleet.targets import Target
+from kmodgate.renderer.fleet.targets import Target, Variant
 from kmodgate.renderer.manifests.manifest import Manifest
 from kmodgate.renderer.plan.resolutions import work_of
 
 Phase = Literal["running", "next"]
 """Of a kernel: what nodes run today, or what they get next or were asked about."""
+
+_MAPPINGS: FieldPath = ("spec", "moduleLoader", "container", "kernelMappings")
 
 _VERSION = "/version-module."  # in the label by which a node asks for a version
 
@@ -80,6 +86,18 @@ class Module:
     value: Mapping[str, Any] = field(repr=False)
     manifest: Manifest = field(repr=False)
     mappings: tuple[str, ...]
+    variant: Variant = field(repr=False)
+
+    @property
+    def has_daemon_sets(self) -> bool:
+        """Whether it stands for DaemonSets, which load without KMM."""
+        return STRATEGY in self.value["spec"]
+
+    @property
+    def is_signed_elsewhere(self) -> bool:
+        """Whether DaemonSets load images that were signed before, by the spec's word."""
+        sign = self.variant.spec.get("sign")
+        return self.has_daemon_sets and isinstance(sign, dict) and "prebuilt" in sign
 
     def origin(self, mapping: int) -> Origin:
         """The place in a spec of one mapping."""
@@ -131,7 +149,7 @@ def modules_of(found: CompiledFleet, only: Iterable[str] = ()) -> list[tuple[Clu
         if wanted and cluster.name not in wanted:
             continue
         mine: list[Module] = []
-        for _, manifest in found.placed.get(cluster.name, ()):
+        for manifest in found.modules(cluster.name):
             if loads_something(manifest):
                 if manifest not in shared:
                     shared[manifest] = _module(manifest, targets[cluster.name, manifest.owner])
@@ -141,10 +159,20 @@ def modules_of(found: CompiledFleet, only: Iterable[str] = ()) -> list[tuple[Clu
 
 
 def _module(manifest: Manifest, target: Target) -> Module:
-    mappings: Any = target.variant.spec.get("kernelMappings")
-    names = tuple(str(item.get("name") or item.get("literal") or item.get("regexp")) for item in mappings)
+    value: Any = manifest.value
+    mappings = value["spec"]["moduleLoader"]["container"]["kernelMappings"]
+    names = tuple(_mapping_name(manifest, index) for index in range(len(mappings)))
     identity = manifest.identity
-    return Module(manifest.owner, f"{identity.namespace}/{identity.name}", manifest.value, manifest, names)
+    name = f"{identity.namespace}/{identity.name}"
+    return Module(manifest.owner, name, manifest.value, manifest, names, target.variant)
+
+
+def _mapping_name(manifest: Manifest, index: int) -> str:
+    """The name of a mapping in its spec, or else what it matches."""
+    path = manifest.trace((*_MAPPINGS, index)).path
+    place = path[: path.index("kernelMappings") + 2] if "kernelMappings" in path else path
+    item: Any = value_at(manifest.driver.document.value, place, {}) if manifest.driver else {}
+    return str(item.get("name") or item.get("literal") or item.get("regexp"))
 
 
 def groups_of(cluster: Cluster, modules: Iterable[Module]) -> Iterator[Group]:
@@ -204,13 +232,26 @@ def cells_of(
             yield Cell(module, group, kernel, phase, None, repelled)
             continue
         found = kmm.on_kernel(module.value, replace(group.node, kernel=kernel), resolver)
-        reason = found.reason
-        if found.resolution is not None:
-            if not group.node.observed or (found.keeps and phase == "running"):
-                reason = ""  # nobody has described the labels that administrators set; or it runs another version
-            unsigned = group.node.secure_boot and found.resolution.sign is None
-            if not reason and unsigned and refuses(group.cluster, module.value):
-                reason = "not signed, and Secure Boot refuses unsigned modules"
-            release = group.cluster.release or Release()
-            reason = reason or kmm.why_never_loaded(module.value, kernel, release)
+        reason = _why_not(module, group, kernel, phase, found, refuses)
         yield Cell(module, group, kernel, phase, found.resolution, reason, waits_for)
+
+
+def _why_not(module: Module, group: Group, kernel: str, phase: Phase, found: kmm.Verdict, refuses: Refuses) -> str:
+    """Why nodes load nothing on a kernel; empty if they load something."""
+    if found.resolution is None:
+        return _why_no_daemon_set(module, kernel) if module.has_daemon_sets else found.reason
+    if group.node.observed and not (found.keeps and phase == "running") and found.reason:
+        return found.reason  # else nobody has described the labels that administrators set, or it runs another version
+    unsigned = group.node.secure_boot and found.resolution.sign is None and not module.is_signed_elsewhere
+    if unsigned and refuses(group.cluster, module.value):
+        return "not signed, and Secure Boot refuses unsigned modules"
+    if module.has_daemon_sets:
+        return ""
+    return kmm.why_never_loaded(module.value, kernel, group.cluster.release or Release())
+
+
+def _why_no_daemon_set(module: Module, kernel: str) -> str:
+    """Why nodes of a kernel load nothing where DaemonSets load: no mapping takes it, or it has no DaemonSet yet."""
+    if not list(resolved(as_module(module.variant), [kernel])):
+        return "no mapping for this kernel"
+    return "no DaemonSet for this kernel: name it in nextKernels of the Cluster, and render before the upgrade"

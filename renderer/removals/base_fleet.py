@@ -15,7 +15,7 @@ from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.errors import UNNEEDED_REMOVAL, Unusable
 from kmodgate.renderer.fleet.files import MARKER, OUTPUT
 from kmodgate.renderer.fleet.schema_check import finding_at
-from kmodgate.renderer.fleet.specs import Removal
+from kmodgate.renderer.fleet.specs import JsonMap, Removal
 from kmodgate.renderer.fleet.targets import absent_drivers
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
 from kmodgate.renderer.removals.leaving import Leaving, Permissions
@@ -111,7 +111,14 @@ def _leaving(base: BaseFleet, now: CompiledFleet) -> Iterator[Leaving]:
             wanted = allowed.get((name, namespace, driver))
             digests = () if wanted is None else base.digests(name, key, wanted)
             is_indexed = base.is_on_disk(name, key)
-            yield Leaving(name, namespace, driver, digests, manifest.value, is_indexed=is_indexed)
+            value = _module(base.compiled, name, namespace, driver) or manifest.value
+            yield Leaving(name, namespace, driver, digests, value, is_indexed=is_indexed)
+
+
+def _module(compiled: CompiledFleet, cluster: str, namespace: str, driver: str) -> JsonMap | None:
+    """The Module of a driver, or the Module that loads as its DaemonSets do."""
+    found = (item for item in compiled.modules(cluster) if item.owner == driver)
+    return next((item.value for item in found if item.identity.namespace == namespace), None)
 
 
 def _drivers(compiled: CompiledFleet) -> dict[tuple[str, DriverKey], Manifest]:

@@ -8,6 +8,8 @@ from typing import Any
 
 from kmodgate.policy.formats.yaml_documents import parse
 from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.renderer.deliveries.daemonset.module_view import module_of
+from kmodgate.renderer.deliveries.delivery import driver_label
 from kmodgate.renderer.fleet.specs import JsonMap, Removal
 from kmodgate.renderer.tree import index
 from kmodgate.renderer.tree.compare import Change
@@ -71,8 +73,9 @@ def leaving_on_disk(change: Change, absent: set[tuple[str, str]]) -> Iterator[Le
         for files in cluster.leaving:
             entry = files[0]
             if (cluster.cluster, entry.driver) not in absent and entry.driver not in resumed:
-                file, digest = f"{change.output}/{cluster.cluster}/{entry.path}", index.digest_of(files)
-                yield Leaving(cluster.cluster, entry.namespace, entry.driver, (digest,), _module(file), file)
+                paths = [f"{change.output}/{cluster.cluster}/{item.path}" for item in files]
+                digest, value = index.digest_of(files), _module(paths)
+                yield Leaving(cluster.cluster, entry.namespace, entry.driver, (digest,), value, paths[0])
 
 
 def named(items: Iterable[Leaving], allowed: Iterable[str]) -> list[Leaving]:
@@ -92,12 +95,23 @@ def unused_names(change: Change, allowed: Iterable[str]) -> list[str]:
     return [name for name in allowed if name not in leaving]
 
 
-def _module(file: str) -> JsonMap | None:
-    """The Module in a rendered file; None for a file that is gone, or that somebody has made invalid."""
+def _module(files: Iterable[str]) -> JsonMap | None:
+    """The Module of a driver in its rendered files, or the Module that loads as its DaemonSets do.
+
+    None where a file is gone, or where somebody has made one invalid.
+    """
+    values = [_object(file) for file in files]
+    found = [value for value in values if value is not None]
+    if not found or len(found) < len(values):
+        return None
+    if all(map(driver_label, found)):
+        return module_of(found)
+    schema = object_schema(found[0])
+    return found[0] if schema is not None and schema.is_valid(defaulted(found[0])) else None
+
+
+def _object(file: str) -> dict[str, Any] | None:
     data = index.read(file)
     documents, _ = parse(data.decode("utf-8", "replace"), file) if data is not None else ([], [])
     value: Any = documents[0].value if documents else None
-    if not isinstance(value, dict):
-        return None
-    schema = object_schema(value)
-    return value if schema is not None and schema.is_valid(defaulted(value)) else None
+    return value if isinstance(value, dict) else None

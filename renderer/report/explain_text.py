@@ -95,7 +95,8 @@ def _cell(cell: Cell, console: Console) -> Iterator[str]:
     elif cell.loads:
         yield printable(f"  loads {cell.module.name} {kernel}: {cell.resolution.image} ({cell.work}){later}")
         yield f"      by mapping {_place(cell.module, cell.resolution.mapping, console)}"
-        for reason in answer(dict(cell.module.value), trimmed(cell.kernel)).lost:
+        lost = [] if cell.module.has_daemon_sets else answer(dict(cell.module.value), trimmed(cell.kernel)).lost
+        for reason in lost:
             yield printable(f"      not by {reason}")
     else:
         yield printable(f"  no {cell.module.name} {kernel}: {cell.reason}{later}")

@@ -16,6 +16,7 @@ from kmodgate.policy.formats.kubernetes_names import is_label_value
 from kmodgate.policy.kmm.kernel import architecture, dns_safe, normalised, trimmed
 from kmodgate.policy.kmm.kernel_labels import NFD_LABEL
 from kmodgate.policy.kmm.resolution.resolve import Resolution, Unresolved, resolve
+from kmodgate.renderer.deliveries.json_parts import map_of
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap, NodeGroup
 
 _MAX_NAME = 63
@@ -58,9 +59,12 @@ def _nodes(group: NodeGroup) -> Nodes:
 
 def selected(spec: JsonMap, site: Site) -> list[Nodes]:
     """Return the nodes that the selector of a driver names; taints come and go, and do not count."""
-    selector = spec.get("selector")
-    wanted = frozenset(selector.items()) if isinstance(selector, dict) else frozenset()
-    return [nodes for nodes in site.nodes if wanted <= nodes.labels]
+    return [nodes for nodes in site.nodes if is_selected(spec, nodes.labels)]
+
+
+def is_selected(spec: JsonMap, labels: frozenset[tuple[str, str]]) -> bool:
+    """Whether the selector of a driver names nodes with these labels."""
+    return all(label in labels for label in map_of(spec.get("selector")).items())
 
 
 def kernels_of(spec: JsonMap, site: Site) -> list[str]:
@@ -79,8 +83,7 @@ def resolved(module: JsonMap, kernels: list[str]) -> Iterator[tuple[str, Resolut
 
 def label_of(spec: JsonMap) -> str:
     """Return the key of the node label that names the kernel."""
-    options = spec.get("daemonset")
-    return str(options.get("kernelLabel", NFD_LABEL)) if isinstance(options, dict) else NFD_LABEL
+    return str(map_of(spec.get("daemonset")).get("kernelLabel", NFD_LABEL))
 
 
 def label_value(key: str, kernel: str) -> str | None:

@@ -26,7 +26,7 @@ def manifests(root: Path) -> dict[str, list[Manifest]]:
     return compiled.of_drivers
 
 
-@pytest.mark.parametrize("example", ["edge-fleet", "full-module", "sno-simple-kmod"])
+@pytest.mark.parametrize("example", ["edge-fleet", "full-module", "plain-kubernetes", "sno-simple-kmod"])
 def test_every_leaf_of_every_manifest_has_an_origin_that_exists(example: str) -> None:
     root = REPOSITORY / "examples" / example
     texts: dict[str, list[str]] = {}
