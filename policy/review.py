@@ -14,7 +14,7 @@ from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Unknown, as_map, metad
 from kmodgate.policy.cluster.ims_site import ImsSite
 from kmodgate.policy.cluster.openshift_scc import is_openshift
 from kmodgate.policy.cluster.referenced_objects import Referred
-from kmodgate.policy.config import NO_PARAMETERS, Parameters, Platform, SignedElsewhere
+from kmodgate.policy.config import Platform
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.dockerfiles import Dockerfile
 from kmodgate.policy.ims.template_view import JobTemplates, job_templates_of
@@ -27,6 +27,7 @@ from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.lazy import lazy
 from kmodgate.policy.node_access.existing_workloads import Leniency, Request, leniency
 from kmodgate.policy.node_access.owners import Owners
+from kmodgate.policy.parameters import NO_PARAMETERS, Parameters, SignedElsewhere
 from kmodgate.policy.views.dockerfile import dockerfile_of
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.node_placement import Placement

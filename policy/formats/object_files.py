@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from kmodgate.policy.findings import FieldPath, Finding, Problem
+from kmodgate.policy.formats.json_positions import JsonPositions
 from kmodgate.policy.formats.yaml_documents import OBJECTS, Document, parse
-from kmodgate.policy.json_positions import JsonPositions
 
 SUFFIXES = (".yaml", ".yml", ".json")
 

@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from kmodgate.policy.cluster.controllers import DAEMON_SETS, JOBS, is_kmm
 from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Object, Unknown, as_map
-from kmodgate.policy.config import Parameters
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.kata.guest_devices import DEV, is_guests_file, is_guests_place
 from kmodgate.policy.kata.ims_jobs import USER, ImsJob, directs_what_needs_kata, ims_job
 from kmodgate.policy.lazy import lazy
+from kmodgate.policy.parameters import Parameters
 from kmodgate.policy.views.part import Part
 from kmodgate.policy.views.pod import PodView, clean, is_below
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kmodgate.policy.kmm.kernel import trimmed
-from kmodgate.policy.kmm.labels import version_label
+from kmodgate.policy.kmm.nodes.labels import version_label
 from kmodgate.policy.kmm.resolution.resolve import INTERNAL_TOLERATIONS, Resolution, Unresolved, resolve, why_not
 from kmodgate.policy.kmm.versions import Release
 

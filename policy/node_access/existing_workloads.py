@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 from kmodgate.policy.cluster.controllers import MAKERS
 from kmodgate.policy.cluster.facts import Unknown
-from kmodgate.policy.config import Parameters
 from kmodgate.policy.findings import Mode
 from kmodgate.policy.node_access.owners import MODULE, Owners, controller_of
 from kmodgate.policy.node_access.template_changes import grants_nothing_new
+from kmodgate.policy.parameters import Parameters
 from kmodgate.policy.views.part import Map
 from kmodgate.policy.views.pod import PodView
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import cast
 
 from kmodgate.policy.cluster.controllers import controllers_of
-from kmodgate.policy.config import NOTICE, PROFILES, Policy, PolicyException, Profile, SignedElsewhere
+from kmodgate.policy.config import NOTICE, PROFILES, Policy, PolicyException, Profile
 from kmodgate.policy.config_checks import for_any_cluster
 from kmodgate.policy.findings import Finding, Mode, Severity
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Json, parse
 from kmodgate.policy.kmm.kinds import MODULE_KINDS
+from kmodgate.policy.parameters import SignedElsewhere
 from kmodgate.policy.rule import RULES
 from kmodgate.renderer.compile import policy_config_map as compiled
 from kmodgate.renderer.compile import signed_elsewhere

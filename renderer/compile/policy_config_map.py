@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kmodgate.policy.config import Kata, Policy, SignedElsewhere
+from kmodgate.policy.config import Policy
 from kmodgate.policy.findings import FieldPath, value_at
 from kmodgate.policy.formats.yaml_documents import Document, Json
+from kmodgate.policy.parameters import Kata, SignedElsewhere
 from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.files import MARKER

@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from kmodgate.policy.config import SignedElsewhere
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.certificates import read_certificate
 from kmodgate.policy.formats.image_mirrors import pulled
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES
+from kmodgate.policy.parameters import SignedElsewhere
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable, resolve
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.schema_check import finding_at

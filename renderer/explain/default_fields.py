@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.kmm.defaults import default_paths
-from kmodgate.policy.kmm.kernel_labels import KERNEL_ANNOTATION, KERNEL_LABEL_ANNOTATION
+from kmodgate.policy.kmm.nodes.kernel_labels import KERNEL_ANNOTATION, KERNEL_LABEL_ANNOTATION
 from kmodgate.renderer.compile.policy_config_map import HASH_ANNOTATION
 from kmodgate.renderer.deliveries.daemonset.pods import SCRIPT
 from kmodgate.renderer.deliveries.kmm import SPEC_ANNOTATION

@@ -10,7 +10,7 @@ from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.formats.image_mirrors import Mirror
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document
-from kmodgate.policy.kmm.driver_toolkit import kernels_of
+from kmodgate.policy.kmm.nodes.driver_toolkit import kernels_of
 from kmodgate.renderer.fleet import nodes
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable, resolve
 from kmodgate.renderer.fleet.read_operator import read_kmm

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES
-from kmodgate.policy.kmm.driver_toolkit import KERNEL, kernels_of
 from kmodgate.policy.kmm.kernel import architecture
+from kmodgate.policy.kmm.nodes.driver_toolkit import KERNEL, kernels_of
 from kmodgate.renderer.errors import Refused, Unusable
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable
 from kmodgate.renderer.fleet.schema_check import finding_at

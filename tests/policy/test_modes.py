@@ -10,19 +10,11 @@ import pytest
 import yaml
 
 from kmodgate.policy.cluster.facts import SnapshotFacts
-from kmodgate.policy.config import (
-    NO_PARAMETERS,
-    DkmsWork,
-    Kata,
-    Parameters,
-    Policy,
-    PolicyException,
-    Profile,
-    read_policy,
-)
+from kmodgate.policy.config import Policy, PolicyException, Profile, read_policy
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Mode, Severity
 from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.policy.parameters import NO_PARAMETERS, DkmsWork, Kata, Parameters
 from kmodgate.policy.review import Review
 from tests.command import run
 from tests.fleets import REPOSITORY

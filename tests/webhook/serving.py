@@ -15,10 +15,10 @@ import uvloop
 from aiohttp import web
 
 from kmodgate.webhook.certificates.key_pair import Pair
-from kmodgate.webhook.certificates.served_certificate import Certificates
+from kmodgate.webhook.certificates.served_certificate import Certificates, Material
 from kmodgate.webhook.http.connections import ConnectionLimits, Connections, runner_options
 from kmodgate.webhook.http.listener import LimitedSite
-from tests.webhook.issued_certificates import AUTHORITY
+from tests.webhook.issued_certificates import AUTHORITY, leaf
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
@@ -131,3 +131,15 @@ def trusting(authority: Pair, identity: Pair | None = None, folder: Path | None 
         file.write_bytes(identity.certificate + identity.key)
         context.load_cert_chain(file)
     return context
+
+
+def served() -> Certificates:
+    certificates = Certificates()
+    certificates.take(Material(leaf()))
+    return certificates
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for it; the test's own time limit is the end of the wait."""
+    while not condition():
+        await asyncio.sleep(0.01)

@@ -7,11 +7,11 @@ from typing import Any
 
 from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.cluster.ims_site import DEPLOYMENT
-from kmodgate.policy.config import NO_PARAMETERS
 from kmodgate.policy.findings import NOT_CHECKED, FieldPath, Problem, Severity
 from kmodgate.policy.ims.given_records import REMOTE_NODES
 from kmodgate.policy.ims.settings import CONFIG_MAP as IMS_CONFIG
 from kmodgate.policy.ims.versions import known_ims_versions
+from kmodgate.policy.parameters import NO_PARAMETERS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.ims.classes import (

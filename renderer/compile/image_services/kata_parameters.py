@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kmodgate.policy.config import Kata
 from kmodgate.policy.findings import FieldPath, Finding, format_path, value_at
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.ims.templates import XATTR, XATTR_VALUES
+from kmodgate.policy.parameters import Kata
 from kmodgate.renderer.compile.image_services.runtime_classes import class_names, runtime_classes
 from kmodgate.renderer.fleet.image_services.service_targets import ServiceTarget
 from kmodgate.renderer.fleet.schema_check import finding_at

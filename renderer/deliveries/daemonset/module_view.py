@@ -15,7 +15,7 @@ from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.kernel import trimmed
-from kmodgate.policy.kmm.kernel_labels import KERNEL_ANNOTATION, KERNEL_LABEL_ANNOTATION
+from kmodgate.policy.kmm.nodes.kernel_labels import KERNEL_ANNOTATION, KERNEL_LABEL_ANNOTATION
 from kmodgate.renderer.deliveries.daemonset.pods import OWN_VARIABLES
 from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.fields.origin import Origin

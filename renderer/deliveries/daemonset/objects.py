@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import cast
 
 from kmodgate.policy.findings import FieldPath, value_at
-from kmodgate.policy.kmm.kernel_labels import KERNEL_ANNOTATION, KERNEL_LABEL_ANNOTATION
+from kmodgate.policy.kmm.nodes.kernel_labels import KERNEL_ANNOTATION, KERNEL_LABEL_ANNOTATION
 from kmodgate.renderer.deliveries import kmm, service_accounts
 from kmodgate.renderer.deliveries.daemonset import kernels, plugin
 from kmodgate.renderer.deliveries.daemonset.kernels import Site

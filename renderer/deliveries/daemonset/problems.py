@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity
-from kmodgate.policy.kmm.kernel_labels import NFD_LABEL
+from kmodgate.policy.kmm.nodes.kernel_labels import NFD_LABEL
 from kmodgate.renderer.deliveries.daemonset import kernels
 from kmodgate.renderer.deliveries.daemonset.objects import as_module
 from kmodgate.renderer.deliveries.daemonset.pods import OWN_VARIABLES, OWN_VOLUMES

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from kmodgate.policy.cluster.facts import SnapshotFacts
-from kmodgate.policy.config import Parameters, read_policy
+from kmodgate.policy.config import read_policy
 from kmodgate.policy.kata.view import HYPERVISOR
 from kmodgate.policy.mutations.kata_injection import Injection, inject
+from kmodgate.policy.parameters import Parameters
 from kmodgate.policy.review import Review
 
 ID = "0d1e2f3a-1111-2222-3333-444455556666"

@@ -8,9 +8,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kmodgate.policy.config import Parameters, read_policy
+from kmodgate.policy.config import read_policy
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.kata.view import HYPERVISOR, Reason
+from kmodgate.policy.parameters import Parameters
 from kmodgate.policy.review import Review
 from tests.json_patch import applied
 from tests.policy.kata.kata_pods import FACTS, MEMORY, SECCOMP, XATTR, dkms_pod, injection, parameters

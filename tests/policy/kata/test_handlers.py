@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from kmodgate.policy.cluster.facts import SnapshotFacts
-from kmodgate.policy.config import Parameters, read_policy
+from kmodgate.policy.config import read_policy
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Mode
 from kmodgate.policy.kata.view import HANDLERS, Reason
 from kmodgate.policy.mutations.kata_injection import Injection, inject
+from kmodgate.policy.parameters import Parameters
 from kmodgate.policy.review import Review
 from tests.policy.kata.kata_pods import dkms_pod
 from tests.policy.node_access import pods

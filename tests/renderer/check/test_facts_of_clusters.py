@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests.fleets import FleetFolder, run
+from tests.renderer.check.dumps import dump, typed
 from tests.renderer.checking import GOOD, SIGNED, check, findings, secret
 
 UNSEEN = "not checked: cluster {}, of which no facts are given"
@@ -32,11 +33,6 @@ MODULE = {
     "kind": "Module",
     "metadata": {"name": "nic", "namespace": "kmm-tests"},
 }
-
-
-def dump(path: Path, *items: dict[str, Any], kind: str = "List") -> str:
-    path.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": kind, "items": list(items)}))
-    return str(path)
 
 
 def missing(result: Any, mode: str = "enforce") -> list[tuple[str, list[str]]]:
@@ -200,12 +196,6 @@ def test_a_maker_of_another_secret_excuses_nothing(fleet: FleetFolder) -> None:
     assert missing(result) == [(NO_KEY, ["paris"])]
 
 
-def typed(kind: str, *items: dict[str, Any], **metadata: str) -> str:
-    """A list as the API server writes it: its items have neither apiVersion nor kind."""
-    bare = [{key: value for key, value in item.items() if key not in ("apiVersion", "kind")} for item in items]
-    return json.dumps({"apiVersion": "v1", "kind": kind, "metadata": metadata, "items": bare})
-
-
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -244,64 +234,3 @@ def test_a_redacted_dump_still_tells_of_which_kind_there_is_nothing(fleet: Fleet
 def test_an_object_whose_kind_only_sounds_like_a_list_is_one(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("apiVersion: x/v1\nkind: AllowList\nmetadata: {name: a}\nspec: {}\n")
     assert "0 objects checked, 1 without rules" in check(tmp_path, "a.yaml").stderr
-
-
-NODE = {
-    "apiVersion": "v1",
-    "kind": "Node",
-    "metadata": {"name": "n1"},
-    "status": {"nodeInfo": {"kernelVersion": "4.18.0"}},
-}
-WORKER = {**NODE, "metadata": {"name": "w", "labels": {"node-role.kubernetes.io/worker": ""}}}
-
-
-@pytest.mark.parametrize(
-    ("nodes", "expected"),
-    [
-        (dump, "SEL201"),
-        (lambda path, *items: path.write_text(typed("NodeList", *items)), "SEL201"),
-        (lambda path, *items: path.write_text(json.dumps(items[0])), "SEL201"),
-        (lambda path, *_: dump(path, WORKER), "SEL202"),
-    ],
-    ids=["List", "NodeList", "single", "selected"],
-)
-def test_nodes_among_files_outside_of_a_tree_are_facts(tmp_path: Path, nodes: Any, expected: str) -> None:
-    (tmp_path / "module.yaml").write_text(GOOD)
-    nodes(tmp_path / "nodes.yaml", NODE)
-    found = findings(check(tmp_path, "module.yaml", "nodes.yaml", "--format", "json"))
-    assert [(item["rule"], item["mode"]) for item in found if item["mode"] != "audit"] == [(expected, "warn")]
-    assert check(tmp_path, "nodes.yaml").returncode == 0
-
-
-def counted_nodes(result: Any) -> list[str]:
-    return [item["message"] for item in findings(result) if item["rule"] == "REF009"]
-
-
-@pytest.mark.parametrize(
-    ("count", "words"),
-    [(1, "the 1 Node object given"), (2, "the 2 Node objects given"), (7, "the 7 Node objects given")],
-)
-def test_given_nodes_are_counted_in_a_note(tmp_path: Path, count: int, words: str) -> None:
-    (tmp_path / "module.yaml").write_text(GOOD)
-    dump(tmp_path / "nodes.yaml", *({**NODE, "metadata": {"name": f"n{number}"}} for number in range(count)))
-    arguments = ("module.yaml", "nodes.yaml")
-    assert counted_nodes(check(tmp_path, *arguments, "--format", "json")) == [
-        f"not checked: other nodes than {words}, which count as all nodes"
-    ]
-    assert words in check(tmp_path, *arguments).stdout
-
-
-def test_nodes_that_nothing_was_judged_by_are_not_counted(tmp_path: Path, fleet: FleetFolder) -> None:
-    (tmp_path / "nodes.json").write_text(json.dumps(NODE))
-    (tmp_path / "module.yaml").write_text(GOOD)
-    assert counted_nodes(check(tmp_path, "nodes.json", "--format", "json")) == []
-    assert counted_nodes(check(tmp_path, "module.yaml", "--format", "json")) == []
-    assert counted_nodes(check(fleet.root, ".", "--format", "json")) == []
-
-
-def test_a_node_in_a_tree_is_no_fact_and_an_error(fleet: FleetFolder) -> None:
-    fleet.render()
-    fleet.write("rendered/paris/node.yaml", json.dumps(NODE))
-    found = findings(check(fleet.root, "rendered", "--format", "json"))
-    assert [item["rule"] for item in found if item["mode"] == "enforce"] == ["GIT202"]
-    assert "SEL201" not in {item["rule"] for item in found}

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kmodgate.policy.cluster.controllers import COLLECTORS
-from kmodgate.policy.rule import RULES, load_rules
-from kmodgate.policy.webhook_entries import is_reached
 from tests.command import run
 from tests.fleets import FleetFolder
 from tests.renderer.registration.reaching import Request, called
@@ -26,7 +23,6 @@ from tests.renderer.registration.registering import (
     answer,
     generated,
     made,
-    mutating,
     protected,
     validating,
 )
@@ -266,53 +262,6 @@ def test_row_overrides_sees_an_override_before_the_namespace_is_one_of_drivers(
         assert asked(name, {OVERRIDE: "yes"}) == []
 
 
-WORKLOADS = [
-    ("", "pods"), ("", "replicationcontrollers"), ("apps", "deployments"), ("apps", "daemonsets"),
-    ("apps", "statefulsets"), ("apps", "replicasets"), ("batch", "jobs"), ("batch", "cronjobs"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("group", "resource"), WORKLOADS)
-def test_row_ring_0_is_ignored_when_nobody_answers_and_leaves_the_platform_out(
-    fleet: FleetFolder, group: str, resource: str
-) -> None:
-    objects = generated(fleet)
-    for namespace in ("default", "kmm-tests", "kubevirt", "openshift", "kube-flannel", "kube-own", "openshift-sdn"):
-        assert answer(objects, Request("CREATE", resource, group, namespace=namespace)) == [("workloads", "Ignore")]
-    for namespace in ("kube-system", "kube-public", "kube-node-lease", "kmodgate-system"):
-        assert answer(objects, Request("CREATE", resource, group, namespace=namespace)) == []
-
-
-def test_on_openshift_its_own_namespaces_are_left_to_it_too(fleet: FleetFolder, tmp_path: Path) -> None:
-    named = made(run("webhook-config", "--namespace=kmm-tests", "--platform=openshift", cwd=tmp_path))
-    path = fleet.cluster("paris")
-    path.write_text(path.read_text().replace("platform: kubernetes", "platform: openshift"))
-    for objects in (named, generated(fleet)):
-        for namespace in ("default", "kube-flannel", "openshift", "openshiftish"):
-            assert answer(objects, Request("CREATE", "pods", namespace=namespace)) == [("workloads", "Ignore")]
-        for namespace in ("kube-system", "openshift-sdn", "openshift-own"):
-            assert answer(objects, Request("CREATE", "pods", namespace=namespace)) == []
-
-
-def test_where_a_fleet_says_the_platform_nobody_else_does(fleet: FleetFolder) -> None:
-    result = fleet.run("webhook-config", "--platform=openshift")
-    assert (result.returncode, result.stdout) == (2, "")
-    assert "spec.platform" in result.stderr
-
-
-def test_row_ring_0_sees_ephemeral_containers(fleet: FleetFolder) -> None:
-    request = Request("UPDATE", "pods/ephemeralcontainers", namespace="default", old={})
-    assert answer(generated(fleet), request) == [("workloads", "Ignore")]
-
-
-@pytest.mark.parametrize("request_", COMES_UP, ids=lambda item: f"{item.operation} {item.resource} {item.namespace}")
-def test_without_the_webhook_nothing_is_blocked_that_a_cluster_needs_to_come_up(
-    fleet: FleetFolder, request_: Request
-) -> None:
-    entries = [*called(validating(objects := generated(fleet)), request_), *called(mutating(objects), request_)]
-    assert [item["name"] for item in entries if item["failurePolicy"] == "Fail"] == []
-
-
 def test_a_driver_in_kube_system_or_beside_the_webhook_does_not_draw_protection_there(fleet: FleetFolder) -> None:
     for namespace in ("kube-system", "kmodgate-system"):
         path = fleet.driver(namespace)
@@ -321,66 +270,3 @@ def test_a_driver_in_kube_system_or_beside_the_webhook_does_not_draw_protection_
     assert protected(objects) == ["kmm-tests"]
     for request in COMES_UP:
         assert not [item for item in called(validating(objects), request) if item["failurePolicy"] == "Fail"]
-
-
-def test_an_entry_that_fails_has_no_condition_that_could(fleet: FleetFolder) -> None:
-    """A field that may be missing is asked for before it is read."""
-    entries = [item for item in validating(generated(fleet))["webhooks"] if item["failurePolicy"] == "Fail"]
-    expressions = {cel["expression"] for item in entries for cel in item.get("matchConditions", ())}
-    assert len(expressions) >= 6
-    for expression in expressions:
-        for field in set(
-            re.findall(r"\b(?:object|oldObject)(?:\.\w+)+", re.sub(r"\.(?:exists|endsWith)\(", "(", expression))
-        ):
-            assert expression.index(f"has({field})") < re.search(rf"(?<!has\(){re.escape(field)}", expression).start()  # type: ignore[union-attr]
-
-
-def test_a_request_is_sent_to_one_entry_of_a_kind_at_most(fleet: FleetFolder) -> None:
-    objects = generated(fleet)
-    for request in COMES_UP:
-        assert len(called(validating(objects), request)) <= 1
-        assert len(called(mutating(objects), request)) <= 1
-
-
-def test_every_entry_keeps_the_contract(fleet: FleetFolder) -> None:
-    objects = generated(fleet)
-    entries = [*validating(objects)["webhooks"], *mutating(objects)["webhooks"]]
-    for item in entries:
-        assert item["sideEffects"] in ("None", "NoneOnDryRun")
-        assert item["admissionReviewVersions"] == ["v1"]
-        assert item["matchPolicy"] == "Equivalent"
-        assert 1 <= item["timeoutSeconds"] <= 5
-        assert item["name"].endswith(".kmodgate.io")
-    for configuration in (validating(objects), mutating(objects)):
-        names = [item["name"] for item in configuration["webhooks"]]
-        assert len(set(names)) == len(names)
-
-
-_KINDS = {
-    "Namespace": ("", "namespaces"), "Secret": ("", "secrets"), "ServiceAccount": ("", "serviceaccounts"),
-    "ConfigMap": ("", "configmaps"), "rbac.authorization.k8s.io/RoleBinding": ("rbac.authorization.k8s.io", "rolebindings"),
-    "rbac.authorization.k8s.io/Role": ("rbac.authorization.k8s.io", "roles"), "ResourceQuota": ("", "resourcequotas"),
-    "Module": (KMM_GROUP, "modules"), "NodeModulesConfig": (KMM_GROUP, "nodemodulesconfigs"),
-    "ModuleImagesConfig": (KMM_GROUP, "moduleimagesconfigs"), "ModuleBuildSignConfig": (KMM_GROUP, "modulebuildsignconfigs"),
-    "apiextensions.k8s.io/CustomResourceDefinition": ("apiextensions.k8s.io", "customresourcedefinitions"),
-}  # fmt: skip
-
-
-def test_what_a_guarding_rule_looks_at_is_asked() -> None:
-    load_rules()
-    guards = [rule for rule in RULES.values() if rule.guards and rule.id.startswith("REF")]
-    assert guards
-    for rule in guards:
-        for kind in rule.kinds:
-            group, resource = _KINDS[kind]
-            for operation in rule.operations:
-                assert is_reached("/validate", group, resource, "", operation), rule.id
-
-
-def test_what_the_webhook_is_not_registered_for_it_is_not_asked() -> None:
-    assert is_reached("/validate", "", "namespaces", "finalize", "UPDATE")
-    assert is_reached("/validate", "", "namespaces", "status", "UPDATE")
-    assert not is_reached("/validate", "", "secrets", "", "CREATE")
-    assert not is_reached("/validate", "", "pods", "exec", "CONNECT")
-    assert not is_reached("/mutate", "", "pods", "ephemeralcontainers", "UPDATE")
-    assert not is_reached("/validate", "", "nodes", "", "CREATE")

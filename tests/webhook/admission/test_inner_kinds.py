@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 import pytest
 
 from kmodgate.policy.cluster.dump import Dump
-from kmodgate.policy.config import Parameters, Policy
+from kmodgate.policy.config import Policy
 from kmodgate.policy.findings import Mode
+from kmodgate.policy.parameters import Parameters
 from kmodgate.policy.review import ClusterTraits
 from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.admission.answer import Answer

@@ -5,31 +5,16 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
 from aiohttp import web
 
-from kmodgate.webhook.certificates.served_certificate import Certificates, Material
 from kmodgate.webhook.http.connections import ConnectionLimits, Connections
 from kmodgate.webhook.http.listener import LimitedSite
-from tests.webhook.issued_certificates import leaf
-from tests.webhook.serving import LOOPS, Serving, greet, run, serving
+from tests.webhook.serving import LOOPS, Serving, greet, run, served, serving, until
 
 pytestmark = pytest.mark.timing
-
-
-def served() -> Certificates:
-    certificates = Certificates()
-    certificates.take(Material(leaf()))
-    return certificates
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for it; the test's own time limit is the end of the wait."""
-    while not condition():
-        await asyncio.sleep(0.01)
 
 
 async def closed_by_server(server: Serving, sent: bytes) -> bool:
@@ -277,37 +262,3 @@ def test_a_slow_answer_is_not_cut_by_the_limit_for_headers() -> None:
             assert (await (await server.connect()).ask())[0] == 200
 
     run(scenario())
-
-
-LONG = bytes(1024 * 1024)
-MANY = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 32
-
-
-async def long(request: web.Request) -> web.Response:
-    return web.Response(body=LONG)
-
-
-@pytest.mark.parametrize("loop", LOOPS)
-def test_a_reply_that_nobody_reads_is_not_kept(loop: str) -> None:
-    async def scenario() -> None:
-        async with serving(served(), long, ConnectionLimits(reading=0.3)) as server:
-            conversation = await server.connect()
-            conversation.writer.write(MANY)
-            await until(lambda: server.connections.open == 0)
-            assert server.connections.replies_unread == 1
-
-    run(scenario(), loop)
-
-
-@pytest.mark.parametrize("loop", LOOPS)
-def test_a_reply_that_is_read_in_parts_may_take_longer(loop: str) -> None:
-    async def scenario() -> None:
-        async with serving(served(), long, ConnectionLimits(reading=0.5)) as server:
-            conversation = await server.connect()
-            conversation.writer.write(MANY)
-            for _ in range(32):
-                assert (await conversation.answer())[0] == 200
-                await asyncio.sleep(0.03)
-            assert server.connections.replies_unread == 0
-
-    run(scenario(), loop)

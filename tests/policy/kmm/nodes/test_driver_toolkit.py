@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from kmodgate.policy.kmm.driver_toolkit import kernels_of
+from kmodgate.policy.kmm.nodes.driver_toolkit import kernels_of
 
 EL9_4, EL9_2, EL8 = "5.14.0-427.13.1.el9_4.x86_64", "5.14.0-284.30.1.el9_2.x86_64", "4.18.0-372.9.1.el8.x86_64"
 
