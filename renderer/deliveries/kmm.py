@@ -63,7 +63,7 @@ def manifests(variant: Variant, sources: Sources, site: Site) -> list[Manifest]:
     return [
         *surroundings(variant, site.platform),
         *_dockerfile_config_maps(variant, sources, variant.namespace),
-        manifest(variant, value, _module_trace(variant)),
+        manifest(variant, value, module_trace(variant)),
     ]
 
 
@@ -174,7 +174,9 @@ def _path_of_dockerfile(spec: JsonMap, reference: str) -> FieldPath:
     return ()
 
 
-def _module_trace(variant: Variant) -> Callable[[FieldPath], Origin]:
+def module_trace(variant: Variant) -> Callable[[FieldPath], Origin]:
+    """Return the function that finds the origin of a path in the Module of a driver."""
+
     def trace(path: FieldPath) -> Origin:
         if path[:1] == ("spec",):
             current = tuple("inTreeModulesToRemove" if step == "inTreeModuleToRemove" else step for step in path[1:])

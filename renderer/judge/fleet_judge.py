@@ -20,6 +20,7 @@ from kmodgate.renderer.fleet.nodes import nodes_of
 from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.judge.shared_images import ID as IMAGES_ID
 from kmodgate.renderer.judge.shared_images import image_findings
+from kmodgate.renderer.judge.specs_as_modules import RULES, SpecsAsModules
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
 from kmodgate.schemas.compiled import any_schema
 
@@ -51,6 +52,7 @@ class FleetJudge:
         self._now = now
         self._only = only
         self._engines: dict[int, Engine] = {}
+        self._spec_engines: dict[int, Engine] = {}
 
     def engine(self, cluster: Cluster) -> Engine:
         """Return the engine of a cluster."""
@@ -62,7 +64,16 @@ class FleetJudge:
     @property
     def used_exceptions(self) -> set[PolicyException]:
         """The exceptions that held for a finding so far."""
-        return {item for engine in self._engines.values() for item in engine.used_exceptions}
+        engines = (*self._engines.values(), *self._spec_engines.values())
+        return {item for engine in engines for item in engine.used_exceptions}
+
+    def _spec_engine(self, cluster: Cluster) -> Engine:
+        """Return the engine of a cluster for the specs of drivers that DaemonSets load."""
+        policy = self._policies.policy(cluster.name)
+        if id(policy) not in self._spec_engines:
+            rules = RULES if self._only is None else RULES & {*self._only}
+            self._spec_engines[id(policy)] = Engine(policy, self._gate, rules)
+        return self._spec_engines[id(policy)]
 
     def refuses_unsigned(self, cluster: Cluster, module: Map) -> bool:
         """Whether Secure Boot counts against a Module without `sign`: neither spec nor exception says it is signed."""
@@ -99,6 +110,8 @@ class FleetJudge:
             names = tuple(cluster.name for cluster in clusters)
             for finding, path in engine.judge(review):
                 yield replace(manifest.at_origin(finding, path), clusters=names)
+        specs = SpecsAsModules(compiled, self._spec_engine, self._now)
+        yield from specs.findings(lambda cluster: _traits(compiled, cluster), dumps)
         if self._only is None or IMAGES_ID in self._only:
             for manifest, finding in image_findings(compiled):
                 yield from self._over_fleet(compiled, manifest, finding)

@@ -1,0 +1,85 @@
+"""What rules about Modules say of drivers that DaemonSets load, by the Module that KMM would get for the same spec.
+
+Only rules about the spec's own words are asked: images, mappings, arguments of modprobe, the selector, the plugin, and
+signatures. Those about KMM's behaviour, and about what KMM needs beside a Module, say nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from kmodgate.policy.cluster.dump import Dump
+from kmodgate.policy.cluster.facts import SnapshotFacts
+from kmodgate.policy.engine import Engine
+from kmodgate.policy.findings import FieldPath, Finding
+from kmodgate.policy.review import ClusterTraits, Review
+from kmodgate.renderer.compile.compiler import CompiledFleet
+from kmodgate.renderer.deliveries import kmm
+from kmodgate.renderer.deliveries.daemonset.objects import as_module
+from kmodgate.renderer.deliveries.delivery import DELIVERIES, delivery_of
+from kmodgate.renderer.fleet.nodes import nodes_of
+from kmodgate.renderer.fleet.specs import Cluster
+from kmodgate.renderer.fleet.targets import Variant
+from kmodgate.renderer.manifests.manifest import Manifest
+
+RULES = frozenset(
+    (
+        *("IMG101", "IMG102", "IMG104", "IMG106", "IMG201", "IMG202", "IMG203", "IMG301", "IMG302"),
+        *("INJ102", "INJ104", "INJ105", "INJ106"),
+        *("LDR101", "LDR103", "LDR104", "LDR105", "LDR106", "LDR107", "LDR108", "LDR201"),
+        *("MAP101", "MAP102", "MAP201", "MAP202", "MAP203", "MAP204", "MAP205", "MAP206", "MAP208", "MAP209", "MAP301"),
+        *("PLG101", "PLG103", "PLG104", "PLG107", "PLG201"),
+        *("SEL101", "SEL102", "SEL204", "SEL205", "SEL206"),
+        *("SGN201", "SGN202", "SGN204"),
+    )
+)
+"""The rules that are asked."""
+
+Judged = tuple[Finding, FieldPath]
+
+
+class SpecsAsModules:
+    """Asks the rules; clusters of one driver that are alike share the answers about its spec."""
+
+    def __init__(self, compiled: CompiledFleet, engine: Callable[[Cluster], Engine], now: datetime) -> None:
+        self._compiled = compiled
+        self._engine = engine
+        self._now = now
+        self._modules: dict[Variant, Manifest] = {}
+
+    def findings(
+        self, traits: Callable[[Cluster], ClusterTraits], dumps: Mapping[str, Dump] | None
+    ) -> Iterator[Finding]:
+        """Yield the findings, at their places in the specs."""
+        for cluster in self._compiled.fleet.clusters:
+            modules = self._on(cluster)
+            dump = (dumps or {}).get(cluster.name)
+            for module in modules:
+                yield from self._of(module, cluster, traits(cluster), modules, dump)
+
+    def _on(self, cluster: Cluster) -> list[Manifest]:
+        found = []
+        for target in self._compiled.targets:
+            is_mine = target.cluster is cluster and not target.is_absent
+            if is_mine and delivery_of(target.variant) is DELIVERIES["daemonset"]:
+                variant = target.variant
+                if variant not in self._modules:
+                    module = kmm.manifest(variant, as_module(variant), kmm.module_trace(variant))
+                    self._modules[variant] = module
+                found.append(self._modules[variant])
+        return found
+
+    def _of(
+        self, module: Manifest, cluster: Cluster, traits: ClusterTraits, modules: list[Manifest], dump: Dump | None
+    ) -> Iterator[Finding]:
+        engine = self._engine(cluster)
+        known = [*(item.value for item in (*modules, *self._compiled.of_drivers[cluster.name]))]
+        complete = dump.complete if dump else ()
+        facts = SnapshotFacts([*known, *(dump.objects if dump else ())], complete, nodes_of(cluster))
+        review = Review(module.value, cluster=traits, in_tree=True, now=self._now)
+        by_facts = Review(module.value, cluster=traits, facts=facts, now=self._now)
+        for finding, path in (*engine.judge(review), *engine.judge_by_facts(by_facts)):
+            title = finding.object.replace("Module ", "DaemonSets of ", 1)
+            yield replace(module.at_origin(finding, path), object=title, clusters=(cluster.name,))
