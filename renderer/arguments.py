@@ -16,6 +16,7 @@ VERBS = {
     "check": "tell what the rules say of specs, rendered trees and Kubernetes objects",
     "plan": "tell what every node would load on its next kernel, and which would lose a driver",
     "diff": "tell what a change does to objects and nodes, against a git revision",
+    "images": "list the images that clusters need from elsewhere, for a site that mirrors them",
     "explain": "tell which line decides a field of a rendered object, or what a node loads and why",
     "facts": "take what is secret out of a dump of a cluster",
     "webhook-config": "print what registers the admission webhook in a cluster, and what it may do there",

@@ -1,0 +1,1 @@
+"""The images that a site has to mirror."""
