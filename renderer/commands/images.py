@@ -55,7 +55,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
     clusters = [cluster for cluster in fleet.clusters if not args.cluster or cluster.name in args.cluster]
     refuse_unfit(clusters, asked)
     needed = needed_images(compiled, args.cluster, asked)
-    packages = operator_packages(clusters, needed.unknown)
+    packages = operator_packages(compiled, clusters, needed.unknown)
     images = [needed.images[name] for name in sorted(needed.images)]
     console.deliver(FORMATS[args.format](images, packages), args.output)
     for item in needed.unknown:

@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from kmodgate.renderer.fleet.specs import Cluster
-
-PACKAGE = "kernel-module-management"
+from kmodgate.renderer.compile.compiler import CompiledFleet
+from kmodgate.renderer.compile.operator_install.install import operators
+from kmodgate.renderer.compile.operator_install.operator import Operator, catalog
+from kmodgate.renderer.fleet.specs import Cluster, Install, Kmm
 
 _INDEXES = {
     "redhat-operators": "registry.redhat.io/redhat/redhat-operator-index",
@@ -37,37 +38,33 @@ class OperatorPackage:
     version: str
 
 
-def operator_packages(clusters: Iterable[Cluster], unknown: dict[str, None]) -> list[OperatorPackage]:
+def operator_packages(
+    found: CompiledFleet, clusters: Iterable[Cluster], unknown: dict[str, None]
+) -> list[OperatorPackage]:
     """Return the packages of the operators of OpenShift clusters, each once; what is not known goes to `unknown`."""
-    found: dict[OperatorPackage, None] = {}
+    packages: dict[OperatorPackage, None] = {}
     for cluster in clusters:
         if cluster.kmm is None:
             continue
-        if cluster.platform != "openshift":
-            unknown[f"{cluster.name}: the images of KMM itself, which no catalog of OpenShift brings"] = None
-            continue
-        source = _source(cluster)
-        minor = cluster.kubernetes.split(".")[1:2]
-        if source not in _INDEXES or not minor:
-            what = (
-                f"the catalog of CatalogSource {source}" if minor else "spec.kubernetes.version, and so its OpenShift"
-            )
-            unknown[f"{cluster.name}: {what}; KMM's operator is missing"] = None
-            continue
-        catalog = f"{_INDEXES[source]}:v4.{int(minor[0]) - _AHEAD}"
-        found[OperatorPackage(catalog, PACKAGE, _channel(cluster), _version(cluster))] = None
-    return sorted(found, key=lambda item: (item.catalog, item.name, item.channel, item.version))
+        targets = [target for target in found.targets if target.cluster is cluster]
+        for item in operators(cluster, targets):
+            if package := _package(cluster, cluster.kmm, item, unknown):
+                packages[package] = None
+    return sorted(packages, key=lambda item: (item.catalog, item.name, item.channel, item.version))
 
 
-def _source(cluster: Cluster) -> str:
-    return "redhat-operators" if cluster.kmm is not None and cluster.kmm.flavour == "redhat" else "community-operators"
-
-
-def _channel(cluster: Cluster) -> str:
-    return "stable" if cluster.kmm is not None and cluster.kmm.flavour == "redhat" else "alpha"
-
-
-def _version(cluster: Cluster) -> str:
-    """The one release that the cluster runs, where its spec names one and no line of releases."""
-    version = "" if cluster.kmm is None else cluster.kmm.version
-    return version if _RELEASE.fullmatch(version) else ""
+def _package(cluster: Cluster, kmm: Kmm, item: Operator, unknown: dict[str, None]) -> OperatorPackage | None:
+    install = kmm.install or Install()
+    if cluster.platform != "openshift" or install.kustomize:
+        unknown[f"{cluster.name}: the images of KMM's operator, which no catalog of OpenShift brings"] = None
+        return None
+    place = catalog(cluster, kmm, install)
+    source = place.source or "community-operators"
+    minor = cluster.kubernetes.split(".")[1:2]
+    if source not in _INDEXES or not minor:
+        what = f"the catalog of CatalogSource {source}" if minor else "spec.kubernetes.version, and so its OpenShift"
+        unknown[f"{cluster.name}: {what}; KMM's operator is missing"] = None
+        return None
+    pinned = install.csv.partition(".v")[2] or kmm.version
+    version = pinned if _RELEASE.fullmatch(pinned) else ""
+    return OperatorPackage(f"{_INDEXES[source]}:v4.{int(minor[0]) - _AHEAD}", item.package, place.channel, version)
