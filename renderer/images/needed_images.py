@@ -25,7 +25,7 @@ from kmodgate.policy.views.module import ModuleView
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.manifests.manifest import Manifest
-from kmodgate.renderer.plan.coverage import Module, groups_of
+from kmodgate.renderer.plan.coverage import group_of
 
 
 @dataclass(slots=True)
@@ -89,7 +89,7 @@ def _of_module(
     if view.loader is None:
         return
     module = {"metadata": metadata_of(manifest.value), "spec": view.spec.value}
-    kernels = list(dict.fromkeys(_kernels(cluster, manifest, module, asked)))
+    kernels = list(dict.fromkeys(_kernels(cluster, module, asked)))
     if not kernels:
         kernels = [mapping.literal for mapping in view.literals]
         result.unknown[
@@ -107,9 +107,10 @@ def _of_module(
                 result.unknown[f"{cluster.name}: {manifest.identity}: {what}"] = None
 
 
-def _kernels(cluster: Cluster, manifest: Manifest, module: Mapping[str, Any], asked: Sequence[str]) -> Iterator[str]:
+def _kernels(cluster: Cluster, module: Mapping[str, Any], asked: Sequence[str]) -> Iterator[str]:
     """The kernels of the nodes that a Module selects."""
-    for group in groups_of(cluster, [Module(manifest.owner, "", module, manifest, ())]):
+    for nodes in cluster.nodes:
+        group = group_of(cluster, [nodes])
         if not why_not_selected(module, group.node):
             yield from (kernel for kernel, _ in group.kernels_by_phase(asked))
 

@@ -187,17 +187,22 @@ def groups_of(cluster: Cluster, modules: Iterable[Module]) -> Iterator[Group]:
         else:
             alike[item.name].append(item)
     for members in alike.values():
-        first = members[0]
-        yield Group(
-            cluster,
-            tuple(item.name for item in members),
-            sum(item.count for item in members),
-            node_of_group(first, observed=cluster.has_inventory),
-            tuple(first.kernels),
-            first.architecture,
-            tuple(kernel.version for kernel in first.next_kernels),
-            first.is_paused,
-        )
+        yield group_of(cluster, members)
+
+
+def group_of(cluster: Cluster, members: Sequence[NodeGroup]) -> Group:
+    """Return nodes that are alike as one group."""
+    first = members[0]
+    return Group(
+        cluster,
+        tuple(item.name for item in members),
+        sum(item.count for item in members),
+        node_of_group(first, observed=cluster.has_inventory),
+        tuple(first.kernels),
+        first.architecture,
+        tuple(kernel.version for kernel in first.next_kernels),
+        first.is_paused,
+    )
 
 
 class Resolver:
