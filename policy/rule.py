@@ -27,7 +27,7 @@ STOPPING: dict[str, Callable[[Review], bool]] = {
 """Rules that, where they refuse, are the only one that is asked: 55,000 expressions take a second to compile."""
 
 
-OVER_FLEETS = ("IMG401",)
+OVER_FLEETS = ("IMG401", "OPC201", "OPC202")
 """Ids of what is looked for over a whole fleet instead of in an object. A policy gives them modes like rules."""
 
 RETIRED = {

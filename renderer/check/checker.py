@@ -45,6 +45,7 @@ from kmodgate.renderer.fleet.referenced_files import specs_by_dockerfile
 from kmodgate.renderer.fleet.root import root_above
 from kmodgate.renderer.fleet.spec_files import is_spec
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
+from kmodgate.renderer.judge.operators import operator_findings
 from kmodgate.renderer.removals.base_fleet import base_fleet, removal_findings
 from kmodgate.renderer.tree import index
 from kmodgate.renderer.tree.compare import APPLIED_SUFFIXES
@@ -202,6 +203,7 @@ class Checker:
         self._expected[root.absolute()] = _contents(compiled)
         judge = FleetJudge(policies, "check", self.now)
         found += judge.judge(compiled, old, self.dumps.by_cluster)
+        found += operator_findings(base.compiled if base else None, compiled, self.dumps.by_cluster, policies)
         findings += fleet.faulty.independent(found)
         findings = [finding for item in findings for finding in self._of_wanted(item)]
         placed = [item for name, objects in compiled.placed.items() if self._wants(name) for _, item in objects]

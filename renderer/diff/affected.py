@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,9 +16,12 @@ from kmodgate.renderer.diff.module_effects import Side
 from kmodgate.renderer.diff.sentences import Effect
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.nodes import node_of_group
-from kmodgate.renderer.fleet.specs import Cluster, NodeGroup
+from kmodgate.renderer.fleet.specs import Cluster, JsonMap, NodeGroup
 from kmodgate.renderer.plan.coverage import Refuses, Resolver
 from kmodgate.renderer.removals.driver_nodes import has_driver
+
+Objects = Callable[[str], Iterable[JsonMap]]
+"""The objects of a cluster as they are after the change."""
 
 Key = tuple[Effect, str, str]
 """Effect, driver, and what tells two of a kind apart."""

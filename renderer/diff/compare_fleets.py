@@ -43,7 +43,8 @@ def compare_fleets(
     found = changes(before, after, set(only))
 
     def objects(cluster: str) -> Iterator[JsonMap]:
-        return (manifest.value for manifest in after.objects(cluster).values())
+        found = (*after.objects(cluster).values(), *after.handed_over(cluster).values())
+        return (manifest.value for manifest in found)
 
     consequences = Consequences(clusters, Causes(before, after), refusals, objects)
     return Comparison(list(alike(found)), consequences.of(found, module_changes(before, after, set(only))))

@@ -15,12 +15,13 @@ from kmodgate.policy.kmm.reload_triggers import has_loader_daemonsets
 from kmodgate.renderer.deliveries.daemonset.module_view import STRATEGY
 from kmodgate.renderer.deliveries.delivery import driver_label, driver_of
 from kmodgate.renderer.diff import causes, module_effects
-from kmodgate.renderer.diff.affected import Affected, Key, Places, Refusals, Sums
+from kmodgate.renderer.diff.affected import Affected, Key, Objects, Places, Refusals, Sums
 from kmodgate.renderer.diff.causes import Causes
 from kmodgate.renderer.diff.changed_fields import Kind, ObjectChange
 from kmodgate.renderer.diff.image_work import ImageWork
-from kmodgate.renderer.diff.mirror_drains import Objects, add_drains
+from kmodgate.renderer.diff.mirror_drains import add_drains
 from kmodgate.renderer.diff.module_effects import Side
+from kmodgate.renderer.diff.operator_changes import add_operators
 from kmodgate.renderer.diff.plugin_pods import PluginPods, add_device_classes, moved_classes
 from kmodgate.renderer.diff.renames import Rename, renames
 from kmodgate.renderer.diff.sentences import SEVERITIES, Effect, place, sentence
@@ -84,6 +85,7 @@ class Consequences:
         for change in found:
             if change.manifest.identity.kind == "Job":
                 self._job(change)
+        add_operators(found, self._objects, self._sums)
         add_drains(found, self._places.clusters, self._objects, self._sums)
         ordered = sorted(self._sums.found.items(), key=lambda item: (_RANKS[item[0][0]], -item[1].nodes, item[0][1:]))
         return [_consequence(key, sum) for key, sum in ordered]

@@ -33,6 +33,7 @@ _UNTOUCHED = frozenset(
         Effect.KEPT,
         Effect.VERSION,
         Effect.NOTHING,
+        Effect.OPERATOR,
     )
 )
 """Effects by which no driver or plugin on a node changes."""

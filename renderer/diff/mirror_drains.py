@@ -10,12 +10,12 @@ internal/controllers/module_reconciler.go of Kernel Module Management.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.kmm.node_selection import tolerates
-from kmodgate.renderer.diff.affected import Sums
+from kmodgate.renderer.diff.affected import Objects, Sums
 from kmodgate.renderer.diff.changed_fields import ObjectChange
 from kmodgate.renderer.diff.sentences import Effect
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
@@ -23,9 +23,6 @@ from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 KINDS = ("ImageDigestMirrorSet", "ImageTagMirrorSet")
 _GROUP = "config.openshift.io"
 _CORDON = ("node.kubernetes.io/unschedulable", "", "NoSchedule")
-
-Objects = Callable[[str], Iterable[JsonMap]]
-"""The objects of a cluster as they are after the change."""
 
 
 def add_drains(changes: Iterable[ObjectChange], clusters: Mapping[str, Cluster], objects: Objects, sums: Sums) -> None:

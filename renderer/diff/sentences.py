@@ -35,6 +35,7 @@ class Effect(IntEnum):
     NOTHING = 20
     CORDON = 21
     DRAIN = 22
+    OPERATOR = 23
 
 
 SEVERITIES = {
@@ -61,6 +62,7 @@ SEVERITIES = {
     Effect.NOTHING: Severity.INFO,
     Effect.CORDON: Severity.WARNING,
     Effect.DRAIN: Severity.WARNING,
+    Effect.OPERATOR: Severity.WARNING,
 }
 
 
@@ -268,6 +270,26 @@ def _other_daemon_sets(driver: str, detail: str, where: str) -> str:
     return f"{'; '.join(parts) or f'nothing happens to {driver} on the nodes'}, in {where}"
 
 
+def _operator(name: str, detail: str, where: str, _: int) -> str:
+    what, _sep, more = detail.partition("|")
+    if what == "installs":
+        return f"installs KMM's operator ({more}) in {where}"
+    if what == "upgrades":
+        was, _sep, now = more.partition("|")
+        return f"replaces KMM's operator {was} by {now} in {where}: its pods restart, and drivers stay loaded"
+    if what == "leaves":
+        return (
+            f"KMM's operator leaves the tree of {where}: Argo CD asks before it removes what installs it, its "
+            f"ClusterServiceVersion runs until somebody deletes it, and without it nothing is loaded or unloaded"
+        )
+    if what == "restarts":
+        return f"restarts KMM's operator in {where}: {more}; drivers stay loaded"
+    return (
+        f"KMM's operator goes on with its old configuration ({name}) in {where} until a person restarts its pods "
+        f"(docs/operator.md)"
+    )
+
+
 _SENTENCES = {
     Effect.STUCK: _stuck,
     Effect.RECREATE: _recreate,
@@ -292,4 +314,5 @@ _SENTENCES = {
     Effect.NOTHING: _nothing,
     Effect.CORDON: _drain,
     Effect.DRAIN: _drain,
+    Effect.OPERATOR: _operator,
 }
