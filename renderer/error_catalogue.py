@@ -211,6 +211,38 @@ SECTIONS = {
             "the operator leaves a cluster while Modules or loaded drivers are there, which nothing would unload",
             "remove the drivers first, and the operator in a later commit ([operator](operator.md#removal)); a"
             " DriverPolicy may give it a mode like a rule",
+    "HUB: hubs and spokes": (
+        Entry(
+            "HUB401",
+            "a name that is too long on the hub: driver and spoke together are a label there, at most 63 characters;"
+            " the namespace of a Policy and its name have 62",
+            "shorten the name of the driver",
+        ),
+        Entry(
+            "HUB402",
+            "a spoke on whose kernels no mapping matches: the hub makes a Module without mappings for it, and the spoke"
+            " refuses that",
+            "add a mapping, or do not select the spoke",
+        ),
+        Entry(
+            "HUB403",
+            "a spoke whose hub is not in the fleet, is no hub, or is the spoke itself",
+            "name a Cluster with `acm: {role: hub}`",
+        ),
+        Entry(
+            "HUB404",
+            "a driver with `delivery: hub` for a cluster that is no hub",
+            "write `acm: {role: hub}` in its spec, or select hubs only",
+        ),
+        Entry(
+            "HUB405",
+            "`spec.hub.selector` matches no spoke that the fleet knows (a warning)",
+            "correct the selector or the labels of the spokes, or add the spokes to the fleet",
+        ),
+        Entry(
+            "HUB406",
+            "a driver that a spoke gets from its hub, and by a Module of its own",
+            "narrow `spec.clusters` or `spec.hub.selector`",
         ),
     ),
     "GIT: the tree": (

@@ -23,6 +23,9 @@ ones count only if the policy names them. Source: config/default, config/default
 kubernetes-sigs/kernel-module-management and rh-ecosystem-edge/kernel-module-management.
 """
 
+HUB_NAMESPACES = {"upstream": "kmm-operator-system", "redhat": "openshift-kmm-hub"}
+"""The namespace of the hub's operator, in which it builds and signs, by the flavour of its KMM."""
+
 _OLM = "operators"
 """The namespace in which the Operator Lifecycle Manager installs what is for all namespaces."""
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from kmodgate.policy.findings import Finding, Mode, Problem, Severity
 from kmodgate.policy.kmm.misnamed_kinds import KMM_GROUPS
 from kmodgate.policy.kmm.versions import Release
-from kmodgate.renderer.compile import attached_objects
 from kmodgate.renderer.compile.cluster_objects.objects import cluster_objects
 from kmodgate.renderer.compile.cluster_policies import Policies
+from kmodgate.renderer.compile.delivered_objects import delivered_objects, delivered_twice
 from kmodgate.renderer.compile.folders import by_folder
 from kmodgate.renderer.compile.handover import HandoverFile
 from kmodgate.renderer.compile.image_services.service import CompiledService, compile_service
@@ -19,8 +19,16 @@ from kmodgate.renderer.compile.mirrors.mirror_findings import mirror_findings
 from kmodgate.renderer.compile.mirrors.rewriting import Mirroring
 from kmodgate.renderer.compile.operator_install.install import FOLDER as OPERATOR_FOLDER
 from kmodgate.renderer.compile.operator_install.install import installs, operator_handover
-from kmodgate.renderer.deliveries import content_hashes
-from kmodgate.renderer.deliveries.delivery import Delivery, as_modules, deliveries_of, delivery_of_object
+from kmodgate.renderer.deliveries import attached_objects, content_hashes
+from kmodgate.renderer.deliveries.delivery import (
+    Delivery,
+    as_modules,
+    deliveries_of,
+    delivery_of,
+    delivery_of_object,
+    driver_of,
+)
+from kmodgate.renderer.deliveries.hub import spoke_findings
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.image_services.service_targets import ServiceTarget, service_targets
 from kmodgate.renderer.fleet.referenced_files import Sources, read_sources
@@ -38,7 +46,7 @@ class CompiledFleet:
 
     `placed` has folder and manifest of every object, each once; `of_drivers` what the drivers, the ImageService and the
     spec of the cluster cause, before objects that several of them share are merged. `handover` has the files that a
-    site merges or applies by hand.
+    site merges or applies by hand. `delivered` is what the cluster gets through objects of another one, its hub.
     """
 
     fleet: Fleet
@@ -47,6 +55,7 @@ class CompiledFleet:
     of_drivers: dict[str, list[Manifest]]
     services: dict[str, ServiceTarget]
     handover: dict[str, list[HandoverFile]]
+    delivered: dict[str, list[Manifest]]
     _modules: dict[tuple[Manifest, ...], Manifest] = field(default_factory=dict, repr=False)
 
     def modules(self, cluster: str) -> list[Manifest]:
@@ -68,6 +77,7 @@ def compile_fleet(fleet: Fleet, findings: list[Finding], policies: Policies | No
     With `policies` each cluster also gets its policy, as the webhook mounts it.
     """
     findings += cluster_findings(fleet.clusters)
+    findings += spoke_findings.cluster_findings(fleet.with_faulty().clusters, is_whole=fleet.is_whole)
     found = targets(fleet, findings)
     services = service_targets(fleet, findings)
     compiler = _Compiler(fleet, findings)
@@ -96,10 +106,11 @@ def compile_fleet(fleet: Fleet, findings: list[Finding], policies: Policies | No
         of_drivers[name] += service.judged
     for name, files in by_hand.items():
         of_drivers[name] += (file.content for file in files if file.folder == OPERATOR_FOLDER)
-    findings += compiler.version_findings()
-    return CompiledFleet(
-        fleet, found, placed, of_drivers, services, {name: files for name, files in by_hand.items() if files}
-    )
+    delivered = delivered_objects(of_drivers)
+    findings += compiler.version_findings(delivered)
+    findings += delivered_twice(delivered, placed)
+    handover = {name: files for name, files in by_hand.items() if files}
+    return CompiledFleet(fleet, found, placed, of_drivers, services, handover, delivered)
 
 
 def _services(
@@ -135,21 +146,27 @@ class _Compiler:
         found: list[Manifest] = []
         for delivery in deliveries_of(variant):
             self._findings += delivery.problems(target)
-            made = self._delivered(variant, delivery, delivery.site(cluster))
+            made = self._made(variant, delivery, delivery.site(cluster))
             found += made
             release = cluster.release
             if made and release is not None and release.is_known:
                 self._unsupported[made[-1], release].append(cluster.name)
-        found += self._attached_to(variant)
+        if not delivery_of(variant).attaches:
+            found += self._attached_to(variant)
         return [self._before_its_kind(item) for item in found] if installs(cluster) else found
 
-    def version_findings(self) -> Iterator[Finding]:
-        """Report the fields that the KMM of a cluster does not know."""
+    def version_findings(self, delivered: Mapping[str, list[Manifest]]) -> Iterator[Finding]:
+        """Report the fields that the KMM of a cluster does not know; `delivered` is what spokes get from their hub."""
+        for cluster in self._fleet.clusters:
+            release = cluster.release
+            for manifest in delivered[cluster.name]:
+                if release is not None and release.is_known and driver_of(manifest.value):
+                    self._unsupported[manifest, release].append(cluster.name)
         for (driver, release), clusters in self._unsupported.items():
             if delivery := delivery_of_object(driver.value):
                 yield from _version_problems(driver, delivery.unsupported(driver.value, release), clusters)
 
-    def _delivered(self, variant: Variant, delivery: Delivery, site: Hashable) -> list[Manifest]:
+    def _made(self, variant: Variant, delivery: Delivery, site: Hashable) -> list[Manifest]:
         key = (variant, delivery, site)
         if key not in self._manifests:
             self._manifests[key] = delivery.manifests(variant, self._read(variant), site)
@@ -157,8 +174,6 @@ class _Compiler:
 
     def _attached_to(self, variant: Variant) -> list[Manifest]:
         if variant not in self._attached:
-            if variant.spec.get("contentTag"):
-                self._findings.extend(_untaggable(variant))
             documents = self._read(variant).attached
             self._attached[variant] = [
                 attached_objects.manifest(variant, item, variant.namespace) for item in documents
@@ -177,6 +192,8 @@ class _Compiler:
     def _read(self, variant: Variant) -> Sources:
         """What the variant refers to, without what cannot be read."""
         if variant not in self._sources:
+            if variant.spec.get("contentTag"):
+                self._findings.extend(_untaggable(variant))
             self._sources[variant] = read_sources(self._fleet.files, variant, self._findings)
         return self._sources[variant]
 

@@ -13,6 +13,7 @@ from kmodgate.policy.views.module import ModuleView
 from kmodgate.renderer.deliveries import kmm
 from kmodgate.renderer.deliveries.daemonset import kernels, module_view, objects
 from kmodgate.renderer.deliveries.daemonset.problems import problems
+from kmodgate.renderer.deliveries.hub import hub_module, spoke_findings
 from kmodgate.renderer.fleet.referenced_files import Sources
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.fleet.targets import Target, Variant
@@ -30,7 +31,8 @@ class Delivery:
     carries `DRIVER_LABEL`. `site` is what of a cluster decides the objects: clusters with an equal one share them.
     `problems` are those of a driver on a cluster, and `manifests` makes its objects at a site, the one that stands for
     it the last. `loads` is whether the object loads something, `certificates` the Secrets that it names as certificates
-    to sign with, and `unsupported` the fields of it that a release of KMM does not know or ignores.
+    to sign with, and `unsupported` the fields of it that a release of KMM does not know or ignores. `attaches` is
+    whether `manifests` has the attached objects, too, because not all of them are for the driver's namespace.
     """
 
     group: str
@@ -43,6 +45,7 @@ class Delivery:
     unsupported: Callable[[JsonMap, Release], Iterator[Problem]]
     as_module: Callable[[Sequence[Manifest]], Manifest]
     is_labelled: bool = False
+    attaches: bool = False
 
 
 def _certificates(module: JsonMap) -> set[str]:
@@ -72,6 +75,17 @@ DELIVERIES = {
         lambda _, __: iter(()),
         module_view.view,
         is_labelled=True,
+    ),
+    "hub": Delivery(
+        "hub.kmm.sigs.x-k8s.io",
+        "ManagedClusterModule",
+        hub_module.site,
+        spoke_findings.problems,
+        hub_module.manifests,
+        lambda _: False,  # on the hub
+        _certificates,
+        hub_module.unsupported,
+        attaches=True,
     ),
 }
 """By the name that `spec.delivery` has."""

@@ -57,12 +57,10 @@ def problems(target: Target) -> Iterator[Finding]:
 
 def manifests(variant: Variant, sources: Sources, site: Site) -> list[Manifest]:
     """Every object of one driver at a site, without the attached ones; the Module is the last."""
-    value = module(variant, sources)
-    if site.takes_one_removal and "moduleLoader" in as_map(value["spec"]):
-        value = with_one_removal(value)
+    value = module(variant, sources, takes_one_removal=site.takes_one_removal)
     return [
         *surroundings(variant, site.platform),
-        *_dockerfile_config_maps(variant, sources, variant.namespace),
+        *dockerfile_config_maps(variant, sources, variant.namespace),
         manifest(variant, value, module_trace(variant)),
     ]
 
@@ -81,8 +79,11 @@ def surroundings(variant: Variant, platform: Platform) -> list[Manifest]:
     return result
 
 
-def module(variant: Variant, sources: Sources) -> JsonMap:
-    """The Module object of one driver (KMM API v1beta1), every default written out that Argo CD would see as drift."""
+def module(variant: Variant, sources: Sources, *, takes_one_removal: bool = False) -> JsonMap:
+    """The Module object of one driver (KMM API v1beta1), every default written out that Argo CD would see as drift.
+
+    With `takes_one_removal`, as a KMM needs it that knows `inTreeModuleToRemove` only.
+    """
     driver, spec = variant.driver, variant.spec
     value: dict[str, object] = {
         "apiVersion": "kmm.sigs.x-k8s.io/v1beta1",
@@ -98,7 +99,9 @@ def module(variant: Variant, sources: Sources) -> JsonMap:
         },
         "spec": compile_fields(DRIVER_FIELDS, _prepared(variant, sources)),
     }
-    return cast(JsonMap, defaulted(value))
+    result = cast(JsonMap, defaulted(value))
+    is_singular = takes_one_removal and "moduleLoader" in as_map(result["spec"])
+    return with_one_removal(result) if is_singular else result
 
 
 def _prepared(variant: Variant, sources: Sources) -> JsonMap:
@@ -138,7 +141,7 @@ def _access(account: str, namespace: str, spec: JsonMap, platform: Platform) -> 
         yield service_accounts.scc_binding(account, namespace, scc)
 
 
-def _dockerfile_config_maps(variant: Variant, sources: Sources, namespace: str) -> Iterator[Manifest]:
+def dockerfile_config_maps(variant: Variant, sources: Sources, namespace: str) -> Iterator[Manifest]:
     """One immutable ConfigMap a Dockerfile; Argo CD prunes an old one only after the Module has moved on."""
     driver = variant.driver
     texts = {

@@ -32,6 +32,12 @@ class Fleet:
         services, policies = [*self.services, *self.faulty.services], [*self.policies, *self.faulty.policies]
         return replace(self, drivers=drivers, clusters=clusters, services=services, policies=policies)
 
+    def link_spokes(self) -> None:
+        """Tell each hub which clusters name it as theirs."""
+        clusters = self.with_faulty().clusters
+        for hub in clusters:
+            hub.spokes[:] = [item for item in clusters if item.acm and item.acm.hub == hub.name and item is not hub]
+
     def leave_out(self, spec: KernelDriver | Cluster | ImageService | DriverPolicy) -> None:
         """Take a spec away."""
         for holder in (self, self.faulty):

@@ -61,6 +61,7 @@ def load_fleet(
     for document in documents:
         add_document(fleet, document, found)
     found += _duplicate_names(fleet)
+    fleet.link_spokes()
     errors = [finding for finding in found if finding.mode is Mode.ENFORCE]
     if not (may_be_empty or errors or fleet.drivers or fleet.clusters):
         fix = "add a driver and a cluster: kmodgate init driver NAME, kmodgate init cluster NAME"

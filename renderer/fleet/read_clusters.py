@@ -16,6 +16,7 @@ from kmodgate.renderer.fleet.files import FleetFiles, Unreadable, resolve
 from kmodgate.renderer.fleet.read_operator import read_kmm
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import (
+    Acm,
     Cluster,
     KernelVersion,
     NextKernel,
@@ -51,6 +52,7 @@ def read_cluster(files: FleetFiles, document: Document, findings: list[Finding])
         mirrors=tuple(_mirror(item) for item in spec.get("mirrors", ())),
         mirror_objects=spec.get("mirrorObjects", False),
         kubectl_image=spec.get("tools", {}).get("kubectl", ""),
+        acm=Acm(**spec["acm"]) if "acm" in spec else None,
     )
 
 

@@ -181,6 +181,14 @@ class Kmm:
     config: JsonMap | None = field(default=None, hash=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Acm:
+    """A cluster's part in Open Cluster Management; `hub` is the name of a spoke's hub."""
+
+    role: Literal["hub", "spoke"]
+    hub: str = ""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Cluster:
     """One cluster; `kmm` is None where it has no operator, an empty `kubernetes` is the newest."""
@@ -203,6 +211,13 @@ class Cluster:
     """Whether OpenShift's own objects for the mirrors are rendered, too."""
     kubectl_image: str = ""
     """The image in which Jobs run kubectl; empty where the spec names none."""
+    acm: Acm | None = None
+    spokes: list[Cluster] = field(default_factory=list, repr=False)
+    """The clusters of the fleet that name this one as their hub."""
+
+    @property
+    def is_hub(self) -> bool:
+        return self.acm is not None and self.acm.role == "hub"
 
     @property
     def release(self) -> Release | None:

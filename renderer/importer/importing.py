@@ -165,6 +165,7 @@ def _with(fleet: Fleet, plan: Plan, documents: dict[str, list[Document]]) -> Fle
     for found in documents.values():
         for document in found:
             add_document(result, document, findings)
+    result.link_spokes()
     refuse_enforced(findings)
     for driver in result.drivers[len(names) :]:
         if driver.name in names:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -40,6 +40,7 @@ class Manifest:
     caused by several drivers of a cluster if all of them want the same; they then live in the folder of the cluster
     instead of the driver's. `texts` are the fields that hold the text of another file of the fleet, with its name.
     `unmirrored` is the object as its spec says it, where `mirrors` of the cluster changed images at these paths.
+    `elsewhere` are the objects that other clusters get through this one, by the name of the cluster.
     """
 
     value: JsonMap = field(repr=False)
@@ -51,6 +52,7 @@ class Manifest:
     texts: Mapping[FieldPath, str] = field(default_factory=dict, repr=False)
     unmirrored: Manifest | None = field(default=None, repr=False)
     mirrors: Mapping[FieldPath, Mirror] = field(default_factory=dict, repr=False)
+    elsewhere: Mapping[str, Sequence[Manifest]] = field(default_factory=dict, repr=False)
 
     @property
     def owner(self) -> str:

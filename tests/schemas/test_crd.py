@@ -76,7 +76,7 @@ def used(value: object, path: str = "") -> Iterator[str]:
             yield from used(child, f"{path}[]")
 
 
-@pytest.mark.parametrize("name", WITH_DRIVERS)
+@pytest.mark.parametrize("name", [name for name in WITH_DRIVERS if any(golden_modules(name))])
 def test_every_rendered_module_is_what_the_definition_says(name: str, validator: jsonschema.Draft7Validator) -> None:
     found = list(golden_modules(name))
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kmodgate.policy.cluster.controllers import HUB_NAMESPACES
 from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.findings import Problem, Severity
+from kmodgate.policy.kmm.versions import takes_one_removal
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 
 _HUB = ("ManagedClusterModule",)
-_OPERATOR = {"upstream": "kmm-operator-system", "redhat": "openshift-kmm-hub"}
-"""The namespace of the hub's operator, by the flavour of its KMM."""
 
 
 @rule("HUB101", kinds=_HUB)
@@ -52,12 +52,12 @@ def hub_namespace_variable(review: Review) -> Iterator[Problem]:
     Source: internal/manifestwork and internal/buildsign of Kernel Module Management; config/default-hub.
     """
     namespace = as_map(review.object.get("spec")).get("spokeNamespace")
-    own = _OPERATOR["redhat" if review.cluster.release.redhat else "upstream"]
+    own = HUB_NAMESPACES["redhat" if review.cluster.release.redhat else "upstream"]
     if namespace == own and not review.cluster.is_any:
         return
     severity, message = None, "MOD_NAMESPACE is another one on the hub than on the spokes"
-    if review.cluster.is_any and namespace in _OPERATOR.values():
-        whose = "the Red Hat build" if namespace == _OPERATOR["redhat"] else "upstream"
+    if review.cluster.is_any and namespace in HUB_NAMESPACES.values():
+        whose = "the Red Hat build" if namespace == HUB_NAMESPACES["redhat"] else "upstream"
         severity = Severity.INFO
         message = f"MOD_NAMESPACE is {namespace} on the hub, too, only if its KMM is {whose}, which is not known here"
     for path, image in review.module.images:
@@ -69,10 +69,12 @@ def hub_namespace_variable(review: Review) -> Iterator[Problem]:
 def hub_single_removal(review: Review) -> Iterator[Problem]:
     """`inTreeModuleToRemove` at the container: the hub makes a list of it in the mappings, which spokes then refuse.
 
+    KMM before 2.1 has no list, and takes it.
+
     Fix: use inTreeModulesToRemove.
     Source: internal/manifestwork of Kernel Module Management.
     """
-    if review.module.container.text("inTreeModuleToRemove"):
+    if review.module.container.text("inTreeModuleToRemove") and not takes_one_removal(review.cluster.release):
         fix = "use inTreeModulesToRemove"
         yield review.module.container.problem("inTreeModuleToRemove", "refused by the spokes", fix)
 
@@ -87,3 +89,16 @@ def hub_every_cluster(review: Review) -> Iterator[Problem]:
     spec = review.object.get("spec")
     if isinstance(spec, dict) and spec.get("selector") == {}:
         yield Problem(("spec", "selector"), "empty: selects every managed cluster", "select clusters by label")
+
+
+@rule("HUB106", kinds=_HUB, severity=Severity.WARNING)
+def hub_registry_settings(review: Review) -> Iterator[Problem]:
+    """`registryTLS` of a mapping does not reach the spokes: the hub makes mappings of a kernel and an image only.
+
+    Fix: write registryTLS at the container, which the spokes get as it stands.
+    Source: mappingFromModuleLoaderData in internal/manifestwork/manifestwork.go of Kernel Module Management.
+    """
+    for mapping in review.module.mappings:
+        if mapping.part.value.get("registryTLS"):
+            message = "the hub does not carry it over to the spokes"
+            yield mapping.part.problem("registryTLS", message, "write registryTLS at the container")

@@ -62,7 +62,19 @@ def test_every_object_path_leads_back_to_its_spec_path() -> None:
 
 def test_the_schema_and_the_table_know_the_same_fields() -> None:
     schema = json.loads(schemas.read(schemas.KINDS["KernelDriver"]))["definitions"]
-    ours = {"clusters", "namespace", "delivery", "state", "removal", "scc", "contentTag", "attach", "overrides"}
+    ours = {
+        "clusters",
+        "namespace",
+        "delivery",
+        "daemonset",
+        "hub",
+        "state",
+        "removal",
+        "scc",
+        "contentTag",
+        "attach",
+        "overrides",
+    }
     top = {ours for ours, _ in rows() if "." not in ours and "[]" not in ours}
     assert set(schema["driverSpec"]["properties"]) - ours == top
     for level, name in (

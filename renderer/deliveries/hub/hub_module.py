@@ -1,0 +1,139 @@
+"""The objects of a driver on a hub: its ManagedClusterModule, and what builds, signs and accompanies it.
+
+KMM's operator on the hub builds and signs in its own namespace, and makes one ManifestWork a spoke, with the Module in
+it. Sources: docs/mkdocs/documentation/hub_spoke.md, internal/manifestwork and internal/controllers/hub of Kernel Module
+Management.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kmodgate.policy.cluster.controllers import HUB_NAMESPACES
+from kmodgate.policy.config import Platform
+from kmodgate.policy.findings import FieldPath, Problem
+from kmodgate.policy.kmm import versions
+from kmodgate.policy.kmm.versions import Release
+from kmodgate.renderer.deliveries import kmm
+from kmodgate.renderer.deliveries.hub import attached_sides, manifest_works, pull_secret_policy
+from kmodgate.renderer.fleet.fields.field_table import SYNC_OPTIONS
+from kmodgate.renderer.fleet.fields.origin import Origin
+from kmodgate.renderer.fleet.referenced_files import Sources
+from kmodgate.renderer.fleet.specs import Cluster, JsonMap
+from kmodgate.renderer.fleet.targets import Variant
+from kmodgate.renderer.manifests.manifest import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Spoke:
+    """What of a spoke decides the objects that it gets."""
+
+    name: str
+    platform: Platform
+    labels: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What of a hub decides the objects. `namespace` is that of KMM's operator there."""
+
+    namespace: str
+    takes_one_removal: bool
+    spokes: tuple[Spoke, ...]
+
+
+def site(cluster: Cluster) -> Site:
+    """Return what of a hub, and of the spokes that name it, decides the objects."""
+    spokes = (Spoke(item.name, item.platform, tuple(sorted(item.labels.items()))) for item in cluster.spokes)
+    is_old = cluster.release is not None and versions.takes_one_removal(cluster.release)
+    return Site(operator_namespace(cluster), is_old, tuple(sorted(spokes, key=lambda spoke: spoke.name)))
+
+
+def operator_namespace(cluster: Cluster) -> str:
+    """Return the namespace of KMM's operator on a hub, in which it builds and signs."""
+    operator = cluster.kmm
+    return (operator and operator.namespace) or HUB_NAMESPACES[operator.flavour if operator else "upstream"]
+
+
+def selector_of(variant: Variant) -> dict[str, str]:
+    """Return the labels by which a driver selects ManagedClusters."""
+    hub: Any = variant.spec["hub"]
+    return dict(hub["selector"])
+
+
+def copies_pull_secret(variant: Variant) -> bool:
+    """Whether the pull secret is to be copied from the hub."""
+    hub: Any = variant.spec["hub"]
+    return bool(hub.get("copyPullSecret"))
+
+
+def manifests(variant: Variant, sources: Sources, site: Site) -> list[Manifest]:
+    """Every object of one driver on a hub; the ManagedClusterModule is the last."""
+    selector = selector_of(variant)
+    spokes = [spoke for spoke in site.spokes if selector.items() <= dict(spoke.labels).items()]
+    module = kmm.module(variant, sources, takes_one_removal=site.takes_one_removal)
+    attached = attached_sides.attached_sides(variant, sources, module, site.namespace)
+    works = manifest_works.ManifestWorks(variant, attached.spokes)
+    result = [*kmm.dockerfile_config_maps(variant, sources, site.namespace), *attached.hub]
+    if copies_pull_secret(variant) and "imageRepoSecret" in variant.spec:
+        result += pull_secret_policy.manifests(variant, selector, site.namespace)
+    result += (works.manifest(spoke.name, spoke.platform) for spoke in spokes)
+    on_spokes = _module_on_spokes(variant, module)
+    elsewhere = {spoke.name: (on_spokes,) for spoke in spokes}
+    value = _managed_cluster_module(variant, module, selector)
+    result.append(replace(kmm.manifest(variant, value, _trace(variant)), elsewhere=elsewhere))
+    return result
+
+
+def _managed_cluster_module(variant: Variant, module: JsonMap, selector: dict[str, str]) -> JsonMap:
+    metadata: Any = module["metadata"]
+    return {
+        "apiVersion": "hub.kmm.sigs.x-k8s.io/v1beta1",
+        "kind": "ManagedClusterModule",
+        "metadata": {key: item for key, item in metadata.items() if key != "namespace"},
+        "spec": {"moduleSpec": module["spec"], "spokeNamespace": variant.namespace, "selector": {**selector}},
+    }
+
+
+def _module_on_spokes(variant: Variant, module: JsonMap) -> Manifest:
+    """The Module of every spoke, with the mappings from which the hub picks one a kernel.
+
+    The hub carries no registryTLS of a mapping over. `build` and `sign` say here what it does before.
+    """
+    spec: Any = module["spec"]
+    metadata: Any = module["metadata"]
+    if loader := spec.get("moduleLoader"):
+        container = loader["container"]
+        mappings = [
+            {key: item for key, item in mapping.items() if key != "registryTLS"}
+            for mapping in container["kernelMappings"]
+        ]
+        spec = {**spec, "moduleLoader": {**loader, "container": {**container, "kernelMappings": mappings}}}
+    options = {key: text for key, text in metadata["annotations"].items() if key == SYNC_OPTIONS}
+    identity = {"name": metadata["name"], "namespace": metadata["namespace"], "annotations": options}
+    value: JsonMap = {"apiVersion": module["apiVersion"], "kind": "Module", "metadata": identity, "spec": spec}
+    return kmm.manifest(variant, value, kmm.module_trace(variant))
+
+
+def unsupported(value: JsonMap, release: Release) -> Iterator[Problem]:
+    """Yield the fields of a ManagedClusterModule that a release of KMM does not know or ignores."""
+    spec: Any = value["spec"]
+    for problem in versions.unsupported({**value, "spec": spec["moduleSpec"]}, release):
+        yield problem._replace(path=("spec", "moduleSpec", *problem.path[1:]))
+
+
+def _trace(variant: Variant) -> Callable[[FieldPath], Origin]:
+    of_module = kmm.module_trace(variant)
+
+    def trace(path: FieldPath) -> Origin:
+        if path[:2] == ("spec", "moduleSpec"):
+            return of_module(("spec", *path[2:]))
+        if path[:2] == ("spec", "spokeNamespace"):
+            return variant.origin(("namespace", "name"))
+        if path[:2] == ("spec", "selector"):
+            return variant.origin(("hub", *path[1:]))
+        return of_module(path)
+
+    return trace

@@ -1,0 +1,162 @@
+"""What is wrong with hubs, spokes and drivers on them is told with file, line and fix."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fleets import FleetFolder
+from tests.renderer.deliveries.hub.hubs import HUB, SPOKE, hub, spoke
+
+
+def told(fleet: FleetFolder) -> list[str]:
+    """Render, and return the first lines of the findings."""
+    return [line for line in fleet.run("render").stderr.splitlines() if "error[" in line or "warning[" in line]
+
+
+def spoke_of(name: str, hub_name: str) -> str:
+    text = SPOKE.format(name=name, labels="{tier: edge}", platform="openshift", kernel="5.14.0-427.el9.x86_64")
+    return text.replace("hub: hub}", f"hub: {hub_name}}}")
+
+
+@pytest.mark.parametrize(
+    ("hub_name", "message"),
+    [
+        ("paris", "paris would be its own spoke"),
+        ("hob", "there is no cluster hob"),
+        ("lyon", "lyon is not a hub"),
+    ],
+)
+def test_a_spoke_needs_a_hub_of_the_fleet(fleet: FleetFolder, hub_name: str, message: str) -> None:
+    hub(fleet)
+    fleet.write("clusters/paris.yaml", spoke_of("paris", hub_name))
+
+    (line,) = [line for line in told(fleet) if "HUB403" in line]
+
+    assert line.startswith("clusters/paris.yaml:7:27: error[HUB403] spec.acm.hub")
+    assert message in line
+
+
+def test_the_fix_for_a_misspelt_hub_names_the_hub(fleet: FleetFolder) -> None:
+    hub(fleet)
+    fleet.write("clusters/paris.yaml", spoke_of("paris", "hob"))
+
+    assert "fix: did you mean hub?" in fleet.run("render").stderr
+
+
+def test_a_hub_names_no_hub(fleet: FleetFolder) -> None:
+    hub(fleet)
+    fleet.write("clusters/hub.yaml", HUB.replace("{role: hub}", "{role: hub, hub: hub}"))
+
+    (line,) = told(fleet)
+
+    assert line.startswith("clusters/hub.yaml:7:")
+    assert "spec.acm.hub" in line
+    assert "nobody's spoke" in line
+
+
+def test_a_driver_goes_to_hubs_only(fleet: FleetFolder) -> None:
+    hub(fleet)
+    fleet.driver("nic", "delivery: hub\nhub: {selector: {}}\n", clusters="{names: [hub, paris]}")
+
+    (line,) = told(fleet)[:1]
+
+    assert "error[HUB404] spec.clusters: cluster paris is not a hub" in line
+
+
+@pytest.mark.parametrize("delivery", ["delivery: kmm\nhub: {selector: {}}\n", "hub: {selector: {}}\n"])
+def test_options_of_a_hub_mean_nothing_without_the_delivery(fleet: FleetFolder, delivery: str) -> None:
+    hub(fleet, delivery=delivery)
+
+    (line,) = told(fleet)
+
+    assert "spec.hub" in line
+    assert "remove it, or write delivery: hub" in fleet.run("render").stderr
+
+
+def test_the_delivery_needs_a_selector(fleet: FleetFolder) -> None:
+    hub(fleet, delivery="delivery: hub\n")
+
+    assert "error[SCH103] spec.hub" in told(fleet)[0]
+
+
+def test_a_selector_that_misses_all_spokes_is_a_warning_with_the_label_that_they_have(fleet: FleetFolder) -> None:
+    hub(fleet, delivery="delivery: hub\nhub: {selector: {tier: egde}}\n")
+
+    assert fleet.run("render").returncode == 0
+    found = fleet.run("check").stdout
+    assert "warning[HUB405] spec.hub.selector: selects no spoke of hub" in found
+    assert 'fix: write tier: "edge"' in found
+
+
+def test_a_spoke_whose_kernels_no_mapping_matches_is_an_error(fleet: FleetFolder) -> None:
+    hub(fleet)
+    spoke(fleet, "paris", kernel="6.8.0-60-generic")
+
+    (line,) = told(fleet)
+
+    assert "error[HUB402] spec.kernelMappings: no mapping matches a kernel of spoke paris (6.8.0-60-generic)" in line
+
+
+def test_a_driver_does_not_come_to_a_spoke_in_two_ways(fleet: FleetFolder) -> None:
+    hub(fleet)
+    override = "overrides:\n- clusters: {names: [hub]}\n  patch: {delivery: hub, hub: {selector: {tier: edge}}}\n"
+    fleet.driver("nic", override, clusters="{names: [hub, paris]}")
+
+    (line,) = told(fleet)
+
+    assert "HUB406" in line
+    assert "Module kmm-tests/nic on cluster paris is made by its hub and by an object of its own" in line
+
+
+def test_driver_and_spoke_are_a_label_together(fleet: FleetFolder) -> None:
+    hub(fleet)
+    spoke(fleet, "p" * 60)
+
+    (line,) = told(fleet)
+
+    assert "error[HUB401] metadata.name" in line
+
+
+def test_name_and_namespace_must_fit_on_the_spoke(fleet: FleetFolder) -> None:
+    hub(fleet)
+    fleet.driver("n" * 40, "delivery: hub\nhub: {selector: {tier: edge}}\n", clusters="{names: [hub]}")
+
+    assert any("HUB102" in line for line in told(fleet))
+
+
+def test_a_driver_without_a_loader_cannot_be_delivered_by_a_hub(fleet: FleetFolder) -> None:
+    hub(fleet)
+    text = (fleet.root / "drivers/nic.yaml").read_text()
+    kept = [
+        line
+        for line in text.splitlines()
+        if not line.strip().startswith(("modprobe", "containerImage", "kernelM", "- {n"))
+    ]
+    fleet.write("drivers/nic.yaml", "\n".join([*kept, "  devicePlugin: {container: {image: quay.io/a/b:1}}", ""]))
+
+    assert any("HUB101" in line for line in told(fleet))
+
+
+def test_copying_a_pull_secret_needs_one(fleet: FleetFolder) -> None:
+    hub(fleet, delivery="delivery: hub\nhub: {selector: {tier: edge}, copyPullSecret: true}\n")
+
+    (line,) = told(fleet)
+
+    assert "spec.hub.copyPullSecret: there is no pull secret to copy" in line
+
+
+def test_a_spoke_without_kmm_is_an_error(fleet: FleetFolder) -> None:
+    hub(fleet)
+    path = fleet.root / "clusters/paris.yaml"
+    path.write_text(path.read_text().replace('  kmm: {version: "2.6", flavour: redhat}\n', ""))
+
+    assert any("REF006" in line and "spoke paris of hub" in line for line in told(fleet))
+
+
+def test_the_name_of_a_spoke_is_a_namespace_on_the_hub(fleet: FleetFolder) -> None:
+    hub(fleet)
+    spoke(fleet, "paris.fr", "{tier: core}")
+
+    (line,) = told(fleet)
+
+    assert line.startswith("clusters/paris.fr.yaml:3:18: error[SCH104] metadata.name")
