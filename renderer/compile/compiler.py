@@ -56,11 +56,15 @@ class CompiledFleet:
     services: dict[str, ServiceTarget]
     handover: dict[str, list[HandoverFile]]
     delivered: dict[str, list[Manifest]]
-    _modules: dict[tuple[Manifest, ...], Manifest] = field(default_factory=dict, repr=False)
+    _modules: dict[tuple[Manifest, ...], Manifest | None] = field(default_factory=dict, repr=False)
 
     def modules(self, cluster: str) -> list[Manifest]:
-        """Return the Module of each driver of a cluster, or the Module that loads as its DaemonSets do."""
-        return list(as_modules((manifest for _, manifest in self.placed.get(cluster, ())), self._modules))
+        """Return the Module of each driver of a cluster, or the Module that loads as its DaemonSets do.
+
+        Those that its hub makes there are among them.
+        """
+        own = (manifest for _, manifest in self.placed.get(cluster, ()))
+        return list(as_modules((*own, *self.delivered.get(cluster, ())), self._modules))
 
     def objects(self, cluster: str) -> Mapping[Identity, Manifest]:
         """Return the objects of a cluster; none where there is no such cluster."""

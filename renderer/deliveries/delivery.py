@@ -43,7 +43,7 @@ class Delivery:
     loads: Callable[[JsonMap], bool]
     certificates: Callable[[JsonMap], set[str]]
     unsupported: Callable[[JsonMap, Release], Iterator[Problem]]
-    as_module: Callable[[Sequence[Manifest]], Manifest]
+    as_module: Callable[[Sequence[Manifest]], Manifest | None]
     is_labelled: bool = False
     attaches: bool = False
 
@@ -82,9 +82,10 @@ DELIVERIES = {
         hub_module.site,
         spoke_findings.problems,
         hub_module.manifests,
-        lambda _: False,  # on the hub
+        lambda _: False,
         _certificates,
         hub_module.unsupported,
+        lambda _: None,  # it loads nothing on the hub
         attaches=True,
     ),
 }
@@ -126,7 +127,7 @@ def driver_of(value: JsonMap) -> str:
     return driver_label(value) if delivery.is_labelled else str(metadata_of(value).get("name", ""))
 
 
-def as_modules(manifests: Iterable[Manifest], known: dict[tuple[Manifest, ...], Manifest]) -> Iterator[Manifest]:
+def as_modules(manifests: Iterable[Manifest], known: dict[tuple[Manifest, ...], Manifest | None]) -> Iterator[Manifest]:
     """Yield the Module by which nodes are reckoned for each driver among the objects of a cluster.
 
     `known` keeps those that were made: clusters share objects.
@@ -141,7 +142,8 @@ def as_modules(manifests: Iterable[Manifest], known: dict[tuple[Manifest, ...], 
             delivery = delivery_of_object(items[0].value)
             assert delivery is not None
             known[key] = delivery.as_module(items)
-        yield known[key]
+        if (module := known[key]) is not None:
+            yield module
 
 
 def driver_label(value: JsonMap) -> str:

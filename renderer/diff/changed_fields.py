@@ -16,7 +16,6 @@ from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.findings import FieldPath, format_path
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.compile.compiler import CompiledFleet
-from kmodgate.renderer.deliveries.daemonset.module_view import STRATEGY
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.manifests.argo import is_never_pruned
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
@@ -115,7 +114,7 @@ def changes(before: CompiledFleet | None, after: CompiledFleet, only: set[str] |
 def module_changes(
     before: CompiledFleet | None, after: CompiledFleet, only: set[str] | None = None
 ) -> list[ObjectChange]:
-    """The drivers that DaemonSets load and that differ, each as the Module that loads the same."""
+    """The drivers that DaemonSets load or a hub delivers and that differ, each as the Module that loads the same."""
     same: dict[tuple[Manifest | None, Manifest | None], list[str]] = defaultdict(list)
     names = {*after.placed, *(before.placed if before else ())}
     for cluster in sorted(names & only if only else names):
@@ -131,8 +130,10 @@ def module_changes(
 
 
 def _views(fleet: CompiledFleet | None, cluster: str) -> dict[Identity, Manifest]:
-    modules = fleet.modules(cluster) if fleet else []
-    return {manifest.identity: manifest for manifest in modules if STRATEGY in as_map(manifest.value.get("spec"))}
+    if fleet is None:
+        return {}
+    own = fleet.objects(cluster)
+    return {item.identity: item for item in fleet.modules(cluster) if own.get(item.identity) is not item}
 
 
 class _Side:

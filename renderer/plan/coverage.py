@@ -152,7 +152,11 @@ def modules_of(found: CompiledFleet, only: Iterable[str] = ()) -> list[tuple[Clu
         for manifest in found.modules(cluster.name):
             if loads_something(manifest):
                 if manifest not in shared:
-                    shared[manifest] = _module(manifest, targets[cluster.name, manifest.owner])
+                    own = targets.get((cluster.name, manifest.owner))
+                    is_own = own is not None and manifest not in found.delivered[cluster.name]
+                    hub = cluster.acm.hub if cluster.acm else ""
+                    target = own if own is not None and is_own else targets[hub, manifest.owner]
+                    shared[manifest] = _module(manifest, target)
                 mine.append(shared[manifest])
         result.append((cluster, mine))
     return result
