@@ -11,11 +11,12 @@ from kmodgate.policy.formats.certificates import read_certificate
 from kmodgate.policy.formats.image_mirrors import pulled
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES
 from kmodgate.policy.parameters import SignedElsewhere
+from kmodgate.renderer.deliveries.hub.hub_module import selected_spokes
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable, resolve
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster, KernelDriver
-from kmodgate.renderer.fleet.targets import Variant, targets
+from kmodgate.renderer.fleet.targets import Target, Variant, targets
 
 Entries = Mapping[str, tuple[SignedElsewhere, ...]]
 """What is signed elsewhere, by the name of the cluster."""
@@ -32,8 +33,16 @@ def entries(fleet: Fleet, findings: list[Finding]) -> Entries:
             by_variant[target.variant] = _entry(fleet.files, target.variant, findings)
         entry = by_variant[target.variant]
         if entry is not None and not target.is_absent:
-            found[target.cluster.name].append(_as_pulled(entry, target.cluster))
+            for name in _places(target):
+                found[name].append(_as_pulled(entry, target.cluster))
     return {cluster: tuple(items) for cluster, items in found.items()}
+
+
+def _places(target: Target) -> list[str]:
+    """The clusters that load a driver: its own, or the spokes of a hub."""
+    if target.variant.spec.get("delivery") != "hub":
+        return [target.cluster.name]
+    return [spoke.name for spoke in selected_spokes(target)]
 
 
 def _may_say_so(driver: KernelDriver) -> bool:

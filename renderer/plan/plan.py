@@ -134,7 +134,8 @@ def plan_fleet(
     resolver, asked = Resolver(), tuple(kernels)
     for cluster, modules in modules_of(compiled, only):
         groups = list(groups_of(cluster, modules))
-        if not groups or any(not group.kernels for group in groups):
+        is_idle = cluster.is_hub and not modules  # it loads nothing itself, and nobody need describe its nodes
+        if not is_idle and (not groups or any(not group.kernels for group in groups)):
             result.blind.append(cluster.name)
         result.clusters.append(cluster)
         cells = [

@@ -22,7 +22,7 @@ from kmodgate.renderer.fleet.fields.field_table import SYNC_OPTIONS
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.referenced_files import Sources
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
-from kmodgate.renderer.fleet.targets import Variant
+from kmodgate.renderer.fleet.targets import Target, Variant
 from kmodgate.renderer.manifests.manifest import Manifest
 
 
@@ -61,6 +61,12 @@ def selector_of(variant: Variant) -> dict[str, str]:
     """Return the labels by which a driver selects ManagedClusters."""
     hub: Any = variant.spec["hub"]
     return dict(hub["selector"])
+
+
+def selected_spokes(target: Target) -> list[Cluster]:
+    """Return the spokes of a hub that a driver selects, as far as the fleet knows them."""
+    selector = selector_of(target.variant)
+    return [spoke for spoke in target.cluster.spokes if selector.items() <= spoke.labels.items()]
 
 
 def copies_pull_secret(variant: Variant) -> bool:

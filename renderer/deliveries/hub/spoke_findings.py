@@ -12,7 +12,12 @@ from kmodgate.policy.formats.kubernetes_names import is_dns1123_label
 from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.policy.kmm.node_selection import matches
 from kmodgate.policy.rules.cluster.near_labels import near_label
-from kmodgate.renderer.deliveries.hub.hub_module import copies_pull_secret, operator_namespace, selector_of
+from kmodgate.renderer.deliveries.hub.hub_module import (
+    copies_pull_secret,
+    operator_namespace,
+    selected_spokes,
+    selector_of,
+)
 from kmodgate.renderer.deliveries.hub.manifest_works import NAME
 from kmodgate.renderer.fleet.cluster_selectors import suggest
 from kmodgate.renderer.fleet.schema_check import finding_at
@@ -63,7 +68,7 @@ def problems(target: Target) -> Iterator[Finding]:
         fix = f"say which KMM its hub operator is ({hub.document.file}: spec.kmm), or leave it out"
         yield finding_at(document, ("spec", "clusters"), "REF006", message, fix)
     selector = selector_of(variant)
-    spokes = [spoke for spoke in hub.spokes if selector.items() <= spoke.labels.items()]
+    spokes = selected_spokes(target)
     if not spokes:
         yield _no_spoke(target, selector)
     for spoke in spokes:
