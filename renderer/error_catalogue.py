@@ -211,6 +211,8 @@ SECTIONS = {
             "the operator leaves a cluster while Modules or loaded drivers are there, which nothing would unload",
             "remove the drivers first, and the operator in a later commit ([operator](operator.md#removal)); a"
             " DriverPolicy may give it a mode like a rule",
+        ),
+    ),
     "HUB: hubs and spokes": (
         Entry(
             "HUB401",
