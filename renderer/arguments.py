@@ -24,7 +24,7 @@ VERBS = {
     "ims": "tell what the Image Management Service does with its jobs, and keep its settings in step",
     "rules": "list the rules, or explain one",
     "resolve": "tell what KMM would do with a Module on a kernel",
-    "import": "turn existing Modules into specs",
+    "import": "turn existing Modules, and DaemonSets that load kernel modules, into specs",
     "schema": "print the JSON Schema of a kind",
     "init": "start a fleet, or add a driver or a cluster to one",
     "version": "print the version",

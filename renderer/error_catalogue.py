@@ -340,12 +340,12 @@ SECTIONS = {
     "IMP: what an import does not carry over": (
         Entry(
             "IMP001",
-            "a Module that is not imported: no spec can say it, or the fleet already takes another of its name",
-            "correct the Module, or write its spec by hand",
+            "an object that is not imported: no spec can say it, what it loads is not said, or another has its name",
+            "correct the object, give the option that the message names, or write the spec by hand",
         ),
         Entry(
             "IMP002",
-            "a field of a Module that is not carried over",
+            "a field of a Module, or of an object that becomes one, that is not carried over",
             "compare what render writes, and mend the spec where it matters",
         ),
         Entry(

@@ -1,4 +1,4 @@
-"""`kmodgate import`: existing Modules, turned into specs that render to the same objects."""
+"""`kmodgate import`: existing Modules and other objects that load drivers, turned into specs that give the same."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from kmodgate.renderer.fleet.root import root_above
 from kmodgate.renderer.importer.importing import Import, import_objects, target_clusters
 from kmodgate.renderer.importer.planning import check_name
 from kmodgate.renderer.importer.reading import read_clusters
+from kmodgate.renderer.importer.translating.commands.load_commands import is_module_name
 from kmodgate.renderer.importer.translating.draft import Wishes
-from kmodgate.renderer.importer.translating.load_commands import is_module_name
 from kmodgate.renderer.importer.translating.translations import translate
 from kmodgate.renderer.importer.verifying import differ
 from kmodgate.renderer.importer.writing import new_files, write_files
@@ -48,6 +48,10 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--module-name", action="append", default=[], metavar="[DRIVER=]NAME",
         help="the kernel module that a driver loads, where no command says it; may be given several times",
     )  # fmt: skip
+    parser.add_argument(
+        "--delivery", choices=("daemonset", "kmm"), default="daemonset",
+        help="how drivers that are DaemonSets are delivered from now on (default: daemonset)",
+    )  # fmt: skip
     parser.add_argument("--dry-run", action="store_true", help="write nothing; print the specs")
 
 
@@ -57,7 +61,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
     everywhere = not named
     if everywhere:
         inputs = {name: args.files for name in target_clusters(root)}
-    wishes = Wishes(_namespace(args.namespace), _module_names(args.module_name))
+    wishes = Wishes(_namespace(args.namespace), args.delivery, _module_names(args.module_name))
     translated = translate(read_clusters(inputs, differ), inputs, wishes)
     result = import_objects(root, translated, everywhere=everywhere, all_dockerfiles=args.dockerfiles)
     print_findings(result.lost, console)

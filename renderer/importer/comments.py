@@ -20,7 +20,9 @@ def cluster_comments(document: Document, verdict: Verdict, *, placeholder: bool)
     reviews: dict[FieldPath, str] = {
         ("spec", "platform"): "review: as far as the objects tell; openshift or kubernetes",
         ("spec", "kmm"): "review: the newest KMM, unless you say which one the cluster has",
+        ("spec", "nodeGroups"): "review: the nodes of the dump, or those that DaemonSets select; one for every kernel",
     }
+    reviews = {path: text for path, text in reviews.items() if document.has(path)}
     if placeholder:
         reviews["metadata", "name"] = "review: stands for the clusters of the objects; give it its name"
     if others := verdict.joined.get(_name(document)):

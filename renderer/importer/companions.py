@@ -37,7 +37,7 @@ class Surrounded:
 def surrounded(driver: Driver, objects: Objects, *, openshift: bool, all_dockerfiles: bool) -> Surrounded:
     """The driver with its namespace, accounts and SCC filled in, the files that it brings, and its Dockerfiles."""
     space = Identity("", "Namespace", "", driver.namespace)
-    managed = space in objects and not _is_the_systems(driver.namespace)
+    managed = space in objects and not is_the_systems(driver.namespace)
     spec: JsonMap = {
         "namespace": {"name": driver.namespace} if managed else {"name": driver.namespace, "manage": False}
     }
@@ -47,6 +47,8 @@ def surrounded(driver: Driver, objects: Objects, *, openshift: bool, all_dockerf
     made = {Identity("", "ServiceAccount", driver.namespace, name) for name in rendered}
     if openshift and rendered:
         scc = _scc(driver.namespace, rendered, objects)
+        if not scc and driver.found.has_other_rights:
+            scc = "privileged"
         spec |= {} if scc == "privileged" else {"scc": scc}
         made |= {Identity(RBAC, "RoleBinding", driver.namespace, f"{name}-scc-{scc}") for name in rendered}
     dockerfiles = dict(_dockerfiles(driver, objects, every=all_dockerfiles))
@@ -58,14 +60,15 @@ def surrounded(driver: Driver, objects: Objects, *, openshift: bool, all_dockerf
     return Surrounded(driver, related, dockerfiles)
 
 
-def _is_the_systems(namespace: str) -> bool:
+def is_the_systems(namespace: str) -> bool:
     """Whether a namespace is the cluster's own: never one to render, whatever it was dumped with."""
     return namespace == "default" or namespace.startswith(("kube-", "openshift-"))
 
 
 def is_openshift(objects: Objects) -> bool:
     """Whether the objects are of an OpenShift cluster, as far as they tell."""
-    for found in objects.values():
+    made_of = (item for found in objects.values() for item in found.made_of)
+    for found in (*objects.values(), *made_of):
         group, role = found.identity.group, found.value.get("roleRef")
         if group.endswith(".openshift.io") or (
             isinstance(role, dict) and str(role.get("name")).startswith(_OPENSHIFT_SCC)

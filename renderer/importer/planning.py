@@ -22,15 +22,16 @@ from kmodgate.renderer.importer.merging import Merged, merge_specs, most_common
 from kmodgate.renderer.importer.modules import Driver
 from kmodgate.renderer.importer.naming import name_mappings
 from kmodgate.renderer.importer.reading import Found, Objects
+from kmodgate.renderer.importer.translating.node_groups import node_groups
 from kmodgate.renderer.manifests.emit_yaml import CannotEmit, emit
 from kmodgate.schemas.compiled import spec_schema
 
 EVERYWHERE: JsonMap = {"matchLabels": {}}
 
 _ORDER = (
-    "clusters", "namespace", "removal", "selector", "tolerations", "serviceAccountName", "scc", "modprobe", "version",
-    "containerImage", "imagePullPolicy", "contentTag", "inTreeModulesToRemove", "kernelMappings", "registryTLS",
-    "build", "sign", "imageRepoSecret", "imageRebuildTriggerGeneration", "devicePlugin", "dra", "attach",
+    "clusters", "namespace", "delivery", "daemonset", "removal", "selector", "tolerations", "serviceAccountName", "scc",
+    "modprobe", "version", "containerImage", "imagePullPolicy", "contentTag", "inTreeModulesToRemove", "kernelMappings",
+    "registryTLS", "build", "sign", "imageRepoSecret", "imageRebuildTriggerGeneration", "devicePlugin", "dra", "attach",
 )  # fmt: skip
 
 _MAX_IN_A_FILE = 20  # drivers; a spec file has at most 1 MiB
@@ -219,11 +220,18 @@ def cluster_value(name: str, objects: Objects) -> JsonMap:
     modules = [defaulted(found.value) for found in objects.values() if found.is_module]  # type: ignore[arg-type]
     redhat = openshift and not any(problem for module in modules for problem in unsupported(module, _REDHAT))
     kmm: JsonMap = {"flavour": "redhat"} if redhat else {}
+    groups = node_groups(objects)
+    needs_kmm = not groups or any(found.is_module and not found.is_by_daemon_sets for found in objects.values())
+    spec: JsonMap = {
+        "platform": "openshift" if openshift else "kubernetes",
+        **({"kmm": kmm} if needs_kmm else {}),
+        **({"nodeGroups": groups} if groups else {}),
+    }
     return {
         "apiVersion": "kmodgate.io/v1alpha1",
         "kind": "Cluster",
         "metadata": {"name": name, "annotations": {"config.kubernetes.io/local-config": "true"}},
-        "spec": {"platform": "openshift" if openshift else "kubernetes", "kmm": kmm},
+        "spec": spec,
     }
 
 

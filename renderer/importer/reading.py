@@ -49,9 +49,24 @@ class Found:
         )
 
     @property
+    def is_by_daemon_sets(self) -> bool:
+        """Whether the driver is delivered by DaemonSets, and no Module is in the cluster."""
+        return self.translation is not None and self.translation.delivery.get("delivery") == "daemonset"
+
+    @property
+    def made_of(self) -> tuple[Found, ...]:
+        """The objects of the input that the Module is made of; none for one that stands there as it is."""
+        return () if self.translation is None else self.translation.originals
+
+    @property
+    def has_other_rights(self) -> bool:
+        """Whether it was made of an object whose pods got their rights in other ways than those of a Module do."""
+        return any(found.identity.group != MODULE[0] for found in self.made_of)
+
+    @property
     def titles(self) -> set[str]:
         """The objects of the input that this is, or is made of, as findings name them."""
-        return {str(self.identity)} if self.translation is None else self.translation.titles
+        return {title for found in self.made_of for title in found.titles} or {str(self.identity)}
 
     def metadata(self, key: str) -> JsonMap:
         """Labels or annotations, empty where there are none."""
@@ -81,11 +96,6 @@ class Translation:
     places: Mapping[FieldPath, tuple[Found, FieldPath]] = field(repr=False)
     lost: tuple[Finding, ...] = field(default=(), repr=False)
     delivery: JsonMap = field(default_factory=dict, repr=False)
-
-    @property
-    def titles(self) -> set[str]:
-        """The objects as findings name them."""
-        return {title for found in self.originals for title in found.titles}
 
     def place(self, path: FieldPath) -> tuple[Found, FieldPath]:
         """Return the object and the field in it from which a field of the Module came, or the closest around it."""

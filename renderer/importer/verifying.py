@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from kmodgate.policy.cluster.facts import metadata_of
@@ -11,6 +11,7 @@ from kmodgate.policy.findings import FieldPath, Finding, value_at
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
 from kmodgate.renderer.compile.compiler import compile_fleet
+from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.read_specs import RESERVED_LABELS
 from kmodgate.renderer.fleet.specs import JsonMap
@@ -18,8 +19,9 @@ from kmodgate.renderer.importer.attaching import clean
 from kmodgate.renderer.importer.normal_form import normal_spec
 from kmodgate.renderer.importer.planning import Plan
 from kmodgate.renderer.importer.reading import Found, Objects
+from kmodgate.renderer.importer.translating.daemon_set_losses import lost_of_daemon_sets
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
-from kmodgate.renderer.manifests.manifest import Identity
+from kmodgate.renderer.manifests.manifest import Identity, Manifest
 from kmodgate.renderer.wording import listed
 
 _ABSENT = object()
@@ -72,8 +74,10 @@ def verify(fleet: Fleet, clusters: dict[str, Objects], plan: Plan, renamed: Rena
             value = None if manifest is None or manifest.driver is None else manifest.value
             _judge(found, value, plan, verdict, new_names)
         drivers = {found.identity.name for found in objects.values() if found.is_module and found not in plan.dropped}
+        plan.lost += _lost_of_daemon_sets(objects, rendered, plan)
+        known = objects.keys() | {item.identity for found in objects.values() for item in found.made_of}
         for identity, manifest in rendered.items():
-            if identity not in objects and manifest.owner in drivers:
+            if identity not in known and manifest.owner in drivers:
                 verdict.besides[manifest.owner].append(f"{identity} ({cluster})")
         others = {manifest.owner for manifest in rendered.values()} - drivers - {""}
         if cluster in new and others:
@@ -93,7 +97,7 @@ def _new_names(renamed: Renamed, cluster: str, found: Found) -> dict[str, str]:
 
 def _judge(found: Found, rendered: JsonMap | None, plan: Plan, verdict: Verdict, renamed: dict[str, str]) -> None:
     if found.is_module:
-        if found in plan.dropped:
+        if found in plan.dropped or found.is_by_daemon_sets:
             return
         if rendered is None:
             plan.drop(found, (), "render makes nothing of it", "see what render says of the spec")
@@ -106,8 +110,15 @@ def _judge(found: Found, rendered: JsonMap | None, plan: Plan, verdict: Verdict,
     elif found.identity.group in _RELATED_GROUPS and found.identity.kind not in _INTERNAL:
         message = f"not imported: a {found.identity.kind} of {found.value['apiVersion']} makes no driver"
         plan.lost.append(found.lost("IMP004", (), message, "write a spec by hand, if it is needed"))
-    elif found.identity.name not in renamed and not found.made:
+    elif not found.made and found.identity.name not in renamed:
         verdict.passed_over[found.identity.kind].append(found.identity.name)
+
+
+def _lost_of_daemon_sets(objects: Objects, rendered: Mapping[Identity, Manifest], plan: Plan) -> Iterator[Finding]:
+    for found in objects.values():
+        if found.is_by_daemon_sets and found not in plan.dropped:
+            values = [item.value for item in rendered.values() if driver_of(item.value) == found.identity.name]
+            yield from lost_of_daemon_sets(found, objects, values)
 
 
 def _lost_of_module(found: Found, rendered: JsonMap, renamed: dict[str, str]) -> Iterator[Finding]:

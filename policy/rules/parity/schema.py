@@ -121,6 +121,8 @@ def _way_out(review: Review, wanted: str, known: str) -> str:
         return f"write apiVersion: {wanted} and correct what the newer kind does not know{then}"
     if known:
         return f"write apiVersion: {wanted} and correct what the newer kind does not know"
+    if review.object.get("kind") == "SpecialResource":
+        return "let kmodgate import make a spec of it, with the DaemonSets and BuildConfigs that its chart has made"
     return "write it anew, as a Module of kmm.sigs.x-k8s.io/v1beta1 or as a KernelDriver of kmodgate.io/v1alpha1"
 
 

@@ -52,7 +52,7 @@ def _kernels(variant: Variant, site: Site) -> Iterator[tuple[Loaded, str]]:
     for kernel, resolution in kernels.resolved(as_module(variant), found):
         value = kernels.label_value(key, kernel)
         if value:
-            yield Loaded(name, variant.spec, _script_name(name), kernel, resolution), value
+            yield Loaded(name, variant.spec, script_name(name), kernel, resolution), value
 
 
 def _loader(variant: Variant, loaded: Loaded, selector: JsonMap) -> Manifest:
@@ -119,7 +119,8 @@ def _account(variant: Variant, pods: str) -> str:
     return next(account.name for account in found if account.pods == pods)
 
 
-def _script_name(driver: str) -> str:
+def script_name(driver: str) -> str:
+    """Return the name of the ConfigMap with the script that loads a driver."""
     return f"{driver}-kernel-module"
 
 
@@ -134,7 +135,7 @@ def _script(variant: Variant) -> Manifest:
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {
-            "name": _script_name(driver.name),
+            "name": script_name(driver.name),
             "namespace": variant.namespace,
             "labels": {"app.kubernetes.io/name": driver.name, **service_accounts.MANAGED_BY},
             "annotations": {**argo.sync_annotations("ConfigMap"), kmm.SPEC_ANNOTATION: driver.document.file},

@@ -135,13 +135,14 @@ def _container(loaded: Loaded, *, is_privileged: bool = False) -> JsonMap:
     if "resources" in options:
         value["resources"] = options["resources"]
     value["securityContext"] = merge(
-        _security_context(is_privileged=is_privileged), map_of(options.get("securityContext"))
+        security_context(is_privileged=is_privileged), map_of(options.get("securityContext"))
     )
     value["volumeMounts"] = [*_mounts(loaded), *items_of(options.get("volumeMounts"))]
     return value
 
 
-def _security_context(*, is_privileged: bool) -> JsonMap:
+def security_context(*, is_privileged: bool) -> JsonMap:
+    """Return the rights of the containers that load and hold a driver."""
     value: JsonMap = {
         "allowPrivilegeEscalation": False,
         "capabilities": {"add": ["SYS_MODULE"], "drop": ["ALL"]},

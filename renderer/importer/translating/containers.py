@@ -9,9 +9,9 @@ from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.reading import Found
+from kmodgate.renderer.importer.translating.commands.load_commands import Loading
+from kmodgate.renderer.importer.translating.commands.shell_commands import Command, commands_of
 from kmodgate.renderer.importer.translating.draft import Draft, as_list, as_map, texts, without_nothing
-from kmodgate.renderer.importer.translating.load_commands import Loading
-from kmodgate.renderer.importer.translating.shell_commands import Command, commands_of
 
 _OF_A_PLUGIN = ("image", "imagePullPolicy", "command", "args", "env", "resources", "volumeMounts")
 _NEVER_TOLD = {"name", "terminationMessagePath", "terminationMessagePolicy"}
@@ -64,7 +64,10 @@ def put_device_plugin(draft: Draft, container: Place, path: FieldPath = ("spec",
             lose_security(draft, container, "KMM runs plugins privileged, and nothing else of it can be said")
         elif key not in _NEVER_TOLD and item not in (None, "", {}, []):
             draft.lose(
-                container.found, place, "a plugin of KMM cannot have it", "nothing, if the plugin runs without it"
+                container.found,
+                place,
+                "the plugin of a driver cannot have it",
+                "nothing, if the plugin runs without it",
             )
     draft.places.setdefault(path, (container.found, container.path))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -20,11 +21,12 @@ CONTAINER: FieldPath = ("spec", "moduleLoader", "container")
 class Wishes:
     """What a person says of objects that do not say it themselves.
 
-    `namespace` is that of objects without one, and `module_names` the kernel module that a driver loads, by the name of
-    the driver; by the empty name, of every driver.
+    `namespace` is that of objects without one, `delivery` that of drivers made of DaemonSets, and `module_names` the
+    kernel module that a driver loads, by the name of the driver; by the empty name, of every driver.
     """
 
     namespace: str = ""
+    delivery: str = "daemonset"
     module_names: Mapping[str, str] = field(default_factory=dict)
 
     def module_name(self, driver: str) -> str:
@@ -60,6 +62,14 @@ class Draft:
         level[str(path[-1])] = value
         self.places[path] = (found, place)
 
+    def put_at(self, path: FieldPath, value: Json, found: Found, place: FieldPath) -> None:
+        """Set a field of a level that is there, in a list or not."""
+        level: Json = self.value
+        for key in path[:-1]:
+            level = level[key]  # type: ignore[index]
+        level[path[-1]] = value  # type: ignore[index]
+        self.places[path] = (found, place)
+
     def lose(self, found: Found, path: FieldPath, message: str, fix: str) -> None:
         """Report a field of an old object that the Module cannot have."""
         self.lost.append(found.lost("IMP002", path, f"not carried over: {message}", fix))
@@ -76,7 +86,7 @@ class Draft:
     def finished(self) -> Iterator[Found]:
         """Yield the Module, and the ConfigMaps that it needs."""
         found = self.found
-        translation = Translation(tuple(self.originals), self.places, tuple(self.lost), self.delivery)
+        translation = Translation((*self.originals, *self.used), self.places, tuple(self.lost), self.delivery)
         for value in (self.value, *self.config_maps):
             source = replace(found.source, value=value)
             is_module = value is self.value
@@ -109,6 +119,12 @@ def as_map(value: Json) -> JsonMap:
     return value if isinstance(value, dict) else {}
 
 
+def name_of(value: Json) -> str:
+    """The name in a map such as a volume; empty for one without, or of another type."""
+    name = as_map(value).get("name")
+    return name if isinstance(name, str) else ""
+
+
 def as_list(value: Json) -> list[Json]:
     """The list, or an empty one for anything else."""
     return value if isinstance(value, list) else []
@@ -124,7 +140,14 @@ def without_nothing(value: Json) -> JsonMap:
     return {key: item for key, item in as_map(value).items() if item not in (None, "", {}, [])}
 
 
+def label_value(value: Json) -> Json:
+    """The text that a label has where a file says a number or a boolean without quotes."""
+    if value is None:
+        return ""
+    return json.dumps(value) if isinstance(value, bool | int | float) else value
+
+
 def first_name(references: Iterable[Json]) -> str:
     """The name in the first reference that has one."""
-    names = (as_map(item).get("name") for item in references)
+    names = (name_of(item) for item in references)
     return next((name for name in names if isinstance(name, str) and name), "")

@@ -6,8 +6,6 @@ up to d84f9de: cluster-scoped at first, `driverContainer` a flat container, kern
 
 from __future__ import annotations
 
-import json
-
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.formats.yaml_documents import Json
@@ -15,6 +13,7 @@ from kmodgate.policy.kmm.former_modules import FORMER_LOADER, is_ancestor_module
 from kmodgate.renderer.deliveries.content_hashes import config_map_name
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.reading import Found
+from kmodgate.renderer.importer.translating.commands.load_commands import Loading, read_loading
 from kmodgate.renderer.importer.translating.containers import (
     Place,
     ending_commands,
@@ -30,10 +29,11 @@ from kmodgate.renderer.importer.translating.draft import (
     as_list,
     as_map,
     copy_metadata,
+    label_value,
+    name_of,
     new_draft,
     without_nothing,
 )
-from kmodgate.renderer.importer.translating.load_commands import Loading, read_loading
 
 _LOADER_FIELDS = {
     "name", "image", "imagePullPolicy", "command", "args", "lifecycle", "securityContext", "container",
@@ -168,13 +168,6 @@ def _selector(selector: Json) -> Json:
     return {key: label_value(item) for key, item in selector.items()}
 
 
-def label_value(value: Json) -> Json:
-    """Return the text that a label has where a file says a number or a boolean without quotes."""
-    if value is None:
-        return ""
-    return json.dumps(value) if isinstance(value, bool | int | float) else value
-
-
 def _put_plugin(draft: Draft, spec: JsonMap) -> None:
     """The device plugin, with those of the volumes that it mounts: the pod that loads has none."""
     found = draft.found
@@ -189,10 +182,10 @@ def _put_plugin(draft: Draft, spec: JsonMap) -> None:
             (("spec", "devicePlugin", "volumes", index), item)
             for index, item in enumerate(as_list(section.get("volumes")))
         ]
-    mounted = {as_map(item).get("name") for item in as_list(container.value.get("volumeMounts"))}
+    mounted = {name_of(item) for item in as_list(container.value.get("volumeMounts"))}
     kept: list[Json] = []
     for place, volume in volumes:
-        if as_map(volume).get("name") in mounted:
+        if name_of(volume) in mounted:
             draft.places["spec", "devicePlugin", "volumes", len(kept)] = (found, place)
             kept.append(volume)
         else:

@@ -8,11 +8,26 @@ from dataclasses import dataclass, field, replace
 
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import Finding
-from kmodgate.policy.kmm.former_modules import is_ancestor_module, is_former_module
+from kmodgate.policy.kmm.former_modules import (
+    ANCESTOR_VERSION,
+    FORMER_VERSION,
+    is_ancestor_module,
+    is_former_module,
+)
 from kmodgate.renderer.errors import Unusable
+from kmodgate.renderer.importer.companions import is_the_systems
 from kmodgate.renderer.importer.reading import Found, Objects, Translation
+from kmodgate.renderer.importer.translating.daemon_sets import (
+    daemon_sets,
+    draft_of,
+    group_names,
+    loading_groups,
+    may_load,
+    module_owner,
+)
 from kmodgate.renderer.importer.translating.draft import Draft, Wishes
 from kmodgate.renderer.importer.translating.ooto_modules import former_module, has_todays_shape, ooto_module
+from kmodgate.renderer.importer.translating.special_resources import is_special_resource, special_resource
 from kmodgate.renderer.manifests.manifest import identity_of
 from kmodgate.renderer.wording import listed
 
@@ -37,7 +52,7 @@ def translate(clusters: dict[str, Objects], inputs: dict[str, list[str]], wishes
     for cluster, objects in clusters.items():
         before = len(result.lost)
         objects = {found.identity: found for item in objects.values() for found in [_in_namespace(item, wishes)]}
-        drafts = list(_drafts(objects, wishes, result.lost))
+        drafts = list(_drafts(objects, wishes, result))
         names |= {draft.name for draft in drafts} | {item.object.rpartition("/")[2] for item in result.lost[before:]}
         for draft in drafts:
             _place(draft, objects, result.lost)
@@ -63,17 +78,56 @@ def _in_namespace(found: Found, wishes: Wishes) -> Found:
     )
 
 
-def _drafts(objects: Objects, wishes: Wishes, lost: list[Finding]) -> Iterator[Draft]:
+def _drafts(objects: Objects, wishes: Wishes, result: Translated) -> Iterator[Draft]:
     """The Modules of today for all that is none; what they are made of is no object of the cluster any more."""
+    draft: Draft | None
     for found in list(objects.values()):
         if is_former_module(found.value) or has_todays_shape(found):
-            del objects[found.identity]
-            yield former_module(found)
+            draft = former_module(found)
         elif is_ancestor_module(found.value):
-            del objects[found.identity]
-            draft = ooto_module(found, wishes, lost)
-            if draft is not None:
-                yield draft
+            draft = ooto_module(found, wishes, result.lost)
+        elif is_special_resource(found):
+            draft = special_resource(found, objects, wishes, result.lost)
+        else:
+            continue
+        objects.pop(found.identity, None)
+        if draft is not None:
+            for original in (*draft.originals, *draft.used):
+                objects.pop(original.identity, None)
+            yield draft
+    yield from _of_daemon_sets(objects, wishes, result)
+
+
+def _of_daemon_sets(objects: Objects, wishes: Wishes, result: Translated) -> Iterator[Draft]:
+    _pass_over(objects, result)
+    others, before = daemon_sets(objects), len(result.lost)
+    groups = list(loading_groups(others, objects, wishes, result.lost))
+    refused = {item.object for item in result.lost[before:]}
+    for item in others:
+        if str(item.identity) in refused:
+            del objects[item.identity]
+    for group, name in zip(groups, group_names(groups), strict=True):
+        for pod in group:
+            del objects[pod.found.identity]
+        draft = draft_of(group, name, wishes, result.lost)
+        if draft is not None:
+            for item in draft.used:
+                objects.pop(item.identity, None)
+            yield draft
+    result.notes += (
+        f"not imported: the {item.identity} may load kernel modules, and no command says which; if it does: "
+        f"--module-name {item.identity.name}=NAME"
+        for item in daemon_sets(objects)
+        if may_load(item) and not is_the_systems(item.identity.namespace)
+    )
+
+
+def _pass_over(objects: Objects, result: Translated) -> None:
+    """Leave out the DaemonSets that KMM makes by itself."""
+    for item in daemon_sets(objects):
+        if owner := module_owner(item):
+            del objects[item.identity]
+            result.notes.append(f"passed over: KMM makes the {item.identity} for the Module {owner}")
 
 
 def _place(draft: Draft, objects: Objects, lost: list[Finding]) -> None:
@@ -93,7 +147,7 @@ def _place(draft: Draft, objects: Objects, lost: list[Finding]) -> None:
 def _former_versions(versions: dict[str, set[str]]) -> Iterator[str]:
     """Say which objects were read as Modules of today, and what that means for their clusters."""
     for version, names in sorted(versions.items()):
-        if version.endswith(".sigs.k8s.io/v1beta1") or version.startswith("ooto."):
+        if version in (FORMER_VERSION, ANCESTOR_VERSION):
             yield (
                 f"read as Modules of today: {listed(sorted(names))} of {version}, which no KMM since 1.0 knows; delete "
                 "those as docs/import.md says"

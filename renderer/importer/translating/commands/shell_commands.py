@@ -149,7 +149,9 @@ def _without_loop(words: list[str], variables: Variables) -> list[str]:
     while words and words[0] in _KEYWORDS:
         words = words[1:]
     if len(words) > 3 and words[0] == "for" and words[2] == "in":
-        chosen = [text for word in words[3:] for texts in _expanded([word], variables) for text in texts[0].split()]
+        chosen = [
+            text for word in words[3:] for texts in _expanded([word], variables) for text in " ".join(texts).split()
+        ]
         variables[words[1]] = chosen[:_MOST_WORDS]
         return []
     return words
@@ -158,7 +160,7 @@ def _without_loop(words: list[str], variables: Variables) -> list[str]:
 def _assign(words: list[str], variables: Variables) -> None:
     for word in words:
         if match := _ASSIGNMENT.fullmatch(word):
-            variables[match[1]] = [texts[0] for texts in _expanded([match[2]], variables)]
+            variables[match[1]] = [" ".join(texts) for texts in _expanded([match[2]], variables)]
 
 
 def _simple_commands(text: str) -> Iterator[list[str]]:

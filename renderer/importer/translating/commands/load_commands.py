@@ -13,7 +13,7 @@ from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.in_tree_modules import NAMES as IN_TREE
 from kmodgate.renderer.fleet.specs import JsonMap
-from kmodgate.renderer.importer.translating.shell_commands import Command
+from kmodgate.renderer.importer.translating.commands.shell_commands import Command
 
 _WITH_VALUE = {
     "d": "dirname", "S": "set-version", "C": "config", "t": "type", "w": "wait",
@@ -42,7 +42,8 @@ class Loading:
     """What the commands of one pod do with kernel modules, in their order.
 
     `directory` is where modprobe looks, None where no command says it. `removed` are unloaded before the first load,
-    `unloaded` at the end. `besides` are the other programs that run, `unread` words that only the node can tell.
+    `unloaded` at the end, and `files` are given to insmod. `besides` are the other programs that run, `unread` words
+    that only the node can tell.
     """
 
     modules: list[str] = field(default_factory=list)
@@ -52,9 +53,12 @@ class Loading:
     removed: list[str] = field(default_factory=list)
     unloaded: list[str] = field(default_factory=list)
     firmware: str = ""
+    files: list[str] = field(default_factory=list)
     on_node: bool = False
     besides: list[str] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
+    whole: JsonMap | None = None
+    """The `modprobe` itself, where it is known as it stands."""
 
     @property
     def module(self) -> str:
@@ -63,6 +67,8 @@ class Loading:
 
     def modprobe(self) -> JsonMap:
         """Return the `modprobe` of a Module that loads the same."""
+        if self.whole is not None:
+            return self.whole
         parameters = self.parameters.get(self.module, [])
         order: list[Json] = list(reversed(self.modules))
         return {
@@ -140,6 +146,7 @@ def _load(result: Loading, program: str, options: dict[str, str], names: list[st
     if program == "insmod" and modules:
         layout = _IN_TREE_LAYOUT.match(modules[0])
         directory = (layout[1] or "/") if layout else None
+        result.files.append(modules[0])
         modules = [_stem(modules[0])]
     loaded = _names(result, modules)
     result.modules += [name for name in loaded if not _is_among(name, result.modules)]

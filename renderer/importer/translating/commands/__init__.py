@@ -1,0 +1,1 @@
+"""Commands of containers → the kernel modules that they load and unload."""

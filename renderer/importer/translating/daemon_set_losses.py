@@ -1,0 +1,44 @@
+"""DaemonSets that load drivers, compared with those that render writes for the same nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from kmodgate.policy.findings import Finding
+from kmodgate.renderer.fleet.specs import JsonMap
+from kmodgate.renderer.importer.reading import Found, Objects
+from kmodgate.renderer.importer.translating.draft import as_list, as_map
+from kmodgate.renderer.importer.translating.pods import POD, LoaderPod
+from kmodgate.renderer.wording import listed
+
+_FIX = "compare what render writes with the object, and mend the spec where it matters"
+
+
+def lost_of_daemon_sets(found: Found, objects: Objects, rendered: Iterable[JsonMap]) -> Iterator[Finding]:
+    """Yield the DaemonSets of a driver in whose place render writes none, or one of another image.
+
+    Where render writes none at all, it says why.
+    """
+    pods = [_pod(value) for value in rendered]
+    for original in found.made_of if pods else ():
+        old = LoaderPod(original, objects)
+        if original.identity.kind != "DaemonSet" or old.loader is None:
+            continue
+        selector = {key: value for key, (value, _) in old.selector.items()}
+        images = {_image(pod) for pod in pods if selector.items() <= as_map(pod.get("nodeSelector")).items()}
+        image = str(old.loader.value.get("image", ""))
+        if not images:
+            message = "not carried over: the cluster has no nodes with these labels and this kernel"
+            fix = "add the kernel to the nodeGroups of the cluster, if nodes run it"
+            yield original.lost("IMP002", (*POD, "nodeSelector"), message, fix)
+        elif image not in images:
+            message = f"not carried over: render takes {listed(sorted(images))}"
+            yield original.lost("IMP002", (*old.loader.path, "image"), message, _FIX)
+
+
+def _pod(value: JsonMap) -> JsonMap:
+    return as_map(as_map(as_map(value.get("spec")).get("template")).get("spec"))
+
+
+def _image(pod: JsonMap) -> str:
+    return str(as_map(next(iter(as_list(pod.get("initContainers"))), None)).get("image"))
