@@ -59,6 +59,8 @@ def variable_without_argument(review: Review) -> Iterator[Problem]:
     there: dict[str, set[str]] = {}
     for stage in found.stages:
         for item in variables(stage.image, found.escape):
+            if item.name == "DTK_AUTO" and _why_not_filled(review):
+                continue  # an ARG would not help: DKF103 tells why
             if item.name not in found.arguments and not _has_default(item):
                 message = f"{item.name} is empty in FROM: no ARG before the first FROM declares it"
                 yield Problem(_PATH, message, f"add the line: ARG {item.name}", line=stage.line)
@@ -148,17 +150,22 @@ def toolkit_that_nobody_fills_in(review: Review) -> Iterator[Problem]:
     Fix: name an image with the headers of the kernel in FROM, by way of a build argument, say.
     Source: internal/build of Red Hat's Kernel Module Management; its documentation, kmod images.
     """
-    found, cluster = review.dockerfile, review.cluster
-    if found is None:
+    found, why = review.dockerfile, _why_not_filled(review)
+    if found is None or not why or found.arguments.get("DTK_AUTO"):
         return
-    may_be_redhat = cluster.release.redhat or cluster.release.kmm in ("", "head")
-    if cluster.is_any or (cluster.platform == "openshift" and may_be_redhat):
-        return
-    why = "the cluster is no OpenShift" if cluster.platform != "openshift" else "the cluster has upstream's KMM"
-    for stage in found.stages if not found.arguments.get("DTK_AUTO") else ():
+    for stage in found.stages:
         if any(item.name == "DTK_AUTO" and not _has_default(item) for item in variables(stage.image, found.escape)):
             message = f"DTK_AUTO is empty here, because {why}: only Red Hat's KMM on OpenShift fills it"
             yield Problem(_PATH, message, "name an image that has the headers of the kernel", line=stage.line)
+
+
+def _why_not_filled(review: Review) -> str:
+    """Why no KMM of the cluster fills DTK_AUTO; empty where one may."""
+    cluster = review.cluster
+    may_be_redhat = cluster.release.redhat or cluster.release.kmm in ("", "head")
+    if cluster.is_any or (cluster.platform == "openshift" and may_be_redhat):
+        return ""
+    return "the cluster is no OpenShift" if cluster.platform != "openshift" else "the cluster has upstream's KMM"
 
 
 @rule("DKF107", kinds=_CONFIG_MAP, severity=Severity.WARNING, needs=_dockerfile)

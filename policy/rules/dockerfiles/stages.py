@@ -103,13 +103,14 @@ def no_instruction(review: Review) -> Iterator[Problem]:
 def no_stage(review: Review) -> Iterator[Problem]:
     """A Dockerfile without FROM, or an empty one: every build with it fails before anything is done.
 
-    A text that begins no line with an instruction is no Dockerfile, and is passed over.
+    A text that begins no line with an instruction is no Dockerfile, and is passed over. In a fleet an empty file is an
+    error of its own (REF003).
 
     Fix: begin it with the image to build in: `FROM image`.
     Source: Dockerfile reference of Docker, FROM.
     """
     text = dockerfile_text(review.object)
-    if text is None:
+    if text is None or not (review.cluster.is_any or text.strip()):  # an empty file of a fleet is an error by itself
         return
     found = parse_dockerfile(text)
     words = [item.keyword for item in found.head]
@@ -120,4 +121,4 @@ def no_stage(review: Review) -> Iterator[Problem]:
         yield Problem(_PATH, f"there is no FROM, and {near.keyword} is no instruction", "write FROM", line=near.line)
     else:
         what = "a Dockerfile without FROM" if words else "an empty Dockerfile"
-        yield Problem(_PATH, f"{what}: no build can begin", "begin with FROM and the image to build in")
+        yield Problem(_PATH, f"{what}: no build can begin", "begin with FROM and the image to build in", line=1)

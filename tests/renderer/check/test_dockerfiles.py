@@ -42,3 +42,22 @@ def test_in_a_config_map(tmp_path: Path) -> None:
             item for item in findings(check(fleet.root, "map.yaml", "--format", "json")) if item["rule"][:3] == "DKF"
         ]
         assert {(item["rule"], item["line"]) for item in found} == lines
+
+
+def test_one_slip_of_a_dockerfile_is_told_once(fleet: FleetFolder) -> None:
+    fleet.driver("nic", BUILD)
+    for text, told in (
+        ("FROM ${DTK_AUTO}\nRUN make\n", [("DKF103", 1)]),  # an ARG would not fill it here
+        ("# from the vendor\nRUN make\nRUN make install\n", [("DKF112", 1)]),
+        ("", [("REF003", 12)]),
+    ):
+        fleet.write("drivers/nic.Dockerfile", text)
+        found = findings(check(fleet.root, ".", "--format", "json"))
+        assert [(item["rule"], item["line"]) for item in found if item["mode"] != "audit"] == told
+
+
+def test_an_empty_dockerfile_in_a_config_map_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "map.yaml"
+    path.write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: b}\ndata: {dockerfile: ''}\n")
+    (finding,) = findings(check(tmp_path, "map.yaml", "--format", "json"))
+    assert (finding["rule"], finding["mode"]) == ("DKF112", "warn")
