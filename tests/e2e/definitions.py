@@ -44,9 +44,9 @@ KINDS = (
 )
 
 
-def definitions() -> list[Json]:
-    """The definitions of KINDS: KMM's own where they are at hand, and generated ones for the others."""
-    files = [(kind, shared.find(kind.file)) for kind in KINDS]
+def definitions(kinds: tuple[Kind, ...] = KINDS) -> list[Json]:
+    """The definitions of some kinds: their own where they are at hand, and generated ones for the others."""
+    files = [(kind, shared.find(kind.file)) for kind in kinds]
     return [read(file) if file else generated(kind) for kind, file in files]
 
 
