@@ -88,7 +88,7 @@ $(uv)/bin/uv:
 	$(call create_venv,$(uv))
 	$(uv)/bin/python $(pip) uv==$(uv_version)
 
-# --- Go: kubeconform, actionlint, and the YAML decoder of kubectl ---
+# --- Go: kubeconform, actionlint, the YAML decoder of kubectl, and the validation of Ignition ---
 
 go_is_new := $(GO) env GOVERSION 2>/dev/null | grep -Eq 'go(1\.(2[6-9]|[3-9][0-9])|[2-9])'
 go_build := GOWORK=off CGO_ENABLED=0 $(GO) build -mod=readonly -trimpath -buildvcs=false
@@ -101,10 +101,12 @@ kubeconform := $(KUBECONFORM)
 goyaml := $(if $(shell $(go_is_new) && echo yes),.tools/goyaml)
 endif
 actionlint := $(if $(goyaml),.tools/actionlint)
+ignition := $(if $(goyaml),.tools/ignition)
 
-# Tests that need the decoder or actionlint skip when GOYAML or ACTIONLINT is not set.
+# Tests that need one of these programs skip when its variable is not set.
 pytest = KUBECONFORM="$(abspath $(kubeconform))" \
-    $(if $(goyaml),GOYAML="$(abspath $(goyaml))" ACTIONLINT="$(abspath $(actionlint))") $(py) -m pytest
+    $(if $(goyaml),GOYAML="$(abspath $(goyaml))" ACTIONLINT="$(abspath $(actionlint))" \
+    IGNITION="$(abspath $(ignition))") $(py) -m pytest
 
 # $(call require_go,what is built,how to do without)
 define require_go
@@ -116,7 +118,7 @@ define require_go
 endef
 kubeconform_instead := an existing kubeconform: make KUBECONFORM=path
 
-tools: $(if $(KUBECONFORM),,$(kubeconform)) $(goyaml) $(actionlint)
+tools: $(if $(KUBECONFORM),,$(kubeconform)) $(goyaml) $(actionlint) $(ignition)
 	@test -x "$(kubeconform)" || { echo "make: KUBECONFORM=$(kubeconform) is not a program" >&2; exit 1; }
 
 .tools/kubeconform: tests/tools/go.mod tests/tools/go.sum
@@ -134,6 +136,11 @@ tools: $(if $(KUBECONFORM),,$(kubeconform)) $(goyaml) $(actionlint)
 .tools/goyaml: tests/goyaml/go.mod tests/goyaml/go.sum tests/goyaml/main.go
 	$(call require_go,kubeconform,$(kubeconform_instead))
 	cd tests/goyaml && $(go_build) -o "$(CURDIR)/$@" .
+	@touch $@
+
+.tools/ignition: tests/ignition/go.mod tests/ignition/go.sum tests/ignition/main.go
+	$(call require_go,kubeconform,$(kubeconform_instead))
+	cd tests/ignition && $(go_build) -o "$(CURDIR)/$@" .
 	@touch $@
 
 # --- Go: the control plane of `make e2e` ---

@@ -188,6 +188,11 @@ def deletes_plugin_daemonsets(release: Release) -> bool:
     return release.has("2.7" if release.redhat else "head")
 
 
+def has_boot_module_config(release: Release) -> bool:
+    """Whether this release has the kind BootModuleConfig, which only Red Hat's build ever had."""
+    return release.redhat and release.has("2.5")
+
+
 def takes_one_removal(release: Release) -> bool:
     """Whether this release has `inTreeModuleToRemove` only, for one name."""
     return not release.has(_LISTS_SINCE)

@@ -13,9 +13,11 @@ from typing import Any
 from kmodgate.policy.findings import Finding, format_path
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, parse
 from kmodgate.policy.kmm.node_selection import Node, why_not_selected
+from kmodgate.policy.views.boot_config import boot_config
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
 from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
 from kmodgate.renderer.console import Console
+from kmodgate.renderer.deliveries.boot.objects import cluster_of
 from kmodgate.renderer.deliveries.delivery import driver_of, loads_something
 from kmodgate.renderer.errors import ExitCode, Unusable, refuse_enforced
 from kmodgate.renderer.explain.absent_drivers import Absence
@@ -34,7 +36,9 @@ from kmodgate.renderer.fleet.cluster_selectors import check_names
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.files import OUTPUT
 from kmodgate.renderer.fleet.fleet import names_of
+from kmodgate.renderer.fleet.pools import is_in_pool
 from kmodgate.renderer.fleet.root import as_typed, find_root, prefix
+from kmodgate.renderer.fleet.specs import Cluster, NodeGroup
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.plan.coverage import Module, Resolver, cells_of, groups_of, modules_of
 from kmodgate.renderer.report.explain_text import absence_text, node_text, object_text
@@ -153,17 +157,30 @@ def _node(found: CompiledFleet, cluster: str, name: str, form: str, console: Con
     cells = [cell for module in modules for cell in cells_of(module, group, (), resolver, judge.refuses_unsigned)]
     shown = {cell.module for cell in cells}
     others = [*_others(found, cluster, group.node, [module for module in modules if module not in shown])]
+    booted = [*_at_boot(found, place, nodes)]
     if form == "json":
-        rows = [
+        rows: list[dict[str, Any]] = [
             {"module": cell.module.name, "kernel": cell.kernel, "phase": cell.phase, "loads": cell.loads,
              "mapping": cell.mapping, "image": cell.resolution.image if cell.resolution else "", "reason": cell.reason,
              "waitsFor": cell.waits_for}
             for cell in cells
         ]  # fmt: skip
+        rows += ({"object": title, "atBoot": True, "loads": True, "image": image} for title, image in booted)
         rest = [{"module": title, "loads": False, "reason": why} for title, why in others]
         return json.dumps([*rows, *rest], indent=1, ensure_ascii=False) + "\n"
     title = f"{name} of {cluster}: {counted(nodes.count, 'node')}"
-    return node_text(title, cells, others, console)
+    return node_text(title, cells, booted, others, console)
+
+
+def _at_boot(found: CompiledFleet, cluster: Cluster, nodes: NodeGroup) -> Iterator[tuple[str, str]]:
+    """The objects by which nodes load something at boot, each with the image for the first of their kernels."""
+    kernel = nodes.kernels[0] if nodes.kernels else "<kernel>"
+    for name, placed in found.placed.items():
+        for _, manifest in placed:
+            config = boot_config(manifest.value)
+            is_there = (cluster_of(manifest.value) or name) == cluster.name
+            if config is not None and is_there and is_in_pool(cluster, nodes, config.pool):
+                yield f"{config.module}, by {manifest.identity}", config.for_kernel(kernel)
 
 
 def _others(found: CompiledFleet, cluster: str, node: Node, modules: Iterable[Module]) -> Iterator[tuple[str, str]]:
@@ -171,7 +188,7 @@ def _others(found: CompiledFleet, cluster: str, node: Node, modules: Iterable[Mo
     for module in modules:
         yield module.name, why_not_selected(module.value, node) or "no kernel of the nodes is known"
     for identity, manifest in found.objects(cluster).items():
-        if driver_of(manifest.value) and not loads_something(manifest):
+        if driver_of(manifest.value) and not (loads_something(manifest) or boot_config(manifest.value)):
             yield (
                 f"{identity.namespace}/{identity.name}",
                 "it has no moduleLoader: its plugin runs, and nothing is loaded",

@@ -85,12 +85,10 @@ def compile_fleet(fleet: Fleet, findings: list[Finding], policies: Policies | No
     found = targets(fleet, findings)
     services = service_targets(fleet, findings)
     compiler = _Compiler(fleet, findings)
-    of_drivers: dict[str, list[Manifest]] = {cluster.name: [] for cluster in fleet.clusters}
+    of_drivers = _of_targets(compiler, fleet, found)
     by_cluster: dict[str, list[Target]] = {cluster.name: [] for cluster in fleet.clusters}
     for target in found:
         by_cluster[target.cluster.name].append(target)
-        if not target.is_absent:
-            of_drivers[target.cluster.name] += compiler.target(target)
     made = _services(fleet, services, findings)
     for name, service in made.items():
         of_drivers[name] += service.manifests
@@ -115,6 +113,16 @@ def compile_fleet(fleet: Fleet, findings: list[Finding], policies: Policies | No
     findings += delivered_twice(delivered, placed)
     handover = {name: files for name, files in by_hand.items() if files}
     return CompiledFleet(fleet, found, placed, of_drivers, services, handover, delivered)
+
+
+def _of_targets(compiler: _Compiler, fleet: Fleet, found: Iterable[Target]) -> dict[str, list[Manifest]]:
+    """Compile what drivers cause, by the cluster in whose tree it lies."""
+    result: dict[str, list[Manifest]] = {cluster.name: [] for cluster in fleet.clusters}
+    for target in found:
+        for tree, manifest in () if target.is_absent else compiler.target(target):
+            if tree in result:  # else the cluster that hosts it is missing, which is an error of its own
+                result[tree].append(manifest)
+    return result
 
 
 def _services(
@@ -144,20 +152,22 @@ class _Compiler:
         self._unsupported: dict[tuple[Manifest, Release], list[str]] = defaultdict(list)
         self._without_dry_run: dict[Manifest, Manifest] = {}
 
-    def target(self, target: Target) -> list[Manifest]:
-        """Return the objects that a driver causes on a cluster."""
+    def target(self, target: Target) -> Iterator[tuple[str, Manifest]]:
+        """Yield the objects that a driver causes on a cluster, each with the cluster in whose tree it lies."""
+        for tree, manifest in self._of_target(target):
+            yield tree, self._before_its_kind(manifest) if installs(target.cluster) else manifest
+
+    def _of_target(self, target: Target) -> Iterator[tuple[str, Manifest]]:
         variant, cluster = target.variant, target.cluster
-        found: list[Manifest] = []
         for delivery in deliveries_of(variant):
             self._findings += delivery.problems(target)
             made = self._made(variant, delivery, delivery.site(cluster))
-            found += made
+            yield from ((delivery.tree(cluster), item) for item in made)
             release = cluster.release
             if made and release is not None and release.is_known:
                 self._unsupported[made[-1], release].append(cluster.name)
         if not delivery_of(variant).attaches:
-            found += self._attached_to(variant)
-        return [self._before_its_kind(item) for item in found] if installs(cluster) else found
+            yield from ((cluster.name, item) for item in self._attached_to(variant))
 
     def version_findings(self, delivered: Mapping[str, list[Manifest]]) -> Iterator[Finding]:
         """Report the fields that the KMM of a cluster does not know; `delivered` is what spokes get from their hub."""
@@ -203,9 +213,19 @@ class _Compiler:
 
 
 def cluster_findings(clusters: Iterable[Cluster]) -> Iterator[Finding]:
-    """Versions of KMM that no cluster can have, and mirrors that cannot be meant."""
+    """Report versions of KMM and mirrors that no cluster can have, and control planes that run nowhere."""
+    clusters = list(clusters)
+    hosts = {cluster.name for cluster in clusters if cluster.topology != "hosted"}
     for cluster in clusters:
         yield from mirror_findings(cluster)
+        hosted, place = cluster.hosted, ("spec", "hosted")
+        if (hosted is not None) and cluster.topology != "hosted":
+            message = f"topology {cluster.topology} has its control plane on no other cluster"
+            yield finding_at(cluster.document, place, "DAY008", message, "write topology: hosted, or remove hosted")
+        elif hosted is not None and hosted.management not in hosts:
+            message = f"{hosted.management} is no cluster of the fleet that could host a control plane"
+            fix = "name a Cluster that is not hosted itself"
+            yield finding_at(cluster.document, (*place, "management"), "DAY008", message, fix)
         release = cluster.release
         if release is not None and not release.is_known:
             flavour = "Red Hat's build" if release.redhat else "upstream KMM"

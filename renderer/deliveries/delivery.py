@@ -11,15 +11,25 @@ from kmodgate.policy.findings import Finding, Problem
 from kmodgate.policy.kmm.versions import Release, unsupported
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.renderer.deliveries import kmm
+from kmodgate.renderer.deliveries.boot import objects as boot
+from kmodgate.renderer.deliveries.boot.objects import BOOT_MODULE_CONFIG, MACHINE_CONFIG, NODE_POOL_CONFIG
 from kmodgate.renderer.deliveries.daemonset import kernels, module_view, objects
 from kmodgate.renderer.deliveries.daemonset.problems import problems
 from kmodgate.renderer.deliveries.hub import hub_module, spoke_findings
 from kmodgate.renderer.fleet.referenced_files import Sources
-from kmodgate.renderer.fleet.specs import Cluster, JsonMap
+from kmodgate.renderer.fleet.specs import Cluster, JsonMap, NodeGroup
 from kmodgate.renderer.fleet.targets import Target, Variant
 from kmodgate.renderer.manifests.manifest import DRIVER_LABEL, Manifest
 
 DEFAULT = "kmm"
+
+LOSS = "takes it off {}"
+"""What happens to nodes, `12 nodes`, when a driver leaves."""
+
+
+def own_tree(cluster: Cluster) -> str:
+    """Return the name of the cluster: what is for it lies in its own tree."""
+    return cluster.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +43,11 @@ class Delivery:
     it the last. `loads` is whether the object loads something, `certificates` the Secrets that it names as certificates
     to sign with, and `unsupported` the fields of it that a release of KMM does not know or ignores. `attaches` is
     whether `manifests` has the attached objects, too, because not all of them are for the driver's namespace.
+
+    `as_module` makes, of all objects that stand for a driver, the Module by which nodes are reckoned; None where no
+    selector says which nodes those are. `tree` is the cluster in whose tree the objects lie. `is_on` is whether nodes
+    of a group of that cluster have the driver; None where the Module says so. `loss` is what happens to nodes when it
+    leaves.
     """
 
     group: str
@@ -46,6 +61,29 @@ class Delivery:
     as_module: Callable[[Sequence[Manifest]], Manifest | None]
     is_labelled: bool = False
     attaches: bool = False
+    tree: Callable[[Cluster], str] = own_tree
+    is_on: Callable[[JsonMap, Cluster, NodeGroup], bool] | None = None
+    loss: str = LOSS
+
+
+def _no_problems(_: Target) -> tuple[Finding, ...]:
+    return ()
+
+
+def _no_certificates(_: JsonMap) -> set[str]:
+    return set()
+
+
+def _all_supported(_: JsonMap, __: Release) -> Iterator[Problem]:
+    return iter(())
+
+
+def _loads_nothing(_: JsonMap) -> bool:
+    return False
+
+
+def _no_module(_: Sequence[Manifest]) -> None:
+    return None
 
 
 def _certificates(module: JsonMap) -> set[str]:
@@ -92,6 +130,39 @@ DELIVERIES = {
 """By the name that `spec.delivery` has."""
 
 
+def _at_boot(
+    api: tuple[str, str],
+    manifests: Callable[[Variant, Sources, Any], list[Manifest]],
+    loss: str,
+    *,
+    problems: Callable[[Target], Iterable[Finding]] = _no_problems,
+    is_labelled: bool = True,
+    tree: Callable[[Cluster], str] = own_tree,
+) -> Delivery:
+    return Delivery(
+        *api,
+        boot.site,
+        problems,
+        manifests,
+        _loads_nothing,
+        _no_certificates,
+        _all_supported,
+        _no_module,
+        is_labelled,
+        tree=tree,
+        is_on=boot.is_on,
+        loss=loss,
+    )
+
+
+BOOT = (
+    _at_boot(MACHINE_CONFIG, boot.machine_configs, "reboots {} into the kernel's own driver", problems=boot.problems),
+    _at_boot(NODE_POOL_CONFIG, boot.node_pool_configs, "takes it off {} at boot", tree=boot.management),
+    _at_boot(BOOT_MODULE_CONFIG, boot.boot_module_configs, "leaves its MachineConfig on {}", is_labelled=False),
+)
+"""What a driver with `spec.boot` has besides: a site takes one of them."""
+
+
 def delivery_of(variant: Variant) -> Delivery:
     """Return the delivery of a driver."""
     return DELIVERIES[str(variant.spec.get("delivery", DEFAULT))]
@@ -99,7 +170,7 @@ def delivery_of(variant: Variant) -> Delivery:
 
 def deliveries_of(variant: Variant) -> list[Delivery]:
     """Return the delivery of a driver, and those that it has besides."""
-    return [delivery_of(variant)]
+    return [delivery_of(variant), *(BOOT if "boot" in variant.spec else ())]
 
 
 def stands_for_driver(group: str, kind: str) -> bool:
@@ -116,7 +187,7 @@ def delivery_of_object(value: JsonMap) -> Delivery | None:
 
 
 def _by_kind(group: str, kind: str) -> Delivery | None:
-    return next((item for item in DELIVERIES.values() if (item.group, item.kind) == (group, kind)), None)
+    return next((item for item in (*DELIVERIES.values(), *BOOT) if (item.group, item.kind) == (group, kind)), None)
 
 
 def driver_of(value: JsonMap) -> str:

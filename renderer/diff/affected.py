@@ -9,6 +9,7 @@ from typing import Any
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.kmm.node_selection import Node, verdict
 from kmodgate.policy.kmm.versions import Release
+from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.diff import module_effects
 from kmodgate.renderer.diff.causes import Causes
 from kmodgate.renderer.diff.changed_fields import ObjectChange
@@ -66,7 +67,9 @@ class Sums:
     def add(self, effect: Effect, change: ObjectChange, detail: str = "", *fields: FieldPath) -> Affected:
         """Return the consequence, new or known; its place is that of the first of the fields that changed."""
         self.told = True
-        key = (effect, change.manifest.identity.name, detail)
+        manifest = change.manifest
+        name = manifest.owner if driver_of(manifest.value) and manifest.owner else manifest.identity.name
+        key = (effect, name, detail)
         if key not in self.found:
             self.found[key] = Affected(self._causes.origin(change, fields))
         return self.found[key]

@@ -12,10 +12,12 @@ from typing import Any
 
 from kmodgate.policy.findings import FieldPath, Severity
 from kmodgate.policy.kmm.reload_triggers import has_loader_daemonsets
+from kmodgate.policy.views.boot_config import boot_config
 from kmodgate.renderer.deliveries.daemonset.module_view import STRATEGY
 from kmodgate.renderer.deliveries.delivery import driver_label, driver_of
 from kmodgate.renderer.diff import causes, module_effects
 from kmodgate.renderer.diff.affected import Affected, Key, Objects, Places, Refusals, Sums
+from kmodgate.renderer.diff.boot_effects import add_boot
 from kmodgate.renderer.diff.causes import Causes
 from kmodgate.renderer.diff.changed_fields import Kind, ObjectChange
 from kmodgate.renderer.diff.image_work import ImageWork
@@ -73,7 +75,9 @@ class Consequences:
 
     def of(self, objects: Iterable[ObjectChange], by_daemon_sets: Iterable[ObjectChange] = ()) -> list[Consequence]:
         """All consequences, the worst first; drivers that DaemonSets load come as Modules, beside the objects."""
-        found = [change for change in objects if not driver_label(change.manifest.value)]
+        objects = list(objects)
+        at_boot = [change for change in objects if boot_config(change.manifest.value) is not None]
+        found = [change for change in objects if not driver_label(change.manifest.value) and change not in at_boot]
         found += by_daemon_sets
         drivers = [change for change in found if driver_of(change.manifest.value)]
         known = {image for change in drivers for image in self._images_before(change)}
@@ -82,6 +86,8 @@ class Consequences:
             self._rename(rename)
         for change in drivers:
             self._module(change, images, moved)
+        for change in at_boot:
+            add_boot(change, self._places, self._sums)
         for change in found:
             if change.manifest.identity.kind == "Job":
                 self._job(change)

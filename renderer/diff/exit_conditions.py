@@ -12,8 +12,17 @@ from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.wording import counted, listed
 
 EFFECTS: dict[str, tuple[Effect, ...]] = {
-    "unload": (Effect.UNLOAD, Effect.LOSE, Effect.RECREATE, Effect.RENAME, Effect.UNKNOWN, Effect.CORDON),
+    "unload": (
+        Effect.UNLOAD,
+        Effect.LOSE,
+        Effect.RECREATE,
+        Effect.RENAME,
+        Effect.UNKNOWN,
+        Effect.CORDON,
+        Effect.IN_TREE,
+    ),
     "reload": (Effect.RELOAD, Effect.LOSE, Effect.RECREATE),
+    "reboot": (Effect.REBOOT, Effect.IN_TREE),
     "build": (Effect.BUILD, Effect.MADE_AGAIN),
 }
 """Condition → the effects that meet it.
@@ -34,6 +43,9 @@ _UNTOUCHED = frozenset(
         Effect.VERSION,
         Effect.NOTHING,
         Effect.OPERATOR,
+        Effect.LEFT_BEHIND,
+        Effect.NEXT_BOOT,
+        Effect.PAUSED,
     )
 )
 """Effects by which no driver or plugin on a node changes."""

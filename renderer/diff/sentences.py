@@ -36,6 +36,11 @@ class Effect(IntEnum):
     CORDON = 21
     DRAIN = 22
     OPERATOR = 23
+    IN_TREE = 24
+    REBOOT = 25
+    LEFT_BEHIND = 26
+    NEXT_BOOT = 27
+    PAUSED = 28
 
 
 SEVERITIES = {
@@ -63,6 +68,11 @@ SEVERITIES = {
     Effect.CORDON: Severity.WARNING,
     Effect.DRAIN: Severity.WARNING,
     Effect.OPERATOR: Severity.WARNING,
+    Effect.IN_TREE: Severity.ERROR,
+    Effect.REBOOT: Severity.WARNING,
+    Effect.LEFT_BEHIND: Severity.WARNING,
+    Effect.NEXT_BOOT: Severity.INFO,
+    Effect.PAUSED: Severity.INFO,
 }
 
 
@@ -254,6 +264,9 @@ def _nothing(driver: str, detail: str, where: str, _: int) -> str:
         return f"Argo CD leaves the Module {driver} behind in {where}: its removal is retain, and nothing is unloaded"
     if detail.startswith(_DAEMON_SETS):
         return _other_daemon_sets(driver, detail.removeprefix(_DAEMON_SETS), where)
+    if detail.startswith("boot|"):
+        kind = detail.partition("|")[2]
+        return f"nothing happens to {driver} at boot: only labels or annotations of the {kind} change, in {where}"
     if detail == "spec":
         return f"nothing happens to {driver} on the nodes of {where}: KMM does not reload for what changes"
     return f"nothing happens to {driver} on the nodes: only labels or annotations of the Module change, in {where}"
@@ -290,7 +303,50 @@ def _operator(name: str, detail: str, where: str, _: int) -> str:
     )
 
 
+def _reboot(driver: str, detail: str, where: str, _: int) -> str:
+    word, kind, name, pool = detail.split("|")
+    if kind == "ConfigMap":
+        return f"rolls out {where}: {_listed_by(pool, name)}, and then loads {driver} at boot"
+    how = "to load" if word == "added" else "for what changes of"
+    return (
+        f"reboots {where} {how} {driver} at boot: pool {pool} applies MachineConfig {name}, node by node, and each "
+        f"node boots once more when it has pulled an image that was missing"
+    )
+
+
+def _in_tree(driver: str, detail: str, where: str, _: int) -> str:
+    _word, kind, name, pool = detail.split("|")
+    if kind == "ConfigMap":
+        return f"takes {driver} from {where} at boot: {_listed_by(pool, name)}, which must not name it any more"
+    return (
+        f"reboots {where} into the kernel's own driver in place of {driver}, once the removal is confirmed: "
+        f"MachineConfig {name} leaves pool {pool}"
+    )
+
+
+def _listed_by(pool: str, name: str) -> str:
+    return f"NodePool {pool} names ConfigMap {name} in its config"
+
+
+def _left_behind(driver: str, detail: str, where: str, _: int) -> str:
+    return f"{driver} stays on {where} at boot: the BootModuleConfig goes, and nobody deletes its MachineConfig"
+
+
+def _next_boot(driver: str, detail: str, where: str, _: int) -> str:
+    word = "loads" if detail.startswith("added") else "loads what changes of"
+    return f"{word} {driver} at the next boot of {where}: KMM writes the MachineConfig, and no node reboots for it"
+
+
+def _paused(driver: str, detail: str, where: str, _: int) -> str:
+    return f"changes nothing of {driver} at boot of {where}: pool {detail.split('|')[3]} is paused, until it is resumed"
+
+
 _SENTENCES = {
+    Effect.IN_TREE: _in_tree,
+    Effect.REBOOT: _reboot,
+    Effect.LEFT_BEHIND: _left_behind,
+    Effect.NEXT_BOOT: _next_boot,
+    Effect.PAUSED: _paused,
     Effect.STUCK: _stuck,
     Effect.RECREATE: _recreate,
     Effect.RENAME: _rename,

@@ -86,7 +86,7 @@ def subjects(found: CompiledFleet, name: str, cluster: str | None) -> list[Subje
             identity = manifest.identity
             known.add(f"{identity.kind}/{identity.name}")
             same = identity.kind.lower() == kind.lower() and identity.name == last
-            same = same or ("/" not in name and driver_label(manifest.value) == name)
+            same = same or ("/" not in name and identity.kind == "DaemonSet" and driver_label(manifest.value) == name)
             if same and place in ("", identity.namespace):
                 # another platform has a manifest of its own, which may be the same in every letter
                 key = (json.dumps(manifest.value), str(manifest.trace(("metadata", "name"))))

@@ -18,6 +18,7 @@ from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import (
     Acm,
     Cluster,
+    Hosted,
     KernelVersion,
     NextKernel,
     NodeGroup,
@@ -25,7 +26,7 @@ from kmodgate.renderer.fleet.specs import (
 )
 
 _RELEASE_FILE_FIX = "copy /etc/driver-toolkit-release.json out of the driver-toolkit image of the release"
-_NODES = {"sno": 1, "compact": 3}
+_NODES = {"sno": 1, "compact": 3, "microshift": 1}
 _BOTH_ROLES = {"node-role.kubernetes.io/control-plane": "", "node-role.kubernetes.io/worker": ""}
 
 
@@ -53,6 +54,9 @@ def read_cluster(files: FleetFiles, document: Document, findings: list[Finding])
         mirror_objects=spec.get("mirrorObjects", False),
         kubectl_image=spec.get("tools", {}).get("kubectl", ""),
         acm=Acm(**spec["acm"]) if "acm" in spec else None,
+        hosted=Hosted(**spec["hosted"]) if "hosted" in spec else None,
+        is_managed=spec.get("managed", False),
+        worker_image=spec.get("tools", {}).get("worker", ""),
     )
 
 
@@ -114,19 +118,19 @@ def _of_topology(
     document: Document,
     findings: list[Finding],
 ) -> tuple[NodeGroup, ...]:
-    """The nodes with what the topology says of them: on all but `ha` every node is worker and control plane."""
+    """The nodes with what the topology says of them: where it counts them, each is worker and control plane."""
     topology = spec.get("topology", "ha")
-    if topology == "ha":
+    if topology not in _NODES:
         return nodes
     if not nodes and "inventory" not in spec:
         nodes = (NodeGroup("nodes", _NODES[topology], {}, (), (), "", False, next_kernels),)
     count = sum(group.count for group in nodes)
-    if topology == "sno" and count > 1:
+    if _NODES[topology] == 1 and count > 1:
         place = "inventory" if "inventory" in spec else "nodeGroups"
         fix = "make it one node, or give the topology: compact or ha"
         findings.append(
             finding_at(
-                document, ("spec", place), "SCH104", f"topology sno is a single node, and these are {count}", fix
+                document, ("spec", place), "SCH104", f"topology {topology} is a single node, and these are {count}", fix
             )
         )
     return tuple(replace(group, labels={**_BOTH_ROLES, **group.labels}) for group in nodes)

@@ -128,13 +128,12 @@ def read_removals(document: Document, findings: list[Finding], before: list[Remo
     value: Any = document.value
     first = {entry.key: entry for entry in before}
     for index, item in enumerate(value["spec"]["removals"]):
-        entry = Removal(
-            item["cluster"], item["namespace"], item["name"], item["digest"], item.get("reason", ""), document, index
-        )
+        where = item["cluster"], item.get("kind", "Module"), item.get("namespace", ""), item["name"]
+        entry = Removal(*where, item["digest"], item.get("reason", ""), document, index)
         other = first.setdefault(entry.key, entry)
         if other is not entry:
             line = other.document.position(other.path)[0]
-            message = f"Module {entry.namespace}/{entry.name} on {entry.cluster} has an entry already, on line {line}"
+            message = f"{entry.object} on {entry.cluster} has an entry already, on line {line}"
             findings.append(finding_at(document, entry.path, "SCH105", message, "remove one of the two"))
     return [entry for entry in first.values() if entry.document is document]
 

@@ -14,7 +14,7 @@ from kmodgate.policy.formats.yaml_documents import Document, Json
 from kmodgate.policy.kmm.versions import Release
 
 KernelVersion = NewType("KernelVersion", str)
-Topology = Literal["ha", "compact", "sno"]
+Topology = Literal["ha", "compact", "sno", "hosted", "microshift"]
 Flavour = Literal["upstream", "redhat"]
 
 JsonMap = dict[str, Json]
@@ -95,10 +95,12 @@ class DriverPolicy:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Removal:
-    """The permission for one Module, with exactly this content, to leave the tree of a cluster."""
+    """The permission for one object that stands for a driver, with exactly this content, to leave a cluster's tree."""
 
     cluster: str
+    kind: str
     namespace: str
+    """Empty for a kind that lives in no namespace."""
     name: str
     digest: str
     reason: str
@@ -107,8 +109,13 @@ class Removal:
     """The place of the entry in its list."""
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        return self.cluster, self.namespace, self.name
+    def key(self) -> tuple[str, str, str, str]:
+        return self.cluster, self.kind, self.namespace, self.name
+
+    @property
+    def object(self) -> str:
+        """Return `Module drivers/nic`."""
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 
     @property
     def path(self) -> FieldPath:
@@ -189,6 +196,14 @@ class Acm:
     hub: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Hosted:
+    """Where the control plane of a hosted cluster runs: a cluster by its name, and the namespace of the NodePools."""
+
+    management: str
+    namespace: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Cluster:
     """One cluster; `kmm` is None where it has no operator, an empty `kubernetes` is the newest."""
@@ -211,6 +226,11 @@ class Cluster:
     """Whether OpenShift's own objects for the mirrors are rendered, too."""
     kubectl_image: str = ""
     """The image in which Jobs run kubectl; empty where the spec names none."""
+    hosted: Hosted | None = None
+    is_managed: bool = False
+    """Whether a provider configures the machines."""
+    worker_image: str = ""
+    """KMM's worker image for what runs without KMM; empty where the spec names none."""
     acm: Acm | None = None
     spokes: list[Cluster] = field(default_factory=list, repr=False)
     """The clusters of the fleet that name this one as their hub."""

@@ -14,6 +14,7 @@ from kmodgate.renderer.fleet.cluster_selectors import Clusters, listed_clusters,
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.fields.overrides import ambiguous, merge, trace
 from kmodgate.renderer.fleet.fleet import Fleet
+from kmodgate.renderer.fleet.pools import hosted_driver
 from kmodgate.renderer.fleet.read_specs import in_patch
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster, ImageService, JsonMap, KernelDriver
@@ -117,8 +118,10 @@ class Target:
 
 
 def absent_drivers(targets: Iterable[Target]) -> set[tuple[str, str]]:
-    """Cluster and driver of every target whose spec says `state: absent`."""
-    return {(target.cluster.name, target.variant.driver.name) for target in targets if target.is_absent}
+    """Cluster and driver of every target whose spec says `state: absent`, as the trees name them."""
+    absent = [(target.cluster, target.variant.driver.name) for target in targets if target.is_absent]
+    beside = {(item.hosted.management, hosted_driver(name, item.name)) for item, name in absent if item.hosted}
+    return {(cluster.name, name) for cluster, name in absent} | beside
 
 
 def targets(fleet: Fleet, findings: list[Finding]) -> list[Target]:

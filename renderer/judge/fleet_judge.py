@@ -13,11 +13,13 @@ from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding, Mode
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.review import NO_CLOCK, ClusterTraits, Review
+from kmodgate.policy.views.boot_config import machine_config_of
 from kmodgate.policy.views.part import Map
 from kmodgate.renderer.compile.cluster_policies import Policies
 from kmodgate.renderer.compile.compiler import CompiledFleet
+from kmodgate.renderer.deliveries.boot.objects import cluster_of
 from kmodgate.renderer.fleet.nodes import nodes_of
-from kmodgate.renderer.fleet.specs import Cluster
+from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.judge.shared_images import ID as IMAGES_ID
 from kmodgate.renderer.judge.shared_images import image_findings
 from kmodgate.renderer.judge.specs_as_modules import RULES, SpecsAsModules
@@ -97,7 +99,7 @@ class FleetJudge:
                 traits, engine = _traits(compiled, cluster), self.engine(cluster)
                 for item, old in was.items():  # judged once for all clusters that are alike
                     alike.setdefault((item, old, traits, engine), []).append(cluster)
-                yield from self._by_facts(cluster, traits, was, (dumps or {}).get(cluster.name))
+                yield from self._by_facts(compiled, cluster, traits, was, (dumps or {}).get(cluster.name))
         for (manifest, old, traits, engine), clusters in alike.items():
             review = Review(
                 manifest.value,
@@ -128,9 +130,15 @@ class FleetJudge:
             yield replace(finding, mode=mode, clusters=tuple(names))
 
     def _by_facts(
-        self, cluster: Cluster, traits: ClusterTraits, was: Mapping[Manifest, Manifest | None], dump: Dump | None
+        self,
+        compiled: CompiledFleet,
+        cluster: Cluster,
+        traits: ClusterTraits,
+        was: Mapping[Manifest, Manifest | None],
+        dump: Dump | None,
     ) -> Iterator[Finding]:
-        engine, facts = self.engine(cluster), facts_of(cluster, was, dump)
+        engine = self.engine(cluster)
+        facts = facts_of(cluster, was, dump, _machine_configs_elsewhere(compiled, cluster))
         known = [old.value for old in was.values() if old is not None]
         before = SnapshotFacts(known) if known else None
         for manifest in was:
@@ -146,7 +154,16 @@ def _traits(compiled: CompiledFleet, cluster: Cluster) -> ClusterTraits:
     return replace(traits, ims_version=service.release.version) if service else traits
 
 
-def facts_of(cluster: Cluster, manifests: Collection[Manifest], dump: Dump | None) -> Facts:
-    """Return what a fleet knows of a cluster: what it makes there, the nodes of the spec, and a dump."""
-    objects = [manifest.value for manifest in manifests]
+def _machine_configs_elsewhere(compiled: CompiledFleet, cluster: Cluster) -> list[JsonMap]:
+    """The MachineConfigs of a hosted cluster, which lie in ConfigMaps of the cluster that hosts its control plane."""
+    host = compiled.of_drivers.get(cluster.hosted.management, []) if cluster.hosted else []
+    mine = (machine_config_of(item.value) for item in host if cluster_of(item.value) == cluster.name)
+    return [dict(item) for item in mine if item is not None]
+
+
+def facts_of(
+    cluster: Cluster, manifests: Collection[Manifest], dump: Dump | None, more: Collection[JsonMap] = ()
+) -> Facts:
+    """Return what a fleet knows of a cluster: what it makes there or for it, the nodes of the spec, and a dump."""
+    objects = [*(manifest.value for manifest in manifests), *more]
     return SnapshotFacts([*objects, *(dump.objects if dump else ())], dump.complete if dump else (), nodes_of(cluster))

@@ -32,6 +32,8 @@ _WAVES = {
     "ExternalSecret": -5,
     "SealedSecret": -5,
     "ManifestWork": 0,
+    "BootModuleConfig": 5,
+    "MachineConfig": 5,
     "Module": 5,
     "ManagedClusterModule": 5,
     "DaemonSet": 10,

@@ -10,11 +10,9 @@ from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath, Finding, placed, value_at
 from kmodgate.policy.formats.image_mirrors import Mirror
 from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.policy.views.boot_config import DRIVER_LABEL as DRIVER_LABEL
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.specs import JsonMap, KernelDriver
-
-DRIVER_LABEL = "kmodgate.io/driver"
-"""The label by which an object of a kind that has other uses stands for a driver, with the driver's name."""
 
 
 @dataclass(frozen=True, slots=True)

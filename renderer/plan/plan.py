@@ -19,6 +19,7 @@ from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
+from kmodgate.renderer.plan.boot_images import BootImage, boot_images
 from kmodgate.renderer.plan.coverage import Cell, Group, Module, Resolver, cells_of, groups_of, modules_of
 from kmodgate.renderer.plan.kmm_upgrade import Upgrade
 from kmodgate.renderer.wording import listed
@@ -61,6 +62,9 @@ class Plan:
     without_next: dict[str, list[str]] = field(default_factory=dict)
     """Clusters of which no next kernel is known, or only of the nodes that are not listed here."""
 
+    boot_images: list[BootImage] = field(default_factory=list)
+    """Images that nodes pull at their first boot with a kernel that they get next."""
+
     against: str = ""
     """The revision whose losses are old ones; empty without a comparison."""
     upgrade: Upgrade | None = None
@@ -85,6 +89,10 @@ class Plan:
     def clusters_of(self, cell: Cell) -> list[str]:
         """Return the clusters that need the image of a cell, made as this cell has it made."""
         return sorted({other.group.cluster.name for other in self._work.get(_work_key(cell), ())})
+
+    def is_too_late(self, item: BootImage) -> bool:
+        """Whether KMM makes an image for boot, which it does only when a node runs the kernel: after its boot."""
+        return any(image == item.image for image, _ in self._work)
 
     def apart(self, cell: Cell) -> str:
         """Return ` on paris` where others make an image of the same name in another way, and else nothing."""
@@ -147,6 +155,7 @@ def plan_fleet(
         result.cells += cells
         if modules:
             _add_groups_without_next(result, cluster, groups, cells, asked)
+    result.boot_images = boot_images(compiled, asked, only)
     result.lost = list(_lost(result.cells))
     result.unused = list(_unused(result.cells))
     return result

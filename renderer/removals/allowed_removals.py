@@ -44,16 +44,15 @@ class AllowedRemovals:
     def lines(self) -> Iterator[str]:
         """Yield one line for each entry that is appended or dropped."""
         for item in self.change.added:
-            yield f"allows Module {item.module} to leave {item.cluster} (digest {item.digests[0]})"
+            yield f"allows {item.object} to leave {item.cluster} (digest {item.digests[0]})"
         for entry in self.change.dropped:
-            module = f"Module {entry.namespace}/{entry.name}"
-            yield f"drops the entry of {module} on {entry.cluster}, which is in the tree again"
+            yield f"drops the entry of {entry.object} on {entry.cluster}, which is in the tree again"
 
 
 def _present(change: Change, rendered: Rendered) -> set[Key]:
-    """The Modules that the trees of the compared clusters hold."""
+    """What stands for drivers in the trees of the compared clusters."""
     return {
-        (cluster.cluster, file.identity.namespace, file.driver)
+        (cluster.cluster, file.identity.kind, file.identity.namespace, file.driver)
         for cluster in change.clusters
         for file in rendered.files.get(cluster.cluster, {}).values()
         if file.driver

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from kmodgate.policy.findings import Finding, Mode, Severity
+from kmodgate.policy.views.boot_config import boot_config
 from kmodgate.renderer import git
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.compile.git_revision import compile_revision
@@ -18,7 +19,7 @@ from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import JsonMap, Removal
 from kmodgate.renderer.fleet.targets import absent_drivers
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
-from kmodgate.renderer.removals.leaving import Leaving, Permissions
+from kmodgate.renderer.removals.leaving import Key, Leaving, Permissions
 from kmodgate.renderer.removals.refusals import Refusals
 from kmodgate.renderer.tree import index
 from kmodgate.renderer.tree.file_names import Layout
@@ -90,14 +91,14 @@ def removal_findings(base: BaseFleet | None, now: CompiledFleet) -> Iterator[Fin
     if base is not None:
         refusals = Refusals(now.fleet, permissions, lambda: base.compiled.fleet.clusters, revision=base.revision.name)
         yield from refusals.of(leaving, MARKER)
-    present = {(name, namespace, driver) for name, (_, namespace, driver) in _drivers(now)}
+    present = {_key(name, driver) for name, driver in _drivers(now)}
     needed = {item.key for item in leaving}
     for entry in now.fleet.removals:
         if entry.key in present:
-            message = f"Module {entry.namespace}/{entry.name} is in the tree of {entry.cluster} again"
+            message = f"{entry.object} is in the tree of {entry.cluster} again"
             yield _note(entry, message, "run kmodgate render, which drops the entry")
         elif base is not None and entry.key not in needed:
-            message = f"Module {entry.namespace}/{entry.name} has not left {entry.cluster} since {base.revision.name}"
+            message = f"{entry.object} has not left {entry.cluster} since {base.revision.name}"
             yield _note(entry, message, "delete the entry, once the removal is merged")
 
 
@@ -106,13 +107,18 @@ def _leaving(base: BaseFleet, now: CompiledFleet) -> Iterator[Leaving]:
     absent = absent_drivers(now.targets)
     allowed = {entry.key: entry.digest for entry in now.fleet.removals}
     for (name, key), manifest in _drivers(base.compiled).items():
-        _, namespace, driver = key
-        if (name, key) not in present and (name, driver) not in absent:
-            wanted = allowed.get((name, namespace, driver))
+        if (name, key) not in present and (name, key[2]) not in absent:
+            wanted = allowed.get(_key(name, key))
             digests = () if wanted is None else base.digests(name, key, wanted)
+            is_boot = boot_config(manifest.value) is not None
+            value = None if is_boot else _module(base.compiled, name, key[1], key[2])
             is_indexed = base.is_on_disk(name, key)
-            value = _module(base.compiled, name, namespace, driver) or manifest.value
-            yield Leaving(name, namespace, driver, digests, value, is_indexed=is_indexed)
+            yield Leaving(*_key(name, key), digests, value or manifest.value, is_indexed=is_indexed)
+
+
+def _key(cluster: str, driver: DriverKey) -> Key:
+    kind, namespace, name = driver
+    return cluster, kind.rpartition("/")[2], namespace, name
 
 
 def _module(compiled: CompiledFleet, cluster: str, namespace: str, driver: str) -> JsonMap | None:

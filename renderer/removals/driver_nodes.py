@@ -8,6 +8,7 @@ from typing import Any
 
 from kmodgate.policy.kmm.node_selection import Node, Resolver, Verdict, verdict, why_not_selected, why_repelled
 from kmodgate.policy.kmm.resolution.resolve import resolve
+from kmodgate.renderer.deliveries.delivery import delivery_of_object
 from kmodgate.renderer.fleet.nodes import node_of_group
 from kmodgate.renderer.fleet.specs import Cluster, NodeGroup
 from kmodgate.renderer.wording import counted
@@ -23,8 +24,12 @@ def group_has_driver(
 ) -> bool:
     """Whether nodes of a group have the driver on one of their kernels.
 
-    Where no kernel is known, or the Module has no loader, selector and taints decide.
+    Where no kernel is known, or the Module has no loader, selector and taints decide. What KMM does not select nodes
+    for says itself which have it.
     """
+    delivery = delivery_of_object(dict(module))
+    if delivery is not None and delivery.is_on is not None:
+        return delivery.is_on(dict(module), cluster, group)
     node = node_of_group(group, observed=cluster.has_inventory)
     if why_not_selected(module, node) or why_repelled(module, node):
         return False

@@ -1,4 +1,4 @@
-"""Modules that leave the tree of a cluster, and the entries of removals.yaml that allow it."""
+"""Objects that stand for drivers and leave the tree of a cluster, and the entries of removals.yaml that allow it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from kmodgate.policy.formats.yaml_documents import parse
 from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.policy.views.boot_config import boot_config
 from kmodgate.renderer.deliveries.daemonset.module_view import module_of
 from kmodgate.renderer.deliveries.delivery import driver_label
 from kmodgate.renderer.fleet.specs import JsonMap, Removal
@@ -15,21 +16,22 @@ from kmodgate.renderer.tree import index
 from kmodgate.renderer.tree.compare import Change
 from kmodgate.schemas.compiled import object_schema
 
-Key = tuple[str, str, str]
-"""Cluster, namespace and name of a Module."""
+Key = tuple[str, str, str, str]
+"""Cluster, and kind, namespace and driver of what stands for it there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """One Module that leaves the tree of one cluster.
+    """A driver that leaves the tree of one cluster, by the Module or the other object that stands for it.
 
     `digests` are those of its file, the newest first: an entry with one of them allows the removal. They are not looked
-    up where no entry names the Module. `value` is the Module as it was, None where its file cannot be read; `file` is
-    the rendered file, where it is known. `is_indexed` is whether the index on disk still names the Module, so that a
+    up where no entry names the object. `value` is the object as it was, None where its file cannot be read; `file` is
+    the rendered file, where it is known. `is_indexed` is whether the index on disk still names the object, so that a
     render can write its entry.
     """
 
     cluster: str
+    kind: str
     namespace: str
     name: str
     digests: tuple[str, ...]
@@ -39,31 +41,32 @@ class Leaving:
 
     @property
     def key(self) -> Key:
-        return self.cluster, self.namespace, self.name
+        return self.cluster, self.kind, self.namespace, self.name
 
     @property
-    def module(self) -> str:
-        return f"{self.namespace}/{self.name}"
+    def object(self) -> str:
+        """Return `Module drivers/nic`."""
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 
 
 class Permissions:
-    """The entries of removals.yaml by their Module."""
+    """The entries of removals.yaml by their object."""
 
     def __init__(self, entries: Iterable[Removal]) -> None:
         self._entries = {entry.key: entry for entry in entries}
 
     def entry(self, item: Leaving) -> Removal | None:
-        """Return the entry of the Module, whatever its digest."""
+        """Return the entry of the object, whatever its digest."""
         return self._entries.get(item.key)
 
     def allow(self, item: Leaving) -> bool:
-        """Whether an entry allows the removal of exactly this Module."""
+        """Whether an entry allows the removal of exactly this object."""
         entry = self.entry(item)
         return entry is not None and entry.digest in item.digests
 
 
 def leaving_on_disk(change: Change, absent: set[tuple[str, str]]) -> Iterator[Leaving]:
-    """The Modules that a render would take out of the tree on disk.
+    """The drivers that a render would take out of the tree on disk.
 
     Not those with `state: absent` in their spec (`absent`), and not those that the interrupted run of the journal was
     already allowed to remove.
@@ -74,8 +77,8 @@ def leaving_on_disk(change: Change, absent: set[tuple[str, str]]) -> Iterator[Le
             entry = files[0]
             if (cluster.cluster, entry.driver) not in absent and entry.driver not in resumed:
                 paths = [f"{change.output}/{cluster.cluster}/{item.path}" for item in files]
-                digest, value = index.digest_of(files), _module(paths)
-                yield Leaving(cluster.cluster, entry.namespace, entry.driver, (digest,), value, paths[0])
+                key = cluster.cluster, entry.object_kind, entry.namespace, entry.driver
+                yield Leaving(*key, (index.digest_of(files),), _value(paths), paths[0])
 
 
 def named(items: Iterable[Leaving], allowed: Iterable[str]) -> list[Leaving]:
@@ -95,8 +98,8 @@ def unused_names(change: Change, allowed: Iterable[str]) -> list[str]:
     return [name for name in allowed if name not in leaving]
 
 
-def _module(files: Iterable[str]) -> JsonMap | None:
-    """The Module of a driver in its rendered files, or the Module that loads as its DaemonSets do.
+def _value(files: Iterable[str]) -> JsonMap | None:
+    """What stands for a driver in its rendered files; where they are DaemonSets, the Module that loads as they do.
 
     None where a file is gone, or where somebody has made one invalid.
     """
@@ -104,6 +107,8 @@ def _module(files: Iterable[str]) -> JsonMap | None:
     found = [value for value in values if value is not None]
     if not found or len(found) < len(values):
         return None
+    if boot_config(found[0]) is not None:
+        return found[0]
     if all(map(driver_label, found)):
         return module_of(found)
     schema = object_schema(found[0])

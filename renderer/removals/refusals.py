@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
 from kmodgate.policy.findings import FieldPath, Finding
+from kmodgate.renderer.deliveries.boot.objects import cluster_of
+from kmodgate.renderer.deliveries.delivery import LOSS, delivery_of_object
 from kmodgate.renderer.fleet.files import OUTPUT, REMOVALS
 from kmodgate.renderer.fleet.fleet import Fleet, names_of
 from kmodgate.renderer.fleet.schema_check import finding_at
@@ -45,7 +47,7 @@ class Refusals:
         for item in items:
             entry = self._permissions.entry(item)
             if entry is None:
-                refused[item.module].append(item)
+                refused[item.object].append(item)
             elif entry.digest not in item.digests:
                 yield self._other_digest(entry, item)
         for _, places in sorted(refused.items()):
@@ -53,17 +55,17 @@ class Refusals:
 
     def _other_digest(self, entry: Removal, item: Leaving) -> Finding:
         message = (
-            f"allows Module {item.module} to leave {item.cluster} with another content than it has there, "
-            f"which would take it off {self._nodes([item])}"
+            f"allows {item.object} to leave {item.cluster} with another content than it has there, "
+            f"which {self._loss([item])}"
         )
-        fix = f'write digest: "{item.digests[0]}", if the Module is to leave as it is there'
+        fix = f'write digest: "{item.digests[0]}", if it is to leave as it is there'
         return finding_at(entry.document, (*entry.path, "digest"), "GIT001", message, fix)
 
     def _finding(self, places: list[Leaving], file: str) -> Finding:
         item, clusters = places[0], [place.cluster for place in places]
         message = (
-            f"Module {item.module} would leave {self._source}{counted(len(clusters), 'cluster')} "
-            f"({listed(clusters)}), which takes it off {self._nodes(places)}"
+            f"{item.object} would leave {self._source}{counted(len(clusters), 'cluster')} "
+            f"({listed(clusters)}), which {self._loss(places)}"
         )
         retired = len(clusters) == 1 and clusters[0] not in names_of(self._fleet)
         name = f"'{clusters[0]}/*'" if retired else item.name
@@ -74,14 +76,22 @@ class Refusals:
         )
         for driver in self._fleet.drivers:
             if driver.name == item.name:
-                moved = driver.spec["namespace"]["name"] != item.namespace  # type: ignore[index,call-overload]
+                place = driver.spec["namespace"]["name"]  # type: ignore[index,call-overload]
+                moved = item.namespace not in ("", place)
                 path: FieldPath = ("spec", "namespace", "name") if moved else ("spec", "clusters")
                 return finding_at(driver.document, path, "GIT001", message, fix)
-        place = os.path.abspath(item.file) if item.file else file
-        return Finding("GIT001", message, fix, f"Module {item.module}", "metadata.name", file=place)
+        name = os.path.abspath(item.file) if item.file else file
+        return Finding("GIT001", message, fix, item.object, "metadata.name", file=name)
+
+    def _loss(self, places: list[Leaving]) -> str:
+        """What happens to the nodes; all of the places are of one kind."""
+        value = next((place.value for place in places if place.value is not None), None)
+        delivery = None if value is None else delivery_of_object(value)
+        return (delivery.loss if delivery else LOSS).format(self._nodes(places))
 
     def _nodes(self, places: list[Leaving]) -> str:
         """How many nodes have the driver now; those of a retired cluster as the base revision has them."""
-        if any(place.cluster not in self._clusters for place in places):
+        found = [(place.value, cluster_of(place.value or {}) or place.cluster) for place in places]
+        if any(cluster not in self._clusters for _, cluster in found):
             self._clusters = {**{cluster.name: cluster for cluster in self._base()}, **self._clusters}
-        return driver_nodes((place.value, self._clusters.get(place.cluster)) for place in places)
+        return driver_nodes((value, self._clusters.get(cluster)) for value, cluster in found)

@@ -77,11 +77,18 @@ def _mirror(item: Explained, console: Console) -> Iterator[str]:
         yield f"      {printable(f'{console.base}{origin.file}:{origin.line} {format_path(origin.path)}')} (cluster)"
 
 
-def node_text(title: str, cells: Iterable[Cell], others: Iterable[tuple[str, str]], console: Console) -> str:
-    """What nodes load on each of their kernels, and why they do not load the rest."""
+def node_text(
+    title: str,
+    cells: Iterable[Cell],
+    booted: Iterable[tuple[str, str]],
+    others: Iterable[tuple[str, str]],
+    console: Console,
+) -> str:
+    """What nodes load on each of their kernels and at boot, and why they do not load the rest."""
     lines = [console.paint(printable(title), "bold", stream=sys.stdout)]
     for cell in cells:
         lines += _cell(cell, console)
+    lines += [f"  loads at boot {printable(name)}: {printable(image)}" for name, image in booted]
     lines += [f"  no {printable(name)}: {printable(why)}" for name, why in others]
     return "".join(f"{line}\n" for line in lines)
 

@@ -57,6 +57,11 @@ class Entry:
         return self.name if stands_for_driver(group, kind) else ""
 
     @property
+    def object_kind(self) -> str:
+        """The kind without its group."""
+        return self.kind.rpartition("/")[2]
+
+    @property
     def key(self) -> DriverKey:
         return self.kind, self.namespace, self.driver
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from kmodgate.policy.cluster.facts import Object, as_map
 from kmodgate.policy.findings import Problem, Severity
@@ -12,6 +12,7 @@ from kmodgate.policy.formats.kernel_module_names import configures_modprobe, in_
 from kmodgate.policy.kmm.in_tree_modules import NAMES
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
+from kmodgate.policy.views.boot_config import boot_config
 from kmodgate.policy.views.module import ModuleView
 
 _ARGUMENT = re.compile(r"(?:modprobe\.blacklist|module_blacklist|rd\.driver\.blacklist)=(\S+)")
@@ -25,7 +26,7 @@ def namesake_in_the_kernel(review: Review) -> Iterator[Problem]:
     The node may load its own at boot, or when its device is first used. modprobe then finds the name loaded and does
     nothing, KMM says that the Module is ready, and the driver of the distribution runs. Nothing is said where the
     container or every mapping removes the name, or where it is blacklisted: by `nodeGroups[].blacklist` of the Cluster
-    spec, or by a MachineConfig.
+    spec, or by a MachineConfig; nor where a MachineConfig or a BootModuleConfig loads the driver at boot, in its place.
 
     The names are those of the kernel packages of Debian 12 and those that users of KMM have reported. A module that
     only another distribution ships, such as Ubuntu's `zfs`, is not among them.
@@ -65,7 +66,15 @@ def _is_blacklisted(review: Review, name: str) -> bool:
     nodes = review.placement.selected
     if nodes and all(name in node.blacklist for node in nodes):
         return True
-    return any(name in blacklisted(item) for item in review.known.listing("MachineConfig").objects)
+    configs = [*review.known.listing("MachineConfig").objects, *_boot_module_configs(review)]
+    at_boot = (boot_config(item) for item in configs)
+    is_loaded = any(found is not None and in_kernel_form(found.module) == name for found in at_boot)
+    return is_loaded or any(name in blacklisted(item) for item in configs)
+
+
+def _boot_module_configs(review: Review) -> Sequence[Object]:
+    """The BootModuleConfigs of the Module's namespace."""
+    return review.known.listing("BootModuleConfig", review.module.metadata.text("namespace")).objects
 
 
 def blacklisted(machine_config: Object) -> set[str]:

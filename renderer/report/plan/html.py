@@ -59,6 +59,7 @@ def _page(known: _Known, most: int) -> str:
         *_upgrade(plan, base, most),
         coverage(plan, known.rows, most),
         _images(known, most),
+        _boot_images(plan, most),
         _unused(plan, base),
     ]
     sections += [html_page.findings_section(plan.findings, base, most)]
@@ -159,6 +160,24 @@ def _images(known: _Known, most: int) -> Section:
     ]
     section = _section("images", "Images to make beforehand", ("Driver", "For kernel", "Work", "Image"), found)
     return replace(section, count=len(known.images))
+
+
+def _boot_images(plan: Plan, most: int) -> Section:
+    found = [
+        html_page.Row(
+            (
+                path(item.driver),
+                kernel(item.kernel),
+                code(item.image),
+                text(str(item.nodes)),
+                text(listed(sorted(item.clusters), most)),
+                text(verdict.of_boot_image(plan, item).strip("; ")),
+            )
+        )
+        for item in plan.boot_images
+    ]
+    title = "Images to push before the upgrade: nodes pull them when they boot"
+    return _section("boot-images", title, ("Driver", "For kernel", "Image", "Nodes", "Clusters", "Note"), found)
 
 
 def _unused(plan: Plan, base: str) -> Section:

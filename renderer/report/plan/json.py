@@ -19,6 +19,18 @@ def write(plan: Plan, base: str) -> str:
         "against": plan.against,
         "lost": [{"today": _cell(loss.before), "next": _cell(loss.after), "old": loss.is_old} for loss in plan.lost],
         "images": _images(plan),
+        "bootImages": [
+            {
+                "image": item.image,
+                "kernel": item.kernel,
+                "driver": item.driver,
+                "clusters": sorted(item.clusters),
+                "nodes": item.nodes,
+                "possible": item.is_possible,
+                "late": plan.is_too_late(item),
+            }
+            for item in plan.boot_images
+        ],
         "unusedMappings": _unused(plan, base),
         "unknownKernels": plan.blind,
         "noNextKernels": [{"cluster": name, "nodes": names} for name, names in plan.without_next.items()],

@@ -33,6 +33,13 @@ def write(plan: Plan, base: str) -> str:
             if item.resolution
         )
         page.table(("image", "work", "kernel"), made)
+    if plan.boot_images:
+        page.add("\n**Images to push before the upgrade: nodes pull them when they boot**\n\n")
+        pulled = (
+            (code(item.image), cell(item.driver), str(item.nodes), cell(verdict.of_boot_image(plan, item).strip("; ")))
+            for item in plan.boot_images
+        )
+        page.table(("image", "driver", "nodes", "note"), pulled)
     unused = dict.fromkeys(
         (code(item.module.mappings[item.mapping]), cell(item.module.name), cell(item.why)) for item in plan.unused
     )

@@ -21,6 +21,7 @@ def text(plan: Plan, console: Console) -> str:
         _already_lost(plan, console),
         _upgrade(plan, console),
         _images(plan, console),
+        _boot_images(plan, console),
         _unused(plan, console),
         _findings(plan, console),
     ]
@@ -68,6 +69,16 @@ def _images(plan: Plan, console: Console) -> str:
         if item.resolution
     )
     return _section(f"{counted(len(found), 'image')} to make beforehand", lines, console)
+
+
+def _boot_images(plan: Plan, console: Console) -> str:
+    title = f"{counted(len(plan.boot_images), 'image')} to push before the upgrade: nodes pull them when they boot"
+    lines = (
+        f"{item.image}  ({item.driver}, {counted(item.nodes, 'node')} of {listed(sorted(item.clusters), 3)}"
+        f"{verdict.of_boot_image(plan, item)})"
+        for item in plan.boot_images
+    )
+    return _section(title, lines, console)
 
 
 def _unused(plan: Plan, console: Console) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from kmodgate.policy.findings import Mode
+from kmodgate.renderer.plan.boot_images import BootImage
 from kmodgate.renderer.plan.kmm_upgrade import Upgrade
 from kmodgate.renderer.plan.plan import Plan
 from kmodgate.renderer.report.plan.rows import nodes_of
@@ -24,6 +25,14 @@ def summary(plan: Plan) -> str:
     losses = {(loss.after.module.name, loss.after.kernel) for loss in plan.new_losses}
     verdict = f"{len(losses)} would be lost on some nodes" if losses else nothing_lost(plan)
     return f"{', '.join(counts)}: {'; '.join([verdict, *gaps(plan)])}"
+
+
+def of_boot_image(plan: Plan, item: BootImage) -> str:
+    """Return what keeps an image from being there in time; empty where pushing it is all."""
+    if not item.is_possible:
+        return "; no tag can have the + of this kernel: nothing is loaded at boot"
+    late = "; KMM makes it only once a node runs the kernel: make it elsewhere, or the first boot goes without"
+    return late if plan.is_too_late(item) else ""
 
 
 def nothing_lost(plan: Plan) -> str:

@@ -122,13 +122,13 @@ def test_nodes_that_are_not_known_may_be_many(sites: Path) -> None:
 @pytest.mark.parametrize("condition", ["load", "nodes", "nodes=0", "nodes=-1", "nodes=x", ""])
 def test_another_condition_is_a_mistake(sites: Path, condition: str) -> None:
     result = run("diff", "--fail-on", condition, cwd=sites)
-    assert (result.returncode, "one of: unload, reload, build, nodes=N" in result.stderr) == (2, True)
+    assert (result.returncode, "one of: unload, reload, reboot, build, nodes=N" in result.stderr) == (2, True)
 
 
 def test_an_effect_that_takes_a_driver_away_is_an_unload() -> None:
     """A new effect belongs to a condition, or is added here because no driver leaves a node by it."""
     harmless = {
         "REFUSED", "KEPT", "ORDERED", "VERSION", "LOAD", "AWAY", "RESTART", "DEVICE_CLASS", "NEW_CLASS", "JOB", "STUCK",
-        "STALE", "NOTHING", "DRAIN",
+        "STALE", "NOTHING", "DRAIN", "LEFT_BEHIND", "NEXT_BOOT", "PAUSED",
     }  # fmt: skip
     assert {effect.name for effect in Effect} - harmless == {effect.name for all in EFFECTS.values() for effect in all}

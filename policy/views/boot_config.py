@@ -1,0 +1,118 @@
+"""What an object has nodes load at boot: a MachineConfig, the ConfigMap of a NodePool, or a BootModuleConfig.
+
+kmodgate's own and those of Red Hat's day-1 utility tell it by the same variables of a systemd unit.
+Source: internal/mcfg of rh-ecosystem-edge/kernel-module-management.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from kmodgate.policy.findings import FieldPath
+from kmodgate.policy.formats.yaml_documents import OBJECTS, parse
+from kmodgate.policy.memo import kept
+from kmodgate.policy.views.part import Map, list_in, map_in, maps_in, text_in
+
+POOL_LABEL = "machineconfiguration.openshift.io/role"
+NODE_POOL_LABEL = "kmodgate.io/node-pool"
+DRIVER_LABEL = "kmodgate.io/driver"
+"""The label by which an object of a kind that has other uses stands for a driver, with the driver's name."""
+
+SHARED_FILE = "/usr/local/bin/replace-kernel-module.sh"
+"""The script of Red Hat's utility, under one path in every MachineConfig that it makes."""
+
+_VARIABLE = re.compile(r'^\s*Environment="?(\w+)=([^"\n]*)"?\s*$', re.MULTILINE)
+_LONGEST = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class BootConfig:
+    """A kernel module, and the image that it comes from: its tag is the kernel's version, after `prefix`.
+
+    `path` leads to the field that says so, and `worker_path` to the one with the worker's image. `driver` is kmodgate's
+    name of it, empty where others wrote the object.
+    """
+
+    pool: str
+    driver: str
+    module: str
+    image: str
+    prefix: str
+    suffix: str
+    worker_image: str
+    path: FieldPath
+    worker_path: FieldPath
+    files: frozenset[str] = frozenset()
+
+    def for_kernel(self, kernel: str) -> str:
+        """Return the reference that a node with a kernel pulls."""
+        return f"{self.image}:{self.prefix}{kernel}{self.suffix}"
+
+
+def boot_config(value: Map) -> BootConfig | None:
+    """Return what an object has nodes load at boot; None where that is nothing."""
+    kind, labels = text_in(value, "kind"), map_in(map_in(value, "metadata"), "labels")
+    pool, driver = text_in(labels, POOL_LABEL), text_in(labels, DRIVER_LABEL)
+    if kind == "MachineConfig":
+        return _of_machines(value, pool, driver, ())
+    if kind == "BootModuleConfig":
+        return _of_operator(value)
+    if kind == "ConfigMap" and NODE_POOL_LABEL in labels:
+        inner = machine_config_of(value)
+        return _of_machines(inner, text_in(labels, NODE_POOL_LABEL), driver, ("data", "config")) if inner else None
+    return None
+
+
+def machine_config_of(config_map: Map) -> Map | None:
+    """Return the MachineConfig that the ConfigMap of a NodePool holds."""
+    labels = map_in(map_in(config_map, "metadata"), "labels")
+    return _inner(text_in(map_in(config_map, "data"), "config")) if NODE_POOL_LABEL in labels else None
+
+
+def _of_operator(value: Map) -> BootConfig:
+    spec = map_in(value, "spec")
+    return BootConfig(
+        text_in(spec, "machineConfigPoolName"),
+        text_in(map_in(value, "metadata"), "name"),
+        text_in(spec, "kernelModuleName"),
+        text_in(spec, "kernelModuleImage"),
+        "",
+        "",
+        text_in(spec, "workerImage"),
+        ("spec", "kernelModuleImage"),
+        ("spec", "workerImage"),
+    )
+
+
+def _of_machines(value: Map, pool: str, driver: str, place: FieldPath) -> BootConfig | None:
+    """The module that a unit of a MachineConfig loads; `place` is the path of a text that holds the MachineConfig."""
+    config = map_in(map_in(value, "spec"), "config")
+    for index, unit in enumerate(list_in(map_in(config, "systemd"), "units")):
+        variables = dict(_VARIABLE.findall(text_in(unit, "contents"))) if isinstance(unit, dict) else {}
+        if variables.get("KERNEL_MODULE") and "KERNEL_MODULE_IMAGE" in variables:
+            path = place or ("spec", "config", "systemd", "units", index, "contents")
+            files = frozenset(text_in(item, "path") for item in maps_in(map_in(config, "storage"), "files"))
+            return BootConfig(
+                pool,
+                driver,
+                variables["KERNEL_MODULE"],
+                variables["KERNEL_MODULE_IMAGE"],
+                variables.get("TAG_PREFIX", ""),
+                variables.get("TAG_SUFFIX", ""),
+                variables.get("WORKER_IMAGE", ""),
+                path,
+                path,
+                files,
+            )
+    return None
+
+
+@kept
+def _inner(text: str) -> Map | None:
+    """The MachineConfig in a text; None where there is none."""
+    if "MachineConfig" not in text or len(text) > _LONGEST:
+        return None
+    documents, _ = parse(text, "", OBJECTS)
+    found = documents[0].value if documents else None
+    return found if isinstance(found, dict) and found.get("kind") == "MachineConfig" else None

@@ -1,0 +1,1 @@
+"""What loads a driver at boot, before the network and the cluster are there: OpenShift's machine configuration."""

@@ -1,0 +1,305 @@
+"""What loads a driver at boot, as objects: a MachineConfig, the ConfigMap of a NodePool, or a BootModuleConfig.
+
+Sources: Machine Config Operator of OpenShift; openshift/hypershift, docs/content/how-to/automated-machine-management
+(`config` of a NodePool); BootModuleConfig v1beta1 of rh-ecosystem-edge/kernel-module-management.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from kmodgate.policy.cluster.facts import as_map, metadata_of
+from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity
+from kmodgate.policy.formats.kernel_module_names import in_kernel_form
+from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.policy.kmm.versions import has_boot_module_config
+from kmodgate.policy.views.boot_config import NODE_POOL_LABEL, POOL_LABEL
+from kmodgate.renderer.deliveries import kmm
+from kmodgate.renderer.deliveries.boot.ignition import ignition
+from kmodgate.renderer.deliveries.boot.settings import BootSettings, boot_problems, boot_settings
+from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
+from kmodgate.renderer.fleet.fields.field_table import cause
+from kmodgate.renderer.fleet.fields.origin import Origin
+from kmodgate.renderer.fleet.pools import (
+    MASTER,
+    groups_in_pool,
+    hosted_driver,
+    is_in_pool,
+    knows_its_nodes,
+    pool_label,
+)
+from kmodgate.renderer.fleet.referenced_files import Sources
+from kmodgate.renderer.fleet.specs import Cluster, JsonMap, NodeGroup
+from kmodgate.renderer.fleet.targets import Target, Variant
+from kmodgate.renderer.manifests import argo
+from kmodgate.renderer.manifests.emit_yaml import emit
+from kmodgate.renderer.manifests.manifest import DRIVER_LABEL, Manifest
+from kmodgate.renderer.wording import listed
+
+MACHINE_CONFIG = ("machineconfiguration.openshift.io", "MachineConfig")
+NODE_POOL_CONFIG = ("", "ConfigMap")
+BOOT_MODULE_CONFIG = ("kmm.sigs.x-k8s.io", "BootModuleConfig")
+
+CLUSTER_ANNOTATION = "kmodgate.io/hosted-cluster"
+"""The annotation by which the configuration of a NodePool names the cluster of the nodes, in which it does not lie."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What of a cluster decides the objects; empty `takes` is a cluster that takes no machine configuration.
+
+    `name` and `namespace` are those of a hosted cluster, and of its NodePools on the one that manages it.
+    """
+
+    takes: Literal["", "machine config", "node pool config"]
+    worker_image: str = ""
+    has_boot_module_config: bool = False
+    name: str = ""
+    namespace: str = ""
+
+
+def site(cluster: Cluster) -> Site:
+    """Return what of a cluster decides the objects."""
+    if why_none(cluster):
+        return Site("")
+    if cluster.hosted is not None:
+        return Site("node pool config", cluster.worker_image, name=cluster.name, namespace=cluster.hosted.namespace)
+    release = cluster.release
+    is_known = release is not None and has_boot_module_config(release)
+    return Site("machine config", cluster.worker_image, is_known)
+
+
+def management(cluster: Cluster) -> str:
+    """Return the cluster in whose tree the configuration of NodePools lies."""
+    return cluster.hosted.management if cluster.hosted else cluster.name
+
+
+def why_none(cluster: Cluster) -> str:
+    """Why a cluster takes no machine configuration; empty where it does."""
+    if cluster.platform != "openshift":
+        return "is not OpenShift, and has no Machine Config Operator"
+    if cluster.topology == "microshift":
+        return "is MicroShift, which has no Machine Config Operator"
+    if cluster.is_managed:
+        return "is managed: its provider configures the machines, and takes no MachineConfig of others"
+    if cluster.topology == "hosted" and cluster.hosted is None:
+        return "is hosted, and does not say on which cluster its NodePools are"
+    return ""
+
+
+# -- what is wrong -----------------------------------------------------------------------------------
+
+
+def problems(target: Target) -> Iterator[Finding]:
+    """Report what keeps a driver from being loaded at boot on a cluster, and what to know about it."""
+    variant, cluster, boot = target.variant, target.cluster, _boot(target.variant)
+    if variant.spec.get("delivery") == "hub":
+        message = "at boot the machines of the hub itself would be configured, and not those of its spokes"
+        fix = "remove boot, and give the spokes the driver with boot by a KernelDriver of their own"
+        yield variant.merged.finding(("boot",), "DAY001", message, fix)
+        return
+    if why := why_none(cluster):
+        fix = "say in spec.hosted of the Cluster which cluster that is"
+        if cluster.topology != "hosted" or cluster.hosted:
+            fix = "leave boot out there, by an override with boot: null"
+        yield variant.merged.finding(("boot",), "DAY001", f"cluster {cluster.name} {why}", fix)
+        return
+    driver, namespace = variant.driver.name, variant.namespace
+    for item in boot_problems(driver, namespace, boot, variant.spec, cluster.worker_image):
+        yield variant.merged.finding(item.path, item.rule, item.message, item.fix)
+    if boot.get("bootModuleConfig") and not site(cluster).has_boot_module_config:
+        message = f"the KMM of cluster {cluster.name} has no BootModuleConfig: Red Hat's has it from 2.5 on"
+        fix = "leave it out there, so that a MachineConfig is rendered"
+        yield variant.merged.finding(("boot", "bootModuleConfig"), "DAY001", message, fix)
+    yield from _pool_problems(target, str(boot["pool"]))
+    yield from _unloaded_again(target)
+    if secret := variant.spec.get("imageRepoSecret"):
+        message = (
+            f"at boot the nodes of cluster {cluster.name} pull with the cluster-wide pull secret, and not with {secret}"
+        )
+        fix = "add the registry to the pull secret of the cluster (openshift-config/pull-secret), or of the NodePools"
+        yield _warning(variant.merged.finding(("imageRepoSecret",), "DAY009", message, fix))
+
+
+def _unloaded_again(target: Target) -> Iterator[Finding]:
+    """Report a Module that removes the kernel module of its own name: at boot that is the driver itself."""
+    variant, spec = target.variant, target.variant.spec
+    name = in_kernel_form(str(as_map(spec.get("modprobe")).get("moduleName", "")))
+    levels: list[tuple[FieldPath, object]] = [((), spec)]
+    mappings = spec.get("kernelMappings")
+    levels += [
+        (("kernelMappings", index), item) for index, item in enumerate(mappings if isinstance(mappings, list) else ())
+    ]
+    for path, level in levels:
+        removed = as_map(level).get("inTreeModulesToRemove")
+        if name in map(in_kernel_form, map(str, removed if isinstance(removed, list) else ())):
+            message = (
+                f"after each boot the delivery unloads the {name} that was loaded at boot, on all nodes at once, and "
+                f"loads its own"
+            )
+            fix = (
+                "move the list to spec.boot.inTreeModulesToRemove, unless the driver is to be replaced without a reboot"
+            )
+            yield _warning(variant.merged.finding((*path, "inTreeModulesToRemove"), "DAY011", message, fix))
+
+
+def _pool_problems(target: Target, pool: str) -> Iterator[Finding]:
+    variant, cluster = target.variant, target.cluster
+    groups = groups_in_pool(cluster, pool)
+    if not groups and knows_its_nodes(cluster):
+        message = f"no node group of cluster {cluster.name} is in pool {pool}"
+        fix = f"name a pool of its nodes, or label a node group: {pool_label(cluster, pool)}"
+        if groups_in_pool(cluster, MASTER) and cluster.topology in ("sno", "compact"):
+            message += f": all its nodes are in pool {MASTER}, since they are control plane and workers"
+            fix = f"write pool: {MASTER}, by an override if other clusters differ"
+        yield variant.merged.finding(("boot", "pool"), "DAY002", message, fix)
+    for group in groups:
+        kernels = (*group.kernels, *(item.version for item in group.next_kernels))
+        odd = [kernel for kernel in dict.fromkeys(kernels) if "+" in kernel]
+        if odd:
+            message = (
+                f"kernel {listed(odd, 3)} of {group.name} of cluster {cluster.name} has a + in its version, "
+                f"and no tag of an image can have one: nothing is loaded at boot"
+            )
+            fix = "take another kernel for the pool, or leave boot out there"
+            yield variant.merged.finding(("boot", "pool"), "DAY006", message, fix)
+    if paused := [group.name for group in groups if group.is_paused]:
+        message = (
+            f"pool {pool} of cluster {cluster.name} is paused ({listed(paused, 3)}): nothing is applied to its nodes"
+        )
+        fix = "nothing, if that is meant; they get it once the pool is resumed"
+        yield _warning(variant.merged.finding(("boot", "pool"), "DAY010", message, fix))
+
+
+def _warning(finding: Finding) -> Finding:
+    return replace(finding, severity=Severity.WARNING, mode=Mode.WARN)
+
+
+# -- objects -----------------------------------------------------------------------------------------
+
+
+def machine_configs(variant: Variant, sources: Sources, site: Site) -> list[Manifest]:
+    """The MachineConfig of a pool, on a cluster of OpenShift."""
+    if site.takes != "machine config" or _boot(variant).get("bootModuleConfig"):
+        return []
+    settings = _settings(variant, sources, site)
+    name = f"99-{settings.pool}-kmodgate-{settings.driver}"
+    return [_manifest(variant, _machine_config(variant, settings, name))]
+
+
+def node_pool_configs(variant: Variant, sources: Sources, site: Site) -> list[Manifest]:
+    """The ConfigMap with a MachineConfig that a NodePool of a hosted cluster names in its `config`."""
+    if site.takes != "node pool config":
+        return []
+    settings = _settings(variant, sources, site)
+    inner = _machine_config(variant, settings, f"99-{settings.pool}-kmodgate-{settings.driver}")
+    metadata = dict(as_map(inner["metadata"]))
+    del metadata["annotations"]
+    metadata["labels"] = {POOL_LABEL: "worker"}
+    name = f"kmodgate-boot-{settings.driver}-{site.name}"
+    labels: dict[str, Json] = {
+        DRIVER_LABEL: hosted_driver(settings.driver, site.name),
+        NODE_POOL_LABEL: settings.pool,
+    }
+    outer = _metadata(variant, "ConfigMap", name, site.namespace, labels)
+    outer["annotations"] = {**as_map(outer["annotations"]), CLUSTER_ANNOTATION: site.name}
+    value: JsonMap = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": outer,
+        "data": {"config": emit({**inner, "metadata": metadata})},
+    }
+    return [_manifest(variant, value)]
+
+
+def boot_module_configs(variant: Variant, sources: Sources, site: Site) -> list[Manifest]:
+    """The BootModuleConfig by which Red Hat's KMM writes the MachineConfig itself."""
+    boot = _boot(variant)
+    if site.takes != "machine config" or not boot.get("bootModuleConfig"):
+        return []
+    settings = _settings(variant, sources, site)
+    spec: JsonMap = {
+        "machineConfigName": f"99-{settings.pool}-kmm-{settings.driver}",
+        "machineConfigPoolName": settings.pool,
+        "kernelModuleImage": settings.image.name,
+        "kernelModuleName": settings.module,
+    }
+    if settings.removals:
+        spec["inTreeModulesToRemove"] = list(settings.removals)
+    if settings.firmware:
+        spec["firmwareFilesPath"] = settings.firmware
+    if settings.worker_image:
+        spec["workerImage"] = settings.worker_image
+    value: JsonMap = {
+        "apiVersion": "kmm.sigs.x-k8s.io/v1beta1",
+        "kind": "BootModuleConfig",
+        "metadata": _metadata(variant, "BootModuleConfig", settings.driver, variant.namespace, {}),
+        "spec": spec,
+    }
+    return [_manifest(variant, value)]
+
+
+def is_on(value: JsonMap, cluster: Cluster, group: NodeGroup) -> bool:
+    """Whether the nodes of a group are configured by an object."""
+    return is_in_pool(cluster, group, pool_of(value))
+
+
+def pool_of(value: JsonMap) -> str:
+    """Return the pool that an object is for; empty where it does not say so."""
+    labels = as_map(metadata_of(value).get("labels"))
+    named = as_map(value.get("spec")).get("machineConfigPoolName")
+    return str(labels.get(POOL_LABEL) or labels.get(NODE_POOL_LABEL) or named or "")
+
+
+def cluster_of(value: JsonMap) -> str:
+    """Return the hosted cluster that an object configures from another one; empty for any other."""
+    return str(as_map(metadata_of(value).get("annotations")).get(CLUSTER_ANNOTATION, ""))
+
+
+def _machine_config(variant: Variant, settings: BootSettings, name: str) -> JsonMap:
+    labels: dict[str, Json] = {POOL_LABEL: settings.pool, DRIVER_LABEL: settings.driver}
+    return {
+        "apiVersion": "machineconfiguration.openshift.io/v1",
+        "kind": "MachineConfig",
+        "metadata": _metadata(variant, "MachineConfig", name, "", labels),
+        "spec": {"config": ignition(settings)},
+    }
+
+
+def _settings(variant: Variant, sources: Sources, site: Site) -> BootSettings:
+    loader = as_map(as_map(as_map(kmm.module(variant, sources)["spec"]).get("moduleLoader")).get("container"))
+    return boot_settings(variant.driver.name, variant.namespace, _boot(variant), dict(loader), site.worker_image)
+
+
+def _metadata(variant: Variant, kind: str, name: str, namespace: str, labels: dict[str, Json]) -> JsonMap:
+    driver = variant.driver
+    place: JsonMap = {"namespace": namespace} if namespace else {}
+    return {
+        "name": name,
+        **place,
+        "labels": {**labels, "app.kubernetes.io/name": driver.name, **MANAGED_BY},
+        "annotations": {
+            **argo.sync_annotations(kind, argo.ASK_BEFORE_REMOVAL),
+            kmm.SPEC_ANNOTATION: driver.document.file,
+        },
+    }
+
+
+def _manifest(variant: Variant, value: JsonMap) -> Manifest:
+    return Manifest(value, variant.driver, variant.driver.document.file, _trace(variant, str(value["kind"])))
+
+
+def _trace(variant: Variant, kind: str) -> Callable[[FieldPath], Origin]:
+    def trace(path: FieldPath) -> Origin:
+        place = cause(kind, path) if kind != "ConfigMap" else None
+        origin = variant.origin(place or ("boot",))
+        return origin if place is not None else replace(origin, source="default")
+
+    return trace
+
+
+def _boot(variant: Variant) -> JsonMap:
+    boot = variant.spec.get("boot")
+    return boot if isinstance(boot, dict) else {}

@@ -1,0 +1,155 @@
+"""Which clusters take a driver at boot, and by which object; and what is said of those that do not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.fleets import FleetFolder
+from tests.renderer.deliveries.boot.pools import WORKER, WORKERS, boot_fleet, cluster, findings
+
+SNO = "topology: sno"
+HOSTED = """\
+topology: hosted
+hosted: {management: metal, namespace: clusters}
+nodeGroups: [{name: nodes, count: 4, labels: {hypershift.openshift.io/nodePool: paris-a}, kernels: [5.14.0-1.el9.x86_64]}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "platform", "reason"),
+    [
+        (f"managed: true\n{WORKERS}", "openshift", "is managed"),
+        ("topology: microshift", "openshift", "is MicroShift"),
+        (WORKERS, "kubernetes", "is not OpenShift"),
+        (f"topology: hosted\n{WORKERS}", "openshift", "on which cluster its NodePools are"),
+    ],
+)
+def test_a_cluster_without_machine_configuration_is_an_error_with_the_reason(
+    tmp_path: Path, more: str, platform: str, reason: str
+) -> None:
+    fleet = boot_fleet(tmp_path)
+    cluster(fleet, more, platform=platform)
+    (line,) = findings(fleet, "DAY001")
+    assert reason in line
+    assert "drivers/nic.yaml:12" in line
+
+
+def test_an_override_leaves_it_out(tmp_path: Path) -> None:
+    fleet = boot_fleet(tmp_path, more="overrides: [{clusters: {names: [paris]}, patch: {boot: null}}]")
+    cluster(fleet, f"managed: true\n{WORKERS}")
+    fleet.render()
+    assert not [path for path in fleet.files() if "machineconfig" in path]
+
+
+def test_a_pool_that_no_group_has_is_an_error(tmp_path: Path) -> None:
+    fleet = boot_fleet(tmp_path, f"{{pool: gpu, workerImage: {WORKER}}}")
+    assert "no node group of cluster paris is in pool gpu" in findings(fleet, "DAY002")[0]
+    assert 'label a node group: node-role.kubernetes.io/gpu: ""' in fleet.run("check", ".").stdout
+
+
+def test_single_node_is_in_pool_master(tmp_path: Path) -> None:
+    fleet = boot_fleet(tmp_path)
+    cluster(fleet, SNO)
+    assert "all its nodes are in pool master" in findings(fleet, "DAY002")[0]
+    fleet.driver("nic", f"boot: {{pool: master, workerImage: {WORKER}}}")
+    fleet.render()
+    assert "paris/nic/machineconfig-99-master-kmodgate-nic.yaml" in fleet.files()
+
+
+def test_nothing_is_said_of_the_pool_where_no_nodes_are_known(tmp_path: Path) -> None:
+    fleet = boot_fleet(tmp_path)
+    cluster(fleet, "")
+    assert not findings(fleet, "DAY002")
+    fleet.render()
+
+
+def test_a_paused_pool_is_told(tmp_path: Path) -> None:
+    fleet = boot_fleet(tmp_path)
+    cluster(fleet, WORKERS.replace("count: 3", "count: 3, pause: true"))
+    assert "is paused" in findings(fleet, "DAY010")[0]
+    assert fleet.run("check", ".").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "where", ["kernels: [5.14.0-1.el9.x86_64+]", "kernels: [5.14.0-1.el9.x86_64], nextKernels: [5.14.0-2+rt]"]
+)
+def test_a_kernel_with_a_plus_is_refused(tmp_path: Path, where: str) -> None:
+    fleet = boot_fleet(tmp_path)
+    cluster(fleet, WORKERS.replace("kernels: [5.14.0-1.el9.x86_64]", where))
+    assert "has a + in its version" in findings(fleet, "DAY006")[0]
+    assert fleet.run("render").returncode != 0
+
+
+def test_a_hosted_cluster_gets_the_config_of_its_node_pool_where_its_control_plane_runs(tmp_path: Path) -> None:
+    fleet = hosted(tmp_path)
+    fleet.render()
+
+    found = fleet.object("metal/nic/configmap-kmodgate-boot-nic-paris.yaml")
+
+    assert found["metadata"]["namespace"] == "clusters"
+    assert "machineconfiguration.openshift.io/role: worker" in found["data"]["config"]
+    assert found["metadata"]["annotations"]["argocd.argoproj.io/sync-options"] == "Prune=confirm,Delete=confirm"
+    assert not [path for path in fleet.files() if "machineconfig" in path]
+
+
+def test_a_hosted_driver_that_is_absent_leaves_the_tree_of_its_host(tmp_path: Path) -> None:
+    fleet = hosted(tmp_path)
+    fleet.render()
+    fleet.driver("nic", f"boot: {{pool: paris-a, workerImage: {WORKER}}}\nstate: absent", "{names: [paris]}")
+    fleet.render()
+    assert not [path for path in fleet.files() if path.startswith("metal/nic/")]
+
+
+def test_a_hosted_driver_needs_a_permission_to_leave(tmp_path: Path) -> None:
+    fleet = hosted(tmp_path)
+    fleet.render()
+    fleet.driver("nic", clusters="{names: [paris]}")
+    result = fleet.run("render")
+    assert (
+        "ConfigMap clusters/nic.paris would leave the tree of 1 cluster (metal), which takes it off 4 nodes at boot"
+        in result.stderr
+    )
+    assert fleet.run("render", "--allow-removal", "nic.paris").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("management: metal", "management: nowhere"),
+        ("management: metal", "management: paris"),
+        ("topology: hosted", "topology: ha"),
+    ],
+)
+def test_a_control_plane_that_runs_nowhere_is_an_error(tmp_path: Path, old: str, new: str) -> None:
+    fleet = hosted(tmp_path)
+    cluster(fleet, HOSTED.replace(old, new))
+    assert findings(fleet, "DAY008")
+
+
+@pytest.mark.parametrize(("kmm", "is_known"), [("2.6", True), ("2.5", True), ("2.4", False)])
+def test_the_operator_writes_the_machine_config_where_it_can(tmp_path: Path, kmm: str, is_known: bool) -> None:
+    boot = "{pool: worker, image: quay.io/acme/nic, bootModuleConfig: true}"
+    fleet = boot_fleet(tmp_path, boot, "inTreeModulesToRemove: [acme_old]")
+    cluster(fleet, kmm=kmm)
+    assert bool(findings(fleet, "DAY001")) is not is_known
+    if is_known:
+        fleet.render()
+        assert not [path for path in fleet.files() if "machineconfig" in path]
+        assert fleet.object("paris/nic/bootmoduleconfig-nic.yaml")["spec"] == {
+            "machineConfigName": "99-worker-kmm-nic",
+            "machineConfigPoolName": "worker",
+            "kernelModuleImage": "quay.io/acme/nic",
+            "kernelModuleName": "acme_dummy",
+            "inTreeModulesToRemove": ["acme_old"],
+        }
+
+
+def hosted(root: Path) -> FleetFolder:
+    """A driver for the hosted cluster paris, whose control plane runs on metal."""
+    fleet = boot_fleet(root)
+    cluster(fleet, HOSTED)
+    cluster(fleet, WORKERS, name="metal")
+    fleet.driver("nic", f"boot: {{pool: paris-a, workerImage: {WORKER}}}", "{names: [paris]}")
+    return fleet
