@@ -169,11 +169,6 @@ SECTIONS = {
             " characters",
             "label such nodes yourself and name the label in `daemonset.kernelLabel`",
         ),
-        Entry(
-            "REF012",
-            "nodes of an inventory without the label that names their kernel (a warning): no DaemonSet finds them",
-            "run Node Feature Discovery there, or label the nodes and name the label in `daemonset.kernelLabel`",
-        ),
     ),
     "IMG: images": (
         Entry(

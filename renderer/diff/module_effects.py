@@ -133,9 +133,8 @@ def quiet_detail(before: Any, after: Any) -> str:
 
 def gone(module: Manifest) -> str:
     """How a Module leaves: Argo CD asks before it prunes one, unless its driver says otherwise."""
-    if STRATEGY in as_map(module.value.get("spec")):
-        return f"{BY_DAEMON_SETS}gone"
-    return "confirmed" if "Prune=confirm" in annotations_of(module).get(SYNC_OPTIONS, "") else "gone"
+    how = "confirmed" if "Prune=confirm" in annotations_of(module).get(SYNC_OPTIONS, "") else "gone"
+    return f"{BY_DAEMON_SETS}{how}" if STRATEGY in as_map(module.value.get("spec")) else how
 
 
 def may_select(before: Any, after: Any, group: NodeGroup) -> bool:

@@ -125,9 +125,9 @@ def _kept(driver: str, _detail: str, where: str, _: int) -> str:
 
 
 def _unload(driver: str, detail: str, where: str, _: int) -> str:
-    if detail == f"{_DAEMON_SETS}gone":
-        return f"unloads {driver} from {where}: its DaemonSets go (Argo CD asks before, unless removal says otherwise)"
-    why = {"gone": "the Module goes", "confirmed": "the Module goes, once its removal is confirmed"}.get(detail, detail)
+    what = "its DaemonSets go" if detail.startswith(_DAEMON_SETS) else "the Module goes"
+    how = detail.removeprefix(_DAEMON_SETS)
+    why = {"gone": what, "confirmed": f"{what}, once its removal is confirmed"}.get(how, detail)
     return f"unloads {driver} from {where}: {why}"
 
 

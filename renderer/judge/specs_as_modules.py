@@ -41,7 +41,7 @@ Judged = tuple[Finding, FieldPath]
 
 
 class SpecsAsModules:
-    """Asks the rules; clusters of one driver that are alike share the answers about its spec."""
+    """Asks the rules; clusters share the Module of a driver."""
 
     def __init__(self, compiled: CompiledFleet, engine: Callable[[Cluster], Engine], now: datetime) -> None:
         self._compiled = compiled
@@ -53,23 +53,23 @@ class SpecsAsModules:
         self, traits: Callable[[Cluster], ClusterTraits], dumps: Mapping[str, Dump] | None
     ) -> Iterator[Finding]:
         """Yield the findings, at their places in the specs."""
-        for cluster in self._compiled.fleet.clusters:
-            modules = self._on(cluster)
+        for cluster, modules in self._by_cluster().values():
             dump = (dumps or {}).get(cluster.name)
             for module in modules:
                 yield from self._of(module, cluster, traits(cluster), modules, dump)
 
-    def _on(self, cluster: Cluster) -> list[Manifest]:
-        found = []
+    def _by_cluster(self) -> dict[str, tuple[Cluster, list[Manifest]]]:
+        found: dict[str, tuple[Cluster, list[Manifest]]] = {}
         for target in self._compiled.targets:
-            is_mine = target.cluster is cluster and not target.is_absent
-            if is_mine and delivery_of(target.variant) is DELIVERIES["daemonset"]:
-                variant = target.variant
-                if variant not in self._modules:
-                    module = kmm.manifest(variant, as_module(variant), kmm.module_trace(variant))
-                    self._modules[variant] = module
-                found.append(self._modules[variant])
+            if not target.is_absent and delivery_of(target.variant) is DELIVERIES["daemonset"]:
+                module = self._module(target.variant)
+                found.setdefault(target.cluster.name, (target.cluster, []))[1].append(module)
         return found
+
+    def _module(self, variant: Variant) -> Manifest:
+        if variant not in self._modules:
+            self._modules[variant] = kmm.manifest(variant, as_module(variant), kmm.module_trace(variant))
+        return self._modules[variant]
 
     def _of(
         self, module: Manifest, cluster: Cluster, traits: ClusterTraits, modules: list[Manifest], dump: Dump | None

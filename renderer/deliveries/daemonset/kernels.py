@@ -59,12 +59,8 @@ def _nodes(group: NodeGroup) -> Nodes:
 
 def selected(spec: JsonMap, site: Site) -> list[Nodes]:
     """Return the nodes that the selector of a driver names; taints come and go, and do not count."""
-    return [nodes for nodes in site.nodes if is_selected(spec, nodes.labels)]
-
-
-def is_selected(spec: JsonMap, labels: frozenset[tuple[str, str]]) -> bool:
-    """Whether the selector of a driver names nodes with these labels."""
-    return all(label in labels for label in map_of(spec.get("selector")).items())
+    wanted = map_of(spec.get("selector")).items()
+    return [nodes for nodes in site.nodes if all(label in nodes.labels for label in wanted)]
 
 
 def kernels_of(spec: JsonMap, site: Site) -> list[str]:

@@ -18,6 +18,7 @@ from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.policy.kmm.nodes.kernel_labels import KERNEL_ANNOTATION, KERNEL_LABEL_ANNOTATION
 from kmodgate.renderer.deliveries.daemonset.pods import OWN_VARIABLES
 from kmodgate.renderer.deliveries.json_parts import items_of, map_of
+from kmodgate.renderer.fleet.fields.field_table import SYNC_OPTIONS
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.manifests.manifest import DRIVER_LABEL, Manifest
@@ -52,13 +53,14 @@ def module_of(daemon_sets: Sequence[JsonMap]) -> JsonMap:
     """Return the DaemonSets of a driver as one Module."""
     first = daemon_sets[0]
     pod = _pod(first)
-    key = str(map_of(cast(Json, metadata_of(first).get("annotations"))).get(KERNEL_LABEL_ANNOTATION, ""))
+    key = str(_annotations(first).get(KERNEL_LABEL_ANNOTATION, ""))
     return {
         "apiVersion": "kmm.sigs.x-k8s.io/v1beta1",
         "kind": "Module",
         "metadata": {
             "name": map_of(cast(Json, metadata_of(first).get("labels"))).get(DRIVER_LABEL),
             "namespace": cast(Json, metadata_of(first).get("namespace", "")),
+            "annotations": {name: value for name, value in _annotations(first).items() if name == SYNC_OPTIONS},
         },
         "spec": {
             "selector": {name: value for name, value in map_of(pod.get("nodeSelector")).items() if name != key},
@@ -76,7 +78,11 @@ def module_of(daemon_sets: Sequence[JsonMap]) -> JsonMap:
 
 def kernel_of(daemon_set: JsonMap) -> str:
     """Return the kernel that a DaemonSet loads its driver on; empty for one that loads none."""
-    return str(map_of(cast(Json, metadata_of(daemon_set).get("annotations"))).get(KERNEL_ANNOTATION, ""))
+    return str(_annotations(daemon_set).get(KERNEL_ANNOTATION, ""))
+
+
+def _annotations(daemon_set: JsonMap) -> JsonMap:
+    return map_of(cast(Json, metadata_of(daemon_set).get("annotations")))
 
 
 def _pod(daemon_set: JsonMap) -> JsonMap:

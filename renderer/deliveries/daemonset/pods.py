@@ -247,6 +247,7 @@ def _causes(loaded: Loaded, value: JsonMap) -> Iterator[tuple[FieldPath, FieldPa
     yield ("serviceAccountName",), ("serviceAccountName",)
     yield ("tolerations",), ("tolerations",)
     yield ("imagePullSecrets",), ("imageRepoSecret",)
+    yield ("nodeSelector",), ("selector",)
     for key in map_of(value["nodeSelector"]):
         is_own = key in map_of(loaded.spec.get("selector"))
         yield ("nodeSelector", key), ("selector", key) if is_own else ("daemonset", "kernelLabel")

@@ -43,7 +43,6 @@ def _kernels(target: Target) -> Iterator[Finding]:
             finding = variant.merged.finding(("kernelMappings",), "REF010", message, "add a mapping for the kernel")
             yield replace(finding, severity=Severity.WARNING, mode=Mode.WARN) if taken else finding
     yield from _labels(variant, taken, cluster.name)
-    yield from _unlabelled(target)
 
 
 def _labels(variant: Variant, taken: list[str], cluster: str) -> Iterator[Finding]:
@@ -63,24 +62,6 @@ def _labels(variant: Variant, taken: list[str], cluster: str) -> Iterator[Findin
             message = f"kernels {values[value]} and {kernel} of cluster {cluster} have the same label {key}={value}"
             fix = "leave one of them out, or deliver the driver by KMM there (delivery: kmm)"
             yield variant.merged.finding(("daemonset", "kernelLabel"), "REF011", message, fix)
-
-
-def _unlabelled(target: Target) -> Iterator[Finding]:
-    """Warn of nodes of an inventory that no DaemonSet finds, for they lack the label or have another value."""
-    variant, cluster = target.variant, target.cluster
-    key = kernels.label_of(variant.spec)
-    names = [
-        group.name
-        for group in cluster.nodes
-        if cluster.has_inventory
-        and kernels.is_selected(variant.spec, frozenset(group.labels.items()))
-        and any(group.labels.get(key) != kernels.label_value(key, kernel) for kernel in group.kernels)
-    ]
-    if names:
-        message = f"{listed(names)} of cluster {cluster.name} have no label {key} with their kernel: no pod loads there"
-        fix = "run Node Feature Discovery there, or label the nodes and name the label in daemonset.kernelLabel"
-        finding = variant.merged.finding(("delivery",), "REF012", message, fix)
-        yield replace(finding, severity=Severity.WARNING, mode=Mode.WARN)
 
 
 def _names(variant: Variant) -> Iterator[Finding]:

@@ -140,4 +140,4 @@ def test_nodes_of_an_inventory_without_the_label_are_named(fleet: PlainFleet) ->
     fleet.nic()
     result = fleet.run("check")
     assert result.returncode == 0
-    assert "warning[REF012] spec.delivery: one of cluster paris have no label" in result.stdout
+    assert "warning[SEL209] spec.selector: one runs kernel" in result.stdout
