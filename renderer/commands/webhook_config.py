@@ -174,6 +174,8 @@ def _tell_unknown(clusters: Mapping[str, Served], console: Console) -> None:
     """Clusters without KMM, and those of which nobody says who KMM is: its records are not kept for it there."""
     for cluster, guarded in clusters.items():
         known = guarded.policy.parameters.controllers
+        if not guarded.has_kmm and guarded.has_daemon_sets:
+            continue
         if not guarded.has_kmm:
             console.say(f"note: cluster {cluster}: its spec has no kmm; only entries for DKMS work are registered")
         elif not guarded.controllers:

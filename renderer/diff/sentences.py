@@ -261,7 +261,7 @@ def _nothing(driver: str, detail: str, where: str, _: int) -> str:
     if detail in _UNDRAINED:
         return _UNDRAINED[detail].format(where)
     if detail == "retained":
-        return f"Argo CD leaves the Module {driver} behind in {where}: its removal is retain, and nothing is unloaded"
+        return f"Argo CD leaves {driver} behind in {where}: its removal is retain, and nothing is unloaded"
     if detail.startswith(_DAEMON_SETS):
         return _other_daemon_sets(driver, detail.removeprefix(_DAEMON_SETS), where)
     if detail.startswith("boot|"):

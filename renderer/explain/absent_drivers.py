@@ -28,7 +28,8 @@ def absences(found: CompiledFleet, kind: str, namespace: str, name: str, cluster
     for target in found.targets:
         if target.is_absent and cluster in (None, target.cluster.name):
             for identity in _identities(found, target):
-                same = identity.kind.lower() == kind.lower() and identity.name == name
+                kinds = (kind.lower(), "kerneldriver") if kind == "Module" else (kind.lower(),)
+                same = identity.kind.lower() in kinds and identity.name == name
                 if same and namespace in ("", identity.namespace):
                     clusters[str(identity), target.variant.origin(("state",))].append(target.cluster.name)
     return [Absence(title, tuple(sorted({*names})), origin) for (title, origin), names in clusters.items()]
@@ -37,7 +38,8 @@ def absences(found: CompiledFleet, kind: str, namespace: str, name: str, cluster
 def _identities(found: CompiledFleet, target: Target) -> Iterator[Identity]:
     """The object that stands for the driver, and what the driver brings along on other clusters."""
     driver, delivery = target.variant.driver.name, delivery_of(target.variant)
-    module = Identity(delivery.group, delivery.kind, target.variant.namespace, driver)
+    kind = "KernelDriver" if delivery.is_labelled else delivery.kind  # whose objects have other names than it
+    module = Identity(delivery.group, kind, target.variant.namespace, driver)
     brought = {
         manifest.identity: None
         for manifests in found.of_drivers.values()

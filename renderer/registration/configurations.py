@@ -80,7 +80,7 @@ class Places:
     has_conditions: bool = True
     controllers: tuple[str, ...] = ()
     platform: Platform = "kubernetes"
-    has_kmm: bool = True
+    has_drivers: bool = True
 
 
 def configurations(policy: Policy, places: Places, endpoint: Endpoint) -> list[JsonMap]:
@@ -107,7 +107,7 @@ def _configuration(kind: str, webhooks: list[Json], policy: Policy) -> JsonMap:
 
 
 def _webhooks(policy: Policy, path: Path, places: Places, endpoint: Endpoint) -> list[Json]:
-    rows = [row for row in wanted(policy, path, places.platform) if places.has_kmm or row.is_for_dkms]
+    rows = [row for row in wanted(policy, path, places.platform) if places.has_drivers or row.is_for_dkms]
     in_dkms = any(row.where == "dkms" for row in rows)
     found: list[Json] = []
     for row in rows:
@@ -199,7 +199,7 @@ def _dkms_work(where: Where, dkms: list[str], ims: list[str], places: Places) ->
         yield from _of_ims(ims, places)
     elif where == "dkms labels":
         yield from _labelled(_outside(dkms, places), places.labels)
-    elif not places.has_kmm:
+    elif not places.has_drivers:
         yield from _inside(sorted({*dkms, *ims}))
 
 

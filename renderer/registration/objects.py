@@ -20,7 +20,7 @@ from kmodgate.policy.webhook_entries import (
 )
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
 from kmodgate.renderer.compile.compiler import compile_fleet
-from kmodgate.renderer.deliveries.delivery import delivery_of_object
+from kmodgate.renderer.deliveries.delivery import DELIVERIES, delivery_of, delivery_of_object
 from kmodgate.renderer.errors import Unusable, refuse_enforced
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.specs import JsonMap
@@ -49,7 +49,8 @@ class Served:
 
     A driver with `state: absent` counts: its namespace must outlive its unloading. `certificates` are by namespace. An
     empty `kubernetes` is the newest. `shown` are the users that a dump of the cluster shows to be KMM's. `names_kmm` is
-    whether its spec says that it has KMM; nobody says so of a cluster without a fleet.
+    whether its spec says that it has KMM; nobody says so of a cluster without a fleet. `has_daemon_sets` is whether
+    DaemonSets load drivers there.
     """
 
     policy: Policy
@@ -59,11 +60,17 @@ class Served:
     platform: Platform = "kubernetes"
     shown: tuple[str, ...] = ()
     names_kmm: bool = True
+    has_daemon_sets: bool = False
 
     @property
     def has_kmm(self) -> bool:
         """Whether there is KMM, or may be: its spec says so, or it is known who KMM is."""
         return self.names_kmm or bool(self.controllers)
+
+    @property
+    def has_drivers(self) -> bool:
+        """Whether drivers are loaded there, or may be: by KMM or by DaemonSets."""
+        return self.has_kmm or self.has_daemon_sets
 
     @property
     def controllers(self) -> tuple[str, ...]:
@@ -94,6 +101,7 @@ def served(fleet: Fleet, findings: list[Finding], choice: Choice, shown: tuple[s
             specs[cluster].platform,
             shown,
             specs[cluster].kmm is not None,
+            any(delivery_of(target.variant) is DELIVERIES["daemonset"] for target in places[cluster]),
         )
         for cluster, placed in sorted(compiled.placed.items())
     }
@@ -121,7 +129,7 @@ def objects(cluster: Served, endpoint: Endpoint, own: str) -> list[JsonMap]:
         cluster.has_conditions,
         cluster.controllers,
         cluster.platform,
-        cluster.has_kmm,
+        cluster.has_drivers,
     )
     return [
         *rights.objects(account, own, cluster.certificates, platform=cluster.platform),
@@ -147,7 +155,7 @@ def unguarded(cluster: Served, own: str) -> Iterator[tuple[str, str]]:
         ("dkms", {*dkms_namespaces(cluster.policy), ims}, "its pods are not put into Kata, nor refused outside of it"),
     )
     for where, namespaces, undone in places:
-        rows = (row for row in ROWS if row.where == where and (cluster.has_kmm or row.is_for_dkms))
+        rows = (row for row in ROWS if row.where == where and (cluster.has_drivers or row.is_for_dkms))
         if any(row.is_wanted(cluster.policy) for row in rows):
             yield from ((name, undone) for name in unreachable(namespaces, own))
 

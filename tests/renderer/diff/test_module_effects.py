@@ -202,7 +202,7 @@ def test_a_module_that_is_retained_stays_loaded(sites: Path) -> None:
     git(sites, "commit", "-am", "second")
     (sites / "drivers/probe.yaml").unlink()
     assert sentences(sites) == [
-        "Argo CD leaves the Module probe behind in 2 clusters: its removal is retain, and nothing is unloaded"
+        "Argo CD leaves probe behind in 2 clusters: its removal is retain, and nothing is unloaded"
     ]
 
 
