@@ -12,6 +12,7 @@ from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Json
 from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.policy.kmm.kinds import MODULE_KINDS
 from kmodgate.renderer.check.object_inputs import read_objects
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.deliveries.daemonset.module_view import module_of
@@ -27,6 +28,7 @@ from kmodgate.renderer.plan.resolutions import (
     node_json,
     node_lines,
     on_nodes,
+    on_spokes,
     table,
     why_unusable,
 )
@@ -87,14 +89,14 @@ def _modules(name: str, wrong: list[str]) -> list[dict[str, Any]]:
     findings: list[Finding] = []
     lists: list[str] = []
     sources = list(read_objects(name, findings, lists))
-    modules = [source.value for source in sources if source.value["kind"] == "Module"]
+    modules = [source.value for source in sources if source.value["kind"] in MODULE_KINDS]
     by_daemon_sets = _by_daemon_sets(source.value for source in sources)
     refuse_enforced(findings, outcome="nothing was resolved")
     if not (modules or by_daemon_sets) and (sources or not lists):
         raise Unusable(f"{name}: no Module in it", "give a rendered Module, or what kubectl get modules -o yaml writes")
     reasons = [why_unusable(module) for module in modules]
     wrong += (f"{name}: {reason}" for reason in reasons if reason)
-    usable = [defaulted(module) for module, reason in zip(modules, reasons, strict=True) if not reason]
+    usable = [on_spokes(defaulted(module)) for module, reason in zip(modules, reasons, strict=True) if not reason]
     return [*usable, *by_daemon_sets]
 
 

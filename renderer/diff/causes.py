@@ -108,7 +108,8 @@ class Causes:
         was, now = _driver(self._before, driver), _driver(self._after, driver)
         if was is None or now is None:
             return name
-        for path in (("spec", "state"), ("spec", "namespace"), ("spec", "clusters"), ("spec", "overrides")):
+        for key in ("state", "namespace", "delivery", "hub", "clusters", "overrides"):
+            path: FieldPath = ("spec", key)
             if value_at(was.document.value, path) != value_at(now.document.value, path):
                 return _at(now, _narrowed(was, now, path), name) if now.document.has(path) else _at(was, path, name)
         return self._of_cluster(change.clusters[0]) or name

@@ -20,6 +20,7 @@ from kmodgate.renderer.diff.affected import Affected, Key, Objects, Places, Refu
 from kmodgate.renderer.diff.boot_effects import add_boot
 from kmodgate.renderer.diff.causes import Causes
 from kmodgate.renderer.diff.changed_fields import Kind, ObjectChange
+from kmodgate.renderer.diff.hub_effects import add_unknown_spokes, is_on_hub, without_confirmation
 from kmodgate.renderer.diff.image_work import ImageWork
 from kmodgate.renderer.diff.mirror_drains import add_drains
 from kmodgate.renderer.diff.module_effects import Side
@@ -73,13 +74,17 @@ class Consequences:
         self._sums = Sums(causes_)
         self._pods = PluginPods(self._places, self._sums)
 
-    def of(self, objects: Iterable[ObjectChange], by_daemon_sets: Iterable[ObjectChange] = ()) -> list[Consequence]:
-        """All consequences, the worst first; drivers that DaemonSets load come as Modules, beside the objects."""
+    def of(self, objects: Iterable[ObjectChange], as_modules: Iterable[ObjectChange] = ()) -> list[Consequence]:
+        """All consequences, the worst first.
+
+        Drivers that DaemonSets load and those that a hub delivers come as Modules, beside the objects.
+        """
         objects = list(objects)
         at_boot = [change for change in objects if boot_config(change.manifest.value) is not None]
         found = [change for change in objects if not driver_label(change.manifest.value) and change not in at_boot]
-        found += by_daemon_sets
-        drivers = [change for change in found if driver_of(change.manifest.value)]
+        add_unknown_spokes(found, self._sums)
+        found += without_confirmation(list(as_modules), found, self._places.clusters)
+        drivers = [change for change in found if driver_of(change.manifest.value) and not is_on_hub(change)]
         known = {image for change in drivers for image in self._images_before(change)}
         images, moved = ImageWork(self._places, self._sums, known), moved_classes(drivers)
         for rename in renames(found):

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import format_path, title
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.kernel import trimmed
+from kmodgate.policy.kmm.kinds import MODULE_KINDS, SERVED
 from kmodgate.policy.kmm.node_selection import Verdict, verdict
 from kmodgate.policy.kmm.nodes.labels import intermediate_image, labels
 from kmodgate.policy.kmm.resolution.resolution_json import as_json
@@ -17,6 +19,8 @@ from kmodgate.policy.kmm.resolution.resolve import Resolution, Unresolved, resol
 from kmodgate.renderer.fleet.nodes import node_of_group
 from kmodgate.renderer.fleet.specs import NodeGroup
 from kmodgate.schemas.compiled import object_schema
+
+_HUB_MODULE = "ManagedClusterModule"
 
 _NO_MAPPING = "kernel mapping not found"
 _NO_LOADER = "it has no moduleLoader and loads nothing"
@@ -64,6 +68,18 @@ class Answer:
         if found is None or found.build is None or found.sign is None:
             return ""
         return intermediate_image(found.image, metadata.get("namespace", ""), metadata["name"])
+
+
+def on_spokes(value: dict[str, Any]) -> dict[str, Any]:
+    """Return the Module that a hub makes of a ManagedClusterModule; any other object as it is.
+
+    The hub picks the mapping of each kernel, builds and signs; the spoke gets what comes of it.
+    """
+    spec = value.get("spec")
+    if value.get("kind") != _HUB_MODULE or not isinstance(spec, dict):
+        return value
+    metadata = {**metadata_of(value), "namespace": str(spec.get("spokeNamespace", ""))}
+    return {"apiVersion": SERVED["Module"][0], "kind": "Module", "metadata": metadata, "spec": spec.get("moduleSpec")}
 
 
 def answers(modules: Iterable[dict[str, Any]], kernels: list[str]) -> Iterator[Answer]:
@@ -125,7 +141,7 @@ def answer(module: dict[str, Any], kernel: str) -> Answer:
 
 def why_unusable(module: object) -> str:
     """Why an object is no Module that KMM would accept; empty if it is one."""
-    if not isinstance(module, dict) or module.get("kind") != "Module":
+    if not isinstance(module, dict) or module.get("kind") not in MODULE_KINDS:
         return "not a Module"
     schema = object_schema(module)
     if schema is None:
@@ -157,7 +173,7 @@ def answer_line(line: str) -> str:
     head = {"id": question.get("id")} if isinstance(question, dict) else {"id": None}
     if failure:
         return json.dumps({**head, "failed": failure})
-    found = answer(defaulted(module), kernel)
+    found = answer(on_spokes(defaulted(module)), kernel)
     if found.resolution is None:
         return json.dumps({**head, "failed": found.failure})
     return json.dumps({**head, "resolved": as_json(found.resolution)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -42,7 +42,7 @@ def group_has_driver(
 def driver_nodes(places: Iterable[tuple[Mapping[str, Any] | None, Cluster | None]]) -> str:
     """Return `12 nodes` for the Modules and clusters; None stands for what is not known."""
     total, unknown = 0, False
-    for module, cluster in places:
+    for module, cluster in (pair for place in places for pair in _on_spokes(*place)):
         if module is None or cluster is None or not (cluster.nodes or cluster.has_inventory):
             unknown = True
         else:
@@ -50,3 +50,22 @@ def driver_nodes(places: Iterable[tuple[Mapping[str, Any] | None, Cluster | None
     if unknown:
         return f"at least {total} nodes" if total else "an unknown number of nodes"
     return counted(total, "node")
+
+
+def _on_spokes(
+    module: Mapping[str, Any] | None, cluster: Cluster | None
+) -> Iterator[tuple[Mapping[str, Any] | None, Cluster | None]]:
+    """The Module and cluster; of a ManagedClusterModule, the spokes that it selects with the Module of each."""
+    if module is None or cluster is None or module.get("kind") != "ManagedClusterModule":
+        yield module, cluster
+        return
+    spec = module["spec"]
+    chosen = [spoke for spoke in cluster.spokes if spec["selector"].items() <= spoke.labels.items()]
+    metadata = {**module["metadata"], "namespace": spec["spokeNamespace"]}
+    made = {
+        "apiVersion": "kmm.sigs.x-k8s.io/v1beta1",
+        "kind": "Module",
+        "metadata": metadata,
+        "spec": spec["moduleSpec"],
+    }
+    yield from ((made, spoke) for spoke in chosen) if chosen else [(None, cluster)]
