@@ -127,7 +127,7 @@ def _lost_annotations(found: Found) -> Iterator[Finding]:
         elif key == argo.SYNC_WAVE and text != own[argo.SYNC_WAVE]:
             message = f"not carried over: render writes {own[argo.SYNC_WAVE]}"
             yield found.lost("IMP003", path, message, "nothing; render puts the waves of all its objects in order")
-        elif key == SYNC_OPTIONS and text not in REMOVAL.values():
+        elif key == SYNC_OPTIONS and _of_removal(text) not in REMOVAL.values():
             fix = "see spec.removal: confirm, auto or retain"
             yield found.lost("IMP003", path, f"not carried over: {text}", fix)
         elif key.startswith(ARGO) and key not in (*TRACKING, argo.SYNC_WAVE, SYNC_OPTIONS):
@@ -143,11 +143,16 @@ def _being_deleted(found: Found) -> Iterator[Finding]:
 def _removal(found: Found) -> JsonMap:
     """What Argo CD is told to do when the Module leaves the tree; a Module of others gets the default, confirm."""
     annotations = found.metadata("annotations")
-    options = annotations.get(SYNC_OPTIONS)
-    if options is None:
+    options = _of_removal(annotations.get(SYNC_OPTIONS))
+    if not options:
         return {"removal": "auto"} if SPEC_ANNOTATION in annotations else {}
     kind = next((kind for kind, text in REMOVAL.items() if text == options), "confirm")
     return {} if kind == "confirm" else {"removal": kind}
+
+
+def _of_removal(options: Json) -> str:
+    """The options of Argo CD without the one that render writes where the cluster's operator brings the kind."""
+    return ",".join(item for item in str(options or "").split(",") if item != argo.KIND_MAY_BE_MISSING)
 
 
 _HASH = re.compile(r"-[0-9a-f]{8}$")
