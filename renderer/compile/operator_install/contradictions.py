@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.kmm.operator_config import unknown_keys, wrong_values
 from kmodgate.policy.kmm.versions import Release
-from kmodgate.renderer.compile.operator_install.operator import HUB_PACKAGE, PACKAGE, catalog, usual_namespace
+from kmodgate.renderer.compile.operator_install.operator import (
+    HUB_PACKAGE,
+    PACKAGE,
+    Operator,
+    catalog,
+    usual_namespace,
+)
 from kmodgate.renderer.fleet.read_operator import version_of
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster, Install, Kmm
@@ -46,7 +52,7 @@ def _by_kustomize(cluster: Cluster, install: Install) -> Iterator[Finding]:
         if cluster.document.has((*_INSTALL, key)):
             message = f"{key} is for the Operator Lifecycle Manager, which kustomize does without"
             yield _finding(cluster, (*_INSTALL, key), "SCH104", message, f"remove {key}, or kustomize")
-    wanted = usual_namespace(cluster, is_hub=cluster_is_hub(cluster))
+    wanted = usual_namespace(cluster, is_hub=cluster.is_hub)
     if cluster.kmm is not None and cluster.kmm.namespace not in ("", wanted):
         message = f"KMM's folder for kustomize installs into {wanted}, whose name is in its certificates"
         yield _finding(cluster, (*_KMM, "namespace"), "SCH104", message, f"remove it, or write namespace: {wanted}")
@@ -60,7 +66,7 @@ def _by_olm(cluster: Cluster, kmm: Kmm, install: Install) -> Iterator[Finding]:
         message = f"{install.csv} is no ClusterServiceVersion of KMM with a version"
         yield _finding(cluster, path, "SCH104", message, f"write it like {PACKAGE}.v2.6.0")
         return
-    if package == HUB_PACKAGE and not cluster_is_hub(cluster):
+    if package == HUB_PACKAGE and not cluster.is_hub:
         message = f"{install.csv} is the operator of a hub, which this cluster is not"
         yield _finding(cluster, path, "SCH104", message, f"write {PACKAGE}.v{version}")
     if not _agree(kmm, version):
@@ -98,9 +104,16 @@ def _configuring(cluster: Cluster, kmm: Kmm) -> Iterator[Finding]:
         yield _finding(cluster, (*_KMM, "config"), "SCH103", message, "name it: spec.kmm.namespace")
 
 
-def cluster_is_hub(cluster: Cluster) -> bool:
-    """Whether the cluster manages others, with the hub's operator."""
-    return False
+def in_one_namespace(cluster: Cluster, operators: Sequence[Operator]) -> Iterator[Finding]:
+    """Report operators that share a namespace: OLM puts both into one InstallPlan, and takes one OperatorGroup only."""
+    if (
+        cluster.kmm is not None
+        and cluster.kmm.install is not None
+        and len({item.namespace for item in operators}) < len(operators)
+    ):
+        message = f"the hub's operator and KMM itself would both be installed into {operators[0].namespace}"
+        fix = "give the hub's a namespace of its own: spec.kmm.namespace"
+        yield _finding(cluster, _KMM, "SCH104", message, fix)
 
 
 def _finding(cluster: Cluster, path: FieldPath, rule: str, message: str, fix: str, *, at_key: bool = False) -> Finding:

@@ -11,10 +11,11 @@ from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.compile.handover import HandoverFile, head
 from kmodgate.renderer.compile.operator_install import hooks, subscription
 from kmodgate.renderer.compile.operator_install.alerts import prometheus_rule
-from kmodgate.renderer.compile.operator_install.contradictions import contradictions
+from kmodgate.renderer.compile.operator_install.contradictions import contradictions, in_one_namespace
 from kmodgate.renderer.compile.operator_install.kustomization import CONFIG_FILE, kustomization
-from kmodgate.renderer.compile.operator_install.operator import Operator, catalog, operator
+from kmodgate.renderer.compile.operator_install.operator import PACKAGE, Operator, catalog, operator
 from kmodgate.renderer.compile.operator_install.origins import trace
+from kmodgate.renderer.deliveries.delivery import DEFAULT
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.specs import Cluster, Install, JsonMap, Kmm
 from kmodgate.renderer.fleet.targets import Target
@@ -29,20 +30,31 @@ def operator_objects(
     _: Fleet, cluster: Cluster, targets: Sequence[Target], findings: list[Finding]
 ) -> Iterator[Manifest]:
     """Yield the objects of the operator; what contradicts itself goes to `findings`, and is not rendered."""
-    problems = list(contradictions(cluster))
-    findings += problems
     kmm = cluster.kmm
-    if kmm is None or problems:
+    if kmm is None:
         return
+    found = list(operators(cluster, targets))
+    problems = [*contradictions(cluster), *in_one_namespace(cluster, found)]
+    findings += problems
     managed = set(_managed_namespaces(targets))
-    for item in operators(cluster, targets):
+    for item in found if not problems else ():
         for value in _objects(cluster, kmm, item):
             if value["kind"] != "Namespace" or item.namespace not in managed:
                 yield _manifest(cluster, value)
 
 
 def operators(cluster: Cluster, targets: Iterable[Target]) -> Iterator[Operator]:
-    """Yield the operators of a cluster with KMM."""
+    """Yield the operators of a cluster with KMM.
+
+    A hub has the hub's, and KMM itself where the spec names its version or a driver goes to the hub's own nodes.
+    """
+    install = cluster.kmm.install if cluster.kmm else None
+    if cluster.is_hub:
+        yield operator(cluster, is_hub=True)
+        by_kmm = any(not item.is_absent and item.variant.spec.get("delivery", DEFAULT) == "kmm" for item in targets)
+        is_named = install is not None and install.csv.startswith(f"{PACKAGE}.v")
+        if install is None or install.kustomize or not (by_kmm or is_named):
+            return
     yield operator(cluster, is_hub=False)
 
 
@@ -58,7 +70,9 @@ def _objects(cluster: Cluster, kmm: Kmm, item: Operator) -> Iterator[JsonMap]:
     if kmm.install is not None and not kmm.install.kustomize:
         yield subscription.namespace(item, is_monitored=_has_alerts(cluster, kmm.install))
         yield subscription.operator_group(item)
-        yield subscription.subscription(item, catalog(cluster, kmm, kmm.install), tolerations, is_spoke=False)
+        yield subscription.subscription(
+            item, catalog(cluster, kmm, kmm.install), tolerations, is_spoke=_is_spoke(cluster)
+        )
         if not kmm.install.is_by_hand:
             yield from hooks.approving_objects(cluster, item, tolerations)
     if kmm.config is not None and not (kmm.install and kmm.install.kustomize):
@@ -74,6 +88,11 @@ def _tolerations(cluster: Cluster, install: Install | None) -> list[Json]:
     if install is not None and install.tolerations is not None:
         return install.tolerations
     return [dict(subscription.CORDON)] if install is not None and cluster.topology in ("compact", "sno") else []
+
+
+def _is_spoke(cluster: Cluster) -> bool:
+    """Whether KMM leaves building and preflights to a hub, and publishes the kernels of its nodes."""
+    return cluster.acm is not None and cluster.acm.role == "spoke"
 
 
 def _has_alerts(cluster: Cluster, install: Install) -> bool:
@@ -95,7 +114,7 @@ def operator_handover(cluster: Cluster, targets: Sequence[Target]) -> Iterator[H
     for item in operators(cluster, targets):
         config = kmm.config and subscription.manager_config(item, kmm.config, cluster.release or Release())
         tolerations = _tolerations(cluster, kmm.install)
-        overlay = kustomization(item, kmm.install.kustomize, config or None, tolerations, is_spoke=False)
+        overlay = kustomization(item, kmm.install.kustomize, config or None, tolerations, is_spoke=_is_spoke(cluster))
         use = "cert-manager first; then kubectl apply -k on this folder, or an Application of its own over it."
         yield _file(cluster, "kustomization.yaml", use, overlay)
         if config:

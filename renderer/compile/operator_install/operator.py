@@ -61,12 +61,16 @@ def catalog(cluster: Cluster, kmm: Kmm, install: Install) -> Catalog:
 
 
 def operator(cluster: Cluster, *, is_hub: bool) -> Operator:
-    """Return the operator of a cluster with KMM; `csv` is empty where it is not installed by OLM."""
+    """Return the operator of a cluster with KMM; `csv` is empty where it is not installed by OLM.
+
+    `spec.kmm.namespace` of a hub is that of the hub's operator.
+    """
     kmm = cluster.kmm
     assert kmm is not None
     package = HUB_PACKAGE if is_hub else PACKAGE
     version = kmm.install.csv.rpartition(".v")[2] if kmm.install else ""
-    namespace = kmm.namespace or usual_namespace(cluster, is_hub=is_hub)
+    own = kmm.namespace if is_hub is cluster.is_hub else ""
+    namespace = own or usual_namespace(cluster, is_hub=is_hub)
     return Operator(package, namespace, f"{package}.v{version}" if version else "", _deployments(cluster, is_hub))
 
 
@@ -75,7 +79,7 @@ def usual_namespace(cluster: Cluster, *, is_hub: bool) -> str:
     kmm = cluster.kmm
     if kmm is not None and kmm.flavour == "redhat":
         return "openshift-kmm-hub" if is_hub else "openshift-kmm"
-    by_olm = kmm is not None and kmm.install is not None and not kmm.install.kustomize
+    by_olm = kmm is not None and kmm.install is not None and not kmm.install.kustomize and not is_hub
     return "operators" if by_olm and cluster.platform == "kubernetes" else "kmm-operator-system"
 
 
