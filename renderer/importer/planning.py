@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from kmodgate.policy.cluster.controllers import HUB_NAMESPACES
 from kmodgate.policy.findings import FieldPath, Finding, format_path
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain
 from kmodgate.policy.formats.yaml_documents import Json, parse
@@ -29,9 +30,10 @@ from kmodgate.schemas.compiled import spec_schema
 EVERYWHERE: JsonMap = {"matchLabels": {}}
 
 _ORDER = (
-    "clusters", "namespace", "delivery", "daemonset", "removal", "selector", "tolerations", "serviceAccountName", "scc",
-    "modprobe", "version", "containerImage", "imagePullPolicy", "contentTag", "inTreeModulesToRemove", "kernelMappings",
-    "registryTLS", "build", "sign", "imageRepoSecret", "imageRebuildTriggerGeneration", "devicePlugin", "dra", "attach",
+    "clusters", "namespace", "delivery", "daemonset", "hub", "removal", "selector", "tolerations",
+    "serviceAccountName", "scc", "modprobe", "version", "containerImage", "imagePullPolicy", "contentTag",
+    "inTreeModulesToRemove", "kernelMappings", "registryTLS", "build", "sign", "imageRepoSecret",
+    "imageRebuildTriggerGeneration", "devicePlugin", "dra", "attach",
 )  # fmt: skip
 
 _MAX_IN_A_FILE = 20  # drivers; a spec file has at most 1 MiB
@@ -220,11 +222,15 @@ def cluster_value(name: str, objects: Objects) -> JsonMap:
     modules = [defaulted(found.value) for found in objects.values() if found.is_module]  # type: ignore[arg-type]
     redhat = openshift and not any(problem for module in modules for problem in unsupported(module, _REDHAT))
     kmm: JsonMap = {"flavour": "redhat"} if redhat else {}
+    built_in = {item.identity.namespace for found in objects.values() if found.is_by_hub for item in found.made_of[1:]}
+    if len(built_in) == 1 and not built_in & {HUB_NAMESPACES["redhat" if redhat else "upstream"]}:
+        kmm = {**kmm, "namespace": built_in.pop()}
     groups = node_groups(objects)
     needs_kmm = not groups or any(found.is_module and not found.is_by_daemon_sets for found in objects.values())
     spec: JsonMap = {
         "platform": "openshift" if openshift else "kubernetes",
         **({"kmm": kmm} if needs_kmm else {}),
+        **({"acm": {"role": "hub"}} if any(found.is_by_hub for found in objects.values()) else {}),
         **({"nodeGroups": groups} if groups else {}),
     }
     return {

@@ -54,6 +54,11 @@ class Found:
         return self.translation is not None and self.translation.delivery.get("delivery") == "daemonset"
 
     @property
+    def is_by_hub(self) -> bool:
+        """Whether the driver is delivered by a hub to its spokes."""
+        return self.translation is not None and self.translation.delivery.get("delivery") == "hub"
+
+    @property
     def made_of(self) -> tuple[Found, ...]:
         """The objects of the input that the Module is made of; none for one that stands there as it is."""
         return () if self.translation is None else self.translation.originals

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath, Finding, value_at
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
-from kmodgate.renderer.compile.compiler import compile_fleet
+from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
 from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.read_specs import RESERVED_LABELS
@@ -22,6 +22,7 @@ from kmodgate.renderer.importer.reading import Found, Objects
 from kmodgate.renderer.importer.translating.daemon_set_losses import lost_of_daemon_sets
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
+from kmodgate.renderer.plan.resolutions import on_spokes
 from kmodgate.renderer.wording import listed
 
 _ABSENT = object()
@@ -65,7 +66,7 @@ def verify(fleet: Fleet, clusters: dict[str, Objects], plan: Plan, renamed: Rena
     compiled = compile_fleet(fleet, verdict.findings, policies)
     verdict.findings += FleetJudge(policies, "render").judge(compiled)
     for cluster, objects in clusters.items():
-        rendered = compiled.objects(cluster)
+        rendered = {**compiled.objects(cluster), **_on_spokes(compiled, cluster)}
         for found in objects.values():
             manifest = rendered.get(found.identity)
             if manifest is not None and manifest.driver is None and not any(_missing(clean(found), manifest.value)):
@@ -83,6 +84,12 @@ def verify(fleet: Fleet, clusters: dict[str, Objects], plan: Plan, renamed: Rena
         if cluster in new and others:
             verdict.joined[cluster] = sorted(others)
     return verdict
+
+
+def _on_spokes(compiled: CompiledFleet, cluster: str) -> dict[Identity, Manifest]:
+    """The Modules that the ManagedClusterModules of a hub make, whether or not it has spokes yet."""
+    made = (replace(item, value=on_spokes(item.value)) for item in compiled.objects(cluster).values())
+    return {item.identity: item for item in made if item.identity.kind == "Module"}
 
 
 def _new_names(renamed: Renamed, cluster: str, found: Found) -> dict[str, str]:

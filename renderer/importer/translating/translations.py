@@ -26,6 +26,7 @@ from kmodgate.renderer.importer.translating.daemon_sets import (
     module_owner,
 )
 from kmodgate.renderer.importer.translating.draft import Draft, Wishes
+from kmodgate.renderer.importer.translating.hub_modules import hub_module, is_hub_module
 from kmodgate.renderer.importer.translating.ooto_modules import former_module, has_todays_shape, ooto_module
 from kmodgate.renderer.importer.translating.special_resources import is_special_resource, special_resource
 from kmodgate.renderer.manifests.manifest import identity_of
@@ -86,6 +87,8 @@ def _drafts(objects: Objects, wishes: Wishes, result: Translated) -> Iterator[Dr
             draft = former_module(found)
         elif is_ancestor_module(found.value):
             draft = ooto_module(found, wishes, result.lost)
+        elif is_hub_module(found):
+            draft = hub_module(found, objects, result.lost)
         elif is_special_resource(found):
             draft = special_resource(found, objects, wishes, result.lost)
         else:

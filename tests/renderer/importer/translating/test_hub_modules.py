@@ -1,0 +1,90 @@
+"""A ManagedClusterModule becomes a driver that a hub delivers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.command import run
+
+MODULE = """\
+apiVersion: hub.kmm.sigs.x-k8s.io/v1beta1
+kind: ManagedClusterModule
+metadata: {name: nic, labels: {team: radio}}
+spec:
+  spokeNamespace: drivers
+  selector: {tier: edge}
+  moduleSpec:
+    selector: {node-role.kubernetes.io/worker: ""}
+    moduleLoader:
+      container:
+        modprobe: {moduleName: nic}
+        kernelMappings:
+        - regexp: '^5\\.14\\..+$'
+          containerImage: quay.io/acme/nic:1.0-${KERNEL_FULL_VERSION}
+          build: {dockerfileConfigMap: {name: nic-build}}
+"""
+
+DOCKERFILE = """\
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: nic-build, namespace: operators}
+data: {dockerfile: "FROM quay.io/acme/base:1\\n"}
+"""
+
+
+def imported(tmp_path: Path, text: str, *options: str) -> dict[str, dict]:
+    (tmp_path / "hub.yaml").write_text(text)
+    fleet = tmp_path / "fleet"
+    result = run("import", "--output", str(fleet), "--cluster", f"hub={tmp_path / 'hub.yaml'}", *options, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    return {
+        value["kind"]: value
+        for path in sorted(fleet.glob("*/*.yaml"))
+        for value in yaml.safe_load_all(path.read_text())
+    }
+
+
+def test_the_driver_is_delivered_by_the_hub(tmp_path: Path) -> None:
+    found = imported(tmp_path, MODULE)
+
+    driver, cluster = found["KernelDriver"], found["Cluster"]
+    assert driver["metadata"]["labels"] == {"team": "radio"}
+    assert driver["spec"]["delivery"] == "hub"
+    assert driver["spec"]["hub"] == {"selector": {"tier": "edge"}}
+    assert driver["spec"]["namespace"] == {"name": "drivers", "manage": False}
+    assert driver["spec"]["modprobe"] == {"moduleName": "nic"}
+    assert cluster["spec"]["acm"] == {"role": "hub"}
+
+
+def test_render_makes_the_same_object(tmp_path: Path) -> None:
+    imported(tmp_path, MODULE)
+
+    assert run("render", cwd=tmp_path / "fleet").returncode == 0
+    made = yaml.safe_load((tmp_path / "fleet/rendered/hub/nic/managedclustermodule-nic.yaml").read_text())
+    given = yaml.safe_load(MODULE)
+    given["spec"]["moduleSpec"]["moduleLoader"]["container"]["modprobe"]["dirName"] = "/opt"
+    assert made["spec"] == given["spec"]
+
+
+def test_dockerfiles_of_the_hubs_operator_become_files(tmp_path: Path) -> None:
+    found = imported(tmp_path, MODULE + DOCKERFILE, "--dockerfiles")
+
+    assert found["Cluster"]["spec"]["kmm"] == {"namespace": "operators"}
+    (mapping,) = found["KernelDriver"]["spec"]["kernelMappings"]
+    assert (tmp_path / "fleet/drivers" / mapping["build"]["dockerfile"]).read_text() == "FROM quay.io/acme/base:1\n"
+
+
+@pytest.mark.parametrize("key", ["spokeNamespace: drivers", "selector: {tier: edge}"])
+def test_one_without_a_field_that_it_needs_is_told_of(tmp_path: Path, key: str) -> None:
+    (tmp_path / "hub.yaml").write_text(MODULE.replace(f"  {key}\n", "", 1))
+
+    result = run(
+        "import", "--output", str(tmp_path / "fleet"), "--cluster", f"hub={tmp_path / 'hub.yaml'}", cwd=tmp_path
+    )
+
+    assert result.returncode != 0
+    assert f"not imported: spec.{key.partition(':')[0]} is missing" in result.stderr
