@@ -22,16 +22,17 @@ from kmodgate.policy.ims.templates import holder_of
 from kmodgate.policy.json_schema.schema import MAX_VIOLATIONS, Schema
 from kmodgate.policy.json_schema.violations import Violation
 from kmodgate.policy.kata.view import KataView
-from kmodgate.policy.kmm.kinds import SERVED, WITH_IMAGES, kind_of
+from kmodgate.policy.kmm.kinds import MACHINE_CONFIG, SERVED, WITH_IMAGES, kind_of
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.lazy import lazy
 from kmodgate.policy.node_access.existing_workloads import Leniency, Request, leniency
 from kmodgate.policy.node_access.owners import Owners
 from kmodgate.policy.parameters import NO_PARAMETERS, Parameters, SignedElsewhere
+from kmodgate.policy.views.boot_config import boot_config
 from kmodgate.policy.views.dockerfile import dockerfile_of
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.node_placement import Placement
-from kmodgate.policy.views.part import Map, Text, text_in, texts
+from kmodgate.policy.views.part import TAGGED_BY_KMM, Map, Text, text_in, texts
 from kmodgate.policy.views.pod import PodView
 from kmodgate.policy.views.references import Reference, references
 from kmodgate.policy.views.unsigned_names import UnsignedNames
@@ -126,8 +127,19 @@ class Review:
 
     @lazy
     def other_images(self) -> list[tuple[FieldPath, str]]:
-        """The images that such an object names."""
+        """The images that such an object names, or that a MachineConfig has nodes pull at boot."""
+        if self.kind == MACHINE_CONFIG:
+            found = boot_config(self.object)
+            pairs = [] if found is None else [(found.path, found.image), (found.worker_path, found.worker_image)]
+            return [(path, image) for path, image in pairs if image]
         return [(item.path, item.value) for item in self.texts if item.is_image and item.value]
+
+    def is_tagged_later(self, path: FieldPath, image: str) -> bool:
+        """Whether the image has no tag because a node appends the version of its kernel."""
+        if self.kind == MACHINE_CONFIG:
+            found = boot_config(self.object)
+            return found is not None and image == found.image
+        return path[-1] in TAGGED_BY_KMM
 
     @lazy
     def is_unserved(self) -> bool:

@@ -14,6 +14,7 @@ from kmodgate.policy.formats.certificates import certificates_in
 from kmodgate.policy.formats.kernel_module_names import configures_modprobe
 from kmodgate.policy.ims.settings import CHECKSUM, CONFIG_MAP, OVERLAY
 from kmodgate.policy.kmm.operator_config import CONFIG_MAPS
+from kmodgate.policy.views.boot_config import boot_lines
 from kmodgate.policy.views.dockerfile import KEY
 
 _APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -34,7 +35,8 @@ def redacted(item: Mapping[str, Any]) -> dict[str, Any]:
       which a key and its certificate are known to belong together.
     - Of a ConfigMap stay its keys, and the Dockerfile that it holds; all values of the settings of KMM, of the Image
       Management Service and of kmodgate.
-    - Of a MachineConfig stay the kernel arguments, the paths of its files, and the files that modprobe reads.
+    - Of a MachineConfig stay the kernel arguments, the paths of its files, the files that modprobe reads, and which
+      kernel module out of which image its units load at boot.
     - Everywhere else the values of environment variables, of build arguments, of HTTP headers, of the attributes of CSI
       volumes and of annotations become empty, and arguments and commands empty lists. Annotations that rules read keep
       their values; the one in which kubectl keeps what was applied goes.
@@ -61,7 +63,7 @@ def _is_read_by_rules(config_map: Mapping[str, Any]) -> bool:
 
 
 def _of_machines(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a MachineConfig without users, units, and what its files hold, but for those of modprobe."""
+    """The settings of a MachineConfig without users, and of its units and files what is about drivers and modprobe."""
     config = as_map(spec.get("config"))
     files = as_map(config.get("storage")).get("files")
     kept = []
@@ -70,7 +72,10 @@ def _of_machines(spec: Mapping[str, Any]) -> dict[str, Any]:
         is_read = isinstance(path, str) and configures_modprobe(path)
         kept.append({"path": path, **({"contents": file.get("contents")} if is_read else {})})
     plain = {key: value for key, value in spec.items() if key != "config"}
-    return {**plain, "config": {"ignition": {}, "storage": {"files": kept}}} if config else plain
+    units = as_map(config.get("systemd")).get("units")
+    loading = [{"contents": text} for unit in (units if isinstance(units, list) else ()) if (text := boot_lines(unit))]
+    systemd = {"systemd": {"units": loading}} if loading else {}
+    return {**plain, "config": {"ignition": {}, "storage": {"files": kept}, **systemd}} if config else plain
 
 
 def _without_values(value: Any) -> Any:

@@ -23,6 +23,9 @@ BOOT_KINDS = ("BootModuleConfig", "InitramfsModule")
 WITH_IMAGES = ("PreflightValidationOCP", *BOOT_KINDS)
 """Kinds beside Module that name images, in fields called `…Image`."""
 
+MACHINE_CONFIG = "machineconfiguration.openshift.io/MachineConfig"
+"""The kind of OpenShift by which nodes load a module at boot; its units name the images."""
+
 GROUPS = {
     "Module": KMM_GROUP,
     "ManagedClusterModule": HUB_GROUP,

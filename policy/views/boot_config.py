@@ -23,6 +23,7 @@ SHARED_FILE = "/usr/local/bin/replace-kernel-module.sh"
 """The script of Red Hat's utility, under one path in every MachineConfig that it makes."""
 
 _VARIABLE = re.compile(r'^\s*Environment="?(\w+)=([^"\n]*)"?\s*$', re.MULTILINE)
+_TELLING = ("KERNEL_MODULE", "KERNEL_MODULE_IMAGE", "TAG_PREFIX", "TAG_SUFFIX", "WORKER_IMAGE")
 _LONGEST = 1 << 20
 
 
@@ -68,6 +69,14 @@ def machine_config_of(config_map: Map) -> Map | None:
     """Return the MachineConfig that the ConfigMap of a NodePool holds."""
     labels = map_in(map_in(config_map, "metadata"), "labels")
     return _inner(text_in(map_in(config_map, "data"), "config")) if NODE_POOL_LABEL in labels else None
+
+
+def boot_lines(unit: object) -> str:
+    """Return the lines of a systemd unit that say what it loads at boot; empty for any other unit."""
+    text = text_in(unit, "contents") if isinstance(unit, dict) else ""
+    found = [(name, value) for name, value in _VARIABLE.findall(text) if name in _TELLING]
+    lines = "".join(f'Environment="{name}={value}"\n' for name, value in found)
+    return lines if {"KERNEL_MODULE", "KERNEL_MODULE_IMAGE"} <= {name for name, _ in found} else ""
 
 
 def _of_operator(value: Map) -> BootConfig:

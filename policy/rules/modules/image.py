@@ -7,13 +7,12 @@ from collections.abc import Iterator
 
 from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.formats.image_references import corrected, oddity, parse_image
-from kmodgate.policy.kmm.kinds import MODULE_KINDS, WITH_IMAGES
+from kmodgate.policy.kmm.kinds import MACHINE_CONFIG, MODULE_KINDS, WITH_IMAGES
 from kmodgate.policy.kmm.resolution.substitution import BadTemplate, names
 from kmodgate.policy.present import REGISTRIES
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.module import LONGEST
-from kmodgate.policy.views.part import TAGGED_BY_KMM
 
 _KERNEL = {"KERNEL_FULL_VERSION", "KERNEL_VERSION", "KERNEL_XYZ", "KERNEL_X", "KERNEL_Y", "KERNEL_Z"}
 _MODULE = {"MOD_NAME", "MOD_NAMESPACE"}
@@ -22,7 +21,7 @@ _WITH_DEFAULT = re.compile(r"\$\{(\w+)[:=+-]")
 _MOVING = ("latest", "stable", "main", "master", "edge", "dev", "nightly")
 
 
-_KINDS = (*MODULE_KINDS, *WITH_IMAGES)
+_KINDS = (*MODULE_KINDS, *WITH_IMAGES, MACHINE_CONFIG)
 
 
 @rule("IMG101", severity=Severity.WARNING)
@@ -122,7 +121,7 @@ def untagged_pod_image(review: Review) -> Iterator[Problem]:
     Fix: name a version, or a digest.
     Source: github.com/distribution/reference; KMM looks at the images of the loader only.
     """
-    others = ((path, image) for path, image in review.other_images if path[-1] not in TAGGED_BY_KMM)
+    others = ((path, image) for path, image in review.other_images if not review.is_tagged_later(path, image))
     for path, image in (*review.module.pod_images, *others):
         parsed = parse_image(image)
         if parsed and not parsed.tag and not parsed.digest:

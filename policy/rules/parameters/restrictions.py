@@ -8,13 +8,12 @@ from collections.abc import Iterator
 
 from kmodgate.policy.findings import FieldPath, Problem
 from kmodgate.policy.formats.image_references import is_from, parse_image
-from kmodgate.policy.kmm.kinds import MODULE_KINDS, WITH_IMAGES
+from kmodgate.policy.kmm.kinds import MACHINE_CONFIG, MODULE_KINDS, WITH_IMAGES
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import TOO_MANY_MAPPINGS, rule
 from kmodgate.policy.rules.parameters.signing_scope import unknown_nodes
-from kmodgate.policy.views.part import TAGGED_BY_KMM
 
-_KINDS = (*MODULE_KINDS, *WITH_IMAGES)
+_KINDS = (*MODULE_KINDS, *WITH_IMAGES, MACHINE_CONFIG)
 
 
 @rule("IMG301", kinds=_KINDS, parameter="allowed_registries")
@@ -40,7 +39,7 @@ def digest_required(review: Review) -> Iterator[Problem]:
     works = {level.path for level in review.module.levels if "build" in level.value or "sign" in level.value}
     for path, image in _images(review):
         is_made = path[-1] == "containerImage" and (review.module.container.path in works or path[:-1] in works)
-        is_made |= path[-1] in TAGGED_BY_KMM  # whose image is another one for each kernel
+        is_made |= review.is_tagged_later(path, image)  # whose image is another one for each kernel
         parsed = parse_image(image)
         if parsed and not parsed.digest and not is_made:
             yield Problem(path, f"{image} is not named by digest", "append @sha256:… of the image that was tested")

@@ -129,6 +129,6 @@ def test_an_effect_that_takes_a_driver_away_is_an_unload() -> None:
     """A new effect belongs to a condition, or is added here because no driver leaves a node by it."""
     harmless = {
         "REFUSED", "KEPT", "ORDERED", "VERSION", "LOAD", "AWAY", "RESTART", "DEVICE_CLASS", "NEW_CLASS", "JOB", "STUCK",
-        "STALE", "NOTHING", "DRAIN", "LEFT_BEHIND", "NEXT_BOOT", "PAUSED",
+        "STALE", "NOTHING", "DRAIN", "OPERATOR", "LEFT_BEHIND", "NEXT_BOOT", "PAUSED",
     }  # fmt: skip
     assert {effect.name for effect in Effect} - harmless == {effect.name for all in EFFECTS.values() for effect in all}

@@ -65,6 +65,12 @@ def test_boot_without_a_module_to_load_is_an_error(tmp_path: Path) -> None:
     assert "SCH103" in fleet.run("check", ".").stdout
 
 
+def test_two_drivers_that_load_one_module_in_one_pool_are_an_error(tmp_path: Path) -> None:
+    fleet = boot_fleet(tmp_path)
+    fleet.driver("other", f"boot: {{{BOOT}}}")
+    assert len(findings(fleet, "DAY201")) == 2
+
+
 def test_the_pull_secret_of_the_namespace_does_not_help(tmp_path: Path) -> None:
     fleet = boot_fleet(tmp_path, more="imageRepoSecret: quay")
     assert "cluster-wide pull secret" in findings(fleet, "DAY009")[0]
