@@ -12,6 +12,7 @@ from typing import Literal
 
 from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity
+from kmodgate.policy.formats.image_mirrors import Mirror, pulled
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.versions import has_boot_module_config
@@ -46,6 +47,10 @@ CLUSTER_ANNOTATION = "kmodgate.io/hosted-cluster"
 """The annotation by which the configuration of a NodePool names the cluster of the nodes, in which it does not lie."""
 
 
+_ANY = "1"
+"""A kernel version, where any does."""
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """What of a cluster decides the objects; empty `takes` is a cluster that takes no machine configuration.
@@ -58,6 +63,7 @@ class Site:
     has_boot_module_config: bool = False
     name: str = ""
     namespace: str = ""
+    mirrors: tuple[Mirror, ...] = ()
 
 
 def site(cluster: Cluster) -> Site:
@@ -65,10 +71,11 @@ def site(cluster: Cluster) -> Site:
     if why_none(cluster):
         return Site("")
     if cluster.hosted is not None:
-        return Site("node pool config", cluster.worker_image, name=cluster.name, namespace=cluster.hosted.namespace)
+        name, namespace = cluster.name, cluster.hosted.namespace
+        return Site("node pool config", cluster.worker_image, False, name, namespace, cluster.mirrors)
     release = cluster.release
     is_known = release is not None and has_boot_module_config(release)
-    return Site("machine config", cluster.worker_image, is_known)
+    return Site("machine config", cluster.worker_image, is_known, mirrors=cluster.mirrors)
 
 
 def management(cluster: Cluster) -> str:
@@ -184,7 +191,7 @@ def machine_configs(variant: Variant, sources: Sources, site: Site) -> list[Mani
     """The MachineConfig of a pool, on a cluster of OpenShift."""
     if site.takes != "machine config" or _boot(variant).get("bootModuleConfig"):
         return []
-    settings = _settings(variant, sources, site)
+    settings = _mirrored(_settings(variant, sources, site), site)
     name = f"99-{settings.pool}-kmodgate-{settings.driver}"
     return [_manifest(variant, _machine_config(variant, settings, name))]
 
@@ -193,7 +200,7 @@ def node_pool_configs(variant: Variant, sources: Sources, site: Site) -> list[Ma
     """The ConfigMap with a MachineConfig that a NodePool of a hosted cluster names in its `config`."""
     if site.takes != "node pool config":
         return []
-    settings = _settings(variant, sources, site)
+    settings = _mirrored(_settings(variant, sources, site), site)
     inner = _machine_config(variant, settings, f"99-{settings.pool}-kmodgate-{settings.driver}")
     metadata = dict(as_map(inner["metadata"]))
     del metadata["annotations"]
@@ -271,6 +278,14 @@ def _machine_config(variant: Variant, settings: BootSettings, name: str) -> Json
 def _settings(variant: Variant, sources: Sources, site: Site) -> BootSettings:
     loader = as_map(as_map(as_map(kmm.module(variant, sources)["spec"]).get("moduleLoader")).get("container"))
     return boot_settings(variant.driver.name, variant.namespace, _boot(variant), dict(loader), site.worker_image)
+
+
+def _mirrored(settings: BootSettings, site: Site) -> BootSettings:
+    """The settings with the names that nodes pull by; the texts of units are no fields that name an image."""
+    image, worker = settings.image, pulled(settings.worker_image, site.mirrors)
+    if found := pulled(image.for_kernel(_ANY), site.mirrors):
+        image = replace(image, name=found.reference.removesuffix(image.for_kernel(_ANY).removeprefix(image.name)))
+    return replace(settings, image=image, worker_image=worker.reference if worker else settings.worker_image)
 
 
 def _metadata(variant: Variant, kind: str, name: str, namespace: str, labels: dict[str, Json]) -> JsonMap:

@@ -125,6 +125,14 @@ def test_the_worker_may_be_named_by_the_cluster(tmp_path: Path) -> None:
     assert variables(units(rendered(fleet))["pull"])["WORKER_IMAGE"] == "quay.io/acme/worker:3"
 
 
+def test_nodes_pull_from_the_mirrors_of_their_cluster(tmp_path: Path) -> None:
+    fleet = boot_fleet(tmp_path)
+    cluster(fleet, "mirrors: [{source: quay.io/acme, mirror: registry.local/acme, type: tag}]")
+    found = variables(units(rendered(fleet))["pull"])
+    assert (found["KERNEL_MODULE_IMAGE"], found["TAG_PREFIX"]) == ("registry.local/acme/nic", "1.0-")
+    assert found["WORKER_IMAGE"] == "registry.local/acme/worker:2.6"
+
+
 def test_two_drivers_of_a_pool_share_nothing_but_the_mask_of_crio(tmp_path: Path) -> None:
     fleet = boot_fleet(tmp_path)
     fleet.driver("other", f"boot: {{pool: worker, workerImage: {WORKER}}}")
