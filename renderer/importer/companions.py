@@ -83,8 +83,12 @@ def _with_accounts(driver: Driver, objects: Objects, *, managed: bool) -> JsonMa
     """The spec with the ServiceAccounts of all pods: none is the empty name, and one that render makes needs none."""
     spec = dict(driver.spec)
     usual = {account.pods: account.name for account in accounts(driver.name, _ALL_PODS)}
+    by_daemon_sets = driver.spec.get("delivery") == "daemonset"
     for account in accounts(driver.name, driver.spec):
         level = _map(spec[account.pods]) if account.pods else spec
+        if by_daemon_sets and (not account.is_named or account.name == DEFAULT):
+            spec = {key: item for key, item in spec.items() if account.pods or key != "serviceAccountName"}
+            continue  # its pods need an account of their own
         level = {**level, "serviceAccountName": account.name if account.is_named else ""}
         known = managed or Identity("", "ServiceAccount", driver.namespace, account.name) in objects
         if account.is_named and account.name == usual[account.pods] and known:

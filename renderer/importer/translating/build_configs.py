@@ -5,18 +5,16 @@ Source: build.openshift.io/v1, BuildConfig; image.openshift.io/v1, ImageStreamTa
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.reading import Found, Objects
-from kmodgate.renderer.importer.translating.draft import Draft, as_list, as_map, first_name, label_value
+from kmodgate.renderer.importer.translating.draft import KERNEL_IN_TEXT, Draft, as_list, as_map, first_name, label_value
 
 REGISTRY = "image-registry.openshift-image-registry.svc:5000"
 
-_KERNEL = re.compile(r"\d+\.\d+\.\d+-[-._+A-Za-z0-9]*(?:x86_64|aarch64|ppc64le|s390x)(?:\+\w+)?")
 _SPEC_FIELDS = {"source", "strategy", "output", "nodeSelector", "runPolicy", "triggers", "failedBuildsHistoryLimit",
                 "successfulBuildsHistoryLimit", "postCommit", "resources", "serviceAccount"}  # fmt: skip
 _SILENT = {"runPolicy", "triggers", "failedBuildsHistoryLimit", "successfulBuildsHistoryLimit"}
@@ -65,7 +63,7 @@ class BuildConfig:
     def kernel(self) -> str:
         """The one kernel that the image is built for, as its tag or a build argument names it; empty for any."""
         places = (self.image, *(str(item["value"]) for item in self.build_args), self.dockerfile)
-        return next((match[0] for text in places if (match := _KERNEL.search(text))), "")
+        return next((match[0] for text in places if (match := KERNEL_IN_TEXT.search(text))), "")
 
 
 def build_configs(objects: Objects, namespace: str) -> list[BuildConfig]:
@@ -111,7 +109,9 @@ def _lose_rest(draft: Draft, config: BuildConfig) -> None:
     for key in config.strategy.keys() - {"buildArgs", "pullSecret", "noCache", "imageOptimizationPolicy"}:
         draft.lose(found, (*_STRATEGY, key), "no build of KMM has it", "say it in the Dockerfile")
     for index, item in enumerate(config.build_args):
-        if _KERNEL.search(str(item["value"])) is None and str(item["value"]).partition("@")[2].startswith("sha256:"):
+        if KERNEL_IN_TEXT.search(str(item["value"])) is None and str(item["value"]).partition("@")[2].startswith(
+            "sha256:"
+        ):
             message = f"{item['name']} is one release's image, as SRO found it"
             fix = "write ARG DTK_AUTO and FROM ${DTK_AUTO} for the driver toolkit: Red Hat's KMM fills it in"
             draft.lose(found, (*_STRATEGY, "buildArgs", index), message, fix)

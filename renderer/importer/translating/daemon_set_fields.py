@@ -92,7 +92,7 @@ def _put_images(draft: Draft, pods: list[LoaderPod]) -> None:
     for pod, image, place in images:
         chosen: JsonMap = {"literal": pod.kernel} if pod.kernel else {"regexp": "^.+$"}
         draft.places[(*CONTAINER, "kernelMappings", len(mappings))] = (pod.found, (*place.path, "image"))
-        if pod.kernel:
+        if pod.kernel_label:
             _, at = pod.selector[pod.kernel_label]
             draft.places[(*CONTAINER, "kernelMappings", len(mappings), "literal")] = (pod.found, at)
         mappings.append({**chosen, "containerImage": "" if common else image})

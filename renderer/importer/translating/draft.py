@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -13,6 +14,12 @@ from kmodgate.renderer.deliveries.content_hashes import config_map_name
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.reading import Found, Translation
 from kmodgate.renderer.manifests.manifest import identity_of
+
+KERNEL_IN_TEXT = re.compile(
+    r"(?<![0-9.])\d+\.\d+\.\d+-(?!\d+\.\d+\.\d+-)[-._A-Za-z0-9]{0,60}?"
+    r"(?:(?:x86_64|aarch64|ppc64le|s390x)(?:\+\w+)?|-(?:generic|lowlatency|aws|azure|gcp|oracle|cloud-amd64|amd64))"
+)
+"""A whole kernel in the tag of an image or another text, with its architecture or its flavour."""
 
 CONTAINER: FieldPath = ("spec", "moduleLoader", "container")
 

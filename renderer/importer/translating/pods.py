@@ -19,7 +19,7 @@ from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.reading import Found, Objects
 from kmodgate.renderer.importer.translating.commands.load_commands import Loading, read_loading
 from kmodgate.renderer.importer.translating.containers import Place, ending_commands, starting_commands
-from kmodgate.renderer.importer.translating.draft import as_list, as_map, label_value, name_of
+from kmodgate.renderer.importer.translating.draft import KERNEL_IN_TEXT, as_list, as_map, label_value, name_of
 from kmodgate.renderer.importer.translating.rendered_loaders import HOLDER, LOADER, rendered_loading
 from kmodgate.renderer.manifests.manifest import DRIVER_LABEL, Identity
 
@@ -207,10 +207,14 @@ class LoaderPod:
 
     @property
     def kernel(self) -> str:
-        """The kernel of the nodes, as the label has it; empty for nodes of any kernel."""
+        """The kernel of the nodes, as their label has it, else that in the tag of the image; empty for any kernel."""
         if self.driver and (kernel := self.found.metadata("annotations").get(KERNEL_ANNOTATION)):
             return str(kernel)
-        return str(self.selector[self.kernel_label][0]) if self.kernel_label else ""
+        if self.kernel_label:
+            return str(self.selector[self.kernel_label][0])
+        tag = str(self.loader.value.get("image")).rpartition("/")[2].partition(":")[2] if self.loader else ""
+        match = KERNEL_IN_TEXT.search(tag)
+        return match[0] if match else ""
 
     def is_of_modules(self, volume: str) -> bool:
         """Whether a volume is the node's own kernel modules, which every loader mounts."""

@@ -90,6 +90,19 @@ def test_a_daemon_set_for_any_kernel_takes_the_kernels_of_the_nodes(here: Path) 
     assert images_by_selector(here) == {KERNELS[0]: "quay.io/acme/nic:1.0"}
 
 
+def test_the_tag_of_the_image_names_the_kernel_where_no_label_does(here: Path) -> None:
+    image = f"registry.example.com:5000/nic:2.1.0-{KERNELS[0]}"
+    import_all(here, daemon_set("", containers=[loader("modprobe", "-d", "/opt", "acme_nic", image=image)]))
+    assert images_by_selector(here) == {KERNELS[0]: image}
+
+
+def test_pods_without_an_account_get_one_of_their_own(here: Path) -> None:
+    unnamed, default = daemon_set(serviceAccountName=None), daemon_set(name="gpu", serviceAccountName="default")
+    default["spec"]["template"]["spec"]["nodeSelector"]["gpu"] = "yes"
+    import_all(here, unnamed, default)
+    assert {item["metadata"]["name"] for item in rendered(here, "ServiceAccount")} == {"nic", "gpu"}
+
+
 def test_without_known_kernels_render_is_said_to_refuse(here: Path) -> None:
     said = import_all(here, daemon_set(""), code=1)
     assert "REF010" in said
