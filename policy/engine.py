@@ -6,7 +6,7 @@ raises is a finding that denies. What a finding does is not its own affair eithe
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -23,6 +23,7 @@ from kmodgate.policy.findings import (
     plain_text,
     title,
 )
+from kmodgate.policy.judged_before import Found, Judged, JudgedBefore, Key, Noted
 from kmodgate.policy.kmm.kinds import MODULE_KINDS
 from kmodgate.policy.kmm.versions import Presence, Release
 from kmodgate.policy.review import Operation, Review
@@ -52,11 +53,20 @@ def _grouped(chosen: Iterable[_Chosen]) -> list[_Group]:
 class Engine:
     """All rules that a policy has not disabled at a gate, by kind, operation and release.
 
-    `only` names the rules that are asked, where not all are.
+    `only` names the rules that are asked, where not all are. `before` keeps what was found about objects, for a gate
+    that sees the same ones again; its owner hands it to the engine of the next policy, too.
     """
 
-    def __init__(self, policy: Policy, gate: Gate = "check", only: Collection[str] | None = None) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        gate: Gate = "check",
+        only: Collection[str] | None = None,
+        before: JudgedBefore | None = None,
+    ) -> None:
         load_rules()
+        self._before = before
+        self._digest = "" if before is None else policy.digest
         self.only = only
         self.policy = policy
         self.gate = gate
@@ -92,20 +102,64 @@ class Engine:
     def _judge(self, review: Review, by_facts: _ByFacts) -> list[tuple[Finding, FieldPath]]:
         if self.policy.parameters is not review.parameters:
             review = replace(review, parameters=self.policy.parameters)
+        found: list[tuple[Finding, FieldPath]] = []
+        if False in by_facts:
+            before = self._before
+            found += self._of_rules(review, (False,)) if before is None else self._once(review, before)
+        if True in by_facts:
+            found += self._of_rules(review, (True,))
+        found.sort(key=lambda item: item[0].rule)
+        return found
+
+    def _of_rules(self, review: Review, by_facts: _ByFacts) -> list[tuple[Finding, FieldPath]]:
+        return self._findings(self._judged(review, by_facts), review)
+
+    def _findings(self, judged: Iterable[Judged], review: Review) -> list[tuple[Finding, FieldPath]]:
+        return [(self._finding(item, review), item.problem.path) for item in judged]
+
+    def _once(self, review: Review, before: JudgedBefore) -> Sequence[tuple[Finding, FieldPath]]:
+        """The findings of the rules without facts; their problems are kept, unless one asked for facts all the same."""
+        stopping = self._stopping(review) if self.policy.exceptions else ""  # which may depend on the day
+        key = before.key(review, self._digest + stopping)
+        if key is None:
+            return self._of_rules(review, (False,))
+        found = before.find(key)
+        if found is None:
+            return self._first(review, before, key)
+        if found.violations is not None:
+            review.violations = list(found.violations)
+        if found.findings is not None and found.title == title(review.object):
+            return found.findings
+        return self._findings(found.problems, review)
+
+    def _first(self, review: Review, before: JudgedBefore, key: Key) -> Sequence[tuple[Finding, FieldPath]]:
+        facts = review.facts
+        noted = None if facts is None else Noted(facts)
+        review.facts = noted
+        judged = self._judged(review, (False,))
+        review.facts = facts
+        findings = self._findings(judged, review)
+        if (noted is None or not noted.were_asked) and not any(item.is_bug for item in judged):
+            # what refuses may warn instead, by who asks and what else is known
+            is_settled = not self.policy.exceptions and not any(item.mode is Mode.ENFORCE for item in judged)
+            violations = vars(review).get("violations")
+            before.keep(key, Found(judged, violations, title(review.object), findings if is_settled else None))
+        return findings
+
+    def _judged(self, review: Review, by_facts: _ByFacts) -> list[Judged]:
         # a kind that no rule looks at is all the same: what callers write must not fill the table
         kind = review.kind if review.kind in self._kinds else ""
         key = (kind, review.operation, review.cluster.release, by_facts, self._stopping(review))
         chosen = self._chosen.get(key)
         if chosen is None:
             chosen = self._chosen[key] = _grouped(self._choose(*key))
-        found: list[tuple[Finding, FieldPath]] = []
+        found: list[Judged] = []
         for needs, group in chosen:
             try:
                 if needs is None or needs(review):  # asked once for all rules that need the same
                     self._ask(review, group, found)
             except Exception as error:  # a bug must deny, not pass (invariant I7)
-                found += (self._failed(item, error, review) for _, item, *_ in group)
-        found.sort(key=lambda item: item[0].rule)
+                found += (_failed(item, error) for _, item, *_ in group)
         return found
 
     def _stopping(self, review: Review) -> str:
@@ -124,7 +178,7 @@ class Engine:
         is_asked = review.operation in item.operations and (self.only is None or item.id in self.only)
         return is_asked and mode is Mode.ENFORCE and not self._is_excepted(item.id, review.object, review.now)
 
-    def _ask(self, review: Review, group: list[_Chosen], found: list[tuple[Finding, FieldPath]]) -> None:
+    def _ask(self, review: Review, group: list[_Chosen], found: list[Judged]) -> None:
         for check, item, usual, severity, addition in group:
             told = unchecked = 0
             try:
@@ -134,14 +188,13 @@ class Engine:
                         if unchecked > MOST_FINDINGS:
                             continue
                     elif told == MOST_FINDINGS:
-                        rest = Problem(problem.path, *_REST)
-                        found.append((self._finding(item, mode, rest, review, severity), problem.path))
+                        found.append(Judged(item, mode, Problem(problem.path, *_REST), severity))
                         break
                     else:
                         told += 1
-                    found.append((self._finding(item, mode, problem, review, severity), problem.path))
+                    found.append(Judged(item, mode, problem, severity))
             except Exception as error:
-                found.append(self._failed(item, error, review))
+                found.append(_failed(item, error))
 
     def _problems(
         self, problems: Iterator[Problem], item: Rule, usual: Mode, addition: str
@@ -152,10 +205,6 @@ class Engine:
             mode = mode if problem.most is None else mode.up_to(problem.most)
             if mode is not Mode.DISABLED:
                 yield problem._replace(message=problem.message + addition) if addition else problem, mode
-
-    def _failed(self, item: Rule, error: Exception, review: Review) -> tuple[Finding, FieldPath]:
-        problem = Problem((), f"the rule failed: {error!r}", "report this bug of kmodgate")
-        return self._finding(item, Mode.ENFORCE, problem, review, item.severity), ()
 
     def _choose(
         self,
@@ -192,7 +241,8 @@ class Engine:
             return Mode.AUDIT
         return mode
 
-    def _finding(self, item: Rule, mode: Mode, problem: Problem, review: Review, severity: Severity) -> Finding:
+    def _finding(self, judged: Judged, review: Review) -> Finding:
+        item, mode, problem, severity, _ = judged
         severity = problem.severity or severity
         if problem.message.startswith(NOT_CHECKED):
             severity, mode = Severity.INFO, Mode.AUDIT
@@ -220,6 +270,11 @@ class Engine:
         holding = [item for item in self.policy.exceptions if item.holds_for(rule, *identity, now.date())]
         self.used_exceptions.update(holding)
         return bool(holding)
+
+
+def _failed(item: Rule, error: Exception) -> Judged:
+    problem = Problem((), f"the rule failed: {error!r}", "report this bug of kmodgate")
+    return Judged(item, Mode.ENFORCE, problem, item.severity, is_bug=True)
 
 
 _LONGEST = 2000

@@ -14,6 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
+from kmodgate.policy.judged_before import JudgedBefore
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.review import ClusterTraits
 from kmodgate.schemas.compiled import any_schema
@@ -63,6 +64,8 @@ class Server:
         self._release = Release(settings.kmm, settings.kmm_flavour == "redhat", settings.kubernetes)
         self._policy = PolicyFile(Path(settings.policy) if settings.policy else None, settings.profile)
         self.metrics = Metrics()
+        self._before = JudgedBefore()
+        self.metrics.show(self._before)
         self._clients = ClientAuth(
             settings.client_auth,
             Path(settings.client_ca) if settings.client_ca else None,
@@ -150,7 +153,7 @@ class Server:
         settings = self._settings
         platform, seen = settings.platform, self._cluster.controllers
         traits = ClusterTraits(self._release, settings.topology, platform, any_schema, controllers=seen)
-        admitter = Admitter(self._policy.policy, traits)
+        admitter = Admitter(self._policy.policy, traits, self._before)
         self.metrics.holds(admitter.digest, self._policy.policy.profile, newest=not self._policy.problem)
         return admitter
 

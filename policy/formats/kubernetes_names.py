@@ -36,6 +36,7 @@ def is_qualified_name(value: str) -> bool:
     return len(name) <= MAX_LABEL and _QUALIFIED_NAME.fullmatch(name) is not None
 
 
+@kept
 def is_label_value(value: str) -> bool:
     """Whether this can be a label value: empty, or letters, digits and inner `-`, `_`, `.`, at most 63 characters."""
     return not value or (len(value) <= MAX_LABEL and _QUALIFIED_NAME.fullmatch(value) is not None)

@@ -207,8 +207,9 @@ class KataView:
     @lazy
     def is_surely_inside(self) -> bool:
         """Whether its kernel is known not to be the node's; where nobody asks, a class that is named is believed."""
-        believed = not self._user and self.found_class is UNKNOWN
-        return self.is_inside and (self.has_handler_of_kata is True or believed)
+        if not self.is_inside:  # most pods ask for no class, and no fact is asked for then
+            return False
+        return self.has_handler_of_kata is True or (not self._user and self.found_class is UNKNOWN)
 
     @lazy
     def stays_out(self) -> Reason | None:

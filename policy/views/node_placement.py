@@ -5,8 +5,10 @@ Sources: internal/controllers/module_reconciler.go and internal/module/kernelmap
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 
 from kmodgate.policy.formats.regexps.go_regexps import BadPattern, Pattern, TooLarge, compile_pattern
 from kmodgate.policy.kmm.kernel import trimmed
@@ -20,7 +22,9 @@ CONTROL_PLANE = frozenset(("node-role.kubernetes.io/control-plane", "node-role.k
 WORKER = "node-role.kubernetes.io/worker"
 
 _MOST_SELECTORS = 64
-"""Of which the nodes are kept: whoever sends Modules does not decide how much memory a webhook takes."""
+_MOST_SELECTED = 16_000
+"""Of which the nodes are kept, and how many nodes at most where these are few: whoever sends Modules does not decide
+how much memory a webhook takes."""
 
 
 class Selection:
@@ -67,10 +71,23 @@ class Nodes(tuple[Node, ...]):
         if found is None:
             found = Selection(self, selector)
             if sum(len(str(text)) for item in key for text in item) <= LONGEST:
-                if len(self._kept) == _MOST_SELECTORS:
+                if len(self._kept) >= max(_MOST_SELECTORS, _MOST_SELECTED // (len(self) + 1)):
                     self._kept.clear()
                 self._kept[key] = found
         return found
+
+    def labels_of_first(self, nodes: int, labels: int) -> Counter[tuple[str, str]]:
+        """How many of the first nodes have each label, of each node the first labels; counted once."""
+        found = self._labels.get((nodes, labels))
+        if found is None:
+            found = self._labels[nodes, labels] = Counter()
+            for node in islice(self, nodes):
+                found.update(islice(node.labels.items(), labels))
+        return found
+
+    @lazy
+    def _labels(self) -> dict[tuple[int, int], Counter[tuple[str, str]]]:
+        return {}
 
     @lazy
     def _kept(self) -> dict[frozenset[tuple[str, str]], Selection]:

@@ -58,12 +58,12 @@ def rendered() -> tuple[Object, ...]:
 def modules(*, accepted: bool = False) -> list[Object]:
     """All Modules as an API server stores them; with `accepted` without those that the profile `default` refuses."""
     paths = [path for path in MODULES if not accepted or not header(path, "refused")]
-    return [_stored(defaulted(item)) for item in (*objects(paths, *MODULE_KINDS), *rendered())]
+    return [stored(defaulted(item)) for item in (*objects(paths, *MODULE_KINDS), *rendered())]
 
 
 def pods() -> list[Object]:
     """All Pods as an API server stores them, with what it adds to those that a controller makes."""
-    return [_stored(_completed(item)) for item in objects(PODS, "Pod")]
+    return [stored(_completed(item)) for item in objects(PODS, "Pod")]
 
 
 def seen_first(items: Iterable[Object]) -> list[bytes]:
@@ -101,11 +101,15 @@ def numbered(bodies: Sequence[bytes], count: int) -> list[bytes]:
 
 
 def cluster(items: Iterable[Object]) -> str:
-    """The dump of a cluster with 20 nodes, the namespaces of some objects, and 50 Modules."""
+    """The dump of a cluster with 20 nodes that the Modules select, the namespaces of some objects, and 50 Modules."""
     everything = list(items)
     names = sorted({item["metadata"]["namespace"] for item in everything if "namespace" in item["metadata"]})
     known = [item for item in everything if item["kind"] == "Module"][:50]
-    return dump([*known, *map(node, range(20)), *map(namespace, names)])
+    nodes = [node(number) for number in range(20)]
+    for number, item in enumerate(item for item in everything if item["kind"] == "Module"):
+        selected = nodes[number % len(nodes)]["metadata"]["labels"]
+        selected |= {key: value for key, value in item["spec"]["selector"].items() if key not in selected}
+    return dump([*known, *nodes, *map(namespace, names)])
 
 
 # -- what the API server adds -------------------------------------------------------------------------
@@ -115,7 +119,7 @@ def _uid() -> str:
     return f"6a1f3c52-8a0b-4c57-9f0e-0000000{MARK}"
 
 
-def _stored(item: Object) -> Object:
+def stored(item: Object) -> Object:
     """The object with the metadata of an object that is stored, the fields' managers included."""
     item = json.loads(json.dumps(item))
     entry = {"manager": "kubectl-client-side-apply", "operation": "Update", "apiVersion": item["apiVersion"]}

@@ -60,6 +60,8 @@ class Request:
     old: Object | None = field(repr=False)
     user_info: Mapping[str, Any] = field(repr=False)
     """All that is told of the user, as it came."""
+    may_hold_null: bool = True
+    """Whether a null may stand somewhere in the object or the old one."""
 
     @property
     def requester(self) -> UserInfo:
@@ -112,7 +114,13 @@ def decode(body: bytes) -> Request:
         raise Unreadable("the review has no request with a uid")
     if review.get("apiVersion") != _API_VERSION or review.get("kind") != "AdmissionReview":
         raise Unreadable(f"only AdmissionReview of {_API_VERSION} is understood")
-    return _request(uid, request)
+    found = _request(uid, request)
+    for item in (found.object, found.old):
+        # the API server writes them itself; nobody looks at them, and they are half of a pod
+        if item and type(metadata := item.get("metadata")) is dict:
+            metadata.pop("managedFields", None)
+    found.may_hold_null = body.count(b"null") > (found.object is None) + (found.old is None)
+    return found
 
 
 def _request(uid: str, request: Mapping[str, Any]) -> Request:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from kmodgate.policy.cluster import override_annotation
 from kmodgate.policy.cluster.controllers import is_controller
@@ -14,6 +14,7 @@ from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Unknown, metadata_of, 
 from kmodgate.policy.config import Policy
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding, Mode
+from kmodgate.policy.judged_before import JudgedBefore
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.kinds import INNER_KINDS, MODULE_KINDS
 from kmodgate.policy.mutations.kata_injection import inject
@@ -35,10 +36,11 @@ T = TypeVar("T")
 class Admitter:
     """One policy in force on one cluster. A new policy is a new Admitter, so that no request sees half of two."""
 
-    def __init__(self, policy: Policy, traits: ClusterTraits) -> None:
+    def __init__(self, policy: Policy, traits: ClusterTraits, before: JudgedBefore | None = None) -> None:
+        """`before` keeps what was found about objects, for as long as its owner wants to."""
         self.policy = policy
         self.digest = policy.digest
-        self._engine = Engine(policy, "admit")
+        self._engine = Engine(policy, "admit", before=before)
         self._mutates = any(wanted(policy, "/mutate"))
         self.traits = traits
 
@@ -102,10 +104,10 @@ class Admitter:
 
     def _review(self, request: Request, facts: Facts, now: datetime) -> Review:
         """Return the review of a request, with all defaults filled in."""
-        subject, before = defaulted(request.subject), request.before
+        before = request.before
         return Review(
-            subject,
-            None if before is None else defaulted(before),
+            _normal(request, request.subject),
+            None if before is None else _normal(request, before),
             request.operation,
             self.traits,
             self.policy.parameters,
@@ -134,6 +136,12 @@ class Admitter:
 def _is_judged(path: Path, request: Request) -> bool:
     """Whether the webhook is registered for such a request; what another configuration sends it passes unseen."""
     return is_reached(path, request.group, request.resource, request.subresource, request.operation)
+
+
+def _normal(request: Request, item: dict[str, Any]) -> dict[str, Any]:
+    """The object with all defaults and without null; pods, of which there are most, have their defaults already."""
+    is_normal = request.kind == "Pod" and not request.group and not request.may_hold_null
+    return item if is_normal else defaulted(item)
 
 
 def _namespace(request: Request) -> str:

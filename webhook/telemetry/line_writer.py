@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Callable
 
 _MOST_BYTES = 8 * 1024 * 1024
-_PAUSE = 0.005
-"""Seconds between two writes: what is said meanwhile goes out with the next, which costs the loop least."""
+_PAUSE = 0.05
+"""Seconds between two writes: what is said meanwhile goes out with the next. Each takes the interpreter from the loop."""
 
 
 class Lines:

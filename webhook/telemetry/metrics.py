@@ -21,6 +21,8 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, gener
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from kmodgate.policy.judged_before import JudgedBefore
+
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 10.0, 25.0)
 
 
@@ -125,6 +127,7 @@ class Metrics:
         self._add_connections()
         self._add_facts()
         self._add_policy()
+        self._add_judged_before()
         text = "Deletions by the garbage collector that were refused, because the Modules still need the object"
         labels = ("namespace", "kind", "name", "modules")
         self.collections = self._kept("gauge", "kmodgate_collections_refused", text, *labels)
@@ -177,6 +180,21 @@ class Metrics:
         self.kmm_known = self._kept("gauge", "kmodgate_kmm_known", text)
         text = "Changes of the policy file: `taken` into force, `refused` as broken, `restored` to the policy in force"
         self.reloads = self._counter("kmodgate_policy_reloads_total", text, "outcome")
+
+    def _add_judged_before(self) -> None:
+        text = "Objects whose problems were known from a review before (`hit`), or were not (`miss`)"
+        self.judged_before = self._kept("counter", "kmodgate_judged_before_total", text, "outcome")
+        text = "Objects whose problems are kept"
+        self.judged_before_entries = self._kept("gauge", "kmodgate_judged_before_entries", text)
+        text = "Bytes of the problems that are kept, about"
+        self.judged_before_bytes = self._kept("gauge", "kmodgate_judged_before_bytes", text)
+
+    def show(self, before: JudgedBefore) -> None:
+        """Show how often the problems of an object were known already, and what is kept for that."""
+        self.judged_before.read(lambda: before.hits, "hit")
+        self.judged_before.read(lambda: before.misses, "miss")
+        self.judged_before_entries.read(lambda: len(before))
+        self.judged_before_bytes.read(lambda: before.bytes)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         family = self._new(Family("counter", name, text, labels))

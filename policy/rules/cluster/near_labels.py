@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import islice
 from typing import NamedTuple
 
-from kmodgate.policy.kmm.node_selection import Node
+from kmodgate.policy.views.node_placement import Nodes
 
 _MOST_NODES = 64
 _MOST_LABELS = 100
@@ -25,14 +25,12 @@ class NearMiss(NamedTuple):
     fix: str
 
 
-def near_miss(selector: Mapping[str, object], nodes: Sequence[Node]) -> NearMiss:
+def near_miss(selector: Mapping[str, object], nodes: Nodes) -> NearMiss:
     """Compare a selector with the labels of nodes that it does not select: another value, another spelling, or spread.
 
     Close labels are looked for on the first nodes alone: what most of them have, these have.
     """
-    known: Counter[tuple[str, str]] = Counter()
-    for node in islice(nodes, _MOST_NODES):
-        known.update(islice(node.labels.items(), _MOST_LABELS))
+    known = nodes.labels_of_first(_MOST_NODES, _MOST_LABELS)
     if not known:
         return NearMiss("", "correct it, or label nodes")
     wanted = [(key, value) for key, value in islice(selector.items(), _MOST_KEYS) if isinstance(value, str)]

@@ -212,7 +212,7 @@ def unreachable(review: Review) -> Iterator[Problem]:
     """
     seen: dict[tuple[str, str], int] = {}
     everything: int | None = None
-    regexps = review.module.regexps[:_MOST_TOGETHER]
+    regexps = review.module.regexps[:_MOST_TOGETHER] if review.module.literals else []
     together = PatternSet([mapping.regexp for mapping in regexps]) if regexps else None
     for mapping in review.module.mappings:
         key = (mapping.literal, mapping.regexp)

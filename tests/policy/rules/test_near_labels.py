@@ -6,13 +6,14 @@ import pytest
 
 from kmodgate.policy.kmm.node_selection import Node
 from kmodgate.policy.rules.cluster.near_labels import near_miss
+from kmodgate.policy.views.node_placement import Nodes
 
 LABELS = [
     {"pool": "gpu", "feature.node.kubernetes.io/pci-10de.present": "true", "node-role.kubernetes.io/worker": ""},
     {"pool": "cpu", "node-role.kubernetes.io/worker": ""},
     {"pool": "cpu", "node-role.kubernetes.io/master": ""},
 ]
-NODES = [Node(f"n{index}", labels, (), "") for index, labels in enumerate(LABELS)]
+NODES = Nodes(Node(f"n{index}", labels, (), "") for index, labels in enumerate(LABELS))
 
 
 @pytest.mark.parametrize(
@@ -40,4 +41,4 @@ def test_nothing_is_made_up_where_no_label_is_close(selector: dict[str, str]) ->
 
 
 def test_without_nodes_nothing_is_named() -> None:
-    assert near_miss({"pool": "gpu"}, []).seen == ""
+    assert near_miss({"pool": "gpu"}, Nodes()).seen == ""

@@ -1,0 +1,189 @@
+"""What was found about objects before: controllers send the same spec again and again.
+
+The problems of the rules that need no facts are a function of the review alone. They are kept under a digest of exactly
+what these rules look at; what depends on the clock, on facts or on exceptions is worked out at each review.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from kmodgate.policy.cluster.facts import UNKNOWN, Facts
+from kmodgate.policy.findings import FieldPath, Finding, Mode, Problem, Severity
+from kmodgate.policy.json_schema.violations import Violation
+from kmodgate.policy.kmm.kinds import MODULE_KINDS
+from kmodgate.policy.review import ClusterTraits, Review
+from kmodgate.policy.rule import Rule
+from kmodgate.policy.views.part import Map, text_in
+from kmodgate.policy.views.pod import POD_KINDS
+
+MOST_ENTRIES = 4096
+MOST_BYTES = 8 << 20
+_LARGEST = 64 << 10
+"""Bytes of one entry; whoever has more problems takes no more room than others."""
+
+_OF_ENTRY, _OF_PROBLEM = 512, 512
+"""Bytes that an entry and a problem take beside their texts, about."""
+
+_KINDS = frozenset((*MODULE_KINDS, *POD_KINDS))
+
+_UNREAD: dict[str, type] = {"resourceVersion": str, "uid": str, "generation": int}
+"""Fields of the metadata that differ at each update, and that no rule without facts looks at: the schema of a Module
+asks for their type alone."""
+
+_UNREAD_OF_PODS = frozenset((*_UNREAD, "creationTimestamp", "managedFields"))
+"""Fields of pods, which have no schema here."""
+
+_TOKEN = re.compile(rb'"kube-api-access-[a-z0-9]{5}"')
+"""The volume that the API server adds to each pod under a name of its own."""
+
+_ANY_TOKEN = b'"\0"'
+"""Stands for that name in what is digested; JSON writes this character otherwise."""
+
+
+class Judged(NamedTuple):
+    """One problem as the engine found it: the rule, what its findings do by the policy, and how severe it is."""
+
+    rule: Rule
+    mode: Mode
+    problem: Problem
+    severity: Severity
+    is_bug: bool = False
+
+
+class Found(NamedTuple):
+    """The problems of a review, and what its schema said, which rules with facts look at, too; None if nobody asked.
+
+    `findings` are those of the problems where nothing but the title of the object decides them.
+    """
+
+    problems: Sequence[Judged]
+    violations: Sequence[Violation] | None
+    title: str
+    findings: Sequence[tuple[Finding, FieldPath]] | None
+
+
+class Key(NamedTuple):
+    """The digest of a review, and texts of the object that are not in it: no kept problem may quote them."""
+
+    digest: bytes
+    left_out: tuple[str, ...]
+
+
+class Noted:
+    """Facts, and whether a rule has asked for some."""
+
+    __slots__ = ("_facts", "were_asked")
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self.were_asked = False
+
+    def __getattr__(self, name: str) -> Any:
+        self.were_asked = True
+        return getattr(self._facts, name)
+
+
+class JudgedBefore:
+    """The problems of the latest reviews by their keys, bounded in entries and bytes."""
+
+    def __init__(self, entries: int = MOST_ENTRIES, size: int = MOST_BYTES) -> None:
+        self.hits = 0
+        self.misses = 0
+        self.bytes = 0
+        self._most = (entries, size)
+        self._kept: OrderedDict[bytes, tuple[Found, int]] = OrderedDict()
+        self._place: tuple[ClusterTraits, str, bytes] | None = None
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def key(self, review: Review, policy: str) -> Key | None:
+        """Return what a review is kept by, under the digest of the policy in force; None where it is not kept at all.
+
+        A review that was asked more about, its owners or who may override, is not.
+        """
+        if review.kind not in _KINDS or review.owners is not None or review.may_override is not UNKNOWN:
+            return None
+        if review.before is not None:
+            return None
+        left_out: list[str] = []
+        is_pod = review.kind in POD_KINDS
+        try:
+            text = orjson.dumps((
+                _read(review.object, left_out, is_pod=is_pod),
+                None if review.old is None else _read(review.old, None, is_pod=is_pod),
+                (review.operation, review.subresource, review.user, review.groups, review.dry_run),
+                (review.in_tree, review.is_new, review.facts is None),
+            ))  # fmt: skip
+        except orjson.JSONEncodeError:  # nested too deep, or with what JSON cannot hold
+            return None
+        if is_pod:
+            text = _without_token(text, left_out)
+        return Key(hashlib.sha256(self._of_place(review.cluster, policy) + text).digest(), tuple(left_out))
+
+    def find(self, key: Key) -> Found | None:
+        """Return the problems of a review like this one, if there was one not long ago."""
+        entry = self._kept.get(key.digest)
+        if entry is None:
+            self.misses += 1
+            return None
+        self.hits += 1
+        self._kept.move_to_end(key.digest)
+        return entry[0]
+
+    def keep(self, key: Key, found: Found) -> None:
+        """Keep what was found about an object, where no rule has asked for facts."""
+        texts = [text for item in found.problems for text in (item.problem.message, item.problem.fix)]
+        texts += [text for item in found.violations or () for text in (item.message, item.fix)]
+        size = _OF_ENTRY + _OF_PROBLEM * len(texts) + 4 * sum(map(len, texts))
+        if size > _LARGEST or any(name in text for name in key.left_out for text in texts):
+            return
+        entries, most = self._most
+        before = self._kept.pop(key.digest, None)
+        self._kept[key.digest] = (found, size)
+        self.bytes += size - (0 if before is None else before[1])
+        while len(self._kept) > entries or self.bytes > most:
+            _, (_, gone) = self._kept.popitem(last=False)
+            self.bytes -= gone
+
+    def _of_place(self, traits: ClusterTraits, policy: str) -> bytes:
+        """What stands for the cluster and the policy; both are the same object until one of them changes."""
+        place = self._place
+        if place is None or place[0] is not traits or place[1] != policy:
+            fields = (traits.release, traits.topology, traits.platform, traits.is_any, traits.ims_version)
+            text = repr((policy, fields, sorted(traits.controllers))).encode()
+            self._place = place = (traits, policy, hashlib.sha256(text).digest())
+        return place[2]
+
+
+def _read(item: Map, left_out: list[str] | None, *, is_pod: bool) -> dict[str, Any]:
+    """The parts of an object that rules without facts look at. A name that was generated is none of them."""
+    metadata = item.get("metadata")
+    if type(metadata) is not dict:
+        return dict(item)
+    if not is_pod:
+        read = {key: value for key, value in metadata.items() if type(value) is not _UNREAD.get(key)}
+        return {**item, "metadata": read}
+    read = {key: value for key, value in metadata.items() if key not in _UNREAD_OF_PODS}
+    name, prefix = metadata.get("name"), text_in(metadata, "generateName")
+    if left_out is not None and prefix and type(name) is str and len(name) > len(prefix) and name.startswith(prefix):
+        del read["name"]
+        left_out.append(name)
+    return {**item, "metadata": read}
+
+
+def _without_token(text: bytes, left_out: list[str]) -> bytes:
+    """The text with the same name for the token's volume of every pod; with several such names they count."""
+    names = set(_TOKEN.findall(text))
+    if len(names) != 1:
+        return text
+    (name,) = names
+    left_out.append(name[1:-1].decode())
+    return text.replace(name, _ANY_TOKEN)

@@ -1,0 +1,183 @@
+"""What was found about an object before never changes an answer, and takes a bounded place."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kmodgate.policy.cluster.facts import SnapshotFacts
+from kmodgate.policy.config import Parameters, Policy, PolicyException
+from kmodgate.policy.engine import Engine
+from kmodgate.policy.findings import Finding
+from kmodgate.policy.judged_before import JudgedBefore
+from kmodgate.policy.kmm.defaults import defaulted
+from kmodgate.policy.kmm.versions import Release
+from kmodgate.policy.review import ClusterTraits, Review
+from tests.bench import samples
+from tests.modules import TRAITS
+from tests.webhook.reviews import dkms_pod
+
+Object = dict[str, Any]
+
+DAY = datetime(2026, 11, 30, 12, tzinfo=UTC)
+PODS = samples.pods()
+MODULES = [
+    samples.stored(defaulted(item)) for item in samples.objects(samples.MODULES, "Module", "ManagedClusterModule")
+]
+FACTS = SnapshotFacts(json.loads(samples.cluster([*MODULES, *PODS]))["items"], {"Module", "Node"})
+JOBS = "system:serviceaccount:kube-system:job-controller"
+
+
+def exception(rule: str, name: str = "") -> PolicyException:
+    return PolicyException(rule, "", "", name, "alice", "T-1", date(2026, 11, 30))
+
+
+POLICIES = [
+    Policy(),
+    Policy("parity"),
+    Policy("strict"),
+    Policy(parameters=Parameters(max_mappings=1, allowed_registries=("quay.io/acme",))),
+    Policy(exceptions=(exception("SEL101"), exception("KMM203"), exception("IMG102", "tenstorrent"))),
+    Policy(parameters=Parameters(max_mappings=1), exceptions=(exception("MAP301"),)),
+]
+RELEASES = [Release("head"), Release("2.1"), Release("2.4", True)]
+
+values = st.recursive(
+    st.sampled_from(["", "a", "latest", "^a$", "quay.io/a/b:1", "/dev", "true"]) | st.none() | st.booleans(),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["name", "key", "a"]), inner, max_size=2)
+    ),
+    max_leaves=3,
+)
+
+
+@st.composite
+def changed(draw: st.DrawFn, item: Object) -> Object:
+    """The object with one field changed, removed or added, wherever it stands."""
+    item = copy.deepcopy(item)
+    node: Any = item
+    while True:
+        keys = sorted(node) if isinstance(node, dict) else list(range(len(node)))
+        key = draw(st.sampled_from(keys))
+        if isinstance(node[key], dict | list) and node[key] and draw(st.integers(0, 5)):
+            node = node[key]
+            continue
+        if draw(st.integers(0, 3)) == 0 and node is not item:
+            del node[key]
+        elif not (node is item and key in ("kind", "metadata")):
+            node[key] = draw(values)
+        return item
+
+
+@st.composite
+def reviews(draw: st.DrawFn) -> Iterator[Review]:
+    """Some reviews of one object, each of which differs from the first in a few respects."""
+    item = draw(st.sampled_from([*MODULES, *PODS]))
+    found = []
+    for _ in range(draw(st.integers(2, 4))):
+        subject = draw(changed(item)) if draw(st.booleans()) else item
+        old = draw(st.sampled_from([None, item, subject]))
+        traits = replace(TRAITS, release=draw(st.sampled_from(RELEASES)))
+        user = draw(st.sampled_from(["alice", JOBS, "system:serviceaccount:kmm:kmm-operator-controller"]))
+        review = Review(
+            subject,
+            old,
+            "CREATE" if old is None else draw(st.sampled_from(["UPDATE", "DELETE"])),
+            traits if draw(st.booleans()) else replace(traits, platform="openshift"),
+            facts=draw(st.sampled_from([None, FACTS])),
+            user=user,
+            groups=draw(st.sampled_from([(), ("system:masters",)])),
+            dry_run=draw(st.booleans()),
+            subresource=draw(st.sampled_from(["", "status"])),
+            now=DAY + timedelta(days=draw(st.integers(0, 1))),
+        )
+        found.append(review)
+    return found  # type: ignore[return-value]
+
+
+BEFORE = JudgedBefore()
+
+
+@given(reviews(), st.lists(st.sampled_from(POLICIES), min_size=4, max_size=4))
+@settings(max_examples=300, deadline=None)
+def test_it_changes_no_answer(reviews: list[Review], policies: list[Policy]) -> None:
+    for review, policy in zip(reviews * 2, policies * 2, strict=False):
+        assert judged(policy, review, BEFORE) == judged(policy, review)
+
+
+def judged(policy: Policy, review: Review, before: JudgedBefore | None = None) -> list[Finding]:
+    return Engine(policy, "admit", before=before).evaluate(replace(review))
+
+
+@pytest.mark.parametrize(
+    "item",
+    [item for item in (*MODULES, *PODS) if Review(item).kind in ("Module", "ManagedClusterModule", "Pod")],
+    ids=lambda item: item["metadata"]["name"],
+)
+def test_what_an_update_changes_by_itself_is_no_other_object(item: Object) -> None:
+    before, again = JudgedBefore(), copy.deepcopy(item)
+    again["metadata"] |= {"resourceVersion": "2", "uid": "b", "generation": 2}
+    found = [judged(Policy(), Review(value, cluster=TRAITS, facts=FACTS), before) for value in (item, again)]
+    assert found[0] == found[1]
+    assert (before.hits, before.misses) == (1, 1)
+
+
+def test_another_pod_of_a_workload_is_no_other_object() -> None:
+    before = JudgedBefore()
+    for item in PODS:
+        if "generateName" in item["metadata"]:
+            again = json.loads(json.dumps(item).replace("kube-api-access-x7k2p", "kube-api-access-q9w8e"))
+            again["metadata"]["name"] = f"{again['metadata']['generateName']}zzzzz"
+            hits = before.hits
+            assert judged(Policy(), Review(item, cluster=TRAITS, facts=FACTS), before) is not None
+            found = judged(Policy(), Review(again, cluster=TRAITS, facts=FACTS), before)
+            assert before.hits == hits + 1
+            assert found == judged(Policy(), Review(again, cluster=TRAITS, facts=FACTS))
+
+
+def test_a_volume_of_the_tokens_name_that_is_another_counts() -> None:
+    pod = copy.deepcopy(PODS[0])
+    pod["spec"]["volumes"].append({"name": "kube-api-access-aaaaa", "hostPath": {"path": "/dev"}})
+    other = copy.deepcopy(pod)
+    other["spec"]["containers"][0]["volumeMounts"][0]["name"] = "kube-api-access-aaaaa"
+    before, first, second = JudgedBefore(), Review(pod), Review(other)
+    keys = [before.key(review, "") for review in (first, second)]
+    assert keys[0] is not None
+    assert keys[1] is not None
+    assert keys[0].digest != keys[1].digest
+
+
+def test_where_rules_without_facts_ask_for_some_nothing_is_kept() -> None:
+    before = JudgedBefore()
+    for _ in range(2):
+        judged(Policy(), Review(dkms_pod(), cluster=TRAITS, facts=FACTS), before)
+    assert (before.hits, len(before)) == (0, 0)
+
+
+def test_it_is_bounded_in_entries_and_bytes() -> None:
+    few, small = JudgedBefore(entries=3), JudgedBefore(size=5000)
+    for number in range(50):
+        item = copy.deepcopy(MODULES[0])
+        item["metadata"]["name"] = f"m{number}"
+        for before in (few, small):
+            judged(Policy(), Review(item, cluster=TRAITS, facts=FACTS), before)
+            assert before.bytes <= 8 << 20
+    assert len(few) == 3
+    assert 0 < small.bytes <= 5000
+    assert small.misses == 50
+
+
+def test_an_object_with_thousands_of_problems_is_not_kept() -> None:
+    item = copy.deepcopy(MODULES[0])
+    item["spec"]["moduleLoader"]["container"]["kernelMappings"] = [{"regexp": "("}] * 300
+    before = JudgedBefore()
+    judged(Policy(), Review(item, cluster=ClusterTraits(), facts=FACTS), before)
+    assert len(before) == 0
