@@ -1,17 +1,21 @@
 """Writing below folders that strangers may have filled: no link is followed, wherever it lies and whenever it comes.
 
-A file gets its content under a random name and is then renamed into its place. Folders are opened step by step, each
-inside the one before it, so that a link that takes the place of one in between is an error.
+A file gets its content under a random name and is then renamed into its place; so does a folder that is new, with all
+that is in it. Folders are opened step by step, each inside the one before it, so that a link that takes the place of
+one in between is an error.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
+import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import groupby
 from pathlib import Path
 
 from kmodgate.renderer.errors import Unusable
@@ -71,6 +75,41 @@ def put(root: int, folder: int, name: str, content: bytes, *, durable: bool = Fa
         raise
 
 
+def put_new_folder(root: int, name: str, files: Mapping[str, bytes], last: str) -> bool:
+    """Put a new folder into an open one as a whole, with files by their paths in it. Raises OSError.
+
+    The file `last` is on the disk for good before. False, and nothing changes, where something of that name is there.
+    """
+    try:
+        os.stat(name, dir_fd=root, follow_symlinks=False)
+        return False
+    except FileNotFoundError:
+        pass
+    temporary = f"{_TEMPORARY}-{secrets.token_hex(8)}"
+    os.mkdir(temporary, dir_fd=root)
+    try:
+        with folder_below(root, temporary) as top:
+            for folder, paths in groupby(files, lambda path: path.rpartition("/")[0]):
+                with folder_below(top, folder, create=True) as inner:
+                    for path in paths:
+                        _write_new(inner, path.rpartition("/")[2], files[path], durable=path == last)
+        os.replace(temporary, name, src_dir_fd=root, dst_dir_fd=root)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True, dir_fd=root)
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):  # it has come meanwhile
+            return False
+        raise
+    return True
+
+
+def _write_new(folder: int, name: str, content: bytes, *, durable: bool) -> None:
+    with open(os.open(name, _NEW, 0o666, dir_fd=folder), "wb") as file:
+        file.write(content)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
+
+
 def place_new(staged: Path, folder: int, name: str) -> None:
     """Put a file that was written elsewhere into an open folder, as a whole. Raises FileExistsError where one is there.
 
@@ -94,6 +133,7 @@ def remove_temporary(root: int) -> None:
         if _OURS.fullmatch(name):
             with suppress(OSError):
                 os.remove(name, dir_fd=root)
+            shutil.rmtree(name, ignore_errors=True, dir_fd=root)
 
 
 def put_below(root: Path, name: str, content: bytes) -> None:

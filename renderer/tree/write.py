@@ -1,18 +1,18 @@
 """Changing the rendered directory so that a run that is stopped at any point can be finished.
 
-A run writes `output/.journal` first, then the files one by one by rename, then the indexes, and removes the journal
-last: whenever it is stopped, what it has written is known, and nothing that is not in an index or the journal is ever
-overwritten or deleted.
+A run writes `output/.journal` first, then the folders of new clusters, each as a whole, and other files one by one by
+rename, then the indexes, and removes the journal last: whenever it is stopped, what it has written is known, and
+nothing that is not in an index or the journal is ever overwritten or deleted.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
-from kmodgate.renderer.file_writing import folder_below, put, remove_temporary
+from kmodgate.renderer.file_writing import folder_below, put, put_new_folder, remove_temporary
 from kmodgate.renderer.tree import index
 from kmodgate.renderer.tree.compare import Change, ClusterChange, Kind, not_a_folder
 from kmodgate.renderer.tree.index import INDEX, JOURNAL, Journal
@@ -50,10 +50,13 @@ def write(change: Change, folder: int, progress: Callable[[str, int, int], None]
             {**others.removals, **{item.cluster: [entries[0].driver for entries in item.leaving] for item in pending}},
         )
         disk.put(JOURNAL, index.format_journal(journal), durable=True)
+    changed = []
     for number, cluster in enumerate(pending, 1):
-        _write_files(disk, cluster)
+        if not _put_new(disk, cluster):
+            _write_files(disk, cluster)
+            changed.append(cluster)
         progress("clusters written", number, len(pending))
-    for cluster in pending:
+    for cluster in changed:
         _write_index(disk, cluster)
     if others.owned:
         disk.put(JOURNAL, index.format_journal(others), durable=True)
@@ -67,6 +70,16 @@ def _of_other_clusters(change: Change) -> Journal:
     old = change.journal or Journal()
     owned = {cluster: entries for cluster, entries in old.owned.items() if cluster not in seen}
     return Journal(owned, {cluster: names for cluster, names in old.removals.items() if cluster in owned})
+
+
+def _put_new(disk: _Disk, cluster: ClusterChange) -> bool:
+    """Put the folder of a cluster that has none yet as a whole, its index included; False where it has one."""
+    files = [change for change in cluster.files if not change.is_index]
+    if not cluster.has_spec or any(change.kind is not Kind.MISSING for change in files):
+        return False
+    content = {change.path: change.new for change in files}
+    content[f"{cluster.cluster}/{INDEX}"] = index.format_index(cluster.owned.values())
+    return disk.put_new(cluster.cluster, content)
 
 
 def _write_files(disk: _Disk, cluster: ClusterChange) -> None:
@@ -99,6 +112,13 @@ class _Disk:
         folder, _, name = path.rpartition("/")
         with folder_below(self._root, folder, create=True) as inner:
             put(self._root, inner, name, content, durable=durable)
+
+    def put_new(self, folder: str, files: Mapping[str, bytes]) -> bool:
+        """Puts a folder that is not there yet, with its files, in place as a whole; the last file is the index."""
+        for path in files:
+            _check_below(path)
+        inside = {path.removeprefix(f"{folder}/"): content for path, content in files.items()}
+        return put_new_folder(self._root, folder, inside, last=INDEX)
 
     def remove(self, path: str) -> None:
         """Removes a file, if it is there, and the folders that it leaves empty."""

@@ -239,3 +239,32 @@ def test_a_render_that_may_not_write_the_permission_changes_no_tree(
     assert result.returncode == 3
     assert "removals.yaml" in result.stderr
     assert fleet.files() == before
+
+
+def test_the_folder_of_a_new_cluster_comes_as_a_whole(fleet: FleetFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet.driver("nic")
+    shutil.rmtree(fleet.root / "rendered", ignore_errors=True)
+    seen: list[tuple[str, bool]] = []
+    real = os.replace
+
+    def replace(source: str, target: str, **folders: int) -> None:
+        inside = os.path.isdir(f"/proc/self/fd/{folders['src_dir_fd']}/{source}")
+        seen.append((target, inside))
+        real(source, target, **folders)
+
+    monkeypatch.setattr(os, "replace", replace)
+    fleet.render()
+    assert [target for target, is_folder in seen if is_folder] == ["lyon", "paris"]
+    assert [target for target, is_folder in seen if not is_folder] == [".journal"]
+
+
+def test_what_a_killed_run_has_left_of_a_new_cluster_goes(fleet: FleetFolder) -> None:
+    fleet.driver("nic")
+    left = fleet.root / "rendered/.kmodgate-tmp-0123456789abcdef/nic"
+    left.mkdir(parents=True)
+    (left / "module-nic.yaml").write_text("half")
+    (fleet.root / "rendered/paris/.index").unlink(missing_ok=True)
+    shutil.rmtree(fleet.root / "rendered/paris", ignore_errors=True)
+    fleet.render()
+    assert not left.parent.exists()
+    assert fleet.run("render", "--check").returncode == 0
