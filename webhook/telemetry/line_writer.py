@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 _MOST_BYTES = 8 * 1024 * 1024
 _PAUSE = 0.05
-"""Seconds between two writes: what is said meanwhile goes out with the next. Each takes the interpreter from the loop."""
+"""Seconds between two writes: what is said meanwhile goes out with the next, and the loop is held up less often."""
 
 
 class Lines:
