@@ -9,10 +9,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
-
-import orjson
 
 from kmodgate.policy.cluster.facts import UNKNOWN, Facts
 from kmodgate.policy.findings import FieldPath, Finding, Mode, Problem, Severity
@@ -91,9 +89,13 @@ class Noted:
 
 
 class JudgedBefore:
-    """The problems of the latest reviews by their keys, bounded in entries and bytes."""
+    """The problems of the latest reviews by their keys, bounded in entries and bytes.
 
-    def __init__(self, entries: int = MOST_ENTRIES, size: int = MOST_BYTES) -> None:
+    `encode` writes a value as JSON, and raises TypeError where it cannot.
+    """
+
+    def __init__(self, encode: Callable[[object], bytes], entries: int = MOST_ENTRIES, size: int = MOST_BYTES) -> None:
+        self._encode = encode
         self.hits = 0
         self.misses = 0
         self.bytes = 0
@@ -116,13 +118,13 @@ class JudgedBefore:
         left_out: list[str] = []
         is_pod = review.kind in POD_KINDS
         try:
-            text = orjson.dumps((
+            text = self._encode((
                 _read(review.object, left_out, is_pod=is_pod),
                 None if review.old is None else _read(review.old, None, is_pod=is_pod),
                 (review.operation, review.subresource, review.user, review.groups, review.dry_run),
                 (review.in_tree, review.is_new, review.facts is None),
             ))  # fmt: skip
-        except orjson.JSONEncodeError:  # nested too deep, or with what JSON cannot hold
+        except TypeError:  # nested too deep, or with what JSON cannot hold
             return None
         if is_pod:
             text = _without_token(text, left_out)

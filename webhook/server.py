@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 from aiohttp import web
 
 from kmodgate.policy.judged_before import JudgedBefore
@@ -64,7 +65,7 @@ class Server:
         self._release = Release(settings.kmm, settings.kmm_flavour == "redhat", settings.kubernetes)
         self._policy = PolicyFile(Path(settings.policy) if settings.policy else None, settings.profile)
         self.metrics = Metrics()
-        self._before = JudgedBefore()
+        self._before = JudgedBefore(orjson.dumps)
         self.metrics.show(self._before)
         self._clients = ClientAuth(
             settings.client_auth,

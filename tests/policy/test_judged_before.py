@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -103,7 +104,7 @@ def reviews(draw: st.DrawFn) -> Iterator[Review]:
     return found  # type: ignore[return-value]
 
 
-BEFORE = JudgedBefore()
+BEFORE = JudgedBefore(orjson.dumps)
 
 
 @given(reviews(), st.lists(st.sampled_from(POLICIES), min_size=4, max_size=4))
@@ -123,7 +124,7 @@ def judged(policy: Policy, review: Review, before: JudgedBefore | None = None) -
     ids=lambda item: item["metadata"]["name"],
 )
 def test_what_an_update_changes_by_itself_is_no_other_object(item: Object) -> None:
-    before, again = JudgedBefore(), copy.deepcopy(item)
+    before, again = JudgedBefore(orjson.dumps), copy.deepcopy(item)
     again["metadata"] |= {"resourceVersion": "2", "uid": "b", "generation": 2}
     found = [judged(Policy(), Review(value, cluster=TRAITS, facts=FACTS), before) for value in (item, again)]
     assert found[0] == found[1]
@@ -131,7 +132,7 @@ def test_what_an_update_changes_by_itself_is_no_other_object(item: Object) -> No
 
 
 def test_another_pod_of_a_workload_is_no_other_object() -> None:
-    before = JudgedBefore()
+    before = JudgedBefore(orjson.dumps)
     for item in PODS:
         if "generateName" in item["metadata"]:
             again = json.loads(json.dumps(item).replace("kube-api-access-x7k2p", "kube-api-access-q9w8e"))
@@ -148,7 +149,7 @@ def test_a_volume_of_the_tokens_name_that_is_another_counts() -> None:
     pod["spec"]["volumes"].append({"name": "kube-api-access-aaaaa", "hostPath": {"path": "/dev"}})
     other = copy.deepcopy(pod)
     other["spec"]["containers"][0]["volumeMounts"][0]["name"] = "kube-api-access-aaaaa"
-    before, first, second = JudgedBefore(), Review(pod), Review(other)
+    before, first, second = JudgedBefore(orjson.dumps), Review(pod), Review(other)
     keys = [before.key(review, "") for review in (first, second)]
     assert keys[0] is not None
     assert keys[1] is not None
@@ -156,14 +157,14 @@ def test_a_volume_of_the_tokens_name_that_is_another_counts() -> None:
 
 
 def test_where_rules_without_facts_ask_for_some_nothing_is_kept() -> None:
-    before = JudgedBefore()
+    before = JudgedBefore(orjson.dumps)
     for _ in range(2):
         judged(Policy(), Review(dkms_pod(), cluster=TRAITS, facts=FACTS), before)
     assert (before.hits, len(before)) == (0, 0)
 
 
 def test_it_is_bounded_in_entries_and_bytes() -> None:
-    few, small = JudgedBefore(entries=3), JudgedBefore(size=5000)
+    few, small = JudgedBefore(orjson.dumps, entries=3), JudgedBefore(orjson.dumps, size=5000)
     for number in range(50):
         item = copy.deepcopy(MODULES[0])
         item["metadata"]["name"] = f"m{number}"
@@ -178,6 +179,6 @@ def test_it_is_bounded_in_entries_and_bytes() -> None:
 def test_an_object_with_thousands_of_problems_is_not_kept() -> None:
     item = copy.deepcopy(MODULES[0])
     item["spec"]["moduleLoader"]["container"]["kernelMappings"] = [{"regexp": "("}] * 300
-    before = JudgedBefore()
+    before = JudgedBefore(orjson.dumps)
     judged(Policy(), Review(item, cluster=ClusterTraits(), facts=FACTS), before)
     assert len(before) == 0
