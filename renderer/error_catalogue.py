@@ -107,7 +107,7 @@ SECTIONS = {
         ),
         Entry(
             "SCH112",
-            "a field that means nothing beside another one: an account of a device plugin in the pod of its driver",
+            "an account of a device plugin in the pod of its driver, or a mount of a volume that the pod has not",
             "move the field, or change the other, as the fix says",
         ),
     ),

@@ -134,10 +134,18 @@ def _container(loaded: Loaded, *, is_privileged: bool = False) -> JsonMap:
     value["env"] = [*settings, *items_of(options.get("env"))]
     if "resources" in options:
         value["resources"] = options["resources"]
-    value["securityContext"] = merge(
-        security_context(is_privileged=is_privileged), map_of(options.get("securityContext"))
-    )
+    value["securityContext"] = _merged_security(loaded, is_privileged=is_privileged)
     value["volumeMounts"] = [*_mounts(loaded), *items_of(options.get("volumeMounts"))]
+    return value
+
+
+def _merged_security(loaded: Loaded, *, is_privileged: bool) -> JsonMap:
+    """The security context with what the spec adds; the API server refuses some rights without escalation."""
+    own = map_of(loaded.options.get("securityContext"))
+    value = merge(security_context(is_privileged=is_privileged), own)
+    added = {str(name).removeprefix("CAP_") for name in items_of(map_of(value.get("capabilities")).get("add"))}
+    if (value.get("privileged") is True or added & {"SYS_ADMIN", "ALL"}) and "allowPrivilegeEscalation" not in own:
+        value.pop("allowPrivilegeEscalation", None)
     return value
 
 

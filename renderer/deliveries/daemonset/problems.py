@@ -21,6 +21,7 @@ def problems(target: Target) -> Iterator[Finding]:
     """Report kernels that are not known or that no label can name, and names that stand for something of ours."""
     yield from _kernels(target)
     yield from _names(target.variant)
+    yield from _mounts(target.variant)
 
 
 def _kernels(target: Target) -> Iterator[Finding]:
@@ -83,11 +84,26 @@ def _names(variant: Variant) -> Iterator[Finding]:
             yield variant.merged.finding(("daemonset", "env", index, "name"), "SCH105", message, fix)
 
 
+def _mounts(variant: Variant) -> Iterator[Finding]:
+    """Report mounts of volumes that the pod has not."""
+    options = map_of(variant.spec.get("daemonset"))
+    known = {*OWN_VOLUMES, *(str(map_of(item).get("name")) for item in items_of(options.get("volumes")))}
+    for index, item in enumerate(items_of(options.get("volumeMounts"))):
+        name = str(map_of(item).get("name"))
+        if name not in known:
+            message = f"the pod has no volume {name!r}"
+            fix = f"add the volume to daemonset.volumes, or name one of {listed(sorted(known), 9)}"
+            yield variant.merged.finding(("daemonset", "volumeMounts", index, "name"), "SCH112", message, fix)
+
+
 def _taken(variant: Variant, path: FieldPath, taken: tuple[str, ...]) -> Iterator[Finding]:
     """Report volumes of a name that the pod has already."""
+    seen = set(taken)
     for index, item in enumerate(items_of(map_of(variant.spec.get(str(path[0]))).get(str(path[1])))):
         name = str(map_of(item).get("name"))
-        if name in taken:
-            fix = f"give it a name that is not one of {listed(sorted(set(taken)), 9)}"
+        is_taken = name in seen
+        seen.add(name)
+        if is_taken:
+            fix = f"give it a name that is not one of {listed(sorted(seen), 9)}"
             message = f"the pod has a volume {name!r} already"
             yield variant.merged.finding((*path, index, "name"), "SCH105", message, fix)

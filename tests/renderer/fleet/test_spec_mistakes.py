@@ -33,7 +33,7 @@ def test_what_an_override_breaks_is_reported_at_the_override(fleet: FleetFolder)
         ("overrides: [{clusters: {matchLabels: {a: b}}, patch: {version: a}}]", "REF002", "matches none"),
         ("overrides: [{clusters: {names: [paris]}, patch: {clusters: {}}}]", "SCH104", "may not change clusters"),
         ("overrides: [{clusters: {names: [paris]}, patch: {overrides: []}}]", "SCH104", "may not contain overrides"),
-        ("delivery: daemonset", "SCH104", "is not one of kmm"),
+        ("delivery: daemon", "SCH104", "is not one of kmm"),
         ("dra: {driverName: d, container: {image: a}}", "SCH106", "only on upstream's main branch"),
         ("build: {dockerfile: a, dockerfileConfigMap: b}", "SCH104", "not exactly one of dockerfile"),
         ('scc: "a\\nb"', "SCH104", "is not the name of Security"),

@@ -200,3 +200,10 @@ def test_an_override_delivers_in_another_way_on_some_clusters(fleet: PlainFleet)
     assert "rome/nic/module-nic.yaml" in fleet.files()
     assert [path for path in fleet.files() if path.startswith("paris/nic/daemonset-")]
     assert "paris/nic/module-nic.yaml" not in fleet.files()
+
+
+@pytest.mark.parametrize("rights", ["privileged: true", "capabilities: {add: [CAP_SYS_ADMIN]}"])
+def test_rights_that_escalate_are_not_refused_by_the_api_server(fleet: PlainFleet, rights: str) -> None:
+    pod = fleet.pod(f"daemonset: {{securityContext: {{{rights}}}}}")
+    for container in (*pod["initContainers"], *pod["containers"]):
+        assert "allowPrivilegeEscalation" not in container["securityContext"]

@@ -66,6 +66,7 @@ def test_the_schema_and_the_table_know_the_same_fields() -> None:
         "clusters",
         "namespace",
         "delivery",
+        "boot",
         "daemonset",
         "hub",
         "state",
