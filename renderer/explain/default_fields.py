@@ -118,6 +118,29 @@ def reason(kind: str, path: FieldPath) -> str:
     return ""
 
 
+_OF_OPERATOR = {
+    ("Subscription", ("spec", "installPlanApproval")): "nothing is installed or upgraded that the spec does not name",
+    ("Subscription", ("spec", "channel")): "that of the flavour, as the spec names none",
+    ("Subscription", ("spec", "source")): "the catalog of the flavour on this platform, as the spec names none",
+    ("Subscription", ("spec", "sourceNamespace")): "where catalogs are on this platform, as the spec names none",
+    ("Subscription", ("spec", "config", "tolerations")): "the operator runs on the nodes that it serves",
+    ("Subscription", ("spec", "config", "env")): "the operator of a spoke leaves building to its hub",
+    ("OperatorGroup", ("spec",)): "the API server's default; without namespaces the group is for all of them",
+    ("Namespace", ("metadata", "labels", "openshift.io/cluster-monitoring")): "OpenShift's Prometheus takes the alerts",
+}
+"""Kind and path of an object of KMM's operator → why it has its value, with all below the path."""
+
+
+def why_in_operator(kind: str, path: FieldPath) -> str:
+    """Why a path of an object of KMM's operator has its value where no spec says so."""
+    if path == (*_ANNOTATIONS, SYNC_OPTIONS):
+        return "without the operator nothing is unloaded"
+    if path == (*_ANNOTATIONS, SYNC_WAVE):
+        return reason("", path)
+    found = (text for (of, above), text in _OF_OPERATOR.items() if of == kind and path[: len(above)] == above)
+    return next(found, "what installs, configures or watches KMM's operator")
+
+
 def why_in_service(path: FieldPath) -> str:
     """Why a path of an object of an image service has its value where no spec says so."""
     if path == (*_ANNOTATIONS, SYNC_OPTIONS):

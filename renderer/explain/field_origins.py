@@ -12,11 +12,19 @@ from kmodgate.policy.findings import FieldPath, format_path, value_at
 from kmodgate.policy.formats.image_mirrors import Mirror
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.compile.compiler import CompiledFleet
+from kmodgate.renderer.compile.operator_install.install import FOLDER as OPERATOR_FOLDER
 from kmodgate.renderer.deliveries.delivery import driver_label
 from kmodgate.renderer.diff.changed_fields import item_identity
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.explain.absent_drivers import Absence, absences, why_not_there
-from kmodgate.renderer.explain.default_fields import CONTENT_TAG, POLICY_PLACE, mirrored, reason, why_in_service
+from kmodgate.renderer.explain.default_fields import (
+    CONTENT_TAG,
+    POLICY_PLACE,
+    mirrored,
+    reason,
+    why_in_operator,
+    why_in_service,
+)
 from kmodgate.renderer.fleet.fields.conversion import spec_path
 from kmodgate.renderer.fleet.fields.field_table import cause
 from kmodgate.renderer.fleet.fields.origin import Origin
@@ -222,7 +230,10 @@ def _explained(subject: Subject, path: FieldPath, value: Json) -> Explained:
     origin = subject.manifest.trace(path)
     why = reason(subject.manifest.identity.kind, path) if origin.source == "default" else ""
     if subject.manifest.folder:
-        why = why_in_service(path) if origin.source == "default" else ""
+        of_operator = subject.manifest.folder == OPERATOR_FOLDER
+        kind = subject.manifest.identity.kind
+        known = why_in_operator(kind, path) if of_operator else why_in_service(path)
+        why = known if origin.source == "default" else ""
     elif _is_of_policy(subject.manifest) and path in (("metadata", "name"), ("metadata", "namespace")):
         why = POLICY_PLACE
     if _has_content_tag(subject, path, value):

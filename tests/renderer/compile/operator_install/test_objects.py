@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.fleets import FleetFolder
-from tests.renderer.compile.operator_install.fleet import CSV, KUBECTL, REFERENCE, cluster, objects, redhat, upstream
+from tests.renderer.compile.operator_install.fleet import CSV, KUBECTL, cluster, objects, redhat, upstream
 
 PACKAGE = "kernel-module-management"
 CONFIRMED = "Prune=confirm,Delete=confirm"
@@ -244,47 +244,20 @@ def test_the_script_in_a_job_is_the_file(fleet: FleetFolder, script: str) -> Non
     assert subprocess.run(["sh", "-n"], input=text, text=True, check=False).returncode == 0
 
 
-# -- kustomize --------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ("spec.startingCSV", "spec.kmm.install.csv (driver)"),
+        ("spec.sourceNamespace", "where catalogs are on this platform"),
+        ("spec.installPlanApproval", "nothing is installed or upgraded that the spec does not name"),
+        ("metadata.annotations", "without the operator nothing is unloaded"),
+        ("spec.name", "what installs, configures or watches KMM's operator"),
+    ],
+)
+def test_explain_names_the_field_of_the_cluster_or_the_reason(fleet: FleetFolder, field: str, said: str) -> None:
+    cluster(fleet, redhat())
 
+    result = fleet.run("explain", f"Subscription/{PACKAGE}", field)
 
-def overlay(fleet: FleetFolder) -> dict[str, Any]:
-    fleet.render()
-    folder = fleet.root / "handover/paris/kmm-operator"
-    return {path.name: yaml.safe_load(path.read_text()) for path in folder.iterdir()}
-
-
-def test_without_olm_the_handover_has_an_overlay_over_kmms_folder_at_a_commit(fleet: FleetFolder) -> None:
-    cluster(fleet, upstream(kustomize=REFERENCE), platform="kubernetes", kubectl="")
-
-    found = overlay(fleet)
-
-    kustomization = found["kustomization.yaml"]
-    assert kustomization["resources"] == [REFERENCE]
-    patches = {item["target"]["kind"]: yaml.safe_load(item["patch"]) for item in kustomization["patches"]}
-    assert {options(patch) for patch in patches.values()} == {CONFIRMED}
-    assert set(patches) == {"CustomResourceDefinition", "Namespace"}
-    tree = objects(fleet)
-    assert not {key.partition("/")[0] for key in tree} & {"Subscription", "Kustomization", "OperatorGroup", "Job"}
-    assert "SkipDryRunOnMissingResource=true" in options(tree["Module/nic"])
-
-
-def test_a_configuration_and_tolerations_are_patched_into_the_overlay(fleet: FleetFolder) -> None:
-    kmm = {**upstream(kustomize=REFERENCE), "config": {"worker": {"runAsUser": 0}}}
-    cluster(fleet, kmm, platform="kubernetes", topology="sno")
-
-    found = overlay(fleet)
-
-    kustomization, settings = found["kustomization.yaml"], found["manager-config.yaml"]
-    assert kustomization["resources"] == [REFERENCE, "manager-config.yaml"]
-    assert settings["metadata"]["namespace"] == "kmm-operator-system"
-    patches = [
-        yaml.safe_load(item["patch"]) for item in kustomization["patches"] if item["target"]["kind"] == "Deployment"
-    ]
-    checksums = [patch["spec"]["template"]["metadata"]["annotations"] for patch in patches if isinstance(patch, dict)]
-    added = [patch[0]["value"]["key"] for patch in patches if isinstance(patch, list)]
-    assert len(checksums) == len(added) == 2
-    assert checksums[0] == checksums[1]
-    assert set(added) == {"node.kubernetes.io/unschedulable"}
-    assert not any(key.startswith(("ConfigMap/kmm", "Job/")) for key in objects(fleet))
-    cluster(fleet, {**kmm, "config": {"worker": {"runAsUser": 1}}}, platform="kubernetes", topology="sno")
-    assert overlay(fleet)["kustomization.yaml"]["patches"] != kustomization["patches"]
+    assert result.returncode == 0
+    assert said in result.stdout

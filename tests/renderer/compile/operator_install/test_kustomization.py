@@ -1,0 +1,54 @@
+"""An operator without OLM: an overlay for kustomize, in the handover."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from tests.fleets import FleetFolder
+from tests.renderer.compile.operator_install.fleet import REFERENCE, cluster, objects, upstream
+from tests.renderer.compile.operator_install.test_objects import CONFIRMED, options
+
+
+def overlay(fleet: FleetFolder) -> dict[str, Any]:
+    fleet.render()
+    folder = fleet.root / "handover/paris/kmm-operator"
+    return {path.name: yaml.safe_load(path.read_text()) for path in folder.iterdir()}
+
+
+def test_without_olm_the_handover_has_an_overlay_over_kmms_folder_at_a_commit(fleet: FleetFolder) -> None:
+    cluster(fleet, upstream(kustomize=REFERENCE), platform="kubernetes", kubectl="")
+
+    found = overlay(fleet)
+
+    kustomization = found["kustomization.yaml"]
+    assert kustomization["resources"] == [REFERENCE]
+    patches = {item["target"]["kind"]: yaml.safe_load(item["patch"]) for item in kustomization["patches"]}
+    assert {options(patch) for patch in patches.values()} == {CONFIRMED}
+    assert set(patches) == {"CustomResourceDefinition", "Namespace"}
+    tree = objects(fleet)
+    assert not {key.partition("/")[0] for key in tree} & {"Subscription", "Kustomization", "OperatorGroup", "Job"}
+    assert "SkipDryRunOnMissingResource=true" in options(tree["Module/nic"])
+
+
+def test_a_configuration_and_tolerations_are_patched_into_the_overlay(fleet: FleetFolder) -> None:
+    kmm = {**upstream(kustomize=REFERENCE), "config": {"worker": {"runAsUser": 0}}}
+    cluster(fleet, kmm, platform="kubernetes", topology="sno")
+
+    found = overlay(fleet)
+
+    kustomization, settings = found["kustomization.yaml"], found["manager-config.yaml"]
+    assert kustomization["resources"] == [REFERENCE, "manager-config.yaml"]
+    assert settings["metadata"]["namespace"] == "kmm-operator-system"
+    patches = [
+        yaml.safe_load(item["patch"]) for item in kustomization["patches"] if item["target"]["kind"] == "Deployment"
+    ]
+    checksums = [patch["spec"]["template"]["metadata"]["annotations"] for patch in patches if isinstance(patch, dict)]
+    added = [patch[0]["value"]["key"] for patch in patches if isinstance(patch, list)]
+    assert len(checksums) == len(added) == 2
+    assert checksums[0] == checksums[1]
+    assert set(added) == {"node.kubernetes.io/unschedulable"}
+    assert not any(key.startswith(("ConfigMap/kmm", "Job/")) for key in objects(fleet))
+    cluster(fleet, {**kmm, "config": {"worker": {"runAsUser": 1}}}, platform="kubernetes", topology="sno")
+    assert overlay(fleet)["kustomization.yaml"]["patches"] != kustomization["patches"]
