@@ -29,6 +29,7 @@ from kmodgate.renderer.deliveries.delivery import (
     driver_of,
 )
 from kmodgate.renderer.deliveries.hub import spoke_findings
+from kmodgate.renderer.deliveries.hub.hub_module import selected_spokes
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.image_services.service_targets import ServiceTarget, service_targets
 from kmodgate.renderer.fleet.referenced_files import Sources, read_sources
@@ -100,8 +101,9 @@ def compile_fleet(fleet: Fleet, findings: list[Finding], policies: Policies | No
     by_hand = {name: [*service.handover] for name, service in made.items()}
     for cluster in fleet.clusters:
         by_hand.setdefault(cluster.name, []).extend(operator_handover(cluster, by_cluster[cluster.name]))
+    loaded = _loaded(by_cluster)
     placed = {
-        name: list(by_folder(name, [*manifests, *_policy(policies, name, by_cluster[name])], findings))
+        name: list(by_folder(name, [*manifests, *_policy(policies, name, loaded[name])], findings))
         for name, manifests in of_drivers.items()
     }
     for name, service in made.items():
@@ -134,6 +136,16 @@ def _services(
         if target.merged not in found:
             found[target.merged] = compile_service(fleet.files, target, findings)
     return {name: found[target.merged] for name, target in services.items()}
+
+
+def _loaded(by_cluster: Mapping[str, list[Target]]) -> dict[str, list[Target]]:
+    """The drivers of each cluster, with those that its hub delivers to it."""
+    result = {name: [*found] for name, found in by_cluster.items()}
+    for target in (target for found in by_cluster.values() for target in found):
+        if target.variant.spec.get("delivery") == "hub" and not target.is_absent:
+            for spoke in selected_spokes(target):
+                result.setdefault(spoke.name, []).append(target)
+    return result
 
 
 def _policy(policies: Policies | None, cluster: str, found: list[Target]) -> list[Manifest]:

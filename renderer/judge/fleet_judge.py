@@ -18,6 +18,7 @@ from kmodgate.policy.views.part import Map
 from kmodgate.renderer.compile.cluster_policies import Policies
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.deliveries.boot.objects import cluster_of
+from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.fleet.nodes import nodes_of
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.judge.shared_images import ID as IMAGES_ID
@@ -100,6 +101,7 @@ class FleetJudge:
                 for item, old in was.items():  # judged once for all clusters that are alike
                     alike.setdefault((item, old, traits, engine), []).append(cluster)
                 yield from self._by_facts(compiled, cluster, traits, was, (dumps or {}).get(cluster.name))
+            yield from self._delivered(compiled, cluster, (dumps or {}).get(cluster.name))
         for (manifest, old, traits, engine), clusters in alike.items():
             review = Review(
                 manifest.value,
@@ -146,6 +148,21 @@ class FleetJudge:
             review = Review(manifest.value, cluster=traits, facts=facts, now=self._now, before=before, is_new=is_new)
             for finding, path in engine.judge_by_facts(review):
                 yield replace(manifest.at_origin(finding, path), clusters=(cluster.name,))
+
+    def _delivered(self, compiled: CompiledFleet, cluster: Cluster, dump: Dump | None) -> Iterator[Finding]:
+        """What the facts of a spoke say of the Modules that its hub makes there; the hub builds and signs them."""
+        delivered = compiled.delivered[cluster.name]
+        modules = [manifest for manifest in delivered if driver_of(manifest.value)]
+        if not modules:
+            return
+        engine, traits = self.engine(cluster), _traits(compiled, cluster)
+        facts = facts_of(cluster, [*compiled.of_drivers[cluster.name], *delivered], dump)
+        for manifest in modules:
+            is_new = dump is not None and not dump.holds(manifest.value)
+            review = Review(manifest.value, cluster=traits, facts=facts, now=self._now, is_new=is_new)
+            for finding, path in engine.judge_by_facts(review):
+                if not {"build", "sign"} & set(path):
+                    yield replace(manifest.at_origin(finding, path), clusters=(cluster.name,))
 
 
 def _traits(compiled: CompiledFleet, cluster: Cluster) -> ClusterTraits:

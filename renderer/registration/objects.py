@@ -19,12 +19,12 @@ from kmodgate.policy.webhook_entries import (
     unreachable,
 )
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
-from kmodgate.renderer.compile.compiler import compile_fleet
-from kmodgate.renderer.deliveries.delivery import DELIVERIES, delivery_of, delivery_of_object
+from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
+from kmodgate.renderer.deliveries.delivery import DELIVERIES, delivery_of, delivery_of_object, driver_of
+from kmodgate.renderer.deliveries.hub.hub_module import operator_namespace
 from kmodgate.renderer.errors import Unusable, refuse_enforced
 from kmodgate.renderer.fleet.fleet import Fleet
-from kmodgate.renderer.fleet.specs import JsonMap
-from kmodgate.renderer.fleet.targets import Target
+from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.manifests.emit_yaml import emit
 from kmodgate.renderer.manifests.manifest import Manifest, identity_of
 from kmodgate.renderer.registration import configurations, rights
@@ -89,30 +89,41 @@ def served(fleet: Fleet, findings: list[Finding], choice: Choice, shown: tuple[s
     compiled = compile_fleet(fleet, findings)
     refuse_enforced(findings, outcome="nothing was generated")
     specs = {cluster.name: cluster for cluster in fleet.clusters}
-    places: dict[str, list[Target]] = defaultdict(list)
-    for target in compiled.targets:
-        places[target.cluster.name].append(target)
+    places = _namespaces(compiled)
+    daemon_sets = DELIVERIES["daemonset"]
+    by_daemon_sets = {item.cluster.name for item in compiled.targets if delivery_of(item.variant) is daemon_sets}
     return {
         cluster: Served(
             policies.policy(cluster),
-            tuple(sorted({target.variant.namespace for target in places[cluster]})),
-            _certificates(manifest for _, manifest in placed),
+            tuple(sorted(places[cluster])),
+            _certificates(specs[cluster], (manifest for _, manifest in placed)),
             specs[cluster].kubernetes,
             specs[cluster].platform,
             shown,
             specs[cluster].kmm is not None,
-            any(delivery_of(target.variant) is DELIVERIES["daemonset"] for target in places[cluster]),
+            cluster in by_daemon_sets,
         )
         for cluster, placed in sorted(compiled.placed.items())
     }
 
 
-def _certificates(manifests: Iterable[Manifest]) -> dict[str, tuple[str, ...]]:
+def _namespaces(compiled: CompiledFleet) -> dict[str, set[str]]:
+    """The namespaces of each cluster in which drivers have what they need: on a hub, that of KMM's operator."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for target in compiled.targets:
+        is_by_hub = target.variant.spec.get("delivery") == "hub"
+        found[target.cluster.name].add(operator_namespace(target.cluster) if is_by_hub else target.variant.namespace)
+    for cluster, manifests in compiled.delivered.items():
+        found[cluster] |= {item.identity.namespace for item in manifests if driver_of(item.value)}
+    return found
+
+
+def _certificates(cluster: Cluster, manifests: Iterable[Manifest]) -> dict[str, tuple[str, ...]]:
     """The Secrets that Modules name as certificates to sign with, for all kernels or for some."""
     found: dict[str, set[str]] = defaultdict(set)
     for manifest in manifests:
         if delivery := delivery_of_object(manifest.value):
-            found[manifest.identity.namespace] |= delivery.certificates(manifest.value)
+            found[manifest.identity.namespace or operator_namespace(cluster)] |= delivery.certificates(manifest.value)
     return {namespace: tuple(sorted(names)) for namespace, names in found.items() if names}
 
 

@@ -79,3 +79,26 @@ def test_resolve_takes_a_managed_cluster_module_as_its_spokes_get_it(fleet: Flee
 
     assert found.returncode == 0, found.stderr
     assert found.stdout.startswith("kmm-tests/nic  5.14.0-427.el9.x86_64\n  mapping 0: quay.io/acme/nic:1.0-5.14.0-427")
+
+
+def test_a_spoke_gets_the_policy_and_its_namespace_is_protected(fleet: FleetFolder) -> None:
+    hub(fleet)
+    fleet.render()
+    assert fleet.run("webhook-config", "--output", "webhooks").returncode == 0
+
+    assert "paris/cluster/configmap-kmodgate-policy.yaml" in fleet.files()
+    assert "lyon/cluster/configmap-kmodgate-policy.yaml" not in fleet.files()
+    webhooks = {path: text.decode() for path, text in fleet.files("webhooks").items() if "/validating" in path}
+    protecting = {path.partition("/")[0] for path, text in webhooks.items() if "- kmm-tests\n" in text}
+    assert protecting == {"paris"}
+
+
+def test_a_selector_that_no_node_of_a_spoke_matches_is_told(fleet: FleetFolder) -> None:
+    hub(fleet)
+    path = fleet.root / "drivers/nic.yaml"
+    path.write_text(path.read_text().replace('{node-role.kubernetes.io/worker: ""}', "{pool: nics}"))
+
+    found = fleet.run("check").stdout
+
+    assert "warning[SEL201] spec.selector: no node has these labels" in found
+    assert "clusters: paris" in found
