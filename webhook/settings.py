@@ -147,7 +147,7 @@ def _add_policy(serve: ArgumentParser) -> None:
         help="version of the API server, like 1.34 (it is asked)",
     )  # fmt: skip
     add(
-        "--topology", choices=("ha", "compact", "sno"), default="ha",
+        "--topology", choices=("ha", "compact", "sno", "hosted", "microshift"), default="ha",
         help="compact and sno: the workers are the control plane (ha)",
     )  # fmt: skip
 

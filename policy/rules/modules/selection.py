@@ -13,6 +13,9 @@ from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.node_placement import CONTROL_PLANE
 
+_WITHOUT_WORKERS = ("sno", "compact", "microshift")
+"""Topologies whose nodes are control plane and workers."""
+
 
 @rule("SEL101", severity=Severity.WARNING)
 def every_node(review: Review) -> Iterator[Problem]:
@@ -35,7 +38,7 @@ def control_plane(review: Review) -> Iterator[Problem]:
     Fix: select workers.
     Source: Kubernetes, well-known node labels.
     """
-    if review.cluster.topology in ("sno", "compact"):
+    if review.cluster.topology in _WITHOUT_WORKERS:
         return
     for key in review.module.spec.map("selector").value:
         if key in CONTROL_PLANE:
@@ -59,7 +62,7 @@ def control_plane_by_other_labels(review: Review) -> Iterator[Problem]:
     Source: Kubernetes, well-known node labels; internal/node/node.go of Kernel Module Management.
     """
     selector = review.module.spec.map("selector").value
-    if not selector or not CONTROL_PLANE.isdisjoint(selector) or review.cluster.topology in ("sno", "compact"):
+    if not selector or not CONTROL_PLANE.isdisjoint(selector) or review.cluster.topology in _WITHOUT_WORKERS:
         return
     found = [
         node.name
