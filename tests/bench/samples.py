@@ -23,7 +23,7 @@ from tests.webhook.manifests import dump, encoded, namespace, node, review
 FOLDER = Path(__file__).parent / "corpus"
 MODULES = sorted((FOLDER / "modules").glob("*.yaml"))
 PODS = sorted((FOLDER / "pods").glob("*.yaml"))
-EXAMPLES = ("edge-fleet", "full-module", "sno-simple-kmod")
+EXAMPLES = sorted(path.parent for path in (FOLDER.parents[2] / "examples").glob("*/kmodgate.yaml"))
 
 MARK = "73519"
 """Digits in a body in whose place the load writes the number of the request."""
@@ -45,11 +45,11 @@ def objects(paths: Iterable[Path], *kinds: str) -> list[Object]:
 @cache
 def rendered() -> tuple[Object, ...]:
     """The Modules that the examples render."""
-    root, found = FOLDER.parents[2] / "examples", []
+    found: list[Object] = []
     with tempfile.TemporaryDirectory() as folder:
         for example in EXAMPLES:
-            output = Path(folder) / example
-            done = process("render", str(root / example), "--output", str(output), cwd=Path(folder))
+            output = Path(folder) / example.name
+            done = process("render", str(example), "--output", str(output), cwd=Path(folder))
             assert not done.returncode, done.stderr
             found += objects(sorted(output.rglob("*.yaml")), *MODULE_KINDS)
     return tuple(found)
