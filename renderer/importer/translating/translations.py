@@ -54,7 +54,7 @@ def translate(clusters: dict[str, Objects], inputs: dict[str, list[str]], wishes
         before = len(result.lost)
         objects = {found.identity: found for item in objects.values() for found in [_in_namespace(item, wishes)]}
         drafts = list(_drafts(objects, wishes, result))
-        names |= {draft.name for draft in drafts} | {item.object.rpartition("/")[2] for item in result.lost[before:]}
+        names |= {draft.name for draft in drafts} | {_name_in(item.object) for item in result.lost[before:]}
         for draft in drafts:
             _place(draft, objects, result.lost)
             versions[str(draft.found.value["apiVersion"])].add(str(draft.found.identity))
@@ -155,6 +155,11 @@ def _former_versions(versions: dict[str, set[str]]) -> Iterator[str]:
                 f"read as Modules of today: {listed(sorted(names))} of {version}, which no KMM since 1.0 knows; delete "
                 "those as docs/import.md says"
             )
+
+
+def _name_in(title: str) -> str:
+    """The name in `DaemonSet drivers/nic` or `Module nic`."""
+    return title.rpartition(" ")[2].rpartition("/")[2]
 
 
 def _refuse_unknown(wishes: Wishes, names: set[str]) -> None:

@@ -59,6 +59,11 @@ def test_it_needs_a_namespace(here: Path) -> None:
     assert "fix: say which: --namespace NAME" in said
 
 
+def test_a_name_for_a_module_that_is_refused_is_no_mistake(here: Path) -> None:
+    said = import_all(here, OLD, options=["--module-name=nic=acme_nic"], code=2)
+    assert "say which: --namespace NAME" in said
+
+
 def test_it_needs_the_name_of_the_kernel_module(here: Path) -> None:
     value = old(driverContainer={"command": ["/entrypoint.sh"]})
     said = import_all(here, value, options=NAMESPACE, code=2)
