@@ -330,6 +330,12 @@ SECTIONS = {
             "a file in the output folder that no render has written, and that Argo CD would apply (a warning)",
             "delete it, or let a driver attach it",
         ),
+        Entry(
+            "GIT007",
+            "an Application in a dump of Argo CD's cluster that applies the tree and that the fleet does not make (a"
+            " warning): a cluster that has left, a rename, or a second Application of one folder",
+            "delete it; it has no finalizer, so that its cluster keeps what it applied",
+        ),
     ),
     "IMS: an ImageService": (
         Entry(

@@ -20,6 +20,7 @@ from kmodgate.policy.findings import (
 from kmodgate.policy.formats.object_files import SUFFIXES
 from kmodgate.policy.ims.given_records import wrapped
 from kmodgate.renderer import git
+from kmodgate.renderer.check.argo_applications import stray_applications
 from kmodgate.renderer.check.cluster_dump import Dumps
 from kmodgate.renderer.check.default_namespace import in_namespace
 from kmodgate.renderer.check.disputed_scalars import suit_fields, without_disputes
@@ -204,6 +205,7 @@ class Checker:
         judge = FleetJudge(policies, "check", self.now)
         found += judge.judge(compiled, old, self.dumps.by_cluster)
         found += operator_findings(base.compiled if base else None, compiled, self.dumps.by_cluster, policies)
+        found += stray_applications(fleet, self.dumps.by_cluster)
         findings += fleet.faulty.independent(found)
         findings = [finding for item in findings for finding in self._of_wanted(item)]
         placed = [item for name, objects in compiled.placed.items() if self._wants(name) for _, item in objects]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from kmodgate.policy.findings import Finding, Mode, Problem, Severity
 from kmodgate.policy.kmm.misnamed_kinds import KMM_GROUPS
 from kmodgate.policy.kmm.versions import Release
+from kmodgate.renderer.compile.argocd import argocd_files, argocd_findings
 from kmodgate.renderer.compile.cluster_objects.objects import cluster_objects
 from kmodgate.renderer.compile.cluster_policies import Policies
 from kmodgate.renderer.compile.delivered_objects import delivered_objects, delivered_twice
@@ -98,13 +99,19 @@ def compile_fleet(fleet: Fleet, findings: list[Finding], policies: Policies | No
         of_drivers[cluster.name] += cluster_objects(fleet, cluster, by_cluster[cluster.name], findings)
         of_drivers[cluster.name] = mirroring.objects(cluster, of_drivers[cluster.name])
     findings += mirroring.findings()
-    by_hand = {name: [*service.handover] for name, service in made.items()}
-    for cluster in fleet.clusters:
-        by_hand.setdefault(cluster.name, []).extend(operator_handover(cluster, by_cluster[cluster.name]))
     loaded = _loaded(by_cluster)
     placed = {
         name: list(by_folder(name, [*manifests, *_policy(policies, name, loaded[name])], findings))
         for name, manifests in of_drivers.items()
+    }
+    findings += argocd_findings(fleet)
+    by_hand = {
+        cluster.name: [
+            *(made[cluster.name].handover if cluster.name in made else ()),
+            *operator_handover(cluster, by_cluster[cluster.name]),
+            *argocd_files(fleet, cluster, placed),
+        ]
+        for cluster in fleet.clusters
     }
     for name, service in made.items():
         of_drivers[name] += service.judged

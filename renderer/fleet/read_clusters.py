@@ -17,6 +17,7 @@ from kmodgate.renderer.fleet.read_operator import read_kmm
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import (
     Acm,
+    ArgoCd,
     Cluster,
     Hosted,
     KernelVersion,
@@ -52,11 +53,24 @@ def read_cluster(files: FleetFiles, document: Document, findings: list[Finding])
         has_inventory="inventory" in spec,
         mirrors=tuple(_mirror(item) for item in spec.get("mirrors", ())),
         mirror_objects=spec.get("mirrorObjects", False),
+        argocd=_argocd(spec["argocd"], spec["platform"]) if "argocd" in spec else None,
+        server=spec.get("server", ""),
         kubectl_image=spec.get("tools", {}).get("kubectl", ""),
         acm=Acm(**spec["acm"]) if "acm" in spec else None,
         hosted=Hosted(**spec["hosted"]) if "hosted" in spec else None,
         is_managed=spec.get("managed", False),
         worker_image=spec.get("tools", {}).get("worker", ""),
+    )
+
+
+def _argocd(spec: Any, platform: str) -> ArgoCd:
+    return ArgoCd(
+        spec["repoURL"],
+        spec.get("revision", "refs/heads/main"),
+        spec.get("path", "rendered"),
+        spec.get("namespace", "openshift-gitops" if platform == "openshift" else "argocd"),
+        spec.get("project", "kmodgate"),
+        spec.get("kind") == "ApplicationSet",
     )
 
 

@@ -204,6 +204,18 @@ class Hosted:
     namespace: str
 
 
+@dataclass(frozen=True, slots=True)
+class ArgoCd:
+    """The Argo CD of a fleet: where it runs, and where in git it finds the tree. `is_set`: by an ApplicationSet."""
+
+    repo_url: str
+    revision: str
+    path: str
+    namespace: str
+    project: str
+    is_set: bool
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Cluster:
     """One cluster; `kmm` is None where it has no operator, an empty `kubernetes` is the newest."""
@@ -224,6 +236,10 @@ class Cluster:
     mirrors: tuple[Mirror, ...] = ()
     mirror_objects: bool = False
     """Whether OpenShift's own objects for the mirrors are rendered, too."""
+    argocd: ArgoCd | None = None
+    """The Argo CD of the fleet, where it runs on this cluster."""
+    server: str = ""
+    """The address by which Argo CD knows the cluster; empty where it knows it by name."""
     kubectl_image: str = ""
     """The image in which Jobs run kubectl; empty where the spec names none."""
     hosted: Hosted | None = None

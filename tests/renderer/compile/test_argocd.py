@@ -1,0 +1,193 @@
+"""The Argo CD of a fleet: its project, and an Application for each cluster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from tests import shared
+from tests.fleets import FleetFolder
+from tests.renderer.rendering import errors
+
+HERE = "https://kubernetes.default.svc"
+
+
+@pytest.fixture
+def fleet(fleet: FleetFolder) -> FleetFolder:
+    """Two clusters with a driver; Argo CD runs on paris."""
+    fleet.cluster("lyon", platform="openshift")
+    fleet.driver("nic")
+    said(fleet, "paris", "argocd: {repoURL: 'https://git.example.com/f.git', path: fleet/rendered}")
+    return fleet
+
+
+def said(fleet: FleetFolder, cluster: str, line: str) -> None:
+    path = fleet.root / f"clusters/{cluster}.yaml"
+    path.write_text(path.read_text() + f"  {line}\n")
+
+
+def made(fleet: FleetFolder, name: str) -> Any:
+    return yaml.safe_load((fleet.root / f"handover/paris/argocd/{name}.yaml").read_text())
+
+
+def by_set(fleet: FleetFolder) -> Any:
+    path = fleet.root / "clusters/paris.yaml"
+    path.write_text(path.read_text().replace("path: fleet", "kind: ApplicationSet, path: fleet"))
+    fleet.render()
+    return made(fleet, "applicationset-kmodgate")
+
+
+def test_each_cluster_has_one_application_over_its_folder(fleet: FleetFolder) -> None:
+    fleet.render()
+    assert sorted(name.rpartition("/")[2] for name in fleet.files("handover") if "argocd" in name) == [
+        "application-kmodgate-lyon.yaml",
+        "application-kmodgate-paris.yaml",
+        "appproject-kmodgate.yaml",
+    ]
+    lyon = made(fleet, "application-kmodgate-lyon")
+    assert lyon["metadata"]["namespace"] == "argocd"
+    assert "finalizers" not in lyon["metadata"]
+    assert lyon["spec"]["source"] == {
+        "repoURL": "https://git.example.com/f.git",
+        "targetRevision": "refs/heads/main",
+        "path": "fleet/rendered/lyon",
+        "directory": {"recurse": True},
+    }
+    assert lyon["spec"]["destination"] == {"name": "lyon", "namespace": "kmm-tests"}
+    assert made(fleet, "application-kmodgate-paris")["spec"]["destination"]["server"] == HERE
+
+
+def test_the_address_of_a_cluster_is_its_destination(fleet: FleetFolder) -> None:
+    said(fleet, "lyon", "server: https://api.lyon.example.com:6443")
+    fleet.render()
+    destination = made(fleet, "application-kmodgate-lyon")["spec"]["destination"]
+    assert destination == {"server": "https://api.lyon.example.com:6443", "namespace": "kmm-tests"}
+
+
+def test_nothing_for_argo_cd_is_in_the_tree(fleet: FleetFolder) -> None:
+    fleet.render()
+    assert not [name for name, content in fleet.files().items() if b"argoproj.io/v1alpha1" in content]
+
+
+def test_the_project_allows_what_the_tree_holds_and_nothing_else(fleet: FleetFolder) -> None:
+    fleet.render()
+    spec = made(fleet, "appproject-kmodgate")["spec"]
+    objects = [yaml.safe_load(content) for name, content in fleet.files().items() if name.endswith(".yaml")]
+    kinds: dict[bool, set[tuple[str, str]]] = {True: set(), False: set()}
+    for item in objects:
+        group = item["apiVersion"].rpartition("/")[0]
+        kinds["namespace" in item["metadata"]].add((group, item["kind"]))
+    for key, namespaced in (("clusterResourceWhitelist", False), ("namespaceResourceWhitelist", True)):
+        assert [(item["group"], item["kind"]) for item in spec[key]] == sorted(kinds[namespaced])
+    places = {(item.get("name") or item["server"], item["namespace"]) for item in spec["destinations"]}
+    assert places == {(where, space) for where in ("lyon", HERE) for space in ("kmm-tests", "kmodgate-system")}
+    assert spec["sourceRepos"] == ["https://git.example.com/f.git"]
+
+
+def test_only_what_kmm_writes_into_namespaces_is_ignored(fleet: FleetFolder) -> None:
+    fleet.render()
+    spec = made(fleet, "application-kmodgate-lyon")["spec"]
+    pointers = ["/metadata/labels/kmm.node.k8s.io~1contains-modules"]
+    assert spec["ignoreDifferences"] == [{"kind": "Namespace", "jsonPointers": pointers}]
+    assert "RespectIgnoreDifferences=true" in spec["syncPolicy"]["syncOptions"]
+    fleet.write("drivers/nic.yaml", (fleet.root / "drivers/nic.yaml").read_text().replace("tier: edge", "tier: none"))
+    fleet.cluster("other", labels={"tier": "none"})
+    fleet.run("render", "--allow-removal", "nic")
+    assert "ignoreDifferences" not in made(fleet, "application-kmodgate-lyon")["spec"]
+
+
+def test_an_application_set_never_deletes_and_never_rolls(fleet: FleetFolder) -> None:
+    said(fleet, "lyon", "server: https://api.lyon.example.com:6443")
+    found = by_set(fleet)
+    assert found["spec"]["syncPolicy"] == {"applicationsSync": "create-update", "preserveResourcesOnDeletion": True}
+    assert "strategy" not in found["spec"]
+    (generator,) = found["spec"]["generators"]
+    assert generator["list"]["elements"] == [
+        {"cluster": "lyon", "name": "", "server": "https://api.lyon.example.com:6443", "namespace": "kmm-tests"},
+        {"cluster": "paris", "name": "", "server": HERE, "namespace": "kmm-tests"},
+    ]
+    assert found["spec"]["template"]["spec"]["source"]["path"] == "fleet/rendered/{{ .cluster }}"
+    assert found["spec"]["template"]["metadata"]["name"] == "kmodgate-{{ .cluster }}"
+
+
+def test_a_second_argo_cd_is_an_error(fleet: FleetFolder) -> None:
+    said(fleet, "lyon", "argocd: {repoURL: 'https://git.example.com/f.git'}")
+    (line,) = errors(fleet)
+    assert line.startswith("clusters/paris.yaml:9:")
+    assert "cluster lyon has the Argo CD of the fleet already" in line
+
+
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [
+        ("argocd: {repoURL: 'not an address'}", "spec.argocd.repoURL"),
+        ("argocd: {}", "spec.argocd"),
+        ("argocd: {repoURL: 'https://g.example/f', path: /rendered/}", "spec.argocd.path"),
+        ("server: 'http://api.example.com'", "spec.server"),
+    ],
+)
+def test_addresses_that_are_none_are_errors(fleet: FleetFolder, line: str, field: str) -> None:
+    said(fleet, "lyon", line)
+    assert any(f"] {field}" in found for found in errors(fleet))
+
+
+def _dump(fleet: FleetFolder, *items: tuple[str, str]) -> str:
+    url = "https://git.example.com/f"
+    objects = [
+        {
+            "apiVersion": "argoproj.io/v1alpha1",
+            "kind": "Application",
+            "metadata": {"name": name, "namespace": "argocd"},
+            "spec": {"project": "kmodgate", "source": {"repoURL": url, "path": path}},
+        }
+        for name, path in items
+    ]
+    fleet.write("facts/apps.yaml", yaml.safe_dump_all(objects))
+    result = fleet.run("check", ".", "--facts", "paris=facts/apps.yaml")
+    return "\n".join(line for line in result.stdout.splitlines() if "GIT007" in line)
+
+
+def test_an_application_of_a_cluster_that_has_left_is_told(fleet: FleetFolder) -> None:
+    fleet.render()
+    found = _dump(fleet, ("kmodgate-lyon", "fleet/rendered/lyon"), ("kmodgate-nice", "fleet/rendered/nice"))
+    assert "Application argocd/kmodgate-nice" in found
+    assert "no such cluster" in found
+    assert "kmodgate-lyon" not in found
+
+
+def test_a_second_application_of_a_folder_is_told(fleet: FleetFolder) -> None:
+    fleet.render()
+    assert "another Application applies, too" in _dump(fleet, ("mine", "fleet/rendered/lyon"))
+    assert _dump(fleet, ("mine", "elsewhere/lyon")) == ""
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("kind", ["application", "applicationset", "appproject"])
+def test_the_objects_are_what_argo_cds_definitions_say(fleet: FleetFolder, kind: str) -> None:
+    file = shared.need(f"crds/argoproj.io_{kind}s.yaml")
+    (version,) = yaml.safe_load(file.read_text(encoding="utf-8"))["spec"]["versions"]
+    if kind == "applicationset":
+        found = by_set(fleet)
+    else:
+        fleet.render()
+        found = made(fleet, {"application": "application-kmodgate-lyon", "appproject": "appproject-kmodgate"}[kind])
+    jsonschema.validate(found, _strict(version["schema"]["openAPIV3Schema"]))
+
+
+def _strict(schema: Any) -> Any:
+    """The schema, in which a field that it does not know is an error."""
+    if not isinstance(schema, dict):
+        return schema
+    result = {key: value for key, value in schema.items() if key not in ("properties", "items")}
+    if "properties" in schema:
+        result["properties"] = {name: _strict(child) for name, child in schema["properties"].items()}
+        if not schema.get("x-kubernetes-preserve-unknown-fields") and "metadata" not in schema["properties"]:
+            result["additionalProperties"] = schema.get("additionalProperties", False)
+    if "items" in schema:
+        result["items"] = _strict(schema["items"])
+    if schema.get("x-kubernetes-preserve-unknown-fields"):
+        result.pop("type", None)
+    return result
