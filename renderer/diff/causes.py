@@ -9,6 +9,7 @@ from typing import Any
 from kmodgate.policy.findings import FieldPath, value_at
 from kmodgate.policy.kmm.resolution.resolve import Resolution
 from kmodgate.renderer.compile.compiler import CompiledFleet
+from kmodgate.renderer.deliveries.daemonset.module_view import STRATEGY
 from kmodgate.renderer.diff.changed_fields import FieldChange, Kind, ObjectChange
 from kmodgate.renderer.diff.sentences import Effect
 from kmodgate.renderer.fleet.fields.origin import Origin
@@ -50,8 +51,9 @@ _OUTSIDE: Mapping[str, FieldPath] = {
     "selector": SELECTOR,
     "imageRepoSecret": ("spec", "imageRepoSecret"),
     "serviceAccountName": (*LOADER, "serviceAccountName"),
+    STRATEGY: ("spec", STRATEGY),
 }
-"""Settings that lie outside the container and by which KMM 1.x reloads."""
+"""Settings that lie outside the container and by which KMM 1.x reloads, or DaemonSets replace their pods."""
 
 _BY_REASON: Mapping[str, FieldPath] = {"selector": SELECTOR, "taint": TOLERATIONS, "version": VERSION}
 """First word of why a node does not load a Module → the field that decides it."""

@@ -209,7 +209,9 @@ class Consequences:
         if versions[0] != versions[1]:
             effect, detail = (Effect.ORDERED if changed else Effect.VERSION), versions[1]
         elif changed:
-            effect, detail = Effect.RELOAD, module_effects.ROLLS if has_loader_daemonsets(release) else ""
+            effect, detail, _ = module_effects.reload(after["spec"].get(STRATEGY), release, changed)
+        elif (rolls := module_effects.rolled(change)) is not None:
+            effect, detail, changed = rolls
         else:
             return
         sum = self._sums.add(effect, change, detail, *causes.of_settings(None, *changed), causes.LOADER)

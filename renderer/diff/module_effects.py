@@ -45,6 +45,8 @@ ROLLS = "rolls"
 BY_DAEMON_SETS = "daemonsets|"
 """How details begin that are about a driver that DaemonSets load."""
 
+_ON_DELETE = "OnDelete"
+
 Outcome = tuple[Effect, str, list[str]]
 """What nodes do, what tells it apart from others of its kind, and the fields that cause it."""
 
@@ -100,24 +102,39 @@ def effect(change: ObjectChange, was: Side, now: Side, node: Node, release: Rele
     why = reasons(node_config(value(change.before), old, release), node_config(value(change.after), new, release))
     waits = old.version != new.version and (now.keeps or not node.observed)
     if not why:
-        return (Effect.VERSION, new.version, ["version"]) if waits else None
+        return (Effect.VERSION, new.version, ["version"]) if waits else rolled(change)
     if now.refused and (was.refused or old.image != new.image):
         return (Effect.REFUSED, "", why) if was.refused else (Effect.LOSE, new.version if waits else "", ["sign", *why])
     if was.refused and not now.refused:
         return Effect.LOAD, "", why
     if waits:
         return Effect.ORDERED, new.version, why
-    return _reload(value(change.after)["spec"].get(STRATEGY), release, why)
+    return reload(value(change.after)["spec"].get(STRATEGY), release, why)
 
 
-def _reload(strategy: Mapping[str, Any] | None, release: Release, why: list[str]) -> Outcome:
+def reload(strategy: Mapping[str, Any] | None, release: Release, why: list[str]) -> Outcome:
     """How a change reaches the nodes: by KMM, or by DaemonSets with a strategy."""
     if strategy is None:
         return Effect.RELOAD, ROLLS if has_loader_daemonsets(release) else "", why
-    if strategy.get("type") == "OnDelete":
+    if strategy.get("type") == _ON_DELETE:
         return Effect.ORDERED, f"{BY_DAEMON_SETS}delete", why
-    most = (strategy.get("rollingUpdate") or {}).get("maxUnavailable", 1)
-    return Effect.RELOAD, f"{BY_DAEMON_SETS}{most}", why
+    return Effect.RELOAD, f"{BY_DAEMON_SETS}{_most(strategy)}", why
+
+
+def rolled(change: ObjectChange) -> Outcome | None:
+    """Return what DaemonSets do that roll from now on: they replace the pods that still have an older template.
+
+    Source: Kubernetes, Perform a Rolling Update on a DaemonSet.
+    """
+    old, new = (value(side)["spec"].get(STRATEGY) or {} for side in (change.before, change.after))
+    if old.get("type") != _ON_DELETE or new.get("type") in (None, _ON_DELETE):
+        return None
+    return Effect.RELOAD, f"{BY_DAEMON_SETS}older|{_most(new)}", [STRATEGY]
+
+
+def _most(strategy: Mapping[str, Any]) -> object:
+    """How many nodes a DaemonSet changes at a time."""
+    return (strategy.get("rollingUpdate") or {}).get("maxUnavailable", 1)
 
 
 def quiet_detail(before: Any, after: Any) -> str:

@@ -133,7 +133,13 @@ def _unload(driver: str, detail: str, where: str, _: int) -> str:
 
 def _reload(driver: str, detail: str, where: str, _: int) -> str:
     if detail.startswith(_DAEMON_SETS):
-        most = detail.removeprefix(_DAEMON_SETS)
+        how, _sep, most = detail.removeprefix(_DAEMON_SETS).rpartition("|")
+        if how == "older":
+            return (
+                f"unloads and reloads {driver} on those of {where} whose pod is older than the last change of its "
+                f"DaemonSet: OnDelete left it there, and RollingUpdate replaces it, at most {most} at a time of each "
+                f"DaemonSet and without a drain"
+            )
         return (
             f"unloads and reloads {driver} on {where}, node by node without a drain: at most {most} at a time of each "
             f"DaemonSet, and each kernel has one"

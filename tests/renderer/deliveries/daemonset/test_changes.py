@@ -90,6 +90,33 @@ def test_a_rolling_update_reloads_a_number_of_nodes_for_each_kernel(fleet: Plain
     assert "at most 2 at a time of each DaemonSet" in text
 
 
+def test_pods_that_were_left_as_they_are_roll_when_the_strategy_says_so(fleet: PlainFleet) -> None:
+    commit(fleet)
+    fleet.nic("daemonset: {updateStrategy: RollingUpdate, maxUnavailable: 2}")
+    assert consequences(fleet) == [
+        "unloads and reloads nic on those of 3 nodes in 1 cluster whose pod is older than the last change of its "
+        "DaemonSet: OnDelete left it there, and RollingUpdate replaces it, at most 2 at a time of each DaemonSet and "
+        "without a drain"
+    ]
+    result = fleet.run("diff", "--fail-on", "reload")
+    assert result.returncode == 1
+    assert "drivers/nic.yaml" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("daemonset: {updateStrategy: RollingUpdate}", ""),
+        ("daemonset: {updateStrategy: RollingUpdate}", "daemonset: {updateStrategy: RollingUpdate, maxUnavailable: 2}"),
+        ("", "daemonset: {updateStrategy: OnDelete}"),
+    ],
+)
+def test_no_pod_is_replaced_by_another_change_of_the_strategy(fleet: PlainFleet, before: str, after: str) -> None:
+    commit(fleet, before)
+    fleet.nic(after)
+    assert not any("reloads" in text for text in consequences(fleet))
+
+
 def test_a_kernel_that_nobody_runs_any_more_takes_nothing_with_its_daemonset(fleet: PlainFleet) -> None:
     fleet.nodes([KERNEL, OTHER], (NEXT,))
     commit(fleet)
