@@ -241,6 +241,12 @@ SECTIONS = {
             "a driver that a spoke gets from its hub, and by a Module of its own",
             "narrow `spec.clusters` or `spec.hub.selector`",
         ),
+        Entry(
+            "HUB407",
+            "a ManagedClusterModule with the name of the ManifestWork of another driver, `kmodgate-<driver>`: KMM names"
+            " its own ManifestWork after the ManagedClusterModule, in the same namespace of the spoke",
+            "rename one of the two drivers",
+        ),
     ),
     "DAY: drivers that are loaded at boot": (
         Entry(

@@ -12,7 +12,7 @@ from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.compile.argocd import argocd_files, argocd_findings
 from kmodgate.renderer.compile.cluster_objects.objects import cluster_objects
 from kmodgate.renderer.compile.cluster_policies import Policies
-from kmodgate.renderer.compile.delivered_objects import delivered_objects, delivered_twice
+from kmodgate.renderer.compile.delivered_objects import delivered_objects, delivered_twice, works_of_one_name
 from kmodgate.renderer.compile.folders import by_folder
 from kmodgate.renderer.compile.handover import HandoverFile
 from kmodgate.renderer.compile.image_services.service import CompiledService, compile_service
@@ -120,6 +120,7 @@ def compile_fleet(fleet: Fleet, findings: list[Finding], policies: Policies | No
     delivered = delivered_objects(of_drivers)
     findings += compiler.version_findings(delivered)
     findings += delivered_twice(delivered, placed)
+    findings += works_of_one_name(placed, fleet.clusters)
     handover = {name: files for name, files in by_hand.items() if files}
     return CompiledFleet(fleet, found, placed, of_drivers, services, handover, delivered)
 

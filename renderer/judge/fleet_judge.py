@@ -10,7 +10,7 @@ from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.cluster.facts import Facts, SnapshotFacts
 from kmodgate.policy.config import Gate, PolicyException
 from kmodgate.policy.engine import Engine
-from kmodgate.policy.findings import Finding, Mode
+from kmodgate.policy.findings import FieldPath, Finding, Mode
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.review import NO_CLOCK, ClusterTraits, Review
 from kmodgate.policy.views.boot_config import machine_config_of
@@ -19,6 +19,7 @@ from kmodgate.renderer.compile.cluster_policies import Policies
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.deliveries.boot.objects import cluster_of
 from kmodgate.renderer.deliveries.delivery import driver_of
+from kmodgate.renderer.deliveries.hub.manifest_works import WORKLOAD
 from kmodgate.renderer.fleet.nodes import nodes_of
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.judge.shared_images import ID as IMAGES_ID
@@ -113,7 +114,7 @@ class FleetJudge:
             )
             names = tuple(cluster.name for cluster in clusters)
             for finding, path in engine.judge(review):
-                yield replace(manifest.at_origin(finding, path), clusters=names)
+                yield _at_origin(manifest, finding, path, names)
         specs = SpecsAsModules(compiled, self._spec_engine, self._now)
         yield from specs.findings(lambda cluster: _traits(compiled, cluster), dumps)
         if self._only is None or IMAGES_ID in self._only:
@@ -163,6 +164,16 @@ class FleetJudge:
             for finding, path in engine.judge_by_facts(review):
                 if not {"build", "sign"} & set(path):
                     yield replace(manifest.at_origin(finding, path), clusters=(cluster.name,))
+
+
+def _at_origin(manifest: Manifest, finding: Finding, path: FieldPath, clusters: tuple[str, ...]) -> Finding:
+    """The finding with its place. What a ManifestWork carries is named itself, so that all spokes are one finding."""
+    if path[: len(WORKLOAD)] == WORKLOAD and len(path) > len(WORKLOAD) and manifest.identity.kind == "ManifestWork":
+        for spoke, content in manifest.elsewhere.items():
+            carried = content[int(path[len(WORKLOAD)])]
+            finding = replace(finding, object=str(carried.identity))
+            return replace(carried.at_origin(finding, path[len(WORKLOAD) + 1 :]), clusters=(spoke,))
+    return replace(manifest.at_origin(finding, path), clusters=clusters)
 
 
 def _traits(compiled: CompiledFleet, cluster: Cluster) -> ClusterTraits:

@@ -14,21 +14,26 @@ _MANIFEST_WORK = "work.open-cluster-management.io/ManifestWork"
 _POLICY = "policy.open-cluster-management.io/Policy"
 
 
-@rule("GIT201", kinds=("Secret", _MANIFEST_WORK, _POLICY), severity=Severity.WARNING)
+@rule("GIT201", kinds=("Secret", _MANIFEST_WORK, _POLICY))
 def plain_secret(review: Review) -> Iterator[Problem]:
     """A Secret with its values in the tree: whoever may read the repository has them, for ever.
 
-    One inside a ManifestWork or a Policy of Open Cluster Management is no better. A hub template is no value.
+    A Secret alone is a warning. One inside a ManifestWork or a Policy of Open Cluster Management is an error: whoever
+    may read these on the hub has the values, too, without any right on Secrets. A hub template is no value.
 
     Fix: commit an ExternalSecret or a SealedSecret instead, and change the secret.
     Source: Argo CD, docs/operator-manual/secret-management.md.
     """
-    places = [((), review.object)] if review.kind == "Secret" else _secrets_in(review.object.get("spec"), ("spec",))
+    is_alone = review.kind == "Secret"
+    places = [((), review.object)] if is_alone else _secrets_in(review.object.get("spec"), ("spec",))
+    message = "a secret that everybody who reads the repository has"
+    if not is_alone:
+        message = f"{message}, and everybody who reads the {review.object.get('kind')} on the hub"
     for path, secret in places if review.in_tree else ():
         for key in ("data", "stringData"):
             if _has_value(secret.get(key)):
                 fix = "commit an ExternalSecret or a SealedSecret instead, and change the secret"
-                yield Problem((*path, key), "a secret that everybody who reads the repository has", fix)
+                yield Problem((*path, key), message, fix, Severity.WARNING if is_alone else None)
 
 
 def _secrets_in(value: object, path: FieldPath) -> Iterator[tuple[FieldPath, Mapping[str, object]]]:

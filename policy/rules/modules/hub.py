@@ -22,7 +22,8 @@ def hub_without_loader(review: Review) -> Iterator[Problem]:
     Source: internal/manifestwork of Kernel Module Management.
     """
     if review.module.loader is None:
-        yield review.module.spec.problem("moduleLoader", "missing: the hub's controller crashes without", "add it")
+        fix = "add moduleLoader, or bring the plugin to the spokes by Modules of their own"
+        yield review.module.spec.problem("moduleLoader", "missing: the hub's controller crashes without", fix)
 
 
 @rule("HUB102", kinds=_HUB)

@@ -25,6 +25,9 @@ from kmodgate.renderer.manifests.manifest import Identity, Manifest
 NAME = "kmodgate-{}"
 """The name of a driver's ManifestWork, and of all else beside its ManagedClusterModule."""
 
+WORKLOAD: FieldPath = ("spec", "workload", "manifests")
+"""Where a ManifestWork has the objects that it carries."""
+
 AGGREGATE = "open-cluster-management.io/aggregate-to-work"
 """The label by which the work agent of a spoke gets the rights of a ClusterRole."""
 
@@ -88,7 +91,7 @@ class ManifestWorks:
         }
 
         def trace(path: FieldPath) -> Origin:
-            if path[:3] == ("spec", "workload", "manifests") and len(path) > 3:
+            if path[:3] == WORKLOAD and len(path) > 3:
                 return content[int(path[3])].trace(path[4:])
             return kmm.object_trace(variant, "ManifestWork", ("hub", "selector"))(path)
 

@@ -51,7 +51,7 @@ def test_a_hub_names_no_hub(fleet: FleetFolder) -> None:
 
     assert line.startswith("clusters/hub.yaml:7:")
     assert "spec.acm.hub" in line
-    assert "nobody's spoke" in line
+    assert "names the hub of a hub, which is nobody's spoke" in line
 
 
 def test_a_driver_goes_to_hubs_only(fleet: FleetFolder) -> None:
@@ -160,3 +160,31 @@ def test_the_name_of_a_spoke_is_a_namespace_on_the_hub(fleet: FleetFolder) -> No
     (line,) = told(fleet)
 
     assert line.startswith("clusters/paris.fr.yaml:3:18: error[SCH104] metadata.name")
+
+
+@pytest.mark.parametrize(("tier", "is_taken"), [("edge", True), ("core", False)])
+def test_no_driver_is_called_as_the_manifest_work_of_another_one(fleet: FleetFolder, tier: str, is_taken: bool) -> None:
+    hub(fleet)
+    fleet.driver("kmodgate-nic", f"delivery: hub\nhub: {{selector: {{tier: {tier}}}}}\n", clusters="{names: [hub]}")
+
+    found = told(fleet)
+
+    assert ["HUB407" in line for line in found] == [True] * is_taken
+    if is_taken:
+        assert found[0].startswith("drivers/kmodgate-nic.yaml:3:18: error[HUB407] metadata.name")
+        assert "overwrite each other (paris)" in found[0]
+
+
+def test_a_secret_with_data_for_spokes_is_refused_once_with_its_spokes(fleet: FleetFolder) -> None:
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: pull}\ndata: {key: eA==}\n"
+    fleet.write("drivers/secret.yaml", secret)
+    hub(fleet, "attach: [./secret.yaml]\n")
+    spoke(fleet, "nice", platform="kubernetes")
+
+    result = fleet.run("render")
+
+    assert result.returncode == 1
+    (line,) = [line for line in result.stderr.splitlines() if "GIT201" in line]
+    assert line.startswith("drivers/secret.yaml:4:1: error[GIT201]")
+    assert "everybody who reads the ManifestWork on the hub" in line
+    assert "clusters: nice, paris" in result.stderr
