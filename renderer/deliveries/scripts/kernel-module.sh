@@ -119,6 +119,14 @@ is_of_image() {
     "$reader" "$file" | bytes | grep -qF -e "$loaded"
 }
 
+# Every module that was not built in the kernel's tree has this taint.
+is_out_of_tree() {
+    case $(cat "$(in_sysfs "$1")/taint" 2>/dev/null) in
+    *O*) return 0 ;;
+    *) return 1 ;;
+    esac
+}
+
 users_of() {
     place=$(in_sysfs "$1")
     # shellcheck disable=SC2012 # names of kernel modules
@@ -152,7 +160,7 @@ remove_present() {
 remove_in_tree() {
     for module in ${KMODGATE_REMOVE-}; do
         is_loaded "$module" || continue
-        if is_listed "$modules" "$module" && is_of_image "$module"; then
+        if is_listed "$modules" "$module" && { is_of_image "$module" || is_out_of_tree "$module"; }; then
             continue
         fi
         say "removing module $module of the kernel"
@@ -166,18 +174,16 @@ replace_others() {
         is_built_in "$module" && { fail "module $module is built into kernel $kernel"; return; }
         is_loaded "$module" || continue
         is_of_image "$module"
-        [ $? -eq 1 ] || continue
-        case $(cat "$(in_sysfs "$module")/taint" 2>/dev/null) in
-        *O*)
-            say "module $module is loaded in another version: unloading that"
-            remove_present "$module" || return
-            ;;
-        *)
+        same=$?
+        [ "$same" -ne 0 ] || continue
+        is_out_of_tree "$module" || {
             fail "module $module is loaded, and it is not that of the image but the kernel's own:" \
                 "name it in inTreeModulesToRemove, or keep the node from loading it"
             return
-            ;;
-        esac
+        }
+        [ "$same" -eq 1 ] || continue
+        say "module $module is loaded in another version: unloading that"
+        remove_present "$module" || return
     done
 }
 
@@ -272,7 +278,7 @@ load() {
 
 hold() {
     trap finish TERM INT
-    say "holding $(printf '%s' "$modules" | tr '\n' ' ')on kernel $kernel"
+    say "holding $(printf '%s' "${modules:-what rawArgs loaded}" | tr '\n' ' ') on kernel $kernel"
     while :; do
         pause 3600
     done
@@ -289,10 +295,14 @@ ready() {
     done
 }
 
+is_likely_of_image() {
+    is_of_image "$1" || { [ $? -eq 2 ] && is_out_of_tree "$1"; }
+}
+
 await() {
     trap finish TERM INT
     for module in $modules; do
-        until is_loaded "$module" && { is_of_image "$module" || [ $? -eq 2 ]; }; do
+        until is_loaded "$module" && is_likely_of_image "$module"; do
             pause 2
         done
     done

@@ -139,6 +139,28 @@ def test_a_plugin_of_its_own_waits_until_the_module_is_the_images(node: Node) ->
     process.communicate()
 
 
+def test_a_plugin_of_its_own_waits_while_the_module_that_cannot_be_compared_is_the_kernels(node: Node) -> None:
+    node.in_kernel("nic")
+    process = node.start("wait")
+    assert process.poll() is None
+    node.write("sys/module/nic/taint", "OE\n")
+    assert process.wait(60) == 0
+    process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("modules", "said"),
+    [("nic", "nic"), ("nic\nnic_core", "nic nic_core"), ("", "what rawArgs loaded")],
+)
+def test_what_is_held_is_said_word_by_word(node: Node, modules: str, said: str) -> None:
+    process = node.start("hold", MODULES=modules)
+    assert process.stderr is not None
+    assert process.stderr.readline() == f"kmodgate: holding {said} on kernel {KERNEL}\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0
+    process.communicate()
+
+
 def test_an_unknown_command_is_refused(node: Node) -> None:
     result = node.run("sleep")
     assert result.returncode == 2

@@ -50,6 +50,22 @@ def test_the_kernels_own_module_of_that_name_is_not_ours(node: Node) -> None:
     assert node.run("ready").returncode == 1
 
 
+def test_the_kernels_own_module_that_cannot_be_compared_is_not_ours(node: Node) -> None:
+    node.in_kernel("nic")
+    result = node.run("load")
+    assert (result.returncode, node.calls) == (1, [])
+    assert "the kernel's own" in result.stderr
+    assert node.run("ready").returncode == 1
+
+
+def test_a_module_out_of_tree_that_cannot_be_compared_stays(node: Node) -> None:
+    node.in_kernel("nic", taint="OE")
+    result = node.run("load", REMOVE="nic")
+    assert (result.returncode, node.calls) == (0, [])
+    assert "module nic is loaded, not compared" in result.stderr
+    assert node.run("ready").returncode == 0
+
+
 def test_the_kernels_own_module_is_replaced_where_the_spec_says_so(node: Node) -> None:
     node.in_kernel("nic", srcversion="BBB")
     node.in_kernel("other")
