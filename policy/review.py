@@ -81,6 +81,7 @@ class Review:
     protection of a namespace, which only admission asks. `before` is what other objects were like before the change
     that the review is part of, this one included even if it stays as it is; admission, which sees one object change at
     a time, has none. `owners` are the controllers that the object belongs to, where the cluster was asked for them.
+    `in_image` is whether the Module stands for DaemonSets, whose modprobe runs inside the image, not in KMM's worker.
     """
 
     object: Map = field(repr=False)
@@ -99,6 +100,7 @@ class Review:
     now: datetime = NO_CLOCK
     before: Facts | None = field(default=None, repr=False)
     owners: Owners | None = None
+    in_image: bool = False
 
     @lazy
     def schema(self) -> Schema | None:

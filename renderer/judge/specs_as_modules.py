@@ -28,7 +28,7 @@ RULES = frozenset(
     (
         *("IMG101", "IMG102", "IMG104", "IMG106", "IMG201", "IMG202", "IMG203", "IMG301", "IMG302"),
         *("INJ102", "INJ104", "INJ105", "INJ106"),
-        *("LDR101", "LDR103", "LDR104", "LDR105", "LDR106", "LDR107", "LDR108", "LDR201"),
+        *("LDR101", "LDR102", "LDR103", "LDR104", "LDR105", "LDR106", "LDR107", "LDR108", "LDR201"),
         *("MAP101", "MAP102", "MAP201", "MAP202", "MAP203", "MAP204", "MAP205", "MAP206", "MAP208", "MAP209", "MAP301"),
         *("PLG101", "PLG103", "PLG104", "PLG107", "PLG201"),
         *("SEL101", "SEL102", "SEL204", "SEL205", "SEL206"),
@@ -78,8 +78,8 @@ class SpecsAsModules:
         known = [*(item.value for item in (*modules, *self._compiled.of_drivers[cluster.name]))]
         complete = dump.complete if dump else ()
         facts = SnapshotFacts([*known, *(dump.objects if dump else ())], complete, nodes_of(cluster))
-        review = Review(module.value, cluster=traits, in_tree=True, now=self._now)
-        by_facts = Review(module.value, cluster=traits, facts=facts, now=self._now)
+        review = Review(module.value, cluster=traits, in_tree=True, in_image=True, now=self._now)
+        by_facts = Review(module.value, cluster=traits, facts=facts, in_image=True, now=self._now)
         for finding, path in (*engine.judge(review), *engine.judge_by_facts(by_facts)):
             title = finding.object.replace("Module ", "DaemonSets of ", 1)
             yield replace(module.at_origin(finding, path), object=title, clusters=(cluster.name,))

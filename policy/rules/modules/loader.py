@@ -45,12 +45,18 @@ def empty_raw_arguments(review: Review) -> Iterator[Problem]:
 def raw_arguments_without_directory(review: Review) -> Iterator[Problem]:
     """`rawArgs` without `-d /tmp/<dirName>`: modprobe looks among the node's own modules, not into the image.
 
-    Fix: begin the list with `-d` and `/tmp` followed by dirName, or use moduleName.
+    In pods of DaemonSets modprobe runs inside the image, where the folder is `dirName` itself; with `/` or `/usr` the
+    image's modules are where modprobe looks.
+
+    Fix: begin the list with `-d` and `/tmp` followed by dirName (DaemonSets: with dirName), or use moduleName.
     Source: internal/worker of Kernel Module Management.
     """
+    root = _root_of_modules(review)
+    if review.in_image and root in ("", "/usr"):
+        return
     for path, arguments in review.module.raw_arguments:
         if arguments and not any(_is_option(argument, "d", "--dirname") for argument in arguments):
-            fix = f"begin with: -d, /tmp{review.module.dir_name}"
+            fix = f"begin with: -d, {root}"
             yield Problem(path, "without -d modprobe does not look into the image", fix)
 
 
@@ -71,7 +77,8 @@ def escaping_option(review: Review) -> Iterator[Problem]:
     """An option that makes modprobe read other configuration, other directories, or load more than one module.
 
     `-C` names a configuration whose install lines run as root; `-d` elsewhere and `-S` load modules that nobody has
-    checked; `-a` loads everything that follows. `-S` with a kernel that a mapping is for is sound: it is the way to
+    checked; `-a` loads everything that follows. The image is below `/tmp` in KMM's worker, and at its own place in pods
+    of DaemonSets. `-S` with a kernel that a mapping is for is sound: it is the way to
     load on a kernel whose name ends in `+`. Two arguments in one entry are one argument to modprobe.
 
     Fix: remove the option; name further modules in `modulesLoadingOrder` instead of `-a`; write each argument as an
@@ -79,7 +86,7 @@ def escaping_option(review: Review) -> Iterator[Problem]:
     Source: modprobe(8), modprobe.d(5).
     """
     module = review.module
-    root = f"/tmp{module.dir_name}".rstrip("/")
+    root = _root_of_modules(review)
     for path, items in module.arguments:
         for index, item in enumerate(items):
             place = (*path, index)
@@ -90,12 +97,19 @@ def escaping_option(review: Review) -> Iterator[Problem]:
             for option, value in _options(item, items[index + 1] if index + 1 < len(items) else ""):
                 if option == "d" and value.rstrip("/") != root:
                     place = (*path, index if value in item else index + 1)
-                    yield Problem(place, f"{value or 'nothing'} is not the image's {root}", f"write {root}")
+                    own = root or "/"
+                    yield Problem(place, f"{value or 'nothing'} is not the image's {own}", f"write {own}")
                 elif option == "S" and not any(matches(item.part.value, value) for item in module.mappings):
                     message = f"-S {value or 'nothing'} is no kernel of the mappings: its modules are not in the image"
-                    yield Problem(place, message, "remove it, or name the kernel of the mapping without its last +")
+                    name = ", or name the kernel of the mapping without its last +" if not review.in_image else ""
+                    yield Problem(place, message, f"remove it{name}")
                 elif option in _ELSEWHERE:
                     yield Problem(place, f"{item} leads modprobe elsewhere", _ELSEWHERE[option])
+
+
+def _root_of_modules(review: Review) -> str:
+    """The folder below which modprobe finds `lib/modules` of the image; empty for the root."""
+    return f"{'' if review.in_image else '/tmp'}{review.module.dir_name}".rstrip("/")
 
 
 def _options(item: str, following: str) -> Iterator[tuple[str, str]]:

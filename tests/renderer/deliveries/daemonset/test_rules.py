@@ -41,6 +41,39 @@ def test_what_a_spec_says_is_judged_as_that_of_a_module(
     assert (rule, field) in found
 
 
+RAW = """\
+apiVersion: kmodgate.io/v1alpha1
+kind: KernelDriver
+metadata: {name: raw}
+spec:
+  delivery: daemonset
+  clusters: {matchLabels: {}}
+  namespace: {name: drivers}
+  selector: {node-role.kubernetes.io/worker: ""}
+  containerImage: quay.io/acme/raw:1.0-${KERNEL_FULL_VERSION}
+  kernelMappings: [{name: el9, regexp: '^5\\.14\\.'}]
+  modprobe: {%s}
+"""
+
+
+@pytest.mark.parametrize(
+    ("modprobe", "rules"),
+    [
+        ("rawArgs: {load: [-d, /opt, foo], unload: [-d, /opt, -r, foo]}", set[str]()),
+        ("rawArgs: {load: [-d, /tmp/opt, foo], unload: [-d, /opt, -r, foo]}", {"LDR104"}),
+        ("rawArgs: {load: [foo], unload: [-d, /opt, -r, foo]}", {"LDR102"}),
+        ("dirName: /, rawArgs: {load: [foo], unload: [-r, foo]}", set[str]()),
+        ("dirName: /, rawArgs: {load: [-d, /, foo], unload: [-r, foo]}", set[str]()),
+        ("moduleName: foo, args: {load: [-S, 1.2.3], unload: [-v]}", {"LDR104"}),
+    ],
+)
+def test_modprobe_runs_inside_the_image(fleet: PlainFleet, modprobe: str, rules: set[str]) -> None:
+    fleet.write("drivers/raw.yaml", RAW % modprobe)
+    result = fleet.run("check")
+    assert "/tmp/opt;" not in result.stdout
+    assert {rule for rule, _ in findings(fleet) if rule.startswith("LDR")} == rules
+
+
 def test_the_parameters_of_a_policy_hold(fleet: PlainFleet) -> None:
     fleet.write("policies/strict.yaml", POLICY)
     fleet.nic()
