@@ -13,6 +13,7 @@ from kmodgate.renderer.fleet.targets import absent_drivers
 from kmodgate.renderer.removals.leaving import Key, Permissions, leaving_on_disk, named
 from kmodgate.renderer.removals.refusals import Refusals
 from kmodgate.renderer.removals.removals_file import RemovalsChange, plan_change
+from kmodgate.renderer.tree import index
 from kmodgate.renderer.tree.compare import Change
 from kmodgate.renderer.tree.render import Rendered
 
@@ -51,9 +52,9 @@ class AllowedRemovals:
 
 def _present(change: Change, rendered: Rendered) -> set[Key]:
     """What stands for drivers in the trees of the compared clusters."""
-    return {
-        (cluster.cluster, file.identity.kind, file.identity.namespace, file.driver)
+    entries = (
+        (cluster.cluster, index.entry(file.path, "", file.identity, file.driver))
         for cluster in change.clusters
         for file in rendered.files.get(cluster.cluster, {}).values()
-        if file.driver
-    }
+    )
+    return {(name, entry.object_kind, entry.namespace, entry.driver) for name, entry in entries if entry.driver}

@@ -19,7 +19,8 @@ from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import JsonMap, Removal
 from kmodgate.renderer.fleet.targets import absent_drivers
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
-from kmodgate.renderer.removals.leaving import Key, Leaving, Permissions
+from kmodgate.renderer.removals.driver_nodes import HUB_KIND
+from kmodgate.renderer.removals.leaving import Key, Leaving, Permissions, is_of_one_spoke
 from kmodgate.renderer.removals.refusals import Refusals
 from kmodgate.renderer.tree import index
 from kmodgate.renderer.tree.file_names import Layout
@@ -106,12 +107,16 @@ def _leaving(base: BaseFleet, now: CompiledFleet) -> Iterator[Leaving]:
     present = _drivers(now)
     absent = absent_drivers(now.targets)
     allowed = {entry.key: entry.digest for entry in now.fleet.removals}
-    for (name, key), manifest in _drivers(base.compiled).items():
+    before = _drivers(base.compiled)
+    whole = {(name, item.owner) for (name, key), item in before.items() if (name, key) not in present and _is_hub(item)}
+    for (name, key), manifest in before.items():
+        if is_of_one_spoke(key) and (name, key[2]) in whole:
+            continue
         if (name, key) not in present and (name, key[2]) not in absent:
             wanted = allowed.get(_key(name, key))
             digests = () if wanted is None else base.digests(name, key, wanted)
             is_boot = boot_config(manifest.value) is not None
-            value = None if is_boot else _module(base.compiled, name, key[1], key[2])
+            value = None if is_boot else _module(base.compiled, name, key)
             is_indexed = base.is_on_disk(name, key)
             yield Leaving(*_key(name, key), digests, value or manifest.value, is_indexed=is_indexed)
 
@@ -121,10 +126,17 @@ def _key(cluster: str, driver: DriverKey) -> Key:
     return cluster, kind.rpartition("/")[2], namespace, name
 
 
-def _module(compiled: CompiledFleet, cluster: str, namespace: str, driver: str) -> JsonMap | None:
-    """The Module of a driver, or the Module that loads as its DaemonSets do."""
+def _module(compiled: CompiledFleet, cluster: str, key: DriverKey) -> JsonMap | None:
+    """The Module of a driver, the Module that loads as its DaemonSets do, or the one that its hub makes on a spoke."""
+    _, namespace, driver = key
+    if is_of_one_spoke(key):
+        return next((item.value for item in compiled.modules(namespace) if item.owner == driver), None)
     found = (item for item in compiled.modules(cluster) if item.owner == driver)
     return next((item.value for item in found if item.identity.namespace == namespace), None)
+
+
+def _is_hub(manifest: Manifest) -> bool:
+    return manifest.identity.kind == HUB_KIND
 
 
 def _drivers(compiled: CompiledFleet) -> dict[tuple[str, DriverKey], Manifest]:
@@ -132,8 +144,9 @@ def _drivers(compiled: CompiledFleet) -> dict[tuple[str, DriverKey], Manifest]:
     found: dict[tuple[str, DriverKey], Manifest] = {}
     for name, objects in compiled.placed.items():
         for _, item in objects:
-            if driver := driver_of(item.value):
-                found.setdefault((name, index.entry("", "", item.identity, driver).key), item)
+            entry = index.entry("", "", item.identity, driver_of(item.value))
+            if entry.driver:
+                found.setdefault((name, entry.key), item)
     return found
 
 

@@ -13,6 +13,8 @@ from kmodgate.renderer.fleet.nodes import node_of_group
 from kmodgate.renderer.fleet.specs import Cluster, NodeGroup
 from kmodgate.renderer.wording import counted
 
+HUB_KIND = "ManagedClusterModule"
+
 
 def has_driver(found: Verdict, node: Node) -> bool:
     """Whether a node has the driver; the version labels of a node that nobody observed are taken to be right."""
@@ -56,16 +58,21 @@ def _on_spokes(
     module: Mapping[str, Any] | None, cluster: Cluster | None
 ) -> Iterator[tuple[Mapping[str, Any] | None, Cluster | None]]:
     """The Module and cluster; of a ManagedClusterModule, the spokes that it selects with the Module of each."""
-    if module is None or cluster is None or module.get("kind") != "ManagedClusterModule":
+    if module is None or cluster is None or module.get("kind") != HUB_KIND:
         yield module, cluster
         return
     spec = module["spec"]
     chosen = [spoke for spoke in cluster.spokes if spec["selector"].items() <= spoke.labels.items()]
-    metadata = {**module["metadata"], "namespace": spec["spokeNamespace"]}
-    made = {
+    made = module_of_hub(module)
+    yield from ((made, spoke) for spoke in chosen) if chosen else [(None, cluster)]
+
+
+def module_of_hub(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The Module that a ManagedClusterModule makes on its spokes."""
+    spec = value["spec"]
+    return {
         "apiVersion": "kmm.sigs.x-k8s.io/v1beta1",
         "kind": "Module",
-        "metadata": metadata,
+        "metadata": {**value["metadata"], "namespace": spec["spokeNamespace"]},
         "spec": spec["moduleSpec"],
     }
-    yield from ((made, spoke) for spoke in chosen) if chosen else [(None, cluster)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,9 +11,12 @@ from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.views.boot_config import boot_config
 from kmodgate.renderer.deliveries.daemonset.module_view import module_of
 from kmodgate.renderer.deliveries.delivery import driver_label
+from kmodgate.renderer.deliveries.hub.manifest_works import MANIFEST_WORK
 from kmodgate.renderer.fleet.specs import JsonMap, Removal
+from kmodgate.renderer.removals.driver_nodes import HUB_KIND, module_of_hub
 from kmodgate.renderer.tree import index
 from kmodgate.renderer.tree.compare import Change
+from kmodgate.renderer.tree.index import DriverKey
 from kmodgate.schemas.compiled import object_schema
 
 Key = tuple[str, str, str, str]
@@ -38,6 +41,11 @@ class Leaving:
     value: JsonMap | None = field(repr=False)
     file: str = ""
     is_indexed: bool = True
+
+    @property
+    def spoke(self) -> str:
+        """The spoke that the hub takes the driver away from; nothing where the driver leaves `cluster` itself."""
+        return self.namespace if self.kind == MANIFEST_WORK[1] else ""
 
     @property
     def key(self) -> Key:
@@ -72,13 +80,34 @@ def leaving_on_disk(change: Change, absent: set[tuple[str, str]]) -> Iterator[Le
     already allowed to remove.
     """
     for cluster in change.clusters:
+        whole = {files[0].driver for files in cluster.leaving if files[0].object_kind == HUB_KIND}
         resumed = change.journal.removals.get(cluster.cluster, []) if change.journal else []
         for files in cluster.leaving:
             entry = files[0]
+            if is_of_one_spoke(entry.key) and entry.driver in whole:
+                continue
             if (cluster.cluster, entry.driver) not in absent and entry.driver not in resumed:
                 paths = [f"{change.output}/{cluster.cluster}/{item.path}" for item in files]
                 key = cluster.cluster, entry.object_kind, entry.namespace, entry.driver
-                yield Leaving(*key, (index.digest_of(files),), _value(paths), paths[0])
+                value = _value(paths)
+                if is_of_one_spoke(entry.key):
+                    value = _module_of_spokes(f"{change.output}/{cluster.cluster}", cluster.before, entry.driver)
+                yield Leaving(*key, (index.digest_of(files),), value, paths[0])
+
+
+def is_of_one_spoke(key: DriverKey) -> bool:
+    """Whether it is a ManifestWork, which leaves when its hub takes a driver away from a spoke.
+
+    Where the whole driver leaves the hub, its ManagedClusterModule speaks for all spokes.
+    """
+    return key[0] == "/".join(MANIFEST_WORK)
+
+
+def _module_of_spokes(folder: str, before: Mapping[str, index.Entry], driver: str) -> JsonMap | None:
+    """The Module that a hub makes on the spokes of a driver, as far as its files tell."""
+    found = (path for path, item in before.items() if (item.object_kind, item.driver) == (HUB_KIND, driver))
+    values = (_value([f"{folder}/{path}"]) for path in found)
+    return next((module_of_hub(value) for value in values if value is not None), None)
 
 
 def named(items: Iterable[Leaving], allowed: Iterable[str]) -> list[Leaving]:

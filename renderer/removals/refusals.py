@@ -13,7 +13,7 @@ from kmodgate.renderer.fleet.files import OUTPUT, REMOVALS
 from kmodgate.renderer.fleet.fleet import Fleet, names_of
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster, Removal
-from kmodgate.renderer.removals.driver_nodes import driver_nodes
+from kmodgate.renderer.removals.driver_nodes import HUB_KIND, driver_nodes
 from kmodgate.renderer.removals.leaving import Leaving, Permissions
 from kmodgate.renderer.wording import counted, listed
 
@@ -47,7 +47,7 @@ class Refusals:
         for item in items:
             entry = self._permissions.entry(item)
             if entry is None:
-                refused[item.object].append(item)
+                refused[f"{HUB_KIND} {item.name}" if item.spoke else item.object].append(item)
             elif entry.digest not in item.digests:
                 yield self._other_digest(entry, item)
         for _, places in sorted(refused.items()):
@@ -74,7 +74,11 @@ class Refusals:
             f"if it is meant: {restore}kmodgate render --allow-removal {name}, which writes the permission into "
             f"{REMOVALS}, or `state: absent` in the spec; if not: look for a changed label, selector, name or namespace"
         )
+        if item.spoke:
+            message, fix = self._of_spokes(places, f"{restore}kmodgate render --allow-removal {name}")
         for driver in self._fleet.drivers:
+            if driver.name == item.name and item.spoke and driver.document.has(("spec", "hub", "selector")):
+                return finding_at(driver.document, ("spec", "hub", "selector"), "GIT001", message, fix)
             if driver.name == item.name:
                 place = driver.spec["namespace"]["name"]  # type: ignore[index,call-overload]
                 moved = item.namespace not in ("", place)
@@ -82,6 +86,19 @@ class Refusals:
                 return finding_at(driver.document, path, "GIT001", message, fix)
         name = os.path.abspath(item.file) if item.file else file
         return Finding("GIT001", message, fix, item.object, "metadata.name", file=name)
+
+    def _of_spokes(self, places: list[Leaving], command: str) -> tuple[str, str]:
+        """Message and fix for a driver that stays on its hub, and that the hub takes away from spokes."""
+        spokes, hubs = sorted({place.spoke for place in places}), sorted({place.cluster for place in places})
+        message = (
+            f"{places[0].name} would leave {counted(len(spokes), 'spoke')} ({listed(spokes)}) of {listed(hubs)}, which "
+            f"{self._loss(places)} at once: nobody is asked there"
+        )
+        fix = (
+            f"if it is meant: {command}, which writes the permission into {REMOVALS}; if not: look for a changed label "
+            f"of the spoke, or for a changed spec.hub.selector"
+        )
+        return message, fix
 
     def _loss(self, places: list[Leaving]) -> str:
         """What happens to the nodes; all of the places are of one kind."""
@@ -91,7 +108,7 @@ class Refusals:
 
     def _nodes(self, places: list[Leaving]) -> str:
         """How many nodes have the driver now; those of a retired cluster as the base revision has them."""
-        found = [(place.value, cluster_of(place.value or {}) or place.cluster) for place in places]
+        found = [(place.value, place.spoke or cluster_of(place.value or {}) or place.cluster) for place in places]
         if any(cluster not in self._clusters for _, cluster in found):
             self._clusters = {**{cluster.name: cluster for cluster in self._base()}, **self._clusters}
         return driver_nodes((value, self._clusters.get(cluster)) for value, cluster in found)

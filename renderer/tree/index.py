@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kmodgate.renderer.deliveries.delivery import stands_for_driver
+from kmodgate.renderer.deliveries.hub.manifest_works import MANIFEST_WORK, WORK_PREFIX
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.file_reading import read_regular
 from kmodgate.renderer.fleet.files import refuse_depth
@@ -54,6 +55,8 @@ class Entry:
         if self.label:
             return self.label
         group, _, kind = self.kind.rpartition("/")
+        if (group, kind) == MANIFEST_WORK:  # the driver is on the spoke as long as this one is on the hub
+            return self.name.removeprefix(WORK_PREFIX) if self.name.startswith(WORK_PREFIX) else ""
         return self.name if stands_for_driver(group, kind) else ""
 
     @property

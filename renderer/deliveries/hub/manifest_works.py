@@ -22,8 +22,13 @@ from kmodgate.renderer.fleet.targets import Variant
 from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
 
-NAME = "kmodgate-{}"
+WORK_PREFIX = "kmodgate-"
+
+NAME = f"{WORK_PREFIX}{{}}"
 """The name of a driver's ManifestWork, and of all else beside its ManagedClusterModule."""
+
+MANIFEST_WORK = ("work.open-cluster-management.io", "ManifestWork")
+"""Group and kind."""
 
 WORKLOAD: FieldPath = ("spec", "workload", "manifests")
 """Where a ManifestWork has the objects that it carries."""

@@ -1,0 +1,89 @@
+"""A hub that takes a driver away from a spoke needs a permission, as a Module that leaves a tree does."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fleets import FleetFolder, git
+from tests.renderer.deliveries.hub.hubs import hub, spoke
+
+_WORK = "hub/nic/manifestwork-paris-"
+
+
+@pytest.fixture
+def committed(fleet: FleetFolder) -> FleetFolder:
+    """A hub with two spokes that its driver selects, in git with its tree."""
+    hub(fleet)
+    spoke(fleet, "lyon")
+    fleet.render()
+    for arguments in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "all")):
+        git(fleet.root, *arguments)
+    return fleet
+
+
+def is_there(fleet: FleetFolder) -> bool:
+    return any(path.startswith(_WORK) for path in fleet.files())
+
+
+def test_a_label_that_takes_the_driver_from_a_spoke_is_refused(committed: FleetFolder) -> None:
+    spoke(committed, "paris", "{tier: edgy}")
+
+    rendered, checked = committed.run("render"), committed.run("check")
+
+    assert rendered.returncode == checked.returncode == 1
+    for text in (rendered.stderr, checked.stdout):
+        assert "error[GIT001] spec.hub.selector: nic would leave 1 spoke (paris) of hub" in text
+        assert "which takes it off 3 nodes" in text
+        assert "--allow-removal nic" in text
+    assert is_there(committed)
+
+
+def test_a_permission_lets_it_leave_that_spoke_alone(committed: FleetFolder) -> None:
+    spoke(committed, "paris", "{tier: edgy}")
+
+    committed.render("--allow-removal", "nic")
+
+    assert not is_there(committed)
+    assert committed.run("check").returncode == 0
+    removals = (committed.root / "removals.yaml").read_text()
+    assert "kind: ManifestWork" in removals
+    spoke(committed, "lyon", "{tier: edgy}")
+    assert "1 spoke (lyon)" in committed.run("check").stdout
+
+
+def test_an_entry_goes_when_the_spoke_is_back(committed: FleetFolder) -> None:
+    spoke(committed, "paris", "{tier: edgy}")
+    committed.render("--allow-removal", "nic")
+    spoke(committed, "paris")
+
+    committed.render()
+
+    assert is_there(committed)
+    assert "paris" not in (committed.root / "removals.yaml").read_text()
+
+
+def test_another_selector_names_all_spokes_at_once(committed: FleetFolder) -> None:
+    committed.driver("nic", "delivery: hub\nhub: {selector: {tier: core}}\n", clusters="{names: [hub]}")
+
+    (line,) = [line for line in committed.run("render").stderr.splitlines() if "GIT001" in line]
+
+    assert "nic would leave 2 spokes (lyon, paris) of hub, which takes it off 6 nodes" in line
+
+
+def test_a_driver_that_leaves_its_hub_is_told_once(committed: FleetFolder) -> None:
+    (committed.root / "drivers/nic.yaml").unlink()
+
+    for text in (committed.run("render").stderr, committed.run("check").stdout):
+        (line,) = [line for line in text.splitlines() if "GIT001" in line]
+        assert "ManagedClusterModule nic" in line
+    committed.render("--allow-removal", "nic")
+    assert committed.run("check").returncode == 0
+
+
+def test_a_spoke_without_a_spec_needs_a_permission(committed: FleetFolder) -> None:
+    (committed.root / "clusters/paris.yaml").unlink()
+
+    result = committed.run("render")
+
+    assert result.returncode == 1
+    assert "nic would leave 1 spoke (paris) of hub, which takes it off 3 nodes" in result.stderr
