@@ -1,10 +1,11 @@
-"""What Modules and nodes need of a namespace to unload and to build."""
+"""What Modules, nodes and the DaemonSets of drivers need of a namespace: to load, to unload and to build."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
-from kmodgate.policy.cluster.facts import NodeEntry
+from kmodgate.policy.cluster.facts import NodeEntry, Object, as_map
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.references import Role, references
 
@@ -28,6 +29,13 @@ def needs_to_unload(entry: NodeEntry) -> set[Named]:
     """What a node holds for the pod that unloads a driver."""
     found = {(_ACCOUNT, entry.service_account or _DEFAULT)}
     return found | {("Secret", entry.image_repo_secret)} if entry.image_repo_secret else found
+
+
+def needs_of_pods(daemon_set: Object) -> set[Named]:
+    """What the pods of a DaemonSet are not started without."""
+    pod = _pod(daemon_set)
+    account = str(pod.get("serviceAccountName") or pod.get("serviceAccount") or _DEFAULT)
+    return {(_ACCOUNT, account)} | {item for item, _ in _named_by(pod)}
 
 
 PROTECTING_LABEL = "kmm.node.k8s.io/contains-modules"
@@ -76,3 +84,43 @@ def reads(module: ModuleView, item: Named, keys: Collection[str], left: Collecti
 def reads_to_unload(entry: NodeEntry, item: Named, keys: Collection[str]) -> bool:
     """Whether the pod that unloads a driver is pulled with one of some keys of an object."""
     return item == ("Secret", entry.image_repo_secret) and any(key in keys for key in _KEYS["pull secret"])
+
+
+def reads_in_pods(daemon_set: Object, item: Named, keys: Collection[str], left: Collection[str]) -> bool:
+    """Whether the pods of a DaemonSet need one of some keys of an object, or any key where none is `left`."""
+    named = (wanted for other, wanted in _named_by(_pod(daemon_set)) if other == item)
+    return any(any(key in keys for key in wanted) if wanted else not left for wanted in named)
+
+
+def _pod(daemon_set: Object) -> Mapping[str, Any]:
+    return as_map(as_map(as_map(daemon_set.get("spec")).get("template")).get("spec"))
+
+
+def _named_by(pod: Object) -> Iterator[tuple[Named, Collection[str]]]:
+    """The Secrets and ConfigMaps that a pod waits for, each with the keys that it names; without any all of them.
+
+    Source: Kubernetes, Secrets and ConfigMaps (optional ones keep no pod from starting).
+    """
+    for secret in _maps(pod, "imagePullSecrets"):
+        yield ("Secret", str(secret.get("name", ""))), _KEYS["pull secret"]
+    for volume in _maps(pod, "volumes"):
+        for source in (volume, *_maps(as_map(volume.get("projected")), "sources")):
+            yield from _source(source, "configMap", "secret")
+    for container in (*_maps(pod, "initContainers"), *_maps(pod, "containers")):
+        for source in _maps(container, "envFrom"):
+            yield from _source(source, "configMapRef", "secretRef")
+        for variable in _maps(container, "env"):
+            yield from _source(as_map(variable.get("valueFrom")), "configMapKeyRef", "secretKeyRef")
+
+
+def _source(source: Object, config_map: str, secret: str) -> Iterator[tuple[Named, Collection[str]]]:
+    for key, kind in ((config_map, "ConfigMap"), (secret, "Secret")):
+        named = as_map(source.get(key))
+        if named and named.get("optional") is not True:
+            keys = [str(item["key"]) for item in (named, *_maps(named, "items")) if "key" in item]
+            yield (kind, str(named.get("name") or named.get("secretName") or "")), keys
+
+
+def _maps(value: Object, key: str) -> list[Mapping[str, Any]]:
+    found = value.get(key)
+    return [as_map(item) for item in found] if isinstance(found, list) else []

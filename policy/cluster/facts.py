@@ -10,6 +10,7 @@ from typing import Any, Protocol, cast
 
 from kmodgate.policy.kmm.node_selection import Node
 from kmodgate.policy.lazy import lazy
+from kmodgate.policy.views.boot_config import DRIVER_LABEL
 from kmodgate.policy.views.node_placement import Nodes
 from kmodgate.policy.views.other_modules import ListedNeighbours, Neighbours
 
@@ -84,6 +85,10 @@ class Facts(Protocol):
 
     def entries_of(self, namespace: str) -> Sequence[NodeEntry] | Unknown:
         """What all nodes hold, or are to hold, of the Modules of a namespace, or for an empty name of any."""
+        ...
+
+    def daemon_sets_in(self, namespace: str) -> Sequence[Object] | Unknown:
+        """The DaemonSets of a namespace that load drivers (`loads_driver`), with what their pods refer to."""
         ...
 
 
@@ -165,6 +170,18 @@ class SnapshotFacts:
             return UNKNOWN
         return self._entries.get(namespace, []) if namespace else self._all_entries
 
+    def daemon_sets_in(self, namespace: str) -> Sequence[Object] | Unknown:
+        """Those that are there: a dump of a cluster with KMM alone need not have any."""
+        return self._daemon_sets.get(namespace, [])
+
+    @lazy
+    def _daemon_sets(self) -> dict[str, list[Object]]:
+        found: dict[str, list[Object]] = {}
+        for (kind, namespace, _), item in self._objects.items():
+            if kind == "DaemonSet" and loads_driver(item):
+                found.setdefault(namespace, []).append(item)
+        return found
+
     @lazy
     def _modules_by_namespace(self) -> dict[str, list[Object]]:
         found: dict[str, list[Object]] = {}
@@ -222,6 +239,21 @@ def node_entries(config: Object) -> Iterator[NodeEntry]:
                 str(as_map(entry.get("imageRepoSecret")).get("name") or ""),
                 is_loaded,
             )
+
+
+MANAGED_BY = ("app.kubernetes.io/managed-by", "kmodgate")
+"""The label of all objects that kmodgate renders, and its value."""
+
+
+def loads_driver(daemon_set: Object) -> bool:
+    """Whether a DaemonSet loads a driver, as kmodgate renders it, and is not being deleted.
+
+    The pods of one that is being deleted end, and unload the driver, with what they were started with.
+    """
+    metadata = metadata_of(daemon_set)
+    labels = as_map(metadata.get("labels"))
+    is_ours = bool(labels.get(DRIVER_LABEL)) and labels.get(MANAGED_BY[0]) == MANAGED_BY[1]
+    return is_ours and "deletionTimestamp" not in metadata
 
 
 def as_map(value: object) -> Mapping[str, Any]:

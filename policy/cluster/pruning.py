@@ -43,6 +43,15 @@ def pruned_module(item: Map) -> dict[str, Any]:
     }
 
 
+def pruned_daemon_set(item: Map) -> dict[str, Any]:
+    """A DaemonSet: which one it is, and every object that its pods refer to.
+
+    It is said to be one here, because the items of a list do not tell their kind.
+    """
+    metadata = pruned_metadata(item) | _uid(item)
+    return {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": metadata, "spec": _only(item.get("spec"), _PODS)}
+
+
 def _uid(item: Map) -> dict[str, Any]:
     found = _only(item.get("metadata"), {"uid": _same})
     return found if isinstance(found, dict) else {}
@@ -101,6 +110,21 @@ _CONTAINER = _map(
 )
 
 _PLUGIN = {"serviceAccountName": _same, "volumes": _same}
+
+_ENVIRONMENT = _each(_map(env=_each(_map(valueFrom=_same)), envFrom=_same))
+
+_PODS = {
+    "template": _map(
+        spec=_map(
+            serviceAccountName=_same,
+            serviceAccount=_same,
+            imagePullSecrets=_same,
+            volumes=_each(_map(configMap=_same, secret=_same, projected=_same)),
+            initContainers=_ENVIRONMENT,
+            containers=_ENVIRONMENT,
+        )
+    )
+}
 
 _SPEC: dict[str, _Prune] = {
     "selector": _same,

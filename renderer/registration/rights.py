@@ -27,10 +27,10 @@ _WATCHED = ("get", "list", "watch")
 
 _OWNERS = {
     "": ("replicationcontrollers",),
-    "apps": ("daemonsets", "deployments", "replicasets", "statefulsets"),
+    "apps": ("deployments", "replicasets", "statefulsets"),
     "batch": ("cronjobs", "jobs"),
 }
-"""What pods, ReplicaSets and Jobs belong to, by group: they are looked up by name."""
+"""What pods, ReplicaSets and Jobs belong to, by group, beside DaemonSets: they are looked up by name."""
 
 
 def objects(
@@ -65,6 +65,7 @@ def _cluster_rules(platform: Platform) -> Iterator[JsonMap]:
     yield _rule("kmm.sigs.x-k8s.io", "nodemodulesconfigs", _WATCHED)
     yield _rule("hub.kmm.sigs.x-k8s.io", "managedclustermodules", ("list",))
     yield _rule("node.k8s.io", "runtimeclasses", _WATCHED)
+    yield _rule("apps", "daemonsets", _WATCHED)
     for group, resources in _OWNERS.items():
         for resource in resources:
             yield _rule(group, resource, ("get",))

@@ -27,6 +27,27 @@ def module(name: str, namespace: str) -> Json:
     }
 
 
+def daemon_set(name: str, namespace: str, **labels: str) -> Json:
+    """A DaemonSet that loads a driver, as far as protection looks at it; with `labels` those of somebody else."""
+    own = {"kmodgate.io/driver": "nic", "app.kubernetes.io/managed-by": "kmodgate"}
+    pod = {
+        "serviceAccountName": "loader",
+        "imagePullSecrets": [{"name": "pull"}],
+        "containers": [{"name": "kernel-module", "image": "quay.io/acme/nic:1.0"}],
+        "volumes": [{"name": "script", "configMap": {"name": "dockerfile"}}],
+        "nodeSelector": {"kmodgate.io/no-such-node": ""},
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": name, "namespace": namespace, "labels": labels or own},
+        "spec": {
+            "selector": {"matchLabels": {"app": name}},
+            "template": {"metadata": {"labels": {"app": name}}, "spec": pod},
+        },
+    }
+
+
 def node_modules_config(node: str, *modules: Mapping[str, Any]) -> Json:
     """What KMM writes for a node that is to have these Modules."""
     config = {

@@ -168,7 +168,10 @@ class _Recorded:
         self.was_asked = False
         self.was_unknown = False
         self.facts = with_answers(
-            facts, modules_in=self._noted(facts.modules_in), entries_of=self._noted(facts.entries_of)
+            facts,
+            modules_in=self._noted(facts.modules_in),
+            entries_of=self._noted(facts.entries_of),
+            daemon_sets_in=self._noted(facts.daemon_sets_in),
         )
 
     def _noted(self, answer: Callable[[str], Sequence[T] | Unknown]) -> Callable[[str], Sequence[T] | Unknown]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from kmodgate.policy.cluster.controllers import COLLECTORS
-from kmodgate.policy.cluster.dependents import ACCESS, DEPENDENTS, needs
+from kmodgate.policy.cluster.dependents import ACCESS, DEPENDENTS, needs, needs_of_pods
 from kmodgate.policy.cluster.facts import (
     UNKNOWN,
     Facts,
@@ -81,7 +81,7 @@ def is_collection(review: Review) -> bool:
 
 
 def collected(review: Review) -> Collected:
-    """What the garbage collector may not delete, its owners, and the Modules that need it."""
+    """What the garbage collector may not delete, its owners, and the Modules and DaemonSets that need it."""
     metadata = metadata_of(review.object)
     namespace, name = str(metadata.get("namespace", "")), str(metadata.get("name", ""))
     owners = metadata.get("ownerReferences")
@@ -90,6 +90,12 @@ def collected(review: Review) -> Collected:
         item
         for item in (() if isinstance(modules, Unknown) else modules)
         if review.kind in ACCESS or (review.kind, name) in needs(ModuleView(item))
+    ]
+    daemon_sets = review.known.daemon_sets_in(namespace)
+    needing += [
+        item
+        for item in (() if isinstance(daemon_sets, Unknown) else daemon_sets)
+        if review.kind in ACCESS or (review.kind, name) in needs_of_pods(item)
     ]
     return Collected(
         namespace,

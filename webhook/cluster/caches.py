@@ -46,6 +46,10 @@ class ObjectCache:
         text = self._texts.get(key)
         return None if text is None else orjson.loads(text)
 
+    def of(self, namespace: str) -> list[Map]:
+        """All objects of a namespace; for kinds of which a cluster has few."""
+        return [orjson.loads(text) for key, text in self._texts.items() if key[0] == namespace]
+
 
 class ModuleCache:
     """Modules, pruned; found by name, by namespace, and as neighbours: by what they load and make."""

@@ -117,7 +117,11 @@ class LiveCluster:
     async def fresh(self, namespace: str, wanted: Iterable[Wanted] = (), *, seconds: float = FRESH_SECONDS) -> Facts:
         read = await self._reader.fresh(namespace, tuple(wanted), seconds)
         return with_fetched(
-            self.facts, read.objects, modules={namespace: read.modules}, entries={namespace: read.entries}
+            self.facts,
+            read.objects,
+            modules={namespace: read.modules},
+            entries={namespace: read.entries},
+            daemon_sets={namespace: read.daemon_sets},
         )
 
     async def namespace(self, name: str, *, seconds: float = NAMESPACE_SECONDS) -> Object | None:

@@ -5,9 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from kmodgate.policy.cluster.facts import NOT_LISTED, UNKNOWN, Facts, Listing, NodeEntry, Object, Unknown, with_answers
-from kmodgate.policy.cluster.pruning import pruned_namespace, pruned_runtime_class
+from kmodgate.policy.cluster.facts import (
+    MANAGED_BY,
+    NOT_LISTED,
+    UNKNOWN,
+    Facts,
+    Listing,
+    NodeEntry,
+    Object,
+    Unknown,
+    loads_driver,
+    with_answers,
+)
+from kmodgate.policy.cluster.pruning import pruned_daemon_set, pruned_namespace, pruned_runtime_class
 from kmodgate.policy.kmm.node_selection import Node
+from kmodgate.policy.views.boot_config import DRIVER_LABEL
 from kmodgate.policy.views.other_modules import Neighbours
 from kmodgate.webhook.cluster.api_server import ApiServer
 from kmodgate.webhook.cluster.caches import EntryCache, ModuleCache, NodeCache, ObjectCache
@@ -28,6 +40,10 @@ NODES = Resource("Node", "/api/v1/nodes")
 RUNTIME_CLASSES = Resource("RuntimeClass", "/apis/node.k8s.io/v1/runtimeclasses")
 MODULES = Resource("Module", "/apis/kmm.sigs.x-k8s.io/v1beta1/modules", optional=True)
 CONFIGS = Resource("NodeModulesConfig", "/apis/kmm.sigs.x-k8s.io/v1beta1/nodemodulesconfigs", optional=True)
+DAEMON_SETS = Resource(
+    "DaemonSet", "/apis/apps/v1/daemonsets", optional=True, labels=f"{DRIVER_LABEL},{'='.join(MANAGED_BY)}"
+)
+"""Those that load drivers, and no other one of a cluster."""
 
 
 class LiveFacts:
@@ -40,12 +56,14 @@ class LiveFacts:
         self._modules = ModuleCache()
         self._entries = EntryCache()
         self._nodes = NodeCache()
+        self._daemon_sets = ObjectCache(pruned_daemon_set)
         caches: list[tuple[Resource, Cache]] = [
             (NAMESPACES, self._namespaces),
             (MODULES, self._modules),
             (CONFIGS, self._entries),
             (RUNTIME_CLASSES, self._classes),
             (NODES, self._nodes),
+            (DAEMON_SETS, self._daemon_sets),
         ]
         self._watches = {item.kind: Watch(server, item, cache, timings) for item, cache in caches}
 
@@ -84,6 +102,11 @@ class LiveFacts:
     def entries_of(self, namespace: str) -> Sequence[NodeEntry] | Unknown:
         return self._entries.of(namespace) if self._knows("NodeModulesConfig") else UNKNOWN
 
+    def daemon_sets_in(self, namespace: str) -> Sequence[Object] | Unknown:
+        if not self._knows("DaemonSet"):
+            return UNKNOWN
+        return [item for item in self._daemon_sets.of(namespace) if loads_driver(item)]
+
     def _knows(self, kind: str) -> bool:
         watch = self._watches[kind]
         return watch.synced and watch.age <= self._too_old
@@ -95,9 +118,10 @@ def with_fetched(
     *,
     modules: Mapping[str, Sequence[Object]] | None = None,
     entries: Mapping[str, Sequence[NodeEntry]] | None = None,
+    daemon_sets: Mapping[str, Sequence[Object]] | None = None,
 ) -> Facts:
     """Return facts of which some are replaced by answers that were fetched for one review."""
-    modules, entries = modules or {}, entries or {}
+    modules, entries, daemon_sets = modules or {}, entries or {}, daemon_sets or {}
 
     def find(kind: str, namespace: str, name: str) -> Object | Unknown | None:
         key = (kind, namespace, name)
@@ -115,4 +139,15 @@ def with_fetched(
         found = entries.get(namespace)
         return facts.entries_of(namespace) if found is None else found
 
-    return with_answers(facts, find=find, listing=listing, modules_in=modules_in, entries_of=entries_of)
+    def daemon_sets_in(namespace: str) -> Sequence[Object] | Unknown:
+        found = daemon_sets.get(namespace)
+        return facts.daemon_sets_in(namespace) if found is None else found
+
+    return with_answers(
+        facts,
+        find=find,
+        listing=listing,
+        modules_in=modules_in,
+        entries_of=entries_of,
+        daemon_sets_in=daemon_sets_in,
+    )

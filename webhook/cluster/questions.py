@@ -45,7 +45,7 @@ class Cluster(Protocol):
         ...
 
     async def fresh(self, namespace: str, *, seconds: float = ...) -> Facts:
-        """Facts whose Modules and node entries of a namespace are read for this call. Raises NotAnswered."""
+        """Facts whose Modules, entries and DaemonSets of a namespace are read for this call. Raises NotAnswered."""
         ...
 
     async def namespace(self, name: str, *, seconds: float = ...) -> Object | None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from kmodgate.policy.cluster.facts import NodeEntry, Object, as_map, metadata_of, node_entries
-from kmodgate.policy.cluster.pruning import pruned_module
+from kmodgate.policy.cluster.facts import NodeEntry, Object, as_map, loads_driver, metadata_of, node_entries
+from kmodgate.policy.cluster.pruning import pruned_daemon_set, pruned_module
 from kmodgate.policy.cluster.redaction import redacted
 from kmodgate.webhook.cluster.api_server import ApiServer, listed, parsed
-from kmodgate.webhook.cluster.live_facts import Wanted
+from kmodgate.webhook.cluster.live_facts import DAEMON_SETS, Wanted
 from kmodgate.webhook.cluster.questions import FRESH_SECONDS, NotAnswered, UserInfo
 from kmodgate.webhook.cluster.shared_read import Shared
 
@@ -42,6 +42,7 @@ _ALL_MODULES = (
     "/apis/kmm.sigs.x-k8s.io/v1beta1/modules",
     "/apis/hub.kmm.sigs.x-k8s.io/v1beta1/managedclustermodules",
 )
+_DAEMON_SETS = "/apis/apps/v1/namespaces/{namespace}/daemonsets"
 _CONFIGS = "/apis/kmm.sigs.x-k8s.io/v1beta1/nodemodulesconfigs"
 _REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 
@@ -65,6 +66,7 @@ class Reading:
 
     modules: Sequence[Object]
     entries: Sequence[NodeEntry]
+    daemon_sets: Sequence[Object]
     objects: dict[Wanted, Object | None]
 
 
@@ -101,16 +103,17 @@ class Reader:
         return ".".join(number[0] for number in numbers if number)
 
     async def fresh(self, namespace: str, wanted: Sequence[Wanted], seconds: float) -> Reading:
-        """The Modules of a namespace, the entries of all nodes for them, and the objects that are wanted.
+        """The Modules of a namespace, the entries of all nodes for them, DaemonSets of drivers, and what is wanted.
 
         Raises NotAnswered if any of them is not told in time.
         """
         async with _answered(namespace, seconds) as tasks:
             modules = tasks.create_task(self._modules(namespace, seconds))
             entries = tasks.create_task(self._entries(namespace))
+            daemon_sets = tasks.create_task(self._daemon_sets(namespace, seconds))
             objects = [tasks.create_task(self.read(item, seconds)) for item in wanted]
         found = {item: task.result() for item, task in zip(wanted, objects, strict=True)}
-        return Reading(modules.result(), entries.result(), found)
+        return Reading(modules.result(), entries.result(), daemon_sets.result(), found)
 
     async def access(self, namespace: str, seconds: float) -> list[Object]:
         """All bindings, roles and SecurityContextConstraints that may give an account of a namespace a right.
@@ -151,6 +154,14 @@ class Reader:
         path = _MODULES.format(namespace=quote(namespace))
         return [pruned_module(item) async for item in self._items(path, seconds)]
 
+    async def _daemon_sets(self, namespace: str, seconds: float) -> list[Object]:
+        """The DaemonSets of a namespace that load drivers; nobody asks for those of a whole cluster."""
+        if not _is_name(namespace):
+            return []
+        path = _DAEMON_SETS.format(namespace=quote(namespace))
+        found = [pruned_daemon_set(item) async for item in self._items(path, seconds, DAEMON_SETS.query)]
+        return [item for item in found if loads_driver(item)]
+
     async def _entries(self, namespace: str) -> list[NodeEntry]:
         return [entry for entry in await self._all_entries.get() if namespace in ("", entry.namespace)]
 
@@ -167,9 +178,11 @@ class Reader:
                 break
         return found
 
-    async def _items(self, path: str, seconds: float) -> AsyncIterator[Object]:
+    async def _items(
+        self, path: str, seconds: float, asked: Mapping[str, str | int] | None = None
+    ) -> AsyncIterator[Object]:
         """All objects of a list, page by page; none for a kind that is not installed."""
-        query: dict[str, str | int] = {"limit": _PAGE}
+        query: dict[str, str | int] = {**(asked or {}), "limit": _PAGE}
         while True:
             try:
                 page = parsed(await self._server.get(path, query, seconds=seconds))

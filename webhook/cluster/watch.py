@@ -33,13 +33,20 @@ class Resource:
     """A kind and where the API server has it.
 
     `metadata_only` leaves spec and status there. A kind that is `optional` comes with an installation: without it, the
-    API server knows no such path. Any other kind is always there, and who says otherwise is no API server.
+    API server knows no such path. Any other kind is always there, and who says otherwise is no API server. `labels` is
+    a selector, where only some objects of a kind are kept; one that loses its labels is told as deleted.
     """
 
     kind: str
     path: str
     metadata_only: bool = False
     optional: bool = False
+    labels: str = ""
+
+    @property
+    def query(self) -> dict[str, str | int]:
+        """What each request has to say."""
+        return {"labelSelector": self.labels} if self.labels else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +200,7 @@ class Watch:
     async def _list(self) -> None:
         """Reads all pages. What is known stays known meanwhile, and what no page has goes at the end."""
         gone = set(self.cache.keys())
-        query: dict[str, str | int] = {"limit": self._timings.page}
+        query = {**self.resource.query, "limit": self._timings.page}
         accept = _METADATA.format(list="List") if self.resource.metadata_only else JSON
         asked = time.monotonic()  # all pages are of the moment of the first
         while True:
@@ -216,7 +223,8 @@ class Watch:
     async def _watch(self) -> None:
         """Follows the changes until the API server ends the watch, as it was told to."""
         seconds = self._timings.watch * random.uniform(0.8, 1.0)  # so that not all watches end at once
-        query: dict[str, str | int] = {
+        query = {
+            **self.resource.query,
             "watch": 1,
             "resourceVersion": self._version,
             "allowWatchBookmarks": "true",
@@ -239,11 +247,12 @@ class Watch:
 
     async def _nudge(self) -> None:
         """Has the API server ask etcd how far it is, whenever nothing has been heard for a while."""
+        query = {**self.resource.query, "limit": 1}
         while True:
             await asyncio.sleep(self._timings.nudge)
             if self.age >= self._timings.nudge:
                 with suppress(NotAnswered):  # the watch itself tells what is wrong
-                    await self._server.get(self.resource.path, {"limit": 1}, seconds=self._timings.request)
+                    await self._server.get(self.resource.path, query, seconds=self._timings.request)
 
     def _take(self, event: Map) -> None:
         kind, item = event.get("type"), as_map(event.get("object"))

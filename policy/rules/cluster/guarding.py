@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 from kmodgate.policy.cluster import override_annotation
 from kmodgate.policy.cluster.controllers import is_controller
-from kmodgate.policy.cluster.dependents import Named, needs, needs_to_unload
+from kmodgate.policy.cluster.dependents import Named, needs, needs_of_pods, needs_to_unload
 from kmodgate.policy.cluster.facts import UNKNOWN, NodeEntry, Object, as_map, metadata_of
 from kmodgate.policy.findings import FieldPath, Problem, plain_text
 from kmodgate.policy.review import Review
@@ -16,40 +16,53 @@ DEFINITION = "apiextensions.k8s.io/CustomResourceDefinition"
 
 NAME: FieldPath = ("metadata", "name")
 
-Judge = Callable[[Sequence[Object], Sequence[NodeEntry]], Iterator[Problem]]
+Judge = Callable[[Sequence[Object], Sequence[NodeEntry], Sequence[Object]], Iterator[Problem]]
+"""Tells what there is to say of Modules, entries of nodes, and DaemonSets that load drivers."""
+
+_MODULE_FIRST = "remove the Module first, and wait for it"
+DAEMON_SET_FIRST = "remove the DaemonSet first: take its driver out of the fleet"
 
 
 def module_name(item: object) -> str:
-    """Namespace and name of a Module."""
+    """Namespace and name of a Module or DaemonSet."""
     metadata = metadata_of(item)
     return "/".join(filter(None, (str(metadata.get("namespace") or ""), str(metadata.get("name") or ""))))
 
 
 def judged(review: Review, namespace: str, judge: Judge) -> Iterator[Problem]:
-    """Yield what there is to say of a namespace's Modules and entries, of all of them for an empty `namespace`.
+    """Yield what there is to say of a namespace's Modules, entries and DaemonSets.
 
-    Where they are not known, that is the problem.
+    For an empty `namespace` of all Modules and entries. Where they are not known, that is the problem.
     """
     facts = review.known
     modules, entries = facts.modules_in(namespace), facts.entries_of(namespace)
-    if modules is UNKNOWN or entries is UNKNOWN:
+    daemon_sets = facts.daemon_sets_in(namespace) if namespace else ()
+    if modules is UNKNOWN or entries is UNKNOWN or daemon_sets is UNKNOWN:
         where = f"namespace {namespace} holds" if namespace else "the cluster holds"
+        what = "DaemonSets" if daemon_sets is UNKNOWN else "Modules"
         fix = "wait until the webhook sees the cluster again, and see its log"
-        yield Problem(NAME, f"it is not known what Modules {where}", fix)
+        yield Problem(NAME, f"it is not known what {what} {where}", fix)
         return
-    yield from judge(modules, entries)
+    yield from judge(modules, entries, daemon_sets)
 
 
-def held(review: Review, namespace: str, fix: str, path: FieldPath = NAME) -> Iterator[Problem]:
-    """Yield what a namespace holds of Modules, and nodes of them."""
+def held(
+    review: Review, namespace: str, fix: str, path: FieldPath = NAME, *, by_kmm: bool = False
+) -> Iterator[Problem]:
+    """Yield what a namespace holds of Modules, and nodes of them, and unless it is `by_kmm` alone of DaemonSets."""
 
-    def holding(modules: Sequence[Object], entries: Sequence[NodeEntry]) -> Iterator[Problem]:
+    def holding(
+        modules: Sequence[Object], entries: Sequence[NodeEntry], daemon_sets: Sequence[Object]
+    ) -> Iterator[Problem]:
         if modules:
             names = sorted(module_name(item) for item in modules)
             yield Problem(path, f"holds {some([f'Module {name}' for name in names])}", fix)
         loaded = sorted({f"{entry.name} on node {entry.node}" for entry in entries})
         if loaded:
             yield Problem(path, f"its drivers are not unloaded yet: {some(loaded)}", fix)
+        if daemon_sets and not by_kmm:
+            names = sorted(f"DaemonSet {module_name(item)}" for item in daemon_sets)
+            yield Problem(path, f"holds {some(names)}, with drivers on nodes", DAEMON_SET_FIRST)
 
     return judged(review, namespace, holding)
 
@@ -57,12 +70,14 @@ def held(review: Review, namespace: str, fix: str, path: FieldPath = NAME) -> It
 def needed(
     review: Review, is_meant: Callable[[Named], bool], path: FieldPath, going: Collection[object] = ()
 ) -> Iterator[Problem]:
-    """Yield which Modules and nodes need something that is meant, of the namespace of the object.
+    """Yield which Modules, nodes and DaemonSets need something that is meant, of the namespace of the object.
 
     Modules that are being deleted and whose `uid` is in `going` need nothing, nor do the nodes that have their drivers.
     """
 
-    def needing(modules: Sequence[Object], entries: Sequence[NodeEntry]) -> Iterator[Problem]:
+    def needing(
+        modules: Sequence[Object], entries: Sequence[NodeEntry], daemon_sets: Sequence[Object]
+    ) -> Iterator[Problem]:
         gone = {module_name(item) for item in modules if _is_going(item, going)}
         users = {
             f"Module {name}"
@@ -75,7 +90,11 @@ def needed(
             if f"{entry.namespace}/{entry.name}" not in gone and any(map(is_meant, needs_to_unload(entry)))
         }
         if users:
-            yield Problem(path, f"still needed by {some(sorted(users))}", "remove the Module first, and wait for it")
+            yield Problem(path, f"still needed by {some(sorted(users))}", _MODULE_FIRST)
+        pods = [item for item in daemon_sets if any(map(is_meant, needs_of_pods(item)))]
+        if pods:
+            names = sorted(f"DaemonSet {module_name(item)}" for item in pods)
+            yield Problem(path, f"still needed by {some(names)}", DAEMON_SET_FIRST)
 
     return judged(review, namespace_name(review), needing)
 

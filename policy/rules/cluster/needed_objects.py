@@ -14,8 +14,10 @@ from kmodgate.policy.cluster.dependents import (
     ROLE_BINDING,
     Named,
     needs,
+    needs_of_pods,
     needs_to_unload,
     reads,
+    reads_in_pods,
     reads_to_unload,
 )
 from kmodgate.policy.cluster.facts import Facts, Listing, NodeEntry, Object, Unknown, as_map, metadata_of, with_answers
@@ -50,7 +52,8 @@ def still_needed(review: Review) -> Iterator[Problem]:
     take Secrets and the ConfigMap of the Dockerfile from the Module. The garbage collector is refused as anybody else,
     which deletes what has lost its owner, or was given one that is not there: it may go on once the namespace ends, or
     while the Module that owns the object is being deleted. A RoleBinding or Role counts where it alone lets an account
-    of the Module use an SCC of OpenShift for privileged pods.
+    of the Module use an SCC of OpenShift for privileged pods. The DaemonSets of drivers count as Modules do, until they
+    are deleted.
 
     Fix: remove the Module first, and wait until it is gone. Where the garbage collector is refused, take the owner off
     the object.
@@ -112,9 +115,12 @@ def _access_lost(review: Review, after: Object | None, path: FieldPath) -> Itera
         return
     old, new = (_with(review, item) for item in (review.old or review.object, after))
 
-    def losing(modules: Sequence[Object], entries: Sequence[NodeEntry]) -> Iterator[Problem]:
+    def losing(
+        modules: Sequence[Object], entries: Sequence[NodeEntry], daemon_sets: Sequence[Object]
+    ) -> Iterator[Problem]:
         users = [(f"Module {module_name(item)}", needs(ModuleView(item))) for item in modules]
         users += [(f"node {entry.node}", needs_to_unload(entry)) for entry in entries]
+        users += [(f"DaemonSet {module_name(item)}", needs_of_pods(item)) for item in daemon_sets]
         accounts = {name for _, items in users for kind, name in items if kind == "ServiceAccount"}
         lost = {
             ("ServiceAccount", name)
@@ -122,7 +128,7 @@ def _access_lost(review: Review, after: Object | None, path: FieldPath) -> Itera
             if may_run_privileged(old, namespace, name) is True and may_run_privileged(new, namespace, name) is not True
         }
         if names := sorted({who for who, items in users if items & lost}):
-            fix = "remove the Module first, and wait for it, or bind the right by another RoleBinding"
+            fix = "remove the driver first, and wait for it, or bind the right by another RoleBinding"
             yield Problem(path, f"alone gives the SCC that is still needed by {some(names)}", fix)
 
     yield from judged(review, namespace, losing)
@@ -161,12 +167,16 @@ def key_emptied(review: Review) -> Iterator[Problem]:
         return
     item, left = _named(review), _filled(review.object)
 
-    def reading(modules: Sequence[Object], entries: Sequence[NodeEntry]) -> Iterator[Problem]:
+    def reading(
+        modules: Sequence[Object], entries: Sequence[NodeEntry], daemon_sets: Sequence[Object]
+    ) -> Iterator[Problem]:
         users = {f"Module {module_name(other)}" for other in modules if reads(ModuleView(other), item, keys, left)}
         users |= {f"node {entry.node}" for entry in entries if reads_to_unload(entry, item, keys)}
+        pods = (other for other in daemon_sets if reads_in_pods(other, item, keys, left))
+        users |= {f"DaemonSet {module_name(other)}" for other in pods}
         if users:
             message = f"loses {', '.join(sorted(keys))}, which is still needed by {some(sorted(users))}"
-            yield Problem(("data",), message, "put the value back, or remove the Module first")
+            yield Problem(("data",), message, "put the value back, or remove the driver first")
 
     yield from judged(review, namespace_name(review), reading)
 

@@ -20,6 +20,7 @@ from kmodgate.policy.rules.cluster.workable_namespaces import forbids_pods, tigh
 
 _NAMESPACE = ("Namespace",)
 _LABELS = ("metadata", "labels", PROTECTING_LABEL)
+_LEAVE_LABEL = "leave the label to KMM, which removes it with the last Module"
 _WAIT = "remove its Modules, wait until they are gone, and try again"
 
 
@@ -28,7 +29,8 @@ def namespace_with_modules(review: Review) -> Iterator[Problem]:
     """A namespace is deleted while it holds Modules, or nodes hold their drivers: it would never end.
 
     KMM unloads a driver with a pod in the Module's namespace, and a namespace that ends lets no pod in. KMM itself
-    looks only at a label that it sets late, removes early, and that whoever edits namespaces can remove.
+    looks only at a label that it sets late, removes early, and that whoever edits namespaces can remove. Where
+    DaemonSets load drivers, their end unloads these on all nodes at once.
 
     Fix: remove the Modules, wait until they are gone, and try again; in an emergency the annotation
     `kmodgate.io/override` on the namespace, from one who has the right.
@@ -52,7 +54,7 @@ def protecting_label_removed(review: Review) -> Iterator[Problem]:
     is_finalized = review.subresource == "finalize"  # which REF203 judges
     if _loses_label(review) and not is_finalized and not is_by_controller(review) and not override(review):
         name = str(metadata_of(review.object).get("name", ""))
-        for problem in held(review, name, "leave the label to KMM, which removes it with the last Module"):
+        for problem in held(review, name, _LEAVE_LABEL, by_kmm=True):
             yield Problem(_LABELS, problem.message, problem.fix)
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.conftest import NewControlPlane
 from tests.e2e.control_plane import ControlPlane
 from tests.e2e.definitions import definitions
-from tests.e2e.objects import module
+from tests.e2e.objects import daemon_set, module
 from tests.e2e.protection.guarded import Json, named, refused
 from tests.e2e.relay import Relay
 from tests.e2e.waiting import eventually
@@ -57,6 +57,30 @@ def test_what_a_module_still_needs_stays_until_it_is_gone(control_plane: Control
             lambda what=what: control_plane.kubectl("delete", what, "-n", held).returncode == 0,  # type: ignore[misc]
             f"{what} may go",
         )
+
+
+NEEDED = ("secret/pull", "configmap/dockerfile", "serviceaccount/loader", "rolebinding/loader")
+
+
+def test_what_a_daemon_set_needs_that_loads_a_driver_stays_while_it_lives(
+    control_plane: ControlPlane, drivers: str
+) -> None:
+    control_plane.apply(*(make(drivers) for _, make in DEPENDENTS), daemon_set("nic", drivers))
+    for what in NEEDED:
+        refused(control_plane.kubectl("delete", what, "-n", drivers), "REF204", f"DaemonSet {drivers}/nic")
+    refused(control_plane.kubectl("delete", "namespace", drivers), "REF201", f"DaemonSet {drivers}/nic")
+    control_plane.kubectl("delete", "secret/netrc", "-n", drivers, check=True)
+    control_plane.kubectl("delete", "daemonset", "nic", "-n", drivers, check=True)
+    for what in NEEDED:
+        control_plane.kubectl("delete", what, "-n", drivers, check=True)
+
+
+def test_a_daemon_set_of_others_keeps_nothing(control_plane: ControlPlane, drivers: str) -> None:
+    others = daemon_set("nic", drivers, **{"kmodgate.io/driver": "nic"})
+    control_plane.apply(*(make(drivers) for _, make in DEPENDENTS), others)
+    for what in NEEDED:
+        control_plane.kubectl("delete", what, "-n", drivers, check=True)
+    control_plane.kubectl("delete", "namespace", drivers, "--wait=false", check=True)
 
 
 @pytest.mark.parametrize(

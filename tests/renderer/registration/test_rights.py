@@ -32,7 +32,7 @@ def test_the_webhook_may_read_what_its_rules_ask_for_and_nothing_else(fleet: Fle
         ("hub.kmm.sigs.x-k8s.io", "managedclustermodules", "", "list"),
         ("node.k8s.io", "runtimeclasses", "", "get list watch"),
         ("", "replicationcontrollers", "", "get"),
-        ("apps", "daemonsets", "", "get"),
+        ("apps", "daemonsets", "", "get list watch"),
         ("apps", "deployments", "", "get"),
         ("apps", "replicasets", "", "get"),
         ("apps", "statefulsets", "", "get"),

@@ -11,7 +11,8 @@ from aiohttp import web
 
 from kmodgate.policy.cluster.facts import UNKNOWN, NodeEntry
 from kmodgate.webhook.cluster.live_cluster import LiveCluster
-from kmodgate.webhook.cluster.live_facts import CONFIGS, MODULES, NAMESPACES, NODES, RUNTIME_CLASSES
+from kmodgate.webhook.cluster.live_facts import CONFIGS, DAEMON_SETS, MODULES, NAMESPACES, NODES, RUNTIME_CLASSES
+from tests.e2e.objects import daemon_set
 from tests.webhook.api_stub import ApiStub, bookmark, event, events, failure, module, page, until
 from tests.webhook.cluster.cached import config
 from tests.webhook.cluster.running_cluster import with_cluster
@@ -99,6 +100,35 @@ def test_a_cluster_without_kmm_has_no_modules(stub: ApiStub) -> None:
         assert cluster.facts.modules_in("drivers") == []
         assert cluster.facts.entries_of("drivers") == []
         assert {state.kind: state.installed for state in cluster.states()}["Module"] is False
+
+    with_cluster(stub, scenario)
+
+
+def test_only_daemon_sets_that_load_drivers_are_kept(stub: ApiStub) -> None:
+    going = daemon_set("going", "drivers")
+    going["metadata"]["deletionTimestamp"] = "2026-01-31T11:00:00Z"
+    others = daemon_set("others", "drivers", app="web")
+    items = (daemon_set("nic", "drivers"), daemon_set("gpu", "elsewhere"), going, others)
+    stub.lists(page(*items), path=DAEMON_SETS.path)
+
+    async def scenario(cluster: LiveCluster) -> None:
+        (known,) = cluster.facts.daemon_sets_in("drivers")  # type: ignore[misc]
+        assert known["metadata"]["name"] == "nic"
+        assert known["spec"]["template"]["spec"]["imagePullSecrets"] == [{"name": "pull"}]
+        assert "image" not in known["spec"]["template"]["spec"]["containers"][0]
+        asked = [request.query["labelSelector"] for request in stub.asked if request.path == DAEMON_SETS.path]
+        assert set(asked) == {"kmodgate.io/driver,app.kubernetes.io/managed-by=kmodgate"}
+        assert len(asked) > 1  # the watch, too
+
+    with_cluster(stub, scenario)
+
+
+def test_a_webhook_without_the_right_to_list_daemon_sets_does_not_know_them(stub: ApiStub) -> None:
+    stub.lists(failure(403, "forbidden"), path=DAEMON_SETS.path)
+
+    async def scenario(cluster: LiveCluster) -> None:
+        assert cluster.facts.daemon_sets_in("drivers") is UNKNOWN
+        assert cluster.facts.modules_in("drivers") == []
 
     with_cluster(stub, scenario)
 

@@ -13,6 +13,7 @@ from kmodgate.policy.cluster.facts import UNKNOWN
 from kmodgate.webhook.cluster.live_cluster import LiveCluster
 from kmodgate.webhook.cluster.live_facts import CONFIGS, with_fetched
 from kmodgate.webhook.cluster.questions import NotAnswered, UserInfo
+from tests.e2e.objects import daemon_set
 from tests.webhook.api_stub import Answer, ApiStub, events, failure, module, page
 from tests.webhook.cluster.cached import config
 from tests.webhook.cluster.running_cluster import with_cluster
@@ -34,6 +35,8 @@ def answered(value: dict[str, Any], status: int = 200) -> Answer:
 
 def test_a_fresh_read_sees_what_no_watch_has_told_yet(stub: ApiStub) -> None:
     stub.lists(page(module("a"), following="2nd"), page(module("b")), path=IN_DRIVERS)
+    daemon_sets = daemon_set("nic", "drivers"), daemon_set("web", "drivers", app="web")
+    stub.lists(page(*daemon_sets), path="/apis/apps/v1/namespaces/drivers/daemonsets")
     stub.lists(answered({"metadata": {"name": "drivers"}}), path="/api/v1/namespaces/drivers")
 
     async def scenario(cluster: LiveCluster) -> None:
@@ -43,6 +46,7 @@ def test_a_fresh_read_sees_what_no_watch_has_told_yet(stub: ApiStub) -> None:
         facts = await cluster.fresh("drivers", [wanted, ("Secret", "drivers", "cert")])
         assert [item["metadata"]["name"] for item in facts.modules_in("drivers")] == ["a", "b"]  # type: ignore[union-attr]
         assert [entry.node for entry in facts.entries_of("drivers")] == ["n2"]  # type: ignore[union-attr]
+        assert [item["metadata"]["name"] for item in facts.daemon_sets_in("drivers")] == ["nic"]  # type: ignore[union-attr]
         assert facts.find(*wanted) is not None
         assert facts.find("Secret", "drivers", "cert") is None
         assert facts.modules_in("others") == []
