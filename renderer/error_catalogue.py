@@ -107,7 +107,8 @@ SECTIONS = {
         ),
         Entry(
             "SCH112",
-            "an account of a device plugin in the pod of its driver, or a mount of a volume that the pod has not",
+            "what pods of DaemonSets cannot have: an account of the device plugin's own in the driver's pod, a mount of"
+            " no volume, rights without which no module is loaded, or an option without what it is for",
             "move the field, or change the other, as the fix says",
         ),
     ),
@@ -160,7 +161,7 @@ SECTIONS = {
         Entry(
             "REF010",
             "a driver for DaemonSets on a cluster whose nodes or kernels are not known, or with a kernel that no"
-            " mapping takes (a warning where others are taken)",
+            " mapping takes, or no kernel named of some nodes (warnings where others are taken)",
             "give `nodeGroups[].kernels` or an inventory, or add a mapping",
         ),
         Entry(

@@ -30,3 +30,10 @@ def capitalised(text: str) -> str:
 def printable(text: str) -> str:
     """Text from a spec, or the name of a file, without the control characters that would steer a terminal."""
     return text if text.isprintable() else "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def driver_title(kind: str, namespace: str, driver: str) -> str:
+    """Return `Module drivers/nic`, what stands for a driver; DaemonSets have other names than their driver."""
+    if kind == "DaemonSet":
+        return f"driver {driver} (DaemonSets in {namespace})"
+    return f"{kind} {namespace}/{driver}" if namespace else f"{kind} {driver}"

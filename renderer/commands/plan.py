@@ -138,4 +138,4 @@ def _take_nodes(fleet: Fleet, file: str, clusters: list[str]) -> None:
     for index, cluster in enumerate(fleet.clusters):
         if cluster.name == wanted[0]:
             settled = in_groups(nodes, cluster.groups, cluster.next_kernels)
-            fleet.clusters[index] = replace(cluster, nodes=settled, has_inventory=True)
+            fleet.clusters[index] = replace(cluster, nodes=settled, has_inventory=True, rendered_nodes=cluster.nodes)

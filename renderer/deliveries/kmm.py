@@ -66,11 +66,14 @@ def manifests(variant: Variant, sources: Sources, site: Site) -> list[Manifest]:
 
 
 def surroundings(variant: Variant, platform: Platform) -> list[Manifest]:
-    """The namespace and the ServiceAccounts of a driver, and their right to an SCC, on the cluster that loads it."""
+    """The namespace and the ServiceAccounts of a driver, and their right to an SCC, on the cluster that loads it.
+
+    A namespace that is the cluster's own stays as it is.
+    """
     spec, place = variant.spec, variant.namespace
     managed = bool(spec["namespace"].get("manage", True))  # type: ignore[union-attr]
     result: list[Manifest] = []
-    if managed:
+    if managed and not service_accounts.is_clusters_own(place):
         result.append(_shared(variant, service_accounts.namespace(place, platform), ("namespace", "name")))
     for account in service_accounts.accounts(variant.driver.name, spec):
         if account.name not in ("", service_accounts.DEFAULT) and (managed or not account.is_named):

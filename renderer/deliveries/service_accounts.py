@@ -20,6 +20,17 @@ DEFAULT = "default"
 MANAGED_BY: dict[str, Json] = {"app.kubernetes.io/managed-by": "kmodgate"}
 
 
+_OF_OPENSHIFT = ("openshift", "openshift-infra", "openshift-node", "openshift-operators", "operators")
+
+
+def is_clusters_own(namespace: str) -> bool:
+    """Whether a namespace comes with the cluster or with OLM: its labels are those of others, too.
+
+    Source: Kubernetes, Namespaces (initial namespaces, the prefix `kube-`).
+    """
+    return namespace == "default" or namespace.startswith("kube-") or namespace in _OF_OPENSHIFT
+
+
 def namespace(name: str, platform: Platform) -> JsonMap:
     """The namespace, privileged for Pod Security; never pruned, since a namespace takes everything in it along."""
     labels: dict[str, Json] = dict(MANAGED_BY)

@@ -12,6 +12,7 @@ from kmodgate.policy.findings import FieldPath, Finding, format_path
 from kmodgate.policy.formats.image_mirrors import Mirror
 from kmodgate.policy.formats.yaml_documents import Document, Json
 from kmodgate.policy.kmm.versions import Release
+from kmodgate.renderer.wording import driver_title
 
 KernelVersion = NewType("KernelVersion", str)
 Topology = Literal["ha", "compact", "sno", "hosted", "microshift"]
@@ -115,7 +116,7 @@ class Removal:
     @property
     def object(self) -> str:
         """Return `Module drivers/nic`."""
-        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+        return driver_title(self.kind, self.namespace, self.name)
 
     @property
     def path(self) -> FieldPath:
@@ -233,6 +234,8 @@ class Cluster:
     document: Document = field(repr=False)
     has_inventory: bool
     """Whether the nodes are those that kubectl has seen, and no description."""
+    rendered_nodes: tuple[NodeGroup, ...] = ()
+    """The nodes of the spec, by which objects are rendered, where a plan looks at others."""
     mirrors: tuple[Mirror, ...] = ()
     mirror_objects: bool = False
     """Whether OpenShift's own objects for the mirrors are rendered, too."""

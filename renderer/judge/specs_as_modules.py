@@ -14,11 +14,14 @@ from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.cluster.facts import SnapshotFacts
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import FieldPath, Finding
+from kmodgate.policy.kmm.nodes.kernel_labels import KERNEL_LABEL_ANNOTATION
 from kmodgate.policy.review import ClusterTraits, Review
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.deliveries import kmm
+from kmodgate.renderer.deliveries.daemonset.kernels import label_of
 from kmodgate.renderer.deliveries.daemonset.objects import as_module
 from kmodgate.renderer.deliveries.delivery import DELIVERIES, delivery_of
+from kmodgate.renderer.deliveries.json_parts import map_of
 from kmodgate.renderer.fleet.nodes import nodes_of
 from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.fleet.targets import Variant
@@ -68,7 +71,9 @@ class SpecsAsModules:
 
     def _module(self, variant: Variant) -> Manifest:
         if variant not in self._modules:
-            self._modules[variant] = kmm.manifest(variant, as_module(variant), kmm.module_trace(variant))
+            value = as_module(variant)
+            map_of(map_of(value["metadata"])["annotations"])[KERNEL_LABEL_ANNOTATION] = label_of(variant.spec)
+            self._modules[variant] = kmm.manifest(variant, value, kmm.module_trace(variant))
         return self._modules[variant]
 
     def _of(

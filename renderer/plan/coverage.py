@@ -30,6 +30,8 @@ Phase = Literal["running", "next"]
 
 _MAPPINGS: FieldPath = ("spec", "moduleLoader", "container", "kernelMappings")
 
+_NO_DAEMON_SET = "no DaemonSet for this kernel: name it in nextKernels of the Cluster, and render before the upgrade"
+
 _VERSION = "/version-module."  # in the label by which a node asks for a version
 
 
@@ -123,6 +125,17 @@ class Cell:
     @property
     def loads(self) -> bool:
         return not self.reason
+
+    @property
+    def lacks_daemon_set(self) -> bool:
+        """Whether a mapping takes the kernel, and no DaemonSet is rendered for it."""
+        return self.reason == _NO_DAEMON_SET
+
+    def on_rendered_kernel(self) -> Cell:
+        """The cell under the newest kernel that the driver has a DaemonSet for."""
+        mapping = self.module.value["spec"]["moduleLoader"]["container"]["kernelMappings"][-1]
+        kernel = mapping["literal"]
+        return replace(self, kernel=kernel, resolution=resolve(self.module.value, kernel), reason="")
 
     @property
     def mapping(self) -> str:
@@ -263,4 +276,4 @@ def _why_no_daemon_set(module: Module, kernel: str) -> str:
     """Why nodes of a kernel load nothing where DaemonSets load: no mapping takes it, or it has no DaemonSet yet."""
     if not list(resolved(as_module(module.variant), [kernel])):
         return "no mapping for this kernel"
-    return "no DaemonSet for this kernel: name it in nextKernels of the Cluster, and render before the upgrade"
+    return _NO_DAEMON_SET

@@ -30,7 +30,10 @@ RULES = ("MAP205", "MAP206", "SEL203", "SEL204", "SEL205", "PLG301", "PLG302")
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Nodes that load a driver today and would not on another kernel; an old one is in the compared revision, too."""
+    """Nodes that load a driver today and would not on another kernel; an old one is in the compared revision, too.
+
+    Nodes that run a kernel without a DaemonSet have lost theirs already: `before` is a kernel that has one.
+    """
 
     before: Cell
     after: Cell
@@ -57,6 +60,8 @@ class Plan:
     clusters: list[Cluster] = field(default_factory=list)
     blind: list[str] = field(default_factory=list)
     """Clusters that have nodes, or may have, whose kernels are not known."""
+    blind_groups: dict[str, list[str]] = field(default_factory=dict)
+    """Of these clusters, the groups whose kernels are not known, where those of others are."""
     paused: list[Group] = field(default_factory=list)
     """Nodes that keep their kernels although a driver is loaded on them."""
     without_next: dict[str, list[str]] = field(default_factory=dict)
@@ -145,6 +150,10 @@ def plan_fleet(
         is_idle = cluster.is_hub and not modules  # it loads nothing itself, and nobody need describe its nodes
         if not is_idle and (not groups or any(not group.kernels for group in groups)):
             result.blind.append(cluster.name)
+            if any(group.kernels for group in groups):
+                result.blind_groups[cluster.name] = [
+                    name for group in groups if not group.kernels for name in group.names
+                ]
         result.clusters.append(cluster)
         cells = [
             cell
@@ -184,6 +193,8 @@ def _lost(cells: Iterable[Cell]) -> Iterator[Loss]:
         before = today.get((cell.module, cell.group))
         if before is not None and cell.phase == "next" and not cell.loads:
             yield Loss(before, cell)
+        elif cell.phase == "running" and cell.lacks_daemon_set:
+            yield Loss(cell.on_rendered_kernel(), cell)
 
 
 def _unused(cells: Iterable[Cell]) -> Iterator[Unused]:

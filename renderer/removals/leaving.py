@@ -17,6 +17,7 @@ from kmodgate.renderer.removals.driver_nodes import HUB_KIND, module_of_hub
 from kmodgate.renderer.tree import index
 from kmodgate.renderer.tree.compare import Change
 from kmodgate.renderer.tree.index import DriverKey
+from kmodgate.renderer.wording import driver_title
 from kmodgate.schemas.compiled import object_schema
 
 Key = tuple[str, str, str, str]
@@ -54,7 +55,7 @@ class Leaving:
     @property
     def object(self) -> str:
         """Return `Module drivers/nic`."""
-        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+        return driver_title(self.kind, self.namespace, self.name)
 
 
 class Permissions:

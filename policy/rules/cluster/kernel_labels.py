@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from kmodgate.policy.cluster.facts import node_of
 from kmodgate.policy.findings import Problem, Severity
+from kmodgate.policy.kmm.node_selection import Node
 from kmodgate.policy.kmm.nodes.kernel_labels import KERNEL_ANNOTATION, KERNEL_LABEL_ANNOTATION
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
@@ -25,16 +27,32 @@ def nodes_without_the_kernels_label(review: Review) -> Iterator[Problem]:
     """
     annotations, pod = review.pod.object.map("annotations"), review.pod
     kernel, key = annotations.text(KERNEL_ANNOTATION), annotations.text(KERNEL_LABEL_ANNOTATION)
-    nodes = None if review.facts is None else review.facts.nodes()
     selector = {name: value for name, value in pod.node_selector.items() if name != key}
     names = [
         node.name
-        for node in nodes or ()
-        if node.observed and node.kernel == kernel
+        for node in _seen(review)
+        if node.kernel == kernel
         if selector.items() <= node.labels.items() and node.labels.get(key) != pod.node_selector.get(key)
     ]
     if names:
-        more = f" and {len(names) - 1} more" if names[1:] else ""
-        message = f"{names[0]}{more} runs kernel {kernel} and has no label {key} that says so: no pod loads there"
+        run, have = ("run", "have") if names[1:] else ("runs", "has")
+        message = f"{_listed(names)} {run} kernel {kernel} and {have} no label {key} that says so: no pod loads there"
         fix = "run Node Feature Discovery there, or label the nodes and name the label in daemonset.kernelLabel"
         yield pod.spec.problem("nodeSelector", message, fix)
+
+
+_NAMED = 5
+"""Nodes that a finding names."""
+
+
+def _seen(review: Review) -> Iterable[Node]:
+    """The nodes that somebody has seen, also where only some of the cluster's are given."""
+    known = {node.name: node for node in review.known.nodes() or () if node.observed}
+    given = map(node_of, review.known.listing("Node").objects)
+    return {**known, **{node.name: node for node in given}}.values()
+
+
+def _listed(names: list[str]) -> str:
+    shown = names[:_NAMED]
+    last = f"{len(names) - _NAMED} more" if names[_NAMED:] else shown.pop()
+    return f"{', '.join(shown)} and {last}" if shown else last

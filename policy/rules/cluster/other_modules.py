@@ -9,6 +9,7 @@ from typing import TypeVar
 from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.kmm.kinds import CLUSTER_MODULE
+from kmodgate.policy.kmm.nodes.kernel_labels import KERNEL_LABEL_ANNOTATION
 from kmodgate.policy.present import DRA, REMOVALS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
@@ -29,7 +30,7 @@ def two_modules_for_one(review: Review) -> Iterator[Problem]:
     """
     mine, loading = review.module.loaded, review.known.neighbours().loading
     found = list(islice((other for name in sorted(mine) for other in loading(name)), _MOST + 1))
-    others = {_name(other): other for other in _others(review, found[:_MOST])}
+    others = {_title(other): other for other in _others(review, found[:_MOST])}
     if len(found) > _MOST:
         names = ", ".join(sorted(mine))
         message = f"more than {_MOST} Modules load {names}: the others of them were not compared with this one"
@@ -38,7 +39,7 @@ def two_modules_for_one(review: Review) -> Iterator[Problem]:
     for title, other in rivals[:1]:  # more of them are no more wrong
         count = len(rivals) - 1
         more = f", and {count} more {'Modules do' if count > 1 else 'Module does'}" if count else ""
-        message = f"Module {title} loads {', '.join(sorted(mine & other.loaded))} on the same nodes{more}"
+        message = f"{title} loads {', '.join(sorted(mine & other.loaded))} on the same nodes{more}"
         yield review.module.modprobe.problem("moduleName", message, "make the selectors disjoint, or keep one")
 
 
@@ -55,7 +56,7 @@ def removes_anothers_module(review: Review) -> Iterator[Problem]:
     for path, other in _pairs(review, names, lambda path: loading(in_kernel_form(names[path]))):
         if path not in told and review.placement.meets(other):
             told.add(path)
-            message = f"{names[path]} is what Module {_name(other)} loads on the same nodes"
+            message = f"{names[path]} is what {_title(other)} loads on the same nodes"
             yield Problem(path, message, "load both from one Module, or on different nodes")
 
 
@@ -70,7 +71,7 @@ def device_class_of_another(review: Review) -> Iterator[Problem]:
     """
     making = review.known.neighbours().making
     for item, other in _pairs(review, review.module.device_classes, lambda item: making(item.text("name"))):
-        message = f"Module {_name(other)} makes the DeviceClass {item.text('name')}, too"
+        message = f"{_title(other)} makes the DeviceClass {item.text('name')}, too"
         yield item.problem("name", message, "give each Module a class of its own")
 
 
@@ -86,7 +87,7 @@ def two_dra_drivers_on_a_node(review: Review) -> Iterator[Problem]:
     dra = review.module.spec.optional("dra")
     for other in _others(review, review.known.neighbours().dra() if dra else ()):
         if dra is not None and review.placement.meets(other):
-            message = f"Module {_name(other)} runs a DRA driver on the same nodes"
+            message = f"{_title(other)} runs a DRA driver on the same nodes"
             yield Problem(dra.path, message, "make the selectors disjoint")
 
 
@@ -107,6 +108,12 @@ def _pairs(
     pairs = ((item, other) for item in items for other in found(item))
     mine = _name(review.module)
     return ((item, other) for item, other in islice(pairs, _MOST) if _name(other) != mine)
+
+
+def _title(module: ModuleView) -> str:
+    """What a Module is called, or the driver whose DaemonSets it stands for."""
+    is_of_daemon_sets = module.metadata.map("annotations").text(KERNEL_LABEL_ANNOTATION)
+    return f"driver {_name(module)}, by its DaemonSets," if is_of_daemon_sets else f"Module {_name(module)}"
 
 
 def _name(module: ModuleView) -> str:

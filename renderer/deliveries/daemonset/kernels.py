@@ -43,7 +43,8 @@ class Site:
 
 def site(cluster: Cluster) -> Site:
     """Return what of a cluster decides the objects."""
-    return Site(cluster.platform, tuple(dict.fromkeys(_nodes(group) for group in cluster.nodes)))
+    nodes = cluster.rendered_nodes or cluster.nodes
+    return Site(cluster.platform, tuple(dict.fromkeys(_nodes(group) for group in nodes)))
 
 
 def _nodes(group: NodeGroup) -> Nodes:

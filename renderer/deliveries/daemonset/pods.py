@@ -143,7 +143,10 @@ def _merged_security(loaded: Loaded, *, is_privileged: bool) -> JsonMap:
     """The security context with what the spec adds; the API server refuses some rights without escalation."""
     own = map_of(loaded.options.get("securityContext"))
     value = merge(security_context(is_privileged=is_privileged), own)
-    added = {str(name).removeprefix("CAP_") for name in items_of(map_of(value.get("capabilities")).get("add"))}
+    capabilities = map_of(value.get("capabilities"))
+    added = {str(name).removeprefix("CAP_") for name in items_of(capabilities.get("add"))}
+    if "add" in map_of(own.get("capabilities")) and not added & {"SYS_MODULE", "ALL"}:
+        value["capabilities"] = {**capabilities, "add": ["SYS_MODULE", *items_of(capabilities.get("add"))]}
     if (value.get("privileged") is True or added & {"SYS_ADMIN", "ALL"}) and "allowPrivilegeEscalation" not in own:
         value.pop("allowPrivilegeEscalation", None)
     return value

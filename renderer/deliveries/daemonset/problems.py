@@ -11,8 +11,9 @@ from kmodgate.renderer.deliveries.daemonset import kernels
 from kmodgate.renderer.deliveries.daemonset.objects import as_module
 from kmodgate.renderer.deliveries.daemonset.pods import OWN_VARIABLES, OWN_VOLUMES
 from kmodgate.renderer.deliveries.json_parts import items_of, map_of
+from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.targets import Target, Variant
-from kmodgate.renderer.wording import listed
+from kmodgate.renderer.wording import counted, listed
 
 _FIX_KERNELS = "say which kernels the nodes run ({}: spec.nodeGroups[].kernels, or spec.inventory)"
 
@@ -20,8 +21,11 @@ _FIX_KERNELS = "say which kernels the nodes run ({}: spec.nodeGroups[].kernels, 
 def problems(target: Target) -> Iterator[Finding]:
     """Report kernels that are not known or that no label can name, and names that stand for something of ours."""
     yield from _kernels(target)
+    yield from _groups_without_kernels(target)
     yield from _names(target.variant)
     yield from _mounts(target.variant)
+    yield from _rights(target.variant)
+    yield from _options_without_effect(target.variant)
 
 
 def _kernels(target: Target) -> Iterator[Finding]:
@@ -44,6 +48,23 @@ def _kernels(target: Target) -> Iterator[Finding]:
             finding = variant.merged.finding(("kernelMappings",), "REF010", message, "add a mapping for the kernel")
             yield replace(finding, severity=Severity.WARNING, mode=Mode.WARN) if taken else finding
     yield from _labels(variant, taken, cluster.name)
+
+
+def _groups_without_kernels(target: Target) -> Iterator[Finding]:
+    """Report selected nodes whose kernel nobody names, where that of others is known."""
+    variant, cluster = target.variant, target.cluster
+    found = kernels.kernels_of(variant.spec, kernels.site(cluster))
+    wanted = map_of(variant.spec.get("selector")).items()
+    for index, group in enumerate(cluster.nodes if found else ()):
+        if group.count and not group.kernels and all(group.labels.get(key) == value for key, value in wanted):
+            path: FieldPath = ("spec", "inventory") if cluster.has_inventory else ("spec", "nodeGroups", index)
+            message = (
+                f"no kernel is named of {group.name} ({counted(group.count, 'node')}): driver {variant.driver.name} "
+                f"has DaemonSets for {listed(found, 3)} alone, and nodes with another kernel do not get it"
+            )
+            fix = "say which kernels the nodes run (kernels), or give an inventory that shows them (spec.inventory)"
+            finding = finding_at(cluster.document, path, "REF010", message, fix)
+            yield replace(finding, severity=Severity.WARNING, mode=Mode.WARN)
 
 
 def _labels(variant: Variant, taken: list[str], cluster: str) -> Iterator[Finding]:
@@ -94,6 +115,30 @@ def _mounts(variant: Variant) -> Iterator[Finding]:
             message = f"the pod has no volume {name!r}"
             fix = f"add the volume to daemonset.volumes, or name one of {listed(sorted(known), 9)}"
             yield variant.merged.finding(("daemonset", "volumeMounts", index, "name"), "SCH112", message, fix)
+
+
+def _rights(variant: Variant) -> Iterator[Finding]:
+    """Report rights with which no module can be loaded: only root has its capabilities in effect."""
+    own = map_of(map_of(variant.spec.get("daemonset")).get("securityContext"))
+    path: FieldPath = ("daemonset", "securityContext")
+    what = "a module is loaded with CAP_SYS_MODULE, which only root has in effect"
+    if own.get("runAsUser", 0) != 0:
+        yield variant.merged.finding((*path, "runAsUser"), "SCH112", what, "remove runAsUser")
+    if own.get("runAsNonRoot") is True:
+        yield variant.merged.finding((*path, "runAsNonRoot"), "SCH112", what, "remove runAsNonRoot")
+
+
+def _options_without_effect(variant: Variant) -> Iterator[Finding]:
+    """Report options whose other half is missing."""
+    spec = variant.spec
+    options = map_of(spec.get("daemonset"))
+    if options.get("separate") is True and "devicePlugin" not in spec:
+        message = "puts a device plugin into pods of its own, and the driver has none"
+        yield variant.merged.finding(("daemonset", "separate"), "SCH112", message, "remove it, or add devicePlugin")
+    if "firmwareHostPath" in options and "firmwarePath" not in map_of(spec.get("modprobe")):
+        message = "is where firmware of the image goes on the node, and no firmwarePath says which firmware"
+        fix = "remove it, or add modprobe: {firmwarePath: <folder in the image>}"
+        yield variant.merged.finding(("daemonset", "firmwareHostPath"), "SCH112", message, fix)
 
 
 def _taken(variant: Variant, path: FieldPath, taken: tuple[str, ...]) -> Iterator[Finding]:

@@ -191,7 +191,7 @@ def _unused(plan: Plan, base: str) -> Section:
 
 def _blind(plan: Plan) -> Section:
     advice = text("Say them in the Cluster spec (nodeGroups[].kernels, or an inventory), or ask: --nodes FILE")
-    found = [html_page.Row((text(name), advice), problem=True) for name in plan.blind]
+    found = [html_page.Row((text(name), advice), problem=True) for name in verdict.blind(plan)]
     return _section("unknown", "Clusters whose kernels are not known", ("Cluster", "What to do"), found)
 
 

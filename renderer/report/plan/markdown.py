@@ -65,7 +65,7 @@ def _verdict(plan: Plan) -> str:
 
 def _add_gaps(page: Page, plan: Plan) -> None:
     if plan.blind:
-        page.add(f"\nNo kernels are known of {cell(listed(plan.blind))}.\n")
+        page.add(f"\nNo kernels are known of {cell(listed(verdict.blind(plan)))}.\n")
     if plan.without_next:
         page.add(f"\nNo next kernel is known of {cell(listed(verdict.without_next(plan)))}.\n")
     if plan.paused:

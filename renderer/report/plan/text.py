@@ -98,7 +98,7 @@ def _findings(plan: Plan, console: Console) -> str:
 def _blind(plan: Plan, console: Console) -> str:
     if not plan.blind:
         return ""
-    title = f"No kernels are known of {listed(plan.blind)}"
+    title = f"No kernels are known of {listed(verdict.blind(plan))}"
     lines = iter(["say them in the Cluster spec (nodeGroups[].kernels, or an inventory), or ask: --nodes FILE"])
     return _section(title, lines, console, "yellow")
 

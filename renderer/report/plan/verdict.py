@@ -46,7 +46,7 @@ def gaps(plan: Plan) -> Iterator[str]:
     if plan.old_losses:
         yield already_lost(plan)
     if plan.blind:
-        yield f"the kernels of {listed(plan.blind)} are not known"
+        yield f"the kernels of {listed(blind(plan))} are not known"
     if plan.without_next:
         yield f"no next kernel is known of {listed(without_next(plan))}; {NEXT_KERNELS}"
     if plan.paused:
@@ -76,6 +76,11 @@ def left_out(upgrade: Upgrade) -> Iterator[str]:
     if upgrade.current:
         why = "no KMM, no such version of its flavour, or a version that is as new"
         yield f"not looked at: {listed(upgrade.current)} ({why})"
+
+
+def blind(plan: Plan) -> list[str]:
+    """Return the clusters whose kernels are not known; with node groups in brackets where those of others are."""
+    return [_place(name, plan.blind_groups.get(name, ())) for name in plan.blind]
 
 
 def without_next(plan: Plan) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 
 from tests.fleets import git
 from tests.renderer.deliveries.daemonset.fleets import KERNEL, NEXT, OTHER, PlainFleet
@@ -41,6 +42,26 @@ def test_a_next_kernel_without_its_daemonset_is_a_loss(fleet: PlainFleet) -> Non
     assert result.returncode == 1
     assert "no DaemonSet for this kernel: name it in nextKernels of the Cluster" in result.stdout
     assert "no mapping for this kernel" in fleet.run("plan", "--kernel", "4.18.0-1.el8.x86_64").stdout
+
+
+def test_a_node_of_a_dump_whose_kernel_has_no_daemonset_is_a_loss(fleet: PlainFleet) -> None:
+    fleet.nic()
+    fleet.render()
+    labels = {"node-role.kubernetes.io/worker": ""}
+    nodes = [
+        {
+            "kind": "Node",
+            "metadata": {"name": name, "labels": labels},
+            "status": {"nodeInfo": {"kernelVersion": kernel}},
+        }
+        for name, kernel in (("one", KERNEL), ("two", OTHER))
+    ]
+    fleet.write("nodes.json", json.dumps({"kind": "NodeList", "items": nodes}))
+    result = fleet.run("plan", "--nodes", str(fleet.root / "nodes.json"), "--format", "json")
+    assert result.returncode == 1
+    [lost] = json.loads(result.stdout)["lost"]
+    assert (lost["today"]["kernel"], lost["next"]["kernel"], lost["next"]["nodes"]) == (KERNEL, OTHER, ["two"])
+    assert "no DaemonSet for this kernel" in fleet.run("plan", "--nodes", str(fleet.root / "nodes.json")).stdout
 
 
 def test_secure_boot_takes_the_word_of_the_spec_for_signed_images(fleet: PlainFleet) -> None:
@@ -168,3 +189,31 @@ def test_nodes_of_an_inventory_without_the_label_are_named(fleet: PlainFleet) ->
     result = fleet.run("check")
     assert result.returncode == 0
     assert "warning[SEL209] spec.selector: one runs kernel" in result.stdout
+
+
+@pytest.mark.parametrize("in_list", [True, False])
+def test_nodes_of_a_dump_without_the_label_are_named(fleet: PlainFleet, in_list: bool) -> None:
+    labels = {"node-role.kubernetes.io/worker": ""}
+    nodes = [
+        {
+            "apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": {**labels, **own}},
+            "status": {"nodeInfo": {"kernelVersion": KERNEL}},
+        }
+        for name, own in (("n1", {}), ("n2", {"feature.node.kubernetes.io/kernel-version.full": OTHER}))
+    ]  # fmt: skip
+    dump = (
+        yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": nodes}) if in_list else yaml.safe_dump_all(nodes)
+    )
+    fleet.write("dump.txt", dump)
+    fleet.nic()
+    result = fleet.run("check", "--facts", f"paris={fleet.root / 'dump.txt'}")
+    assert "warning[SEL209] spec.selector: n1 and n2 run kernel" in result.stdout
+
+
+def test_a_driver_that_leaves_is_named_and_not_an_object_that_nobody_has(fleet: PlainFleet) -> None:
+    fleet.nic()
+    fleet.render()
+    (fleet.root / "drivers/nic.yaml").unlink()
+    result = fleet.run("render")
+    assert result.returncode == 1
+    assert "driver nic (DaemonSets in kmm-tests) would leave the tree of 1 cluster (paris)" in result.stderr

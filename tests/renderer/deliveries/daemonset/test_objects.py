@@ -207,3 +207,21 @@ def test_rights_that_escalate_are_not_refused_by_the_api_server(fleet: PlainFlee
     pod = fleet.pod(f"daemonset: {{securityContext: {{{rights}}}}}")
     for container in (*pod["initContainers"], *pod["containers"]):
         assert "allowPrivilegeEscalation" not in container["securityContext"]
+
+
+@pytest.mark.parametrize(("namespace", "is_rendered"), [("kube-system", False), ("default", False), ("kube", True)])
+def test_a_namespace_of_the_cluster_is_not_rendered(fleet: PlainFleet, namespace: str, is_rendered: bool) -> None:
+    fleet.nic()
+    path = fleet.root / "drivers/nic.yaml"
+    path.write_text(path.read_text().replace("kmm-tests", namespace))
+    fleet.render()
+    names = [name.rpartition("/")[2] for name in fleet.files()]
+    assert (f"namespace-{namespace}.yaml" in names) is is_rendered
+    assert "serviceaccount-nic.yaml" in names
+
+
+def test_further_capabilities_come_beside_the_one_that_loads(fleet: PlainFleet) -> None:
+    pod = fleet.pod("daemonset: {securityContext: {capabilities: {add: [NET_ADMIN]}}}")
+    for container in (pod["initContainers"][0], pod["containers"][0]):
+        assert container["securityContext"]["capabilities"] == {"add": ["SYS_MODULE", "NET_ADMIN"], "drop": ["ALL"]}
+    assert fleet.pod("daemonset: {securityContext: {capabilities: {add: [CAP_SYS_MODULE]}, runAsUser: 0}}")

@@ -30,6 +30,16 @@ LONG = f"5.14.0-503.11.1.el9_5.{'x' * 50}.x86_64"
         ("daemonset: [a]", "spec.daemonset", "map"),
         ("daemonset: {env: [{name: KMODGATE_DIR, value: a}]}", "spec.daemonset.env[0].name", "the script"),
         ("daemonset: {volumes: [{name: script, emptyDir: {}}]}", "spec.daemonset.volumes[0].name", "a volume 'script'"),
+        ("daemonset: {separate: true}", "spec.daemonset.separate", "the driver has none"),
+        ("daemonset: {firmwareHostPath: /lib/fw}", "spec.daemonset.firmwareHostPath", "no firmwarePath"),
+        (
+            "daemonset: {securityContext: {runAsUser: 1000}}",
+            "spec.daemonset.securityContext.runAsUser", "remove runAsUser",
+        ),
+        (
+            "daemonset: {securityContext: {runAsNonRoot: true}}",
+            "spec.daemonset.securityContext.runAsNonRoot", "only root",
+        ),
         (
             "devicePlugin: {container: {image: 'a:1'}, serviceAccountName: x}",
             "spec.devicePlugin.serviceAccountName", "daemonset: {separate: true}",
@@ -92,6 +102,20 @@ def test_kernels_that_no_mapping_takes_are_an_error_where_none_is_left_and_else_
     fleet.nodes(["4.18.0-1.el8.x86_64", KERNEL])
     assert len(fleet.daemon_sets()) == 1
     assert "warning[REF010]" in fleet.run("check").stdout
+
+
+def test_nodes_whose_kernel_nobody_names_are_named_beside_others(fleet: PlainFleet) -> None:
+    labels = {"node-role.kubernetes.io/worker": ""}
+    known = {"name": "known", "count": 2, "labels": labels, "kernels": [KERNEL]}
+    fleet.groups(known, {"name": "x", "count": 3, "labels": labels}, {"name": "other", "count": 3})
+    fleet.nic()
+    assert "1 warning" in fleet.run("render").stderr
+    [line] = [line for line in fleet.run("check").stdout.splitlines() if "REF010" in line]
+    assert line.startswith("clusters/paris.yaml:")
+    assert "warning[REF010] spec.nodeGroups[1]: no kernel is named of x (3 nodes)" in line
+    result = fleet.run("plan")
+    assert "No kernels are known of paris (x, other)" in result.stdout
+    assert "the kernels of paris (x, other) are not known" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,18 @@ def test_secure_boot_wants_signed_modules_or_the_word_of_the_spec(fleet: PlainFl
     assert "SGN202" not in {rule for rule, _ in findings(fleet)}
 
 
+def test_two_drivers_for_one_module_are_called_what_they_are(fleet: PlainFleet) -> None:
+    fleet.nic()
+    fleet.driver("nic2", "delivery: daemonset\n")
+    for name in ("nic", "nic2"):
+        path = fleet.root / f"drivers/{name}.yaml"
+        path.write_text(
+            path.read_text() + "  overrides: [{clusters: {matchLabels: {}}, patch: {modprobe: {moduleName: x}}}]\n"
+        )
+    result = fleet.run("check")
+    assert "driver kmm-tests/nic2, by its DaemonSets, loads x on the same nodes" in result.stdout
+
+
 def test_what_only_kmm_does_is_not_asked(fleet: PlainFleet) -> None:
     fleet.nic("tolerations: [{operator: Exists}]")
     assert {rule for rule, _ in findings(fleet)} <= {"GIT204"}
