@@ -20,7 +20,7 @@ from kmodgate.renderer.console import Console
 from kmodgate.renderer.deliveries.boot.objects import cluster_of
 from kmodgate.renderer.deliveries.delivery import driver_of, loads_something
 from kmodgate.renderer.errors import ExitCode, Unusable, refuse_enforced
-from kmodgate.renderer.explain.absent_drivers import Absence
+from kmodgate.renderer.explain.absent_drivers import Absence, not_selected_by
 from kmodgate.renderer.explain.field_origins import (
     Answer,
     Missing,
@@ -195,7 +195,7 @@ def _others(found: CompiledFleet, cluster: str, node: Node, modules: Iterable[Mo
             )
     here = {target.variant.driver.name: target for target in found.targets if target.cluster.name == cluster}
     for driver in found.fleet.drivers:
-        if driver.name not in here:
-            yield f"driver {driver.name}", "its spec.clusters does not select this cluster"
-        elif here[driver.name].is_absent:
+        if path := not_selected_by(found, driver.name, cluster):
+            yield f"driver {driver.name}", f"its {format_path(path)} does not select this cluster"
+        elif driver.name in here and here[driver.name].is_absent:
             yield f"driver {driver.name}", "its spec says state: absent"

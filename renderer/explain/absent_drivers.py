@@ -6,11 +6,15 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from kmodgate.policy.findings import FieldPath, format_path
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.deliveries.delivery import delivery_of
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.targets import Target
 from kmodgate.renderer.manifests.manifest import Identity
+
+_FOR_MODULES = ("kerneldriver", "managedclustermodule")
+"""What stands for a driver in place of its Module."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ def absences(found: CompiledFleet, kind: str, namespace: str, name: str, cluster
     for target in found.targets:
         if target.is_absent and cluster in (None, target.cluster.name):
             for identity in _identities(found, target):
-                kinds = (kind.lower(), "kerneldriver") if kind == "Module" else (kind.lower(),)
+                kinds = (kind.lower(), *(_FOR_MODULES if kind == "Module" else ()))
                 same = identity.kind.lower() in kinds and identity.name == name
                 if same and namespace in ("", identity.namespace):
                     clusters[str(identity), target.variant.origin(("state",))].append(target.cluster.name)
@@ -56,5 +60,24 @@ def why_not_there(found: CompiledFleet, name: str, cluster: str | None) -> str:
         return ""
     if any(target.variant.driver is driver and target.cluster.name == cluster for target in found.targets):
         return ""
-    line = driver.document.position(("spec", "clusters"))[0]
-    return f"spec.clusters of the driver does not select {cluster}: {driver.document.file}:{line}"
+    path = not_selected_by(found, name, cluster)
+    if not path:
+        return ""
+    line = driver.document.position(path)[0]
+    return f"{format_path(path)} of the driver does not select {cluster}: {driver.document.file}:{line}"
+
+
+def not_selected_by(found: CompiledFleet, driver: str, cluster: str) -> FieldPath:
+    """The field of a driver that keeps it from a cluster; nothing where it goes there, by its hub or by itself."""
+    targets = {target.cluster.name: target for target in found.targets if target.variant.driver.name == driver}
+    if cluster in targets or any(item.owner == driver for item in found.delivered.get(cluster, ())):
+        return ()
+    hub = targets.get(hub_of(found, cluster))
+    is_by_hub = hub is not None and hub.variant.spec.get("delivery") == "hub" and not hub.is_absent
+    return ("spec", "hub", "selector") if is_by_hub else ("spec", "clusters")
+
+
+def hub_of(found: CompiledFleet, cluster: str) -> str:
+    """The hub of a spoke; nothing for any other cluster."""
+    acm = next((item.acm for item in found.fleet.clusters if item.name == cluster), None)
+    return acm.hub if acm is not None and acm.role == "spoke" else ""

@@ -69,6 +69,20 @@ REASONS = (
     Reason("ConfigMap", ("immutable",), "another Dockerfile gets another ConfigMap, so this one never changes"),
     Reason("ServiceAccount", ("metadata", "name"), "the pods of each driver get an account of their own"),
     Reason("RoleBinding", (), "on OpenShift the account of a driver's pods needs the right to a privileged SCC"),
+    Reason("ManagedClusterModule", ("metadata", "name"), "a ManagedClusterModule is called after its driver"),
+    Reason("ManagedClusterModule", (*_ANNOTATIONS, SYNC_OPTIONS), "pruned only after a person has confirmed it"),
+    Reason(
+        "ManifestWork", ("metadata", "name"), "a name that KMM, which makes a ManifestWork of its own, does not give"
+    ),
+    Reason("ManifestWork", ("spec", "deleteOption"), "what unloading needs stays on the spoke when this one goes"),
+    Reason(
+        "ManifestWork", ("spec", "manifestConfigs"), "others write into these objects, too: only our fields are ours"
+    ),
+    Reason("ClusterRole", (), "the work agent of the spoke has no right on such objects by itself"),
+    *(
+        Reason(kind, (), "copies the pull secret of the hub to the spokes that the driver selects")
+        for kind in ("ManagedClusterSetBinding", "Placement", "Policy", "PlacementBinding")
+    ),
     Reason("DaemonSet", ("metadata", "name"), "the driver, the kernel and a hash of both: one DaemonSet a kernel"),
     Reason("DaemonSet", (*_ANNOTATIONS, SYNC_OPTIONS), "pruned only after a person has confirmed it"),
     Reason("DaemonSet", (*_ANNOTATIONS, KERNEL_ANNOTATION), "a kernel that nodes of the Cluster run or get next"),
@@ -107,6 +121,8 @@ _DEFAULT = "the default of KMM, written out so that Argo CD sees no difference"
 
 def reason(kind: str, path: FieldPath) -> str:
     """Why a path has its value where no spec says so; empty if that is not known."""
+    if kind == "ManagedClusterModule" and path[:2] == ("spec", "moduleSpec"):
+        return reason("Module", ("spec", *path[2:]))
     found = [row for row in REASONS if row.kind in ("", kind) and path[: len(row.path)] == row.path]
     if found:
         return max(found, key=lambda row: (len(row.path), row.kind)).text

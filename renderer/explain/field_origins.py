@@ -14,9 +14,10 @@ from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.compile.operator_install.install import FOLDER as OPERATOR_FOLDER
 from kmodgate.renderer.deliveries.delivery import driver_label
+from kmodgate.renderer.deliveries.hub.manifest_works import WORKLOAD
 from kmodgate.renderer.diff.changed_fields import item_identity
 from kmodgate.renderer.errors import Unusable
-from kmodgate.renderer.explain.absent_drivers import Absence, absences, why_not_there
+from kmodgate.renderer.explain.absent_drivers import Absence, absences, hub_of, why_not_there
 from kmodgate.renderer.explain.default_fields import (
     CONTENT_TAG,
     POLICY_PLACE,
@@ -89,12 +90,13 @@ def subjects(found: CompiledFleet, name: str, cluster: str | None) -> list[Subje
     variants = {(target.cluster.name, target.variant.driver.name): target for target in found.targets}
     clusters: dict[tuple[str, str], tuple[Manifest, list[str]]] = {}
     known: set[str] = set()
-    for there, placed in found.placed.items():
-        for _, manifest in placed if cluster in (None, there) else ():
+    for there in found.placed if cluster is None else (cluster,):
+        delivered = found.delivered.get(there, ()) if cluster else ()  # one cluster has it, too; else the hub says it
+        for manifest in (*found.objects(there).values(), *delivered):
             identity = manifest.identity
             known.add(f"{identity.kind}/{identity.name}")
             same = identity.kind.lower() == kind.lower() and identity.name == last
-            same = same or ("/" not in name and identity.kind == "DaemonSet" and driver_label(manifest.value) == name)
+            same = same or ("/" not in name and _stands_for(manifest, name))
             if same and place in ("", identity.namespace):
                 # another platform has a manifest of its own, which may be the same in every letter
                 key = (json.dumps(manifest.value), str(manifest.trace(("metadata", "name"))))
@@ -110,11 +112,20 @@ def subjects(found: CompiledFleet, name: str, cluster: str | None) -> list[Subje
         Subject(
             manifest,
             tuple(sorted(names)),
-            _variant(variants.get((names[0], manifest.owner))),
+            _variant(
+                variants.get((names[0], manifest.owner)) or variants.get((hub_of(found, names[0]), manifest.owner))
+            ),
             _mirrors(found, names[0]) if manifest.mirrors else {},
         )
         for manifest, names in clusters.values()
     ]
+
+
+def _stands_for(manifest: Manifest, driver: str) -> bool:
+    """Whether an object stands for a driver in place of its Module."""
+    if manifest.identity.kind == "ManagedClusterModule":
+        return manifest.identity.name == driver
+    return manifest.identity.kind == "DaemonSet" and driver_label(manifest.value) == driver
 
 
 def _mirrors(found: CompiledFleet, name: str) -> dict[Mirror, Origin]:
@@ -228,7 +239,10 @@ def _leaves(path: FieldPath, value: Json) -> Iterator[tuple[FieldPath, Json]]:
 
 def _explained(subject: Subject, path: FieldPath, value: Json) -> Explained:
     origin = subject.manifest.trace(path)
-    why = reason(subject.manifest.identity.kind, path) if origin.source == "default" else ""
+    why = ""
+    if origin.source == "default":
+        manifest, below = _carried(subject.manifest, path)
+        why = reason(manifest.identity.kind, below)
     if subject.manifest.folder:
         of_operator = subject.manifest.folder == OPERATOR_FOLDER
         kind = subject.manifest.identity.kind
@@ -242,6 +256,14 @@ def _explained(subject: Subject, path: FieldPath, value: Json) -> Explained:
     if mirror is not None:
         why = "; ".join([*([why] if why == CONTENT_TAG else []), mirrored(_unmirrored(subject, path))])
     return Explained(path, value, origin, why, _replaced(subject, path, origin), mirror)
+
+
+def _carried(manifest: Manifest, path: FieldPath) -> tuple[Manifest, FieldPath]:
+    """The object inside a ManifestWork that a path leads into, and the path there; else the object itself."""
+    if manifest.identity.kind == "ManifestWork" and path[: len(WORKLOAD)] == WORKLOAD and len(path) > len(WORKLOAD):
+        for content in manifest.elsewhere.values():
+            return content[int(path[len(WORKLOAD)])], path[len(WORKLOAD) + 1 :]
+    return manifest, path
 
 
 def _is_of_policy(manifest: Manifest) -> bool:
