@@ -2,6 +2,8 @@
 
 KMM loads the new Module where the kernel module is loaded already. Then it unloads the old one, and the kernel module
 is gone. It does not look again until a reboot or a change: the new Module says ready, and the nodes have no driver.
+Pods of a DaemonSet look, and are not ready; none of them loads again until it is deleted. A Module that a hub hands
+over to the tree of its spoke, or the other way round, is one object: it goes with what made it before.
 """
 
 from __future__ import annotations
@@ -12,10 +14,11 @@ from dataclasses import dataclass
 from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.views.module import ModuleView
+from kmodgate.renderer.deliveries.daemonset.module_view import STRATEGY
 from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.diff import module_effects
 from kmodgate.renderer.diff.changed_fields import Kind, ObjectChange
-from kmodgate.renderer.manifests.argo import is_never_pruned
+from kmodgate.renderer.manifests.argo import SYNC_WAVE, is_never_pruned
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
 
 
@@ -40,9 +43,18 @@ class Rename:
 
     @property
     def detail(self) -> str:
-        """Both names, the kernel module and the plugins: all renames with the same ones are one consequence."""
+        """Both objects, the kernel module, the plugins and how: all renames with the same ones are one consequence."""
         pods = " and ".join(module_effects.PLUGINS[key] for key in self.plugins)
-        return "|".join((*(f"{item.namespace}/{item.name}" for item in self.identities), self.kernel_module, pods))
+        return "|".join((_title(self.old), _title(self.new), self.kernel_module, pods, self._how))
+
+    @property
+    def _how(self) -> str:
+        """Who delivers the new one, where that tells what happens: DaemonSets, or the tree or hub that takes over."""
+        if _has_daemonsets(self.new):
+            return "daemonsets"
+        if _has_daemonsets(self.old) or self.old.manifest.identity != self.new.manifest.identity:
+            return "module"
+        return "from hub" if SYNC_WAVE in module_effects.annotations_of(self.new.manifest) else "to hub"
 
 
 def renames(found: Iterable[ObjectChange]) -> Iterator[Rename]:
@@ -55,6 +67,15 @@ def renames(found: Iterable[ObjectChange]) -> Iterator[Rename]:
             if shared and not is_never_pruned(old.manifest.value):
                 for cluster in sorted({*old.clusters} & {*new.clusters}):
                     yield Rename(cluster, old, new, min(shared))
+
+
+def _has_daemonsets(change: ObjectChange) -> bool:
+    return STRATEGY in as_map(change.manifest.value.get("spec"))
+
+
+def _title(change: ObjectChange) -> str:
+    identity = change.manifest.identity
+    return f"{'DaemonSets of' if _has_daemonsets(change) else 'Module'} {identity.namespace}/{identity.name}"
 
 
 def _kernel_modules(manifest: Manifest) -> set[str]:

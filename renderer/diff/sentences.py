@@ -98,14 +98,32 @@ def _recreate(driver: str, detail: str, where: str, _: int) -> str:
 
 
 def _rename(driver: str, detail: str, where: str, _: int) -> str:
-    old, new, kernel_module, plugins = detail.split("|")
+    old, new, kernel_module, plugins, how = detail.split("|")
     name = old.rpartition("/")[2]
     pods = f"; its {plugins} pods stop, and those of the new one start" if plugins else ""
-    return (
-        f"replaces Module {old} by {new} on {where}: the new one is there first, the unload of the old one takes the "
-        f"kernel module {kernel_module} along, and the new one says ready all the same until a reboot or a change: "
-        f"after this the nodes have no {name}{pods}; do it in two merges (docs/change.md)"
-    )
+    if how in _HANDED_OVER:
+        what = f"hands {old} over {_HANDED_OVER[how].format(where, name)}"
+    else:
+        what = (
+            f"replaces {old} by {new.removeprefix('Module ') if old.startswith('Module ') else new} on {where}: the "
+            f"new one is there first, the unload of the old one takes the kernel module {kernel_module} along, and "
+            f"{_REPLACED[how].format(name)}"
+        )
+    return f"{what}{pods}; do it in two merges (docs/change.md)"
+
+
+_REPLACED = {
+    "module": "the new one says ready all the same until a reboot or a change: after this the nodes have no {}",
+    "daemonsets": "the pods of the new one are not ready from then on: the nodes have no {} until these are deleted",
+}
+
+_HANDED_OVER = {
+    "from hub": "from its hub to the cluster's own tree on {0}: it is one object, and the ManifestWork by which KMM "
+    "made it deletes it after Argo CD has taken it over: the nodes have no {1} until Argo CD makes it again",
+    "to hub": "from the cluster's own tree to its hub on {0}: it is one object, and Argo CD deletes it after the hub "
+    "has taken it over: the nodes have no {1} until the hub's work agent makes it again",
+}
+"""What follows where one Module takes the place of another, and where another one delivers the same Module."""
 
 
 def _lose(driver: str, detail: str, where: str, _: int) -> str:

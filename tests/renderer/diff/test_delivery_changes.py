@@ -1,0 +1,77 @@
+"""A driver that gets another delivery: diff says what becomes of it, and by which objects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.fleets import FleetFolder, git
+from tests.renderer.deliveries.hub.hubs import hub
+from tests.renderer.diff.three_sites import diff
+
+_NODES = """\
+  - {name: w, count: 4, kernels: [5.14.0-1.el9.x86_64], labels: {node-role.kubernetes.io/worker: ""}}
+"""
+
+_DAEMON_SETS = "delivery: daemonset\n"
+
+
+def _rename(fleet: FleetFolder) -> str:
+    (found,) = [item["text"] for item in diff(fleet.root)["consequences"] if item["effect"] == "rename"]
+    return str(found)
+
+
+def _commit(fleet: FleetFolder) -> None:
+    for arguments in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "all")):
+        git(fleet.root, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words", "end"),
+    [
+        ("", _DAEMON_SETS, "replaces Module kmm-tests/nic by DaemonSets of kmm-tests/nic", "until these are deleted;"),
+        (
+            _DAEMON_SETS,
+            "",
+            "replaces DaemonSets of kmm-tests/nic by Module kmm-tests/nic",
+            "until a reboot or a change:",
+        ),
+    ],
+)
+def test_both_deliveries_are_named(tmp_path: Path, before: str, after: str, words: str, end: str) -> None:
+    fleet = FleetFolder(tmp_path)
+    path = fleet.cluster("lyon")
+    path.write_text(path.read_text().split("  - {name: workers")[0] + _NODES)
+    fleet.driver("nic", before)
+    _commit(fleet)
+    fleet.driver("nic", after)
+
+    text = _rename(fleet)
+
+    assert text.startswith(words)
+    assert end in text
+    assert ("says ready" in text) is (after == "")
+
+
+def test_a_module_that_a_hub_hands_over_is_one_object(tmp_path: Path) -> None:
+    fleet = FleetFolder(tmp_path)
+    hub(fleet)
+    _commit(fleet)
+    fleet.driver("nic", clusters="{names: [paris]}")
+
+    text = _rename(fleet)
+
+    assert text.startswith("hands Module kmm-tests/nic over from its hub to the cluster's own tree on 3 nodes")
+    assert "deletes it after Argo CD has taken it over" in text
+
+
+def test_a_module_that_a_hub_takes_over_is_one_object(tmp_path: Path) -> None:
+    fleet = FleetFolder(tmp_path)
+    hub(fleet)
+    driver = (fleet.root / "drivers/nic.yaml").read_text()
+    fleet.driver("nic", clusters="{names: [paris]}")
+    _commit(fleet)
+    fleet.write("drivers/nic.yaml", driver)
+
+    assert "from the cluster's own tree to its hub" in _rename(fleet)
