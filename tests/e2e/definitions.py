@@ -108,6 +108,8 @@ def _keyword(key: str, value: Any, named: Json) -> Json:
             return {"x-kubernetes-preserve-unknown-fields": True}
         case "anyOf", [{"type": "integer"}, {"type": "string"}]:
             return {key: value, "x-kubernetes-int-or-string": True}
+        case "uniqueItems", True:  # which the API server knows of scalars only, by another name
+            return {"x-kubernetes-list-type": "set"}
         case "const", _:
             return {"enum": [value]}
     return {} if key in _DROPPED else {key: value}
@@ -115,7 +117,7 @@ def _keyword(key: str, value: Any, named: Json) -> Json:
 
 def _version(kind: Kind, version: str) -> Json:
     schema = json.loads(schemas.read(schemas.name_of(f"{kind.group}/{version}", kind.kind)))
-    root = structural(schema, schema["definitions"])
+    root = structural(schema, schema.get("definitions", {}))
     # The API server looks after these itself, and lets no definition say anything of them.
     root["properties"] |= {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}}
     return {
