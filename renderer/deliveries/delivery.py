@@ -13,6 +13,7 @@ from kmodgate.policy.views.module import ModuleView
 from kmodgate.renderer.deliveries import kmm
 from kmodgate.renderer.deliveries.boot import objects as boot
 from kmodgate.renderer.deliveries.boot.objects import BOOT_MODULE_CONFIG, MACHINE_CONFIG, NODE_POOL_CONFIG
+from kmodgate.renderer.deliveries.boot.problems import problems as boot_problems
 from kmodgate.renderer.deliveries.daemonset import kernels, module_view, objects
 from kmodgate.renderer.deliveries.daemonset.problems import problems
 from kmodgate.renderer.deliveries.hub import hub_module, spoke_findings
@@ -156,7 +157,7 @@ def _at_boot(
 
 
 BOOT = (
-    _at_boot(MACHINE_CONFIG, boot.machine_configs, "reboots {} into the kernel's own driver", problems=boot.problems),
+    _at_boot(MACHINE_CONFIG, boot.machine_configs, "reboots {} into the kernel's own driver", problems=boot_problems),
     _at_boot(NODE_POOL_CONFIG, boot.node_pool_configs, "takes it off {} at boot", tree=boot.management),
     _at_boot(BOOT_MODULE_CONFIG, boot.boot_module_configs, "leaves its MachineConfig on {}", is_labelled=False),
 )
@@ -184,6 +185,12 @@ def delivery_of_object(value: JsonMap) -> Delivery | None:
     group, _, version = str(value.get("apiVersion", "")).rpartition("/")
     found = _by_kind(group if version else "", str(value.get("kind", "")))
     return None if found is None or (found.is_labelled and not driver_label(value)) else found
+
+
+def is_at_boot(value: JsonMap) -> bool:
+    """Whether an object stands for a driver that nodes load at boot."""
+    found = delivery_of_object(value)
+    return found is not None and found.is_on is not None
 
 
 def _by_kind(group: str, kind: str) -> Delivery | None:

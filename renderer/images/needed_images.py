@@ -2,6 +2,7 @@
 
 What KMM builds or signs is made in the cluster; the images that it starts from are not. The driver toolkit comes with
 OpenShift's release. A hub makes the images of its spokes, for all kernels that run there, and pulls the others, too.
+What nodes pull to load at boot is named without a kernel, which is the tag.
 """
 
 from __future__ import annotations
@@ -20,11 +21,14 @@ from kmodgate.policy.kmm.kinds import MODULE_KINDS
 from kmodgate.policy.kmm.node_selection import why_not_selected
 from kmodgate.policy.kmm.resolution.resolve import Resolution, Unresolved, resolve
 from kmodgate.policy.views.base_images import base_images, filled
+from kmodgate.policy.views.boot_config import BootConfig, boot_config
 from kmodgate.policy.views.dockerfile import KEY, dockerfile_of
 from kmodgate.policy.views.image_fields import image_fields
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.renderer.compile.compiler import CompiledFleet
+from kmodgate.renderer.deliveries.boot.objects import cluster_of
 from kmodgate.renderer.deliveries.hub.hub_module import operator_namespace
+from kmodgate.renderer.fleet.pools import groups_in_pool
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.manifests.manifest import Manifest
 from kmodgate.renderer.plan.coverage import group_of
@@ -71,6 +75,8 @@ def needed_images(found: CompiledFleet, only: Sequence[str], asked: Sequence[str
         objects = [manifest.unmirrored or manifest for _, manifest in found.placed.get(cluster.name, ())]
         dockerfiles = {item.identity.name: item.value for item in objects if KEY in as_map(item.value.get("data"))}
         for manifest in objects:
+            if boot_config(manifest.value) is not None:
+                continue  # other clusters may be asked for their nodes
             if manifest.identity.kind == "ManagedClusterModule":
                 _of_hub_module(cluster, manifest, dockerfiles, asked, result)
             elif manifest.identity.kind in MODULE_KINDS:
@@ -80,7 +86,51 @@ def needed_images(found: CompiledFleet, only: Sequence[str], asked: Sequence[str
                     result.add(image, _use(manifest, path), cluster)
         for manifest in found.delivered.get(cluster.name, ()):
             _of_delivered(cluster, manifest, hubs[cluster.name], asked, result)
+    _at_boot(found, only, asked, result)
     return result
+
+
+def _at_boot(found: CompiledFleet, only: Sequence[str], asked: Sequence[str], result: NeededImages) -> None:
+    """What nodes pull to load at boot; for those of a hosted cluster it lies in the tree of another one."""
+    clusters = {cluster.name: cluster for cluster in found.fleet.clusters}
+    for tree in clusters.values():
+        for _, placed in found.placed.get(tree.name, ()):
+            manifest = placed.unmirrored or placed
+            boot, cluster = boot_config(manifest.value), clusters.get(cluster_of(manifest.value), tree)
+            if boot is not None and (not only or cluster.name in only):
+                own = (item.unmirrored or item for _, item in found.placed.get(cluster.name, ()))
+                made = {image for item in own for image in _made(cluster, item, asked)}
+                _of_boot(cluster, manifest, boot, made, asked, result)
+
+
+def _of_boot(
+    cluster: Cluster, manifest: Manifest, boot: BootConfig, made: set[str], asked: Sequence[str], result: NeededImages
+) -> None:
+    """The worker, and the image of each kernel of the pool that KMM does not make itself."""
+    if boot.worker_image:
+        result.add(boot.worker_image, f"{manifest.identity}: worker image at boot", cluster)
+    members = [group_of(cluster, [nodes]) for nodes in groups_in_pool(cluster, boot.pool)]
+    kernels = dict.fromkeys(kernel for group in members for kernel, _ in group.kernels_by_phase(asked))
+    if not kernels:
+        result.miss(cluster, f"the kernels of pool {boot.pool}, so that images of {manifest.identity} are missing")
+    for kernel in kernels:
+        image = boot.for_kernel(kernel)
+        if "+" not in kernel and image not in made:  # no tag has a +: such a kernel loads nothing at boot
+            result.add(image, f"{manifest.identity}: image at boot", cluster)
+
+
+def _made(cluster: Cluster, manifest: Manifest, asked: Sequence[str]) -> Iterator[str]:
+    """The images that KMM builds or signs for a Module, of the kernels of its nodes."""
+    if manifest.identity.kind not in MODULE_KINDS or ModuleView(manifest.value).loader is None:
+        return
+    module = {"metadata": metadata_of(manifest.value), "spec": ModuleView(manifest.value).spec.value}
+    for kernel in dict.fromkeys(_kernels(cluster, module, asked)):
+        try:
+            found = resolve(module, trimmed(kernel))
+        except Unresolved:
+            continue
+        if found.build is not None or found.sign is not None:
+            yield found.image
 
 
 def _use(manifest: Manifest, path: FieldPath) -> str:

@@ -8,11 +8,10 @@ from functools import cached_property
 from pathlib import Path
 
 from kmodgate.policy.findings import Finding, Mode, Severity
-from kmodgate.policy.views.boot_config import boot_config
 from kmodgate.renderer import git
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.compile.git_revision import compile_revision
-from kmodgate.renderer.deliveries.delivery import driver_of
+from kmodgate.renderer.deliveries.delivery import driver_of, is_at_boot
 from kmodgate.renderer.errors import UNNEEDED_REMOVAL, Unusable
 from kmodgate.renderer.fleet.files import MARKER, OUTPUT
 from kmodgate.renderer.fleet.schema_check import finding_at
@@ -115,8 +114,7 @@ def _leaving(base: BaseFleet, now: CompiledFleet) -> Iterator[Leaving]:
         if (name, key) not in present and (name, key[2]) not in absent:
             wanted = allowed.get(_key(name, key))
             digests = () if wanted is None else base.digests(name, key, wanted)
-            is_boot = boot_config(manifest.value) is not None
-            value = None if is_boot else _module(base.compiled, name, key)
+            value = None if is_at_boot(manifest.value) else _module(base.compiled, name, key)
             is_indexed = base.is_on_disk(name, key)
             yield Leaving(*_key(name, key), digests, value or manifest.value, is_indexed=is_indexed)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.formats.yaml_documents import parse
 from kmodgate.policy.kmm.defaults import defaulted
-from kmodgate.policy.views.boot_config import boot_config
+from kmodgate.renderer.deliveries.boot.objects import cluster_of
 from kmodgate.renderer.deliveries.daemonset.module_view import module_of
-from kmodgate.renderer.deliveries.delivery import driver_label
+from kmodgate.renderer.deliveries.delivery import driver_label, is_at_boot
 from kmodgate.renderer.deliveries.hub.manifest_works import MANIFEST_WORK
 from kmodgate.renderer.fleet.specs import JsonMap, Removal
 from kmodgate.renderer.removals.driver_nodes import HUB_KIND, module_of_hub
@@ -54,8 +55,27 @@ class Leaving:
 
     @property
     def object(self) -> str:
-        """Return `Module drivers/nic`."""
-        return driver_title(self.kind, self.namespace, self.name)
+        """Return `Module drivers/nic`; what is loaded at boot by the name that its object has."""
+        name = str(metadata_of(self.value)["name"]) if self.value is not None and self.is_at_boot else self.name
+        return driver_title(self.kind, self.namespace, name)
+
+    @property
+    def is_at_boot(self) -> bool:
+        """Whether it is what nodes load at boot that leaves, and perhaps not the driver."""
+        return self.value is not None and is_at_boot(self.value)
+
+    @property
+    def driver(self) -> str:
+        """The name of the driver's spec; `name` also has the hosted cluster whose nodes load it at boot."""
+        labels = as_map(metadata_of(self.value).get("labels")) if self.value is not None and self.is_at_boot else {}
+        return str(labels.get("app.kubernetes.io/name", self.name))
+
+    @property
+    def names(self) -> set[str]:
+        """By what `--allow-removal` may name it: NAME, CLUSTER/NAME or CLUSTER/*."""
+        clusters = {self.cluster, cluster_of(self.value or {})} - {""}
+        places = {f"{cluster}/{name}" for cluster in clusters for name in (self.name, self.driver, "*")}
+        return {self.name, self.driver} | places
 
 
 class Permissions:
@@ -80,20 +100,25 @@ def leaving_on_disk(change: Change, absent: set[tuple[str, str]]) -> Iterator[Le
     Not those with `state: absent` in their spec (`absent`), and not those that the interrupted run of the journal was
     already allowed to remove.
     """
+    for item in _all_leaving(change):
+        resumed = change.journal.removals.get(item.cluster, []) if change.journal else []
+        if (item.cluster, item.name) not in absent and item.name not in resumed:
+            yield item
+
+
+def _all_leaving(change: Change) -> Iterator[Leaving]:
     for cluster in change.clusters:
         whole = {files[0].driver for files in cluster.leaving if files[0].object_kind == HUB_KIND}
-        resumed = change.journal.removals.get(cluster.cluster, []) if change.journal else []
         for files in cluster.leaving:
             entry = files[0]
             if is_of_one_spoke(entry.key) and entry.driver in whole:
                 continue
-            if (cluster.cluster, entry.driver) not in absent and entry.driver not in resumed:
-                paths = [f"{change.output}/{cluster.cluster}/{item.path}" for item in files]
-                key = cluster.cluster, entry.object_kind, entry.namespace, entry.driver
-                value = _value(paths)
-                if is_of_one_spoke(entry.key):
-                    value = _module_of_spokes(f"{change.output}/{cluster.cluster}", cluster.before, entry.driver)
-                yield Leaving(*key, (index.digest_of(files),), value, paths[0])
+            paths = [f"{change.output}/{cluster.cluster}/{item.path}" for item in files]
+            key = cluster.cluster, entry.object_kind, entry.namespace, entry.driver
+            value = _value(paths)
+            if is_of_one_spoke(entry.key):
+                value = _module_of_spokes(f"{change.output}/{cluster.cluster}", cluster.before, entry.driver)
+            yield Leaving(*key, (index.digest_of(files),), value, paths[0])
 
 
 def is_of_one_spoke(key: DriverKey) -> bool:
@@ -114,17 +139,12 @@ def _module_of_spokes(folder: str, before: Mapping[str, index.Entry], driver: st
 def named(items: Iterable[Leaving], allowed: Iterable[str]) -> list[Leaving]:
     """Return the Modules that `--allow-removal` names: NAME, CLUSTER/NAME or CLUSTER/*."""
     names = set(allowed)
-    return [item for item in items if {item.name, f"{item.cluster}/{item.name}", f"{item.cluster}/*"} & names]
+    return [item for item in items if item.names & names]
 
 
-def unused_names(change: Change, allowed: Iterable[str]) -> list[str]:
+def unused_names(change: Change, allowed: Sequence[str]) -> list[str]:
     """Return the names after `--allow-removal` that no leaving Module has: mistyped, or done by an earlier run."""
-    leaving = {
-        name
-        for cluster in change.clusters
-        for driver in (files[0].driver for files in cluster.leaving)
-        for name in (driver, f"{cluster.cluster}/{driver}", f"{cluster.cluster}/*")
-    }
+    leaving = {name for item in _all_leaving(change) for name in item.names} if allowed else set()
     return [name for name in allowed if name not in leaving]
 
 
@@ -137,7 +157,7 @@ def _value(files: Iterable[str]) -> JsonMap | None:
     found = [value for value in values if value is not None]
     if not found or len(found) < len(values):
         return None
-    if boot_config(found[0]) is not None:
+    if is_at_boot(found[0]):
         return found[0]
     if all(map(driver_label, found)):
         return module_of(found)

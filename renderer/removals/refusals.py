@@ -12,7 +12,7 @@ from kmodgate.renderer.deliveries.delivery import LOSS, delivery_of_object
 from kmodgate.renderer.fleet.files import OUTPUT, REMOVALS
 from kmodgate.renderer.fleet.fleet import Fleet, names_of
 from kmodgate.renderer.fleet.schema_check import finding_at
-from kmodgate.renderer.fleet.specs import Cluster, Removal
+from kmodgate.renderer.fleet.specs import Cluster, KernelDriver, Removal
 from kmodgate.renderer.removals.driver_nodes import HUB_KIND, driver_nodes
 from kmodgate.renderer.removals.leaving import Leaving, Permissions
 from kmodgate.renderer.wording import counted, listed
@@ -68,22 +68,20 @@ class Refusals:
             f"({listed(clusters)}), which {self._loss(places)}"
         )
         retired = len(clusters) == 1 and clusters[0] not in names_of(self._fleet)
-        name = f"'{clusters[0]}/*'" if retired else item.name
+        name = f"'{clusters[0]}/*'" if retired else item.driver
         restore = "" if all(place.is_indexed for place in places) else f"git checkout {self._revision} -- {OUTPUT} && "
+        meant = f"{restore}kmodgate render --allow-removal {name}, which writes the permission into {REMOVALS}"
         fix = (
-            f"if it is meant: {restore}kmodgate render --allow-removal {name}, which writes the permission into "
-            f"{REMOVALS}, or `state: absent` in the spec; if not: look for a changed label, selector, name or namespace"
+            f"if it is meant: {meant}, or `state: absent` in the spec; "
+            f"if not: look for a changed label, selector, name or namespace"
         )
+        if item.is_at_boot:
+            fix = f"if it is meant: {meant}; if not: put spec.boot back, or look for a changed label, selector or name"
         if item.spoke:
             message, fix = self._of_spokes(places, f"{restore}kmodgate render --allow-removal {name}")
         for driver in self._fleet.drivers:
-            if driver.name == item.name and item.spoke and driver.document.has(("spec", "hub", "selector")):
-                return finding_at(driver.document, ("spec", "hub", "selector"), "GIT001", message, fix)
-            if driver.name == item.name:
-                place = driver.spec["namespace"]["name"]  # type: ignore[index,call-overload]
-                moved = item.namespace not in ("", place)
-                path: FieldPath = ("spec", "namespace", "name") if moved else ("spec", "clusters")
-                return finding_at(driver.document, path, "GIT001", message, fix)
+            if driver.name == item.driver:
+                return finding_at(driver.document, _field(item, driver), "GIT001", message, fix)
         name = os.path.abspath(item.file) if item.file else file
         return Finding("GIT001", message, fix, item.object, "metadata.name", file=name)
 
@@ -112,3 +110,13 @@ class Refusals:
         if any(cluster not in self._clusters for _, cluster in found):
             self._clusters = {**{cluster.name: cluster for cluster in self._base()}, **self._clusters}
         return driver_nodes((value, self._clusters.get(cluster)) for value, cluster in found)
+
+
+def _field(item: Leaving, driver: KernelDriver) -> FieldPath:
+    """The field of the driver's spec that may have taken an object out of the tree."""
+    if item.is_at_boot:
+        return ("spec", "clusters") if "boot" in driver.spec else ("spec", "boot")
+    if item.spoke and driver.document.has(("spec", "hub", "selector")):
+        return "spec", "hub", "selector"
+    place = driver.spec["namespace"]["name"]  # type: ignore[index,call-overload]
+    return ("spec", "namespace", "name") if item.namespace not in ("", place) else ("spec", "clusters")

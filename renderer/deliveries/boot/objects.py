@@ -6,38 +6,32 @@ Sources: Machine Config Operator of OpenShift; openshift/hypershift, docs/conten
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from kmodgate.policy.cluster.facts import as_map, metadata_of
-from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity
+from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.image_mirrors import Mirror, pulled
-from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.versions import has_boot_module_config
 from kmodgate.policy.views.boot_config import NODE_POOL_LABEL, POOL_LABEL
 from kmodgate.renderer.deliveries import kmm
 from kmodgate.renderer.deliveries.boot.ignition import ignition
-from kmodgate.renderer.deliveries.boot.settings import BootSettings, boot_problems, boot_settings
+from kmodgate.renderer.deliveries.boot.settings import BootSettings, boot_settings
 from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.fields.field_table import cause
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.pools import (
-    MASTER,
-    groups_in_pool,
     hosted_driver,
     is_in_pool,
-    knows_its_nodes,
-    pool_label,
 )
 from kmodgate.renderer.fleet.referenced_files import Sources
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap, NodeGroup
-from kmodgate.renderer.fleet.targets import Target, Variant
+from kmodgate.renderer.fleet.targets import Variant
 from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.emit_yaml import emit
 from kmodgate.renderer.manifests.manifest import DRIVER_LABEL, Manifest
-from kmodgate.renderer.wording import listed
 
 MACHINE_CONFIG = ("machineconfiguration.openshift.io", "MachineConfig")
 NODE_POOL_CONFIG = ("", "ConfigMap")
@@ -96,111 +90,24 @@ def why_none(cluster: Cluster) -> str:
     return ""
 
 
-# -- what is wrong -----------------------------------------------------------------------------------
-
-
-def problems(target: Target) -> Iterator[Finding]:
-    """Report what keeps a driver from being loaded at boot on a cluster, and what to know about it."""
-    variant, cluster, boot = target.variant, target.cluster, _boot(target.variant)
-    if variant.spec.get("delivery") == "hub":
-        message = "at boot the machines of the hub itself would be configured, and not those of its spokes"
-        fix = "remove boot, and give the spokes the driver with boot by a KernelDriver of their own"
-        yield variant.merged.finding(("boot",), "DAY001", message, fix)
-        return
-    if why := why_none(cluster):
-        fix = "say in spec.hosted of the Cluster which cluster that is"
-        if cluster.topology != "hosted" or cluster.hosted:
-            fix = "leave boot out there, by an override with boot: null"
-        yield variant.merged.finding(("boot",), "DAY001", f"cluster {cluster.name} {why}", fix)
-        return
-    driver, namespace = variant.driver.name, variant.namespace
-    for item in boot_problems(driver, namespace, boot, variant.spec, cluster.worker_image):
-        yield variant.merged.finding(item.path, item.rule, item.message, item.fix)
-    if boot.get("bootModuleConfig") and not site(cluster).has_boot_module_config:
-        message = f"the KMM of cluster {cluster.name} has no BootModuleConfig: Red Hat's has it from 2.5 on"
-        fix = "leave it out there, so that a MachineConfig is rendered"
-        yield variant.merged.finding(("boot", "bootModuleConfig"), "DAY001", message, fix)
-    yield from _pool_problems(target, str(boot["pool"]))
-    yield from _unloaded_again(target)
-    if secret := variant.spec.get("imageRepoSecret"):
-        message = (
-            f"at boot the nodes of cluster {cluster.name} pull with the cluster-wide pull secret, and not with {secret}"
-        )
-        fix = "add the registry to the pull secret of the cluster (openshift-config/pull-secret), or of the NodePools"
-        yield _warning(variant.merged.finding(("imageRepoSecret",), "DAY009", message, fix))
-
-
-def _unloaded_again(target: Target) -> Iterator[Finding]:
-    """Report a Module that removes the kernel module of its own name: at boot that is the driver itself."""
-    variant, spec = target.variant, target.variant.spec
-    name = in_kernel_form(str(as_map(spec.get("modprobe")).get("moduleName", "")))
-    levels: list[tuple[FieldPath, object]] = [((), spec)]
-    mappings = spec.get("kernelMappings")
-    levels += [
-        (("kernelMappings", index), item) for index, item in enumerate(mappings if isinstance(mappings, list) else ())
-    ]
-    for path, level in levels:
-        removed = as_map(level).get("inTreeModulesToRemove")
-        if name in map(in_kernel_form, map(str, removed if isinstance(removed, list) else ())):
-            message = (
-                f"after each boot the delivery unloads the {name} that was loaded at boot, on all nodes at once, and "
-                f"loads its own"
-            )
-            fix = (
-                "move the list to spec.boot.inTreeModulesToRemove, unless the driver is to be replaced without a reboot"
-            )
-            yield _warning(variant.merged.finding((*path, "inTreeModulesToRemove"), "DAY011", message, fix))
-
-
-def _pool_problems(target: Target, pool: str) -> Iterator[Finding]:
-    variant, cluster = target.variant, target.cluster
-    groups = groups_in_pool(cluster, pool)
-    if not groups and knows_its_nodes(cluster):
-        message = f"no node group of cluster {cluster.name} is in pool {pool}"
-        fix = f"name a pool of its nodes, or label a node group: {pool_label(cluster, pool)}"
-        if groups_in_pool(cluster, MASTER) and cluster.topology in ("sno", "compact"):
-            message += f": all its nodes are in pool {MASTER}, since they are control plane and workers"
-            fix = f"write pool: {MASTER}, by an override if other clusters differ"
-        yield variant.merged.finding(("boot", "pool"), "DAY002", message, fix)
-    for group in groups:
-        kernels = (*group.kernels, *(item.version for item in group.next_kernels))
-        odd = [kernel for kernel in dict.fromkeys(kernels) if "+" in kernel]
-        if odd:
-            message = (
-                f"kernel {listed(odd, 3)} of {group.name} of cluster {cluster.name} has a + in its version, "
-                f"and no tag of an image can have one: nothing is loaded at boot"
-            )
-            fix = "take another kernel for the pool, or leave boot out there"
-            yield variant.merged.finding(("boot", "pool"), "DAY006", message, fix)
-    if paused := [group.name for group in groups if group.is_paused]:
-        message = (
-            f"pool {pool} of cluster {cluster.name} is paused ({listed(paused, 3)}): nothing is applied to its nodes"
-        )
-        fix = "nothing, if that is meant; they get it once the pool is resumed"
-        yield _warning(variant.merged.finding(("boot", "pool"), "DAY010", message, fix))
-
-
-def _warning(finding: Finding) -> Finding:
-    return replace(finding, severity=Severity.WARNING, mode=Mode.WARN)
-
-
-# -- objects -----------------------------------------------------------------------------------------
-
-
 def machine_configs(variant: Variant, sources: Sources, site: Site) -> list[Manifest]:
     """The MachineConfig of a pool, on a cluster of OpenShift."""
-    if site.takes != "machine config" or _boot(variant).get("bootModuleConfig"):
+    if site.takes != "machine config" or boot_of(variant).get("bootModuleConfig"):
         return []
-    settings = _mirrored(_settings(variant, sources, site), site)
+    settings = _settings(variant, sources, site)
     name = f"99-{settings.pool}-kmodgate-{settings.driver}"
-    return [_manifest(variant, _machine_config(variant, settings, name))]
+    return [_pulling(variant, settings, site, lambda found: _machine_config(variant, found, name))]
 
 
 def node_pool_configs(variant: Variant, sources: Sources, site: Site) -> list[Manifest]:
     """The ConfigMap with a MachineConfig that a NodePool of a hosted cluster names in its `config`."""
     if site.takes != "node pool config":
         return []
-    settings = _mirrored(_settings(variant, sources, site), site)
+    settings = _settings(variant, sources, site)
+    return [_pulling(variant, settings, site, lambda found: _node_pool_config(variant, found, site))]
+
+
+def _node_pool_config(variant: Variant, settings: BootSettings, site: Site) -> JsonMap:
     inner = _machine_config(variant, settings, f"99-{settings.pool}-kmodgate-{settings.driver}")
     metadata = dict(as_map(inner["metadata"]))
     del metadata["annotations"]
@@ -212,18 +119,17 @@ def node_pool_configs(variant: Variant, sources: Sources, site: Site) -> list[Ma
     }
     outer = _metadata(variant, "ConfigMap", name, site.namespace, labels)
     outer["annotations"] = {**as_map(outer["annotations"]), CLUSTER_ANNOTATION: site.name}
-    value: JsonMap = {
+    return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": outer,
         "data": {"config": emit({**inner, "metadata": metadata})},
     }
-    return [_manifest(variant, value)]
 
 
 def boot_module_configs(variant: Variant, sources: Sources, site: Site) -> list[Manifest]:
     """The BootModuleConfig by which Red Hat's KMM writes the MachineConfig itself."""
-    boot = _boot(variant)
+    boot = boot_of(variant)
     if site.takes != "machine config" or not boot.get("bootModuleConfig"):
         return []
     settings = _settings(variant, sources, site)
@@ -277,7 +183,7 @@ def _machine_config(variant: Variant, settings: BootSettings, name: str) -> Json
 
 def _settings(variant: Variant, sources: Sources, site: Site) -> BootSettings:
     loader = as_map(as_map(as_map(kmm.module(variant, sources)["spec"]).get("moduleLoader")).get("container"))
-    return boot_settings(variant.driver.name, variant.namespace, _boot(variant), dict(loader), site.worker_image)
+    return boot_settings(variant.driver.name, variant.namespace, boot_of(variant), dict(loader), site.worker_image)
 
 
 def _mirrored(settings: BootSettings, site: Site) -> BootSettings:
@@ -286,6 +192,13 @@ def _mirrored(settings: BootSettings, site: Site) -> BootSettings:
     if found := pulled(image.for_kernel(_ANY), site.mirrors):
         image = replace(image, name=found.reference.removesuffix(image.for_kernel(_ANY).removeprefix(image.name)))
     return replace(settings, image=image, worker_image=worker.reference if worker else settings.worker_image)
+
+
+def _pulling(variant: Variant, settings: BootSettings, site: Site, made: Callable[[BootSettings], JsonMap]) -> Manifest:
+    """The object with the names that nodes pull by, and the one that the spec says."""
+    mirrored = _mirrored(settings, site)
+    manifest = _manifest(variant, made(settings))
+    return manifest if mirrored == settings else replace(_manifest(variant, made(mirrored)), unmirrored=manifest)
 
 
 def _metadata(variant: Variant, kind: str, name: str, namespace: str, labels: dict[str, Json]) -> JsonMap:
@@ -315,6 +228,7 @@ def _trace(variant: Variant, kind: str) -> Callable[[FieldPath], Origin]:
     return trace
 
 
-def _boot(variant: Variant) -> JsonMap:
+def boot_of(variant: Variant) -> JsonMap:
+    """Return `spec.boot` of a driver; empty where there is none."""
     boot = variant.spec.get("boot")
     return boot if isinstance(boot, dict) else {}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.fleets import FleetFolder
-from tests.renderer.deliveries.boot.pools import WORKER, WORKERS, boot_fleet, cluster, findings
+from tests.renderer.deliveries.boot.pools import MACHINE_CONFIG, WORKER, WORKERS, boot_fleet, cluster, findings
 
 SNO = "topology: sno"
 HOSTED = """\
@@ -102,16 +102,31 @@ def test_a_hosted_driver_that_is_absent_leaves_the_tree_of_its_host(tmp_path: Pa
     assert not [path for path in fleet.files() if path.startswith("metal/nic/")]
 
 
-def test_a_hosted_driver_needs_a_permission_to_leave(tmp_path: Path) -> None:
+@pytest.mark.parametrize("allowed", ["nic", "nic.paris", "metal/nic", "paris/nic", "paris/*"])
+def test_a_hosted_driver_needs_a_permission_to_leave(tmp_path: Path, allowed: str) -> None:
     fleet = hosted(tmp_path)
     fleet.render()
     fleet.driver("nic", clusters="{names: [paris]}")
     result = fleet.run("render")
     assert (
-        "ConfigMap clusters/nic.paris would leave the tree of 1 cluster (metal), which takes it off 4 nodes at boot"
-        in result.stderr
-    )
-    assert fleet.run("render", "--allow-removal", "nic.paris").returncode == 0
+        "drivers/nic.yaml:4:1: error[GIT001] spec.boot: ConfigMap clusters/kmodgate-boot-nic-paris would leave the tree of "
+        "1 cluster (metal), which takes it off 4 nodes at boot"
+    ) in result.stderr
+    assert "--allow-removal nic, which" in result.stderr
+    assert "state: absent" not in result.stderr
+    result = fleet.render("--allow-removal", allowed)
+    assert "note: --allow-removal" not in result.stderr
+    assert "name: nic.paris" in (fleet.root / "removals.yaml").read_text()
+
+
+def test_boot_alone_leaves_by_the_name_of_the_driver(tmp_path: Path) -> None:
+    fleet = boot_fleet(tmp_path)
+    fleet.render()
+    fleet.driver("nic")
+    assert "MachineConfig 99-worker-kmodgate-nic would leave" in fleet.run("render").stderr
+    fleet.render("--allow-removal", "nic")
+    assert "paris/nic/module-nic.yaml" in fleet.files()
+    assert MACHINE_CONFIG not in fleet.files()
 
 
 @pytest.mark.parametrize(
