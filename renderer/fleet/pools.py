@@ -28,7 +28,7 @@ def pool_label(cluster: Cluster, pool: str) -> str:
 def is_in_pool(cluster: Cluster, group: NodeGroup, pool: str) -> bool:
     """Whether the nodes of a group get the MachineConfigs of a pool."""
     if cluster.topology == "hosted":
-        return group.labels.get(_NODE_POOL) == pool or f"{_ROLE}{pool}" in group.labels
+        return group.labels.get(_NODE_POOL) == pool
     is_master = not _MASTER.isdisjoint(group.labels)
     return is_master if pool == MASTER else not is_master and f"{_ROLE}{pool}" in group.labels
 

@@ -14,13 +14,17 @@ _OBJECTS: FieldPath = ("spec", "mirrorObjects")
 
 
 def mirror_findings(cluster: Cluster) -> Iterator[Finding]:
-    """Yield an error for each mirror of a source that has one, or that is itself mirrored, and for objects in vain."""
+    """Yield an error for each mirror of a source that has one, or that is itself mirrored, and for objects in vain.
+
+    Others are told by their names: where entries are faulty, those after them have other indexes here.
+    """
     document = cluster.document
     seen: dict[tuple[str, str], int] = {}
     for index, item in enumerate(cluster.mirrors):
         first = seen.setdefault((item.source, item.references), index)
         if first != index:
-            message = f"mirrors[{first}] is the mirror of {item.source} for type {item.references} already"
+            mirror = cluster.mirrors[first].mirror
+            message = f"{mirror} is the mirror of {item.source} for type {item.references} already"
             fix = "keep one of the two: a reference is rewritten to one mirror"
             yield finding_at(document, (*_MIRRORS, index), "SCH105", message, fix)
         elif (other := _source_of(item, cluster.mirrors)) is not None:
@@ -40,8 +44,8 @@ def _chain(index: int, other: int, mirrors: tuple[Mirror, ...]) -> tuple[str, st
         return f"the mirror lies below its own source, {source}", "name a place outside of the source"
     last = mirrors[other].mirror
     return (
-        f"{mirrors[index].mirror} is mirrored itself, by mirrors[{other}] ({source}): no reference is rewritten twice",
-        f"name the place that images are pulled from in the end, such as {last}, or remove mirrors[{other}]",
+        f"{mirrors[index].mirror} is mirrored itself, by the mirror of {source}: no reference is rewritten twice",
+        f"name the place that images are pulled from in the end, such as {last}, or remove the mirror of {source}",
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from kmodgate.policy.findings import FieldPath, Finding
+from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity
 from kmodgate.policy.kmm.operator_config import unknown_keys, wrong_values
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.compile.operator_install.operator import (
@@ -20,6 +22,9 @@ from kmodgate.renderer.fleet.specs import Cluster, Install, Kmm
 
 _KMM: FieldPath = ("spec", "kmm")
 _INSTALL: FieldPath = (*_KMM, "install")
+_FOLDER = re.compile(r"[^?]*/config/(?P<name>[^/?]+?)(?P<hub>-hub)?/*(\?.*)?")
+"""A folder of KMM's repository that kustomize builds an operator from; those of a hub's end so."""
+
 _OF_OLM = ("csv", "channel", "source", "sourceNamespace", "approve")
 
 
@@ -52,10 +57,27 @@ def _by_kustomize(cluster: Cluster, install: Install) -> Iterator[Finding]:
         if cluster.document.has((*_INSTALL, key)):
             message = f"{key} is for the Operator Lifecycle Manager, which kustomize does without"
             yield _finding(cluster, (*_INSTALL, key), "SCH104", message, f"remove {key}, or kustomize")
+    yield from _other_folder(cluster, install)
     wanted = usual_namespace(cluster, is_hub=cluster.is_hub)
     if cluster.kmm is not None and cluster.kmm.namespace not in ("", wanted):
         message = f"KMM's folder for kustomize installs into {wanted}, whose name is in its certificates"
         yield _finding(cluster, (*_KMM, "namespace"), "SCH104", message, f"remove it, or write namespace: {wanted}")
+
+
+def _other_folder(cluster: Cluster, install: Install) -> Iterator[Finding]:
+    """Report the folder of the other operator; one that is not below `config` is somebody's own, and may be either."""
+    found = _FOLDER.fullmatch(install.kustomize)
+    if found is None or (found["hub"] is not None) is cluster.is_hub:
+        return
+    name = found["name"] + (found["hub"] or "")
+    if cluster.is_hub:
+        message, fix = f"config/{name} is KMM itself, without the operator of a hub", f"write config/{name}-hub"
+    else:
+        message, fix = (
+            f"config/{name} is the operator of a hub, which this cluster is not",
+            f"write config/{found['name']}",
+        )
+    yield _finding(cluster, (*_INSTALL, "kustomize"), "SCH104", message, fix)
 
 
 def _by_olm(cluster: Cluster, kmm: Kmm, install: Install) -> Iterator[Finding]:
@@ -102,6 +124,19 @@ def _configuring(cluster: Cluster, kmm: Kmm) -> Iterator[Finding]:
     if kmm.install is None and not kmm.namespace and kmm.flavour == "upstream":
         message = "belongs into the namespace of the operator, which differs by how it was installed"
         yield _finding(cluster, (*_KMM, "config"), "SCH103", message, "name it: spec.kmm.namespace")
+
+
+def both_operators(cluster: Cluster) -> Iterator[Finding]:
+    """Tell that a hub gets two operators where `csv` names KMM itself."""
+    install = cluster.kmm.install if cluster.kmm else None
+    package, _, version = install.csv.rpartition(".v") if install else ("", "", "")
+    if cluster.is_hub and package == PACKAGE:
+        message = (
+            f"installs {HUB_PACKAGE}.v{version}, too, which makes the cluster a hub; KMM itself is for its own nodes"
+        )
+        fix = f"write {HUB_PACKAGE}.v{version}, unless something else than drivers of the fleet is loaded on the hub"
+        finding = _finding(cluster, (*_INSTALL, "csv"), "SCH104", message, fix)
+        yield replace(finding, severity=Severity.WARNING, mode=Mode.WARN)
 
 
 def in_one_namespace(cluster: Cluster, operators: Sequence[Operator]) -> Iterator[Finding]:

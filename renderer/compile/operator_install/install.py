@@ -11,7 +11,7 @@ from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.compile.handover import HandoverFile, head
 from kmodgate.renderer.compile.operator_install import hooks, subscription
 from kmodgate.renderer.compile.operator_install.alerts import prometheus_rule
-from kmodgate.renderer.compile.operator_install.contradictions import contradictions, in_one_namespace
+from kmodgate.renderer.compile.operator_install.contradictions import both_operators, contradictions, in_one_namespace
 from kmodgate.renderer.compile.operator_install.kustomization import CONFIG_FILE, kustomization
 from kmodgate.renderer.compile.operator_install.operator import PACKAGE, Operator, catalog, operator
 from kmodgate.renderer.compile.operator_install.origins import trace
@@ -35,7 +35,7 @@ def operator_objects(
         return
     found = list(operators(cluster, targets))
     problems = [*contradictions(cluster), *in_one_namespace(cluster, found)]
-    findings += problems
+    findings += problems or both_operators(cluster)
     managed = set(_managed_namespaces(targets))
     for item in found if not problems else ():
         for value in _objects(cluster, kmm, item):

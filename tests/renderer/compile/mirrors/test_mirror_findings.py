@@ -12,11 +12,11 @@ from tests.renderer.rendering import errors
 @pytest.mark.parametrize(
     ("mirrors", "place", "words"),
     [
-        ((TAGS, TAGS), "SCH105] spec.mirrors[1]:", "mirrors[0] is the mirror of quay.io/acme for type tag already"),
+        ((TAGS, TAGS), "SCH105] spec.mirrors[1]:", "is the mirror of quay.io/acme for type tag already"),
         (
             (TAGS, "{source: 'm.example:5000', mirror: quay.io/acme, type: tag}"),
             "SCH104] spec.mirrors[0].mirror:",
-            "is mirrored itself, by mirrors[1]",
+            "is mirrored itself, by the mirror of m.example:5000",
         ),
         (
             ("{source: quay.io, mirror: quay.io/mirror, type: tag}",),
@@ -46,6 +46,15 @@ def test_a_mirror_is_an_error_at_its_field(
     fleet.driver("nic")
     found = errors(fleet)
     assert any(line.startswith("clusters/paris.yaml:9:") and place in line and words in line for line in found), found
+
+
+def test_a_faulty_entry_does_not_move_what_is_said_of_the_others(fleet: FleetFolder) -> None:
+    mirrored(fleet, "{source: quay.io/, mirror: m.example, type: tag}", TAGS, TAGS)
+    fleet.driver("nic")
+    (line,) = [item for item in errors(fleet) if "SCH105" in item]
+    assert "spec.mirrors[2]: " in line
+    assert "mirrors[0]" not in line
+    assert "mirrors[1]" not in line
 
 
 def test_the_two_types_of_one_source_are_two_mirrors(fleet: FleetFolder) -> None:

@@ -46,6 +46,25 @@ def test_a_hub_with_a_driver_of_its_own_gets_kmm_too(fleet: FleetFolder, csv: st
     assert subscriptions(objects(fleet)) == {HUB: ("openshift-kmm-hub", HUB_CSV), PLAIN: ("openshift-kmm", CSV)}
 
 
+def test_the_second_operator_of_a_hub_that_the_version_brings_is_told(fleet: FleetFolder) -> None:
+    cluster(fleet, redhat(csv=CSV), **ROLE)
+    result = fleet.run("check", ".")
+    assert f"warning[SCH104] spec.kmm.install.csv: installs {HUB_CSV}, too" in result.stdout
+    assert f"fix: write {HUB_CSV}, unless" in result.stdout
+
+    cluster(fleet, redhat(csv=HUB_CSV), **ROLE)
+    assert "SCH104" not in fleet.run("check", ".").stdout
+
+
+def test_kustomize_of_a_hub_takes_the_hubs_folder(fleet: FleetFolder) -> None:
+    to_spokes(fleet)
+    reference = REFERENCE.replace("default", "default-hub")
+    cluster(fleet, upstream(kustomize=reference), platform="kubernetes", kubectl="", **ROLE)
+    fleet.render()
+    text = (fleet.root / "handover/paris/kmm-operator/kustomization.yaml").read_text()
+    assert yaml.safe_load(text)["resources"] == [reference]
+
+
 def test_the_configuration_of_a_hub_has_its_own_name(fleet: FleetFolder) -> None:
     to_spokes(fleet)
     cluster(fleet, {**redhat(csv=HUB_CSV), "config": {"job": {"gcDelay": "1h"}}}, **ROLE)

@@ -94,6 +94,13 @@ def test_a_hosted_cluster_gets_the_config_of_its_node_pool_where_its_control_pla
     assert not [path for path in fleet.files() if "machineconfig" in path]
 
 
+def test_a_role_is_no_node_pool_of_a_hosted_cluster(tmp_path: Path) -> None:
+    fleet = hosted(tmp_path)
+    cluster(fleet, HOSTED.replace("hypershift.openshift.io/nodePool: paris-a", "node-role.kubernetes.io/paris-a: ''"))
+    assert "no node group of cluster paris is in pool paris-a" in findings(fleet, "DAY002")[0]
+    assert "label a node group: hypershift.openshift.io/nodePool: paris-a" in fleet.run("check", ".").stdout
+
+
 def test_a_hosted_driver_that_is_absent_leaves_the_tree_of_its_host(tmp_path: Path) -> None:
     fleet = hosted(tmp_path)
     fleet.render()
