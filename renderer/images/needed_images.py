@@ -75,19 +75,22 @@ def needed_images(found: CompiledFleet, only: Sequence[str], asked: Sequence[str
         objects = [manifest.unmirrored or manifest for _, manifest in found.placed.get(cluster.name, ())]
         dockerfiles = {item.identity.name: item.value for item in objects if KEY in as_map(item.value.get("data"))}
         for manifest in objects:
-            if boot_config(manifest.value) is not None:
-                continue  # other clusters may be asked for their nodes
             if manifest.identity.kind == "ManagedClusterModule":
                 _of_hub_module(cluster, manifest, dockerfiles, asked, result)
             elif manifest.identity.kind in MODULE_KINDS:
                 _of_module(cluster, manifest, dockerfiles, asked, result)
             else:
-                for path, image in image_fields(manifest.value):
-                    result.add(image, _use(manifest, path), cluster)
+                _of_fields(cluster, manifest, result)
         for manifest in found.delivered.get(cluster.name, ()):
             _of_delivered(cluster, manifest, hubs[cluster.name], asked, result)
     _at_boot(found, only, asked, result)
     return result
+
+
+def _of_fields(cluster: Cluster, manifest: Manifest, result: NeededImages) -> None:
+    if boot_config(manifest.value) is None:  # that names an image without its tag
+        for path, image in image_fields(manifest.value):
+            result.add(image, _use(manifest, path), cluster)
 
 
 def _at_boot(found: CompiledFleet, only: Sequence[str], asked: Sequence[str], result: NeededImages) -> None:

@@ -20,7 +20,9 @@ def problems(target: Target) -> Iterator[Finding]:
     variant, cluster, boot = target.variant, target.cluster, boot_of(target.variant)
     if variant.spec.get("delivery") == "hub":
         message = "at boot the machines of the hub itself would be configured, and not those of its spokes"
-        fix = "remove boot, and give the spokes the driver with boot by a KernelDriver of their own"
+        fix = (
+            "remove boot; or take spokes out of hub.selector, and give these a KernelDriver with boot and delivery: kmm"
+        )
         yield variant.merged.finding(("boot",), "DAY001", message, fix)
         return
     if why := why_none(cluster):
