@@ -61,7 +61,7 @@ def cluster(control_plane: ControlPlane) -> Iterator[ControlPlane]:
     names = [item["metadata"]["name"] for item in found]
     control_plane.kubectl("delete", "customresourcedefinition", *names, "--wait=false", check=True)
     policy = ("configmap", "kmodgate-policy", "--namespace=kmodgate-system")
-    cluster.kubectl("delete", *policy, "--ignore-not-found", check=True)
+    control_plane.kubectl("delete", *policy, "--ignore-not-found", check=True)
     namespaces = ("acme-fpga", "acme-nic", "openshift-gitops")
     control_plane.kubectl("delete", "namespace", *namespaces, "--wait=false", "--ignore-not-found", check=True)
 
