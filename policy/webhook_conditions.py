@@ -109,6 +109,8 @@ def _loses_a_key(field: str) -> str:
 
 LOSES_A_KEY = Condition("loses-a-key", f"{_loses_a_key('data')} || {_loses_a_key('binaryData')}", otherwise="Ignore")
 
+CHANGES_LABELS = Condition("changes-labels", _differs("metadata.labels"), otherwise="Ignore")
+
 HAS_ANOTHER_DOCKERFILE = Condition(
     "has-another-dockerfile",
     "has(object.data) && has(oldObject.data) && 'dockerfile' in object.data && 'dockerfile' in oldObject.data && "

@@ -23,6 +23,7 @@ from kmodgate.policy.review import Operation
 from kmodgate.policy.rule import RULES, Rule, load_rules
 from kmodgate.policy.webhook_conditions import (
     ALLOWS_NO_POD,
+    CHANGES_LABELS,
     HAS_ANOTHER_DOCKERFILE,
     IS_BY_OTHERS,
     IS_DECIDED,
@@ -39,13 +40,14 @@ Path = Literal["/validate", "/mutate"]
 
 Where = Literal[
     "everywhere", "drivers", "labelled namespaces", "labelled contents", "others", "unlabelled", "dkms", "dkms labels",
-    "dkms alone", "elsewhere",
+    "dkms alone", "elsewhere", "hubs",
 ]  # fmt: skip
 """`drivers`: the namespaces of the drivers, with what lies in them. `labelled …`: namespaces that KMM's own label
 protects and no fleet knows, and what lies in such. `others`: all but the drivers'. `unlabelled`: those of them without
 KMM's label. `dkms`: the pods of IMS where it runs its jobs, and all where other DKMS work is that the policy names;
 `dkms labels`: wherever pods have the labels that it names; `dkms alone`: the namespaces of DKMS work, on clusters where
-nothing else is asked about. `elsewhere`: all but the platform's own."""
+nothing else is asked about. `elsewhere`: all but the platform's own. `hubs`: everywhere on a hub, and
+nowhere on another cluster."""
 
 NEVER = ("kube-node-lease", "kube-public", "kube-system")
 """Namespaces in which nothing but the kinds of KMM is looked at, whatever fleet, policy and labels say."""
@@ -169,6 +171,8 @@ _FILLED = (Resources("", ("v1",), ("configmaps", "secrets"), ("UPDATE",)),)
 
 _DOCKERFILES = (Resources("", ("v1",), ("configmaps",), ("UPDATE",)),)
 
+_MANAGED_CLUSTERS = (Resources("cluster.open-cluster-management.io", ("v1",), ("managedclusters",), ("UPDATE",)),)
+
 _QUOTAS = (Resources("", ("v1",), ("resourcequotas",), _WRITTEN),)
 
 _NEW_PODS = Resources("", ("v1",), ("pods",), ("CREATE",))
@@ -226,6 +230,7 @@ ROWS = (
         for prefix, where in _HOLDING
         for name, failure, timeout, rule, resources, condition, platform in _CHANGES
     ),
+    Row("managed-clusters", "/validate", "hubs", "Ignore", _NOBODY, ("HUB2",), _MANAGED_CLUSTERS, CHANGES_LABELS),
     Row("overrides", "/validate", "others", "Fail", 5, ("REF205",), _OVERRIDES, IS_OVERRIDDEN),
     Row("dkms-pods", "/mutate", "dkms", "Ignore", 5, ("KTA",), (_NEW_PODS,)),
     Row("dkms-pods", "/validate", "dkms", "Fail", 5, ("KTA",), _PODS, reports=True),

@@ -43,6 +43,16 @@ def pruned_module(item: Map) -> dict[str, Any]:
     }
 
 
+def pruned_hub_module(item: Map) -> dict[str, Any]:
+    """A ManagedClusterModule: its name, and the clusters that it selects."""
+    return {
+        "apiVersion": item.get("apiVersion", ""),
+        "kind": item.get("kind", ""),
+        "metadata": pruned_metadata(item),
+        "spec": _only(item.get("spec"), {"selector": _same}),
+    }
+
+
 def pruned_daemon_set(item: Map) -> dict[str, Any]:
     """A DaemonSet: which one it is, and every object that its pods refer to.
 

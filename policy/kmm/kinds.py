@@ -26,6 +26,9 @@ WITH_IMAGES = ("PreflightValidationOCP", *BOOT_KINDS)
 MACHINE_CONFIG = "machineconfiguration.openshift.io/MachineConfig"
 """The kind of OpenShift by which nodes load a module at boot; its units name the images."""
 
+MANAGED_CLUSTER = "cluster.open-cluster-management.io/ManagedCluster"
+"""The kind of Open Cluster Management by whose labels a hub selects its spokes."""
+
 GROUPS = {
     "Module": KMM_GROUP,
     "ManagedClusterModule": HUB_GROUP,

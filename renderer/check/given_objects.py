@@ -17,7 +17,7 @@ from kmodgate.policy.formats.object_files import Source
 from kmodgate.policy.ims.given_records import is_record
 from kmodgate.policy.json_schema.violations import UNQUOTED
 from kmodgate.policy.kmm.defaults import defaulted
-from kmodgate.policy.kmm.kinds import MODULE_KINDS
+from kmodgate.policy.kmm.kinds import MANAGED_CLUSTER, MODULE_KINDS, kind_of
 from kmodgate.policy.kmm.node_selection import Node
 from kmodgate.policy.review import Review
 from kmodgate.renderer.check.cluster_dump import Dumps
@@ -62,8 +62,8 @@ class GivenObjects:
             before = self._past.facts([*beside, *sources])
             for source in sources:
                 is_new = dump is not None and not dump.holds(source.value)
-                of_ims = not where.clusters and concerns_ims(source.value)
-                known = self._site(source.file) if of_ims else facts
+                joins = concerns_ims(source.value) or kind_of(source.value) == MANAGED_CLUSTER
+                known = self._site(source.file) if joins and not where.clusters else facts
                 yield from self._judged(source, where, known, before, is_new=is_new)
             if (
                 known_nodes is not None
@@ -82,7 +82,7 @@ class GivenObjects:
         return found
 
     def _site(self, file: str) -> Facts:
-        """Return what is known of the cluster of a service whose objects lie in several files.
+        """Return what is known of the cluster of a service, or a hub, whose objects lie in several files.
 
         All files are of one cluster, those of one folder where objects of the service stand in several.
         """

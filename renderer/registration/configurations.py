@@ -68,7 +68,7 @@ class Places:
     """The namespaces of a cluster: those of its drivers, those of DKMS work, the one of IMS's jobs, the webhook's own.
 
     A cluster that has no KMM is asked about DKMS work alone. `labels` are those that tell DKMS work elsewhere: all of
-    one item. Not every API server `has_conditions`.
+    one item. Not every API server `has_conditions`. Only an `is_hub` selects other clusters by their labels.
     `controllers` are the users that are known to be KMM's, none where nobody says.
     """
 
@@ -81,6 +81,7 @@ class Places:
     controllers: tuple[str, ...] = ()
     platform: Platform = "kubernetes"
     has_drivers: bool = True
+    is_hub: bool = False
 
 
 def configurations(policy: Policy, places: Places, endpoint: Endpoint) -> list[JsonMap]:
@@ -107,7 +108,7 @@ def _configuration(kind: str, webhooks: list[Json], policy: Policy) -> JsonMap:
 
 
 def _webhooks(policy: Policy, path: Path, places: Places, endpoint: Endpoint) -> list[Json]:
-    rows = [row for row in wanted(policy, path, places.platform) if places.has_drivers or row.is_for_dkms]
+    rows = [row for row in wanted(policy, path, places.platform) if _is_registered(row, places)]
     in_dkms = any(row.where == "dkms" for row in rows)
     found: list[Json] = []
     for row in rows:
@@ -116,6 +117,11 @@ def _webhooks(policy: Policy, path: Path, places: Places, endpoint: Endpoint) ->
             name = row.name if len(selections) == 1 else f"{row.name}-{number}"
             found.append(_webhook(name, row, selection | _narrowed(row, places), endpoint))
     return found
+
+
+def _is_registered(row: Row, places: Places) -> bool:
+    """Whether a cluster has what a row is about."""
+    return row.is_for_dkms or (places.has_drivers and (places.is_hub or row.where != "hubs"))
 
 
 def _webhook(name: str, row: Row, selection: JsonMap, endpoint: Endpoint) -> JsonMap:
@@ -166,7 +172,7 @@ def _selections(row: Row, places: Places, *, in_dkms: bool) -> Iterator[JsonMap]
     ims = reachable({places.ims} - set(dkms), places.own)
     unknown = _outside(drivers, places)
     match row.where:
-        case "everywhere":
+        case "everywhere" | "hubs":
             yield {}
         case "drivers":
             yield from _inside(drivers)

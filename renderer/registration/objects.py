@@ -50,7 +50,7 @@ class Served:
     A driver with `state: absent` counts: its namespace must outlive its unloading. `certificates` are by namespace. An
     empty `kubernetes` is the newest. `shown` are the users that a dump of the cluster shows to be KMM's. `names_kmm` is
     whether its spec says that it has KMM; nobody says so of a cluster without a fleet. `has_daemon_sets` is whether
-    DaemonSets load drivers there.
+    DaemonSets load drivers there, `is_hub` whether it is a hub that selects spokes by their labels.
     """
 
     policy: Policy
@@ -61,6 +61,7 @@ class Served:
     shown: tuple[str, ...] = ()
     names_kmm: bool = True
     has_daemon_sets: bool = False
+    is_hub: bool = False
 
     @property
     def has_kmm(self) -> bool:
@@ -102,6 +103,7 @@ def served(fleet: Fleet, findings: list[Finding], choice: Choice, shown: tuple[s
             shown,
             specs[cluster].kmm is not None,
             cluster in by_daemon_sets,
+            specs[cluster].is_hub,
         )
         for cluster, placed in sorted(compiled.placed.items())
     }
@@ -141,6 +143,7 @@ def objects(cluster: Served, endpoint: Endpoint, own: str) -> list[JsonMap]:
         cluster.controllers,
         cluster.platform,
         cluster.has_drivers,
+        cluster.is_hub,
     )
     return [
         *rights.objects(account, own, cluster.certificates, platform=cluster.platform),

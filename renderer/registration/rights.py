@@ -63,7 +63,7 @@ def _cluster_rules(platform: Platform) -> Iterator[JsonMap]:
     yield _rule("", "events", ("create",))
     yield _rule("kmm.sigs.x-k8s.io", "modules", _WATCHED)
     yield _rule("kmm.sigs.x-k8s.io", "nodemodulesconfigs", _WATCHED)
-    yield _rule("hub.kmm.sigs.x-k8s.io", "managedclustermodules", ("list",))
+    yield _rule("hub.kmm.sigs.x-k8s.io", "managedclustermodules", _WATCHED)
     yield _rule("node.k8s.io", "runtimeclasses", _WATCHED)
     yield _rule("apps", "daemonsets", _WATCHED)
     for group, resources in _OWNERS.items():

@@ -88,6 +88,8 @@ def structural(schema: Json, named: Json) -> Json:
     result: Json = {}
     for key, value in schema.items():
         result.update(_keyword(key, value, named))
+    if all(isinstance(value, str) for value in result.get("enum", [None])):
+        result.setdefault("type", "string")
     if schema.get("type") == "object" and not schema.keys() & {"properties", "additionalProperties"}:
         result["x-kubernetes-preserve-unknown-fields"] = True
     return result

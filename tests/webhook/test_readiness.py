@@ -50,7 +50,7 @@ def test_it_is_not_ready_before_every_kind_was_read_once(tmp_path: Path) -> None
         stub.lists(failure(500, "etcd is gone"), path=modules_of("drivers"))
         with serving(tmp_path, "--kubeconfig", str(stub.kubeconfig)) as server:
             status, text = server.operations("/readyz")
-            assert (status, "[-] facts: " in text, text.count("Module: ")) == (503, True, 1)
+            assert (status, "[-] facts: " in text, text.count(" Module: ")) == (503, True, 1)
             assert server.operations("/healthz") == (200, "ok\n")
             refused = server.post(review("DELETE", "Namespace", None, namespace("drivers")))
             assert (refused.code, refused.rules()) == (503, ["REF201"])

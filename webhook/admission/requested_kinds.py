@@ -19,7 +19,7 @@ _Kind = tuple[str, str]
 _Place = tuple[str, str, str]
 """Group, resource and subresource."""
 
-_OF_KUBERNETES: dict[tuple[str, str], str] = {
+_OF_OTHERS: dict[tuple[str, str], str] = {
     ("", "configmaps"): "ConfigMap",
     ("", "namespaces"): "Namespace",
     ("", "pods"): "Pod",
@@ -34,6 +34,7 @@ _OF_KUBERNETES: dict[tuple[str, str], str] = {
     ("apps", "statefulsets"): "StatefulSet",
     ("batch", "cronjobs"): "CronJob",
     ("batch", "jobs"): "Job",
+    ("cluster.open-cluster-management.io", "managedclusters"): "ManagedCluster",
     ("rbac.authorization.k8s.io", "rolebindings"): "RoleBinding",
     ("rbac.authorization.k8s.io", "roles"): "Role",
 }
@@ -62,7 +63,7 @@ _OF_KMM = frozenset(GROUPS.values())
 
 
 def _pairs() -> dict[_Place, frozenset[_Kind]]:
-    named = _OF_KUBERNETES | {(GROUPS[kind], plural): kind for kind, plural in PLURALS.items()}
+    named = _OF_OTHERS | {(GROUPS[kind], plural): kind for kind, plural in PLURALS.items()}
     resources = [item for row in ROWS for item in row.resources]
     kinds = {(item.group, name.partition("/")[0]) for item in resources for name in item.names} & named.keys()
     found = {(*place, sub): frozenset({(place[0], named[place])}) for place in kinds for sub in ("", "status")}

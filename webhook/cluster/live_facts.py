@@ -17,7 +17,7 @@ from kmodgate.policy.cluster.facts import (
     loads_driver,
     with_answers,
 )
-from kmodgate.policy.cluster.pruning import pruned_daemon_set, pruned_namespace, pruned_runtime_class
+from kmodgate.policy.cluster.pruning import pruned_daemon_set, pruned_hub_module, pruned_namespace, pruned_runtime_class
 from kmodgate.policy.kmm.node_selection import Node
 from kmodgate.policy.views.boot_config import DRIVER_LABEL
 from kmodgate.policy.views.other_modules import Neighbours
@@ -40,6 +40,9 @@ NODES = Resource("Node", "/api/v1/nodes")
 RUNTIME_CLASSES = Resource("RuntimeClass", "/apis/node.k8s.io/v1/runtimeclasses")
 MODULES = Resource("Module", "/apis/kmm.sigs.x-k8s.io/v1beta1/modules", optional=True)
 CONFIGS = Resource("NodeModulesConfig", "/apis/kmm.sigs.x-k8s.io/v1beta1/nodemodulesconfigs", optional=True)
+HUB_MODULES = Resource(
+    "ManagedClusterModule", "/apis/hub.kmm.sigs.x-k8s.io/v1beta1/managedclustermodules", optional=True
+)
 DAEMON_SETS = Resource(
     "DaemonSet", "/apis/apps/v1/daemonsets", optional=True, labels=f"{DRIVER_LABEL},{'='.join(MANAGED_BY)}"
 )
@@ -54,6 +57,7 @@ class LiveFacts:
         self._namespaces = ObjectCache(pruned_namespace)
         self._classes = ObjectCache(pruned_runtime_class)
         self._modules = ModuleCache()
+        self._hub_modules = ObjectCache(pruned_hub_module)
         self._entries = EntryCache()
         self._nodes = NodeCache()
         self._daemon_sets = ObjectCache(pruned_daemon_set)
@@ -61,6 +65,7 @@ class LiveFacts:
             (NAMESPACES, self._namespaces),
             (MODULES, self._modules),
             (CONFIGS, self._entries),
+            (HUB_MODULES, self._hub_modules),
             (RUNTIME_CLASSES, self._classes),
             (NODES, self._nodes),
             (DAEMON_SETS, self._daemon_sets),
@@ -86,7 +91,9 @@ class LiveFacts:
         return caches[kind].get((namespace, name)) if kind in caches and self._knows(kind) else UNKNOWN
 
     def listing(self, kind: str, namespace: str = "") -> Listing:
-        """The Modules of a namespace; of no other kind a list is kept."""
+        """The Modules of a namespace, or all ManagedClusterModules; of no other kind a list is kept."""
+        if kind == "ManagedClusterModule":
+            return Listing(self._hub_modules.of(""), self._knows(kind))
         return Listing(self._modules.of(namespace), self._knows(kind)) if kind == "Module" else NOT_LISTED
 
     def neighbours(self) -> Neighbours:

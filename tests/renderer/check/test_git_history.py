@@ -139,3 +139,21 @@ def test_a_revision_that_does_not_exist_is_unusable(committed: FleetFolder, tmp_
     assert "--against nowhere: no such revision" in result.stderr
     option = run("check", "--against", "--output=x", cwd=committed.root)
     assert option.returncode == 2
+
+
+def test_a_managed_cluster_that_loses_a_drivers_label_is_compared_with_the_last_commit(tmp_path: Path) -> None:
+    head = "apiVersion: cluster.open-cluster-management.io/v1\nkind: ManagedCluster\nmetadata: {name: paris, labels: "
+    (tmp_path / "hub").mkdir()
+    file = tmp_path / "hub/paris.yaml"
+    file.write_text(head + "{tier: edge}}\n")
+    selected = {"selector": {"tier": "edge"}, "spokeNamespace": "drivers", "moduleSpec": {"selector": {"a": "b"}}}
+    module = {"apiVersion": "hub.kmm.sigs.x-k8s.io/v1beta1", "kind": "ManagedClusterModule", "spec": selected}
+    (tmp_path / "hub/nic.json").write_text(json.dumps({**module, "metadata": {"name": "nic"}}))
+    git(tmp_path, "init")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "commit", "-m", "selected")
+    assert "unloads" not in run("check", "hub", cwd=tmp_path).stdout
+    file.write_text(head + "{tier: core}}\n")
+    result = run("check", "hub", cwd=tmp_path)
+    assert "hub/paris.yaml:3:" in result.stdout
+    assert "warning[HUB201] ManagedCluster paris: metadata.labels.tier: unloads nic on cluster paris" in result.stdout

@@ -29,7 +29,7 @@ def test_the_webhook_may_read_what_its_rules_ask_for_and_nothing_else(fleet: Fle
         ("", "events", "", "create"),
         ("kmm.sigs.x-k8s.io", "modules", "", "get list watch"),
         ("kmm.sigs.x-k8s.io", "nodemodulesconfigs", "", "get list watch"),
-        ("hub.kmm.sigs.x-k8s.io", "managedclustermodules", "", "list"),
+        ("hub.kmm.sigs.x-k8s.io", "managedclustermodules", "", "get list watch"),
         ("node.k8s.io", "runtimeclasses", "", "get list watch"),
         ("", "replicationcontrollers", "", "get"),
         ("apps", "daemonsets", "", "get list watch"),

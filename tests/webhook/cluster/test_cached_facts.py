@@ -11,7 +11,15 @@ from aiohttp import web
 
 from kmodgate.policy.cluster.facts import UNKNOWN, NodeEntry
 from kmodgate.webhook.cluster.live_cluster import LiveCluster
-from kmodgate.webhook.cluster.live_facts import CONFIGS, DAEMON_SETS, MODULES, NAMESPACES, NODES, RUNTIME_CLASSES
+from kmodgate.webhook.cluster.live_facts import (
+    CONFIGS,
+    DAEMON_SETS,
+    HUB_MODULES,
+    MODULES,
+    NAMESPACES,
+    NODES,
+    RUNTIME_CLASSES,
+)
 from tests.e2e.objects import daemon_set
 from tests.webhook.api_stub import ApiStub, bookmark, event, events, failure, module, page, until
 from tests.webhook.cluster.cached import config
@@ -152,5 +160,25 @@ def test_an_event_is_seen_by_the_next_question(stub: ApiStub) -> None:
 
     async def scenario(cluster: LiveCluster) -> None:
         await until(lambda: bool(cluster.facts.modules_in("drivers")))
+
+    with_cluster(stub, scenario)
+
+
+def test_the_managed_cluster_modules_of_a_hub_are_listed_by_what_they_select(stub: ApiStub) -> None:
+    nic = {"metadata": {"name": "nic"}, "spec": {"selector": {"tier": "edge"}, "moduleSpec": {"selector": {}}}}
+    stub.lists(page(nic), path=HUB_MODULES.path)
+
+    async def scenario(cluster: LiveCluster) -> None:
+        listing = cluster.facts.listing("ManagedClusterModule")
+        assert listing.is_complete
+        assert [item["spec"] for item in listing.objects] == [{"selector": {"tier": "edge"}}]
+
+    with_cluster(stub, scenario)
+
+
+def test_a_cluster_that_is_no_hub_has_no_managed_cluster_modules(stub: ApiStub) -> None:
+    async def scenario(cluster: LiveCluster) -> None:
+        listing = cluster.facts.listing("ManagedClusterModule")
+        assert (list(listing.objects), listing.is_complete) == ([], True)
 
     with_cluster(stub, scenario)
