@@ -43,11 +43,11 @@ def test_each_row_says_what_its_rules_do(what: str, ids: str, default: str, stri
         assert {profile: told(Policy(profile=profile), id) for profile in profiles} == profiles, what
 
 
-def test_the_policy_of_the_page_refuses_all_but_what_waits_for_secrets() -> None:
+def test_the_policy_of_the_page_refuses_all_but_what_waits_for_secrets_and_labels_of_spokes() -> None:
     spec = yaml.safe_load(SECTION.partition("```yaml\n")[2].partition("```")[0])["spec"]
     policy = read_policy(spec)
     refused = {id for row in ROWS for id in row[1].split(", ") if told(policy, id) == "refused"}
     assert {id for row in ROWS for id in row[1].split(", ")} - refused == {
-        "REF101", "SGN206", "SGN301", "SGN302", "SGN303"
+        "HUB201", "REF101", "SGN206", "SGN301", "SGN302", "SGN303"
     }  # fmt: skip
     assert (policy.parameters.max_node_share, policy.parameters.signing) == (50, True)
