@@ -21,6 +21,12 @@ from tests.fleets import REPOSITORY
 Json: TypeAlias = dict[str, Any]
 
 EXAMPLES = sorted(path.parent for path in (REPOSITORY / "examples").glob("*/kmodgate.yaml"))
+WITH_TESTS_OF_THEIR_OWN = {
+    "BootModuleConfig", "ExternalSecret", "ImageDigestMirrorSet", "ImageTagMirrorSet", "MachineConfig",
+    "ManagedClusterSetBinding", "ManifestWork", "OperatorGroup", "Placement", "PlacementBinding", "Policy",
+    "PrometheusRule", "Subscription",
+}  # fmt: skip
+"""Kinds that the API server has only while `test_boot`, `test_disconnected`, `test_hub` or `test_operator_install` runs."""
 ORACLE_SPACES = ("default", "drivers", "edge-prod", "kmm-tests", "n", "openshift-kmm")
 
 
@@ -33,14 +39,16 @@ def webhook(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactor
 def rendered(fleet: Path, into: Path) -> Iterator[tuple[str, list[Json]]]:
     """Cluster and objects of a fleet's tree, in the order in which Argo CD applies them.
 
-    Without those that belong beside the objects of a chart: `test_image_service` applies them there.
+    Without those that belong beside the objects of a chart, which `test_image_service` applies there, and without kinds
+    with tests of their own.
     """
     shutil.copytree(fleet, into)
     subprocess.run([KMODGATE, "render", into], check=True, capture_output=True)
     for cluster in sorted((into / "rendered").iterdir()):
         paths = (path for path in sorted(cluster.rglob("*.yaml")) if path.parent.name != "cray-ims")
-        objects = [yaml.safe_load(path.read_text()) for path in paths]
-        yield cluster.name, sorted(objects, key=_wave)
+        objects = (yaml.safe_load(path.read_text()) for path in paths)
+        known = [item for item in objects if item["kind"] not in WITH_TESTS_OF_THEIR_OWN]
+        yield cluster.name, sorted(known, key=_wave)
 
 
 def _wave(item: Json) -> tuple[int, bool]:
