@@ -232,7 +232,7 @@ def test_what_rbac_withholds_is_unknown_and_comes_with_the_right(control_plane: 
         assert cluster.facts.nodes() is None
         assert cluster.facts.entries_of(namespace) is UNKNOWN
         refused = {state.kind: state.error for state in cluster.states() if state.refused}
-        assert set(refused) == {"DaemonSet", "Node", "NodeModulesConfig", "RuntimeClass"}
+        assert set(refused) == {"DaemonSet", "ManagedClusterModule", "Node", "NodeModulesConfig", "RuntimeClass"}
         assert refused["Node"].startswith("Node: ")
         assert 'cannot list resource "nodes"' in refused["Node"]
         with pytest.raises(NotAnswered, match=r"nodemodulesconfigs|daemonsets"):
@@ -241,7 +241,7 @@ def test_what_rbac_withholds_is_unknown_and_comes_with_the_right(control_plane: 
         with pytest.raises(NotAnswered):
             await cluster.may_override(UserInfo("bob"), namespace)
         others = ("node.k8s.io", "runtimeclasses"), ("", "nodes"), ("apps", "daemonsets")
-        rest = may_read((kmm, "nodemodulesconfigs"), *others)
+        rest = may_read((kmm, "nodemodulesconfigs"), (f"hub.{kmm}", "managedclustermodules"), *others)
         await asyncio.to_thread(control_plane.apply, *grant("facts-rest", "alice", *rest))
         await until(lambda: all(state.synced for state in cluster.states()), "every kind is known")
         assert cluster.facts.entries_of(namespace) == []
