@@ -10,9 +10,10 @@ import pytest
 from aiohttp import web
 
 from kmodgate.webhook.http.connections import ConnectionLimits
-from tests.webhook.http.test_connections import MANY, closed_by_server, long, served, until
+from tests.webhook.http.test_connections import closed_by_server
+from tests.webhook.http.test_slow_readers import MANY, long
 from tests.webhook.issued_certificates import AUTHORITY
-from tests.webhook.serving import LOOPS, Conversation, run, serving, trusting
+from tests.webhook.serving import LOOPS, Conversation, run, served, serving, trusting, until
 
 pytestmark = pytest.mark.timing
 
