@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests.conftest import CASES
+from tests import shared
 from tests.e2e import definitions
 from tests.e2e.control_plane import ControlPlane
 from tests.e2e.definitions import Kind
@@ -50,7 +51,7 @@ def test_every_object_of_the_example_is_admitted_with_every_field(control_plane:
 @pytest.mark.timing
 @pytest.mark.shared
 def test_a_label_that_takes_a_driver_away_is_a_warning(control_plane: ControlPlane, tmp_path: Path) -> None:
-    control_plane.install(*definitions.definitions((MANAGED_CLUSTER,)))
+    control_plane.install(definitions.read(shared.need(MANAGED_CLUSTER.file)))
     head = {"apiVersion": f"{CLUSTERS}/v1", "kind": "ManagedCluster"}
     paris = {**head, "metadata": {"name": "paris", "labels": {"tier": "edge"}}, "spec": {"hubAcceptsClient": True}}
     module = {"selector": {"tier": "edge"}, "spokeNamespace": "drivers", "moduleSpec": {"selector": {"a": "b"}}}
