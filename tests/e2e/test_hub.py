@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import CASES
 from tests import shared
+from tests.conftest import CASES
 from tests.e2e import definitions
 from tests.e2e.control_plane import ControlPlane
 from tests.e2e.definitions import Kind
