@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.deliveries import content_hashes
+from kmodgate.renderer.deliveries.json_parts import map_of
 from kmodgate.renderer.deliveries.service_accounts import DEFAULT, accounts
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.modules import Driver, with_content_tag
@@ -85,7 +86,7 @@ def _with_accounts(driver: Driver, objects: Objects, *, managed: bool) -> JsonMa
     usual = {account.pods: account.name for account in accounts(driver.name, _ALL_PODS)}
     by_daemon_sets = driver.spec.get("delivery") == "daemonset"
     for account in accounts(driver.name, driver.spec):
-        level = _map(spec[account.pods]) if account.pods else spec
+        level = map_of(spec[account.pods]) if account.pods else spec
         if by_daemon_sets and (not account.is_named or account.name == DEFAULT):
             spec = {key: item for key, item in spec.items() if account.pods or key != "serviceAccountName"}
             continue  # its pods need an account of their own
@@ -112,7 +113,7 @@ def _sccs_of(account: str, namespace: str, objects: Objects) -> Iterator[str]:
     for identity, found in objects.items():
         if (identity.group, identity.kind, identity.namespace) == (RBAC, "RoleBinding", namespace):
             scc = identity.name.removeprefix(prefix)
-            role = _map(found.value.get("roleRef"))
+            role = map_of(found.value.get("roleRef"))
             bound = (role.get("kind"), role.get("name")) == ("ClusterRole", f"{_OPENSHIFT_SCC}{scc}")
             if identity.name.startswith(prefix) and bound and list(_accounts_of(found)) == [(namespace, account)]:
                 yield scc
@@ -123,7 +124,7 @@ def _dockerfiles(driver: Driver, objects: Objects, *, every: bool) -> Iterator[t
     for build in builds(driver.spec):
         name = str(build.get("dockerfileConfigMap"))
         found = objects.get(Identity("", "ConfigMap", driver.namespace, name))
-        data = _map(found.value.get("data")) if found is not None else {}
+        data = map_of(found.value.get("data")) if found is not None else {}
         text = data.get("dockerfile")
         if isinstance(text, str) and len(data) == 1 and _is_file(text):
             named_by_text = content_hashes.config_map_name(driver.name, text) == name
@@ -134,7 +135,7 @@ def builds(spec: JsonMap) -> Iterator[JsonMap]:
     """Every `build` of a spec: its own, and those of its kernel mappings."""
     mappings = spec.get("kernelMappings")
     for level in (spec, *(mappings if isinstance(mappings, list) else ())):
-        if isinstance(build := _map(level).get("build"), dict):
+        if isinstance(build := map_of(level).get("build"), dict):
             yield build
 
 
@@ -187,13 +188,13 @@ def _accounts_of(binding: Found) -> Iterator[tuple[str, str]]:
     """Namespace and name of the accounts that a binding is for; a subject of another kind has no namespace."""
     subjects = binding.value.get("subjects")
     for subject in subjects if isinstance(subjects, list) else ():
-        item = _map(subject)
+        item = map_of(subject)
         is_account = item.get("kind") == "ServiceAccount"
         yield (str(item.get("namespace", binding.identity.namespace)) if is_account else ""), str(item.get("name"))
 
 
 def _role_of(binding: Found) -> tuple[str, str, str]:
-    role = _map(binding.value.get("roleRef"))
+    role = map_of(binding.value.get("roleRef"))
     kind, name = str(role.get("kind")), str(role.get("name"))
     if name.startswith("system:") or (kind == "ClusterRole" and name in _PREDEFINED):
         return "", "", ""
@@ -213,7 +214,3 @@ def _config_maps(value: Json) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from _config_maps(item)
-
-
-def _map(value: Json) -> JsonMap:
-    return value if isinstance(value, dict) else {}

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.reading import Found, Objects
-from kmodgate.renderer.importer.translating.draft import KERNEL_IN_TEXT, Draft, as_list, as_map, first_name, label_value
+from kmodgate.renderer.importer.translating.draft import KERNEL_IN_TEXT, Draft, first_name, label_value
 
 REGISTRY = "image-registry.openshift-image-registry.svc:5000"
 
@@ -29,12 +30,12 @@ class BuildConfig:
 
     @property
     def spec(self) -> JsonMap:
-        return as_map(self.found.value.get("spec"))
+        return map_of(self.found.value.get("spec"))
 
     @property
     def image(self) -> str:
         """The image that is pushed; an ImageStreamTag by its name in the registry of the cluster."""
-        to = as_map(as_map(self.spec.get("output")).get("to"))
+        to = map_of(map_of(self.spec.get("output")).get("to"))
         name = to.get("name")
         if not isinstance(name, str) or not name:
             return ""
@@ -46,17 +47,17 @@ class BuildConfig:
     @property
     def dockerfile(self) -> str:
         """The text of the Dockerfile; empty where it stands in a git repository or an image."""
-        text = as_map(self.spec.get("source")).get("dockerfile")
+        text = map_of(self.spec.get("source")).get("dockerfile")
         return text if isinstance(text, str) else ""
 
     @property
     def strategy(self) -> JsonMap:
-        return as_map(as_map(self.spec.get("strategy")).get("dockerStrategy"))
+        return map_of(map_of(self.spec.get("strategy")).get("dockerStrategy"))
 
     @property
     def build_args(self) -> list[JsonMap]:
         """Names and values of the build arguments, the values as texts."""
-        items = [as_map(item) for item in as_list(self.strategy.get("buildArgs"))]
+        items = [map_of(item) for item in items_of(self.strategy.get("buildArgs"))]
         return [{"name": item.get("name"), "value": label_value(item.get("value"))} for item in items]
 
     @property
@@ -85,8 +86,8 @@ def put_build(draft: Draft, config: BuildConfig, path: FieldPath) -> None:
     build: JsonMap = {"dockerfileConfigMap": draft.dockerfile(config.dockerfile)}
     if config.build_args:
         build["buildArgs"] = list[Json](config.build_args)
-    secrets = [as_map(as_map(item).get("secret")).get("name")
-               for item in as_list(as_map(config.spec.get("source")).get("secrets"))]  # fmt: skip
+    secrets = [map_of(map_of(item).get("secret")).get("name")
+               for item in items_of(map_of(config.spec.get("source")).get("secrets"))]  # fmt: skip
     if secrets:
         build["secrets"] = [{"name": name} for name in secrets]
     if selector := config.spec.get("nodeSelector"):
@@ -104,7 +105,7 @@ def _lose_rest(draft: Draft, config: BuildConfig) -> None:
         known = key in _SPEC_FIELDS and key not in ("postCommit", "resources", "serviceAccount")
         if not known and key not in _SILENT and item not in (None, "", {}, []):
             draft.lose(found, ("spec", key), "no build of KMM has it", "nothing, if the image is built without")
-    for key in as_map(config.spec.get("source")).keys() - {"dockerfile", "type", "secrets"}:
+    for key in map_of(config.spec.get("source")).keys() - {"dockerfile", "type", "secrets"}:
         draft.lose(found, ("spec", "source", key), "a build of KMM has no files but its Dockerfile", "fetch them in it")
     for key in config.strategy.keys() - {"buildArgs", "pullSecret", "noCache", "imageOptimizationPolicy"}:
         draft.lose(found, (*_STRATEGY, key), "no build of KMM has it", "say it in the Dockerfile")
@@ -119,4 +120,4 @@ def _lose_rest(draft: Draft, config: BuildConfig) -> None:
 
 def pull_secret(config: BuildConfig) -> str:
     """Return the Secret with which the image is pushed, or its base is pulled; empty where none is."""
-    return first_name((as_map(config.spec.get("output")).get("pushSecret"), config.strategy.get("pullSecret")))
+    return first_name((map_of(config.spec.get("output")).get("pushSecret"), config.strategy.get("pullSecret")))

@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.reading import Found
 from kmodgate.renderer.importer.translating.commands.load_commands import Loading
 from kmodgate.renderer.importer.translating.commands.shell_commands import Command, commands_of
-from kmodgate.renderer.importer.translating.draft import Draft, as_list, as_map, texts, without_nothing
+from kmodgate.renderer.importer.translating.draft import Draft, texts, without_nothing
 
 _OF_A_PLUGIN = ("image", "imagePullPolicy", "command", "args", "env", "resources", "volumeMounts")
 _NEVER_TOLD = {"name", "terminationMessagePath", "terminationMessagePolicy"}
@@ -43,12 +44,12 @@ def ending_commands(container: Place, files: Mapping[str, str]) -> Iterator[Comm
 
 
 def _hook(container: JsonMap, name: str) -> list[str]:
-    return texts(as_map(as_map(as_map(container.get("lifecycle")).get(name)).get("exec")).get("command"))
+    return texts(map_of(map_of(map_of(container.get("lifecycle")).get(name)).get("exec")).get("command"))
 
 
 def variables(container: JsonMap) -> dict[str, str]:
     """Return the variables of a container that have a written value."""
-    items = (as_map(item) for item in as_list(container.get("env")))
+    items = (map_of(item) for item in items_of(container.get("env")))
     pairs = ((item.get("name"), item.get("value")) for item in items)
     return {str(name): value for name, value in pairs if isinstance(value, str)}
 
@@ -76,10 +77,10 @@ def lose_security(draft: Draft, container: Place, message: str) -> None:
     """Report what a security context asks for beyond the rights that every loader and plugin has."""
     context = without_nothing(container.value.get("securityContext"))
     for key, item in context.items():
-        added = texts(as_map(item).get("add")) if key == "capabilities" else None
+        added = texts(map_of(item).get("add")) if key == "capabilities" else None
         usual = key in _ROOT and _ROOT[key] == item
         usual = usual or (added is not None and set(added) <= {"SYS_MODULE", "CAP_SYS_MODULE", "SYS_ADMIN"})
-        if not usual and (key != "seLinuxOptions" or as_map(item).get("type") != "spc_t"):
+        if not usual and (key != "seLinuxOptions" or map_of(item).get("type") != "spc_t"):
             path = (*container.path, "securityContext", key)
             draft.lose(container.found, path, message, "nothing, if the driver works without it")
 

@@ -14,6 +14,7 @@ from kmodgate.renderer.deliveries.daemonset.pods import (
     PRIORITY_CLASS,
     security_context,
 )
+from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.translating.commands.load_commands import HARMLESS, Loading
 from kmodgate.renderer.importer.translating.commands.shell_commands import RUNNING_KERNEL
@@ -23,7 +24,7 @@ from kmodgate.renderer.importer.translating.containers import (
     put_device_plugin,
     put_modprobe,
 )
-from kmodgate.renderer.importer.translating.draft import CONTAINER, Draft, as_list, as_map, first_name, name_of, texts
+from kmodgate.renderer.importer.translating.draft import CONTAINER, Draft, first_name, name_of, texts
 from kmodgate.renderer.importer.translating.pods import POD, LoaderPod
 from kmodgate.renderer.importer.translating.rendered_loaders import PLUGIN_INIT, firmware_folder, without_own
 
@@ -119,7 +120,7 @@ def _put_accounts(draft: Draft, pod: LoaderPod, *, with_plugin: bool) -> None:
     if account := pod.spec.get(key):
         for section in ("moduleLoader", "devicePlugin") if with_plugin else ("moduleLoader",):
             draft.put(("spec", section, "serviceAccountName"), account, pod.found, (*POD, key))
-    secrets = as_list(pod.spec.get("imagePullSecrets"))
+    secrets = items_of(pod.spec.get("imagePullSecrets"))
     if name := first_name(secrets):
         draft.put(("spec", "imageRepoSecret"), {"name": name}, pod.found, (*POD, "imagePullSecrets"))
     for index in range(1, len(secrets)):
@@ -130,11 +131,11 @@ def _put_accounts(draft: Draft, pod: LoaderPod, *, with_plugin: bool) -> None:
 
 
 def _put_plugin(draft: Draft, pod: LoaderPod, plugin: Place) -> None:
-    mounts = [item for item in as_list(plugin.value.get("volumeMounts"))
+    mounts = [item for item in items_of(plugin.value.get("volumeMounts"))
               if not pod.is_of_sockets(str(name_of(item)))]  # fmt: skip
     put_device_plugin(draft, plugin._replace(value={**plugin.value, "volumeMounts": mounts}))
     mounted = {name_of(item) for item in mounts}
-    volumes = [item for item in as_list(pod.spec.get("volumes")) if name_of(item) in mounted]
+    volumes = [item for item in items_of(pod.spec.get("volumes")) if name_of(item) in mounted]
     init = next((item for item in pod.containers if item.value.get("name") == PLUGIN_INIT), None)
     if init is not None:
         put_device_plugin(draft, init, ("spec", "devicePlugin", "initContainer"))
@@ -217,10 +218,10 @@ def put_options(draft: Draft, pods: list[LoaderPod], *, is_separate: bool) -> No
 def _options(draft: Draft, pod: LoaderPod) -> Iterator[tuple[str, Json]]:
     if pod.kernel_label not in ("", NFD_LABEL):
         yield "kernelLabel", pod.kernel_label
-    strategy = as_map(as_map(pod.found.value.get("spec")).get("updateStrategy"))
+    strategy = map_of(map_of(pod.found.value.get("spec")).get("updateStrategy"))
     if strategy.get("type") == "RollingUpdate":
         yield "updateStrategy", "RollingUpdate"
-        most = as_map(strategy.get("rollingUpdate")).get("maxUnavailable")
+        most = map_of(strategy.get("rollingUpdate")).get("maxUnavailable")
         if most not in (None, 1, 0):
             yield "maxUnavailable", most
     grace = pod.spec.get("terminationGracePeriodSeconds")
@@ -240,14 +241,14 @@ def _of_ours(pod: LoaderPod) -> Iterator[tuple[str, Json]]:
     loader = _image(pod)[1]
     if loader.value.get("resources"):
         yield "resources", loader.value["resources"]
-    plugin = {name_of(item) for item in as_list((pod.plugin or loader).value.get("volumeMounts"))}
+    plugin = {name_of(item) for item in items_of((pod.plugin or loader).value.get("volumeMounts"))}
     mounts = without_own(loader.value.get("volumeMounts"), "volumeMounts")
     names = {name_of(item) for item in mounts}
     volumes = [item for item in without_own(pod.spec.get("volumes"), "volumes")
                if name_of(item) in names or name_of(item) not in plugin]  # fmt: skip
     env = without_own(loader.value.get("env"), "env")
     yield from ((key, item) for key, item in (("env", env), ("volumes", volumes), ("volumeMounts", mounts)) if item)
-    context = as_map(loader.value.get("securityContext"))
+    context = map_of(loader.value.get("securityContext"))
     usual = security_context(is_privileged=bool(firmware_folder(loader.value)))
     if more := {key: item for key, item in context.items() if usual.get(key) != item}:
         yield "securityContext", more
@@ -260,15 +261,15 @@ def _mounted(draft: Draft, pod: LoaderPod) -> Iterator[tuple[str, Json]]:
         if loader.value.get(key):
             yield key, loader.value[key]
     scripts = {path.rpartition("/")[0] for path in pod.files(loader)} | pod.files(loader).keys()
-    mounts = [item for item in as_list(loader.value.get("volumeMounts")) if _is_wanted(pod, as_map(item), scripts)]
+    mounts = [item for item in items_of(loader.value.get("volumeMounts")) if _is_wanted(pod, map_of(item), scripts)]
     names = {name_of(item) for item in mounts}
     taken = names & set(OWN_VOLUMES)
     for name in sorted(map(str, taken)):
         message = f"the pod has a volume {name} of its own"
         draft.lose(pod.found, (*loader.path, "volumeMounts"), message, "add the volume with another name")
-    plugin = as_list(as_map(as_map(draft.value["spec"]).get("devicePlugin")).get("volumes"))
+    plugin = items_of(map_of(map_of(draft.value["spec"]).get("devicePlugin")).get("volumes"))
     others = {name_of(item) for item in plugin}  # of the same pod
-    volumes = [item for item in as_list(pod.spec.get("volumes")) if name_of(item) in names - taken - others]
+    volumes = [item for item in items_of(pod.spec.get("volumes")) if name_of(item) in names - taken - others]
     mounts = [item for item in mounts if name_of(item) not in taken]
     if volumes:
         yield "volumes", volumes

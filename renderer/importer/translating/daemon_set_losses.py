@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from kmodgate.policy.findings import Finding
+from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.reading import Found, Objects
-from kmodgate.renderer.importer.translating.draft import as_list, as_map
 from kmodgate.renderer.importer.translating.pods import POD, LoaderPod
 from kmodgate.renderer.wording import listed
 
@@ -25,7 +25,7 @@ def lost_of_daemon_sets(found: Found, objects: Objects, rendered: Iterable[JsonM
         if original.identity.kind != "DaemonSet" or old.loader is None:
             continue
         selector = {key: value for key, (value, _) in old.selector.items()}
-        images = {_image(pod) for pod in pods if selector.items() <= as_map(pod.get("nodeSelector")).items()}
+        images = {_image(pod) for pod in pods if selector.items() <= map_of(pod.get("nodeSelector")).items()}
         image = str(old.loader.value.get("image", ""))
         if not images:
             message = "not carried over: the cluster has no nodes with these labels and this kernel"
@@ -37,8 +37,8 @@ def lost_of_daemon_sets(found: Found, objects: Objects, rendered: Iterable[JsonM
 
 
 def _pod(value: JsonMap) -> JsonMap:
-    return as_map(as_map(as_map(value.get("spec")).get("template")).get("spec"))
+    return map_of(map_of(map_of(value.get("spec")).get("template")).get("spec"))
 
 
 def _image(pod: JsonMap) -> str:
-    return str(as_map(next(iter(as_list(pod.get("initContainers"))), None)).get("image"))
+    return str(map_of(next(iter(items_of(pod.get("initContainers"))), None)).get("image"))

@@ -12,17 +12,10 @@ from kmodgate.policy.findings import Finding
 from kmodgate.policy.kmm.kernel import dns_safe
 from kmodgate.policy.kmm.nodes.kernel_labels import KERNEL_ANNOTATION, KERNEL_LABEL_ANNOTATION
 from kmodgate.renderer.deliveries.daemonset.objects import script_name
+from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.importer.reading import Found, Objects
 from kmodgate.renderer.importer.translating.daemon_set_fields import put_options, put_pods, put_separate_plugin
-from kmodgate.renderer.importer.translating.draft import (
-    Draft,
-    Wishes,
-    as_list,
-    as_map,
-    copy_metadata,
-    name_of,
-    new_draft,
-)
+from kmodgate.renderer.importer.translating.draft import Draft, Wishes, copy_metadata, name_of, new_draft
 from kmodgate.renderer.importer.translating.pods import LoaderPod
 from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.manifest import DRIVER_LABEL, Identity
@@ -46,7 +39,7 @@ def daemon_sets(objects: Objects) -> list[Found]:
 
 def module_owner(found: Found) -> str:
     """Return the Module for which KMM or its ancestor made a DaemonSet; empty for any other."""
-    for owner in map(as_map, as_list(metadata_of(found.value).get("ownerReferences"))):
+    for owner in map(map_of, items_of(metadata_of(found.value).get("ownerReferences"))):
         if owner.get("kind") == "Module" and str(owner.get("apiVersion")).startswith(_KMM_GROUPS):
             return str(owner.get("name"))
     return str(found.metadata("labels").get(f"{_KMM_LABEL}module.name", ""))
@@ -145,7 +138,7 @@ def _separate_plugins(pod: LoaderPod) -> list[LoaderPod]:
 
 def _drop_deployment_metadata(draft: Draft) -> None:
     """Drop what controllers, and render in DaemonSets of its own, write into them."""
-    metadata = as_map(draft.value["metadata"])
+    metadata = map_of(draft.value["metadata"])
     for key in ("labels", "annotations"):
         if isinstance(texts := metadata.get(key), dict):
             metadata[key] = {name: item for name, item in texts.items() if name not in _OF_DEPLOYMENT}
@@ -204,9 +197,9 @@ def may_load(found: Found) -> bool:
     pod = LoaderPod(found, {})
     folders = {name for name in pod.host_paths if pod.is_of_modules(name)}
     for container in pod.containers:
-        context = as_map(container.value.get("securityContext"))
-        added = as_list(as_map(context.get("capabilities")).get("add"))
-        mounts = {name_of(item) for item in as_list(container.value.get("volumeMounts"))}
+        context = map_of(container.value.get("securityContext"))
+        added = items_of(map_of(context.get("capabilities")).get("add"))
+        mounts = {name_of(item) for item in items_of(container.value.get("volumeMounts"))}
         if "SYS_MODULE" in added or (context.get("privileged") is True and folders & mounts):
             return True
     return False

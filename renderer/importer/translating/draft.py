@@ -11,6 +11,7 @@ from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.deliveries.content_hashes import config_map_name
+from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.reading import Found, Translation
 from kmodgate.renderer.manifests.manifest import identity_of
@@ -121,30 +122,20 @@ def copy_metadata(draft: Draft) -> None:
             draft.value["metadata"][key] = metadata_of(draft.found.value)[key]  # type: ignore[call-overload, index]
 
 
-def as_map(value: Json) -> JsonMap:
-    """The map, or an empty one for anything else."""
-    return value if isinstance(value, dict) else {}
-
-
 def name_of(value: Json) -> str:
     """The name in a map such as a volume; empty for one without, or of another type."""
-    name = as_map(value).get("name")
+    name = map_of(value).get("name")
     return name if isinstance(name, str) else ""
-
-
-def as_list(value: Json) -> list[Json]:
-    """The list, or an empty one for anything else."""
-    return value if isinstance(value, list) else []
 
 
 def texts(value: Json) -> list[str]:
     """The texts of a list, in their order."""
-    return [item for item in as_list(value) if isinstance(item, str)]
+    return [item for item in items_of(value) if isinstance(item, str)]
 
 
 def without_nothing(value: Json) -> JsonMap:
     """A map without the empty values that Go clients write into every object."""
-    return {key: item for key, item in as_map(value).items() if item not in (None, "", {}, [])}
+    return {key: item for key, item in map_of(value).items() if item not in (None, "", {}, [])}
 
 
 def label_value(value: Json) -> Json:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.kmm.kinds import SERVED
+from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.companions import builds
 from kmodgate.renderer.importer.reading import Found, Objects
-from kmodgate.renderer.importer.translating.draft import Draft, as_list, as_map, copy_metadata, name_of, new_draft
+from kmodgate.renderer.importer.translating.draft import Draft, copy_metadata, name_of, new_draft
 
 KIND = "ManagedClusterModule"
 
@@ -22,7 +23,7 @@ def hub_module(found: Found, objects: Objects, lost: list[Finding]) -> Draft | N
 
     The hub builds in a namespace of its own, so that the ConfigMaps of Dockerfiles are found by name alone.
     """
-    spec = as_map(found.value.get("spec"))
+    spec = map_of(found.value.get("spec"))
     namespace, selector = spec.get("spokeNamespace"), spec.get("selector")
     for key, is_there in (
         ("moduleSpec", isinstance(spec.get("moduleSpec"), dict)),
@@ -37,15 +38,15 @@ def hub_module(found: Found, objects: Objects, lost: list[Finding]) -> Draft | N
     copy_metadata(draft)
     draft.put(("spec",), spec["moduleSpec"], found, ("spec", "moduleSpec"))
     draft.delivery = {"delivery": "hub", "hub": {"selector": selector}}
-    for name in _config_maps(as_map(spec["moduleSpec"])):
+    for name in _config_maps(map_of(spec["moduleSpec"])):
         _take_dockerfile(draft, name, objects)
     return draft
 
 
 def _config_maps(module_spec: JsonMap) -> list[str]:
     """The names of the ConfigMaps that a Module is built with."""
-    container = as_map(as_map(module_spec.get("moduleLoader")).get("container"))
-    levels: JsonMap = {"build": container.get("build"), "kernelMappings": as_list(container.get("kernelMappings"))}
+    container = map_of(map_of(module_spec.get("moduleLoader")).get("container"))
+    levels: JsonMap = {"build": container.get("build"), "kernelMappings": items_of(container.get("kernelMappings"))}
     return list(dict.fromkeys(name_of(build.get("dockerfileConfigMap")) for build in builds(levels)))
 
 

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.kernel import architecture
+from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.reading import Found, Objects
-from kmodgate.renderer.importer.translating.draft import as_list, as_map, label_value
+from kmodgate.renderer.importer.translating.draft import label_value
 
 _ROLE = "node-role.kubernetes.io/"
 _ARCHITECTURES = ("amd64", "arm64", "ppc64le", "s390x")
@@ -40,9 +41,9 @@ def node_groups(objects: Objects) -> list[Json]:
 
 def _node(value: JsonMap, wanted: set[str]) -> tuple[_Labels, str]:
     """The labels of a node that drivers or roles need, and its kernel."""
-    labels = as_map(metadata_of(value).get("labels"))
+    labels = map_of(metadata_of(value).get("labels"))
     kept = ((key, str(label_value(item))) for key, item in labels.items() if key in wanted or key.startswith(_ROLE))
-    kernel = as_map(as_map(value.get("status")).get("nodeInfo")).get("kernelVersion")
+    kernel = map_of(map_of(value.get("status")).get("nodeInfo")).get("kernelVersion")
     return tuple(sorted(kept)), kernel if isinstance(kernel, str) else ""
 
 
@@ -71,10 +72,10 @@ def _group(index: int, labels: _Labels, kernels: list[str], count: int) -> JsonM
 
 
 def _selector(found: Found) -> JsonMap:
-    return as_map(as_map(found.value.get("spec")).get("selector"))
+    return map_of(map_of(found.value.get("spec")).get("selector"))
 
 
 def _kernels(found: Found) -> list[str]:
-    container = as_map(as_map(as_map(found.value.get("spec")).get("moduleLoader")).get("container"))
-    mappings = (as_map(item) for item in as_list(container.get("kernelMappings")))
+    container = map_of(map_of(map_of(found.value.get("spec")).get("moduleLoader")).get("container"))
+    mappings = (map_of(item) for item in items_of(container.get("kernelMappings")))
     return [literal for item in mappings if isinstance(literal := item.get("literal"), str)]

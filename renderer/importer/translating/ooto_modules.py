@@ -11,6 +11,7 @@ from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.former_modules import FORMER_LOADER, is_ancestor_module, renewed
 from kmodgate.renderer.deliveries.content_hashes import config_map_name
+from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.reading import Found
 from kmodgate.renderer.importer.translating.commands.load_commands import Loading, read_loading
@@ -26,8 +27,6 @@ from kmodgate.renderer.importer.translating.draft import (
     CONTAINER,
     Draft,
     Wishes,
-    as_list,
-    as_map,
     copy_metadata,
     label_value,
     name_of,
@@ -73,7 +72,7 @@ def ooto_module(found: Found, wishes: Wishes, lost: list[Finding]) -> Draft | No
 def _container(found: Found, section: str) -> Place:
     """The container of a section, which later was a level of its own."""
     path: FieldPath = ("spec", section)
-    value = as_map(as_map(found.value.get("spec")).get(section))
+    value = map_of(map_of(found.value.get("spec")).get(section))
     inner = value.get("container")
     return Place(inner, found, (*path, "container")) if isinstance(inner, dict) else Place(value, found, path)
 
@@ -126,8 +125,8 @@ def _put_mappings(draft: Draft, spec: JsonMap, section: str) -> None:
     if build:
         place: FieldPath = ("spec", "build") if "build" in spec else (*nested.path, "build")
         draft.put((*CONTAINER, "build"), build, found, place)
-        for index, item in enumerate(as_list(mappings)):
-            _drop_overruled(draft, as_map(as_map(item).get("build")), (*path, index, "build"))
+        for index, item in enumerate(items_of(mappings)):
+            _drop_overruled(draft, map_of(map_of(item).get("build")), (*path, index, "build"))
 
 
 def _mapping(mapping: JsonMap) -> JsonMap:
@@ -152,7 +151,7 @@ def _put_rest(draft: Draft, spec: JsonMap, section: str) -> None:
     found = draft.found
     if "selector" in spec:
         draft.put(("spec", "selector"), _selector(spec["selector"]), found, ("spec", "selector"))
-    own = as_map(spec.get(section)).get("serviceAccountName")
+    own = map_of(spec.get(section)).get("serviceAccountName")
     account = own or spec.get("serviceAccountName")
     if account:
         place: FieldPath = ("spec", section, "serviceAccountName") if own else ("spec", "serviceAccountName")
@@ -172,17 +171,17 @@ def _put_plugin(draft: Draft, spec: JsonMap) -> None:
     """The device plugin, with those of the volumes that it mounts: the pod that loads has none."""
     found = draft.found
     container = _container(found, "devicePlugin")
-    section = as_map(spec.get("devicePlugin"))
+    section = map_of(spec.get("devicePlugin"))
     volumes: list[tuple[FieldPath, Json]] = [
         (("spec", "additionalVolumes", index), item)
-        for index, item in enumerate(as_list(spec.get("additionalVolumes")))
+        for index, item in enumerate(items_of(spec.get("additionalVolumes")))
     ]
     if section is not container.value:
         volumes += [
             (("spec", "devicePlugin", "volumes", index), item)
-            for index, item in enumerate(as_list(section.get("volumes")))
+            for index, item in enumerate(items_of(section.get("volumes")))
         ]
-    mounted = {name_of(item) for item in as_list(container.value.get("volumeMounts"))}
+    mounted = {name_of(item) for item in items_of(container.value.get("volumeMounts"))}
     kept: list[Json] = []
     for place, volume in volumes:
         if name_of(volume) in mounted:
@@ -207,12 +206,12 @@ def former_module(found: Found) -> Draft:
     draft = Draft(name, found.identity.namespace, [found], {})
     draft.value, draft.config_maps = renewed(found.value, lambda text: config_map_name(name, text))
     draft.places[()] = (found, ())
-    if FORMER_LOADER in as_map(found.value.get("spec")):
+    if FORMER_LOADER in map_of(found.value.get("spec")):
         draft.places["spec", "moduleLoader"] = (found, ("spec", FORMER_LOADER))
     return draft
 
 
 def has_todays_shape(found: Found) -> bool:
     """Whether a Module of the old group is written as those of today: only its group is old."""
-    container = as_map(as_map(as_map(found.value.get("spec")).get("moduleLoader")).get("container"))
+    container = map_of(map_of(map_of(found.value.get("spec")).get("moduleLoader")).get("container"))
     return is_ancestor_module(found.value) and isinstance(container.get("modprobe"), dict)

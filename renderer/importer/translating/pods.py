@@ -15,11 +15,12 @@ from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.in_tree_modules import NAMES as IN_TREE
 from kmodgate.policy.kmm.nodes.kernel_labels import KERNEL_ANNOTATION, KERNEL_LABEL_ANNOTATION, NFD_LABEL
+from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.reading import Found, Objects
 from kmodgate.renderer.importer.translating.commands.load_commands import Loading, read_loading
 from kmodgate.renderer.importer.translating.containers import Place, ending_commands, starting_commands
-from kmodgate.renderer.importer.translating.draft import KERNEL_IN_TEXT, as_list, as_map, label_value, name_of
+from kmodgate.renderer.importer.translating.draft import KERNEL_IN_TEXT, label_value, name_of
 from kmodgate.renderer.importer.translating.rendered_loaders import HOLDER, LOADER, rendered_loading
 from kmodgate.renderer.manifests.manifest import DRIVER_LABEL, Identity
 
@@ -41,7 +42,7 @@ class LoaderPod:
 
     @cached_property
     def spec(self) -> JsonMap:
-        return as_map(as_map(as_map(self.found.value.get("spec")).get("template")).get("spec"))
+        return map_of(map_of(map_of(self.found.value.get("spec")).get("template")).get("spec"))
 
     @property
     def driver(self) -> str:
@@ -53,8 +54,8 @@ class LoaderPod:
         """The driver whose device plugin kmodgate rendered a DaemonSet of its own for; empty for any other."""
         if self.driver or self.found.metadata("labels").get("app.kubernetes.io/managed-by") != "kmodgate":
             return ""
-        template = as_map(as_map(self.found.value.get("spec")).get("template"))
-        return str(as_map(as_map(template.get("metadata")).get("labels")).get(DRIVER_LABEL, ""))
+        template = map_of(map_of(self.found.value.get("spec")).get("template"))
+        return str(map_of(map_of(template.get("metadata")).get("labels")).get(DRIVER_LABEL, ""))
 
     @cached_property
     def containers(self) -> list[Place]:
@@ -62,7 +63,7 @@ class LoaderPod:
         return [
             Place(item, self.found, (*POD, key, index))
             for key in ("initContainers", "containers")
-            for index, item in enumerate(as_list(self.spec.get(key)))
+            for index, item in enumerate(items_of(self.spec.get(key)))
             if isinstance(item, dict)
         ]
 
@@ -108,31 +109,31 @@ class LoaderPod:
 
     def _is_plugin(self, container: Place) -> bool:
         sockets = {name for name, path in self.host_paths.items() if path.rstrip("/") == _SOCKETS}
-        mounts = {name_of(item) for item in as_list(container.value.get("volumeMounts"))}
+        mounts = {name_of(item) for item in items_of(container.value.get("volumeMounts"))}
         return "containers" in container.path and container is not self.loader and bool(sockets & mounts)
 
     @cached_property
     def host_paths(self) -> dict[str, str]:
         """The folders of the node that the pod mounts, by the names of the volumes."""
-        volumes = (as_map(item) for item in as_list(self.spec.get("volumes")))
+        volumes = (map_of(item) for item in items_of(self.spec.get("volumes")))
         return {
-            str(item.get("name")): str(as_map(item["hostPath"]).get("path")) for item in volumes if "hostPath" in item
+            str(item.get("name")): str(map_of(item["hostPath"]).get("path")) for item in volumes if "hostPath" in item
         }
 
     def files(self, container: Place) -> dict[str, str]:
         """Return the texts of the ConfigMaps that a container mounts, by their paths in it."""
         result: dict[str, str] = {}
-        for mount in map(as_map, as_list(container.value.get("volumeMounts"))):
-            for volume in map(as_map, as_list(self.spec.get("volumes"))):
+        for mount in map(map_of, items_of(container.value.get("volumeMounts"))):
+            for volume in map(map_of, items_of(self.spec.get("volumes"))):
                 if volume.get("name") == mount.get("name") and "configMap" in volume:
-                    result |= self._mounted(as_map(volume["configMap"]), mount)
+                    result |= self._mounted(map_of(volume["configMap"]), mount)
         return result
 
     def _mounted(self, source: JsonMap, mount: JsonMap) -> Iterator[tuple[str, str]] | dict[str, str]:
         name = str(source.get("name"))
         found = self.objects.get(Identity("", "ConfigMap", self.found.identity.namespace, name))
-        data = as_map(found.value.get("data")) if found is not None else {}
-        items = [as_map(item) for item in as_list(source.get("items"))]
+        data = map_of(found.value.get("data")) if found is not None else {}
+        items = [map_of(item) for item in items_of(source.get("items"))]
         paths = {str(item.get("key")): str(item.get("path")) for item in items} or {key: key for key in data}
         at, inner = str(mount.get("mountPath")).rstrip("/"), mount.get("subPath")
         return {
@@ -156,7 +157,7 @@ class LoaderPod:
     def _hides_modules(self, container: Place | None) -> bool:
         """Whether the node's /lib/modules lies over that of the image."""
         over = {name for name, path in self.host_paths.items() if path.rstrip("/") in ("", *_MODULE_FOLDERS)}
-        mounts = [] if container is None else map(as_map, as_list(container.value.get("volumeMounts")))
+        mounts = [] if container is None else map(map_of, items_of(container.value.get("volumeMounts")))
         return any(item.get("name") in over and item.get("mountPath") in _MODULE_FOLDERS for item in mounts)
 
     @cached_property
@@ -164,12 +165,12 @@ class LoaderPod:
         """The labels of the nodes, each with its place: the node selector, and what of an affinity says the same."""
         place: FieldPath = (*POD, "nodeSelector")
         result = {
-            str(key): (label_value(item), (*place, key)) for key, item in as_map(self.spec.get("nodeSelector")).items()
+            str(key): (label_value(item), (*place, key)) for key, item in map_of(self.spec.get("nodeSelector")).items()
         }
         terms, path = self._affinity_terms
-        expressions = as_list(as_map(terms[0]).get("matchExpressions")) if len(terms) == 1 else []
-        for index, item in enumerate(map(as_map, expressions)):
-            values = as_list(item.get("values"))
+        expressions = items_of(map_of(terms[0]).get("matchExpressions")) if len(terms) == 1 else []
+        for index, item in enumerate(map(map_of, expressions)):
+            values = items_of(item.get("values"))
             if item.get("operator") == "In" and len(values) == 1:
                 result.setdefault(str(item.get("key")), (label_value(values[0]), (*path, 0, "matchExpressions", index)))
         return result
@@ -177,20 +178,20 @@ class LoaderPod:
     @cached_property
     def _affinity_terms(self) -> tuple[list[Json], FieldPath]:
         required = "requiredDuringSchedulingIgnoredDuringExecution"
-        node = as_map(as_map(self.spec.get("affinity")).get("nodeAffinity"))
-        terms = as_list(as_map(node.get(required)).get("nodeSelectorTerms"))
+        node = map_of(map_of(self.spec.get("affinity")).get("nodeAffinity"))
+        terms = items_of(map_of(node.get(required)).get("nodeSelectorTerms"))
         return terms, (*POD, "affinity", "nodeAffinity", required, "nodeSelectorTerms")
 
     def affinity_is_carried(self) -> bool:
         """Whether the affinity says nothing that the labels of the nodes do not say as well."""
-        affinity = as_map(self.spec.get("affinity"))
+        affinity = map_of(self.spec.get("affinity"))
         terms, _ = self._affinity_terms
         if not affinity:
             return True
-        node = as_map(affinity.get("nodeAffinity"))
-        one = as_map(terms[0]) if len(terms) == 1 else {}
-        expressions = [as_map(item) for item in as_list(one.get("matchExpressions"))]
-        simple = all(item.get("operator") == "In" and len(as_list(item.get("values"))) == 1 for item in expressions)
+        node = map_of(affinity.get("nodeAffinity"))
+        one = map_of(terms[0]) if len(terms) == 1 else {}
+        expressions = [map_of(item) for item in items_of(one.get("matchExpressions"))]
+        simple = all(item.get("operator") == "In" and len(items_of(item.get("values"))) == 1 for item in expressions)
         return affinity.keys() == {"nodeAffinity"} and len(node) == 1 and one.keys() == {"matchExpressions"} and simple
 
     @cached_property

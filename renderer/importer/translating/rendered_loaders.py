@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.deliveries.daemonset.pods import OWN_VARIABLES, OWN_VOLUMES
+from kmodgate.renderer.deliveries.json_parts import items_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.translating.commands.load_commands import Loading
 from kmodgate.renderer.importer.translating.containers import variables
-from kmodgate.renderer.importer.translating.draft import as_list, name_of
+from kmodgate.renderer.importer.translating.draft import name_of
 
 LOADER = "load"
 """The container that loads, in DaemonSets of ours."""
@@ -42,8 +43,8 @@ def rendered_loading(container: JsonMap) -> Loading:
 def without_own(items: Json, key: str) -> list[Json]:
     """Return variables, volumes or mounts without those that every loader of ours has."""
     if key == "env":
-        return [item for item in as_list(items) if not str(name_of(item)).startswith(OWN_VARIABLES)]
-    return [item for item in as_list(items) if name_of(item) not in OWN_VOLUMES]
+        return [item for item in items_of(items) if not str(name_of(item)).startswith(OWN_VARIABLES)]
+    return [item for item in items_of(items) if name_of(item) not in OWN_VOLUMES]
 
 
 def firmware_folder(container: JsonMap) -> str:

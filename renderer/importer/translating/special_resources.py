@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.reading import Found, Objects
 from kmodgate.renderer.importer.translating.build_configs import BuildConfig, build_configs, pull_secret, put_build
@@ -23,8 +24,6 @@ from kmodgate.renderer.importer.translating.draft import (
     CONTAINER,
     Draft,
     Wishes,
-    as_list,
-    as_map,
     copy_metadata,
     label_value,
     new_draft,
@@ -45,7 +44,7 @@ def is_special_resource(found: Found) -> bool:
 
 def special_resource(found: Found, objects: Objects, wishes: Wishes, lost: list[Finding]) -> Draft | None:
     """Return the Module that loads what a SpecialResource did; None, and the reason in `lost`, where none can."""
-    spec = as_map(found.value.get("spec"))
+    spec = map_of(found.value.get("spec"))
     name, namespace = found.identity.name, spec.get("namespace") or wishes.namespace
     if not isinstance(namespace, str) or not namespace:
         message = "not imported: it names no namespace"
@@ -94,7 +93,7 @@ def _pods(found: Found, namespace: str, objects: Objects) -> Iterator[LoaderPod]
 
 def _belongs(item: Found, found: Found) -> bool:
     """Whether an object is of the chart of a SpecialResource: by its owner, else by its name."""
-    owners = [as_map(owner) for owner in as_list(metadata_of(item.value).get("ownerReferences"))]
+    owners = [map_of(owner) for owner in items_of(metadata_of(item.value).get("ownerReferences"))]
     named = [owner.get("name") for owner in owners if owner.get("kind") == "SpecialResource"]
     return found.identity.name in named if named else item.identity.name.startswith(found.identity.name)
 
@@ -105,17 +104,17 @@ def _module_names(found: Found, spec: JsonMap, pods: list[LoaderPod], wishes: Wi
     loaded = pods[0].loading.modules if pods else []
     if name:
         return [*(item for item in loaded if item != name), name]
-    return loaded or [item for item in texts(as_map(spec.get("set")).get("kmodNames")) if is_module_name(item)]
+    return loaded or [item for item in texts(map_of(spec.get("set")).get("kmodNames")) if is_module_name(item)]
 
 
 def _put_builds(draft: Draft, configs: list[BuildConfig], *, has_pods: bool) -> None:
     """The builds of the chart: at the mapping of their kernel, or for all kernels at the container."""
-    container = as_map(as_map(as_map(draft.value["spec"])["moduleLoader"])["container"])
-    mappings: list[Json] = as_list(container.get("kernelMappings")) if has_pods else []
+    container = map_of(map_of(map_of(draft.value["spec"])["moduleLoader"])["container"])
+    mappings: list[Json] = items_of(container.get("kernelMappings")) if has_pods else []
     container["kernelMappings"] = mappings
     for config in configs:
         kernel, image = config.kernel, config.image
-        index = next((place for place, item in enumerate(mappings) if as_map(item).get("literal") == kernel), None)
+        index = next((place for place, item in enumerate(mappings) if map_of(item).get("literal") == kernel), None)
         if kernel and index is None and not has_pods:
             index = len(mappings)
             mappings.append({"literal": kernel, "containerImage": image})
@@ -127,7 +126,7 @@ def _put_builds(draft: Draft, configs: list[BuildConfig], *, has_pods: bool) -> 
         elif "build" not in container:
             _put_common(draft, config, container, mappings)
     secret = next((name for config in configs if (name := pull_secret(config))), "")
-    if secret and "imageRepoSecret" not in as_map(draft.value["spec"]):
+    if secret and "imageRepoSecret" not in map_of(draft.value["spec"]):
         draft.put(("spec", "imageRepoSecret"), {"name": secret}, configs[0].found, ("spec", "output", "pushSecret"))
 
 
@@ -140,7 +139,7 @@ def _put_common(draft: Draft, config: BuildConfig, container: JsonMap, mappings:
     message = f"its image {image} was built for one kernel; the Module builds one for each, with the kernel in its tag"
     draft.lose(config.found, ("spec", "output", "to", "name"), message, "nothing; set another tag, if you like")
     for item in mappings:
-        as_map(item)["containerImage"] = ""
+        map_of(item)["containerImage"] = ""
     if not mappings:
         mappings.append({"regexp": "^.+$", "containerImage": ""})
 
@@ -150,11 +149,11 @@ def _put_selector(draft: Draft, found: Found, spec: JsonMap, pods: list[LoaderPo
     own = spec.get("nodeSelector")
     if own is None and pods:
         return
-    chosen = as_map(as_map(draft.value["spec"]).get("selector"))
+    chosen = map_of(map_of(draft.value["spec"]).get("selector"))
     if own is not None and not isinstance(own, dict):
         draft.put(("spec", "selector"), own, found, ("spec", "nodeSelector"))
         return
-    labels = {key: label_value(item) for key, item in as_map(own).items()}
+    labels = {key: label_value(item) for key, item in map_of(own).items()}
     if not labels and not chosen:
         labels = {"node-role.kubernetes.io/worker": ""}
         message = "it selects no nodes: the Module gets the workers"
@@ -164,13 +163,13 @@ def _put_selector(draft: Draft, found: Found, spec: JsonMap, pods: list[LoaderPo
 
 def _lose_rest(draft: Draft, found: Found, spec: JsonMap) -> None:
     """List the chart, its values and what else no Module has."""
-    chart = as_map(spec.get("chart"))
+    chart = map_of(spec.get("chart"))
     if chart:
         message = (
             f"the chart {chart.get('name')} {chart.get('version') or ''}".rstrip() + " makes more than a driver has"
         )
         draft.lose(found, ("spec", "chart"), message, "attach what of its objects is still needed: spec.attach")
-    for key in as_map(spec.get("set")):
+    for key in map_of(spec.get("set")):
         if key not in _SET_KNOWN:
             draft.lose(found, ("spec", "set", key), "a value of the chart", _FIX)
     for key in spec.keys() - {"chart", "namespace", "nodeSelector", "set"}:
