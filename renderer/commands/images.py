@@ -15,7 +15,7 @@ from kmodgate.renderer.fleet.fleet import names_of
 from kmodgate.renderer.fleet.root import as_typed, find_root, prefix
 from kmodgate.renderer.images.needed_images import needed_images
 from kmodgate.renderer.images.operator_catalogs import operator_packages
-from kmodgate.renderer.plan.kernels_asked import kernels_asked, refuse_unfit
+from kmodgate.renderer.plan.kernels_asked import add_kernel_arguments, kernels_asked, refuse_unfit
 from kmodgate.renderer.report.image_list import FORMATS
 from kmodgate.renderer.tree.stray_specs import load_with_output
 from kmodgate.renderer.wording import counted, printable
@@ -28,14 +28,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--cluster", action="append", default=[], metavar="NAME", help="only this cluster; may be given several times"
     )
-    parser.add_argument(
-        "--kernel", action="append", default=[], metavar="K",
-        help="kernel that nodes may get, instead of the clusters' nextKernels; may be given several times",
-    )  # fmt: skip
-    parser.add_argument(
-        "--dtk", action="append", default=[], metavar="FILE",
-        help="release file of a driver-toolkit image, whose kernels are asked about like those of --kernel",
-    )  # fmt: skip
+    add_kernel_arguments(parser)
     parser.add_argument(
         "--format", choices=tuple(FORMATS), default="text",
         help="one reference a line, an ImageSetConfiguration for oc-mirror, or JSON (default: text)",

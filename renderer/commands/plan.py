@@ -22,7 +22,7 @@ from kmodgate.renderer.fleet.root import as_typed, find_root, prefix
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.plan import preflight
 from kmodgate.renderer.plan.exit_conditions import CONDITIONS, fails, mark_old_losses
-from kmodgate.renderer.plan.kernels_asked import kernels_asked, refuse_unfit
+from kmodgate.renderer.plan.kernels_asked import add_kernel_arguments, kernels_asked, refuse_unfit
 from kmodgate.renderer.plan.kmm_upgrade import upgraded
 from kmodgate.renderer.plan.plan import RULES, Plan, plan_fleet
 from kmodgate.renderer.report import plan_writer
@@ -38,14 +38,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "fleet", nargs="?", default=".", metavar="FLEET", help="folder of the fleet, or one below it (default: here)"
     )
-    parser.add_argument(
-        "--kernel", action="append", default=[], metavar="K",
-        help="kernel that nodes may get, instead of the clusters' nextKernels; may be given several times",
-    )  # fmt: skip
-    parser.add_argument(
-        "--dtk", action="append", default=[], metavar="FILE",
-        help="release file of a driver-toolkit image, whose kernels are asked about like those of --kernel",
-    )  # fmt: skip
+    add_kernel_arguments(parser)
     parser.add_argument(
         "--nodes", metavar="FILE", help="nodes of the cluster, as kubectl get nodes -o json or -o yaml writes them"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -15,6 +16,18 @@ from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster, NextKernel, NodeGroup
 from kmodgate.renderer.plan.coverage import architectures
 from kmodgate.renderer.wording import listed
+
+
+def add_kernel_arguments(parser: ArgumentParser) -> None:
+    """Let a verb be asked about kernels that nodes may get."""
+    parser.add_argument(
+        "--kernel", action="append", default=[], metavar="K",
+        help="kernel that nodes may get, instead of the clusters' nextKernels; may be given several times",
+    )  # fmt: skip
+    parser.add_argument(
+        "--dtk", action="append", default=[], metavar="FILE",
+        help="release file of a driver-toolkit image, whose kernels are asked about like those of --kernel",
+    )  # fmt: skip
 
 
 def kernels_asked(versions: Iterable[str], release_files: Iterable[str]) -> list[str]:
