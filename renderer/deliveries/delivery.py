@@ -33,6 +33,26 @@ def own_tree(cluster: Cluster) -> str:
     return cluster.name
 
 
+def _no_problems(_: Target) -> tuple[Finding, ...]:
+    return ()
+
+
+def _no_certificates(_: JsonMap) -> set[str]:
+    return set()
+
+
+def _all_supported(_: JsonMap, __: Release) -> Iterator[Problem]:
+    return iter(())
+
+
+def _loads_nothing(_: JsonMap) -> bool:
+    return False
+
+
+def _no_module(_: Sequence[Manifest]) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One way in which a driver reaches the nodes.
@@ -54,37 +74,17 @@ class Delivery:
     group: str
     kind: str
     site: Callable[[Cluster], Hashable]
-    problems: Callable[[Target], Iterable[Finding]]
     manifests: Callable[[Variant, Sources, Any], list[Manifest]]
-    loads: Callable[[JsonMap], bool]
-    certificates: Callable[[JsonMap], set[str]]
-    unsupported: Callable[[JsonMap, Release], Iterator[Problem]]
-    as_module: Callable[[Sequence[Manifest]], Manifest | None]
+    problems: Callable[[Target], Iterable[Finding]] = _no_problems
+    loads: Callable[[JsonMap], bool] = _loads_nothing
+    certificates: Callable[[JsonMap], set[str]] = _no_certificates
+    unsupported: Callable[[JsonMap, Release], Iterator[Problem]] = _all_supported
+    as_module: Callable[[Sequence[Manifest]], Manifest | None] = _no_module
     is_labelled: bool = False
     attaches: bool = False
     tree: Callable[[Cluster], str] = own_tree
     is_on: Callable[[JsonMap, Cluster, NodeGroup], bool] | None = None
     loss: str = LOSS
-
-
-def _no_problems(_: Target) -> tuple[Finding, ...]:
-    return ()
-
-
-def _no_certificates(_: JsonMap) -> set[str]:
-    return set()
-
-
-def _all_supported(_: JsonMap, __: Release) -> Iterator[Problem]:
-    return iter(())
-
-
-def _loads_nothing(_: JsonMap) -> bool:
-    return False
-
-
-def _no_module(_: Sequence[Manifest]) -> None:
-    return None
 
 
 def _certificates(module: JsonMap) -> set[str]:
@@ -96,72 +96,66 @@ DELIVERIES = {
         "kmm.sigs.x-k8s.io",
         "Module",
         kmm.site,
-        kmm.problems,
         kmm.manifests,
-        lambda module: "moduleLoader" in as_map(module.get("spec")),
-        _certificates,
-        unsupported,
-        lambda modules: modules[0],
+        problems=kmm.problems,
+        loads=lambda module: "moduleLoader" in as_map(module.get("spec")),
+        certificates=_certificates,
+        unsupported=unsupported,
+        as_module=lambda modules: modules[0],
     ),
     "daemonset": Delivery(
         "apps",
         "DaemonSet",
         kernels.site,
-        problems,
         objects.manifests,
-        lambda _: True,
-        lambda _: set(),
-        lambda _, __: iter(()),
-        module_view.view,
+        problems=problems,
+        loads=lambda _: True,
+        as_module=module_view.view,
         is_labelled=True,
     ),
-    "hub": Delivery(
+    "hub": Delivery(  # it loads nothing on the hub
         "hub.kmm.sigs.x-k8s.io",
         "ManagedClusterModule",
         hub_module.site,
-        spoke_findings.problems,
         hub_module.manifests,
-        lambda _: False,
-        _certificates,
-        hub_module.unsupported,
-        lambda _: None,  # it loads nothing on the hub
+        problems=spoke_findings.problems,
+        certificates=_certificates,
+        unsupported=hub_module.unsupported,
         attaches=True,
     ),
 }
 """By the name that `spec.delivery` has."""
 
-
-def _at_boot(
-    api: tuple[str, str],
-    manifests: Callable[[Variant, Sources, Any], list[Manifest]],
-    loss: str,
-    *,
-    problems: Callable[[Target], Iterable[Finding]] = _no_problems,
-    is_labelled: bool = True,
-    tree: Callable[[Cluster], str] = own_tree,
-) -> Delivery:
-    return Delivery(
-        *api,
-        boot.site,
-        problems,
-        manifests,
-        _loads_nothing,
-        _no_certificates,
-        _all_supported,
-        _no_module,
-        is_labelled,
-        tree=tree,
-        is_on=boot.is_on,
-        loss=loss,
-    )
-
-
 BOOT = (
-    _at_boot(MACHINE_CONFIG, boot.machine_configs, "reboots {} into the kernel's own driver", problems=boot_problems),
-    _at_boot(NODE_POOL_CONFIG, boot.node_pool_configs, "takes it off {} at boot", tree=boot.management),
-    _at_boot(BOOT_MODULE_CONFIG, boot.boot_module_configs, "leaves its MachineConfig on {}", is_labelled=False),
+    Delivery(
+        *MACHINE_CONFIG,
+        boot.site,
+        boot.machine_configs,
+        problems=boot_problems,
+        is_labelled=True,
+        is_on=boot.is_on,
+        loss="reboots {} into the kernel's own driver",
+    ),
+    Delivery(
+        *NODE_POOL_CONFIG,
+        boot.site,
+        boot.node_pool_configs,
+        is_labelled=True,
+        tree=boot.management,
+        is_on=boot.is_on,
+        loss="takes it off {} at boot",
+    ),
+    Delivery(
+        *BOOT_MODULE_CONFIG,
+        boot.site,
+        boot.boot_module_configs,
+        is_on=boot.is_on,
+        loss="leaves its MachineConfig on {}",
+    ),
 )
 """What a driver with `spec.boot` has besides: a site takes one of them."""
+
+_BY_KIND = {(item.group, item.kind): item for item in (*DELIVERIES.values(), *BOOT)}
 
 
 def delivery_of(variant: Variant) -> Delivery:
@@ -176,14 +170,14 @@ def deliveries_of(variant: Variant) -> list[Delivery]:
 
 def stands_for_driver(group: str, kind: str) -> bool:
     """Whether every object of a kind stands for a driver, with its own name."""
-    found = _by_kind(group, kind)
+    found = _BY_KIND.get((group, kind))
     return found is not None and not found.is_labelled
 
 
 def delivery_of_object(value: JsonMap) -> Delivery | None:
     """Return the delivery whose drivers such an object stands for, if it stands for one."""
     group, _, version = str(value.get("apiVersion", "")).rpartition("/")
-    found = _by_kind(group if version else "", str(value.get("kind", "")))
+    found = _BY_KIND.get((group if version else "", str(value.get("kind", ""))))
     return None if found is None or (found.is_labelled and not driver_label(value)) else found
 
 
@@ -191,10 +185,6 @@ def is_at_boot(value: JsonMap) -> bool:
     """Whether an object stands for a driver that nodes load at boot."""
     found = delivery_of_object(value)
     return found is not None and found.is_on is not None
-
-
-def _by_kind(group: str, kind: str) -> Delivery | None:
-    return next((item for item in (*DELIVERIES.values(), *BOOT) if (item.group, item.kind) == (group, kind)), None)
 
 
 def driver_of(value: JsonMap) -> str:

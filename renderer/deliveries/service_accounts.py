@@ -50,7 +50,7 @@ def namespace(name: str, platform: Platform) -> JsonMap:
 
 
 def service_account(name: str, namespace: str) -> JsonMap:
-    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata("ServiceAccount", name, namespace)}
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata_in("ServiceAccount", name, namespace)}
 
 
 def scc_binding(account: str, namespace: str, scc: str) -> JsonMap:
@@ -58,7 +58,7 @@ def scc_binding(account: str, namespace: str, scc: str) -> JsonMap:
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
-        "metadata": _metadata("RoleBinding", f"{account}-scc-{scc}", namespace),
+        "metadata": metadata_in("RoleBinding", f"{account}-scc-{scc}", namespace),
         "roleRef": {
             "apiGroup": "rbac.authorization.k8s.io",
             "kind": "ClusterRole",
@@ -101,7 +101,8 @@ def _account(pods: str, level: JsonMap, default: str) -> Account:
     return Account(pods, str(level.get("serviceAccountName", default)), "serviceAccountName" in level)
 
 
-def _metadata(kind: str, name: str, namespace: str) -> JsonMap:
+def metadata_in(kind: str, name: str, namespace: str) -> JsonMap:
+    """The metadata of an object that no spec describes: ours, and in the wave of its kind."""
     return {
         "name": name,
         "namespace": namespace,

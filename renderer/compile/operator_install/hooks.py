@@ -15,7 +15,7 @@ from importlib import resources
 
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.compile.operator_install.operator import Operator
-from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
+from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY, metadata_in, service_account
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.emit_yaml import Quoted
@@ -71,28 +71,19 @@ def _rule(group: str, resource: str, verbs: list[str], names: list[str] | None =
 
 
 def _rights(name: str, namespace: str, rules: list[Json]) -> Iterator[JsonMap]:
-    yield {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata("ServiceAccount", name, namespace)}
+    yield service_account(name, namespace)
     yield {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "Role",
-        "metadata": _metadata("Role", name, namespace),
+        "metadata": metadata_in("Role", name, namespace),
         "rules": rules,
     }
     yield {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
-        "metadata": _metadata("RoleBinding", name, namespace),
+        "metadata": metadata_in("RoleBinding", name, namespace),
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
         "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
-    }
-
-
-def _metadata(kind: str, name: str, namespace: str) -> JsonMap:
-    return {
-        "name": name,
-        "namespace": namespace,
-        "labels": dict(MANAGED_BY),
-        "annotations": argo.sync_annotations(kind),
     }
 
 
