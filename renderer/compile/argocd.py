@@ -34,6 +34,12 @@ _API = "argoproj.io/v1alpha1"
 _HERE = "https://kubernetes.default.svc"
 _CONTAINS_MODULES = "/metadata/labels/kmm.node.k8s.io~1contains-modules"
 
+_COMPARED: JsonMap = {
+    "argocd.argoproj.io/compare-options": "ServerSideDiff=true",
+    "argocd.argoproj.io/manifest-generate-paths": ".",
+}
+"""How Argo CD compares an Application, and which changes of the repository make it look again."""
+
 Placed = Mapping[str, Sequence[tuple[str, Manifest]]]
 """Folder and manifest of every object, by cluster."""
 
@@ -85,7 +91,7 @@ def _project(fleet: Fleet, argocd: ArgoCd, destinations: Mapping[str, dict[str, 
     return {
         "apiVersion": _API,
         "kind": "AppProject",
-        "metadata": _metadata("AppProject", argocd, argocd.project),
+        "metadata": _metadata(argocd, argocd.project),
         "spec": {
             "description": "Kernel drivers, as kmodgate renders them",
             "sourceRepos": [argocd.repo_url],
@@ -105,7 +111,7 @@ def _application(argocd: ArgoCd, cluster: str, destination: dict[str, str], plac
     return {
         "apiVersion": _API,
         "kind": "Application",
-        "metadata": _metadata("Application", argocd, application_name(cluster)),
+        "metadata": {**_metadata(argocd, application_name(cluster)), "annotations": dict(_COMPARED)},
         "spec": _spec(argocd, cluster, dict(destination), is_ignoring=ignored),
     }
 
@@ -116,11 +122,10 @@ def _application_set(argocd: ArgoCd, destinations: Mapping[str, dict[str, str]],
     ]
     template = {key: f"{{{{ .{key} }}}}" for key in ("name", "server", "namespace")}
     ignored = any(map(_has_modules, placed.values()))
-    annotations = _annotations("Application")
     return {
         "apiVersion": _API,
         "kind": "ApplicationSet",
-        "metadata": _metadata("ApplicationSet", argocd, argocd.project),
+        "metadata": _metadata(argocd, argocd.project),
         "spec": {
             "goTemplate": True,
             "goTemplateOptions": ["missingkey=error"],
@@ -130,7 +135,7 @@ def _application_set(argocd: ArgoCd, destinations: Mapping[str, dict[str, str]],
                 "metadata": {
                     "name": application_name("{{ .cluster }}"),
                     "labels": dict(MANAGED_BY),
-                    "annotations": annotations,
+                    "annotations": dict(_COMPARED),
                 },
                 "spec": _spec(argocd, "{{ .cluster }}", template, is_ignoring=ignored),
             },
@@ -169,20 +174,8 @@ def _spec(argocd: ArgoCd, cluster: str, destination: dict[str, str], *, is_ignor
     return spec
 
 
-def _annotations(kind: str) -> JsonMap:
-    """How Argo CD compares, and which changes of the repository make it look again."""
-    if kind != "Application":
-        return {}
-    return {
-        "argocd.argoproj.io/compare-options": "ServerSideDiff=true",
-        "argocd.argoproj.io/manifest-generate-paths": ".",
-    }
-
-
-def _metadata(kind: str, argocd: ArgoCd, name: str) -> JsonMap:
-    annotations = _annotations(kind)
-    metadata: JsonMap = {"name": name, "namespace": argocd.namespace, "labels": dict(MANAGED_BY)}
-    return {**metadata, "annotations": annotations} if annotations else metadata
+def _metadata(argocd: ArgoCd, name: str) -> JsonMap:
+    return {"name": name, "namespace": argocd.namespace, "labels": dict(MANAGED_BY)}
 
 
 def _file(host: Cluster, value: JsonMap, written: FieldPath) -> HandoverFile:

@@ -9,17 +9,17 @@ from dataclasses import dataclass, field, replace
 from kmodgate.policy.findings import Finding, Mode, Problem, Severity
 from kmodgate.policy.kmm.misnamed_kinds import KMM_GROUPS
 from kmodgate.policy.kmm.versions import Release
-from kmodgate.renderer.compile.argocd import argocd_files, argocd_findings
-from kmodgate.renderer.compile.cluster_objects.objects import cluster_objects
+from kmodgate.renderer.compile.argocd import Placed, argocd_files, argocd_findings
 from kmodgate.renderer.compile.cluster_policies import Policies
 from kmodgate.renderer.compile.delivered_objects import delivered_objects, delivered_twice, works_of_one_name
 from kmodgate.renderer.compile.folders import by_folder
 from kmodgate.renderer.compile.handover import HandoverFile
 from kmodgate.renderer.compile.image_services.service import CompiledService, compile_service
 from kmodgate.renderer.compile.mirrors.mirror_findings import mirror_findings
+from kmodgate.renderer.compile.mirrors.mirror_sets import mirror_sets
 from kmodgate.renderer.compile.mirrors.rewriting import Mirroring
 from kmodgate.renderer.compile.operator_install.install import FOLDER as OPERATOR_FOLDER
-from kmodgate.renderer.compile.operator_install.install import installs, operator_handover
+from kmodgate.renderer.compile.operator_install.install import installs, operator_handover, operator_objects
 from kmodgate.renderer.deliveries import attached_objects, content_hashes
 from kmodgate.renderer.deliveries.delivery import (
     Delivery,
@@ -88,15 +88,14 @@ def compile_fleet(fleet: Fleet, findings: list[Finding], policies: Policies | No
     services = service_targets(fleet, findings)
     compiler = _Compiler(fleet, findings)
     of_drivers = _of_targets(compiler, fleet, found)
-    by_cluster: dict[str, list[Target]] = {cluster.name: [] for cluster in fleet.clusters}
-    for target in found:
-        by_cluster[target.cluster.name].append(target)
+    by_cluster = _by_cluster(fleet, found)
     made = _services(fleet, services, findings)
     for name, service in made.items():
         of_drivers[name] += service.manifests
     mirroring = Mirroring()
     for cluster in fleet.clusters:
-        of_drivers[cluster.name] += cluster_objects(fleet, cluster, by_cluster[cluster.name], findings)
+        of_drivers[cluster.name] += operator_objects(cluster, by_cluster[cluster.name], findings)
+        of_drivers[cluster.name] += mirror_sets(cluster)
         of_drivers[cluster.name] = mirroring.objects(cluster, of_drivers[cluster.name])
     findings += mirroring.findings()
     loaded = _loaded(by_cluster)
@@ -105,14 +104,7 @@ def compile_fleet(fleet: Fleet, findings: list[Finding], policies: Policies | No
         for name, manifests in of_drivers.items()
     }
     findings += argocd_findings(fleet)
-    by_hand = {
-        cluster.name: [
-            *(made[cluster.name].handover if cluster.name in made else ()),
-            *operator_handover(cluster, by_cluster[cluster.name]),
-            *argocd_files(fleet, cluster, placed),
-        ]
-        for cluster in fleet.clusters
-    }
+    by_hand = _by_hand(fleet, made, by_cluster, placed)
     for name, service in made.items():
         of_drivers[name] += service.judged
     for name, files in by_hand.items():
@@ -123,6 +115,27 @@ def compile_fleet(fleet: Fleet, findings: list[Finding], policies: Policies | No
     findings += works_of_one_name(placed, fleet.clusters)
     handover = {name: files for name, files in by_hand.items() if files}
     return CompiledFleet(fleet, found, placed, of_drivers, services, handover, delivered)
+
+
+def _by_cluster(fleet: Fleet, found: Iterable[Target]) -> dict[str, list[Target]]:
+    result: dict[str, list[Target]] = {cluster.name: [] for cluster in fleet.clusters}
+    for target in found:
+        result[target.cluster.name].append(target)
+    return result
+
+
+def _by_hand(
+    fleet: Fleet, made: Mapping[str, CompiledService], by_cluster: Mapping[str, list[Target]], placed: Placed
+) -> dict[str, list[HandoverFile]]:
+    """The files of each cluster that a person merges or applies."""
+    return {
+        cluster.name: [
+            *(made[cluster.name].handover if cluster.name in made else ()),
+            *operator_handover(cluster, by_cluster[cluster.name]),
+            *argocd_files(fleet, cluster, placed),
+        ]
+        for cluster in fleet.clusters
+    }
 
 
 def _of_targets(compiler: _Compiler, fleet: Fleet, found: Iterable[Target]) -> dict[str, list[Manifest]]:

@@ -16,7 +16,6 @@ from kmodgate.renderer.compile.operator_install.kustomization import CONFIG_FILE
 from kmodgate.renderer.compile.operator_install.operator import PACKAGE, Operator, catalog, operator
 from kmodgate.renderer.compile.operator_install.origins import trace
 from kmodgate.renderer.deliveries.delivery import DEFAULT
-from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.specs import Cluster, Install, JsonMap, Kmm
 from kmodgate.renderer.fleet.targets import Target
 from kmodgate.renderer.manifests.emit_yaml import emit
@@ -26,9 +25,7 @@ FOLDER = "kmm-operator"
 """The folder of the operator, in the tree of a cluster and in its handover."""
 
 
-def operator_objects(
-    _: Fleet, cluster: Cluster, targets: Sequence[Target], findings: list[Finding]
-) -> Iterator[Manifest]:
+def operator_objects(cluster: Cluster, targets: Sequence[Target], findings: list[Finding]) -> Iterator[Manifest]:
     """Yield the objects of the operator; what contradicts itself goes to `findings`, and is not rendered."""
     kmm = cluster.kmm
     if kmm is None:

@@ -7,17 +7,15 @@ Source: config/v1 of github.com/openshift/api.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from kmodgate.policy.findings import FieldPath, Finding
+from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.image_mirrors import References
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.deliveries.kmm import SPEC_ANNOTATION
 from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.fields.origin import Origin
-from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
-from kmodgate.renderer.fleet.targets import Target
 from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.manifest import Manifest
 
@@ -30,9 +28,7 @@ KINDS: dict[References, tuple[str, str]] = {
 """Type of a mirror → the kind of the object, and the field of its spec that has the mirrors."""
 
 
-def mirror_sets(
-    _fleet: Fleet, cluster: Cluster, _targets: Sequence[Target], _found: list[Finding]
-) -> Iterator[Manifest]:
+def mirror_sets(cluster: Cluster) -> Iterator[Manifest]:
     """Yield the objects of the mirrors of a cluster that asks for them; none of a type that has no mirror."""
     for references, (kind, field) in KINDS.items() if cluster.mirror_objects else ():
         items = [(item.source, index) for index, item in enumerate(cluster.mirrors) if item.references == references]

@@ -1,1 +1,0 @@
-"""What a cluster gets beside its drivers."""
