@@ -16,7 +16,7 @@ from kmodgate.renderer.diff.affected import Refusals
 from kmodgate.renderer.diff.compare_fleets import compare_fleets
 from kmodgate.renderer.diff.exit_conditions import condition
 from kmodgate.renderer.errors import ExitCode, Unusable, refuse_enforced
-from kmodgate.renderer.fleet.cluster_selectors import check_names
+from kmodgate.renderer.fleet.clusters.cluster_selectors import check_names
 from kmodgate.renderer.fleet.files import OUTPUT
 from kmodgate.renderer.fleet.root import as_typed, find_root, prefix
 from kmodgate.renderer.judge.fleet_judge import FleetJudge

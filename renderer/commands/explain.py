@@ -32,11 +32,11 @@ from kmodgate.renderer.explain.field_origins import (
 )
 from kmodgate.renderer.explain.same_names import say_what_else
 from kmodgate.renderer.file_reading import read_regular
-from kmodgate.renderer.fleet.cluster_selectors import check_names
+from kmodgate.renderer.fleet.clusters.cluster_selectors import check_names
+from kmodgate.renderer.fleet.clusters.pools import is_in_pool
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.files import OUTPUT
 from kmodgate.renderer.fleet.fleet import names_of
-from kmodgate.renderer.fleet.pools import is_in_pool
 from kmodgate.renderer.fleet.root import as_typed, find_root, prefix
 from kmodgate.renderer.fleet.specs import Cluster, NodeGroup
 from kmodgate.renderer.judge.fleet_judge import FleetJudge

@@ -9,7 +9,7 @@ from kmodgate.policy.findings import Finding
 from kmodgate.renderer.compile.compiler import compile_fleet
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, refuse_enforced
-from kmodgate.renderer.fleet.cluster_selectors import check_names
+from kmodgate.renderer.fleet.clusters.cluster_selectors import check_names
 from kmodgate.renderer.fleet.files import OUTPUT
 from kmodgate.renderer.fleet.fleet import names_of
 from kmodgate.renderer.fleet.root import as_typed, find_root, prefix

@@ -14,10 +14,10 @@ from kmodgate.renderer.compile.compiler import compile_fleet
 from kmodgate.renderer.compile.git_revision import compile_revision
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Unusable, refuse_enforced
-from kmodgate.renderer.fleet.cluster_selectors import check_names
+from kmodgate.renderer.fleet.clusters.cluster_selectors import check_names
+from kmodgate.renderer.fleet.clusters.nodes import in_groups, nodes_in
 from kmodgate.renderer.fleet.files import OUTPUT
 from kmodgate.renderer.fleet.fleet import Fleet, names_of
-from kmodgate.renderer.fleet.nodes import in_groups, nodes_in
 from kmodgate.renderer.fleet.root import as_typed, find_root, prefix
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.plan import preflight

@@ -13,7 +13,7 @@ from kmodgate.policy.findings import Finding, Mode
 from kmodgate.renderer.compile.cluster_policies import add_policy_arguments, read_choice
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Refused, Unusable
-from kmodgate.renderer.fleet.cluster_selectors import check_names
+from kmodgate.renderer.fleet.clusters.cluster_selectors import check_names
 from kmodgate.renderer.fleet.files import REMOVALS, handover_of
 from kmodgate.renderer.fleet.fleet import Fleet, names_of
 from kmodgate.renderer.fleet.root import as_typed, find_root, prefix

@@ -16,7 +16,7 @@ from kmodgate.renderer.check.cluster_dump import read_dump
 from kmodgate.renderer.compile.cluster_policies import Choice, add_policy_arguments, read_choice
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Unusable
-from kmodgate.renderer.fleet.cluster_selectors import check_names
+from kmodgate.renderer.fleet.clusters.cluster_selectors import check_names
 from kmodgate.renderer.fleet.files import OUTPUT
 from kmodgate.renderer.fleet.fleet import names_of
 from kmodgate.renderer.fleet.root import as_typed, find_root, prefix

@@ -22,7 +22,7 @@ from kmodgate.renderer.compile import signed_elsewhere
 from kmodgate.renderer.compile.image_services.kata_parameters import StatedKata, contradictions, stated_kata
 from kmodgate.renderer.compile.loading_accounts import Account, loading_accounts
 from kmodgate.renderer.errors import Refused, Unusable
-from kmodgate.renderer.fleet.cluster_selectors import Clusters, listed_clusters
+from kmodgate.renderer.fleet.clusters.cluster_selectors import Clusters, listed_clusters
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.image_services.service_targets import service_targets

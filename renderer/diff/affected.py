@@ -13,10 +13,10 @@ from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.diff import module_effects
 from kmodgate.renderer.diff.causes import Causes
 from kmodgate.renderer.diff.changed_fields import ObjectChange
+from kmodgate.renderer.diff.effects.effect import Effect
 from kmodgate.renderer.diff.module_effects import Side
-from kmodgate.renderer.diff.sentences import Effect
+from kmodgate.renderer.fleet.clusters.nodes import node_of_group
 from kmodgate.renderer.fleet.fields.origin import Origin
-from kmodgate.renderer.fleet.nodes import node_of_group
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap, NodeGroup
 from kmodgate.renderer.plan.coverage import Refuses, Resolver
 from kmodgate.renderer.removals.driver_nodes import has_driver

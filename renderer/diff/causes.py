@@ -11,7 +11,7 @@ from kmodgate.policy.kmm.resolution.resolve import Resolution
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.deliveries.daemonset.module_view import STRATEGY
 from kmodgate.renderer.diff.changed_fields import FieldChange, Kind, ObjectChange
-from kmodgate.renderer.diff.sentences import Effect
+from kmodgate.renderer.diff.effects.effect import Effect
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.specs import Cluster, KernelDriver
 from kmodgate.renderer.manifests.manifest import Manifest

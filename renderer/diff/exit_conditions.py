@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from kmodgate.renderer.diff.consequences import Consequence
-from kmodgate.renderer.diff.sentences import Effect
+from kmodgate.renderer.diff.effects.effect import Effect
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.wording import counted, listed
 

@@ -24,9 +24,9 @@ from kmodgate.policy.kmm.resolution.resolve import Resolution
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.deliveries.daemonset.module_view import STRATEGY
 from kmodgate.renderer.diff.changed_fields import ObjectChange
-from kmodgate.renderer.diff.sentences import Effect
+from kmodgate.renderer.diff.effects.effect import Effect
+from kmodgate.renderer.fleet.clusters.nodes import node_of_group
 from kmodgate.renderer.fleet.fields.field_table import SYNC_OPTIONS
-from kmodgate.renderer.fleet.nodes import node_of_group
 from kmodgate.renderer.fleet.specs import Cluster, NodeGroup
 from kmodgate.renderer.manifests.manifest import Manifest
 from kmodgate.renderer.plan.resolutions import plain_reason

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from kmodgate.renderer.fleet.faulty_specs import FaultySpecs
 from kmodgate.renderer.fleet.files import FleetFiles
-from kmodgate.renderer.fleet.specs import Cluster, DriverPolicy, FaultySpecs, ImageService, KernelDriver, Removal
+from kmodgate.renderer.fleet.specs import Cluster, DriverPolicy, ImageService, KernelDriver, Removal
 
 
 @dataclass(slots=True)

@@ -10,9 +10,10 @@ from pathlib import Path
 from kmodgate.policy.findings import FieldPath, Finding, Mode
 from kmodgate.policy.formats.yaml_documents import Document
 from kmodgate.renderer.errors import Unusable
+from kmodgate.renderer.fleet.clusters.read_clusters import read_cluster
+from kmodgate.renderer.fleet.faulty_specs import FaultySpecs
 from kmodgate.renderer.fleet.files import REMOVALS, SPEC_KINDS, FleetFiles, references
 from kmodgate.renderer.fleet.fleet import Fleet
-from kmodgate.renderer.fleet.read_clusters import read_cluster
 from kmodgate.renderer.fleet.read_specs import (
     misplaced,
     modules_in,
@@ -25,7 +26,7 @@ from kmodgate.renderer.fleet.read_specs import (
 )
 from kmodgate.renderer.fleet.schema_check import check, finding_at, settle, title, without, without_faults
 from kmodgate.renderer.fleet.spec_files import is_ours, spec_documents
-from kmodgate.renderer.fleet.specs import Cluster, FaultySpecs, Kmm
+from kmodgate.renderer.fleet.specs import Cluster, Kmm
 
 Progress = Callable[[str, int, int], None]
 """Takes what is counted, how many are done, and how many there are."""

@@ -10,11 +10,11 @@ from itertools import islice
 from kmodgate.policy.findings import FieldPath, Finding, format_path
 from kmodgate.policy.json_schema.schema import MAX_VIOLATIONS
 from kmodgate.policy.json_schema.violations import Violation
-from kmodgate.renderer.fleet.cluster_selectors import Clusters, listed_clusters, override_clusters
+from kmodgate.renderer.fleet.clusters.cluster_selectors import Clusters, listed_clusters, override_clusters
+from kmodgate.renderer.fleet.clusters.pools import hosted_driver
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.fields.overrides import ambiguous, merge, trace
 from kmodgate.renderer.fleet.fleet import Fleet
-from kmodgate.renderer.fleet.pools import hosted_driver
 from kmodgate.renderer.fleet.read_specs import in_patch
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster, ImageService, JsonMap, KernelDriver

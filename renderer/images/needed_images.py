@@ -28,7 +28,7 @@ from kmodgate.policy.views.module import ModuleView
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.deliveries.boot.objects import cluster_of
 from kmodgate.renderer.deliveries.hub.hub_module import operator_namespace
-from kmodgate.renderer.fleet.pools import groups_in_pool
+from kmodgate.renderer.fleet.clusters.pools import groups_in_pool
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.manifests.manifest import Manifest
 from kmodgate.renderer.plan.coverage import group_of

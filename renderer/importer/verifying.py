@@ -19,7 +19,7 @@ from kmodgate.renderer.importer.attaching import clean
 from kmodgate.renderer.importer.normal_form import normal_spec
 from kmodgate.renderer.importer.planning import Plan
 from kmodgate.renderer.importer.reading import Found, Objects
-from kmodgate.renderer.importer.translating.daemon_set_losses import lost_of_daemon_sets
+from kmodgate.renderer.importer.translating.daemon_sets.daemon_set_losses import lost_of_daemon_sets
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
 from kmodgate.renderer.plan.resolutions import on_spokes

@@ -20,7 +20,7 @@ from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.deliveries.boot.objects import cluster_of
 from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.deliveries.hub.manifest_works import WORKLOAD
-from kmodgate.renderer.fleet.nodes import nodes_of
+from kmodgate.renderer.fleet.clusters.nodes import nodes_of
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.judge.shared_images import ID as IMAGES_ID
 from kmodgate.renderer.judge.shared_images import image_findings

@@ -22,7 +22,7 @@ from kmodgate.renderer.deliveries.daemonset.kernels import label_of
 from kmodgate.renderer.deliveries.daemonset.objects import as_module
 from kmodgate.renderer.deliveries.delivery import DELIVERIES, delivery_of
 from kmodgate.renderer.deliveries.json_parts import map_of
-from kmodgate.renderer.fleet.nodes import nodes_of
+from kmodgate.renderer.fleet.clusters.nodes import nodes_of
 from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.fleet.targets import Variant
 from kmodgate.renderer.manifests.manifest import Manifest

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from kmodgate.policy.views.boot_config import boot_config
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.deliveries.boot.objects import cluster_of
-from kmodgate.renderer.fleet.pools import is_in_pool
+from kmodgate.renderer.fleet.clusters.pools import is_in_pool
 from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.plan.coverage import Group, groups_of
 

@@ -18,8 +18,8 @@ from kmodgate.renderer.deliveries.daemonset.kernels import resolved
 from kmodgate.renderer.deliveries.daemonset.module_view import STRATEGY
 from kmodgate.renderer.deliveries.daemonset.objects import as_module
 from kmodgate.renderer.deliveries.delivery import loads_something
+from kmodgate.renderer.fleet.clusters.nodes import node_of_group
 from kmodgate.renderer.fleet.fields.origin import Origin
-from kmodgate.renderer.fleet.nodes import node_of_group
 from kmodgate.renderer.fleet.specs import Cluster, NodeGroup
 from kmodgate.renderer.fleet.targets import Target, Variant
 from kmodgate.renderer.manifests.manifest import Manifest

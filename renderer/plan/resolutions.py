@@ -16,7 +16,7 @@ from kmodgate.policy.kmm.node_selection import Verdict, verdict
 from kmodgate.policy.kmm.nodes.labels import intermediate_image, labels
 from kmodgate.policy.kmm.resolution.resolution_json import as_json
 from kmodgate.policy.kmm.resolution.resolve import Resolution, Unresolved, resolve, why_not
-from kmodgate.renderer.fleet.nodes import node_of_group
+from kmodgate.renderer.fleet.clusters.nodes import node_of_group
 from kmodgate.renderer.fleet.specs import NodeGroup
 from kmodgate.schemas.compiled import object_schema
 

@@ -9,7 +9,7 @@ from typing import Any
 from kmodgate.policy.kmm.node_selection import Node, Resolver, Verdict, verdict, why_not_selected, why_repelled
 from kmodgate.policy.kmm.resolution.resolve import resolve
 from kmodgate.renderer.deliveries.delivery import delivery_of_object
-from kmodgate.renderer.fleet.nodes import node_of_group
+from kmodgate.renderer.fleet.clusters.nodes import node_of_group
 from kmodgate.renderer.fleet.specs import Cluster, NodeGroup
 from kmodgate.renderer.wording import counted
 

@@ -133,6 +133,14 @@ class Metrics:
         self.collections = self._kept("gauge", "kmodgate_collections_refused", text, *labels)
         text = "Pods of DKMS work refused to a Job within ten minutes, of the latest hundred Jobs and rules"
         self.job_pods = self._kept("gauge", "kmodgate_job_pods_refused", text, "namespace", "job", "rules")
+        self._add_workers()
+        self.audit_lines_lost = self._kept(
+            "gauge", "kmodgate_audit_lines_lost", "Decisions not written to the audit log since start"
+        )
+        self.event_lines_lost = self._kept("counter", "kmodgate_event_lines_lost_total", "Events not written to stderr")
+        self.ready = self._kept("gauge", "kmodgate_ready", "1 while `/readyz` says yes")
+
+    def _add_workers(self) -> None:
         self.worker_losses = self._kept(
             "gauge", "kmodgate_worker_losses", "Processes for large objects lost in a review since start"
         )
@@ -142,11 +150,6 @@ class Metrics:
         self.worker_waiting = self._kept(
             "gauge", "kmodgate_worker_waiting", "Reviews that wait for such a process to be free"
         )
-        self.audit_lines_lost = self._kept(
-            "gauge", "kmodgate_audit_lines_lost", "Decisions not written to the audit log since start"
-        )
-        self.event_lines_lost = self._kept("counter", "kmodgate_event_lines_lost_total", "Events not written to stderr")
-        self.ready = self._kept("gauge", "kmodgate_ready", "1 while `/readyz` says yes")
 
     def _add_connections(self) -> None:
         self.connections = self._kept("gauge", "kmodgate_connections", "Open connections")

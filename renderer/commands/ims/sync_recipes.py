@@ -8,7 +8,7 @@ from pathlib import Path
 from kmodgate.policy.findings import Finding
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Unusable, refuse_enforced
-from kmodgate.renderer.fleet.cluster_selectors import check_names
+from kmodgate.renderer.fleet.clusters.cluster_selectors import check_names
 from kmodgate.renderer.fleet.files import OUTPUT
 from kmodgate.renderer.fleet.fleet import names_of
 from kmodgate.renderer.fleet.image_services.service_targets import service_targets

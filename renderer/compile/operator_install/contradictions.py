@@ -16,7 +16,7 @@ from kmodgate.renderer.compile.operator_install.operator import (
     catalog,
     usual_namespace,
 )
-from kmodgate.renderer.fleet.read_operator import version_of
+from kmodgate.renderer.fleet.clusters.read_operator import version_of
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster, Install, Kmm
 

@@ -20,12 +20,12 @@ from kmodgate.renderer.deliveries import kmm
 from kmodgate.renderer.deliveries.boot.ignition import ignition
 from kmodgate.renderer.deliveries.boot.settings import BootSettings, boot_settings
 from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
-from kmodgate.renderer.fleet.fields.field_table import cause
-from kmodgate.renderer.fleet.fields.origin import Origin
-from kmodgate.renderer.fleet.pools import (
+from kmodgate.renderer.fleet.clusters.pools import (
     hosted_driver,
     is_in_pool,
 )
+from kmodgate.renderer.fleet.fields.field_table import cause
+from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.referenced_files import Sources
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap, NodeGroup
 from kmodgate.renderer.fleet.targets import Variant

@@ -10,7 +10,7 @@ from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.renderer.deliveries.boot.objects import boot_of, site, why_none
 from kmodgate.renderer.deliveries.boot.settings import boot_problems
-from kmodgate.renderer.fleet.pools import MASTER, groups_in_pool, knows_its_nodes, pool_label
+from kmodgate.renderer.fleet.clusters.pools import MASTER, groups_in_pool, knows_its_nodes, pool_label
 from kmodgate.renderer.fleet.targets import Target
 from kmodgate.renderer.wording import listed
 

@@ -19,7 +19,7 @@ from kmodgate.renderer.deliveries.hub.hub_module import (
     selector_of,
 )
 from kmodgate.renderer.deliveries.hub.manifest_works import NAME
-from kmodgate.renderer.fleet.cluster_selectors import suggest
+from kmodgate.renderer.fleet.clusters.cluster_selectors import suggest
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.fleet.targets import Target

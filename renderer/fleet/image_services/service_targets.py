@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.ims.versions import ImsRelease, UnknownReleaseError, csm_release, ims_release
-from kmodgate.renderer.fleet.cluster_selectors import Clusters
+from kmodgate.renderer.fleet.clusters.cluster_selectors import Clusters
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.image_services.contradictions import service_findings
 from kmodgate.renderer.fleet.schema_check import finding_at

@@ -18,8 +18,9 @@ from kmodgate.renderer.importer.reading import Found, Objects
 from kmodgate.renderer.importer.translating.build_configs import BuildConfig, build_configs, pull_secret, put_build
 from kmodgate.renderer.importer.translating.commands.load_commands import is_module_name
 from kmodgate.renderer.importer.translating.commands.shell_commands import RUNNING_KERNEL
-from kmodgate.renderer.importer.translating.daemon_set_fields import put_pods
-from kmodgate.renderer.importer.translating.daemon_sets import daemon_sets
+from kmodgate.renderer.importer.translating.daemon_sets.daemon_set_fields import put_pods
+from kmodgate.renderer.importer.translating.daemon_sets.daemon_sets import daemon_sets
+from kmodgate.renderer.importer.translating.daemon_sets.pods import LoaderPod
 from kmodgate.renderer.importer.translating.draft import (
     CONTAINER,
     Draft,
@@ -29,7 +30,6 @@ from kmodgate.renderer.importer.translating.draft import (
     new_draft,
     texts,
 )
-from kmodgate.renderer.importer.translating.pods import LoaderPod
 
 GROUP = "sro.openshift.io"
 

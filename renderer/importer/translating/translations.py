@@ -17,7 +17,7 @@ from kmodgate.policy.kmm.former_modules import (
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.importer.companions import is_the_systems
 from kmodgate.renderer.importer.reading import Found, Objects, Translation
-from kmodgate.renderer.importer.translating.daemon_sets import (
+from kmodgate.renderer.importer.translating.daemon_sets.daemon_sets import (
     daemon_sets,
     draft_of,
     group_names,

@@ -24,6 +24,25 @@ def write(plan: Plan, base: str) -> str:
         page.add(f"\n**{cell(capitalised(verdict.already_lost(plan)))}**\n\n")
         page.table(_LOST, _lost(plan.old_losses))
     _add_upgrade(page, plan)
+    _add_images(page, plan)
+    unused = dict.fromkeys(
+        (code(item.module.mappings[item.mapping]), cell(item.module.name), cell(item.why)) for item in plan.unused
+    )
+    if unused:
+        page.add("\n**Mappings that no kernel uses**\n\n")
+        page.table(("mapping", "driver", "why"), unused)
+    if plan.findings:
+        page.add("\n**Drivers that get into each other's way, and labels that are missing**\n\n")
+        found = ((cell(item.object), item.rule, cell(item.message), cell(item.fix)) for item in plan.findings)
+        page.table(("object", "rule", "what", "fix"), found)
+    _add_gaps(page, plan)
+    for name, found_rows in groupby(rows(plan.cells), key=lambda row: row.module.name):
+        with page.folded(name):
+            page.table(("", "kernel", "mapping", "image", "nodes"), _coverage(found_rows))
+    return page.text()
+
+
+def _add_images(page: Page, plan: Plan) -> None:
     images = plan.to_build
     if images:
         page.add(f"\n**{counted(len(images), 'image')} to make beforehand**\n\n")
@@ -40,21 +59,6 @@ def write(plan: Plan, base: str) -> str:
             for item in plan.boot_images
         )
         page.table(("image", "driver", "nodes", "note"), pulled)
-    unused = dict.fromkeys(
-        (code(item.module.mappings[item.mapping]), cell(item.module.name), cell(item.why)) for item in plan.unused
-    )
-    if unused:
-        page.add("\n**Mappings that no kernel uses**\n\n")
-        page.table(("mapping", "driver", "why"), unused)
-    if plan.findings:
-        page.add("\n**Drivers that get into each other's way, and labels that are missing**\n\n")
-        found = ((cell(item.object), item.rule, cell(item.message), cell(item.fix)) for item in plan.findings)
-        page.table(("object", "rule", "what", "fix"), found)
-    _add_gaps(page, plan)
-    for name, found_rows in groupby(rows(plan.cells), key=lambda row: row.module.name):
-        with page.folded(name):
-            page.table(("", "kernel", "mapping", "image", "nodes"), _coverage(found_rows))
-    return page.text()
 
 
 def _verdict(plan: Plan) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from kmodgate.renderer.diff.effects.effect import Effect
 from kmodgate.renderer.diff.exit_conditions import EFFECTS
-from kmodgate.renderer.diff.sentences import Effect
 from tests.command import run
 from tests.fleets import FleetFolder, git
 from tests.renderer.diff.three_sites import edit

@@ -18,11 +18,11 @@ from kmodgate.renderer.diff.affected import Refusals
 from kmodgate.renderer.diff.causes import Causes
 from kmodgate.renderer.diff.changed_fields import ObjectChange, compare
 from kmodgate.renderer.diff.consequences import Consequence, Consequences
-from kmodgate.renderer.diff.sentences import Effect
+from kmodgate.renderer.diff.effects.effect import Effect
+from kmodgate.renderer.fleet.clusters.nodes import node_of_group
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.files import FleetFiles
 from kmodgate.renderer.fleet.fleet import Fleet
-from kmodgate.renderer.fleet.nodes import node_of_group
 from kmodgate.renderer.fleet.specs import Cluster, Kmm, NodeGroup
 from kmodgate.renderer.manifests.manifest import Manifest
 from tests.modules import changed, modules
@@ -114,7 +114,7 @@ def manifest(value: Any) -> Manifest:
 def consequences(before: Any, after: Any, groups: tuple[NodeGroup, ...], root: Path) -> list[Consequence]:
     fields = tuple(compare(before, after))
     change = ObjectChange(manifest(before), manifest(after), ("lab",), fields)
-    fleet = CompiledFleet(Fleet(FleetFiles(root)), [], {}, {}, {}, {})
+    fleet = CompiledFleet(Fleet(FleetFiles(root)), [], {}, {}, {}, {}, {})
     return Consequences({"lab": cluster(groups)}, Causes(fleet, fleet), Refusals()).of([change] if fields else [])
 
 

@@ -20,8 +20,8 @@ from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.reading import Found, Objects
 from kmodgate.renderer.importer.translating.commands.load_commands import Loading, read_loading
 from kmodgate.renderer.importer.translating.containers import Place, ending_commands, starting_commands
+from kmodgate.renderer.importer.translating.daemon_sets.rendered_loaders import HOLDER, LOADER, rendered_loading
 from kmodgate.renderer.importer.translating.draft import KERNEL_IN_TEXT, label_value, name_of
-from kmodgate.renderer.importer.translating.rendered_loaders import HOLDER, LOADER, rendered_loading
 from kmodgate.renderer.manifests.manifest import DRIVER_LABEL, Identity
 
 POD: FieldPath = ("spec", "template", "spec")

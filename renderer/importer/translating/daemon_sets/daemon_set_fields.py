@@ -24,9 +24,13 @@ from kmodgate.renderer.importer.translating.containers import (
     put_device_plugin,
     put_modprobe,
 )
+from kmodgate.renderer.importer.translating.daemon_sets.pods import POD, LoaderPod
+from kmodgate.renderer.importer.translating.daemon_sets.rendered_loaders import (
+    PLUGIN_INIT,
+    firmware_folder,
+    without_own,
+)
 from kmodgate.renderer.importer.translating.draft import CONTAINER, Draft, first_name, name_of, texts
-from kmodgate.renderer.importer.translating.pods import POD, LoaderPod
-from kmodgate.renderer.importer.translating.rendered_loaders import PLUGIN_INIT, firmware_folder, without_own
 
 _CARRIED = {
     "affinity", "automountServiceAccountToken", "containers", "imagePullSecrets", "initContainers", "nodeSelector",

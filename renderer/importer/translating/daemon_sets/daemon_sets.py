@@ -14,9 +14,13 @@ from kmodgate.policy.kmm.nodes.kernel_labels import KERNEL_ANNOTATION, KERNEL_LA
 from kmodgate.renderer.deliveries.daemonset.objects import script_name
 from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.importer.reading import Found, Objects
-from kmodgate.renderer.importer.translating.daemon_set_fields import put_options, put_pods, put_separate_plugin
+from kmodgate.renderer.importer.translating.daemon_sets.daemon_set_fields import (
+    put_options,
+    put_pods,
+    put_separate_plugin,
+)
+from kmodgate.renderer.importer.translating.daemon_sets.pods import LoaderPod
 from kmodgate.renderer.importer.translating.draft import Draft, Wishes, copy_metadata, name_of, new_draft
-from kmodgate.renderer.importer.translating.pods import LoaderPod
 from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.manifest import DRIVER_LABEL, Identity
 from kmodgate.renderer.wording import listed

@@ -11,9 +11,9 @@ from kmodgate.policy.formats.image_mirrors import Mirror
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document
 from kmodgate.policy.kmm.nodes.driver_toolkit import kernels_of
-from kmodgate.renderer.fleet import nodes
+from kmodgate.renderer.fleet.clusters import nodes
+from kmodgate.renderer.fleet.clusters.read_operator import read_kmm
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable, resolve
-from kmodgate.renderer.fleet.read_operator import read_kmm
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import (
     Acm,

@@ -17,7 +17,7 @@ from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.kmm.node_selection import tolerates
 from kmodgate.renderer.diff.affected import Objects, Sums
 from kmodgate.renderer.diff.changed_fields import ObjectChange
-from kmodgate.renderer.diff.sentences import Effect
+from kmodgate.renderer.diff.effects.effect import Effect
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 
 KINDS = ("ImageDigestMirrorSet", "ImageTagMirrorSet")

@@ -14,7 +14,7 @@ from kmodgate.policy.kmm.operator_config import CONFIG_MAPS
 from kmodgate.renderer.compile.operator_install.operator import HUB_PACKAGE, PACKAGE
 from kmodgate.renderer.diff.affected import Objects, Sums
 from kmodgate.renderer.diff.changed_fields import Kind, ObjectChange
-from kmodgate.renderer.diff.sentences import Effect
+from kmodgate.renderer.diff.effects.effect import Effect
 
 _VERSION: FieldPath = ("spec", "startingCSV")
 _SOURCE: FieldPath = ("resources", 0)

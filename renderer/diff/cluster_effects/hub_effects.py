@@ -11,8 +11,8 @@ from dataclasses import replace
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.renderer.diff.affected import Sums
 from kmodgate.renderer.diff.changed_fields import Kind, ObjectChange
+from kmodgate.renderer.diff.effects.effect import Effect
 from kmodgate.renderer.diff.module_effects import gone
-from kmodgate.renderer.diff.sentences import Effect
 from kmodgate.renderer.fleet.specs import Cluster
 
 _HUB_KIND = "ManagedClusterModule"

@@ -11,8 +11,8 @@ from kmodgate.policy.views.boot_config import boot_config
 from kmodgate.renderer.deliveries.boot.objects import cluster_of
 from kmodgate.renderer.diff.affected import Places, Sums
 from kmodgate.renderer.diff.changed_fields import Kind, ObjectChange
-from kmodgate.renderer.diff.sentences import Effect
-from kmodgate.renderer.fleet.pools import groups_in_pool, knows_its_nodes
+from kmodgate.renderer.diff.effects.effect import Effect
+from kmodgate.renderer.fleet.clusters.pools import groups_in_pool, knows_its_nodes
 
 _LIKELY: tuple[FieldPath, ...] = (("spec",), ("data",))
 

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from kmodgate.policy.findings import Finding
-from kmodgate.renderer.fleet import nodes
+from kmodgate.renderer.fleet.clusters import nodes
 from kmodgate.renderer.fleet.files import Unreadable
 from kmodgate.renderer.fleet.load import load_fleet
 from kmodgate.renderer.fleet.specs import KernelVersion, NodeGroup, Taint

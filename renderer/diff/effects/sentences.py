@@ -3,78 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import IntEnum
 
-from kmodgate.policy.findings import Severity
+from kmodgate.renderer.diff.effects import cluster_sentences
+from kmodgate.renderer.diff.effects.effect import Effect
 from kmodgate.renderer.wording import counted, listed
-
-
-class Effect(IntEnum):
-    """What nodes do, the worst first."""
-
-    STUCK = 0
-    RECREATE = 1
-    RENAME = 2
-    LOSE = 3
-    UNLOAD = 4
-    RELOAD = 5
-    REFUSED = 6
-    KEPT = 7
-    UNKNOWN = 8
-    ORDERED = 9
-    VERSION = 10
-    LOAD = 11
-    AWAY = 12
-    RESTART = 13
-    DEVICE_CLASS = 14
-    NEW_CLASS = 15
-    BUILD = 16
-    MADE_AGAIN = 17
-    JOB = 18
-    STALE = 19
-    NOTHING = 20
-    CORDON = 21
-    DRAIN = 22
-    OPERATOR = 23
-    IN_TREE = 24
-    REBOOT = 25
-    LEFT_BEHIND = 26
-    NEXT_BOOT = 27
-    PAUSED = 28
-
-
-SEVERITIES = {
-    Effect.STUCK: Severity.ERROR,
-    Effect.RECREATE: Severity.ERROR,
-    Effect.RENAME: Severity.ERROR,
-    Effect.LOSE: Severity.ERROR,
-    Effect.UNLOAD: Severity.ERROR,
-    Effect.RELOAD: Severity.WARNING,
-    Effect.REFUSED: Severity.WARNING,
-    Effect.KEPT: Severity.WARNING,
-    Effect.UNKNOWN: Severity.WARNING,
-    Effect.ORDERED: Severity.INFO,
-    Effect.VERSION: Severity.WARNING,
-    Effect.LOAD: Severity.INFO,
-    Effect.AWAY: Severity.WARNING,
-    Effect.RESTART: Severity.WARNING,
-    Effect.DEVICE_CLASS: Severity.WARNING,
-    Effect.NEW_CLASS: Severity.INFO,
-    Effect.BUILD: Severity.INFO,
-    Effect.MADE_AGAIN: Severity.WARNING,
-    Effect.JOB: Severity.INFO,
-    Effect.STALE: Severity.WARNING,
-    Effect.NOTHING: Severity.INFO,
-    Effect.CORDON: Severity.WARNING,
-    Effect.DRAIN: Severity.WARNING,
-    Effect.OPERATOR: Severity.WARNING,
-    Effect.IN_TREE: Severity.ERROR,
-    Effect.REBOOT: Severity.WARNING,
-    Effect.LEFT_BEHIND: Severity.WARNING,
-    Effect.NEXT_BOOT: Severity.INFO,
-    Effect.PAUSED: Severity.INFO,
-}
-
 
 _DAEMON_SETS = "daemonsets|"
 
@@ -307,70 +239,12 @@ def _other_daemon_sets(driver: str, detail: str, where: str) -> str:
     return f"{'; '.join(parts) or f'nothing happens to {driver} on the nodes'}, in {where}"
 
 
-def _operator(name: str, detail: str, where: str, _: int) -> str:
-    what, _sep, more = detail.partition("|")
-    if what == "installs":
-        return f"installs KMM's operator ({more}) in {where}"
-    if what == "upgrades":
-        was, _sep, now = more.partition("|")
-        return f"replaces KMM's operator {was} by {now} in {where}: its pods restart, and drivers stay loaded"
-    if what == "leaves":
-        return (
-            f"KMM's operator leaves the tree of {where}: Argo CD asks before it removes what installs it, its "
-            f"ClusterServiceVersion runs until somebody deletes it, and without it nothing is loaded or unloaded"
-        )
-    if what == "restarts":
-        return f"restarts KMM's operator in {where}: {more}; drivers stay loaded"
-    return (
-        f"KMM's operator goes on with its old configuration ({name}) in {where} until a person restarts its pods "
-        f"(docs/operator.md)"
-    )
-
-
-def _reboot(driver: str, detail: str, where: str, _: int) -> str:
-    word, kind, name, pool = detail.split("|")
-    if kind == "ConfigMap":
-        return f"rolls out {where}: {_listed_by(pool, name)}, and then loads {driver} at boot"
-    how = "to load" if word == "added" else "for what changes of"
-    return (
-        f"reboots {where} {how} {driver} at boot: pool {pool} applies MachineConfig {name}, node by node, and each "
-        f"node boots once more when it has pulled an image that was missing"
-    )
-
-
-def _in_tree(driver: str, detail: str, where: str, _: int) -> str:
-    _word, kind, name, pool = detail.split("|")
-    if kind == "ConfigMap":
-        return f"takes {driver} from {where} at boot: {_listed_by(pool, name)}, which must not name it any more"
-    return (
-        f"reboots {where} into the kernel's own driver in place of {driver}, once the removal is confirmed: "
-        f"MachineConfig {name} leaves pool {pool}"
-    )
-
-
-def _listed_by(pool: str, name: str) -> str:
-    return f"NodePool {pool} names ConfigMap {name} in its config"
-
-
-def _left_behind(driver: str, detail: str, where: str, _: int) -> str:
-    return f"{driver} stays on {where} at boot: the BootModuleConfig goes, and nobody deletes its MachineConfig"
-
-
-def _next_boot(driver: str, detail: str, where: str, _: int) -> str:
-    word = "loads" if detail.startswith("added") else "loads what changes of"
-    return f"{word} {driver} at the next boot of {where}: KMM writes the MachineConfig, and no node reboots for it"
-
-
-def _paused(driver: str, detail: str, where: str, _: int) -> str:
-    return f"changes nothing of {driver} at boot of {where}: pool {detail.split('|')[3]} is paused, until it is resumed"
-
-
 _SENTENCES = {
-    Effect.IN_TREE: _in_tree,
-    Effect.REBOOT: _reboot,
-    Effect.LEFT_BEHIND: _left_behind,
-    Effect.NEXT_BOOT: _next_boot,
-    Effect.PAUSED: _paused,
+    Effect.IN_TREE: cluster_sentences.in_tree,
+    Effect.REBOOT: cluster_sentences.reboot,
+    Effect.LEFT_BEHIND: cluster_sentences.left_behind,
+    Effect.NEXT_BOOT: cluster_sentences.next_boot,
+    Effect.PAUSED: cluster_sentences.paused,
     Effect.STUCK: _stuck,
     Effect.RECREATE: _recreate,
     Effect.RENAME: _rename,
@@ -394,5 +268,5 @@ _SENTENCES = {
     Effect.NOTHING: _nothing,
     Effect.CORDON: _drain,
     Effect.DRAIN: _drain,
-    Effect.OPERATOR: _operator,
+    Effect.OPERATOR: cluster_sentences.operator,
 }

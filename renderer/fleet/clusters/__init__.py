@@ -1,0 +1,1 @@
+"""Cluster specs: read and selected, with their nodes and pools."""

@@ -1,0 +1,81 @@
+"""Specs with schema errors: what of them rules judge all the same, and what follows from an error already told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+
+from kmodgate.policy.findings import FieldPath, Finding, format_path
+from kmodgate.policy.formats.yaml_documents import Document
+from kmodgate.renderer.fleet.specs import Cluster, DriverPolicy, ImageService, KernelDriver
+
+
+@dataclass(slots=True)
+class FaultySpecs:
+    """The specs of a fleet that have schema errors, without the fields in question.
+
+    Rules judge the rest of them, so that one run tells everything; nothing is rendered.
+    """
+
+    drivers: list[KernelDriver] = field(default_factory=list)
+    clusters: list[Cluster] = field(default_factory=list)
+    services: list[ImageService] = field(default_factory=list)
+    policies: list[DriverPolicy] = field(default_factory=list)
+    _places: set[tuple[str, int, int]] = field(default_factory=set)
+    """File, line and column of the faulty fields, of what lies below them and around them."""
+    _keys: dict[str, set[str]] = field(default_factory=dict)
+    """The names of the faulty fields, by file."""
+    _fields: dict[str, set[str]] = field(default_factory=dict)
+    """Every field of the specs, by file."""
+    _moved: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Where list items stand that come after a faulty one, by file and by the place that they are judged at."""
+
+    def add_faults(
+        self,
+        document: Document,
+        paths: Iterable[FieldPath],
+        places: Iterable[tuple[int, int]],
+        moved: Mapping[FieldPath, FieldPath],
+    ) -> None:
+        """Remember which fields of a document are faulty, by path or by place, and which list items have moved."""
+        file = document.file
+        self._places |= {(file, *place) for place in places}
+        self._moved.setdefault(file, {}).update((format_path(path), format_path(old)) for path, old in moved.items())
+        self._fields.setdefault(file, set()).update(format_path(path) for path in document.below(()))
+        for path in paths:
+            self._keys.setdefault(file, set()).add(str(path[-1]))
+            around = (path[:length] for length in range(len(path)))
+            self._places |= {(file, *document.position(item)) for item in (*around, *document.below(path))}
+
+    def independent(self, findings: Iterable[Finding]) -> Iterator[Finding]:
+        """Yield the findings that do not follow from a schema error, or from an image that can take no content tag.
+
+        These are about other fields, or about one that is missing and that no faulty field was meant to be.
+        """
+        findings = list(findings)
+        untagged = {(item.file, item.line, item.column) for item in findings if item.rule == "IMG001"}
+        for judged in findings:
+            if judged.rule != "IMG001" and (judged.file, judged.line, judged.column) in untagged:
+                continue
+            finding = self._as_written(judged)
+            path = finding.spec_field or finding.field
+            if path in self._fields.get(finding.file, (path,)):
+                follows = (finding.file, finding.line, finding.column) in self._places
+            else:
+                missing = path.rpartition(".")[2]
+                follows = bool(get_close_matches(missing, self._keys.get(finding.file, ())))
+            if not follows:
+                yield finding
+
+    def _as_written(self, finding: Finding) -> Finding:
+        """Return the finding with the path in the spec as its author wrote it."""
+        path = finding.spec_field or finding.field
+        moved = self._moved.get(finding.file, {})
+        item = max(
+            (item for item in moved if path == item or path.startswith((f"{item}.", f"{item}["))), key=len, default=""
+        )
+        if not item:
+            return finding
+        written = f"{moved[item]}{path[len(item) :]}"
+        return replace(finding, spec_field=written) if finding.spec_field else replace(finding, field=written)

@@ -1,0 +1,1 @@
+"""DaemonSets that load kernel modules, as drivers."""
