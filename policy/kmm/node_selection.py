@@ -18,6 +18,8 @@ from kmodgate.policy.kmm.versions import Release
 CORDON = "node.kubernetes.io/unschedulable"
 """Key of the taint of a cordoned node, with effect NoSchedule."""
 
+CORDON_TAINT = (CORDON, "", "NoSchedule")
+
 KEEPS_OFF = ("NoSchedule", "NoExecute")
 
 _TEMPORARY = frozenset(

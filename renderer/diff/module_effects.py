@@ -24,7 +24,7 @@ from kmodgate.policy.kmm.resolution.resolve import Resolution
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.deliveries.daemonset.module_view import STRATEGY
 from kmodgate.renderer.diff.changed_fields import ObjectChange
-from kmodgate.renderer.diff.effects.effect import Effect
+from kmodgate.renderer.diff.effects.effect import BY_DAEMON_SETS, Effect
 from kmodgate.renderer.fleet.clusters.nodes import node_of_group
 from kmodgate.renderer.fleet.fields.field_table import SYNC_OPTIONS
 from kmodgate.renderer.fleet.specs import Cluster, NodeGroup
@@ -41,9 +41,6 @@ _NAMES = (
 
 ROLLS = "rolls"
 """Detail of a reload by KMM 1.x, whose DaemonSets unload and load on one node after the other."""
-
-BY_DAEMON_SETS = "daemonsets|"
-"""How details begin that are about a driver that DaemonSets load."""
 
 _ON_DELETE = "OnDelete"
 

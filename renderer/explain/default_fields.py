@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.kmm.defaults import default_paths
 from kmodgate.policy.kmm.nodes.kernel_labels import KERNEL_ANNOTATION, KERNEL_LABEL_ANNOTATION
+from kmodgate.renderer.compile.mirrors.mirror_sets import KINDS
 from kmodgate.renderer.compile.policy_config_map import HASH_ANNOTATION
 from kmodgate.renderer.deliveries.daemonset.pods import SCRIPT
 from kmodgate.renderer.deliveries.kmm import SPEC_ANNOTATION
@@ -56,7 +57,7 @@ REASONS = (
     ),
     *(
         reason
-        for kind in ("ImageDigestMirrorSet", "ImageTagMirrorSet")
+        for kind, _ in KINDS.values()
         for reason in (
             Reason(kind, ("metadata", "name"), "one object of a kind has all mirrors of the cluster"),
             Reason(

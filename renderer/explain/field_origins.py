@@ -14,7 +14,7 @@ from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.compile.operator_install.install import FOLDER as OPERATOR_FOLDER
 from kmodgate.renderer.deliveries.delivery import driver_label
-from kmodgate.renderer.deliveries.hub.manifest_works import WORKLOAD
+from kmodgate.renderer.deliveries.hub.manifest_works import carried
 from kmodgate.renderer.diff.changed_fields import item_identity
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.explain.absent_drivers import Absence, absences, hub_of, why_not_there
@@ -260,10 +260,8 @@ def _explained(subject: Subject, path: FieldPath, value: Json) -> Explained:
 
 def _carried(manifest: Manifest, path: FieldPath) -> tuple[Manifest, FieldPath]:
     """The object inside a ManifestWork that a path leads into, and the path there; else the object itself."""
-    if manifest.identity.kind == "ManifestWork" and path[: len(WORKLOAD)] == WORKLOAD and len(path) > len(WORKLOAD):
-        for content in manifest.elsewhere.values():
-            return content[int(path[len(WORKLOAD)])], path[len(WORKLOAD) + 1 :]
-    return manifest, path
+    inner = carried(manifest, path)
+    return (manifest, path) if inner is None else inner[1:]
 
 
 def _is_of_policy(manifest: Manifest) -> bool:

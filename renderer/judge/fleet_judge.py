@@ -19,7 +19,7 @@ from kmodgate.renderer.compile.cluster_policies import Policies
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.deliveries.boot.objects import cluster_of
 from kmodgate.renderer.deliveries.delivery import driver_of
-from kmodgate.renderer.deliveries.hub.manifest_works import WORKLOAD
+from kmodgate.renderer.deliveries.hub.manifest_works import carried
 from kmodgate.renderer.fleet.clusters.nodes import nodes_of
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.judge.shared_images import ID as IMAGES_ID
@@ -168,11 +168,9 @@ class FleetJudge:
 
 def _at_origin(manifest: Manifest, finding: Finding, path: FieldPath, clusters: tuple[str, ...]) -> Finding:
     """The finding with its place. What a ManifestWork carries is named itself, so that all spokes are one finding."""
-    if path[: len(WORKLOAD)] == WORKLOAD and len(path) > len(WORKLOAD) and manifest.identity.kind == "ManifestWork":
-        for spoke, content in manifest.elsewhere.items():
-            carried = content[int(path[len(WORKLOAD)])]
-            finding = replace(finding, object=str(carried.identity))
-            return replace(carried.at_origin(finding, path[len(WORKLOAD) + 1 :]), clusters=(spoke,))
+    if (inner := carried(manifest, path)) is not None:
+        spoke, content, below = inner
+        return replace(content.at_origin(replace(finding, object=str(content.identity)), below), clusters=(spoke,))
     return replace(manifest.at_origin(finding, path), clusters=clusters)
 
 

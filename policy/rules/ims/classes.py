@@ -12,14 +12,12 @@ from kmodgate.policy.ims.settings import CONFIG_MAP, read
 from kmodgate.policy.ims.template_values import as_yaml
 from kmodgate.policy.ims.versions import NEWEST, ims_release
 from kmodgate.policy.kata.view import HANDLERS
-from kmodgate.policy.kmm.node_selection import CORDON, KEEPS_OFF, Node, tolerates
+from kmodgate.policy.kmm.node_selection import CORDON_TAINT, KEEPS_OFF, Node, tolerates
 from kmodgate.policy.review import Review
 from kmodgate.policy.rules.ims.readings import data
 
 KEYS = {"x86_64": "JOB_KATA_RUNTIME", "aarch64": "JOB_AARCH64_RUNTIME"}
 """Architecture of a job → the key with its RuntimeClass."""
-
-_CORDON = (CORDON, "", "NoSchedule")
 
 
 class JobClass(NamedTuple):
@@ -87,7 +85,7 @@ def schedulable(item: Object, nodes: Sequence[Node], facts: Facts) -> list[Node]
     for node in nodes:
         known = facts.find("Node", "", node.name)
         is_cordoned = isinstance(known, Mapping) and as_map(known.get("spec")).get("unschedulable") is True
-        taints = [*node.taints, *((_CORDON,) if is_cordoned else ())]
+        taints = [*node.taints, *((CORDON_TAINT,) if is_cordoned else ())]
         kept = (taint for taint in taints if taint[2] in KEEPS_OFF)
         if all(any(tolerates(one, taint) for one in tolerations) for taint in kept):
             found.append(node)

@@ -84,7 +84,9 @@ def _tolerations(cluster: Cluster, install: Install | None) -> list[Json]:
     """What the operator's pods tolerate: by default a cordon, where they run on the nodes that they serve."""
     if install is not None and install.tolerations is not None:
         return install.tolerations
-    return [dict(subscription.CORDON)] if install is not None and cluster.topology in ("compact", "sno") else []
+    return (
+        [dict(subscription.TOLERATES_CORDONS)] if install is not None and cluster.topology in ("compact", "sno") else []
+    )
 
 
 def _is_spoke(cluster: Cluster) -> bool:

@@ -7,6 +7,7 @@ pkg/operators (OperatorGroup v1, Subscription v1alpha1).
 from __future__ import annotations
 
 from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.policy.kmm.node_selection import CORDON
 from kmodgate.policy.kmm.operator_config import key_in_config_map
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.compile.operator_install.operator import (
@@ -20,8 +21,8 @@ from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.emit_yaml import Quoted, emit
 
-CORDON: JsonMap = {"key": "node.kubernetes.io/unschedulable", "operator": "Exists", "effect": "NoSchedule"}
-"""The taint of a cordoned node: an operator that tolerates it stays where it has to unload and load."""
+TOLERATES_CORDONS: JsonMap = {"key": CORDON, "operator": "Exists", "effect": "NoSchedule"}
+"""The toleration of a cordoned node: an operator that has it stays where it has to unload and load."""
 
 MONITORED = "openshift.io/cluster-monitoring"
 """The label of a namespace whose rules OpenShift's own Prometheus evaluates."""

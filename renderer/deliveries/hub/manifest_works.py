@@ -116,6 +116,18 @@ class ManifestWorks:
         yield from self._attached
 
 
+def carried(work: Manifest, path: FieldPath) -> tuple[str, Manifest, FieldPath] | None:
+    """Return the object that a path of a ManifestWork leads into, with its spoke and the path there.
+
+    None for what a ManifestWork does not carry, and for every other object.
+    """
+    depth = len(WORKLOAD)
+    if work.identity.kind != MANIFEST_WORK[1] or path[:depth] != WORKLOAD or len(path) == depth:
+        return None
+    spoke, content = next(iter(work.elsewhere.items()), ("", ()))
+    return (spoke, content[int(path[depth])], path[depth + 1 :]) if content else None
+
+
 def _cluster_role(group: str, resource: str) -> JsonMap:
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",

@@ -14,15 +14,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from kmodgate.policy.cluster.facts import metadata_of
-from kmodgate.policy.kmm.node_selection import tolerates
+from kmodgate.policy.views.module import ModuleView
+from kmodgate.renderer.compile.mirrors.mirror_sets import KINDS
 from kmodgate.renderer.diff.affected import Objects, Sums
 from kmodgate.renderer.diff.changed_fields import ObjectChange
 from kmodgate.renderer.diff.effects.effect import Effect
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 
-KINDS = ("ImageDigestMirrorSet", "ImageTagMirrorSet")
+_OF_DIGESTS, _ = KINDS["digest"]
+_KINDS = [kind for kind, _ in KINDS.values()]
 _GROUP = "config.openshift.io"
-_CORDON = ("node.kubernetes.io/unschedulable", "", "NoSchedule")
 
 
 def add_drains(changes: Iterable[ObjectChange], clusters: Mapping[str, Cluster], objects: Objects, sums: Sums) -> None:
@@ -31,7 +32,7 @@ def add_drains(changes: Iterable[ObjectChange], clusters: Mapping[str, Cluster],
         identity = change.manifest.identity
         if (
             identity.group == _GROUP
-            and identity.kind in KINDS
+            and identity.kind in _KINDS
             and (change.fields or not (change.before and change.after))
         ):
             for name in change.clusters:
@@ -56,7 +57,7 @@ def _add(change: ObjectChange, cluster: Cluster, objects: Objects, sums: Sums) -
 
 def _is_drained_for(change: ObjectChange) -> bool:
     """Whether the change is anything but sources that an ImageDigestMirrorSet gains."""
-    if change.manifest.identity.kind != KINDS[0] or change.after is None:
+    if change.manifest.identity.kind != _OF_DIGESTS or change.after is None:
         return change.before is None or change.after is None or _entries(change.before) != _entries(change.after)
     before = {} if change.before is None else _entries(change.before)
     after = _entries(change.after)
@@ -72,7 +73,6 @@ def _entries(manifest: Any) -> dict[str, Any]:
 def _unloaded(objects: Iterable[JsonMap]) -> Iterator[str]:
     """The names of the Modules that load a driver and do not tolerate a cordon."""
     for value in objects:
-        spec: Any = value.get("spec")
-        is_loader = value["kind"] == "Module" and isinstance(spec, dict) and "moduleLoader" in spec
-        if is_loader and not any(tolerates(item, _CORDON) for item in spec.get("tolerations") or ()):
+        module = ModuleView(value)
+        if value["kind"] == "Module" and module.loader is not None and not module.tolerates_cordons:
             yield str(metadata_of(value)["name"])

@@ -6,6 +6,9 @@ from enum import IntEnum
 
 from kmodgate.policy.findings import Severity
 
+BY_DAEMON_SETS = "daemonsets|"
+"""How details begin that are about a driver that DaemonSets load."""
+
 
 class Effect(IntEnum):
     """What nodes do, the worst first."""

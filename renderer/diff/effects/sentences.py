@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kmodgate.renderer.diff.effects import cluster_sentences
-from kmodgate.renderer.diff.effects.effect import Effect
+from kmodgate.renderer.diff.effects.effect import BY_DAEMON_SETS, Effect
 from kmodgate.renderer.wording import counted, listed
-
-_DAEMON_SETS = "daemonsets|"
 
 
 def sentence(effect: Effect, driver: str, detail: str, where: str, images: int) -> str:
@@ -75,15 +73,15 @@ def _kept(driver: str, _detail: str, where: str, _: int) -> str:
 
 
 def _unload(driver: str, detail: str, where: str, _: int) -> str:
-    what = "its DaemonSets go" if detail.startswith(_DAEMON_SETS) else "the Module goes"
-    how = detail.removeprefix(_DAEMON_SETS)
+    what = "its DaemonSets go" if detail.startswith(BY_DAEMON_SETS) else "the Module goes"
+    how = detail.removeprefix(BY_DAEMON_SETS)
     why = {"gone": what, "confirmed": f"{what}, once its removal is confirmed"}.get(how, detail)
     return f"unloads {driver} from {where}: {why}"
 
 
 def _reload(driver: str, detail: str, where: str, _: int) -> str:
-    if detail.startswith(_DAEMON_SETS):
-        how, _sep, most = detail.removeprefix(_DAEMON_SETS).rpartition("|")
+    if detail.startswith(BY_DAEMON_SETS):
+        how, _sep, most = detail.removeprefix(BY_DAEMON_SETS).rpartition("|")
         if how == "older":
             return (
                 f"unloads and reloads {driver} on those of {where} whose pod is older than the last change of its "
@@ -104,7 +102,7 @@ def _unknown(driver: str, _detail: str, where: str, _: int) -> str:
 
 
 def _in_order(driver: str, detail: str, where: str, _: int) -> str:
-    if detail.startswith(_DAEMON_SETS):
+    if detail.startswith(BY_DAEMON_SETS):
         return f"{driver} changes on {where} when its pod there is deleted (updateStrategy: OnDelete), and not before"
     return f"{driver} {detail} waits on {where}: each node changes when its version label does"
 
@@ -218,8 +216,8 @@ def _nothing(driver: str, detail: str, where: str, _: int) -> str:
         return _UNDRAINED[detail].format(where)
     if detail == "retained":
         return f"Argo CD leaves {driver} behind in {where}: its removal is retain, and nothing is unloaded"
-    if detail.startswith(_DAEMON_SETS):
-        return _other_daemon_sets(driver, detail.removeprefix(_DAEMON_SETS), where)
+    if detail.startswith(BY_DAEMON_SETS):
+        return _other_daemon_sets(driver, detail.removeprefix(BY_DAEMON_SETS), where)
     if detail.startswith("boot|"):
         kind = detail.partition("|")[2]
         return f"nothing happens to {driver} at boot: only labels or annotations of the {kind} change, in {where}"

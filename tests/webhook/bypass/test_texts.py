@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 
 import pytest
 
@@ -88,4 +87,5 @@ def test_no_address_in_an_object_is_ever_asked(stub: ApiStub, watching: Webhook)
     watching.post(review("CREATE", "Module", item))
     watching.post(review("DELETE", "Namespace", None, namespace("../drivers")))
     asked = {request.raw_path for request in stub.asked[before:] if "watch" not in request.query}
-    assert not [path for path in itertools.chain(asked) if ".." in path or "metadata" in path or "%" in path], asked
+    # The webhook's own label selectors have escapes in their query; a path of its own never has one.
+    assert not [path for path in asked if ".." in path or "metadata" in path or "%" in path.partition("?")[0]], asked
