@@ -185,9 +185,10 @@ SECTIONS = {
         ),
         Entry(
             "IMG402",
-            "a base image of a build that no build argument names, on a cluster with a mirror of its source (a"
+            "a base image of a build that no build argument can move, on a cluster with a mirror of its source (a"
             " warning): builders ignore the mirrors of nodes",
-            "name it by an ARG before the first FROM; render gives the build the mirror's name",
+            "name it by an ARG of its own before the first FROM, what is copied from by a stage that begins with it;"
+            " render gives the build the mirror's name",
         ),
         Entry(
             "IMG403",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from typing import NamedTuple
 
 from kmodgate.policy.formats.dockerfiles import Dockerfile, Variable, copied_from, variables
 
@@ -10,16 +11,27 @@ _DEEPEST = 8
 """Arguments whose defaults name arguments again."""
 
 
-def base_images(dockerfile: Dockerfile) -> Iterator[tuple[str, int]]:
-    """Yield the images of registries that a Dockerfile names, as they are written, each with its line."""
+class BaseImage(NamedTuple):
+    """An image as a Dockerfile names it, with its line.
+
+    `is_copied` is whether it is not in a FROM: there alone Docker fills variables in.
+    """
+
+    written: str
+    line: int
+    is_copied: bool
+
+
+def base_images(dockerfile: Dockerfile) -> Iterator[BaseImage]:
+    """Yield the images of registries that a Dockerfile begins a stage with, copies from or mounts."""
     names = {"scratch", ""}
     for stage in dockerfile.stages:
         if stage.image.lower() not in names:
-            yield stage.image, stage.line
+            yield BaseImage(stage.image, stage.line, is_copied=False)
         for item in stage.instructions:
             for image, line in copied_from(item):
                 if image.lower() not in names and not image.isdigit():
-                    yield image, line
+                    yield BaseImage(image, line, is_copied=True)
         names.add(stage.name)
 
 

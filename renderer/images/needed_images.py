@@ -249,7 +249,7 @@ def _starting_points(
             return
         given = {item["name"]: item["value"] for item in found.build.get("buildArgs") or ()}
         values = {**dockerfile.arguments, **given, **_of_build(found, builder)}
-        for written, line in base_images(dockerfile):
+        for written, line, _ in base_images(dockerfile):
             image = filled(written, list(variables(written, dockerfile.escape)), values)
             if image:
                 yield image, f"base image, line {line} of its Dockerfile"

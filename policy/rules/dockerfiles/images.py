@@ -36,7 +36,7 @@ def base_image_not_allowed(review: Review) -> Iterator[Problem]:
     modules = review.known.listing("Module", str(metadata.get("namespace", ""))).objects
     given = set(arguments_given(modules, str(metadata.get("name"))))
     allowed = review.parameters.allowed_registries
-    for image, line in base_images(found):
+    for image, line, _ in base_images(found):
         uses = list(variables(image, found.escape))
         if any(item.name in given for item in uses):
             continue
@@ -59,7 +59,7 @@ def base_image_by_argument_not_allowed(review: Review) -> Iterator[Problem]:
         found = _dockerfile_of(build, review.known, review.module.metadata.text("namespace"))
         if found is None:
             continue
-        for image, _ in base_images(found):
+        for image, *_ in base_images(found):
             uses = list(variables(image, found.escape))
             name = filled(image, uses, ChainMap(build.values, found.arguments))
             given = next((item.name for item in uses if item.name in build.values), None)

@@ -12,24 +12,34 @@ from dataclasses import dataclass, field
 
 from kmodgate.policy.formats.dockerfiles import Dockerfile, Variable, variables
 from kmodgate.policy.formats.image_mirrors import Mirror, Pulled, pulled
-from kmodgate.policy.views.base_images import base_images, filled, length
+from kmodgate.policy.views.base_images import BaseImage, base_images, filled, length
 from kmodgate.policy.views.dockerfile import BUILD_ARGUMENTS
+from kmodgate.renderer.compile.mirrors.dockerfile_fixes import FreeNames, fix
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """An image that no argument can move to its mirror: its line, and what to write in the Dockerfile."""
+
+    image: str
+    line: int
+    mirror: Mirror
+    fix: str
 
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """Arguments with new values, each with its mirror; and the images, with their lines, that no argument can move."""
+    """Arguments with new values, each with its mirror; and the images that no argument can move."""
 
     values: Mapping[str, Pulled] = field(default_factory=dict)
-    fixed: tuple[tuple[str, int, Mirror], ...] = ()
+    fixed: tuple[Fixed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Base:
-    """An image as the Dockerfile writes it, with its variables, its name as it is now, and the one on the mirror."""
+    """An image of the Dockerfile with its variables, its name as it is now, and the one on the mirror."""
 
-    written: str
-    line: int
+    image: BaseImage
     uses: list[Variable]
     now: str
     wanted: Pulled | None
@@ -51,26 +61,35 @@ def arguments(dockerfile: Dockerfile, given: Mapping[str, str], mirrors: tuple[M
         if base.wanted is None or _filled(base, ChainMap(_texts(found), *values.maps)) == base.name:
             continue
         for candidate in _candidates(base, base.wanted, values):
+            if any("$" in item.reference for item in candidate.values()):
+                continue  # nobody fills the value of an argument
             tried = {**found, **candidate}
             new = ChainMap(_texts(tried), *values.maps)
             if _filled(base, new) == base.name and all(_filled(item, new) in (item.now, item.name) for item in bases):
                 found = tried
                 break
     new = ChainMap(_texts(found), *values.maps)
-    fixed = (item for item in bases if item.wanted is not None and _filled(item, new) != item.name)
-    return Arguments(found, tuple((item.now, item.line, item.wanted.mirror) for item in fixed if item.wanted))
+    names = FreeNames(dockerfile, given)
+    return Arguments(
+        found,
+        tuple(
+            Fixed(item.now, item.image.line, item.wanted.mirror, fix(item.image, item.now, names))
+            for item in bases
+            if item.wanted is not None and _filled(item, new) != item.name
+        ),
+    )
 
 
 def _bases(dockerfile: Dockerfile, values: Mapping[str, str], mirrors: tuple[Mirror, ...]) -> Iterator[_Base]:
-    for image, line in base_images(dockerfile):
-        uses = list(variables(image, dockerfile.escape))
-        now = filled(image, uses, values, BUILD_ARGUMENTS)
+    for image in base_images(dockerfile):
+        uses = list(variables(image.written, dockerfile.escape))
+        now = filled(image.written, uses, values, BUILD_ARGUMENTS)
         if now and not now.startswith("$"):  # the driver toolkit is none of the author's images
-            yield _Base(image, line, uses, now, pulled(now, mirrors))
+            yield _Base(image, uses, now, pulled(now, mirrors))
 
 
 def _filled(base: _Base, values: Mapping[str, str]) -> str:
-    return filled(base.written, base.uses, values, BUILD_ARGUMENTS)
+    return filled(base.image.written, base.uses, values, BUILD_ARGUMENTS)
 
 
 def _texts(found: Mapping[str, Pulled]) -> dict[str, str]:
@@ -79,8 +98,8 @@ def _texts(found: Mapping[str, Pulled]) -> dict[str, str]:
 
 def _candidates(base: _Base, wanted: Pulled, values: Mapping[str, str]) -> Iterator[dict[str, Pulled]]:
     """New values for the variable that the image begins with, or for that and the next one."""
-    uses, text = base.uses, base.written
-    if not uses or uses[0].start or uses[0].name in BUILD_ARGUMENTS:
+    uses, text = base.uses, base.image.written
+    if base.image.is_copied or not uses or uses[0].start or uses[0].name in BUILD_ARGUMENTS:
         return
     first = uses[0]
     rest = _tail(base, 1, values)
@@ -99,8 +118,8 @@ def _candidates(base: _Base, wanted: Pulled, values: Mapping[str, str]) -> Itera
 def _tail(base: _Base, count: int, values: Mapping[str, str]) -> str | None:
     """What follows the first variables of an image, filled; None where it is not known."""
     last = base.uses[count - 1]
-    start = last.start + length(last, base.written)
-    text = base.written[start:]
+    start = last.start + length(last, base.image.written)
+    text = base.image.written[start:]
     uses = [Variable(item.name, item.rest, item.start - start) for item in base.uses[count:]]
     found = filled(text, uses, values, BUILD_ARGUMENTS)
     return None if text and not found else found

@@ -20,7 +20,7 @@ from kmodgate.policy.views.build import Build, builds
 from kmodgate.policy.views.dockerfile import KEY, dockerfile_of
 from kmodgate.policy.views.image_fields import image_fields
 from kmodgate.policy.views.module import ModuleView
-from kmodgate.renderer.compile.mirrors.build_arguments import Arguments, arguments
+from kmodgate.renderer.compile.mirrors.build_arguments import Arguments, Fixed, arguments
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.manifests.manifest import Manifest
@@ -101,7 +101,7 @@ def _rewriting(manifest: Manifest, mirrors: Mirrors, dockerfiles: Mapping[str, M
             moved = _arguments(build, source, mirrors)
             _place(build, moved, found)
             if source is not None and told:
-                found.findings += (_fixed(source, *item) for item in moved.fixed)
+                found.findings += (_fixed(source, item) for item in moved.fixed)
     return found
 
 
@@ -175,13 +175,14 @@ def _traced(
     return traced
 
 
-def _fixed(source: Manifest, image: str, line: int, mirror: Mirror) -> Finding:
+def _fixed(source: Manifest, item: Fixed) -> Finding:
+    why = "no build argument can give it the mirror's name, and builders ignore the mirrors of nodes"
     finding = Finding(
         "IMG402",
-        f"{image} is pulled from {mirror.source}: no build argument names it, and builders ignore the mirrors of nodes",
-        f"write ARG BASE={image} before the first FROM, and use ${{BASE}}: render sets it to what {mirror.mirror} has",
+        f"{item.image} is pulled from {item.mirror.source}: {why}",
+        f"{item.fix}; render sets the argument to the name on {item.mirror.mirror}",
         str(source.identity),
-        line=line,
+        line=item.line,
         severity=Severity.WARNING,
         mode=Mode.WARN,
     )
