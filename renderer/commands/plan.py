@@ -10,7 +10,7 @@ from pathlib import Path
 from kmodgate.policy.findings import Finding, Mode
 from kmodgate.renderer import git
 from kmodgate.renderer.compile.cluster_policies import Policies, add_policy_arguments, read_choice
-from kmodgate.renderer.compile.compiler import compile_fleet
+from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
 from kmodgate.renderer.compile.git_revision import compile_revision
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Unusable, refuse_enforced
@@ -25,6 +25,8 @@ from kmodgate.renderer.plan.exit_conditions import CONDITIONS, fails, mark_old_l
 from kmodgate.renderer.plan.kernels_asked import add_kernel_arguments, kernels_asked, refuse_unfit
 from kmodgate.renderer.plan.kmm_upgrade import upgraded
 from kmodgate.renderer.plan.plan import RULES, Plan, plan_fleet
+from kmodgate.renderer.removals.base_fleet import BaseFleet
+from kmodgate.renderer.removals.driver_losses import driver_losses
 from kmodgate.renderer.report import plan_writer
 from kmodgate.renderer.report.plan.text import text
 from kmodgate.renderer.report.plan.verdict import summary
@@ -81,7 +83,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
     now = datetime.now(UTC)
     plan = plan_fleet(compiled, FleetJudge(policies, "check", now, RULES), asked, args.cluster)
     if revision is not None:
-        mark_old_losses(plan, _plan_before(root, revision, args, asked, console), revision.name)
+        _compare(plan, compiled, _base(root, revision, args, console), args, asked)
     if args.kmm is not None:
         plan.upgrade = upgraded(compiled, findings, FleetJudge(policies, "check", now), args.kmm, args.cluster)
     report = text(plan, console) if args.format == "text" else plan_writer(args.format)(plan, console.base)
@@ -94,25 +96,41 @@ def run(args: Namespace, console: Console) -> ExitCode:
 
 
 def _revision(root: Path, args: Namespace) -> git.Revision | None:
-    if args.against is None:
-        if "new-loss" in args.fail_on:
-            raise Unusable("--fail-on new-loss compares with a revision", "say which: --against REV")
-        return None
-    return git.revision(str(root), args.against)
+    """The revision to compare with: HEAD where none is named and the fleet has changed since."""
+    if args.against is None and "new-loss" in args.fail_on:
+        raise Unusable("--fail-on new-loss compares with a revision", "say which: --against REV")
+    revision = git.revision(str(root), args.against)
+    is_asked = args.against is not None
+    return revision if is_asked or (revision is not None and revision.changed(str(root))) else None
 
 
-def _plan_before(
-    root: Path, revision: git.Revision, args: Namespace, asked: list[str], console: Console
-) -> Plan | None:
-    """The plan of the fleet as the revision has it, for the same kernels and nodes; None if there was no fleet."""
+def _compare(plan: Plan, now: CompiledFleet, base: BaseFleet | None, args: Namespace, asked: list[str]) -> None:
+    """Mark the losses that the revision has as well, and add the drivers that leave clusters."""
+    before = None if base is None else _plan_before(base, args, asked)
+    if args.against is not None:
+        mark_old_losses(plan, before, args.against)
+    if base is not None and before is not None:
+        plan.lost += driver_losses(base, now, before, plan)
+
+
+def _base(root: Path, revision: git.Revision, args: Namespace, console: Console) -> BaseFleet | None:
+    """The fleet as the revision has it; None if there was none."""
     findings: list[Finding] = []
     compiled = compile_revision(root, revision, findings)
+    if args.against is None:
+        return None if compiled is None else BaseFleet(root, revision, compiled)
     if compiled is None:
         console.say(f"note: at {revision.name} there is no fleet in this folder: every loss is new")
         return None
     if refused := [finding for finding in findings if finding.mode is Mode.ENFORCE]:
         errors = counted(len(refused), "error")
         console.say(f"note: the specs at {revision.name} have {errors}; losses of objects they affect count as new")
+    return BaseFleet(root, revision, compiled)
+
+
+def _plan_before(base: BaseFleet, args: Namespace, asked: list[str]) -> Plan | None:
+    """The plan of the fleet as the revision has it, for the same kernels and nodes; None without these clusters."""
+    compiled = base.compiled
     known = [name for name in args.cluster if name in names_of(compiled.fleet)]
     if args.cluster and not known:
         return None

@@ -26,6 +26,7 @@ from kmodgate.renderer.explain.default_fields import (
     why_in_operator,
     why_in_service,
 )
+from kmodgate.renderer.explain.mirrors_of_objects import mirrors_of
 from kmodgate.renderer.fleet.fields.conversion import spec_path
 from kmodgate.renderer.fleet.fields.field_table import cause
 from kmodgate.renderer.fleet.fields.origin import Origin
@@ -115,7 +116,7 @@ def subjects(found: CompiledFleet, name: str, cluster: str | None) -> list[Subje
             _variant(
                 variants.get((names[0], manifest.owner)) or variants.get((hub_of(found, names[0]), manifest.owner))
             ),
-            _mirrors(found, names[0]) if manifest.mirrors else {},
+            mirrors_of(found, manifest, names[0]) if manifest.mirrors else {},
         )
         for manifest, names in clusters.values()
     ]
@@ -126,16 +127,6 @@ def _stands_for(manifest: Manifest, driver: str) -> bool:
     if manifest.identity.kind == "ManagedClusterModule":
         return manifest.identity.name == driver
     return manifest.identity.kind == "DaemonSet" and driver_label(manifest.value) == driver
-
-
-def _mirrors(found: CompiledFleet, name: str) -> dict[Mirror, Origin]:
-    """The mirrors of a cluster, each with its place."""
-    cluster = next(item for item in found.fleet.clusters if item.name == name)
-    document, result = cluster.document, dict[Mirror, Origin]()
-    for index, mirror in enumerate(cluster.mirrors):
-        path: FieldPath = ("spec", "mirrors", index)
-        result[mirror] = Origin(document.file, *document.position(path), "cluster", path)
-    return result
 
 
 def _variant(target: Target | None) -> Variant | None:

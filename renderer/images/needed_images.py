@@ -79,10 +79,10 @@ def needed_images(found: CompiledFleet, only: Sequence[str], asked: Sequence[str
                 _of_hub_module(cluster, manifest, dockerfiles, asked, result)
             elif manifest.identity.kind in MODULE_KINDS:
                 _of_module(cluster, manifest, dockerfiles, asked, result)
-            else:
+            elif manifest.identity.kind != "ManifestWork":  # whose spoke pulls what it carries
                 _of_fields(cluster, manifest, result)
         for manifest in found.delivered.get(cluster.name, ()):
-            _of_delivered(cluster, manifest, hubs[cluster.name], asked, result)
+            _of_delivered(cluster, manifest.unmirrored or manifest, hubs[cluster.name], asked, result)
     _at_boot(found, only, asked, result)
     return result
 
@@ -181,11 +181,11 @@ def _of_hub_module(
 def _of_delivered(spoke: Cluster, manifest: Manifest, hub: Cluster, asked: Sequence[str], result: NeededImages) -> None:
     """What a spoke pulls for an object that comes from its hub: nothing that the hub makes.
 
-    Only images of Modules are named by the mirrors of the hub.
+    Images of Modules are named by the mirrors of the hub, others by those of the spoke.
     """
     is_module = manifest.identity.kind in MODULE_KINDS
     for path, image in ModuleView(manifest.value).pod_images if is_module else image_fields(manifest.value):
-        result.add(image, _use(manifest, path), spoke, hub.mirrors if is_module else ())
+        result.add(image, _use(manifest, path), spoke, hub.mirrors if is_module else None)
     if not is_module:
         return
     module = {"metadata": metadata_of(manifest.value), "spec": ModuleView(manifest.value).spec.value}

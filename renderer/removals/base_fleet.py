@@ -102,6 +102,12 @@ def removal_findings(base: BaseFleet | None, now: CompiledFleet) -> Iterator[Fin
             yield _note(entry, message, "delete the entry, once the removal is merged")
 
 
+def unpermitted(base: BaseFleet, now: CompiledFleet) -> list[Leaving]:
+    """Return the drivers that the fleet does not make any more without a permission."""
+    permissions = Permissions(now.fleet.removals)
+    return [item for item in _leaving(base, now) if not permissions.allow(item)]
+
+
 def _leaving(base: BaseFleet, now: CompiledFleet) -> Iterator[Leaving]:
     present = _drivers(now)
     absent = absent_drivers(now.targets)

@@ -21,6 +21,7 @@ from kmodgate.policy.views.dockerfile import KEY, dockerfile_of
 from kmodgate.policy.views.image_fields import image_fields
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.renderer.compile.mirrors.build_arguments import Arguments, Fixed, arguments
+from kmodgate.renderer.deliveries.hub.manifest_works import MANIFEST_WORK
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.manifests.manifest import Manifest
@@ -53,17 +54,43 @@ class Mirroring:
         self._done: dict[tuple[Manifest, Mirrors, bool], _Rewritten] = {}
 
     def objects(self, cluster: Cluster, manifests: list[Manifest]) -> list[Manifest]:
-        """Return the objects with their images as the cluster pulls them."""
-        if not cluster.mirrors:
+        """Return the objects with their images as the cluster pulls them.
+
+        A hub names images of Modules for all of its spokes by its own mirrors. A ManifestWork goes to one spoke, whose
+        mirrors hold in it.
+        """
+        spokes = {spoke.name: spoke for spoke in cluster.spokes}
+        if not cluster.mirrors and not any(spoke.mirrors for spoke in spokes.values()):
             return manifests
         dockerfiles = {item.identity.name: item for item in manifests if _holds_dockerfile(item)}
-        return [self._object(cluster, item, dockerfiles) for item in manifests]
+        return [self._placed(cluster, spokes, item, dockerfiles) for item in manifests]
 
     def findings(self) -> Iterator[Finding]:
         """Yield a warning about each image that a cluster pulls from its source although it has a mirror of that."""
         for item in self._done.values():
             for finding in item.findings:
                 yield replace(finding, clusters=tuple(dict.fromkeys(item.clusters)))
+
+    def _placed(
+        self, cluster: Cluster, spokes: Mapping[str, Cluster], manifest: Manifest, dockerfiles: Mapping[str, Manifest]
+    ) -> Manifest:
+        """The object, and what other clusters get through it."""
+        is_of_spoke = manifest.identity.kind == MANIFEST_WORK[1]
+        puller = spokes.get(manifest.identity.namespace, cluster) if is_of_spoke else cluster
+        made = self._object(puller, manifest, dockerfiles)
+        elsewhere = {
+            name: [self._carried(puller, item, dockerfiles) for item in items] if puller.mirrors else items
+            for name, items in manifest.elsewhere.items()
+        }
+        return replace(made, elsewhere=elsewhere) if elsewhere and puller.mirrors else made
+
+    def _carried(self, puller: Cluster, manifest: Manifest, dockerfiles: Mapping[str, Manifest]) -> Manifest:
+        """What another cluster gets through an object, without what the object itself has been told already."""
+        key = (manifest, puller.mirrors, not _builds_by_nodes(puller))
+        if key not in self._done:
+            found = _rewriting(manifest, puller.mirrors, dockerfiles, told=False)
+            self._done[key] = _Rewritten(_applied(manifest, found), ())
+        return self._done[key].manifest
 
     def _object(self, cluster: Cluster, manifest: Manifest, dockerfiles: Mapping[str, Manifest]) -> Manifest:
         told = not _builds_by_nodes(cluster)
