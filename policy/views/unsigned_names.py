@@ -11,17 +11,11 @@ from dataclasses import dataclass
 from itertools import islice
 
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form
-from kmodgate.policy.formats.regexps.go_regexps import whole_lines
+from kmodgate.policy.formats.regexps.name_search import NameSearch
 from kmodgate.policy.formats.regexps.shell_globs import as_expression, is_glob
 from kmodgate.policy.lazy import lazy
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.part import Part
-
-MOST_STEPS = 1_000_000
-"""Characters of names times characters of globs; ten names and twenty globs are not a tenth of that."""
-
-MOST_READS = 16
-"""How often each character of the names may be read for the globs of mappings, on the average of names and globs."""
 
 _SHOWN = 3
 
@@ -40,12 +34,13 @@ class UnsignedNames:
 
     def __init__(self, module: ModuleView) -> None:
         self.too_many: Part | None = None
-        self._steps = self._reads = 0
-        self._size = len(module.loaded) + sum([len(file) for _, file in module.files_to_sign])
         common = module.container.optional("sign")
         self._shared = _Files(common)
         names = _loaded(module)
         self._left = _Names(names)
+        self._search = NameSearch(
+            len(self._left.text) + len(names) + sum([len(file) for _, file in module.files_to_sign])
+        )
         if common is not None and (signed := self._signed(self._shared, common)):
             self._left = _Names({plain: name for plain, name in names.items() if plain not in signed})
         self.blocks = list(self._judged(module.signs, common)) if self.too_many is None else []
@@ -73,21 +68,11 @@ class UnsignedNames:
             return names.keys()
         signed = {stem for stem in files.stems if stem in names}
         if files.globs and names:
-            found = self._matched(files.globs)
-            if found is None:
+            signed |= self._search.matched(files.globs, self._left.text)
+            if self._search.is_over:
                 self.too_many = sign
                 return set()
-            signed |= found
         return signed
-
-    def _matched(self, globs: list[str]) -> Set[str] | None:
-        """The names that globs match; None where that would take too long."""
-        text = self._left.text
-        self._reads += len(text)
-        self._steps += len(text) * sum([len(glob) for glob in globs])
-        if self._steps > MOST_STEPS or self._reads > MOST_READS * (self._size + len(text)):
-            return None
-        return whole_lines([as_expression(glob, kernel_names=True) for glob in globs], text)
 
 
 class _Names:
@@ -115,7 +100,8 @@ class _Files:
 
     @lazy
     def globs(self) -> list[str]:
-        return [stem for stem in self.stems if is_glob(stem)]
+        """The expressions of the globs."""
+        return [as_expression(stem, kernel_names=True) for stem in self.stems if is_glob(stem)]
 
 
 def _loaded(module: ModuleView) -> dict[str, str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Set
+from itertools import islice
 
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.review import Review
@@ -12,7 +13,7 @@ from kmodgate.policy.rules.parameters.plugin_loading import plugins_that_load
 from kmodgate.policy.rules.parameters.signing_scope import is_marked, listed_fingerprints, signing_nodes, unknown_nodes
 from kmodgate.policy.views.module import KernelMapping, ModuleView
 from kmodgate.policy.views.part import Part
-from kmodgate.policy.views.signed_files import COMPRESSED, NamesOfFiles, SignedFiles, plain, signs
+from kmodgate.policy.views.signed_files import MODULE_ENDING, SignedFiles, SignedNames, modules_root, plain
 
 _HARMLESS = {
     "load": re.compile(r"-[binqsv]+|--(?:verbose|quiet|syslog|dry-run|first-time|use-blacklist|ignore-install)"),
@@ -25,8 +26,8 @@ _HARMLESS = {
 
 _UNTOLD = "what it makes modprobe load cannot be told, and the policy asks for signed modules here"
 
-_MOST = 50_000
-"""Names that are looked for in blocks, over all mappings: the largest Modules in use need some hundreds."""
+_SHOWN = 20
+"""Names of a Module that are told one by one; of each block the others are only counted."""
 
 
 @rule("SGN201", parameter="signing")
@@ -98,71 +99,80 @@ class _Loaded:
     """The modules that a Module loads, and which of them no file to sign can be, mapping by mapping."""
 
     def __init__(self, review: Review) -> None:
+        module = review.module
         self._review = review
-        self._directory = review.module.dir_name
-        self._names = {plain(name): name for _, name in reversed(review.module.names)}
-        self._common = review.module.container.optional("sign")
-        self._left = _MOST
-        self._compressed: set[str] = set()
-        self._left_by_files: dict[tuple[NamesOfFiles, ...], list[str]] = {}
+        self._directory = module.dir_name
+        self._root = modules_root(module.dir_name)
+        self._names = {plain(name): name for _, name in reversed(module.names)}
+        self._common = module.container.optional("sign")
+        self._shared = self._files(self._common)
+        files = sum([len(file) for _, file in module.files_to_sign])
+        self._signed = SignedNames(self._names, sum(map(len, self._names)) + files + len(module.mappings))
+        self._by_kernels: dict[tuple[str, ...], Set[str]] = {}
+        self._shown = _SHOWN
 
     def problems(self) -> Iterator[Problem]:
         """Yield what is not signed: first what the container's block leaves out, each name once."""
-        shared = self._signed(self._common)
-        unsigned: dict[str, None] = {}
-        own: list[tuple[KernelMapping, Part, list[str]]] = []
+        alone: dict[tuple[str, ...], None] = {}
+        own: list[tuple[Part, Set[str], SignedFiles, Set[str]]] = []
         for mapping in self._review.module.mappings:
-            names = self._left_by(shared.of(mapping))
+            kernels = self._shared.of(mapping)
             if sign := mapping.part.optional("sign"):
-                own.append((mapping, sign, names))
+                files = self._files(sign)
+                more = self._signed.by_all(files.kernels, files.of(mapping))
+                own.append((sign, self._by_common(kernels), files, more))
             else:
-                unsigned |= dict.fromkeys(names)
+                alone[kernels] = None
                 yield from self._without_block(mapping)
-        if self._common is not None:
-            yield from self._missing(self._common, unsigned)
-        for mapping, sign, names in own:
-            yield from self._missing(sign, self._without(names, self._signed(sign).of(mapping)))
-        if self._left < 0:
+        signed_for_all = [self._by_common(kernels) for kernels in alone]
+        if self._signed.search.is_over:
             message = "too many names, mappings and files to sign to tell whether all that is loaded is signed"
             yield self._review.module.container.problem("kernelMappings", message, "name the files in the common sign")
+            return
+        if self._common is not None and signed_for_all:
+            signed = set(signed_for_all[0]).intersection(*signed_for_all[1:])
+            yield from self._missing(self._common, signed, set(), self._shared)
+        for sign, by_common, files, more in own:
+            yield from self._missing(sign, by_common, more, files)
 
     def _without_block(self, mapping: KernelMapping) -> Iterator[Problem]:
         if self._common is None and not self._is_signed_elsewhere():
             yield mapping.part.problem("sign", "missing: the policy asks for signed modules here", "add sign")
 
-    def _left_by(self, files: tuple[NamesOfFiles, ...]) -> list[str]:
-        """The names that the container's block does not sign in some folders; mappings have few of these."""
-        if files not in self._left_by_files:
-            self._left_by_files[files] = self._without(list(self._names), files)
-        return self._left_by_files[files]
-
     def _is_signed_elsewhere(self) -> bool:
         entry, wanted = self._review.signed_elsewhere, listed_fingerprints(self._review)
         return entry is not None and bool(entry.fingerprint) and (not wanted or entry.fingerprint in wanted)
 
-    def _signed(self, sign: Part | None) -> SignedFiles:
-        return SignedFiles(sign.strings("filesToSign") if sign else (), self._directory)
+    def _files(self, sign: Part | None) -> SignedFiles:
+        return SignedFiles(sign.strings("filesToSign") if sign else (), self._root)
 
-    def _without(self, names: list[str], files: Sequence[NamesOfFiles]) -> list[str]:
-        """Return the names of which none of the files is signed; nothing once there are too many to look for."""
-        if not files or not names:
-            return names
-        self._left -= len(names) * len(files)
-        if self._left < 0:
-            return []
-        left = [name for name in names if not signs(files, name)]
-        self._compressed.update(name for name in left if signs(files, name, COMPRESSED))
-        return left
+    def _by_common(self, kernels: tuple[str, ...]) -> Set[str]:
+        """The names that the container's block signs in some folders of kernels; mappings have few of these."""
+        if kernels not in self._by_kernels:
+            self._by_kernels[kernels] = self._signed.by_all(self._shared.kernels, kernels)
+        return self._by_kernels[kernels]
 
-    def _missing(self, sign: Part, names: Iterable[str]) -> Iterator[Problem]:
+    def _missing(self, sign: Part, signed: Set[str], more: Set[str], files: SignedFiles) -> Iterator[Problem]:
+        """Yield the names that a block leaves out, one by one as long as there are not too many in the Module."""
+        count = len(self._names) - len(signed) - len(more - signed)
+        shown = min(count, self._shown)
+        self._shown -= shown
+        left = (name for name in self._names if name not in signed and name not in more)
+        for name in islice(left, shown):
+            yield self._unsigned(sign, name, files)
+        if count > shown:
+            rest = f"{count - shown} more" if shown else f"{count}"
+            message = f"{rest} of the modules that are loaded are not signed: the policy asks for it here"
+            yield sign.problem("filesToSign", message, "sign every name in moduleName and modulesLoadingOrder")
+
+    def _unsigned(self, sign: Part, name: str, files: SignedFiles) -> Problem:
+        file = f"{self._names[name]}{MODULE_ENDING}"
+        blocks = [*self._shared.kernels.values(), *files.kernels.values()]
+        if self._signed.is_compressed(name, blocks):
+            message = f"{self._names[name]} is signed only as a compressed file, in which the kernel finds no signature"
+            return sign.problem("filesToSign", message, f"sign {file}, and do not compress it before that")
         root = f"{self._directory.rstrip('/')}/lib/modules/${{KERNEL_FULL_VERSION}}"
-        for name in names:
-            file = f"{self._names[name]}.ko"
-            message = f"{self._names[name]} is loaded and not signed: the policy asks for it here"
-            fix = f"add the path of {file} below {root}, or remove it from what is loaded"
-            if name in self._compressed:
-                message = (
-                    f"{self._names[name]} is signed only as a compressed file, in which the kernel finds no signature"
-                )
-                fix = f"sign {file}, and do not compress it before that"
-            yield sign.problem("filesToSign", message, fix)
+        message = f"{self._names[name]} is loaded and not signed: the policy asks for it here"
+        return sign.problem(
+            "filesToSign", message, f"add the path of {file} below {root}, or remove it from what is loaded"
+        )

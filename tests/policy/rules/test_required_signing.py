@@ -117,14 +117,31 @@ def test_each_mapping_signs_all_that_is_loaded_together_with_the_container() -> 
 
 
 def test_names_times_mappings_have_a_bound_above_which_nothing_counts_as_signed() -> None:
-    block = {"filesToSign": [f"{KERNEL}/m*.ko"]}
-    mappings = [{"literal": f"{index}", "containerImage": "quay.io/acme/nic:1", "sign": block} for index in range(900)]
+    blocks = [{"filesToSign": [f"{KERNEL}/[m{index}]*.ko"]} for index in range(900)]
+    image = "quay.io/acme/nic:1"
+    mappings = [{"literal": str(index), "containerImage": image, "sign": block} for index, block in enumerate(blocks)]
     names = [f"m{index}" for index in range(900)]
     order = {"moduleName": "m0", "dirName": "/opt", "modulesLoadingOrder": names}
     (finding,) = found(signing(f"{KERNEL}/x*.ko", kernelMappings=mappings, modprobe=order), "SGN201")
     assert finding.mode is Mode.ENFORCE
     assert "too many" in finding.message
-    assert not found(signing(f"{KERNEL}/m*.ko", kernelMappings=mappings, modprobe=order), "SGN201")
+    for mapping in mappings:
+        mapping["sign"] = {"filesToSign": [f"{KERNEL}/m*.ko"]}
+    assert not found(signing(f"{KERNEL}/x*.ko", kernelMappings=mappings, modprobe=order), "SGN201")
+
+
+def test_many_names_are_told_one_by_one_up_to_a_bound_and_then_counted_block_by_block() -> None:
+    block = {"filesToSign": [f"{KERNEL}/m1.ko"]}
+    image = "quay.io/acme/nic:1"
+    mappings = [{"literal": str(index), "containerImage": image, "sign": block} for index in range(3)]
+    names = [f"m{index}" for index in range(18)]
+    order = {"moduleName": "m0", "dirName": "/opt", "modulesLoadingOrder": names}
+    findings = found(signing(f"{KERNEL}/m0.ko", kernelMappings=mappings, modprobe=order), "SGN201")
+    counted = [(item.field, item.message.partition(" of ")[0]) for item in findings if " of the " in item.message]
+    place = "spec.moduleLoader.container.kernelMappings"
+    assert counted == [(f"{place}[1].sign.filesToSign", "12 more"), (f"{place}[2].sign.filesToSign", "16")]
+    assert len(findings) == 20 + 2
+    assert {item.mode for item in findings} == {Mode.ENFORCE}
 
 
 @pytest.mark.parametrize(

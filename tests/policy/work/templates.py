@@ -123,6 +123,22 @@ FORMS: dict[str, dict[str, Template]] = {
     },
     "equal globs": {"regexp": ".*", "filesToSign": "/opt/?ic#[0-9]*.ko", "modulesLoadingOrder": "nic#"},
     "found names": {"regexp": r"5.14.#", "filesToSign": "/opt/nic#.ko"},
+    "kernels of files": {
+        "literal": "5.14.0-#.x86_64",
+        "regexp": "",
+        "filesToSign": "/opt/lib/modules/5.14.0-#.x86_64/nic#.ko",
+        "modulesLoadingOrder": "nic#",
+    },
+    "globs of files": {
+        "regexp": "5.14.#",
+        "filesToSign": "/opt/lib/modules/*#*/n?c#*.ko",
+        "modulesLoadingOrder": "nic#",
+    },
+    "files of every kernel": {
+        "regexp": "5.14.#",
+        "filesToSign": "/opt/lib/modules/${KERNEL_FULL_VERSION}/[n#]*.ko",
+        "modulesLoadingOrder": "nic#",
+    },
 }
 """How mappings and files to sign are written, of which a rule looks at some only."""
 
