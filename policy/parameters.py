@@ -68,7 +68,8 @@ class Parameters:
     `kernel_access` are the ServiceAccounts (namespace, name) that may load kernel modules beside those that every
     cluster has, `controllers` the users that count as KMM's, `max_node_share` percent of a cluster's nodes (0: all).
     `enforced_since` is the time from which the policy refuses workloads (None: nobody knows): what is older goes on,
-    unless the policy `refuses_existing`. `inline_drivers` are CSI drivers that pods may ask for inline.
+    unless the policy `refuses_existing`. `inline_drivers` are CSI drivers that pods may ask for inline. With
+    `machine_configs` the webhook is asked about MachineConfigs that load kernel modules at boot.
     """
 
     allowed_registries: tuple[str, ...] = ()
@@ -88,6 +89,7 @@ class Parameters:
     max_node_share: int = 0
     max_mappings: int = MAX_MAPPINGS
     max_override_hours: int = MAX_OVERRIDE_HOURS
+    machine_configs: bool = False
 
     @property
     def signing(self) -> bool:
@@ -129,6 +131,7 @@ def read_parameters(spec: Mapping[str, Any]) -> Parameters:
         max_node_share=spec.get("maxNodeShare", 0),
         max_mappings=spec.get("maxMappings", MAX_MAPPINGS),
         max_override_hours=spec.get("override", {}).get("maxHours", MAX_OVERRIDE_HOURS),
+        machine_configs=spec.get("admitMachineConfigs", False),
     )
 
 

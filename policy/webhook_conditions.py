@@ -15,6 +15,7 @@ from kmodgate.policy.cluster.controllers import COLLECTORS
 from kmodgate.policy.cluster.override_annotation import ANNOTATION
 from kmodgate.policy.kata.ims_jobs import LABEL, LABEL_VALUE
 from kmodgate.policy.kmm.misnamed_kinds import KMM_GROUP
+from kmodgate.policy.views.boot_config import POOL_LABEL
 
 FailurePolicy = Literal["Fail", "Ignore"]
 
@@ -108,6 +109,19 @@ def _loses_a_key(field: str) -> str:
 
 
 LOSES_A_KEY = Condition("loses-a-key", f"{_loses_a_key('data')} || {_loses_a_key('binaryData')}", otherwise="Ignore")
+
+_UNITS = "object.spec.config.systemd.units"
+
+_HAS_UNITS = " && ".join(f"has({_UNITS.rsplit('.', left)[0]})" for left in (3, 2, 1, 0))
+
+LOADS_AT_BOOT = Condition(
+    "loads-a-module-at-boot",
+    f"has(object.metadata.labels) && '{POOL_LABEL}' in object.metadata.labels && {_HAS_UNITS} && "
+    f"{_UNITS}.exists(unit, has(unit.contents) && unit.contents.contains('KERNEL_MODULE_IMAGE')) && "
+    f"(request.operation != 'UPDATE' || {_differs('metadata.labels', 'spec')})",
+    otherwise="Ignore",
+)
+"""A MachineConfig of a pool, not the one that the operator merges of them, whose units name the image of a module."""
 
 CHANGES_LABELS = Condition("changes-labels", _differs("metadata.labels"), otherwise="Ignore")
 

@@ -30,6 +30,7 @@ from kmodgate.policy.webhook_conditions import (
     IS_KMMS,
     IS_OVERRIDDEN,
     IS_WRITTEN,
+    LOADS_AT_BOOT,
     LOSES_A_KEY,
     Condition,
     FailurePolicy,
@@ -83,9 +84,9 @@ class Row:
     """One webhook entry: `timeout` in seconds, `families` are how the ids of the rules begin that it is for.
 
     Rules that find something of what it is asked may be of several families, and one in force is enough for it. A row
-    with a `platform` is for clusters of that one only. One that `needs_kmm` lets everything through that nobody answers
-    for while it is not known who KMM is, so that KMM itself never waits. `reports` is whether an answer may leave an
-    Event in the cluster.
+    with a `platform` is for clusters of that one only, and one with a `parameter` for policies that set it. One that
+    `needs_kmm` lets everything through that nobody answers for while it is not known who KMM is, so that KMM itself
+    never waits. `reports` is whether an answer may leave an Event in the cluster.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Row:
     resources: tuple[Resources, ...]
     condition: Condition | None = None
     platform: Platform | None = None
+    parameter: str = ""
     needs_kmm: bool = False
     reports: bool = False
 
@@ -108,6 +110,8 @@ class Row:
     def is_wanted(self, policy: Policy, platform: Platform | None = None) -> bool:
         """Whether the policy leaves a rule of the families in force at admission, on a platform if one is given."""
         if None not in (platform, self.platform) and platform != self.platform:
+            return False
+        if self.parameter and not getattr(policy.parameters, self.parameter):
             return False
         load_rules()
         return any(rule.id.startswith(self.families) and _is_in_force(rule, policy) for rule in RULES.values())
@@ -173,6 +177,8 @@ _DOCKERFILES = (Resources("", ("v1",), ("configmaps",), ("UPDATE",)),)
 
 _MANAGED_CLUSTERS = (Resources("cluster.open-cluster-management.io", ("v1",), ("managedclusters",), ("UPDATE",)),)
 
+_MACHINE_CONFIGS = (Resources("machineconfiguration.openshift.io", ("v1",), ("machineconfigs",), _WRITTEN),)
+
 _QUOTAS = (Resources("", ("v1",), ("resourcequotas",), _WRITTEN),)
 
 _NEW_PODS = Resources("", ("v1",), ("pods",), ("CREATE",))
@@ -231,6 +237,18 @@ ROWS = (
         for name, failure, timeout, rule, resources, condition, platform in _CHANGES
     ),
     Row("managed-clusters", "/validate", "hubs", "Ignore", _NOBODY, ("HUB2",), _MANAGED_CLUSTERS, CHANGES_LABELS),
+    Row(
+        "machine-configs",
+        "/validate",
+        "everywhere",
+        "Ignore",
+        _NOBODY,
+        ("DAY2", "SGN207", "IMG"),
+        _MACHINE_CONFIGS,
+        LOADS_AT_BOOT,
+        "openshift",
+        "machine_configs",
+    ),
     Row("overrides", "/validate", "others", "Fail", 5, ("REF205",), _OVERRIDES, IS_OVERRIDDEN),
     Row("dkms-pods", "/mutate", "dkms", "Ignore", 5, ("KTA",), (_NEW_PODS,)),
     Row("dkms-pods", "/validate", "dkms", "Fail", 5, ("KTA",), _PODS, reports=True),

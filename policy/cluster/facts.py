@@ -53,6 +53,9 @@ class Listing:
     is_complete: bool = False
 
 
+EVERYWHERE = "*"
+"""In place of a namespace: the objects of a kind in all namespaces."""
+
 NOT_LISTED = Listing()
 """What is said of a kind of which nobody keeps a list."""
 
@@ -65,7 +68,7 @@ class Facts(Protocol):
         ...
 
     def listing(self, kind: str, namespace: str = "") -> Listing:
-        """The objects of a kind in a namespace, or of one that has none."""
+        """The objects of a kind in a namespace, EVERYWHERE, or of one that has none."""
         ...
 
     def neighbours(self) -> Neighbours:
@@ -146,6 +149,7 @@ class SnapshotFacts:
             found: dict[tuple[str, str], list[Object]] = {}
             for (item_kind, where, _), item in self._objects.items():
                 found.setdefault((item_kind, where), []).append(item)
+                found.setdefault((item_kind, EVERYWHERE), []).append(item)
             self._listings = {key: Listing(items, key[0] in self._complete) for key, items in found.items()}
         known = self._listings.get((kind, namespace))
         return known or (_NONE if kind in self._complete else NOT_LISTED)

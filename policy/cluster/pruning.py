@@ -112,12 +112,20 @@ _MADE = {
     "sign": _map(keySecret=_REFERENCE, certSecret=_REFERENCE),
 }
 
-_CONTAINER = _map(
-    modprobe=_map(moduleName=_same, modulesLoadingOrder=_same),
-    version=_same,
-    kernelMappings=_each(_map(**_MADE)),
-    **_MADE,
-)
+_LOADED = {"modprobe": _map(moduleName=_same, modulesLoadingOrder=_same), "version": _same}
+
+
+def _container(value: Any) -> Any:
+    """The container of the loader; its images only where it signs some, which no other one of them matters for."""
+    mapping = {**_MADE, "containerImage": _same, "literal": _same} if _signs(value) else _MADE
+    return _only(value, {**_LOADED, **mapping, "kernelMappings": _each(_map(**mapping))})
+
+
+def _signs(container: Any) -> bool:
+    mappings = container.get("kernelMappings") if isinstance(container, Mapping) else None
+    levels = [container, *(mappings if isinstance(mappings, list) else ())]
+    return any(isinstance(level, Mapping) and "sign" in level for level in levels)
+
 
 _PLUGIN = {"serviceAccountName": _same, "volumes": _same}
 
@@ -140,7 +148,7 @@ _SPEC: dict[str, _Prune] = {
     "selector": _same,
     "tolerations": _same,
     "imageRepoSecret": _REFERENCE,
-    "moduleLoader": _map(serviceAccountName=_same, container=_CONTAINER),
+    "moduleLoader": _map(serviceAccountName=_same, container=_container),
     "devicePlugin": _map(**_PLUGIN),
     "dra": _map(deviceClasses=_each(_REFERENCE), **_PLUGIN),
 }

@@ -20,11 +20,12 @@ DRIVER_LABEL = "kmodgate.io/driver"
 """The label by which an object of a kind that has other uses stands for a driver, with the driver's name."""
 
 SHARED_FILE = "/usr/local/bin/replace-kernel-module.sh"
-"""The script of Red Hat's utility, under one path in every MachineConfig that it makes."""
+"""The script of Red Hat's utility, under one path in every MachineConfig of it, and of KMM for a BootModuleConfig."""
 
 _VARIABLE = re.compile(r'^\s*Environment="?(\w+)=([^"\n]*)"?\s*$', re.MULTILINE)
 _TELLING = ("KERNEL_MODULE", "KERNEL_MODULE_IMAGE", "TAG_PREFIX", "TAG_SUFFIX", "WORKER_IMAGE")
 _LONGEST = 1 << 20
+_KERNEL = "${KERNEL_FULL_VERSION}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +51,22 @@ class BootConfig:
         """Return the reference that a node with a kernel pulls."""
         return f"{self.image}:{self.prefix}{kernel}{self.suffix}"
 
+    def is_pulled_by(self, image: str, kernel: str = "") -> bool:
+        """Whether a reference of a Module, or of a mapping for one kernel, is what nodes pull at boot.
+
+        The image alone, without a tag, is as well if its tag is the kernel's version and nothing else.
+        """
+        is_bare = image == self.image and not self.prefix and not self.suffix
+        return is_bare or image == self.for_kernel(_KERNEL) or bool(kernel and image == self.for_kernel(kernel))
+
 
 def boot_config(value: Map) -> BootConfig | None:
     """Return what an object has nodes load at boot; None where that is nothing."""
     kind, labels = text_in(value, "kind"), map_in(map_in(value, "metadata"), "labels")
     pool, driver = text_in(labels, POOL_LABEL), text_in(labels, DRIVER_LABEL)
     if kind == "MachineConfig":
-        return _of_machines(value, pool, driver, ())
+        # without a pool nothing is applied; the operator merges those of a pool into one without the label
+        return _of_machines(value, pool, driver, ()) if pool else None
     if kind == "BootModuleConfig":
         return _of_operator(value)
     if kind == "ConfigMap" and NODE_POOL_LABEL in labels:
@@ -91,6 +101,7 @@ def _of_operator(value: Map) -> BootConfig:
         text_in(spec, "workerImage"),
         ("spec", "kernelModuleImage"),
         ("spec", "workerImage"),
+        frozenset({SHARED_FILE}),
     )
 
 

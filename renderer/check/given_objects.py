@@ -20,6 +20,7 @@ from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.kinds import MANAGED_CLUSTER, MODULE_KINDS, kind_of
 from kmodgate.policy.kmm.node_selection import Node
 from kmodgate.policy.review import Review
+from kmodgate.policy.views.boot_config import boot_config
 from kmodgate.renderer.check.cluster_dump import Dumps
 from kmodgate.renderer.check.git_history import Past
 from kmodgate.renderer.check.object_inputs import STDIN
@@ -38,6 +39,7 @@ class GivenObjects:
         self._now = now
         self._sources: dict[tuple[tuple[str, ...], str], list[Source]] = {}
         self._sites: dict[str, Facts] | None = None
+        self._folders: dict[str, Facts] = {}
 
     def add(self, name: str, where: Place, sources: Iterable[Source]) -> None:
         """Add the objects of a file; those of a cluster know of each other, others may be of any cluster."""
@@ -62,8 +64,7 @@ class GivenObjects:
             before = self._past.facts([*beside, *sources])
             for source in sources:
                 is_new = dump is not None and not dump.holds(source.value)
-                joins = concerns_ims(source.value) or kind_of(source.value) == MANAGED_CLUSTER
-                known = self._site(source.file) if joins and not where.clusters else facts
+                known = facts if where.clusters else self._beside(source, facts)
                 yield from self._judged(source, where, known, before, is_new=is_new)
             if (
                 known_nodes is not None
@@ -71,6 +72,22 @@ class GivenObjects:
                 and any(source.value["kind"] in MODULE_KINDS for source in sources)
             ):
                 yield _counted_nodes(len(known_nodes))
+
+    def _beside(self, source: Source, facts: Facts) -> Facts:
+        """Return what is known beside an object outside of trees; `facts` are those of its file and of a dump.
+
+        Machine configurations are often a file each, and those of one folder are of one cluster.
+        """
+        if concerns_ims(source.value) or kind_of(source.value) == MANAGED_CLUSTER:
+            return self._site(source.file)
+        if boot_config(source.value) is None:
+            return facts
+        folder = _folder(source.file)
+        if folder not in self._folders:
+            given = (found for (clusters, _), found in self._sources.items() if not clusters)
+            beside = [item for found in given for item in found if _folder(item.file) == folder]
+            self._folders[folder] = self._facts_of(beside, self._given_nodes())
+        return self._folders[folder]
 
     def _changed_dockerfiles(self) -> dict[str, list[Source]]:
         """ConfigMaps that are not what they were, by folder: Modules of other files there may be built from them."""

@@ -71,11 +71,14 @@ def _as_pulled(entry: SignedElsewhere, cluster: Cluster) -> SignedElsewhere:
 
 
 def _images(variant: Variant) -> Iterator[str]:
-    """The images that the Module has of mappings that sign nothing in the cluster, as it has them."""
+    """The images that the Module has of mappings that sign nothing in the cluster, as it has them, and that at boot."""
     common, mappings = variant.spec.get("containerImage"), variant.spec.get("kernelMappings")
     for mapping in mappings if isinstance(mappings, list) else ():
         if isinstance(mapping, dict) and "sign" not in mapping:
             yield str(mapping.get("containerImage") or common or "")
+    boot = variant.spec.get("boot")
+    if isinstance(boot, dict) and "image" in boot:
+        yield str(boot["image"])
 
 
 def _fingerprint(files: FleetFiles, variant: Variant, reference: str, findings: list[Finding]) -> str:

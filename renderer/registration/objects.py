@@ -146,7 +146,13 @@ def objects(cluster: Served, endpoint: Endpoint, own: str) -> list[JsonMap]:
         cluster.is_hub,
     )
     return [
-        *rights.objects(account, own, cluster.certificates, platform=cluster.platform),
+        *rights.objects(
+            account,
+            own,
+            cluster.certificates,
+            platform=cluster.platform,
+            reads_machine_configs=cluster.policy.parameters.machine_configs,
+        ),
         *configurations.configurations(cluster.policy, places, endpoint),
     ]
 

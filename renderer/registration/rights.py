@@ -34,7 +34,12 @@ _OWNERS = {
 
 
 def objects(
-    account: str, own: str, certificates: Mapping[str, tuple[str, ...]], *, platform: Platform = "kubernetes"
+    account: str,
+    own: str,
+    certificates: Mapping[str, tuple[str, ...]],
+    *,
+    platform: Platform = "kubernetes",
+    reads_machine_configs: bool = False,
 ) -> list[JsonMap]:
     """ServiceAccount, Secret, roles and bindings.
 
@@ -44,7 +49,7 @@ def objects(
     return [
         service_account(account, own),
         _object("v1", "Secret", CERTIFICATE, own, {"type": "Opaque"}),
-        *_granted("ClusterRole", NAME, "", list(_cluster_rules(platform)), account, own),
+        *_granted("ClusterRole", NAME, "", _cluster_rules(platform, reads_machine_configs), account, own),
         *_granted("Role", NAME, own, [_rule("", "secrets", ("get", "update"), (CERTIFICATE,))], account, own),
         *(
             item
@@ -57,7 +62,14 @@ def objects(
     ]
 
 
-def _cluster_rules(platform: Platform) -> Iterator[JsonMap]:
+def _cluster_rules(platform: Platform, reads_machine_configs: bool) -> list[JsonMap]:
+    rules = list(_usual_rules(platform))
+    if reads_machine_configs and platform in WITH_SCC:
+        rules.append(_rule("machineconfiguration.openshift.io", "machineconfigs", ("list",)))
+    return rules
+
+
+def _usual_rules(platform: Platform) -> Iterator[JsonMap]:
     yield _rule("", "namespaces", _WATCHED)
     yield _rule("", "nodes", _WATCHED)
     yield _rule("", "events", ("create",))

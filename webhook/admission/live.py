@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -22,7 +22,7 @@ from kmodgate.policy.cluster.facts import (
     with_answers,
 )
 from kmodgate.policy.cluster.openshift_scc import KINDS, is_openshift
-from kmodgate.policy.kmm.kinds import CLUSTER_MODULE, MODULE_KINDS
+from kmodgate.policy.kmm.kinds import CLUSTER_MODULE, MACHINE_CONFIG, MODULE_KINDS
 from kmodgate.policy.review import Review
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.webhook.admission.reported import Collected, Target
@@ -36,25 +36,26 @@ _Key = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Objects that were read for one review; `access` are all bindings, roles and SCCs where they matter."""
+    """Objects that were read for one review; `listed` are all of the kinds of which every object matters."""
 
     objects: Mapping[_Key, Object | Unknown | None]
-    access: SnapshotFacts | None = None
+    listed: SnapshotFacts | None = None
+    kinds: Collection[str] = ()
 
     def over(self, facts: Facts) -> Facts:
         """Return the facts, with what was read in the place of what they say of it."""
-        if not self.objects and self.access is None:
+        if not self.objects and self.listed is None:
             return facts
-        access = self.access
+        listed = self.listed
 
         def find(kind: str, namespace: str, name: str) -> Object | Unknown | None:
             key = (kind, namespace, name)
             if key in self.objects:
                 return self.objects[key]
-            return (access if access is not None and kind in KINDS else facts).find(kind, namespace, name)
+            return (listed if listed is not None and kind in self.kinds else facts).find(kind, namespace, name)
 
         def listing(kind: str, namespace: str = "") -> Listing:
-            return (access if access is not None and kind in KINDS else facts).listing(kind, namespace)
+            return (listed if listed is not None and kind in self.kinds else facts).listing(kind, namespace)
 
         return with_answers(facts, find=find, listing=listing)
 
@@ -66,13 +67,29 @@ async def read(review: Review, cluster: Cluster) -> Read:
     """What a review needs. Raises NotAnswered where it cannot be judged without."""
     if review.kind in MODULE_KINDS:
         return await _of_module(review, cluster) if review.operation != "DELETE" else _NOTHING
+    if review.kind in _AT_BOOT:
+        return await _of_boot(review, cluster)
     objects: dict[_Key, Object | Unknown | None] = {}
     namespace = str(metadata_of(review.object).get("namespace", ""))
     if is_collection(review):
         objects["Namespace", "", namespace] = await cluster.namespace(namespace)
     if review.kind not in ACCESS or not _has_sccs(review, namespace):
         return Read(objects)
-    return Read(objects, SnapshotFacts(await cluster.access(namespace), KINDS))
+    return Read(objects, SnapshotFacts(await cluster.access(namespace), KINDS), KINDS)
+
+
+_AT_BOOT = (MACHINE_CONFIG, "BootModuleConfig")
+_LISTED_AT_BOOT = ("MachineConfig",)
+
+
+async def _of_boot(review: Review, cluster: Cluster) -> Read:
+    """The other MachineConfigs, where the policy has the webhook asked about them, and so lets it read them."""
+    if not review.parameters.machine_configs:
+        return _NOTHING
+    with suppress(NotAnswered):  # what rests on the others only warns, and no machine waits for the webhook to see them
+        found = await cluster.machine_configs()
+        return Read({}, SnapshotFacts(found, _LISTED_AT_BOOT), _LISTED_AT_BOOT)
+    return _NOTHING
 
 
 def is_collection(review: Review) -> bool:

@@ -35,6 +35,7 @@ _OF_OTHERS: dict[tuple[str, str], str] = {
     ("batch", "cronjobs"): "CronJob",
     ("batch", "jobs"): "Job",
     ("cluster.open-cluster-management.io", "managedclusters"): "ManagedCluster",
+    ("machineconfiguration.openshift.io", "machineconfigs"): "MachineConfig",
     ("rbac.authorization.k8s.io", "rolebindings"): "RoleBinding",
     ("rbac.authorization.k8s.io", "roles"): "Role",
 }

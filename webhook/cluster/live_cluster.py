@@ -20,6 +20,7 @@ from kmodgate.webhook.cluster.live_facts import TOO_OLD, LiveFacts, Wanted, with
 from kmodgate.webhook.cluster.questions import (
     ACCESS_SECONDS,
     FRESH_SECONDS,
+    MACHINE_SECONDS,
     NAMESPACE_SECONDS,
     OVERRIDE_SECONDS,
     OWNER_SECONDS,
@@ -131,6 +132,9 @@ class LiveCluster:
     async def access(self, namespace: str, *, seconds: float = ACCESS_SECONDS) -> Sequence[Object]:
         return await self._reader.access(namespace, seconds)
 
+    async def machine_configs(self, *, seconds: float = MACHINE_SECONDS) -> Sequence[Object]:
+        return await self._reader.machine_configs(seconds)
+
     async def may_override(self, user: UserInfo, namespace: str, *, seconds: float = OVERRIDE_SECONDS) -> bool:
         return await self._reader.may_override(user, namespace, seconds)
 
@@ -186,6 +190,9 @@ class SnapshotCluster:
 
     async def access(self, namespace: str, *, seconds: float = ACCESS_SECONDS) -> Sequence[Object]:
         return self._access
+
+    async def machine_configs(self, *, seconds: float = MACHINE_SECONDS) -> Sequence[Object]:
+        raise NotAnswered("a dump of a cluster has what its facts say")
 
     async def may_override(self, user: UserInfo, namespace: str, *, seconds: float = OVERRIDE_SECONDS) -> bool:
         raise NotAnswered("a dump of a cluster does not tell who may do what")

@@ -56,6 +56,10 @@ class Cluster(Protocol):
         """All of which an account of a namespace may get the use of an SCC. Raises NotAnswered."""
         ...
 
+    async def machine_configs(self, *, seconds: float = ...) -> Sequence[Object]:
+        """The MachineConfigs of all pools, as far as they are about drivers. Raises NotAnswered."""
+        ...
+
     async def may_override(self, user: UserInfo, namespace: str, *, seconds: float = ...) -> bool:
         """Whether authorizers give somebody the verb `override` on `namespaces.kmodgate.io`. Raises NotAnswered."""
         ...
@@ -72,6 +76,7 @@ class Cluster(Protocol):
 FRESH_SECONDS = 30.0
 NAMESPACE_SECONDS = 1.5
 ACCESS_SECONDS = 30.0
+MACHINE_SECONDS = 1.5
 OVERRIDE_SECONDS = 3.0
 SECRET_SECONDS = 2.0
 OWNER_SECONDS = 2.0
@@ -116,6 +121,10 @@ class Until:
     async def access(self, namespace: str, *, seconds: float = ACCESS_SECONDS) -> Sequence[Object]:
         async with asyncio.timeout_at(self._deadline):
             return await self._cluster.access(namespace, seconds=time_to_ask(self._deadline, seconds))
+
+    async def machine_configs(self, *, seconds: float = MACHINE_SECONDS) -> Sequence[Object]:
+        async with asyncio.timeout_at(self._deadline):
+            return await self._cluster.machine_configs(seconds=time_to_ask(self._deadline, seconds))
 
     async def may_override(self, user: UserInfo, namespace: str, *, seconds: float = OVERRIDE_SECONDS) -> bool:
         async with asyncio.timeout_at(self._deadline):

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from kmodgate.policy.cluster.facts import NodeEntry, Object, as_map, loads_driver, metadata_of, node_entries
 from kmodgate.policy.cluster.pruning import pruned_daemon_set, pruned_module
 from kmodgate.policy.cluster.redaction import redacted
+from kmodgate.policy.views.boot_config import POOL_LABEL
 from kmodgate.webhook.cluster.api_server import ApiServer, listed, parsed
 from kmodgate.webhook.cluster.live_facts import DAEMON_SETS, Wanted
 from kmodgate.webhook.cluster.questions import FRESH_SECONDS, NotAnswered, UserInfo
@@ -44,6 +45,7 @@ _ALL_MODULES = (
 )
 _DAEMON_SETS = "/apis/apps/v1/namespaces/{namespace}/daemonsets"
 _CONFIGS = "/apis/kmm.sigs.x-k8s.io/v1beta1/nodemodulesconfigs"
+_MACHINE_CONFIGS = "/apis/machineconfiguration.openshift.io/v1/machineconfigs"
 _REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 
 _ACCESS = {
@@ -125,9 +127,19 @@ class Reader:
             found = [tasks.create_task(self._of_kind(kind, path, seconds)) for kind, path in paths.items()]
         return [item for task in found for item in task.result()]
 
-    async def _of_kind(self, kind: str, path: str, seconds: float) -> list[Object]:
+    async def machine_configs(self, seconds: float) -> list[Object]:
+        """The MachineConfigs of all pools, as far as they are about drivers. Raises NotAnswered.
+
+        Those that the operator merges of them have no label, and are not read.
+        """
+        async with _answered("", seconds) as tasks:
+            found = tasks.create_task(self._of_kind("MachineConfig", _MACHINE_CONFIGS, seconds, POOL_LABEL))
+        return [redacted(item) for item in found.result()]
+
+    async def _of_kind(self, kind: str, path: str, seconds: float, labels: str = "") -> list[Object]:
         """The objects of a list, in which they do not say of what kind they are."""
-        return [{**item, "kind": kind} async for item in self._items(path, seconds)]
+        asked = {"labelSelector": labels} if labels else {}
+        return [{**item, "kind": kind} async for item in self._items(path, seconds, asked)]
 
     async def may_override(self, user: UserInfo, namespace: str, seconds: float) -> bool:
         """Whether the API server's authorizers let somebody `override` that namespace. Raises NotAnswered."""
@@ -205,7 +217,8 @@ async def _answered(namespace: str, seconds: float) -> AsyncIterator[asyncio.Tas
         async with asyncio.timeout(seconds), asyncio.TaskGroup() as tasks:
             yield tasks
     except TimeoutError:
-        raise NotAnswered(f"namespace {namespace}: no answer in {seconds:g} seconds") from None
+        place = f"namespace {namespace}: " if namespace else ""
+        raise NotAnswered(f"{place}no answer in {seconds:g} seconds") from None
     except ExceptionGroup as group:
         if (unanswered := group.subgroup(NotAnswered)) is None:
             raise

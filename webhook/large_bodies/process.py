@@ -75,6 +75,9 @@ class _Server:
     async def access(self, namespace: str, *, seconds: float = 0.0) -> Sequence[Object]:
         return cast("Sequence[Object]", self.ask("access", namespace))
 
+    async def machine_configs(self, *, seconds: float = 0.0) -> Sequence[Object]:
+        return cast("Sequence[Object]", self.ask("machine_configs"))
+
     async def may_override(self, user: UserInfo, namespace: str, *, seconds: float = 0.0) -> bool:
         return bool(self.ask("may_override", user, namespace))
 

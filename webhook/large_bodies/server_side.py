@@ -13,6 +13,7 @@ from kmodgate.webhook.admission.admission_review import Unreadable, uid_in
 from kmodgate.webhook.cluster.questions import (
     ACCESS_SECONDS,
     FRESH_SECONDS,
+    MACHINE_SECONDS,
     NAMESPACE_SECONDS,
     OVERRIDE_SECONDS,
     OWNER_SECONDS,
@@ -140,6 +141,7 @@ _SECONDS = {
     "secret": SECRET_SECONDS,
     "namespace": NAMESPACE_SECONDS,
     "access": ACCESS_SECONDS,
+    "machine_configs": MACHINE_SECONDS,
 }
 """The questions to the cluster itself, and the longest that each is waited for."""
 

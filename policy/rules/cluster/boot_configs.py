@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kmodgate.policy.cluster.facts import as_map, metadata_of
-from kmodgate.policy.findings import Problem, Severity
+from kmodgate.policy.cluster.facts import EVERYWHERE, Object, as_map, metadata_of
+from kmodgate.policy.findings import GIVE_FACTS, NOT_CHECKED, Problem, Severity
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.kmm.kinds import MACHINE_CONFIG
 from kmodgate.policy.review import Review
@@ -26,15 +26,19 @@ def module_loaded_twice_at_boot(review: Review) -> Iterator[Problem]:
     Source: internal/mcfg of rh-ecosystem-edge/kernel-module-management; Machine Config Operator of OpenShift.
     """
     mine = boot_config(review.object)
-    for name, other in _neighbours(review, mine):
-        if mine is not None and in_kernel_form(other.module) == in_kernel_form(mine.module):
-            message = f"{name} loads {other.module} at boot of pool {mine.pool}, too"
-            yield Problem(mine.path, message, f"keep one of the two: remove {name}, or this one")
+    if mine is None:
+        return
+    for title, other in _neighbours(review, mine):
+        if in_kernel_form(other.module) == in_kernel_form(mine.module):
+            message = f"{title} loads {other.module} at boot of pool {mine.pool}, too"
+            yield Problem(mine.path, message, f"keep one of the two: remove {title}, or this one")
+    if review.user and not review.known.listing("MachineConfig").is_complete:
+        yield Problem(mine.path, f"{NOT_CHECKED}: the other MachineConfigs of pool {mine.pool}", GIVE_FACTS)
 
 
 @rule("DAY202", kinds=_KINDS, facts=True, severity=Severity.WARNING)
 def scripts_of_the_day_1_utility(review: Review) -> Iterator[Problem]:
-    """A MachineConfig of Red Hat's day-1 utility loads another kernel module at boot of the same pool.
+    """Red Hat's day-1 utility, or a BootModuleConfig, loads another kernel module at boot of the same pool.
 
     All MachineConfigs of the utility, and those that KMM writes for a BootModuleConfig, have their scripts and files
     at the same paths: of two in a pool one counts. One beside kmodgate's own works, and reboots the nodes for its image
@@ -46,24 +50,45 @@ def scripts_of_the_day_1_utility(review: Review) -> Iterator[Problem]:
     mine = boot_config(review.object)
     if mine is None:
         return
-    is_shared = review.kind == "BootModuleConfig" or SHARED_FILE in mine.files
-    for name, other in _neighbours(review, mine):
+    for title, other in _neighbours(review, mine):
         if SHARED_FILE in other.files and in_kernel_form(other.module) != in_kernel_form(mine.module):
             then = (
-                "both have their scripts at the same paths, and one counts" if is_shared else "each reboots by itself"
+                "both have their scripts at the same paths, and one counts"
+                if SHARED_FILE in mine.files
+                else "each reboots by itself"
             )
-            message = f"{name} of the day-1 utility loads {other.module} at boot of pool {mine.pool}: {then}"
-            yield Problem(mine.path, message, f"load {other.module} by a driver with boot, too, and remove {name}")
+            message = f"{title} loads {other.module} at boot of pool {mine.pool} by the day-1 utility: {then}"
+            yield Problem(mine.path, message, f"load {other.module} by a driver with boot, too, and remove {title}")
 
 
-def _neighbours(review: Review, mine: BootConfig | None) -> Iterator[tuple[str, BootConfig]]:
-    """The other MachineConfigs that load something at boot of the same pool, by their names."""
-    own = str(metadata_of(review.object).get("name", ""))
-    written = str(as_map(review.object.get("spec")).get("machineConfigName", ""))  # by KMM, for a BootModuleConfig
-    is_machine_config = review.kind == MACHINE_CONFIG
-    for item in review.known.listing("MachineConfig").objects if mine is not None else ():
-        name, found = str(metadata_of(item).get("name", "")), boot_config(item)
-        if found is None or mine is None or found.pool != mine.pool or name == written:
+def _neighbours(review: Review, mine: BootConfig) -> Iterator[tuple[str, BootConfig]]:
+    """The other objects that load something at boot of the same pool, by kind and name.
+
+    A BootModuleConfig and the MachineConfig that KMM writes for it are one.
+    """
+    own, written = _identity(review.object), _written(review.object)
+    for item in _listed(review):
+        other = boot_config(item)
+        if other is None or other.pool != mine.pool or _identity(item) == own:
             continue
-        if not (is_machine_config and name == own):
-            yield f"MachineConfig {name}", found
+        is_one = _written(item) == written and item.get("kind") != review.object.get("kind")
+        if not is_one:
+            yield f"{item.get('kind')} {_name(item)}", other
+
+
+def _listed(review: Review) -> Iterator[Object]:
+    yield from review.known.listing("MachineConfig").objects
+    yield from review.known.listing("BootModuleConfig", EVERYWHERE).objects
+
+
+def _identity(item: Object) -> tuple[object, ...]:
+    return (item.get("kind"), metadata_of(item).get("namespace"), _name(item))
+
+
+def _name(item: Object) -> str:
+    return str(metadata_of(item).get("name", ""))
+
+
+def _written(item: Object) -> str:
+    """The MachineConfig by which nodes load it: the object itself, or what KMM writes for a BootModuleConfig."""
+    return str(as_map(item.get("spec")).get("machineConfigName", "")) or _name(item)

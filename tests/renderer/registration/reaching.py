@@ -112,6 +112,7 @@ def _holds(expression: str, request: Request) -> bool:
         "object": _Value(_merged(request.content, request.name, request.annotations, request.labels)),
         "oldObject": _Value(_merged(request.old_content, request.name, None, None)),
         "has": lambda value: value is not None,
+        "contains": lambda text, part: part in text,
         "size": len,
         "string": str,
         "matches": lambda text, pattern: re.search(pattern, text) is not None,
@@ -122,6 +123,7 @@ def _holds(expression: str, request: Request) -> bool:
 def _without_macros(expression: str) -> str:
     """`LIST.exists(KEY, BODY)` as Python's `any`, and `MAP['KEY'].matches(PATTERN)` as a function."""
     expression = re.sub(r"([\w.]+\['\w+'\])\.matches\(", r"matches(\1, ", expression)
+    expression = re.sub(r"([\w.]+)\.contains\(", r"contains(\1, ", expression)
     while found := re.search(r"(\[[^]]*\]|[\w.]+)\.exists\((\w+), ", expression):
         depth, end = 1, found.end()
         while depth:
@@ -144,4 +146,6 @@ class _Value(dict[str, Any]):
 
     def __getattr__(self, name: str) -> Any:
         found = self.get(name)
+        if isinstance(found, list):
+            return [_Value(item) if isinstance(item, dict) else item for item in found]
         return _Value(found) if isinstance(found, dict) else found

@@ -51,6 +51,9 @@ class Silent:
     async def access(self, namespace: str, *, seconds: float = 0.0) -> list[Object]:
         return await self._never("access")
 
+    async def machine_configs(self, *, seconds: float = 0.0) -> list[Object]:
+        return await self._never("machine_configs")
+
     async def _never(self, question: str) -> Any:
         self.asked.append(question)
         await asyncio.Event().wait()

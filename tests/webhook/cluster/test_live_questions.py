@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from kmodgate.policy.cluster.facts import UNKNOWN
+from kmodgate.policy.views.boot_config import POOL_LABEL, boot_config
 from kmodgate.webhook.cluster.live_cluster import LiveCluster
 from kmodgate.webhook.cluster.live_facts import CONFIGS, with_fetched
 from kmodgate.webhook.cluster.questions import NotAnswered, UserInfo
@@ -224,5 +225,28 @@ def test_an_owner_of_which_the_api_server_does_not_tell_is_unknown(stub: ApiStub
 
     async def scenario(cluster: LiveCluster) -> None:
         assert await cluster.owner("apps/DaemonSet", "agents", "agent", seconds=0.1) is UNKNOWN
+
+    with_cluster(stub, scenario)
+
+
+def test_machine_configs_of_pools_are_read_without_what_is_not_about_drivers(stub: ApiStub) -> None:
+    units = [
+        {"name": "nic.service", "contents": 'Environment="KERNEL_MODULE=nic"\nEnvironment="KERNEL_MODULE_IMAGE=quay.io/acme/nic"'},
+        {"name": "login.service", "contents": "ExecStart=/bin/login s3cr3t"},
+    ]  # fmt: skip
+    config = {"ignition": {"version": "3.2.0"}, "passwd": {"users": [{"name": "core"}]}, "systemd": {"units": units}}
+    item = {"metadata": {"name": "99-worker-nic", "labels": {POOL_LABEL: "worker"}}, "spec": {"config": config}}
+    path = "/apis/machineconfiguration.openshift.io/v1/machineconfigs"
+    stub.lists(page(item), path=path)
+
+    async def scenario(cluster: LiveCluster) -> None:
+        (found,) = await cluster.machine_configs()
+        loaded = boot_config(found)
+        assert loaded is not None
+        assert (loaded.pool, loaded.module, loaded.image) == ("worker", "nic", "quay.io/acme/nic")
+        assert "s3cr3t" not in str(found)
+        assert "core" not in str(found)
+        (asked,) = [request for request in stub.asked if request.path == path]
+        assert asked.query["labelSelector"] == POOL_LABEL
 
     with_cluster(stub, scenario)
