@@ -138,8 +138,16 @@ class Policy:
         differs = _set(asdict(self), asdict(Policy()))
         if "exceptions" in differs:  # under their former name, so that no policy in a cluster has another hash
             differs["exemptions"] = differs.pop("exceptions")
+        if "signed_elsewhere" in differs.get("parameters", {}):
+            entries = differs["parameters"]["signed_elsewhere"]
+            differs["parameters"]["signed_elsewhere"] = [_without_new_fields(item) for item in entries]
         text = json.dumps(differs, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _without_new_fields(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry without what is empty and came later, so that the hash of a policy which has none of it stays."""
+    return {key: item for key, item in entry.items() if item or key not in ("modules", "writer")}
 
 
 def _set(value: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:

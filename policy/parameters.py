@@ -45,14 +45,18 @@ class Kata:
 
 @dataclass(frozen=True)
 class SignedElsewhere:
-    """A Module whose images were signed before they were pushed: `namespace/name`, and its images as it has them.
+    """A Module whose images are signed although it has no `sign`: `namespace/name`, and its images as specs have them.
 
-    `fingerprint` is that of the key, where the certificate is known; only then the entry satisfies `requireSigning`.
+    `fingerprint` is that of the key, where the certificate is known; without it the entry satisfies `requireSigning`
+    only for `modules`, the kernel modules that a hub signs before it makes the Module. `writer` is the only user who
+    may write the Module.
     """
 
     driver: str
     images: tuple[str, ...]
     fingerprint: str = ""
+    modules: tuple[str, ...] = ()
+    writer: str = ""
 
 
 MAX_MAPPINGS = 1000
@@ -118,7 +122,13 @@ def read_parameters(spec: Mapping[str, Any]) -> Parameters:
         tuple(signing.get("fingerprints", ())),
         tuple(signing.get("pluginImages", ())),
         tuple(
-            SignedElsewhere(item["driver"], tuple(item["images"]), item.get("fingerprint", ""))
+            SignedElsewhere(
+                item["driver"],
+                tuple(item["images"]),
+                item.get("fingerprint", ""),
+                tuple(item.get("modules", ())),
+                item.get("writer", ""),
+            )
             for item in spec.get("signedElsewhere", ())
         ),
         tuple(spec.get("forbiddenHostPaths", ())),

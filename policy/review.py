@@ -35,6 +35,7 @@ from kmodgate.policy.views.node_placement import Placement
 from kmodgate.policy.views.part import TAGGED_BY_KMM, Map, Text, text_in, texts
 from kmodgate.policy.views.pod import PodView
 from kmodgate.policy.views.references import Reference, references
+from kmodgate.policy.views.signed_elsewhere import is_entry_of
 from kmodgate.policy.views.unsigned_names import UnsignedNames
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
@@ -217,11 +218,9 @@ class Review:
         entries = self.parameters.signed_elsewhere
         if not entries or self.module.is_hub or self.module.builds:
             return None
-        metadata = self.module.metadata
-        driver = f"{metadata.text('namespace')}/{metadata.text('name')}"
-        images = {mapping.image for mapping in self.module.mappings if "sign" not in mapping.part.value}
-        found = (item for item in entries if item.driver == driver and images and images <= set(item.images))
-        return next(found, None)
+        changes_spec = self.operation != "UPDATE" or self.old is None or self.old_module is not None
+        writer = self.user if changes_spec else ""
+        return next((item for item in entries if is_entry_of(item, self.module, writer)), None)
 
     @lazy
     def unsigned_names(self) -> UnsignedNames:

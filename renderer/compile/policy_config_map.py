@@ -90,7 +90,9 @@ def _kata(kata: Kata) -> JsonMap:
 
 def _signed(entry: SignedElsewhere) -> Json:
     fingerprint: JsonMap = {"fingerprint": entry.fingerprint} if entry.fingerprint else {}
-    return {"driver": entry.driver, "images": list[Json](entry.images), **fingerprint}
+    modules: JsonMap = {"modules": list[Json](entry.modules)} if entry.modules else {}
+    writer: JsonMap = {"writer": entry.writer} if entry.writer else {}
+    return {"driver": entry.driver, "images": list[Json](entry.images), **fingerprint, **modules, **writer}
 
 
 def _namespace() -> JsonMap:

@@ -1,9 +1,13 @@
-"""Drivers whose images are signed before they are pushed (`sign.prebuilt`) → entries in the policy of each cluster."""
+"""Drivers whose images are signed and whose Modules have no `sign` → entries in the policy of each cluster.
+
+The images are signed before they are pushed (`sign.prebuilt`), or by a hub, which makes the Module of a spoke without
+`sign` once they are.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from kmodgate.policy.findings import Finding
@@ -11,12 +15,21 @@ from kmodgate.policy.formats.certificates import read_certificate
 from kmodgate.policy.formats.image_mirrors import pulled
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES
 from kmodgate.policy.parameters import SignedElsewhere
+from kmodgate.policy.views.module import KernelMapping, ModuleView
+from kmodgate.policy.views.part import Part
+from kmodgate.policy.views.signed_files import SignedFiles, SignedNames, modules_root
+from kmodgate.renderer.deliveries import kmm
 from kmodgate.renderer.deliveries.hub.hub_module import selected_spokes
+from kmodgate.renderer.deliveries.json_parts import map_of
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable, resolve
 from kmodgate.renderer.fleet.fleet import Fleet
+from kmodgate.renderer.fleet.referenced_files import read_sources
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster, KernelDriver
 from kmodgate.renderer.fleet.targets import Target, Variant, targets
+
+_WORK_AGENT = "klusterlet-work-sa"
+"""The ServiceAccount that writes on a spoke what ManifestWorks carry: manifests/klusterlet/managed of OCM."""
 
 Entries = Mapping[str, tuple[SignedElsewhere, ...]]
 """What is signed elsewhere, by the name of the cluster."""
@@ -33,33 +46,66 @@ def entries(fleet: Fleet, findings: list[Finding]) -> Entries:
             by_variant[target.variant] = _entry(fleet.files, target.variant, findings)
         entry = by_variant[target.variant]
         if entry is not None and not target.is_absent:
-            for name in _places(target):
-                found[name].append(_as_pulled(entry, target.cluster))
+            for name, item in _places(target, _as_pulled(entry, target.cluster)):
+                found[name].append(item)
     return {cluster: tuple(items) for cluster, items in found.items()}
 
 
-def _places(target: Target) -> list[str]:
-    """The clusters that load a driver: its own, or the spokes of a hub."""
-    if target.variant.spec.get("delivery") != "hub":
-        return [target.cluster.name]
-    return [spoke.name for spoke in selected_spokes(target)]
+def _places(target: Target, entry: SignedElsewhere) -> Iterator[tuple[str, SignedElsewhere]]:
+    """The clusters that load a driver, its own or the spokes of a hub, each with its entry."""
+    if not _is_by_hub(target.variant):
+        yield target.cluster.name, entry
+        return
+    for spoke in selected_spokes(target):
+        agent = f"system:serviceaccount:{spoke.acm.agent_namespace}:{_WORK_AGENT}" if spoke.acm else ""
+        yield spoke.name, replace(entry, writer=agent) if entry.modules else entry
+
+
+def _is_by_hub(variant: Variant) -> bool:
+    return variant.spec.get("delivery") == "hub"
 
 
 def _may_say_so(driver: KernelDriver) -> bool:
-    levels = (driver.spec, *(override.patch for override in driver.overrides))
-    blocks = (level.get("sign") for level in levels if isinstance(level, dict))
-    return any(isinstance(block, dict) and "prebuilt" in block for block in blocks)
+    levels = [level for level in (driver.spec, *(override.patch for override in driver.overrides)) if level]
+    blocks = [level["sign"] for level in levels if isinstance(level.get("sign"), dict)]
+    is_prebuilt = any(isinstance(block, dict) and "prebuilt" in block for block in blocks)
+    return is_prebuilt or any(level.get("delivery") == "hub" for level in levels)
 
 
 def _entry(files: FleetFiles, variant: Variant, findings: list[Finding]) -> SignedElsewhere | None:
-    sign = variant.spec.get("sign")
-    if not isinstance(sign, dict) or "prebuilt" not in sign:
+    """The entry of a driver; None where its Module has the `sign` itself, or nothing is signed."""
+    sign = map_of(variant.spec.get("sign"))
+    is_prebuilt = "prebuilt" in sign
+    images = list(_images(variant)) if is_prebuilt else []
+    modules: list[str] = []
+    if _is_by_hub(variant):
+        view = ModuleView(kmm.module(variant, read_sources(files, variant, []), takes_one_removal=False))
+        by_hub = [mapping for mapping in view.mappings if _blocks(view, mapping)]
+        modules = _signed_names(view, by_hub) if by_hub else []
+        images += (mapping.image for mapping in by_hub if modules)
+        if is_prebuilt and "certificate" not in sign:
+            modules = []  # by them the images that nobody has shown to be signed would count, too
+    if not images:
         return None
-    fingerprint = ""
-    if "certificate" in sign:
-        fingerprint = _fingerprint(files, variant, str(sign["certificate"]), findings)
+    fingerprint = _fingerprint(files, variant, str(sign["certificate"]), findings) if "certificate" in sign else ""
     driver = f"{variant.namespace}/{variant.driver.name}"
-    return SignedElsewhere(driver, tuple(dict.fromkeys(_images(variant))), fingerprint)
+    return SignedElsewhere(driver, tuple(dict.fromkeys(images)), fingerprint, tuple(modules))
+
+
+def _blocks(view: ModuleView, mapping: KernelMapping) -> list[Part]:
+    """The blocks by which KMM signs the image of a mapping."""
+    return [sign for sign in (view.container.optional("sign"), mapping.part.optional("sign")) if sign]
+
+
+def _signed_names(view: ModuleView, mappings: Sequence[KernelMapping]) -> list[str]:
+    """The kernel modules that are loaded and that the blocks of every mapping sign."""
+    written = sum(len(file) for _, file in view.files_to_sign)
+    names = SignedNames(view.loaded, sum(map(len, view.loaded)) + written + len(view.mappings))
+    signed, root = {*view.loaded}, modules_root(view.dir_name)
+    for mapping in mappings:
+        blocks = [SignedFiles(sign.strings("filesToSign"), root) for sign in _blocks(view, mapping)]
+        signed &= set[str]().union(*(names.by_all(files.kernels, files.of(mapping)) for files in blocks))
+    return sorted(signed)
 
 
 def _as_pulled(entry: SignedElsewhere, cluster: Cluster) -> SignedElsewhere:

@@ -117,8 +117,8 @@ def _prepared(variant: Variant, sources: Sources) -> JsonMap:
             del level["serviceAccountName"]
         if account.pods:
             spec[account.pods] = level
-    if "prebuilt" in map_of(spec.get("sign")):
-        del spec["sign"]
+    if (sign := map_of(spec.pop("sign", None))) and "prebuilt" not in sign:
+        spec["sign"] = {key: item for key, item in sign.items() if key != "certificate"}  # which is for the policy
     spec["build"] = content_hashes.with_config_maps(spec.get("build"), driver, sources.dockerfiles)
     if "modprobe" in spec:
         spec["modprobe"] = {"dirName": "/opt", **map_of(spec["modprobe"])}

@@ -189,10 +189,14 @@ class Kmm:
 
 @dataclass(frozen=True, slots=True)
 class Acm:
-    """A cluster's part in Open Cluster Management; `hub` is the name of a spoke's hub."""
+    """A cluster's part in Open Cluster Management; `hub` is the name of a spoke's hub.
+
+    `agent_namespace` is where the klusterlet of a spoke runs its agents.
+    """
 
     role: Literal["hub", "spoke"]
     hub: str = ""
+    agent_namespace: str = "open-cluster-management-agent"
 
 
 @dataclass(frozen=True, slots=True)

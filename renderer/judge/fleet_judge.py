@@ -18,10 +18,10 @@ from kmodgate.policy.views.part import Map
 from kmodgate.renderer.compile.cluster_policies import Policies
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.deliveries.boot.objects import cluster_of
-from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.deliveries.hub.manifest_works import carried
 from kmodgate.renderer.fleet.clusters.nodes import nodes_of
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
+from kmodgate.renderer.judge.hub_modules import HUB_RULES, HubModules, Place, place_of, policy_rules
 from kmodgate.renderer.judge.shared_images import ID as IMAGES_ID
 from kmodgate.renderer.judge.shared_images import image_findings
 from kmodgate.renderer.judge.specs_as_modules import RULES, SpecsAsModules
@@ -56,7 +56,7 @@ class FleetJudge:
         self._now = now
         self._only = only
         self._engines: dict[int, Engine] = {}
-        self._spec_engines: dict[int, Engine] = {}
+        self._partial_engines: dict[tuple[int, frozenset[str]], Engine] = {}
 
     def engine(self, cluster: Cluster) -> Engine:
         """Return the engine of a cluster."""
@@ -68,16 +68,17 @@ class FleetJudge:
     @property
     def used_exceptions(self) -> set[PolicyException]:
         """The exceptions that held for a finding so far."""
-        engines = (*self._engines.values(), *self._spec_engines.values())
+        engines = (*self._engines.values(), *self._partial_engines.values())
         return {item for engine in engines for item in engine.used_exceptions}
 
-    def _spec_engine(self, cluster: Cluster) -> Engine:
-        """Return the engine of a cluster for the specs of drivers that DaemonSets load."""
+    def _engine_of(self, cluster: Cluster, rules: frozenset[str]) -> Engine:
+        """Return the engine of a cluster that asks some rules only."""
         policy = self._policies.policy(cluster.name)
-        if id(policy) not in self._spec_engines:
-            rules = RULES if self._only is None else RULES & {*self._only}
-            self._spec_engines[id(policy)] = Engine(policy, self._gate, rules)
-        return self._spec_engines[id(policy)]
+        key = id(policy), rules
+        if key not in self._partial_engines:
+            asked = rules if self._only is None else rules & {*self._only}
+            self._partial_engines[key] = Engine(policy, self._gate, asked)
+        return self._partial_engines[key]
 
     def refuses_unsigned(self, cluster: Cluster, module: Map) -> bool:
         """Whether Secure Boot counts against a Module without `sign`: neither spec nor exception says it is signed."""
@@ -95,6 +96,8 @@ class FleetJudge:
         fleet, by its name.
         """
         alike: dict[tuple[Manifest, Manifest | None, ClusterTraits, Engine], list[Cluster]] = {}
+        told: set[Place] = set()
+        hubs = HubModules(compiled, lambda cluster: _traits(compiled, cluster), self._now)
         for cluster in compiled.fleet.clusters:
             if manifests := compiled.of_drivers[cluster.name]:
                 was = {item: (before or {}).get((cluster.name, item.identity)) for item in manifests}
@@ -102,7 +105,7 @@ class FleetJudge:
                 for item, old in was.items():  # judged once for all clusters that are alike
                     alike.setdefault((item, old, traits, engine), []).append(cluster)
                 yield from self._by_facts(compiled, cluster, traits, was, (dumps or {}).get(cluster.name))
-            yield from self._delivered(compiled, cluster, (dumps or {}).get(cluster.name))
+            yield from self._by_hubs(compiled, cluster, hubs, (dumps or {}).get(cluster.name))
         for (manifest, old, traits, engine), clusters in alike.items():
             review = Review(
                 manifest.value,
@@ -114,8 +117,11 @@ class FleetJudge:
             )
             names = tuple(cluster.name for cluster in clusters)
             for finding, path in engine.judge(review):
-                yield _at_origin(manifest, finding, path, names)
-        specs = SpecsAsModules(compiled, self._spec_engine, self._now)
+                placed = _at_origin(manifest, finding, path, names)
+                told.add(place_of(placed))
+                yield placed
+        yield from hubs.by_policies(lambda cluster: self._engine_of(cluster, policy_rules()), told)
+        specs = SpecsAsModules(compiled, lambda cluster: self._engine_of(cluster, RULES), self._now)
         yield from specs.findings(lambda cluster: _traits(compiled, cluster), dumps)
         if self._only is None or IMAGES_ID in self._only:
             for manifest, finding in image_findings(compiled):
@@ -150,20 +156,17 @@ class FleetJudge:
             for finding, path in engine.judge_by_facts(review):
                 yield replace(manifest.at_origin(finding, path), clusters=(cluster.name,))
 
-    def _delivered(self, compiled: CompiledFleet, cluster: Cluster, dump: Dump | None) -> Iterator[Finding]:
-        """What the facts of a spoke say of the Modules that its hub makes there; the hub builds and signs them."""
-        delivered = compiled.delivered[cluster.name]
-        modules = [manifest for manifest in delivered if driver_of(manifest.value)]
-        if not modules:
-            return
-        engine, traits = self.engine(cluster), _traits(compiled, cluster)
-        facts = facts_of(cluster, [*compiled.of_drivers[cluster.name], *delivered], dump)
-        for manifest in modules:
-            is_new = dump is not None and not dump.holds(manifest.value)
-            review = Review(manifest.value, cluster=traits, facts=facts, now=self._now, is_new=is_new)
-            for finding, path in engine.judge_by_facts(review):
-                if not {"build", "sign"} & set(path):
-                    yield replace(manifest.at_origin(finding, path), clusters=(cluster.name,))
+    def _by_hubs(
+        self, compiled: CompiledFleet, cluster: Cluster, hubs: HubModules, dump: Dump | None
+    ) -> Iterator[Finding]:
+        """What the facts of a spoke say of the Modules that it gets, and those of a hub of what it makes them with."""
+        delivered = hubs.delivered(cluster)
+        if delivered:
+            facts = facts_of(cluster, [*compiled.of_drivers[cluster.name], *delivered], dump)
+            yield from hubs.by_facts(cluster, self.engine(cluster), facts, dump)
+        if cluster.is_hub:
+            facts = facts_of(cluster, compiled.of_drivers[cluster.name], dump)
+            yield from hubs.on_hub(cluster, self._engine_of(cluster, HUB_RULES), facts)
 
 
 def _at_origin(manifest: Manifest, finding: Finding, path: FieldPath, clusters: tuple[str, ...]) -> Finding:

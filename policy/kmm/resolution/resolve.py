@@ -176,6 +176,11 @@ def _merged_sign(common: Object | None, own: Object | None, kernel: str) -> dict
     return result
 
 
+def filled_image(image: str, kernel: str, metadata: Object) -> str:
+    """Return an image with its variables filled in for a kernel and a Module's metadata. Raises Unresolved."""
+    return _filled_image(image, kernels.normalised(kernel), kernel, metadata)
+
+
 def _filled_image(image: str, normalised: str, kernel: str, metadata: Object) -> str:
     head = f"failed to replace templates in module loader data for kernel {kernel}"
     try:

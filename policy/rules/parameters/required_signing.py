@@ -13,6 +13,7 @@ from kmodgate.policy.rules.parameters.plugin_loading import plugins_that_load
 from kmodgate.policy.rules.parameters.signing_scope import is_marked, listed_fingerprints, signing_nodes, unknown_nodes
 from kmodgate.policy.views.module import KernelMapping, ModuleView
 from kmodgate.policy.views.part import Part
+from kmodgate.policy.views.signed_elsewhere import is_entry_of
 from kmodgate.policy.views.signed_files import MODULE_ENDING, SignedFiles, SignedNames, modules_root, plain
 
 _HARMLESS = {
@@ -40,7 +41,8 @@ def signing_required(review: Review) -> Iterator[Problem]:
     same in a name. A compressed file does not count: the kernel finds no signature in it. What modprobe is told to do
     by `rawArgs`, or by options that lead it elsewhere, names nothing for sure, for unloading as for loading.
     Dependencies inside the image cannot be seen here. Images that were signed before they were pushed count only where
-    the policy lists them with the fingerprint of their certificate (`signedElsewhere`, which render writes).
+    the policy lists them with the fingerprint of their certificate (`signedElsewhere`, which render writes); images
+    that a hub signs count without it where any certificate may sign, if the work agent of the spoke writes the Module.
 
     Fix: add `sign` with the key, the certificate and all files that are loaded, or `prebuilt` with a certificate.
     Source: the DriverPolicy of the cluster; internal/module/helper.go and internal/worker of Kernel Module Management.
@@ -137,11 +139,26 @@ class _Loaded:
 
     def _without_block(self, mapping: KernelMapping) -> Iterator[Problem]:
         if self._common is None and not self._is_signed_elsewhere():
-            yield mapping.part.problem("sign", "missing: the policy asks for signed modules here", "add sign")
+            yield mapping.part.problem("sign", *self._why_unsigned())
+
+    def _why_unsigned(self) -> tuple[str, str]:
+        """Message and fix for a mapping without `sign`."""
+        entry = self._review.signed_elsewhere
+        if entry is not None and not entry.fingerprint:
+            message = "signed with a certificate that is not known, and the policy asks for it here"
+            return message, "name the certificate in the KernelDriver: sign.certificate"
+        module = self._review.module
+        others = (item for item in self._review.parameters.signed_elsewhere if is_entry_of(item, module, ""))
+        if (other := next(others, None)) is not None and entry is None:
+            message = f"missing: only {other.writer} may write this Module without it"
+            return message, "change the KernelDriver, from which its hub makes the Module"
+        return "missing: the policy asks for signed modules here", "add sign"
 
     def _is_signed_elsewhere(self) -> bool:
         entry, wanted = self._review.signed_elsewhere, listed_fingerprints(self._review)
-        return entry is not None and bool(entry.fingerprint) and (not wanted or entry.fingerprint in wanted)
+        if entry is None:
+            return False
+        return entry.fingerprint in wanted if wanted else bool(entry.fingerprint or entry.modules)
 
     def _files(self, sign: Part | None) -> SignedFiles:
         return SignedFiles(sign.strings("filesToSign") if sign else (), self._root)

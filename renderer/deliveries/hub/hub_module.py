@@ -123,6 +123,18 @@ def _module_on_spokes(variant: Variant, module: JsonMap) -> Manifest:
     return kmm.manifest(variant, value, kmm.module_trace(variant))
 
 
+def without_signing(module: JsonMap) -> JsonMap:
+    """Return the Module of a spoke as the hub makes it, which has built and signed its images before."""
+    spec: Any = module["spec"]
+    if not (loader := spec.get("moduleLoader")):
+        return module
+    made = ("build", "sign")
+    container = {key: item for key, item in loader["container"].items() if key not in made}
+    mappings = container["kernelMappings"]
+    container["kernelMappings"] = [{key: item for key, item in one.items() if key not in made} for one in mappings]
+    return {**module, "spec": {**spec, "moduleLoader": {**loader, "container": container}}}
+
+
 def unsupported(value: JsonMap, release: Release) -> Iterator[Problem]:
     """Yield the fields of a ManagedClusterModule that a release of KMM does not know or ignores."""
     spec: Any = value["spec"]

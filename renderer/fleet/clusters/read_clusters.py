@@ -56,11 +56,16 @@ def read_cluster(files: FleetFiles, document: Document, findings: list[Finding])
         argocd=_argocd(spec["argocd"], spec["platform"]) if "argocd" in spec else None,
         server=spec.get("server", ""),
         kubectl_image=spec.get("tools", {}).get("kubectl", ""),
-        acm=Acm(**spec["acm"]) if "acm" in spec else None,
+        acm=_acm(spec["acm"]) if "acm" in spec else None,
         hosted=Hosted(**spec["hosted"]) if "hosted" in spec else None,
         is_managed=spec.get("managed", False),
         worker_image=spec.get("tools", {}).get("worker", ""),
     )
+
+
+def _acm(spec: Any) -> Acm:
+    found = Acm(spec["role"], spec.get("hub", ""))
+    return replace(found, agent_namespace=spec["agentNamespace"]) if "agentNamespace" in spec else found
 
 
 def _argocd(spec: Any, platform: str) -> ArgoCd:
