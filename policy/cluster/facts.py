@@ -91,7 +91,7 @@ class Facts(Protocol):
         ...
 
     def daemon_sets_in(self, namespace: str) -> Sequence[Object] | Unknown:
-        """The DaemonSets of a namespace that load drivers (`loads_driver`), with what their pods refer to."""
+        """The DaemonSets of drivers in a namespace (`is_of_driver`), with what their pods refer to."""
         ...
 
 
@@ -182,7 +182,7 @@ class SnapshotFacts:
     def _daemon_sets(self) -> dict[str, list[Object]]:
         found: dict[str, list[Object]] = {}
         for (kind, namespace, _), item in self._objects.items():
-            if kind == "DaemonSet" and loads_driver(item):
+            if kind == "DaemonSet" and is_of_driver(item):
                 found.setdefault(namespace, []).append(item)
         return found
 
@@ -249,14 +249,19 @@ MANAGED_BY = ("app.kubernetes.io/managed-by", "kmodgate")
 """The label of all objects that kmodgate renders, and its value."""
 
 
-def loads_driver(daemon_set: Object) -> bool:
-    """Whether a DaemonSet loads a driver, as kmodgate renders it, and is not being deleted.
+PLUGIN_LABEL = "kmodgate.io/device-plugin"
+"""The label of a DaemonSet that runs the device plugin of a driver apart from it; its value is the driver."""
+
+
+def is_of_driver(daemon_set: Object) -> bool:
+    """Whether a DaemonSet loads a driver or runs its device plugin, as kmodgate renders it, and is not being deleted.
 
     The pods of one that is being deleted end, and unload the driver, with what they were started with.
     """
     metadata = metadata_of(daemon_set)
     labels = as_map(metadata.get("labels"))
-    is_ours = bool(labels.get(DRIVER_LABEL)) and labels.get(MANAGED_BY[0]) == MANAGED_BY[1]
+    has_driver = bool(labels.get(DRIVER_LABEL) or labels.get(PLUGIN_LABEL))
+    is_ours = has_driver and labels.get(MANAGED_BY[0]) == MANAGED_BY[1]
     return is_ours and "deletionTimestamp" not in metadata
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kmodgate.policy.cluster.facts import PLUGIN_LABEL
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.kmm.defaults import default_paths
 from kmodgate.policy.kmm.nodes.kernel_labels import KERNEL_ANNOTATION, KERNEL_LABEL_ANNOTATION
@@ -89,6 +90,7 @@ REASONS = (
     Reason("DaemonSet", (*_ANNOTATIONS, KERNEL_ANNOTATION), "a kernel that nodes of the Cluster run or get next"),
     Reason("DaemonSet", (*_ANNOTATIONS, KERNEL_LABEL_ANNOTATION), "the node label that names the kernel"),
     Reason("DaemonSet", (*_LABELS, DRIVER_LABEL), "the driver that is unloaded when its DaemonSets leave"),
+    Reason("DaemonSet", (*_LABELS, PLUGIN_LABEL), "by which the webhook knows what the plugin of a driver needs"),
     Reason("DaemonSet", ("spec", "selector"), "the DaemonSet's own pods; it cannot change, and neither does the name"),
     Reason("DaemonSet", ("spec", "updateStrategy"), "a node changes when its pod is deleted, unless the spec says so"),
     Reason("DaemonSet", (*_POD, "nodeSelector"), "the nodes that run the kernel, by the label that names it"),

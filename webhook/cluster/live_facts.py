@@ -14,12 +14,11 @@ from kmodgate.policy.cluster.facts import (
     NodeEntry,
     Object,
     Unknown,
-    loads_driver,
+    is_of_driver,
     with_answers,
 )
 from kmodgate.policy.cluster.pruning import pruned_daemon_set, pruned_hub_module, pruned_namespace, pruned_runtime_class
 from kmodgate.policy.kmm.node_selection import Node
-from kmodgate.policy.views.boot_config import DRIVER_LABEL
 from kmodgate.policy.views.other_modules import Neighbours
 from kmodgate.webhook.cluster.api_server import ApiServer
 from kmodgate.webhook.cluster.caches import EntryCache, ModuleCache, NodeCache, ObjectCache
@@ -43,10 +42,8 @@ CONFIGS = Resource("NodeModulesConfig", "/apis/kmm.sigs.x-k8s.io/v1beta1/nodemod
 HUB_MODULES = Resource(
     "ManagedClusterModule", "/apis/hub.kmm.sigs.x-k8s.io/v1beta1/managedclustermodules", optional=True
 )
-DAEMON_SETS = Resource(
-    "DaemonSet", "/apis/apps/v1/daemonsets", optional=True, labels=f"{DRIVER_LABEL},{'='.join(MANAGED_BY)}"
-)
-"""Those that load drivers, and no other one of a cluster."""
+DAEMON_SETS = Resource("DaemonSet", "/apis/apps/v1/daemonsets", optional=True, labels="=".join(MANAGED_BY))
+"""Those that kmodgate renders, which load drivers or run their plugins, and no other one of a cluster."""
 
 
 class LiveFacts:
@@ -112,7 +109,7 @@ class LiveFacts:
     def daemon_sets_in(self, namespace: str) -> Sequence[Object] | Unknown:
         if not self._knows("DaemonSet"):
             return UNKNOWN
-        return [item for item in self._daemon_sets.of(namespace) if loads_driver(item)]
+        return [item for item in self._daemon_sets.of(namespace) if is_of_driver(item)]
 
     def _knows(self, kind: str) -> bool:
         watch = self._watches[kind]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from kmodgate.policy.cluster.facts import NodeEntry, Object, as_map, loads_driver, metadata_of, node_entries
+from kmodgate.policy.cluster.facts import NodeEntry, Object, as_map, is_of_driver, metadata_of, node_entries
 from kmodgate.policy.cluster.pruning import pruned_daemon_set, pruned_module
 from kmodgate.policy.cluster.redaction import redacted
 from kmodgate.policy.views.boot_config import POOL_LABEL
@@ -167,12 +167,12 @@ class Reader:
         return [pruned_module(item) async for item in self._items(path, seconds)]
 
     async def _daemon_sets(self, namespace: str, seconds: float) -> list[Object]:
-        """The DaemonSets of a namespace that load drivers; nobody asks for those of a whole cluster."""
+        """The DaemonSets of drivers in a namespace; nobody asks for those of a whole cluster."""
         if not _is_name(namespace):
             return []
         path = _DAEMON_SETS.format(namespace=quote(namespace))
         found = [pruned_daemon_set(item) async for item in self._items(path, seconds, DAEMON_SETS.query)]
-        return [item for item in found if loads_driver(item)]
+        return [item for item in found if is_of_driver(item)]
 
     async def _entries(self, namespace: str) -> list[NodeEntry]:
         return [entry for entry in await self._all_entries.get() if namespace in ("", entry.namespace)]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from importlib.resources import files
 from typing import cast
 
+from kmodgate.policy.cluster.facts import PLUGIN_LABEL
 from kmodgate.policy.findings import FieldPath, value_at
 from kmodgate.policy.kmm.nodes.kernel_labels import KERNEL_ANNOTATION, KERNEL_LABEL_ANNOTATION
 from kmodgate.renderer.deliveries import kmm, service_accounts
@@ -76,7 +77,9 @@ def _plugin(variant: Variant, loaded: Loaded, selector: JsonMap) -> Manifest:
     name = kernels.name_of(loaded.driver, loaded.kernel, plugin.PART)
     rolling: JsonMap = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}}
     value = _daemon_set(variant, name, loaded, pod, rolling)
-    map_of(value["metadata"])["annotations"] = {**argo.sync_annotations("DaemonSet"), **_marks(variant, loaded)}
+    metadata = map_of(value["metadata"])
+    metadata["labels"] = {**map_of(metadata["labels"]), PLUGIN_LABEL: variant.driver.name}
+    metadata["annotations"] = {**argo.sync_annotations("DaemonSet"), **_marks(variant, loaded)}
     return kmm.manifest(variant, value, _trace(variant, loaded, pod))
 
 

@@ -125,9 +125,7 @@ def test_only_daemon_sets_that_load_drivers_are_kept(stub: ApiStub) -> None:
         assert known["spec"]["template"]["spec"]["imagePullSecrets"] == [{"name": "pull"}]
         assert "image" not in known["spec"]["template"]["spec"]["containers"][0]
         asked = [request.query for request in stub.asked if request.path == DAEMON_SETS.path]
-        assert {query["labelSelector"] for query in asked} == {
-            "kmodgate.io/driver,app.kubernetes.io/managed-by=kmodgate"
-        }
+        assert {query["labelSelector"] for query in asked} == {"app.kubernetes.io/managed-by=kmodgate"}
 
     with_cluster(stub, scenario)
 

@@ -143,6 +143,7 @@ def test_a_separate_device_plugin_waits_for_the_module_without_rights(fleet: Pla
     loader, plugin = fleet.daemon_sets(more)
     assert plugin["metadata"]["name"].startswith("nic-device-plugin-5-14-0")
     assert "kmodgate.io/driver" not in plugin["metadata"]["labels"]  # the driver stays when the plugin goes
+    assert plugin["metadata"]["labels"]["kmodgate.io/device-plugin"] == "nic"  # by which its account is protected
     assert loader["metadata"]["labels"]["kmodgate.io/driver"] == "nic"
     pod = plugin["spec"]["template"]["spec"]
     assert pod["serviceAccountName"] == "nic-device-plugin"
