@@ -75,6 +75,16 @@ def boot_config(value: Map) -> BootConfig | None:
     return None
 
 
+def boot_variables(value: Map) -> dict[str, str]:
+    """Return the variables of the units of a MachineConfig that are about the module which it loads at boot."""
+    found: dict[str, str] = {}
+    for unit in list_in(map_in(map_in(map_in(value, "spec"), "config"), "systemd"), "units"):
+        variables = dict(_VARIABLE.findall(text_in(unit, "contents"))) if isinstance(unit, dict) else {}
+        if "KERNEL_MODULE_IMAGE" in variables:
+            found = {**variables, **found}
+    return {name: text.replace("%%", "%") for name, text in found.items()}
+
+
 def machine_config_of(config_map: Map) -> Map | None:
     """Return the MachineConfig that the ConfigMap of a NodePool holds."""
     labels = map_in(map_in(config_map, "metadata"), "labels")

@@ -10,6 +10,7 @@ from pathlib import Path
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain
 from kmodgate.renderer.check.object_inputs import STDIN
 from kmodgate.renderer.console import Console
+from kmodgate.renderer.deliveries.boot.settings import is_pinned
 from kmodgate.renderer.errors import ExitCode, Unusable
 from kmodgate.renderer.fleet.files import MARKER
 from kmodgate.renderer.fleet.root import root_above
@@ -52,6 +53,10 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--delivery", choices=("daemonset", "kmm"), default="daemonset",
         help="how drivers that are DaemonSets are delivered from now on (default: daemonset)",
     )  # fmt: skip
+    parser.add_argument(
+        "--worker-image", default="", metavar="IMAGE",
+        help="KMM's worker image, with a version, for MachineConfigs that load at boot with one that is not pinned",
+    )  # fmt: skip
     parser.add_argument("--dry-run", action="store_true", help="write nothing; print the specs")
 
 
@@ -61,7 +66,9 @@ def run(args: Namespace, console: Console) -> ExitCode:
     everywhere = not named
     if everywhere:
         inputs = {name: args.files for name in target_clusters(root)}
-    wishes = Wishes(_namespace(args.namespace), args.delivery, _module_names(args.module_name))
+    wishes = Wishes(
+        _namespace(args.namespace), args.delivery, _module_names(args.module_name), _worker_image(args.worker_image)
+    )
     translated = translate(read_clusters(inputs, differ), inputs, wishes)
     result = import_objects(root, translated, everywhere=everywhere, all_dockerfiles=args.dockerfiles)
     print_findings(result.lost, console)
@@ -123,6 +130,13 @@ def _namespace(name: str) -> str:
         fix = "use lower-case letters, digits and inner '-', at most 63"
         raise Unusable(f"--namespace {name!r}: cannot be the name of a namespace", fix)
     return name
+
+
+def _worker_image(image: str) -> str:
+    if image and not is_pinned(image):
+        fix = "name a version of it, or a digest: quay.io/acme/worker:release-2.6"
+        raise Unusable(f"--worker-image {image}: nodes would load with another one after every pull", fix)
+    return image
 
 
 def _module_names(given: list[str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.deliveries import content_hashes
+from kmodgate.renderer.deliveries.delivery import is_at_boot
 from kmodgate.renderer.deliveries.json_parts import map_of
 from kmodgate.renderer.deliveries.service_accounts import DEFAULT, accounts
 from kmodgate.renderer.fleet.specs import JsonMap
@@ -166,7 +167,11 @@ def _related(driver: Driver, objects: Objects) -> Iterator[Found]:
             roles.add(_role_of(found))
     for identity, found in objects.items():
         here = identity.namespace == driver.namespace
-        if identity.kind in _NEVER_ATTACHED or found.owner not in ("", "cluster", driver.name):
+        if (
+            identity.kind in _NEVER_ATTACHED
+            or is_at_boot(found.value)
+            or found.owner not in ("", "cluster", driver.name)
+        ):
             continue
         if (
             found.owner == driver.name

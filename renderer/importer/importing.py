@@ -72,7 +72,11 @@ def import_objects(root: Path, translated: Translated, *, everywhere: bool, all_
     plan_drivers(plan, drivers, EVERYWHERE if everywhere else None)
     if not plan.specs:
         refuse_enforced(_as_errors(plan.lost))
-    new = {f"clusters/{name}.yaml": cluster_value(name, clusters[name]) for name in clusters if name not in known}
+    new = {
+        f"clusters/{name}.yaml": cluster_value(name, clusters[name], translated.hosted.get(name))
+        for name in clusters
+        if name not in known
+    }
     texts = {file: spec_text(file, "Cluster", [value]) for file, value in new.items()}
     texts |= {file: spec_text(file, "KernelDriver", documents) for file, documents in sorted(plan.specs.items())}
     documents = read_back(texts)

@@ -30,7 +30,7 @@ from kmodgate.schemas.compiled import spec_schema
 EVERYWHERE: JsonMap = {"matchLabels": {}}
 
 _ORDER = (
-    "clusters", "namespace", "delivery", "daemonset", "hub", "removal", "selector", "tolerations",
+    "clusters", "namespace", "delivery", "daemonset", "hub", "boot", "removal", "selector", "tolerations",
     "serviceAccountName", "scc", "modprobe", "version", "containerImage", "imagePullPolicy", "contentTag",
     "inTreeModulesToRemove", "kernelMappings", "registryTLS", "build", "sign", "imageRepoSecret",
     "imageRebuildTriggerGeneration", "devicePlugin", "dra", "attach",
@@ -216,8 +216,11 @@ def check_name(name: str) -> None:
         raise Unusable(f"--cluster {name!r}: cannot be the name of a cluster", fix)
 
 
-def cluster_value(name: str, objects: Objects) -> JsonMap:
-    """The spec of a cluster with these objects; on OpenShift with Red Hat's KMM, unless that ignores a field."""
+def cluster_value(name: str, objects: Objects, hosted: JsonMap | None = None) -> JsonMap:
+    """The spec of a cluster with these objects; on OpenShift with Red Hat's KMM, unless that ignores a field.
+
+    `hosted` is where its NodePools are, if it has a hosted control plane.
+    """
     openshift = is_openshift(objects)
     modules = [defaulted(found.value) for found in objects.values() if found.is_module]  # type: ignore[arg-type]
     redhat = openshift and not any(problem for module in modules for problem in unsupported(module, _REDHAT))
@@ -229,6 +232,7 @@ def cluster_value(name: str, objects: Objects) -> JsonMap:
     needs_kmm = not groups or any(found.is_module and not found.is_by_daemon_sets for found in objects.values())
     spec: JsonMap = {
         "platform": "openshift" if openshift else "kubernetes",
+        **({"topology": "hosted", "hosted": hosted} if hosted else {}),
         **({"kmm": kmm} if needs_kmm else {}),
         **({"acm": {"role": "hub"}} if any(found.is_by_hub for found in objects.values()) else {}),
         **({"nodeGroups": groups} if groups else {}),

@@ -11,6 +11,7 @@ from kmodgate.policy.findings import FieldPath, Finding, value_at
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
 from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
+from kmodgate.renderer.deliveries.boot.objects import cluster_of
 from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.read_specs import RESERVED_LABELS
@@ -80,7 +81,7 @@ def verify(fleet: Fleet, clusters: dict[str, Objects], plan: Plan, renamed: Rena
         for identity, manifest in rendered.items():
             if identity not in known and manifest.owner in drivers:
                 verdict.besides[manifest.owner].append(f"{identity} ({cluster})")
-        others = {manifest.owner for manifest in rendered.values()} - drivers - {""}
+        others = {item.owner for item in rendered.values() if not cluster_of(item.value)} - drivers - {""}
         if cluster in new and others:
             verdict.joined[cluster] = sorted(others)
     return verdict

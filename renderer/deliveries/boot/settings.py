@@ -135,9 +135,15 @@ def _worker_problems(boot: JsonMap, worker_image: str) -> Iterator[BootProblem]:
         yield BootProblem("DAY004", path, "no worker image is known, which loads the module at boot", fix)
     elif parsed is None or "$" in image:
         yield BootProblem("DAY004", path, f"{image!r} is not the name of an image", fix)
-    elif not parsed.digest and parsed.tag.lower() in _MOVING:
+    elif not is_pinned(image):
         message = f"the worker image {image} is not pinned: nodes would load with another one after every pull"
         yield BootProblem("DAY004", path, message, fix)
+
+
+def is_pinned(image: str) -> bool:
+    """Whether a worker image has a digest, or a tag that names a version."""
+    parsed = parse_image(image)
+    return parsed is not None and (bool(parsed.digest) or parsed.tag.lower() not in _MOVING)
 
 
 def _beyond_boot_module_config(settings: BootSettings) -> Iterator[BootProblem]:

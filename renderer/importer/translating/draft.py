@@ -30,12 +30,14 @@ class Wishes:
     """What a person says of objects that do not say it themselves.
 
     `namespace` is that of objects without one, `delivery` that of drivers made of DaemonSets, and `module_names` the
-    kernel module that a driver loads, by the name of the driver; by the empty name, of every driver.
+    kernel module that a driver loads, by the name of the driver; by the empty name, of every driver. `worker_image` is
+    KMM's, where an object names one that is not pinned.
     """
 
     namespace: str = ""
     delivery: str = "daemonset"
     module_names: Mapping[str, str] = field(default_factory=dict)
+    worker_image: str = ""
 
     def module_name(self, driver: str) -> str:
         """Return the kernel module that a driver is said to load; empty where nobody says it."""

@@ -15,8 +15,10 @@ from kmodgate.policy.kmm.former_modules import (
     is_former_module,
 )
 from kmodgate.renderer.errors import Unusable
+from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.companions import is_the_systems
 from kmodgate.renderer.importer.reading import Found, Objects, Translation
+from kmodgate.renderer.importer.translating.boot.drivers import add_boot
 from kmodgate.renderer.importer.translating.daemon_sets.daemon_sets import (
     daemon_sets,
     draft_of,
@@ -40,6 +42,8 @@ class Translated:
     clusters: dict[str, Objects]
     lost: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    hosted: dict[str, JsonMap] = field(default_factory=dict)
+    """What the Cluster of a hosted control plane says of where its NodePools are."""
 
 
 def translate(clusters: dict[str, Objects], inputs: dict[str, list[str]], wishes: Wishes) -> Translated:
@@ -48,7 +52,7 @@ def translate(clusters: dict[str, Objects], inputs: dict[str, list[str]], wishes
     Raises Unusable for an input without any driver, and for a wish about a driver that is not in it.
     """
     result = Translated({})
-    names: set[str] = set()
+    names, told = set[str](), set[str]()
     versions: dict[str, set[str]] = defaultdict(set)
     for cluster, objects in clusters.items():
         before = len(result.lost)
@@ -59,7 +63,13 @@ def translate(clusters: dict[str, Objects], inputs: dict[str, list[str]], wishes
             _place(draft, objects, result.lost)
             versions[str(draft.found.value["apiVersion"])].add(str(draft.found.identity))
         result.clusters[cluster] = objects
-        if len(result.lost) == before and not any(found.is_module for found in objects.values()):
+        if len(result.lost) > before:
+            told.add(cluster)
+    at_boot = add_boot(result.clusters, wishes, result.lost, result.notes)
+    told |= at_boot.told
+    result.hosted = at_boot.hosted
+    for cluster, objects in result.clusters.items():
+        if cluster not in told and not any(found.is_module for found in objects.values()):
             fix = "give what kubectl get modules -A -o yaml writes, or the DaemonSets that load kernel modules"
             raise Unusable(f"{', '.join(inputs[cluster])}: {_no_module(clusters[cluster])}", fix)
     result.notes += _former_versions(versions)

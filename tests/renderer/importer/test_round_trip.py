@@ -204,8 +204,8 @@ def tree_arguments(name: str) -> list[str]:
     return [f"--cluster={path.name}={path}" for path in sorted((CASES / name).iterdir())]
 
 
-NOT_WHOLE = {"boot-driver", "hub"}
-"""Examples with clusters on which nothing stands for a driver: import refuses those, and `test_hub_modules` has the hub."""
+NOT_WHOLE = {"hub"}
+"""An example with clusters on which nothing stands for a driver: import refuses those; `test_hub_modules` has the hub."""
 
 
 @pytest.mark.parametrize("name", sorted({*WITH_DRIVERS} - NOT_WHOLE))

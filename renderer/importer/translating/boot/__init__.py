@@ -1,0 +1,1 @@
+"""Objects that load a kernel module at boot → `boot` of a driver."""
