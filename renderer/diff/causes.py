@@ -9,7 +9,9 @@ from typing import Any
 from kmodgate.policy.findings import FieldPath, value_at
 from kmodgate.policy.kmm.resolution.resolve import Resolution
 from kmodgate.renderer.compile.compiler import CompiledFleet
+from kmodgate.renderer.deliveries.boot.objects import cluster_of
 from kmodgate.renderer.deliveries.daemonset.module_view import STRATEGY
+from kmodgate.renderer.deliveries.delivery import is_at_boot
 from kmodgate.renderer.diff.changed_fields import FieldChange, Kind, ObjectChange
 from kmodgate.renderer.diff.effects.effect import Effect
 from kmodgate.renderer.fleet.fields.origin import Origin
@@ -23,6 +25,8 @@ _CONTAINER: FieldPath = (*LOADER, "container")
 VERSION: FieldPath = (*_CONTAINER, "version")
 _MAPPINGS: FieldPath = (*_CONTAINER, "kernelMappings")
 _REMOVALS = ("inTreeModulesToRemove", "inTreeModuleToRemove")
+_AT_BOOT = ("boot", "modprobe", "containerImage", "kernelMappings", "inTreeModulesToRemove", "overrides")
+"""What the units of a MachineConfig are made of, whose texts say several of these at once."""
 
 
 def of_effect(effect: Effect, why: Iterable[str], now: Resolution | None, reason: str) -> tuple[FieldPath, ...]:
@@ -97,6 +101,8 @@ class Causes:
             return mirror
         origin = change.origin(found)
         was, now = _driver(self._before, change.manifest.owner), _driver(self._after, change.manifest.owner)
+        if not written and was and now and is_at_boot(change.manifest.value):
+            return _first_change(was, now, _AT_BOOT, origin) or origin
         if was is None or now is None or origin.source == "attached" or not now.document.has(origin.path):
             return origin
         return _at(now, _narrowed(was, now, origin.path), origin)
@@ -110,11 +116,10 @@ class Causes:
         was, now = _driver(self._before, driver), _driver(self._after, driver)
         if was is None or now is None:
             return name
-        for key in ("state", "namespace", "delivery", "hub", "clusters", "overrides"):
-            path: FieldPath = ("spec", key)
-            if value_at(was.document.value, path) != value_at(now.document.value, path):
-                return _at(now, _narrowed(was, now, path), name) if now.document.has(path) else _at(was, path, name)
-        return self._of_cluster(change.clusters[0]) or name
+        keys = ("state", "namespace", "delivery", "hub", "boot", "clusters", "overrides")
+        if found := _first_change(was, now, keys, name):
+            return found
+        return self._of_cluster(cluster_of(change.manifest.value) or change.clusters[0]) or name
 
     def _of_mirror(self, change: ObjectChange, found: FieldChange) -> Origin | None:
         """The place of the mirror by which alone a field differs; None where the spec says another image."""
@@ -154,6 +159,15 @@ def _cluster(fleet: CompiledFleet | None, name: str) -> Cluster | None:
 def _at(driver: KernelDriver, path: FieldPath, origin: Origin) -> Origin:
     line, column = driver.document.position(path)
     return replace(origin, file=driver.document.file, line=line, column=column, path=path)
+
+
+def _first_change(was: KernelDriver, now: KernelDriver, keys: Iterable[str], origin: Origin) -> Origin | None:
+    """Return the place of the first field of a spec that differs; None where none of them does."""
+    for key in keys:
+        path: FieldPath = ("spec", key)
+        if value_at(was.document.value, path, _ABSENT) != value_at(now.document.value, path, _ABSENT):
+            return _at(now, _narrowed(was, now, path), origin) if now.document.has(path) else _at(was, path, origin)
+    return None
 
 
 def _narrowed(was: KernelDriver, now: KernelDriver, path: FieldPath) -> FieldPath:

@@ -141,7 +141,8 @@ class NodeGroup:
     """Nodes that are alike. A node of an inventory is a group of one.
 
     `next_kernels` are the group's own, or else the Cluster's. A paused group keeps the kernels that it runs.
-    `blacklist` are the names of kernel modules that the nodes do not load by themselves, with `_` for `-`.
+    `blacklist` are the names of kernel modules that the nodes do not load by themselves, with `_` for `-`. `roles` are
+    those of the MachineConfigs that the nodes take, where a MachineConfigPool says so; None where labels alone do.
     """
 
     name: str
@@ -154,6 +155,7 @@ class NodeGroup:
     next_kernels: tuple[NextKernel, ...] = ()
     is_paused: bool = False
     blacklist: frozenset[str] = frozenset()
+    roles: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,29 @@ def scripts_of_the_day_1_utility(review: Review) -> Iterator[Problem]:
             yield Problem(mine.path, message, f"load {other.module} by a driver with boot, too, and remove {title}")
 
 
+@rule("DAY203", kinds=_KINDS, facts=True, severity=Severity.WARNING)
+def pool_that_applies_nothing(review: Review) -> Iterator[Problem]:
+    """A driver at boot is for a pool of machines that is paused, or that the cluster does not have.
+
+    Nothing is applied to the nodes of a paused MachineConfigPool until it is resumed, upgrades included; a
+    MachineConfig for a pool that does not exist stays without effect.
+
+    Fix: resume the pool when its nodes may reboot; name a pool of the cluster.
+    Source: MachineConfigPool v1 and docs/MachineConfigController.md of openshift/machine-config-operator.
+    """
+    mine = boot_config(review.object)
+    if mine is None:
+        return
+    pool = review.known.find("MachineConfigPool", "", mine.pool)
+    if pool is None:
+        others = sorted(map(_name, review.known.listing("MachineConfigPool").objects))
+        fix = f"name one of its pools: {', '.join(others[:5])}" if others else "name a pool of the cluster"
+        yield Problem(mine.path, f"the cluster has no pool {mine.pool}: no node loads {mine.module} at boot", fix)
+    elif as_map(as_map(pool).get("spec")).get("paused") is True:
+        message = f"pool {mine.pool} is paused: its nodes apply nothing of this until it is resumed"
+        yield Problem(mine.path, message, "resume it when its nodes may reboot: set spec.paused of the pool to false")
+
+
 def _neighbours(review: Review, mine: BootConfig) -> Iterator[tuple[str, BootConfig]]:
     """The other objects that load something at boot of the same pool, by kind and name.
 

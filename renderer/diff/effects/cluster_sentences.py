@@ -30,10 +30,10 @@ def reboot(driver: str, detail: str, where: str, _: int) -> str:
     word, kind, name, pool = detail.split("|")
     if kind == "ConfigMap":
         return f"rolls out {where}: {_listed_by(pool, name)}, and then loads {driver} at boot"
-    how = "to load" if word == "added" else "for what changes of"
+    what = "loads" if word == "added" else "changes what it loads of"
     return (
-        f"reboots {where} {how} {driver} at boot: pool {pool} applies MachineConfig {name}, node by node, and each "
-        f"node boots once more when it has pulled an image that was missing"
+        f"reboots {where}, node by node: pool {pool} applies MachineConfig {name}, which {what} {driver} at boot, and "
+        f"each node boots once more when it has pulled an image that was missing"
     )
 
 
@@ -42,8 +42,8 @@ def in_tree(driver: str, detail: str, where: str, _: int) -> str:
     if kind == "ConfigMap":
         return f"takes {driver} from {where} at boot: {_listed_by(pool, name)}, which must not name it any more"
     return (
-        f"reboots {where} into the kernel's own driver in place of {driver}, once the removal is confirmed: "
-        f"MachineConfig {name} leaves pool {pool}"
+        f"reboots {where}, node by node: once its removal is confirmed, MachineConfig {name} leaves pool {pool}, and "
+        f"the kernel's own driver comes in place of {driver}"
     )
 
 

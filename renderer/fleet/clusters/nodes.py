@@ -1,4 +1,4 @@
-"""`kubectl get nodes -o json`, or `-o yaml` → node groups of one node each."""
+"""`kubectl get nodes -o json`, or `-o yaml`, also with MachineConfigPools → node groups of one node each."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from kmodgate.policy.findings import Mode
 from kmodgate.policy.formats.yaml_documents import OBJECTS, parse
 from kmodgate.policy.kmm.node_selection import Node
 from kmodgate.renderer.errors import Unusable
+from kmodgate.renderer.fleet.clusters.machine_config_pools import KIND as POOL
+from kmodgate.renderer.fleet.clusters.machine_config_pools import in_pools, read_pool
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable
 from kmodgate.renderer.fleet.specs import Cluster, KernelVersion, NextKernel, NodeGroup, Taint
 
@@ -24,9 +26,14 @@ _FIX = "write it with kubectl get nodes -o json, or -o yaml"
 
 
 def read_nodes(data: bytes) -> tuple[NodeGroup, ...]:
-    """Return the nodes of a NodeList, a List or single Nodes, in the file's order. Raises Unreadable."""
+    """Return the nodes of a NodeList, a List or single Nodes, in the file's order. Raises Unreadable.
+
+    MachineConfigPools beside them say which are paused, and which MachineConfigs they take.
+    """
     items = [item for document in _documents(data) for item in _items(document)]
-    nodes = tuple(_node(item, index) for index, item in enumerate(items))
+    pools = [read_pool(item) for item in items if isinstance(item, dict) and item.get("kind") == POOL]
+    others = [item for item in items if not (isinstance(item, dict) and item.get("kind") == POOL)]
+    nodes = in_pools((_node(item, index) for index, item in enumerate(others)), pools)
     for name, count in Counter(node.name for node in nodes).items():
         if count > 1:
             raise Unreadable(f"holds the node {name} twice", _FIX)
@@ -88,7 +95,7 @@ def _in_group(node: NodeGroup, groups: tuple[NodeGroup, ...], next_kernels: tupl
     return replace(
         node,
         next_kernels=tuple(dict.fromkeys(kernel for group in own for kernel in group.next_kernels)),
-        is_paused=all(group.is_paused for group in own),
+        is_paused=node.is_paused or all(group.is_paused for group in own),
         blacklist=frozenset.intersection(*(group.blacklist for group in own)),
         secure_boot=node.secure_boot or any(group.secure_boot for group in own),
     )

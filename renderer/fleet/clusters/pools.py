@@ -29,6 +29,8 @@ def is_in_pool(cluster: Cluster, group: NodeGroup, pool: str) -> bool:
     """Whether the nodes of a group get the MachineConfigs of a pool."""
     if cluster.topology == "hosted":
         return group.labels.get(_NODE_POOL) == pool
+    if group.roles is not None:
+        return pool in group.roles
     is_master = not _MASTER.isdisjoint(group.labels)
     return is_master if pool == MASTER else not is_master and f"{_ROLE}{pool}" in group.labels
 

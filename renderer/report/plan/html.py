@@ -176,7 +176,7 @@ def _boot_images(plan: Plan, most: int) -> Section:
         )
         for item in plan.boot_images
     ]
-    title = "Images to push before the upgrade: nodes pull them when they boot"
+    title = "Images to push before the upgrade: pulled by nodes when they boot"
     return _section("boot-images", title, ("Driver", "For kernel", "Image", "Nodes", "Clusters", "Note"), found)
 
 

@@ -53,7 +53,7 @@ def _add_images(page: Page, plan: Plan) -> None:
         )
         page.table(("image", "work", "kernel"), made)
     if plan.boot_images:
-        page.add("\n**Images to push before the upgrade: nodes pull them when they boot**\n\n")
+        page.add("\n**Images to push before the upgrade: pulled by nodes when they boot**\n\n")
         pulled = (
             (code(item.image), cell(item.driver), str(item.nodes), cell(verdict.of_boot_image(plan, item).strip("; ")))
             for item in plan.boot_images

@@ -72,7 +72,7 @@ def _images(plan: Plan, console: Console) -> str:
 
 
 def _boot_images(plan: Plan, console: Console) -> str:
-    title = f"{counted(len(plan.boot_images), 'image')} to push before the upgrade: nodes pull them when they boot"
+    title = f"{counted(len(plan.boot_images), 'image')} to push before the upgrade: pulled by nodes when they boot"
     lines = (
         f"{item.image}  ({item.driver}, {counted(item.nodes, 'node')} of {listed(sorted(item.clusters), 3)}"
         f"{verdict.of_boot_image(plan, item)})"

@@ -21,6 +21,43 @@ def test_an_inventory_with_a_node_twice_is_refused(fleet: FleetFolder) -> None:
         nodes.read_nodes(b'{"items": [%s, %s]}' % ((b'{"kind": "Node", "metadata": {"name": "n"}}',) * 2))
 
 
+POOLS = """\
+kind: List
+items:
+- {kind: Node, metadata: {name: control, labels: {node-role.kubernetes.io/master: "", node-role.kubernetes.io/worker: ""}}}
+- {kind: Node, metadata: {name: gpu, labels: {node-role.kubernetes.io/worker: "", example.com/gpu: ""}}}
+- {kind: Node, metadata: {name: plain, labels: {node-role.kubernetes.io/worker: ""}}}
+- {kind: Node, metadata: {name: alone, labels: {}}}
+- kind: MachineConfigPool
+  metadata: {name: worker}
+  spec:
+    machineConfigSelector: {matchLabels: {machineconfiguration.openshift.io/role: worker}}
+    nodeSelector: {matchLabels: {node-role.kubernetes.io/worker: ""}}
+- kind: MachineConfigPool
+  metadata: {name: accelerators}
+  spec:
+    paused: true
+    machineConfigSelector:
+      matchExpressions: [{key: machineconfiguration.openshift.io/role, operator: In, values: [worker, gpu]}]
+    nodeSelector: {matchExpressions: [{key: example.com/gpu, operator: Exists}]}
+- kind: MachineConfigPool
+  metadata: {name: master}
+  spec:
+    machineConfigSelector: {matchLabels: {machineconfiguration.openshift.io/role: master}}
+    nodeSelector: {matchLabels: {node-role.kubernetes.io/master: ""}}
+"""
+
+
+def test_machine_config_pools_beside_the_nodes_say_which_are_paused_and_what_they_take() -> None:
+    found = {node.name: (node.is_paused, node.roles) for node in nodes.read_nodes(POOLS.encode())}
+    assert found == {
+        "control": (False, {"master"}),
+        "gpu": (True, {"worker", "gpu"}),
+        "plain": (False, {"worker"}),
+        "alone": (False, None),
+    }
+
+
 def test_an_inventory_is_read_with_labels_taints_and_kernels(fleet: FleetFolder) -> None:
     taint = {"key": "a", "value": "b", "effect": "NoSchedule"}
     info = {"kernelVersion": "5.14.0", "architecture": "arm64"}
