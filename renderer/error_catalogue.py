@@ -56,8 +56,9 @@ SECTIONS = {
         ),
         Entry(
             "SCH008",
-            "a Module of KMM among the specs (a warning): render puts it nowhere",
-            "turn it into a spec with `kmodgate import FILE`, and delete the file",
+            "a Module of KMM among the specs, which render puts nowhere, or a spec that lies in no fleet (a warning)",
+            "turn the Module into a spec with `kmodgate import FILE`, and delete the file; for the spec, mark the root"
+            " of its fleet with an empty `kmodgate.yaml`",
         ),
         Entry(
             "SCH101",

@@ -19,6 +19,7 @@ _REFERENCE = re.compile(
     re.ASCII,
 )
 _LONGEST = 4096
+_LONGEST_TAG = 128
 _MOST = 255
 """Characters of a path, the namespace that Docker Hub puts before a lone name included."""
 
@@ -75,12 +76,7 @@ def oddity(text: str) -> str:
         return "64 digits are the id of a local image, and no name"
     name, at, digest = plain.partition("@")
     if at and not _is_digest(digest):
-        algorithm, colon, value = digest.partition(":")
-        if not colon or algorithm not in _DIGESTS:
-            return f"registries know no digest {digest[:20]!r}, but {', '.join(f'{item}:' for item in _DIGESTS)}"
-        if len(value) != _DIGESTS[algorithm]:
-            return f"its digest has {len(value)} digits, and {algorithm} has {_DIGESTS[algorithm]}"
-        return "its digest has other characters than 0-9 and a-f"
+        return _odd_digest(digest)
     if odd := _ODD.search(name):
         return f"{odd[0]!r} is not allowed in it"
     head, slash, rest = name.partition("/")
@@ -90,25 +86,57 @@ def oddity(text: str) -> str:
         return f"{head!r} is the name of no registry"
     if capital := re.search("[A-Z]", path.partition(":")[0]):
         return f"{capital[0]!r} is a capital, and the path has none"
-    path = path.partition(":")[0]
-    return f"its path has more than {_MOST} characters" if _is_too_long(head if is_registry else "", path) else ""
+    path, colon, tag = path.partition(":")
+    if _is_too_long(head if is_registry else "", path):
+        return f"its path has more than {_MOST} characters"
+    return _odd_path(path) or (_odd_tag(tag) if colon else "")
+
+
+def _odd_digest(digest: str) -> str:
+    algorithm, colon, value = digest.partition(":")
+    if not colon or algorithm not in _DIGESTS:
+        return f"registries know no digest {digest[:20]!r}, but {', '.join(f'{item}:' for item in _DIGESTS)}"
+    if len(value) != _DIGESTS[algorithm]:
+        return f"its digest has {len(value)} digits, and {algorithm} has {_DIGESTS[algorithm]}"
+    return "its digest has other characters than 0-9 and a-f"
+
+
+def _odd_path(path: str) -> str:
+    for part in path.split("/"):
+        if not part:
+            return "a part of its path is empty"
+        if not re.fullmatch(_COMPONENT, part):
+            return f"{part!r} has . _ or - at an end, or too many of them in a row"
+    return ""
+
+
+def _odd_tag(tag: str) -> str:
+    if not tag:
+        return "its tag is empty"
+    if ":" in tag:
+        return "it has two tags"
+    if len(tag) > _LONGEST_TAG:
+        return f"its tag has {len(tag)} characters, and may have {_LONGEST_TAG}"
+    return f"its tag begins with {tag[0]!r}" if tag[0] in ".-" else ""
 
 
 def corrected(text: str) -> str:
     """Return the name of an image that a text means: without a scheme and spaces around it, its path in small letters.
 
-    Empty where that is no name either.
+    A variable of make or of a container, `$(NAME)`, is one of KMM. Empty where that is no name either.
     """
-    bare = _SCHEME.sub("", text.strip())
+    bare = _SLASHES.sub("/", _PARENTHESES.sub(r"${\1}", _SCHEME.sub("", text.strip())))
     name, at, digest = bare.partition("@")
     head, slash, rest = name.rpartition("/")
     path, colon, tag = rest.partition(":")
     where = f"{head}{slash}{path}"
-    found = (where if "$" in where else where.lower()) + colon + tag + at + digest
+    found = (where if "$" in where else where.lower()) + colon + tag + at + digest.lower()
     return found if found != text and parse_image(found) is not None else ""
 
 
 _SCHEME = re.compile(r"(?:docker|oci|https?)://", re.IGNORECASE)
+_SLASHES = re.compile(r"//+")
+_PARENTHESES = re.compile(r"\$\(([A-Z][A-Z_]*)\)")
 _ODD = re.compile(r"[^A-Za-z0-9._:/\-\[\]]")
 
 

@@ -119,6 +119,12 @@ _TOML = re.compile(r"(?:\[\[[a-z_]+\]\][ \t]*|[a-z_]+ = .*)(?:\r?\n|$)")
 """The first line of a table, or of a value, which no object in YAML or JSON begins with."""
 
 
+def is_other_text(text: str, name: str) -> bool:
+    """Whether a text is neither YAML nor JSON, but what a command prints that was asked for something else."""
+    problem = _other_text(text, name)
+    return problem is not None and problem[0] == "SCH002"
+
+
 def _other_text(text: str, name: str) -> tuple[str, str, str] | None:
     """Return the rule, message and fix for a text that is no YAML or JSON at all; None for any that may be."""
     start = text.lstrip()[:_LONGEST_START].lower()

@@ -13,11 +13,12 @@ from typing import Any
 
 from kmodgate.policy.findings import FieldPath, format_path, value_at
 from kmodgate.policy.json_schema.keywords import EACH, Keywords, Node
-from kmodgate.policy.json_schema.other_apis import name_here
+from kmodgate.policy.json_schema.other_apis import name_here, written_out
 from kmodgate.policy.json_schema.places import distance, place_here, shown
 from kmodgate.policy.json_schema.values import NOTHING, converted, flow, known_below, of_requirements
 from kmodgate.policy.json_schema.violations import (
     ABSENT,
+    TOO_SHORT,
     TYPE_NAMES,
     Repair,
     Violation,
@@ -71,16 +72,18 @@ class Fixes:
         known = list(self._keywords.at(path).get("properties", {}))
         siblings = value_at(self._value, path)
         absent = [name for name in known if not (isinstance(siblings, dict) and name in siblings)]
-        name = name_here(key, value_at(self._value, (*path, key)), absent)
+        value = value_at(self._value, (*path, key))
+        name = name_here(key, value, absent)
         found = (
             self._renamed(path, key, absent, _MISSPELT)
-            or (name and self._under(path, key, name))
+            or (name and (self._under(path, key, name) or written_out(path, key, name)))
             or (self._judge and self._around(path, key, known))
             or self._belongs_to(path, key)
             or self._renamed(path, key, absent, 0.6)
             or (self._judge and self._below(path, key, known, is_alone=True))
             or self._of_the_shape(path, key, absent)
             or self._there_already(path, key, known)
+            or (name and (f"{format_path((*path, name))} is the field for it, and has another shape", None))
         )
         fix, repair = found or (f"remove it; known here: {', '.join(known) or 'nothing'}", None)
         return Violation("SCH101", (*path, key), "unknown field", fix, at_key=True, repair=repair)
@@ -109,9 +112,10 @@ class Fixes:
     def _there_already(self, path: FieldPath, key: str, known: list[str]) -> _Fix | None:
         """Return the fix for a misspelling of a field that is there under its own name, too."""
         close = difflib.get_close_matches(key, known, n=1, cutoff=_MISSPELT)
-        if not close:
+        name = name_here(key, value_at(self._value, (*path, key)), known) or next(iter(close), "")
+        if not name:
             return None
-        place = format_path((*path, close[0]))
+        place = format_path((*path, name))
         return f"{place} is the field for it, and is there already: take this one away", Repair(((*path, key),))
 
     def _of_the_shape(self, path: FieldPath, key: str, names: list[str]) -> _Fix | None:
@@ -151,7 +155,8 @@ class Fixes:
         target = place_here(self._value, place, path)
         if cost > _FARTHEST or EACH in target or [item[0] for item in places].count(cost) > 1:
             named = list(dict.fromkeys(shown(place) for _, place in places))
-            more = f" or {len(named) - 3} other fields" if named[3:] else ""
+            others = len(named) - 3
+            more = f" or {others} other {'field' if others == 1 else 'fields'}" if others > 0 else ""
             return f"it belongs to {' or '.join(named[:3])}{more}: write it where it was meant", None
         return self._moved((*path, key), target)
 
@@ -280,18 +285,11 @@ class Fixes:
                 return Violation("SCH102", path, message, f'put it in quotes: "{text}"', repair=_set(path, text))
         if kind == "uniqueItems":
             return Violation("SCH104", path, "an entry stands twice", "remove one of the two")
-        if kind in _TOO_SHORT:
-            what, need = _TOO_SHORT[kind]
+        if kind in TOO_SHORT:
+            what, need = TOO_SHORT[kind]
             need = need.format(details.get("limit", 1))
             return Violation("SCH104", path, what, f"{need}, or remove the key" if self.may_go(path) else need)
         return Violation("SCH104", path, message, "change the value so that it fits")
-
-
-_TOO_SHORT = {
-    "minItems": ("the list is too short", "give at least {}"),
-    "minProperties": ("the map is empty", "give at least one key"),
-    "minLength": ("the text is empty", "give it a value"),
-}
 
 
 def _set(path: FieldPath, value: object) -> Repair:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from kmodgate.policy.findings import FieldPath, format_path
+from kmodgate.policy.json_schema.violations import Repair
+
 _NAMES = {
     "image": ("containerImage",),
     "imagePullSecret": ("imageRepoSecret",),
@@ -36,3 +39,12 @@ def name_here(key: str, value: object, absent: Sequence[str]) -> str:
         return "regexp" if _OPERATOR.search(str(value)) else "literal"
     names = names or [name for name in absent if name.startswith(key) and name[len(key) :][:1].isupper()]
     return names[0] if len(names) == 1 else ""
+
+
+def written_out(path: FieldPath, key: str, name: str) -> tuple[str, Repair] | None:
+    """Return the fix for the text of a Dockerfile in the map at `path`, where the name of its ConfigMap belongs."""
+    if key != "dockerfile":
+        return None
+    place = format_path((*path, name, "name"))
+    fix = f"put the text under the key dockerfile of a ConfigMap, and write the name of that as {place}"
+    return fix, Repair(((*path, key),), (((*path, name), {"name": key}),), is_whole=False)

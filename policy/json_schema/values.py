@@ -19,6 +19,9 @@ _BOOLEANS = {
 }
 _PLAIN = re.compile(r"[A-Za-z0-9_./$][A-Za-z0-9_./@$=+-]*")
 _PAIR = re.compile(r"([^=\s]+)=(.*)", re.DOTALL)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NAMES_WITH_COMMAS = re.compile(r"[\w-]+(?:\s*,\s*[\w-]+)+")
+_QUOTES = re.compile(r"[\"'`]|\$\(")
 _NAME_AND_VALUE = {"name", "value"}
 _LONGEST = 400
 
@@ -59,10 +62,11 @@ def _number(_keywords: Keywords, _node: Node, value: object) -> list[object]:
 
 
 def _list(keywords: Keywords, node: Node, value: object) -> list[object]:
-    """One item without its dash; a map of names where each item has a name; `{a: b}` for `a=b`."""
+    """One item without its dash; words as items; a map of names where each item has a name; `{a: b}` for `a=b`."""
     items = keywords.resolved(node.get("items"))
     single = value if keywords.allows(items, value) else converted(keywords, items, value)
-    found: list[object] = [] if single is NOTHING else [[single]]
+    found: list[object] = [_words(value)] if isinstance(value, str) and items.get("type") == "string" else []
+    found += [] if single is NOTHING else [[single]]
     if isinstance(value, dict):
         pairs = [(key, item if isinstance(item, dict) else {"value": item}) for key, item in value.items()]
         found.append([{"name": key, **item} for key, item in pairs])
@@ -71,8 +75,15 @@ def _list(keywords: Keywords, node: Node, value: object) -> list[object]:
     return found
 
 
+def _words(text: str) -> list[str]:
+    """The words of a text that was meant as several items, or the text as one: where it has quotes nobody can tell."""
+    words = text.split(",") if _NAMES_WITH_COMMAS.fullmatch(text) else [] if _QUOTES.search(text) else text.split()
+    return [word.strip() for word in words] if len(words) > 1 else [text]
+
+
 def _map(keywords: Keywords, node: Node, value: object) -> list[object]:
     entries = value if isinstance(value, list) else [value] if isinstance(value, str) else []
+    only = value[0] if isinstance(value, list) and len(value) == 1 else value
     found: list[object] = [_of_pairs(entries)]
     properties = node.get("properties", {})
     if isinstance(value, str) and (cut := value.partition(":"))[0] in properties:
@@ -80,10 +91,12 @@ def _map(keywords: Keywords, node: Node, value: object) -> list[object]:
     named = [
         {name: item}
         for name, child in properties.items()
-        if (item := _fitting(keywords, keywords.resolved(child), value)) is not NOTHING
+        if (item := _fitting(keywords, keywords.resolved(child), only)) is not NOTHING
         and keywords.allows(node, {name: item})
+        and not (name == "name" and isinstance(item, str) and not _NAME.fullmatch(item))
     ]
-    exact = [item for item in named if value in item.values()] or named
+    exact = [item for item in named if only in item.values()] or named
+    found += [only] if isinstance(only, dict) and only is not value else []
     return [item for item in (*found, *(exact if len(exact) == 1 else ())) if item]
 
 

@@ -29,6 +29,14 @@ TYPE_NAMES = {
 }
 
 
+TOO_SHORT = {
+    "minItems": ("the list is too short", "give at least {}"),
+    "minProperties": ("the map is empty", "give at least one key"),
+    "minLength": ("the text is empty", "give it a value"),
+}
+"""Keyword of a schema → what is wrong with a value, and what it needs; `{}` is how many."""
+
+
 @dataclass(frozen=True, slots=True)
 class Repair:
     """A mechanical fix: what stands at `paths` is taken away, and each of `puts` is written at its path."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kmodgate.policy.findings import plain_text
-from kmodgate.policy.kmm.misnamed_kinds import HUB_GROUP, KMM_GROUP, KMM_GROUPS, meant_group, meant_kind
+from kmodgate.policy.kmm.misnamed_kinds import HUB_GROUP, KMM_GROUP, KMM_GROUPS, meant_group, meant_kind, names_kmm
 
 MODULE_KINDS = ("Module", "ManagedClusterModule")
 CLUSTER_MODULE = ("Module",)
@@ -57,7 +57,7 @@ MISSPELT = "a kind of KMM, in other letters"
 
 MISPLACED = "a kind of KMM, in another group or number"
 """The kind of a review whose object is of a former group of KMM, of one that is nearly KMM's, or of the wrong one of
-its groups, or whose kind is written in the plural."""
+its groups, or whose kind is written in the plural or with a letter or two wrong."""
 
 NEW_KIND = "a kind of KMM that is not known"
 """The kind of a review whose object is of KMM's groups and of a kind that no table names."""
@@ -77,7 +77,8 @@ def kind_of(value: Mapping[str, Any]) -> str:
     if not group and (kind in GROUPS or meant_group(version)):
         return MISPLACED
     if group not in KMM_GROUPS:
-        return MISPLACED if meant_group(group) else f"{group}/{kind}"
+        is_meant = meant_group(group) or (kind in GROUPS and names_kmm(group))
+        return MISPLACED if is_meant else f"{group}/{kind}"
     if any(group == known and kind.lower() == name.lower() for name, known in GROUPS.items()):
         return MISSPELT
     return MISPLACED if meant_kind(kind, tuple(GROUPS)) else NEW_KIND

@@ -18,10 +18,14 @@ _IRREGULAR = {"preflightvalidationsocp": "PreflightValidationOCP"}
 
 
 def meant_kind(kind: str, known: tuple[str, ...]) -> str:
-    """Return the kind that a text names in other letters or in the plural; empty where it names none of the known."""
+    """Return the kind that a text names in other letters, in the plural or with at most two letters wrong.
+
+    Empty where it names none of the known.
+    """
     plain = kind.lower()
     by_name = {name.lower(): name for name in known}
-    return by_name.get(plain) or by_name.get(plain.removesuffix("s"), "") or _IRREGULAR.get(plain, "")
+    exact = by_name.get(plain) or by_name.get(plain.removesuffix("s"), "") or _IRREGULAR.get(plain, "")
+    return exact or next((name for text, name in by_name.items() if _is_near(plain, text)), "")
 
 
 @kept
@@ -33,6 +37,11 @@ def meant_group(group: str) -> str:
     if group in FORMER_GROUPS:
         return HUB_GROUP if group.startswith("hub.") else KMM_GROUP
     return next((known for known in KMM_GROUPS if _is_near(group, known)), "")
+
+
+def names_kmm(group: str) -> bool:
+    """Whether a group has KMM's name as a part, as `kmm.openshift.io`: its `Module` is meant for KMM."""
+    return "kmm" in group.lower().split(".")
 
 
 def _is_near(text: str, known: str) -> bool:

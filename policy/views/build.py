@@ -64,6 +64,11 @@ def arguments_given(modules: Iterable[Map], config_map: str) -> Iterator[str]:
                 yield from build.values
 
 
+def is_built_from(modules: Iterable[Map], config_map: str) -> bool:
+    """Return whether one of some Modules is built from a ConfigMap."""
+    return any(build.config_map == config_map for item in modules for build in builds(ModuleView(item)))
+
+
 def container_arguments(module: ModuleView) -> MutableMapping[str, FieldPath]:
     """Return the places of the build arguments that the mappings inherit."""
     block = module.container.optional("build")

@@ -28,6 +28,10 @@ _WORDS = re.compile(
 _PREFIX = re.compile(r"[A-Za-z_]\w*=.*|sudo|env|exec|time|nice|command|then|do|else|if|while|!|\{", re.DOTALL)
 
 
+SUBSTITUTION = "$("
+"""The last word of a command that goes on with the output of another one: what follows that is not told."""
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """One call of a program in a RUN: its words without quotes, and the line where it begins."""
@@ -80,6 +84,7 @@ def commands(item: Instruction) -> Iterator[Command]:
             if words or not _PREFIX.fullmatch(match["word"]):
                 words.append(match["word"].strip("\"'"))
         elif match["end"] and words:
+            words += [SUBSTITUTION] if match["end"].startswith(("$(", "`")) else []
             yield Command(tuple(words), numbers[bisect_right(starts, place) - 1])
             words = []
     if words:

@@ -159,9 +159,9 @@ class ModuleView:
         Made for one kernel is what is built, and that of which files of one kernel are signed.
         """
         found: list[tuple[Part, KernelMapping, frozenset[str]]] = []
-        common, variables = _is_made(self.container), _Variables()
+        common, variables = is_made(self.container), _Variables()
         for mapping in self.mappings:
-            if not mapping.regexp or not mapping.image or not (common or _is_made(mapping.part)):
+            if not mapping.regexp or not mapping.image or not (common or is_made(mapping.part)):
                 continue
             if not is_one_kernel(mapping.regexp) and (asked := variables[mapping.image]) is not None:
                 found.append((mapping.part if mapping.own_image else self.container, mapping, asked))
@@ -274,8 +274,8 @@ class _Variables(dict[str, frozenset[str] | None]):
         return found
 
 
-def _is_made(level: Part) -> bool:
-    """Whether a level builds the image, or signs files that are named after one kernel."""
+def is_made(level: Part) -> bool:
+    """Return whether a level builds the image, or signs files that are named after one kernel."""
     if type(level.value.get("build")) is dict:
         return True
     sign = level.value.get("sign")

@@ -30,6 +30,7 @@ from kmodgate.renderer.check.git_history import Past
 from kmodgate.renderer.check.given_objects import GivenObjects
 from kmodgate.renderer.check.object_inputs import STDIN, files_below, files_outside_fleets, nothing_in, read_objects
 from kmodgate.renderer.check.rendered_clusters import Places
+from kmodgate.renderer.check.specs_outside import is_lone_spec, specs_outside
 from kmodgate.renderer.compile.cluster_policies import (
     Choice,
     HeldPolicy,
@@ -67,6 +68,8 @@ class Checked:
     """The files of other tools."""
     without_git: list[str] = field(default_factory=list)
     """The fleets that lie in no repository, so that nothing is known of what they were."""
+    useless: list[str] = field(default_factory=list)
+    """The given files that hold neither YAML nor JSON: a login page, say."""
     policies: list[HeldPolicy] = field(default_factory=list)
     """Those that held, each once."""
 
@@ -232,16 +235,17 @@ class Checker:
             return
         self.result.policies.append(HeldPolicy(where.policy, where.engine.policy, where.clusters))
         if ignore_other:
-            wanted = any_object if where.clusters else has_rules
+            wanted = any_object if where.clusters else _is_looked_at
             sources = objects_of_interest(name, self.result.findings, wanted)
             if sources is None:
                 self.result.passed_over.add(os.path.abspath(name))
                 return
         else:
             others = None if where.clusters else wrapped
-            sources = list(read_objects(name, self.result.findings, others=others))
+            sources = list(read_objects(name, self.result.findings, others=others, useless=self.result.useless))
             self.result.findings += () if sources else nothing_in(name)
         if not where.clusters:
+            self.result.findings += specs_outside(sources)
             sources = [replace(source, value=in_namespace(source.value, self._namespace)) for source in sources]
         suit_fields(self.result.findings, sources)
         self._count(source.value for source in sources)
@@ -255,6 +259,10 @@ class Checker:
                 self.result.objects += 1
             else:
                 self.result.without_rules += 1
+
+
+def _is_looked_at(value: dict[str, Any]) -> bool:
+    return has_rules(value) or is_lone_spec(value)
 
 
 def _contents(compiled: CompiledFleet) -> dict[str, bytes]:

@@ -13,6 +13,7 @@ from kmodgate.policy.formats.object_files import (
     Others,
     Source,
     decoded,
+    is_other_text,
     object_files,
     parse_objects,
     unreadable,
@@ -27,15 +28,22 @@ STDIN = "-"
 
 
 def read_objects(
-    name: str, findings: list[Finding], lists: list[str] | None = None, others: Others | None = None
+    name: str,
+    findings: list[Finding],
+    lists: list[str] | None = None,
+    others: Others | None = None,
+    useless: list[str] | None = None,
 ) -> Iterator[Source]:
     """Every object of a file, or of stdin for `-`; the items of a List one by one. What is wrong goes to `findings`.
 
-    `lists` takes the kinds of the Lists; `others` is asked about what is no Kubernetes object. Raises Unusable for a
-    stdin without any text: the command before the pipe has failed.
+    `lists` takes the kinds of the Lists; `others` is asked about what is no Kubernetes object; `useless` takes the name
+    of a file that holds neither YAML nor JSON. Raises Unusable for a stdin without any text: the command before the
+    pipe has failed.
     """
     data = read_bytes(name, findings)
     text = None if data is None else decoded(data, name, findings)
+    if text is not None and useless is not None and is_other_text(text, name):
+        useless.append(name)
     if text is not None:
         yield from parse_objects(readable_chart(text), name, findings, lists, others)
 

@@ -84,6 +84,8 @@ def run(args: Namespace, console: Console) -> ExitCode:
         places = printable(listed(checked.without_git, 3))
         console.say(f"note: {places} lies in no git repository: nothing is compared with an earlier state")
     console.say(_summary(checked))
+    if checked.useless:
+        return ExitCode.INPUT
     failing = (Mode.ENFORCE, Mode.WARN) if args.fail_on == "warn" else (Mode.ENFORCE,)
     return ExitCode.FINDINGS if any(finding.mode in failing for finding in checked.findings) else ExitCode.OK
 

@@ -67,13 +67,13 @@ def _changes(review: Review) -> bool:
 def unknown_inner_kind(review: Review) -> Iterator[Problem]:
     """A kind of KMM's group that kmodgate does not know: what it does on the nodes is not looked at.
 
-    Fix: update kmodgate, or read the object yourself.
+    Fix: correct the kind, or, where KMM has it by now, update kmodgate.
     Source: api and api-hub of Kernel Module Management.
     """
     group = str(review.object.get("apiVersion", "")).partition("/")[0]
     if group in KMM_GROUPS:
         message = f"{review.object.get('kind')} of {group} is not known, and nothing in it is judged"
-        yield Problem(("kind",), message, "update kmodgate, or read it yourself")
+        yield Problem(("kind",), message, "correct the kind, or, where KMM has it by now, update kmodgate")
 
 
 @rule("REF303", kinds=(DEFINITION,), operations=("DELETE",), facts=True, guards=True)

@@ -19,7 +19,7 @@ from kmodgate.policy.formats.dockerfiles import (
 )
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.views.build import Build, arguments_given, builds, container_arguments
+from kmodgate.policy.views.build import Build, arguments_given, builds, container_arguments, is_built_from
 from kmodgate.policy.views.dockerfile import BUILD_ARGUMENTS, KEY, dockerfile_of, script
 from kmodgate.policy.views.part import Map
 
@@ -28,11 +28,20 @@ _PATH = ("data", KEY)
 _NEAR = 0.9
 """How alike two names are (difflib's ratio) of which one is a slip of the other."""
 
+_KERNEL = re.compile(
+    r"(?:TARGET_|LINUX_)?K(?:ERN(?:EL)?)?_?(?:V(?:ER(?:SION)?)?|REL(?:EASE)?)?|UNAME(?:_R)?", re.IGNORECASE
+)
+"""Names that authors give to the version of the kernel."""
+
 _PREDEFINED = re.compile(r"(?:HTTPS?|FTP|NO|ALL)_PROXY", re.IGNORECASE)
 _SINGLE_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'|\\.", re.DOTALL)
-_SET_BY_SHELL = re.compile(
-    r"(?:^|[\s;|&(])(?:([A-Za-z_]\w*)=|for\s+([A-Za-z_]\w*)\s|read\s+(?:-\w+\s+)*([A-Za-z_]\w*))"
-)
+_SET_BY_LOOP = re.compile(r"(?:^|[\s;|&(])(?:for\s+([A-Za-z_]\w*)\s|read\s+(?:-\w+\s+)*([A-Za-z_]\w*))")
+_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'", re.DOTALL)
+_COMMAND_ENDS = re.compile(r"[\n;|&()`]")
+_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=")
+_BEFORE_ASSIGNMENTS = {
+    "export", "declare", "local", "readonly", "typeset", "env", "if", "then", "else", "elif", "while", "do", "{", "!",
+}  # fmt: skip
 _ESCAPED = re.compile(r"\\\$\{?([A-Za-z_]\w*)")
 
 
@@ -90,11 +99,23 @@ def _used(item: Instruction, escape: str) -> Iterator[tuple[str, int]]:
         return
     text, starts, numbers = script(item)
     text = _SINGLE_QUOTED.sub(lambda match: match[0] if match[0][0] == '"' else " " * len(match[0]), text)
-    own = {name for names in _SET_BY_SHELL.findall(text) for name in names}
+    own = _set_by_shell(text)
     for number, start, end in zip(numbers, starts, [*starts[1:], len(text)], strict=True):
         for use in variables(text[start:end]):
             if use.name not in own and not _has_default(use):
                 yield use.name, number
+
+
+def _set_by_shell(text: str) -> set[str]:
+    """The variables that a script sets: not those that it hands to a program, as `make KVER=$KVER` does."""
+    found = {name for names in _SET_BY_LOOP.findall(text) for name in names}
+    for command in _COMMAND_ENDS.split(_QUOTED.sub('""', text)):
+        for word in command.split():
+            if match := _ASSIGNMENT.match(word):
+                found.add(match[1])
+            elif word not in _BEFORE_ASSIGNMENTS and not word.startswith("-"):
+                break
+    return found
 
 
 def _declared(item: Instruction) -> Iterator[tuple[str, str]]:
@@ -109,20 +130,46 @@ def _has_default(use: Variable) -> bool:
 def nearly_an_argument_of_kmm(review: Review) -> Iterator[Problem]:
     """An ARG whose name is nearly that of a build argument of KMM: nobody fills it, and it is empty.
 
-    KMM sets `KERNEL_VERSION`, `KERNEL_FULL_VERSION`, `MOD_NAME`, `MOD_NAMESPACE`, and Red Hat's also `DTK_AUTO`.
+    KMM sets `KERNEL_VERSION`, `KERNEL_FULL_VERSION`, `MOD_NAME`, `MOD_NAMESPACE`, and Red Hat's also `DTK_AUTO`. Where
+    the Module that is built from the Dockerfile is known, an ARG that a FROM takes is one, too, and one that is named
+    for the kernel, `KVER` say: neither the Module nor the Dockerfile gives it a value.
 
-    Fix: write the name that KMM sets, in the ARG and where it is used.
+    Fix: write the name that KMM sets, in the ARG and where it is used, or give the argument a value in buildArgs.
     Source: internal/buildsign/resource of Kernel Module Management.
     """
     found = review.dockerfile
     if found is None:
         return
-    told = set(arguments_given(_modules_beside(review), str(metadata_of(review.object).get("name"))))
-    for item in (*found.head, *(item for stage in found.stages for item in stage.instructions)):
+    modules, name_of_map = _modules_beside(review), str(metadata_of(review.object).get("name"))
+    told = set(arguments_given(modules, name_of_map))
+    instructions = (*found.head, *(item for stage in found.stages for item in stage.instructions))
+    needed = _needed(found, instructions) if is_built_from(modules, name_of_map) else set()
+    for item in instructions:
         for name, value in declared(item) if item.keyword == "ARG" else ():
-            if name not in told and not value and (near := _near(name)):
+            if name in told or value:
+                continue
+            near = _near(name)
+            if near or name in needed:
                 told.add(name)
-                yield Problem(_PATH, f"nobody sets {name}: KMM sets {near}", f"write {near}", line=item.line)
+                fix = f"write {near}" if near else f"write KERNEL_FULL_VERSION, or give {name} a value in buildArgs"
+                if not near and not _KERNEL.fullmatch(name):
+                    fix = f"give {name} a value here, or in buildArgs"
+                what = f"KMM sets {near}" if near else "no buildArgs have it, and it has no value here"
+                yield Problem(_PATH, f"nobody sets {name}: {what}", fix, line=item.line)
+
+
+def _needed(dockerfile: Dockerfile, instructions: Iterable[Instruction]) -> set[str]:
+    """The arguments without which a build fails: those of FROM, and those named for the kernel that are used."""
+    items = list(instructions)
+    known = {name for item in items for name, value in _declared(item) if value}
+    images = {
+        use.name
+        for stage in dockerfile.stages
+        for use in variables(stage.image, dockerfile.escape)
+        if not _has_default(use) and use.name in dockerfile.arguments
+    }
+    used = {name for item in items for name, _ in _used(item, dockerfile.escape) if _KERNEL.fullmatch(name)}
+    return (images | used) - known - {*BUILD_ARGUMENTS}
 
 
 def _modules_beside(review: Review) -> Iterable[Map]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.views.dockerfile import KEY, Command, commands
+from kmodgate.policy.views.dockerfile import KEY, SUBSTITUTION, Command, commands
 
 _CONFIG_MAP = ("ConfigMap",)
 _PATH = ("data", KEY)
@@ -62,7 +62,9 @@ def _commands(review: Review) -> Iterator[Command]:
 
 
 def _names_kernel(words: Sequence[str]) -> bool:
-    """Whether some words are more than options of depmod and their values."""
+    """Whether some words are more than options of depmod and their values, or may be."""
+    if SUBSTITUTION in words:
+        return True
     is_value = False
     for word in words:
         if word in _TELLS_ONLY or (not word.startswith("-") and not is_value and not word.startswith((">", "<", "2"))):

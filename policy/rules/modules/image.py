@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from difflib import get_close_matches
 
 from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.formats.image_references import corrected, oddity, parse_image
@@ -18,6 +19,9 @@ _KERNEL = {"KERNEL_FULL_VERSION", "KERNEL_VERSION", "KERNEL_XYZ", "KERNEL_X", "K
 _MODULE = {"MOD_NAME", "MOD_NAMESPACE"}
 _IN_IMAGES = _KERNEL | _MODULE
 _WITH_DEFAULT = re.compile(r"\$\{(\w+)[:=+-]")
+_NEAR = 0.9
+"""How alike two names are (difflib's ratio) of which one is a slip of the other."""
+
 _MOVING = ("latest", "stable", "main", "master", "edge", "dev", "nightly")
 
 
@@ -73,7 +77,8 @@ def push_to_a_digest(review: Review) -> Iterator[Problem]:
         image = level.text("containerImage")
         if "@" in image and any(key in level.value for key in ("build", "sign")):
             message = f"{image} is built or signed, and has a digest"
-            yield level.problem("containerImage", message, "give it a tag instead")
+            fix = "give it a tag with ${KERNEL_FULL_VERSION} in place of the digest"
+            yield level.problem("containerImage", message, fix)
 
 
 _FORM = "write registry/path:tag, the path in lower case, or a digest of sha256 with its 64 digits"
@@ -115,14 +120,15 @@ def insecure_registry(review: Review) -> Iterator[Problem]:
 def untagged_pod_image(review: Review) -> Iterator[Problem]:
     """An image without tag or digest, for which `latest` is pulled.
 
-    Judged are the images of device plugins, DRA drivers, PreflightValidationOCP and of what is loaded at boot. The
-    `kernelModuleImage` of a BootModuleConfig has no tag, because KMM appends the version of the kernel.
+    Judged are the images of device plugins, DRA drivers, PreflightValidationOCP, of what is signed and of what is
+    loaded at boot. The `kernelModuleImage` of a BootModuleConfig has no tag, because KMM appends the version of the
+    kernel.
 
     Fix: name a version, or a digest.
     Source: github.com/distribution/reference; KMM looks at the images of the loader only.
     """
     others = ((path, image) for path, image in review.other_images if not review.is_tagged_later(path, image))
-    for path, image in (*review.module.pod_images, *others):
+    for path, image in (*review.module.pod_images, *review.module.unsigned_images, *others):
         parsed = parse_image(image)
         if parsed and not parsed.tag and not parsed.digest:
             yield Problem(path, f"{image} has neither tag nor digest", "add a tag that names its version, or a digest")
@@ -145,7 +151,8 @@ def unknown_variable(review: Review) -> Iterator[Problem]:
         except BadTemplate:
             continue
         for name in sorted(unknown - set(_WITH_DEFAULT.findall(text))) if unknown else ():
-            fix = f"use one of: {', '.join(sorted(known))}"
+            near = get_close_matches(name.upper(), known, n=1, cutoff=_NEAR)
+            fix = f"write ${{{near[0]}}}" if near else f"use one of: {', '.join(sorted(known))}"
             yield Problem(path, f"${{{name}}} is not set here, and becomes nothing", fix)
 
 

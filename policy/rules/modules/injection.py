@@ -38,6 +38,11 @@ def shell_in_files_to_sign(review: Review) -> Iterator[Problem]:
         yield from _refused(path, text, _PATTERN, variables=True)
 
 
+def is_shell(file: str) -> bool:
+    """Return whether a file to sign has characters that a shell or a Dockerfile acts on (INJ101)."""
+    return not _PATTERN.fullmatch(_VARIABLE.sub("", file))
+
+
 @rule("INJ102")
 def shell_in_directories(review: Review) -> Iterator[Problem]:
     """`dirName` or `firmwarePath` with characters that a shell acts on.
@@ -77,7 +82,15 @@ def kernel_with_odd_characters(review: Review) -> Iterator[Problem]:
     """
     for mapping in review.module.literals:
         for problem in _refused((*mapping.part.path, "literal"), mapping.literal, IN_KERNEL_NAMES, variables=False):
-            yield problem._replace(fix=as_regexp(mapping.literal)) if _is_expression(mapping.literal) else problem
+            yield problem._replace(fix=_kernel_to_write(mapping.literal))
+
+
+def _kernel_to_write(literal: str) -> str:
+    """The fix for a literal with characters that no kernel has."""
+    if _is_expression(literal) or ("*" in literal and IN_KERNEL_NAMES.fullmatch(literal.replace("*", ""))):
+        return as_regexp(literal)
+    bare = literal.strip()
+    return f"write {bare}" if IN_KERNEL_NAMES.fullmatch(bare) else "write what uname -r prints on the nodes"
 
 
 def _is_expression(literal: str) -> bool:

@@ -6,15 +6,14 @@ import re
 from collections.abc import Iterator
 
 from kmodgate.policy.findings import Problem, Severity, quoted
-from kmodgate.policy.formats.regexps.go_regexps import BOUND, Pattern, PatternSet, TooLarge
+from kmodgate.policy.formats.regexps.go_regexps import BOUND, PatternSet, TooLarge
 from kmodgate.policy.formats.regexps.regexp_alternatives import alternatives
 from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.policy.kmm.node_selection import why_never_loaded
 from kmodgate.policy.memo import kept
 from kmodgate.policy.review import MOST_CHARACTERS, MOST_EXPRESSIONS, Review
 from kmodgate.policy.rule import TOO_MANY_EXPRESSIONS, rule
-from kmodgate.policy.views.module import KernelMapping
-from kmodgate.policy.views.part import Part
+from kmodgate.policy.views.module import IN_KERNEL_NAMES, KernelMapping
 
 _EVERYTHING = {"^", "$", ".", "^.", ".*", "^.*", ".*$", "^.*$", ".+", "^.+", ".+$", "^.+$", "(.*)", "^(.*)$", "^(.+)$"}
 _IMPOSSIBLE = re.compile(r"(?<!\\)(?:\\\\)*\\[afnrtv]| (?![?*{])|\\\+\$$")
@@ -24,7 +23,13 @@ _KERNEL = re.compile(r"[0-9]+(?:\\?\.[0-9]+){2}[-.](?:\\?[\w.+~-])*")
 _VERSION = re.compile(r"[0-9]+\\?\.[0-9]+")
 _ARCHITECTURE = re.compile(r"(?:x86_64|aarch64|ppc64le|s390x|amd64|arm64|generic)$")
 
+_GLOB = re.compile(r"(?:[\w+~-]|[.](?![*+?])|(?<![.\])])[*?])+")
+"""A pattern of a shell, in which `*` stands for any text."""
+
 _LOOSE_DOT = re.compile(r"(?<![\\\[])[0-9]\.[0-9]")
+
+_PACKAGE = re.compile(r"(?:kernel|vmlinuz|linux|initramfs|v)(?:-[a-z]+)*-?(?P<kernel>[0-9]+\.[0-9].*?)(?:\.rpm|\.img)?")
+_NO_ARCHITECTURE = re.compile(r"\.(?:el[0-9]{1,2}(?:_[0-9]{1,2})?|fc[0-9]{2})\$?$")
 
 _impossible = kept(_IMPOSSIBLE.search)
 _loose_dot = kept(_LOOSE_DOT.search)
@@ -55,11 +60,16 @@ def character_no_kernel_has(review: Review) -> Iterator[Problem]:
     """A regexp that asks for what no kernel version has: a control character such as `\\f` or `\\n`, or a space.
 
     `\\fc37` is a form feed and `c37`: the mapping never matches. Neither does one that wants a `+` at the very end,
-    which KMM cuts from the version of a node before it compares.
+    which KMM cuts from the version of a node before it compares, nor one that begins with a word, as the name of a
+    package does: `kernel-5.14.0-427.el9.x86_64`. The same goes for a literal. A version of Enterprise Linux or Fedora
+    that ends before the architecture is a warning.
 
-    Fix: write the letter without the backslash; leave out the space or the last `+`.
-    Source: regexp/syntax of Go; internal/controllers/module_reconciler.go of Kernel Module Management.
+    Fix: write what `uname -r` prints: the letter without the backslash, no space, no last `+`, no word before it.
+    Source: regexp/syntax of Go; internal/controllers/module_reconciler.go of Kernel Module Management; Makefile of
+    Linux (KERNELRELEASE).
     """
+    for mapping in review.module.mappings:
+        yield from _no_release(mapping)
     for mapping in review.module.regexps:
         if found := _impossible(mapping.regexp):
             text = found[0]
@@ -70,6 +80,30 @@ def character_no_kernel_has(review: Review) -> Iterator[Problem]:
             else:
                 message, fix = f"{text[-2:]} is a control character, and no kernel has one", f"write {text[-1]} for it"
             yield mapping.part.problem("regexp", message, fix)
+
+
+def _no_release(mapping: KernelMapping) -> Iterator[Problem]:
+    """A literal, or an expression for one, that is more or less than the name of a kernel."""
+    text, key = (mapping.literal, "literal") if mapping.literal else (mapping.regexp, "regexp")
+    begin = 0 if key == "literal" else 1
+    if mapping.literal and not IN_KERNEL_NAMES.fullmatch(text):
+        return  # INJ104 tells of the character
+    if text[begin : begin + 1].isalpha() and text.startswith("^"[:begin]) and _is_word(text[begin:]):
+        package = _PACKAGE.fullmatch(text)
+        fix = f"write {package['kernel']}" if package else "write what uname -r prints on the nodes"
+        message = f"{quoted(text)} matches no kernel: the name of one begins with its version"
+        yield mapping.part.problem(key, message, fix)
+    elif text.endswith(".rpm"):
+        yield mapping.part.problem(key, f"{quoted(text)} is the name of a file", f"write {text.removesuffix('.rpm')}")
+    elif (mapping.literal or text.endswith("$")) and _NO_ARCHITECTURE.search(text):
+        message = f"{quoted(text)} ends before the architecture, and no kernel of that distribution does"
+        problem = mapping.part.problem(key, message, "append the architecture, as uname -r prints it")
+        yield problem._replace(severity=Severity.WARNING)
+
+
+def _is_word(text: str) -> bool:
+    """Whether an expression begins with a letter that has to be there."""
+    return text[1:2] not in ("?", "*", "{", "|") and len(alternatives(text)) == 1
 
 
 @rule("MAP103", kinds=("Module",), facts=True, severity=Severity.WARNING)
@@ -118,7 +152,7 @@ def unanchored_regexp(review: Review) -> Iterator[Problem]:
     """
     for mapping in review.module.regexps:
         text = mapping.regexp
-        if not _is_anchored(text) and text not in _EVERYTHING:
+        if not _is_anchored(text.replace(" ", "")) and text not in _EVERYTHING:  # MAP102 tells of spaces
             message = f"{quoted(text)} is not anchored, and may match more than it seems to"
             yield mapping.part.problem("regexp", message, _anchored(text))
 
@@ -144,13 +178,16 @@ def _anchored(text: str) -> str:
     if _KERNEL.fullmatch(text):
         whole = re.sub(r"(?<!\\)\.", r"\.", text)
         return f"for this kernel alone write literal: {text.replace(chr(92), '')}, else '^{whole}$'"
-    if (_begins(text) or _VERSION.match(text)) and (_ends(text) or _ARCHITECTURE.search(text)):
+    is_whole = (_begins(text) or _VERSION.match(text)) and (_ends(text) or _ARCHITECTURE.search(text))
+    if is_whole and not _VERSION.fullmatch(text.strip("^$")):
         return f"write '{'' if _begins(text) else '^'}{text}{'' if _ends(text) else '$'}'"
     return "write the whole kernel between ^ and $: what it begins with, what may vary, and what it ends with"
 
 
 def as_regexp(literal: str) -> str:
-    """Return the fix for a literal that is an expression."""
+    """Return the fix for a literal that is an expression, or a pattern of a shell."""
+    if _GLOB.fullmatch(literal):
+        literal = literal.replace(".", r"\.").replace("*", ".*").replace("?", ".")
     begin, end = "" if _begins(literal) else "^", "" if _ends(literal) else "$"
     return f"a literal is one kernel, letter by letter; in its place write regexp: '{begin}{literal}{end}'"
 
@@ -212,83 +249,23 @@ def unreachable(review: Review) -> Iterator[Problem]:
     """
     seen: dict[tuple[str, str], int] = {}
     everything: int | None = None
-    regexps = review.module.regexps[:_MOST_TOGETHER] if review.module.literals else []
+    regexps = review.module.regexps[:MOST_TOGETHER] if review.module.literals else []
     together = PatternSet([mapping.regexp for mapping in regexps]) if regexps else None
     for mapping in review.module.mappings:
         key = (mapping.literal, mapping.regexp)
         winner = everything if everything is not None else seen.get(key)
         if winner is None and mapping.literal and together is not None:
             first = together.first(mapping.literal)
-            winner = None if first is None or regexps[first].index > mapping.index else regexps[first].index
+            winner = None if first is None or regexps[first].index >= mapping.index else regexps[first].index
         if winner is not None:
-            message = f"never used: mapping {winner} matches first"
-            yield Problem(mapping.part.path, message, "put the more specific mapping first, or remove this one")
+            same = seen.get(key) == winner
+            message = f"never used: mapping {winner} {'is for the same kernels' if same else 'matches first'}"
+            fix = "remove one of the two" if same else "put the more specific mapping first, or remove this one"
+            yield Problem(mapping.part.path, message, fix)
         seen.setdefault(key, mapping.index)
         if everything is None and mapping.regexp in _EVERYTHING:
             everything = mapping.index
 
 
-_MOST_TOGETHER = 100
+MOST_TOGETHER = 100
 """Expressions in which literals are looked for: more are no work of a person."""
-
-
-@rule("MAP205", facts=True)
-def one_image_for_known_kernels(review: Review) -> Iterator[Problem]:
-    """A mapping with a regexp whose image is made for one kernel, and two kernels are known that it matches.
-
-    An image is made for one kernel where it is built, or where files of one kernel are signed. KMM makes an image of a
-    name once: for the first kernel. The others get an image that holds no module for them. Kernels are known from the
-    nodes that the Module selects, and from the literals of its other mappings.
-
-    Fix: put `${KERNEL_FULL_VERSION}` into the tag.
-    Source: internal/mic of Kernel Module Management, which keeps one entry an image name.
-    """
-    for level, _, kernels in _shared_by_kernels(review):
-        if len(kernels) > 1:
-            message = f"one image for {len(kernels)} kernels: {', '.join(kernels[:2])}{', …' if kernels[2:] else ''}"
-            yield level.problem("containerImage", message, "put ${KERNEL_FULL_VERSION} into the tag")
-
-
-@rule("MAP209", facts=True, severity=Severity.WARNING)
-def one_image_for_many_kernels(review: Review) -> Iterator[Problem]:
-    """As MAP205, where only one kernel is known that the mapping matches, or none: it works until there is a second.
-
-    Fix: put `${KERNEL_FULL_VERSION}` into the tag, or name the one kernel by `literal`.
-    Source: internal/mic of Kernel Module Management, which keeps one entry an image name.
-    """
-    for level, mapping, kernels in _shared_by_kernels(review):
-        if len(kernels) < 2:
-            message = f"one image for all kernels that {quoted(mapping.regexp)} matches"
-            fix = "put ${KERNEL_FULL_VERSION} into the tag, or name the one kernel by literal"
-            yield level.problem("containerImage", message, fix)
-
-
-def _shared_by_kernels(review: Review) -> Iterator[tuple[Part, KernelMapping, list[str]]]:
-    """The images of one name for all kernels of a mapping, with the known kernels that it matches, sorted."""
-    module = review.module
-    shared = [item for item in module.single_kernel_images if not item[2] & _ANY_PART]
-    known = {mapping.literal for mapping in module.literals} if shared else set()
-    if shared and review.placement.nodes is not None:
-        known.update(map(trimmed, review.placement.kernels))
-    for level, mapping, _ in shared:
-        pattern = mapping.pattern
-        yield level, mapping, sorted(item for item in known if isinstance(pattern, Pattern) and pattern.searches(item))
-
-
-@rule("MAP206", severity=Severity.WARNING)
-def one_image_for_some_kernels(review: Review) -> Iterator[Problem]:
-    """As MAP205, where the name of the image changes with a part of the kernel's version only.
-
-    `${KERNEL_XYZ}` is the same for every update of an enterprise kernel: 5.14.0.
-
-    Fix: put `${KERNEL_FULL_VERSION}` into the tag.
-    Source: internal/mic of Kernel Module Management, which keeps one entry an image name.
-    """
-    for level, mapping, variables in review.module.single_kernel_images:
-        if variables & _ANY_PART and not variables & _WHOLE:
-            message = f"one image for all updates of a kernel that {quoted(mapping.regexp)} matches"
-            yield level.problem("containerImage", message, "put ${KERNEL_FULL_VERSION} into the tag")
-
-
-_WHOLE = {"KERNEL_FULL_VERSION", "KERNEL_VERSION"}
-_ANY_PART = _WHOLE | {"KERNEL_XYZ", "KERNEL_X", "KERNEL_Y", "KERNEL_Z"}

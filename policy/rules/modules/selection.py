@@ -80,7 +80,8 @@ def tolerates_everything(review: Review) -> Iterator[Problem]:
     """A toleration of every taint, or of a cordon. A cordoned node keeps the driver, and is never drained of it.
 
     Without it a cordon unloads the driver, which fails for as long as something uses it: a file system that is mounted,
-    say (SEL107). The toleration is the way out for those, and only for those.
+    say (SEL107). The toleration is the way out for those, and only for those: nothing is said of a cordon's where the
+    name of the module is that of a file system or of storage.
 
     Fix: name the taints that the nodes have; keep the toleration of a cordon for a driver that is in use while a node
     is drained.
@@ -89,6 +90,8 @@ def tolerates_everything(review: Review) -> Iterator[Problem]:
     for item in review.module.tolerations:
         key = item.text("key")
         if key not in ("", CORDON) or item.text("effect") not in ("", "NoSchedule"):
+            continue
+        if key and any(is_mounted(name) for _, name in review.module.names):
             continue
         if key or item.text("operator") == "Exists":
             what = "a cordon" if key else "every taint, a cordon too"
@@ -101,9 +104,9 @@ def tolerates_everything(review: Review) -> Iterator[Problem]:
 def mounted_on_a_cordoned_node(review: Review) -> Iterator[Problem]:
     """A driver of file systems or disks, which every cordon unloads: no toleration keeps it.
 
-    While something is mounted the unload pod fails, and it goes on failing after the node is uncordoned. SEL103 tells
-    the other side: a driver that tolerates a cordon is never drained. File systems and storage are known by the name of
-    the kernel module.
+    While something is mounted the unload pod fails, and it goes on failing after the node is uncordoned. For drivers of
+    another kind SEL103 tells the other side: one that tolerates a cordon is never drained. File systems and storage are
+    known by the name of the kernel module.
 
     Fix: add a toleration of `node.kubernetes.io/unschedulable` with effect NoSchedule, which KMM has from 2.3 on. None
     is needed where all that uses the driver leaves a node before it is cordoned.

@@ -10,6 +10,7 @@ from kmodgate.policy.formats.kubernetes_names import is_dns1123_label
 from kmodgate.policy.present import SECRETS, SIGNS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
+from kmodgate.policy.rules.modules.injection import is_shell
 from kmodgate.policy.views.module import is_one_kernel
 from kmodgate.policy.views.signed_files import COMPRESSED
 
@@ -85,12 +86,16 @@ def compressed_module(review: Review) -> Iterator[Problem]:
 def loaded_but_not_signed(review: Review) -> Iterator[Problem]:
     """A module that is loaded, and that no file to sign names or matches.
 
-    On a node with Secure Boot it is refused with `Key was rejected by service`.
+    On a node with Secure Boot it is refused with `Key was rejected by service`. Nothing is said while a file of the
+    block is wrong by itself (INJ101, KMM502): it may be the one.
 
     Fix: add its file.
     Source: kernel/module/signing.c of Linux; internal/worker of Kernel Module Management.
     """
+    root = f"{review.module.dir_name}/"
     for block in review.unsigned_names.blocks:
+        if any(not file.startswith(root) or is_shell(file) for file in block.sign.strings("filesToSign")):
+            continue
         first = block.first[0]
         names = first if block.count == 1 else f"{', '.join(block.first)} ({block.count} names)"
         message = f"{names} is loaded and not signed" if block.count == 1 else f"not signed, and loaded: {names}"

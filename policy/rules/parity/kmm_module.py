@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from kmodgate.policy.findings import FieldPath, Problem
+from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain
 from kmodgate.policy.kmm.kinds import PREFLIGHT_KINDS
 from kmodgate.policy.kmm.versions import DRA_KUBERNETES, numbers
@@ -187,7 +188,9 @@ def loading_order(review: Review) -> Iterator[Problem]:
     if not name:
         yield Problem(path, "means nothing without moduleName", "give moduleName")
     elif order and order[0] != name:
-        yield Problem((*path, 0), f"{order[0]!r} is not moduleName, {name!r}", "begin the list with moduleName")
+        is_same = in_kernel_form(str(order[0])) == in_kernel_form(name)
+        fix = f"write {name}, letter by letter" if is_same else "begin the list with moduleName"
+        yield Problem((*path, 0), f"{order[0]!r} is not moduleName, {name!r}", fix)
     seen: set[str] = set()
     for place, item in modprobe.texts("modulesLoadingOrder"):
         if item in seen:

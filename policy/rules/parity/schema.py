@@ -84,9 +84,9 @@ def unknown_kind(review: Review) -> Iterator[Problem]:
 def wrong_group_or_kind(review: Review) -> Iterator[Problem]:
     """An object that is meant for KMM, of a group or kind that no API server knows.
 
-    That is a former group (`kmm.sigs.k8s.io`, `ooto.sigs.k8s.io`, `sro.openshift.io`), one that is a letter or two off,
-    a kind of KMM in the wrong one of its two groups, without a group or a version, or the plural of a kind. The API
-    server says `no matches for kind`.
+    That is a former group (`kmm.sigs.k8s.io`, `ooto.sigs.k8s.io`, `sro.openshift.io`), one that is a letter or two off
+    or has another domain (`kmm.openshift.io`), a kind of KMM in the wrong one of its two groups, without a group or a
+    version, or the plural or a misspelling of a kind. The API server says `no matches for kind`.
 
     Fix: write the apiVersion and the kind that the message names. `kmodgate import` makes a spec of Modules of
     `kmm.sigs.k8s.io/v1beta1` and `ooto.sigs.k8s.io/v1alpha1` as they stand, and of other old objects after that.

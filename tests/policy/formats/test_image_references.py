@@ -88,6 +88,9 @@ def test_a_long_path_is_counted_without_its_registry() -> None:
         ("quay.io/acme/nic:1+2", ""),
         ("quay.io/acme/nic:1", ""),
         ("quay.io/Acme/${NAME}:1", ""),
+        ("quay.io/acme//nic:1", "quay.io/acme/nic:1"),
+        ("quay.io/acme/nic:$(KERNEL_FULL_VERSION)", "quay.io/acme/nic:${KERNEL_FULL_VERSION}"),
+        (f"quay.io/acme/nic@sha256:{'A' * 64}", f"quay.io/acme/nic@sha256:{'a' * 64}"),
     ],
 )
 def test_a_name_is_corrected_where_nothing_is_invented(text: str, name: str) -> None:

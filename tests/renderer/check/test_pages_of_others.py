@@ -11,22 +11,22 @@ from tests.renderer.checking import check, findings
 
 
 @pytest.mark.parametrize(
-    ("text", "rule", "words"),
+    ("text", "rule", "words", "code"),
     [
-        ("<!DOCTYPE html>\n<html><body>Log in</body></html>", "SCH002", "page of HTML"),
-        ("\n  <HTML>\n", "SCH002", "page of HTML"),
-        ('[[results]]\nname = "a"\n', "SCH002", "--format json"),
-        ('["a"]', "SCH102", "not a Kubernetes object"),
+        ("<!DOCTYPE html>\n<html><body>Log in</body></html>", "SCH002", "page of HTML", 2),
+        ("\n  <HTML>\n", "SCH002", "page of HTML", 2),
+        ('[[results]]\nname = "a"\n', "SCH002", "--format json", 2),
+        ('["a"]', "SCH102", "not a Kubernetes object", 1),
     ],
 )
 @pytest.mark.parametrize("name", ["a.json", "a.yaml"])
 def test_a_file_that_holds_something_else_is_an_error(
-    tmp_path: Path, name: str, text: str, rule: str, words: str
+    tmp_path: Path, name: str, text: str, rule: str, words: str, code: int
 ) -> None:
     (tmp_path / name).write_text(text)
     result = check(tmp_path, name, "--format", "json")
     (found,) = findings(result)
-    assert result.returncode == 1
+    assert result.returncode == code
     assert (found["rule"], found["mode"], found["file"], found["line"]) == (rule, "enforce", name, 1)
     assert words in found["message"] + found["fix"]
 
@@ -55,3 +55,30 @@ def test_a_login_page_below_a_folder_is_a_warning(tmp_path: Path) -> None:
     result = check(tmp_path, ".", "--format", "json")
     (told,) = findings(result)
     assert (result.returncode, told["file"], told["mode"]) == (0, "recipes.json", "warn")
+
+
+SPEC = "apiVersion: kmodgate.io/v1alpha1\nkind: KernelDriver\nmetadata: {name: nic}\nspec: {}\n"
+
+
+@pytest.mark.parametrize("given", ["nic.yaml", ".", "-"])
+def test_a_spec_that_lies_in_no_fleet_is_a_warning(tmp_path: Path, given: str) -> None:
+    (tmp_path / "nic.yaml").write_text(SPEC)
+    result = check(tmp_path, given, "--format", "json", stdin=SPEC)
+    (told,) = findings(result)
+    assert (result.returncode, told["rule"], told["mode"], told["line"]) == (0, "SCH008", "warn", 2)
+    assert "kmodgate.yaml" in told["fix"]
+
+
+def test_what_the_fix_for_a_spec_without_a_fleet_says_has_it_judged(tmp_path: Path) -> None:
+    (tmp_path / "nic.yaml").write_text(SPEC)
+    (tmp_path / "kmodgate.yaml").touch()
+    found = findings(check(tmp_path, "nic.yaml", "--format", "json"))
+    assert "SCH103" in {item["rule"] for item in found}
+    assert "SCH008" not in {item["rule"] for item in found}
+
+
+def test_a_policy_and_the_objects_of_others_may_lie_in_no_fleet(tmp_path: Path) -> None:
+    policy = "apiVersion: kmodgate.io/v1alpha1\nkind: DriverPolicy\nmetadata: {name: all}\nspec: {clusters: {}}\n"
+    cluster = "apiVersion: cluster.x-k8s.io/v1beta1\nkind: Cluster\nmetadata: {name: paris}\n"
+    (tmp_path / "a.yaml").write_text(f"{policy}---\n{cluster}")
+    assert findings(check(tmp_path, "a.yaml", "--format", "json")) == []

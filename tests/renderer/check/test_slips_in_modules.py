@@ -1,0 +1,110 @@
+"""Slips of people who write a Module: one slip is one finding, and its fix is the line to write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.renderer.checking import check, findings
+
+MODULE = r"""
+apiVersion: kmm.sigs.x-k8s.io/v1beta1
+kind: Module
+metadata: {name: nic, namespace: drivers}
+spec:
+  selector: {acme.com/nic: ""}
+  moduleLoader:
+    container:
+      containerImage: quay.io/acme/nic:1.0-${KERNEL_FULL_VERSION}
+      modprobe: {moduleName: acme_nic}
+      kernelMappings: [{regexp: '^5\.14\..+\.x86_64$', containerImage: ""}]
+"""
+BUILT = {"dockerfileConfigMap": {"name": "df"}, "selector": {"kubernetes.io/arch": "amd64"}}
+SIGN = {"keySecret": {"name": "key"}, "certSecret": {"name": "cert"}, "unsignedImage": "quay.io/acme/unsigned:1"}
+
+
+def told(folder: Path, change: dict[str, Any], spec: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    """What refuses or warns of the Module with some fields of its container, or of its spec, changed."""
+    module = yaml.safe_load(MODULE)
+    module["spec"]["moduleLoader"]["container"] |= change
+    module["spec"] |= spec or {}
+    (folder / "nic.yaml").write_text(yaml.safe_dump(module))
+    found = findings(check(folder, "nic.yaml", "--format", "json"))
+    return [item for item in found if item["mode"] in ("enforce", "warn")]
+
+
+def test_the_module_itself_is_sound(tmp_path: Path) -> None:
+    assert told(tmp_path, {}) == []
+
+
+def literal(text: str) -> dict[str, Any]:
+    return {"kernelMappings": [{"literal": text, "containerImage": ""}]}
+
+
+def regexp(text: str) -> dict[str, Any]:
+    return {"kernelMappings": [{"regexp": text, "containerImage": ""}]}
+
+
+@pytest.mark.parametrize(
+    ("change", "rule", "fix"),
+    [
+        (literal("kernel-5.14.0-427.el9.x86_64"), "MAP102", "write 5.14.0-427.el9.x86_64"),
+        (literal("5.14.0-427.el9.x86_64.rpm"), "MAP102", "write 5.14.0-427.el9.x86_64"),
+        (literal("5.14.0-427.el9.x86_64 "), "INJ104", "write 5.14.0-427.el9.x86_64"),
+        (literal("5.14.0-*"), "INJ104", r"write regexp: '^5\.14\.0-.*'"),
+        (regexp(r"^5\.14\..+$ "), "MAP102", "leave it out"),
+        (regexp(r"5\.14$"), "MAP202", "write the whole kernel between ^ and $"),
+        ({"containerImage": "quay.io/acme/nic:1-$(KERNEL_FULL_VERSION)"}, "IMG104", "nic:1-${KERNEL_FULL_VERSION}"),
+        ({"containerImage": "quay.io/acme/nic:1-${KERNEL_FULLVERSION}"}, "IMG201", "write ${KERNEL_FULL_VERSION}"),
+        ({"containerImage": "quay.io/acme/nic:1-${KERNEL}"}, "IMG201", "use one of"),
+        ({"containerImage": f"quay.io/acme/nic@sha256:{'a' * 64}", "build": BUILT}, "IMG103", "${KERNEL_FULL_VERSION}"),
+        ({"sign": {**SIGN, "filesToSign": ["/opt/lib/modules/x/acme nic.ko"]}}, "INJ101", "use what a path needs"),
+        ({"sign": {**SIGN, "filesToSign": ["/lib/modules/acme_nic.ko"]}}, "KMM502", "begin it with /opt/"),
+        ({"modprobe": {"moduleName": "nic", "modulesLoadingOrder": ["nic-a", "b"]}}, "KMM403", "begin the list with"),
+        ({"modprobe": {"moduleName": "a_b", "modulesLoadingOrder": ["a-b", "c"]}}, "KMM403", "write a_b, letter by"),
+        ({"modprobe": {"moduleName": "nic", "parameters": "debug=1 mode=2"}}, "SCH102", "[debug=1, mode=2]"),
+        ({"inTreeModulesToRemove": "irdma, ice"}, "SCH102", "[irdma, ice]"),
+        ({"build": {"dockerfile": "FROM a:1\n"}}, "SCH101", "build.dockerfileConfigMap.name"),
+        ({"env": [{"name": "A", "value": "b"}]}, "SCH101", "or 1 other field: "),
+    ],
+)
+def test_a_slip_is_one_finding_with_the_line_to_write(
+    tmp_path: Path, change: dict[str, Any], rule: str, fix: str
+) -> None:
+    (found,) = told(tmp_path, change)
+    assert found["rule"] == rule
+    assert fix in found["fix"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "fix"),
+    [
+        ({"imagePullSecrets": [{"name": "quay"}]}, "write imageRepoSecret: {name: quay}"),
+        ({"imagePullSecrets": [{"name": "a"}, {"name": "b"}]}, "spec.imageRepoSecret is the field for it"),
+        ({"nodeSelector": {"a": "b"}}, "spec.selector is the field for it, and is there already"),
+    ],
+)
+def test_a_field_of_pods_is_said_to_be_one_of_a_module(tmp_path: Path, spec: dict[str, Any], fix: str) -> None:
+    (found,) = told(tmp_path, {}, spec)
+    assert found["rule"] == "SCH101"
+    assert fix in found["fix"]
+
+
+@pytest.mark.parametrize(
+    ("load", "vector"),
+    [
+        (["modprobe", "-v", "acme_nic", "debug=1"], "[-d, /tmp/opt, -v, acme_nic, debug=1]"),
+        (["/sbin/insmod", "/opt/acme_nic.ko", "debug=1"], "[-d, /tmp/opt, acme_nic, debug=1]"),
+    ],
+)
+def test_a_command_among_the_arguments_is_told_with_the_vector_to_write(
+    tmp_path: Path, load: list[str], vector: str
+) -> None:
+    unload = ["-r", "-d", "/tmp/opt", "acme_nic"]
+    (found,) = told(tmp_path, {"modprobe": {"rawArgs": {"load": load, "unload": unload}}})
+    assert (found["rule"], found["fix"]) == ("LDR104", f"write {vector}")
+    written = vector.strip("[]").split(", ")
+    assert told(tmp_path, {"modprobe": {"rawArgs": {"load": written, "unload": unload}}}) == []
