@@ -18,6 +18,7 @@ Comment = tuple[int, str]
 def cluster_comments(document: Document, verdict: Verdict, *, placeholder: bool) -> Iterator[Comment]:
     """What nobody has said of a new cluster."""
     reviews: dict[FieldPath, str] = {
+        ("metadata", "labels"): "review: those by which drivers of its hub select it; give those of the ManagedCluster",
         ("spec", "platform"): "review: as far as the objects tell; openshift or kubernetes",
         ("spec", "kmm"): "review: the newest KMM, unless you say which one the cluster has",
         ("spec", "nodeGroups"): "review: the nodes of the dump, or those that DaemonSets select; one for every kernel",

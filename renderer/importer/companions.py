@@ -6,7 +6,7 @@ ServiceAccount in it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from kmodgate.policy.formats.yaml_documents import Json
@@ -69,14 +69,24 @@ def is_the_systems(namespace: str) -> bool:
 
 def is_openshift(objects: Objects) -> bool:
     """Whether the objects are of an OpenShift cluster, as far as they tell."""
-    made_of = (item for found in objects.values() for item in found.made_of)
-    for found in (*objects.values(), *made_of):
-        group, role = found.identity.group, found.value.get("roleRef")
+    own = [found for found in objects.values() if not found.is_carried]
+    made_of = (item for found in own for item in found.made_of if item.identity.kind != "ManifestWork")
+    return _tell_openshift((*own, *made_of))
+
+
+def are_spokes_openshift(objects: Objects) -> bool:
+    """Whether some spokes of a hub are OpenShift clusters, by what it has in ManifestWorks for them."""
+    return _tell_openshift(found for found in objects.values() if found.is_carried)
+
+
+def _tell_openshift(found: Iterable[Found]) -> bool:
+    for item in found:
+        group, role = item.identity.group, item.value.get("roleRef")
         if group.endswith(".openshift.io") or (
             isinstance(role, dict) and str(role.get("name")).startswith(_OPENSHIFT_SCC)
         ):
             return True
-        if any("openshift.io/" in key for key in (*found.metadata("labels"), *found.metadata("annotations"))):
+        if any("openshift.io/" in key for key in (*item.metadata("labels"), *item.metadata("annotations"))):
             return True
     return False
 

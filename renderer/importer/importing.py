@@ -17,7 +17,7 @@ from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.load import add_document
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.comments import Comment, cluster_comments, driver_comments, finding_comment
-from kmodgate.renderer.importer.companions import Surrounded, surrounded
+from kmodgate.renderer.importer.companions import Surrounded, are_spokes_openshift, surrounded
 from kmodgate.renderer.importer.modules import driver_of
 from kmodgate.renderer.importer.planning import (
     EVERYWHERE,
@@ -28,6 +28,7 @@ from kmodgate.renderer.importer.planning import (
     runs_openshift,
 )
 from kmodgate.renderer.importer.reading import Objects
+from kmodgate.renderer.importer.spokes import spoke_values
 from kmodgate.renderer.importer.translating.translations import Translated
 from kmodgate.renderer.importer.verifying import Verdict, passed_over, verify
 from kmodgate.renderer.importer.writing import commented, line_below, read_back, spec_text
@@ -77,6 +78,7 @@ def import_objects(root: Path, translated: Translated, *, everywhere: bool, all_
         for name in clusters
         if name not in known
     }
+    new |= {f"clusters/{name}.yaml": value for name, value in spoke_values(clusters) if name not in known}
     texts = {file: spec_text(file, "Cluster", [value]) for file, value in new.items()}
     texts |= {file: spec_text(file, "KernelDriver", documents) for file, documents in sorted(plan.specs.items())}
     documents = read_back(texts)
@@ -129,7 +131,8 @@ def _drivers(plan: Plan, objects: Objects, *, openshift: bool, all_dockerfiles: 
                 plan.dropped.add(found)
                 continue
             plan.titles[driver.name] |= found.titles
-            yield surrounded(driver, objects, openshift=openshift, all_dockerfiles=all_dockerfiles)
+            has_scc = are_spokes_openshift(objects) if found.is_by_hub else openshift
+            yield surrounded(driver, objects, openshift=has_scc, all_dockerfiles=all_dockerfiles)
 
 
 def _new_names(item: Surrounded) -> Iterator[tuple[str, str]]:

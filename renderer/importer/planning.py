@@ -221,11 +221,12 @@ def cluster_value(name: str, objects: Objects, hosted: JsonMap | None = None) ->
 
     `hosted` is where its NodePools are, if it has a hosted control plane.
     """
-    openshift = is_openshift(objects)
+    openshift = runs_openshift(None, objects)
     modules = [defaulted(found.value) for found in objects.values() if found.is_module]  # type: ignore[arg-type]
     redhat = openshift and not any(problem for module in modules for problem in unsupported(module, _REDHAT))
     kmm: JsonMap = {"flavour": "redhat"} if redhat else {}
-    built_in = {item.identity.namespace for found in objects.values() if found.is_by_hub for item in found.made_of[1:]}
+    made_of = (item for found in objects.values() if found.is_by_hub for item in found.made_of[1:])
+    built_in = {item.identity.namespace for item in made_of if item.identity.kind != "ManifestWork"}
     if len(built_in) == 1 and not built_in & {HUB_NAMESPACES["redhat" if redhat else "upstream"]}:
         kmm = {**kmm, "namespace": built_in.pop()}
     groups = node_groups(objects)
@@ -247,4 +248,7 @@ def cluster_value(name: str, objects: Objects, hosted: JsonMap | None = None) ->
 
 def runs_openshift(cluster: Cluster | None, objects: Objects) -> bool:
     """What the fleet says of the cluster, else what its objects tell."""
-    return is_openshift(objects) if cluster is None else cluster.platform == "openshift"
+    if cluster is not None:
+        return cluster.platform == "openshift"
+    of_hub = (item for found in objects.values() if found.is_by_hub for item in found.made_of)
+    return is_openshift(objects) or any(item.identity.namespace == HUB_NAMESPACES["redhat"] for item in of_hub)

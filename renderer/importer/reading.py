@@ -59,6 +59,11 @@ class Found:
         return self.translation is not None and self.translation.delivery.get("delivery") == "hub"
 
     @property
+    def is_carried(self) -> bool:
+        """Whether it is an object for spokes that stands in a ManifestWork of their hub."""
+        return not self.is_module and any(item.identity.kind == "ManifestWork" for item in self.made_of)
+
+    @property
     def made_of(self) -> tuple[Found, ...]:
         """The objects of the input that the Module is made of; none for one that stands there as it is."""
         return () if self.translation is None else self.translation.originals

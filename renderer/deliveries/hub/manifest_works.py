@@ -33,6 +33,9 @@ MANIFEST_WORK = ("work.open-cluster-management.io", "ManifestWork")
 WORKLOAD: FieldPath = ("spec", "workload", "manifests")
 """Where a ManifestWork has the objects that it carries."""
 
+AGENT_ROLE = f"{WORK_PREFIX}work-agent-{{}}"
+"""The name of a ClusterRole that gives the work agent its right on a resource."""
+
 AGGREGATE = "open-cluster-management.io/aggregate-to-work"
 """The label by which the work agent of a spoke gets the rights of a ClusterRole."""
 
@@ -133,7 +136,7 @@ def _cluster_role(group: str, resource: str) -> JsonMap:
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",
         "metadata": {
-            "name": f"kmodgate-work-agent-{resource}",
+            "name": AGENT_ROLE.format(resource),
             "labels": {**service_accounts.MANAGED_BY, AGGREGATE: "true"},
         },
         "rules": [{"apiGroups": [group], "resources": [resource], "verbs": _VERBS}],

@@ -201,14 +201,12 @@ def test_decompiling_is_the_inverse_of_compiling(name: str) -> None:
 
 
 def tree_arguments(name: str) -> list[str]:
-    return [f"--cluster={path.name}={path}" for path in sorted((CASES / name).iterdir())]
+    """The clusters of an example, without spokes: their drivers stand in the tree of their hub."""
+    names = ["hub-1"] if name == "hub" else sorted(path.name for path in (CASES / name).iterdir())
+    return [f"--cluster={cluster}={CASES / name / cluster}" for cluster in names]
 
 
-NOT_WHOLE = {"hub"}
-"""An example with clusters on which nothing stands for a driver: import refuses those; `test_hub_modules` has the hub."""
-
-
-@pytest.mark.parametrize("name", sorted({*WITH_DRIVERS} - NOT_WHOLE))
+@pytest.mark.parametrize("name", WITH_DRIVERS)
 def test_a_rendered_tree_is_that_of_the_specs_imported_from_it(name: str, tmp_path: Path) -> None:
     """Byte for byte, beside the policies and what the Clusters say, which the objects do not tell.
 
@@ -224,9 +222,16 @@ def test_a_rendered_tree_is_that_of_the_specs_imported_from_it(name: str, tmp_pa
     result = fleet.run("render", "--check")
     differing = set(re.findall(r"^\w+: (rendered/\S+)$", result.stdout, re.MULTILINE))
     policies = (CASES / name).glob("*/cluster/configmap-kmodgate-policy.yaml")
-    assert differing == {
-        f"rendered/{path.relative_to(CASES / name)}" for path in policies if "signedElsewhere" in path.read_text()
-    }, result.stderr
+    assert differing == {f"rendered/{path.relative_to(CASES / name)}" for path in policies if names_prebuilt(path)}, (
+        result.stderr
+    )
+
+
+def names_prebuilt(path: Path) -> bool:
+    """Whether a policy lists images that were signed before; what a hub signs stands in the objects."""
+    policy = yaml.safe_load(yaml.safe_load(path.read_text())["data"]["policy.yaml"])
+    entries = policy["spec"].get("parameters", {}).get("signedElsewhere", [])
+    return any("writer" not in entry for entry in entries)
 
 
 def test_a_new_fleet_guesses_platform_and_kmm_from_the_objects(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from tests.command import run
+from tests.conftest import CASES
 
 MODULE = """\
 apiVersion: hub.kmm.sigs.x-k8s.io/v1beta1
@@ -88,3 +89,59 @@ def test_one_without_a_field_that_it_needs_is_told_of(tmp_path: Path, key: str) 
 
     assert result.returncode != 0
     assert f"not imported: spec.{key.partition(':')[0]} is missing" in result.stderr
+
+
+def test_a_rendered_hub_brings_its_spokes_and_what_they_get(tmp_path: Path) -> None:
+    fleet = tmp_path / "fleet"
+    tree = CASES / "hub/hub-1"
+    assert run("import", "--output", str(fleet), "--cluster", f"hub-1={tree}", cwd=tmp_path).returncode == 0
+
+    clusters = {path.stem: yaml.safe_load(path.read_text()) for path in (fleet / "clusters").iterdir()}
+    assert clusters.keys() == {"hub-1", "lyon", "nantes", "oslo"}
+    assert clusters["hub-1"]["spec"]["kmm"] == {"flavour": "redhat"}
+    assert clusters["oslo"]["spec"] == {"platform": "kubernetes", "kmm": {}, "acm": {"role": "spoke", "hub": "hub-1"}}
+    assert clusters["lyon"]["metadata"]["labels"] == {"gps": "fitted", "vendor": "OpenShift"}
+    assert clusters["lyon"]["spec"]["platform"] == "openshift"
+    gps = yaml.safe_load((fleet / "drivers/acme-gps.yaml").read_text())["spec"]
+    assert (gps["namespace"], gps["hub"]["copyPullSecret"]) == ({"name": "timing"}, True)
+    assert "attach" not in gps
+    assert run("render", cwd=fleet).returncode == 0
+    made, given = ({path.name: path.read_text() for path in root.rglob("manifestwork-*.yaml")}
+                   for root in (fleet / "rendered/hub-1", tree))  # fmt: skip
+    assert made == given
+
+
+WORK_OF_KMM = """\
+---
+apiVersion: work.open-cluster-management.io/v1
+kind: ManifestWork
+metadata: {name: nic, namespace: paris, labels: {kmm.node.kubernetes.io/managedclustermodule.name: nic}}
+spec: {workload: {manifests: []}}
+---
+apiVersion: cluster.open-cluster-management.io/v1
+kind: ManagedCluster
+metadata: {name: paris, labels: {tier: edge, vendor: OpenShift}}
+spec: {hubAcceptsClient: true}
+---
+apiVersion: cluster.open-cluster-management.io/v1
+kind: ManagedCluster
+metadata: {name: rome, labels: {tier: core}}
+spec: {hubAcceptsClient: true}
+"""
+
+
+def test_spokes_have_the_labels_of_their_managed_clusters(tmp_path: Path) -> None:
+    (tmp_path / "hub.yaml").write_text(MODULE + WORK_OF_KMM)
+    fleet = tmp_path / "fleet"
+    result = run("import", "--output", str(fleet), "--cluster", f"hub={tmp_path / 'hub.yaml'}", cwd=tmp_path)
+
+    assert result.returncode == 0, result.stderr
+    assert "ManifestWork" not in result.stderr
+    assert {path.stem for path in (fleet / "clusters").iterdir()} == {"hub", "paris"}
+    paris = yaml.safe_load((fleet / "clusters/paris.yaml").read_text())
+    assert paris["metadata"]["labels"] == {"tier": "edge", "vendor": "OpenShift"}
+    assert paris["spec"] == {
+        "platform": "openshift",
+        "kmm": {"flavour": "redhat"},
+        "acm": {"role": "spoke", "hub": "hub"},
+    }

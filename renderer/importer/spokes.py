@@ -1,0 +1,52 @@
+"""The spokes of imported hubs → Cluster specs, without which render would take the ManifestWorks away."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from kmodgate.renderer.deliveries.json_parts import map_of
+from kmodgate.renderer.fleet.specs import JsonMap
+from kmodgate.renderer.importer.reading import Found, Objects
+
+_OPENSHIFT = "openshift.io/"
+_VENDOR = ("vendor", "OpenShift")
+"""The label that Open Cluster Management gives a ManagedCluster that is OpenShift."""
+
+
+def spoke_values(clusters: dict[str, Objects]) -> Iterator[tuple[str, JsonMap]]:
+    """Yield the spec of each spoke for which a hub has a ManifestWork of a driver, or a ManagedCluster it selects."""
+    for hub, objects in clusters.items():
+        labels: dict[str, JsonMap] = {}
+        on_openshift: set[str] = set()
+        managed = {item.identity.name: item for item in objects.values() if item.identity.kind == "ManagedCluster"}
+        for module in (found for found in objects.values() if found.is_by_hub):
+            selector = _selector(module)
+            works = [item for item in module.made_of if item.identity.kind == "ManifestWork"]
+            selected = [name for name, item in managed.items() if selector.items() <= item.metadata("labels").items()]
+            for name in (*(work.identity.namespace for work in works), *selected):
+                labels[name] = {**labels.get(name, {}), **selector}
+            on_openshift |= {item.identity.namespace for item in works if _OPENSHIFT in json.dumps(item.value)}
+        for name, needed in sorted(labels.items()):
+            own = managed[name].metadata("labels") if name in managed else needed
+            is_openshift = name in on_openshift or _VENDOR in own.items()
+            if name not in clusters:
+                yield name, _spoke(name, hub, own, is_openshift=is_openshift)
+
+
+def _selector(module: Found) -> JsonMap:
+    hub = map_of(module.translation.delivery["hub"]) if module.translation else {}
+    return map_of(hub["selector"])
+
+
+def _spoke(name: str, hub: str, labels: JsonMap, *, is_openshift: bool) -> JsonMap:
+    metadata: JsonMap = {"name": name}
+    if labels:
+        metadata["labels"] = labels
+    metadata["annotations"] = {"config.kubernetes.io/local-config": "true"}
+    spec: JsonMap = {
+        "platform": "openshift" if is_openshift else "kubernetes",
+        "kmm": {"flavour": "redhat"} if is_openshift else {},
+        "acm": {"role": "spoke", "hub": hub},
+    }
+    return {"apiVersion": "kmodgate.io/v1alpha1", "kind": "Cluster", "metadata": metadata, "spec": spec}
