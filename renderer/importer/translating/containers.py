@@ -92,6 +92,11 @@ def lose_besides(draft: Draft, container: Place, loading: Loading) -> None:
         shown = "; ".join(dict.fromkeys(loading.besides[:3]))
         message = f"its commands also run what a loader does not: {shown}"
         draft.lose(found, path, message, "do it in a DaemonSet of its own, or in the device plugin, if it is needed")
+    if loading.besides_at_end:
+        shown = "; ".join(dict.fromkeys(loading.besides_at_end[:3]))
+        message = f"its commands also run before it ends what a loader does not: {shown}"
+        hook = (*container.path, "lifecycle", "preStop") if _hook(container.value, "preStop") else path
+        draft.lose(found, hook, message, "stop what uses the module before its pod is deleted")
     for text in dict.fromkeys(loading.unread):
         message = f"which kernel module is {text!r} cannot be read"
         draft.lose(found, path, message, "add it to modprobe.modulesLoadingOrder, if it is another one")

@@ -14,6 +14,7 @@ from kmodgate.policy.kmm.former_modules import (
     is_ancestor_module,
     is_former_module,
 )
+from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.companions import is_the_systems
@@ -44,6 +45,8 @@ class Translated:
     notes: list[str] = field(default_factory=list)
     hosted: dict[str, JsonMap] = field(default_factory=dict)
     """What the Cluster of a hosted control plane says of where its NodePools are."""
+    by_hubs: list[str] = field(default_factory=list)
+    """Modules that a hub makes on one of its spokes."""
 
 
 def translate(clusters: dict[str, Objects], inputs: dict[str, list[str]], wishes: Wishes) -> Translated:
@@ -57,6 +60,7 @@ def translate(clusters: dict[str, Objects], inputs: dict[str, list[str]], wishes
     for cluster, objects in clusters.items():
         before = len(result.lost)
         objects = {found.identity: found for item in objects.values() for found in [_in_namespace(item, wishes)]}
+        _pass_over_spokes(objects, result)
         drafts = list(_drafts(objects, wishes, result))
         names |= {draft.name for draft in drafts} | {_name_in(item.object) for item in result.lost[before:]}
         for draft in drafts:
@@ -70,8 +74,8 @@ def translate(clusters: dict[str, Objects], inputs: dict[str, list[str]], wishes
     result.hosted = at_boot.hosted
     for cluster, objects in result.clusters.items():
         if cluster not in told and not any(found.is_module for found in objects.values()):
-            fix = "give what kubectl get modules -A -o yaml writes, or the DaemonSets that load kernel modules"
-            raise Unusable(f"{', '.join(inputs[cluster])}: {_no_module(clusters[cluster])}", fix)
+            message = f"{', '.join(inputs[cluster])}: {_no_module(clusters[cluster])}"
+            raise Unusable(message, _what_to_give(objects, result))
     result.notes += _former_versions(versions)
     _refuse_unknown(wishes, names)
     return result
@@ -135,6 +139,19 @@ def _of_daemon_sets(objects: Objects, wishes: Wishes, result: Translated) -> Ite
     )
 
 
+def _pass_over_spokes(objects: Objects, result: Translated) -> None:
+    """Leave out the Modules that a hub makes by a ManifestWork: its ManagedClusterModule is the driver.
+
+    Source: pkg/work/spoke of open-cluster-management-io/ocm, which makes the AppliedManifestWork their owner.
+    """
+    for found in list(objects.values()):
+        owners = items_of(metadata_of(found.value).get("ownerReferences"))
+        if found.is_module and any(map_of(owner).get("kind") == "AppliedManifestWork" for owner in owners):
+            del objects[found.identity]
+            result.by_hubs.append(str(found.identity))
+            result.notes.append(f"passed over: a hub makes the {found.identity}; import its ManagedClusterModule there")
+
+
 def _pass_over(objects: Objects, result: Translated) -> None:
     """Leave out the DaemonSets that KMM makes by itself."""
     for item in daemon_sets(objects):
@@ -177,6 +194,15 @@ def _refuse_unknown(wishes: Wishes, names: set[str]) -> None:
     if unknown is not None:
         found = f"of {listed(sorted(names))}" if names else "for which nothing is needed"
         raise Unusable(f"--module-name {unknown}=…: the input has no such driver", f"give the name of a driver {found}")
+
+
+def _what_to_give(objects: Objects, result: Translated) -> str:
+    if result.by_hubs:
+        return f"give the objects of the hub, which makes {listed(result.by_hubs)}: its ManagedClusterModules"
+    if others := daemon_sets(objects):
+        name = others[0].identity.name
+        return f"if the {others[0].identity} loads a kernel module, say which: --module-name {name}=NAME"
+    return "give what kubectl get modules -A -o yaml writes, or the DaemonSets that load kernel modules"
 
 
 def _no_module(objects: Objects) -> str:

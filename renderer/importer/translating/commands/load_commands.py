@@ -56,6 +56,7 @@ class Loading:
     files: list[str] = field(default_factory=list)
     on_node: bool = False
     besides: list[str] = field(default_factory=list)
+    besides_at_end: list[str] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     whole: JsonMap | None = None
     """The `modprobe` itself, where it is known as it stands."""
@@ -120,8 +121,8 @@ def _take(result: Loading, command: Command, *, at_end: bool) -> None:
     elif _FIRMWARE in words and not at_end:
         place = next((word for word in words if word.startswith("/") and word != _FIRMWARE), "")
         result.firmware = place
-    elif program not in HARMLESS and not at_end:
-        result.besides.append(" ".join(command.words)[:80])
+    elif program not in HARMLESS:
+        (result.besides_at_end if at_end else result.besides).append(" ".join(command.words)[:80])
 
 
 def _take_kmod(result: Loading, command: Command, *, at_end: bool) -> None:

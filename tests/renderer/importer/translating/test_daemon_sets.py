@@ -276,3 +276,16 @@ def test_the_rendered_tree_of_an_example_comes_back_as_it_was(tmp_path: Path) ->
 
 def texts_below(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*.yaml")}
+
+
+def test_what_a_pod_does_at_its_end_beside_unloading_is_listed(here: Path) -> None:
+    hook = {"preStop": {"exec": {"command": ["sh", "-c", "umount -a -t acmefs; modprobe -r -d /opt acme_nic"]}}}
+    container = loader("modprobe", "-d", "/opt", "acme_nic", lifecycle=hook)
+    said = import_all(here, daemon_set(containers=[container]), code=1)
+    assert "spec.template.spec.containers[0].lifecycle.preStop: not carried over" in said
+    assert "also run before it ends what a loader does not: umount -a -t acmefs" in said
+
+
+def test_a_daemon_set_without_a_command_that_loads_is_asked_about(here: Path) -> None:
+    said = import_all(here, daemon_set(containers=[loader("/usr/bin/start")]), code=2)
+    assert "if the DaemonSet drivers/nic loads a kernel module, say which: --module-name nic=NAME" in said

@@ -145,3 +145,25 @@ def test_spokes_have_the_labels_of_their_managed_clusters(tmp_path: Path) -> Non
         "kmm": {"flavour": "redhat"},
         "acm": {"role": "spoke", "hub": "hub"},
     }
+
+
+ON_SPOKE = """\
+apiVersion: kmm.sigs.x-k8s.io/v1beta1
+kind: Module
+metadata:
+  name: nic
+  namespace: drivers
+  ownerReferences: [{apiVersion: work.open-cluster-management.io/v1, kind: AppliedManifestWork, name: h-nic, uid: u}]
+spec: {selector: {a: b}, moduleLoader: {container: {modprobe: {moduleName: nic},
+  kernelMappings: [{literal: 5.14.0-1.x86_64, containerImage: "quay.io/acme/nic:1"}]}}}
+"""
+
+
+def test_the_module_of_a_spoke_is_its_hubs(tmp_path: Path) -> None:
+    (tmp_path / "paris.yaml").write_text(ON_SPOKE)
+    spoke = f"paris={tmp_path / 'paris.yaml'}"
+
+    alone = run("import", "--output", str(tmp_path / "alone"), "--cluster", spoke, cwd=tmp_path)
+
+    assert alone.returncode == 2
+    assert "give the objects of the hub, which makes Module drivers/nic" in alone.stderr
