@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,9 +23,6 @@ Kubeconform = Callable[[Path], subprocess.CompletedProcess[str]]
 PARTIAL = "deployment-cray-ims.yaml"
 """A Deployment of which one annotation is applied on the server's side; the rest of it is the chart's."""
 
-AT_BOOT = "(machineconfig|bootmoduleconfig)-"
-"""Files of the kinds that load a driver at boot: `tests/e2e/test_boot.py` tries them against their own definitions."""
-
 _LAYOUT = "{{.Group}}/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json"
 
 
@@ -39,7 +35,7 @@ def kubeconform(tmp_path_factory: pytest.TempPathFactory) -> Kubeconform:
 
     def run(folder: Path) -> subprocess.CompletedProcess[str]:
         options = ["-strict", "-summary", "-output=json", f"-ignore-filename-pattern={PARTIAL}"]
-        command = [os.environ["KUBECONFORM"], *options, f"-ignore-filename-pattern={AT_BOOT}", *locations, folder]
+        command = [os.environ["KUBECONFORM"], *options, *locations, folder]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     return run
@@ -47,9 +43,7 @@ def kubeconform(tmp_path_factory: pytest.TempPathFactory) -> Kubeconform:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_every_file_of_a_golden_tree_is_valid(name: str, kubeconform: Kubeconform) -> None:
-    files = [
-        path for path in (CASES / name).rglob("*.yaml") if path.name != PARTIAL and not re.match(AT_BOOT, path.name)
-    ]
+    files = [path for path in (CASES / name).rglob("*.yaml") if path.name != PARTIAL]
 
     result = kubeconform(CASES / name)
 
@@ -92,6 +86,26 @@ def test_a_module_with_an_unknown_field_is_invalid(tmp_path: Path, kubeconform: 
     assert result.returncode == 1
     assert json.loads(result.stdout)["summary"] == {"valid": 0, "invalid": 1, "errors": 0, "skipped": 0}
     assert "nodeSelector" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("machineconfig-99-master-kmodgate-ice.yaml", "mask: true", "masked: true"),
+        ("machineconfig-99-master-kmodgate-ice.yaml", "mode: 493", 'mode: "0755"'),
+        ("bootmoduleconfig-sfc.yaml", "machineConfigPoolName", "machineConfigPool"),
+    ],
+)
+def test_what_loads_at_boot_is_looked_into(
+    tmp_path: Path, kubeconform: Kubeconform, name: str, old: str, new: str
+) -> None:
+    (path,) = (CASES / "boot-driver").rglob(name)
+    (tmp_path / name).write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+
+    result = kubeconform(tmp_path)
+
+    assert result.returncode == 1
+    assert json.loads(result.stdout)["summary"] == {"valid": 0, "invalid": 1, "errors": 0, "skipped": 0}
 
 
 def test_a_kind_without_a_schema_is_an_error(tmp_path: Path, kubeconform: Kubeconform) -> None:
