@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from kmodgate import schemas
@@ -50,16 +51,35 @@ spec:
 """
 
 
-def driver_spec(name: str, version: str) -> str:
-    """A driver that is built in the cluster, for every cluster of tier edge."""
+@dataclass(frozen=True, slots=True)
+class NewDriver:
+    """A driver to begin with: its first version, the delivery, and the pool that loads it at boot; empty for none.
+
+    Without a build of KMM in time, the image is one that is there already.
+    """
+
+    name: str
+    version: str = ""
+    delivery: str = "kmm"
+    pool: str = ""
+
+    @property
+    def is_built(self) -> bool:
+        """Whether KMM builds the image."""
+        return self.delivery != "daemonset" and not self.pool
+
+
+def driver_files(driver: NewDriver) -> dict[str, str]:
+    """The spec of a driver, and the Dockerfile where KMM builds it, by path."""
+    files = {f"drivers/{driver.name}.yaml": driver_spec(driver)}
+    return files | ({f"drivers/{driver.name}.Dockerfile": dockerfile(driver.name)} if driver.is_built else {})
+
+
+def driver_spec(driver: NewDriver) -> str:
+    """The spec of a driver for every cluster of tier edge, or every hub of that tier."""
+    name = driver.name
     _check(name)
     _check_length(name)
-    ordered = (
-        f"  version: {scalar(version)}\n"
-        if version
-        else "  # version: no ordered upgrade; it cannot be added once the Module exists\n"
-    )
-    module = in_kernel_form(name)
     return f"""\
 # yaml-language-server: $schema=../{SCHEMAS}/{schemas.KINDS["KernelDriver"]}.json
 apiVersion: kmodgate.io/v1alpha1
@@ -74,19 +94,55 @@ spec:
       tier: edge
   namespace:
     name: {_NAMESPACE}
+{_DELIVERIES[driver.delivery]}\
   selector:             # which nodes; all labels must match
     node-role.kubernetes.io/worker: ""
   modprobe:
-    moduleName: {scalar(module)}
-{ordered}  containerImage: registry.example.com/drivers/{name}:1.0.0-${{KERNEL_FULL_VERSION}}
-  contentTag: true      # a changed Dockerfile is a new tag; KMM never rebuilds one that exists
+    moduleName: {scalar(in_kernel_form(name))}
+{_version(driver)}\
+  containerImage: registry.example.com/drivers/{name}:1.0.0-${{KERNEL_FULL_VERSION}}
+{"" if driver.is_built else _PUSHED}\
+{_TAGGED if driver.is_built else ""}\
   kernelMappings:       # the first that matches a node's kernel wins
   - name: el9
     regexp: '^5\\.14\\.0-.+\\.el9.*\\.x86_64$'
-  build:
-    dockerfile: ./{name}.Dockerfile
-  imageRepoSecret: registry-push   # a Secret of type kubernetes.io/dockerconfigjson in the namespace
+{_made(driver)}"""
+
+
+_DELIVERIES = {
+    "kmm": "",
+    "daemonset": "  delivery: daemonset   # without KMM: a DaemonSet for each kernel of the node groups\n",
+    "hub": (
+        "  delivery: hub         # the clusters above are hubs; they load it on the spokes that these labels select\n"
+        "  hub:\n    selector:\n      site: plant\n"
+    ),
+}
+"""Lines of a spec by its delivery."""
+
+_PUSHED = "  # an image for each kernel, which is pushed before nodes run that kernel: kmodgate images lists them\n"
+_TAGGED = "  contentTag: true      # a changed Dockerfile is a new tag; KMM never rebuilds one that exists\n"
+
+
+def _version(driver: NewDriver) -> str:
+    if driver.delivery == "daemonset":
+        return ""
+    if driver.version:
+        return f"  version: {scalar(driver.version)}\n"
+    return "  # version: no ordered upgrade; it cannot be added once the Module exists\n"
+
+
+def _made(driver: NewDriver) -> str:
+    """Who builds the image, who may pull it, and what loads it at boot."""
+    if driver.pool:
+        return f"""\
+  boot:                 # loads it before the network is up, too: a MachineConfig, which reboots the pool
+    pool: {scalar(driver.pool)}
+    workerImage: quay.io/edge-infrastructure/kernel-module-management-worker:release-{UPSTREAM[-2]}
+    # inTreeModulesToRemove: [name]   # modules of the kernel that go before, dependents first
 """
+    secret = "registry-push" if driver.is_built else "registry-pull"
+    build = f"  build:\n    dockerfile: ./{driver.name}.Dockerfile\n" if driver.is_built else ""
+    return f"{build}  imageRepoSecret: {secret}   # a Secret of type kubernetes.io/dockerconfigjson in the namespace\n"
 
 
 def _check_length(name: str) -> None:

@@ -8,15 +8,16 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain
 from kmodgate.policy.ims.versions import known_csm_releases, known_ims_versions
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Unusable
 from kmodgate.renderer.fleet.files import MARKER
 from kmodgate.renderer.fleet.root import find_root, root_above
 from kmodgate.renderer.scaffold import (
+    NewDriver,
     cluster_spec,
-    dockerfile,
-    driver_spec,
+    driver_files,
     image_service_spec,
     is_version,
     write_attributes,
@@ -28,6 +29,7 @@ from kmodgate.renderer.wording import listed
 _EXAMPLE_CLUSTER = "example-1"
 _EXAMPLE_DRIVER = "simple-kmod"
 OWNERS = ("loftsman", "argocd")
+DELIVERIES = ("kmm", "daemonset", "hub")
 _NO_VERSION = "not a version that a node can be labelled with"
 
 
@@ -39,20 +41,24 @@ def add_arguments(parser: ArgumentParser) -> None:
     ordered.add_argument(
         "--no-driver-version", action="store_true", help="driver: upgrade all nodes at once; do not ask"
     )
+    parser.add_argument("--delivery", choices=DELIVERIES, help="driver: how it reaches the nodes (default: kmm)")
+    parser.add_argument(
+        "--boot", metavar="POOL", help="driver: load it at boot, too, on the nodes of a pool (OpenShift)"
+    )
     parser.add_argument("--release", metavar="VERSION", help="image-service: release of CSM or IMS (chart cray-ims)")
     parser.add_argument("--owner", choices=OWNERS, help="image-service: who applies ims-config (default: loftsman)")
 
 
 def run(args: Namespace, console: Console) -> ExitCode:
+    if args.what != "driver":
+        for option in ("delivery", "boot"):
+            if getattr(args, option) is not None:
+                raise Unusable(f"--{option}: it is for a driver", "kmodgate init driver NAME takes it")
     if args.what == "fleet":
         return _fleet(Path(args.name), args, console)
     root = Path(os.path.relpath(find_root(Path())))
     if args.what == "driver":
-        version = _version(args, console)
-        files = {
-            f"drivers/{args.name}.yaml": driver_spec(args.name, version),
-            f"drivers/{args.name}.Dockerfile": dockerfile(args.name),
-        }
+        files = driver_files(_driver(args, console))
     elif args.what == "image-service":
         release, owner = _release(args, console), _owner(args, console)
         files = {f"services/{args.name}.yaml": image_service_spec(args.name, release, owner)}
@@ -77,8 +83,7 @@ def _fleet(root: Path, args: Namespace, console: Console) -> ExitCode:
     files = {
         MARKER: "",
         f"clusters/{_EXAMPLE_CLUSTER}.yaml": cluster_spec(_EXAMPLE_CLUSTER),
-        f"drivers/{_EXAMPLE_DRIVER}.yaml": driver_spec(_EXAMPLE_DRIVER, args.driver_version or ""),
-        f"drivers/{_EXAMPLE_DRIVER}.Dockerfile": dockerfile(_EXAMPLE_DRIVER),
+        **driver_files(NewDriver(_EXAMPLE_DRIVER, args.driver_version or "")),
     }
     _write(root, files, console)
     write_attributes(root)
@@ -91,6 +96,19 @@ def _write(root: Path, files: dict[str, str], console: Console) -> None:
     write_schemas(root)
     for name in files:
         console.say(f"created {root / name}")
+
+
+def _driver(args: Namespace, console: Console) -> NewDriver:
+    delivery, pool = args.delivery or DELIVERIES[0], args.boot or ""
+    if delivery == "daemonset" and args.driver_version:
+        raise Unusable("--driver-version: DaemonSets have no ordered upgrade", "leave it out, or --delivery daemonset")
+    if delivery == "hub" and pool:
+        message = f"--boot {pool}: beside a hub it would configure the machines of the hub itself"
+        raise Unusable(message, "leave it out; see docs/deliveries.md, Beside a hub")
+    if args.boot is not None and not (is_dns1123_subdomain(pool) and "." not in pool):
+        raise Unusable(f"--boot {args.boot!r}: not the name of a MachineConfigPool", "write it like worker or master")
+    version = "" if delivery == "daemonset" else _version(args, console)
+    return NewDriver(args.name, version, delivery, pool)
 
 
 def _version(args: Namespace, console: Console) -> str:

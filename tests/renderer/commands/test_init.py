@@ -25,6 +25,11 @@ from tests.image_services import ImageServiceFleet
         (["init", "driver", "a" * 50], "is too long"),
         (["init", "driver", "gpu", "--driver-version", "a b"], "not a version"),
         (["init", "driver", "gpu", "--driver-version", "y"], "not a version"),
+        (["init", "driver", "gpu", "--delivery", "daemonset", "--driver-version", "1.0"], "no ordered upgrade"),
+        (["init", "driver", "gpu", "--delivery", "hub", "--boot", "worker"], "the machines of the hub itself"),
+        (["init", "driver", "gpu", "--boot", "a b"], "not the name of a MachineConfigPool"),
+        (["init", "driver", "gpu", "--boot", ""], "not the name of a MachineConfigPool"),
+        (["init", "cluster", "rome", "--boot", "worker"], "it is for a driver"),
         (["init", "image-service", "ims"], "1.4.0, "),
         (["init", "image-service", "ims", "--release", "1.9.0"], "not a release that kmodgate knows"),
         (["init", "image-service", "a b", "--release", "1.6.0"], "cannot be a name"),
@@ -50,6 +55,47 @@ def test_a_new_fleet_renders_as_it_stands_and_grows(tmp_path: Path) -> None:
     for spec in [*fleet.root.glob("*/*.yaml")]:
         first = spec.read_text().splitlines()[0]
         assert (spec.parent / first.removeprefix("# yaml-language-server: $schema=")).is_file()
+
+
+CLUSTER = """\
+apiVersion: kmodgate.io/v1alpha1
+kind: Cluster
+metadata: {name: paris, labels: {tier: edge}}
+spec:
+  platform: %s
+  nodeGroups:
+  - {name: workers, kernels: [5.14.0-427.13.1.el9_4.x86_64], labels: {node-role.kubernetes.io/worker: ""}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "platform", "files"),
+    [
+        (["--delivery", "kmm"], "kubernetes\n  kmm: {}", {"module-gpu"}),
+        (["--delivery", "daemonset"], "kubernetes", {"daemonset-gpu"}),
+        (["--delivery", "hub"], "openshift\n  kmm: {}\n  acm: {role: hub}", {"managedclustermodule-gpu"}),
+        (
+            ["--boot", "worker"],
+            "openshift\n  kmm: {}",
+            {"machineconfig-99-worker-kmodgate-gpu", "module-gpu"},
+        ),
+        (["--delivery", "daemonset", "--boot", "worker"], "openshift", {"machineconfig-99-worker-kmodgate-gpu"}),
+    ],
+    ids=["kmm", "daemonset", "hub", "boot", "daemonset at boot"],
+)
+def test_a_new_driver_of_each_delivery_renders_as_it_stands(
+    fleet: FleetFolder, options: list[str], platform: str, files: set[str]
+) -> None:
+    (fleet.root / "drivers/nic.yaml").unlink()
+    fleet.write("clusters/paris.yaml", CLUSTER % platform)
+    result = fleet.run("init", "driver", "gpu", *options)
+    assert result.returncode == 0, result.stderr
+    fleet.render()
+    names = [path.name for path in (fleet.root / "rendered/paris/gpu").iterdir()]
+    assert all(any(name.startswith(start) for name in names) for start in files), names
+    assert (fleet.root / "drivers/gpu.Dockerfile").exists() is (
+        options in (["--delivery", "kmm"], ["--delivery", "hub"])
+    )
 
 
 @pytest.mark.parametrize("name", ["1e3", "on", "123", "a.b"])
