@@ -180,9 +180,10 @@ SECTIONS = {
         ),
         Entry(
             "IMG401",
-            "one image name with different content: clusters or drivers build or sign it in different ways, and KMM"
-            " makes an image of a name once",
-            "set `contentTag: true`, or give one of them another name; a DriverPolicy may give it a mode like a rule",
+            "one image name with different content: clusters or drivers build or sign it in different ways, or for"
+            " different kernels, and KMM makes an image of a name once",
+            "set `contentTag: true`, give one of them another name, or put the kernel into the tag; a DriverPolicy may"
+            " give it a mode like a rule",
         ),
         Entry(
             "IMG402",

@@ -40,3 +40,8 @@ def is_qualified_name(value: str) -> bool:
 def is_label_value(value: str) -> bool:
     """Whether this can be a label value: empty, or letters, digits and inner `-`, `_`, `.`, at most 63 characters."""
     return not value or (len(value) <= MAX_LABEL and _QUALIFIED_NAME.fullmatch(value) is not None)
+
+
+def is_node_label(key: object, value: object) -> bool:
+    """Whether an object can have a label; a value that is no text is left to the schema."""
+    return is_qualified_name(str(key)) and (not isinstance(value, str) or is_label_value(value))

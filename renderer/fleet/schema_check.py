@@ -42,9 +42,14 @@ def _in_other_kind(violation: Violation, kind: str) -> Violation:
 
 
 def settle(document: Document, problems: list[Finding], findings: list[Finding]) -> set[tuple[int, int]]:
-    """Return the places where YAML readers disagree; their findings in `findings` get the fix that suits the field."""
+    """Return the places where YAML readers disagree; their findings in `findings` get the fix that suits the field.
+
+    Those in a field that is not known are left out: only the place where it belongs says what the value has to be.
+    """
     fixes = {(item.line, item.column): item.fix for item in problems}
+    unknown = {item.field for item in problems if item.rule == "SCH101"}
     disputed: set[tuple[int, int]] = set()
+    settled: list[int] = []
     for index, item in enumerate(findings):
         if item.file == document.file and item.rule == "SCH005":
             place = (item.line, item.column)
@@ -52,6 +57,10 @@ def settle(document: Document, problems: list[Finding], findings: list[Finding])
             if path := document.scalar_at(place):
                 quoted_text = f"quote it: {quoted(plain_text(value_at(document.value, path)))}"
                 findings[index] = replace(item, fix=fixes.get(place, quoted_text))
+                if unknown.intersection(format_path(path[: depth + 1]) for depth in range(len(path))):
+                    settled.append(index)
+    for index in reversed(settled):
+        del findings[index]
     return disputed
 
 

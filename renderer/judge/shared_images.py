@@ -1,4 +1,4 @@
-"""One image name with different content: clusters or drivers that build or sign it in different ways.
+"""One image name with different content: clusters or drivers that make it in another way, or for another kernel.
 
 Whoever comes first makes the image, and all others get it: KMM asks only whether the name exists.
 Source: internal/controllers/mic_reconciler.go of Kernel Module Management.
@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.findings import FieldPath, Finding, title
+from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.policy.kmm.resolution.resolve import image_inputs
+from kmodgate.policy.views.module import ModuleView
+from kmodgate.policy.views.node_placement import Placement
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.deliveries.delivery import driver_of
+from kmodgate.renderer.fleet.clusters.nodes import nodes_of
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
 
 ID = "IMG401"
@@ -49,6 +53,7 @@ class _Made:
     cluster: str
     manifest: Manifest
     path: FieldPath
+    index: int
     inputs: Mapping[str, Mapping[str, Any]]
 
     @property
@@ -58,6 +63,7 @@ class _Made:
 
 def image_findings(compiled: CompiledFleet) -> Iterator[tuple[Manifest, Finding]]:
     """Yield an error for each image name that is made in two ways, where it is made in another way than the first."""
+    placements = _Placements(compiled)
     for (image, *_), (first, *others) in _by_name(compiled).items():
         alike: dict[tuple[Manifest, FieldPath], list[_Made]] = {}
         for item in others:
@@ -67,6 +73,44 @@ def image_findings(compiled: CompiledFleet) -> Iterator[tuple[Manifest, Finding]
             clusters = tuple(dict.fromkeys(item.cluster for item in items))
             finding = manifest.at_origin(_finding(image, first, items[0]), path)
             yield manifest, replace(finding, clusters=clusters)
+        if not alike and "$" not in image:
+            yield from _of_other_kernels(image, first, others, placements)
+
+
+def _of_other_kernels(
+    image: str, first: _Made, others: Iterable[_Made], placements: _Placements
+) -> Iterator[tuple[Manifest, Finding]]:
+    """Yield an error for the images of a name that are made for other kernels than on another cluster.
+
+    Those of one Module are MAP205's.
+    """
+    known = placements.kernels(first)
+    for item in others if known else ():
+        new = sorted(placements.kernels(item) - known)
+        if new and (item.cluster != first.cluster or item.manifest is not first.manifest):
+            what = f"{image} is made for {min(known)} on {first.cluster}, and for {new[0]} here"
+            fix = "put ${KERNEL_FULL_VERSION} into the tag"
+            finding = Finding(ID, f"{what}; who comes first makes it for all", fix, title(item.manifest.value))
+            yield item.manifest, replace(item.manifest.at_origin(finding, item.path), clusters=(item.cluster,))
+
+
+class _Placements:
+    """The kernels of clusters that mappings are for."""
+
+    def __init__(self, compiled: CompiledFleet) -> None:
+        self._clusters = {cluster.name: cluster for cluster in compiled.fleet.clusters}
+        self._winners: dict[tuple[str, int], Mapping[str, int | None]] = {}
+
+    def kernels(self, made: _Made) -> set[str]:
+        """Return the known kernels for which an image is made: that of a literal, or those of nodes."""
+        mapping = as_map(_mappings(_container(made.manifest))[made.index])
+        if literal := mapping.get("literal"):
+            return {str(literal)}
+        key = made.cluster, id(made.manifest)
+        if key not in self._winners:
+            nodes = nodes_of(self._clusters[made.cluster])
+            self._winners[key] = Placement(ModuleView(made.manifest.value), nodes).winners
+        return {trimmed(kernel) for kernel, index in self._winners[key].items() if index == made.index}
 
 
 def _by_name(compiled: CompiledFleet) -> dict[tuple[str, ...], list[_Made]]:
@@ -103,7 +147,7 @@ def _images(cluster: str, manifest: Manifest, texts: _Texts) -> Iterator[tuple[t
         name = name.replace("${MOD_NAMESPACE}", str(metadata.get("namespace", "")))
         # with the whole kernel in its name an image is another one for each: only the same kernels can collide
         kernels = (mapping.get("literal") or "", mapping.get("regexp") or "") if _WHOLE_KERNEL.search(image) else ()
-        yield (name, *kernels), _Made(cluster, manifest, path, _with_text(inputs, metadata, texts))
+        yield (name, *kernels), _Made(cluster, manifest, path, index, _with_text(inputs, metadata, texts))
 
 
 def _container(manifest: Manifest) -> Mapping[str, Any]:

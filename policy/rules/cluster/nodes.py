@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kmodgate.policy.findings import GIVE_FACTS, NOT_CHECKED, Problem, Severity
+from kmodgate.policy.formats.kubernetes_names import is_node_label
 from kmodgate.policy.kmm.kinds import CLUSTER_MODULE
 from kmodgate.policy.kmm.node_selection import CORDON
 from kmodgate.policy.kmm.nodes.labels import version_label
@@ -42,6 +43,8 @@ def no_node(review: Review) -> Iterator[Problem]:
         yield review.module.spec.problem("selector", f"{NOT_CHECKED}: the nodes of the cluster", GIVE_FACTS)
     elif not review.placement.selected:
         selector = review.module.spec.map("selector").value
+        if not all(is_node_label(key, value) for key, value in selector.items()):
+            return  # SEL109 tells of a label that no node can have
         near = near_miss(selector, review.placement.nodes)
         yield review.module.spec.problem("selector", f"no node has these labels{near.seen}", near.fix)
 

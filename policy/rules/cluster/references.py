@@ -8,6 +8,7 @@ from typing import Any
 from kmodgate.policy.cluster.facts import UNKNOWN, as_map, metadata_of
 from kmodgate.policy.cluster.referenced_objects import DATA
 from kmodgate.policy.findings import GIVE_FACTS, NOT_CHECKED, Problem, Severity, plain_text
+from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain
 from kmodgate.policy.kmm.kinds import CLUSTER_MODULE
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
@@ -29,6 +30,8 @@ def missing_reference(review: Review) -> Iterator[Problem]:
     answers, namespace = review.referred.found, review.module.metadata.text("namespace")
     makers: dict[str, str] | None = None
     for part, key, kind, name, _ in review.references:
+        if not is_dns1123_subdomain(name):
+            continue  # REF106 tells that there can be none
         if answers[kind, name] is UNKNOWN:
             yield part.problem(key, f"{NOT_CHECKED}: which {kind}s exist", GIVE_FACTS)
         elif answers[kind, name] is None:
@@ -61,6 +64,22 @@ def _makers(review: Review, namespace: str) -> dict[str, str]:
             given = as_map(as_map(item.get("spec")).get(inner))
             found.setdefault(plain_text(metadata_of(given).get("name") or given.get("name") or own), f"{kind} {own}")
     return found
+
+
+@rule("REF106")
+def name_that_nothing_has(review: Review) -> Iterator[Problem]:
+    """A Secret, ConfigMap or ServiceAccount is named as the API server lets none be: with capitals, spaces, a slash.
+
+    KMM takes it. Builds, signing and pods then wait for an object that cannot be made.
+
+    Fix: write the name of the object alone, without its namespace.
+    Source: validation of names in Kubernetes; api/v1beta1/module_types.go of Kernel Module Management.
+    """
+    for part, key, kind, name, _ in review.references:
+        if not is_dns1123_subdomain(name):
+            bare = name.rpartition("/")[2].strip().lower()
+            fix = f"write {bare}" if is_dns1123_subdomain(bare) else "use lower case letters, digits, '-' and '.'"
+            yield part.problem(key, f"no {kind} can be called {name!r}", fix)
 
 
 @rule("REF102", kinds=CLUSTER_MODULE, facts=True)

@@ -54,7 +54,7 @@ def hub_namespace_variable(review: Review) -> Iterator[Problem]:
     """
     namespace = as_map(review.object.get("spec")).get("spokeNamespace")
     own = HUB_NAMESPACES["redhat" if review.cluster.release.redhat else "upstream"]
-    if namespace == own and not review.cluster.is_any:
+    if not namespace or (namespace == own and not review.cluster.is_any):
         return
     severity, message = None, "MOD_NAMESPACE is another one on the hub than on the spokes"
     if review.cluster.is_any and namespace in HUB_NAMESPACES.values():

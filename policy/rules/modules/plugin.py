@@ -40,7 +40,9 @@ def mount_without_volume(review: Review) -> Iterator[Problem]:
     for plugin, mount in review.module.mounts:
         key, name = str(plugin.path[-1]), mount.text("name")
         if name not in volumes and name not in _PRESET[key]:
-            yield mount.problem("name", f"there is no volume {name!r}", f"one of: {known[key]}")
+            yield mount.problem(
+                "name", f"there is no volume {name!r}", f"add it to volumes, or name one of: {known[key]}"
+            )
 
 
 @rule("PLG107", needs=PLUGINS)
@@ -121,6 +123,9 @@ def preset_variable(review: Review) -> Iterator[Problem]:
                 yield variable.problem("name", f"KMM sets {variable.text('name')} itself", "remove it")
 
 
+_PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+
+
 @rule("PLG106", severity=Severity.WARNING)
 def pull_policy(review: Review) -> Iterator[Problem]:
     """A pull policy that Kubernetes does not know. The pods are refused, and the Module shows nothing of it.
@@ -130,5 +135,7 @@ def pull_policy(review: Review) -> Iterator[Problem]:
     """
     for part in (review.module.container, *review.module.containers):
         text = part.text("imagePullPolicy")
-        if text and text not in ("Always", "IfNotPresent", "Never"):
-            yield part.problem("imagePullPolicy", f"{text!r} is unknown", "use Always, IfNotPresent or Never")
+        if text and text not in _PULL_POLICIES:
+            meant = next((item for item in _PULL_POLICIES if item.lower() == text.strip().lower()), "")
+            fix = f"write {meant}" if meant else "use Always, IfNotPresent or Never"
+            yield part.problem("imagePullPolicy", f"{text!r} is unknown", fix)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kmodgate.policy.findings import Problem, Severity
+from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.formats.kernel_module_names import is_mounted
-from kmodgate.policy.formats.kubernetes_names import is_label_value
+from kmodgate.policy.formats.kubernetes_names import is_label_value, is_qualified_name
 from kmodgate.policy.kmm.node_selection import CORDON
 from kmodgate.policy.present import TOLERATIONS, VERSION
 from kmodgate.policy.review import Review
@@ -162,3 +162,24 @@ def does_nothing(review: Review) -> Iterator[Problem]:
         yield Problem(
             ("spec",), "neither moduleLoader nor devicePlugin nor dra", "add one of them, or remove the Module"
         )
+
+
+@rule("SEL109")
+def labels_that_no_node_has(review: Review) -> Iterator[Problem]:
+    """A label in the selector that the API server lets no node have: an odd key, or an odd value.
+
+    KMM takes it, and the Module matches no node, for ever. A plugin without moduleLoader gets no pods, as its DaemonSet
+    is refused.
+
+    Fix: write the label as the nodes have it.
+    Source: validation of labels in Kubernetes; api/v1beta1/module_types.go of Kernel Module Management.
+    """
+    selector = review.module.spec.value.get("selector")
+    for key, value in selector.items() if isinstance(selector, dict) else ():
+        path: FieldPath = (*review.module.spec.path, "selector", key)
+        if not is_qualified_name(str(key)):
+            fix = "write the key as kubectl get nodes --show-labels has it: [prefix/]name"
+            yield Problem(path, f"no node can have a label {str(key)!r}", fix)
+        elif isinstance(value, str) and not is_label_value(value):
+            fix = "use at most 63 letters, digits, '-', '_' and '.'"
+            yield Problem(path, f"no label of a node can be {value!r}", fix)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from kmodgate.policy.findings import Problem
 from kmodgate.policy.formats.kubernetes_names import is_label_value, is_qualified_name
@@ -55,7 +55,8 @@ def toleration_operator(review: Review) -> Iterator[Problem]:
     """
     for item in review.module.tolerations:
         if item.text("operator") not in ("", "Equal", "Exists"):
-            yield item.problem("operator", f"{item.text('operator')!r} is unknown", "use Equal or Exists")
+            fix = _written(item.text("operator"), ("Equal", "Exists")) or "use Equal or Exists"
+            yield item.problem("operator", f"{item.text('operator')!r} is unknown", fix)
 
 
 @rule("KMM304", since="2.3", needs=TOLERATIONS)
@@ -68,6 +69,12 @@ def toleration_effect(review: Review) -> Iterator[Problem]:
     for item in review.module.tolerations:
         effect = item.text("effect")
         if effect and effect not in _EFFECTS:
-            yield item.problem("effect", f"{effect!r} is unknown", f"use one of: {', '.join(_EFFECTS)}")
+            fix = _written(effect, _EFFECTS) or f"use one of: {', '.join(_EFFECTS)}"
+            yield item.problem("effect", f"{effect!r} is unknown", fix)
         if "tolerationSeconds" in item.value and effect != "NoExecute":
             yield item.problem("effect", "must be NoExecute with tolerationSeconds", "remove tolerationSeconds")
+
+
+def _written(text: str, known: Iterable[str]) -> str:
+    """The fix for a word in other letters; empty where it is another one."""
+    return next((f"write {word}" for word in known if word.lower() == text.strip().lower()), "")

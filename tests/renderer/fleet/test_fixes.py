@@ -206,3 +206,8 @@ def test_in_an_override_a_fix_names_the_place_in_the_patch(fleet: FleetFolder) -
 def test_a_field_beside_clusters_of_an_override_belongs_into_the_patch(fleet: FleetFolder) -> None:
     fleet.driver("nic", "overrides: [{clusters: {names: [paris]}, version: '2'}]")
     assert 'patch: {version: "2"}' in only(fleet)[1]
+
+
+def test_a_value_of_a_field_that_belongs_elsewhere_is_not_told_of(fleet: FleetFolder) -> None:
+    fleet.driver("nic", "secureBoot: yes\n")
+    assert only(fleet) == ("SCH101", "it is a field of a Cluster: write it there, at spec.nodeGroups[].secureBoot")

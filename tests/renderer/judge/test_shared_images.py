@@ -102,3 +102,34 @@ def test_each_cluster_has_the_mode_of_its_policy(fleet: FleetFolder) -> None:
     found(fleet, BUILT, override("build: {buildArgs: {DEBUG: '1'}}"))
     told = [item for item in findings(check(fleet.root, ".", "--format", "json")) if item["rule"] == "IMG401"]
     assert sorted((item["mode"], item["clusters"]) for item in told) == [("enforce", ["paris"]), ("warn", ["rome"])]
+
+
+def on_kernel(fleet: FleetFolder, cluster: str, kernel: str) -> None:
+    path = fleet.cluster(cluster)
+    path.write_text(path.read_text().replace('worker: ""}}', f'worker: ""}}, kernels: [{kernel}]}}'))
+    assert kernel in path.read_text()
+
+
+FIRST, SECOND = "5.14.0-503.el9.x86_64", "5.14.0-570.el9.x86_64"
+
+
+@pytest.mark.parametrize(
+    ("spec", "image", "rome", "message"),
+    [
+        (BUILT, "quay.io/acme/nic:1.0", SECOND, f"is made for {FIRST} on lab, and for {SECOND} here"),
+        (BUILT + "contentTag: true\n", "quay.io/acme/nic:1.0", SECOND, f"and for {SECOND} here"),
+        (BUILT, "quay.io/acme/nic:1.0", FIRST, ""),
+        (BUILT, IMAGE, SECOND, ""),
+        ("", "quay.io/acme/nic:1.0", SECOND, ""),
+    ],
+)
+def test_one_name_for_kernels_of_two_clusters_is_an_error(
+    fleet: FleetFolder, spec: str, image: str, rome: str, message: str
+) -> None:
+    on_kernel(fleet, "lab", FIRST)
+    on_kernel(fleet, "rome", rome)
+    path = fleet.driver("nic", spec)
+    path.write_text(re.sub("  containerImage: .*\n", f"  containerImage: {image}\n", path.read_text(), count=1))
+    fleet.write("drivers/nic.Dockerfile", DOCKERFILE)
+    told = [item for item in findings(check(fleet.root, ".", "--format", "json")) if item["rule"] == "IMG401"]
+    assert [(message in item["message"], item["clusters"]) for item in told] == ([(True, ["rome"])] if message else [])
