@@ -13,6 +13,7 @@ from kmodgate.policy.cluster.controllers import is_controller
 from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Unknown, as_map, metadata_of
 from kmodgate.policy.cluster.ims_site import ImsSite
 from kmodgate.policy.cluster.openshift_scc import is_openshift
+from kmodgate.policy.cluster.operator_images import RUNNING_KINDS, operator_images
 from kmodgate.policy.cluster.referenced_objects import Referred
 from kmodgate.policy.config import Platform
 from kmodgate.policy.findings import FieldPath
@@ -130,7 +131,9 @@ class Review:
 
     @lazy
     def other_images(self) -> list[tuple[FieldPath, str]]:
-        """The images that such an object names, or that a MachineConfig has nodes pull at boot."""
+        """The images that such an object names, that nodes pull at boot for a MachineConfig, or that operators run."""
+        if self.kind in RUNNING_KINDS:
+            return list(operator_images(self.pod))
         if self.kind == MACHINE_CONFIG:
             found = boot_config(self.object)
             pairs = [] if found is None else [(found.path, found.image), (found.worker_path, found.worker_image)]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kmodgate.policy.cluster.controllers import COLLECTORS
+from kmodgate.policy.cluster.facts import MANAGED_BY
 from kmodgate.policy.cluster.override_annotation import ANNOTATION
 from kmodgate.policy.kata.ims_jobs import LABEL, LABEL_VALUE
 from kmodgate.policy.kmm.misnamed_kinds import KMM_GROUP
@@ -83,6 +84,20 @@ IS_KMMS = Condition(
     otherwise="Ignore",
 )
 
+_IS_KMM = "startsWith('kernel-module-management')"
+
+INSTALLS_KMM = Condition(
+    "installs-kmm",
+    "request.resource.resource == 'operatorgroups' || "
+    f"(has(oldObject.metadata.name) && oldObject.metadata.name.{_IS_KMM} && "
+    "!(has(oldObject.metadata.labels) && 'olm.copiedFrom' in oldObject.metadata.labels)) || "
+    f"(has(oldObject.spec) && ((has(oldObject.spec.name) && oldObject.spec.name.{_IS_KMM}) || "
+    "(has(oldObject.spec.clusterServiceVersionNames) && "
+    f"oldObject.spec.clusterServiceVersionNames.exists(item, item.{_IS_KMM}))))",
+    otherwise="Ignore",
+)
+"""That an object of the Operator Lifecycle Manager is for KMM, or for what else lies in its namespace."""
+
 _OVERRIDDEN = f"has(object.metadata.annotations) && '{ANNOTATION}' in object.metadata.annotations"
 
 IS_OVERRIDDEN = Condition("carries-an-override", _OVERRIDDEN, otherwise="Ignore")
@@ -140,6 +155,18 @@ ALLOWS_NO_POD = Condition(
 )
 
 _LABELS = "object.metadata.labels"
+_OWN_KEY, _OWN_VALUE = MANAGED_BY
+_CONTAINERS = "object.spec.template.spec.containers"
+
+IS_OF_AN_OPERATOR = Condition(
+    "is-of-an-operator",
+    f"request.namespace.startsWith('openshift-') && ((has({_LABELS}) && '{_OWN_KEY}' in {_LABELS} && "
+    f"{_LABELS}['{_OWN_KEY}'] == '{_OWN_VALUE}') || (has({_CONTAINERS}) && {_CONTAINERS}.exists(item, "
+    "(has(item.image) && item.image.contains('kernel-module-management')) || "
+    "(has(item.env) && item.env.exists(entry, entry.name == 'RELATED_IMAGE_WORKER')))))",
+    otherwise="Ignore",
+)
+"""That a workload of OpenShift's own namespaces is a Job of kmodgate or KMM's operator, in whatever namespace it is."""
 
 IS_OF_IMS = f"has({_LABELS}) && '{LABEL}' in {_LABELS} && {_LABELS}['{LABEL}'].matches('^{LABEL_VALUE}$')"
 """That a pod is one of a job of IMS, in CEL: the label that its selectors ask for has many values elsewhere."""

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from kmodgate.policy.cluster.controllers import OLM_GROUP
 from kmodgate.policy.cluster.dependents import ACCESS, NAMED, RESOURCES, ROLE
 from kmodgate.policy.config import Platform, Policy
 from kmodgate.policy.findings import Mode
@@ -25,9 +26,11 @@ from kmodgate.policy.webhook_conditions import (
     ALLOWS_NO_POD,
     CHANGES_LABELS,
     HAS_ANOTHER_DOCKERFILE,
+    INSTALLS_KMM,
     IS_BY_OTHERS,
     IS_DECIDED,
     IS_KMMS,
+    IS_OF_AN_OPERATOR,
     IS_OVERRIDDEN,
     IS_WRITTEN,
     LOADS_AT_BOOT,
@@ -41,14 +44,14 @@ Path = Literal["/validate", "/mutate"]
 
 Where = Literal[
     "everywhere", "drivers", "labelled namespaces", "labelled contents", "others", "unlabelled", "dkms", "dkms labels",
-    "dkms alone", "elsewhere", "hubs",
+    "dkms alone", "elsewhere", "platform", "hubs", "olm",
 ]  # fmt: skip
 """`drivers`: the namespaces of the drivers, with what lies in them. `labelled …`: namespaces that KMM's own label
 protects and no fleet knows, and what lies in such. `others`: all but the drivers'. `unlabelled`: those of them without
 KMM's label. `dkms`: the pods of IMS where it runs its jobs, and all where other DKMS work is that the policy names;
 `dkms labels`: wherever pods have the labels that it names; `dkms alone`: the namespaces of DKMS work, on clusters where
-nothing else is asked about. `elsewhere`: all but the platform's own. `hubs`: everywhere on a hub, and
-nowhere on another cluster."""
+nothing else is asked about. `elsewhere`: all but the platform's own. `platform`: those, but
+NEVER. `hubs`, `olm`: everywhere on a hub, or on a cluster with the Operator Lifecycle Manager, and nowhere else."""
 
 NEVER = ("kube-node-lease", "kube-public", "kube-system")
 """Namespaces in which nothing but the kinds of KMM is looked at, whatever fleet, policy and labels say."""
@@ -155,17 +158,18 @@ _NEW_KINDS = tuple(Resources(group, ("*",), ("*",), _WRITTEN) for group in KMM_G
 _DEFINITIONS = (Resources("apiextensions.k8s.io", ("v1",), ("customresourcedefinitions",), ("DELETE",)),)
 
 _NAMESPACES = (
-    Resources("", ("v1",), ("namespaces",), _ALL),
-    # each of them may change labels and annotations, too
+    Resources("", ("v1",), ("namespaces",), _ALL),  # each of the others may change labels and annotations, too
     Resources("", ("v1",), ("namespaces/finalize", "namespaces/status"), ("UPDATE",)),
+)
+
+_INSTALLATIONS = (
+    Resources(OLM_GROUP, ("v1alpha1",), ("clusterserviceversions", "installplans", "subscriptions"), ("DELETE",)),
+    Resources(OLM_GROUP, ("v1", "v1alpha2"), ("operatorgroups",), ("DELETE",)),
 )
 
 _ENDING = (Resources("", ("v1",), ("namespaces",), ("DELETE",)),)
 
-_OVERRIDES = (
-    Resources("", ("v1",), ("namespaces",), _WRITTEN),
-    Resources("", ("v1",), ("namespaces/finalize", "namespaces/status"), ("UPDATE",)),
-)
+_OVERRIDES = (Resources("", ("v1",), ("namespaces",), _WRITTEN), _NAMESPACES[-1])
 
 _KEPT = (Resources("", ("v1",), tuple(sorted(RESOURCES[kind][1] for kind in NAMED)), ("DELETE",)),)
 
@@ -183,6 +187,11 @@ _QUOTAS = (Resources("", ("v1",), ("resourcequotas",), _WRITTEN),)
 
 _NEW_PODS = Resources("", ("v1",), ("pods",), ("CREATE",))
 
+_IMAGES = ("IMG301", "IMG302")
+"""The rules for which it is worth asking about the images of KMM's operator and of kmodgate's Jobs."""
+
+_OF_WORKLOADS = ("PRV", "KTA", *_IMAGES)
+
 _PODS = (_NEW_PODS, Resources("", ("v1",), ("pods/ephemeralcontainers",), ("UPDATE",)))
 
 _WORKLOADS = (
@@ -191,6 +200,8 @@ _WORKLOADS = (
     Resources("batch", ("v1",), ("cronjobs",), _WRITTEN),
     Resources("batch", ("v1",), ("jobs",), ("CREATE",)),  # the template of a Job never changes
 )
+
+_OPERATORS = (Resources("apps", ("v1",), ("deployments",), _WRITTEN), _WORKLOADS[-1])
 
 _HOLDING: tuple[tuple[str, Where], ...] = (("", "drivers"), ("labelled-", "labelled contents"))
 
@@ -205,21 +216,13 @@ _CHANGES: tuple[tuple[str, FailurePolicy, int, str, tuple[Resources, ...], Condi
 ROWS = (
     Row("modules", "/validate", "everywhere", "Fail", 5, ("",), _KMM, IS_WRITTEN),
     Row("inner-kinds", "/validate", "everywhere", "Fail", 5, ("REF301",), _INNER, IS_BY_OTHERS, needs_kmm=True),
-    Row(
-        "new-kinds",
-        "/validate",
-        "everywhere",
-        "Ignore",
-        _NOBODY,
-        ("REF302",),
-        _NEW_KINDS,
-        is_of_another_kind(PLURALS.values()),
-    ),
+    Row("new-kinds", "/validate", "everywhere", "Ignore", _NOBODY, ("REF302",), _NEW_KINDS, _IS_NEW_KIND),
     Row("definitions", "/validate", "everywhere", "Fail", 5, ("REF303",), _DEFINITIONS, IS_KMMS),
     Row("protection", "/validate", "drivers", "Fail", 5, ("REF2",), (*_NAMESPACES, *_KEPT), IS_DECIDED, reports=True),
     Row("labelled-namespaces", "/validate", "labelled namespaces", "Fail", 5, ("REF2",), _NAMESPACES, IS_DECIDED),
     Row("labelled-contents", "/validate", "labelled contents", "Fail", 5, ("REF2",), _KEPT, IS_DECIDED, reports=True),
-    Row("other-namespaces", "/validate", "unlabelled", "Ignore", _NOBODY, ("REF201",), _ENDING),
+    Row("other-namespaces", "/validate", "unlabelled", "Ignore", _NOBODY, ("REF201", "REF304"), _ENDING),
+    Row("installations", "/validate", "olm", "Ignore", _NOBODY, ("REF304",), _INSTALLATIONS, INSTALLS_KMM),
     *(
         Row(
             f"{prefix}{name}",
@@ -237,26 +240,17 @@ ROWS = (
         for name, failure, timeout, rule, resources, condition, platform in _CHANGES
     ),
     Row("managed-clusters", "/validate", "hubs", "Ignore", _NOBODY, ("HUB2",), _MANAGED_CLUSTERS, CHANGES_LABELS),
-    Row(
-        "machine-configs",
-        "/validate",
-        "everywhere",
-        "Ignore",
-        _NOBODY,
-        ("DAY2", "SGN207", "IMG"),
-        _MACHINE_CONFIGS,
-        LOADS_AT_BOOT,
-        "openshift",
-        "machine_configs",
-    ),
+    Row("machine-configs", "/validate", "everywhere", "Ignore", _NOBODY, ("DAY2", "SGN207", "IMG"), _MACHINE_CONFIGS,
+        LOADS_AT_BOOT, "openshift", "machine_configs"),
     Row("overrides", "/validate", "others", "Fail", 5, ("REF205",), _OVERRIDES, IS_OVERRIDDEN),
     Row("dkms-pods", "/mutate", "dkms", "Ignore", 5, ("KTA",), (_NEW_PODS,)),
     Row("dkms-pods", "/validate", "dkms", "Fail", 5, ("KTA",), _PODS, reports=True),
     Row("labelled-dkms-pods", "/mutate", "dkms labels", "Ignore", 5, ("KTA",), (_NEW_PODS,)),
     Row("labelled-dkms-pods", "/validate", "dkms labels", "Fail", 5, ("KTA",), _PODS, reports=True),
     Row("dkms-workloads", "/validate", "dkms alone", "Ignore", 1, ("KTA",), _WORKLOADS),
-    Row("workloads", "/validate", "elsewhere", "Ignore", 1, ("PRV", "KTA"), (*_PODS, *_WORKLOADS), reports=True),
-)
+    Row("workloads", "/validate", "elsewhere", "Ignore", 1, _OF_WORKLOADS, (*_PODS, *_WORKLOADS), reports=True),
+    Row("operators", "/validate", "platform", "Ignore", 1, _IMAGES, _OPERATORS, IS_OF_AN_OPERATOR, "openshift"),
+)  # fmt: skip
 
 
 def is_reached(path: Path, group: str, resource: str, subresource: str, operation: str) -> bool:

@@ -26,6 +26,10 @@ kubernetes-sigs/kernel-module-management and rh-ecosystem-edge/kernel-module-man
 HUB_NAMESPACES = {"upstream": "kmm-operator-system", "redhat": "openshift-kmm-hub"}
 """The namespace of the hub's operator, in which it builds and signs, by the flavour of its KMM."""
 
+PACKAGE = "kernel-module-management"
+HUB_PACKAGE = "kernel-module-management-hub"
+"""The packages of the Operator Lifecycle Manager: KMM itself, and the operator of a hub."""
+
 _OLM = "operators"
 """The namespace in which the Operator Lifecycle Manager installs what is for all namespaces."""
 
@@ -66,6 +70,18 @@ MAKERS = {
 """Kind of a workload → who makes what it owns: its pods, or ReplicaSets or Jobs.
 
 Source: pkg/controller and plugin/pkg/auth/authorizer/rbac/bootstrappolicy of Kubernetes.
+"""
+
+OLM_GROUP = "operators.coreos.com"
+"""The group of the kinds of the Operator Lifecycle Manager."""
+
+OLM = frozenset(
+    f"system:serviceaccount:{namespace}:olm-operator-serviceaccount"
+    for namespace in ("olm", "openshift-operator-lifecycle-manager")
+)
+"""The Operator Lifecycle Manager, which deletes the ClusterServiceVersions that it replaces, and old InstallPlans.
+
+Source: deploy/chart and manifests of operator-framework/operator-lifecycle-manager.
 """
 
 KUBEVIRT = frozenset(
@@ -119,7 +135,7 @@ def controllers_in(objects: Iterable[Object]) -> tuple[str, ...]:
         else:
             continue
         pods = (as_map(as_map(spec.get("template")).get("spec")) for spec in specs)
-        accounts = (str(pod.get("serviceAccountName") or "default") for pod in pods if _runs_kmm(pod))
+        accounts = (str(pod.get("serviceAccountName") or "default") for pod in pods if runs_kmm(pod))
         found |= {_user(str(metadata.get("namespace", "")), account) for account in accounts}
     return tuple(sorted(found))
 
@@ -137,8 +153,8 @@ Source: config/manager-base of kernel-module-management; registry.redhat.io/kmm;
 _VARIABLES = ("RELATED_IMAGE_WORKER", "RELATED_IMAGE_SIGN", "OPERATOR_NAMESPACE")
 
 
-def _runs_kmm(pod: Object) -> bool:
-    """Whether a container of a pod runs KMM's operator, by its image, or by the images that it is told to start."""
+def runs_kmm(pod: Object) -> bool:
+    """Return whether a container of a pod runs KMM's operator, by its image or by the images that it is to start."""
     for container in map(as_map, _listed(pod, "containers")):
         image = str(container.get("image", "")).partition("@")[0]
         name = image if ":" not in image.rpartition("/")[2] else image.rpartition(":")[0]
@@ -154,6 +170,11 @@ def _runs_kmm(pod: Object) -> bool:
 def _listed(value: Object, key: str) -> list[Any]:
     found = value.get(key)
     return found if isinstance(found, list) else []
+
+
+def namespaces_of(users: Iterable[str]) -> frozenset[str]:
+    """Return the namespaces of ServiceAccounts, by their names as users."""
+    return frozenset(user.split(":")[2] for user in users if user.startswith("system:serviceaccount:"))
 
 
 def is_kmm(user: str, named: Collection[str] = ()) -> bool:

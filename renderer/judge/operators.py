@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from kmodgate.policy.cluster.controllers import controllers_in
+from kmodgate.policy.cluster.controllers import HUB_PACKAGE, PACKAGE, controllers_in
 from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.cluster.facts import as_map, metadata_of, node_entries
 from kmodgate.policy.findings import Finding
@@ -20,7 +20,7 @@ from kmodgate.policy.kmm.misnamed_kinds import KMM_GROUPS
 from kmodgate.renderer.compile.cluster_policies import Policies
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.compile.operator_install.install import installs, operators
-from kmodgate.renderer.compile.operator_install.operator import HUB_PACKAGE, PACKAGE, Operator
+from kmodgate.renderer.compile.operator_install.operator import Operator
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.manifests.manifest import Identity, identity_of

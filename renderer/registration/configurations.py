@@ -68,7 +68,8 @@ class Places:
     """The namespaces of a cluster: those of its drivers, those of DKMS work, the one of IMS's jobs, the webhook's own.
 
     A cluster that has no KMM is asked about DKMS work alone. `labels` are those that tell DKMS work elsewhere: all of
-    one item. Not every API server `has_conditions`. Only an `is_hub` selects other clusters by their labels.
+    one item. Not every API server `has_conditions`. Only an `is_hub` selects other clusters by their labels, and
+    only a cluster that `has_olm` has objects by which operators are installed.
     `controllers` are the users that are known to be KMM's, none where nobody says.
     """
 
@@ -82,6 +83,7 @@ class Places:
     platform: Platform = "kubernetes"
     has_drivers: bool = True
     is_hub: bool = False
+    has_olm: bool = False
 
 
 def configurations(policy: Policy, places: Places, endpoint: Endpoint) -> list[JsonMap]:
@@ -121,7 +123,8 @@ def _webhooks(policy: Policy, path: Path, places: Places, endpoint: Endpoint) ->
 
 def _is_registered(row: Row, places: Places) -> bool:
     """Whether a cluster has what a row is about."""
-    return row.is_for_dkms or (places.has_drivers and (places.is_hub or row.where != "hubs"))
+    has_place = {"hubs": places.is_hub, "olm": places.has_olm}.get(row.where, True)
+    return row.is_for_dkms or (places.has_drivers and has_place)
 
 
 def _webhook(name: str, row: Row, selection: JsonMap, endpoint: Endpoint) -> JsonMap:
@@ -172,7 +175,7 @@ def _selections(row: Row, places: Places, *, in_dkms: bool) -> Iterator[JsonMap]
     ims = reachable({places.ims} - set(dkms), places.own)
     unknown = _outside(drivers, places)
     match row.where:
-        case "everywhere" | "hubs":
+        case "everywhere" | "hubs" | "olm":
             yield {}
         case "drivers":
             yield from _inside(drivers)
@@ -184,9 +187,9 @@ def _selections(row: Row, places: Places, *, in_dkms: bool) -> Iterator[JsonMap]
             yield {"namespaceSelector": _all(unknown, _LABELLED)}
         case "others" | "unlabelled":
             yield {"namespaceSelector": _all(unknown, *([_UNLABELLED] if row.where == "unlabelled" else []))}
-        case "elsewhere":
+        case "elsewhere" | "platform":
             asked = (dkms, ims) if in_dkms else ([], [])
-            yield {"namespaceSelector": _all(_outside([], places)), **_narrowed_elsewhere(*asked, places)}
+            yield {"namespaceSelector": _all(_outside([], places)), **_narrowed_elsewhere(row, *asked, places)}
 
 
 def _inside(names: list[str]) -> Iterator[JsonMap]:
@@ -231,9 +234,10 @@ def _outside(names: list[str], places: Places) -> JsonMap:
     return _namespaces("NotIn", sorted({*names, *NEVER, places.own}))
 
 
-def _narrowed_elsewhere(dkms: list[str], ims: list[str], places: Places) -> JsonMap:
+def _narrowed_elsewhere(row: Row, dkms: list[str], ims: list[str], places: Places) -> JsonMap:
     """The conditions of the entry for all workloads, where there are some."""
-    conditions: list[Json] = list(_conditions(dkms, ims, places.platform)) if places.has_conditions else []
+    is_narrowed = places.has_conditions and row.where == "elsewhere"
+    conditions: list[Json] = list(_conditions(dkms, ims, places.platform)) if is_narrowed else []
     return {"matchConditions": conditions} if conditions else {}
 
 

@@ -62,6 +62,7 @@ class Served:
     names_kmm: bool = True
     has_daemon_sets: bool = False
     is_hub: bool = False
+    has_olm: bool = False
 
     @property
     def has_kmm(self) -> bool:
@@ -104,9 +105,16 @@ def served(fleet: Fleet, findings: list[Finding], choice: Choice, shown: tuple[s
             specs[cluster].kmm is not None,
             cluster in by_daemon_sets,
             specs[cluster].is_hub,
+            _has_olm(specs[cluster]),
         )
         for cluster, placed in sorted(compiled.placed.items())
     }
+
+
+def _has_olm(cluster: Cluster) -> bool:
+    """Whether a cluster has the Operator Lifecycle Manager: OpenShift does, and another one where KMM comes by it."""
+    install = cluster.kmm.install if cluster.kmm else None
+    return cluster.platform == "openshift" or (install is not None and bool(install.csv))
 
 
 def _namespaces(compiled: CompiledFleet) -> dict[str, set[str]]:
@@ -144,6 +152,7 @@ def objects(cluster: Served, endpoint: Endpoint, own: str) -> list[JsonMap]:
         cluster.platform,
         cluster.has_drivers,
         cluster.is_hub,
+        cluster.has_olm or cluster.platform == "openshift",
     )
     return [
         *rights.objects(

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from kmodgate.policy.cluster import override_annotation
-from kmodgate.policy.cluster.controllers import is_controller
+from kmodgate.policy.cluster.controllers import OLM_GROUP, is_controller
 from kmodgate.policy.cluster.dependents import GUARDED
 from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Unknown, metadata_of, with_answers
 from kmodgate.policy.config import Policy
@@ -145,7 +145,12 @@ def _normal(request: Request, item: dict[str, Any]) -> dict[str, Any]:
 
 
 def _namespace(request: Request) -> str:
-    """The namespace that a request is about: a Namespace itself, or the one that its object lies in."""
+    """The namespace that a request is about: a Namespace itself, or the one that its object lies in.
+
+    Of what installs KMM it is the whole cluster, as of the definitions of its kinds.
+    """
+    if request.group == OLM_GROUP:
+        return ""
     subject = metadata_of(request.subject)
     return str(subject.get("name" if request.kind == "Namespace" else "namespace", ""))
 

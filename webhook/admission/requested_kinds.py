@@ -36,6 +36,10 @@ _OF_OTHERS: dict[tuple[str, str], str] = {
     ("batch", "jobs"): "Job",
     ("cluster.open-cluster-management.io", "managedclusters"): "ManagedCluster",
     ("machineconfiguration.openshift.io", "machineconfigs"): "MachineConfig",
+    ("operators.coreos.com", "clusterserviceversions"): "ClusterServiceVersion",
+    ("operators.coreos.com", "installplans"): "InstallPlan",
+    ("operators.coreos.com", "operatorgroups"): "OperatorGroup",
+    ("operators.coreos.com", "subscriptions"): "Subscription",
     ("rbac.authorization.k8s.io", "rolebindings"): "RoleBinding",
     ("rbac.authorization.k8s.io", "roles"): "Role",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from kmodgate.policy.cluster import override_annotation
-from kmodgate.policy.cluster.controllers import is_controller
+from kmodgate.policy.cluster.controllers import OLM_GROUP, is_controller
 from kmodgate.policy.cluster.dependents import Named, needs, needs_of_pods, needs_to_unload
 from kmodgate.policy.cluster.facts import UNKNOWN, NodeEntry, Object, as_map, metadata_of
 from kmodgate.policy.findings import FieldPath, Problem, plain_text
@@ -118,10 +118,10 @@ def namespace_name(review: Review) -> str:
 def carrier(review: Review) -> Object:
     """Return the object whose annotation would override the protection.
 
-    That is the Namespace that the review is about, as it was before, the definition that is deleted, and for what lies
-    in a namespace that Namespace.
+    That is the Namespace that the review is about, as it was before, the definition or object of the Operator Lifecycle
+    Manager that is deleted, and for what else lies in a namespace that Namespace.
     """
-    if review.kind in ("Namespace", DEFINITION):
+    if review.kind in ("Namespace", DEFINITION) or review.kind.startswith(f"{OLM_GROUP}/"):
         return review.object if review.old is None else review.old
     return as_map(review.known.find("Namespace", "", namespace_name(review)))
 

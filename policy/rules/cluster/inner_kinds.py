@@ -1,17 +1,33 @@
-"""KMM's own records, kept for KMM: what nodes load, what is built and signed, and the definitions of its kinds."""
+"""What is KMM's own: its records of what nodes load and what is built, the definitions of its kinds, its operator."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from kmodgate.policy.cluster.controllers import is_controller
-from kmodgate.policy.cluster.facts import metadata_of
+from kmodgate.policy.cluster.controllers import (
+    HUB_PACKAGE,
+    KMM,
+    OLM,
+    OLM_GROUP,
+    PACKAGE,
+    is_controller,
+    namespaces_of,
+)
+from kmodgate.policy.cluster.facts import NodeEntry, Object, as_map, metadata_of
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.kmm.kinds import INNER_KINDS, NEW_KIND
 from kmodgate.policy.kmm.misnamed_kinds import KMM_GROUPS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.rules.cluster.guarding import DEFINITION, NAME, held, override
+from kmodgate.policy.rules.cluster.guarding import (
+    DEFINITION,
+    NAME,
+    held,
+    judged,
+    module_name,
+    override,
+    some,
+)
 
 _RECORD = "it is KMM's own record"
 
@@ -91,3 +107,58 @@ def definition_deleted(review: Review) -> Iterator[Problem]:
     name = str(metadata_of(review.object).get("name", ""))
     if name.endswith(tuple(f".{group}" for group in KMM_GROUPS)) and not override(review):
         yield from held(review, "", "remove all Modules, wait until they are gone, and try again")
+
+
+_OF_OLM = tuple(
+    f"{OLM_GROUP}/{kind}" for kind in ("Subscription", "ClusterServiceVersion", "OperatorGroup", "InstallPlan")
+)
+_COPIED = "olm.copiedFrom"
+
+
+@rule("REF304", kinds=(*_OF_OLM, "Namespace"), operations=("DELETE",), facts=True, guards=True)
+def operator_deleted(review: Review) -> Iterator[Problem]:
+    """What the Operator Lifecycle Manager installs KMM by is deleted while Modules exist, or nodes hold drivers.
+
+    Without its operator a Module waits for its finalizer for ever, the drivers stay loaded, and KMM's webhook, for
+    which nobody answers any more, refuses every change of a Module. The rule is about the ClusterServiceVersion,
+    Subscription and OperatorGroup of KMM and about the namespace of its operator; of an InstallPlan it only warns. The
+    Operator Lifecycle Manager itself may delete them, as it does in an upgrade.
+
+    Fix: remove the Modules, wait until they are gone, then delete the Subscription and the ClusterServiceVersion; in an
+    emergency the annotation `kmodgate.io/override` on the object, from one who has the right.
+    Source: docs/mkdocs/documentation/uninstall.md of Kernel Module Management; the finalizers in internal/controllers.
+    """
+    needs_hub = _package(review)
+    if needs_hub is None or review.user in OLM or is_controller(review.user) or override(review):
+        return
+
+    def needing(modules: Sequence[Object], entries: Sequence[NodeEntry], _others: object) -> Iterator[Problem]:
+        of_hub = [item for item in modules if not metadata_of(item).get("namespace")]
+        names = [f"ManagedClusterModule {module_name(item)}" for item in of_hub if needs_hub in (HUB_PACKAGE, "")]
+        if needs_hub != HUB_PACKAGE:
+            names += [f"Module {module_name(item)}" for item in modules if metadata_of(item).get("namespace")]
+            names += sorted({f"{entry.name} on node {entry.node}" for entry in entries})
+        if names:
+            fix = "remove all Modules, wait until they are gone, and try again"
+            problem = Problem(NAME, f"KMM's operator has to unload {some(sorted(names))} first", fix)
+            is_harmless = review.kind.endswith("/InstallPlan")
+            yield problem._replace(severity=Severity.WARNING) if is_harmless else problem
+
+    yield from judged(review, "", needing)
+
+
+def _package(review: Review) -> str | None:
+    """The package of KMM that an object installs, empty where it may be either of the two; None where it is no KMM."""
+    metadata, spec = metadata_of(review.object), as_map(review.object.get("spec"))
+    name = str(metadata.get("name", ""))
+    named = {"ClusterServiceVersion": [name], "InstallPlan": spec.get("clusterServiceVersionNames")}
+    kind = review.kind.rpartition("/")[2]
+    if kind == "Subscription":
+        return next((package for package in (PACKAGE, HUB_PACKAGE) if spec.get("name") == package), None)
+    if kind in named and _COPIED not in as_map(metadata.get("labels")):
+        names = named[kind] if isinstance(named[kind], list) else []
+        packages = {str(item).partition(".")[0] for item in names or ()} & {PACKAGE, HUB_PACKAGE}
+        return min(packages, default=None)
+    place = name if kind == "Namespace" else str(metadata.get("namespace", ""))
+    is_place = kind in ("Namespace", "OperatorGroup") and place in namespaces_of(_named(review) or KMM)
+    return "" if is_place else None

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 
+from kmodgate.policy.cluster.operator_images import RUNNING_KINDS
 from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.formats.image_references import corrected, oddity, parse_image
 from kmodgate.policy.kmm.kinds import MACHINE_CONFIG, MODULE_KINDS, WITH_IMAGES
@@ -25,7 +26,7 @@ _NEAR = 0.9
 _MOVING = ("latest", "stable", "main", "master", "edge", "dev", "nightly")
 
 
-_KINDS = (*MODULE_KINDS, *WITH_IMAGES, MACHINE_CONFIG)
+_KINDS = (*MODULE_KINDS, *WITH_IMAGES, MACHINE_CONFIG, *RUNNING_KINDS)
 
 
 @rule("IMG101", severity=Severity.WARNING)
@@ -120,9 +121,9 @@ def insecure_registry(review: Review) -> Iterator[Problem]:
 def untagged_pod_image(review: Review) -> Iterator[Problem]:
     """An image without tag or digest, for which `latest` is pulled.
 
-    Judged are the images of device plugins, DRA drivers, PreflightValidationOCP, of what is signed and of what is
-    loaded at boot. The `kernelModuleImage` of a BootModuleConfig has no tag, because KMM appends the version of the
-    kernel.
+    Judged are the images of device plugins, DRA drivers, PreflightValidationOCP, of what is signed, of what is loaded
+    at boot, of KMM's operator and of the Jobs that install it. The `kernelModuleImage` of a BootModuleConfig has no
+    tag, because KMM appends the version of the kernel.
 
     Fix: name a version, or a digest.
     Source: github.com/distribution/reference; KMM looks at the images of the loader only.

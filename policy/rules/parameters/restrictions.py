@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 
+from kmodgate.policy.cluster.operator_images import RUNNING_KINDS
 from kmodgate.policy.findings import FieldPath, Problem
 from kmodgate.policy.formats.image_references import is_from, parse_image
 from kmodgate.policy.kmm.kinds import MACHINE_CONFIG, MODULE_KINDS, WITH_IMAGES
@@ -13,12 +14,15 @@ from kmodgate.policy.review import Review
 from kmodgate.policy.rule import TOO_MANY_MAPPINGS, rule
 from kmodgate.policy.rules.parameters.signing_scope import unknown_nodes
 
-_KINDS = (*MODULE_KINDS, *WITH_IMAGES, MACHINE_CONFIG)
+_KINDS = (*MODULE_KINDS, *WITH_IMAGES, MACHINE_CONFIG, *RUNNING_KINDS)
 
 
 @rule("IMG301", kinds=_KINDS, parameter="allowed_registries")
 def registry_not_allowed(review: Review) -> Iterator[Problem]:
     """An image from a registry that the policy does not allow (`parameters.allowedRegistries`).
+
+    Judged are the images of drivers, of the Jobs that kmodgate renders, and of KMM's operator: the images that it runs
+    and those that it names by `RELATED_IMAGE_…`, which load, build and sign for it.
 
     Fix: mirror the image into an allowed registry, or have the registry allowed.
     Source: the DriverPolicy of the cluster.

@@ -6,12 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from kmodgate.policy.cluster.controllers import HUB_PACKAGE, PACKAGE
 from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity
 from kmodgate.policy.kmm.operator_config import unknown_keys, wrong_values
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.compile.operator_install.operator import (
-    HUB_PACKAGE,
-    PACKAGE,
     Operator,
     catalog,
     usual_namespace,
@@ -24,6 +23,9 @@ _KMM: FieldPath = ("spec", "kmm")
 _INSTALL: FieldPath = (*_KMM, "install")
 _FOLDER = re.compile(r"[^?]*/config/(?P<name>[^/?]+?)(?P<hub>-hub)?/*(\?.*)?")
 """A folder of KMM's repository that kustomize builds an operator from; those of a hub's end so."""
+
+_BUILDS_SINCE = "2.2"
+"""The first line of KMM whose folders kustomize 5 builds; tried with kubectl 1.36."""
 
 _OF_OLM = ("csv", "channel", "source", "sourceNamespace", "approve")
 
@@ -58,6 +60,10 @@ def _by_kustomize(cluster: Cluster, install: Install) -> Iterator[Finding]:
             message = f"{key} is for the Operator Lifecycle Manager, which kustomize does without"
             yield _finding(cluster, (*_INSTALL, key), "SCH104", message, f"remove {key}, or kustomize")
     yield from _other_folder(cluster, install)
+    if cluster.release is not None and not cluster.release.has(_BUILDS_SINCE):
+        message = f"kustomize 5 does not build the folder of {cluster.release}: it knows a field there no more"
+        fix = f"install KMM {_BUILDS_SINCE} or newer, or leave kustomize out"
+        yield _finding(cluster, (*_INSTALL, "kustomize"), "SCH104", message, fix)
     wanted = usual_namespace(cluster, is_hub=cluster.is_hub)
     if cluster.kmm is not None and cluster.kmm.namespace not in ("", wanted):
         message = f"KMM's folder for kustomize installs into {wanted}, whose name is in its certificates"

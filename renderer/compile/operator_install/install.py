@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from kmodgate.policy.cluster.controllers import PACKAGE
 from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.yaml_documents import Json
@@ -12,8 +13,8 @@ from kmodgate.renderer.compile.handover import HandoverFile, head
 from kmodgate.renderer.compile.operator_install import hooks, subscription
 from kmodgate.renderer.compile.operator_install.alerts import prometheus_rule
 from kmodgate.renderer.compile.operator_install.contradictions import both_operators, contradictions, in_one_namespace
-from kmodgate.renderer.compile.operator_install.kustomization import CONFIG_FILE, kustomization
-from kmodgate.renderer.compile.operator_install.operator import PACKAGE, Operator, catalog, operator
+from kmodgate.renderer.compile.operator_install.kustomization import CONFIG_FILE, brings_config_map, kustomization
+from kmodgate.renderer.compile.operator_install.operator import Operator, catalog, operator
 from kmodgate.renderer.compile.operator_install.origins import trace
 from kmodgate.renderer.deliveries.delivery import DEFAULT
 from kmodgate.renderer.fleet.specs import Cluster, Install, JsonMap, Kmm
@@ -110,13 +111,15 @@ def operator_handover(cluster: Cluster, targets: Sequence[Target]) -> Iterator[H
     kmm = cluster.kmm
     if kmm is None or kmm.install is None or not kmm.install.kustomize or any(contradictions(cluster)):
         return
+    release = cluster.release or Release()
     for item in operators(cluster, targets):
-        config = kmm.config and subscription.manager_config(item, kmm.config, cluster.release or Release())
+        config = kmm.config and subscription.manager_config(item, kmm.config, release)
         tolerations = _tolerations(cluster, kmm.install)
-        overlay = kustomization(item, kmm.install.kustomize, config or None, tolerations, is_spoke=_is_spoke(cluster))
+        is_spoke = _is_spoke(cluster)
+        overlay = kustomization(item, kmm.install.kustomize, config or None, tolerations, release, is_spoke=is_spoke)
         use = "cert-manager first; then kubectl apply -k on this folder, or an Application of its own over it."
         yield _file(cluster, "kustomization.yaml", use, overlay)
-        if config:
+        if config and not brings_config_map(release):
             yield _file(cluster, CONFIG_FILE, "A resource of the kustomization beside it.", config)
 
 

@@ -4,7 +4,7 @@ It cannot lie in the tree, whose folder Argo CD reads object by object: a Kustom
 It is a folder of the handover, which `kubectl apply -k` takes, and Argo CD as the path of an Application of its own.
 
 Sources: Argo CD, docs/user-guide/{directory,kustomize}.md; kustomize, `patches` with targets and remote folders;
-config/default and config/manager-base of kubernetes-sigs/kernel-module-management.
+config/default, config/manager and config/manager-base of kubernetes-sigs/kernel-module-management, from tag to tag.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Iterator
 
 from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.compile.operator_install.operator import Operator
 from kmodgate.renderer.fleet.fields.field_table import SYNC_OPTIONS
 from kmodgate.renderer.fleet.specs import JsonMap
@@ -34,12 +35,31 @@ _API_VERSIONS = {
 }
 
 
+_CONFIGURED_SINCE = "2.4"
+"""The line whose folder has no ConfigMap of the operator any more: earlier ones generate it, without a hash."""
+
+
+def brings_config_map(release: Release) -> bool:
+    """Return whether KMM's own folder has the operator's ConfigMap, beside which kustomize takes no second one."""
+    return not release.has(_CONFIGURED_SINCE)
+
+
 def kustomization(
-    operator: Operator, reference: str, config: JsonMap | None, tolerations: list[Json], *, is_spoke: bool
+    operator: Operator,
+    reference: str,
+    config: JsonMap | None,
+    tolerations: list[Json],
+    release: Release,
+    *,
+    is_spoke: bool,
 ) -> JsonMap:
-    """The overlay; `config` is the operator's ConfigMap, which lies beside it."""
-    resources: list[Json] = [reference, *([CONFIG_FILE] if config else [])]
+    """The overlay; `config` is the operator's ConfigMap: a patch of KMM's own, or a resource that lies beside it."""
+    is_patch = brings_config_map(release)
+    resources: list[Json] = [reference, *([CONFIG_FILE] if config and not is_patch else [])]
     patches = [*_removals(), *_pods(operator, config, tolerations, is_spoke=is_spoke)]
+    if config and is_patch:
+        name = operator.config_map
+        patches.append(_patch("ConfigMap", name, {"metadata": {"name": name}, "data": config["data"]}))
     return {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",

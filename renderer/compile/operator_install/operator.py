@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kmodgate.policy.cluster.controllers import HUB_PACKAGE, PACKAGE
 from kmodgate.policy.kmm.operator_config import CONFIG_MAPS
+from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.fleet.specs import Cluster, Install, Kmm
-
-PACKAGE = "kernel-module-management"
-HUB_PACKAGE = "kernel-module-management-hub"
 
 GLOBAL_NAMESPACES = ("operators", "openshift-operators")
 """The namespaces of OLM for operators of all namespaces. Each has an OperatorGroup, and a second one stops them all."""
@@ -85,6 +84,7 @@ def usual_namespace(cluster: Cluster, *, is_hub: bool) -> str:
 
 def _deployments(cluster: Cluster, is_hub: bool) -> tuple[str, ...]:
     prefix = "kmm-operator-hub" if is_hub else "kmm-operator"
-    if cluster.release is not None and not cluster.release.has("2.0"):
-        return (f"{prefix}-controller-manager",)
-    return f"{prefix}-controller", f"{prefix}-webhook"
+    release = cluster.release or Release()
+    if not release.has("2.1"):  # whose manager serves the webhook itself
+        return (f"{prefix}-controller" if release.has("2.0") else f"{prefix}-controller-manager",)
+    return f"{prefix}-controller", f"{prefix}-webhook" if release.has("2.4") else f"{prefix}-webhook-server"

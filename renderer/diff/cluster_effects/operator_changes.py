@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from kmodgate.policy.cluster.controllers import HUB_PACKAGE, PACKAGE
 from kmodgate.policy.findings import FieldPath, value_at
 from kmodgate.policy.kmm.operator_config import CONFIG_MAPS
-from kmodgate.renderer.compile.operator_install.operator import HUB_PACKAGE, PACKAGE
 from kmodgate.renderer.diff.affected import Objects, Sums
 from kmodgate.renderer.diff.changed_fields import Kind, ObjectChange
 from kmodgate.renderer.diff.effects.effect import Effect

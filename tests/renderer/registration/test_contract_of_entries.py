@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from kmodgate.policy.cluster.controllers import OLM_GROUP
 from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.policy.webhook_entries import is_reached
 from tests.fleets import FleetFolder
@@ -57,6 +58,9 @@ _KINDS = {
     "Module": (KMM_GROUP, "modules"), "NodeModulesConfig": (KMM_GROUP, "nodemodulesconfigs"),
     "ModuleImagesConfig": (KMM_GROUP, "moduleimagesconfigs"), "ModuleBuildSignConfig": (KMM_GROUP, "modulebuildsignconfigs"),
     "apiextensions.k8s.io/CustomResourceDefinition": ("apiextensions.k8s.io", "customresourcedefinitions"),
+    "operators.coreos.com/Subscription": (OLM_GROUP, "subscriptions"), "operators.coreos.com/InstallPlan": (OLM_GROUP, "installplans"),
+    "operators.coreos.com/ClusterServiceVersion": (OLM_GROUP, "clusterserviceversions"),
+    "operators.coreos.com/OperatorGroup": (OLM_GROUP, "operatorgroups"),
 }  # fmt: skip
 
 

@@ -26,6 +26,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "a hub's folder": (upstream(kustomize=REFERENCE.replace("default", "default-hub")), {}, "error[SCH104] spec.kmm.install.kustomize: config/default-hub is the operator of a hub"),
     "no hub's folder": (upstream(kustomize=REFERENCE), {"acm": {"role": "hub"}}, "error[SCH104] spec.kmm.install.kustomize: config/default is KMM itself"),
     "no hub's folder of a fork": (upstream(kustomize=REFERENCE.replace("default", "deploy/")), {"acm": {"role": "hub"}}, "error[SCH104] spec.kmm.install.kustomize: config/deploy is KMM itself"),
+    "a folder that kustomize does not build": ({**upstream(kustomize=REFERENCE), "version": "2.1"}, {}, "error[SCH104] spec.kmm.install.kustomize: kustomize 5 does not build the folder of KMM 2.1"),
     "another namespace": ({**upstream(kustomize=REFERENCE), "namespace": "kmm"}, {}, "error[SCH104] spec.kmm.namespace: "),
     "a branch": (upstream(kustomize=REFERENCE.replace("0123456789" * 4, "main")), {}, "error[SCH104] spec.kmm.install.kustomize: "),
     "a tag": (upstream(kustomize=REFERENCE.replace("0123456789" * 4, "v2.6.0")), {}, "error[SCH104] spec.kmm.install.kustomize: "),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.fleets import FleetFolder
@@ -52,3 +53,32 @@ def test_a_configuration_and_tolerations_are_patched_into_the_overlay(fleet: Fle
     assert not any(key.startswith(("ConfigMap/kmm", "Job/")) for key in objects(fleet))
     cluster(fleet, {**kmm, "config": {"worker": {"runAsUser": 1}}}, platform="kubernetes", topology="sno")
     assert overlay(fleet)["kustomization.yaml"]["patches"] != kustomization["patches"]
+
+
+def test_before_2_4_the_configuration_is_a_patch_of_the_config_map_in_kmms_folder(fleet: FleetFolder) -> None:
+    kmm = {**upstream(kustomize=REFERENCE), "version": "2.3", "config": {"worker": {"runAsUser": 0}}}
+    cluster(fleet, kmm, platform="kubernetes")
+
+    found = overlay(fleet)
+
+    assert "manager-config.yaml" not in found
+    assert found["kustomization.yaml"]["resources"] == [REFERENCE]
+    (patch,) = [item for item in found["kustomization.yaml"]["patches"] if item["target"]["kind"] == "ConfigMap"]
+    assert patch["target"]["name"] == "kmm-operator-manager-config"
+    assert yaml.safe_load(yaml.safe_load(patch["patch"])["data"]["controller_config.yaml"]) == {
+        "worker": {"runAsUser": 0}
+    }
+
+
+@pytest.mark.parametrize(
+    ("version", "names"),
+    [
+        ("2.4", ["kmm-operator-controller", "kmm-operator-webhook"]),
+        ("2.2", ["kmm-operator-controller", "kmm-operator-webhook-server"]),
+    ],
+)
+def test_the_deployments_are_those_of_the_version(fleet: FleetFolder, version: str, names: list[str]) -> None:
+    kmm = {**upstream(kustomize=REFERENCE), "version": version}
+    cluster(fleet, kmm, platform="kubernetes", topology="sno")
+    patches = overlay(fleet)["kustomization.yaml"]["patches"]
+    assert [item["target"]["name"] for item in patches if item["target"]["kind"] == "Deployment"] == names

@@ -1,0 +1,32 @@
+"""The images beside those of drivers that a fleet's clusters run for it: kmodgate's own Jobs, and KMM's operator.
+
+The operator names its worker, signer and builder by variables. Source: config/manager-base of Kernel Module Management.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kmodgate.policy.cluster.controllers import runs_kmm
+from kmodgate.policy.cluster.facts import MANAGED_BY
+from kmodgate.policy.findings import FieldPath
+from kmodgate.policy.views.pod import PodView
+
+RUNNING_KINDS = ("apps/Deployment", "batch/Job")
+"""The kinds by which they run."""
+
+_RELATED = "RELATED_IMAGE_"
+
+
+def operator_images(pod: PodView) -> Iterator[tuple[FieldPath, str]]:
+    """Yield the images of a Job that kmodgate renders or of a Deployment of KMM's operator; none of another one."""
+    key, value = MANAGED_BY
+    is_own = pod.kind == "batch/Job" and pod.object.map("labels").text(key) == value
+    if not is_own and not (pod.kind == "apps/Deployment" and runs_kmm(pod.spec.value)):
+        return
+    for container in pod.containers:
+        if image := container.text("image"):
+            yield (*container.path, "image"), image
+        for variable in container.maps("env"):
+            if variable.text("name").startswith(_RELATED) and (image := variable.text("value")):
+                yield (*variable.path, "value"), image
