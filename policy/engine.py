@@ -27,7 +27,7 @@ from kmodgate.policy.judged_before import Found, Judged, JudgedBefore, Key, Note
 from kmodgate.policy.kmm.kinds import MODULE_KINDS
 from kmodgate.policy.kmm.versions import Presence, Release
 from kmodgate.policy.review import Operation, Review
-from kmodgate.policy.rule import RULES, STOPPING, Check, Needs, Rule, kinds_with_rules, load_rules
+from kmodgate.policy.rule import RULES, STOPPING, Check, Needs, Rule, is_too_large, kinds_with_rules, load_rules
 from kmodgate.policy.views.part import Map
 
 _Chosen = tuple[Check, Rule, Mode, Severity, str]
@@ -119,31 +119,36 @@ class Engine:
 
     def _once(self, review: Review, before: JudgedBefore) -> Sequence[tuple[Finding, FieldPath]]:
         """The findings of the rules without facts; their problems are kept, unless one asked for facts all the same."""
-        stopping = self._stopping(review) if self.policy.exceptions else ""  # which may depend on the day
-        key = before.key(review, self._digest + stopping)
+        key, place = before.key_of(review), before.place(review.cluster, self._digest)
         if key is None:
             return self._of_rules(review, (False,))
-        found = before.find(key)
+        found = review.found if isinstance(review.found, Found) else before.find(place, key)
         if found is None:
-            return self._first(review, before, key)
+            return self._first(review, before, place, key)
+        review.found = found
         if found.violations is not None:
             review.violations = list(found.violations)
         if found.findings is not None and found.title == title(review.object):
             return found.findings
         return self._findings(found.problems, review)
 
-    def _first(self, review: Review, before: JudgedBefore, key: Key) -> Sequence[tuple[Finding, FieldPath]]:
+    def _first(
+        self, review: Review, before: JudgedBefore, place: bytes, key: Key
+    ) -> Sequence[tuple[Finding, FieldPath]]:
         facts = review.facts
         noted = None if facts is None else Noted(facts)
         review.facts = noted
         judged = self._judged(review, (False,))
         review.facts = facts
         findings = self._findings(judged, review)
-        if (noted is None or not noted.were_asked) and not any(item.is_bug for item in judged):
+        has_asked = noted is not None and noted.were_asked
+        if not has_asked and not any(item.is_bug for item in judged) and not is_too_large(review):
             # what refuses may warn instead, by who asks and what else is known
             is_settled = not self.policy.exceptions and not any(item.mode is Mode.ENFORCE for item in judged)
             violations = vars(review).get("violations")
-            before.keep(key, Found(judged, violations, title(review.object), findings if is_settled else None))
+            found = Found(judged, violations, title(review.object), findings if is_settled else None)
+            if before.keep(place, key, found):
+                review.found = found
         return findings
 
     def _judged(self, review: Review, by_facts: _ByFacts) -> list[Judged]:
@@ -168,8 +173,8 @@ class Engine:
         Where that refuses nothing, all rules are asked: a long list is no way around them.
         """
         if review.kind in MODULE_KINDS:
-            for id, is_too_large in STOPPING.items():
-                if is_too_large(review) and self._refuses(RULES[id], review):
+            for id, is_stopping in STOPPING.items():
+                if is_stopping(review) and self._refuses(RULES[id], review):
                     return id
         return ""
 

@@ -1,7 +1,8 @@
 """What was found about objects before: controllers send the same spec again and again.
 
 The problems of the rules that need no facts are a function of the review alone. They are kept under a digest of exactly
-what these rules look at; what depends on the clock, on facts or on exceptions is worked out at each review.
+what these rules look at; what depends on the clock, on facts or on exceptions is worked out at each review. A gate may
+keep its answer beside them, for as long as nothing else that it rests on changes.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from kmodgate.policy.cluster.facts import UNKNOWN, Facts
 from kmodgate.policy.findings import FieldPath, Finding, Mode, Problem, Severity
 from kmodgate.policy.json_schema.violations import Violation
-from kmodgate.policy.kmm.kinds import MODULE_KINDS
+from kmodgate.policy.kmm.kinds import MODULE_KINDS, kind_of
 from kmodgate.policy.review import ClusterTraits, Review
 from kmodgate.policy.rule import Rule
 from kmodgate.policy.views.part import Map, text_in
@@ -55,16 +57,19 @@ class Judged(NamedTuple):
     is_bug: bool = False
 
 
-class Found(NamedTuple):
+@dataclass(slots=True)
+class Found:
     """The problems of a review, and what its schema said, which rules with facts look at, too; None if nobody asked.
 
-    `findings` are those of the problems where nothing but the title of the object decides them.
+    `findings` are those of the problems where nothing but the title of the object decides them. `answer` is what a gate
+    keeps beside them.
     """
 
     problems: Sequence[Judged]
     violations: Sequence[Violation] | None
     title: str
     findings: Sequence[tuple[Finding, FieldPath]] | None
+    answer: Any = None
 
 
 class Key(NamedTuple):
@@ -106,57 +111,60 @@ class JudgedBefore:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def key(self, review: Review, policy: str) -> Key | None:
-        """Return what a review is kept by, under the digest of the policy in force; None where it is not kept at all.
-
-        A review that was asked more about, its owners or who may override, is not.
-        """
-        if review.kind not in _KINDS or review.owners is not None or review.may_override is not UNKNOWN:
+    def key_of(self, review: Review) -> Key | None:
+        """Return what a review is kept by; one that was asked more about, its owners or who may override, is not."""
+        if review.owners is not None or review.may_override is not UNKNOWN or review.before is not None:
             return None
-        if review.before is not None:
+        return review.key if isinstance(review.key, Key) else self.key(review.object, review.old, review.asked)
+
+    def key(self, item: Map, old: Map | None, asked: tuple[Any, ...]) -> Key | None:
+        """Return what the review of an object is kept by; None where it is not kept at all.
+
+        `asked` is everything else that rules without facts look at: operation, user and so on.
+        """
+        kind = kind_of(item)
+        if kind not in _KINDS:
             return None
         left_out: list[str] = []
-        is_pod = review.kind in POD_KINDS
+        is_pod = kind in POD_KINDS
         try:
             text = self._encode((
-                _read(review.object, left_out, is_pod=is_pod),
-                None if review.old is None else _read(review.old, None, is_pod=is_pod),
-                (review.operation, review.subresource, review.user, review.groups, review.dry_run),
-                (review.in_tree, review.is_new, review.facts is None),
+                _read(item, left_out, is_pod=is_pod), None if old is None else _read(old, None, is_pod=is_pod), asked
             ))  # fmt: skip
         except TypeError:  # nested too deep, or with what JSON cannot hold
             return None
         if is_pod:
             text = _without_token(text, left_out)
-        return Key(hashlib.sha256(self._of_place(review.cluster, policy) + text).digest(), tuple(left_out))
+        return Key(hashlib.sha256(text).digest(), tuple(left_out))
 
-    def find(self, key: Key) -> Found | None:
-        """Return the problems of a review like this one, if there was one not long ago."""
-        entry = self._kept.get(key.digest)
+    def find(self, place: bytes, key: Key) -> Found | None:
+        """Return the problems of a review like this one at a place, if there was one not long ago."""
+        entry = self._kept.get(place + key.digest)
         if entry is None:
             self.misses += 1
             return None
         self.hits += 1
-        self._kept.move_to_end(key.digest)
+        self._kept.move_to_end(place + key.digest)
         return entry[0]
 
-    def keep(self, key: Key, found: Found) -> None:
-        """Keep what was found about an object, where no rule has asked for facts."""
+    def keep(self, place: bytes, key: Key, found: Found) -> bool:
+        """Keep what was found about an object, where no rule has asked for facts; returns whether it is kept."""
         texts = [text for item in found.problems for text in (item.problem.message, item.problem.fix)]
         texts += [text for item in found.violations or () for text in (item.message, item.fix)]
         size = _OF_ENTRY + _OF_PROBLEM * len(texts) + 4 * sum(map(len, texts))
         if size > _LARGEST or any(name in text for name in key.left_out for text in texts):
-            return
+            return False
         entries, most = self._most
-        before = self._kept.pop(key.digest, None)
-        self._kept[key.digest] = (found, size)
+        before = self._kept.pop(place + key.digest, None)
+        self._kept[place + key.digest] = (found, size)
         self.bytes += size - (0 if before is None else before[1])
         while len(self._kept) > entries or self.bytes > most:
             _, (_, gone) = self._kept.popitem(last=False)
             self.bytes -= gone
+        return True
 
-    def _of_place(self, traits: ClusterTraits, policy: str) -> bytes:
-        """What stands for the cluster and the policy; both are the same object until one of them changes."""
+    def place(self, traits: ClusterTraits, policy: str) -> bytes:
+        """Return what stands for the cluster and the policy; both are the same object until one of them changes."""
         place = self._place
         if place is None or place[0] is not traits or place[1] != policy:
             fields = (traits.release, traits.topology, traits.platform, traits.is_any, traits.ims_version)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Literal
+from typing import Any, Literal
 
 from kmodgate.policy.cluster.controllers import is_controller
 from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Unknown, as_map, metadata_of
@@ -84,6 +84,7 @@ class Review:
     that the review is part of, this one included even if it stays as it is; admission, which sees one object change at
     a time, has none. `owners` are the controllers that the object belongs to, where the cluster was asked for them.
     `in_image` is whether the Module stands for DaemonSets, whose modprobe runs inside the image, not in KMM's worker.
+    `key` and `found` are a Key and a Found of judged_before.py: what the review is kept by, and what is kept of it.
     """
 
     object: Map = field(repr=False)
@@ -103,6 +104,21 @@ class Review:
     before: Facts | None = field(default=None, repr=False)
     owners: Owners | None = None
     in_image: bool = False
+    key: Any = None
+    found: Any = None
+    is_timed = False
+    """Whether a rule has asked for the time: its answer may be another one a moment later."""
+
+    def time(self) -> datetime:
+        """Return the time, for rules."""
+        self.is_timed = True
+        return self.now
+
+    @property
+    def asked(self) -> tuple[Any, ...]:
+        """What rules without facts look at beside the object and the old one."""
+        place = (self.in_tree, self.is_new, self.facts is None)
+        return self.operation, self.subresource, self.user, self.groups, self.dry_run, *place
 
     @lazy
     def schema(self) -> Schema | None:
@@ -237,8 +253,7 @@ class Review:
     @lazy
     def namespace(self) -> Map:
         """The metadata of the object's Namespace, as far as it is known."""
-        found = self.known.find("Namespace", "", self.module.metadata.text("namespace"))
-        return metadata_of(found)
+        return metadata_of(self.known.find("Namespace", "", self.module.metadata.text("namespace")))
 
     @lazy
     def pod_security(self) -> str:

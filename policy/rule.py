@@ -27,6 +27,11 @@ STOPPING: dict[str, Callable[[Review], bool]] = {
 """Rules that, where they refuse, are the only one that is asked: 55,000 expressions take a second to compile."""
 
 
+def is_too_large(review: Review) -> bool:
+    """Return whether a Module may be refused for its size alone, if the policy and the day are so."""
+    return review.kind in MODULE_KINDS and any(is_stopping(review) for is_stopping in STOPPING.values())
+
+
 OVER_FLEETS = ("IMG401", "OPC201", "OPC202")
 """Ids of what is looked for over a whole fleet instead of in an object. A policy gives them modes like rules."""
 

@@ -20,6 +20,7 @@ from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.review import ClusterTraits
 from kmodgate.schemas.compiled import any_schema
 from kmodgate.webhook.admission.admitter import Admitter
+from kmodgate.webhook.admission.answered_before import AnsweredBefore
 from kmodgate.webhook.admission.policy_file import PolicyFile
 from kmodgate.webhook.certificates.client_certificates import ClientAuth
 from kmodgate.webhook.certificates.served_certificate import Certificates
@@ -65,8 +66,8 @@ class Server:
         self._release = Release(settings.kmm, settings.kmm_flavour == "redhat", settings.kubernetes)
         self._policy = PolicyFile(Path(settings.policy) if settings.policy else None, settings.profile)
         self.metrics = Metrics()
-        self._before = JudgedBefore(orjson.dumps)
-        self.metrics.show(self._before)
+        self._before = AnsweredBefore(JudgedBefore(orjson.dumps), lambda: cluster.revision)
+        _expose_before(self._before, self.metrics)
         self._clients = ClientAuth(
             settings.client_auth,
             Path(settings.client_ca) if settings.client_ca else None,
@@ -224,6 +225,16 @@ class Server:
         metrics.kmm_known.read(self._knows_kmm)
         metrics.event_lines_lost.read(events.lost)
         metrics.ready.read(lambda: all(check.ask()[0] for check in self._checks()))
+
+
+def _expose_before(before: AnsweredBefore, metrics: Metrics) -> None:
+    """Show how often what was found or answered before was of use, and what is kept for that, as metrics."""
+    judged = before.judged
+    metrics.answered_before.read(lambda: before.hits)
+    metrics.judged_before.read(lambda: judged.hits, "hit")
+    metrics.judged_before.read(lambda: judged.misses, "miss")
+    metrics.judged_before_entries.read(lambda: len(judged))
+    metrics.judged_before_bytes.read(lambda: judged.bytes)
 
 
 @contextmanager

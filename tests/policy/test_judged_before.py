@@ -6,76 +6,21 @@ import copy
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kmodgate.policy.cluster.facts import SnapshotFacts
-from kmodgate.policy.config import Parameters, Policy, PolicyException
+from kmodgate.policy.config import Policy
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.judged_before import JudgedBefore
-from kmodgate.policy.kmm.defaults import defaulted
-from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.review import ClusterTraits, Review
-from tests.bench import samples
 from tests.modules import TRAITS
+from tests.policy.changed_objects import DAY, FACTS, JOBS, MODULES, PODS, POLICIES, RELEASES, Object, changed
 from tests.webhook.reviews import dkms_pod
-
-Object = dict[str, Any]
-
-DAY = datetime(2026, 11, 30, 12, tzinfo=UTC)
-PODS = samples.pods()
-MODULES = [
-    samples.stored(defaulted(item)) for item in samples.objects(samples.MODULES, "Module", "ManagedClusterModule")
-]
-FACTS = SnapshotFacts(json.loads(samples.cluster([*MODULES, *PODS]))["items"], {"Module", "Node"})
-JOBS = "system:serviceaccount:kube-system:job-controller"
-
-
-def exception(rule: str, name: str = "") -> PolicyException:
-    return PolicyException(rule, "", "", name, "alice", "T-1", date(2026, 11, 30))
-
-
-POLICIES = [
-    Policy(),
-    Policy("parity"),
-    Policy("strict"),
-    Policy(parameters=Parameters(max_mappings=1, allowed_registries=("quay.io/acme",))),
-    Policy(exceptions=(exception("SEL101"), exception("KMM203"), exception("IMG102", "tenstorrent"))),
-    Policy(parameters=Parameters(max_mappings=1), exceptions=(exception("MAP301"),)),
-]
-RELEASES = [Release("head"), Release("2.1"), Release("2.4", True)]
-
-values = st.recursive(
-    st.sampled_from(["", "a", "latest", "^a$", "quay.io/a/b:1", "/dev", "true"]) | st.none() | st.booleans(),
-    lambda inner: (
-        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["name", "key", "a"]), inner, max_size=2)
-    ),
-    max_leaves=3,
-)
-
-
-@st.composite
-def changed(draw: st.DrawFn, item: Object) -> Object:
-    """The object with one field changed, removed or added, wherever it stands."""
-    item = copy.deepcopy(item)
-    node: Any = item
-    while True:
-        keys = sorted(node) if isinstance(node, dict) else list(range(len(node)))
-        key = draw(st.sampled_from(keys))
-        if isinstance(node[key], dict | list) and node[key] and draw(st.integers(0, 5)):
-            node = node[key]
-            continue
-        if draw(st.integers(0, 3)) == 0 and node is not item:
-            del node[key]
-        elif not (node is item and key in ("kind", "metadata")):
-            node[key] = draw(values)
-        return item
 
 
 @st.composite
@@ -150,7 +95,7 @@ def test_a_volume_of_the_tokens_name_that_is_another_counts() -> None:
     other = copy.deepcopy(pod)
     other["spec"]["containers"][0]["volumeMounts"][0]["name"] = "kube-api-access-aaaaa"
     before, first, second = JudgedBefore(orjson.dumps), Review(pod), Review(other)
-    keys = [before.key(review, "") for review in (first, second)]
+    keys = [before.key_of(review) for review in (first, second)]
     assert keys[0] is not None
     assert keys[1] is not None
     assert keys[0].digest != keys[1].digest

@@ -250,9 +250,14 @@ def _texts_of_request(body: bytes) -> Iterator[tuple[tuple[bytes, ...], str]]:
                 yield (token,) if depth == 2 else (part, token), value[1].decode(errors="replace")
 
 
-def encode(uid: str, response: Mapping[str, Any]) -> bytes:
+def encode_response(response: Mapping[str, Any]) -> bytes:
+    """The response of a review after its uid, which `encode` puts before it; it must not be empty."""
+    return orjson.dumps(response, option=orjson.OPT_NON_STR_KEYS)[1:]
+
+
+def encode(uid: str, response: bytes) -> bytes:
     """The review that answers a request."""
-    return orjson.dumps(
-        {"apiVersion": _API_VERSION, "kind": "AdmissionReview", "response": {"uid": uid, **response}},
-        option=orjson.OPT_NON_STR_KEYS,
-    )
+    return b"%b%b,%b}" % (_ANSWER, orjson.dumps(uid), response)
+
+
+_ANSWER = b'{"apiVersion":"%b","kind":"AdmissionReview","response":{"uid":' % _API_VERSION.encode()

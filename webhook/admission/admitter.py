@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from kmodgate.policy.cluster import override_annotation
@@ -14,7 +15,7 @@ from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Unknown, metadata_of, 
 from kmodgate.policy.config import Policy
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding, Mode
-from kmodgate.policy.judged_before import JudgedBefore
+from kmodgate.policy.judged_before import Found
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.kinds import INNER_KINDS, MODULE_KINDS
 from kmodgate.policy.mutations.kata_injection import inject
@@ -24,7 +25,7 @@ from kmodgate.policy.webhook_entries import Path, is_reached, wanted
 from kmodgate.webhook.admission import live
 from kmodgate.webhook.admission.admission_review import Request
 from kmodgate.webhook.admission.answer import Answer, unavailable
-from kmodgate.webhook.admission.owners import owners_of
+from kmodgate.webhook.admission.answered_before import AnsweredBefore
 from kmodgate.webhook.admission.reported import job_pod
 from kmodgate.webhook.cluster.questions import Cluster, NotAnswered
 
@@ -36,11 +37,12 @@ T = TypeVar("T")
 class Admitter:
     """One policy in force on one cluster. A new policy is a new Admitter, so that no request sees half of two."""
 
-    def __init__(self, policy: Policy, traits: ClusterTraits, before: JudgedBefore | None = None) -> None:
-        """`before` keeps what was found about objects, for as long as its owner wants to."""
+    def __init__(self, policy: Policy, traits: ClusterTraits, before: AnsweredBefore | None = None) -> None:
+        """`before` keeps what was found and answered about objects, for as long as its owner wants to."""
         self.policy = policy
         self.digest = policy.digest
-        self._engine = Engine(policy, "admit", before=before)
+        self._before = before
+        self._engine = Engine(policy, "admit", before=None if before is None else before.judged)
         self._mutates = any(wanted(policy, "/mutate"))
         self.traits = traits
 
@@ -48,21 +50,39 @@ class Admitter:
         """Every finding about the object of a request."""
         if not _is_judged("/validate", request):
             return Answer(request.uid, request=request)
+        found: Found | None = None
+        before = self._before
+        if before is not None and (key := before.key(request)) is not None:
+            found = before.find(key, self.traits, self.digest)
+            if found is not None and (again := await before.answer(found, request, cluster, now)) is not None:
+                return again
+        else:
+            key = None
         recorded = _Recorded(cluster.facts)
         review = self._review(request, recorded.facts, now)
-        if self._may_override_matters(review):
+        review.key, review.found = key, found
+        return await self._judged(request, review, recorded, cluster)
+
+    async def _judged(self, request: Request, review: Review, recorded: _Recorded, cluster: Cluster) -> Answer:
+        before = self._before
+        revision = None if before is None else before.revision()
+        if matters := self._may_override_matters(review):
             review.may_override = await _may_override(request, _namespace(request), cluster)
         try:
             read = await live.read(review, cluster)
         except NotAnswered as error:
             return _unanswered(request, (), error)
         review.facts = read.over(recorded.facts)
-        findings, existing = await self._with_owners(request, review, self._engine.evaluate(review), cluster)
+        found = self._engine.evaluate(review)
+        findings, existing = await self._with_owners(request, review, found, cluster)
         denies = any([finding.mode is Mode.ENFORCE for finding in findings])
         is_final = denies and not live.is_collection(review)
         if recorded.was_unknown or (recorded.was_asked and not is_final):
             return await self._confirmed(request, review, cluster, read, findings)
-        return Answer(request.uid, findings, existing=existing, request=request, report=job_pod(review, findings))
+        answer = Answer(request.uid, findings, existing=existing, request=request, report=job_pod(review, findings))
+        if before is not None and findings is found and not (matters or recorded.was_asked):
+            before.keep(review, read, revision, answer)
+        return answer
 
     async def _with_owners(
         self, request: Request, review: Review, findings: list[Finding], cluster: Cluster
@@ -74,7 +94,7 @@ class Admitter:
         if not any([item.mode is Mode.ENFORCE and item.rule.startswith(_OF_NODES) for item in findings]):
             return findings, ""
         if is_made_by_controller(review.pod, review.object, review.user):
-            review = replace(review, owners=await owners_of(review.object, _namespace(request), cluster))
+            review = replace(review, owners=await live.owners_of(review.object, _namespace(request), cluster))
         elif is_debugging(review.object, review.pod):
             review = replace(review, may_override=await _may_override(request, _namespace(request), cluster))
         else:
@@ -135,7 +155,11 @@ class Admitter:
 
 def _is_judged(path: Path, request: Request) -> bool:
     """Whether the webhook is registered for such a request; what another configuration sends it passes unseen."""
-    return is_reached(path, request.group, request.resource, request.subresource, request.operation)
+    return _is_reached(path, request.group, request.resource, request.subresource, request.operation)
+
+
+_is_reached = lru_cache(maxsize=256)(is_reached)
+"""A request names one of the pairs of kind and resource that the webhook knows, or it would not have been decoded."""
 
 
 def _normal(request: Request, item: dict[str, Any]) -> dict[str, Any]:

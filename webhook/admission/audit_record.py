@@ -6,7 +6,6 @@ import hashlib
 from datetime import datetime
 from typing import Any
 
-from kmodgate.policy.findings import Mode
 from kmodgate.webhook.admission.answer import Answer
 
 
@@ -31,7 +30,7 @@ def record(path: str, answer: Answer, body: bytes, policy: str, now: datetime, s
         if request.subresource:
             found["subresource"] = request.subresource
     if answer.findings:
-        found |= _outcome(answer)
+        found |= answer.outcome.recorded
     if answer.note:
         found["note"] = answer.note
     if answer.existing:
@@ -41,18 +40,4 @@ def record(path: str, answer: Answer, body: bytes, policy: str, now: datetime, s
     found["policy"] = policy
     found["input"] = hashlib.sha256(body).hexdigest()
     found["microseconds"] = round(seconds * 1e6)
-    return found
-
-
-_OVERRIDE_USED = "REF206"
-
-
-def _outcome(answer: Answer) -> dict[str, Any]:
-    """The rules by what they did, and an override that was used."""
-    found: dict[str, Any] = {}
-    for key, mode in (("denied", Mode.ENFORCE), ("warned", Mode.WARN), ("noted", Mode.AUDIT)):
-        if rules := answer.rule_ids(mode):
-            found[key] = rules
-    if used := [finding.message for finding in answer.findings if finding.rule == _OVERRIDE_USED]:
-        found["override"] = "; ".join(used)
     return found

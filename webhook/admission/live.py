@@ -23,6 +23,7 @@ from kmodgate.policy.cluster.facts import (
 )
 from kmodgate.policy.cluster.openshift_scc import KINDS, is_openshift
 from kmodgate.policy.kmm.kinds import CLUSTER_MODULE, MACHINE_CONFIG, MODULE_KINDS
+from kmodgate.policy.node_access.owners import MOST_OWNERS, Owner, Owners, controller_of, owner_of
 from kmodgate.policy.review import Review
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.webhook.admission.reported import Collected, Target
@@ -30,7 +31,7 @@ from kmodgate.webhook.cluster.questions import Cluster, NotAnswered
 
 _MOST_SECRETS = 4
 
-_Key = tuple[str, str, str]
+Key = tuple[str, str, str]
 """Kind, namespace and name."""
 
 
@@ -38,7 +39,7 @@ _Key = tuple[str, str, str]
 class Read:
     """Objects that were read for one review; `listed` are all of the kinds of which every object matters."""
 
-    objects: Mapping[_Key, Object | Unknown | None]
+    objects: Mapping[Key, Object | Unknown | None]
     listed: SnapshotFacts | None = None
     kinds: Collection[str] = ()
 
@@ -69,7 +70,7 @@ async def read(review: Review, cluster: Cluster) -> Read:
         return await _of_module(review, cluster) if review.operation != "DELETE" else _NOTHING
     if review.kind in _AT_BOOT:
         return await _of_boot(review, cluster)
-    objects: dict[_Key, Object | Unknown | None] = {}
+    objects: dict[Key, Object | Unknown | None] = {}
     namespace = str(metadata_of(review.object).get("namespace", ""))
     if is_collection(review):
         objects["Namespace", "", namespace] = await cluster.namespace(namespace)
@@ -90,6 +91,14 @@ async def _of_boot(review: Review, cluster: Cluster) -> Read:
         found = await cluster.machine_configs()
         return Read({}, SnapshotFacts(found, _LISTED_AT_BOOT), _LISTED_AT_BOOT)
     return _NOTHING
+
+
+async def read_again(objects: Mapping[Key, Object | Unknown | None], cluster: Cluster) -> dict[Key, object]:
+    """The objects that were read for a Module, as they are now. Raises NotAnswered."""
+    return {
+        key: await (cluster.namespace(key[2]) if key[0] == "Namespace" else cluster.secret(key[1], key[2]))
+        for key in objects
+    }
 
 
 def is_collection(review: Review) -> bool:
@@ -136,7 +145,7 @@ def _has_sccs(review: Review, namespace: str) -> bool:
 
 
 async def _of_module(review: Review, cluster: Cluster) -> Read:
-    objects: dict[_Key, Object | Unknown | None] = {}
+    objects: dict[Key, Object | Unknown | None] = {}
     if review.kind in CLUSTER_MODULE and review.operation == "CREATE" and review.facts is not None:
         namespace = review.module.metadata.text("namespace")
         with suppress(NotAnswered):  # what is at hand has to do: no Module waits for the webhook to see the cluster
@@ -144,7 +153,7 @@ async def _of_module(review: Review, cluster: Cluster) -> Read:
     return Read(objects | await _certificates(review, cluster))
 
 
-async def _certificates(review: Review, cluster: Cluster) -> dict[_Key, Object | Unknown | None]:
+async def _certificates(review: Review, cluster: Cluster) -> dict[Key, Object | Unknown | None]:
     """The certificate Secrets that a Module signs with and that no fact tells of."""
     if review.kind != "Module" or review.has_too_many_mappings or review.facts is None:
         return {}
@@ -155,3 +164,21 @@ async def _certificates(review: Review, cluster: Cluster) -> dict[_Key, Object |
         return {("Secret", namespace, name): await cluster.secret(namespace, name) for name in names}
     found = await asyncio.gather(*(cluster.secret(namespace, name) for name in names))
     return {("Secret", namespace, name): item for name, item in zip(names, found, strict=True)}
+
+
+async def owners_of(object: Object, namespace: str, cluster: Cluster) -> Owners:
+    """Return the chain of an object's controllers, as far as Kubernetes brings their kinds.
+
+    Nobody believes an object: another uid, or no such object, ends the chain as `gone`.
+    """
+    found: list[Owner] = []
+    current: Object = object
+    while len(found) < MOST_OWNERS and (named := controller_of(current)) is not None:
+        answer = await cluster.owner(named.kind, namespace, named.name)
+        if isinstance(answer, Unknown):
+            return Owners(tuple(found), "unknown")
+        if answer is None or metadata_of(answer).get("uid") != named.uid:
+            return Owners(tuple(found), "gone")
+        found.append(owner_of(named.kind, answer))
+        current = answer
+    return Owners(tuple(found))

@@ -27,14 +27,19 @@ class ObjectCache:
     """Objects in the form that `prune` gives them."""
 
     def __init__(self, prune: Callable[[Map], Map]) -> None:
+        self.changes = 0
         self._prune = prune
         self._texts: dict[Key, bytes] = {}
 
     def put(self, key: Key, item: Map) -> None:
-        self._texts[key] = _encoded(self._prune(item))
+        text = _encoded(self._prune(item))
+        if self._texts.get(key) != text:
+            self._texts[key] = text
+            self.changes += 1
 
     def drop(self, key: Key) -> None:
-        self._texts.pop(key, None)
+        if self._texts.pop(key, None) is not None:
+            self.changes += 1
 
     def keys(self) -> Iterator[Key]:
         return iter(self._texts)
@@ -55,6 +60,7 @@ class ModuleCache:
     """Modules, pruned; found by name, by namespace, and as neighbours: by what they load and make."""
 
     def __init__(self) -> None:
+        self.changes = 0
         self._texts: dict[Key, bytes] = {}
         self._namespaces = _Index()
         self._loading = _Index()
@@ -67,6 +73,7 @@ class ModuleCache:
         if self._texts.get(key) == text:
             return
         self.drop(key)
+        self.changes += 1
         self._texts[key] = text
         for index, value in self._indexed(key, pruned):
             index.add(value, key)
@@ -75,6 +82,7 @@ class ModuleCache:
         old = self._texts.pop(key, None)
         if old is None:
             return
+        self.changes += 1
         for index, value in self._indexed(key, orjson.loads(old)):
             index.remove(value, key)
 
@@ -117,19 +125,26 @@ class EntryCache:
     """The entries of NodeModulesConfigs, by the namespace of their Modules."""
 
     def __init__(self) -> None:
+        self.changes = 0
         self._namespaces: dict[str, set[str]] = {}
         self._entries: dict[str, dict[str, list[NodeEntry]]] = {}
 
     def put(self, key: Key, item: Map) -> None:
-        self.drop(key)
-        node = key[1]
-        self._namespaces[node] = set()
+        node, found = key[1], dict[str, list[NodeEntry]]()
         for entry in node_entries(item):
-            self._namespaces[node].add(entry.namespace)
-            self._entries.setdefault(entry.namespace, {}).setdefault(node, []).append(_interned(entry))
+            found.setdefault(entry.namespace, []).append(_interned(entry))
+        known = self._namespaces.get(node)
+        if known is not None and {name: self._entries[name][node] for name in known} == found:
+            return
+        self.drop(key)
+        self.changes += 1
+        self._namespaces[node] = set(found)
+        for namespace, entries in found.items():
+            self._entries.setdefault(namespace, {})[node] = entries
 
     def drop(self, key: Key) -> None:
         node = key[1]
+        self.changes += node in self._namespaces
         for namespace in self._namespaces.pop(node, ()):
             nodes = self._entries[namespace]
             del nodes[node]
@@ -154,6 +169,7 @@ class NodeCache:
     """Nodes as rules look at them. Most labels of a node are those of its neighbours: equal texts are kept once."""
 
     def __init__(self) -> None:
+        self.changes = 0
         self._nodes: dict[str, Node] = {}
         self._all: Nodes | None = None
 
@@ -163,17 +179,21 @@ class NodeCache:
         node = Node(node.name, labels, node.taints, intern(node.kernel), node.observed, node.secure_boot)
         if self._nodes.get(key[1]) != node:
             self._nodes[key[1]] = node
-            self._all = None
+            self._set_changed()
 
     def drop(self, key: Key) -> None:
         if self._nodes.pop(key[1], None) is not None:
-            self._all = None
+            self._set_changed()
 
     def keys(self) -> Iterator[Key]:
         return (("", name) for name in self._nodes)
 
     def __len__(self) -> int:
         return len(self._nodes)
+
+    def _set_changed(self) -> None:
+        self.changes += 1
+        self._all = None
 
     def all(self) -> Sequence[Node]:
         if self._all is None:

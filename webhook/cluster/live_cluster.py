@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -51,6 +51,11 @@ class Watched(Cluster, Protocol):
         """Whether each kind has been read once, or is withheld by the API server: rules that need it then deny."""
         ...
 
+    @property
+    def revision(self) -> Hashable:
+        """A value that stays equal as long as the facts give the same answers."""
+        ...
+
     async def run(self) -> None:
         """Keeps the facts current until it is cancelled."""
         ...
@@ -88,6 +93,10 @@ class LiveCluster:
     @property
     def is_ready(self) -> bool:
         return all(state.synced or state.refused for state in self.states())
+
+    @property
+    def revision(self) -> Hashable:
+        return self.facts.revision
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -141,6 +150,8 @@ class LiveCluster:
 
 class SnapshotCluster:
     """A cluster as a dump tells of it: it never changes, and knows nobody's rights."""
+
+    revision: Hashable = 0
 
     def __init__(self, dump: Dump) -> None:
         self.facts = dump.facts

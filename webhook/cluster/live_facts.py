@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 from kmodgate.policy.cluster.facts import (
     MANAGED_BY,
@@ -73,6 +73,11 @@ class LiveFacts:
     def watches(self) -> Iterable[Watch]:
         """One for each kind; nothing is known before they run."""
         return self._watches.values()
+
+    @property
+    def revision(self) -> Hashable:
+        """How often each kind has changed, and whether it is known; equal as long as all answers are the same."""
+        return tuple([(watch.cache.changes, self._knows(kind)) for kind, watch in self._watches.items()])
 
     def age(self, kind: str) -> float:
         """Seconds since what is known of a kind was proven to be so; infinite for a kind that is not watched."""

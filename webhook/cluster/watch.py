@@ -108,7 +108,12 @@ def expose_states(states: Callable[[], Sequence[State]], metrics: Metrics) -> No
 
 
 class Cache(Protocol):
-    """What is kept of the objects of one kind. It must take objects of any shape."""
+    """What is kept of the objects of one kind. It must take objects of any shape.
+
+    `changes` counts what changes an answer: it grows with each, and a `put` of what is there already is none.
+    """
+
+    changes: int
 
     def put(self, key: Key, item: Map) -> None: ...
 

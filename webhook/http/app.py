@@ -131,8 +131,8 @@ class Reviews:
         request = answer.request
         operation, dry_run = (request.operation, request.dry_run) if request else ("", False)
         self.metrics.reviews.add(path, operation, seconds, allowed=answer.is_allowed, dry_run=dry_run)
-        for finding in answer.findings:
-            self.metrics.found(finding.rule, finding.mode)
+        if answer.findings:
+            self.metrics.findings.add(answer.outcome.counted)
         if answer.existing and answer.is_allowed:
             self.metrics.let_through.labels("true" if dry_run else "false").inc()
         if answer.problem is not None and answer.problem[0] == 500:

@@ -11,17 +11,14 @@ its first, so that both curves can be laid over each other.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from itertools import accumulate
 from typing import Literal, TypeAlias
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
-
-from kmodgate.policy.judged_before import JudgedBefore
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 10.0, 25.0)
 
@@ -46,6 +43,9 @@ DURATION = Family(
     "Time from the header of a review to its answer, in the API server's buckets and finer ones",
     ("path",),
 )
+
+
+_OF_FINDING = ("rule", "mode")
 
 
 class Reviewed(Collector):
@@ -75,6 +75,26 @@ class Reviewed(Collector):
             bounds = (*map(str, BUCKETS), "+Inf")
             times.add_metric((path,), list(zip(bounds, accumulate(found), strict=True)), self._sums[path])
         yield times
+
+
+class Counted(Collector):
+    """A counter that one thread adds to; one of the library takes a lock, and ten times as long."""
+
+    def __init__(self, family: Family) -> None:
+        self._family = family
+        self._counts: dict[tuple[str, ...], int] = {}
+
+    def add(self, labels: Iterable[tuple[str, ...]]) -> None:
+        """Count one more for each of the labels."""
+        counts = self._counts
+        for item in labels:
+            counts[item] = counts.get(item, 0) + 1
+
+    def collect(self) -> Iterator[Metric]:
+        family = CounterMetricFamily(self._family.name, self._family.help, labels=self._family.labels)
+        for labels, count in self._counts.items():
+            family.add_metric(labels, count)
+        yield family
 
 
 class Kept(Collector):
@@ -109,7 +129,10 @@ class Metrics:
         self.families = [REVIEWS, DURATION]
         self.reviews = Reviewed()
         self.registry.register(self.reviews)
-        self.findings = self._counter("kmodgate_findings_total", "Findings in the objects of reviews", "rule", "mode")
+        self.findings = Counted(
+            self._new(Family("counter", "kmodgate_findings_total", "Findings in the objects of reviews", _OF_FINDING))
+        )
+        self.registry.register(self.findings)
         text = "Pods that the policy refuses, let through because their controller is older than its enforcement"
         self.let_through = self._counter("kmodgate_pods_let_through_total", text, "dry_run")
         for dry_run in ("false", "true"):
@@ -187,17 +210,12 @@ class Metrics:
     def _add_judged_before(self) -> None:
         text = "Objects whose problems were known from a review before (`hit`), or were not (`miss`)"
         self.judged_before = self._kept("counter", "kmodgate_judged_before_total", text, "outcome")
+        text = "Reviews answered as before: object, policy, and what is known of the cluster were the same"
+        self.answered_before = self._kept("counter", "kmodgate_answered_before_total", text)
         text = "Objects whose problems are kept"
         self.judged_before_entries = self._kept("gauge", "kmodgate_judged_before_entries", text)
         text = "Bytes of the problems that are kept, about"
         self.judged_before_bytes = self._kept("gauge", "kmodgate_judged_before_bytes", text)
-
-    def show(self, before: JudgedBefore) -> None:
-        """Show how often the problems of an object were known already, and what is kept for that."""
-        self.judged_before.read(lambda: before.hits, "hit")
-        self.judged_before.read(lambda: before.misses, "miss")
-        self.judged_before_entries.read(lambda: len(before))
-        self.judged_before_bytes.read(lambda: before.bytes)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         family = self._new(Family("counter", name, text, labels))
@@ -225,11 +243,3 @@ class Metrics:
     def page(self) -> bytes:
         """All metrics, those of the process and of Python among them, as Prometheus reads them."""
         return generate_latest(self.registry) + generate_latest(REGISTRY)
-
-    def found(self, rule: str, mode: str) -> None:
-        """One finding of a review."""
-        self._of_finding(rule, mode).inc()
-
-    @cache  # noqa: B019 - one instance a process, and few labels
-    def _of_finding(self, rule: str, mode: str) -> Counter:
-        return self.findings.labels(rule, mode)

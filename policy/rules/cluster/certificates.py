@@ -30,7 +30,7 @@ def certificate_that_ends(review: Review) -> Iterator[Problem]:
     if review.now == NO_CLOCK:
         return
     for sign, _, certificate in _certificates(review):
-        left = certificate.not_after - review.now
+        left = certificate.not_after - review.time()
         if left < _SOON:
             day = certificate.not_after.date().isoformat()
             message = f"its certificate {'expired' if left < timedelta() else 'ends'} on {day}"

@@ -131,7 +131,7 @@ def override(review: Review) -> override_annotation.Override | None:
     if review.may_override is not True:
         return None
     found = override_annotation.read(override_annotation.annotation(carrier(review)) or "")
-    return found if found is not None and found.holds(review.now, review.parameters.max_override_hours) else None
+    return found if found is not None and found.holds(review.time(), review.parameters.max_override_hours) else None
 
 
 def is_by_controller(review: Review) -> bool:

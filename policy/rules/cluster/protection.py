@@ -89,7 +89,7 @@ def override_set(review: Review) -> Iterator[Problem]:
     found, hours = override_annotation.read(text), review.parameters.max_override_hours
     if found is None:
         yield Problem(path, "says no owner and end", f"write it like {override_annotation.EXAMPLE}")
-    elif not found.holds(review.now, hours):
+    elif not found.holds(review.time(), hours):
         yield Problem(path, f"does not end within the next {hours} hours", f"set an end within {hours} hours")
     if review.may_override is not True:
         may = "may not" if review.may_override is False else "could not be shown to be allowed to"

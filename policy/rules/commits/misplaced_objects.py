@@ -118,4 +118,4 @@ def _is_young(review: Review, metadata: Mapping[str, object]) -> bool:
         made = datetime.fromisoformat(str(metadata.get("creationTimestamp", "")))
     except ValueError:
         return False
-    return made.tzinfo is not None and review.now - made < timedelta(days=1)
+    return made.tzinfo is not None and review.time() - made < timedelta(days=1)

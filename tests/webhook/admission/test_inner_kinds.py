@@ -9,7 +9,6 @@ import pytest
 
 from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.config import Policy
-from kmodgate.policy.findings import Mode
 from kmodgate.policy.parameters import Parameters
 from kmodgate.policy.review import ClusterTraits
 from kmodgate.webhook.admission.admitter import Admitter
@@ -59,9 +58,9 @@ def test_where_it_is_known_who_kmm_is_nobody_else_writes_its_records(by: str) ->
     policy = Policy(parameters=Parameters(controllers=(KMM,) if by == "the policy" else ()))
     assert asked(KMM, cluster, policy).findings == []
     answer = asked("alice", cluster, policy)
-    assert (answer.is_allowed, answer.rule_ids(Mode.ENFORCE)) == (False, ["REF301"])
+    assert (answer.is_allowed, answer.outcome.rules.get("denied")) == (False, ["REF301"])
 
 
 def test_while_it_is_not_known_who_kmm_is_nobody_is_refused() -> None:
     answer = asked("alice", SnapshotCluster(Dump()))
-    assert (answer.is_allowed, answer.rule_ids(Mode.WARN)) == (True, ["REF301"])
+    assert (answer.is_allowed, answer.outcome.rules.get("warned")) == (True, ["REF301"])

@@ -17,7 +17,7 @@ from kmodgate.policy.review import ClusterTraits
 from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.admission.answer import Answer
 from kmodgate.webhook.admission.decide import decide
-from kmodgate.webhook.admission.owners import owners_of
+from kmodgate.webhook.admission.live import owners_of
 from kmodgate.webhook.cluster.questions import UserInfo
 from tests.webhook.api_stub import ApiStub
 from tests.webhook.reviews import LARGE, loading_container, padded, pod, review

@@ -12,7 +12,6 @@ import pytest
 from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.cluster.facts import Facts, Object, SnapshotFacts, Unknown
 from kmodgate.policy.config import Policy
-from kmodgate.policy.findings import Mode
 from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.admission.answer import Answer
 from kmodgate.webhook.admission.decide import decide
@@ -139,7 +138,11 @@ def test_what_the_caches_do_not_know_is_asked_for_and_decides() -> None:
         for answer, denied in ((HOLDING, "REF201"), (SnapshotFacts([], COMPLETE), "")):
             cluster = Recovering(answer=answer)
             found = await answered(encoded(review(namespace(home), "DELETE")), cluster)
-            assert (cluster.asked, found.rules(Mode.ENFORCE), found.is_allowed) == ([home], denied, not denied)
+            assert (cluster.asked, found.outcome.annotations.get("denied-by", ""), found.is_allowed) == (
+                [home],
+                denied,
+                not denied,
+            )
 
     run(scenario())
 

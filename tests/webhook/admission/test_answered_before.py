@@ -1,0 +1,176 @@
+"""An answer that was given before is given again only where it would be the same, byte by byte."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+from collections.abc import Hashable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kmodgate.policy.cluster.dump import Dump
+from kmodgate.policy.cluster.facts import UNKNOWN, Object, Unknown
+from kmodgate.policy.config import Policy
+from kmodgate.policy.judged_before import JudgedBefore
+from kmodgate.webhook.admission.admitter import Admitter
+from kmodgate.webhook.admission.answered_before import AnsweredBefore
+from kmodgate.webhook.admission.audit_record import record
+from kmodgate.webhook.admission.decide import decide
+from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
+from kmodgate.webhook.cluster.questions import NotAnswered
+from tests.bench import samples
+from tests.conftest import ROOT
+from tests.modules import TRAITS
+from tests.policy.changed_objects import DAY, JOBS, MODULES, PODS, POLICIES, RELEASES, changed
+from tests.webhook.manifests import encoded, review
+
+SIGNED, SECRET = yaml.safe_load_all((ROOT / "tests/rules/SGN302/fail-ends-soon-pem.yaml").read_text())
+ITEMS = [*MODULES, *PODS, *[SIGNED] * 12]
+EVERYTHING = json.loads(samples.cluster([*MODULES, *PODS]))["items"]
+DUMPS = [
+    Dump(EVERYTHING, {"Module", "Node"}),
+    Dump(EVERYTHING[::2], {"Module", "Node", "Namespace", "Secret"}),
+    Dump([*EVERYTHING[1::2], SECRET], {"Module", "Secret"}),
+    Dump(),
+]
+SECRETS: list[Object | Unknown | None] = [UNKNOWN, None, SECRET]
+
+
+class Changing(SnapshotCluster):
+    """One of several clusters at a time; what a Secret holds is no fact, and is read for each review."""
+
+    def __init__(self) -> None:
+        super().__init__(DUMPS[0])
+        self.found = SECRETS[0]
+        self.is_silent = False
+
+    @property
+    def revision(self) -> Hashable:  # type: ignore[override]
+        return id(self.facts)
+
+    def become(self, dump: Dump, secret: Object | Unknown | None, *, is_silent: bool = False) -> None:
+        self.facts, self.found, self.is_silent = dump.facts, secret, is_silent
+
+    async def secret(self, namespace: str, name: str, *, seconds: float = 1.0) -> Object | Unknown | None:
+        return self.found
+
+    async def namespace(self, name: str, *, seconds: float = 1.0) -> Object | None:
+        if self.is_silent:
+            raise NotAnswered("nobody is there")
+        return await super().namespace(name)
+
+    async def may_override(self, user: Any, namespace: str, *, seconds: float = 1.0) -> bool:
+        if self.is_silent:
+            raise NotAnswered("nobody is there")
+        return user.name == "alice"
+
+
+CLUSTER = Changing()
+JUDGED = JudgedBefore(orjson.dumps)
+
+
+@st.composite
+def asked(draw: st.DrawFn) -> list[bytes]:
+    """Some reviews of one object, each of which differs from the first in a few respects."""
+    item, found = draw(st.sampled_from(ITEMS)), []
+    for _ in range(draw(st.integers(2, 4))):
+        subject = draw(changed(item)) if draw(st.booleans()) else copy.deepcopy(item)
+        if draw(st.integers(0, 3)) == 0:
+            subject["metadata"] = {**subject["metadata"], "resourceVersion": "7", "uid": "b", "generation": 3}
+        operation = draw(st.sampled_from(["CREATE", "UPDATE", "UPDATE", "DELETE"]))
+        old = draw(st.sampled_from([item, subject])) if operation == "UPDATE" else None
+        user = draw(st.sampled_from(["alice", JOBS, "system:serviceaccount:kmm:kmm-operator-controller"]))
+        body = review(item, operation, old=old, user=user)
+        body["request"]["oldObject" if operation == "DELETE" else "object"] = subject
+        body["request"] |= {"dryRun": draw(st.booleans()), "subResource": draw(st.sampled_from(["", "", "status"]))}
+        found.append(encoded(body))
+    return found
+
+
+CHOICES: list[list[Any]] = [POLICIES, RELEASES, [0, 1, 40], DUMPS, SECRETS, [False, True]]
+"""Policy, release, day, cluster, what the Secret holds, and whether the API server is silent."""
+
+
+@st.composite
+def moments(draw: st.DrawFn) -> list[list[Any]]:
+    """Some moments, each of which differs from the first in few respects."""
+    first = [draw(st.sampled_from(choices)) for choices in CHOICES]
+    found = [first]
+    for _ in range(2):
+        changed = draw(st.integers(0, len(CHOICES) - 1))
+        found.append([*first[:changed], draw(st.sampled_from(CHOICES[changed])), *first[changed + 1 :]])
+    return found
+
+
+@given(asked(), moments())
+@settings(max_examples=300, deadline=None)
+def test_what_was_answered_before_changes_no_answer(bodies: list[bytes], moments: list[list[Any]]) -> None:
+    for policy, release, days, dump, secret, is_silent in moments:
+        CLUSTER.become(dump, secret, is_silent=is_silent)
+        traits, now = replace(TRAITS, release=release), DAY + timedelta(days=days)
+        before = AnsweredBefore(JUDGED, lambda: CLUSTER.revision)
+        for body in bodies * 2:
+            found = [
+                asyncio.run(decide("/validate", body, admitter, CLUSTER, now))
+                for admitter in (Admitter(policy, traits, before), Admitter(policy, traits))
+            ]
+            told = [(item.encoded("x"), record("/validate", item, body, "x", now, 0.0)) for item in found]
+            assert told[0] == told[1]
+            assert found[0].findings == found[1].findings
+
+
+def answers(before: AnsweredBefore, bodies: list[bytes], policy: Policy | None = None, days: int = 0) -> None:
+    admitter = Admitter(policy or Policy(), TRAITS, before)
+    for body in bodies:
+        asyncio.run(decide("/validate", body, admitter, CLUSTER, DAY + timedelta(days=days)))
+
+
+@pytest.mark.parametrize("item", [*MODULES, *PODS], ids=lambda item: item["metadata"]["name"])
+def test_the_same_object_is_judged_once_as_long_as_nothing_changes(item: dict[str, Any]) -> None:
+    before = AnsweredBefore(JudgedBefore(orjson.dumps), lambda: CLUSTER.revision)
+    CLUSTER.become(DUMPS[0], UNKNOWN)
+    first, second = (encoded(review(item, "UPDATE", old=item)) for _ in range(2))
+    answers(before, [first])
+    was_kept = before.judged.bytes > 0
+    answers(before, [second, second])
+    assert before.hits == (2 if was_kept else 0)
+    CLUSTER.become(DUMPS[1], UNKNOWN)
+    answers(before, [second])
+    assert before.hits == (2 if was_kept else 0)
+
+
+def test_another_pod_of_a_workload_is_answered_with_its_own_name() -> None:
+    before = AnsweredBefore(JudgedBefore(orjson.dumps), lambda: CLUSTER.revision)
+    CLUSTER.become(DUMPS[0], UNKNOWN)
+    pod = next(item for item in PODS if item["metadata"]["name"].startswith(item["metadata"].get("generateName", "-")))
+    again = json.loads(json.dumps(pod))
+    again["metadata"]["name"] = f"{pod['metadata']['generateName']}zzzzz"
+    admitter = Admitter(Policy(), TRAITS, before)
+    found = [asyncio.run(decide("/validate", encoded(review(item)), admitter, CLUSTER, DAY)) for item in (pod, again)]
+    assert before.hits == 1
+    assert [finding.object for finding in found[1].findings] == [
+        f"Pod {pod['metadata']['namespace']}/{again['metadata']['name']}" for _ in found[0].findings
+    ]
+
+
+def test_a_certificate_is_looked_at_by_the_clock_each_time() -> None:
+    before = AnsweredBefore(JudgedBefore(orjson.dumps), lambda: CLUSTER.revision)
+    CLUSTER.become(DUMPS[3], SECRET)
+    answers(before, [encoded(review(SIGNED))] * 3)
+    assert (before.hits, before.judged.hits) == (0, 2)
+
+
+def test_rules_ask_for_the_time_in_the_way_that_is_noted() -> None:
+    """`review.now` is for the gates: what a rule finds by it must not be kept."""
+    rules = Path(ROOT / "policy" / "rules").rglob("*.py")
+    reading = {path.name for path in rules if "review.now" in path.read_text().replace("review.now == NO_CLOCK", "")}
+    assert reading == set()
