@@ -251,6 +251,18 @@ SECTIONS = {
             " its own ManifestWork after the ManagedClusterModule, in the same namespace of the spoke",
             "rename one of the two drivers",
         ),
+        Entry(
+            "HUB408",
+            "a pull secret that `hub.copyPullSecret` copies to the spokes, and that an attached ExternalSecret or"
+            " SealedSecret makes there, too",
+            "keep one of the two",
+        ),
+        Entry(
+            "HUB409",
+            "an image of a hub's driver of which only the spoke has a mirror: the Module has the names of the hub (a"
+            " warning)",
+            "give the hub the mirror, or the spoke `mirrorObjects: true`",
+        ),
     ),
     "DAY: drivers that are loaded at boot": (
         Entry(

@@ -11,7 +11,12 @@ from kmodgate.policy.kmm.misnamed_kinds import KMM_GROUPS
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.compile.argocd import Placed, argocd_files, argocd_findings
 from kmodgate.renderer.compile.cluster_policies import Policies
-from kmodgate.renderer.compile.delivered_objects import delivered_objects, delivered_twice, works_of_one_name
+from kmodgate.renderer.compile.delivered_objects import (
+    delivered_objects,
+    delivered_twice,
+    pull_secrets_twice,
+    works_of_one_name,
+)
 from kmodgate.renderer.compile.folders import by_folder
 from kmodgate.renderer.compile.handover import HandoverFile
 from kmodgate.renderer.compile.image_services.service import CompiledService, compile_service
@@ -113,6 +118,7 @@ def compile_fleet(fleet: Fleet, findings: list[Finding], policies: Policies | No
     findings += compiler.version_findings(delivered)
     findings += delivered_twice(delivered, placed)
     findings += works_of_one_name(placed, fleet.clusters)
+    findings += pull_secrets_twice(placed, fleet.clusters)
     handover = {name: files for name, files in by_hand.items() if files}
     return CompiledFleet(fleet, found, placed, of_drivers, services, handover, delivered)
 

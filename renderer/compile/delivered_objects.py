@@ -8,6 +8,7 @@ from typing import Any
 
 from kmodgate.policy.findings import Finding
 from kmodgate.renderer.deliveries.delivery import driver_of
+from kmodgate.renderer.deliveries.hub.attached_sides import needed_as
 from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.manifests.manifest import Manifest
 from kmodgate.renderer.wording import listed
@@ -63,7 +64,35 @@ def works_of_one_name(
                 yield replace(module.at_origin(finding, ("metadata", "name")), clusters=tuple(taken))
 
 
+def pull_secrets_twice(
+    placed: Mapping[str, list[tuple[str, Manifest]]], clusters: Iterable[Cluster]
+) -> Iterator[Finding]:
+    """Report a pull secret that a Policy copies to the spokes, and that a ManifestWork makes there as well."""
+    for hub in clusters:
+        objects = [manifest for _, manifest in placed[hub.name]] if hub.is_hub else []
+        copied = {item.owner for item in objects if item.identity.kind == "Policy" and item.identity.name != item.owner}
+        secrets = {item.owner: ("Secret", _pull_secret(item)) for item in objects if _is_hub_module(item)}
+        for driver, secret in secrets.items():
+            works = [item for item in objects if item.identity.kind == "ManifestWork" and item.owner == driver]
+            carried = [item for work in works for items in work.elsewhere.values() for item in items]
+            made = next((item for item in carried if needed_as(item.value) == secret), None)
+            if driver in copied and made is not None:
+                others = f"by the Policy that copies it, and by {made.identity}"
+                message = f"the spokes get the pull secret {secret[1]} twice: {others}"
+                fix = "remove hub.copyPullSecret, or what is attached"
+                finding = Finding("HUB408", message, fix, str(made.identity))
+                yield replace(made.at_origin(finding, ("metadata", "name")), clusters=(hub.name,))
+
+
+def _is_hub_module(manifest: Manifest) -> bool:
+    return manifest.identity.kind == "ManagedClusterModule"
+
+
+def _pull_secret(module: Manifest) -> str:
+    value: Any = module.value
+    return str((value["spec"]["moduleSpec"].get("imageRepoSecret") or {}).get("name", ""))
+
+
 def _selects(module: Manifest, spoke: Cluster) -> bool:
     value: Any = module.value
-    is_on_hub = module.identity.kind == "ManagedClusterModule"
-    return is_on_hub and (value["spec"].get("selector") or {}).items() <= spoke.labels.items()
+    return _is_hub_module(module) and (value["spec"].get("selector") or {}).items() <= spoke.labels.items()

@@ -39,7 +39,7 @@ def attached_sides(variant: Variant, sources: Sources, module: JsonMap, hub: str
     found = Attached([], [])
     by_role = {(item.kind, item.name): item.role for item in references(ModuleView(module))}
     for document in sources.attached:
-        role = by_role.get(_needed_as(document.value), "")
+        role = by_role.get(needed_as(document.value), "")
         place = str(metadata_of(as_map(document.value)).get("namespace", ""))
         is_told = place not in ("", hub) or (place == hub != variant.namespace)
         on_hub = place == hub if is_told else role in _OF_THE_HUB
@@ -64,8 +64,8 @@ def _kind(document: Document) -> str:
     return str(as_map(document.value).get("kind"))
 
 
-def _needed_as(value: object) -> tuple[str, str]:
-    """The kind and name of what comes of an object: a Secret of an ExternalSecret or SealedSecret."""
+def needed_as(value: object) -> tuple[str, str]:
+    """Return the kind and name of what comes of an object: a Secret of an ExternalSecret or SealedSecret."""
     item = as_map(value)
     kind, name = str(item.get("kind")), str(metadata_of(item).get("name", ""))
     spec = as_map(item.get("spec"))

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity
+from kmodgate.policy.formats.image_mirrors import pulled
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_label
 from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.policy.kmm.node_selection import matches
@@ -106,6 +107,7 @@ def _on_spoke(target: Target, spoke: Cluster) -> Iterator[Finding]:
         yield finding_at(
             variant.driver.document, ("metadata", "name"), "HUB401", message, "shorten the name of the driver"
         )
+    yield from _mirrors(target, spoke)
     kernels = {kernel for group in spoke.nodes for kernel in group.kernels}
     spec: Any = variant.spec
     mappings = spec.get("kernelMappings", ())
@@ -116,6 +118,31 @@ def _on_spoke(target: Target, spoke: Cluster) -> Iterator[Finding]:
         )
         fix = "add a mapping for one of them, or do not select the spoke"
         yield merged.finding(("kernelMappings",), "HUB402", message, fix)
+
+
+def _mirrors(target: Target, spoke: Cluster) -> Iterator[Finding]:
+    """Report images of which only the spoke has a mirror, where its nodes are not told of it."""
+    hub, spec = target.cluster, target.variant.spec
+    if not spoke.mirrors or spoke.mirror_objects:
+        return
+    mappings: Any = spec.get("kernelMappings", ())
+    images: dict[str, FieldPath] = {str(spec.get("containerImage", "")): ("containerImage",)}
+    for index, mapping in enumerate(mappings):
+        images.setdefault(str(mapping.get("containerImage", "")), ("kernelMappings", index, "containerImage"))
+    for image, path in images.items():
+        named = pulled(image, hub.mirrors)
+        missed = pulled(named.reference if named else image, spoke.mirrors) if image else None
+        if missed is not None:
+            message = (
+                f"spoke {spoke.name} pulls {image} by the name that its hub gives, and not from its mirror "
+                f"{missed.mirror.mirror}"
+            )
+            fix = (
+                f"give the hub the mirror, too ({hub.document.file}: spec.mirrors), or tell the nodes of the spoke: "
+                f"mirrorObjects: true in {spoke.document.file}"
+            )
+            finding = target.variant.merged.finding(path, "HUB409", message, fix)
+            yield replace(finding, severity=Severity.WARNING, mode=Mode.WARN)
 
 
 def _pull_secret(target: Target) -> Iterator[Finding]:

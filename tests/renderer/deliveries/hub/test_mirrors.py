@@ -87,3 +87,16 @@ def test_resolve_and_plan_name_what_the_spoke_pulls(mirrored: FleetFolder) -> No
     cells = json.loads(mirrored.run("plan", "--cluster", "paris", "--format", "json").stdout)["cells"]
 
     assert [cell["image"].partition("/")[0] for cell in cells] == ["hub.example"]
+
+
+def test_a_mirror_that_the_spoke_alone_has_is_a_warning(mirrored: FleetFolder) -> None:
+    hub_file, spoke_file = (mirrored.root / f"clusters/{name}.yaml" for name in ("hub", "paris"))
+    assert "HUB409" not in mirrored.run("check").stdout
+    hub_file.write_text(hub_file.read_text().partition("  mirrors:")[0])
+
+    text = mirrored.run("check").stdout
+
+    assert "warning[HUB409] spec.containerImage: spoke paris pulls quay.io/acme/nic:1.0-" in text
+    assert "not from its mirror paris.example" in text
+    spoke_file.write_text(spoke_file.read_text() + "  mirrorObjects: true\n")
+    assert "HUB409" not in mirrored.run("check").stdout

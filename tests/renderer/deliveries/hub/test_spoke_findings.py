@@ -188,3 +188,23 @@ def test_a_secret_with_data_for_spokes_is_refused_once_with_its_spokes(fleet: Fl
     assert line.startswith("drivers/secret.yaml:4:1: error[GIT201]")
     assert "everybody who reads the ManifestWork on the hub" in line
     assert "clusters: nice, paris" in result.stderr
+
+
+_SEALED = """\
+apiVersion: bitnami.com/v1alpha1
+kind: SealedSecret
+metadata: {name: pull}
+spec: {encryptedData: {.dockerconfigjson: AgBy3i}, template: {type: kubernetes.io/dockerconfigjson}}
+"""
+
+
+@pytest.mark.parametrize(("secret", "is_twice"), [("pull", True), ("other", False)])
+def test_a_pull_secret_that_comes_in_two_ways_is_an_error(fleet: FleetFolder, secret: str, is_twice: bool) -> None:
+    delivery = "delivery: hub\nhub: {selector: {tier: edge}, copyPullSecret: true}\n"
+    hub(fleet, f"imageRepoSecret: {secret}\nattach: [./pull.yaml]\n", delivery)
+    fleet.write("drivers/pull.yaml", _SEALED)
+
+    text = fleet.run("render").stderr
+
+    assert ("error[HUB408]" in text) == is_twice
+    assert ("the spokes get the pull secret pull twice" in text) == is_twice
