@@ -16,10 +16,10 @@ _DIRECTIVE = re.compile(r"#\s*\w+\s*=")
 _HEREDOC = re.compile(r"(?<![<\w])<<(-?)([\"']?)([A-Za-z_]\w*)\2")
 _TAKES_HEREDOCS = ("RUN", "COPY", "ADD")
 _FROM = re.compile(r"(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?\s*$", re.IGNORECASE)
-_COPIED = re.compile(r"--from=(\S+)|--mount=\S*\bfrom=([^,\s]+)")
+_COPIED = re.compile(r"(?<!\S)--(?:from=(\S+)|mount=\S*\bfrom=([^,\s]+))")
 _NAME = re.compile(r"[A-Za-z_]\w*")
-_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(?:\"([^\"]*)\"|'([^']*)'|(\S*))")
-_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)([^}]*)\}|([A-Za-z_]\w*))")
+_ASSIGNMENT = re.compile(r"(?<!\w)([A-Za-z_]\w*+)=(?:\"([^\"]*)\"|'([^']*)'|(\S*))")
+_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*+)([^}]{0,256})\}|([A-Za-z_]\w*+))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +152,10 @@ def variables(text: str, escape: str = "\\") -> Iterator[Variable]:
 
 def is_escaped(text: str, place: int, escape: str = "\\") -> bool:
     """Return whether a character is escaped: an odd number of escape signs stands before it."""
-    before = text[:place]
-    return bool((len(before) - len(before.rstrip(escape))) % 2)
+    first = place
+    while first and text[first - 1] == escape:
+        first -= 1
+    return bool((place - first) % 2)
 
 
 def _escape(lines: list[str]) -> str:

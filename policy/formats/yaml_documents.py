@@ -95,7 +95,7 @@ class Document:
             return ""
         line, column = divmod(self._values[path], _COLUMNS)
         rest = _lines(self._text)[line - 1][column - 1 : column + 199]
-        return re.split(r"\s+#|[,\]}](?:\s|$)|\s*$", rest, maxsplit=1)[0].rstrip(",]} ")
+        return re.split(r"\s#|[,\]}](?:\s|$)", rest, maxsplit=1)[0].rstrip().rstrip(",]} ")
 
 
 @lru_cache(maxsize=4)

@@ -11,7 +11,7 @@ import yaml
 
 from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, format_path
 
-_OPENING = re.compile(r"""(?:^|[\s\[{,])(?:-\s+|[^\s'"#:][^'"#]*?:\s+|\[\s*|\{\s*|,\s*)*(['"])""")
+_OPENING = re.compile(r"""(?:^|[\s\[{,])(['"])""")
 _COMMENT = re.compile(r"\s*(?:#.*)?")
 _AFTER = re.compile(r"\s*(?:[,\]}:]|\s#|$)")
 _BLOCK = re.compile(r"(?:^|[\s:-])[|>][-+0-9]*\s*(?:#.*)?$")

@@ -24,7 +24,7 @@ KEY = "controller_config.yaml"
 OLD_KEY = "controller_manager_config.yaml"
 """The key of the ConfigMap, and the one that KMM 1.1 reads."""
 
-_DURATION = re.compile(r"[-+]?(?:0|(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+)")
+_DURATION = re.compile(r"[-+]?(?:0|(?:(?:[0-9]++(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+)")
 _ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.]*\]|[^\s:\[\]]*):([0-9]{1,5})")
 
 _MOST_PORT = 65535

@@ -22,7 +22,7 @@ DRIVER_LABEL = "kmodgate.io/driver"
 SHARED_FILE = "/usr/local/bin/replace-kernel-module.sh"
 """The script of Red Hat's utility, under one path in every MachineConfig of it, and of KMM for a BootModuleConfig."""
 
-_VARIABLE = re.compile(r'^\s*Environment="?(\w+)=([^"\n]*)"?\s*$', re.MULTILINE)
+_VARIABLE = re.compile(r'^[^\S\n]*Environment="?(\w+)=([^"\n]*)"?[^\S\n]*$', re.MULTILINE)
 _TELLING = ("KERNEL_MODULE", "KERNEL_MODULE_IMAGE", "TAG_PREFIX", "TAG_SUFFIX", "WORKER_IMAGE")
 _LONGEST = 1 << 20
 _KERNEL = "${KERNEL_FULL_VERSION}"

@@ -24,7 +24,11 @@ IsWanted = Callable[[dict[str, Any]], bool]
 _TEMPLATE = re.compile(r"\{\{|\{%")
 _HEADING = re.compile(r"""^["']?(apiVersion|kind)["']?[ \t]*:[ \t]*["']?([\w./-]+)""", re.MULTILINE)
 _DOCUMENT_START = re.compile(r"^---", re.MULTILINE)
-_JSON_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"(?:\s*:\s*"((?:[^"\\]|\\.)*)")?|[{}\[\]]')
+_JSON_TOKEN = re.compile(
+    r'"((?:[^"\\]|\\.)*+)(?:"(?:\s*:\s*"((?:[^"\\]|\\.)*+)(?:"|\\?\Z))?|\\?\Z)|[{}\[\]]', re.DOTALL
+)
+"""A text that nothing ends goes on to the end: no other one is looked for in it."""
+
 
 _FREE_TEXT = {"annotations", "args", "binaryData", "command", "data", "env", "stringData"}
 """Fields whose texts are for other programs: `{{` in them does not make an object a template."""

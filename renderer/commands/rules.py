@@ -11,7 +11,7 @@ from kmodgate.renderer.console import Console
 from kmodgate.renderer.error_catalogue import ERRORS
 from kmodgate.renderer.errors import ExitCode, Unusable
 
-_LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
+_LINK = re.compile(r"\[([^\[\]]*)\]\([^()]*\)")
 
 
 def add_arguments(parser: ArgumentParser) -> None:

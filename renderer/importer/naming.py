@@ -12,7 +12,7 @@ _DISTRIBUTION = re.compile(
     r"""(?<![a-z0-9])(el|fc|amzn|oe|azl|cbl|uek)\\?[._-]?(\d+)(?:(?:\\?[._])(\d+))?(?![0-9])""", re.VERBOSE
 )
 _FLAVOUR = re.compile(r"(?<![a-z])(generic|azure|aws|gcp|gke|oracle|lowlatency|default|rt|64k|realtime)(?![a-z])")
-_VERSION = re.compile(r"(\d+)\\?\.(\d+)")
+_VERSION = re.compile(r"(?<!\d)(\d++)\\?\.(\d+)")
 _ARCHITECTURE = re.compile(r"(x86_64|aarch64|ppc64le|s390x)")
 
 Key = tuple[str, str, int]

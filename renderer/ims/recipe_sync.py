@@ -479,7 +479,7 @@ def _address(url: str) -> SplitResult:
         if parts.scheme in ("http", "https") and parts.hostname and is_plain and PRINTABLE.fullmatch(url):
             return parts
     fix = "write https://HOST/PATH, without user and query, as --url and into the endpoint of the Secret"
-    shown = _shown(re.sub(r"[^/]*@", "...@", url)) or "nothing"
+    shown = _shown(re.sub(r"(?<![^/])[^/]*@", "...@", url)) or "nothing"
     raise Failed(f"{shown}: not the address of a service", fix)
 
 

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 _GLOB = re.compile(r"[*?\[]")
 _CLASS = r"\[:[a-z]+:\]"
 _PIECE = re.compile(rf"\*+|\?|\[[!^]?+\]?+(?:{_CLASS}|[^\]/\n])*\]|.", re.DOTALL)
+_OUTSIDE = re.compile(r"\*+|\?|.", re.DOTALL)
+_NAMES = re.compile(r"[^/\n]+|[/\n]+")
 _ESCAPED = re.compile(rf"({_CLASS})|([\\\[\]^&~|])")
 _NONE_OF = "[^/\n"
 _ANY = f"{_NONE_OF}]"
@@ -27,8 +29,18 @@ def as_expression(glob: str, stand_ins: Mapping[str, str] | None = None, *, kern
     `stand_ins` are single characters that stand for an expression of their own. With `kernel_names` it is for names as
     the kernel writes them, in which a `-` of the glob is `_`.
     """
-    pieces = _PIECE.findall(glob)
-    return "".join([_expression(piece, stand_ins or {}, kernel_names=kernel_names) for piece in pieces])
+    return "".join([_expression(piece, stand_ins or {}, kernel_names=kernel_names) for piece in _pieces(glob)])
+
+
+def _pieces(glob: str) -> Iterator[str]:
+    """Split a glob into its signs, brackets and characters.
+
+    After the last `]` of a name no bracket is looked for: each that begins would be followed to the end of the name.
+    """
+    for name in _NAMES.findall(glob):
+        end = name.rfind("]") + 1
+        yield from _PIECE.findall(name[:end])
+        yield from _OUTSIDE.findall(name, end)
 
 
 def _expression(piece: str, stand_ins: Mapping[str, str], *, kernel_names: bool) -> str:

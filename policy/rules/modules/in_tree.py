@@ -16,7 +16,9 @@ from kmodgate.policy.views.boot_config import boot_config
 from kmodgate.policy.views.module import ModuleView
 
 _ARGUMENT = re.compile(r"(?:modprobe\.blacklist|module_blacklist|rd\.driver\.blacklist)=(\S+)")
-_LINE = re.compile(r"^\s*(?:blacklist\s+(\S+)|install\s+(\S+)\s+/(?:usr/)?bin/(?:true|false))\s*$", re.MULTILINE)
+_LINE = re.compile(
+    r"^[^\S\n]*(?:blacklist\s+(\S+)|install\s+(\S+)\s+/(?:usr/)?bin/(?:true|false))[^\S\n]*$", re.MULTILINE
+)
 
 
 @rule("LDR201", facts=True, severity=Severity.WARNING)

@@ -189,6 +189,9 @@ BOMBS = {
     "many keys": "".join(f"k{number}: 1\n" for number in range(50_000)),
     "a tag": "a: !!python/object/apply:os.system ['touch pwned']\n",
     "a binary": f"a: !!binary {'A' * 400_000}\n",
+    "keys of keys": "a: " * 40 + "\n",
+    "keys in a list that never ends": "a: [ " + ", a: " * 40 + "\n",
+    "braces in a list that never ends": "a: [\n" + "${" * 30_000 + "\n",
     "documents": "---\na: 1\n" * 50_000,
 }
 

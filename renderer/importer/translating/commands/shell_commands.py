@@ -22,7 +22,7 @@ _ELSEWHERE = {"chroot", "nsenter"}
 
 _UNAME = re.compile(r"\$\(\s*uname\s+-r\s*\)|`\s*uname\s+-r\s*`")
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
-_VARIABLE = re.compile(r"\$\{(\w+)(?::?-([^}]*))?\}|\$\((\w+)\)|\$(\w+)")
+_VARIABLE = re.compile(r"\$\{(\w+)(?::?-([^}]{0,256}))?\}|\$\((\w+)\)|\$(\w+)")
 _DESCRIPTORS = re.compile(r"\d?[<>]&[\d-]|&(?=>)")
 _COMMENT = re.compile(r"(?:^|(?<=[\s;]))#")
 _SEPARATORS = set(";&|()\n")

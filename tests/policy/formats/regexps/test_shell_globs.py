@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import time
 
 import pytest
 from hypothesis import given
@@ -67,3 +68,12 @@ def test_a_dash_is_an_underscore_where_names_are_the_kernels(glob: str, name: st
 
 def test_only_three_characters_make_a_glob() -> None:
     assert [text for text in ("a", "a*", "a?", "[a", "a]", "$x") if is_glob(text)] == ["a*", "a?", "[a"]
+
+
+@pytest.mark.parametrize("unit", ["[", "[!", "[[:a", "[]", "é[", "[\n", "[/"])
+@pytest.mark.parametrize("end", ["", "]", "\n]", "/]"])
+def test_brackets_that_never_end_take_no_longer_than_others(unit: str, end: str) -> None:
+    """A Module of 16 KB held up the webhook for half a minute with one such name."""
+    began = time.process_time()
+    as_expression(unit * 16_000 + end)
+    assert time.process_time() - began < 1
