@@ -175,6 +175,8 @@ def test_the_managed_cluster_modules_of_a_hub_are_listed_by_what_they_select(stu
 
 
 def test_a_cluster_that_is_no_hub_has_no_managed_cluster_modules(stub: ApiStub) -> None:
+    stub.lists(failure(404, "not found"), path=HUB_MODULES.path)
+
     async def scenario(cluster: LiveCluster) -> None:
         listing = cluster.facts.listing("ManagedClusterModule")
         assert (list(listing.objects), listing.is_complete) == ([], True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping
 from importlib.resources import files
@@ -110,6 +111,8 @@ class Node:
             stderr=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            # A shell that starts with SIGINT ignored, as those of a test run in the background do, cannot trap it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def run(self, command: str, **settings: str) -> subprocess.CompletedProcess[str]:
