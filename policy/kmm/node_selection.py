@@ -12,7 +12,14 @@ from typing import Any
 
 from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.policy.kmm.nodes.labels import version_label
-from kmodgate.policy.kmm.resolution.resolve import INTERNAL_TOLERATIONS, Resolution, Unresolved, resolve, why_not
+from kmodgate.policy.kmm.resolution.resolve import (
+    INTERNAL_TOLERATIONS,
+    NoMapping,
+    Resolution,
+    Unresolved,
+    resolve,
+    why_not,
+)
 from kmodgate.policy.kmm.versions import Release
 
 CORDON = "node.kubernetes.io/unschedulable"
@@ -65,13 +72,15 @@ class Verdict:
     """A Module on a node: what would be loaded, or why nothing is.
 
     There is a resolution and a reason where only the version label of an ordered upgrade keeps it away; `keeps` is
-    whether the node goes on with the version that it has, which its label asks for.
+    whether the node goes on with the version that it has, which its label asks for. `fails` is whether KMM fails at
+    the Module, and leaves the node as it is.
     """
 
     node: str
     resolution: Resolution | None
     reason: str
     keeps: bool = False
+    fails: bool = False
 
     @property
     def loads(self) -> bool:
@@ -146,7 +155,7 @@ def on_kernel(module: Mapping[str, Any], node: Node, resolver: Resolver = resolv
     try:
         found = resolver(module, trimmed(node.kernel))
     except Unresolved as error:
-        return Verdict(node.name, None, str(error))
+        return Verdict(node.name, None, str(error), fails=not isinstance(error, NoMapping))
     reason, keeps = _version_reason(module["metadata"], found.version, node)
     return Verdict(node.name, found, reason, keeps)
 

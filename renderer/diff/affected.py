@@ -131,7 +131,7 @@ class Places:
             return Side(None, "it has no moduleLoader")
         found = verdict(module, node, self.resolver)
         if not has_driver(found, node):
-            return Side(None, found.reason)
+            return Side(None, found.reason, fails=found.fails)
         refused = False
         if node.secure_boot and found.resolution is not None and found.resolution.sign is None:
             key = (name, id(module), is_after)

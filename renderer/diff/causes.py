@@ -36,7 +36,7 @@ def of_effect(effect: Effect, why: Iterable[str], now: Resolution | None, reason
     the reason.
     """
     if effect is Effect.KEPT:
-        return (LOADER,)
+        return (*of_settings(now, "containerImage", "sign"), _MAPPINGS, LOADER)
     fields = [path for key in why for path in _of_reload(now, key)]
     if fields:
         return (*fields, *of_settings(now, "build", "sign"), _MAPPINGS, LOADER)

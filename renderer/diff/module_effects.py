@@ -53,13 +53,14 @@ class Side:
     """A Module on a node, before or after a change: what is loaded, or why nothing is.
 
     `keeps`: the node goes on with the version that it has until its version label changes. `refused`: Secure Boot of
-    the node refuses the kernel module, which nobody signs.
+    the node refuses the kernel module, which nobody signs. `fails`: KMM fails at the Module, and changes nothing.
     """
 
     resolution: Resolution | None
     reason: str
     keeps: bool = False
     refused: bool = False
+    fails: bool = False
 
 
 def names_left(before: Any, after: Any) -> Iterator[tuple[FieldPath, str, str]]:
@@ -92,9 +93,7 @@ def effect(change: ObjectChange, was: Side, now: Side, node: Node, release: Rele
     if was.resolution is None:
         return None if now.resolution is None else (Effect.REFUSED if now.refused else Effect.LOAD, "", [])
     if now.resolution is None:
-        if change.after is not None and not container(change.after.value):
-            return Effect.KEPT, "", []
-        return Effect.UNLOAD, plain_reason(now.reason) if change.after else gone(change.manifest), []
+        return _without_driver(change, now)
     old, new = was.resolution, now.resolution
     why = reasons(node_config(value(change.before), old, release), node_config(value(change.after), new, release))
     waits = old.version != new.version and (now.keeps or not node.observed)
@@ -107,6 +106,15 @@ def effect(change: ObjectChange, was: Side, now: Side, node: Node, release: Rele
     if waits:
         return Effect.ORDERED, new.version, why
     return reload(value(change.after)["spec"].get(STRATEGY), release, why)
+
+
+def _without_driver(change: ObjectChange, now: Side) -> Outcome:
+    """What happens on nodes that have the driver, and for which there is none after the change."""
+    if change.after is None:
+        return Effect.UNLOAD, gone(change.manifest), []
+    if not container(change.after.value):
+        return Effect.KEPT, "", []
+    return (Effect.KEPT, now.reason, []) if now.fails else (Effect.UNLOAD, plain_reason(now.reason), [])
 
 
 def reload(strategy: Mapping[str, Any] | None, release: Release, why: list[str]) -> Outcome:

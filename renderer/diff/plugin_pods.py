@@ -66,6 +66,7 @@ class PluginPods:
         how = self._how(before, after, key, name)
         for group in self._places.clusters[name].nodes:
             had, has = self._runs(before, key, name, group), self._runs(after, key, name, group)
+            has = has or (had and _pods(after, key) is not None and self._is_left_alone(after, name, group))
             if had and not has:
                 is_left = how == "stay" and (not container(before) or self._has_driver(after, name, group))
                 yield group, "stay" if is_left else "stop"
@@ -82,6 +83,11 @@ class PluginPods:
 
     def _runs(self, module: Any, key: str, name: str, group: NodeGroup) -> bool:
         return _pods(module, key) is not None and self._has_driver(module, name, group)
+
+    def _is_left_alone(self, module: Any, name: str, group: NodeGroup) -> bool:
+        """Whether KMM fails at the Module on nodes of a group, which keep what they have."""
+        nodes = (node for found, node in self._places.nodes(name) if found is group)
+        return any(self._places.after(module, name, node).fails for node in nodes)
 
     def _has_driver(self, module: Any, name: str, group: NodeGroup) -> bool:
         return group_has_driver(module, self._places.clusters[name], group, self._places.resolver)

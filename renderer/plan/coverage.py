@@ -237,7 +237,7 @@ class Resolver:
                 self._kept[key] = error
         found = self._kept[key]
         if isinstance(found, Unresolved):
-            raise Unresolved(str(found))
+            raise type(found)(str(found))
         return found
 
 

@@ -35,6 +35,13 @@ class Unresolved(Exception):
     """KMM would not act on this kernel; the text is KMM's own."""
 
 
+class NoMapping(Unresolved):
+    """No mapping matches the kernel: KMM unloads there, while at any other failure it leaves nodes as they are.
+
+    Source: internal/controllers/module_reconciler.go of Kernel Module Management, prepareSchedulingData.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Resolution:
     """A Module on one kernel. `mapping` is the index of the mapping that won.
@@ -94,11 +101,11 @@ def image_inputs(container: Object, mapping: Object) -> dict[str, dict[str, Any]
 
 
 def find_mapping(mappings: list[Any], kernel: str) -> int:
-    """The index of the first mapping that matches. Raises Unresolved when there is none."""
+    """The index of the first mapping that matches. Raises NoMapping when there is none, Unresolved for a bad one."""
     for index, mapping in enumerate(mappings):
         if why_not(mapping, kernel) is None:
             return index
-    raise Unresolved(f"failed to find mapping for kernel {kernel}: kernel mapping not found")
+    raise NoMapping(f"failed to find mapping for kernel {kernel}: kernel mapping not found")
 
 
 def why_not(mapping: Object, kernel: str) -> str | None:

@@ -65,7 +65,9 @@ def _refused(driver: str, _detail: str, where: str, _: int) -> str:
     return f"{driver} does not load on {where}: it is not signed, and Secure Boot refuses unsigned modules"
 
 
-def _kept(driver: str, _detail: str, where: str, _: int) -> str:
+def _kept(driver: str, detail: str, where: str, _: int) -> str:
+    if detail:
+        return f"{driver} stays as it is on {where}, and comes to no other node: KMM fails there, {detail}"
     return (
         f"{driver} stays loaded on {where}, also over reboots, until the Module is deleted: without moduleLoader KMM "
         f"neither loads nor removes a driver"

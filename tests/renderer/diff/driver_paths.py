@@ -162,4 +162,16 @@ DRIVER_PATHS = [
         (NOT_REBUILT,),
         kmm="2.3",
     ),
+    Path_(
+        "an image name that cannot be filled in changes nothing",
+        "internal/controllers/module_reconciler.go:322-352, prepareSchedulingData; internal/module/kernelmapper.go:36-45",
+        FULL + PLUGIN,
+        FULL.replace("nic:1.0-${KERNEL_FULL_VERSION}", "nic:1.1-${KERNEL_FULL_VERSION") + PLUGIN,
+        (
+            f"nic stays as it is on {NODES}, and comes to no other node: KMM fails there, failed to replace templates in "
+            "module loader data for kernel 5.14.0-570.12.1.el9_6.x86_64: failed to substitute templates in the "
+            'ContainerImage field: failed to substitute "quay.io/acme/nic:1.1-${KERNEL_FULL_VERSION": closing brace '
+            "expected",
+        ),
+    ),
 ]
