@@ -114,8 +114,9 @@ class Engine:
     def _of_rules(self, review: Review, by_facts: _ByFacts) -> list[tuple[Finding, FieldPath]]:
         return self._findings(self._judged(review, by_facts), review)
 
-    def _findings(self, judged: Iterable[Judged], review: Review) -> list[tuple[Finding, FieldPath]]:
-        return [(self._finding(item, review), item.problem.path) for item in judged]
+    def _findings(self, judged: Sequence[Judged], review: Review) -> list[tuple[Finding, FieldPath]]:
+        name = title(review.object) if judged else ""
+        return [(self._finding(item, review, name), item.problem.path) for item in judged]
 
     def _once(self, review: Review, before: JudgedBefore) -> Sequence[tuple[Finding, FieldPath]]:
         """The findings of the rules without facts; their problems are kept, unless one asked for facts all the same."""
@@ -246,7 +247,7 @@ class Engine:
             return Mode.AUDIT
         return mode
 
-    def _finding(self, judged: Judged, review: Review) -> Finding:
+    def _finding(self, judged: Judged, review: Review, name: str) -> Finding:
         item, mode, problem, severity, _ = judged
         severity = problem.severity or severity
         if problem.message.startswith(NOT_CHECKED):
@@ -261,7 +262,7 @@ class Engine:
             item.id,
             _cut(problem.message),
             _cut(problem.fix),
-            object=title(review.object),
+            object=name,
             field=format_path(problem.path) or "metadata",
             severity=severity,
             line=problem.line,

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from sys import intern
 from typing import Any, NamedTuple
 
 FieldPath = tuple[str | int, ...]
@@ -87,16 +88,31 @@ class Finding:
 
 
 def placed(
-    finding: Finding, path: FieldPath, file: str, position: tuple[int, int], spec_path: FieldPath = ()
+    finding: Finding,
+    path: FieldPath,
+    file: str,
+    position: tuple[int, int],
+    spec_path: FieldPath = (),
+    clusters: tuple[str, ...] = (),
 ) -> Finding:
     """Return the finding with its field, and with file, line and column of the place that caused the field.
 
     `spec_path` is the field of a spec there, where a spec caused it. The line of a finding that has one already, in the
     text of the field, is replaced.
     """
-    line, column = position
-    field, spec_field = format_path(path) or finding.field, format_path(spec_path)
-    return replace(finding, field=field, spec_field=spec_field, file=file, line=line, column=column)
+    return Finding(
+        finding.rule,
+        finding.message,
+        finding.fix,
+        finding.object,
+        format_path(path) or finding.field,
+        finding.severity,
+        file,
+        *position,
+        finding.mode,
+        format_path(spec_path),
+        clusters or finding.clusters,
+    )
 
 
 def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
@@ -157,7 +173,11 @@ def format_path(path: FieldPath) -> str:
             text += f"[{segment}]"
         else:
             text += f".{segment}" if text else segment
-    return text
+    return intern(text) if len(text) < _USUAL_PATH else text
+
+
+_USUAL_PATH = 200
+"""Characters of a path that many findings of a fleet have."""
 
 
 def _is_plain(key: str) -> bool:

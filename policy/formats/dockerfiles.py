@@ -50,6 +50,10 @@ class Instruction:
         """The arguments on one line."""
         return " ".join(line.text.strip() for line in self.lines).strip()
 
+    def may_hold(self, word: str) -> bool:
+        """Whether a word may stand in it, be it written over two lines."""
+        return word in "".join([line.text for line in self.lines + self.heredocs])
+
 
 @dataclass(slots=True)
 class Stage:
@@ -139,7 +143,8 @@ def declared(item: Instruction) -> Iterator[tuple[str, str]]:
 
 def copied_from(item: Instruction) -> Iterator[tuple[str, int]]:
     """Yield the images and stages that an instruction copies from or mounts, with their lines."""
-    for line in item.lines if item.keyword in ("COPY", "ADD", "RUN") else ():
+    takes = item.keyword in ("COPY", "ADD", "RUN") and item.may_hold("from=")
+    for line in item.lines if takes else ():
         yield from ((match[1] or match[2], line.number) for match in _COPIED.finditer(line.text))
 
 
@@ -178,7 +183,7 @@ def _instructions(lines: list[str], escape: str) -> Iterator[Instruction]:
         keyword, first = _keyword(parts[0].text)
         parts[0] = Line(parts[0].number, first)
         heredocs = list[Line]()
-        if keyword in _TAKES_HEREDOCS:
+        if keyword in _TAKES_HEREDOCS and any("<<" in part.text for part in parts):
             for match in _HEREDOC.finditer("\n".join(part.text for part in parts)):
                 body, place = _heredoc(lines, place, match[3], is_indented=bool(match[1]))
                 heredocs += body
@@ -212,4 +217,5 @@ def _heredoc(lines: list[str], place: int, word: str, *, is_indented: bool) -> t
 
 
 def _is_empty(line: str) -> bool:
-    return not line.strip() or line.lstrip().startswith("#")
+    text = line.lstrip()
+    return not text or text[0] == "#"

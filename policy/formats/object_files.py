@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from kmodgate.policy.findings import FieldPath, Finding, Problem
-from kmodgate.policy.formats.json_positions import JsonPositions
+from kmodgate.policy.formats.positions.json_positions import JsonPositions
 from kmodgate.policy.formats.yaml_documents import OBJECTS, Document, parse
 
 SUFFIXES = (".yaml", ".yml", ".json")

@@ -13,11 +13,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from sys import intern
 from typing import Any
 
 import yaml
 
 from kmodgate.policy.findings import FieldPath, Finding, value_at
+from kmodgate.policy.formats.positions.yaml_positions import YamlPositions, line_of, position_of
 from kmodgate.policy.formats.yaml_errors import Problems, syntax_problem
 from kmodgate.policy.formats.yaml_scalars import Ambiguous, Scalar, as_kubectl, quoted, resolve
 
@@ -28,8 +30,6 @@ except ImportError as error:  # pragma: no cover - every wheel of PyYAML brings 
 
 MAX_DEPTH = 32
 MAX_BYTES = 1 << 20
-
-_COLUMNS = 1 << 24  # a position is one integer, line * _COLUMNS + column: a fleet has hundreds of thousands
 
 _ODD_BREAKS = re.compile("[\u0085\u2028\u2029]|\r(?!\n)")
 
@@ -48,15 +48,16 @@ class Document:
 
     file: str
     value: Json
-    _values: dict[FieldPath, int] = field(repr=False)
-    _keys: dict[FieldPath, int] = field(repr=False)
+    _positions: YamlPositions = field(repr=False)
     _text: str = field(repr=False)
+    _moved: Mapping[FieldPath, FieldPath] | None = field(default=None, repr=False)
+    """Where each path of `value` stands in the text, if that is elsewhere."""
 
     def position(self, path: FieldPath) -> tuple[int, int]:
         """Line and column, from 1, of a scalar's text, else of the key or dash that introduces the node."""
-        while path and path not in self._values:
+        while path and self._found(path) is None:
             path = path[:-1]
-        return divmod(self._values.get(path, _COLUMNS + 1), _COLUMNS)
+        return self._found(path) or (1, 1)
 
     def line_position(self, path: FieldPath, number: int) -> tuple[int, int]:
         """Return where a line of a scalar's text stands, by its number from 1: only a literal block has them apart."""
@@ -66,36 +67,44 @@ class Document:
 
     def scalar_at(self, place: tuple[int, int]) -> FieldPath:
         """Return the path of the scalar that stands at a line and column; () where none does."""
-        wanted = place[0] * _COLUMNS + place[1]
-        paths = (path for path, found in self._values.items() if found == wanted)
+        paths = (path for path in self._paths() if self._found(path) == place)
         return next((path for path in paths if not isinstance(value_at(self.value, path), dict | list)), ())
 
     def has(self, path: FieldPath) -> bool:
-        return path in self._values
+        return self._found(path) is not None
 
     def below(self, path: FieldPath) -> list[FieldPath]:
         """Return a path, and all paths below it that are there."""
-        return [path, *(item for item in self._values if item[: len(path)] == path)]
+        return [path, *(item for item in self._paths() if item[: len(path)] == path)]
 
     def key_position(self, path: FieldPath) -> tuple[int, int]:
         """Line and column, from 1, of the key that ends the path."""
-        if path in self._keys:
-            return divmod(self._keys[path], _COLUMNS)
-        return self.position(path)
+        place = self._place(path)
+        return (place is not None and self._positions.find_key(place)) or self.position(path)
 
     def moved(self, value: Json, places: Mapping[FieldPath, FieldPath]) -> Document:
         """Return the document with another value, each path of which stands where `places` says."""
-        values = {path: self._values[old] for path, old in places.items() if old in self._values}
-        keys = {path: self._keys[old] for path, old in places.items() if old in self._keys}
-        return replace(self, value=value, _values=values, _keys=keys)
+        whole = {path: self._place(old) for path, old in places.items()}
+        return replace(self, value=value, _moved={path: place for path, place in whole.items() if place is not None})
 
     def raw(self, path: FieldPath) -> str:
         """A plain scalar as the file has it: `2.10`, where the value is the number 2.1."""
-        if path not in self._values:
+        if (found := self._found(path)) is None:
             return ""
-        line, column = divmod(self._values[path], _COLUMNS)
+        line, column = found
         rest = _lines(self._text)[line - 1][column - 1 : column + 199]
         return re.split(r"\s#|[,\]}](?:\s|$)", rest, maxsplit=1)[0].rstrip().rstrip(",]} ")
+
+    def _place(self, path: FieldPath) -> FieldPath | None:
+        """Return the path of a node in the text as it was read."""
+        return path if self._moved is None else self._moved.get(path)
+
+    def _found(self, path: FieldPath) -> tuple[int, int] | None:
+        place = self._place(path)
+        return None if place is None else self._positions.find(place)
+
+    def _paths(self) -> Iterator[FieldPath]:
+        return self._positions.paths() if self._moved is None else iter(self._moved)
 
 
 @lru_cache(maxsize=4)
@@ -132,8 +141,9 @@ class _Reader:
         self.text = text
         self.file = file
         self.told = Problems(file, is_spec=reading.is_spec)
-        self.values: dict[FieldPath, int] = {}
-        self.keys: dict[FieldPath, int] = {}
+        self.positions = YamlPositions()
+        self.path: list[str | int] = []
+        """Where in the document the reader is."""
         self.before: list[Document] = []
         """Documents that the one being read has taken in, for want of a `---`."""
 
@@ -175,104 +185,101 @@ class _Reader:
             if number > self.reading.max_documents:
                 self.told.at(event, (), "SCH007", f"more than {number - 1} documents", "split the file")
                 raise _Stop
-            self.values, self.keys = {}, {}
-            value = self._node(self.next(), ())
+            self.positions = YamlPositions()
+            value = self._node(self.next())
             yield from self.before
             self.before.clear()
             if value is not None:
                 yield self._document(value)
 
     def _document(self, value: Json) -> Document:
-        return Document(self.file, value, self.values, self.keys, self.text)
+        self.positions.value = value
+        return Document(self.file, value, self.positions, self.text)
 
-    def _node(self, event: _Event, path: FieldPath) -> Json:
-        mark = event.start_mark
-        if path not in self.values:
-            self.values[path] = (mark.line + 1) * _COLUMNS + mark.column + 1
+    def _at(self, event: _Event, rule: str, message: str, fix: str, *inner: str) -> None:
+        """Add a finding at the node that is being read, or at a key in it."""
+        self.told.at(event, (*self.path, *inner), rule, message, fix)
+
+    def _node(self, event: _Event, key: int = 0) -> Json:
+        """The value of a node; `key` is the position of its key, if it has one."""
         kind = type(event)
+        self.positions.add(key if key and kind is not yaml.ScalarEvent else position_of(event.start_mark), key)
         if kind is yaml.ScalarEvent:
-            return self._scalar(event, path)
+            return self._scalar(event)
         if kind is yaml.AliasEvent:
             message = f"the alias *{event.anchor}: specs are read without aliases"
-            self.told.at(event, path, "SCH004", message, "write the value out")
+            self._at(event, "SCH004", message, "write the value out")
             return None
-        if len(path) >= self.reading.max_depth:
+        if len(self.path) >= self.reading.max_depth:
             deep = f"nested deeper than {self.reading.max_depth} levels"
-            self.told.at(event, path[:8], "SCH007", deep, "flatten the document")
+            self.told.at(event, tuple(self.path[:8]), "SCH007", deep, "flatten the document")
             raise _Stop
         if event.anchor is not None or event.tag is not None:
-            self.told.refuse_properties(event, path)
-        return self._mapping(path) if kind is yaml.MappingStartEvent else self._sequence(path)
+            self.told.refuse_properties(event, tuple(self.path))
+        return self._mapping() if kind is yaml.MappingStartEvent else self._sequence()
 
-    def _mapping(self, path: FieldPath) -> dict[str, Json]:
+    def _mapping(self) -> dict[str, Json]:
         result: dict[str, Json] = {}
+        first = len(self.positions.starts)
         while not isinstance(event := self.next(), yaml.MappingEndEvent):
-            key = self._key(event, path)
-            inner = (*path, key)
-            if key in result and path == () and _begins_another(key, result):
-                result = self._split(event, result)
-            elif key in result:
-                first = self.keys[inner] // _COLUMNS
-                self.told.at(
-                    event,
-                    inner,
-                    "SCH003",
-                    f"the key {key!r} stands twice, first on line {first}",
-                    "keep one of the two",
-                )
-            position = (event.start_mark.line + 1) * _COLUMNS + event.start_mark.column + 1
-            self.keys.setdefault(inner, position)
-            value_event = self.next()
-            if type(value_event) is not yaml.ScalarEvent:
-                self.values[inner] = position
-            else:
-                self.values.pop(inner, None)
-            result[key] = self._node(value_event, inner)
+            key = self._key(event)
+            is_second = key in result
+            if is_second and not self.path and _begins_another(key, result):
+                result, first, is_second = self._split(event, result), 1, False
+            elif is_second:
+                self._stands_twice(event, key, result, first)
+            self.path.append(key)
+            again = len(self.positions.starts)
+            value = self._node(self.next(), position_of(event.start_mark))
+            if is_second:
+                self.positions.replace(key, result, first, again)
+            result[key] = value
+            self.path.pop()
         return result
+
+    def _stands_twice(self, event: _Event, key: str, result: dict[str, Json], first: int) -> None:
+        line = line_of(self.positions.keys[self.positions.member(key, result, first)])
+        self._at(event, "SCH003", f"the key {key!r} stands twice, first on line {line}", "keep one of the two", key)
 
     def _split(self, event: _Event, result: dict[str, Json]) -> dict[str, Json]:
         """End a document where a second one begins without a line `---`."""
         line = event.start_mark.line + 1
         message = "a second document begins here, without a line --- before it"
-        self.told.at(event, (), "SCH003", message, f"put a line --- above line {line}")
+        self._at(event, "SCH003", message, f"put a line --- above line {line}")
         self.before.append(self._document(result))
-        self.values, self.keys = {(): line * _COLUMNS + event.start_mark.column + 1}, {}
+        self.positions = YamlPositions()
+        self.positions.add(position_of(event.start_mark), 0)
         return {}
 
-    def _sequence(self, path: FieldPath) -> list[Json]:
+    def _sequence(self) -> list[Json]:
         result: list[Json] = []
         while not isinstance(event := self.next(), yaml.SequenceEndEvent):
-            result.append(self._node(event, (*path, len(result))))
+            self.path.append(len(result))
+            result.append(self._node(event))
+            self.path.pop()
         return result
 
-    def _key(self, event: _Event, path: FieldPath) -> str:
+    def _key(self, event: _Event) -> str:
         if not isinstance(event, yaml.ScalarEvent):
-            self.told.at(
-                event, path, "SCH002", "a key that is a list, a map or an alias", "use a plain word as the key"
-            )
+            self._at(event, "SCH002", "a key that is a list, a map or an alias", "use a plain word as the key")
             raise _Stop
-        text = str(event.value)
+        text = intern(str(event.value))
         if text == "<<" and event.implicit[0]:
-            self.told.at(
-                event, path, "SCH004", "a merge key (<<): specs are read without merging", "write the keys out"
-            )
-        elif self.reading.is_spec and not isinstance(self._scalar(event, (*path, text)), str):
-            self.told.at(
-                event, (*path, text), "SCH005", f"the key {text} is not a string to YAML", f"quote it: {quoted(text)}"
-            )
+            self._at(event, "SCH004", "a merge key (<<): specs are read without merging", "write the keys out")
+        elif self.reading.is_spec and not isinstance(self._scalar(event, text), str):
+            self._at(event, "SCH005", f"the key {text} is not a string to YAML", f"quote it: {quoted(text)}", text)
         return text
 
-    def _scalar(self, event: _Event, path: FieldPath) -> Scalar:
+    def _scalar(self, event: _Event, *inner: str) -> Scalar:
         text: str = event.value
         if event.anchor is not None or (event.tag is not None and event.tag != "!"):
-            self.told.refuse_properties(event, path)
+            self.told.refuse_properties(event, (*self.path, *inner))
         if not event.implicit[0]:
             return text
         resolved = resolve(text)
         if isinstance(resolved, Ambiguous):
-            self.told.at(
-                event, path, "SCH005", f"{text} is {resolved.why}", resolved.fix or f"quote it: {quoted(text)}"
-            )
+            fix = resolved.fix or f"quote it: {quoted(text)}"
+            self._at(event, "SCH005", f"{text} is {resolved.why}", fix, *inner)
             return text if self.reading.is_spec else as_kubectl(text)
         return resolved
 

@@ -72,6 +72,14 @@ def script(item: Instruction) -> tuple[str, list[int], list[int]]:
     return text, starts, numbers
 
 
+def calls(dockerfile: Dockerfile, program: str) -> Iterator[Command]:
+    """Yield the calls of one program in all RUN instructions."""
+    for stage in dockerfile.stages:
+        for item in stage.instructions:
+            if item.keyword == "RUN" and item.may_hold(program):
+                yield from (command for command in commands(item) if command.program == program)
+
+
 def commands(item: Instruction) -> Iterator[Command]:
     """Yield the programs that a RUN calls, those in `$(…)` too, as far as its text shows them."""
     text, starts, numbers = script(item)

@@ -92,7 +92,7 @@ class FleetFiles:
         self._tracked_only = tracked_only
         self._asked.update(names)
         real = {name: os.path.realpath(self.root / name) for name in names if not is_hidden(name)}
-        wanted = (name for name, path in real.items() if self._is_inside(path) and not self._is_hidden(path))
+        wanted = (name for name, path in real.items() if self._holds(path) and not self._hides(path))
         places = {name: Path(real[name]) for name in wanted if os.path.isfile(real[name])}
         new, ignored = git.untracked(set(places.values())) if places else (set(), set())
         for name, place in places.items():
@@ -155,15 +155,22 @@ class FleetFiles:
     def _is_inside(self, path: str) -> bool:
         """Whether a path, its links followed, lies in the fleet; the same folders are asked for over and over."""
         if path not in self._inside:
-            real = os.path.realpath(path)
-            self._inside[path] = real == self._real_root or real.startswith(self._real_root + os.sep)
+            self._inside[path] = self._holds(os.path.realpath(path))
         return self._inside[path]
+
+    def _holds(self, real: str) -> bool:
+        """Whether a path without links lies in the fleet."""
+        return real == self._real_root or real.startswith(self._real_root + os.sep)
 
     def _is_hidden(self, path: str) -> bool:
         """Whether a path that lies in the fleet is hidden there, its links followed."""
         if path not in self._hidden:
-            self._hidden[path] = is_hidden(os.path.relpath(os.path.realpath(path), self._real_root))
+            self._hidden[path] = self._hides(os.path.realpath(path))
         return self._hidden[path]
+
+    def _hides(self, real: str) -> bool:
+        """Whether a path without links, which lies in the fleet, is hidden there."""
+        return is_hidden(real[len(self._real_root) :])
 
     def spec_names(self, output: Path, findings: list[Finding]) -> Iterator[str]:
         """Every `*.yaml` and `*.yml` below the root, sorted, outside dot folders, charts, output and handover."""

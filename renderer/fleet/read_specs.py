@@ -67,8 +67,10 @@ def read_image_service(document: Document, findings: list[Finding]) -> ImageServ
 def _overridden(document: Document, findings: list[Finding]) -> tuple[Any, tuple[Override, ...]]:
     """Return the spec of a document without its overrides, and these; a patch of an unknown field is a finding."""
     value: Any = document.value
-    spec = dict(value["spec"])
-    overrides = spec.pop("overrides", [])
+    spec, overrides = value["spec"], []
+    if "overrides" in spec:
+        spec = dict(spec)
+        overrides = spec.pop("overrides")
     for index, item in enumerate(overrides):
         for problem in spec_schema(value["kind"]).unknown_nulls(item["patch"], ("spec",)):
             path: FieldPath = ("spec", "overrides", index, "patch", *problem.path)

@@ -112,6 +112,7 @@ class FleetJudge:
                 None if old is None else old.value,
                 "CREATE" if old is None else "UPDATE",
                 traits,
+                parameters=engine.policy.parameters,
                 in_tree=True,
                 now=self._now,
             )
@@ -146,15 +147,23 @@ class FleetJudge:
         was: Mapping[Manifest, Manifest | None],
         dump: Dump | None,
     ) -> Iterator[Finding]:
-        engine = self.engine(cluster)
+        engine, names = self.engine(cluster), (cluster.name,)
         facts = facts_of(cluster, was, dump, _machine_configs_elsewhere(compiled, cluster))
         known = [old.value for old in was.values() if old is not None]
         before = SnapshotFacts(known) if known else None
         for manifest in was:
             is_new = dump is not None and not dump.holds(manifest.value)
-            review = Review(manifest.value, cluster=traits, facts=facts, now=self._now, before=before, is_new=is_new)
+            review = Review(
+                manifest.value,
+                cluster=traits,
+                parameters=engine.policy.parameters,
+                facts=facts,
+                now=self._now,
+                before=before,
+                is_new=is_new,
+            )
             for finding, path in engine.judge_by_facts(review):
-                yield replace(manifest.at_origin(finding, path), clusters=(cluster.name,))
+                yield manifest.at_origin(finding, path, names)
 
     def _by_hubs(
         self, compiled: CompiledFleet, cluster: Cluster, hubs: HubModules, dump: Dump | None
@@ -173,8 +182,8 @@ def _at_origin(manifest: Manifest, finding: Finding, path: FieldPath, clusters: 
     """The finding with its place. What a ManifestWork carries is named itself, so that all spokes are one finding."""
     if (inner := carried(manifest, path)) is not None:
         spoke, content, below = inner
-        return replace(content.at_origin(replace(finding, object=str(content.identity)), below), clusters=(spoke,))
-    return replace(manifest.at_origin(finding, path), clusters=clusters)
+        return content.at_origin(replace(finding, object=str(content.identity)), below, (spoke,))
+    return manifest.at_origin(finding, path, clusters)
 
 
 def _traits(compiled: CompiledFleet, cluster: Cluster) -> ClusterTraits:

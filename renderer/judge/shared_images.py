@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -46,6 +47,25 @@ _Texts = Mapping[Identity, object]
 """The data of the objects of a cluster; the text of a Dockerfile is that of its ConfigMap."""
 
 
+_Name = tuple[str, ...]
+"""The name of an image, and what tells its kernels apart where the name has the whole kernel."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Image:
+    """An image that a Module makes, the field that names it, and what it is made of, Dockerfiles by name."""
+
+    name: _Name
+    path: FieldPath
+    index: int
+    inputs: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def is_of_all(self) -> bool:
+        """Whether it is the same for all kernels, so that the clusters of one Module can be in each other's way."""
+        return "$" not in self.name[0]
+
+
 @dataclass(frozen=True, slots=True)
 class _Made:
     """An image that a Module builds or signs on a cluster, and what it is made of."""
@@ -64,10 +84,11 @@ class _Made:
 def image_findings(compiled: CompiledFleet) -> Iterator[tuple[Manifest, Finding]]:
     """Yield an error for each image name that is made in two ways, where it is made in another way than the first."""
     placements = _Placements(compiled)
-    for (image, *_), (first, *others) in _by_name(compiled).items():
+    for (image, *_), (first, *others) in _made_more_than_once(compiled).items():
         alike: dict[tuple[Manifest, FieldPath], list[_Made]] = {}
+        content = first.content
         for item in others:
-            if item.content != first.content:
+            if item.content != content:
                 alike.setdefault((item.manifest, item.path), []).append(item)
         for (manifest, path), items in alike.items():
             clusters = tuple(dict.fromkeys(item.cluster for item in items))
@@ -113,14 +134,20 @@ class _Placements:
         return {trimmed(kernel) for kernel, index in self._winners[key].items() if index == made.index}
 
 
-def _by_name(compiled: CompiledFleet) -> dict[tuple[str, ...], list[_Made]]:
-    made: dict[tuple[str, ...], list[_Made]] = {}
+def _made_more_than_once(compiled: CompiledFleet) -> dict[_Name, list[_Made]]:
+    """Return the images that several mappings or clusters may make; what most of them make is nobody else's."""
+    everything = (item for manifests in compiled.of_drivers.values() for item in manifests if driver_of(item.value))
+    drivers = list(dict.fromkeys(everything))
+    times = Counter(image.name for manifest in drivers for image in _images(manifest))
+    shared = {item: [image for image in _images(item) if image.is_of_all or times[image.name] > 1] for item in drivers}
+    made: dict[_Name, list[_Made]] = {}
     for cluster in compiled.fleet.clusters:
         manifests = compiled.of_drivers[cluster.name]
-        texts = {manifest.identity: manifest.value.get("data") for manifest in manifests}
-        for manifest in manifests:
-            for key, item in _images(cluster.name, manifest, texts) if driver_of(manifest.value) else ():
-                made.setdefault(key, []).append(item)
+        pairs = [(item, image) for item in manifests for image in shared.get(item, ())]
+        texts = {item.identity: item.value.get("data") for item in manifests} if pairs else {}
+        for manifest, image in pairs:
+            inputs = _with_text(image.inputs, as_map(manifest.value["metadata"]), texts)
+            made.setdefault(image.name, []).append(_Made(cluster.name, manifest, image.path, image.index, inputs))
     return made
 
 
@@ -131,7 +158,8 @@ def _finding(image: str, first: _Made, item: _Made) -> Finding:
     return Finding(ID, f"{what}; who comes first makes it for all", fix, title(item.manifest.value))
 
 
-def _images(cluster: str, manifest: Manifest, texts: _Texts) -> Iterator[tuple[tuple[str, ...], _Made]]:
+def _images(manifest: Manifest) -> Iterator[_Image]:
+    """Yield the images that a Module builds or signs."""
     container = _container(manifest)
     written = _container(manifest.unmirrored or manifest)  # an image is the same, whichever mirror its base comes from
     base: FieldPath = ("spec", "moduleLoader", "container")
@@ -147,7 +175,7 @@ def _images(cluster: str, manifest: Manifest, texts: _Texts) -> Iterator[tuple[t
         name = name.replace("${MOD_NAMESPACE}", str(metadata.get("namespace", "")))
         # with the whole kernel in its name an image is another one for each: only the same kernels can collide
         kernels = (mapping.get("literal") or "", mapping.get("regexp") or "") if _WHOLE_KERNEL.search(image) else ()
-        yield (name, *kernels), _Made(cluster, manifest, path, index, _with_text(inputs, metadata, texts))
+        yield _Image((name, *kernels), path, index, inputs)
 
 
 def _container(manifest: Manifest) -> Mapping[str, Any]:

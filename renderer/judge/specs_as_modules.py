@@ -87,4 +87,4 @@ class SpecsAsModules:
         by_facts = Review(module.value, cluster=traits, facts=facts, in_image=True, now=self._now)
         for finding, path in (*engine.judge(review), *engine.judge_by_facts(by_facts)):
             title = finding.object.replace("Module ", "DaemonSets of ", 1)
-            yield replace(module.at_origin(finding, path), object=title, clusters=(cluster.name,))
+            yield module.at_origin(replace(finding, object=title), path, (cluster.name,))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from types import MappingProxyType
+from typing import Any
 
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath, Finding, placed, value_at
@@ -29,7 +30,15 @@ class Identity:
         return f"{self.kind} {where}"
 
 
-@dataclass(frozen=True, eq=False)
+_NOTHING: Mapping[Any, Any] = MappingProxyType({})
+
+
+def _nothing() -> Mapping[Any, Any]:
+    """Return the one empty map that all manifests share."""
+    return _NOTHING
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Manifest:
     """One object as a plain dict; `trace` maps any path in it to its origin.
 
@@ -47,10 +56,14 @@ class Manifest:
     trace: Callable[[FieldPath], Origin] = field(repr=False)
     shareable: bool = False
     folder: str = ""
-    texts: Mapping[FieldPath, str] = field(default_factory=dict, repr=False)
+    texts: Mapping[FieldPath, str] = field(default_factory=_nothing, repr=False)
     unmirrored: Manifest | None = field(default=None, repr=False)
-    mirrors: Mapping[FieldPath, Mirror] = field(default_factory=dict, repr=False)
-    elsewhere: Mapping[str, Sequence[Manifest]] = field(default_factory=dict, repr=False)
+    mirrors: Mapping[FieldPath, Mirror] = field(default_factory=_nothing, repr=False)
+    elsewhere: Mapping[str, Sequence[Manifest]] = field(default_factory=_nothing, repr=False)
+    identity: Identity = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "identity", identity_of(self.value))
 
     @property
     def owner(self) -> str:
@@ -62,12 +75,13 @@ class Manifest:
         """The file of the spec that caused it."""
         return self.driver.document.file if self.driver else self.file
 
-    def at_origin(self, finding: Finding, path: FieldPath) -> Finding:
-        """Return the finding about a field with the place in a spec that caused the field."""
-        if finding.line and path in self.texts:
-            return placed(finding, path, self.texts[path], (finding.line, 1), self.trace(path).path)
+    def at_origin(self, finding: Finding, path: FieldPath, clusters: tuple[str, ...] = ()) -> Finding:
+        """Return the finding about a field of some clusters with the place in a spec that caused the field."""
         origin = self.trace(path)
-        return placed(finding, path, origin.file, (origin.line, origin.column), origin.path)
+        file, place = origin.file, (origin.line, origin.column)
+        if finding.line and path in self.texts:
+            file, place = self.texts[path], (finding.line, 1)
+        return placed(finding, path, file, place, origin.path, clusters)
 
     def taken_away(self, path: FieldPath) -> Origin | None:
         """Return the line of an override that takes the field at a path away; None where none does."""
@@ -78,10 +92,6 @@ class Manifest:
         is_in_patch = len(written) > len(("spec", "overrides", 0, "patch"))
         is_taken = is_in_patch and _is_emptied(value_at(self.driver.document.value, written))
         return replace(origin, source="override", path=written) if is_taken else None
-
-    @cached_property
-    def identity(self) -> Identity:
-        return identity_of(self.value)
 
 
 def _is_emptied(patch: Json) -> bool:

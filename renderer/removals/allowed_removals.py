@@ -9,7 +9,6 @@ from kmodgate.renderer import git
 from kmodgate.renderer.compile.git_revision import compile_revision
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.specs import Cluster
-from kmodgate.renderer.fleet.targets import absent_drivers
 from kmodgate.renderer.removals.leaving import Key, Permissions, leaving_on_disk, named
 from kmodgate.renderer.removals.refusals import Refusals
 from kmodgate.renderer.removals.removals_file import RemovalsChange, plan_change
@@ -26,7 +25,7 @@ class AllowedRemovals:
     ) -> None:
         self._fleet = fleet
         self._permissions = Permissions(fleet.removals)
-        leaving = list(leaving_on_disk(change, absent_drivers(rendered.targets)))
+        leaving = list(leaving_on_disk(change, rendered.absent))
         unallowed = [item for item in leaving if not self._permissions.allow(item)]
         new = named(unallowed, names)
         self._refused = [item for item in unallowed if item not in new]

@@ -93,6 +93,8 @@ def _undeclared(stage: Stage, dockerfile: Dockerfile, known: set[str], names: se
 
 def _used(item: Instruction, escape: str) -> Iterator[tuple[str, int]]:
     """The variables that an instruction uses, with their lines; not those that a shell sets itself, or never reads."""
+    if not item.may_hold("$"):
+        return
     if item.keyword != "RUN":
         for line in item.lines:
             yield from ((use.name, line.number) for use in variables(line.text, escape) if not _has_default(use))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.views.dockerfile import KEY, SUBSTITUTION, Command, commands
+from kmodgate.policy.views.dockerfile import KEY, SUBSTITUTION, Command, calls
 
 _CONFIG_MAP = ("ConfigMap",)
 _PATH = ("data", KEY)
@@ -30,8 +30,8 @@ def depmod_without_kernel(review: Review) -> Iterator[Problem]:
     Fix: append the version: `depmod -b /opt ${KERNEL_FULL_VERSION}`.
     Source: depmod(8).
     """
-    for command in _commands(review):
-        if command.program == "depmod" and not _names_kernel(command.words[1:]):
+    for command in _calls(review, "depmod"):
+        if not _names_kernel(command.words[1:]):
             message = "depmod names no kernel, and takes that of the machine that builds"
             yield Problem(_PATH, message, "append the version: ${KERNEL_FULL_VERSION}", line=command.line)
 
@@ -43,22 +43,16 @@ def kernel_of_the_builder(review: Review) -> Iterator[Problem]:
     Fix: write `${KERNEL_FULL_VERSION}`, and `ARG KERNEL_FULL_VERSION` in the stage.
     Source: uname(1); Kernel Module Management, kmod images.
     """
-    for command in _commands(review):
-        if command.program == "uname" and any(_RELEASE.fullmatch(word) for word in command.words[1:]):
+    for command in _calls(review, "uname"):
+        if any(_RELEASE.fullmatch(word) for word in command.words[1:]):
             message = "uname -r tells the kernel of the machine that builds, not that of the image"
             yield Problem(
                 _PATH, message, "write ${KERNEL_FULL_VERSION}, declared by ARG in the stage", line=command.line
             )
 
 
-def _commands(review: Review) -> Iterator[Command]:
-    found = review.dockerfile
-    if found is None:
-        return
-    for stage in found.stages:
-        for item in stage.instructions:
-            if item.keyword == "RUN":
-                yield from commands(item)
+def _calls(review: Review, program: str) -> Iterator[Command]:
+    return iter(()) if review.dockerfile is None else calls(review.dockerfile, program)
 
 
 def _names_kernel(words: Sequence[str]) -> bool:

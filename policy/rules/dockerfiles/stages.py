@@ -112,7 +112,7 @@ def no_stage(review: Review) -> Iterator[Problem]:
     text = dockerfile_text(review.object)
     if text is None or not (review.cluster.is_any or text.strip()):  # an empty file of a fleet is an error by itself
         return
-    found = parse_dockerfile(text)
+    found = review.dockerfile or parse_dockerfile(text)
     words = [item.keyword for item in found.head]
     near = next((item for item in found.head if get_close_matches(item.keyword, ["FROM"], cutoff=_NEAR)), None)
     if found.stages or not (near or not words or set(words).intersection(_INSTRUCTIONS)):

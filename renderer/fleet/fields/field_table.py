@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
+from sys import intern
 
 from kmodgate.policy.findings import FieldPath
 
@@ -26,6 +28,12 @@ class Shape(Enum):
     NAMED_VALUES = "each key and value become {name, value}"
     MAP = "a level of its own"
     LIST = "each item is a level of its own"
+
+
+@cache
+def _steps(dotted: str) -> tuple[str, ...]:
+    """Return the keys of a dotted path; all objects share them."""
+    return tuple(map(intern, dotted.split(".")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +53,7 @@ class Field:
 
     @property
     def path(self) -> tuple[str, ...]:
-        return tuple(self.object.split("."))
+        return _steps(self.object)
 
 
 def _same(*names: str) -> tuple[Field, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kmodgate.policy.formats.json_positions import JsonPositions
+from kmodgate.policy.formats.positions.json_positions import JsonPositions
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=4),

@@ -1,0 +1,1 @@
+"""Where the parts of a text stand, by line and column."""
