@@ -61,7 +61,7 @@ def manifests(variant: Variant, sources: Sources, site: Site) -> list[Manifest]:
     return [
         *surroundings(variant, site.platform),
         *dockerfile_config_maps(variant, sources, variant.namespace),
-        manifest(variant, value, module_trace(variant)),
+        manifest(variant, value, ModuleTrace(variant)),
     ]
 
 
@@ -166,7 +166,7 @@ def dockerfile_config_maps(variant: Variant, sources: Sources, namespace: str) -
             "immutable": True,
             "data": {"dockerfile": text},
         }
-        trace = object_trace(variant, "ConfigMap", _path_of_dockerfile(variant.spec, reference))
+        trace = ObjectTrace(variant, "ConfigMap", _path_of_dockerfile(variant.spec, reference))
         files: dict[FieldPath, str] = {("data", "dockerfile"): resolve(driver.document.file, reference)} if text else {}
         yield replace(manifest(variant, value, trace), texts=files)
 
@@ -180,19 +180,20 @@ def _path_of_dockerfile(spec: JsonMap, reference: str) -> FieldPath:
     return ()
 
 
-def module_trace(variant: Variant) -> Callable[[FieldPath], Origin]:
-    """Return the function that finds the origin of a path in the Module of a driver."""
+@dataclass(frozen=True, slots=True, eq=False)
+class ModuleTrace:
+    """Finds the origin of a path in the Module of a driver."""
 
-    def trace(path: FieldPath) -> Origin:
+    variant: Variant
+
+    def __call__(self, path: FieldPath) -> Origin:
         if path[:1] == ("spec",):
             current = tuple("inTreeModulesToRemove" if step == "inTreeModuleToRemove" else step for step in path[1:])
-            return variant.origin(spec_path(current, variant.spec))
+            return self.variant.origin(spec_path(current, self.variant.spec))
         if (place := cause("Module", path)) is not None:
-            return variant.origin(place)
+            return self.variant.origin(place)
         copied = path[:2] in (("metadata", "name"), ("metadata", "labels"))
-        return _own_metadata(variant, path if copied else ("metadata",))
-
-    return trace
+        return _own_metadata(self.variant, path if copied else ("metadata",))
 
 
 def _own_metadata(variant: Variant, path: FieldPath) -> Origin:
@@ -203,19 +204,22 @@ def _own_metadata(variant: Variant, path: FieldPath) -> Origin:
     return Origin(document.file, line, column, "driver" if is_written else "default", path if is_written else path[:1])
 
 
-def object_trace(variant: Variant, kind: str, own: FieldPath) -> Callable[[FieldPath], Origin]:
+@dataclass(frozen=True, slots=True, eq=False)
+class ObjectTrace:
     """Origins in an object that exists for the field `own`; what no field decides comes with the object."""
 
-    def trace(path: FieldPath) -> Origin:
-        place = cause(kind, path)
-        origin = variant.origin(place or own)
-        return origin if place is not None else replace(origin, source="default")
+    variant: Variant
+    kind: str
+    own: FieldPath
 
-    return trace
+    def __call__(self, path: FieldPath) -> Origin:
+        place = cause(self.kind, path)
+        origin = self.variant.origin(place or self.own)
+        return origin if place is not None else replace(origin, source="default")
 
 
 def _shared(variant: Variant, value: JsonMap, own: FieldPath) -> Manifest:
-    return manifest(variant, value, object_trace(variant, str(value["kind"]), own), shareable=True)
+    return manifest(variant, value, ObjectTrace(variant, str(value["kind"]), own), shareable=True)
 
 
 def manifest(

@@ -73,7 +73,7 @@ class SpecsAsModules:
         if variant not in self._modules:
             value = as_module(variant)
             map_of(map_of(value["metadata"])["annotations"])[KERNEL_LABEL_ANNOTATION] = label_of(variant.spec)
-            self._modules[variant] = kmm.manifest(variant, value, kmm.module_trace(variant))
+            self._modules[variant] = kmm.manifest(variant, value, kmm.ModuleTrace(variant))
         return self._modules[variant]
 
     def _of(

@@ -38,7 +38,7 @@ def _nothing() -> Mapping[Any, Any]:
     return _NOTHING
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Manifest:
     """One object as a plain dict; `trace` maps any path in it to its origin.
 

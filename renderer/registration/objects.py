@@ -30,7 +30,7 @@ from kmodgate.renderer.manifests.manifest import Manifest, identity_of
 from kmodgate.renderer.registration import configurations, rights
 from kmodgate.renderer.registration.configurations import Endpoint, Places, Service
 from kmodgate.renderer.tree.compare import Files
-from kmodgate.renderer.tree.file_names import RenderedFile
+from kmodgate.renderer.tree.file_names import RenderedFile, as_it_is
 from kmodgate.renderer.wording import listed
 
 FOLDER = "webhook"
@@ -213,4 +213,4 @@ def stream(values: Sequence[JsonMap]) -> str:
 def _file(value: JsonMap) -> RenderedFile:
     identity = identity_of(value)
     stem = "-".join(part for part in (identity.kind.lower(), identity.namespace, identity.name) if part)
-    return RenderedFile(f"{FOLDER}/{stem}.yaml", f"{_HEADER}{emit(value)}".encode(), identity)
+    return RenderedFile(f"{FOLDER}/{stem}.yaml", as_it_is(f"{_HEADER}{emit(value)}".encode()), identity)

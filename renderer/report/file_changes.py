@@ -16,6 +16,7 @@ from kmodgate.renderer.manifests.argo import is_never_pruned
 from kmodgate.renderer.manifests.manifest import identity_of
 from kmodgate.renderer.removals.removals_file import RemovalsChange
 from kmodgate.renderer.tree.compare import Change, FileChange, Kind
+from kmodgate.renderer.tree.file_names import as_it_is
 from kmodgate.renderer.wording import printable
 
 _STYLES = {
@@ -55,7 +56,7 @@ def print_change(change: Change, console: Console, base: str) -> None:
 def print_removals(change: RemovalsChange, console: Console, base: str) -> None:
     """Print removals.yaml and its difference, if a render would write it."""
     if change:
-        file = FileChange(Kind.CHANGED if change.old else Kind.MISSING, REMOVALS, change.old, change.new)
+        file = FileChange(Kind.CHANGED if change.old else Kind.MISSING, REMOVALS, change.old, as_it_is(change.new))
         console.show(
             f"{console.paint(file.kind, _STYLES[file.kind], stream=sys.stdout)}: {printable(base)}{REMOVALS}\n"
         )

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Collection, Iterator
@@ -16,7 +17,7 @@ from kmodgate.policy.findings import Finding
 from kmodgate.renderer.errors import Refused, Unusable
 from kmodgate.renderer.fleet.files import refuse_depth
 from kmodgate.renderer.tree import index
-from kmodgate.renderer.tree.file_names import RenderedFile
+from kmodgate.renderer.tree.file_names import RenderedFile, Text, as_it_is
 from kmodgate.renderer.tree.index import INDEX, JOURNAL, DriverKey, Entry, Journal
 
 Files = dict[str, RenderedFile]
@@ -41,7 +42,12 @@ class FileChange:
     kind: Kind
     path: str
     old: bytes = field(default=b"", repr=False)
-    new: bytes = field(default=b"", repr=False)
+    text: Text | None = field(default=None, repr=False)
+
+    @property
+    def new(self) -> bytes:
+        """The content that the specs want; empty where they want none."""
+        return b"" if self.text is None else self.text.content
 
     @property
     def is_index(self) -> bool:
@@ -182,7 +188,7 @@ def _compare_cluster(
     wanted_index = index.format_index(owned.values()) if files_wanted is not None else None
     if wanted_index != indexed:
         kind = Kind.MISSING if indexed is None else Kind.CHANGED if wanted_index is not None else Kind.EXTRA
-        files.append(FileChange(kind, f"{cluster}/{INDEX}", indexed or b"", wanted_index or b""))
+        files.append(FileChange(kind, f"{cluster}/{INDEX}", indexed or b"", as_it_is(wanted_index or b"")))
     staying = {entry.key for entry in owned.values()}
     leaving: dict[DriverKey, dict[str, Entry]] = {}
     for item in entries.values():
@@ -231,18 +237,18 @@ def _compare_file(
             obstacles.append(_obstacle(os.path.join(folder, parent), message, "move it away"))
         elif os.path.isdir(path):
             obstacles.append(_obstacle(path, "is a folder, and must be a file", "move it away"))
-        return FileChange(Kind.MISSING, name, new=file.content)
+        return FileChange(Kind.MISSING, name, text=file.text)
     old = _content(path)
     if old is None:  # another render has just taken it away
-        return FileChange(Kind.MISSING, name, new=file.content)
-    if old == file.content:
+        return FileChange(Kind.MISSING, name, text=file.text)
+    if hashlib.sha256(old).hexdigest() == file.digest:
         return None
     if file.path not in entries:
         obstacles.append(
             _obstacle(path, "exists, and kmodgate did not write it", "move it away, or delete it if it may be replaced")
         )
         return None
-    return FileChange(Kind.CHANGED, name, old, file.content)
+    return FileChange(Kind.CHANGED, name, old, file.text)
 
 
 def _unwanted(

@@ -12,7 +12,6 @@ from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.load import Progress
 from kmodgate.renderer.fleet.targets import absent_drivers
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
-from kmodgate.renderer.manifests.manifest import Manifest
 from kmodgate.renderer.tree.compare import Files
 from kmodgate.renderer.tree.file_names import Layout
 
@@ -47,16 +46,9 @@ def render_fleet(
     refuse_enforced(findings, ExitCode.INPUT if is_unusable else ExitCode.FINDINGS)
     warnings = sum(finding.mode is Mode.WARN for finding in sort_findings(findings))
     handover = {cluster: Layout.handover(found) for cluster, found in compiled.handover.items()}
-    absent, placed = absent_drivers(compiled.targets), compiled.placed
-    del compiled, whole, policies, found  # an object is not needed any more when its text is there
-    return Rendered(_files(placed, progress), handover, absent, warnings)
-
-
-def _files(placed: dict[str, list[tuple[str, Manifest]]], progress: Progress) -> dict[str, Files]:
-    """Emit the objects of all clusters, and let go of those of each cluster that is done."""
     layout = Layout()
     files: dict[str, Files] = {}
-    for number, cluster in enumerate(sorted(placed), 1):
-        files[cluster] = layout.files(placed.pop(cluster))
-        progress("clusters rendered", number, number + len(placed))
-    return files
+    for number, (cluster, placed) in enumerate(sorted(compiled.placed.items()), 1):
+        files[cluster] = layout.files(placed)
+        progress("clusters rendered", number, len(compiled.placed))
+    return Rendered(files, handover, absent_drivers(compiled.targets), warnings)

@@ -145,7 +145,7 @@ def _script(variant: Variant) -> Manifest:
         },
         "data": {SCRIPT: files("kmodgate.renderer.deliveries").joinpath("scripts", SCRIPT).read_text("utf-8")},
     }
-    return kmm.manifest(variant, value, kmm.object_trace(variant, "ConfigMap", ("delivery",)))
+    return kmm.manifest(variant, value, kmm.ObjectTrace(variant, "ConfigMap", ("delivery",)))
 
 
 def _trace(variant: Variant, loaded: Loaded, pod: Pod) -> Callable[[FieldPath], Origin]:

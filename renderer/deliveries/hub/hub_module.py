@@ -120,7 +120,7 @@ def _module_on_spokes(variant: Variant, module: JsonMap) -> Manifest:
     options = {key: text for key, text in metadata["annotations"].items() if key == SYNC_OPTIONS}
     identity = {"name": metadata["name"], "namespace": metadata["namespace"], "annotations": options}
     value: JsonMap = {"apiVersion": module["apiVersion"], "kind": "Module", "metadata": identity, "spec": spec}
-    return kmm.manifest(variant, value, kmm.module_trace(variant))
+    return kmm.manifest(variant, value, kmm.ModuleTrace(variant))
 
 
 def without_signing(module: JsonMap) -> JsonMap:
@@ -143,7 +143,7 @@ def unsupported(value: JsonMap, release: Release) -> Iterator[Problem]:
 
 
 def _trace(variant: Variant) -> Callable[[FieldPath], Origin]:
-    of_module = kmm.module_trace(variant)
+    of_module = kmm.ModuleTrace(variant)
 
     def trace(path: FieldPath) -> Origin:
         if path[:2] == ("spec", "moduleSpec"):

@@ -101,7 +101,7 @@ class ManifestWorks:
         def trace(path: FieldPath) -> Origin:
             if path[:3] == WORKLOAD and len(path) > 3:
                 return content[int(path[3])].trace(path[4:])
-            return kmm.object_trace(variant, "ManifestWork", ("hub", "selector"))(path)
+            return kmm.ObjectTrace(variant, "ManifestWork", ("hub", "selector"))(path)
 
         work = kmm.manifest(variant, value, trace)
         return Manifest(work.value, work.driver, work.file, trace, elsewhere={spoke: content})
@@ -113,7 +113,7 @@ class ManifestWorks:
         for group, kind in _RIGHTS:
             if kind == "Module" or (group, kind) in groups:
                 value = _cluster_role(group, _RIGHTS[group, kind])
-                trace = kmm.object_trace(variant, "ClusterRole", ("delivery",))
+                trace = kmm.ObjectTrace(variant, "ClusterRole", ("delivery",))
                 yield kmm.manifest(variant, value, trace, shareable=True)
         yield from map(without_sync, kmm.surroundings(variant, platform))
         yield from self._attached

@@ -93,5 +93,5 @@ def _object(api_version: str, kind: str, name: str, namespace: str) -> JsonMap:
 
 
 def _made(variant: Variant, value: JsonMap, *, shareable: bool = False) -> Manifest:
-    trace = kmm.object_trace(variant, str(value["kind"]), ("hub", "copyPullSecret"))
+    trace = kmm.ObjectTrace(variant, str(value["kind"]), ("hub", "copyPullSecret"))
     return kmm.manifest(variant, value, trace, shareable=shareable)

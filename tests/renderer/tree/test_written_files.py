@@ -14,7 +14,7 @@ import pytest
 from kmodgate.policy.findings import Finding
 from kmodgate.renderer.manifests.manifest import Identity
 from kmodgate.renderer.tree import compare
-from kmodgate.renderer.tree.file_names import RenderedFile
+from kmodgate.renderer.tree.file_names import RenderedFile, as_it_is
 from tests.fleets import REPOSITORY, FleetFolder
 
 
@@ -198,7 +198,7 @@ def test_a_pipe_in_place_of_a_file_is_replaced(fleet: FleetFolder) -> None:
 def test_a_file_that_vanishes_during_a_check_is_missing(fleet: FleetFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = fleet.root / "rendered/paris/nic/module-nic.yaml"
     content = RenderedFile(
-        "nic/module-nic.yaml", gone.read_bytes(), Identity("kmm.sigs.x-k8s.io", "Module", "a", "nic")
+        "nic/module-nic.yaml", as_it_is(gone.read_bytes()), Identity("kmm.sigs.x-k8s.io", "Module", "a", "nic")
     )
     listed = compare._walk
 
