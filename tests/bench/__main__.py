@@ -21,6 +21,7 @@ from tests.bench import samples, webhook
 from tests.bench.evaluate import evaluate
 from tests.bench.generate import chart, fleet, overlays
 from tests.bench.measure import KMODGATE, QUICK, REPOSITORY, Failed, Result, Task, measure
+from tests.bench.mixed import mixed_fleet
 from tests.bench.page import Row, page
 from tests.bench.programs import GATOR, HELM, NotBuilt, built
 
@@ -62,7 +63,7 @@ def _memory() -> Path | None:
 
 
 def _rows(folder: Path) -> Iterator[Row]:
-    for part in (_starts, _small, _large, _foreseen, _growth):
+    for part in (_starts, _small, _large, _mixed, _foreseen, _growth):
         print(f"{part.__name__.strip('_')} ...", file=sys.stderr)
         with tempfile.TemporaryDirectory(dir=folder) as own:
             yield from part(Path(own))
@@ -162,15 +163,39 @@ def _judged(rendered: Path, base: Result | Failed) -> Iterator[Row]:
     yield Row("`evaluate()` of a Pod of the corpus, all rules, 1,000 times", evaluate(pods, Policy()))
 
 
+def _mixed(folder: Path) -> Iterator[Row]:
+    """All deliveries in one fleet, and what changes where every driver gets another image."""
+    root = mixed_fleet(folder / "mixed", 40, 20)
+    cold = _cold(root, folder / "cold-mixed")
+    measure([cold], 1)
+    objects = sum(1 for _ in (folder / "cold-mixed").rglob("*.yaml"))
+    _changed(root)
+    report = ["--output", str(folder / "report")]
+    plan = Task("plan", [*KMODGATE, "plan", str(root), *report])
+    diff = Task("diff", [*KMODGATE, "diff", str(root), *report])
+    found = measure([cold, plan, diff], ROUNDS)
+    size = (
+        f"40 drivers on a hub and 20 spokes, a quarter each by KMM, DaemonSets, the hub and at boot, {objects} objects"
+    )
+    yield Row(f"render `mixed`: {size}", found[cold.name], budget=0.6, memory=MEMORY)
+    yield Row("`kmodgate plan` of `mixed`", found["plan"], budget=3.0, memory=300.0)
+    yield Row("`kmodgate diff` of `mixed`, every driver changed", found["diff"], budget=3.0, memory=300.0)
+
+
+def _changed(root: Path) -> None:
+    """Commit a fleet to a repository of its own, and change every driver afterwards."""
+    for command in (["init", "-q"], ["add", "-A"], [*_NOBODY, "commit", "-qm", "first"]):
+        subprocess.run(["git", *command], cwd=root, check=True, capture_output=True)
+    for path in (root / "drivers").glob("*.yaml"):
+        path.write_text(path.read_text(encoding="utf-8").replace(":1.2.0-", ":1.2.1-"), encoding="utf-8")
+
+
 def _foreseen(folder: Path) -> Iterator[Row]:
     """What will happen to 60,000 cells: 50 drivers on 200 clusters with 6 kernels each, and to a change of them all."""
     report = ["--output", str(folder / "report")]
     for varied, words in ((False, ""), (True, ", each driver overridden for each cluster")):
         root = fleet(folder / f"upgraded-{varied}", 50, 200, varied=varied, upgraded=True)
-        for command in (["init", "-q"], ["add", "-A"], [*_NOBODY, "commit", "-qm", "first"]):
-            subprocess.run(["git", *command], cwd=root, check=True, capture_output=True)
-        for path in (root / "drivers").glob("*.yaml"):
-            path.write_text(path.read_text(encoding="utf-8").replace(":1.2.0-", ":1.2.1-"), encoding="utf-8")
+        _changed(root)
         size = f"200 clusters, 50 drivers, 6 kernels{words}"
         tasks = [
             Task(f"`kmodgate plan` of {size}", [*KMODGATE, "plan", str(root), *report], code=1),

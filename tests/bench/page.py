@@ -15,14 +15,15 @@ _HEAD = """\
 Written by `make bench` on {cores} cores with Python {python}.
 
 Whole processes, cold, from start to end: reading, schema checks, compiling and writing, {where}.
-Median, best and peak memory of the runs, which are taken in turn. "Of budget" is about the median, and about the peak
+Median, best and peak memory of the runs, which are taken in turn. "Processor" is the least that a run took of all cores
+together: where others use the machine, it says more than the time. "Of budget" is about the median, and about the peak
 where memory has a budget; what is over its budget says so. "To `fleet`" is the ratio of the best times. An object is a
 Module, a ServiceAccount or a Dockerfile ConfigMap; each cluster's policy and its Namespace come on top. The other tools
-render the same objects with one label added, and validate nothing. A peak is left out where it is below that of the measuring process, which hides it. Times differ
-from machine to machine: read the ratios.
+render the same objects with one label added, and validate nothing. Times differ from machine to machine: read the
+ratios.
 
-| what | median | best | peak | budget | of budget | to `fleet` |
-| --- | --- | --- | --- | --- | --- | --- |
+| what | median | best | processor | peak | budget | of budget | to `fleet` |
+| --- | --- | --- | --- | --- | --- | --- | --- |
 """
 
 
@@ -51,14 +52,16 @@ def page(rows: Iterable[Row], *, in_memory: bool) -> str:
 
 def _cells(row: Row) -> list[str]:
     if row.result is None:
-        return [row.name, row.note, *[""] * 5]
+        return [row.name, row.note, *[""] * 6]
     if isinstance(row.result, Failed):
-        return [row.name, f"failed: exit code {row.result.exit_code}", *[""] * 5]
+        return [row.name, f"failed: exit code {row.result.exit_code}", *[""] * 6]
     result = row.result
-    figures = [row.name, _ms(result.median), _ms(result.best), _mib(result.memory)]
+    figures = [row.name, _ms(result.median), _ms(result.best), _ms(result.processor), _mib(result.memory)]
     ratio = result.best / row.of.best if isinstance(row.of, Result) else None
     if row.times is not None:
         used = _marked(f"{ratio:.2f} times", ratio / row.times) if ratio is not None else ""
+        if isinstance(row.of, Result):
+            used += f", {result.processor / row.of.processor:.2f} times the processor"
         budgets, shares = _budgets(row, result)
         words = [f"{row.times:g} times {row.than}", *filter(None, (budgets,))]
         return [*figures, ", ".join(words), ", ".join(filter(None, (used, shares))), ""]
