@@ -103,14 +103,14 @@ def _take_works(draft: Draft, objects: Objects) -> None:
             draft.used.append(found)
         elif found.identity.name == NAME.format(draft.name) and labels.items() >= MANAGED_BY.items():
             draft.used.append(found)
-            for item in _carried(found):
+            for item in _carried(found, draft.name):
                 other = objects.get(item.identity)
                 if other is None or (other.is_carried and len(item.metadata("labels")) > len(other.metadata("labels"))):
                     objects[item.identity] = item
 
 
-def _carried(work: Found) -> Iterator[Found]:
-    """The objects in a ManifestWork, without the rights of the work agent, which render writes for itself."""
+def _carried(work: Found, driver: str) -> Iterator[Found]:
+    """The objects in a ManifestWork of a driver, without the rights of the work agent, which render writes anyway."""
     for index, value in enumerate(items_of(value_at(work.value, WORKLOAD, []))):
         item = map_of(value)
         name = metadata_of(item).get("name")
@@ -119,4 +119,4 @@ def _carried(work: Found) -> Iterator[Found]:
         if is_object and not is_right:
             translation = Translation((work,), {(): (work, (*WORKLOAD, index))})
             source = replace(work.source, value=item)
-            yield Found(source, identity_of(item), work.origin, work.owner, translation, made=True)
+            yield Found(source, identity_of(item), work.origin, driver, translation, made=True)

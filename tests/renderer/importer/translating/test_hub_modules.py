@@ -167,3 +167,20 @@ def test_the_module_of_a_spoke_is_its_hubs(tmp_path: Path) -> None:
 
     assert alone.returncode == 2
     assert "give the objects of the hub, which makes Module drivers/nic" in alone.stderr
+
+
+def test_a_dump_of_a_hub_brings_the_same_as_its_tree(tmp_path: Path) -> None:
+    tree = CASES / "hub/hub-1"
+    items = [yaml.safe_load(path.read_text()) for path in sorted(tree.rglob("*.yaml"))]
+    for item in items:
+        item["metadata"] |= {"uid": "u", "resourceVersion": "7", "creationTimestamp": "2026-01-01T00:00:00Z"}
+        item["status"] = {}
+    (tmp_path / "dump.yaml").write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": items}))
+    fleet = tmp_path / "fleet"
+
+    run("import", "--output", str(fleet), "--cluster", f"hub-1={tmp_path / 'dump.yaml'}", cwd=tmp_path)
+
+    assert run("render", cwd=fleet).returncode == 0
+    made, given = ({path.name: yaml.safe_load(path.read_text()) for path in root.rglob("manifestwork-*.yaml")}
+                   for root in (fleet / "rendered/hub-1", tree))  # fmt: skip
+    assert made == given
