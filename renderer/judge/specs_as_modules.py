@@ -1,7 +1,7 @@
 """What rules about Modules say of drivers that DaemonSets load, by the Module that KMM would get for the same spec.
 
-Only rules about the spec's own words are asked: images, mappings, arguments of modprobe, the selector, the plugin, and
-signatures. Those about KMM's behaviour, and about what KMM needs beside a Module, say nothing here.
+Only rules about the spec's own words are asked, and about what pods need: images, mappings, arguments of modprobe, the
+selector, the plugin, signatures, the pull secret, accounts and their rights. Those about KMM's behaviour say nothing.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.deliveries import kmm
 from kmodgate.renderer.deliveries.daemonset.kernels import label_of
 from kmodgate.renderer.deliveries.daemonset.objects import as_module
-from kmodgate.renderer.deliveries.delivery import DELIVERIES, delivery_of
+from kmodgate.renderer.deliveries.daemonset.plugin import is_separate
+from kmodgate.renderer.deliveries.delivery import DELIVERIES, delivery_of, driver_of
 from kmodgate.renderer.deliveries.json_parts import map_of
 from kmodgate.renderer.fleet.clusters.nodes import nodes_of
-from kmodgate.renderer.fleet.specs import Cluster
+from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.fleet.targets import Variant
 from kmodgate.renderer.manifests.manifest import Manifest
 
@@ -34,11 +35,14 @@ RULES = frozenset(
         *("LDR101", "LDR102", "LDR103", "LDR104", "LDR105", "LDR106", "LDR107", "LDR108", "LDR201"),
         *("MAP101", "MAP102", "MAP201", "MAP202", "MAP203", "MAP204", "MAP205", "MAP206", "MAP208", "MAP209", "MAP301"),
         *("PLG101", "PLG103", "PLG104", "PLG107", "PLG201"),
+        *("REF101", "REF103", "REF104", "REF105", "REF106"),
         *("SEL101", "SEL102", "SEL204", "SEL205", "SEL206"),
         *("SGN201", "SGN202", "SGN204"),
     )
 )
 """The rules that are asked."""
+
+_PRIVILEGED = "REF105"
 
 Judged = tuple[Finding, FieldPath]
 
@@ -51,6 +55,7 @@ class SpecsAsModules:
         self._engine = engine
         self._now = now
         self._modules: dict[Variant, Manifest] = {}
+        self._with_own_scc: set[Manifest] = set()
 
     def findings(
         self, traits: Callable[[Cluster], ClusterTraits], dumps: Mapping[str, Dump] | None
@@ -72,9 +77,19 @@ class SpecsAsModules:
     def _module(self, variant: Variant) -> Manifest:
         if variant not in self._modules:
             value = as_module(variant)
+            spec = map_of(value["spec"])
+            if "devicePlugin" in spec and not is_separate(variant.spec):  # a container of the pod that loads
+                loader, plugin = map_of(spec["moduleLoader"]), map_of(spec["devicePlugin"])
+                plugin["serviceAccountName"] = loader.get("serviceAccountName", "")
             map_of(map_of(value["metadata"])["annotations"])[KERNEL_LABEL_ANNOTATION] = label_of(variant.spec)
             self._modules[variant] = kmm.manifest(variant, value, kmm.ModuleTrace(variant))
+            if variant.spec.get("scc", "privileged") not in ("", "privileged"):
+                self._with_own_scc.add(self._modules[variant])
         return self._modules[variant]
+
+    def _daemon_sets(self, module: Manifest, cluster: Cluster) -> list[JsonMap]:
+        made = (item.value for item in self._compiled.of_drivers[cluster.name])
+        return [value for value in made if driver_of(value) == module.owner]
 
     def _of(
         self, module: Manifest, cluster: Cluster, traits: ClusterTraits, modules: list[Manifest], dump: Dump | None
@@ -84,7 +99,10 @@ class SpecsAsModules:
         complete = dump.complete if dump else ()
         facts = SnapshotFacts([*known, *(dump.objects if dump else ())], complete, nodes_of(cluster))
         review = Review(module.value, cluster=traits, in_tree=True, in_image=True, now=self._now)
-        by_facts = Review(module.value, cluster=traits, facts=facts, in_image=True, now=self._now)
+        is_new = dump is not None and not any(map(dump.holds, self._daemon_sets(module, cluster)))
+        by_facts = Review(module.value, cluster=traits, facts=facts, in_image=True, now=self._now, is_new=is_new)
         for finding, path in (*engine.judge(review), *engine.judge_by_facts(by_facts)):
+            if finding.rule == _PRIVILEGED and module in self._with_own_scc:
+                continue  # its pods need less than to be privileged, and somebody has made an SCC for them
             title = finding.object.replace("Module ", "DaemonSets of ", 1)
             yield module.at_origin(replace(finding, object=title), path, (cluster.name,))

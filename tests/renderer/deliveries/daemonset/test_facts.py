@@ -1,0 +1,64 @@
+"""`check --facts`: what the pods of a driver need is looked for in a dump of the cluster."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from kmodgate.policy.cluster.openshift_scc import KINDS
+from tests.renderer import checking
+from tests.renderer.deliveries.daemonset.fleets import PlainFleet
+
+PULL = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"name": "robot", "namespace": "kmm-tests"},
+    "type": "kubernetes.io/dockerconfigjson",
+    "data": {".dockerconfigjson": "e30="},
+}
+PLUGIN = "devicePlugin: {container: {image: 'a/p:1'}}"
+
+
+def told(fleet: PlainFleet, *objects: Any) -> set[tuple[str, str, str]]:
+    """Return rule, field and mode of what a dump shows, notes left out."""
+    lists = [{"apiVersion": "v1", "kind": f"{kind}List", "items": []} for kind in ("Secret", *KINDS)]
+    dump = fleet.write("dump.json", json.dumps({"apiVersion": "v1", "kind": "List", "items": [*objects, *lists]}))
+    result = fleet.run("check", "--facts", f"paris={dump}", "--format", "json")
+    found = checking.findings(result)
+    return {(item["rule"], item["specField"], item["mode"]) for item in found if item["mode"] != "audit"}
+
+
+def test_a_pull_secret_that_is_not_there_is_told(fleet: PlainFleet) -> None:
+    daemon_set = fleet.daemon_set("imageRepoSecret: robot")
+
+    assert told(fleet, daemon_set) == {("REF101", "spec.imageRepoSecret", "enforce")}
+    assert told(fleet) == {("REF101", "spec.imageRepoSecret", "warn")}  # both may arrive together
+    assert told(fleet, daemon_set, PULL) == set()
+    assert told(fleet, daemon_set, {**PULL, "type": "Opaque"}) == {("REF103", "spec.imageRepoSecret", "enforce")}
+
+
+def test_a_namespace_of_others_that_refuses_the_pods_is_told(fleet: PlainFleet) -> None:
+    fleet.nic()
+    path = fleet.root / "drivers/nic.yaml"
+    path.write_text(path.read_text().replace("{name: kmm-tests}", "{name: kmm-tests, manage: false}"))
+    labels = {"pod-security.kubernetes.io/enforce": "baseline"}
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kmm-tests", "labels": labels}}
+
+    assert ("REF104", "spec.namespace.name", "warn") in told(fleet, space)
+    labels["pod-security.kubernetes.io/enforce"] = "privileged"
+    assert told(fleet, space) == set()
+
+
+@pytest.mark.parametrize("more", ["", f"{PLUGIN}\n", f"{PLUGIN}\ndaemonset: {{separate: true}}\n"])
+def test_pods_without_an_scc_are_told_on_openshift(fleet: PlainFleet, more: str) -> None:
+    fleet.nodes(["5.14.0-427.13.1.el9_4.x86_64"], platform="openshift")
+    fleet.nic(more)
+    assert told(fleet) == set()
+
+    fleet.nic(f"{more}scc: ''\n")
+
+    assert {rule for rule, _, _ in told(fleet)} == {"REF105"}
+    fleet.nic(f"{more}scc: loads-modules\n")
+    assert told(fleet) == set()
