@@ -102,9 +102,6 @@ def _driver(args: Namespace, console: Console) -> NewDriver:
     delivery, pool = args.delivery or DELIVERIES[0], args.boot or ""
     if delivery == "daemonset" and args.driver_version:
         raise Unusable("--driver-version: DaemonSets have no ordered upgrade", "leave it out, or --delivery daemonset")
-    if delivery == "hub" and pool:
-        message = f"--boot {pool}: beside a hub it would configure the machines of the hub itself"
-        raise Unusable(message, "leave it out; see docs/deliveries.md, Beside a hub")
     if args.boot is not None and not (is_dns1123_subdomain(pool) and "." not in pool):
         raise Unusable(f"--boot {args.boot!r}: not the name of a MachineConfigPool", "write it like worker or master")
     version = "" if delivery == "daemonset" else _version(args, console)

@@ -26,10 +26,12 @@ from kmodgate.renderer.compile.mirrors.rewriting import Mirroring
 from kmodgate.renderer.compile.operator_install.install import FOLDER as OPERATOR_FOLDER
 from kmodgate.renderer.compile.operator_install.install import installs, operator_handover, operator_objects
 from kmodgate.renderer.deliveries import attached_objects, content_hashes
+from kmodgate.renderer.deliveries.boot.problems import hosting_problems
 from kmodgate.renderer.deliveries.delivery import (
+    BOOT,
     Delivery,
     as_modules,
-    deliveries_of,
+    at_boot_of,
     delivery_of,
     delivery_of_object,
     driver_of,
@@ -197,16 +199,23 @@ class _Compiler:
             yield tree, self._before_its_kind(manifest) if installs(target.cluster) else manifest
 
     def _of_target(self, target: Target) -> Iterator[tuple[str, Manifest]]:
-        variant, cluster = target.variant, target.cluster
-        for delivery in deliveries_of(variant):
-            self._findings += delivery.problems(target)
-            made = self._made(variant, delivery, delivery.site(cluster))
-            yield from ((delivery.tree(cluster), item) for item in made)
-            release = cluster.release
-            if made and release is not None and release.is_known:
-                self._unsupported[made[-1], release].append(cluster.name)
+        variant = target.variant
+        yield from self._by(delivery_of(variant), target)
+        for found in at_boot_of(target) if "boot" in variant.spec else ():
+            for delivery in BOOT:
+                yield from self._by(delivery, found)
         if not delivery_of(variant).attaches:
-            yield from ((cluster.name, item) for item in self._attached_to(variant))
+            yield from ((target.cluster.name, item) for item in self._attached_to(variant))
+
+    def _by(self, delivery: Delivery, target: Target) -> Iterator[tuple[str, Manifest]]:
+        """Yield the objects of one delivery of a driver on a cluster, each with the cluster in whose tree it lies."""
+        cluster = target.cluster
+        self._findings += delivery.problems(target)
+        made = self._made(target.variant, delivery, delivery.site(cluster))
+        yield from ((delivery.tree(cluster), item) for item in made)
+        release = cluster.release
+        if made and release is not None and release.is_known:
+            self._unsupported[made[-1], release].append(cluster.name)
 
     def version_findings(self, delivered: Mapping[str, list[Manifest]]) -> Iterator[Finding]:
         """Report the fields that the KMM of a cluster does not know; `delivered` is what spokes get from their hub."""
@@ -254,17 +263,9 @@ class _Compiler:
 def cluster_findings(clusters: Iterable[Cluster]) -> Iterator[Finding]:
     """Report versions of KMM and mirrors that no cluster can have, and control planes that run nowhere."""
     clusters = list(clusters)
-    hosts = {cluster.name for cluster in clusters if cluster.topology != "hosted"}
+    yield from hosting_problems(clusters)
     for cluster in clusters:
         yield from mirror_findings(cluster)
-        hosted, place = cluster.hosted, ("spec", "hosted")
-        if (hosted is not None) and cluster.topology != "hosted":
-            message = f"topology {cluster.topology} has its control plane on no other cluster"
-            yield finding_at(cluster.document, place, "DAY008", message, "write topology: hosted, or remove hosted")
-        elif hosted is not None and hosted.management not in hosts:
-            message = f"{hosted.management} is no cluster of the fleet that could host a control plane"
-            fix = "name a Cluster that is not hosted itself"
-            yield finding_at(cluster.document, (*place, "management"), "DAY008", message, fix)
         release = cluster.release
         if release is not None and not release.is_known:
             flavour = "Red Hat's build" if release.redhat else "upstream KMM"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kmodgate.policy.cluster.facts import as_map, metadata_of
@@ -14,6 +14,7 @@ from kmodgate.renderer.deliveries import kmm
 from kmodgate.renderer.deliveries.boot import objects as boot
 from kmodgate.renderer.deliveries.boot.objects import BOOT_MODULE_CONFIG, MACHINE_CONFIG, NODE_POOL_CONFIG
 from kmodgate.renderer.deliveries.boot.problems import problems as boot_problems
+from kmodgate.renderer.deliveries.boot.problems import without_spokes
 from kmodgate.renderer.deliveries.daemonset import kernels, module_view, objects
 from kmodgate.renderer.deliveries.daemonset.problems import problems
 from kmodgate.renderer.deliveries.hub import hub_module, spoke_findings
@@ -87,6 +88,12 @@ class Delivery:
     loss: str = LOSS
 
 
+def _hub_problems(target: Target) -> Iterator[Finding]:
+    yield from spoke_findings.problems(target)
+    if "boot" in target.variant.spec and not hub_module.selected_spokes(target):
+        yield without_spokes(target)
+
+
 def _certificates(module: JsonMap) -> set[str]:
     return {sign.map("certSecret").text("name") for sign in ModuleView(module).signs} - {""}
 
@@ -118,7 +125,7 @@ DELIVERIES = {
         "ManagedClusterModule",
         hub_module.site,
         hub_module.manifests,
-        problems=spoke_findings.problems,
+        problems=_hub_problems,
         certificates=_certificates,
         unsupported=hub_module.unsupported,
         attaches=True,
@@ -163,9 +170,11 @@ def delivery_of(variant: Variant) -> Delivery:
     return DELIVERIES[str(variant.spec.get("delivery", DEFAULT))]
 
 
-def deliveries_of(variant: Variant) -> list[Delivery]:
-    """Return the delivery of a driver, and those that it has besides."""
-    return [delivery_of(variant), *(BOOT if "boot" in variant.spec else ())]
+def at_boot_of(target: Target) -> list[Target]:
+    """Return the driver on the clusters whose nodes load it at boot: on the spokes where a hub delivers it."""
+    if target.variant.spec.get("delivery") != "hub":
+        return [target]
+    return [replace(target, cluster=spoke) for spoke in hub_module.selected_spokes(target)]
 
 
 def stands_for_driver(group: str, kind: str) -> bool:

@@ -120,6 +120,7 @@ class Target:
 def absent_drivers(targets: Iterable[Target]) -> set[tuple[str, str]]:
     """Cluster and driver of every target whose spec says `state: absent`, as the trees name them."""
     absent = [(target.cluster, target.variant.driver.name) for target in targets if target.is_absent]
+    absent += [(spoke, name) for cluster, name in absent for spoke in cluster.spokes]
     beside = {(item.hosted.management, hosted_driver(name, item.name)) for item, name in absent if item.hosted}
     return {(cluster.name, name) for cluster, name in absent} | beside
 

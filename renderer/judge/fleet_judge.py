@@ -18,6 +18,7 @@ from kmodgate.policy.views.part import Map
 from kmodgate.renderer.compile.cluster_policies import Policies
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.deliveries.boot.objects import cluster_of
+from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.deliveries.hub.manifest_works import carried
 from kmodgate.renderer.fleet.clusters.nodes import nodes_of
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
@@ -148,7 +149,8 @@ class FleetJudge:
         dump: Dump | None,
     ) -> Iterator[Finding]:
         engine, names = self.engine(cluster), (cluster.name,)
-        facts = facts_of(cluster, was, dump, _machine_configs_elsewhere(compiled, cluster))
+        others = [*_machine_configs_elsewhere(compiled, cluster), *_of_hub(compiled, cluster)]
+        facts = facts_of(cluster, was, dump, others)
         known = [old.value for old in was.values() if old is not None]
         before = SnapshotFacts(known) if known else None
         for manifest in was:
@@ -197,6 +199,11 @@ def _machine_configs_elsewhere(compiled: CompiledFleet, cluster: Cluster) -> lis
     host = compiled.of_drivers.get(cluster.hosted.management, []) if cluster.hosted else []
     mine = (machine_config_of(item.value) for item in host if cluster_of(item.value) == cluster.name)
     return [dict(item) for item in mine if item is not None]
+
+
+def _of_hub(compiled: CompiledFleet, cluster: Cluster) -> list[JsonMap]:
+    """The Modules that the hub of a cluster makes there."""
+    return [manifest.value for manifest in compiled.delivered[cluster.name] if driver_of(manifest.value)]
 
 
 def facts_of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from kmodgate.policy.cluster.facts import as_map
@@ -11,6 +11,8 @@ from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.renderer.deliveries.boot.objects import boot_of, site, why_none
 from kmodgate.renderer.deliveries.boot.settings import boot_problems
 from kmodgate.renderer.fleet.clusters.pools import MASTER, groups_in_pool, knows_its_nodes, pool_label
+from kmodgate.renderer.fleet.schema_check import finding_at
+from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.fleet.targets import Target
 from kmodgate.renderer.wording import listed
 
@@ -18,14 +20,11 @@ from kmodgate.renderer.wording import listed
 def problems(target: Target) -> Iterator[Finding]:
     """Report what keeps a driver from being loaded at boot on a cluster, and what to know about it."""
     variant, cluster, boot = target.variant, target.cluster, boot_of(target.variant)
-    if variant.spec.get("delivery") == "hub":
-        message = "at boot the machines of the hub itself would be configured, and not those of its spokes"
-        fix = (
-            "remove boot; or take spokes out of hub.selector, and give these a KernelDriver with boot and delivery: kmm"
-        )
-        yield variant.merged.finding(("boot",), "DAY001", message, fix)
-        return
     if why := why_none(cluster):
+        if variant.spec.get("delivery") == "hub":
+            message, fix = f"spoke {cluster.name} {why}: nothing is loaded at boot there", "nothing, if that is meant"
+            yield _warning(variant.merged.finding(("boot",), "DAY001", message, fix))
+            return
         fix = "say in spec.hosted of the Cluster which cluster that is"
         if cluster.topology != "hosted" or cluster.hosted:
             fix = "leave boot out there, by an override with boot: null"
@@ -79,6 +78,10 @@ def _pool_problems(target: Target, pool: str) -> Iterator[Finding]:
         if groups_in_pool(cluster, MASTER) and cluster.topology in ("sno", "compact"):
             message += f": all its nodes are in pool {MASTER}, since they are control plane and workers"
             fix = f"write pool: {MASTER}, by an override if other clusters differ"
+        if variant.spec.get("delivery") == "hub":
+            fix = (
+                "name a pool of all these spokes; those of another one need a KernelDriver of their own (hub.selector)"
+            )
         yield variant.merged.finding(("boot", "pool"), "DAY002", message, fix)
     for group in groups:
         kernels = (*group.kernels, *(item.version for item in group.next_kernels))
@@ -96,6 +99,28 @@ def _pool_problems(target: Target, pool: str) -> Iterator[Finding]:
         )
         fix = "nothing, if that is meant; they get it once the pool is resumed"
         yield _warning(variant.merged.finding(("boot", "pool"), "DAY010", message, fix))
+
+
+def without_spokes(target: Target) -> Finding:
+    """Report a driver of a hub that selects no spoke of the fleet, so that no tree has what loads it at boot."""
+    message = f"hub.selector selects no spoke of {target.cluster.name} in the fleet: nothing is loaded at boot"
+    fix = "write a Cluster for each spoke, with the labels of its ManagedCluster"
+    return _warning(target.variant.merged.finding(("boot",), "DAY001", message, fix))
+
+
+def hosting_problems(clusters: Collection[Cluster]) -> Iterator[Finding]:
+    """Report hosted control planes that run nowhere."""
+    hosts = {cluster.name for cluster in clusters if cluster.topology != "hosted"}
+    place: FieldPath = ("spec", "hosted")
+    for cluster in clusters:
+        hosted = cluster.hosted
+        if (hosted is not None) and cluster.topology != "hosted":
+            message = f"topology {cluster.topology} has its control plane on no other cluster"
+            yield finding_at(cluster.document, place, "DAY008", message, "write topology: hosted, or remove hosted")
+        elif hosted is not None and hosted.management not in hosts:
+            message = f"{hosted.management} is no cluster of the fleet that could host a control plane"
+            fix = "name a Cluster that is not hosted itself"
+            yield finding_at(cluster.document, (*place, "management"), "DAY008", message, fix)
 
 
 def _warning(finding: Finding) -> Finding:

@@ -26,7 +26,6 @@ from tests.image_services import ImageServiceFleet
         (["init", "driver", "gpu", "--driver-version", "a b"], "not a version"),
         (["init", "driver", "gpu", "--driver-version", "y"], "not a version"),
         (["init", "driver", "gpu", "--delivery", "daemonset", "--driver-version", "1.0"], "no ordered upgrade"),
-        (["init", "driver", "gpu", "--delivery", "hub", "--boot", "worker"], "the machines of the hub itself"),
         (["init", "driver", "gpu", "--boot", "a b"], "not the name of a MachineConfigPool"),
         (["init", "driver", "gpu", "--boot", ""], "not the name of a MachineConfigPool"),
         (["init", "cluster", "rome", "--boot", "worker"], "it is for a driver"),

@@ -81,8 +81,8 @@ def _add(item: AtBoot, objects: Objects, wishes: Wishes, lost: list[Finding], no
         lost.append(item.found.lost("IMP001", ("metadata",), message, "give the other pool a driver of its own"))
         return
     elif _delivery(module).get("delivery") == "hub":
-        message = f"not imported: {module.identity} is delivered by a hub, beside which no driver has boot"
-        lost.append(item.found.lost("IMP001", ("metadata",), message, "see docs/deliveries.md, At boot"))
+        message = f"not imported: it is for nodes of the hub, and {module.identity} is for its spokes"
+        lost.append(item.found.lost("IMP001", ("metadata",), message, "give these nodes a driver of their own"))
         return
     said: list[Finding] = []
     boot = _boot(item, module, wishes, said)
