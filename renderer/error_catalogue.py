@@ -268,7 +268,7 @@ SECTIONS = {
         Entry(
             "DAY001",
             "`boot` for a cluster whose machines nobody configures with it: not OpenShift, managed by a provider (ROSA,"
-            " OSD, ARO), MicroShift, or without the BootModuleConfig that is asked for (a warning for the spokes of a hub)",
+            " OSD, ARO), MicroShift, or without the BootModuleConfig that is asked for (a warning for spokes of a hub)",
             "leave it out there by an override: `boot: null`",
         ),
         Entry(

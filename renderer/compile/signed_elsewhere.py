@@ -19,6 +19,7 @@ from kmodgate.policy.views.module import KernelMapping, ModuleView
 from kmodgate.policy.views.part import Part
 from kmodgate.policy.views.signed_files import SignedFiles, SignedNames, modules_root
 from kmodgate.renderer.deliveries import kmm
+from kmodgate.renderer.deliveries.boot.settings import KERNEL
 from kmodgate.renderer.deliveries.hub.hub_module import selected_spokes
 from kmodgate.renderer.deliveries.json_parts import map_of
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable, resolve
@@ -124,7 +125,7 @@ def _images(variant: Variant) -> Iterator[str]:
             yield str(mapping.get("containerImage") or common or "")
     boot = variant.spec.get("boot")
     if isinstance(boot, dict) and "image" in boot:
-        yield str(boot["image"])
+        yield f"{boot['image']}:{KERNEL}"
 
 
 def _fingerprint(files: FleetFiles, variant: Variant, reference: str, findings: list[Finding]) -> str:

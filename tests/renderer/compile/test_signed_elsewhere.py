@@ -84,6 +84,21 @@ def test_the_policy_of_each_cluster_lists_what_is_signed_elsewhere_there(secured
     assert policy_of(secured, "rome")["parameters"].keys() == {"controllers"}
 
 
+def test_the_image_at_boot_is_signed_elsewhere_as_well(secured: FleetFolder) -> None:
+    path = secured.root / "clusters/paris.yaml"
+    mirrors = "  mirrors: [{source: quay.io/acme, mirror: mirror.paris/acme, type: tag}]\n"
+    path.write_text(path.read_text().replace("platform: kubernetes", "platform: openshift") + mirrors)
+    worker = "workerImage: 'quay.io/acme/worker:2.6'"
+    secured.driver("nic", f"{CERTIFIED}\nboot: {{pool: worker, image: quay.io/acme/nic-day1, {worker}}}\n")
+    secured.write("policy.yaml", POLICY)
+    secured.render()
+    assert rules(secured) == set()
+    (entry,) = policy_of(secured)["parameters"]["signedElsewhere"]
+    assert entry["images"] == [
+        "mirror.paris/acme/nic:1.0-${KERNEL_FULL_VERSION}", "mirror.paris/acme/nic-day1:${KERNEL_FULL_VERSION}"
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("data", [PEM, DER], ids=["PEM", "DER"])
 def test_only_a_certificate_satisfies_a_policy_that_requires_signing(secured: FleetFolder, data: bytes) -> None:
     (secured.root / "drivers/vendor.pem").write_bytes(data)
