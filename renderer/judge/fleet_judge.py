@@ -13,16 +13,15 @@ from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import FieldPath, Finding, Mode
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.review import NO_CLOCK, ClusterTraits, Review
-from kmodgate.policy.views.boot_config import machine_config_of
 from kmodgate.policy.views.part import Map
 from kmodgate.renderer.compile.cluster_policies import Policies
 from kmodgate.renderer.compile.compiler import CompiledFleet
-from kmodgate.renderer.deliveries.boot.objects import cluster_of
 from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.deliveries.hub.manifest_works import carried
 from kmodgate.renderer.fleet.clusters.nodes import nodes_of
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.judge.hub_modules import HUB_RULES, HubModules, Place, place_of, policy_rules
+from kmodgate.renderer.judge.node_pools import judged, node_pool_configs
 from kmodgate.renderer.judge.shared_images import ID as IMAGES_ID
 from kmodgate.renderer.judge.shared_images import image_findings
 from kmodgate.renderer.judge.specs_as_modules import RULES, SpecsAsModules
@@ -149,8 +148,9 @@ class FleetJudge:
         dump: Dump | None,
     ) -> Iterator[Finding]:
         engine, names = self.engine(cluster), (cluster.name,)
-        others = [*_machine_configs_elsewhere(compiled, cluster), *_of_hub(compiled, cluster)]
-        facts = facts_of(cluster, was, dump, others)
+        at_boot = node_pool_configs(compiled, cluster)
+        facts = facts_of(cluster, was, dump, [*(value for _, value in at_boot), *_of_hub(compiled, cluster)])
+        yield from judged(at_boot, cluster, traits, engine, facts, self._now)
         known = [old.value for old in was.values() if old is not None]
         before = SnapshotFacts(known) if known else None
         for manifest in was:
@@ -192,13 +192,6 @@ def _traits(compiled: CompiledFleet, cluster: Cluster) -> ClusterTraits:
     """Return what rules look at of a cluster, with the release of its ImageService."""
     service, traits = compiled.services.get(cluster.name), traits_of(cluster)
     return replace(traits, ims_version=service.release.version) if service else traits
-
-
-def _machine_configs_elsewhere(compiled: CompiledFleet, cluster: Cluster) -> list[JsonMap]:
-    """The MachineConfigs of a hosted cluster, which lie in ConfigMaps of the cluster that hosts its control plane."""
-    host = compiled.of_drivers.get(cluster.hosted.management, []) if cluster.hosted else []
-    mine = (machine_config_of(item.value) for item in host if cluster_of(item.value) == cluster.name)
-    return [dict(item) for item in mine if item is not None]
 
 
 def _of_hub(compiled: CompiledFleet, cluster: Cluster) -> list[JsonMap]:

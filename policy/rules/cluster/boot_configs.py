@@ -72,7 +72,7 @@ def pool_that_applies_nothing(review: Review) -> Iterator[Problem]:
     Source: MachineConfigPool v1 and docs/MachineConfigController.md of openshift/machine-config-operator.
     """
     mine = boot_config(review.object)
-    if mine is None:
+    if mine is None or review.cluster.topology == "hosted":  # which has NodePools
         return
     pool = review.known.find("MachineConfigPool", "", mine.pool)
     if pool is None:

@@ -94,6 +94,20 @@ def test_a_hosted_cluster_gets_the_config_of_its_node_pool_where_its_control_pla
     assert not [path for path in fleet.files() if "machineconfig" in path]
 
 
+def test_what_a_hosted_cluster_loads_at_boot_is_judged_by_its_own_policy(tmp_path: Path) -> None:
+    fleet = hosted(tmp_path)
+    fleet.driver("other", f"boot: {{pool: paris-a, workerImage: {WORKER}}}\n", clusters="{names: [paris]}")
+    lines = findings(fleet, "DAY201")
+    assert len(lines) == 2
+    assert "loads acme_dummy at boot of pool paris-a, too" in lines[0]
+    (fleet.root / "drivers/other.yaml").unlink()
+    head = "apiVersion: kmodgate.io/v1alpha1\nkind: DriverPolicy\nmetadata: {name: p}\nspec:\n"
+    fleet.write(
+        "p.yaml", f"{head}  clusters: {{names: [paris]}}\n  parameters: {{allowedRegistries: [registry.local]}}\n"
+    )
+    assert any("quay.io/acme/worker:2.6" in line for line in findings(fleet, "IMG301"))
+
+
 def test_a_role_is_no_node_pool_of_a_hosted_cluster(tmp_path: Path) -> None:
     fleet = hosted(tmp_path)
     cluster(fleet, HOSTED.replace("hypershift.openshift.io/nodePool: paris-a", "node-role.kubernetes.io/paris-a: ''"))
