@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath, Finding
+from kmodgate.policy.formats.image_references import parse_image
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.deliveries.content_hashes import config_map_name
 from kmodgate.renderer.deliveries.json_parts import items_of, map_of
@@ -92,6 +93,15 @@ class Draft:
         if value not in self.config_maps:
             self.config_maps.append(value)
         return {"name": name}
+
+    def name_tags(self) -> None:
+        """Write the tag `latest` that a reference without tag and digest stands for: KMM refuses one without."""
+        container = map_of(map_of(map_of(self.value.get("spec")).get("moduleLoader")).get("container"))
+        for level in (container, *map(map_of, items_of(container.get("kernelMappings")))):
+            image = level.get("containerImage")
+            parsed = parse_image(image) if isinstance(image, str) else None
+            if parsed is not None and not parsed.tag and not parsed.digest:
+                level["containerImage"] = f"{image}:latest"
 
     def finished(self) -> Iterator[Found]:
         """Yield the Module, and the ConfigMaps that it needs."""

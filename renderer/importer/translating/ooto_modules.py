@@ -66,6 +66,7 @@ def ooto_module(found: Found, wishes: Wishes, lost: list[Finding]) -> Draft | No
     for key in spec.keys() - _SPEC_FIELDS:
         draft.lose(found, ("spec", key), "no Module has it", "compare it with the documentation of KMM")
     draft.value, draft.config_maps = renewed(draft.value, lambda text: config_map_name(name, text))
+    draft.name_tags()
     return draft
 
 

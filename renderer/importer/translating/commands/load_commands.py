@@ -129,6 +129,8 @@ def _take_kmod(result: Loading, command: Command, *, at_end: bool) -> None:
     program, words = command.program, command.words[1:]
     options: dict[str, str] = {}
     names = [word for word in words if not word.startswith("-")]
+    if program == "kmod":  # whose first word is what it does
+        program, names = ("rmmod" if words[0] == "unload" else program), names[1:]
     if program == "modprobe":
         options, names = _parsed(words)
         if options.keys() & _QUESTIONS:

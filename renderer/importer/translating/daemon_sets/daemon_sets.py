@@ -121,6 +121,8 @@ def draft_of(group: Group, name: str, wishes: Wishes, lost: list[Finding]) -> Dr
     draft.used += _scripts(group[0])
     if wishes.delivery == "daemonset":
         put_options(draft, kept, is_separate=bool(separate))
+    else:
+        draft.name_tags()
     return draft
 
 

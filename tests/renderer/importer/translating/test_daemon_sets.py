@@ -289,3 +289,9 @@ def test_what_a_pod_does_at_its_end_beside_unloading_is_listed(here: Path) -> No
 def test_a_daemon_set_without_a_command_that_loads_is_asked_about(here: Path) -> None:
     said = import_all(here, daemon_set(containers=[loader("/usr/bin/start")]), code=2)
     assert "if the DaemonSet drivers/nic loads a kernel module, say which: --module-name nic=NAME" in said
+
+
+def test_the_words_of_kmod_are_no_modules(here: Path) -> None:
+    import_all(here, daemon_set(containers=[loader("sh", "-c", "kmod load acme_nic debug=1")]))
+    assert spec_of(here, "nic")["modprobe"]["moduleName"] == "acme_nic"
+    assert spec_of(here, "nic")["modprobe"]["parameters"] == ["debug=1"]

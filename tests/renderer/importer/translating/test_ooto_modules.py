@@ -178,3 +178,11 @@ def test_an_old_module_in_todays_shape_is_read_as_one(here: Path) -> None:
 def test_the_rule_about_former_groups_names_import(here: Path) -> None:
     import_all(here, OLD, options=NAMESPACE)
     assert "let kmodgate import make a spec of it" in run("check", "old.yaml", cwd=here).stdout
+
+
+def test_an_image_without_a_tag_gets_the_one_that_it_stands_for(here: Path) -> None:
+    mappings = [{"literal": KERNEL, "containerImage": "quay.io/acme/nic"}]
+    import_all(here, old(kernelMappings=mappings), options=NAMESPACE)
+    [module] = rendered(here, "Module")
+    [mapping] = module["spec"]["moduleLoader"]["container"]["kernelMappings"]
+    assert mapping["containerImage"] == "quay.io/acme/nic:latest"
