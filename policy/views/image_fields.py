@@ -28,8 +28,10 @@ def image_fields(object: Map) -> Iterator[tuple[FieldPath, str]]:
     elif kind in WITH_IMAGES:
         yield from ((item.path, item.value) for item in texts(object) if item.is_image and item.value)
     elif kind in POD_KINDS:
-        containers = PodView(object, kind).containers
-        yield from (((*item.path, "image"), image) for item in containers if (image := item.text("image")))
+        pod = PodView(object, kind)
+        yield from (((*item.path, "image"), image) for item in pod.containers if (image := item.text("image")))
+        volumes = [item.map("image") for item in pod.volumes if item.optional("image") is not None]
+        yield from (((*item.path, "reference"), image) for item in volumes if (image := item.text("reference")))
     elif kind == _MANIFEST_WORK:
         yield from _carried(object)
 

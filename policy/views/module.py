@@ -173,7 +173,9 @@ class ModuleView:
 
     @lazy
     def pod_images(self) -> list[tuple[FieldPath, str]]:
-        return _named(self.containers, "image")
+        """Every place of the plugins that names an image: containers, and volumes that are images."""
+        volumes = [image for volume in self.volumes if (image := volume.optional("image")) is not None]
+        return [*_named(self.containers, "image"), *_named(volumes, "reference")]
 
     @lazy
     def secrets(self) -> list[Part]:

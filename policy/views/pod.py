@@ -144,10 +144,16 @@ class PodView:
         return [(volume.map(key), key) for volume, key in found if volume.optional(key) is not None]
 
     @lazy
-    def claims(self) -> list[tuple[Part, str]]:
-        """The volumes that are PersistentVolumeClaims, each as its part with the claim's name."""
-        found = (volume.optional("persistentVolumeClaim") for volume in self.volumes)
-        return [(part, part.text("claimName")) for part in found if part is not None]
+    def claims(self) -> list[tuple[Part, str, str]]:
+        """The fields of volumes that are PersistentVolumeClaims: part and key of each, with the claim's name.
+
+        A claim of a pod's own (`ephemeral`) has its name by pod and volume; what makes pods does not know it.
+        """
+        named = (volume.optional("persistentVolumeClaim") for volume in self.volumes)
+        found = [(part, "claimName", part.text("claimName")) for part in named if part is not None]
+        pod = "" if self.is_template else self.object.text("name")
+        own = [volume for volume in self.volumes if pod and volume.optional("ephemeral") is not None]
+        return found + [(volume, "ephemeral", f"{pod}-{volume.text('name')}") for volume in own]
 
     @lazy
     def block_devices(self) -> list[tuple[Part, Part]]:

@@ -71,14 +71,14 @@ def claims_the_node(review: Review) -> Iterator[Problem]:
     """
     if review.user or not judged(review):
         return
-    for part, name in review.pod.claims:
+    for part, key, name in review.pod.claims:
         volume = _bound(review, name)
         if volume is None:
             message = f"{NOT_CHECKED}: which PersistentVolumes claims are bound to"
-            yield part.problem("claimName", message, GIVE_FACTS)
+            yield part.problem(key, message, GIVE_FACTS)
         elif what := _reaches(as_map(volume.get("spec"))):
             title = as_map(volume.get("metadata")).get("name", "")
-            yield part.problem("claimName", f"the claim is bound to PersistentVolume {title}, {what}", APPROVE)
+            yield part.problem(key, f"the claim is bound to PersistentVolume {title}, {what}", APPROVE)
 
 
 @rule("PRV112", kinds=_VOLUME, severity=Severity.INFO)

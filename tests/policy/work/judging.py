@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.policy.work.counting import Counter, counting
-from tests.policy.work.templates import grown, templates
+from tests.policy.work.growth import grown
+from tests.policy.work.templates import templates
 
 REVIEWER = "alice"
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)

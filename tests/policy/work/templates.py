@@ -3,89 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from kmodgate import schemas
-
-Path = tuple[str, ...]
-Template = Any
-
-
-@dataclass(frozen=True)
-class Many:
-    """A list of such items; in its texts `#` stands for the number of the item."""
-
-    item: Template
-
-
-@dataclass(frozen=True)
-class Entries:
-    """A map of such entries."""
-
-    key: str
-    value: Template
-
-
-def grown(template: Template, sizes: Mapping[Path, int], *, distinct: bool) -> Any:
-    """The object with lists, maps and texts of these sizes; those that are not named have one item.
-
-    What lies in the items of a list is grown in the first of them only, so that the object grows by the sum and not by
-    the product. Equal items have equal texts, which `distinct` prevents.
-    """
-    return _built(template, (), sizes, "", distinct)
-
-
-def _built(template: Template, path: Path, sizes: Mapping[Path, int], label: str, distinct: bool) -> Any:
-    if isinstance(template, str):
-        text = template.replace("#", label or "0")
-        return text + "a" * (32 * sizes[path]) if path in sizes else text
-    if isinstance(template, dict):
-        return {key: _built(item, (*path, key), sizes, label, distinct) for key, item in template.items()}
-    if not isinstance(template, Many | Entries):
-        return template
-    inner = (*path, "[]")
-    labels = [f"{label}x{index}" if distinct else label for index in range(sizes.get(path, 1))]
-    if isinstance(template, Many):
-        return [_built(template.item, inner, sizes if not i else {}, own, distinct) for i, own in enumerate(labels)]
-    keys = [f"{label}x{index}" for index in range(len(labels))]  # two keys are never equal
-    return {
-        template.key.replace("#", key): _built(template.value, inner, sizes if not i else {}, own, distinct)
-        for i, (key, own) in enumerate(zip(keys, labels, strict=True))
-    }
-
-
-def growing(template: Template, path: Path = (), *, in_list: bool = False) -> Iterator[Path]:
-    """The paths of all that can be grown: lists, maps, and texts of which the object has one."""
-    if isinstance(template, str) and not in_list and path not in _FIXED:
-        yield path
-    elif isinstance(template, dict):
-        for key, item in template.items():
-            yield from growing(item, (*path, key), in_list=in_list)
-    elif isinstance(template, Many | Entries):
-        yield path
-        yield from growing(template.item if isinstance(template, Many) else template.value, (*path, "[]"), in_list=True)
-
-
-_FIXED = {("kind",), ("apiVersion",), ("metadata", "name"), ("metadata", "namespace")}
-"""What the API server has judged before any webhook is asked: names have at most 253 characters."""
-
-_METADATA: dict[str, Template] = {
-    "name": "nic",
-    "namespace": "drivers",
-    "labels": Entries("example.com/l#", "v#"),
-    "annotations": Entries("example.com/a#", "v#"),
-    "finalizers": Many("example.com/f#"),
-    "ownerReferences": Many({"apiVersion": "v1", "kind": "ConfigMap", "name": "o#", "uid": "u#", "controller": True}),
-    "managedFields": Many({"manager": "m#", "operation": "Update", "fieldsV1": {"f:a": {}}}),
-}
-
-
-def _object(api_version: str, kind: str, **fields: Template) -> Template:
-    return {"apiVersion": api_version, "kind": kind, "metadata": _METADATA, **fields}
-
+from tests.policy.work.cluster_templates import cluster_templates
+from tests.policy.work.growth import METADATA, Entries, Many, Template, an_object
 
 # -- the kinds of KMM, from their schemas ---------------------------------------------------------
 
@@ -179,7 +103,7 @@ def _of_kmm(kind: str, form: str) -> Template:
     spec = _from_schema(schema["properties"]["spec"], schema, "spec", texts)
     version = schema["properties"]["apiVersion"]
     api_version = (version.get("enum") or [version.get("const") or _VERSIONS[kind]])[0]
-    return _object(api_version, kind, spec=spec)
+    return an_object(api_version, kind, spec=spec)
 
 
 _VERSIONS = {
@@ -223,23 +147,23 @@ _POD_SPEC: dict[str, Template] = {
     "ephemeralContainers": Many(_CONTAINER),
 }
 
-_WORKING = {**_METADATA, "namespace": "ims", "labels": Entries("example.com/l#", "v#")}
+_WORKING = {**METADATA, "namespace": "ims", "labels": Entries("example.com/l#", "v#")}
 
-_POD_METADATA = {key: _METADATA[key] for key in ("labels", "annotations")}
-_POD_TEMPLATE = {"metadata": _POD_METADATA, "spec": _POD_SPEC}
+_PODMETADATA = {key: METADATA[key] for key in ("labels", "annotations")}
+_POD_TEMPLATE = {"metadata": _PODMETADATA, "spec": _POD_SPEC}
 
 
 def _pod(**changes: Template) -> Template:
-    return _object("v1", "Pod", spec={**_POD_SPEC, **changes})
+    return an_object("v1", "Pod", spec={**_POD_SPEC, **changes})
 
 
 def _dkms(**changes: Template) -> Template:
     """A pod of DKMS work, by the policy's namespace for it."""
-    return {**_pod(**changes), "metadata": {**_METADATA, "namespace": "dkms"}}
+    return {**_pod(**changes), "metadata": {**METADATA, "namespace": "dkms"}}
 
 
 def _workload(api_version: str, kind: str) -> Template:
-    return _object(
+    return an_object(
         api_version, kind, spec={"selector": {"matchLabels": Entries("l#", "v#")}, "template": _POD_TEMPLATE}
     )
 
@@ -257,21 +181,22 @@ def templates() -> dict[str, Template]:
     subjects = Many({"kind": "ServiceAccount", "name": "loader#", "namespace": "drivers"})
     return {
         **{name: _of_kmm(*what) for name, what in _KMM_KINDS.items()},
-        "PreflightValidation": _object(
+        **cluster_templates(),
+        "PreflightValidation": an_object(
             "kmm.sigs.x-k8s.io/v1beta2", "PreflightValidation", spec={"kernelVersion": "6", "pushBuiltImage": True}
         ),
-        "PreflightValidationOCP": _object(
+        "PreflightValidationOCP": an_object(
             "kmm.sigs.x-k8s.io/v1beta1",
             "PreflightValidationOCP",
             spec={"kernelVersion": "6", "dtkImage": "quay.io/other/dtk"},
         ),
-        "Namespace": _object("v1", "Namespace", spec={"finalizers": Many("kubernetes")}),
-        "Secret": _object("v1", "Secret", type="Opaque", data=Entries("k#", "djE="), stringData=Entries("s#", "v#")),
-        "ConfigMap": _object("v1", "ConfigMap", data=Entries("k#", "v#"), binaryData=Entries("b#", "djE=")),
-        "ServiceAccount": _object(
+        "Namespace": an_object("v1", "Namespace", spec={"finalizers": Many("kubernetes")}),
+        "Secret": an_object("v1", "Secret", type="Opaque", data=Entries("k#", "djE="), stringData=Entries("s#", "v#")),
+        "ConfigMap": an_object("v1", "ConfigMap", data=Entries("k#", "v#"), binaryData=Entries("b#", "djE=")),
+        "ServiceAccount": an_object(
             "v1", "ServiceAccount", secrets=Many({"name": "s#"}), imagePullSecrets=Many({"name": "s#"})
         ),
-        "RoleBinding": _object("rbac.authorization.k8s.io/v1", "RoleBinding", subjects=subjects, **binding),
+        "RoleBinding": an_object("rbac.authorization.k8s.io/v1", "RoleBinding", subjects=subjects, **binding),
         "Pod": _pod(),
         "Pod in Kata": _pod(runtimeClassName="kata-qemu"),
         "Pod of DKMS work": _dkms(),
@@ -282,5 +207,5 @@ def templates() -> dict[str, Template]:
         "ReplicaSet": _workload("apps/v1", "ReplicaSet"),
         "ReplicationController": _workload("v1", "ReplicationController"),
         "Job": _workload("batch/v1", "Job"),
-        "CronJob": _object("batch/v1", "CronJob", spec={"jobTemplate": {"spec": {"template": _POD_TEMPLATE}}}),
+        "CronJob": an_object("batch/v1", "CronJob", spec={"jobTemplate": {"spec": {"template": _POD_TEMPLATE}}}),
     }

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from kmodgate.webhook.admission.requested_kinds import PAIRS
 from tests.policy.work.counting import Counter, counted_modules
+from tests.policy.work.growth import Path, growing, grown
 from tests.policy.work.judging import Judge
-from tests.policy.work.templates import Path, growing, grown, templates
+from tests.policy.work.templates import templates
 
 FEW, MANY = 8, 12
 """How many items a list has at first, where each pair is tried, and where all grow at once."""
@@ -58,6 +60,11 @@ def changed(object: Any) -> Any:
     if isinstance(object, dict):
         return {key: changed(item) for key, item in reversed(object.items())} | {"z": "was"}
     return [changed(item) for item in reversed(object)] if isinstance(object, list) else object
+
+
+def test_every_kind_that_the_webhook_is_asked_about_is_counted() -> None:
+    kinds = {kind for (_, _, subresource), pairs in PAIRS.items() if not subresource for _, kind in pairs}
+    assert kinds - {"Binding"} <= {template["kind"] for template in templates().values()}
 
 
 @pytest.mark.parametrize("name", templates())

@@ -49,6 +49,12 @@ def test_a_prebuilt_image_is_listed_for_every_kernel_that_nodes_run_or_get(fleet
     assert f"quay.io/acme/nic:1.0-{OTHER}" in images(fleet, "--kernel", OTHER)
 
 
+def test_a_volume_that_is_an_image_is_pulled_too(fleet: FleetFolder) -> None:
+    volume = "volumes: [{name: tools, image: {reference: 'quay.io/acme/tools:1'}}]"
+    fleet.driver("nic", f"devicePlugin: {{container: {{image: 'quay.io/acme/plugin{DIGEST}'}}, {volume}}}")
+    assert "quay.io/acme/tools:1" in images(fleet)
+
+
 def test_of_what_kmm_builds_the_base_images_are_listed(fleet: FleetFolder) -> None:
     fleet.write(
         "drivers/Dockerfile",

@@ -1,0 +1,98 @@
+"""Templates of the kinds around Modules: what loads at boot, what KMM and a hub keep, what protects or takes away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.policy.work.growth import METADATA, Entries, Many, Template, an_object
+
+_KMM = "kmm.sigs.x-k8s.io/v1beta1"
+_UNIT = 'Environment="KERNEL_MODULE=nic"\nEnvironment="KERNEL_MODULE_IMAGE=quay.io/other/nic"\nEnvironment="E=v"'
+_IGNITION: dict[str, Template] = {
+    "ignition": {"version": "3.4.0"},
+    "systemd": {"units": Many({"name": "u#.service", "contents": _UNIT})},
+    "storage": {
+        "files": Many({"path": "/etc/modprobe.d/f#.conf", "contents": {"source": "data:,blacklist%20nic"}}),
+        "links": Many({"path": "/etc/l#", "target": "/opt/t#"}),
+    },
+}
+_BOOT = {
+    "kernelModuleImage": "quay.io/other/nic",
+    "kernelModuleName": "nic",
+    "machineConfigName": "nic",
+    "machineConfigPoolName": "worker",
+    "firmwareFilesPath": "/firmware",
+    "workerImage": "quay.io/other/worker:1",
+    "inTreeModulesToRemove": Many("tree#"),
+}
+_INNER = {
+    "modules": Many({"name": "nic#", "namespace": "drivers", "config": {"containerImage": "quay.io/other/nic#"}}),
+    "images": Many({"image": "quay.io/other/nic#", "generation": "1"}),
+}
+
+_OLM = {
+    "Subscription": "v1alpha1",
+    "ClusterServiceVersion": "v1alpha1",
+    "InstallPlan": "v1alpha1",
+    "OperatorGroup": "v1",
+}
+_OF_OLM = {
+    "name": "kernel-module-management",
+    "source": "s",
+    "clusterServiceVersionNames": Many("kernel-module-management.v2.#"),
+    "targetNamespaces": Many("n#"),
+    "relatedImages": Many({"name": "r#", "image": "quay.io/other/r#"}),
+    "install": {"spec": {"deployments": Many({"name": "kmm-operator-controller#"})}},
+}
+
+
+def _inner(kind: str) -> Template:
+    return an_object(_KMM, kind, spec=_INNER, status=_INNER)
+
+
+def cluster_templates() -> dict[str, Template]:
+    """Return the templates by the names of their kinds."""
+    machine_config = an_object(
+        "machineconfiguration.openshift.io/v1",
+        "MachineConfig",
+        spec={"config": _IGNITION, "kernelArguments": Many("module_blacklist=m#")},
+    )
+    machine_config["metadata"] = _labelled({"machineconfiguration.openshift.io/role": "worker"})
+    pool = an_object("v1", "ConfigMap", data={"config": f"kind: MachineConfig\nspec: {{a: {_UNIT!r}}}\n"})
+    pool["metadata"] = _labelled({"kmodgate.io/node-pool": "workers", "kmodgate.io/driver": "nic"})
+    carried = an_object("v1", "Secret", data=Entries("k#", "djE="), stringData=Entries("s#", "v#"))
+    rule = {"apiGroups": Many("g#"), "resources": Many("r#"), "resourceNames": Many("n#"), "verbs": Many("use")}
+    return {
+        "BootModuleConfig": an_object(_KMM, "BootModuleConfig", spec=_BOOT),
+        "InitramfsModule": an_object("kmm.sigs.x-k8s.io/v1alpha1", "InitramfsModule", spec=_BOOT),
+        "MachineConfig": machine_config,
+        "ConfigMap of a NodePool": pool,
+        "NodeModulesConfig": _inner("NodeModulesConfig"),
+        "ModuleImagesConfig": _inner("ModuleImagesConfig"),
+        "ModuleBuildSignConfig": _inner("ModuleBuildSignConfig"),
+        "ManagedCluster": an_object(
+            "cluster.open-cluster-management.io/v1", "ManagedCluster", spec={"taints": Many({"key": "k#"})}
+        ),
+        "ManifestWork": an_object(
+            "work.open-cluster-management.io/v1", "ManifestWork", spec={"workload": {"manifests": Many(carried)}}
+        ),
+        "Policy": an_object(
+            "policy.open-cluster-management.io/v1",
+            "Policy",
+            spec={
+                "policy-templates": Many(
+                    {"objectDefinition": {"spec": {"object-templates": Many({"objectDefinition": carried})}}}
+                )
+            },
+        ),
+        "CustomResourceDefinition": an_object(
+            "apiextensions.k8s.io/v1", "CustomResourceDefinition", spec={"versions": Many({"name": "v#"})}
+        ),
+        **{kind: an_object(f"operators.coreos.com/{version}", kind, spec=_OF_OLM) for kind, version in _OLM.items()},
+        "ResourceQuota": an_object("v1", "ResourceQuota", spec={"hard": Entries("count/r#", "0")}),
+        "Role": an_object("rbac.authorization.k8s.io/v1", "Role", rules=Many(rule)),
+    }
+
+
+def _labelled(labels: dict[str, Any]) -> Template:
+    return {**METADATA, "labels": labels}
