@@ -74,7 +74,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
         raise Unusable("--preflight is empty", "give a folder")
     if args.nodes is not None:
         _take_nodes(fleet, args.nodes, args.cluster)
-    revision = _revision(root, args)
+    revision = _revision(root, args, console)
     asked = kernels_asked(args.kernel, args.dtk)
     policies = Policies(fleet, read_choice(args.policy, args.profile), findings)
     compiled = compile_fleet(fleet, findings)
@@ -95,13 +95,18 @@ def run(args: Namespace, console: Console) -> ExitCode:
     return ExitCode.FINDINGS if fails(plan, args.fail_on) else ExitCode.OK
 
 
-def _revision(root: Path, args: Namespace) -> git.Revision | None:
+def _revision(root: Path, args: Namespace, console: Console) -> git.Revision | None:
     """The revision to compare with: HEAD where none is named and the fleet has changed since."""
     if args.against is None and "new-loss" in args.fail_on:
         raise Unusable("--fail-on new-loss compares with a revision", "say which: --against REV")
-    revision = git.revision(str(root), args.against)
-    is_asked = args.against is not None
-    return revision if is_asked or (revision is not None and revision.changed(str(root))) else None
+    if args.against is not None:
+        return git.revision(str(root), args.against)
+    try:
+        revision = git.revision(str(root), None)
+        return revision if revision is not None and revision.changed(str(root)) else None
+    except git.GitFailed as error:
+        console.say(f"note: {error}; drivers that leave clusters are not looked for")
+        return None
 
 
 def _compare(plan: Plan, now: CompiledFleet, base: BaseFleet | None, args: Namespace, asked: list[str]) -> None:

@@ -77,3 +77,13 @@ def test_what_another_way_brings_back_is_none(committed: FleetFolder) -> None:
     committed.write("drivers/nic.yaml", text.replace("[hub]", "[hub, paris]") + override)
 
     assert lost(committed, code=0) == []
+
+
+def test_a_repository_that_git_does_not_read_is_said_and_planned_all_the_same(committed: FleetFolder) -> None:
+    spoke(committed, "paris", "{tier: edgy}")
+    (committed.root / ".git/HEAD").write_text("no reference\n")
+
+    result = committed.run("plan")
+
+    assert result.returncode == 0
+    assert "drivers that leave clusters are not looked for" in result.stderr

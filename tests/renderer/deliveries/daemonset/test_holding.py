@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import shutil
 import signal
 import subprocess
 
 import pytest
 
-from tests.renderer.deliveries.daemonset.sandbox import KERNEL, Node
+from tests.renderer.deliveries.daemonset.sandbox import KERNEL, SCRIPT, Node
 
 pytestmark = pytest.mark.timing
 
@@ -46,6 +48,29 @@ def test_without_srcversion_the_build_id_tells(node: Node, name: str) -> None:
     assert node.run("ready").returncode == 0
     node.write("sys/module/nic/notes/.note.gnu.build-id", NOTE[:-1] + b"\xff")
     assert node.run("ready").returncode == 1
+
+
+@pytest.mark.parametrize("ending", ["xz", "zst"])
+def test_a_compressed_file_is_read_by_the_program_for_it(node: Node, ending: str) -> None:
+    program = node.write({"xz": "bin/xzcat", "zst": "bin/zstdcat"}[ending], '#!/bin/sh\nexec base64 -d "$1"\n')
+    program.chmod(0o755)
+    with_build_id(node, base64.b64encode(b"\x7fELF" + NOTE + b"rest"), f"nic.ko.{ending}")
+    result = node.run("load")
+    assert (result.returncode, "not compared" in result.stderr) == (0, False)
+    assert node.run("ready").returncode == 0
+
+
+def test_a_compressed_file_that_no_program_of_the_image_reads_is_not_compared(node: Node) -> None:
+    for name in ("cat", "od", "tr", "grep", "find", "cp", "mkdir", "rm", "printf", "sh"):
+        if found := shutil.which(name):
+            (node.root / "bin" / name).symlink_to(found)
+    with_build_id(node, base64.b64encode(NOTE), "nic.ko.zst")
+    result = subprocess.run(
+        [shutil.which("sh") or "sh", str(SCRIPT), "load"],
+        env={**node.environment({}), "PATH": str(node.root / "bin")}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "loaded, not compared" in result.stderr
 
 
 def test_another_build_id_is_another_module(node: Node) -> None:
