@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,32 +30,72 @@ _DOCKER = ".dockerconfigjson"
 
 
 def redacted(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an object without what is secret.
+    """Return an object without what is secret, and the objects in it, as in a ManifestWork or a Policy, likewise.
 
     - Of a Secret stay its type, the names of its keys, certificates, the names of registries, and the fingerprint by
-      which a key and its certificate are known to belong together.
+      which a key and its certificate are known to belong together; of what makes one (ExternalSecret, SealedSecret) the
+      name of the Secret.
     - Of a ConfigMap stay its keys, and the Dockerfile that it holds; all values of the settings of KMM, of the Image
       Management Service and of kmodgate.
     - Of a MachineConfig stay the kernel arguments, the paths of its files, the files that modprobe reads, and which
       kernel module out of which image its units load at boot.
-    - Everywhere else the values of environment variables, of build arguments, of HTTP headers, of the attributes of CSI
-      volumes and of annotations become empty, and arguments and commands empty lists. Annotations that rules read keep
-      their values; the one in which kubectl keeps what was applied goes.
+    - Of kinds of groups that no rule asks for, and of Events and builds, stay name, labels and owners.
+    - Everywhere else the values of environment variables, of build arguments, of HTTP headers and paths of probes, of
+      the attributes and options of volumes, of Helm, of messages and of annotations become empty, and arguments and
+      commands empty lists. Annotations that rules read keep their values; the one in which kubectl keeps what was
+      applied goes, and so do credentials in URLs.
     """
-    if item.get("kind") == "Secret":
-        return _secret(item)
     result: dict[str, Any] = _without_values(item)
-    metadata = dict(metadata_of(result))
-    if _APPLIED in as_map(metadata.get("annotations")):
-        metadata["annotations"] = {key: value for key, value in metadata["annotations"].items() if key != _APPLIED}
-        result["metadata"] = metadata
-    if item.get("kind") == "ConfigMap" and not _is_read_by_rules(item):
-        for field in ("data", "binaryData"):
-            if isinstance(values := result.get(field), dict):
-                result[field] = {key: value if (field, key) == ("data", KEY) else "" for key, value in values.items()}
-    if item.get("kind") == "MachineConfig" and "spec" in result:
-        result["spec"] = _of_machines(as_map(result["spec"]))
     return result
+
+
+def _shallow(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An object without the fields of its kind that are secret; what lies deeper in the others is not looked at."""
+    kind = str(item["kind"])
+    if kind == "Secret":
+        return _secret(item)
+    result = {key: value for key, value in item.items() if _is_kept(item, kind, key)}
+    metadata = as_map(item.get("metadata"))
+    if _APPLIED in as_map(metadata.get("annotations")):
+        kept = {key: value for key, value in metadata["annotations"].items() if key != _APPLIED}
+        result["metadata"] = {**metadata, "annotations": kept}
+    if kind == "MachineConfig" and "spec" in result:
+        result["spec"] = _of_machines(as_map(result["spec"]))
+    if kind in _MAKERS:
+        made = as_map(as_map(item.get("spec")).get(_MAKERS[kind]))
+        result["spec"] = {_MAKERS[kind]: {key: made[key] for key in ("name", "metadata") if key in made}}
+    return _without_texts(result) if kind == "ConfigMap" and not _is_read_by_rules(item) else result
+
+
+def _is_kept(item: Mapping[str, Any], kind: str, key: str) -> bool:
+    """Whether a field of the first level of an object stays."""
+    if kind in (*_HEAD_ONLY, *_MAKERS) or not _is_asked_for(str(item.get("apiVersion", ""))):
+        return key in _HEAD
+    return not (kind == "ManifestWork" and key == "status")
+
+
+def _without_texts(config_map: Mapping[str, Any]) -> dict[str, Any]:
+    """A ConfigMap with its keys and its Dockerfile alone."""
+    result = dict(config_map)
+    for field in ("data", "binaryData"):
+        if isinstance(values := result.get(field), Mapping):
+            result[field] = {key: value if (field, key) == ("data", KEY) else "" for key, value in values.items()}
+    return result
+
+
+_HEAD = ("apiVersion", "kind", "metadata")
+_MAKERS = {"ExternalSecret": "target", "SealedSecret": "template"}
+"""Kinds from which others make a Secret, and the field of their spec that names it."""
+
+_HEAD_ONLY = ("Event", "Build", "BuildConfig", "Template")
+_GROUPS = ("apps", "batch", "argoproj.io", "kmodgate.io", "operators.coreos.com")
+_DOMAINS = (".k8s.io", ".x-k8s.io", ".openshift.io", ".open-cluster-management.io", "kmm.sigs.k8s.io")
+
+
+def _is_asked_for(version: str) -> bool:
+    """Whether rules may look at kinds of a group; the core group has no name."""
+    group = version.rpartition("/")[0]
+    return not group or group in _GROUPS or group.endswith(_DOMAINS)
 
 
 def _is_read_by_rules(config_map: Mapping[str, Any]) -> bool:
@@ -85,27 +126,39 @@ def _without_values(value: Any) -> Any:
     while left:
         parent, key, part = left.pop()
         if isinstance(part, Mapping):
+            part = _shallow(part) if isinstance(part.get("kind"), str) else part
             parent[key] = copy = dict.fromkeys(part)
             left += [(copy, name, _emptied(name, item)) for name, item in part.items()]
         elif isinstance(part, list):
             parent[key] = items = [None] * len(part)
             left += [(items, index, item) for index, item in enumerate(part)]
         else:
-            parent[key] = part
+            parent[key] = _CREDENTIALS.sub(r"\1", part) if isinstance(part, str) and "@" in part else part
     return result[""]
 
 
+_CREDENTIALS = re.compile(r"(://)[^/@\s]+@")
+_VALUES = ("volumeAttributes", "options", "valuesObject", "commonAnnotations")
+"""Maps whose values are for other programs: CSI and flex volumes, Helm, kustomize."""
+
+_LISTS = ("args", "command", "mountOptions", "fileParameters")
+_NAMED_VALUES = ("env", "buildArgs", "httpHeaders", "parameters")
+_TEXTS = ("message", "values")
+
+
 def _emptied(name: object, value: Any) -> Any:
-    if isinstance(value, Mapping) and name in ("annotations", "volumeAttributes"):
-        is_read = name == "annotations"
-        return {key: item if is_read and str(key).startswith(_READ_ANNOTATIONS) else "" for key, item in value.items()}
-    if not isinstance(value, list):
-        return value
-    if name in ("args", "command"):
-        return []
-    if name in ("env", "buildArgs", "httpHeaders"):
-        return [{**item, "value": ""} if isinstance(item, Mapping) and "value" in item else item for item in value]
-    return value
+    if isinstance(value, Mapping):
+        if name in _VALUES:
+            return dict.fromkeys(value, "")
+        if name == "annotations":
+            return {key: item if str(key).startswith(_READ_ANNOTATIONS) else "" for key, item in value.items()}
+        return {**value, "path": ""} if name == "httpGet" and "path" in value else value
+    if isinstance(value, list):
+        if name in _LISTS:
+            return []
+        if name in _NAMED_VALUES:
+            return [{**item, "value": ""} if isinstance(item, Mapping) and "value" in item else item for item in value]
+    return "" if name in _TEXTS and isinstance(value, str) else value
 
 
 def _secret(item: Mapping[str, Any]) -> dict[str, Any]:

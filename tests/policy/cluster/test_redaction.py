@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -118,3 +119,68 @@ def test_of_a_pull_secret_the_names_of_registries_stay() -> None:
     facts = SnapshotFacts([found], {"Secret"})
     assert facts.find("Secret", "", "a") == found
     assert registries_in(b"no json") == registries_in(b"[]") == []
+
+
+def carriers() -> list[dict[str, Any]]:
+    """Objects that hold others, or text for other programs, each with a secret in many places."""
+    data = {"a": base64.b64encode(SECRET.encode()).decode()}
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "s"},
+        "data": data,
+        "stringData": {"b": SECRET},
+    }
+    settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": SECRET}}
+    head = {"metadata": {"name": "a", "namespace": "b", "annotations": {"x": SECRET}}}
+    feedback = {"statusFeedback": {"values": [{"name": "x", "fieldValue": {"string": SECRET}}]}}
+    inner = {"object-templates": [{"objectDefinition": secret}]}
+    helm = {"values": SECRET, "parameters": [{"name": "p", "value": SECRET}], "valuesObject": {"p": SECRET}}
+    flex = {"flexVolume": {"driver": "x", "options": {"password": SECRET}}, "mountOptions": [SECRET]}
+    hook = {"lifecycle": {"postStart": {"httpGet": {"path": f"/?token={SECRET}"}}}}
+    return [
+        {
+            "apiVersion": "work.open-cluster-management.io/v1", "kind": "ManifestWork", **head,
+            "spec": {"workload": {"manifests": [secret, settings]}}, "status": feedback,
+        },
+        {"apiVersion": "policy.open-cluster-management.io/v1", "kind": "Policy", **head,
+         "spec": {"policy-templates": [{"objectDefinition": {"kind": "ConfigurationPolicy", "spec": inner}}]}},
+        {"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", **head,
+         "spec": {"target": {"name": "t", "template": {"data": {"a": SECRET}}}}},
+        {"apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret", **head,
+         "spec": {"template": {"data": {"a": SECRET}, "metadata": {"name": "t"}}}},
+        {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", **head,
+         "spec": {"source": {"repoURL": f"https://me:{SECRET}@git.example.com/a", "helm": helm}}},
+        {"apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease", **head, "spec": {"values": {"p": SECRET}}},
+        {"apiVersion": "build.openshift.io/v1", "kind": "BuildConfig", **head, "spec": {"source": {"dockerfile": SECRET}}},
+        {"apiVersion": "v1", "kind": "PersistentVolume", **head, "spec": flex},
+        {"apiVersion": "v1", "kind": "Event", **head, "message": SECRET, "note": SECRET},
+        {"apiVersion": "v1", "kind": "Pod", **head, "spec": {"containers": [hook]}, "status": {"message": SECRET}},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("item", carriers(), ids=lambda item: item["kind"])
+def test_nothing_secret_is_left_of_what_carries_objects_or_texts(item: dict[str, Any]) -> None:
+    text = json.dumps(redacted(item))
+    assert SECRET not in text
+    assert base64.b64encode(SECRET.encode()).decode() not in text
+    assert {key: redacted(item)[key] for key in ("apiVersion", "kind")} == {
+        key: item[key] for key in ("apiVersion", "kind")
+    }
+
+
+def test_what_makes_a_secret_keeps_the_name_of_it() -> None:
+    made = {item["kind"]: redacted(item)["spec"] for item in carriers() if item["kind"].endswith("edSecret")}
+    assert made == {"SealedSecret": {"template": {"metadata": {"name": "t"}}}}
+    (external,) = (redacted(item)["spec"] for item in carriers() if item["kind"] == "ExternalSecret")
+    assert external == {"target": {"name": "t"}}
+
+
+def test_objects_within_objects_are_redacted_however_deep_they_lie() -> None:
+    item: dict[str, Any] = {"apiVersion": "v1", "kind": "Secret", "data": {"a": "eA=="}}
+    for _ in range(2000):
+        item = {"apiVersion": "work.open-cluster-management.io/v1", "kind": "ManifestWork", "spec": {"a": [item]}}
+    found: Any = redacted(item)
+    while found["kind"] == "ManifestWork":
+        (found,) = found["spec"]["a"]
+    assert found["data"] == {"a": ""}
