@@ -23,6 +23,8 @@ def cluster_comments(document: Document, verdict: Verdict, *, placeholder: bool)
         ("spec", "kmm"): "review: the newest KMM, unless you say which one the cluster has",
         ("spec", "nodeGroups"): "review: the nodes of the dump, or those that DaemonSets select; one for every kernel",
     }
+    if document.has(("spec", "kmm", "install")):
+        reviews["spec", "kmm"] = "review: installed already, by the objects; render pins this version"
     reviews = {path: text for path, text in reviews.items() if document.has(path)}
     if placeholder:
         reviews["metadata", "name"] = "review: stands for the clusters of the objects; give it its name"

@@ -16,6 +16,10 @@ from kmodgate.renderer.fleet.files import MARKER, FleetFiles
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.load import add_document
 from kmodgate.renderer.fleet.specs import JsonMap
+from kmodgate.renderer.importer.clusters.argocd import add_argocd
+from kmodgate.renderer.importer.clusters.mirrors import add_mirrors
+from kmodgate.renderer.importer.clusters.operator import add_operator
+from kmodgate.renderer.importer.clusters.settings import Settings
 from kmodgate.renderer.importer.comments import Comment, cluster_comments, driver_comments, finding_comment
 from kmodgate.renderer.importer.companions import Surrounded, are_spokes_openshift, surrounded
 from kmodgate.renderer.importer.modules import driver_of
@@ -60,10 +64,12 @@ def import_objects(root: Path, translated: Translated, *, everywhere: bool, all_
     fleet = _existing(root)
     known = {cluster.name: cluster for cluster in fleet.clusters}
     clusters = translated.clusters
-    plan = Plan(lost=list(translated.lost))
+    settings = {name: _settings(objects) for name, objects in clusters.items() if name not in known}
+    plan = Plan(lost=[*translated.lost, *(finding for item in settings.values() for finding in item.lost)])
     drivers: dict[str, list[Surrounded]] = {}
     for name, objects in clusters.items():
-        openshift = runs_openshift(known.get(name), objects)
+        said = settings[name].spec.get("platform") if name in settings else None
+        openshift = said == "openshift" or runs_openshift(known.get(name), objects)
         drivers[name] = list(_drivers(plan, objects, openshift=openshift, all_dockerfiles=all_dockerfiles))
     renamed = {
         (name, item.driver.name, old): new
@@ -74,9 +80,8 @@ def import_objects(root: Path, translated: Translated, *, everywhere: bool, all_
     if not plan.specs:
         refuse_enforced(_as_errors(plan.lost))
     new = {
-        f"clusters/{name}.yaml": cluster_value(name, clusters[name], translated.hosted.get(name))
-        for name in clusters
-        if name not in known
+        f"clusters/{name}.yaml": cluster_value(name, clusters[name], item.spec, translated.hosted.get(name))
+        for name, item in settings.items()
     }
     new |= {f"clusters/{name}.yaml": value for name, value in spoke_values(clusters) if name not in known}
     texts = {file: spec_text(file, "Cluster", [value]) for file, value in new.items()}
@@ -91,6 +96,17 @@ def import_objects(root: Path, translated: Translated, *, everywhere: bool, all_
     count = sum(len(values) for values in plan.specs.values())
     notes = [*translated.notes, *renames, *_notes(plan, verdict)]
     return Import(files, count, len(clusters), plan.lost, refused, notes)
+
+
+def _settings(objects: Objects) -> Settings:
+    """What the objects say of their cluster; those that do are no object beside the drivers any more."""
+    settings = Settings()
+    add_operator(objects, settings)
+    add_mirrors(objects, settings)
+    add_argocd(objects, settings)
+    for found in settings.taken:
+        objects.pop(found.identity, None)
+    return settings
 
 
 def _commented(

@@ -13,6 +13,7 @@ from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain
 from kmodgate.policy.formats.yaml_documents import Json, parse
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.versions import Release, unsupported
+from kmodgate.renderer.deliveries.json_parts import map_of
 from kmodgate.renderer.deliveries.kmm import SPEC_ANNOTATION
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.fields.conversion import spec_path
@@ -216,12 +217,13 @@ def check_name(name: str) -> None:
         raise Unusable(f"--cluster {name!r}: cannot be the name of a cluster", fix)
 
 
-def cluster_value(name: str, objects: Objects, hosted: JsonMap | None = None) -> JsonMap:
+def cluster_value(name: str, objects: Objects, settings: JsonMap, hosted: JsonMap | None = None) -> JsonMap:
     """The spec of a cluster with these objects; on OpenShift with Red Hat's KMM, unless that ignores a field.
 
-    `hosted` is where its NodePools are, if it has a hosted control plane.
+    `settings` are the fields that objects of the cluster say themselves, and win. `hosted` is where its NodePools are,
+    if it has a hosted control plane.
     """
-    openshift = runs_openshift(None, objects)
+    openshift = settings.get("platform") == "openshift" or runs_openshift(None, objects)
     modules = [defaulted(found.value) for found in objects.values() if found.is_module]  # type: ignore[arg-type]
     redhat = openshift and not any(problem for module in modules for problem in unsupported(module, _REDHAT))
     kmm: JsonMap = {"flavour": "redhat"} if redhat else {}
@@ -229,14 +231,16 @@ def cluster_value(name: str, objects: Objects, hosted: JsonMap | None = None) ->
     built_in = {item.identity.namespace for item in made_of if item.identity.kind != "ManifestWork"}
     if len(built_in) == 1 and not built_in & {HUB_NAMESPACES["redhat" if redhat else "upstream"]}:
         kmm = {**kmm, "namespace": built_in.pop()}
+    kmm = {**kmm, **map_of(settings.get("kmm"))}
     groups = node_groups(objects)
     needs_kmm = not groups or any(found.is_module and not found.is_by_daemon_sets for found in objects.values())
     spec: JsonMap = {
         "platform": "openshift" if openshift else "kubernetes",
         **({"topology": "hosted", "hosted": hosted} if hosted else {}),
-        **({"kmm": kmm} if needs_kmm else {}),
+        **({"kmm": kmm} if needs_kmm or "kmm" in settings else {}),
         **({"acm": {"role": "hub"}} if any(found.is_by_hub for found in objects.values()) else {}),
         **({"nodeGroups": groups} if groups else {}),
+        **{key: value for key, value in settings.items() if key != "kmm"},
     }
     return {
         "apiVersion": "kmodgate.io/v1alpha1",
