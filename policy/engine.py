@@ -188,7 +188,10 @@ class Engine:
         for check, item, usual, severity, addition in group:
             told = unchecked = 0
             try:
-                for problem, mode in self._problems(check(review), item, usual, addition):
+                for problem in check(review):
+                    mode = self._mode_of(problem, item, usual)
+                    if mode is Mode.DISABLED:
+                        continue
                     if problem.message.startswith(NOT_CHECKED):  # which refuses nothing: go on to what may
                         unchecked += 1
                         if unchecked > MOST_FINDINGS:
@@ -198,19 +201,15 @@ class Engine:
                         break
                     else:
                         told += 1
-                    found.append(Judged(item, mode, problem, severity))
+                    words = problem._replace(message=problem.message + addition) if addition else problem
+                    found.append(Judged(item, mode, words, severity))
             except Exception as error:
                 found.append(_failed(item, error))
 
-    def _problems(
-        self, problems: Iterator[Problem], item: Rule, usual: Mode, addition: str
-    ) -> Iterator[tuple[Problem, Mode]]:
-        """The problems of a rule, each with what its finding does."""
-        for problem in problems:
-            mode = usual if problem.severity is None else self._mode(item, problem.severity)
-            mode = mode if problem.most is None else mode.up_to(problem.most)
-            if mode is not Mode.DISABLED:
-                yield problem._replace(message=problem.message + addition) if addition else problem, mode
+    def _mode_of(self, problem: Problem, item: Rule, usual: Mode) -> Mode:
+        """What the finding of a problem does."""
+        mode = usual if problem.severity is None else self._mode(item, problem.severity)
+        return mode if problem.most is None else mode.up_to(problem.most)
 
     def _choose(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from operator import attrgetter
 
 ARGUMENTS = attrgetter("module.arguments")
+BUILDS = attrgetter("module.builds")
 DRA = attrgetter("module.dra")
 PLUGINS = attrgetter("module.plugins")
 REGISTRIES = attrgetter("module.registries")

@@ -52,7 +52,9 @@ class Part:
 
     @property
     def path(self) -> FieldPath:
-        return self._steps if self._parent is None else self._parent.path + self._steps
+        if self._parent is not None:  # asked once, it is the way from the root
+            self._steps, self._parent = self._parent.path + self._steps, None
+        return self._steps
 
     def text(self, key: str) -> str:
         """A string of the map; empty where it is missing or something else."""

@@ -9,7 +9,9 @@ from functools import cache
 import pytest
 import yaml
 
+from kmodgate.policy.kmm.kinds import MODULE_KINDS
 from kmodgate.policy.webhook_entries import is_reached
+from tests.bench import samples
 from tests.conftest import CASES
 from tests.oracle import lines
 from tests.webhook.reviews import (
@@ -101,6 +103,12 @@ def examples() -> list[Case]:
     return [Case(yaml.safe_load(text)) for text in sorted(texts)]
 
 
+@cache
+def corpus() -> list[Case]:
+    """The Modules and Pods that all benches measure, as people write them."""
+    return [Case(item) for item in samples.objects((*samples.MODULES, *samples.PODS), *MODULE_KINDS, "Pod")]
+
+
 def workloads() -> list[Case]:
     """Pods and what makes pods, of which the recorded verdicts have none."""
     template = {"metadata": {"labels": {"a": "b"}}, "spec": pod(containers=[loading_container()])["spec"]}
@@ -117,7 +125,14 @@ def workloads() -> list[Case]:
     ]  # fmt: skip
 
 
-SOURCES = {"modules": modules, "other kinds": others, "updates": updates, "examples": examples, "workloads": workloads}
+SOURCES = {
+    "modules": modules,
+    "other kinds": others,
+    "updates": updates,
+    "examples": examples,
+    "workloads": workloads,
+    "corpus": corpus,
+}
 RECORDED = ("modules", "other kinds", "updates")
 SOURCE_PARAMS = [pytest.param(name, marks=pytest.mark.shared if name in RECORDED else ()) for name in SOURCES]
 

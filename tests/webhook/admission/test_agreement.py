@@ -144,13 +144,13 @@ def test_check_and_the_webhook_find_the_same(
 
 
 SEEN_UNDER_PARITY = {
-    "modules": {"SCH103", "KMM101"}, "other kinds": {"KMM801"}, "updates": {"KMM601"}, "examples": set(), "workloads": set(),
+    "modules": {"SCH103", "KMM101"}, "other kinds": {"KMM801"}, "updates": {"KMM601"}, "examples": set(), "workloads": set(), "corpus": {"KMM101"},
 }  # fmt: skip
 """Rules that show that a comparison compares something; nothing is wrong with the others under KMM's own rules."""
 
 SEEN = {
     "modules": {"SEL202", "SEL204", "REF101", "SGN202", "SGN301"}, "other kinds": {"IMG104"}, "updates": {"KMM601"},
-    "examples": {"REF101"}, "workloads": {"KTA101", "PRV101"},
+    "examples": {"REF101"}, "workloads": {"KTA101", "PRV101"}, "corpus": {"REF101", "IMG102"},
 }  # fmt: skip
 """The same under other policies, rules among them that need facts, and the old object."""
 
