@@ -22,9 +22,6 @@ LONGEST = 4096
 """Characters of an image's name or a path that rules look into: what is longer is neither."""
 
 
-# What Part gives below, for those who do not ask where it stands.
-
-
 @dataclass(eq=False)
 class KernelMapping:
     """One kernel mapping; `image` is the one it ends up with."""

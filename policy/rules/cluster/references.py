@@ -13,6 +13,7 @@ from kmodgate.policy.kmm.kinds import CLUSTER_MODULE
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 
+_MOUNTED = ("build secret", "signing key", "certificate")
 _DOCKER = ("kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg")
 
 
@@ -70,13 +71,14 @@ def _makers(review: Review, namespace: str) -> dict[str, str]:
 def name_that_nothing_has(review: Review) -> Iterator[Problem]:
     """A Secret, ConfigMap or ServiceAccount is named as the API server lets none be: with capitals, spaces, a slash.
 
-    KMM takes it. Builds, signing and pods then wait for an object that cannot be made.
+    KMM takes it. Builds, signing and pods then wait for an object that cannot be made. Of the Secrets of builds and
+    signing SGN107 tells.
 
     Fix: write the name of the object alone, without its namespace.
     Source: validation of names in Kubernetes; api/v1beta1/module_types.go of Kernel Module Management.
     """
-    for part, key, kind, name, _ in review.references:
-        if not is_dns1123_subdomain(name):
+    for part, key, kind, name, role in review.references:
+        if role not in _MOUNTED and not is_dns1123_subdomain(name):
             bare = name.rpartition("/")[2].strip().lower()
             fix = f"write {bare}" if is_dns1123_subdomain(bare) else "use lower case letters, digits, '-' and '.'"
             yield part.problem(key, f"no {kind} can be called {name!r}", fix)
