@@ -13,7 +13,7 @@ from functools import cache
 from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.cluster.facts import Facts
 from kmodgate.policy.engine import Engine
-from kmodgate.policy.findings import Finding, Mode
+from kmodgate.policy.findings import FieldPath, Finding, Mode
 from kmodgate.policy.review import ClusterTraits, Review
 from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.policy.views.module import ModuleView
@@ -52,6 +52,7 @@ class HubModules:
         self._traits = traits
         self._now = now
         self._admitted: dict[Manifest, Manifest] = {}
+        self._signed: set[Manifest] = set()
 
     def delivered(self, cluster: Cluster) -> list[Manifest]:
         """Return what a spoke gets from its hub, as its API server is asked to admit it."""
@@ -64,7 +65,7 @@ class HubModules:
             traits = self._traits(cluster)
             review = Review(manifest.value, cluster=traits, facts=facts, now=self._now, is_new=is_new)
             for finding, path in engine.judge_by_facts(review):
-                yield replace(manifest.at_origin(finding, path), clusters=(cluster.name,))
+                yield replace(self._placed(manifest, finding, path), clusters=(cluster.name,))
 
     def by_policies(self, engine: Callable[[Cluster], Engine], told: Collection[Place]) -> Iterator[Finding]:
         """Yield what the policies of spokes say of these Modules, but for what is told of the hub already."""
@@ -74,7 +75,7 @@ class HubModules:
                 alike.setdefault((manifest, self._traits(cluster), engine(cluster)), []).append(cluster.name)
         for (manifest, traits, asked), names in alike.items():
             for finding, path in asked.judge(Review(manifest.value, cluster=traits, in_tree=True, now=self._now)):
-                placed = replace(manifest.at_origin(finding, path), clusters=tuple(names))
+                placed = replace(self._placed(manifest, finding, path), clusters=tuple(names))
                 if place_of(placed) not in told:
                     yield placed
 
@@ -93,11 +94,21 @@ class HubModules:
                     placed = manifest.at_origin(finding, ("spec", "moduleSpec", *path[1:]))
                     yield replace(placed, clusters=(hub.name,))
 
+    def _placed(self, manifest: Manifest, finding: Finding, path: FieldPath) -> Finding:
+        """The finding at its place in the spec. Where the hub signs, not `sign` is missing, but a file in it."""
+        if path[-1:] == ("sign",) and manifest in self._signed and finding.fix.startswith("add sign"):
+            path = ("spec", "moduleLoader", "container", "sign", "filesToSign")
+            message = "not all that is loaded is signed by the hub, so that nothing shows on the spokes that it is"
+            finding = replace(finding, message=message, fix="name the file of every module that is loaded")
+        return manifest.at_origin(finding, path)
+
     def _as_admitted(self, manifest: Manifest) -> Manifest:
         if not _is_driver(manifest):
             return manifest
         if manifest not in self._admitted:
             self._admitted[manifest] = replace(manifest, value=without_signing(manifest.value))
+            if ModuleView(manifest.value).signs:
+                self._signed.add(self._admitted[manifest])
         return self._admitted[manifest]
 
 
