@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from kmodgate.policy.formats.kubernetes_names import is_dns1123_label
 from kmodgate.renderer.deliveries.json_parts import map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.reading import Found, Objects
@@ -30,7 +31,7 @@ def spoke_values(clusters: dict[str, Objects]) -> Iterator[tuple[str, JsonMap]]:
         for name, needed in sorted(labels.items()):
             own = managed[name].metadata("labels") if name in managed else needed
             is_openshift = name in on_openshift or _VENDOR in own.items()
-            if name not in clusters:
+            if name not in clusters and is_dns1123_label(name):  # as ManagedClusters and namespaces are called
                 yield name, _spoke(name, hub, own, is_openshift=is_openshift)
 
 

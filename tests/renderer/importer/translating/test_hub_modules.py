@@ -184,3 +184,13 @@ def test_a_dump_of_a_hub_brings_the_same_as_its_tree(tmp_path: Path) -> None:
     made, given = ({path.name: yaml.safe_load(path.read_text()) for path in root.rglob("manifestwork-*.yaml")}
                    for root in (fleet / "rendered/hub-1", tree))  # fmt: skip
     assert made == given
+
+
+def test_a_spoke_with_a_name_that_none_has_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "hub.yaml").write_text(MODULE + WORK_OF_KMM.replace("name: paris", "name: ../../paris"))
+    fleet = tmp_path / "fleet"
+
+    run("import", "--output", str(fleet), "--cluster", f"hub={tmp_path / 'hub.yaml'}", cwd=tmp_path)
+
+    assert {path.name for path in tmp_path.rglob("paris*")} == {"paris.yaml"}
+    assert (fleet / "clusters/paris.yaml").exists()  # by the ManifestWork
