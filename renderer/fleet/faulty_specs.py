@@ -11,6 +11,10 @@ from kmodgate.policy.formats.yaml_documents import Document
 from kmodgate.renderer.fleet.specs import Cluster, DriverPolicy, ImageService, KernelDriver
 
 
+_MADE_OF = {"serviceAccountName": "name"}
+"""Fields that are made of another one where nobody writes them."""
+
+
 @dataclass(slots=True)
 class FaultySpecs:
     """The specs of a fleet that have schema errors, without the fields in question.
@@ -64,7 +68,8 @@ class FaultySpecs:
                 follows = (finding.file, finding.line, finding.column) in self._places
             else:
                 missing = path.rpartition(".")[2]
-                follows = bool(get_close_matches(missing, self._keys.get(finding.file, ())))
+                keys = self._keys.get(finding.file, ())
+                follows = bool(get_close_matches(missing, keys)) or _MADE_OF.get(missing) in keys
             if not follows:
                 yield finding
 

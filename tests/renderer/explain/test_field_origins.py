@@ -70,7 +70,7 @@ def test_driver_override_and_default_are_told_apart(tmp_path: Path) -> None:
     fleet.driver(
         "nic",
         "overrides:\n- clusters: {matchLabels: {site: lab}}\n  patch:\n    removal: auto\n    containerImage: lab/nic:1\n"
-        "    kernelMappings:\n    - {name: rt, literal: rt}\n    - {name: el9, containerImage: lab/el9:1}",
+        "    kernelMappings:\n    - {name: rt, literal: 5.14.0-1.rt}\n    - {name: el9, containerImage: lab/el9:1}",
     )
     container = ("spec", "moduleLoader", "container")
     file = "drivers/nic.yaml"
