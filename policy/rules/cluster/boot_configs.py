@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kmodgate.policy.cluster.facts import EVERYWHERE, Object, as_map, metadata_of
-from kmodgate.policy.findings import GIVE_FACTS, NOT_CHECKED, Problem, Severity
+from kmodgate.policy.findings import GIVE_FACTS, NOT_CHECKED, FieldPath, Problem, Severity
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.kmm.kinds import MACHINE_CONFIG
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.views.boot_config import SHARED_FILE, BootConfig, boot_config
+from kmodgate.policy.views.boot_config import POOL_LABEL, SHARED_FILE, BootConfig, boot_config
 
 _KINDS = (MACHINE_CONFIG, "BootModuleConfig")
 
@@ -78,10 +78,19 @@ def pool_that_applies_nothing(review: Review) -> Iterator[Problem]:
     if pool is None:
         others = sorted(map(_name, review.known.listing("MachineConfigPool").objects))
         fix = f"name one of its pools: {', '.join(others[:5])}" if others else "name a pool of the cluster"
-        yield Problem(mine.path, f"the cluster has no pool {mine.pool}: no node loads {mine.module} at boot", fix)
+        yield Problem(
+            _pool_of(review), f"the cluster has no pool {mine.pool}: no node loads {mine.module} at boot", fix
+        )
     elif as_map(as_map(pool).get("spec")).get("paused") is True:
         message = f"pool {mine.pool} is paused: its nodes apply nothing of this until it is resumed"
-        yield Problem(mine.path, message, "resume it when its nodes may reboot: set spec.paused of the pool to false")
+        yield Problem(
+            _pool_of(review), message, "resume it when its nodes may reboot: set spec.paused of the pool to false"
+        )
+
+
+def _pool_of(review: Review) -> FieldPath:
+    """The field that names the pool."""
+    return ("metadata", "labels", POOL_LABEL) if review.kind == MACHINE_CONFIG else ("spec", "machineConfigPoolName")
 
 
 def _neighbours(review: Review, mine: BootConfig) -> Iterator[tuple[str, BootConfig]]:

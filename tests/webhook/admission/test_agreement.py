@@ -71,7 +71,7 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def files_of(folder: Path, cases: Sequence[Case]) -> Path:
-    """A folder with a file for each case; what there was before is its last commit."""
+    """A folder with a folder for each case, whose file knows of no other; what there was before is the last commit."""
     if any(case.old for case in cases):
         _write(folder, [case.old or case.object for case in cases])
         for command in ("init -q", "add .", "-c user.name=a -c user.email=a@example.com commit -qm a"):
@@ -81,7 +81,9 @@ def files_of(folder: Path, cases: Sequence[Case]) -> Path:
 
 def _write(folder: Path, objects: Iterable[Object]) -> Path:
     for index, item in enumerate(objects):
-        (folder / f"{index:04}.json").write_text(json.dumps(item), encoding="utf-8")
+        path = folder / f"{index:04}" / f"{index:04}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(item), encoding="utf-8")
     return folder
 
 
