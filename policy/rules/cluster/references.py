@@ -77,8 +77,10 @@ def name_that_nothing_has(review: Review) -> Iterator[Problem]:
     Fix: write the name of the object alone, without its namespace.
     Source: validation of names in Kubernetes; api/v1beta1/module_types.go of Kernel Module Management.
     """
+    own = review.module.metadata.text("name")
     for part, key, kind, name, role in review.references:
-        if role not in _MOUNTED and not is_dns1123_subdomain(name):
+        is_named_alike = name.startswith(own) and not is_dns1123_subdomain(own)  # SCH107 tells of the Module's name
+        if role not in _MOUNTED and not is_named_alike and not is_dns1123_subdomain(name):
             bare = name.rpartition("/")[2].strip().lower()
             fix = f"write {bare}" if is_dns1123_subdomain(bare) else "use lower case letters, digits, '-' and '.'"
             yield part.problem(key, f"no {kind} can be called {name!r}", fix)
