@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.views.module import ModuleView
-from kmodgate.policy.views.part import Map, Part
+from kmodgate.policy.views.part import Map, Part, map_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +58,25 @@ def _read(block: Part) -> Build:
 
 def arguments_given(modules: Iterable[Map], config_map: str) -> Iterator[str]:
     """Yield the names of the build arguments of the Modules that are built from a ConfigMap."""
+    for build in builds_from(modules, config_map):
+        yield from build.values
+
+
+def builds_from(modules: Iterable[Map], config_map: str) -> Iterator[Build]:
+    """Yield the builds of some Modules that take their Dockerfile from a ConfigMap."""
     for item in modules:
-        for build in builds(ModuleView(item)):
-            if build.config_map == config_map:
-                yield from build.values
+        if _names(item, config_map):  # a namespace may have a thousand Modules, and as many ConfigMaps that ask
+            yield from (build for build in builds(ModuleView(item)) if build.config_map == config_map)
 
 
-def is_built_from(modules: Iterable[Map], config_map: str) -> bool:
-    """Return whether one of some Modules is built from a ConfigMap."""
-    return any(build.config_map == config_map for item in modules for build in builds(ModuleView(item)))
+def _names(module: Map, config_map: str) -> bool:
+    """Whether a Module names a ConfigMap with a Dockerfile, in its container or in a mapping."""
+    spec = map_in(module, "spec")
+    container = map_in(map_in(map_in(spec, "moduleSpec") or spec, "moduleLoader"), "container")
+    mappings = container.get("kernelMappings")
+    places = [container, *(mappings if isinstance(mappings, list) else ())]
+    maps = (map_in(map_in(place, "build"), "dockerfileConfigMap") for place in places if isinstance(place, dict))
+    return any(found.get("name") == config_map for found in maps)
 
 
 def container_arguments(module: ModuleView) -> MutableMapping[str, FieldPath]:

@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from kmodgate.policy.formats.dockerfiles import Dockerfile, Instruction, Line, parse_dockerfile
 from kmodgate.policy.views.part import Map, map_in
@@ -18,6 +19,9 @@ BUILD_ARGUMENTS = ("KERNEL_VERSION", "KERNEL_FULL_VERSION", "MOD_NAME", "MOD_NAM
 
 _LONGEST = 256 << 10
 """Characters of a Dockerfile that is still read; the longest known has some thousand."""
+
+_LONGEST_KEPT = 8 << 10
+"""Characters of a Dockerfile that is kept for the next question; who sends longer ones does not fill the memory."""
 
 _FLAGS = re.compile(r"\s*(?:--[a-z]+(?:=\S+)?\s+)*")
 _WORDS = re.compile(
@@ -48,7 +52,15 @@ class Command:
 def dockerfile_of(config_map: Map) -> Dockerfile | None:
     """Return the Dockerfile that a ConfigMap holds for KMM; None where it holds none, or one too long to be read."""
     text = dockerfile_text(config_map)
-    return parse_dockerfile(text) if text is not None and "FROM" in text.upper() else None
+    if text is None or "FROM" not in text.upper():
+        return None
+    return _parsed(text) if len(text) <= _LONGEST_KEPT else parse_dockerfile(text)
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: str) -> Dockerfile:
+    """Several rules ask for a Dockerfile, of several clusters and of the Modules that are built from it."""
+    return parse_dockerfile(text)
 
 
 def dockerfile_text(config_map: Map) -> str | None:

@@ -98,12 +98,13 @@ class HeldPolicy:
 
 def merged(held: Iterable[HeldPolicy]) -> list[HeldPolicy]:
     """Return each policy once, by name and hash, with all its clusters."""
-    found: dict[tuple[str, str], HeldPolicy] = {}
-    for item in held:
-        key = (item.name, item.policy.digest)
-        clusters = found[key].clusters if key in found else ()
-        found[key] = replace(item, clusters=tuple(dict.fromkeys((*clusters, *item.clusters))))
-    return list(found.values())
+    same: dict[tuple[str, int], tuple[HeldPolicy, dict[str, None]]] = {}
+    for item in held:  # of each object that is judged: the hash of a policy takes longer than some of their rules
+        same.setdefault((item.name, id(item.policy)), (item, {}))[1].update(dict.fromkeys(item.clusters))
+    found: dict[tuple[str, str], tuple[HeldPolicy, dict[str, None]]] = {}
+    for item, clusters in same.values():
+        found.setdefault((item.name, item.policy.digest), (item, {}))[1].update(clusters)
+    return [replace(item, clusters=tuple(clusters)) for item, clusters in found.values()]
 
 
 _Key = tuple[int, tuple[SignedElsewhere, ...], tuple[str, ...], tuple[Account, ...], StatedKata | None]

@@ -20,7 +20,7 @@ from kmodgate.policy.formats.dockerfiles import (
 from kmodgate.policy.present import BUILDS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.views.build import Build, arguments_given, builds, container_arguments, is_built_from
+from kmodgate.policy.views.build import Build, builds, builds_from, container_arguments
 from kmodgate.policy.views.dockerfile import BUILD_ARGUMENTS, KEY, dockerfile_of, script
 from kmodgate.policy.views.part import Map
 
@@ -143,10 +143,10 @@ def nearly_an_argument_of_kmm(review: Review) -> Iterator[Problem]:
     found = review.dockerfile
     if found is None:
         return
-    modules, name_of_map = _modules_beside(review), str(metadata_of(review.object).get("name"))
-    told = set(arguments_given(modules, name_of_map))
+    taking = list(builds_from(_modules_beside(review), str(metadata_of(review.object).get("name"))))
+    told = {name for build in taking for name in build.values}
     instructions = (*found.head, *(item for stage in found.stages for item in stage.instructions))
-    needed = _needed(found, instructions) if is_built_from(modules, name_of_map) else set()
+    needed = _needed(found, instructions) if taking else set()
     for item in instructions:
         for name, value in declared(item) if item.keyword == "ARG" else ():
             if name in told or value:
