@@ -221,7 +221,8 @@ class Engine:
     ) -> Iterator[_Chosen]:
         only = (stopping,) if stopping else self.only
         for id, item in sorted(RULES.items()):
-            if only is not None and id not in only:
+            is_meant = kind in item.kinds and operation in item.operations and item.facts in by_facts
+            if not is_meant or (only is not None and id not in only):
                 continue
             presence, severity, addition = item.applies_to(release), item.severity, ""
             mode = self._mode(item, severity)
@@ -230,9 +231,8 @@ class Engine:
                 if severity is Severity.ERROR:
                     severity = Severity.WARNING
                     mode = Mode.WARN if mode is Mode.ENFORCE else mode
-            meant = kind in item.kinds and operation in item.operations and presence
             held = not item.parameter or getattr(self.policy.parameters, item.parameter)
-            if meant and held and item.facts in by_facts and mode is not Mode.DISABLED:
+            if presence and held and mode is not Mode.DISABLED:
                 yield item.check, item, mode, severity, addition
 
     def _mode(self, item: Rule, severity: Severity) -> Mode:

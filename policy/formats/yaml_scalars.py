@@ -11,6 +11,8 @@ import math
 import re
 from dataclasses import dataclass
 
+from kmodgate.policy.memo import kept
+
 Scalar = str | int | float | bool | None
 
 _INT64 = 1 << 63
@@ -52,6 +54,7 @@ _GO_INTEGER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|0[0-
 _GO_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 
 
+@kept  # the files of a fleet have most words in common, and share them then
 def resolve(text: str) -> Scalar | Ambiguous:
     """The value of a plain scalar on which all readers agree, or why they do not."""
     if text in _WORDS:
