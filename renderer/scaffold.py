@@ -9,9 +9,11 @@ from pathlib import Path
 from kmodgate import schemas
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain, is_label_value
+from kmodgate.policy.formats.yaml_documents import MAX_BYTES
 from kmodgate.policy.ims.versions import csm_release, ims_release, known_csm_releases
 from kmodgate.policy.kmm.versions import UPSTREAM
 from kmodgate.renderer.errors import Unusable
+from kmodgate.renderer.file_reading import read_regular
 from kmodgate.renderer.file_writing import put_below
 from kmodgate.renderer.fleet.files import OUTPUTS
 from kmodgate.renderer.manifests.emit_yaml import scalar
@@ -235,11 +237,23 @@ def write_attributes(root: Path) -> None:
     path = root / ".gitattributes"
     if path.is_symlink():
         raise Unusable(f"{path} is a symbolic link", "replace it by a file")
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    text = _attributes(path) if path.exists() else ""
     missing = [line for line in ATTRIBUTES if line not in text.splitlines()]
     if missing:
         start = f"{text}\n" if text and not text.endswith("\n") else text
         put_below(root, path.name, (start + "".join(f"{line}\n" for line in missing)).encode())
+
+
+def _attributes(path: Path) -> str:
+    """The text that is there. Raises Unusable where it is no file of git's."""
+    try:
+        data = read_regular(path, MAX_BYTES, follow=False)
+        text = data.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unusable(f"{path} cannot be read: {error}", "replace it by a text file") from None
+    if len(data) > MAX_BYTES:
+        raise Unusable(f"{path} is larger than 1 MiB", "replace it by a smaller file")
+    return text
 
 
 def _check(name: str) -> None:

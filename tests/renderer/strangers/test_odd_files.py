@@ -64,7 +64,7 @@ PLACES = (
 
 COMMANDS = (
     "render", "render --check", "check", "check drivers", "check rendered", "plan", "diff", "explain nic",
-    "webhook-config --only rights", "import rendered --cluster a --dry-run",
+    "webhook-config --only rights", "images", "import rendered --cluster a --dry-run",
 )  # fmt: skip
 
 
@@ -110,7 +110,8 @@ GIVEN = (
     "resolve FILE --kernel 5.14.0-1", "resolve rendered/paris/nic/module-nic.yaml --kernels-from FILE", "facts redact FILE",
     "ims decide --csm 1.6.0 --type create --config FILE", "ims decide --csm 1.6.0 --cfs FILE",
     "ims compare --from 1.5.2 --to 1.6.0 --config FILE --recipes FILE --cfs FILE",
-    "explain FILE", "webhook-config --url https://a.example --ca-bundle FILE",
+    "explain FILE", "webhook-config --url https://a.example --ca-bundle FILE", "images --dtk FILE", "policy approve --from FILE",
+    "ims template FILE", "ims verify FILE --expected FILE --log FILE --jobs FILE",
 )  # fmt: skip
 
 
@@ -124,6 +125,15 @@ def test_no_command_waits_for_an_odd_file_that_it_is_given(
         result = answer(referring.root, *(str(path) if word == "FILE" else word for word in command.split()))
         assert result.returncode in (0, 1, 2), (command, result.stderr)
         assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_init_waits_for_no_odd_file(tmp_path: Path, kind: Callable[[Path], None]) -> None:
+    kind(tmp_path / ".gitattributes")
+    result = answer(tmp_path, "init", "fleet", ".")
+    assert result.returncode == 2, result.stderr
+    assert ".gitattributes" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_what_a_shell_hands_over_is_read(referring: FleetFolder) -> None:
