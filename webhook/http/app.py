@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from kmodgate.policy.webhook_entries import Path
 from kmodgate.webhook.admission.admission_review import Unreadable, asker_in
@@ -198,8 +199,25 @@ def ops(metrics: Metrics, checks: Iterable[Check]) -> web.Application:
     async def page(_: web.Request) -> web.Response:
         return web.Response(body=metrics.page(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
-    app = web.Application()
+    app = web.Application(middlewares=[_telling_of_bugs(metrics)])
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", page)
     return app
+
+
+def _telling_of_bugs(metrics: Metrics) -> Middleware:
+    """Log and count what a handler raises: the framework's own lines are off, since strangers fill them."""
+
+    @web.middleware
+    async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPException:
+            raise
+        except Exception as error:
+            log.error("a request failed: %s", place_of(error))
+            metrics.failures.inc()
+            return web.Response(status=500, text="a bug of kmodgate ended the request; its log has more\n")
+
+    return told
