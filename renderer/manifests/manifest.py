@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -77,7 +78,7 @@ class Manifest:
 
     def at_origin(self, finding: Finding, path: FieldPath, clusters: tuple[str, ...] = ()) -> Finding:
         """Return the finding about a field of some clusters with the place in a spec that caused the field."""
-        origin = self.trace(path)
+        origin = _origin(self, path)
         file, place = origin.file, (origin.line, origin.column)
         if finding.line and path in self.texts:
             file, place = self.texts[path], (finding.line, 1)
@@ -92,6 +93,12 @@ class Manifest:
         is_in_patch = len(written) > len(("spec", "overrides", 0, "patch"))
         is_taken = is_in_patch and _is_emptied(value_at(self.driver.document.value, written))
         return replace(origin, source="override", path=written) if is_taken else None
+
+
+@lru_cache(maxsize=1024)
+def _origin(manifest: Manifest, path: FieldPath) -> Origin:
+    """The origin of a field, which is asked for once a cluster."""
+    return manifest.trace(path)
 
 
 def _is_emptied(patch: Json) -> bool:

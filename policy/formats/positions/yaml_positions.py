@@ -77,9 +77,9 @@ class YamlPositions:
         return iter(_numbers(self))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=64)
 def _numbers(positions: YamlPositions) -> dict[_Path, int]:
-    """The number of each node by its path; findings come one document after the other."""
+    """The number of each node by its path; findings come cluster by cluster, of the same documents."""
     found: dict[_Path, int] = {}
     _count(positions.value, (), found)
     return found
