@@ -10,7 +10,6 @@ from kmodgate.policy.findings import FieldPath, Finding, format_path
 from kmodgate.policy.formats.yaml_documents import Document
 from kmodgate.renderer.fleet.specs import Cluster, DriverPolicy, ImageService, KernelDriver
 
-
 _MADE_OF = {"serviceAccountName": "name"}
 """Fields that are made of another one where nobody writes them."""
 
