@@ -1,4 +1,4 @@
-"""The images beside those of drivers that a fleet's clusters run for it: kmodgate's own Jobs, and KMM's operator.
+"""The images of workloads that a fleet's clusters run for it: DaemonSets of drivers, kmodgate's Jobs, KMM's operator.
 
 The operator names its worker, signer and builder by variables. Source: config/manager-base of Kernel Module Management.
 """
@@ -10,18 +10,21 @@ from collections.abc import Iterator
 from kmodgate.policy.cluster.controllers import runs_kmm
 from kmodgate.policy.cluster.facts import MANAGED_BY
 from kmodgate.policy.findings import FieldPath
+from kmodgate.policy.views.boot_config import DRIVER_LABEL
 from kmodgate.policy.views.pod import PodView
 
-RUNNING_KINDS = ("apps/Deployment", "batch/Job")
+RUNNING_KINDS = ("apps/DaemonSet", "apps/Deployment", "batch/Job")
 """The kinds by which they run."""
 
 _RELATED = "RELATED_IMAGE_"
 
 
 def operator_images(pod: PodView) -> Iterator[tuple[FieldPath, str]]:
-    """Yield the images of a Job that kmodgate renders or of a Deployment of KMM's operator; none of another one."""
+    """Yield the images of KMM's operator, or of a Job or driver's DaemonSet that kmodgate renders; else none."""
     key, value = MANAGED_BY
-    is_own = pod.kind == "batch/Job" and pod.object.map("labels").text(key) == value
+    labels = pod.object.map("labels")
+    is_own = pod.kind != "apps/Deployment" and labels.text(key) == value
+    is_own = is_own and (pod.kind == "batch/Job" or bool(labels.text(DRIVER_LABEL)))
     if not is_own and not (pod.kind == "apps/Deployment" and runs_kmm(pod.spec.value)):
         return
     for container in pod.containers:

@@ -117,7 +117,7 @@ class FleetJudge:
                 now=self._now,
             )
             names = tuple(cluster.name for cluster in clusters)
-            for finding, path in engine.judge(review):
+            for finding, path in _judged(engine, review, manifest):
                 placed = _at_origin(manifest, finding, path, names)
                 told.add(place_of(placed))
                 yield placed
@@ -178,6 +178,12 @@ class FleetJudge:
         if cluster.is_hub:
             facts = facts_of(cluster, compiled.of_drivers[cluster.name], dump)
             yield from hubs.on_hub(cluster, self._engine_of(cluster, HUB_RULES), facts)
+
+
+def _judged(engine: Engine, review: Review, manifest: Manifest) -> Iterator[tuple[Finding, FieldPath]]:
+    """Yield the findings about an object, but those of a driver's DaemonSet that its spec tells of for all kernels."""
+    by_spec = manifest.identity.kind == "DaemonSet" and bool(driver_of(manifest.value))
+    return ((finding, path) for finding, path in engine.judge(review) if not (by_spec and finding.rule in RULES))
 
 
 def _at_origin(manifest: Manifest, finding: Finding, path: FieldPath, clusters: tuple[str, ...]) -> Finding:
