@@ -41,7 +41,7 @@ def main() -> int:
 
 async def _soak(load: Load, watcher: Watcher, policy: Path, seconds: float) -> None:
     await load.one_of_each()
-    watcher.idle()
+    await watcher.idle()
     end = time.monotonic() + seconds
     async with asyncio.TaskGroup() as group:
         for _ in range(4):
@@ -53,7 +53,7 @@ async def _soak(load: Load, watcher: Watcher, policy: Path, seconds: float) -> N
         group.create_task(_change_policy(policy, end))
         group.create_task(watcher.watch(end))
     await load.leave()
-    watcher.idle()
+    await watcher.idle()
 
 
 async def _change_policy(path: Path, end: float) -> None:

@@ -11,6 +11,11 @@ from tests.webhook.program import Program, memory
 
 MIB = 1024 * 1024
 _EVERY = 1.0
+_PAUSE = 0.25
+_SAME_COUNTS = 4
+"""How many counts of file descriptors must be the same before nothing is taken to be on its way out."""
+
+_MOST_COUNTS = 60
 _TOLERATED = 0.05
 """By how much the last third may be above the second: allocators keep what a large review took here and there."""
 
@@ -28,9 +33,18 @@ class Watcher:
             self._memory.append(sum(memory(pid)["Pss"] for pid in self._server.processes()))
             await asyncio.sleep(_EVERY)
 
-    def idle(self) -> None:
-        """Counts the file descriptors, at a moment in which nobody is connected."""
-        self._idle.append(sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self._server.processes()))
+    async def idle(self) -> None:
+        """Count the file descriptors when nobody is connected: the server closes them a moment after its callers."""
+        counts: list[int] = []
+        for _ in range(_MOST_COUNTS):
+            counts.append(self._descriptors())
+            if counts[-_SAME_COUNTS:] == [counts[-1]] * _SAME_COUNTS:
+                break
+            await asyncio.sleep(_PAUSE)
+        self._idle.append(counts[-1])
+
+    def _descriptors(self) -> int:
+        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self._server.processes())
 
     def problems(self) -> list[str]:
         before, after = self._thirds()
