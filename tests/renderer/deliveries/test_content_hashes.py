@@ -40,7 +40,7 @@ def test_mappings_may_have_dockerfiles_of_their_own_and_share_them(fleet: FleetF
     fleet.driver("nic")
     text = (fleet.root / "drivers/nic.yaml").read_text()
     mappings = "".join(
-        f"  - {{literal: k{n}, containerImage: 'a:{n}', build: {{dockerfile: {name}}}}}\n"
+        f"  - {{literal: 5.14.{n}, containerImage: 'a:{n}', build: {{dockerfile: {name}}}}}\n"
         for n, name in enumerate(["./Dockerfile", "./Other", "Other"])
     )
     fleet.write("drivers/nic.yaml", text + mappings)
@@ -91,7 +91,7 @@ def test_content_tag_leaves_an_image_alone_that_no_mapping_uses(fleet: FleetFold
 def test_content_tag_leaves_a_mapping_alone_that_is_not_built(fleet: FleetFolder) -> None:
     fleet.driver("nic", "contentTag: true")
     text = (fleet.root / "drivers/nic.yaml").read_text()
-    own = "  - {literal: k, containerImage: 'b:1', build: {dockerfile: ./Dockerfile}}\n  - {literal: l, containerImage: 'c:1'}\n"
+    own = "  - {literal: 5.14.1, containerImage: 'b:1', build: {dockerfile: ./Dockerfile}}\n  - {literal: 5.14.2, containerImage: 'c:1'}\n"
     fleet.write("drivers/nic.yaml", text.replace("  contentTag: true\n", own + "  contentTag: true\n"))
     fleet.render()
     rendered = fleet.object(MODULE)["spec"]["moduleLoader"]["container"]
