@@ -84,9 +84,7 @@ def test_every_role_is_bound_to_the_webhooks_account_but_the_right_to_override_t
 
 def test_certificates_of_all_levels_of_all_drivers_may_be_read_and_no_key(fleet: FleetFolder) -> None:
     path = fleet.driver("gpu", SIGNED.replace("cert,", "other,"))
-    literal = (
-        "  - {literal: 5.14.1, sign: {unsignedImage: a:1, keySecret: key, certSecret: third, filesToSign: ['/opt/a.ko']}}\n"
-    )
+    literal = "  - {literal: 5.14.1, sign: {unsignedImage: a:1, keySecret: key, certSecret: third, filesToSign: ['/opt/a.ko']}}\n"
     path.write_text(path.read_text().replace("  kernelMappings:\n", f"  kernelMappings:\n{literal}"))
     fleet.driver("plain")
     role = generated(fleet)["Role/kmm-tests/kmodgate-webhook-certificates"]
