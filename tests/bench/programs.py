@@ -37,5 +37,6 @@ def built(package: str) -> str:
     )
     if done.returncode:
         lines = done.stderr.strip().splitlines()
-        raise NotBuilt(f"Go cannot build {package}: {lines[-1].strip() if lines else 'no reason given'}")
+        why = lines[-1].strip() if lines else "no reason given"
+        raise NotBuilt(f"Go cannot build {package}: {why}; build it from a clone as .tools/bench/{name}")
     return str(FOLDER / name)

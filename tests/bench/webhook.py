@@ -193,12 +193,13 @@ _HEAD = """\
 
 Written by `python -m tests.bench webhook`, which is a part of `make bench`, in {seconds} seconds. Over TLS on loopback,
 server and load on a core each, 16 connections. The reviews are those of a corpus (`tests/bench/corpus`): {modules}
-Modules, which are the ones that the examples render and {written} written after public ones, and {pods} ordinary Pods, each with
-the managers of its fields. At first sight each object is another one than all before, with other images; seen before are
-updates that change nothing, with another uid and version, and more pods of the same workloads. 20 nodes and 50 Modules
-are known. Throughput is the best of five runs of three seconds, taken in turn by `wrk`; "each" is what the server's
-processor takes for one answer. Reviews a second come at their time whatever the server does, and are measured from then. Answers that turn away (429) are counted
-with ten times the connections, and are failures elsewhere. What others do on the machine counts: read the ratios.
+Modules, which are the ones that the examples render and {written} written after public ones, and {pods} ordinary Pods,
+each with the managers of its fields. At first sight each object is another one than all before, with other images; seen
+before are updates that change nothing, with another uid and version, and more pods of the same workloads. 20 nodes and
+50 Modules are known. Throughput is the best of five runs of three seconds, taken in turn by `wrk`; "each" is what the
+server's processor takes for one answer. Reviews a second come at their time whatever the server does, and are measured
+from then. Answers that turn away (429) are counted with ten times the connections, and are failures elsewhere. What
+others do on the machine counts: read the ratios, and where it was busy those by the processor.
 
 | what | found | budget | of budget |
 | --- | --- | --- | --- |
