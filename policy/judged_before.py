@@ -62,7 +62,7 @@ class Found:
     """The problems of a review, and what its schema said, which rules with facts look at, too; None if nobody asked.
 
     `findings` are those of the problems where nothing but the title of the object decides them. `answer` is what a gate
-    keeps beside them.
+    keeps beside them. `key` and `sizes` are the owner's: what it is kept by, and the bytes of problems and answer.
     """
 
     problems: Sequence[Judged]
@@ -70,6 +70,8 @@ class Found:
     title: str
     findings: Sequence[tuple[Finding, FieldPath]] | None
     answer: Any = None
+    key: bytes = b""
+    sizes: tuple[int, int] = (0, 0)
 
 
 class Key(NamedTuple):
@@ -105,7 +107,7 @@ class JudgedBefore:
         self.misses = 0
         self.bytes = 0
         self._most = (entries, size)
-        self._kept: OrderedDict[bytes, tuple[Found, int]] = OrderedDict()
+        self._kept: OrderedDict[bytes, Found] = OrderedDict()
         self._place: tuple[ClusterTraits, str, bytes] | None = None
 
     def __len__(self) -> int:
@@ -139,13 +141,13 @@ class JudgedBefore:
 
     def find(self, place: bytes, key: Key) -> Found | None:
         """Return the problems of a review like this one at a place, if there was one not long ago."""
-        entry = self._kept.get(place + key.digest)
-        if entry is None:
+        found = self._kept.get(place + key.digest)
+        if found is None:
             self.misses += 1
             return None
         self.hits += 1
         self._kept.move_to_end(place + key.digest)
-        return entry[0]
+        return found
 
     def keep(self, place: bytes, key: Key, found: Found) -> bool:
         """Keep what was found about an object, where no rule has asked for facts; returns whether it is kept."""
@@ -154,14 +156,28 @@ class JudgedBefore:
         size = _OF_ENTRY + _OF_PROBLEM * len(texts) + 4 * sum(map(len, texts))
         if size > _LARGEST or any(name in text for name in key.left_out for text in texts):
             return False
-        entries, most = self._most
-        before = self._kept.pop(place + key.digest, None)
-        self._kept[place + key.digest] = (found, size)
-        self.bytes += size - (0 if before is None else before[1])
-        while len(self._kept) > entries or self.bytes > most:
-            _, (_, gone) = self._kept.popitem(last=False)
-            self.bytes -= gone
+        found.key, found.sizes = place + key.digest, (size, 0)
+        if (before := self._kept.pop(found.key, None)) is not None:
+            self.bytes -= sum(before.sizes)
+        self._kept[found.key] = found
+        self._grow(size)
         return True
+
+    def keep_answer(self, found: Found, answer: object, texts: Sequence[str]) -> None:
+        """Keep an answer beside what was found, in the place of the one before; `texts` are those that it holds."""
+        if self._kept.get(found.key) is not found:
+            return
+        size, before = _OF_ENTRY + _OF_PROBLEM * len(texts) + 4 * sum(map(len, texts)), found.sizes
+        if size <= _LARGEST:
+            found.answer, found.sizes = answer, (before[0], size)
+            self._grow(size - before[1])
+
+    def _grow(self, size: int) -> None:
+        self.bytes += size
+        entries, most = self._most
+        while len(self._kept) > entries or self.bytes > most:
+            _, gone = self._kept.popitem(last=False)
+            self.bytes -= sum(gone.sizes)
 
     def place(self, traits: ClusterTraits, policy: str) -> bytes:
         """Return what stands for the cluster and the policy; both are the same object until one of them changes."""

@@ -79,4 +79,5 @@ class AnsweredBefore:
             return
         if revision == self.revision():
             kept = _Kept(answer.outcome, title(review.object), revision, read.objects, review.now.date())
-            review.found.answer = kept
+            texts = [text for item in answer.findings for text in (item.message, item.fix)]
+            self.judged.keep_answer(review.found, kept, texts)

@@ -169,6 +169,22 @@ def test_a_certificate_is_looked_at_by_the_clock_each_time() -> None:
     assert (before.hits, before.judged.hits) == (0, 2)
 
 
+def test_answers_count_among_the_bytes_that_are_kept_and_each_once() -> None:
+    judged = JudgedBefore(orjson.dumps)
+    before = AnsweredBefore(judged, lambda: CLUSTER.revision)
+    CLUSTER.become(DUMPS[0], UNKNOWN)
+    answers(before, [encoded(review(MODULES[0]))])
+    counted = judged.bytes
+    CLUSTER.become(DUMPS[1], UNKNOWN)
+    answers(before, [encoded(review(MODULES[0]))])
+    CLUSTER.become(DUMPS[0], UNKNOWN)
+    answers(before, [encoded(review(MODULES[0]))])
+    assert (before.hits, judged.bytes, len(judged)) == (0, counted, 1)
+    small = AnsweredBefore(JudgedBefore(orjson.dumps, size=20_000), lambda: CLUSTER.revision)
+    answers(small, [encoded(review({**item, "spec": MODULES[0]["spec"]})) for item in MODULES[:20]])
+    assert 0 < small.judged.bytes <= 20_000
+
+
 def test_rules_ask_for_the_time_in_the_way_that_is_noted() -> None:
     """`review.now` is for the gates: what a rule finds by it must not be kept."""
     rules = Path(ROOT / "policy" / "rules").rglob("*.py")
