@@ -132,3 +132,22 @@ def test_while_reviews_never_end_others_are_answered_and_privileged_pods_refused
         assert 201 not in statuses
         patiently(lambda: "SGN101" in str(control_plane.call("POST", MODULES, costly()).body), "the pool judges again")
     control_plane.kubectl("delete", "clusterrole,clusterrolebinding", "costly-modules", check=True)
+
+
+def test_a_glob_of_brackets_that_never_end_is_judged_in_time(control_plane: ControlPlane, tmp_path: Path) -> None:
+    """Python's re took half a minute for it, and meanwhile nobody was answered."""
+    item = module("brackets", SPACE)
+    item["spec"]["moduleLoader"]["container"]["sign"] = {
+        "unsignedImage": "registry.example.com/raw:1",
+        "keySecret": {"name": "key"},
+        "certSecret": {"name": "cert"},
+        "filesToSign": [f"/opt/lib/modules/${{KERNEL_FULL_VERSION}}/{'[' * 16_000}"],
+    }
+
+    def is_judged() -> bool:
+        answer = control_plane.call("POST", MODULES, item)
+        return answer.status == 201 or "failed calling webhook" not in str(answer.body)
+
+    with in_force(control_plane, tmp_path, [SPACE]):
+        eventually(is_judged, "the webhook answers", seconds=60.0)
+        eventually(lambda: allowed_module(control_plane), "another Module is answered", seconds=60.0)
