@@ -141,7 +141,7 @@ BOOT = (
         problems=boot_problems,
         is_labelled=True,
         is_on=boot.is_on,
-        loss="reboots {} into the kernel's own driver",
+        loss="reboots {} without it",
     ),
     Delivery(
         *NODE_POOL_CONFIG,

@@ -93,7 +93,7 @@ class Consequences:
         for change in drivers:
             self._module(change, images, moved)
         for change in at_boot:
-            add_boot(change, self._places, self._sums)
+            add_boot(change, self._places, self._objects, self._sums)
         for change in found:
             if change.manifest.identity.kind == "Job":
                 self._job(change)

@@ -76,7 +76,10 @@ class Refusals:
             f"if not: look for a changed label, selector, name or namespace"
         )
         if item.is_at_boot:
-            fix = f"if it is meant: {meant}; if not: put spec.boot back, or look for a changed label, selector or name"
+            fix = (
+                f"if it is meant: {meant}; "
+                f"if not: put spec.boot back as it was, or look for a changed label, selector or name"
+            )
         if item.spoke:
             message, fix = self._of_spokes(places, f"{restore}kmodgate render --allow-removal {name}")
         for driver in self._fleet.drivers:

@@ -28,8 +28,17 @@ def operator(name: str, detail: str, where: str, _: int) -> str:
 
 def reboot(driver: str, detail: str, where: str, _: int) -> str:
     word, kind, name, pool = detail.split("|")
+    successor = word.removeprefix("replaced by ")
     if kind == "ConfigMap":
+        if successor != word:
+            listed = f"{_listed_by(pool, name)}, which must not name it any more"
+            return f"rolls out {where}: {listed}: {successor} loads the same kernel module at boot"
         return f"rolls out {where}: {_listed_by(pool, name)}, and then loads {driver} at boot"
+    if successor != word:
+        return (
+            f"reboots {where}, node by node: once its removal is confirmed, {kind} {name} leaves pool {pool}, and "
+            f"{successor} loads the same kernel module at boot from then on"
+        )
     what = "loads" if word == "added" else "changes what it loads of"
     return (
         f"reboots {where}, node by node: pool {pool} applies MachineConfig {name}, which {what} {driver} at boot, and "

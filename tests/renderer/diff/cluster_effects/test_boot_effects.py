@@ -28,6 +28,10 @@ REMOVED = (
     "reboots 3 nodes in 1 cluster, node by node: once its removal is confirmed, MachineConfig 99-worker-kmodgate-nic "
     "leaves pool worker, and the kernel's own driver comes in place of nic"
 )
+REPLACED = (
+    "reboots 3 nodes in 1 cluster, node by node: once its removal is confirmed, MachineConfig 99-worker-kmodgate-nic "
+    "leaves pool worker, and BootModuleConfig nic loads the same kernel module at boot from then on"
+)
 PAUSED = "changes nothing of nic at boot of 3 nodes in 1 cluster: pool worker is paused, until it is resumed"
 NEXT_BOOT = (
     "loads nic at the next boot of 3 nodes in 1 cluster: KMM writes the MachineConfig, and no node reboots for it"
@@ -110,6 +114,24 @@ def hosted(root: Path, more: str) -> FleetFolder:
     return committed(fleet)
 
 
+def test_a_machine_config_that_the_operator_writes_from_now_on_is_not_told_as_a_loss(tmp_path: Path) -> None:
+    fleet = committed(boot_fleet(tmp_path))
+    fleet.driver("nic", BY_OPERATOR)
+    found = {item["effect"]: item["text"] for item in diff(fleet.root)["consequences"]}
+    assert found == {"reboot": REPLACED, "next_boot": NEXT_BOOT}
+
+
+def test_a_machine_config_whose_driver_has_another_name_now_is_not_told_as_a_loss(tmp_path: Path) -> None:
+    fleet = committed(boot_fleet(tmp_path))
+    path = fleet.root / "drivers/nic.yaml"
+    path.write_text(path.read_text().replace("name: nic}", "name: nic2}"))
+    texts = [item["text"] for item in diff(fleet.root)["consequences"] if item["effect"] in ("reboot", "in_tree")]
+    assert any(
+        REPLACED.replace("BootModuleConfig nic", "MachineConfig 99-worker-kmodgate-nic2") == text for text in texts
+    )
+    assert not any("the kernel's own driver" in text for text in texts)
+
+
 def test_the_config_of_a_node_pool_rolls_its_nodes_out(tmp_path: Path) -> None:
     fleet = hosted(tmp_path, "")
     fleet.driver("nic", OF_NODE_POOL, clusters="{names: [lyon]}")
@@ -129,3 +151,12 @@ def test_a_hosted_cluster_that_loses_its_label_is_the_cause_and_not_the_one_that
     path.write_text(path.read_text().replace("tier: edge", "tier: core"))
     (found,) = [item for item in diff(fleet.root)["consequences"] if item["effect"] == "in_tree"]
     assert found["file"] == "clusters/lyon.yaml"
+
+
+def test_the_config_of_a_node_pool_whose_driver_has_another_name_now_goes_on(tmp_path: Path) -> None:
+    fleet = hosted(tmp_path, OF_NODE_POOL)
+    path = fleet.root / "drivers/nic.yaml"
+    path.write_text(path.read_text().replace("name: nic}", "name: nic2}"))
+    texts = [item["text"] for item in diff(fleet.root)["consequences"]]
+    named = "NodePool pool-1 names ConfigMap kmodgate-boot-nic-lyon in its config, which must not name it any more"
+    assert any(named in text and "ConfigMap kmodgate-boot-nic2-lyon" in text for text in texts)
