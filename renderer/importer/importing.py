@@ -16,9 +16,7 @@ from kmodgate.renderer.fleet.files import MARKER, FleetFiles
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.load import add_document
 from kmodgate.renderer.fleet.specs import JsonMap
-from kmodgate.renderer.importer.clusters.argocd import add_argocd
-from kmodgate.renderer.importer.clusters.mirrors import add_mirrors
-from kmodgate.renderer.importer.clusters.operator import add_operator
+from kmodgate.renderer.importer.clusters.cluster_settings import cluster_settings
 from kmodgate.renderer.importer.clusters.settings import Settings
 from kmodgate.renderer.importer.comments import Comment, cluster_comments, driver_comments, finding_comment
 from kmodgate.renderer.importer.companions import Surrounded, are_spokes_openshift, surrounded
@@ -78,7 +76,7 @@ def import_objects(root: Path, translated: Translated, *, everywhere: bool, all_
     _drop_other_namespaces(plan, drivers)
     plan_drivers(plan, drivers, EVERYWHERE if everywhere else None)
     if not plan.specs:
-        refuse_enforced(_as_errors(plan.lost))
+        _refuse_without_drivers(plan, translated, settings)
     new = {
         f"clusters/{name}.yaml": cluster_value(name, clusters[name], item.spec, translated.hosted.get(name))
         for name, item in settings.items()
@@ -100,10 +98,7 @@ def import_objects(root: Path, translated: Translated, *, everywhere: bool, all_
 
 def _settings(objects: Objects) -> Settings:
     """What the objects say of their cluster; those that do are no object beside the drivers any more."""
-    settings = Settings()
-    add_operator(objects, settings)
-    add_mirrors(objects, settings)
-    add_argocd(objects, settings)
+    settings = cluster_settings(objects)
     for found in settings.taken:
         objects.pop(found.identity, None)
     return settings
@@ -169,6 +164,20 @@ def _drop_other_namespaces(plan: Plan, drivers: dict[str, list[Surrounded]]) -> 
                 message = f"a driver is named after its Module, and {other.driver.found.identity} is imported"
                 plan.drop(item.driver.found, ("metadata", "name"), message, "rename one of the two Modules")
         drivers[cluster] = list(kept.values())
+
+
+def _refuse_without_drivers(plan: Plan, translated: Translated, settings: dict[str, Settings]) -> None:
+    """Raise Refused where drivers cannot be imported, and Unusable where nothing says anything of a new cluster."""
+    has_drivers = any(found.is_module for objects in translated.clusters.values() for found in objects.values())
+    if not has_drivers and not translated.lost and any(item.spec for item in settings.values()):
+        return
+    refuse_enforced(_as_errors(plan.lost))
+    if not has_drivers:
+        known = sorted(translated.clusters.keys() - settings.keys())
+        raise Unusable(
+            f"no driver in the input, and the fleet has {listed(known)} already: an existing Cluster is not changed",
+            "write the fields into its spec, or import into a new fleet and compare",
+        )
 
 
 def _as_errors(lost: list[Finding]) -> list[Finding]:

@@ -17,6 +17,7 @@ from kmodgate.policy.kmm.former_modules import (
 from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.specs import JsonMap
+from kmodgate.renderer.importer.clusters.cluster_settings import cluster_settings
 from kmodgate.renderer.importer.companions import is_the_systems
 from kmodgate.renderer.importer.reading import Found, Objects, Translation
 from kmodgate.renderer.importer.translating.boot.drivers import add_boot
@@ -52,7 +53,8 @@ class Translated:
 def translate(clusters: dict[str, Objects], inputs: dict[str, list[str]], wishes: Wishes) -> Translated:
     """Return the objects of each cluster with a Module of today for every driver; `inputs` are the files of each.
 
-    Raises Unusable for an input without any driver, and for a wish about a driver that is not in it.
+    Raises Unusable for a cluster with neither a driver nor an object about the cluster itself, and for a wish about a
+    driver that is not in the input.
     """
     result = Translated({})
     names, told = set[str](), set[str]()
@@ -73,12 +75,18 @@ def translate(clusters: dict[str, Objects], inputs: dict[str, list[str]], wishes
     told |= at_boot.told
     result.hosted = at_boot.hosted
     for cluster, objects in result.clusters.items():
-        if cluster not in told and not any(found.is_module for found in objects.values()):
+        if cluster not in told and not any(found.is_module for found in objects.values()) and not _says_more(objects):
             message = f"{', '.join(inputs[cluster])}: {_no_module(clusters[cluster])}"
             raise Unusable(message, _what_to_give(objects, result))
     result.notes += _former_versions(versions)
     _refuse_unknown(wishes, names)
     return result
+
+
+def _says_more(objects: Objects) -> bool:
+    """Whether objects say something of the cluster itself, or would if they were sound."""
+    settings = cluster_settings(objects)
+    return bool(settings.spec) or any(item.rule == "IMP001" for item in settings.lost)
 
 
 def _in_namespace(found: Found, wishes: Wishes) -> Found:
