@@ -35,9 +35,8 @@ _KERNEL = re.compile(
 """Names that authors give to the version of the kernel."""
 
 _PREDEFINED = re.compile(r"(?:HTTPS?|FTP|NO|ALL)_PROXY", re.IGNORECASE)
-_SINGLE_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'|\\.", re.DOTALL)
+_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'|\\.", re.DOTALL)
 _SET_BY_LOOP = re.compile(r"(?:^|[\s;|&(])(?:for\s+([A-Za-z_]\w*)\s|read\s+(?:-\w+\s+)*([A-Za-z_]\w*))")
-_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'", re.DOTALL)
 _COMMAND_ENDS = re.compile(r"[\n;|&()`]")
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=")
 _BEFORE_ASSIGNMENTS = {
@@ -101,7 +100,7 @@ def _used(item: Instruction, escape: str) -> Iterator[tuple[str, int]]:
             yield from ((use.name, line.number) for use in variables(line.text, escape) if not _has_default(use))
         return
     text, starts, numbers = script(item)
-    text = _SINGLE_QUOTED.sub(lambda match: match[0] if match[0][0] == '"' else " " * len(match[0]), text)
+    text = _QUOTED.sub(lambda match: match[0] if match[0][0] == '"' else " " * len(match[0]), text)
     own = _set_by_shell(text)
     for number, start, end in zip(numbers, starts, [*starts[1:], len(text)], strict=True):
         for use in variables(text[start:end]):
