@@ -88,8 +88,13 @@ def new_files(root: Path, files: dict[str, str]) -> Iterator[str]:
             raise Unusable(f"{path.parent} leads out of the fleet", "replace the link by a folder")
         if not os.path.lexists(path):
             yield name
-        elif not path.is_file() or path.read_bytes() != text.encode():
+        elif not _holds(path, text.encode()):
             raise _exists(path)
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    """Whether a path is a file of exactly these bytes. A file of another size, however large, is not read."""
+    return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
 
 
 def _exists(path: Path) -> Unusable:

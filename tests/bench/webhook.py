@@ -8,22 +8,28 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 from kmodgate.policy.kmm.kinds import MODULE_KINDS
+from kmodgate.webhook.cluster.live_facts import MODULES, NAMESPACES
+from kmodgate.webhook.cluster.watch import Timings
 from tests.bench import hostile, outage, samples, throughput, wrk
 from tests.bench.figure import Figure
 from tests.bench.measure import QUICK, REPOSITORY
 from tests.bench.wrk import on_core
 from tests.e2e.objects import node_modules_config
+from tests.webhook.api_stub import Answer
+from tests.webhook.api_stub import page as listed
 from tests.webhook.issued_certificates import AUTHORITY
 from tests.webhook.manifests import dump, encoded, large_module, namespace, review
 from tests.webhook.program import Caller, Program, memory, program
 from tests.webhook.serving import trusting
+from tests.webhook.stalling import api_server
 
 ROUNDS = 1 if QUICK else 5
 SECONDS = 1 if QUICK else 20
@@ -33,6 +39,7 @@ MIB = 1024 * 1024
 _BODIES = 1000
 _LARGE_AT_ONCE = 64
 _UNKNOWN = 500 if QUICK else 10_000
+_CACHED = 500 if QUICK else 10_000
 
 
 def figures(folder: Path) -> Iterator[Figure]:
@@ -55,6 +62,7 @@ def figures(folder: Path) -> Iterator[Figure]:
         yield from _unknown_kinds(server)
         yield from _in_memory(server, idle, large.read_bytes())
     yield from _deletions(folder)
+    yield from _cached(folder, modules)
     yield from outage.figures(folder / "outage")
 
 
@@ -131,6 +139,27 @@ def _deletions(folder: Path) -> Iterator[Figure]:
 def _memory(server: Program) -> float:
     """MiB of all its processes, with pages that they share counted for each."""
     return sum(memory(pid)["Rss"] for pid in server.processes()) / MIB
+
+
+def _cached(folder: Path, modules: Sequence[dict[str, Any]]) -> Iterator[Figure]:
+    """What the server's own process takes once it has listed so many namespaces and Modules of an API server."""
+    names = [f"space-{number}" for number in range(_CACHED)]
+    kept = [item | {"metadata": item["metadata"] | {"namespace": name}} for name, item in zip(names, cycle(modules))]
+    with api_server(folder) as stub:
+        stub.lists(*_pages([namespace(name) for name in names]), path=NAMESPACES.path)
+        stub.lists(*_pages(kept), path=MODULES.path)
+        with program(folder / "cached", "--kubeconfig", str(stub.kubeconfig), before=on_core(0)) as server:
+            while server.metric('kmodgate_facts_objects{kind="Module"}') < _CACHED:
+                time.sleep(0.1)
+            found = memory(server.process.pid)["Rss"] / MIB
+    yield Figure(f"memory with {_CACHED:,} namespaces and Modules cached", f"{found:.0f} MiB", "≤ 120 MiB", found / 120)
+
+
+def _pages(items: Sequence[dict[str, Any]]) -> Iterator[Answer]:
+    """Lists as an API server gives them: so many objects each as it is asked for."""
+    size = Timings().page
+    for begin in range(0, len(items), size):
+        yield listed(*items[begin : begin + size], following="more" if begin + size < len(items) else "")
 
 
 def _in_memory(server: Program, idle: float, body: bytes) -> Iterator[Figure]:

@@ -101,14 +101,19 @@ def memory(pid: int) -> dict[str, int]:
 
 @contextmanager
 def program(folder: Path, *arguments: str, before: Sequence[str] = (), facts: str | None = None) -> Iterator[Program]:
-    """Runs the server until the block ends; `before` is a command that starts it, such as `taskset`."""
+    """Runs the server until the block ends; `before` is a command that starts it, such as `taskset`.
+
+    It knows the cluster of the facts, or a small one, unless the arguments name the kubeconfig of an API server.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "facts.yaml").write_text(small_cluster() if facts is None else facts)
+    if "--kubeconfig" not in arguments:
+        (folder / "facts.yaml").write_text(small_cluster() if facts is None else facts)
+        arguments = ("--facts", str(folder / "facts.yaml"), *arguments)
     volume = SecretVolume(folder / "tls", leaf())
     files = volume.files
     command = [
         *before, sys.executable, "-m", "kmodgate.webhook.start", "serve",
-        "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--facts", str(folder / "facts.yaml"),
+        "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0",
         "--tls-cert", str(files.certificate), "--tls-key", str(files.key), *arguments,
     ]  # fmt: skip
     if "--audit-log" not in arguments:
