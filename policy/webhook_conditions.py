@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kmodgate.policy.cluster.controllers import COLLECTORS
+from kmodgate.policy.cluster.dependents import PODS
 from kmodgate.policy.cluster.facts import MANAGED_BY
 from kmodgate.policy.cluster.override_annotation import ANNOTATION
 from kmodgate.policy.kata.ims_jobs import LABEL, LABEL_VALUE
@@ -113,12 +114,17 @@ IS_DECIDED = Condition(
 
 
 _SHORTEST = 24
-"""Characters of base64, or of text, below which a value may say nothing: `{"auths":{}}` has 16."""
+"""Characters of base64, or of text, below which a value may say nothing."""
+
+_SHORTEST_OF_REGISTRIES = 68
+"""The same for a pull secret: `{"auths":{}}` may be indented, and name a registry without its password."""
 
 
 def _loses_a_key(field: str) -> str:
     """That a key of the field is gone, or has a value that may say nothing."""
-    is_short = f"size(object.{field}[key]) < {_SHORTEST} && object.{field}[key] != oldObject.{field}[key]"
+    size = f"size(object.{field}[key])"
+    is_little = f"({size} < {_SHORTEST} || (key.startsWith('.docker') && {size} < {_SHORTEST_OF_REGISTRIES}))"
+    is_short = f"{is_little} && object.{field}[key] != oldObject.{field}[key]"
     is_lost = f"oldObject.{field}.exists(key, !(key in object.{field}) || ({is_short}))"
     return f"(has(oldObject.{field}) && (!has(object.{field}) || {is_lost}))"
 
@@ -149,7 +155,7 @@ HAS_ANOTHER_DOCKERFILE = Condition(
 
 ALLOWS_NO_POD = Condition(
     "allows-no-pod",
-    "has(object.spec.hard) && ['pods', 'count/pods'].exists(key, key in object.spec.hard && "
+    f"has(object.spec.hard) && {json.dumps(PODS)}.exists(key, key in object.spec.hard && "
     "string(object.spec.hard[key]).startsWith('0'))",
     otherwise="Ignore",
 )

@@ -238,10 +238,14 @@ def _is_empty(key: str, value: object, *, is_encoded: bool) -> bool:
     if not text or len(text) > _SHORT or not key.startswith(".docker"):
         return not text
     try:
-        found = json.loads(text)
+        return not _says_something(json.loads(text))
     except ValueError:
         return False
-    return not found or (isinstance(found, dict) and set(found) == {"auths"} and not found["auths"])
+
+
+def _says_something(value: object) -> bool:
+    """Whether a pull secret, or a part of one, holds a text beside the names of registries."""
+    return any(map(_says_something, value.values())) if isinstance(value, dict) else bool(value)
 
 
 _SHORT = 64

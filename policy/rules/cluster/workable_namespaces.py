@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kmodgate.policy.cluster.dependents import QUOTA
+from kmodgate.policy.cluster.dependents import PODS, QUOTA
 from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.findings import FieldPath, Problem
 from kmodgate.policy.formats.quantities import cpus
@@ -15,7 +15,6 @@ from kmodgate.policy.rules.cluster.guarding import held, is_by_controller, names
 from kmodgate.policy.views.part import Map
 
 _ENFORCE = "pod-security.kubernetes.io/enforce"
-_PODS = ("pods", "count/pods")
 _OF_WORKERS = frozenset(("NotTerminating", "NotBestEffort"))
 """The scopes of a quota that KMM's pods are in: they have no deadline, and say what they take."""
 
@@ -64,6 +63,8 @@ def tightens(review: Review) -> bool:
 def no_pods_allowed(review: Review) -> Iterator[Problem]:
     """A ResourceQuota allows no pod in a namespace in which Modules need some to be loaded and unloaded.
 
+    It allows no pods, or no CPU or memory, of which KMM's workers take some.
+
     Fix: allow pods until the Modules are gone.
     Source: Kubernetes, Resource Quotas; internal/pod of Kernel Module Management.
     """
@@ -80,7 +81,7 @@ def forbids_pods(review: Review) -> bool:
 
 def _allows_none(quota: object) -> bool:
     spec = as_map(as_map(quota).get("spec"))
-    return _OF_WORKERS.issuperset(_scopes(spec)) and any(_is_zero(as_map(spec.get("hard")).get(key)) for key in _PODS)
+    return _OF_WORKERS.issuperset(_scopes(spec)) and any(_is_zero(as_map(spec.get("hard")).get(key)) for key in PODS)
 
 
 def _scopes(spec: Map) -> Iterator[str]:

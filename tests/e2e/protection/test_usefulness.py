@@ -33,8 +33,10 @@ def test_a_secret_that_a_module_needs_is_rotated_and_not_emptied(control_plane: 
             json.dumps({"stringData": {".dockerconfigjson": text}}),
         )
 
-    refused(control_plane.kubectl(*patched('{"auths":{}}')), "REF212", "Module")
-    refused(control_plane.kubectl(*patched("{}")), "REF212")
+    indented = json.dumps({"auths": {}}, indent=4) + "\n"
+    without = [json.dumps({"auths": {"registry.redhat.io": item}}) for item in ({}, {"auth": ""})]
+    for text in ('{"auths":{}}', "{}", indented, *without):
+        refused(control_plane.kubectl(*patched(text)), "REF212", "Module")
     control_plane.kubectl(*patched(json.dumps({"auths": {"quay.io": {"auth": "eHl6OmRlZg=="}}})), check=True)
 
 
@@ -73,9 +75,9 @@ def test_a_namespace_with_modules_gets_no_quota_without_pods(control_plane: Cont
     def quota(name: str, hard: Json) -> str:
         return json.dumps(named("ResourceQuota", name, held) | {"spec": {"hard": hard}})
 
-    for hard in ({"pods": "0"}, {"pods": 0}, {"count/pods": "0k"}):
+    for hard in ({"pods": "0"}, {"pods": 0}, {"count/pods": "0k"}, {"requests.cpu": 0}, {"limits.memory": "0Mi"}):
         refused(control_plane.kubectl("create", "-f", "-", input=quota("none", hard)), "REF211", "Module")
-    control_plane.kubectl("create", "-f", "-", input=quota("some", {"pods": "10"}), check=True)
+    control_plane.kubectl("create", "-f", "-", input=quota("some", {"pods": "10", "cpu": "500m"}), check=True)
     patch = ("--type=merge", "-p", json.dumps({"spec": {"hard": {"pods": "0"}}}))
     refused(control_plane.kubectl("patch", "resourcequota", "some", "-n", held, *patch), "REF211")
 
