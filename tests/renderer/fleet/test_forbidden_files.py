@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.fleets import FleetFolder, git
+from tests.image_services import SERVICE
 
 SECRET = "FROM scratch\n# token: s3cr3t-of-the-pipeline\n"
 RELEASE = json.dumps({"KERNEL_VERSION": "5.14.0-1.el9.x86_64", "note": "s3cr3t-of-the-pipeline"})
@@ -23,6 +24,10 @@ def names(fleet: FleetFolder, field: str, reference: str) -> None:
         text = path.read_text().split("  nodeGroups")[0] if field == "inventory" else path.read_text()
         path.write_text(text + more)
         return
+    if field == "cfs":
+        more = f'csm: "1.6.0"\n  owner: loftsman\n  cfs: [{{file: {reference}, layers: {{gpu: true}}}}]\n'
+        fleet.write("services/ims.yaml", SERVICE.format(name="ims", clusters="{names: [paris]}") + f"  {more}")
+        return
     more = {
         "dockerfile": f"build: {{dockerfile: {reference}}}",
         "certificate": f"sign: {{prebuilt: true, certificate: {reference}}}",
@@ -32,7 +37,9 @@ def names(fleet: FleetFolder, field: str, reference: str) -> None:
     fleet.driver("nic", more)
 
 
-FIELDS = ("dockerfile", "certificate", "attach", "override", "inventory", "dtk")
+FIELDS = ("dockerfile", "certificate", "attach", "override", "inventory", "dtk", "cfs")
+BESIDE = {"inventory": "clusters", "dtk": "clusters", "cfs": "services"}
+"""The folder of the spec that names the file, where it is no driver's."""
 
 
 def refused(fleet: FleetFolder, *words: str) -> None:
@@ -50,7 +57,8 @@ def refused(fleet: FleetFolder, *words: str) -> None:
 @pytest.mark.parametrize("reference", ["../.git/config", "./.npmrc", "../.config/gh/hosts.yml", "../a/.../b/../.x"])
 def test_a_path_with_a_hidden_component_is_refused(fleet: FleetFolder, field: str, reference: str) -> None:
     git(fleet.root, "init", "-q")
-    for name in (".git/config", "drivers/.npmrc", ".config/gh/hosts.yml", "clusters/.npmrc", "a/.../.x"):
+    specs = (f"{folder}/.npmrc" for folder in ("drivers", *BESIDE.values()))
+    for name in (".git/config", *specs, ".config/gh/hosts.yml", "a/.../.x"):
         (fleet.root / name).parent.mkdir(parents=True, exist_ok=True)
         if name != ".git/config":
             (fleet.root / name).write_text(SECRET)
@@ -64,7 +72,8 @@ LINKED = [(field, name) for field in FIELDS for name in ("link", "folder/config"
 @pytest.mark.parametrize(("field", "name"), LINKED)
 def test_a_link_to_a_hidden_file_is_refused(fleet: FleetFolder, field: str, name: str) -> None:
     git(fleet.root, "init", "-q")
-    path = fleet.root / ("clusters" if field in ("inventory", "dtk") else "drivers") / name
+    path = fleet.root / BESIDE.get(field, "drivers") / name
+    (fleet.root / "services").mkdir()
     if "folder" in name:
         path.parent.symlink_to("../.git")
     else:
