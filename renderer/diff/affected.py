@@ -22,7 +22,7 @@ from kmodgate.renderer.plan.coverage import Refuses, Resolver
 from kmodgate.renderer.removals.driver_nodes import has_driver
 
 Objects = Callable[[str], Iterable[JsonMap]]
-"""The objects of a cluster as they are after the change."""
+"""The objects of a cluster as they are after the change, and the Modules that its hub makes there."""
 
 Key = tuple[Effect, str, str]
 """Effect, driver, and what tells two of a kind apart."""

@@ -43,7 +43,8 @@ def compare_fleets(
     found = changes(before, after, set(only))
 
     def objects(cluster: str) -> Iterator[JsonMap]:
-        found = (*after.objects(cluster).values(), *after.handed_over(cluster).values())
+        delivered = after.delivered.get(cluster, ())
+        found = (*after.objects(cluster).values(), *after.handed_over(cluster).values(), *delivered)
         return (manifest.value for manifest in found)
 
     consequences = Consequences(clusters, Causes(before, after), refusals, objects)

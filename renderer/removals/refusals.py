@@ -119,7 +119,14 @@ def _field(item: Leaving, driver: KernelDriver) -> FieldPath:
     """The field of the driver's spec that may have taken an object out of the tree."""
     if item.is_at_boot:
         return ("spec", "clusters") if "boot" in driver.spec else ("spec", "boot")
-    if item.spoke and driver.document.has(("spec", "hub", "selector")):
-        return "spec", "hub", "selector"
+    if item.spoke and (selector := _hub_selector(driver)):
+        return selector
     place = driver.spec["namespace"]["name"]  # type: ignore[index,call-overload]
     return ("spec", "namespace", "name") if item.namespace not in ("", place) else ("spec", "clusters")
+
+
+def _hub_selector(driver: KernelDriver) -> FieldPath:
+    """Where the spec says by which labels a hub selects spokes, the first override that does if it is not the base."""
+    places: list[FieldPath] = [("spec",)]
+    places += [("spec", "overrides", index, "patch") for index in range(len(driver.overrides))]
+    return next((found for place in places if driver.document.has(found := (*place, "hub", "selector"))), ())

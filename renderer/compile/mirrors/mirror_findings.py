@@ -64,6 +64,10 @@ def _objects(cluster: Cluster) -> Iterator[Finding]:
         message = f"only OpenShift has objects for mirrors, and {cluster.name} is platform {cluster.platform}"
         fix = "remove it: references are rewritten all the same; the nodes' own mirrors are in containerd's hosts.toml"
         yield finding_at(document, _OBJECTS, "SCH104", message, fix)
+    elif cluster.topology == "microshift":
+        message = "MicroShift has no objects for mirrors, and no Machine Config Operator"
+        fix = "remove it: references are rewritten all the same; CRI-O's are in /etc/containers/registries.conf.d"
+        yield finding_at(document, _OBJECTS, "SCH104", message, fix)
     elif str(cluster.topology) == "hosted":
         message = "a hosted cluster refuses objects for mirrors; the HostedCluster on the management cluster has them"
         fix = "remove it, and set spec.imageContentSources of the HostedCluster"

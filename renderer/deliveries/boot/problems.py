@@ -36,6 +36,9 @@ def problems(target: Target) -> Iterator[Finding]:
     if boot.get("bootModuleConfig") and not site(cluster).has_boot_module_config:
         message = f"the KMM of cluster {cluster.name} has no BootModuleConfig: Red Hat's has it from 2.5 on"
         fix = "leave it out there, so that a MachineConfig is rendered"
+        if cluster.hosted is not None:
+            message = f"cluster {cluster.name} is hosted: a NodePool takes its configuration from a ConfigMap alone"
+            fix = "leave it out there, by an override with boot: {bootModuleConfig: false}"
         yield variant.merged.finding(("boot", "bootModuleConfig"), "DAY001", message, fix)
     yield from _pool_problems(target, str(boot["pool"]))
     yield from _unloaded_again(target)

@@ -6,7 +6,7 @@ internal/controllers/bmc_reconciler.go of rh-ecosystem-edge/kernel-module-manage
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath
@@ -15,7 +15,7 @@ from kmodgate.renderer.deliveries.boot.objects import cluster_of
 from kmodgate.renderer.diff.affected import Objects, Places, Sums
 from kmodgate.renderer.diff.changed_fields import Kind, ObjectChange
 from kmodgate.renderer.diff.effects.effect import Effect
-from kmodgate.renderer.fleet.clusters.pools import groups_in_pool, knows_its_nodes
+from kmodgate.renderer.fleet.clusters.pools import groups_in_pool, is_in_pool, knows_its_nodes
 from kmodgate.renderer.fleet.specs import JsonMap
 
 _LIKELY: tuple[FieldPath, ...] = (("spec",), ("data",))
@@ -31,32 +31,41 @@ def add_boot(change: ObjectChange, places: Places, objects: Objects, sums: Sums)
         sums.add(likely, change, f"boot|{change.manifest.identity.kind}").clusters.update(change.clusters)
         return
     for name in change.clusters:
-        effect, word = likely, told
-        if likely is Effect.IN_TREE and (successor := _successor(change.manifest.value, objects(name))):
-            effect, word = Effect.REBOOT, f"replaced by {successor}"
-        detail = f"{word}|{change.manifest.identity.kind}|{change.manifest.identity.name}|{found.pool}"
         cluster = places.clusters.get(cluster_of(change.manifest.value) or name)
+        others = [value for value in objects(name) if likely is Effect.IN_TREE and _is_alike(value, change)]
         if cluster is None or not knows_its_nodes(cluster):
+            successors = [value for value in others if _pool(value) == found.pool]
+            effect, detail = _with_successor(likely, told, change, successors)
             sums.add(effect, change, detail, *_LIKELY).add_unknown(name)
             continue
         for group in groups_in_pool(cluster, found.pool):
+            successors = [value for value in others if is_in_pool(cluster, group, _pool(value))]
+            effect, detail = _with_successor(likely, told, change, successors)
             kind = Effect.PAUSED if group.is_paused and effect in (Effect.REBOOT, Effect.IN_TREE) else effect
             sums.add(kind, change, detail, *_LIKELY).add(cluster.name, group)
 
 
-def _successor(gone: JsonMap, objects: Iterable[JsonMap]) -> str:
-    """Kind and name of the object that loads the same kernel module in the same pool now; empty where none does."""
-    wanted = _loaded(gone)
-    for value in objects:
-        if _loaded(value) == wanted:
-            return f"{value['kind']} {metadata_of(value)['name']}"
-    return ""
+def _with_successor(
+    effect: Effect, word: str, change: ObjectChange, successors: Sequence[JsonMap]
+) -> tuple[Effect, str]:
+    """The effect with its detail; an object that goes is no loss to nodes on which another one loads the same."""
+    if successors:
+        value = successors[0]
+        effect, word = Effect.REBOOT, f"replaced by {value['kind']} {metadata_of(value)['name']}"
+    identity = change.manifest.identity
+    return effect, f"{word}|{identity.kind}|{identity.name}|{_pool(change.manifest.value)}"
 
 
-def _loaded(value: JsonMap) -> tuple[str, str, str] | None:
-    """Hosted cluster, pool and kernel module of an object; None for one that has nodes load nothing at boot."""
+def _is_alike(value: JsonMap, change: ObjectChange) -> bool:
+    """Whether an object has nodes of the same cluster load the same kernel module at boot."""
+    found, gone = boot_config(value), boot_config(change.manifest.value)
+    is_same = found is not None and gone is not None and found.module == gone.module
+    return is_same and cluster_of(value) == cluster_of(change.manifest.value)
+
+
+def _pool(value: JsonMap) -> str:
     found = boot_config(value)
-    return None if found is None else (cluster_of(value), found.pool, found.module)
+    return found.pool if found else ""
 
 
 def _effect(change: ObjectChange) -> tuple[Effect, str]:

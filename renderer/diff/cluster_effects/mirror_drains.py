@@ -16,6 +16,7 @@ from typing import Any
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.renderer.compile.mirrors.mirror_sets import KINDS
+from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.diff.affected import Objects, Sums
 from kmodgate.renderer.diff.changed_fields import ObjectChange
 from kmodgate.renderer.diff.effects.effect import Effect
@@ -24,6 +25,7 @@ from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 _OF_DIGESTS, _ = KINDS["digest"]
 _KINDS = [kind for kind, _ in KINDS.values()]
 _GROUP = "config.openshift.io"
+_LOADING = ("Module", "DaemonSet")
 
 
 def add_drains(changes: Iterable[ObjectChange], clusters: Mapping[str, Cluster], objects: Objects, sums: Sums) -> None:
@@ -46,8 +48,12 @@ def _add(change: ObjectChange, cluster: Cluster, objects: Objects, sums: Sums) -
     if not _is_drained_for(change):
         sums.add(Effect.NOTHING, change, "digests").clusters.add(cluster.name)
         return
-    unloaded = sorted(_unloaded(objects(cluster.name)))
-    sum = sums.add(Effect.CORDON if unloaded else Effect.DRAIN, change, "|".join(unloaded))
+    drivers = [value for value in objects(cluster.name) if value["kind"] in _LOADING and driver_of(value)]
+    unloaded = sorted(_unloaded(drivers))
+    if unloaded:
+        sum = sums.add(Effect.CORDON, change, "|".join(unloaded))
+    else:
+        sum = sums.add(Effect.DRAIN, change, "" if drivers else "no drivers")
     sum.why[f"{change.manifest.identity.kind} {change.kind}"] = None
     if not cluster.nodes:
         sum.add_unknown(cluster.name)

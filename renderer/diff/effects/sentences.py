@@ -198,13 +198,23 @@ def _not_done(driver: str, detail: str, where: str, _: int) -> str:
     return f"{what} is still needed to unload {driver} in {where}; {after}"
 
 
-def _drain(_driver: str, detail: str, where: str, _: int) -> str:
-    drains = f"the Machine Config Operator drains every node of every pool, one after the other: {where}"
-    if not detail:
-        return f"{drains}; every driver of the clusters tolerates the cordon and stays loaded"
+_DRAINS = "the Machine Config Operator drains every node of every pool, one after the other: {}"
+
+
+def _cordon(_driver: str, detail: str, where: str, _: int) -> str:
     drivers = detail.split("|")
     verb = "does not tolerate the cordon and is" if len(drivers) == 1 else "do not tolerate the cordon and are"
-    return f"{drains}; {counted(len(drivers), 'driver')} {verb} unloaded meanwhile ({listed(drivers, 6)})"
+    unloaded = f"{counted(len(drivers), 'driver')} {verb} unloaded meanwhile ({listed(drivers, 6)})"
+    return f"{_DRAINS.format(where)}; {unloaded}"
+
+
+def _drain(_driver: str, detail: str, where: str, _: int) -> str:
+    told = (
+        "the specs have no driver for them"
+        if detail
+        else "every driver of the clusters tolerates the cordon and stays loaded"
+    )
+    return f"{_DRAINS.format(where)}; {told}"
 
 
 _UNDRAINED = {
@@ -266,7 +276,7 @@ _SENTENCES = {
     Effect.STALE: _not_done,
     Effect.UNKNOWN: _unknown,
     Effect.NOTHING: _nothing,
-    Effect.CORDON: _drain,
+    Effect.CORDON: _cordon,
     Effect.DRAIN: _drain,
     Effect.OPERATOR: cluster_sentences.operator,
 }

@@ -73,3 +73,11 @@ def test_objects_without_openshift_or_mirrors_are_an_error(
     (line,) = errors(fleet)
     assert line.startswith("clusters/paris.yaml:10:")
     assert "spec.mirrorObjects" in line
+
+
+def test_objects_on_microshift_are_an_error_that_says_where_its_mirrors_are(fleet: FleetFolder) -> None:
+    fleet.cluster("paris", platform="openshift", nodes=1)
+    mirrored(fleet, TAGS, more="  mirrorObjects: true\n  topology: microshift\n")
+    fleet.driver("nic")
+    (line,) = errors(fleet)
+    assert "spec.mirrorObjects: MicroShift has no objects for mirrors" in line

@@ -182,6 +182,13 @@ def test_the_operator_writes_the_machine_config_where_it_can(tmp_path: Path, kmm
         }
 
 
+def test_a_hosted_cluster_takes_no_boot_module_config_whatever_kmm_it_has(tmp_path: Path) -> None:
+    fleet = hosted(tmp_path)
+    fleet.driver("nic", "boot: {pool: paris-a, image: quay.io/acme/nic, bootModuleConfig: true}\n", "{names: [paris]}")
+    (line,) = findings(fleet, "DAY001")
+    assert "cluster paris is hosted: a NodePool takes its configuration from a ConfigMap alone" in line
+
+
 def hosted(root: Path) -> FleetFolder:
     """A driver for the hosted cluster paris, whose control plane runs on metal."""
     fleet = boot_fleet(root)

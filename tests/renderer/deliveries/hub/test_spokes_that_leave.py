@@ -38,6 +38,16 @@ def test_a_label_that_takes_the_driver_from_a_spoke_is_refused(committed: FleetF
     assert is_there(committed)
 
 
+def test_a_selector_of_an_override_is_the_place_that_is_named(fleet: FleetFolder) -> None:
+    hub(
+        fleet,
+        delivery="overrides: [{clusters: {names: [hub]}, patch: {delivery: hub, hub: {selector: {tier: edge}}}}]\n",
+    )
+    fleet.render()
+    spoke(fleet, "paris", "{tier: edgy}")
+    assert "error[GIT001] spec.overrides[0].patch.hub.selector: nic would leave" in fleet.run("render").stderr
+
+
 def test_a_permission_lets_it_leave_that_spoke_alone(committed: FleetFolder) -> None:
     spoke(committed, "paris", "{tier: edgy}")
 

@@ -132,6 +132,24 @@ def test_a_machine_config_whose_driver_has_another_name_now_is_not_told_as_a_los
     assert not any("the kernel's own driver" in text for text in texts)
 
 
+def test_nodes_of_a_pool_of_their_own_go_on_with_what_pool_worker_loads(tmp_path: Path) -> None:
+    fleet = FleetFolder(tmp_path)
+    cluster(
+        fleet,
+        WORKERS.replace(
+            '{node-role.kubernetes.io/worker: ""}',
+            '{node-role.kubernetes.io/worker: "", node-role.kubernetes.io/infra: ""}',
+        ),
+    )
+    fleet.driver("nic", BOOT.replace("pool: worker", "pool: infra"))
+    committed(fleet)
+    fleet.driver("nic", BOOT)
+    texts = [item["text"] for item in diff(fleet.root)["consequences"]]
+    went = REPLACED.replace("99-worker", "99-infra").replace("pool worker", "pool infra")
+    assert went.replace("BootModuleConfig nic", "MachineConfig 99-worker-kmodgate-nic") in texts
+    assert not any("the kernel's own driver" in text for text in texts)
+
+
 def test_the_config_of_a_node_pool_rolls_its_nodes_out(tmp_path: Path) -> None:
     fleet = hosted(tmp_path, "")
     fleet.driver("nic", OF_NODE_POOL, clusters="{names: [lyon]}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.fleets import FleetFolder, git
+from tests.renderer.deliveries.hub.hubs import hub
 from tests.renderer.diff.three_sites import edit, sentences
 from tests.renderer.rendering import one_cluster
 
@@ -52,6 +53,26 @@ def test_drivers_that_tolerate_the_cordon_stay(fleet: FleetFolder) -> None:
     fleet.driver("nic", f"tolerations: [{CORDON}]")
     mirrored(fleet, TAGS)
     assert f"{DRAINS}; every driver of the clusters tolerates the cordon and stays loaded" in sentences(fleet.root)
+
+
+def test_drivers_that_a_hub_delivers_unload_on_its_spoke(tmp_path: Path) -> None:
+    fleet = FleetFolder(tmp_path)
+    hub(fleet)
+    git(tmp_path, "init")
+    commit(fleet)
+    path = tmp_path / "clusters/paris.yaml"
+    path.write_text(f"{path.read_text()}  mirrors: [{TAGS}]\n  mirrorObjects: true\n")
+    found = sentences(fleet.root)
+    assert f"{DRAINS}; 1 driver does not tolerate the cordon and is unloaded meanwhile (nic)" in found
+
+
+def test_a_cluster_without_drivers_is_not_said_to_keep_them(fleet: FleetFolder) -> None:
+    for name in ("nic", "gpu"):
+        fleet.driver(name, clusters="{names: [lyon]}")
+    fleet.cluster("lyon")
+    commit(fleet)
+    mirrored(fleet, TAGS)
+    assert f"{DRAINS}; the specs have no driver for them" in sentences(fleet.root)
 
 
 @pytest.mark.parametrize(
