@@ -53,6 +53,17 @@ def test_by_its_status_a_namespace_loses_neither_label_nor_protection(control_pl
     assert control_plane.get("namespace", held)["metadata"]["labels"][LABEL] == ""
 
 
+@pytest.mark.parametrize("name", ["elsewhere", None])
+@pytest.mark.parametrize("path", [(), ("--subresource=status",)], ids=["", "status"])
+def test_the_label_by_which_a_namespace_is_selected_cannot_be_changed_along(
+    control_plane: ControlPlane, held: str, name: str | None, path: tuple[str, ...]
+) -> None:
+    control_plane.apply(*role_of("bob", "namespaces-bob", namespaces_rules()))
+    labels = {"kubernetes.io/metadata.name": name, "pod-security.kubernetes.io/enforce": "restricted"}
+    patch = ("--type=merge", "-p", json.dumps({"metadata": {"labels": labels}}))
+    refused(control_plane.kubectl("patch", "namespace", held, *path, *patch, user="bob"), "REF210")
+
+
 def test_deleting_all_namespaces_leaves_those_with_modules(control_plane: ControlPlane, held: str) -> None:
     control_plane.kubectl("label", "namespace", held, "batch=all", check=True)
     refused(control_plane.kubectl("delete", "namespaces", "-l", "batch=all"), "REF201", held)

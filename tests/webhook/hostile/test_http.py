@@ -11,6 +11,8 @@ from tests.webhook.hostile.sending import HEAD
 from tests.webhook.reviews import module, review
 from tests.webhook.server import Webhook, answer_to, statuses
 
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+
 NO_HTTP = {
     "noise": random.Random(2).randbytes(2048) + b"\r\n\r\n",
     "the preface of HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9),
@@ -28,6 +30,16 @@ NO_HTTP = {
     "a NUL in a header": HEAD + b"X: a\x00b\r\n\r\n",
     "a folded header": HEAD + b"X: a\r\n b\r\nContent-Length: 0\r\n\r\n",
     "a name with a space": HEAD + b"Content-Length : 0\r\n\r\n",
+    "a length with a sign": HEAD + b"Content-Length: +2\r\n\r\n{}",
+    "a length in hex": HEAD + b"Content-Length: 0x2\r\n\r\n{}",
+    "a list of lengths": HEAD + b"Content-Length: 2, 2\r\n\r\n{}",
+    "a length in other digits": HEAD + "Content-Length: \u0662\r\n\r\n{}".encode(),
+    "a length of forty digits": HEAD + b"Content-Length: " + b"9" * 40 + b"\r\n\r\n",
+    "chunks twice": HEAD + b"Transfer-Encoding: chunked\r\n" * 2 + b"\r\n0\r\n\r\n",
+    "chunks that are not last": HEAD + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    "five thousand trailers": HEAD + CHUNKED + b"2\r\n{}\r\n0\r\n" + b"X: y\r\n" * 5000 + b"\r\n",
+    "lines without a carriage return": HEAD.replace(b"\r", b"") + b"Content-Length: 2\n\n{}",
+    "two types of the body": HEAD + b"Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}",
 }  # fmt: skip
 
 
