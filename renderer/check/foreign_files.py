@@ -33,6 +33,9 @@ _JSON_TOKEN = re.compile(
 _FREE_TEXT = {"annotations", "args", "binaryData", "command", "data", "env", "stringData"}
 """Fields whose texts are for other programs: `{{` in them does not make an object a template."""
 
+_WITH_TEMPLATES = {"ApplicationSet"}
+"""Kinds of objects that hold templates of their controller's own."""
+
 
 def has_rules(value: Mapping[str, Any]) -> bool:
     """Whether rules look at objects of this kind."""
@@ -97,7 +100,8 @@ def _is_template(name: str, sources: Sequence[Source]) -> bool:
     """Whether a text with `{{` that can be parsed is a template all the same."""
     folder = Path(os.path.abspath(name)).parent
     in_chart = any((parent / CHART).is_file() for parent in (folder, *folder.parents))
-    return in_chart or any(_has_action(source.value) for source in sources)
+    values = (source.value for source in sources)
+    return in_chart or any(_has_action(value) for value in values if value.get("kind") not in _WITH_TEMPLATES)
 
 
 def _has_action(value: Any) -> bool:

@@ -58,7 +58,10 @@ def _leaving(
     What the commit itself removes counts, too: the operator must be there until the last node has unloaded it. A dump
     that lists Modules and nodes knows whether that is so.
     """
-    if not _installations(before, cluster.name) - _installations(now, cluster.name):
+    installed = _installations(now, cluster.name)
+    if not _installations(before, cluster.name) - installed:
+        return
+    if installs(cluster) and not installed:  # an error of the spec keeps it out, and is reported as that
         return
     left = None if dump is None else _in_cluster(dump)
     needing = _modules(now, cluster.name) | (_modules(before, cluster.name) if left is None else left)

@@ -135,6 +135,21 @@ def test_an_operator_leaves_only_after_the_modules(fleet: FleetFolder) -> None:
     assert "leaves paris while it has to unload Module kmm-tests/nic" in finding["message"]
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"config": {"worker": {"firmwareHostPth": "/var/lib/firmware"}}}, {"version": "2.5"}],
+    ids=["config", "version"],
+)
+def test_an_operator_that_an_error_of_the_spec_keeps_out_does_not_leave(
+    fleet: FleetFolder, wrong: dict[str, Any]
+) -> None:
+    commit(fleet)
+    cluster(fleet, {**redhat(), **wrong})
+    findings = found(fleet, rules=("SCH104", "SCH106", "OPC202"))
+    assert len(findings) == 1
+    assert findings[0]["rule"] != "OPC202"
+
+
 def test_modules_and_operator_do_not_leave_in_one_commit(fleet: FleetFolder) -> None:
     commit(fleet)
     fleet.driver("nic", "state: absent")

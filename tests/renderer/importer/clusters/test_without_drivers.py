@@ -65,3 +65,19 @@ def test_another_operators_subscription_says_nothing_of_a_cluster(tmp_path: Path
     dump(tmp_path, subscription("node-feature-discovery"))
     result = imported(tmp_path, "dump.yaml", "--cluster=paris", "--output=fleet", code=2)
     assert "no driver in it, only Subscription of operators.coreos.com/v1alpha1" in result.stderr
+
+
+def test_an_application_set_in_a_folder_is_no_helm_template(tmp_path: Path) -> None:
+    source = {"repoURL": "https://git.example.com/a.git", "path": "rendered/{{ .cluster }}"}
+    metadata = {"name": "kmodgate", "namespace": "argocd", "labels": {"app.kubernetes.io/managed-by": "kmodgate"}}
+    template = {"metadata": {"name": "kmodgate-{{ .cluster }}"}, "spec": {"project": "kmodgate", "source": source}}
+    objects = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "ApplicationSet",
+        "metadata": metadata,
+        "spec": {"template": template},
+    }
+    (tmp_path / "paris").mkdir()
+    dump(tmp_path / "paris", objects)
+    imported(tmp_path, "--cluster=paris=paris", "--output=fleet")
+    assert spec(tmp_path / "fleet/clusters/paris.yaml")["argocd"]["kind"] == "ApplicationSet"
