@@ -58,7 +58,13 @@ def scripts_of_the_day_1_utility(review: Review) -> Iterator[Problem]:
                 else "each reboots by itself"
             )
             message = f"{title} loads {other.module} at boot of pool {mine.pool} by the day-1 utility: {then}"
-            yield Problem(mine.path, message, f"load {other.module} by a driver with boot, too, and remove {title}")
+            fix = f"load {other.module} by a driver with boot, too, and remove {title}"
+            if title.startswith("BootModuleConfig "):
+                message = f"{title} loads {other.module} at boot of pool {mine.pool}, as the day-1 utility does: {then}"
+                fix = (
+                    f"leave bootModuleConfig out for {other.module}: a MachineConfig of kmodgate's has files of its own"
+                )
+            yield Problem(mine.path, message, fix)
 
 
 @rule("DAY203", kinds=_KINDS, facts=True, severity=Severity.WARNING)

@@ -196,3 +196,14 @@ def hosted(root: Path) -> FleetFolder:
     cluster(fleet, WORKERS, name="metal")
     fleet.driver("nic", f"boot: {{pool: paris-a, workerImage: {WORKER}}}", "{names: [paris]}")
     return fleet
+
+
+def test_two_boot_module_configs_of_one_pool_are_told_what_to_write(tmp_path: Path) -> None:
+    fleet = boot_fleet(tmp_path, "{pool: worker, image: quay.io/acme/nic, bootModuleConfig: true}")
+    more = "modprobe: {moduleName: gpu}\nboot: {pool: worker, image: quay.io/acme/gpu, bootModuleConfig: true}\n"
+    fleet.driver("gpu", more)
+    path = fleet.root / "drivers/gpu.yaml"
+    path.write_text(path.read_text().replace("  modprobe: {moduleName: acme_dummy}\n", ""))
+    result = fleet.run("check", ".")
+    assert "BootModuleConfig nic loads acme_dummy at boot of pool worker, as the day-1 utility does" in result.stdout
+    assert "fix: leave bootModuleConfig out for acme_dummy" in result.stdout
