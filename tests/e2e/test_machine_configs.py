@@ -30,7 +30,8 @@ spec:
 
 
 def machine_config(name: str, image: str = "", pool: str = "worker") -> dict[str, Any]:
-    lines = f'[Service]\nEnvironment="KERNEL_MODULE=nic"\nEnvironment="KERNEL_MODULE_IMAGE={image}"\n'
+    """Of a kernel module that no Module of another test loads: whether it must be signed would hang on those."""
+    lines = f'[Service]\nEnvironment="KERNEL_MODULE=nic_at_boot"\nEnvironment="KERNEL_MODULE_IMAGE={image}"\n'
     units = [{"name": "nic.service", "enabled": True, "contents": lines}] if image else []
     return {
         "apiVersion": f"{GROUP}/v1",
@@ -62,7 +63,7 @@ def test_a_machine_config_is_judged_where_the_policy_asks_for_it(control_plane: 
             "create", "-f", "-", input=json.dumps(machine_config("second", "quay.io/acme/nic"))
         )
         assert (second.returncode, "DAY201" in second.stderr) == (0, True), second.stderr
-        assert "MachineConfig first loads nic at boot of pool worker, too" in second.stderr
+        assert "MachineConfig first loads nic_at_boot at boot of pool worker, too" in second.stderr
         other = control_plane.kubectl(
             "create", "-f", "-", input=json.dumps(machine_config("other", "quay.io/acme/nic", "gpu"))
         )
