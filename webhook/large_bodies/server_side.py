@@ -94,7 +94,7 @@ class Worker:
             try:
                 await asyncio.wait_for(self._process.wait(), 0.5)
             except TimeoutError:
-                self._process.kill()
+                self.kill()  # which it may have forestalled at this very moment
 
 
 async def _send(outgoing: asyncio.StreamWriter, data: bytes) -> None:

@@ -82,3 +82,22 @@ def test_who_stops_waiting_at_the_moment_in_which_a_process_is_free_gives_it_bac
         await pool.stop()
 
     run(scenario())
+
+
+def test_a_process_that_ends_at_the_moment_in_which_it_is_killed_is_no_error() -> None:
+    async def scenario() -> None:
+        pool = Pool(most=1)
+        await pool.start()
+        process = pool._idle[0]._process
+        assert process is not None
+        end = process.wait
+
+        async def late() -> int:
+            await end()
+            raise TimeoutError
+
+        process.wait = late  # type: ignore[method-assign]
+        await pool.stop()
+        assert process.returncode == 0
+
+    run(scenario())
