@@ -160,6 +160,41 @@ ALLOWS_NO_POD = Condition(
     otherwise="Ignore",
 )
 
+_FEW_CPUS = "^([.0].*|[0-9]{1,3}m|.*[uneE].*)$"
+_LITTLE_MEMORY = "^([.0].*|[0-9]{1,9}|[0-9]{1,6}(k|Ki)|[0-9]{1,3}(M|Mi)|.*[.muneE].*)$"
+_MORE_CPUS = "^([^0]|[1-9][0-9]*[^0-9m].*|[1-9][0-9]+|50[1-9]m|5[1-9][0-9]m|[6-9][0-9]{2}m|[0-9]{4,}m)$"
+_MORE_MEMORY = "^([0-9]{8,}|[0-9]{5,}(k|Ki)|(6[5-9]|[7-9][0-9]|[0-9]{3,})(M|Mi)|.*[.muneEGTP].*)$"
+_LOW_RATIO = "^([01]|.*[^0-9].*)$"
+
+
+def _bounds(field: str, of_cpus: str, of_memory: str, of_others: str) -> str:
+    """That a field of an item of a LimitRange has an amount that may be too little, or too much, for KMM's workers."""
+    named = (
+        f"('{key}' in item.{field} && string(item.{field}['{key}']).matches('{amount}'))"
+        for key, amount in (("cpu", of_cpus), ("memory", of_memory))
+    )
+    others = f"({of_others} && item.{field}.exists(key, !(key in ['cpu', 'memory'])))"
+    return f"(has(item.{field}) && ({' || '.join((*named, others))}))"
+
+
+_OF_PODS = "item.type == 'Pod'"
+_BOUNDS = (
+    _bounds("max", _FEW_CPUS, _LITTLE_MEMORY, _OF_PODS),
+    _bounds("min", _MORE_CPUS, _MORE_MEMORY, _OF_PODS),
+    _bounds("maxLimitRequestRatio", _LOW_RATIO, _LOW_RATIO, "true"),
+)
+
+BOUNDS_WORKERS = Condition(
+    "bounds-kmms-workers",
+    f"has(object.spec.limits) && (request.operation != 'UPDATE' || {_differs('spec')}) && object.spec.limits.exists("
+    f"item, item.type in ['Container', 'Pod'] && ({' || '.join(_BOUNDS)}))",
+    otherwise="Ignore",
+)
+"""A LimitRange that may refuse KMM's workers: amounts in Kubernetes' canonical form, in which no unit has a fraction.
+
+Every amount that the rule finds fault with is let in (`policy/kmm/worker_pods.py`), and no usual one beside them.
+"""
+
 _LABELS = "object.metadata.labels"
 _OWN_KEY, _OWN_VALUE = MANAGED_BY
 _CONTAINERS = "object.spec.template.spec.containers"

@@ -24,6 +24,7 @@ from kmodgate.policy.review import Operation
 from kmodgate.policy.rule import RULES, Rule, load_rules
 from kmodgate.policy.webhook_conditions import (
     ALLOWS_NO_POD,
+    BOUNDS_WORKERS,
     CHANGES_LABELS,
     HAS_ANOTHER_DOCKERFILE,
     INSTALLS_KMM,
@@ -185,6 +186,8 @@ _MACHINE_CONFIGS = (Resources("machineconfiguration.openshift.io", ("v1",), ("ma
 
 _QUOTAS = (Resources("", ("v1",), ("resourcequotas",), _WRITTEN),)
 
+_LIMITS = (Resources("", ("v1",), ("limitranges",), _WRITTEN),)
+
 _NEW_PODS = Resources("", ("v1",), ("pods",), ("CREATE",))
 
 _IMAGES = ("IMG301", "IMG302")
@@ -209,6 +212,7 @@ _CHANGES: tuple[tuple[str, FailurePolicy, int, str, tuple[Resources, ...], Condi
     ("access", "Fail", 5, "REF2", _ACCESS, IS_DECIDED, "openshift"),
     ("emptied", "Fail", 5, "REF212", _FILLED, LOSES_A_KEY, None),
     ("quotas", "Fail", 5, "REF211", _QUOTAS, ALLOWS_NO_POD, None),
+    ("limits", "Fail", 5, "REF214", _LIMITS, BOUNDS_WORKERS, None),
     ("dockerfiles", "Ignore", _NOBODY, "REF213", _DOCKERFILES, HAS_ANOTHER_DOCKERFILE, None),
 )
 """Rows for changes of what lies in a namespace that holds Modules, which make it useless to them."""

@@ -45,6 +45,7 @@ PROTECTING_LABEL = "kmm.node.k8s.io/contains-modules"
 ROLE_BINDING = "rbac.authorization.k8s.io/RoleBinding"
 ROLE = "rbac.authorization.k8s.io/Role"
 QUOTA = "ResourceQuota"
+LIMITS = "LimitRange"
 
 PODS = ("pods", "count/pods", "cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory")
 """What a quota may give none of, so that no pod of KMM is made: each of its workers requests CPU and memory.
@@ -69,7 +70,7 @@ DEPENDENTS = tuple(RESOURCES)
 NAMED = tuple(kind for kind in DEPENDENTS if kind not in ACCESS)
 """Those that a Module names."""
 
-GUARDED = (*DEPENDENTS, QUOTA)
+GUARDED = (*DEPENDENTS, QUOTA, LIMITS)
 """The kinds of a namespace of which some changes are refused while Modules need it."""
 
 _KEYS: dict[Role, tuple[str, ...]] = {

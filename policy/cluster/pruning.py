@@ -54,7 +54,7 @@ def pruned_hub_module(item: Map) -> dict[str, Any]:
 
 
 def pruned_daemon_set(item: Map) -> dict[str, Any]:
-    """A DaemonSet: which one it is, and every object that its pods refer to.
+    """A DaemonSet: which one it is, where its pods run, and every object that they refer to.
 
     It is said to be one here, because the items of a list do not tell their kind.
     """
@@ -134,6 +134,7 @@ _ENVIRONMENT = _each(_map(env=_each(_map(valueFrom=_same)), envFrom=_same))
 _PODS = {
     "template": _map(
         spec=_map(
+            nodeSelector=_same,
             serviceAccountName=_same,
             serviceAccount=_same,
             imagePullSecrets=_same,

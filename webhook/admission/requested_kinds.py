@@ -21,6 +21,7 @@ _Place = tuple[str, str, str]
 
 _OF_OTHERS: dict[tuple[str, str], str] = {
     ("", "configmaps"): "ConfigMap",
+    ("", "limitranges"): "LimitRange",
     ("", "namespaces"): "Namespace",
     ("", "pods"): "Pod",
     ("", "replicationcontrollers"): "ReplicationController",

@@ -17,6 +17,7 @@ from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.cluster.guarding import DEFINITION, NAME, held, is_by_controller, override
 from kmodgate.policy.rules.cluster.needed_objects import changes_access, emptied_keys
 from kmodgate.policy.rules.cluster.workable_namespaces import forbids_pods, tightens
+from kmodgate.policy.rules.cluster.worker_pods import forbids_workers, new_node_selectors
 
 _NAMESPACE = ("Namespace",)
 _LABELS = ("metadata", "labels", PROTECTING_LABEL)
@@ -118,7 +119,9 @@ def override_used(review: Review) -> Iterator[Problem]:
 
 def _takes_away(review: Review) -> bool:
     """Whether it is a request that the protection would look at."""
-    if review.operation == "DELETE" or review.subresource == "finalize" or forbids_pods(review):
+    if review.operation == "DELETE" or review.subresource == "finalize":
+        return True
+    if forbids_pods(review) or any(forbids_workers(review)) or new_node_selectors(review):
         return True
     if review.operation == "CREATE":
         return False

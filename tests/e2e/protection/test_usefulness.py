@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -80,6 +81,38 @@ def test_a_namespace_with_modules_gets_no_quota_without_pods(control_plane: Cont
     control_plane.kubectl("create", "-f", "-", input=quota("some", {"pods": "10", "cpu": "500m"}), check=True)
     patch = ("--type=merge", "-p", json.dumps({"spec": {"hard": {"pods": "0"}}}))
     refused(control_plane.kubectl("patch", "resourcequota", "some", "-n", held, *patch), "REF211")
+
+
+def test_a_namespace_with_modules_gets_no_limits_without_workers(control_plane: ControlPlane, held: str) -> None:
+    def limits(name: str, **item: Json) -> str:
+        spec = {"limits": [{"type": "Container"} | item]}
+        return json.dumps(named("LimitRange", name, held) | {"spec": spec})
+
+    for item in ({"max": {"cpu": "100m"}}, {"max": {"memory": "0.1Gi"}}, {"min": {"cpu": 1}}):
+        refused(control_plane.kubectl("create", "-f", "-", input=limits("none", **item)), "REF214", "Module")
+    of_pods = limits("none", max={"ephemeral-storage": "10Gi"}).replace("Container", "Pod")
+    refused(control_plane.kubectl("create", "-f", "-", input=of_pods), "REF214", "Module")
+    control_plane.kubectl("create", "-f", "-", input=limits("some", max={"cpu": "4", "memory": "0.5Gi"}), check=True)
+    worker = {"requests": {"cpu": "500m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "128Mi"}}
+    pod = {"containers": [{"name": "worker", "image": "quay.io/acme/worker:1", "resources": worker}]}
+    accepted = json.dumps(named("Pod", "worker", held) | {"spec": pod | {"automountServiceAccountToken": False}})
+    control_plane.kubectl("create", "--dry-run=server", "-f", "-", input=accepted, check=True)
+    patch = ("--type=merge", "-p", json.dumps({"spec": {"limits": [{"type": "Container", "max": {"cpu": "1m"}}]}}))
+    refused(control_plane.kubectl("patch", "limitrange", "some", "-n", held, *patch), "REF214")
+    control_plane.kubectl("delete", "limitrange", "some", "-n", held, check=True)
+
+
+@pytest.mark.parametrize("name", ["openshift.io/node-selector", "scheduler.alpha.kubernetes.io/node-selector"])
+def test_a_namespace_with_modules_keeps_their_nodes(control_plane: ControlPlane, held: str, name: str) -> None:
+    def annotated(text: str) -> Any:
+        return control_plane.kubectl("annotate", "--overwrite", "namespace", held, f"{name}{text}")
+
+    refused(annotated("=node-role.kubernetes.io/worker=none"), "REF215", "Module")
+    done = annotated("=example.com/zone=a")
+    assert (done.returncode, "REF216" in done.stderr) == (0, True), done.stderr
+    refused(annotated("=example.com/zone=a,node-role.kubernetes.io/worker=none"), "REF215")
+    done = annotated("-")
+    assert (done.returncode, "REF21" in done.stderr) == (0, False), done.stderr
 
 
 def test_a_namespace_that_no_fleet_and_no_label_names_stays_too(

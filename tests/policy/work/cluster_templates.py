@@ -45,6 +45,11 @@ _OF_OLM = {
     "install": {"spec": {"deployments": Many({"name": "kmm-operator-controller#"})}},
 }
 
+_LIMITS = {
+    "type": "Pod",
+    **{field: Entries("example.com/r#", "2") for field in ("max", "min", "maxLimitRequestRatio")},
+}
+
 
 def _inner(kind: str) -> Template:
     return an_object(_KMM, kind, spec=_INNER, status=_INNER)
@@ -89,6 +94,7 @@ def cluster_templates() -> dict[str, Template]:
             "apiextensions.k8s.io/v1", "CustomResourceDefinition", spec={"versions": Many({"name": "v#"})}
         ),
         **{kind: an_object(f"operators.coreos.com/{version}", kind, spec=_OF_OLM) for kind, version in _OLM.items()},
+        "LimitRange": an_object("v1", "LimitRange", spec={"limits": Many(_LIMITS)}),
         "ResourceQuota": an_object("v1", "ResourceQuota", spec={"hard": Entries("count/r#", "0")}),
         "Role": an_object("rbac.authorization.k8s.io/v1", "Role", rules=Many(rule)),
     }

@@ -111,6 +111,7 @@ def _holds(expression: str, request: Request) -> bool:
         ),
         "object": _Value(_merged(request.content, request.name, request.annotations, request.labels)),
         "oldObject": _Value(_merged(request.old_content, request.name, None, None)),
+        "true": True,
         "has": lambda value: value is not None,
         "contains": lambda text, part: part in text,
         "size": len,
@@ -122,7 +123,7 @@ def _holds(expression: str, request: Request) -> bool:
 
 def _without_macros(expression: str) -> str:
     """`LIST.exists(KEY, BODY)` as Python's `any`, and `MAP['KEY'].matches(PATTERN)` as a function."""
-    expression = re.sub(r"([\w.]+\['\w+'\])\.matches\(", r"matches(\1, ", expression)
+    expression = re.sub(r"((?:string\()?[\w.]+\['\w+'\]\)?)\.matches\(", r"matches(\1, ", expression)
     expression = re.sub(r"([\w.]+)\.contains\(", r"contains(\1, ", expression)
     while found := re.search(r"(\[[^]]*\]|[\w.]+)\.exists\((\w+), ", expression):
         depth, end = 1, found.end()

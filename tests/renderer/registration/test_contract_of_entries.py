@@ -55,6 +55,7 @@ _KINDS = {
     "Namespace": ("", "namespaces"), "Secret": ("", "secrets"), "ServiceAccount": ("", "serviceaccounts"),
     "ConfigMap": ("", "configmaps"), "rbac.authorization.k8s.io/RoleBinding": ("rbac.authorization.k8s.io", "rolebindings"),
     "rbac.authorization.k8s.io/Role": ("rbac.authorization.k8s.io", "roles"), "ResourceQuota": ("", "resourcequotas"),
+    "LimitRange": ("", "limitranges"),
     "Module": (KMM_GROUP, "modules"), "NodeModulesConfig": (KMM_GROUP, "nodemodulesconfigs"),
     "ModuleImagesConfig": (KMM_GROUP, "moduleimagesconfigs"), "ModuleBuildSignConfig": (KMM_GROUP, "modulebuildsignconfigs"),
     "apiextensions.k8s.io/CustomResourceDefinition": ("apiextensions.k8s.io", "customresourcedefinitions"),

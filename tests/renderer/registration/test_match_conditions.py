@@ -56,7 +56,9 @@ def test_without_conditions_all_that_was_asked_is_asked_still(fleet: FleetFolder
             "emptied",
             "quotas",
             "labelled-emptied",
+            "limits",
             "labelled-quotas",
+            "labelled-limits",
         )
     }
 

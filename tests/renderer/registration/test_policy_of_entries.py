@@ -30,7 +30,7 @@ from tests.renderer.registration.registering import (
         (
             "gates: {admit: {'*': disabled, REF: warn}}",
             "modules inner-kinds new-kinds definitions protection labelled-namespaces labelled-contents other-namespaces "
-            "emptied quotas dockerfiles labelled-emptied labelled-quotas labelled-dockerfiles overrides",
+            "emptied quotas limits dockerfiles labelled-emptied labelled-quotas labelled-limits labelled-dockerfiles overrides",
         ),
         ("profile: parity", "modules"),
     ],
