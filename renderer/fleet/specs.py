@@ -33,12 +33,15 @@ CLUSTER_SCOPED = {
 """Kinds without a namespace that a driver may bring along; any other kind is taken to live in one."""
 
 
+Operator = Literal["In", "NotIn", "Exists", "DoesNotExist"]
+
+
 @dataclass(frozen=True, slots=True)
 class Requirement:
     """One label expression of a cluster selector."""
 
     key: str
-    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
+    operator: Operator
     values: tuple[str, ...]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.formats.yaml_documents import Document
@@ -97,11 +97,12 @@ def matches(selector: ClusterSelector, cluster: Cluster) -> bool:
     return (
         (selector.names is None or cluster.name in selector.names)
         and all(cluster.labels.get(key) == value for key, value in selector.labels)
-        and all(_holds(requirement, cluster.labels) for requirement in selector.requirements)
+        and all(holds(requirement, cluster.labels) for requirement in selector.requirements)
     )
 
 
-def _holds(requirement: Requirement, labels: dict[str, str]) -> bool:
+def holds(requirement: Requirement, labels: Mapping[str, str]) -> bool:
+    """Whether a label expression holds for labels."""
     match requirement.operator:
         case "In":
             return labels.get(requirement.key) in requirement.values

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.views.boot_config import POOL_LABEL
+from kmodgate.renderer.fleet.clusters.cluster_selectors import holds
 from kmodgate.renderer.fleet.clusters.pools import MASTER, WORKER
-from kmodgate.renderer.fleet.specs import NodeGroup
+from kmodgate.renderer.fleet.specs import NodeGroup, Operator, Requirement
 
 KIND = "MachineConfigPool"
 
@@ -63,22 +64,15 @@ def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     return (
         bool(pairs or expressions)
         and all(labels.get(str(key)) == str(value) for key, value in pairs.items())
-        and all(_holds(as_map(item), labels) for item in expressions)
+        and all(holds(_requirement(as_map(item)), labels) for item in expressions)
     )
 
 
-def _holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    key, values = str(expression.get("key", "")), _items(expression.get("values"))
-    match expression.get("operator"):
-        case "In":
-            return labels.get(key) in values
-        case "NotIn":
-            return labels.get(key) not in values
-        case "Exists":
-            return key in labels
-        case "DoesNotExist":
-            return key not in labels
-    return False
+def _requirement(expression: Mapping[str, Any]) -> Requirement:
+    """A label expression as Kubernetes writes it; one without a known operator holds for no labels."""
+    operator: Any = expression.get("operator")
+    key, values = str(expression.get("key", "")), tuple(_items(expression.get("values")))
+    return Requirement(key, operator, values) if operator in get_args(Operator) else Requirement(key, "In", ())
 
 
 def _items(value: object) -> list[Any]:
