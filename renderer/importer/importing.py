@@ -9,8 +9,9 @@ from pathlib import Path
 
 from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.findings import Finding, Mode, Severity, sort_findings
-from kmodgate.policy.formats.yaml_documents import Document, Json
+from kmodgate.policy.formats.yaml_documents import Document
 from kmodgate.renderer.deliveries import content_hashes
+from kmodgate.renderer.deliveries.json_parts import items_of
 from kmodgate.renderer.errors import Unusable, refuse_enforced
 from kmodgate.renderer.fleet.files import MARKER, FleetFiles
 from kmodgate.renderer.fleet.fleet import Fleet
@@ -218,16 +219,12 @@ def _comments(document: Document, plan: Plan, verdict: Verdict, *, placeholder: 
 def _may_be_signed(document: JsonMap) -> bool:
     """Whether a driver has an image that the cluster neither builds nor signs, on some cluster."""
     spec = as_map(document["spec"])
-    patches = [as_map(as_map(item).get("patch")) for item in _items(spec.get("overrides"))]
+    patches = [as_map(as_map(item).get("patch")) for item in items_of(spec.get("overrides"))]
     taken = any(patch.get(key, ...) is None for patch in patches for key in _MADE)
     own = not _MADE & spec.keys() and not all(
-        _MADE & as_map(item).keys() for item in _items(spec.get("kernelMappings"))
+        _MADE & as_map(item).keys() for item in items_of(spec.get("kernelMappings"))
     )
     return "modprobe" in spec and (own or taken)
-
-
-def _items(value: Json) -> list[Json]:
-    return value if isinstance(value, list) else []
 
 
 def _notes(plan: Plan, verdict: Verdict) -> Iterator[str]:

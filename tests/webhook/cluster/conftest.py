@@ -6,23 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from kmodgate.webhook.cluster.live_facts import (
-    CONFIGS,
-    DAEMON_SETS,
-    HUB_MODULES,
-    MODULES,
-    NAMESPACES,
-    NODES,
-    RUNTIME_CLASSES,
-)
+from kmodgate.webhook.cluster.live_facts import DAEMON_SETS, HUB_MODULES
 from tests.webhook.api_stub import ApiStub, page
 from tests.webhook.cluster.watching import QUIET
+from tests.webhook.stalling import WATCHED
 
 
 @pytest.fixture
 def stub(tmp_path: Path) -> ApiStub:
     stub = ApiStub(tmp_path)
-    for resource in (CONFIGS, DAEMON_SETS, HUB_MODULES, MODULES, NAMESPACES, NODES, RUNTIME_CLASSES):
+    for resource in (*WATCHED, DAEMON_SETS, HUB_MODULES):
         stub.lists(page(), path=resource.path)
         stub.watches(QUIET, path=resource.path)
     return stub
