@@ -11,7 +11,7 @@ from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.kmm.worker_pods import constraints_against_workers
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.rules.cluster.guarding import (
+from kmodgate.policy.rules.protection.guarding import (
     held,
     is_by_controller,
     judged,

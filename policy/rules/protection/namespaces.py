@@ -14,10 +14,10 @@ from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.rules.cluster.guarding import DEFINITION, NAME, held, is_by_controller, override
-from kmodgate.policy.rules.cluster.needed_objects import changes_access, emptied_keys
-from kmodgate.policy.rules.cluster.workable_namespaces import forbids_pods, tightens
-from kmodgate.policy.rules.cluster.worker_pods import forbids_workers, new_node_selectors
+from kmodgate.policy.rules.protection.guarding import DEFINITION, NAME, held, is_by_controller, override
+from kmodgate.policy.rules.protection.needed_objects import changes_access, emptied_keys
+from kmodgate.policy.rules.protection.workable_namespaces import forbids_pods, tightens
+from kmodgate.policy.rules.protection.worker_limits import forbids_workers, new_node_selectors
 
 _NAMESPACE = ("Namespace",)
 _LABELS = ("metadata", "labels", PROTECTING_LABEL)

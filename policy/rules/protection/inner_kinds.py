@@ -19,7 +19,7 @@ from kmodgate.policy.kmm.kinds import INNER_KINDS, NEW_KIND
 from kmodgate.policy.kmm.misnamed_kinds import KMM_GROUPS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.rules.cluster.guarding import (
+from kmodgate.policy.rules.protection.guarding import (
     DEFINITION,
     NAME,
     held,

@@ -27,7 +27,7 @@ from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.kmm.misnamed_kinds import KMM_GROUP
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.rules.cluster.guarding import (
+from kmodgate.policy.rules.protection.guarding import (
     NAME,
     carrier,
     is_by_controller,

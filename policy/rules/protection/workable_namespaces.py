@@ -11,7 +11,7 @@ from kmodgate.policy.formats.quantities import cpus
 from kmodgate.policy.kmm.kinds import CLUSTER_MODULE
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.rules.cluster.guarding import held, is_by_controller, namespace_name, override
+from kmodgate.policy.rules.protection.guarding import held, is_by_controller, namespace_name, override
 from kmodgate.policy.views.part import Map
 
 _ENFORCE = "pod-security.kubernetes.io/enforce"

@@ -1,0 +1,1 @@
+"""Rules that keep what Modules and nodes need from being taken away."""
