@@ -1,7 +1,8 @@
 """What an object has nodes load at boot: a MachineConfig, the ConfigMap of a NodePool, or a BootModuleConfig.
 
 kmodgate's own and those of Red Hat's day-1 utility tell it by the same variables of a systemd unit.
-Source: internal/mcfg of rh-ecosystem-edge/kernel-module-management.
+Sources: internal/mcfg of rh-ecosystem-edge/kernel-module-management; docs/custom-pools.md of
+openshift/machine-config-operator.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ DRIVER_LABEL = "kmodgate.io/driver"
 
 SHARED_FILE = "/usr/local/bin/replace-kernel-module.sh"
 """The script of Red Hat's utility, under one path in every MachineConfig of it, and of KMM for a BootModuleConfig."""
+
+WORKER_POOL = "worker"
+BUILT_IN_POOLS = frozenset((WORKER_POOL, "master", "arbiter"))
+"""The MachineConfigPools that the operator makes; each takes the MachineConfigs of its own role alone."""
 
 _VARIABLE = re.compile(r'^[^\S\n]*Environment="?(\w+)=([^"\n]*)"?[^\S\n]*$', re.MULTILINE)
 _TELLING = ("KERNEL_MODULE", "KERNEL_MODULE_IMAGE", "TAG_PREFIX", "TAG_SUFFIX", "WORKER_IMAGE")
@@ -73,6 +78,24 @@ def boot_config(value: Map) -> BootConfig | None:
         inner = machine_config_of(value)
         return _of_machines(inner, text_in(labels, NODE_POOL_LABEL), driver, ("data", "config")) if inner else None
     return None
+
+
+def roles_taken(pool: Map) -> frozenset[str]:
+    """Return the roles of the MachineConfigs that a MachineConfigPool selects; its own where it names none."""
+    selector = map_in(map_in(pool, "spec"), "machineConfigSelector")
+    found = {text_in(map_in(selector, "matchLabels"), POOL_LABEL)} - {""}
+    for item in maps_in(selector, "matchExpressions"):
+        if item.get("key") == POOL_LABEL and item.get("operator") == "In":
+            found |= set(map(str, list_in(item, "values")))
+    return frozenset(found or {text_in(map_in(pool, "metadata"), "name")})
+
+
+def roles_by_convention(pool: str) -> frozenset[str]:
+    """Return the roles that a pool of a name takes where nobody knows the pool itself.
+
+    One that people made takes those of `worker`, too: the operator supports no other.
+    """
+    return frozenset((pool,)) if pool in BUILT_IN_POOLS else frozenset((pool, WORKER_POOL))
 
 
 def boot_variables(value: Map) -> dict[str, str]:

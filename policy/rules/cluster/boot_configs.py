@@ -10,7 +10,14 @@ from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.kmm.kinds import MACHINE_CONFIG
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.views.boot_config import POOL_LABEL, SHARED_FILE, BootConfig, boot_config
+from kmodgate.policy.views.boot_config import (
+    POOL_LABEL,
+    SHARED_FILE,
+    BootConfig,
+    boot_config,
+    roles_by_convention,
+    roles_taken,
+)
 
 _KINDS = (MACHINE_CONFIG, "BootModuleConfig")
 
@@ -20,17 +27,20 @@ def module_loaded_twice_at_boot(review: Review) -> Iterator[Problem]:
     """Two objects have the nodes of one pool load a kernel module of one name at boot.
 
     Both units run before the network is up, one unloads what the other has loaded, and each reboots the node for an
-    image of its own. Also found is a MachineConfig of Red Hat's day-1 utility in a dump of the cluster.
+    image of its own. Also found is a MachineConfig of Red Hat's day-1 utility in a dump of the cluster. A pool that
+    people made takes the MachineConfigs of `worker`, too: what is for `worker` meets there what is for that pool. The
+    machineConfigSelector of a MachineConfigPool in the dump says it better.
 
     Fix: keep one of them, and remove the other in the same commit.
-    Source: internal/mcfg of rh-ecosystem-edge/kernel-module-management; Machine Config Operator of OpenShift.
+    Source: internal/mcfg of rh-ecosystem-edge/kernel-module-management; docs/custom-pools.md of
+    openshift/machine-config-operator.
     """
     mine = boot_config(review.object)
     if mine is None:
         return
-    for title, other in _neighbours(review, mine):
+    for title, other, both in _neighbours(review, mine):
         if in_kernel_form(other.module) == in_kernel_form(mine.module):
-            message = f"{title} loads {other.module} at boot of pool {mine.pool}, too"
+            message = f"{title} loads {other.module} at boot of pool {other.pool}, too{both}"
             yield Problem(mine.path, message, f"keep one of the two: remove {title}, or this one")
     if review.user and not review.known.listing("MachineConfig").is_complete:
         yield Problem(mine.path, f"{NOT_CHECKED}: the other MachineConfigs of pool {mine.pool}", GIVE_FACTS)
@@ -42,7 +52,7 @@ def scripts_of_the_day_1_utility(review: Review) -> Iterator[Problem]:
 
     All MachineConfigs of the utility, and those that KMM writes for a BootModuleConfig, have their scripts and files
     at the same paths: of two in a pool one counts. One beside kmodgate's own works, and reboots the nodes for its image
-    by itself.
+    by itself. A pool that people made takes the MachineConfigs of `worker`, too.
 
     Fix: move its module to a driver with `boot`, whose files have names of their own, and remove it.
     Source: internal/mcfg of rh-ecosystem-edge/kernel-module-management.
@@ -50,17 +60,18 @@ def scripts_of_the_day_1_utility(review: Review) -> Iterator[Problem]:
     mine = boot_config(review.object)
     if mine is None:
         return
-    for title, other in _neighbours(review, mine):
+    for title, other, both in _neighbours(review, mine):
         if SHARED_FILE in other.files and in_kernel_form(other.module) != in_kernel_form(mine.module):
             then = (
                 "both have their scripts at the same paths, and one counts"
                 if SHARED_FILE in mine.files
                 else "each reboots by itself"
             )
-            message = f"{title} loads {other.module} at boot of pool {mine.pool} by the day-1 utility: {then}"
+            what = f"{title} loads {other.module} at boot of pool {other.pool}{both}"
+            message = f"{what} by the day-1 utility: {then}"
             fix = f"load {other.module} by a driver with boot, too, and remove {title}"
             if title.startswith("BootModuleConfig "):
-                message = f"{title} loads {other.module} at boot of pool {mine.pool}, as the day-1 utility does: {then}"
+                message = f"{what}, as the day-1 utility does: {then}"
                 fix = (
                     f"leave bootModuleConfig out for {other.module}: a MachineConfig of kmodgate's has files of its own"
                 )
@@ -99,19 +110,34 @@ def _pool_of(review: Review) -> FieldPath:
     return ("metadata", "labels", POOL_LABEL) if review.kind == MACHINE_CONFIG else ("spec", "machineConfigPoolName")
 
 
-def _neighbours(review: Review, mine: BootConfig) -> Iterator[tuple[str, BootConfig]]:
-    """The other objects that load something at boot of the same pool, by kind and name.
+def _neighbours(review: Review, mine: BootConfig) -> Iterator[tuple[str, BootConfig, str]]:
+    """The other objects that load something at boot of the same nodes, by kind and name.
 
-    A BootModuleConfig and the MachineConfig that KMM writes for it are one.
+    With each comes, where the pools differ, which nodes take the MachineConfigs of both. A BootModuleConfig and the
+    MachineConfig that KMM writes for it are one.
     """
     own, written = _identity(review.object), _written(review.object)
     for item in _listed(review):
         other = boot_config(item)
-        if other is None or other.pool != mine.pool or _identity(item) == own:
+        if other is None or _identity(item) == own:
             continue
         is_one = _written(item) == written and item.get("kind") != review.object.get("kind")
-        if not is_one:
-            yield f"{item.get('kind')} {_name(item)}", other
+        both = _meeting(review, mine.pool, other.pool)
+        if both is not None and not is_one:
+            yield f"{item.get('kind')} {_name(item)}", other, both
+
+
+def _meeting(review: Review, first: str, second: str) -> str | None:
+    """Which nodes take the MachineConfigs of two pools, for a message; None where none do, empty for one pool."""
+    if first == second:
+        return ""
+    if review.cluster.topology == "hosted":  # its NodePools take nothing of each other
+        return None
+    listing = review.known.listing("MachineConfigPool")
+    taken = {} if listing.is_complete else {name: roles_by_convention(name) for name in (first, second)}
+    taken |= {_name(item): roles_taken(item) for item in listing.objects}
+    pools = sorted(name for name, roles in taken.items() if {first, second} <= roles)
+    return f" (nodes of pool {pools[0]} take the MachineConfigs of {first} and {second})" if pools else None
 
 
 def _listed(review: Review) -> Iterator[Object]:

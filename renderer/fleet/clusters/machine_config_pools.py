@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 from kmodgate.policy.cluster.facts import as_map, metadata_of
-from kmodgate.policy.views.boot_config import POOL_LABEL
+from kmodgate.policy.views.boot_config import roles_taken
+from kmodgate.policy.views.part import list_in
 from kmodgate.renderer.fleet.clusters.cluster_selectors import holds
 from kmodgate.renderer.fleet.clusters.pools import MASTER, WORKER
 from kmodgate.renderer.fleet.specs import NodeGroup, Operator, Requirement
@@ -34,8 +35,7 @@ class Pool:
 def read_pool(item: Mapping[str, Any]) -> Pool:
     """Return a MachineConfigPool; parts of another shape count as missing."""
     name, spec = str(metadata_of(item).get("name", "")), as_map(item.get("spec"))
-    roles = _roles(as_map(spec.get("machineConfigSelector"))) or {name}
-    return Pool(name, as_map(spec.get("nodeSelector")), frozenset(roles), spec.get("paused") is True)
+    return Pool(name, as_map(spec.get("nodeSelector")), roles_taken(item), spec.get("paused") is True)
 
 
 def in_pools(nodes: Iterable[NodeGroup], pools: Iterable[Pool]) -> tuple[NodeGroup, ...]:
@@ -49,18 +49,9 @@ def _in_pool(node: NodeGroup, pools: list[Pool]) -> NodeGroup:
     return node if pool is None else replace(node, is_paused=pool.is_paused, roles=pool.roles)
 
 
-def _roles(selector: Mapping[str, Any]) -> set[str]:
-    """The roles that a selector of MachineConfigs names."""
-    found = {str(as_map(selector.get("matchLabels")).get(POOL_LABEL, ""))} - {""}
-    for item in map(as_map, _items(selector.get("matchExpressions"))):
-        if item.get("key") == POOL_LABEL and item.get("operator") == "In":
-            found |= set(map(str, _items(item.get("values"))))
-    return found
-
-
 def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     """Whether a label selector of Kubernetes selects labels; an empty one selects none, as that of a pool does."""
-    pairs, expressions = as_map(selector.get("matchLabels")), _items(selector.get("matchExpressions"))
+    pairs, expressions = as_map(selector.get("matchLabels")), list_in(selector, "matchExpressions")
     return (
         bool(pairs or expressions)
         and all(labels.get(str(key)) == str(value) for key, value in pairs.items())
@@ -71,9 +62,5 @@ def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
 def _requirement(expression: Mapping[str, Any]) -> Requirement:
     """A label expression as Kubernetes writes it; one without a known operator holds for no labels."""
     operator: Any = expression.get("operator")
-    key, values = str(expression.get("key", "")), tuple(_items(expression.get("values")))
+    key, values = str(expression.get("key", "")), tuple(list_in(expression, "values"))
     return Requirement(key, operator, values) if operator in get_args(Operator) else Requirement(key, "In", ())
-
-
-def _items(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []

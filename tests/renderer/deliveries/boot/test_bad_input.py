@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.renderer.deliveries.boot.pools import WORKER, boot_fleet, findings
+from tests.renderer.deliveries.boot.pools import WORKER, boot_fleet, cluster, findings
 
 BOOT = f"pool: worker, workerImage: {WORKER}"
 
@@ -69,6 +69,19 @@ def test_two_drivers_that_load_one_module_in_one_pool_are_an_error(tmp_path: Pat
     fleet = boot_fleet(tmp_path)
     fleet.driver("other", f"boot: {{{BOOT}}}")
     assert len(findings(fleet, "DAY201")) == 2
+
+
+@pytest.mark.parametrize(("pool", "count"), [("infra", 2), ("master", 0)])
+def test_a_pool_that_people_made_takes_what_is_for_worker(tmp_path: Path, pool: str, count: int) -> None:
+    fleet = boot_fleet(tmp_path)
+    groups = "nodeGroups: [{name: w, labels: {%s: ''}, kernels: [5.14.0-1.el9.x86_64]}, {name: o, labels: {%s: ''}, kernels: [5.14.0-1.el9.x86_64]}]"
+    cluster(fleet, groups % ("node-role.kubernetes.io/worker", f"node-role.kubernetes.io/{pool}"))
+    fleet.driver("other", f"boot: {{{BOOT.replace('worker', pool, 1)}}}")
+
+    found = findings(fleet, "DAY201")
+
+    assert len(found) == count
+    assert all("take the MachineConfigs of" in line for line in found)
 
 
 def test_the_pull_secret_of_the_namespace_does_not_help(tmp_path: Path) -> None:
