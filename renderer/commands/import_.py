@@ -15,8 +15,8 @@ from kmodgate.renderer.errors import ExitCode, Unusable
 from kmodgate.renderer.fleet.files import MARKER
 from kmodgate.renderer.fleet.root import root_above
 from kmodgate.renderer.importer.importing import Import, import_objects, target_clusters
+from kmodgate.renderer.importer.objects.reading import read_clusters
 from kmodgate.renderer.importer.planning import check_name
-from kmodgate.renderer.importer.reading import read_clusters
 from kmodgate.renderer.importer.translating.commands.load_commands import is_module_name
 from kmodgate.renderer.importer.translating.draft import Wishes
 from kmodgate.renderer.importer.translating.translations import translate

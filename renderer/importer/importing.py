@@ -20,8 +20,10 @@ from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.clusters.cluster_settings import cluster_settings
 from kmodgate.renderer.importer.clusters.settings import Settings
 from kmodgate.renderer.importer.comments import Comment, cluster_comments, driver_comments, finding_comment
-from kmodgate.renderer.importer.companions import Surrounded, are_spokes_openshift, surrounded
-from kmodgate.renderer.importer.modules import driver_of
+from kmodgate.renderer.importer.objects.companions import Surrounded, are_spokes_openshift, surrounded
+from kmodgate.renderer.importer.objects.modules import driver_of
+from kmodgate.renderer.importer.objects.reading import Objects
+from kmodgate.renderer.importer.objects.spokes import spoke_values
 from kmodgate.renderer.importer.planning import (
     EVERYWHERE,
     PLACEHOLDER,
@@ -30,8 +32,6 @@ from kmodgate.renderer.importer.planning import (
     plan_drivers,
     runs_openshift,
 )
-from kmodgate.renderer.importer.reading import Objects
-from kmodgate.renderer.importer.spokes import spoke_values
 from kmodgate.renderer.importer.translating.translations import Translated
 from kmodgate.renderer.importer.verifying import Verdict, passed_over, verify
 from kmodgate.renderer.importer.writing import commented, line_below, read_back, spec_text

@@ -18,12 +18,12 @@ from kmodgate.renderer.deliveries.kmm import SPEC_ANNOTATION
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.fields.conversion import spec_path
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
-from kmodgate.renderer.importer.attaching import NewFiles, attach, is_path, reference
-from kmodgate.renderer.importer.companions import Surrounded, builds, is_openshift
 from kmodgate.renderer.importer.merging import Merged, merge_specs, most_common
-from kmodgate.renderer.importer.modules import Driver
 from kmodgate.renderer.importer.naming import name_mappings
-from kmodgate.renderer.importer.reading import Found, Objects
+from kmodgate.renderer.importer.objects.attaching import NewFiles, attach, is_path, reference
+from kmodgate.renderer.importer.objects.companions import Surrounded, builds, is_openshift
+from kmodgate.renderer.importer.objects.modules import Driver
+from kmodgate.renderer.importer.objects.reading import Found, Objects
 from kmodgate.renderer.importer.translating.node_groups import node_groups
 from kmodgate.renderer.manifests.emit_yaml import CannotEmit, emit
 from kmodgate.schemas.compiled import spec_schema

@@ -16,10 +16,10 @@ from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.read_specs import RESERVED_LABELS
 from kmodgate.renderer.fleet.specs import JsonMap
-from kmodgate.renderer.importer.attaching import clean
-from kmodgate.renderer.importer.normal_form import normal_spec
+from kmodgate.renderer.importer.objects.attaching import clean
+from kmodgate.renderer.importer.objects.normal_form import normal_spec
+from kmodgate.renderer.importer.objects.reading import Found, Objects
 from kmodgate.renderer.importer.planning import Plan
-from kmodgate.renderer.importer.reading import Found, Objects
 from kmodgate.renderer.importer.translating.daemon_sets.daemon_set_losses import lost_of_daemon_sets
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.manifests.manifest import Identity, Manifest

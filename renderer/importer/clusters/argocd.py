@@ -11,7 +11,7 @@ from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.clusters.settings import Settings
-from kmodgate.renderer.importer.reading import MODULE, Found, Objects
+from kmodgate.renderer.importer.objects.reading import MODULE, Found, Objects
 
 _GROUP = "argoproj.io"
 _USUAL = {"revision": "refs/heads/main", "path": "rendered", "project": "kmodgate"}

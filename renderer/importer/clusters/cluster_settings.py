@@ -6,7 +6,7 @@ from kmodgate.renderer.importer.clusters.argocd import add_argocd
 from kmodgate.renderer.importer.clusters.mirrors import add_mirrors
 from kmodgate.renderer.importer.clusters.operator import add_operator
 from kmodgate.renderer.importer.clusters.settings import Settings
-from kmodgate.renderer.importer.reading import Objects
+from kmodgate.renderer.importer.objects.reading import Objects
 
 
 def cluster_settings(objects: Objects) -> Settings:

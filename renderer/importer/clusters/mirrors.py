@@ -18,7 +18,7 @@ from kmodgate.renderer.compile.mirrors.mirror_sets import NAME
 from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.importer.clusters.settings import Settings
-from kmodgate.renderer.importer.reading import Found, Objects
+from kmodgate.renderer.importer.objects.reading import Found, Objects
 
 _KINDS: dict[str, tuple[str, References]] = {
     "ImageDigestMirrorSet": ("imageDigestMirrors", "digest"),

@@ -16,7 +16,7 @@ from kmodgate.renderer.compile.operator_install.subscription import TOLERATES_CO
 from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.clusters.settings import Settings
-from kmodgate.renderer.importer.reading import Found, Objects
+from kmodgate.renderer.importer.objects.reading import Found, Objects
 
 _FIELDS = ("channel", "source", "sourceNamespace")
 _KNOWN = {*_FIELDS, "name", "startingCSV", "installPlanApproval", "config"}

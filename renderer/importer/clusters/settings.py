@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from kmodgate.policy.findings import FieldPath, Finding, format_path
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.fleet.specs import JsonMap
-from kmodgate.renderer.importer.reading import Found
+from kmodgate.renderer.importer.objects.reading import Found
 from kmodgate.schemas.compiled import spec_schema
 
 _SMALLEST: JsonMap = {"apiVersion": "kmodgate.io/v1alpha1", "kind": "Cluster", "metadata": {"name": "a"}}

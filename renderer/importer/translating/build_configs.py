@@ -11,7 +11,7 @@ from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
-from kmodgate.renderer.importer.reading import Found, Objects
+from kmodgate.renderer.importer.objects.reading import Found, Objects
 from kmodgate.renderer.importer.translating.draft import KERNEL_IN_TEXT, Draft, first_name, label_value
 
 REGISTRY = "image-registry.openshift-image-registry.svc:5000"

@@ -14,7 +14,7 @@ from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.deliveries.content_hashes import config_map_name
 from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
-from kmodgate.renderer.importer.reading import Found, Translation
+from kmodgate.renderer.importer.objects.reading import Found, Translation
 from kmodgate.renderer.manifests.manifest import identity_of
 
 KERNEL_IN_TEXT = re.compile(

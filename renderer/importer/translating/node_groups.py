@@ -13,7 +13,7 @@ from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.kernel import architecture
 from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
-from kmodgate.renderer.importer.reading import Found, Objects
+from kmodgate.renderer.importer.objects.reading import Found, Objects
 from kmodgate.renderer.importer.translating.draft import label_value
 
 _ROLE = "node-role.kubernetes.io/"

@@ -13,7 +13,7 @@ from kmodgate.policy.kmm.former_modules import FORMER_LOADER, is_ancestor_module
 from kmodgate.renderer.deliveries.content_hashes import config_map_name
 from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
-from kmodgate.renderer.importer.reading import Found
+from kmodgate.renderer.importer.objects.reading import Found
 from kmodgate.renderer.importer.translating.commands.load_commands import Loading, read_loading
 from kmodgate.renderer.importer.translating.containers import (
     Place,

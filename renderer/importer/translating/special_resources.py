@@ -14,7 +14,7 @@ from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
-from kmodgate.renderer.importer.reading import Found, Objects
+from kmodgate.renderer.importer.objects.reading import Found, Objects
 from kmodgate.renderer.importer.translating.build_configs import BuildConfig, build_configs, pull_secret, put_build
 from kmodgate.renderer.importer.translating.commands.load_commands import is_module_name
 from kmodgate.renderer.importer.translating.commands.shell_commands import RUNNING_KERNEL

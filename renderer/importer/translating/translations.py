@@ -18,8 +18,8 @@ from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.clusters.cluster_settings import cluster_settings
-from kmodgate.renderer.importer.companions import is_the_systems
-from kmodgate.renderer.importer.reading import Found, Objects, Translation
+from kmodgate.renderer.importer.objects.companions import is_the_systems
+from kmodgate.renderer.importer.objects.reading import Found, Objects, Translation
 from kmodgate.renderer.importer.translating.boot.drivers import add_boot
 from kmodgate.renderer.importer.translating.daemon_sets.daemon_sets import (
     daemon_sets,

@@ -23,7 +23,7 @@ from kmodgate.renderer.deliveries.boot.objects import cluster_of
 from kmodgate.renderer.deliveries.boot.settings import BootImage, BootSettings
 from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
-from kmodgate.renderer.importer.reading import Found
+from kmodgate.renderer.importer.objects.reading import Found
 
 MACHINE_CONFIG, BOOT_MODULE_CONFIG = "MachineConfig", "BootModuleConfig"
 

@@ -12,7 +12,7 @@ from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.deliveries.boot.settings import KERNEL, BootSettings, boot_settings, is_pinned
 from kmodgate.renderer.deliveries.json_parts import map_of
 from kmodgate.renderer.fleet.specs import JsonMap
-from kmodgate.renderer.importer.reading import Found, Objects, Translation
+from kmodgate.renderer.importer.objects.reading import Found, Objects, Translation
 from kmodgate.renderer.importer.translating.boot.at_boot import (
     MACHINE_CONFIG,
     AtBoot,

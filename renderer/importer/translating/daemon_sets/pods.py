@@ -17,7 +17,7 @@ from kmodgate.policy.kmm.in_tree_modules import NAMES as IN_TREE
 from kmodgate.policy.kmm.nodes.kernel_labels import KERNEL_ANNOTATION, KERNEL_LABEL_ANNOTATION, NFD_LABEL
 from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
-from kmodgate.renderer.importer.reading import Found, Objects
+from kmodgate.renderer.importer.objects.reading import Found, Objects
 from kmodgate.renderer.importer.translating.commands.load_commands import Loading, read_loading
 from kmodgate.renderer.importer.translating.containers import Place, ending_commands, starting_commands
 from kmodgate.renderer.importer.translating.daemon_sets.rendered_loaders import HOLDER, LOADER, rendered_loading

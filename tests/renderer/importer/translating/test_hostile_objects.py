@@ -15,7 +15,7 @@ from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.object_files import parse_objects
 from kmodgate.renderer.errors import Refused, Unusable
 from kmodgate.renderer.importer.importing import import_objects
-from kmodgate.renderer.importer.reading import Found, Objects
+from kmodgate.renderer.importer.objects.reading import Found, Objects
 from kmodgate.renderer.importer.translating.draft import Wishes
 from kmodgate.renderer.importer.translating.translations import translate
 from kmodgate.renderer.manifests.manifest import identity_of

@@ -15,8 +15,8 @@ from kmodgate.renderer.deliveries.delivery import is_at_boot
 from kmodgate.renderer.deliveries.json_parts import map_of
 from kmodgate.renderer.deliveries.service_accounts import DEFAULT, accounts
 from kmodgate.renderer.fleet.specs import JsonMap
-from kmodgate.renderer.importer.modules import Driver, with_content_tag
-from kmodgate.renderer.importer.reading import Found, Objects
+from kmodgate.renderer.importer.objects.modules import Driver, with_content_tag
+from kmodgate.renderer.importer.objects.reading import Found, Objects
 from kmodgate.renderer.manifests.manifest import Identity
 
 RBAC = "rbac.authorization.k8s.io"

@@ -16,8 +16,8 @@ from kmodgate.renderer.fleet.fields.conversion import decompile_fields
 from kmodgate.renderer.fleet.fields.field_table import DRIVER_FIELDS, SYNC_OPTIONS
 from kmodgate.renderer.fleet.read_specs import RESERVED_LABELS
 from kmodgate.renderer.fleet.specs import JsonMap
-from kmodgate.renderer.importer.normal_form import normal_spec
-from kmodgate.renderer.importer.reading import Found
+from kmodgate.renderer.importer.objects.normal_form import normal_spec
+from kmodgate.renderer.importer.objects.reading import Found
 from kmodgate.renderer.manifests import argo
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
