@@ -30,14 +30,14 @@ from kmodgate.policy.node_access.existing_workloads import Leniency, Request, le
 from kmodgate.policy.node_access.owners import Owners
 from kmodgate.policy.parameters import NO_PARAMETERS, Parameters, SignedElsewhere
 from kmodgate.policy.views.boot_config import boot_config
-from kmodgate.policy.views.dockerfile import dockerfile_of
+from kmodgate.policy.views.builds.dockerfile import dockerfile_of
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.node_placement import Placement
 from kmodgate.policy.views.part import TAGGED_BY_KMM, Map, Text, text_in, texts
 from kmodgate.policy.views.pod import PodView
 from kmodgate.policy.views.references import Reference, references
-from kmodgate.policy.views.signed_elsewhere import is_entry_of
-from kmodgate.policy.views.unsigned_names import UnsignedNames
+from kmodgate.policy.views.signing.signed_elsewhere import is_entry_of
+from kmodgate.policy.views.signing.unsigned_names import UnsignedNames
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 

@@ -16,7 +16,7 @@ from kmodgate.policy.formats.kernel_module_names import configures_modprobe
 from kmodgate.policy.ims.settings import CHECKSUM, CONFIG_MAP, OVERLAY
 from kmodgate.policy.kmm.operator_config import CONFIG_MAPS
 from kmodgate.policy.views.boot_config import boot_lines
-from kmodgate.policy.views.dockerfile import KEY
+from kmodgate.policy.views.builds.dockerfile import KEY
 
 _APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _KEPT_NAMES = (CONFIG_MAP, OVERLAY, "kmodgate-policy", *CONFIG_MAPS)

@@ -17,7 +17,7 @@ from kmodgate.policy.formats.yaml_documents import MAX_BYTES
 from kmodgate.policy.parameters import SignedElsewhere
 from kmodgate.policy.views.module import KernelMapping, ModuleView
 from kmodgate.policy.views.part import Part
-from kmodgate.policy.views.signed_files import SignedFiles, SignedNames, modules_root
+from kmodgate.policy.views.signing.signed_files import SignedFiles, SignedNames, modules_root
 from kmodgate.renderer.deliveries import kmm
 from kmodgate.renderer.deliveries.boot.settings import KERNEL
 from kmodgate.renderer.deliveries.hub.hub_module import selected_spokes

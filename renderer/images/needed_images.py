@@ -20,9 +20,9 @@ from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.policy.kmm.kinds import MODULE_KINDS
 from kmodgate.policy.kmm.node_selection import why_not_selected
 from kmodgate.policy.kmm.resolution.resolve import Resolution, Unresolved, resolve
-from kmodgate.policy.views.base_images import base_images, filled
 from kmodgate.policy.views.boot_config import BootConfig, boot_config
-from kmodgate.policy.views.dockerfile import KEY, dockerfile_of
+from kmodgate.policy.views.builds.base_images import base_images, filled
+from kmodgate.policy.views.builds.dockerfile import KEY, dockerfile_of
 from kmodgate.policy.views.image_fields import image_fields
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.renderer.compile.compiler import CompiledFleet

@@ -20,8 +20,8 @@ from kmodgate.policy.formats.dockerfiles import (
 from kmodgate.policy.present import BUILDS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.views.build import Build, builds, builds_from, container_arguments
-from kmodgate.policy.views.dockerfile import BUILD_ARGUMENTS, KEY, dockerfile_of, script
+from kmodgate.policy.views.builds.build import Build, builds, builds_from, container_arguments
+from kmodgate.policy.views.builds.dockerfile import BUILD_ARGUMENTS, KEY, dockerfile_of, script
 from kmodgate.policy.views.part import Map
 
 _CONFIG_MAP = ("ConfigMap",)

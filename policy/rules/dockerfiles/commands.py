@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.views.dockerfile import KEY, SUBSTITUTION, Command, calls
+from kmodgate.policy.views.builds.dockerfile import KEY, SUBSTITUTION, Command, calls
 
 _CONFIG_MAP = ("ConfigMap",)
 _PATH = ("data", KEY)

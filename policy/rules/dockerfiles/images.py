@@ -12,9 +12,9 @@ from kmodgate.policy.formats.image_references import is_from
 from kmodgate.policy.kmm.kinds import MODULE_KINDS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.views.base_images import base_images, filled
-from kmodgate.policy.views.build import Build, arguments_given, builds
-from kmodgate.policy.views.dockerfile import KEY, dockerfile_of
+from kmodgate.policy.views.builds.base_images import base_images, filled
+from kmodgate.policy.views.builds.build import Build, arguments_given, builds
+from kmodgate.policy.views.builds.dockerfile import KEY, dockerfile_of
 
 
 @rule("DKF104", kinds=("ConfigMap",), facts=True, guards=True, parameter="allowed_registries",

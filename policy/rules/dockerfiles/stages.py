@@ -9,7 +9,7 @@ from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.formats.dockerfiles import Dockerfile, copied_from, parse_dockerfile
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.views.dockerfile import KEY, dockerfile_text
+from kmodgate.policy.views.builds.dockerfile import KEY, dockerfile_text
 
 _CONFIG_MAP = ("ConfigMap",)
 _PATH = ("data", KEY)

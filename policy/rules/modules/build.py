@@ -13,7 +13,7 @@ from kmodgate.policy.kmm.versions import asks_for_nothing
 from kmodgate.policy.memo import kept
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.views.dockerfile import BUILD_ARGUMENTS as GIVEN_BY_KMM
+from kmodgate.policy.views.builds.dockerfile import BUILD_ARGUMENTS as GIVEN_BY_KMM
 from kmodgate.policy.views.module import ModuleView
 
 _SECRET = re.compile(

@@ -11,7 +11,7 @@ from kmodgate.policy.formats.kernel_module_names import name_of_file
 from kmodgate.policy.present import REMOVALS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.views.dockerfile import KEY
+from kmodgate.policy.views.builds.dockerfile import KEY
 from kmodgate.policy.views.module import ModuleView
 
 _PARAMETER = re.compile(r"[A-Za-z0-9_.-]+(?:=.*)?", re.DOTALL)

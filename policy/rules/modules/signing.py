@@ -12,7 +12,7 @@ from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.modules.injection import is_shell
 from kmodgate.policy.views.module import is_one_kernel
-from kmodgate.policy.views.signed_files import COMPRESSED
+from kmodgate.policy.views.signing.signed_files import COMPRESSED
 
 
 @rule("SGN101", needs=SIGNS)

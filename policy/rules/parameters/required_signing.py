@@ -13,8 +13,8 @@ from kmodgate.policy.rules.parameters.plugin_loading import plugins_that_load
 from kmodgate.policy.rules.parameters.signing_scope import is_marked, listed_fingerprints, signing_nodes, unknown_nodes
 from kmodgate.policy.views.module import KernelMapping, ModuleView
 from kmodgate.policy.views.part import Part
-from kmodgate.policy.views.signed_elsewhere import is_entry_of
-from kmodgate.policy.views.signed_files import MODULE_ENDING, SignedFiles, SignedNames, modules_root, plain
+from kmodgate.policy.views.signing.signed_elsewhere import is_entry_of
+from kmodgate.policy.views.signing.signed_files import MODULE_ENDING, SignedFiles, SignedNames, modules_root, plain
 
 _HARMLESS = {
     "load": re.compile(r"-[binqsv]+|--(?:verbose|quiet|syslog|dry-run|first-time|use-blacklist|ignore-install)"),

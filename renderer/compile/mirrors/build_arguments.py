@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from kmodgate.policy.formats.dockerfiles import Dockerfile, Variable, variables
 from kmodgate.policy.formats.image_mirrors import Mirror, Pulled, pulled
-from kmodgate.policy.views.base_images import BaseImage, base_images, filled, length
-from kmodgate.policy.views.dockerfile import BUILD_ARGUMENTS
+from kmodgate.policy.views.builds.base_images import BaseImage, base_images, filled, length
+from kmodgate.policy.views.builds.dockerfile import BUILD_ARGUMENTS
 from kmodgate.renderer.compile.mirrors.dockerfile_fixes import FreeNames, fix
 
 

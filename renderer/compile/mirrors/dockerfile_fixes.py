@@ -13,8 +13,8 @@ from collections.abc import Collection, Iterator
 from itertools import count
 
 from kmodgate.policy.formats.dockerfiles import Dockerfile, declared
-from kmodgate.policy.views.base_images import BaseImage
-from kmodgate.policy.views.dockerfile import BUILD_ARGUMENTS
+from kmodgate.policy.views.builds.base_images import BaseImage
+from kmodgate.policy.views.builds.dockerfile import BUILD_ARGUMENTS
 
 
 class FreeNames:

@@ -16,8 +16,8 @@ from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, value_a
 from kmodgate.policy.formats.image_mirrors import Mirror, Pulled, only_mirrored_otherwise, pulled, references_of
 from kmodgate.policy.formats.image_references import parse_image
 from kmodgate.policy.kmm.kinds import MODULE_KINDS, kind_of
-from kmodgate.policy.views.build import Build, builds
-from kmodgate.policy.views.dockerfile import KEY, dockerfile_of
+from kmodgate.policy.views.builds.build import Build, builds
+from kmodgate.policy.views.builds.dockerfile import KEY, dockerfile_of
 from kmodgate.policy.views.image_fields import image_fields
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.renderer.compile.mirrors.build_arguments import Arguments, Fixed, arguments

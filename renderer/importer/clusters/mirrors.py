@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from kmodgate.policy.formats.dockerfiles import variables
 from kmodgate.policy.formats.image_mirrors import Mirror, References, pulled
 from kmodgate.policy.formats.yaml_documents import Json
-from kmodgate.policy.views.base_images import base_images, filled
-from kmodgate.policy.views.dockerfile import BUILD_ARGUMENTS, dockerfile_of
+from kmodgate.policy.views.builds.base_images import base_images, filled
+from kmodgate.policy.views.builds.dockerfile import BUILD_ARGUMENTS, dockerfile_of
 from kmodgate.policy.views.image_fields import image_fields
 from kmodgate.renderer.compile.mirrors.mirror_sets import NAME
 from kmodgate.renderer.deliveries.json_parts import items_of, map_of

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kmodgate.policy.formats.dockerfiles import declared, parse_dockerfile, variables
-from kmodgate.policy.views.dockerfile import commands
+from kmodgate.policy.views.builds.dockerfile import commands
 
 TEXT = """\
 # syntax=docker/dockerfile:1
