@@ -8,7 +8,7 @@ from enum import Enum
 from types import SimpleNamespace
 from typing import Any, Protocol, cast
 
-from kmodgate.policy.kmm.node_selection import Node
+from kmodgate.policy.kmm.nodes.node_selection import Node
 from kmodgate.policy.lazy import lazy
 from kmodgate.policy.views.boot_config import DRIVER_LABEL
 from kmodgate.policy.views.node_placement import Nodes

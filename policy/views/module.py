@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.formats.regexps.go_regexps import BadPattern, Pattern, TooLarge, compile_pattern
-from kmodgate.policy.kmm.node_selection import CORDON_TAINT, tolerates
+from kmodgate.policy.kmm.nodes.node_selection import CORDON_TAINT, tolerates
 from kmodgate.policy.kmm.resolution.substitution import BadTemplate, names
 from kmodgate.policy.lazy import lazy
 from kmodgate.policy.memo import kept

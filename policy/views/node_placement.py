@@ -12,7 +12,7 @@ from itertools import islice
 
 from kmodgate.policy.formats.regexps.go_regexps import BadPattern, Pattern, TooLarge, compile_pattern
 from kmodgate.policy.kmm.kernel import trimmed
-from kmodgate.policy.kmm.node_selection import Node, Taint, why_repelled
+from kmodgate.policy.kmm.nodes.node_selection import Node, Taint, why_repelled
 from kmodgate.policy.lazy import lazy
 from kmodgate.policy.memo import LONGEST
 from kmodgate.policy.views.module import ModuleView

@@ -18,7 +18,7 @@ from kmodgate.policy.ims.given_records import is_record
 from kmodgate.policy.json_schema.violations import UNQUOTED
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.kinds import MANAGED_CLUSTER, MODULE_KINDS, kind_of
-from kmodgate.policy.kmm.node_selection import Node
+from kmodgate.policy.kmm.nodes.node_selection import Node
 from kmodgate.policy.review import Review
 from kmodgate.policy.views.boot_config import boot_config
 from kmodgate.renderer.check.cluster_dump import Dumps

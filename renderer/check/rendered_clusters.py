@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from kmodgate.policy.engine import Engine
-from kmodgate.policy.kmm.node_selection import Node
+from kmodgate.policy.kmm.nodes.node_selection import Node
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.review import ClusterTraits
 from kmodgate.renderer.check.object_inputs import STDIN

@@ -12,7 +12,7 @@ from typing import Any
 
 from kmodgate.policy.findings import Finding, format_path
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, parse
-from kmodgate.policy.kmm.node_selection import Node, why_not_selected
+from kmodgate.policy.kmm.nodes.node_selection import Node, why_not_selected
 from kmodgate.policy.views.boot_config import boot_config
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
 from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet

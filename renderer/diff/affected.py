@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kmodgate.policy.findings import FieldPath
-from kmodgate.policy.kmm.node_selection import Node, verdict
+from kmodgate.policy.kmm.nodes.node_selection import Node, verdict
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.diff import module_effects

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kmodgate.policy.findings import FieldPath, Severity
-from kmodgate.policy.kmm.reload_triggers import has_loader_daemonsets
+from kmodgate.policy.kmm.resolution.reload_triggers import has_loader_daemonsets
 from kmodgate.policy.views.boot_config import boot_config
 from kmodgate.renderer.deliveries.daemonset.module_view import STRATEGY
 from kmodgate.renderer.deliveries.delivery import driver_label, driver_of

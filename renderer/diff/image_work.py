@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kmodgate.policy.kmm.reload_triggers import signing_added
+from kmodgate.policy.kmm.resolution.reload_triggers import signing_added
 from kmodgate.policy.kmm.resolution.resolve import IMAGE_INPUTS, Resolution
 from kmodgate.renderer.diff import causes
 from kmodgate.renderer.diff.affected import Affected, Places, Sums

@@ -12,8 +12,8 @@ from typing import Any
 
 from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.findings import FieldPath
-from kmodgate.policy.kmm.node_selection import Node, why_not_selected
-from kmodgate.policy.kmm.reload_triggers import (
+from kmodgate.policy.kmm.nodes.node_selection import Node, why_not_selected
+from kmodgate.policy.kmm.resolution.reload_triggers import (
     as_stored,
     daemonset_settings,
     has_loader_daemonsets,

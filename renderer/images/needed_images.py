@@ -18,7 +18,7 @@ from kmodgate.policy.formats.dockerfiles import variables
 from kmodgate.policy.formats.image_mirrors import Mirror, pulled
 from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.policy.kmm.kinds import MODULE_KINDS
-from kmodgate.policy.kmm.node_selection import why_not_selected
+from kmodgate.policy.kmm.nodes.node_selection import why_not_selected
 from kmodgate.policy.kmm.resolution.resolve import Resolution, Unresolved, resolve
 from kmodgate.policy.views.boot_config import BootConfig, boot_config
 from kmodgate.policy.views.builds.base_images import base_images, filled

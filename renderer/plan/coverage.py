@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from kmodgate.policy.findings import FieldPath, value_at
-from kmodgate.policy.kmm import node_selection as kmm
 from kmodgate.policy.kmm.kernel import architecture, flavour
-from kmodgate.policy.kmm.node_selection import Node
+from kmodgate.policy.kmm.nodes import node_selection as kmm
+from kmodgate.policy.kmm.nodes.node_selection import Node
 from kmodgate.policy.kmm.resolution.resolve import Resolution, Unresolved, resolve
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.compile.compiler import CompiledFleet

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from kmodgate.policy.findings import Finding, Mode, sort_findings
-from kmodgate.policy.kmm import node_selection as kmm
 from kmodgate.policy.kmm.kernel import trimmed
+from kmodgate.policy.kmm.nodes import node_selection as kmm
 from kmodgate.policy.kmm.resolution.resolve import IMAGE_INPUTS
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.fleet.fields.origin import Origin

@@ -12,8 +12,8 @@ from kmodgate.policy.findings import format_path, title
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.policy.kmm.kinds import MODULE_KINDS, SERVED
-from kmodgate.policy.kmm.node_selection import Verdict, verdict
 from kmodgate.policy.kmm.nodes.labels import intermediate_image, labels
+from kmodgate.policy.kmm.nodes.node_selection import Verdict, verdict
 from kmodgate.policy.kmm.resolution.resolution_json import as_json
 from kmodgate.policy.kmm.resolution.resolve import Resolution, Unresolved, resolve, why_not
 from kmodgate.renderer.fleet.clusters.nodes import node_of_group

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from kmodgate.policy.kmm.node_selection import Node, Resolver, Verdict, verdict, why_not_selected, why_repelled
+from kmodgate.policy.kmm.nodes.node_selection import Node, Resolver, Verdict, verdict, why_not_selected, why_repelled
 from kmodgate.policy.kmm.resolution.resolve import resolve
 from kmodgate.renderer.deliveries.delivery import delivery_of_object
 from kmodgate.renderer.fleet.clusters.nodes import node_of_group

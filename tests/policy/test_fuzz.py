@@ -24,7 +24,7 @@ from kmodgate.policy.formats.regexps.go_regexps import BadPattern, Pattern, TooL
 from kmodgate.policy.formats.yaml_documents import OBJECTS, SPEC, parse
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.kinds import MISSPELT
-from kmodgate.policy.kmm.node_selection import Node
+from kmodgate.policy.kmm.nodes.node_selection import Node
 from kmodgate.policy.kmm.resolution.substitution import BadTemplate, names
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import RULES, load_rules

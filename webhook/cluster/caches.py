@@ -14,7 +14,7 @@ import orjson
 
 from kmodgate.policy.cluster.facts import NodeEntry, node_entries, node_of
 from kmodgate.policy.cluster.pruning import pruned_module
-from kmodgate.policy.kmm.node_selection import Node
+from kmodgate.policy.kmm.nodes.node_selection import Node
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.node_placement import Nodes
 from kmodgate.webhook.cluster.watch import Key, Map

@@ -18,7 +18,7 @@ from kmodgate.policy.cluster.facts import (
     with_answers,
 )
 from kmodgate.policy.cluster.pruning import pruned_daemon_set, pruned_hub_module, pruned_namespace, pruned_runtime_class
-from kmodgate.policy.kmm.node_selection import Node
+from kmodgate.policy.kmm.nodes.node_selection import Node
 from kmodgate.policy.views.other_modules import Neighbours
 from kmodgate.webhook.cluster.api_server import ApiServer
 from kmodgate.webhook.cluster.caches import EntryCache, ModuleCache, NodeCache, ObjectCache

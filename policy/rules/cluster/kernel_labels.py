@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from kmodgate.policy.cluster.facts import node_of
 from kmodgate.policy.findings import Problem, Severity
-from kmodgate.policy.kmm.node_selection import Node
 from kmodgate.policy.kmm.nodes.kernel_labels import KERNEL_ANNOTATION, KERNEL_LABEL_ANNOTATION
+from kmodgate.policy.kmm.nodes.node_selection import Node
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from kmodgate.policy.findings import GIVE_FACTS, NOT_CHECKED, Problem, Severity
 from kmodgate.policy.formats.kubernetes_names import is_node_label
 from kmodgate.policy.kmm.kinds import CLUSTER_MODULE
-from kmodgate.policy.kmm.node_selection import CORDON
 from kmodgate.policy.kmm.nodes.labels import version_label
+from kmodgate.policy.kmm.nodes.node_selection import CORDON
 from kmodgate.policy.present import VERSION
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule

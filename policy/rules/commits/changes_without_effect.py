@@ -7,7 +7,7 @@ from typing import Any
 
 from kmodgate.policy.cluster.facts import Facts, as_map
 from kmodgate.policy.findings import Problem, Severity
-from kmodgate.policy.kmm.reload_triggers import Blocks, has_loader_daemonsets, signing_added
+from kmodgate.policy.kmm.resolution.reload_triggers import Blocks, has_loader_daemonsets, signing_added
 from kmodgate.policy.kmm.resolution.resolve import IMAGE_INPUTS
 from kmodgate.policy.review import Operation, Review
 from kmodgate.policy.rule import rule

@@ -12,7 +12,7 @@ from kmodgate.policy.ims.settings import CONFIG_MAP, read
 from kmodgate.policy.ims.template_values import as_yaml
 from kmodgate.policy.ims.versions import NEWEST, ims_release
 from kmodgate.policy.kata.view import HANDLERS
-from kmodgate.policy.kmm.node_selection import CORDON_TAINT, KEEPS_OFF, Node, tolerates
+from kmodgate.policy.kmm.nodes.node_selection import CORDON_TAINT, KEEPS_OFF, Node, tolerates
 from kmodgate.policy.review import Review
 from kmodgate.policy.rules.ims.readings import data
 

@@ -9,7 +9,7 @@ from kmodgate.policy.findings import Problem, Severity, quoted
 from kmodgate.policy.formats.regexps.go_regexps import BOUND, PatternSet, TooLarge
 from kmodgate.policy.formats.regexps.regexp_alternatives import alternatives
 from kmodgate.policy.kmm.kernel import trimmed
-from kmodgate.policy.kmm.node_selection import why_never_loaded
+from kmodgate.policy.kmm.nodes.node_selection import why_never_loaded
 from kmodgate.policy.memo import kept
 from kmodgate.policy.review import MOST_CHARACTERS, MOST_EXPRESSIONS, Review
 from kmodgate.policy.rule import TOO_MANY_EXPRESSIONS, rule

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.formats.kernel_module_names import name_of_file
-from kmodgate.policy.kmm.node_selection import matches
+from kmodgate.policy.kmm.nodes.node_selection import matches
 from kmodgate.policy.present import ARGUMENTS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule

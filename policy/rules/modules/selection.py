@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.formats.kernel_module_names import is_mounted
 from kmodgate.policy.formats.kubernetes_names import is_label_value, is_qualified_name
-from kmodgate.policy.kmm.node_selection import CORDON
+from kmodgate.policy.kmm.nodes.node_selection import CORDON
 from kmodgate.policy.present import TOLERATIONS, VERSION
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule

@@ -7,7 +7,7 @@ pkg/operators (OperatorGroup v1, Subscription v1alpha1).
 from __future__ import annotations
 
 from kmodgate.policy.formats.yaml_documents import Json
-from kmodgate.policy.kmm.node_selection import CORDON
+from kmodgate.policy.kmm.nodes.node_selection import CORDON
 from kmodgate.policy.kmm.operator_config import key_in_config_map
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.compile.operator_install.operator import (

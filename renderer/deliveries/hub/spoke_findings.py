@@ -11,7 +11,7 @@ from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity
 from kmodgate.policy.formats.image_mirrors import pulled
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_label
 from kmodgate.policy.kmm.kernel import trimmed
-from kmodgate.policy.kmm.node_selection import matches
+from kmodgate.policy.kmm.nodes.node_selection import matches
 from kmodgate.policy.rules.cluster.near_labels import near_label
 from kmodgate.renderer.deliveries.hub.hub_module import (
     copies_pull_secret,

@@ -12,7 +12,7 @@ from typing import Any
 from kmodgate.policy.cluster.facts import as_map, metadata_of, node_of
 from kmodgate.policy.findings import Mode
 from kmodgate.policy.formats.yaml_documents import OBJECTS, parse
-from kmodgate.policy.kmm.node_selection import Node
+from kmodgate.policy.kmm.nodes.node_selection import Node
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.clusters.machine_config_pools import KIND as POOL
 from kmodgate.renderer.fleet.clusters.machine_config_pools import in_pools, read_pool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kmodgate.policy.kmm.node_selection import Node
+from kmodgate.policy.kmm.nodes.node_selection import Node
 from kmodgate.policy.rules.cluster.near_labels import near_miss
 from kmodgate.policy.views.node_placement import Nodes
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kmodgate.policy.kmm.node_selection import Node, verdict
+from kmodgate.policy.kmm.nodes.node_selection import Node, verdict
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.node_placement import Nodes, Placement
 from tests.webhook.manifests import module

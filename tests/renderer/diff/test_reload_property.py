@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kmodgate.policy.formats.yaml_documents import OBJECTS, parse
 from kmodgate.policy.kmm.defaults import defaulted
-from kmodgate.policy.kmm.node_selection import why_not_selected, why_repelled
+from kmodgate.policy.kmm.nodes.node_selection import why_not_selected, why_repelled
 from kmodgate.policy.kmm.resolution.resolve import Resolution, Unresolved, resolve
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.diff.affected import Refusals

@@ -264,7 +264,7 @@ def test_a_plan_needs_specs_that_render(sites: Path) -> None:
 @pytest.mark.shared
 def test_a_plan_says_what_resolve_says_on_every_kernel_of_the_oracle() -> None:
     from kmodgate.policy.kmm.defaults import defaulted
-    from kmodgate.policy.kmm.node_selection import Node, on_kernel
+    from kmodgate.policy.kmm.nodes.node_selection import Node, on_kernel
     from kmodgate.renderer.plan.coverage import Resolver
 
     resolver, compared = Resolver(), 0
