@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from kmodgate.renderer.error_catalogue import SECTIONS
+from kmodgate.renderer.error_catalogue.catalogue import SECTIONS
 
 _ERRORS = """\
 # Errors
 
-Generated from `renderer/error_catalogue.py` by `make docs`; do not edit.
+Generated from `renderer/error_catalogue/` by `make docs`; do not edit.
 
 Every error has an id that stays, a place and a fix. All errors of all files are reported in one run.
 """

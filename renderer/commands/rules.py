@@ -8,7 +8,7 @@ from argparse import ArgumentParser, Namespace
 
 from kmodgate.policy.rule import RETIRED, RULES, load_rules
 from kmodgate.renderer.console import Console
-from kmodgate.renderer.error_catalogue import ERRORS
+from kmodgate.renderer.error_catalogue.catalogue import ERRORS
 from kmodgate.renderer.errors import ExitCode, Unusable
 
 _LINK = re.compile(r"\[([^\[\]]*)\]\([^()]*\)")

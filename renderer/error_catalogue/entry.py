@@ -1,0 +1,14 @@
+"""One error of the catalogue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An error by its id: what it means, and what to do."""
+
+    id: str
+    meaning: str
+    remedy: str
