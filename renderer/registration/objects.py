@@ -10,8 +10,8 @@ from typing import Literal, get_args
 from kmodgate.policy.config import Platform, Policy
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.kmm.versions import numbers
-from kmodgate.policy.webhook_conditions import CONDITIONS_SINCE
-from kmodgate.policy.webhook_entries import (
+from kmodgate.policy.webhook_entries.conditions import CONDITIONS_SINCE
+from kmodgate.policy.webhook_entries.rows import (
     ROWS,
     Where,
     dkms_namespaces,

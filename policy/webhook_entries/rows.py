@@ -22,7 +22,7 @@ from kmodgate.policy.kmm.kinds import BOOT_KINDS, GROUPS, INNER_KINDS, MODULE_KI
 from kmodgate.policy.kmm.misnamed_kinds import KMM_GROUPS
 from kmodgate.policy.review import Operation
 from kmodgate.policy.rule import RULES, Rule, load_rules
-from kmodgate.policy.webhook_conditions import (
+from kmodgate.policy.webhook_entries.conditions import (
     ALLOWS_NO_POD,
     BOUNDS_WORKERS,
     CHANGES_LABELS,

@@ -1,0 +1,1 @@
+"""What the API server asks the webhook: entries, their conditions, the namespaces that they are for."""
