@@ -10,9 +10,7 @@ Source: design §6a of this project; Kubernetes, Dynamic Admission Control and A
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator
 
 from kmodgate.policy.cluster.controllers import OLM_GROUP
 from kmodgate.policy.cluster.dependents import ACCESS, NAMED, RESOURCES, ROLE
@@ -21,7 +19,7 @@ from kmodgate.policy.findings import Mode
 from kmodgate.policy.kmm.kinds import BOOT_KINDS, GROUPS, INNER_KINDS, MODULE_KINDS, PREFLIGHT_KINDS, VERSIONS
 from kmodgate.policy.kmm.misnamed_kinds import KMM_GROUPS
 from kmodgate.policy.review import Operation
-from kmodgate.policy.rule import RULES, Rule, load_rules
+from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.policy.webhook_entries.conditions import (
     ALLOWS_NO_POD,
     BOUNDS_WORKERS,
@@ -40,91 +38,11 @@ from kmodgate.policy.webhook_entries.conditions import (
     FailurePolicy,
     is_of_another_kind,
 )
-
-Path = Literal["/validate", "/mutate"]
-
-Where = Literal[
-    "everywhere", "drivers", "labelled namespaces", "labelled contents", "others", "unlabelled", "dkms", "dkms labels",
-    "dkms alone", "elsewhere", "platform", "hubs", "olm",
-]  # fmt: skip
-"""`drivers`: the namespaces of the drivers, with what lies in them. `labelled …`: namespaces that KMM's own label
-protects and no fleet knows, and what lies in such. `others`: all but the drivers'. `unlabelled`: those of them without
-KMM's label. `dkms`: the pods of IMS where it runs its jobs, and all where other DKMS work is that the policy names;
-`dkms labels`: wherever pods have the labels that it names; `dkms alone`: the namespaces of DKMS work, on clusters where
-nothing else is asked about. `elsewhere`: all but the platform's own. `platform`: those, but
-NEVER. `hubs`, `olm`: everywhere on a hub, or on a cluster with the Operator Lifecycle Manager, and nowhere else."""
-
-NEVER = ("kube-node-lease", "kube-public", "kube-system")
-"""Namespaces in which nothing but the kinds of KMM is looked at, whatever fleet, policy and labels say."""
-
-PLATFORM: dict[Platform, tuple[str, ...]] = {"kubernetes": (), "openshift": ("openshift-",)}
-"""How the names of further namespaces begin in which no workload is looked at for ring 0: those that nobody can make.
-
-OpenShift lets nobody request a project with such a name; plain Kubernetes keeps no name but those of NEVER.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Resources:
-    """Some resources of one group, subresources after a slash, and the operations that matter on them."""
-
-    group: str
-    versions: tuple[str, ...]
-    names: tuple[str, ...]
-    operations: tuple[Operation, ...]
-
-    def covers(self, group: str, resource: str, operation: str) -> bool:
-        """Whether these are among them; the name `*` stands for every resource, and for no subresource."""
-        is_named = resource in self.names or ("*" in self.names and "/" not in resource)
-        return group == self.group and is_named and operation in self.operations
-
+from kmodgate.policy.webhook_entries.namespaces import PLATFORM, Where
+from kmodgate.policy.webhook_entries.row import Path, Resources, Row
 
 _NOBODY = 2
 """Seconds to wait for an answer that is of use, and that nothing hangs on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One webhook entry: `timeout` in seconds, `families` are how the ids of the rules begin that it is for.
-
-    Rules that find something of what it is asked may be of several families, and one in force is enough for it. A row
-    with a `platform` is for clusters of that one only, and one with a `parameter` for policies that set it. One that
-    `needs_kmm` lets everything through that nobody answers for while it is not known who KMM is, so that KMM itself
-    never waits. `reports` is whether an answer may leave an Event in the cluster.
-    """
-
-    name: str
-    path: Path
-    where: Where
-    failure: FailurePolicy
-    timeout: int
-    families: tuple[str, ...]
-    resources: tuple[Resources, ...]
-    condition: Condition | None = None
-    platform: Platform | None = None
-    parameter: str = ""
-    needs_kmm: bool = False
-    reports: bool = False
-
-    @property
-    def is_for_dkms(self) -> bool:
-        """Whether it is about DKMS work alone, which there is without KMM, too."""
-        return self.where in ("dkms", "dkms labels", "dkms alone")
-
-    def is_wanted(self, policy: Policy, platform: Platform | None = None) -> bool:
-        """Whether the policy leaves a rule of the families in force at admission, on a platform if one is given."""
-        if None not in (platform, self.platform) and platform != self.platform:
-            return False
-        if self.parameter and not getattr(policy.parameters, self.parameter):
-            return False
-        load_rules()
-        return any(rule.id.startswith(self.families) and _is_in_force(rule, policy) for rule in RULES.values())
-
-
-def _is_in_force(rule: Rule, policy: Policy) -> bool:
-    held = not rule.parameter or getattr(policy.parameters, rule.parameter)
-    return bool(held) and policy.mode(rule.id, rule.severity, "admit") is not Mode.DISABLED
-
 
 PLURALS = {
     "Module": "modules",
@@ -154,7 +72,6 @@ _INNER = tuple(
 _IS_NEW_KIND = is_of_another_kind(PLURALS.values())
 
 _NEW_KINDS = tuple(Resources(group, ("*",), ("*",), _WRITTEN) for group in KMM_GROUPS)
-
 
 _DEFINITIONS = (Resources("apiextensions.k8s.io", ("v1",), ("customresourcedefinitions",), ("DELETE",)),)
 
@@ -263,9 +180,9 @@ def is_reached(path: Path, group: str, resource: str, subresource: str, operatio
     return any(item.covers(group, name, operation) for row in ROWS if row.path == path for item in row.resources)
 
 
-def is_of_platform(namespace: str, platform: Platform) -> bool:
-    """Whether a namespace is the platform's own by its name, so that no workload of it is looked at for ring 0."""
-    return namespace in NEVER or namespace.startswith(PLATFORM[platform])
+def wanted(policy: Policy, path: Path, platform: Platform | None = None) -> Iterator[Row]:
+    """The rows of a path that a policy leaves something to do, on a platform if one is given."""
+    return (row for row in ROWS if row.path == path and row.is_wanted(policy, platform))
 
 
 def refused_on_the_platform(policy: Policy, platform: Platform) -> list[str]:
@@ -275,25 +192,3 @@ def refused_on_the_platform(policy: Policy, platform: Platform) -> list[str]:
     load_rules()
     found = {id: rule.severity for id, rule in RULES.items() if id.startswith("PRV")}
     return sorted(id for id, severity in found.items() if policy.mode(id, severity, "admit") is Mode.ENFORCE)
-
-
-def wanted(policy: Policy, path: Path, platform: Platform | None = None) -> Iterator[Row]:
-    """The rows of a path that a policy leaves something to do, on a platform if one is given."""
-    return (row for row in ROWS if row.path == path and row.is_wanted(policy, platform))
-
-
-def dkms_namespaces(policy: Policy) -> tuple[str, ...]:
-    """Where every pod may be DKMS work: the policy names the namespace, or a ServiceAccount in it."""
-    work = policy.parameters.kata.work
-    accounts = (name.partition("/")[0] for name in work.service_accounts)
-    return tuple(sorted({*work.namespaces, *accounts}))
-
-
-def reachable(namespaces: Iterable[str], own: str) -> list[str]:
-    """The namespaces, sorted, without those that are never looked at and the webhook's own."""
-    return sorted(set(namespaces) - {*NEVER, own})
-
-
-def unreachable(namespaces: Iterable[str], own: str) -> list[str]:
-    """Those of the namespaces, sorted, that are never looked at, or are the webhook's own."""
-    return sorted(set(namespaces) & {*NEVER, own})

@@ -18,7 +18,7 @@ from kmodgate.policy.node_access.owners import MODULE, controller_of
 from kmodgate.policy.review import ClusterTraits, Review
 from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.policy.views.pod import POD_KINDS
-from kmodgate.policy.webhook_entries.rows import is_of_platform
+from kmodgate.policy.webhook_entries.namespaces import is_of_platform
 
 _FAMILY = "PRV"
 _WORDS_OF_YAML = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))

@@ -18,7 +18,9 @@ from kmodgate.policy.config import Platform, Policy
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kata.ims_jobs import LABEL
 from kmodgate.policy.webhook_entries.conditions import IS_OF_IMS, Condition
-from kmodgate.policy.webhook_entries.rows import NEVER, PLATFORM, Path, Resources, Row, Where, reachable, wanted
+from kmodgate.policy.webhook_entries.namespaces import NEVER, PLATFORM, Where, reachable
+from kmodgate.policy.webhook_entries.row import Path, Resources, Row
+from kmodgate.policy.webhook_entries.rows import wanted
 from kmodgate.renderer.compile.policy_config_map import HASH_ANNOTATION
 from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.specs import JsonMap

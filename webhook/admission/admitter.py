@@ -21,7 +21,8 @@ from kmodgate.policy.kmm.kinds import INNER_KINDS, MODULE_KINDS
 from kmodgate.policy.mutations.kata_injection import inject
 from kmodgate.policy.node_access.existing_workloads import is_debugging, is_made_by_controller
 from kmodgate.policy.review import ClusterTraits, Review
-from kmodgate.policy.webhook_entries.rows import Path, is_reached, wanted
+from kmodgate.policy.webhook_entries.row import Path
+from kmodgate.policy.webhook_entries.rows import is_reached, wanted
 from kmodgate.webhook.admission import live
 from kmodgate.webhook.admission.admission_review import Request
 from kmodgate.webhook.admission.answer import Answer, unavailable

@@ -6,7 +6,7 @@ import logging
 import traceback
 from datetime import datetime
 
-from kmodgate.policy.webhook_entries.rows import Path
+from kmodgate.policy.webhook_entries.row import Path
 from kmodgate.webhook.admission.admission_review import Request, Unreadable, decode
 from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.admission.answer import Answer

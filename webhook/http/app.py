@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from kmodgate.policy.webhook_entries.rows import Path
+from kmodgate.policy.webhook_entries.row import Path
 from kmodgate.webhook.admission.admission_review import Unreadable, asker_in
 from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.admission.answer import Answer

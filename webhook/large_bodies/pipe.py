@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from kmodgate.policy.config import Policy
 from kmodgate.policy.review import ClusterTraits
-from kmodgate.policy.webhook_entries.rows import Path
+from kmodgate.policy.webhook_entries.row import Path
 from kmodgate.webhook.admission.answer import Answer
 
 _LENGTH = struct.Struct(">Q")
