@@ -104,17 +104,20 @@ def _user(namespace: str, account: str) -> str:
     return f"system:serviceaccount:{namespace}:{account}"
 
 
-def controllers_of(flavour: str, namespace: str = "") -> tuple[str, ...]:
-    """The users that KMM's controllers are, by its flavour, and by the namespace it is installed in if that is said.
+def controllers_of(flavour: str, namespace: str = "", *, is_hub: bool = False) -> tuple[str, ...]:
+    """Return the users of KMM's controllers, by its flavour and the namespace it is installed in.
 
-    Without one it is the flavour's own, or for upstream the one in which OLM installs it.
+    Without a namespace they are in the flavour's own, or for upstream in the one in which OLM installs it. On a hub
+    `namespace` is that of the hub's operator, and a spoke's operator may run beside it in the flavour's own.
     """
-    if namespace:
-        return tuple(_user(namespace, name) for name in (*_SPOKE, *_HUB))
     if flavour == "redhat":
-        places = {place: _KMM_ACCOUNTS[place] for place in ("openshift-kmm", "openshift-kmm-hub")}
+        usual = {place: _KMM_ACCOUNTS[place] for place in ("openshift-kmm", "openshift-kmm-hub")}
     else:
-        places = {place: (*_SPOKE, *_HUB) for place in ("kmm-operator-system", _OLM)}
+        usual = {place: (*_SPOKE, *_HUB) for place in ("kmm-operator-system", _OLM)}
+    places = {namespace: (*_SPOKE, *_HUB)} if namespace else usual
+    if namespace and is_hub:
+        beside = {place: tuple(name for name in names if name in _SPOKE) for place, names in usual.items()}
+        places = beside | places
     return tuple(_user(place, name) for place, names in places.items() for name in names)
 
 
@@ -178,10 +181,30 @@ def namespaces_of(users: Iterable[str]) -> frozenset[str]:
 
 
 def is_kmm(user: str, named: Collection[str] = ()) -> bool:
-    """Whether a user is one of KMM's controllers: a known one, or one that the policy names (`controllers`)."""
+    """Whether a user may be one of KMM's controllers: a usual one, or one that is named."""
     return user in KMM or user in named
 
 
 def is_controller(user: str, named: Collection[str] = ()) -> bool:
-    """Whether a user is a controller whose finalizers and cascades must pass; the policy may name more."""
+    """Whether a user may be a controller, whose changes of metadata must pass."""
     return user in CASCADE or is_kmm(user, named)
+
+
+def may_take_away(user: str, named: Collection[str], platform: str) -> bool:
+    """Whether a user is a controller that may write KMM's records and delete what Modules need.
+
+    Where nobody is named as KMM, that is everybody who usually is. Where somebody is, the usual ones do not count
+    beside: whoever may create a namespace called like one of theirs has such an account. On OpenShift those in
+    `openshift-*` always count, because nobody can request a project of that name.
+    """
+    if user in CASCADE or user in named:
+        return True
+    return user in KMM and (not named or (platform == "openshift" and user.startswith(_OF_OPENSHIFT)))
+
+
+_OF_OPENSHIFT = "system:serviceaccount:openshift-"
+
+
+def takers_away(named: Collection[str], platform: str) -> frozenset[str]:
+    """Return all users for whom `may_take_away` holds."""
+    return frozenset(user for user in {*CASCADE, *KMM, *named} if may_take_away(user, named, platform))

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from kmodgate.policy.cluster.controllers import COLLECTORS
+from kmodgate.policy.cluster.controllers import COLLECTORS, KMM
 from kmodgate.policy.cluster.dependents import PODS
 from kmodgate.policy.cluster.facts import MANAGED_BY
 from kmodgate.policy.cluster.override_annotation import ANNOTATION
@@ -32,7 +32,8 @@ class Condition:
     An older API server asks about all that it might hold for. `otherwise` is what such a one does when nobody answers:
     what lies outside the namespaces of drivers does not wait for the webhook. The word `CONTROLLERS` in the expression
     stands for the list of the users that count as KMM's and as Kubernetes' own controllers, and `ENDERS` for those of
-    them that only end what ends anyway: all but the garbage collector.
+    them that only end what ends anyway: all but the garbage collector. `KEEPERS` are the controllers and whoever
+    usually is KMM.
     """
 
     name: str
@@ -41,7 +42,12 @@ class Condition:
 
     def text(self, controllers: Collection[str]) -> str:
         """Return the expression, with the names of controllers in it."""
-        users = {"CONTROLLERS": sorted(controllers), "ENDERS": sorted(set(controllers) - COLLECTORS)}
+        counting = set(controllers)
+        users = {
+            "CONTROLLERS": sorted(counting),
+            "ENDERS": sorted(counting - COLLECTORS),
+            "KEEPERS": sorted(counting | KMM),
+        }
         return re.sub("|".join(users), lambda word: json.dumps(users[word[0]]), self.expression)
 
 
@@ -61,7 +67,8 @@ _BY_OTHERS = "!(request.userInfo.username in CONTROLLERS)"
 
 IS_WRITTEN = Condition(
     "changes-more-than-a-controller",
-    f"request.operation != 'UPDATE' || {_differs('spec')} || ({_BY_OTHERS} && ({_NOT_ALONE}))",
+    f"request.operation != 'UPDATE' || {_differs('spec')} || "
+    f"(!(request.userInfo.username in KEEPERS) && ({_NOT_ALONE}))",
     otherwise="Fail",
 )
 

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from pathlib import Path
 
-from kmodgate.policy.cluster.controllers import controllers_in
+from kmodgate.policy.cluster.controllers import KMM, controllers_in
 from kmodgate.policy.config import PLATFORMS, Platform
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_label
@@ -185,6 +185,11 @@ def _tell_unknown(clusters: Mapping[str, Served], console: Console) -> None:
             users = listed(missing, 3)
             console.say(
                 f"note: cluster {cluster}: put {users} under parameters.controllers, so that the webhook knows too"
+            )
+        elif KMM.isdisjoint(guarded.controllers):
+            users = listed(guarded.controllers, 3)
+            console.say(
+                f"note: cluster {cluster}: KMM is {users}; the accounts of its usual installations do not count"
             )
 
 

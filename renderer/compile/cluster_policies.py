@@ -120,9 +120,10 @@ class Policies:
         self._by_cluster = dict(_assigned(fleet, findings)) if choice.policy is None else {}
         self._elsewhere = signed_elsewhere.entries(fleet, findings)
         self._accounts = loading_accounts(fleet)
-        operators = {cluster.name: cluster.kmm for cluster in fleet.clusters}
         self._controllers = {
-            name: controllers_of(kmm.flavour, kmm.namespace) for name, kmm in operators.items() if kmm is not None
+            cluster.name: controllers_of(kmm.flavour, kmm.namespace, is_hub=cluster.is_hub)
+            for cluster in fleet.clusters
+            if (kmm := cluster.kmm) is not None
         }
         services = service_targets(fleet, [])
         self._kata = {name: stated_kata(target) for name, target in services.items()}

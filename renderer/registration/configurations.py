@@ -12,7 +12,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from kmodgate.policy.cluster.controllers import CASCADE, KMM
+from kmodgate.policy.cluster.controllers import takers_away
 from kmodgate.policy.cluster.dependents import PROTECTING_LABEL
 from kmodgate.policy.config import Platform, Policy
 from kmodgate.policy.formats.yaml_documents import Json
@@ -153,7 +153,7 @@ def _narrowed(row: Row, places: Places) -> JsonMap:
         return {"failurePolicy": failure}
     if not places.has_conditions:
         return {"failurePolicy": row.condition.otherwise}
-    controllers = {*CASCADE, *KMM, *places.controllers}
+    controllers = takers_away(places.controllers, places.platform)
     return {"matchConditions": [_condition(row.condition, controllers)], "failurePolicy": failure}
 
 

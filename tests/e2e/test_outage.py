@@ -12,7 +12,7 @@ from tests.e2e.conftest import NewControlPlane
 from tests.e2e.control_plane import ControlPlane
 from tests.e2e.definitions import definitions
 from tests.e2e.objects import module, node_modules_config
-from tests.e2e.protection.guarded import KMM, POLICY, kmm_rules, namespaces_rules, role_of
+from tests.e2e.protection.guarded import KMM, POLICY, USUAL, kmm_rules, namespaces_rules, role_of
 from tests.e2e.waiting import eventually
 from tests.e2e.webhook import in_force
 from tests.oracle import lines
@@ -135,7 +135,9 @@ spec:
 
 def prepare(control_plane: ControlPlane) -> None:
     """Objects that are changed while nobody answers."""
-    control_plane.apply(*role_of(KMM, "kmm", [*kmm_rules(), *namespaces_rules()]))
+    control_plane.apply(
+        *role_of(KMM, "kmm", [*kmm_rules(), *namespaces_rules()]), *role_of(USUAL, "usual", kmm_rules())
+    )
     driver = module("nic", "drivers")
     driver["metadata"]["finalizers"] = ["kmm.node.kubernetes.io/module-finalizer"]
     config = node_modules_config("worker", driver)
@@ -163,6 +165,8 @@ def test_with_all_replicas_down_kmm_goes_on_and_only_what_is_guarded_waits(
             webhook.process.wait(120)
             for arguments in OTHERS_WAIT:
                 assert "failed calling webhook" in own.kubectl(*arguments).stderr, arguments
+            for arguments in OTHERS_WAIT[:2]:
+                assert "failed calling webhook" in own.kubectl(*arguments, as_=USUAL).stderr, arguments
             for arguments in NOBODY_WAITS:
                 done = own.kubectl(*arguments)
                 assert done.returncode == 0, (arguments, done.stderr)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from kmodgate.policy.cluster import override_annotation
-from kmodgate.policy.cluster.controllers import OLM_GROUP, is_controller
+from kmodgate.policy.cluster.controllers import OLM_GROUP
 from kmodgate.policy.cluster.dependents import GUARDED
 from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Unknown, metadata_of, with_answers
 from kmodgate.policy.config import Policy
@@ -21,6 +21,7 @@ from kmodgate.policy.kmm.kinds import INNER_KINDS, MODULE_KINDS
 from kmodgate.policy.mutations.kata_injection import inject
 from kmodgate.policy.node_access.existing_workloads import is_debugging, is_made_by_controller
 from kmodgate.policy.review import ClusterTraits, Review
+from kmodgate.policy.rules.protection.guarding import is_by_controller
 from kmodgate.policy.webhook_entries.row import Path
 from kmodgate.policy.webhook_entries.rows import is_reached, wanted
 from kmodgate.webhook.admission import live
@@ -143,7 +144,7 @@ class Admitter:
     def _may_override_matters(self, review: Review) -> bool:
         """Whether an override is set, or might be used; only then is the API server asked who may."""
         if review.kind in INNER_KINDS:
-            return not is_controller(review.user, self.policy.parameters.controllers)
+            return not is_by_controller(review)
         if review.kind in MODULE_KINDS or review.facts is None:
             return False
         objects = [review.object, review.old]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from kmodgate.policy.cluster import override_annotation
-from kmodgate.policy.cluster.controllers import OLM_GROUP, is_controller
+from kmodgate.policy.cluster.controllers import OLM_GROUP, may_take_away
 from kmodgate.policy.cluster.dependents import Named, needs, needs_of_pods, needs_to_unload
 from kmodgate.policy.cluster.facts import UNKNOWN, NodeEntry, Object, as_map, metadata_of
 from kmodgate.policy.findings import FieldPath, Problem, plain_text
@@ -134,6 +134,11 @@ def override(review: Review) -> override_annotation.Override | None:
     return found if found is not None and found.holds(review.time(), review.parameters.max_override_hours) else None
 
 
+def named_as_kmm(review: Review) -> frozenset[str]:
+    """Return the users that the policy, a fleet or a dump names as KMM's controllers."""
+    return review.cluster.controllers.union(review.parameters.controllers)
+
+
 def is_by_controller(review: Review) -> bool:
     """Whether a controller asks that removes what is left of what was deleted before, or KMM itself."""
-    return is_controller(review.user, review.parameters.controllers)
+    return may_take_away(review.user, named_as_kmm(review), review.cluster.platform)

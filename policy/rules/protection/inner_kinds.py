@@ -10,7 +10,6 @@ from kmodgate.policy.cluster.controllers import (
     OLM,
     OLM_GROUP,
     PACKAGE,
-    is_controller,
     namespaces_of,
 )
 from kmodgate.policy.cluster.facts import NodeEntry, Object, as_map, metadata_of
@@ -23,8 +22,10 @@ from kmodgate.policy.rules.protection.guarding import (
     DEFINITION,
     NAME,
     held,
+    is_by_controller,
     judged,
     module_name,
+    named_as_kmm,
     override,
     some,
 )
@@ -40,32 +41,33 @@ def inner_kind_written(review: Review) -> Iterator[Problem]:
     which image a node loads, whatever Module there is, and a ModuleBuildSignConfig holds text that runs beside the
     signing key. Emptying the former takes away what keeps a namespace until drivers are unloaded. Whoever has the right
     to override the protection is warned only, and so is everybody while it is not known who KMM is: neither the policy
-    (`parameters.controllers`) nor a Cluster with `kmm` says it.
+    (`parameters.controllers`) nor a Cluster with `kmm` says it. Once one of them does, the ServiceAccounts of KMM's
+    usual installations count as KMM only if they are named too: anybody who may create a namespace like
+    `kmm-operator-system` could use one. On OpenShift, where nobody can request a project `openshift-kmm`, those in
+    `openshift-*` always count.
 
-    Fix: change the Module, from which KMM makes it.
+    Fix: change the Module, from which KMM makes it. If the user that is refused is KMM, name it under
+    `parameters.controllers`, or correct `spec.kmm` of the Cluster.
     Source: api/v1beta1 and internal/controllers of Kernel Module Management.
     """
     if not review.user:  # a file: of a tree it would be applied, of a cluster it is KMM's
         if review.in_tree:
             yield Problem(NAME, f"{_RECORD}, and is not applied by anybody else", "write a Module, and remove this")
         return
-    if is_controller(review.user, _named(review)) or not _changes(review):
+    if is_by_controller(review) or not _changes(review):
         return
     fix = "change the Module, from which KMM makes it"
+    if review.user in KMM:
+        fix = f"if {review.user} is KMM here, name it under parameters.controllers; otherwise change the Module"
     problem = Problem(NAME, f"{_RECORD}, and {review.user} is not KMM", fix)
     if review.may_override is True:
         message = f"{_RECORD}; {review.user} may override the protection"
         yield problem._replace(message=message, severity=Severity.WARNING)
-    elif not _named(review):
+    elif not named_as_kmm(review):
         fix = "name KMM's user under parameters.controllers of the policy; until then nobody is refused"
         yield problem._replace(fix=fix, severity=Severity.WARNING)
     else:
         yield problem
-
-
-def _named(review: Review) -> frozenset[str]:
-    """The users that are known to be KMM's controllers, beside those of its usual installation."""
-    return review.cluster.controllers.union(review.parameters.controllers)
 
 
 def _changes(review: Review) -> bool:
@@ -129,7 +131,7 @@ def operator_deleted(review: Review) -> Iterator[Problem]:
     Source: docs/mkdocs/documentation/uninstall.md of Kernel Module Management; the finalizers in internal/controllers.
     """
     needs_hub = _package(review)
-    if needs_hub is None or review.user in OLM or is_controller(review.user) or override(review):
+    if needs_hub is None or review.user in OLM or is_by_controller(review) or override(review):
         return
 
     def needing(modules: Sequence[Object], entries: Sequence[NodeEntry], _others: object) -> Iterator[Problem]:
@@ -160,5 +162,5 @@ def _package(review: Review) -> str | None:
         packages = {str(item).partition(".")[0] for item in names or ()} & {PACKAGE, HUB_PACKAGE}
         return min(packages, default=None)
     place = name if kind == "Namespace" else str(metadata.get("namespace", ""))
-    is_place = kind in ("Namespace", "OperatorGroup") and place in namespaces_of(_named(review) or KMM)
+    is_place = kind in ("Namespace", "OperatorGroup") and place in namespaces_of(named_as_kmm(review) or KMM)
     return "" if is_place else None

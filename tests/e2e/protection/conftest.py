@@ -20,7 +20,7 @@ def webhook(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactor
     with in_force(control_plane, folder, SPACES, *options, registration=options) as running:
         yield running
     # the rights to KMM's kinds, which tests outside of this folder do not expect of anybody
-    control_plane.kubectl("delete", "clusterrolebinding", "kmm-alice", "kmm-bob", "--ignore-not-found")
+    control_plane.kubectl("delete", "clusterrolebinding", "kmm-alice", "kmm-bob", "kmm-squatter", "--ignore-not-found")
 
 
 @pytest.fixture

@@ -56,6 +56,9 @@ def refused(done: Any, *words: str) -> None:
 KMM = "system:serviceaccount:kmm:kmm-controller"
 """Who KMM is by the policy of these tests."""
 
+USUAL = "system:serviceaccount:kmm-operator-system:kmm-operator-controller"
+"""Who KMM usually is, and is not by that policy: whoever may create the namespace has such an account."""
+
 POLICY = f"""\
 apiVersion: kmodgate.io/v1alpha1
 kind: DriverPolicy

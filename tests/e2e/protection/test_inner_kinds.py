@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.control_plane import ControlPlane
 from tests.e2e.objects import node_modules_config
-from tests.e2e.protection.guarded import KMM, Json, full_module, kmm_rules, override, refused, role_of
+from tests.e2e.protection.guarded import KMM, USUAL, Json, full_module, kmm_rules, named, override, refused, role_of
 from tests.e2e.protection.test_overrides import grants_override
 from tests.e2e.waiting import eventually
 from tests.e2e.webhook import Webhook
@@ -39,6 +39,24 @@ def test_nobody_but_kmm_writes_what_a_node_loads(control_plane: ControlPlane, co
     status = ("--subresource=status", "--type=merge", "-p", '{"status":{"modules":[]}}')
     for arguments in (("patch", "nmc", config, *EMPTIED), ("patch", "nmc", config, *status), ("delete", "nmc", config)):
         control_plane.kubectl(*arguments, as_=KMM, check=True)
+
+
+def test_an_account_of_a_usual_installation_that_nobody_names_is_anybody(
+    control_plane: ControlPlane, config: str
+) -> None:
+    namespace = config.removeprefix("node-of-")
+    rules = [*kmm_rules(), {"apiGroups": [""], "resources": ["secrets"], "verbs": ["*"]}]
+    control_plane.apply(
+        named("Secret", "pull", namespace), *role_of(USUAL, "kmm-squatter", rules), *role_of(KMM, "kmm", rules)
+    )
+    for arguments in (
+        ("patch", "nmc", config, *EMPTIED),
+        ("patch", "nmc", config, "--subresource=status", "--type=merge", "-p", '{"status":{"modules":[]}}'),
+        ("delete", "nmc", config),
+    ):
+        refused(control_plane.kubectl(*arguments, as_=USUAL), "REF301", "is not KMM", "parameters.controllers")
+    refused(control_plane.kubectl("delete", "secret", "pull", "-n", namespace, as_=USUAL), "REF204", "Module")
+    control_plane.kubectl("delete", "secret", "pull", "-n", namespace, as_=KMM, check=True)
 
 
 def test_a_namespace_is_not_freed_by_emptying_what_nodes_hold(control_plane: ControlPlane, config: str) -> None:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import pytest
 
-from kmodgate.policy.cluster.controllers import controllers_in, controllers_of, is_controller, is_kmm
+from kmodgate.policy.cluster.controllers import (
+    CASCADE,
+    KMM,
+    controllers_in,
+    controllers_of,
+    is_controller,
+    is_kmm,
+    may_take_away,
+    takers_away,
+)
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_label, is_dns1123_subdomain
 from kmodgate.policy.node_access.module_loaders import is_approved
 from kmodgate.policy.node_access.starters import STARTERS
@@ -36,6 +46,35 @@ from kmodgate.policy.views.pod import PodView
 def test_a_controller_is_known_by_its_whole_user_name(user: str, kmm: bool, controller: bool) -> None:
     named = ("system:serviceaccount:site:kmm",)
     assert (is_kmm(user, named), is_controller(user, named)) == (kmm, controller)
+
+
+SITE = "system:serviceaccount:site:kmm"
+RESERVED = {user for user in KMM if user.startswith("system:serviceaccount:openshift-")}
+
+
+@pytest.mark.parametrize(
+    ("named", "platform", "counting"),
+    [
+        ((), "kubernetes", KMM),
+        ((SITE,), "kubernetes", {SITE}),
+        ((SITE,), "openshift", {SITE, *RESERVED}),
+        (controllers_of("upstream"), "kubernetes", controllers_of("upstream")),
+        (controllers_of("redhat", "kmm"), "kubernetes", controllers_of("redhat", "kmm")),
+    ],
+)
+def test_who_usually_is_kmm_counts_while_nobody_else_is_named(
+    named: tuple[str, ...], platform: str, counting: Collection[str]
+) -> None:
+    everybody = {*KMM, *named, *CASCADE, "alice", "system:serviceaccount:openshift-kmm:default"}
+    found = {user for user in everybody if may_take_away(user, named, platform)}
+    assert found == {*counting, *CASCADE} == takers_away(named, platform)
+
+
+def test_on_a_hub_the_operator_of_a_spoke_may_run_beside_that_of_the_hub() -> None:
+    found = controllers_of("redhat", "hub", is_hub=True)
+    assert {*controllers_of("redhat", "hub"), _user("openshift-kmm", "kmm-operator-controller")} <= {*found}
+    assert not any(user.startswith("system:serviceaccount:openshift-kmm-hub") for user in found)
+    assert _user("operators", "kmm-operator-hub-controller") not in controllers_of("upstream", "hub", is_hub=True)
 
 
 def test_starters_are_names_that_kubernetes_accepts_each_once_with_its_source() -> None:

@@ -157,6 +157,29 @@ def test_a_dump_shows_who_kmm_is(tmp_path: Path) -> None:
     assert asked("alice") == [("inner-kinds", "Fail")]
 
 
+POLICY = """\
+apiVersion: kmodgate.io/v1alpha1
+kind: DriverPolicy
+metadata: {name: site}
+spec: {parameters: {controllers: ["system:serviceaccount:site:kmm"]}}
+"""
+
+
+def test_where_the_policy_says_who_kmm_is_who_usually_is_it_is_asked_about(tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    done = run("webhook-config", "--namespace=drivers", "--policy=policy.yaml", cwd=tmp_path)
+    objects, named, usual = made(done), "system:serviceaccount:site:kmm", CONTROLLERS[0]
+    assert f"KMM is {named}; the accounts of its usual installations do not count" in done.stderr
+    changed: dict[str, Any] = {"old": {}, "content": {"spec": 1}}
+    records = ("UPDATE", "nodemodulesconfigs", KMM_GROUP, "v1beta1")
+    secret: dict[str, Any] = {"namespace": "drivers", "old": {}}
+    for user, guarded in ((named, False), (usual, True), ("alice", True)):
+        assert answer(objects, Request(*records, user=user, **changed)) == [("inner-kinds", "Fail")] * guarded
+        assert answer(objects, Request("DELETE", "secrets", user=user, **secret)) == [("protection", "Fail")] * guarded
+    finalized = Request("UPDATE", "modules", KMM_GROUP, "v1beta1", old={}, content=FINALIZED, user=usual)
+    assert answer(objects, finalized) == []
+
+
 @pytest.mark.parametrize("place", [{}, {LABEL: ""}])
 def test_controllers_do_not_wait_for_what_they_are_never_refused(fleet: FleetFolder, place: dict[str, str]) -> None:
     objects, name = generated(fleet), "foreign" if place else "kmm-tests"
