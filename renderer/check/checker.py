@@ -21,16 +21,22 @@ from kmodgate.policy.formats.object_files import SUFFIXES
 from kmodgate.policy.ims.given_records import wrapped
 from kmodgate.renderer import git
 from kmodgate.renderer.check.argo_applications import stray_applications
-from kmodgate.renderer.check.cluster_dump import Dumps
-from kmodgate.renderer.check.default_namespace import in_namespace
-from kmodgate.renderer.check.disputed_scalars import suit_fields, without_disputes
-from kmodgate.renderer.check.duplicate_objects import Duplicates
-from kmodgate.renderer.check.foreign_files import any_object, has_rules, objects_of_interest
-from kmodgate.renderer.check.git_history import Past
+from kmodgate.renderer.check.cluster_state.cluster_dump import Dumps
+from kmodgate.renderer.check.cluster_state.git_history import Past
+from kmodgate.renderer.check.cluster_state.rendered_clusters import Places
 from kmodgate.renderer.check.given_objects import GivenObjects
-from kmodgate.renderer.check.object_inputs import STDIN, files_below, files_outside_fleets, nothing_in, read_objects
-from kmodgate.renderer.check.rendered_clusters import Places
-from kmodgate.renderer.check.specs_outside import is_lone_spec, specs_outside
+from kmodgate.renderer.check.inputs.default_namespace import in_namespace
+from kmodgate.renderer.check.inputs.disputed_scalars import suit_fields, without_disputes
+from kmodgate.renderer.check.inputs.duplicate_objects import Duplicates
+from kmodgate.renderer.check.inputs.foreign_files import any_object, has_rules, objects_of_interest
+from kmodgate.renderer.check.inputs.object_inputs import (
+    STDIN,
+    files_below,
+    files_outside_fleets,
+    nothing_in,
+    read_objects,
+)
+from kmodgate.renderer.check.inputs.specs_outside import is_lone_spec, specs_outside
 from kmodgate.renderer.compile.cluster_policies import (
     Choice,
     HeldPolicy,

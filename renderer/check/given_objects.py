@@ -21,10 +21,10 @@ from kmodgate.policy.kmm.kinds import MANAGED_CLUSTER, MODULE_KINDS, kind_of
 from kmodgate.policy.kmm.nodes.node_selection import Node
 from kmodgate.policy.review import Review
 from kmodgate.policy.views.boot_config import boot_config
-from kmodgate.renderer.check.cluster_dump import Dumps
-from kmodgate.renderer.check.git_history import Past
-from kmodgate.renderer.check.object_inputs import STDIN
-from kmodgate.renderer.check.rendered_clusters import Place, Places
+from kmodgate.renderer.check.cluster_state.cluster_dump import Dumps
+from kmodgate.renderer.check.cluster_state.git_history import Past
+from kmodgate.renderer.check.cluster_state.rendered_clusters import Place, Places
+from kmodgate.renderer.check.inputs.object_inputs import STDIN
 from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.wording import counted
 

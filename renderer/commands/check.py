@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 from kmodgate.policy.findings import Mode
 from kmodgate.renderer.check.checker import Checked, Checker
-from kmodgate.renderer.check.cluster_dump import Scope, read_dumps, scope_of
-from kmodgate.renderer.check.default_namespace import read_namespace
+from kmodgate.renderer.check.cluster_state.cluster_dump import Scope, read_dumps, scope_of
+from kmodgate.renderer.check.inputs.default_namespace import read_namespace
 from kmodgate.renderer.compile.cluster_policies import add_policy_arguments, read_choice
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode

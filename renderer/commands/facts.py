@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 
 from kmodgate.policy.cluster.redaction import redacted
 from kmodgate.policy.findings import Finding
-from kmodgate.renderer.check.object_inputs import files_below, read_objects
+from kmodgate.renderer.check.inputs.object_inputs import files_below, read_objects
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, refuse_enforced
 from kmodgate.renderer.wording import counted

@@ -8,7 +8,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain
-from kmodgate.renderer.check.object_inputs import STDIN
+from kmodgate.renderer.check.inputs.object_inputs import STDIN
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.deliveries.boot.settings import is_pinned
 from kmodgate.renderer.errors import ExitCode, Unusable

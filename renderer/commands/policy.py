@@ -8,7 +8,7 @@ from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.config import PLATFORMS
 from kmodgate.policy.findings import Finding
 from kmodgate.renderer.check.approvals import approvals, as_yaml, holds_workloads
-from kmodgate.renderer.check.object_inputs import files_below, read_objects
+from kmodgate.renderer.check.inputs.object_inputs import files_below, read_objects
 from kmodgate.renderer.compile.cluster_policies import add_policy_arguments, read_choice
 from kmodgate.renderer.compile.policy_config_map import NAMESPACE
 from kmodgate.renderer.console import Console

@@ -13,7 +13,7 @@ from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Json
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.kinds import MODULE_KINDS
-from kmodgate.renderer.check.object_inputs import read_objects
+from kmodgate.renderer.check.inputs.object_inputs import read_objects
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.deliveries.daemonset.module_view import module_of
 from kmodgate.renderer.deliveries.delivery import driver_label

@@ -12,7 +12,7 @@ from kmodgate.policy.config import PLATFORMS, Platform
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_label
 from kmodgate.policy.webhook_entries.namespaces import unreachable
-from kmodgate.renderer.check.cluster_dump import read_dump
+from kmodgate.renderer.check.cluster_state.cluster_dump import read_dump
 from kmodgate.renderer.compile.cluster_policies import Choice, add_policy_arguments, read_choice
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Unusable

@@ -13,7 +13,7 @@ from kmodgate.policy.formats.object_files import Source
 from kmodgate.policy.ims.cfs_layers import FLAG_FIELDS
 from kmodgate.policy.ims.given_records import CONFIGURATIONS, RECIPES, SERVICES, content, kind_of, wrapped
 from kmodgate.policy.ims.settings import CONFIG_MAP, OVERLAY
-from kmodgate.renderer.check.object_inputs import read_objects
+from kmodgate.renderer.check.inputs.object_inputs import read_objects
 from kmodgate.renderer.errors import Refused, Unusable, refuse_enforced
 from kmodgate.renderer.wording import listed
 

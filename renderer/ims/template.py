@@ -16,7 +16,7 @@ from kmodgate.policy.ims.templates import Holder, holder_of, texts_of
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import RULES, load_rules
-from kmodgate.renderer.check.object_inputs import STDIN, read_bytes
+from kmodgate.renderer.check.inputs.object_inputs import STDIN, read_bytes
 from kmodgate.renderer.errors import Refused, Unusable, refuse_enforced
 from kmodgate.renderer.ims.template_edits import Edit, Flavour, UneditableError, edited, edits
 from kmodgate.renderer.ims.text_scalars import Change, UnknownStyleError, changed, changes

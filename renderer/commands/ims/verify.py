@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.object_files import decoded
-from kmodgate.renderer.check.object_inputs import read_bytes
+from kmodgate.renderer.check.inputs.object_inputs import read_bytes
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Unusable, refuse_enforced
 from kmodgate.renderer.ims.rollout.answer import Answer

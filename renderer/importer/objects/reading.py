@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, format_path
 from kmodgate.policy.formats.object_files import Source
-from kmodgate.renderer.check.foreign_files import any_object, objects_of_interest
-from kmodgate.renderer.check.object_inputs import STDIN, files_below, read_objects
+from kmodgate.renderer.check.inputs.foreign_files import any_object, objects_of_interest
+from kmodgate.renderer.check.inputs.object_inputs import STDIN, files_below, read_objects
 from kmodgate.renderer.errors import Unusable, refuse_enforced
 from kmodgate.renderer.file_reading import read_given
 from kmodgate.renderer.fleet.specs import JsonMap

@@ -11,7 +11,7 @@ from kmodgate.policy.cluster.ims_site import DEPLOYMENT
 from kmodgate.policy.findings import Finding, value_at
 from kmodgate.policy.formats.object_files import Source, Wrapped
 from kmodgate.policy.ims.settings import CONFIG_MAP, OVERLAY, is_expression
-from kmodgate.renderer.check.object_inputs import files_below, read_objects
+from kmodgate.renderer.check.inputs.object_inputs import files_below, read_objects
 from kmodgate.renderer.compile.image_services.fragment import CHECKSUM, CONTAINER
 from kmodgate.renderer.compile.image_services.service import LEFT_TO_SITE
 from kmodgate.renderer.errors import Refused, Unusable, refuse_enforced

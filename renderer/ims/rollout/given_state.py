@@ -11,7 +11,7 @@ from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.cluster.facts import Object, as_map, metadata_of
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.ims.given_records import CONFIGURATIONS, RECIPES
-from kmodgate.renderer.check.object_inputs import files_below, read_objects
+from kmodgate.renderer.check.inputs.object_inputs import files_below, read_objects
 from kmodgate.renderer.errors import refuse_enforced
 from kmodgate.renderer.ims.rollout.cray_lists import EMPTY, JOBS, RECORDS, SESSIONS, cray_list
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kmodgate.policy.cluster.facts import UNKNOWN, Facts
-from kmodgate.renderer.check.cluster_dump import read_dump
+from kmodgate.renderer.check.cluster_state.cluster_dump import read_dump
 from kmodgate.webhook.cluster.dump_file import BadSnapshot, read_snapshot
 from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
 from kmodgate.webhook.cluster.questions import NotAnswered, UserInfo

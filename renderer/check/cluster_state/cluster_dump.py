@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.findings import NOT_CHECKED, Finding, Mode, Severity
-from kmodgate.renderer.check.object_inputs import STDIN, files_below, files_outside_fleets, read_objects
+from kmodgate.renderer.check.inputs.object_inputs import STDIN, files_below, files_outside_fleets, read_objects
 from kmodgate.renderer.errors import Unusable, refuse_enforced
 from kmodgate.renderer.fleet.clusters.cluster_selectors import check_names, suggest
 from kmodgate.renderer.fleet.files import MARKER, OUTPUT, OUTPUTS

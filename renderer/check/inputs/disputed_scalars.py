@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from kmodgate.policy.findings import Finding, value_at
 from kmodgate.policy.formats.object_files import Source
-from kmodgate.renderer.check.object_inputs import STDIN
+from kmodgate.renderer.check.inputs.object_inputs import STDIN
 from kmodgate.schemas.compiled import object_schema
 
 _DISPUTED = "SCH005"

@@ -12,7 +12,7 @@ from kmodgate.policy.engine import Engine
 from kmodgate.policy.kmm.nodes.node_selection import Node
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.review import ClusterTraits
-from kmodgate.renderer.check.object_inputs import STDIN
+from kmodgate.renderer.check.inputs.object_inputs import STDIN
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
 from kmodgate.renderer.fleet.clusters.nodes import nodes_of
 from kmodgate.renderer.fleet.files import OUTPUT, OUTPUTS

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import Finding, Mode, Severity, title
 from kmodgate.policy.formats.object_files import Source
-from kmodgate.renderer.check.object_inputs import STDIN
+from kmodgate.renderer.check.inputs.object_inputs import STDIN
 from kmodgate.renderer.manifests.manifest import Identity, identity_of
 from kmodgate.renderer.tree.index import INDEX
 

@@ -12,8 +12,8 @@ from kmodgate.policy.findings import title
 from kmodgate.policy.formats.object_files import SUFFIXES, Source, parse_objects
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.renderer import git
-from kmodgate.renderer.check.default_namespace import in_namespace
-from kmodgate.renderer.check.object_inputs import STDIN
+from kmodgate.renderer.check.inputs.default_namespace import in_namespace
+from kmodgate.renderer.check.inputs.object_inputs import STDIN
 
 _NOWHERE = Path()
 """Stands for what lies in no repository."""

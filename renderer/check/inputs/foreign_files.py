@@ -15,7 +15,7 @@ from kmodgate.policy.ims.given_records import wrapped
 from kmodgate.policy.ims.template_text import readable_chart
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import kinds_with_rules
-from kmodgate.renderer.check.object_inputs import read_bytes
+from kmodgate.renderer.check.inputs.object_inputs import read_bytes
 from kmodgate.renderer.fleet.files import CHART
 
 IsWanted = Callable[[dict[str, Any]], bool]

@@ -1,0 +1,1 @@
+"""What check is given: files of objects, and what in them two readers would take differently."""
