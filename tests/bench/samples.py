@@ -1,13 +1,12 @@
 """The corpus of every bench: Modules and Pods as people have them, as an API server sends them to a webhook.
 
-The files below `corpus/` are written after public ones; the Modules of `examples/` are rendered here.
+The files below `corpus/` are written after public ones; the Modules of `examples/` are those of their golden trees.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -17,13 +16,12 @@ import yaml
 
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.kinds import MODULE_KINDS
-from tests.command import process
 from tests.webhook.manifests import dump, encoded, namespace, node, review
 
 FOLDER = Path(__file__).parent / "corpus"
 MODULES = sorted((FOLDER / "modules").glob("*.yaml"))
 PODS = sorted((FOLDER / "pods").glob("*.yaml"))
-EXAMPLES = sorted(path.parent for path in (FOLDER.parents[2] / "examples").glob("*/kmodgate.yaml"))
+GOLDEN = sorted((FOLDER.parents[1] / "cases").rglob("*module-*.yaml"))
 
 MARK = "73519"
 """Digits in a body in whose place the load writes the number of the request."""
@@ -38,21 +36,14 @@ def header(path: Path, name: str) -> list[str]:
 
 def objects(paths: Iterable[Path], *kinds: str) -> list[Object]:
     """The objects of some kinds in files of YAML."""
-    documents = (document for path in paths for document in yaml.safe_load_all(path.read_text()))
+    documents = (document for path in paths for document in yaml.load_all(path.read_text(), yaml.CSafeLoader))
     return [document for document in documents if document["kind"] in kinds]
 
 
 @cache
 def rendered() -> tuple[Object, ...]:
     """The Modules that the examples render."""
-    found: list[Object] = []
-    with tempfile.TemporaryDirectory() as folder:
-        for example in EXAMPLES:
-            output = Path(folder) / example.name
-            done = process("render", str(example), "--output", str(output), cwd=Path(folder))
-            assert not done.returncode, done.stderr
-            found += objects(sorted(output.rglob("*.yaml")), *MODULE_KINDS)
-    return tuple(found)
+    return tuple(objects(GOLDEN, *MODULE_KINDS))
 
 
 def modules(*, accepted: bool = False) -> list[Object]:

@@ -12,6 +12,7 @@ import socket
 import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import cache
 from itertools import cycle
 from pathlib import Path
 
@@ -26,8 +27,13 @@ from tests.webhook.serving import run, trusting
 pytestmark = pytest.mark.timing
 
 MIB = 1024 * 1024
-BODIES = samples.numbered(samples.seen_first(samples.modules(accepted=True)), 200)
 LARGE = encoded(review(large_module(3 * MIB)))
+
+
+@cache
+def bodies() -> list[bytes]:
+    """Reviews that the server has not seen; all are admitted."""
+    return samples.numbered(samples.seen_first(samples.modules(accepted=True)), 200)
 
 
 @pytest.fixture
@@ -38,7 +44,7 @@ def server(tmp_path: Path) -> Iterator[Program]:
 
 async def calling(post: Callable[[bytes], Awaitable[None]], enough: asyncio.Event) -> None:
     """Calls one after the other; the first that fails ends the test."""
-    for body in cycle(BODIES):
+    for body in cycle(bodies()):
         if enough.is_set():
             return
         await post(body)
@@ -91,12 +97,12 @@ def test_a_replica_that_is_ended_under_load_loses_no_call(tmp_path: Path) -> Non
 def test_a_server_that_drains_takes_calls_and_closes_each_connection_with_its_reply(server: Program) -> None:
     async def scenario() -> None:
         kept = [await Caller.connect(server.reviews) for _ in range(5)]
-        assert not any([(await caller.post(BODIES[0])).closes for caller in kept])
+        assert not any([(await caller.post(bodies()[0])).closes for caller in kept])
         server.process.send_signal(signal.SIGTERM)
         while "[-] serving" not in await asyncio.to_thread(server.page, "/readyz"):
             await asyncio.sleep(0.01)
-        assert all([(await caller.post(BODIES[0])).closes for caller in kept])
-        assert (await (await Caller.connect(server.reviews)).post(BODIES[0])).closes
+        assert all([(await caller.post(bodies()[0])).closes for caller in kept])
+        assert (await (await Caller.connect(server.reviews)).post(bodies()[0])).closes
 
     run(scenario())
 
@@ -121,7 +127,7 @@ def test_callers_that_come_until_the_last_moment_are_answered_if_they_are_let_in
     async def coming(answered: list[Reply]) -> None:
         """Calls on a connection of its own each time, until there is nothing to connect to."""
         context = trusting(AUTHORITY)
-        for body in cycle(BODIES):
+        for body in cycle(bodies()):
             try:
                 caller = await Caller.connect(server.reviews, context)
             except ConnectionRefusedError:
@@ -154,7 +160,7 @@ def ask_on(caller: ssl.SSLSocket, asked: bytes) -> None:
 
 
 def test_a_caller_that_reads_no_reply_does_not_hold_up_the_end(tmp_path: Path) -> None:
-    asked = request(BODIES[0], "/validate") + BODIES[0]
+    asked = request(bodies()[0], "/validate") + bodies()[0]
     with (
         program(tmp_path, "--drain", "0", "--grace", "0") as server,
         socket.create_connection(("127.0.0.1", server.reviews), timeout=1) as connection,
@@ -230,7 +236,7 @@ def test_of_ten_times_as_many_reviews_as_it_takes_the_rest_is_told_when_to_come_
                 await asyncio.sleep(0.01)
             assert server.decisions() == len(accepted)
             again = await Caller.connect(server.reviews)
-            assert (await again.post(BODIES[0])).status == 200
+            assert (await again.post(bodies()[0])).status == 200
 
         run(scenario())
 
