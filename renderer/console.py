@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from typing import Literal, TextIO
 
-from kmodgate.renderer.file_writing import write_named
+from kmodgate.renderer.local_files.writing import write_named
 
 ColorChoice = Literal["auto", "always", "never"]
 _CODES = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}

@@ -13,9 +13,9 @@ from kmodgate.policy.formats.yaml_documents import MAX_BYTES
 from kmodgate.policy.ims.versions import csm_release, ims_release, known_csm_releases
 from kmodgate.policy.kmm.versions import UPSTREAM
 from kmodgate.renderer.errors import Unusable
-from kmodgate.renderer.file_reading import read_regular
-from kmodgate.renderer.file_writing import put_below
 from kmodgate.renderer.fleet.files import OUTPUTS
+from kmodgate.renderer.local_files.reading import read_regular
+from kmodgate.renderer.local_files.writing import put_below
 from kmodgate.renderer.manifests.emit_yaml import scalar
 
 _NAMESPACE = "kernel-drivers"

@@ -31,7 +31,6 @@ from kmodgate.renderer.explain.field_origins import (
     subjects,
 )
 from kmodgate.renderer.explain.same_names import say_what_else
-from kmodgate.renderer.file_reading import read_regular
 from kmodgate.renderer.fleet.clusters.cluster_selectors import check_names
 from kmodgate.renderer.fleet.clusters.pools import is_in_pool
 from kmodgate.renderer.fleet.fields.origin import Origin
@@ -40,6 +39,7 @@ from kmodgate.renderer.fleet.fleet import names_of
 from kmodgate.renderer.fleet.root import as_typed, find_root, prefix
 from kmodgate.renderer.fleet.specs import Cluster, NodeGroup
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
+from kmodgate.renderer.local_files.reading import read_regular
 from kmodgate.renderer.plan.coverage import Module, Resolver, cells_of, groups_of, modules_of
 from kmodgate.renderer.report.explain_text import absence_text, node_text, object_text
 from kmodgate.renderer.tree.stray_specs import load_with_output

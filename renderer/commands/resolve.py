@@ -18,9 +18,9 @@ from kmodgate.renderer.console import Console
 from kmodgate.renderer.deliveries.daemonset.module_view import module_of
 from kmodgate.renderer.deliveries.delivery import driver_label
 from kmodgate.renderer.errors import ExitCode, Unusable, refuse_enforced
-from kmodgate.renderer.file_reading import read_given
 from kmodgate.renderer.fleet.clusters.nodes import nodes_in
 from kmodgate.renderer.fleet.specs import JsonMap
+from kmodgate.renderer.local_files.reading import read_given
 from kmodgate.renderer.manifests.emit_yaml import emit
 from kmodgate.renderer.plan.resolutions import (
     answer_line,

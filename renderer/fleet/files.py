@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kmodgate.policy.findings import Finding
 from kmodgate.renderer.errors import Unusable
-from kmodgate.renderer.file_reading import read_regular
+from kmodgate.renderer.local_files.reading import read_regular
 
 if TYPE_CHECKING:  # the names of this module are asked for before anything is read
     from kmodgate.policy.formats.yaml_documents import Json

@@ -15,7 +15,6 @@ from kmodgate.policy.config import read_policy
 from kmodgate.policy.findings import NOT_CHECKED, FieldPath, Finding, Mode, Severity
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document, parse
 from kmodgate.policy.kmm.kinds import GROUPS, MODULE_KINDS
-from kmodgate.renderer.file_reading import read_regular
 from kmodgate.renderer.fleet.files import REMOVALS, SPEC_SUFFIXES
 from kmodgate.renderer.fleet.schema_check import finding_at, title
 from kmodgate.renderer.fleet.specs import (
@@ -27,6 +26,7 @@ from kmodgate.renderer.fleet.specs import (
     Removal,
     Requirement,
 )
+from kmodgate.renderer.local_files.reading import read_regular
 from kmodgate.schemas.compiled import spec_schema
 
 MANAGED_BY = "app.kubernetes.io/managed-by"

@@ -10,9 +10,9 @@ from pathlib import Path
 from kmodgate import schemas
 from kmodgate.policy.formats.yaml_documents import Document, parse
 from kmodgate.renderer.errors import Unusable, refuse_enforced
-from kmodgate.renderer.file_writing import folder_below, open_folder, place_new
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.interrupts import temporary_folder
+from kmodgate.renderer.local_files.writing import folder_below, open_folder, place_new
 from kmodgate.renderer.manifests.emit_yaml import emit
 from kmodgate.renderer.scaffold import SCHEMAS
 

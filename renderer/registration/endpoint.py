@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES
 from kmodgate.renderer.compile.policy_config_map import NAMESPACE
 from kmodgate.renderer.errors import Unusable
-from kmodgate.renderer.file_reading import read_given
+from kmodgate.renderer.local_files.reading import read_given
 from kmodgate.renderer.registration.configurations import Endpoint, Service
 
 DEFAULT_SERVICE = f"{NAMESPACE}/kmodgate-webhook:443"

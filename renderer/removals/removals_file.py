@@ -10,10 +10,10 @@ from pathlib import Path
 
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES
 from kmodgate.renderer.errors import Unusable
-from kmodgate.renderer.file_writing import open_folder, put, remove_temporary
 from kmodgate.renderer.fleet.files import REMOVALS, FleetFiles
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.specs import Removal
+from kmodgate.renderer.local_files.writing import open_folder, put, remove_temporary
 from kmodgate.renderer.removals.leaving import Key, Leaving
 from kmodgate.renderer.removals.removals_text import CannotEdit, Entry, edited
 

@@ -24,8 +24,8 @@ from pathlib import Path
 from kmodgate.renderer.deliveries.delivery import stands_for_driver
 from kmodgate.renderer.deliveries.hub.manifest_works import MANIFEST_WORK, WORK_PREFIX
 from kmodgate.renderer.errors import Unusable
-from kmodgate.renderer.file_reading import read_regular
 from kmodgate.renderer.fleet.files import refuse_depth
+from kmodgate.renderer.local_files.reading import read_regular
 from kmodgate.renderer.manifests.manifest import Identity
 
 INDEX = ".index"

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
-from kmodgate.renderer.file_writing import folder_below, put, put_new_folder, remove_temporary
+from kmodgate.renderer.local_files.writing import folder_below, put, put_new_folder, remove_temporary
 from kmodgate.renderer.tree import index
 from kmodgate.renderer.tree.compare import Change, ClusterChange, Kind, not_a_folder
 from kmodgate.renderer.tree.index import INDEX, JOURNAL, Journal

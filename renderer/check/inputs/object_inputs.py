@@ -21,8 +21,8 @@ from kmodgate.policy.formats.object_files import (
 from kmodgate.policy.ims.template_text import readable_chart
 from kmodgate.renderer import git
 from kmodgate.renderer.errors import Unusable
-from kmodgate.renderer.file_reading import read_given
 from kmodgate.renderer.fleet.files import MARKER, is_hidden, refuse_depth
+from kmodgate.renderer.local_files.reading import read_given
 
 STDIN = "-"
 

@@ -13,8 +13,8 @@ from kmodgate.policy.formats.object_files import Source
 from kmodgate.renderer.check.inputs.foreign_files import any_object, objects_of_interest
 from kmodgate.renderer.check.inputs.object_inputs import STDIN, files_below, read_objects
 from kmodgate.renderer.errors import Unusable, refuse_enforced
-from kmodgate.renderer.file_reading import read_given
 from kmodgate.renderer.fleet.specs import JsonMap
+from kmodgate.renderer.local_files.reading import read_given
 from kmodgate.renderer.manifests.manifest import Identity, identity_of
 
 MODULE = ("kmm.sigs.x-k8s.io", "Module")

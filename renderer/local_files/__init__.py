@@ -1,0 +1,1 @@
+"""Files on this machine, read and written as if a stranger had put others in their place."""
