@@ -6,13 +6,14 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
-from kmodgate.policy.findings import FieldPath, Finding
+from kmodgate.policy.findings import Finding
 from kmodgate.renderer.deliveries.boot.objects import cluster_of
 from kmodgate.renderer.deliveries.delivery import LOSS, delivery_of_object
 from kmodgate.renderer.fleet.files import OUTPUT, REMOVALS
 from kmodgate.renderer.fleet.fleet import Fleet, names_of
 from kmodgate.renderer.fleet.schema_check import finding_at
-from kmodgate.renderer.fleet.specs import Cluster, KernelDriver, Removal
+from kmodgate.renderer.fleet.specs import Cluster, Removal
+from kmodgate.renderer.removals.causes import cause
 from kmodgate.renderer.removals.driver_nodes import HUB_KIND, driver_nodes
 from kmodgate.renderer.removals.leaving import Leaving, Permissions
 from kmodgate.renderer.wording import counted, listed
@@ -84,7 +85,7 @@ class Refusals:
             message, fix = self._of_spokes(places, f"{restore}kmodgate render --allow-removal {name}")
         for driver in self._fleet.drivers:
             if driver.name == item.driver:
-                return finding_at(driver.document, _field(item, driver), "GIT001", message, fix)
+                return finding_at(driver.document, cause(item, driver, self._fleet.clusters), "GIT001", message, fix)
         name = os.path.abspath(item.file) if item.file else file
         return Finding("GIT001", message, fix, item.object, "metadata.name", file=name)
 
@@ -113,20 +114,3 @@ class Refusals:
         if any(cluster not in self._clusters for _, cluster in found):
             self._clusters = {**{cluster.name: cluster for cluster in self._base()}, **self._clusters}
         return driver_nodes((value, self._clusters.get(cluster)) for value, cluster in found)
-
-
-def _field(item: Leaving, driver: KernelDriver) -> FieldPath:
-    """The field of the driver's spec that may have taken an object out of the tree."""
-    if item.is_at_boot:
-        return ("spec", "clusters") if "boot" in driver.spec else ("spec", "boot")
-    if item.spoke and (selector := _hub_selector(driver)):
-        return selector
-    place = driver.spec["namespace"]["name"]  # type: ignore[index,call-overload]
-    return ("spec", "namespace", "name") if item.namespace not in ("", place) else ("spec", "clusters")
-
-
-def _hub_selector(driver: KernelDriver) -> FieldPath:
-    """Where the spec says by which labels a hub selects spokes, the first override that does if it is not the base."""
-    places: list[FieldPath] = [("spec",)]
-    places += [("spec", "overrides", index, "patch") for index in range(len(driver.overrides))]
-    return next((found for place in places if driver.document.has(found := (*place, "hub", "selector"))), ())
