@@ -15,7 +15,7 @@ Comment = tuple[int, str]
 """The line above which it goes, and its text."""
 
 
-def cluster_comments(document: Document, verdict: Verdict, *, placeholder: bool) -> Iterator[Comment]:
+def cluster_comments(document: Document, plan: Plan, verdict: Verdict, *, placeholder: bool) -> Iterator[Comment]:
     """What nobody has said of a new cluster."""
     reviews: dict[FieldPath, str] = {
         ("metadata", "labels"): "review: those by which drivers of its hub select it; give those of the ManagedCluster",
@@ -25,6 +25,8 @@ def cluster_comments(document: Document, verdict: Verdict, *, placeholder: bool)
     }
     if document.has(("spec", "kmm", "install")):
         reviews["spec", "kmm"] = "review: installed already, by the objects; render pins this version"
+    if _name(document) in plan.unknown_platforms:
+        reviews["spec", "platform"] = "review: unknown, no object tells it; say openshift or kubernetes"
     reviews = {path: text for path, text in reviews.items() if document.has(path)}
     if placeholder:
         reviews["metadata", "name"] = "review: stands for the clusters of the objects; give it its name"

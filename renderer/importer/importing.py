@@ -17,6 +17,7 @@ from kmodgate.renderer.fleet.files import MARKER, FleetFiles
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.load import add_document
 from kmodgate.renderer.fleet.specs import JsonMap
+from kmodgate.renderer.importer.clusters.additions import additions
 from kmodgate.renderer.importer.clusters.cluster_settings import cluster_settings
 from kmodgate.renderer.importer.clusters.settings import Settings
 from kmodgate.renderer.importer.comments import Comment, cluster_comments, driver_comments, finding_comment
@@ -31,6 +32,7 @@ from kmodgate.renderer.importer.planning import (
     cluster_value,
     plan_drivers,
     runs_openshift,
+    unknown_platforms,
 )
 from kmodgate.renderer.importer.translating.translations import Translated
 from kmodgate.renderer.importer.verifying import Verdict, passed_over, verify
@@ -63,7 +65,9 @@ def import_objects(root: Path, translated: Translated, *, everywhere: bool, all_
     fleet = _existing(root)
     known = {cluster.name: cluster for cluster in fleet.clusters}
     clusters = translated.clusters
-    settings = {name: _settings(objects) for name, objects in clusters.items() if name not in known}
+    told = {name: _settings(objects) for name, objects in clusters.items()}
+    settings = {name: item for name, item in told.items() if name not in known}
+    more = [text for name, item in told.items() if name in known for text in additions(known[name], item.spec)]
     plan = Plan(lost=[*translated.lost, *(finding for item in settings.values() for finding in item.lost)])
     drivers: dict[str, list[Surrounded]] = {}
     for name, objects in clusters.items():
@@ -77,12 +81,13 @@ def import_objects(root: Path, translated: Translated, *, everywhere: bool, all_
     _drop_other_namespaces(plan, drivers)
     plan_drivers(plan, drivers, EVERYWHERE if everywhere else None)
     if not plan.specs:
-        _refuse_without_drivers(plan, translated, settings)
+        _refuse_without_drivers(plan, translated, settings, more)
     new = {
         f"clusters/{name}.yaml": cluster_value(name, clusters[name], item.spec, translated.hosted.get(name))
         for name, item in settings.items()
     }
     new |= {f"clusters/{name}.yaml": value for name, value in spoke_values(clusters) if name not in known}
+    plan.unknown_platforms = set(unknown_platforms(new.values(), clusters))
     texts = {file: spec_text(file, "Cluster", [value]) for file, value in new.items()}
     texts |= {file: spec_text(file, "KernelDriver", documents) for file, documents in sorted(plan.specs.items())}
     documents = read_back(texts)
@@ -93,7 +98,7 @@ def import_objects(root: Path, translated: Translated, *, everywhere: bool, all_
         files[MARKER] = ""
     renames = sorted({f"ConfigMap {old} becomes {text}" for (_, _, old), text in renamed.items()})
     count = sum(len(values) for values in plan.specs.values())
-    notes = [*translated.notes, *renames, *_notes(plan, verdict)]
+    notes = [*translated.notes, *renames, *_notes(plan, verdict), *more]
     return Import(files, count, len(clusters), plan.lost, refused, notes)
 
 
@@ -167,8 +172,11 @@ def _drop_other_namespaces(plan: Plan, drivers: dict[str, list[Surrounded]]) -> 
         drivers[cluster] = list(kept.values())
 
 
-def _refuse_without_drivers(plan: Plan, translated: Translated, settings: dict[str, Settings]) -> None:
-    """Raise Refused where drivers cannot be imported, and Unusable where nothing says anything of a new cluster."""
+def _refuse_without_drivers(plan: Plan, translated: Translated, settings: dict[str, Settings], more: list[str]) -> None:
+    """Raise Refused where drivers cannot be imported, and Unusable where nothing says anything of a new cluster.
+
+    `more` is what to write into Clusters that the fleet has.
+    """
     has_drivers = any(found.is_module for objects in translated.clusters.values() for found in objects.values())
     if not has_drivers and not translated.lost and any(item.spec for item in settings.values()):
         return
@@ -177,7 +185,7 @@ def _refuse_without_drivers(plan: Plan, translated: Translated, settings: dict[s
         known = sorted(translated.clusters.keys() - settings.keys())
         raise Unusable(
             f"no driver in the input, and the fleet has {listed(known)} already: an existing Cluster is not changed",
-            "write the fields into its spec, or import into a new fleet and compare",
+            "; ".join(more) or "nothing: its spec says all that the objects do",
         )
 
 
@@ -211,7 +219,7 @@ def _comments(document: Document, plan: Plan, verdict: Verdict, *, placeholder: 
     value = document.value
     assert isinstance(value, dict)
     if value["kind"] == "Cluster":
-        yield from cluster_comments(document, verdict, placeholder=placeholder)
+        yield from cluster_comments(document, plan, verdict, placeholder=placeholder)
     else:
         yield from driver_comments(document, plan, verdict)
 
@@ -233,6 +241,11 @@ def _notes(plan: Plan, verdict: Verdict) -> Iterator[str]:
         yield (
             f"neither built nor signed in the cluster: {listed(unsigned)}; if the images are signed before they are "
             "pushed, no Module says so: write sign: {prebuilt: true} into the spec"
+        )
+    if plan.unknown_platforms:
+        yield (
+            f"nothing in the input tells the platform of {listed(sorted(plan.unknown_platforms))}: kubernetes stands "
+            "there until you say openshift or kubernetes"
         )
     for cluster, names in sorted(verdict.joined.items()):
         yield f"drivers that the fleet had select the new cluster {cluster}, too: {listed(names)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from kmodgate.policy.cluster.controllers import HUB_NAMESPACES
@@ -55,6 +55,8 @@ class Plan:
     """Modules that are not imported; `lost` says why."""
     titles: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """The objects that a driver was made of, as findings name them."""
+    unknown_platforms: set[str] = field(default_factory=set)
+    """New clusters of which no object tells whether they are OpenShift."""
 
     def drop(self, found: Found, path: FieldPath, message: str, fix: str) -> None:
         self.dropped.add(found)
@@ -256,3 +258,17 @@ def runs_openshift(cluster: Cluster | None, objects: Objects) -> bool:
         return cluster.platform == "openshift"
     of_hub = (item for found in objects.values() if found.is_by_hub for item in found.made_of)
     return is_openshift(objects) or any(item.identity.namespace == HUB_NAMESPACES["redhat"] for item in of_hub)
+
+
+def unknown_platforms(values: Iterable[JsonMap], clusters: Mapping[str, Objects]) -> Iterator[str]:
+    """Yield the clusters of which no object tells the platform: a Node does, OpenShift labels its own.
+
+    The Operator Lifecycle Manager has its catalogs in the namespace `olm` where it is not OpenShift's.
+    """
+    for value in values:
+        name, spec = str(map_of(value["metadata"])["name"]), map_of(value["spec"])
+        install = map_of(map_of(spec.get("kmm")).get("install"))
+        nodes = (found for found in clusters.get(name, {}).values() if found.identity.kind == "Node")
+        is_told = spec["platform"] == "openshift" or install.get("sourceNamespace") == "olm" or any(nodes)
+        if not is_told:
+            yield name

@@ -49,7 +49,8 @@ def _add(found: Found, settings: Settings) -> None:
     argocd |= {key: value for key, value in values.items() if value and value != _USUAL[key]}
     argocd["namespace"] = found.identity.namespace
     argocd |= {"kind": "ApplicationSet"} if is_set else {}
-    settings.put(found, ("spec",), "argocd", argocd)
+    if settings.put(found, ("spec",), "argocd", argocd) and found.identity.namespace.startswith("openshift-"):
+        settings.spec["platform"] = "openshift"
 
 
 def _applies_module(found: Found) -> bool:
