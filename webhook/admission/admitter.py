@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from kmodgate.policy.cluster import override_annotation
 from kmodgate.policy.cluster.controllers import OLM_GROUP
 from kmodgate.policy.cluster.dependents import GUARDED
-from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Unknown, metadata_of, with_answers
+from kmodgate.policy.cluster.facts import UNKNOWN, Facts, NodeEntry, Object, Unknown, metadata_of
 from kmodgate.policy.config import Policy
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding, Mode
@@ -61,7 +61,7 @@ class Admitter:
         else:
             key = None
         recorded = _Recorded(cluster.facts)
-        review = self._review(request, recorded.facts, now)
+        review = self._review(request, recorded, now)
         review.key, review.found = key, found
         return await self._judged(request, review, recorded, cluster)
 
@@ -74,7 +74,7 @@ class Admitter:
             read = await live.read(review, cluster)
         except NotAnswered as error:
             return _unanswered(request, (), error)
-        review.facts = read.over(recorded.facts)
+        review.facts = read.over(recorded)
         found = self._engine.evaluate(review)
         findings, existing = await self._with_owners(request, review, found, cluster)
         denies = any([finding.mode is Mode.ENFORCE for finding in findings])
@@ -193,23 +193,32 @@ def _unanswered(request: Request, findings: Sequence[Finding], error: NotAnswere
 
 
 class _Recorded:
-    """Facts, and whether a rule asked what is in a namespace, and got the answer that nobody knows."""
+    """Facts, and whether a rule asked what is in a namespace, and got the answer that nobody knows.
+
+    Its methods are written out: functions that refer to it from within it would be garbage that only a search finds.
+    """
+
+    __slots__ = ("_facts", "find", "listing", "neighbours", "nodes", "was_asked", "was_unknown")
 
     def __init__(self, facts: Facts) -> None:
+        self._facts = facts
         self.was_asked = False
         self.was_unknown = False
-        self.facts = with_answers(
-            facts,
-            modules_in=self._noted(facts.modules_in),
-            entries_of=self._noted(facts.entries_of),
-            daemon_sets_in=self._noted(facts.daemon_sets_in),
-        )
+        self.find = facts.find
+        self.listing = facts.listing
+        self.neighbours = facts.neighbours
+        self.nodes = facts.nodes
 
-    def _noted(self, answer: Callable[[str], Sequence[T] | Unknown]) -> Callable[[str], Sequence[T] | Unknown]:
-        def noted(namespace: str) -> Sequence[T] | Unknown:
-            found = answer(namespace)
-            self.was_asked = True
-            self.was_unknown |= found is UNKNOWN
-            return found
+    def modules_in(self, namespace: str) -> Sequence[Object] | Unknown:
+        return self._noted(self._facts.modules_in(namespace))
 
-        return noted
+    def entries_of(self, namespace: str) -> Sequence[NodeEntry] | Unknown:
+        return self._noted(self._facts.entries_of(namespace))
+
+    def daemon_sets_in(self, namespace: str) -> Sequence[Object] | Unknown:
+        return self._noted(self._facts.daemon_sets_in(namespace))
+
+    def _noted(self, answer: Sequence[T] | Unknown) -> Sequence[T] | Unknown:
+        self.was_asked = True
+        self.was_unknown |= answer is UNKNOWN
+        return answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gc
 import json
 from collections.abc import Hashable
 from dataclasses import replace
@@ -190,3 +191,22 @@ def test_rules_ask_for_the_time_in_the_way_that_is_noted() -> None:
     rules = Path(ROOT / "policy" / "rules").rglob("*.py")
     reading = {path.name for path in rules if "review.now" in path.read_text().replace("review.now == NO_CLOCK", "")}
     assert reading == set()
+
+
+def test_a_review_leaves_no_garbage_that_has_to_be_searched_for() -> None:
+    async def scenario() -> int:
+        cluster = SnapshotCluster(DUMPS[0])
+        admitter = Admitter(Policy(), TRAITS, AnsweredBefore(JudgedBefore(orjson.dumps), lambda: 0))
+        bodies = [encoded(review(item)) for item in (*MODULES, *PODS)]
+        for body in bodies:  # what is kept from the first time on
+            await decide("/validate", body, admitter, cluster, DAY)
+        gc.collect()
+        gc.disable()
+        for body in bodies:
+            await decide("/validate", body.replace(b"registry", b"registro"), admitter, cluster, DAY)
+        return gc.collect()
+
+    try:
+        assert asyncio.run(scenario()) == 0
+    finally:
+        gc.enable()
