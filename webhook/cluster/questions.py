@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import types
+from collections.abc import Coroutine, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol, TypeVar, cast
 
 from kmodgate.policy.cluster.facts import Facts, Object, Unknown
+
+Answer = TypeVar("Answer")
 
 
 class NotAnswered(Exception):
@@ -97,9 +100,8 @@ def time_to_ask(deadline: float, longest: float) -> float:
 class Until:
     """A cluster that is asked for as long as a review has time, up to `deadline` on the clock of the event loop.
 
-    What does not end by itself then is a TimeoutError.
-
-    Only its answers are worth a wait, and a timer for each review would take longer than many a review.
+    What does not end by itself then is a TimeoutError. Only an answer that has to be waited for gets a timer, which
+    takes longer than many a review.
     """
 
     def __init__(self, cluster: Cluster, deadline: float) -> None:
@@ -111,32 +113,50 @@ class Until:
         return self._cluster.facts
 
     async def fresh(self, namespace: str, *, seconds: float = FRESH_SECONDS) -> Facts:
-        async with asyncio.timeout_at(self._deadline):
-            return await self._cluster.fresh(namespace, seconds=time_to_ask(self._deadline, seconds))
+        return await self._in_time(self._cluster.fresh(namespace, seconds=self._left(seconds)))
 
     async def namespace(self, name: str, *, seconds: float = NAMESPACE_SECONDS) -> Object | None:
-        async with asyncio.timeout_at(self._deadline):
-            return await self._cluster.namespace(name, seconds=time_to_ask(self._deadline, seconds))
+        return await self._in_time(self._cluster.namespace(name, seconds=self._left(seconds)))
 
     async def access(self, namespace: str, *, seconds: float = ACCESS_SECONDS) -> Sequence[Object]:
-        async with asyncio.timeout_at(self._deadline):
-            return await self._cluster.access(namespace, seconds=time_to_ask(self._deadline, seconds))
+        return await self._in_time(self._cluster.access(namespace, seconds=self._left(seconds)))
 
     async def machine_configs(self, *, seconds: float = MACHINE_SECONDS) -> Sequence[Object]:
-        async with asyncio.timeout_at(self._deadline):
-            return await self._cluster.machine_configs(seconds=time_to_ask(self._deadline, seconds))
+        return await self._in_time(self._cluster.machine_configs(seconds=self._left(seconds)))
 
     async def may_override(self, user: UserInfo, namespace: str, *, seconds: float = OVERRIDE_SECONDS) -> bool:
-        async with asyncio.timeout_at(self._deadline):
-            limit = time_to_ask(self._deadline, seconds)
-            return await self._cluster.may_override(user, namespace, seconds=limit)
+        return await self._in_time(self._cluster.may_override(user, namespace, seconds=self._left(seconds)))
 
     async def secret(self, namespace: str, name: str, *, seconds: float = SECRET_SECONDS) -> Object | Unknown | None:
-        async with asyncio.timeout_at(self._deadline):
-            return await self._cluster.secret(namespace, name, seconds=time_to_ask(self._deadline, seconds))
+        return await self._in_time(self._cluster.secret(namespace, name, seconds=self._left(seconds)))
 
     async def owner(
         self, kind: str, namespace: str, name: str, *, seconds: float = OWNER_SECONDS
     ) -> Object | Unknown | None:
+        return await self._in_time(self._cluster.owner(kind, namespace, name, seconds=self._left(seconds)))
+
+    def _left(self, longest: float) -> float:
+        return time_to_ask(self._deadline, longest)
+
+    async def _in_time(self, answer: Coroutine[Any, Any, Answer]) -> Answer:
+        try:
+            awaited = answer.send(None)
+        except StopIteration as done:  # it was at hand
+            return cast(Answer, done.value)
         async with asyncio.timeout_at(self._deadline):
-            return await self._cluster.owner(kind, namespace, name, seconds=time_to_ask(self._deadline, seconds))
+            return await _rest(answer, awaited)
+
+
+@types.coroutine
+def _rest(begun: Coroutine[Any, Any, Answer], awaited: object) -> Generator[object, Any, Answer]:
+    """What a coroutine returns that has begun and waits for something."""
+    try:
+        while True:
+            try:
+                value = yield awaited
+            except BaseException as error:
+                awaited = begun.throw(error)
+            else:
+                awaited = begun.send(value)
+    except StopIteration as done:
+        return cast(Answer, done.value)

@@ -101,6 +101,24 @@ def test_a_cluster_that_answers_at_once_is_not_timed() -> None:
     run(scenario())
 
 
+def test_a_question_that_waits_more_than_once_is_answered() -> None:
+    class Slow(SnapshotCluster):
+        async def secret(self, namespace: str, name: str, *, seconds: float = 0.0) -> Object | Unknown | None:
+            for _ in range(3):
+                await asyncio.sleep(0)
+            try:
+                async with asyncio.timeout(0):
+                    await asyncio.Event().wait()
+            except TimeoutError:
+                return {"kind": "Secret"}
+
+    async def scenario() -> None:
+        cluster = Until(Slow(Dump()), asyncio.get_running_loop().time() + 100)
+        assert await cluster.secret("drivers", "pair") == {"kind": "Secret"}
+
+    run(scenario())
+
+
 def test_a_question_may_take_what_is_left_but_for_the_time_to_tell_that_it_was_not_answered() -> None:
     async def scenario() -> None:
         now = asyncio.get_running_loop().time()
