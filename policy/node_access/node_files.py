@@ -2,6 +2,7 @@
 
 Paths are compared in their parts, after the links that nodes have: `/lib` is `/usr/lib` on most, `/var/run` is `/run`
 on all, and `/proc/1/root` is all of the node. The tables are in `node_places`, `node_sockets` and `node_devices`.
+Answers are kept: most workloads mount the same few paths.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
+from kmodgate.policy.memo import kept
 from kmodgate.policy.node_access.node_devices import is_shared, reached_by
 from kmodgate.policy.node_access.node_places import DANGEROUS, HARMLESS, LINKS, OWN_FOLDERS, TAKEN, Place
 from kmodgate.policy.node_access.node_sockets import MOUNT_FOLDERS, MOUNT_POINTS, SOCKET_NAMES, SOCKETS
@@ -25,22 +27,26 @@ _PROCESSES = re.compile(r"/(?:proc(?:/(?:[0-9]+|self|thread-self)(?:/task(?:/[0-
 _WINDOWS = re.compile(r"/?(?:[A-Za-z]:(?:[\\/]|$)|\\)")
 
 
+@kept
 def device_at(path: str) -> str:
     """What a clean path gives of the node's devices: a disk, its memory, all; empty for all else."""
     return reached_by(followed(path))
 
 
+@kept
 def is_device(path: str) -> bool:
     """Whether a clean path is a device node, or a folder of those; what processes share there is none."""
     where = followed(path)
     return is_below(where, "/dev") and not is_shared(where)
 
 
+@kept
 def is_on_windows(path: str) -> bool:
     r"""Whether a clean path is one of Windows, as `C:\var\log` or `\\.\pipe\name`: no such node loads Linux modules."""
     return _WINDOWS.match(path) is not None
 
 
+@kept
 def shows_processes(path: str) -> bool:
     """Whether a clean path holds processes of the node: by the links of one, who may debug it reaches its root.
 
@@ -49,6 +55,7 @@ def shows_processes(path: str) -> bool:
     return _PROCESSES.fullmatch(followed(path)) is not None
 
 
+@kept
 def why_harmless(path: str) -> str:
     """Return why a container may write to a clean path and below it; empty where it may not.
 
@@ -67,6 +74,7 @@ def why_harmless(path: str) -> str:
     return ""
 
 
+@kept
 def why_dangerous(path: str) -> str:
     """Return what is known of a clean path to which a container may not write; empty where nothing is."""
     where = followed(path)
@@ -82,6 +90,7 @@ def why_dangerous(path: str) -> str:
     return around.reason if inside else f"{around.path} lies in it, and {around.reason}"
 
 
+@kept
 def socket_in(path: str) -> Place | None:
     """The first socket that a clean path is, or holds. Reading is enough to use it."""
     where = followed(path)
@@ -91,6 +100,7 @@ def socket_in(path: str) -> Place | None:
     return _met(where, SOCKETS)
 
 
+@kept
 def mounted_below(path: str) -> Place | None:
     """What is mounted in a folder of the node, and stays writable where the folder is mounted with `readOnly`."""
     where = followed(path)
@@ -98,6 +108,7 @@ def mounted_below(path: str) -> Place | None:
     return point or _met(where, MOUNT_FOLDERS)
 
 
+@kept
 def shows_modules(path: str) -> bool:
     """Whether a clean path is the folder of the kernel modules, lies in it, or holds it."""
     return _met(followed(path), (_MODULES,)) is not None

@@ -102,8 +102,8 @@ class PodView:
     @lazy
     def host_processes(self) -> list[Part]:
         """The pod and the containers that are processes of a Windows node, as any of its own (HostProcess)."""
-        holders = [self.spec, *self.containers]
-        options = (holder.map("securityContext").map("windowsOptions") for holder in holders)
+        holders = [self.spec.map("securityContext"), *(security for _, security in self.securities)]
+        options = [item for holder in holders if (item := holder.optional("windowsOptions")) is not None]
         return [item for item in options if item.value.get("hostProcess") is True]
 
     @lazy
@@ -111,10 +111,38 @@ class PodView:
         return self.spec.maps("volumes")
 
     @lazy
+    def sources(self) -> dict[str, list[tuple[Part, Part]]]:
+        """The volumes, each with what it is made from, by the key of that, such as `hostPath`."""
+        found: dict[str, list[tuple[Part, Part]]] = {}
+        for volume in self.volumes:
+            for key, value in volume.value.items():
+                if type(value) is dict:
+                    found.setdefault(key, []).append((volume, volume.map(key)))
+        return found
+
+    @lazy
+    def securities(self) -> list[tuple[Part, Part]]:
+        """The containers that say something of their security, each with that part, the `securityContext`."""
+        return [
+            (container, container.map("securityContext"))
+            for container in self.containers
+            if type(value := container.value.get("securityContext")) is dict and value
+        ]
+
+    @lazy
+    def added_capabilities(self) -> list[tuple[Part, FieldPath, str]]:
+        """The capabilities that containers ask for, as they are written: container, path, name."""
+        return [
+            (container, path, name)
+            for container, security in self.securities
+            if "capabilities" in security.value
+            for path, name in security.map("capabilities").texts("add")
+        ]
+
+    @lazy
     def host_paths(self) -> list[tuple[Part, str]]:
         """The volumes that are folders or files of the node, each with its path without `..` and double slashes."""
-        found = ((volume, volume.optional("hostPath")) for volume in self.volumes)
-        return [(volume, clean(host.text("path"))) for volume, host in found if host is not None]
+        return [(volume, clean(host.text("path"))) for volume, host in self.sources.get("hostPath", ())]
 
     @lazy
     def mounts(self) -> list[tuple[Part, Part]]:
@@ -134,13 +162,14 @@ class PodView:
     @lazy
     def inline_csi(self) -> list[tuple[Part, str]]:
         """The volumes that a CSI driver makes for this pod alone, each as the part `csi` with the driver's name."""
-        found = (volume.optional("csi") for volume in self.volumes)
-        return [(part, part.text("driver")) for part in found if part is not None]
+        return [(part, part.text("driver")) for _, part in self.sources.get("csi", ())]
 
     @lazy
     def node_drivers(self) -> list[tuple[Part, str]]:
         """The volumes that a program of the node makes as root by the pod's own parameters: FlexVolumes and gitRepo."""
-        found = ((volume, key) for volume in self.volumes for key in ("flexVolume", "gitRepo"))
+        if self.sources.keys().isdisjoint(_OF_NODES):
+            return []
+        found = ((volume, key) for volume in self.volumes for key in _OF_NODES)
         return [(volume.map(key), key) for volume, key in found if volume.optional(key) is not None]
 
     @lazy
@@ -149,11 +178,11 @@ class PodView:
 
         A claim of a pod's own (`ephemeral`) has its name by pod and volume; what makes pods does not know it.
         """
-        named = (volume.optional("persistentVolumeClaim") for volume in self.volumes)
-        found = [(part, "claimName", part.text("claimName")) for part in named if part is not None]
+        named = self.sources.get("persistentVolumeClaim", ())
+        found = [(part, "claimName", part.text("claimName")) for _, part in named]
         pod = "" if self.is_template else self.object.text("name")
-        own = [volume for volume in self.volumes if pod and volume.optional("ephemeral") is not None]
-        return found + [(volume, "ephemeral", f"{pod}-{volume.text('name')}") for volume in own]
+        own = self.sources.get("ephemeral", ()) if pod else ()
+        return found + [(volume, "ephemeral", f"{pod}-{volume.text('name')}") for volume, _ in own]
 
     @lazy
     def block_devices(self) -> list[tuple[Part, Part]]:
@@ -168,7 +197,7 @@ class PodView:
     @lazy
     def privileged(self) -> list[Part]:
         """The containers that are privileged, which have every capability."""
-        return [item for item in self.containers if is_privileged(item)]
+        return [container for container, security in self.securities if security.value.get("privileged") is True]
 
     @lazy
     def host_namespaces(self) -> list[str]:
@@ -183,6 +212,9 @@ class PodView:
             for item in container.maps("env")
             if item.value.get("name") == variable
         ]
+
+
+_OF_NODES = ("flexVolume", "gitRepo")
 
 
 def is_privileged(container: Part) -> bool:

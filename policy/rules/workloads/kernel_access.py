@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kmodgate.policy.findings import Problem
+from kmodgate.policy.findings import FieldPath, Problem
 from kmodgate.policy.node_access.capabilities import HARMLESS, LOADING, capability
 from kmodgate.policy.node_access.node_files import device_at, shows_modules, shows_processes
 from kmodgate.policy.review import Review
@@ -30,17 +30,24 @@ def _pod_host_paths(review: Review) -> object:
     return review.pod.host_paths
 
 
-@prv("PRV101")
+def _capabilities(review: Review) -> object:
+    return review.pod.added_capabilities
+
+
+def _securities(review: Review) -> object:
+    return review.pod.securities
+
+
+@prv("PRV101", needs=_capabilities)
 def loads_modules(review: Review) -> Iterator[Problem]:
     """A container with the capability to load kernel modules: SYS_MODULE, or ALL.
 
     Fix: remove the capability, or approve the ServiceAccount.
     Source: capabilities(7) of Linux.
     """
-    for container in _with_rights(review):
-        for path, name in container.map("securityContext").map("capabilities").texts("add"):
-            if capability(name) in LOADING:
-                yield Problem(path, f"{name} lets the container load kernel modules", APPROVE)
+    for path, name in _added(review):
+        if capability(name) in LOADING:
+            yield Problem(path, f"{name} lets the container load kernel modules", APPROVE)
 
 
 @prv("PRV102", needs=_pod_privileged)
@@ -126,7 +133,7 @@ def writes_what_the_node_loads(review: Review) -> Iterator[Problem]:
             yield problem
 
 
-@prv("PRV107")
+@prv("PRV107", needs=_capabilities)
 def other_capabilities(review: Review) -> Iterator[Problem]:
     """A container with a capability that reaches beyond it: SYS_ADMIN, SYS_RAWIO, BPF, DAC_READ_SEARCH and others.
 
@@ -137,10 +144,9 @@ def other_capabilities(review: Review) -> Iterator[Problem]:
     Fix: remove the capability, or approve the ServiceAccount.
     Source: capabilities(7) of Linux; the default capabilities of containerd and CRI-O.
     """
-    for container in _with_rights(review):
-        for path, name in container.map("securityContext").map("capabilities").texts("add"):
-            if capability(name) not in HARMLESS and capability(name) not in LOADING:
-                yield Problem(path, f"{name} reaches beyond the container", APPROVE)
+    for path, name in _added(review):
+        if capability(name) not in HARMLESS and capability(name) not in LOADING:
+            yield Problem(path, f"{name} reaches beyond the container", APPROVE)
 
 
 @prv("PRV110", needs=lambda review: review.pod.host_processes)
@@ -155,7 +161,7 @@ def host_process(review: Review) -> Iterator[Problem]:
             yield options.problem("hostProcess", "the container is a process of its Windows node", APPROVE)
 
 
-@prv("PRV113")
+@prv("PRV113", needs=_securities)
 def unmasked_proc(review: Review) -> Iterator[Problem]:
     """A container whose /proc is not masked: as root it sets the node's kernel, the program for core dumps included.
 
@@ -166,6 +172,12 @@ def unmasked_proc(review: Review) -> Iterator[Problem]:
         security = container.map("securityContext")
         if security.text("procMount") == "Unmasked":
             yield security.problem("procMount", "the container sees and sets all of the node's /proc", APPROVE)
+
+
+def _added(review: Review) -> list[tuple[FieldPath, str]]:
+    """The capabilities that the judged containers ask for, as they are written, with their paths."""
+    judged_ones = {id(container) for container in _with_rights(review)}
+    return [(path, name) for container, path, name in review.pod.added_capabilities if id(container) in judged_ones]
 
 
 def _with_rights(review: Review) -> list[Part]:

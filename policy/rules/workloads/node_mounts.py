@@ -58,8 +58,9 @@ def judged(review: Review) -> list[Part]:
 
 def host_mounts(review: Review) -> Iterator[tuple[str, Part, Part]]:
     """The paths of the node that the judged containers mount: path, container, mount."""
-    wanted = {id(container) for container in judged(review)}
-    return (item for item in review.pod.host_mounts if id(item[1]) in wanted)
+    mounts = review.pod.host_mounts
+    wanted = {id(container) for container in judged(review)} if mounts else ()
+    return (item for item in mounts if id(item[1]) in wanted)
 
 
 def problem_of_mount(path: str, mount: Part) -> Problem | None:
