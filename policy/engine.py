@@ -257,15 +257,9 @@ class Engine:
             mode = Mode.WARN
         elif mode is Mode.ENFORCE and not item.guards and review.is_upkeep and not self.policy.judges_the_deleted:
             mode = Mode.WARN  # KMM's refusal would keep its own finalizer from being removed
+        field = format_path(problem.path) or "metadata"
         return Finding(
-            item.id,
-            _cut(problem.message),
-            _cut(problem.fix),
-            object=name,
-            field=format_path(problem.path) or "metadata",
-            severity=severity,
-            line=problem.line,
-            mode=mode,
+            item.id, _cut(problem.message), _cut(problem.fix), name, field, severity, "", problem.line, 0, mode
         )
 
     def _is_excepted(self, rule: str, object: Map, now: datetime) -> bool:

@@ -57,7 +57,7 @@ class Problem(NamedTuple):
     most: Mode | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)  # frozen, it takes four times as long to make; nobody changes one all the same
 class Finding:
     """One thing that one rule found; on which clusters makes no other finding of it.
 
@@ -169,7 +169,7 @@ def format_path(path: FieldPath) -> str:
     """A path as Kubernetes writes it in errors: `spec.selector[example.com/role]`, `spec.items[0].name`."""
     text = ""
     for segment in path:
-        if isinstance(segment, int) or not _is_plain(segment):
+        if isinstance(segment, int) or not (segment.isalnum() or _is_plain(segment)):
             text += f"[{segment}]"
         else:
             text += f".{segment}" if text else segment

@@ -6,7 +6,11 @@ from operator import attrgetter
 
 ARGUMENTS = attrgetter("module.arguments")
 BUILDS = attrgetter("module.builds")
+BUILD_ARGUMENTS = attrgetter("module.build_arguments")
 DRA = attrgetter("module.dra")
+LITERALS = attrgetter("module.literals")
+MADE = attrgetter("module.is_made")
+PARAMETERS = attrgetter("module.parameters")
 PLUGINS = attrgetter("module.plugins")
 REGISTRIES = attrgetter("module.registries")
 REMOVALS = attrgetter("module.to_remove")

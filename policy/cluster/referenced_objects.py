@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 
 from kmodgate.policy.cluster.dump import secret_value
@@ -22,9 +21,10 @@ class Referred:
 
     def __init__(self, references: Iterable[Reference], namespace: str, facts: Facts) -> None:
         self.found: dict[tuple[str, str], Object | Unknown | None] = {}
-        names: dict[Role, dict[str, None]] = defaultdict(dict)
+        names: dict[Role, dict[str, None]] = {"Dockerfile": {}, "signing key": {}, "certificate": {}}
         for item in references:
-            names[item.role][item.name] = None
+            if item.role in names:
+                names[item.role][item.name] = None
             if (item.kind, item.name) not in self.found:
                 self.found[item.kind, item.name] = facts.find(item.kind, namespace, item.name)
         self.odd_dockerfiles = self._without("dockerfile", "ConfigMap", names["Dockerfile"])

@@ -6,7 +6,7 @@ Source: github.com/distribution/reference, reference.go and regexp.go.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kmodgate.policy.memo import kept
 
@@ -33,8 +33,7 @@ _DIGESTS = {"sha256": 64, "sha384": 96, "sha512": 128}
 _VARIABLE = re.compile(r"\$\{[^}]{0,256}\}|\$[A-Za-z0-9_]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(NamedTuple):
     """The parts of a reference; empty where it has none. The registry is empty for Docker Hub."""
 
     registry: str
@@ -46,17 +45,19 @@ class Image:
 @kept
 def parse_image(text: str) -> Image | None:
     """The parts of a reference, whose variables count as letters; None if it is none."""
-    match = _REFERENCE.fullmatch(_VARIABLE.sub("v", text)) if len(text) <= _LONGEST else None
+    plain = _VARIABLE.sub("v", text) if "$" in text else text
+    match = _REFERENCE.fullmatch(plain) if len(text) <= _LONGEST else None
     if match is None:
         return None
-    domain, path, digest = match["domain"] or "", match["path"], match["digest"] or ""
+    domain, path, tag, digest = match.group("domain", "path", "tag", "digest")
+    domain, tag, digest = domain or "", tag or "", digest or ""
     if domain and not ("." in domain or ":" in domain or domain == "localhost" or domain != domain.lower()):
         domain, path = "", f"{domain}/{path}"
     if not domain and "." in path.partition("/")[0] and "/" in path:
         return None  # a registry by its dot, whose name is none
     if (digest and not _is_digest(digest)) or _is_too_long(domain, path) or _ID.fullmatch(text):
         return None
-    return Image(domain, path, match["tag"] or "", digest)
+    return Image(domain, path, tag, digest)
 
 
 def _is_too_long(registry: str, path: str) -> bool:

@@ -17,11 +17,13 @@ _DNS1123_SUBDOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _QUALIFIED_NAME = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?")
 
 
+@kept
 def is_dns1123_label(value: str) -> bool:
     """Whether this can name a Namespace: lower case letters, digits and inner `-`, at most 63 characters."""
     return len(value) <= MAX_LABEL and _DNS1123_LABEL.fullmatch(value) is not None
 
 
+@kept
 def is_dns1123_subdomain(value: str) -> bool:
     """Whether this can name most objects: labels as above, of any length, joined by `.`, at most 253 characters."""
     return len(value) <= MAX_SUBDOMAIN and _DNS1123_SUBDOMAIN.fullmatch(value) is not None

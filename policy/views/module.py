@@ -91,7 +91,7 @@ class ModuleView:
     @lazy
     def levels(self) -> list[Part]:
         """Where build, sign and registryTLS may stand: the container, then each mapping."""
-        return [self.container, *self.container.maps("kernelMappings")]
+        return [self.container, *(mapping.part for mapping in self.mappings)]
 
     @lazy
     def signs(self) -> list[Part]:
@@ -100,6 +100,11 @@ class ModuleView:
     @lazy
     def builds(self) -> list[Part]:
         return [build for level in self.levels if (build := level.optional("build")) is not None]
+
+    @lazy
+    def is_made(self) -> bool:
+        """Whether KMM builds or signs an image."""
+        return bool(self.builds or self.signs)
 
     @lazy
     def plugins(self) -> list[Part]:

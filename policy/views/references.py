@@ -29,7 +29,8 @@ def references(module: ModuleView) -> Iterator[Reference]:
 
 
 def _places(module: ModuleView) -> Iterator[tuple[Part, str, str, Role]]:
-    yield module.spec.map("imageRepoSecret"), "name", "Secret", "pull secret"
+    if (pull := module.spec.optional("imageRepoSecret")) is not None:
+        yield pull, "name", "Secret", "pull secret"
     for build in module.builds:
         yield build.map("dockerfileConfigMap"), "name", "ConfigMap", "Dockerfile"
         for secret in build.maps("secrets"):

@@ -10,6 +10,7 @@ from kmodgate.policy.cluster.facts import Object, as_map, metadata_of
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.formats.certificates import Certificate, fingerprint, read_certificate
 from kmodgate.policy.kmm.kinds import CLUSTER_MODULE
+from kmodgate.policy.present import SIGNS
 from kmodgate.policy.review import NO_CLOCK, Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.part import Part
@@ -17,7 +18,7 @@ from kmodgate.policy.views.part import Part
 _SOON = timedelta(days=30)
 
 
-@rule("SGN302", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING)
+@rule("SGN302", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING, needs=SIGNS)
 def certificate_that_ends(review: Review) -> Iterator[Problem]:
     """The certificate of a signing has expired, or ends within 30 days.
 
@@ -39,7 +40,7 @@ def certificate_that_ends(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule("SGN303", kinds=CLUSTER_MODULE, facts=True)
+@rule("SGN303", kinds=CLUSTER_MODULE, facts=True, needs=SIGNS)
 def key_of_another_certificate(review: Review) -> Iterator[Problem]:
     """Key and certificate do not belong together: the annotation of a Secret names another key than the certificate's.
 

@@ -30,6 +30,8 @@ def two_modules_for_one(review: Review) -> Iterator[Problem]:
     """
     mine, loading = review.module.loaded, review.known.neighbours().loading
     found = list(islice((other for name in sorted(mine) for other in loading(name)), _MOST + 1))
+    if not found:
+        return
     others = {_title(other): other for other in _others(review, found[:_MOST])}
     if len(found) > _MOST:
         names = ", ".join(sorted(mine))

@@ -10,6 +10,7 @@ from kmodgate.policy.cluster.referenced_objects import DATA
 from kmodgate.policy.findings import GIVE_FACTS, NOT_CHECKED, Problem, Severity, plain_text
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain
 from kmodgate.policy.kmm.kinds import CLUSTER_MODULE
+from kmodgate.policy.present import BUILDS, SIGNS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 
@@ -86,7 +87,7 @@ def name_that_nothing_has(review: Review) -> Iterator[Problem]:
             yield part.problem(key, f"no {kind} can be called {name!r}", fix)
 
 
-@rule("REF102", kinds=CLUSTER_MODULE, facts=True)
+@rule("REF102", kinds=CLUSTER_MODULE, facts=True, needs=BUILDS)
 def dockerfile_under_another_key(review: Review) -> Iterator[Problem]:
     """The ConfigMap of a build has no key `dockerfile`. `Dockerfile`, with a capital, is the usual slip.
 
@@ -101,7 +102,7 @@ def dockerfile_under_another_key(review: Review) -> Iterator[Problem]:
             yield part.problem("name", message, "put the text under the key dockerfile")
 
 
-@rule("SGN301", kinds=CLUSTER_MODULE, facts=True)
+@rule("SGN301", kinds=CLUSTER_MODULE, facts=True, needs=SIGNS)
 def secret_without_its_key(review: Review) -> Iterator[Problem]:
     """A signing Secret without the key that KMM reads: `key` for the private key, `cert` for the certificate.
 
@@ -124,7 +125,9 @@ def pull_secret_of_another_type(review: Review) -> Iterator[Problem]:
     Fix: create it with `kubectl create secret docker-registry`.
     Source: internal/pod of Kernel Module Management; core/v1 SecretType of Kubernetes.
     """
-    part = review.module.spec.map("imageRepoSecret")
+    part = review.module.spec.optional("imageRepoSecret")
+    if part is None:
+        return
     found = review.known.find("Secret", review.module.metadata.text("namespace"), part.text("name"))
     if isinstance(found, Mapping) and found.get("type", "Opaque") not in _DOCKER:
         message = f"Secret {part.text('name')} is of type {found.get('type', 'Opaque')}"

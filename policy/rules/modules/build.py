@@ -11,6 +11,7 @@ from kmodgate.policy.cluster.redaction import registries_in
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.kmm.versions import asks_for_nothing
 from kmodgate.policy.memo import kept
+from kmodgate.policy.present import BUILD_ARGUMENTS, BUILDS, MADE
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.builds.dockerfile import BUILD_ARGUMENTS as GIVEN_BY_KMM
@@ -21,7 +22,7 @@ _SECRET = re.compile(
 )
 
 
-@rule("BLD101", severity=Severity.WARNING)
+@rule("BLD101", severity=Severity.WARNING, needs=BUILD_ARGUMENTS)
 def reserved_argument(review: Review) -> Iterator[Problem]:
     """A build argument of a name that KMM sets itself; its value is overwritten.
 
@@ -34,7 +35,7 @@ def reserved_argument(review: Review) -> Iterator[Problem]:
             yield Problem(path, f"KMM sets {name} itself", "choose another name")
 
 
-@rule("BLD102", severity=Severity.WARNING)
+@rule("BLD102", severity=Severity.WARNING, needs=BUILD_ARGUMENTS)
 def secret_in_an_argument(review: Review) -> Iterator[Problem]:
     """A build argument that seems to hold a secret. Arguments stand in git, in build pods and in the image.
 
@@ -53,7 +54,7 @@ def _is_secret(name: str) -> bool:
     return _SECRET.search(name) is not None
 
 
-@rule("BLD103", severity=Severity.WARNING)
+@rule("BLD103", severity=Severity.WARNING, needs=MADE)
 def dropped_setting(review: Review) -> Iterator[Problem]:
     """A setting of a mapping's `build` or `sign` that KMM drops because the container has such a block, too.
 
@@ -77,7 +78,7 @@ def dropped_setting(review: Review) -> Iterator[Problem]:
                     yield part.problem(key, f"dropped: the container has a {block} block of its own", fix)
 
 
-@rule("BLD105")
+@rule("BLD105", needs=BUILDS)
 def dockerfile_without_a_name(review: Review) -> Iterator[Problem]:
     """A `dockerfileConfigMap` that names no ConfigMap. KMM accepts it, and no build ever starts.
 
@@ -90,7 +91,7 @@ def dockerfile_without_a_name(review: Review) -> Iterator[Problem]:
             yield part.problem("name", "names no ConfigMap", "name the one that holds the Dockerfile")
 
 
-@rule("BLD104", severity=Severity.INFO)
+@rule("BLD104", severity=Severity.INFO, needs=BUILDS)
 def build_anywhere(review: Review) -> Iterator[Problem]:
     """A build that may run on any node. On a cluster of several architectures it may end up on the wrong one.
 
@@ -103,7 +104,7 @@ def build_anywhere(review: Review) -> Iterator[Problem]:
             yield Problem(build.path, "may run on any node", "add selector: {kubernetes.io/arch: …}")
 
 
-@rule("BLD106", kinds=("Module",), facts=True, severity=Severity.WARNING)
+@rule("BLD106", kinds=("Module",), facts=True, severity=Severity.WARNING, needs=MADE)
 def push_without_the_builders_credentials(review: Review) -> Iterator[Problem]:
     """`imageRepoSecret` beside an image that is pushed into OpenShift's own registry: the push is refused.
 

@@ -38,11 +38,11 @@ def namesake_in_the_kernel(review: Review) -> Iterator[Problem]:
     Source: internal/worker of Kernel Module Management; modprobe(8), modprobe.d(5), kernel parameters of Linux.
     """
     module = review.module
-    removed = _removed(module)
+    names = [(path, name, plain) for path, name in module.names if (plain := in_kernel_form(name)) in NAMES]
+    removed = _removed(module) if names else ()
     told: set[str] = set()
-    for path, name in module.names if module.loader else ():
-        plain = in_kernel_form(name)
-        if plain not in NAMES or plain in removed or plain in told or _is_blacklisted(review, plain):
+    for path, name, plain in names if module.loader else ():
+        if plain in removed or plain in told or _is_blacklisted(review, plain):
             continue
         told.add(plain)
         message = f"distributions ship a module {name}, too: where the node has loaded it, modprobe does nothing"

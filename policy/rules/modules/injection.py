@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.formats.regexps.go_regexps import Pattern, compile_pattern
 from kmodgate.policy.kmm.kinds import BOOT_KINDS, PREFLIGHT_KINDS
-from kmodgate.policy.present import SIGNS
+from kmodgate.policy.present import LITERALS, SIGNS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.modules.mapping import as_regexp
@@ -73,7 +73,7 @@ def dockerfile_in_unsigned_image(review: Review) -> Iterator[Problem]:
         yield from _refused(path, text, _IMAGE, variables=True)
 
 
-@rule("INJ104")
+@rule("INJ104", needs=LITERALS)
 def kernel_with_odd_characters(review: Review) -> Iterator[Problem]:
     """A literal kernel version with characters that no kernel has, and that would end up in names and paths.
 

@@ -9,6 +9,7 @@ from kmodgate.policy.findings import FieldPath, Problem, Severity, quoted
 from kmodgate.policy.formats.regexps.go_regexps import Pattern, PatternSet
 from kmodgate.policy.kmm.kernel import BadKernel, trimmed, variables
 from kmodgate.policy.kmm.resolution.substitution import BadTemplate, substitute
+from kmodgate.policy.present import MADE
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.modules.mapping import MOST_TOGETHER
@@ -16,7 +17,7 @@ from kmodgate.policy.views.module import LONGEST, KernelMapping, is_made
 from kmodgate.policy.views.part import Part
 
 
-@rule("MAP205", facts=True)
+@rule("MAP205", facts=True, needs=MADE)
 def one_image_for_known_kernels(review: Review) -> Iterator[Problem]:
     """An image that is made for one kernel, under a name that two known kernels share.
 
@@ -36,7 +37,7 @@ def one_image_for_known_kernels(review: Review) -> Iterator[Problem]:
             yield level.problem("containerImage", message, "put ${KERNEL_FULL_VERSION} into the tag")
 
 
-@rule("MAP209", facts=True, severity=Severity.WARNING)
+@rule("MAP209", facts=True, severity=Severity.WARNING, needs=MADE)
 def one_image_for_many_kernels(review: Review) -> Iterator[Problem]:
     """As MAP205, where only one kernel is known that the mapping matches, or none: it works until there is a second.
 
@@ -93,7 +94,7 @@ def _is_for(mapping: KernelMapping, kernel: str, regexps: list[KernelMapping], t
     return first is None or regexps[first].index >= mapping.index
 
 
-@rule("MAP206", severity=Severity.WARNING)
+@rule("MAP206", severity=Severity.WARNING, needs=MADE)
 def one_image_for_some_kernels(review: Review) -> Iterator[Problem]:
     """As MAP205, where the name of the image changes with a part of the kernel's version only.
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.formats.kernel_module_names import name_of_file
-from kmodgate.policy.present import REMOVALS
+from kmodgate.policy.present import PARAMETERS, REMOVALS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.builds.dockerfile import KEY
@@ -25,7 +25,7 @@ _PAIR = re.compile(r"([A-Za-z_][\w.-]*)\s*[=:]\s*([^\s=:'\"]+)")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 
 
-@rule("LDR105", severity=Severity.WARNING)
+@rule("LDR105", severity=Severity.WARNING, needs=PARAMETERS)
 def odd_parameter(review: Review) -> Iterator[Problem]:
     """A module parameter that is not `key=value`, or several in one entry: modprobe makes one broken parameter of them.
 

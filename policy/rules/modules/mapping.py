@@ -11,6 +11,7 @@ from kmodgate.policy.formats.regexps.regexp_alternatives import alternatives
 from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.policy.kmm.nodes.node_selection import why_never_loaded
 from kmodgate.policy.memo import kept
+from kmodgate.policy.present import LITERALS
 from kmodgate.policy.review import MOST_CHARACTERS, MOST_EXPRESSIONS, Review
 from kmodgate.policy.rule import TOO_MANY_EXPRESSIONS, rule
 from kmodgate.policy.views.module import IN_KERNEL_NAMES, KernelMapping
@@ -35,7 +36,7 @@ _impossible = kept(_IMPOSSIBLE.search)
 _loose_dot = kept(_LOOSE_DOT.search)
 
 
-@rule("MAP101")
+@rule("MAP101", needs=LITERALS)
 def literal_that_never_matches(review: Review) -> Iterator[Problem]:
     """A literal that ends in `+`.
 
@@ -120,7 +121,7 @@ def kernel_that_ends_in_plus(review: Review) -> Iterator[Problem]:
     if review.module.loader is None or review.placement.nodes is None or review.violations:
         return
     for kernel in review.placement.kernels:
-        if reason := why_never_loaded(review.object, kernel, review.cluster.release):
+        if kernel.endswith("+") and (reason := why_never_loaded(review.object, kernel, review.cluster.release)):
             nodes = review.placement.kernels[kernel]
             fix = f"for this kernel alone add to modprobe: args: {{load: [-S, {trimmed(kernel)}]}}"
             yield review.module.spec.problem("selector", f"{nodes[0].name} and its like: {reason}", fix)

@@ -70,6 +70,8 @@ def unknown_kind(review: Review) -> Iterator[Problem]:
     Fix: correct it as the message says.
     Source: the CustomResourceDefinitions of Kernel Module Management.
     """
+    if not review.is_unserved and review.kind != MISSPELT:
+        return
     version = review.object.get("apiVersion")
     kind = str(review.object.get("kind"))
     known = next((name for name in GROUPS if name.lower() == kind.lower()), kind)
