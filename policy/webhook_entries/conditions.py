@@ -11,13 +11,14 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from kmodgate.policy.cluster.controllers import COLLECTORS, KMM
+from kmodgate.policy.cluster.controllers import COLLECTORS, KMM, OLM
 from kmodgate.policy.cluster.dependents import PODS
 from kmodgate.policy.cluster.facts import MANAGED_BY
 from kmodgate.policy.cluster.override_annotation import ANNOTATION
 from kmodgate.policy.kata.ims_jobs import LABEL, LABEL_VALUE
 from kmodgate.policy.kmm.misnamed_kinds import KMM_GROUP
 from kmodgate.policy.views.boot_config import POOL_LABEL
+from kmodgate.policy.views.definition import HOLDERS
 
 FailurePolicy = Literal["Fail", "Ignore"]
 
@@ -86,11 +87,40 @@ def is_of_another_kind(known: Iterable[str]) -> Condition:
     return Condition("is-of-an-unknown-kind", expression, otherwise="Ignore")
 
 
+def _has_fields(version: str, holder: tuple[str, ...]) -> tuple[str, str]:
+    """Return where the schema of a version lists the fields of an object, and that it does, in CEL."""
+    steps = ["schema", "openAPIV3Schema", *(step for name in holder for step in ("properties", name)), "properties"]
+    paths = [".".join((version, *steps[:end])) for end in range(1, len(steps) + 1)]
+    return paths[-1], " && ".join(f"has({path})" for path in paths)
+
+
+def _loses_a_field(holder: tuple[str, ...]) -> str:
+    """That version `new` lists not all fields of an object that version `old` does."""
+    (old, had), (new, has) = _has_fields("old", holder), _has_fields("new", holder)
+    return f"({had} && !({has} && !{old}.exists(field, !(field in {new}))))"
+
+
+_IS_SAME = (
+    "new.name == old.name && (new.served || !old.served) && new.storage == old.storage && "
+    "(!has(old.subresources) || !has(old.subresources.status) || "
+    f"(has(new.subresources) && has(new.subresources.status))) && !({' || '.join(map(_loses_a_field, HOLDERS))})"
+)
+_OF_TWO_VERSIONS = [f"{name}.{KMM_GROUP}" for name in ("preflightvalidations", "preflightvalidationsocp")]
+"""The kinds of which KMM itself moves the storage to another version; nobody's driver depends on them."""
+
+_IS_LESS = (
+    f"!(request.userInfo.username in {json.dumps(sorted(OLM))}) && has(oldObject.spec.versions) && "
+    f"has(object.spec.versions) && !(oldObject.metadata.name in {json.dumps(_OF_TWO_VERSIONS)}) && "
+    f"oldObject.spec.versions.exists(old, !object.spec.versions.exists(new, {_IS_SAME}))"
+)
+
 IS_KMMS = Condition(
     "defines-a-kind-of-kmm",
-    f"has(oldObject.metadata.name) && oldObject.metadata.name.endsWith('.{KMM_GROUP}')",
+    f"has(oldObject.metadata.name) && oldObject.metadata.name.endsWith('.{KMM_GROUP}') && "
+    f"(request.operation == 'DELETE' || ({_IS_LESS}))",
     otherwise="Ignore",
 )
+"""That a definition of KMM is deleted, or keeps less than it did, as no upgrade of KMM has it."""
 
 _IS_KMM = "startsWith('kernel-module-management')"
 

@@ -73,7 +73,7 @@ _IS_NEW_KIND = is_of_another_kind(PLURALS.values())
 
 _NEW_KINDS = tuple(Resources(group, ("*",), ("*",), _WRITTEN) for group in KMM_GROUPS)
 
-_DEFINITIONS = (Resources("apiextensions.k8s.io", ("v1",), ("customresourcedefinitions",), ("DELETE",)),)
+_DEFINITIONS = (Resources("apiextensions.k8s.io", ("v1",), ("customresourcedefinitions",), ("UPDATE", "DELETE")),)
 
 _NAMESPACES = (
     Resources("", ("v1",), ("namespaces",), _ALL),  # each of the others may change labels and annotations, too

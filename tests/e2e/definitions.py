@@ -40,6 +40,10 @@ KINDS = (
     Kind("Module", "kmm.sigs.x-k8s.io", "modules", namespaced=True),
     Kind("NodeModulesConfig", "kmm.sigs.x-k8s.io", "nodemodulesconfigs", short_names=("nmc",)),
     Kind("PreflightValidation", "kmm.sigs.x-k8s.io", "preflightvalidations", ("v1beta1", "v1beta2")),
+    Kind("ModuleImagesConfig", "kmm.sigs.x-k8s.io", "moduleimagesconfigs", namespaced=True, short_names=("mic",)),
+    Kind(
+        "ModuleBuildSignConfig", "kmm.sigs.x-k8s.io", "modulebuildsignconfigs", namespaced=True, short_names=("mbsc",)
+    ),
     Kind("ManagedClusterModule", "hub.kmm.sigs.x-k8s.io", "managedclustermodules"),
 )
 
@@ -117,8 +121,14 @@ def _keyword(key: str, value: Any, named: Json) -> Json:
     return {} if key in _DROPPED else {key: value}
 
 
+_ANYTHING = {"type": "object", "additionalProperties": True}
+_LOOSE: Json = {"type": "object", "properties": {"spec": _ANYTHING, "status": _ANYTHING}}
+"""Stands for a kind of which there is no schema."""
+
+
 def _version(kind: Kind, version: str) -> Json:
-    schema = json.loads(schemas.read(schemas.name_of(f"{kind.group}/{version}", kind.kind)))
+    name = schemas.name_of(f"{kind.group}/{version}", kind.kind)
+    schema = json.loads(schemas.read(name)) if schemas.path(name).is_file() else _LOOSE
     root = structural(schema, schema.get("definitions", {}))
     # The API server looks after these itself, and lets no definition say anything of them.
     root["properties"] |= {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from kmodgate.policy.cluster import override_annotation
-from kmodgate.policy.cluster.controllers import OLM_GROUP, may_take_away
+from kmodgate.policy.cluster.controllers import OLM, OLM_GROUP, may_take_away
 from kmodgate.policy.cluster.dependents import Named, needs, needs_of_pods, needs_to_unload
 from kmodgate.policy.cluster.facts import UNKNOWN, NodeEntry, Object, as_map, metadata_of
 from kmodgate.policy.findings import FieldPath, Problem, plain_text
 from kmodgate.policy.review import Review
+from kmodgate.policy.views.definition import losses
 from kmodgate.policy.views.module import ModuleView
 
 DEFINITION = "apiextensions.k8s.io/CustomResourceDefinition"
@@ -124,6 +125,13 @@ def carrier(review: Review) -> Object:
     if review.kind in ("Namespace", DEFINITION) or review.kind.startswith(f"{OLM_GROUP}/"):
         return review.object if review.old is None else review.old
     return as_map(review.known.find("Namespace", "", namespace_name(review)))
+
+
+def useless_by(review: Review) -> list[tuple[FieldPath, str]]:
+    """Return what an update of a definition takes from it, so that its objects are of no use; OLM may do so."""
+    if review.kind != DEFINITION or review.operation != "UPDATE" or review.old is None or review.user in OLM:
+        return []
+    return list(losses(review.old, review.object))
 
 
 def override(review: Review) -> override_annotation.Override | None:

@@ -28,6 +28,7 @@ from kmodgate.policy.rules.protection.guarding import (
     named_as_kmm,
     override,
     some,
+    useless_by,
 )
 
 _RECORD = "it is KMM's own record"
@@ -94,12 +95,15 @@ def unknown_inner_kind(review: Review) -> Iterator[Problem]:
         yield Problem(("kind",), message, "correct the kind, or, where KMM has it by now, update kmodgate")
 
 
-@rule("REF303", kinds=(DEFINITION,), operations=("DELETE",), facts=True, guards=True)
-def definition_deleted(review: Review) -> Iterator[Problem]:
-    """The definition of one of KMM's kinds is deleted while Modules exist, or nodes hold drivers.
+@rule("REF303", kinds=(DEFINITION,), operations=("DELETE", "UPDATE"), facts=True, guards=True)
+def definition_taken_away(review: Review) -> Iterator[Problem]:
+    """The definition of one of KMM's kinds is deleted, or made useless, while Modules exist or nodes hold drivers.
 
     All objects of the kind go with it, in every namespace. Where they are Modules their drivers are unloaded, or stay
-    loaded with nothing left that tells of them.
+    loaded with nothing left that tells of them. A definition is useless that serves no version which KMM uses, stores
+    objects as one that KMM does not have, or loses the subresource `status` or a field that KMM reads: the API server
+    drops it from every object. Further versions and other schemas pass, as an upgrade of KMM brings them; what the
+    Operator Lifecycle Manager changes always passes.
 
     Fix: remove the Modules, wait until they are gone, and try again; in an emergency the annotation
     `kmodgate.io/override` on the definition, from one who has the right.
@@ -107,8 +111,13 @@ def definition_deleted(review: Review) -> Iterator[Problem]:
     Management.
     """
     name = str(metadata_of(review.object).get("name", ""))
-    if name.endswith(tuple(f".{group}" for group in KMM_GROUPS)) and not override(review):
-        yield from held(review, "", "remove all Modules, wait until they are gone, and try again")
+    if not name.endswith(tuple(f".{group}" for group in KMM_GROUPS)):
+        return
+    lost = useless_by(review)
+    if (review.operation == "DELETE" or lost) and not override(review):
+        for problem in held(review, "", "remove all Modules, wait until they are gone, and try again"):
+            what = "; ".join(text for _, text in lost)
+            yield problem._replace(path=lost[0][0], message=f"{what}: {problem.message}") if lost else problem
 
 
 _OF_OLM = tuple(

@@ -14,7 +14,14 @@ from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-from kmodgate.policy.rules.protection.guarding import DEFINITION, NAME, held, is_by_controller, override
+from kmodgate.policy.rules.protection.guarding import (
+    DEFINITION,
+    NAME,
+    held,
+    is_by_controller,
+    override,
+    useless_by,
+)
 from kmodgate.policy.rules.protection.needed_objects import changes_access, emptied_keys
 from kmodgate.policy.rules.protection.workable_namespaces import forbids_pods, tightens
 from kmodgate.policy.rules.protection.worker_limits import forbids_workers, new_node_selectors
@@ -125,6 +132,8 @@ def _takes_away(review: Review) -> bool:
         return True
     if review.operation == "CREATE":
         return False
+    if review.kind == DEFINITION:
+        return bool(useless_by(review))
     return _loses_label(review) or tightens(review) or changes_access(review) or bool(emptied_keys(review))
 
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from tests.changed_definitions import USEFUL, USELESS, changed
 from tests.e2e.control_plane import ControlPlane
 from tests.e2e.objects import node_modules_config
 from tests.e2e.protection.guarded import KMM, USUAL, Json, full_module, kmm_rules, named, override, refused, role_of
@@ -91,11 +92,13 @@ def loose(kind: str, plural: str) -> Json:
     }
 
 
+WITHOUT_ACTION = ("image", "kernelVersion")
+
+
 def test_kinds_beside_module_are_judged_or_told_of(control_plane: ControlPlane, webhook: Webhook, held: str) -> None:
     kinds = {
         "BootModuleConfig": "bootmoduleconfigs",
         "KernelPatch": "kernelpatches",
-        "ModuleBuildSignConfig": "modulebuildsignconfigs",
     }
     control_plane.install(*(loose(kind, plural) for kind, plural in kinds.items()))
 
@@ -106,9 +109,27 @@ def test_kinds_beside_module_are_judged_or_told_of(control_plane: ControlPlane, 
 
     assert "INJ108" in created("BootModuleConfig", {"kernelModuleName": "nic; reboot"})
     assert "REF302" in created("KernelPatch", {})
-    assert "REF301" in created("ModuleBuildSignConfig", {"images": []})
-    for plural in kinds.values():
+    images = [{"image": "quay.io/acme/nic:1", "kernelVersion": "5.14.0-427.el9.x86_64", "action": "BuildImage"}]
+    assert "REF301" in created("ModuleBuildSignConfig", {"images": images})
+    assert "REF301" in created("ModuleImagesConfig", {"images": [{key: images[0][key] for key in WITHOUT_ACTION}]})
+    for plural in (*kinds.values(), "modulebuildsignconfigs", "moduleimagesconfigs"):
         refused(control_plane.kubectl("delete", "crd", f"{plural}.kmm.sigs.x-k8s.io"), "REF303", "Module")
+
+
+@pytest.mark.parametrize("name", ["modules", "nodemodulesconfigs", "moduleimagesconfigs", "modulebuildsignconfigs"])
+def test_the_definitions_of_kmm_are_not_made_useless_while_modules_exist(
+    control_plane: ControlPlane, webhook: Webhook, held: str, name: str
+) -> None:
+    path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}.kmm.sigs.x-k8s.io?dryRun=All"
+    old = control_plane.call("GET", path.partition("?")[0]).body
+    for what, change in USELESS.items():
+        answer = control_plane.call("PUT", path, changed(old, change))
+        assert answer.status >= 400, what
+        # a version that objects are stored as may not go, which the API server itself says
+        assert "REF303" in answer.body["message"] or what == "its version is another one", answer.body
+    for what, change in USEFUL.items():
+        answer = control_plane.call("PUT", path, changed(old, change))
+        assert answer.status == 200, (what, answer.body)
 
 
 def test_the_definitions_of_kmm_stay_while_modules_exist(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from kmodgate.policy.cluster.controllers import COLLECTORS
+from tests.changed_definitions import USEFUL, USELESS, changed, definition
 from tests.command import run
 from tests.fleets import FleetFolder
 from tests.renderer.registration.reaching import Request, called
@@ -220,6 +221,24 @@ def test_row_definitions_fails_for_those_of_kmm(fleet: FleetFolder) -> None:
     for name in (f"modules.{KMM_GROUP}", f"initramfsmodules.{KMM_GROUP}", f"managedclustermodules.hub.{KMM_GROUP}"):
         assert asked(name) == [("definitions", "Fail")]
     assert asked("modules.example.com") == []
+
+
+@pytest.mark.parametrize("name", ["modules", "nodemodulesconfigs"])
+def test_row_definitions_sees_what_makes_one_useless_and_no_upgrade(fleet: FleetFolder, name: str) -> None:
+    objects, old = generated(fleet), definition(name)
+
+    def asked(new: dict[str, Any], user: str = "alice") -> list[tuple[str, str]]:
+        full = f"{name}.{KMM_GROUP}"
+        content = {"old_content": old, "content": new, "old": {}, "user": user}
+        return answer(
+            objects, Request("UPDATE", "customresourcedefinitions", "apiextensions.k8s.io", name=full, **content)
+        )
+
+    for change in USELESS.values():
+        assert asked(changed(old, change)) == [("definitions", "Fail")]
+        assert asked(changed(old, change), "system:serviceaccount:olm:olm-operator-serviceaccount") == []
+    for change in USEFUL.values():
+        assert asked(changed(old, change)) == []
 
 
 def test_row_other_namespaces_sees_each_namespace_that_ends_and_holds_up_none(fleet: FleetFolder) -> None:
