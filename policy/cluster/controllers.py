@@ -180,6 +180,11 @@ def namespaces_of(users: Iterable[str]) -> frozenset[str]:
     return frozenset(user.split(":")[2] for user in users if user.startswith("system:serviceaccount:"))
 
 
+def hub_namespaces(named: Collection[str]) -> frozenset[str]:
+    """Return the namespaces in which a hub's operator may build and sign: those of KMM's users, or the usual ones."""
+    return namespaces_of(named) or frozenset(HUB_NAMESPACES.values())
+
+
 def is_kmm(user: str, named: Collection[str] = ()) -> bool:
     """Whether a user may be one of KMM's controllers: a usual one, or one that is named."""
     return user in KMM or user in named

@@ -19,8 +19,13 @@ _DEFAULT = "default"
 
 
 def needs(module: ModuleView) -> set[Named]:
-    """What a Module names, and the ServiceAccount of what it runs without naming one."""
+    """What a Module names, and the ServiceAccount of what it runs without naming one.
+
+    Of a hub's what the hub builds and signs with: the accounts are for the spokes.
+    """
     found = {(item.kind, item.name) for item in references(module)}
+    if module.is_hub:
+        return {item for item in found if item[0] != _ACCOUNT}
     runs = [*module.plugins, *filter(None, (module.loader,))]
     return found | {(_ACCOUNT, _DEFAULT) for part in runs if not part.text("serviceAccountName")}
 

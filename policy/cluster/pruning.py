@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from kmodgate.policy.kmm.kinds import SERVED
+
 Map = Mapping[str, Any]
 _Prune = Callable[[Any], Any]
 
@@ -44,12 +46,15 @@ def pruned_module(item: Map) -> dict[str, Any]:
 
 
 def pruned_hub_module(item: Map) -> dict[str, Any]:
-    """A ManagedClusterModule: its name, and the clusters that it selects."""
+    """A ManagedClusterModule: its name, the clusters that it selects, and every object that its builds refer to.
+
+    It is said to be one here, because the items of a list do not tell their kind.
+    """
     return {
-        "apiVersion": item.get("apiVersion", ""),
-        "kind": item.get("kind", ""),
+        "apiVersion": SERVED["ManagedClusterModule"][0],
+        "kind": "ManagedClusterModule",
         "metadata": pruned_metadata(item),
-        "spec": _only(item.get("spec"), {"selector": _same}),
+        "spec": _only(item.get("spec"), {"selector": _same, "moduleSpec": _map(**_BUILT)}),
     }
 
 
@@ -126,6 +131,11 @@ def _signs(container: Any) -> bool:
     levels = [container, *(mappings if isinstance(mappings, list) else ())]
     return any(isinstance(level, Mapping) and "sign" in level for level in levels)
 
+
+_BUILT: dict[str, _Prune] = {
+    "imageRepoSecret": _REFERENCE,
+    "moduleLoader": _map(container=_map(**_MADE, kernelMappings=_each(_map(**_MADE)))),
+}
 
 _PLUGIN = {"serviceAccountName": _same, "volumes": _same}
 

@@ -76,3 +76,32 @@ def test_a_label_that_takes_a_driver_away_is_a_warning(control_plane: ControlPla
         webhook.process.wait(60)
         control_plane.kubectl(*label, "tier=edge", check=True)
     control_plane.kubectl("delete", "managedclustermodule", "warned", check=True)
+
+
+@pytest.mark.timing
+def test_what_a_hub_signs_with_stays_while_it_has_modules(control_plane: ControlPlane, tmp_path: Path) -> None:
+    place = "openshift-kmm-hub"
+    sign = {"keySecret": {"name": "held-key"}, "certSecret": {"name": "held-cert"}, "filesToSign": ["/opt/lib/nic.ko"]}
+    mapping = {"literal": "5.14.0-427.el9.x86_64", "containerImage": "quay.io/acme/nic:1", "sign": sign}
+    container = {"modprobe": {"moduleName": "nic"}, "kernelMappings": [mapping]}
+    spec = {"selector": {"a": "b"}, "moduleLoader": {"container": container}}
+    nic = {
+        "apiVersion": "hub.kmm.sigs.x-k8s.io/v1beta1",
+        "kind": "ManagedClusterModule",
+        "metadata": {"name": "held"},
+        "spec": {"selector": {"tier": "edge"}, "spokeNamespace": "drivers", "moduleSpec": spec},
+    }
+    key = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "held-key", "namespace": place}}
+    other = {**key, "metadata": {"name": "other-key", "namespace": place}}
+    control_plane.apply(namespace(place), nic, {**key, "stringData": {"key": "abcdefghijklmnopqrstuvwxyz"}}, other)
+    registration = (str(REPOSITORY / "examples/hub"), "--cluster", "hub-1")
+    with in_force(control_plane, tmp_path, [], registration=registration):
+        delete = ("delete", "secret", "held-key", "-n", place, "--dry-run=server")
+        eventually(lambda: "REF204" in control_plane.kubectl(*delete).stderr, "the hub's module is seen")
+        empty = ("patch", "secret", "held-key", "-n", place, "--type=merge", "-p", '{"data":{"key":""}}')
+        done = control_plane.kubectl(*empty)
+        assert "REF212" in done.stderr
+        assert "ManagedClusterModule held" in done.stderr
+        control_plane.kubectl("delete", "secret", "other-key", "-n", place, check=True)
+        control_plane.kubectl("delete", "managedclustermodule", "held", check=True)
+        eventually(lambda: control_plane.kubectl(*delete).returncode == 0, "the Secret may go with the module")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from kmodgate.policy.cluster import override_annotation
-from kmodgate.policy.cluster.controllers import OLM, OLM_GROUP, may_take_away
+from kmodgate.policy.cluster.controllers import OLM, OLM_GROUP, hub_namespaces, may_take_away
 from kmodgate.policy.cluster.dependents import Named, needs, needs_of_pods, needs_to_unload
-from kmodgate.policy.cluster.facts import UNKNOWN, NodeEntry, Object, as_map, metadata_of
+from kmodgate.policy.cluster.facts import UNKNOWN, NodeEntry, Object, Unknown, as_map, metadata_of
 from kmodgate.policy.findings import FieldPath, Problem, plain_text
 from kmodgate.policy.review import Review
 from kmodgate.policy.views.definition import losses
@@ -20,6 +20,7 @@ NAME: FieldPath = ("metadata", "name")
 Judge = Callable[[Sequence[Object], Sequence[NodeEntry], Sequence[Object]], Iterator[Problem]]
 """Tells what there is to say of Modules, entries of nodes, and DaemonSets that load drivers."""
 
+_NOT_KNOWN = "wait until the webhook sees the cluster again, and see its log"
 _MODULE_FIRST = "remove the Module first, and wait for it"
 DAEMON_SET_FIRST = "remove the DaemonSet first: take its driver out of the fleet"
 
@@ -28,6 +29,38 @@ def module_name(item: object) -> str:
     """Namespace and name of a Module or DaemonSet."""
     metadata = metadata_of(item)
     return "/".join(filter(None, (str(metadata.get("namespace") or ""), str(metadata.get("name") or ""))))
+
+
+def titled(item: Object) -> str:
+    """Kind and name of a Module, or of a hub's."""
+    kind = "ManagedClusterModule" if item.get("kind") == "ManagedClusterModule" else "Module"
+    return f"{kind} {module_name(item)}"
+
+
+def hub_modules(review: Review) -> Sequence[Object] | Unknown:
+    """Return the ManagedClusterModules that are built and signed in the namespace of the object.
+
+    That is all of them in the namespace of a hub's operator, and none in another one.
+    """
+    if namespace_name(review) not in hub_namespaces(named_as_kmm(review)):
+        return ()
+    found = review.known.listing("ManagedClusterModule")
+    return found.objects if found.is_complete else UNKNOWN
+
+
+def judged_with_hub(review: Review, judge: Judge) -> Iterator[Problem]:
+    """Yield what there is to say of the namespace of the object as `judged` does, with a hub's Modules among others."""
+    of_hub = hub_modules(review)
+    if isinstance(of_hub, Unknown):
+        yield Problem(NAME, "it is not known which ManagedClusterModules the cluster has", _NOT_KNOWN)
+        return
+
+    def judge_all(
+        modules: Sequence[Object], entries: Sequence[NodeEntry], daemon_sets: Sequence[Object]
+    ) -> Iterator[Problem]:
+        return judge([*modules, *of_hub], entries, daemon_sets)
+
+    yield from judged(review, namespace_name(review), judge_all)
 
 
 def judged(review: Review, namespace: str, judge: Judge) -> Iterator[Problem]:
@@ -41,8 +74,7 @@ def judged(review: Review, namespace: str, judge: Judge) -> Iterator[Problem]:
     if modules is UNKNOWN or entries is UNKNOWN or daemon_sets is UNKNOWN:
         where = f"namespace {namespace} holds" if namespace else "the cluster holds"
         what = "DaemonSets" if daemon_sets is UNKNOWN else "Modules"
-        fix = "wait until the webhook sees the cluster again, and see its log"
-        yield Problem(NAME, f"it is not known what {what} {where}", fix)
+        yield Problem(NAME, f"it is not known what {what} {where}", _NOT_KNOWN)
         return
     yield from judge(modules, entries, daemon_sets)
 
@@ -81,9 +113,9 @@ def needed(
     ) -> Iterator[Problem]:
         gone = {module_name(item) for item in modules if _is_going(item, going)}
         users = {
-            f"Module {name}"
+            titled(item)
             for item in modules
-            if (name := module_name(item)) not in gone and any(map(is_meant, needs(ModuleView(item))))
+            if module_name(item) not in gone and any(map(is_meant, needs(ModuleView(item))))
         }
         users |= {
             f"node {entry.node}"
@@ -97,7 +129,7 @@ def needed(
             names = sorted(f"DaemonSet {module_name(item)}" for item in pods)
             yield Problem(path, f"still needed by {some(names)}", DAEMON_SET_FIRST)
 
-    return judged(review, namespace_name(review), needing)
+    return judged_with_hub(review, needing)
 
 
 def _is_going(module: object, uids: Collection[object]) -> bool:

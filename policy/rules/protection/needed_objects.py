@@ -30,13 +30,16 @@ from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.protection.guarding import (
     NAME,
     carrier,
+    hub_modules,
     is_by_controller,
     judged,
+    judged_with_hub,
     module_name,
     namespace_name,
     needed,
     override,
     some,
+    titled,
 )
 from kmodgate.policy.views.module import ModuleView
 
@@ -49,7 +52,8 @@ def still_needed(review: Review) -> Iterator[Problem]:
     """What a Module still needs to be unloaded, or built again, is deleted, also while the Module is on its way out.
 
     The unloading pod takes its ServiceAccount and pull secret from what the node holds; builds for the next kernel
-    take Secrets and the ConfigMap of the Dockerfile from the Module. The garbage collector is refused as anybody else,
+    take Secrets and the ConfigMap of the Dockerfile from the Module, those of a hub from its ManagedClusterModules, in
+    the namespace of the hub's operator. The garbage collector is refused as anybody else,
     which deletes what has lost its owner, or was given one that is not there: it may go on once the namespace ends, or
     while the Module that owns the object is being deleted. A RoleBinding or Role counts where it alone lets an account
     of the Module use an SCC of OpenShift for privileged pods. The DaemonSets of drivers count as Modules do, until they
@@ -170,7 +174,7 @@ def key_emptied(review: Review) -> Iterator[Problem]:
     def reading(
         modules: Sequence[Object], entries: Sequence[NodeEntry], daemon_sets: Sequence[Object]
     ) -> Iterator[Problem]:
-        users = {f"Module {module_name(other)}" for other in modules if reads(ModuleView(other), item, keys, left)}
+        users = {titled(other) for other in modules if reads(ModuleView(other), item, keys, left)}
         users |= {f"node {entry.node}" for entry in entries if reads_to_unload(entry, item, keys)}
         pods = (other for other in daemon_sets if reads_in_pods(other, item, keys, left))
         users |= {f"DaemonSet {module_name(other)}" for other in pods}
@@ -178,7 +182,7 @@ def key_emptied(review: Review) -> Iterator[Problem]:
             message = f"loses {', '.join(sorted(keys))}, which is still needed by {some(sorted(users))}"
             yield Problem(("data",), message, "put the value back, or remove the driver first")
 
-    yield from judged(review, namespace_name(review), reading)
+    yield from judged_with_hub(review, reading)
 
 
 def emptied_keys(review: Review) -> set[str]:
@@ -203,10 +207,10 @@ def dockerfile_replaced(review: Review) -> Iterator[Problem]:
         return
     item = _named(review)
     modules = review.known.modules_in(namespace_name(review))
-    names = [] if isinstance(modules, Unknown) else modules
-    building = sorted(module_name(other) for other in names if reads(ModuleView(other), item, (_DOCKERFILE,), ("",)))
+    known = [other for found in (modules, hub_modules(review)) if not isinstance(found, Unknown) for other in found]
+    building = sorted(titled(other) for other in known if reads(ModuleView(other), item, (_DOCKERFILE,), ("",)))
     if building:
-        message = f"Module {some(building)} builds from it"
+        message = f"{some(building)} builds from it"
         yield Problem(("data", _DOCKERFILE), message, "use another ConfigMap and another tag of the image")
 
 

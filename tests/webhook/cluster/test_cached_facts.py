@@ -162,14 +162,17 @@ def test_an_event_is_seen_by_the_next_question(stub: ApiStub) -> None:
     with_cluster(stub, scenario)
 
 
-def test_the_managed_cluster_modules_of_a_hub_are_listed_by_what_they_select(stub: ApiStub) -> None:
-    nic = {"metadata": {"name": "nic"}, "spec": {"selector": {"tier": "edge"}, "moduleSpec": {"selector": {}}}}
+def test_the_managed_cluster_modules_of_a_hub_are_listed_by_what_they_select_and_name(stub: ApiStub) -> None:
+    container = {"sign": {"keySecret": {"name": "key"}}}
+    spec = {"selector": {}, "moduleLoader": {"container": {**container, "modprobe": {"moduleName": "nic"}}}}
+    nic = {"metadata": {"name": "nic"}, "spec": {"selector": {"tier": "edge"}, "moduleSpec": spec}}
     stub.lists(page(nic), path=HUB_MODULES.path)
 
     async def scenario(cluster: LiveCluster) -> None:
         listing = cluster.facts.listing("ManagedClusterModule")
         assert listing.is_complete
-        assert [item["spec"] for item in listing.objects] == [{"selector": {"tier": "edge"}}]
+        kept = {"selector": {"tier": "edge"}, "moduleSpec": {"moduleLoader": {"container": container}}}
+        assert [(item["kind"], item["spec"]) for item in listing.objects] == [("ManagedClusterModule", kept)]
 
     with_cluster(stub, scenario)
 
