@@ -13,10 +13,10 @@ import pytest
 
 from tests.command import run
 from tests.fleets import FleetFolder, git
-from tests.renderer.diff.code_paths import CLUSTER, HEAD, Path_
-from tests.renderer.diff.driver_paths import DRIVER_PATHS
-from tests.renderer.diff.plugin_paths import PLUGIN_PATHS
-from tests.renderer.diff.setting_paths import SETTING_PATHS
+from tests.renderer.diff.kmm_code_paths.code_paths import CLUSTER, HEAD, Path_
+from tests.renderer.diff.kmm_code_paths.driver_paths import DRIVER_PATHS
+from tests.renderer.diff.kmm_code_paths.plugin_paths import PLUGIN_PATHS
+from tests.renderer.diff.kmm_code_paths.setting_paths import SETTING_PATHS
 
 PATHS = [*DRIVER_PATHS, *PLUGIN_PATHS, *SETTING_PATHS]
 

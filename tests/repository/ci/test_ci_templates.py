@@ -13,7 +13,7 @@ import yaml
 
 from tests.conftest import ROOT
 from tests.fleets import git
-from tests.repository.test_ci_docs import clone, environment
+from tests.repository.ci.test_ci_docs import clone, environment
 
 __all__ = ["clone"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.renderer.diff.code_paths import (
+from tests.renderer.diff.kmm_code_paths.code_paths import (
     BOTH_CLASSES,
     DRA,
     FULL,
