@@ -259,7 +259,17 @@ class Engine:
             mode = Mode.WARN  # KMM's refusal would keep its own finalizer from being removed
         field = format_path(problem.path) or "metadata"
         return Finding(
-            item.id, _cut(problem.message), _cut(problem.fix), name, field, severity, "", problem.line, 0, mode
+            item.id,
+            _cut(problem.message),
+            _cut(problem.fix),
+            name,
+            field,
+            severity,
+            "",
+            problem.line,
+            0,
+            mode,
+            told_by=_identity(problem.told_by, name),
         )
 
     def _is_excepted(self, rule: str, object: Map, now: datetime) -> bool:
@@ -269,6 +279,11 @@ class Engine:
         holding = [item for item in self.policy.exceptions if item.holds_for(rule, *identity, now.date())]
         self.used_exceptions.update(holding)
         return bool(holding)
+
+
+def _identity(told_by: str, name: str) -> str:
+    """The identity of the finding that tells a cause, of the object of that name where none is given."""
+    return f"{told_by} {name}" if told_by and " " not in told_by else told_by
 
 
 def _failed(item: Rule, error: Exception) -> Judged:

@@ -46,7 +46,8 @@ class Problem(NamedTuple):
 
     `severity` is the problem's own, where it is less severe than its rule; `line` counts from 1 in the text at the
     path, where that has several lines. `most` is the most that a gate may do about it, whatever the policy says of the
-    rule.
+    rule. `told_by` names the finding that tells the cause, as `Finding.identity` does, or its rule alone where that is
+    one of the same object.
     """
 
     path: FieldPath
@@ -55,6 +56,7 @@ class Problem(NamedTuple):
     severity: Severity | None = None
     line: int = 0
     most: Mode | None = None
+    told_by: str = ""
 
 
 @dataclass(slots=True, unsafe_hash=True)  # frozen, it takes four times as long to make; nobody changes one all the same
@@ -80,6 +82,13 @@ class Finding:
     spec_field: str = ""
     clusters: tuple[str, ...] = dataclasses.field(default=(), compare=False)
     """The names of those whose objects it is about; none where no cluster is known."""
+    told_by: str = dataclasses.field(default="", compare=False)
+    """The `identity` of the finding that tells the cause of this one; empty where this is the cause."""
+
+    @property
+    def identity(self) -> str:
+        """Rule and object: `GIT203 ConfigMap drivers/dockerfile`."""
+        return f"{self.rule} {self.object}"
 
     @property
     def is_unchecked(self) -> bool:
@@ -112,13 +121,19 @@ def placed(
         finding.mode,
         format_path(spec_path),
         clusters or finding.clusters,
+        finding.told_by,
     )
 
 
 def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings without repetition, in the order of files, lines and columns."""
+    """Return the findings in the order of files, lines and columns, without repetition.
+
+    A finding whose cause another one tells is left out.
+    """
+    findings = list(findings)
+    causes = {finding.identity for finding in findings if finding.mode in (Mode.ENFORCE, Mode.WARN)}
     clusters: dict[Finding, set[str]] = {}
-    for finding in findings:
+    for finding in (item for item in findings if item.told_by not in causes):
         clusters.setdefault(finding, set()).update(finding.clusters)
     return sorted(
         (replace(finding, clusters=tuple(sorted(names))) if names else finding for finding, names in clusters.items()),

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
+IS_MODULE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+"""The whole name of a module, without folder and ending."""
+
 
 def in_kernel_form(name: str) -> str:
     """Return a name as the kernel writes it.

@@ -70,8 +70,7 @@ class Fixes:
     def unknown(self, path: FieldPath, key: str) -> Violation:
         """Return the violation of an unknown field of the map at `path`."""
         known = list(self._keywords.at(path).get("properties", {}))
-        siblings = value_at(self._value, path)
-        absent = [name for name in known if not (isinstance(siblings, dict) and name in siblings)]
+        absent = [name for name in known if self._keywords.is_unset(path, name, self._value)]
         value = value_at(self._value, (*path, key))
         name = name_here(key, value, absent)
         found = (
@@ -139,7 +138,8 @@ class Fixes:
         if value is not None and not self._keywords.has_type(self._keywords.at(target), fitting):
             return None
         fix = f"did you mean {name}?" if fitting is value else f"write {line(target, fitting)}"
-        repair = Repair(((*path, key),), ((target, fitting),))
+        has_default = value_at(self._value, target, ABSENT) is not ABSENT
+        repair = Repair(((*path, key), *([target] if has_default else ())), ((target, fitting),))
         problems = self.new_problems(repair) or set()
         if any(where[: len(target)] != target for _, where in problems):
             return fix, None

@@ -7,13 +7,14 @@ from typing import Any
 
 import jsonschema_rs
 
-from kmodgate.policy.findings import FieldPath
+from kmodgate.policy.findings import FieldPath, value_at
 from kmodgate.policy.lazy import lazy
 
 EACH = -1
 """The step of a path that stands for every item of a list."""
 
 _DEEPEST = 12
+_ABSENT = object()
 
 Node = dict[str, Any]
 
@@ -44,6 +45,11 @@ class Keywords:
         for step in path:
             node = self.child(node, step)
         return node
+
+    def is_unset(self, path: FieldPath, name: str, value: object) -> bool:
+        """Whether the map at a path of a value lacks a field, or has the default that the API server writes."""
+        found = value_at(value, (*path, name), _ABSENT)
+        return found is _ABSENT or found == self.child(self.at(path), name).get("default", _ABSENT)
 
     def is_open(self, node: object) -> bool:
         """Whether a node is a map that takes keys of any name."""

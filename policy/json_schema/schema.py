@@ -19,7 +19,7 @@ from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.json_schema.fixes import Fixes
 from kmodgate.policy.json_schema.keywords import Keywords, Node
 from kmodgate.policy.json_schema.places import shown
-from kmodgate.policy.json_schema.violations import Violation, missing, repaired, short
+from kmodgate.policy.json_schema.violations import Repair, Violation, missing, repaired, short
 from kmodgate.policy.lazy import lazy
 
 MAX_VIOLATIONS = 100
@@ -48,13 +48,20 @@ class Schema:
             yield from self._explain(error, value, raw, fixes)
 
     def causes(self, value: object, violations: Iterable[Violation]) -> list[Violation]:
-        """Return the violations without those that are gone once the others are repaired."""
+        """Return the violations without those that are gone once the others are repaired.
+
+        A value of the wrong type without a repair counts as taken away, and so does what needs a field that is missing.
+        """
         violations = list(violations)
+        needing = {item.path[:-1] for item in violations if item.beside}
+        violations = [item for item in violations if item.keyword not in _COMBINATIONS or item.path not in needing]
         repairs = tuple(item.repair for item in violations if item.repair)
-        if not repairs or not _is_small(value):
+        removed = [item for item in violations if _is_in_no_shape(item, repairs)]
+        removals = (Repair((item.path,)) for item in reversed(removed))  # items of a list from its end on
+        if not (repairs or removed) or not _is_small(value):
             return violations
-        left = self._wrong(repaired(value, repairs))
-        return [item for item in violations if item.repair or (item.keyword, item.path) in left]
+        left = self._wrong(repaired(value, (*repairs, *removals)))
+        return [item for item in violations if item.repair or item in removed or (item.keyword, item.path) in left]
 
     def repaired(self, value: Mapping[str, Any], violations: Iterable[Violation]) -> dict[str, Any]:
         """Return a copy of a map with the repairs that its violations carry."""
@@ -176,6 +183,15 @@ class Schema:
         if isinstance(parent, list):  # …/oneOf/0: the words stand beside oneOf
             parent = nodes[-2]
         return parent if isinstance(parent, dict) else {}
+
+
+def _is_in_no_shape(violation: Violation, repairs: Iterable[Repair]) -> bool:
+    """Whether a value has the wrong type, and no repair puts anything in its place."""
+    if violation.keyword != "type" or violation.repair:
+        return False
+    path = violation.path
+    targets = [target for repair in repairs for target, _ in repair.puts]
+    return not any(target[: len(path)] == path or path[: len(target)] == target for target in targets)
 
 
 def _path_in(value: object, steps: list[str | int]) -> FieldPath:

@@ -64,16 +64,24 @@ class Violation:
     repair: Repair | None = None
     keyword: str = ""
     """What failed in the schema."""
+    beside: bool = False
+    """Whether the field at `path` means nothing without another one, which is missing."""
 
 
 def missing(path: FieldPath, name: str, beside: str, schema: dict[str, Any]) -> Violation:
     """Return the violation of a field that is missing in the map at `path`, or that another one there needs."""
     if beside:
-        return Violation("SCH103", (*path, beside), f"means nothing without {name}", f"add {name}", at_key=True)
+        message, fix = f"means nothing without {name}", f"add the field {name}, or remove {beside}"
+        return Violation("SCH103", (*path, beside), message, fix, at_key=True, beside=True)
     properties = schema.get("properties")
     field = properties.get(name) if isinstance(properties, dict) else None
     description = field.get("description", "") if isinstance(field, dict) else ""
-    return Violation("SCH103", (*path, name), "missing", f"add {name}: {description}" if description else f"add {name}")
+    return Violation("SCH103", (*path, name), "missing", add_field(name, description))
+
+
+def add_field(name: str, description: str = "") -> str:
+    """Return the fix that asks for a field: a sentence, and then the schema's description of the field."""
+    return f"add the field {name}. Its description: {description}" if description else f"add the field {name}"
 
 
 def unquoted(path: FieldPath, value: bool | int | float, raw: str) -> Violation:

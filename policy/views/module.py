@@ -82,9 +82,11 @@ class ModuleView:
 
     @lazy
     def has_refused_mapping(self) -> bool:
-        """Whether an expression is none to Go, or a literal has characters that no kernel has."""
+        """Whether a mapping is empty, an expression is none to Go, or a literal has characters that no kernel has."""
         return any(
-            type(mapping.pattern) is BadPattern or not IN_KERNEL_NAMES.fullmatch(mapping.literal)
+            type(mapping.pattern) is BadPattern
+            or not IN_KERNEL_NAMES.fullmatch(mapping.literal)
+            or not (mapping.literal or mapping.regexp)
             for mapping in self.mappings
         )
 

@@ -6,12 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
+from kmodgate.policy.consequences import follows
 from kmodgate.policy.findings import FieldPath, Finding, format_path
 from kmodgate.policy.formats.yaml_documents import Document
 from kmodgate.renderer.fleet.specs import Cluster, DriverPolicy, ImageService, KernelDriver
 
 _MADE_OF = {"serviceAccountName": "name"}
 """Fields that are made of another one where nobody writes them."""
+
+
+def _is_of_name(finding: Finding, faults: Iterable[FieldPath]) -> bool:
+    """Whether a label is wrong that is made of the name of the spec, which is wrong itself."""
+    return finding.field.endswith("[app.kubernetes.io/name]") and ("metadata", "name") in faults
 
 
 @dataclass(slots=True)
@@ -27,8 +33,8 @@ class FaultySpecs:
     policies: list[DriverPolicy] = field(default_factory=list)
     _places: set[tuple[str, int, int]] = field(default_factory=set)
     """File, line and column of the faulty fields, of what lies below them and around them."""
-    _keys: dict[str, set[str]] = field(default_factory=dict)
-    """The names of the faulty fields, by file."""
+    _faults: dict[str, list[FieldPath]] = field(default_factory=dict)
+    """The paths of the faulty fields, by file."""
     _fields: dict[str, set[str]] = field(default_factory=dict)
     """Every field of the specs, by file."""
     _moved: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -47,7 +53,7 @@ class FaultySpecs:
         self._moved.setdefault(file, {}).update((format_path(path), format_path(old)) for path, old in moved.items())
         self._fields.setdefault(file, set()).update(format_path(path) for path in document.below(()))
         for path in paths:
-            self._keys.setdefault(file, set()).add(str(path[-1]))
+            self._faults.setdefault(file, []).append(path)
             around = (path[:length] for length in range(len(path)))
             self._places |= {(file, *document.position(item)) for item in (*around, *document.below(path))}
 
@@ -63,13 +69,16 @@ class FaultySpecs:
                 continue
             finding = self._as_written(judged)
             path = finding.spec_field or finding.field
+            faults = self._faults.get(finding.file, ())
+            if follows(finding.rule, faults) or (finding.rule == "SCH107" and _is_of_name(finding, faults)):
+                continue
             if path in self._fields.get(finding.file, (path,)):
-                follows = (finding.file, finding.line, finding.column) in self._places
+                is_told = (finding.file, finding.line, finding.column) in self._places
             else:
                 missing = path.rpartition(".")[2]
-                keys = self._keys.get(finding.file, ())
-                follows = bool(get_close_matches(missing, keys)) or _MADE_OF.get(missing) in keys
-            if not follows:
+                keys = {str(fault[-1]) for fault in faults}
+                is_told = bool(get_close_matches(missing, keys)) or _MADE_OF.get(missing) in keys
+            if not is_told:
                 yield finding
 
     def _as_written(self, finding: Finding) -> Finding:

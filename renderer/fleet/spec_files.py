@@ -69,11 +69,12 @@ def is_ours(value: Json) -> bool:
     if not isinstance(value, dict):
         return False
     version, kind = value.get("apiVersion"), value.get("kind")
+    has_version = isinstance(version, str) and bool(version)
     if kind in ("KernelDriver", "ImageService", "DriverPolicy") or (
-        kind in ("Cluster", "Removals") and version is None
+        kind in ("Cluster", "Removals") and not has_version
     ):
         return True
-    group = str(version).partition("/")[0]
+    group = str(version).partition("/")[0].lower()
     return group == _GROUP or (kind in SPEC_KINDS and bool(difflib.get_close_matches(group, [_GROUP], cutoff=0.8)))
 
 

@@ -183,25 +183,38 @@ def _merged(source: KernelDriver | ImageService, applied: tuple[int, ...]) -> Me
 def _merged_findings(merged: MergedSpec) -> Iterator[Finding]:
     """What is wrong with a merged spec, at the override that made it so."""
     source = merged.source
-    if merged.applied:
-        whole = {**source.document.value, "spec": merged.spec}  # type: ignore[dict-item]
-        schema = spec_schema(str(whole["kind"]))
-        if not schema.is_valid(whole):
-            raw = partial(_raw, merged)
-            for violation in schema.causes(whole, islice(schema.violations(whole, raw), MAX_VIOLATIONS)):
-                fix = _fix_in_patch(merged, violation) or violation.fix
-                yield merged.caused(violation.path[1:], violation.rule, violation.message, fix)
-            return
+    whole = {**source.document.value, "spec": merged.spec}  # type: ignore[dict-item]
+    if merged.applied and not spec_schema(str(whole["kind"])).is_valid(whole):
+        yield from _schema_findings(merged, whole)
+        return
     for stage, index in enumerate(merged.applied):
         for at, twice in ambiguous(merged.stages[stage], source.overrides[index].patch):
             place = ("spec", "overrides", index, "patch", *at)
             fix = "give them names of their own; an override changes the item of the same name"
             yield finding_at(source.document, place, "SCH105", f"{twice!r} is the name of two items of this list", fix)
-    names = [item.get("name") for item in merged.spec.get("kernelMappings", ()) if isinstance(item, dict)]  # type: ignore[union-attr]
+    before = _mapping_names(source.spec)
+    names = _mapping_names(merged.spec)
     for index, name in enumerate(names):
         if name is not None and name in names[:index]:
+            report = merged.finding if before.count(name) > 1 else merged.caused
             message = f"two kernel mappings are named {name!r}"
-            yield merged.caused(("kernelMappings", index, "name"), "SCH105", message, "rename one of them")
+            yield report(("kernelMappings", index, "name"), "SCH105", message, "rename one of them")
+
+
+def _schema_findings(merged: MergedSpec, whole: JsonMap) -> Iterator[Finding]:
+    """What the schema says of a merged document, and did not say of the document without its overrides."""
+    schema, own = spec_schema(str(whole["kind"])), merged.source.document.value
+    told = {(item.rule, item.path) for item in islice(schema.violations(own), MAX_VIOLATIONS)}
+    violations = islice(schema.violations(whole, partial(_raw, merged)), MAX_VIOLATIONS)
+    for item in schema.causes(whole, violations):
+        if (item.rule, item.path) not in told:
+            fix = _fix_in_patch(merged, item) or item.fix
+            yield merged.caused(item.path[1:], item.rule, item.message, fix)
+
+
+def _mapping_names(spec: JsonMap) -> list[object]:
+    """Return the names of the kernel mappings of a spec, None for one without."""
+    return [item.get("name") for item in spec.get("kernelMappings", ()) if isinstance(item, dict)]  # type: ignore[union-attr]
 
 
 def _fix_in_patch(merged: MergedSpec, violation: Violation) -> str:

@@ -83,7 +83,8 @@ def unloaded_on_cordoned_nodes(review: Review) -> Iterator[Problem]:
 def kernel_without_mapping(review: Review) -> Iterator[Problem]:
     """A node of the Module runs a kernel that no mapping matches: the driver is missing there.
 
-    Nothing is said where an expression is none, or stands in `literal`: that is refused, and might match.
+    Nothing is said where a mapping is empty, or where an expression is none or stands in `literal`: that is refused,
+    and might match.
 
     Fix: add a mapping for the kernel.
     Source: internal/module/kernelmapper.go of Kernel Module Management.
@@ -94,7 +95,8 @@ def kernel_without_mapping(review: Review) -> Iterator[Problem]:
         nodes = review.placement.kernels[kernel]
         more = f" and {len(nodes) - 1} more" if nodes[1:] else ""
         message = f"no mapping for kernel {kernel} ({nodes[0].name}{more})"
-        yield review.module.container.problem("kernelMappings", message, f"add a mapping for {kernel}")
+        problem = review.module.container.problem("kernelMappings", message, f"add a mapping for {kernel}")
+        yield problem._replace(told_by="MAP102")
 
 
 @rule("MAP207", kinds=CLUSTER_MODULE, facts=True, severity=Severity.INFO)
@@ -126,17 +128,19 @@ def unsigned_on_secure_boot(review: Review) -> Iterator[Problem]:
     Fix: add sign, with prebuilt if the image is signed already.
     Source: docs/mkdocs/documentation/secure_boot.md of Kernel Module Management.
     """
-    secured = review.placement.selection.secured
-    if secured and review.module.loader is not None and review.signed_elsewhere is None:
-        for mapping in review.module.mappings:
-            if not mapping.part.optional("sign") and not review.module.container.optional("sign"):
-                message = f"not signed, and {secured[0].name} refuses unsigned modules"
-                fix = (
-                    "add sign with keySecret, certSecret and filesToSign; if the image is signed before it is"
-                    " pushed, say so: sign.prebuilt: true in the KernelDriver, or parameters.signedElsewhere in the"
-                    " DriverPolicy"
-                )
-                yield mapping.part.problem("sign", message, fix)
+    module, secured = review.module, review.placement.selection.secured
+    if not secured or module.loader is None or review.signed_elsewhere is not None or module.container.optional("sign"):
+        return
+    unsigned = [mapping for mapping in module.mappings if not mapping.part.optional("sign")]
+    told = unsigned if len(unsigned) < len(module.mappings) else unsigned[:1]  # nothing is signed: one slip
+    for mapping in told:
+        message = f"not signed, and {secured[0].name} refuses unsigned modules"
+        fix = (
+            "add sign with keySecret, certSecret and filesToSign; if the image is signed before it is"
+            " pushed, say so: sign.prebuilt: true in the KernelDriver, or parameters.signedElsewhere in the"
+            " DriverPolicy"
+        )
+        yield mapping.part.problem("sign", message, fix)
 
 
 @rule("SEL203", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING, needs=VERSION)

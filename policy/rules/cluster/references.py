@@ -7,7 +7,7 @@ from typing import Any
 
 from kmodgate.policy.cluster.facts import UNKNOWN, as_map, metadata_of
 from kmodgate.policy.cluster.referenced_objects import DATA
-from kmodgate.policy.findings import GIVE_FACTS, NOT_CHECKED, Problem, Severity, plain_text
+from kmodgate.policy.findings import GIVE_FACTS, NOT_CHECKED, Problem, Severity, plain_text, title
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain
 from kmodgate.policy.kmm.kinds import CLUSTER_MODULE
 from kmodgate.policy.present import BUILDS, SIGNS
@@ -91,6 +91,8 @@ def name_that_nothing_has(review: Review) -> Iterator[Problem]:
 def dockerfile_under_another_key(review: Review) -> Iterator[Problem]:
     """The ConfigMap of a build has no key `dockerfile`. `Dockerfile`, with a capital, is the usual slip.
 
+    `check` says nothing of it where it judges the ConfigMap, too: GIT203 is the finding there.
+
     Fix: put the text under the key `dockerfile`.
     Source: internal/buildsign/resource of Kernel Module Management.
     """
@@ -99,7 +101,8 @@ def dockerfile_under_another_key(review: Review) -> Iterator[Problem]:
         if found := review.referred.odd_dockerfiles.get(part.text("name")):
             keys = ", ".join(sorted(_data(found))) or "none"
             message = f"ConfigMap {part.text('name')} has no key dockerfile; its keys: {keys}"
-            yield part.problem("name", message, "put the text under the key dockerfile")
+            problem = part.problem("name", message, "put the text under the key dockerfile")
+            yield problem._replace(told_by=f"GIT203 {title(found)}")
 
 
 @rule("SGN301", kinds=CLUSTER_MODULE, facts=True, needs=SIGNS)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.findings import FieldPath, Problem, Severity
-from kmodgate.policy.formats.kernel_module_names import name_of_file
+from kmodgate.policy.formats.kernel_module_names import IS_MODULE_NAME, name_of_file
 from kmodgate.policy.present import PARAMETERS, REMOVALS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
@@ -21,8 +21,6 @@ _LINE = re.compile(r"options\s+\S+\s+(.*)", re.DOTALL)
 _WORD = re.compile(r"(?:[^\s\"]|\"[^\"]*\")+")
 _PAIR = re.compile(r"([A-Za-z_][\w.-]*)\s*[=:]\s*([^\s=:'\"]+)")
 """A parameter with spaces around its sign, or a colon in its place."""
-
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 
 
 @rule("LDR105", severity=Severity.WARNING, needs=PARAMETERS)
@@ -85,9 +83,9 @@ def removal_that_does_nothing(review: Review) -> Iterator[Problem]:
     for _, names in review.module.to_remove:
         seen: set[str] = set()
         for path, name in names:
-            if not _NAME.fullmatch(name):
+            if not IS_MODULE_NAME.fullmatch(name):
                 words = name.replace(",", " ").split()
-                each = len(words) > 1 and all(map(_NAME.fullmatch, words))
+                each = len(words) > 1 and all(map(IS_MODULE_NAME.fullmatch, words))
                 fix = f"write an entry for each: {', '.join(words)}" if each else f"write {_bare(name)}"
                 yield Problem(path, f"{name!r} is not the name of a module", fix)
             elif name in seen:
@@ -113,14 +111,16 @@ def no_name_of_a_module(review: Review) -> Iterator[Problem]:
         if len(name.replace(",", " ").split()) > 1:
             fix = "write one name, and list in modulesLoadingOrder what is loaded with it"
             yield Problem(path, f"{name!r} is not the name of a module: it holds several", fix)
-        elif not _NAME.fullmatch(name):
-            yield Problem(path, f"{name!r} is not the name of a module", f"write {_bare(name)}")
+        elif not IS_MODULE_NAME.fullmatch(name):
+            is_told = is_order_refused and order[0].strip() == name.strip()  # KMM403 refuses one that differs from it
+            message, fix = f"{name!r} is not the name of a module", f"write {_bare(name)}"
+            yield Problem(path, message, fix, told_by="KMM403" if is_told else "")
 
 
 def _bare(name: str) -> str:
     """The name of the module that a path or a file leads to."""
-    found = name_of_file(name)
-    return found if _NAME.fullmatch(found) else "the name that lsmod shows"
+    found = name_of_file(name.strip())
+    return found if IS_MODULE_NAME.fullmatch(found) else "the name that lsmod shows"
 
 
 @rule("LDR108", facts=True, severity=Severity.WARNING, needs=lambda review: _is_doubled(review.module))

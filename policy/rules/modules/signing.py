@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterator
 
 from kmodgate.policy.findings import Problem, Severity, quoted
+from kmodgate.policy.formats.kernel_module_names import IS_MODULE_NAME
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_label
 from kmodgate.policy.present import SECRETS, SIGNS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.modules.injection import is_shell
 from kmodgate.policy.views.module import is_one_kernel
+from kmodgate.policy.views.part import Part
 from kmodgate.policy.views.signing.signed_files import COMPRESSED
 
 
@@ -87,7 +89,7 @@ def loaded_but_not_signed(review: Review) -> Iterator[Problem]:
     """A module that is loaded, and that no file to sign names or matches.
 
     On a node with Secure Boot it is refused with `Key was rejected by service`. Nothing is said while a file of the
-    block is wrong by itself (INJ101, KMM502): it may be the one.
+    block is wrong by itself (INJ101, KMM502), or the name that is loaded is (LDR107, KMM403): it may be the one.
 
     Fix: add its file.
     Source: kernel/module/signing.c of Linux; internal/worker of Kernel Module Management.
@@ -100,7 +102,16 @@ def loaded_but_not_signed(review: Review) -> Iterator[Problem]:
         names = first if block.count == 1 else f"{', '.join(block.first)} ({block.count} names)"
         message = f"{names} is loaded and not signed" if block.count == 1 else f"not signed, and loaded: {names}"
         fix = f"add the path of {first}.ko, or remove it from what is loaded"
-        yield block.sign.problem("filesToSign", message, fix)
+        problem = block.sign.problem("filesToSign", message, fix)
+        yield problem._replace(told_by=_cause(review.module.modprobe, first) if block.count == 1 else "")
+
+
+def _cause(modprobe: Part, name: str) -> str:
+    """The rule that refuses the name of a module itself; empty where none does."""
+    order = modprobe.strings("modulesLoadingOrder")
+    if order[:1] == [name] and name != modprobe.text("moduleName"):
+        return "KMM403"
+    return "" if IS_MODULE_NAME.fullmatch(name) else "LDR107"
 
 
 @rule("SGN110", needs=SIGNS)

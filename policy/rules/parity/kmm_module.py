@@ -176,26 +176,35 @@ def loading_order(review: Review) -> Iterator[Problem]:
     if type(order) is not list:
         return
     path: FieldPath = (*modprobe.path, "modulesLoadingOrder")
-    words = [word for item in modprobe.strings("modulesLoadingOrder") for word in item.replace(",", " ").split()]
-    if len(order) == 1 < len(words) and words[0] == name:
-        message = f"needs two modules at least, and {order[0]!r} is one entry"
-        yield Problem(path, message, f"write [{', '.join(words)}]")
+    if not name:
+        problem = Problem(path, "means nothing without moduleName", "give moduleName")
+        yield problem._replace(told_by="KMM402")
         return
     if len(order) < 2:
-        yield Problem(
-            path, f"needs two modules at least, and has {len(order)}", "add what moduleName depends on, or remove it"
-        )
-    if not name:
-        yield Problem(path, "means nothing without moduleName", "give moduleName")
-    elif order and order[0] != name:
-        is_same = in_kernel_form(str(order[0])) == in_kernel_form(name)
-        fix = f"write {name}, letter by letter" if is_same else "begin the list with moduleName"
+        yield _too_short(path, order, name)
+    elif order[0] != name:
+        is_same = in_kernel_form(str(order[0]).strip()) == in_kernel_form(name.strip())
+        fix = f"write {name.strip()}, letter by letter" if is_same else "begin the list with moduleName"
         yield Problem((*path, 0), f"{order[0]!r} is not moduleName, {name!r}", fix)
     seen: set[str] = set()
     for place, item in modprobe.texts("modulesLoadingOrder"):
         if item in seen:
             yield Problem(place, f"{item!r} stands twice", "keep one of the two")
         seen.add(item)
+
+
+def _too_short(path: FieldPath, order: list[object], name: str) -> Problem:
+    """The problem of a loading order with fewer than two entries."""
+    words = str(order[0]).replace(",", " ").split() if order else []
+    if len(words) > 1 and words[0] == name:
+        return Problem(
+            path, f"needs two modules at least, and {order[0]!r} is one entry", f"write [{', '.join(words)}]"
+        )
+    if order == [name]:
+        fix = "add what moduleName depends on, or remove modulesLoadingOrder"
+    else:
+        fix = f"write {name} first, and then what it depends on, or remove modulesLoadingOrder"
+    return Problem(path, f"needs two modules at least, and has {len(order)}", fix)
 
 
 @rule("KMM501", since="2.6", needs=SIGNS)
@@ -221,9 +230,16 @@ def file_outside_dir_name(review: Review) -> Iterator[Problem]:
     """
     start = f"{review.module.dir_name}/"
     shown = start if len(start) <= _LONGEST_SHOWN else f"{start[:_LONGEST_SHOWN]}…"
-    for path, file in review.module.files_to_sign:
-        if not file.startswith(start):
-            yield Problem(path, f"{file!r} does not begin with {shown!r}", f"begin it with {shown}, or correct dirName")
+    files = review.module.files_to_sign
+    outside = [item for item in files if not item[1].startswith(start)]
+    if outside[1:] and len(outside) == len(files):  # one slip in dirName
+        path, file = outside[0]
+        message = f"{file!r} and all other files, {len(files)} in number, do not begin with {shown!r}"
+        yield Problem(path, message, f"correct dirName, or begin all files with {shown}", told_by="INJ102")
+        return
+    for path, file in outside:
+        message, fix = f"{file!r} does not begin with {shown!r}", f"begin it with {shown}, or correct dirName"
+        yield Problem(path, message, fix, told_by="INJ102")
 
 
 _LONGEST_SHOWN = 64

@@ -65,7 +65,7 @@ def override_clusters(
     """Which of the chosen clusters of a spec an override is for; none is a finding."""
     path: FieldPath = ("spec", "overrides", index, "clusters")
     selector = source.overrides[index].clusters
-    unknown = list(_unknown_names(source.document, path, selector, clusters.names))
+    unknown = list(_unknown_names(source.document, path, selector, clusters.names)) if chosen else []
     found = set(clusters.matching(selector)).intersection(chosen)
     if chosen and not found and not unknown:
         what = "service" if isinstance(source, ImageService) else "driver"

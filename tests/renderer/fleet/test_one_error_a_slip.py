@@ -55,3 +55,40 @@ def test_every_kernel_of_a_group_counts(fleet: FleetFolder) -> None:
     two = "kernels: [5.14.0-427.el9.x86_64, 6.12.0-55.el10.x86_64]"
     found = changed(fleet, "kernels: [5.14.0-427.el9.x86_64]", two)
     assert found == [("SEL202", "add a mapping for 6.12.0-55.el10.x86_64")]
+
+
+SIGNED = """\
+build: {dockerfile: ./nic.Dockerfile}
+sign: {keySecret: key, certSecret: cert, filesToSign: [/opt/acme_dummy.ko]}
+contentTag: true
+tolerations: [{key: a, operator: Equal, value: b, effect: NoSchedule}]
+overrides:
+- {clusters: {names: [paris]}, patch: {modprobe: {parameters: [debug=1]}}}"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule"),
+    [
+        ("metadata: {name: nic}", "metadata: {name: Nic}", "SCH104"),
+        ("metadata: {name: nic}", "metadata: {name: 'nic '}", "SCH104"),
+        ("namespace: {name: kmm-tests}", "namespace: {name: KMM}", "SCH104"),
+        ("  - {name: el9, ", "  - {name: el9, literal: 5.14.0-427.el9.x86_64}\n  - {name: el9, ", "SCH105"),
+        ("build: {dockerfile: ./nic.Dockerfile}", "build:", "SCH102"),
+        ("build: {dockerfile: ./nic.Dockerfile}", "build: {dockerfile: 7}", "SCH102"),
+        ("build: {dockerfile: ./nic.Dockerfile}", "build: {}", "SCH104"),
+        ("sign: {keySecret: key, certSecret: cert, filesToSign: [/opt/acme_dummy.ko]}", "sign: [key]", "SCH102"),
+        ("{key: a, operator", "{key: 7, operator", "SCH102"),
+        ("  modprobe: {moduleName: acme_dummy}\n", "", "SCH103"),
+    ],
+)
+def test_a_slip_is_told_once_in_a_driver_that_is_built_and_overridden(
+    fleet: FleetFolder, old: str, new: str, rule: str
+) -> None:
+    fleet.driver("nic", SIGNED)
+    fleet.write("drivers/nic.Dockerfile", "FROM quay.io/acme/base:1\n")
+    fleet.write("clusters/paris.yaml", CLUSTER)
+    path = fleet.root / "drivers/nic.yaml"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    found = json.loads(fleet.run("check", "--format", "json").stdout)["findings"]
+    assert [item["rule"] for item in found if item["mode"] in ("enforce", "warn")] == [rule]

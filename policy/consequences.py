@@ -1,0 +1,37 @@
+"""Findings that only follow from a fault of a document's structure: a field in the wrong shape, or a missing one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kmodgate.policy.findings import FieldPath
+
+_NEED: dict[str, tuple[str, ...]] = {
+    "IMG001": ("build", "sign", "dockerfile", "dockerfileConfigMap"),
+    "KMM301": ("tolerations", "key", "operator"),
+    "KMM302": ("tolerations", "key", "operator"),
+    "KMM403": ("moduleName", "modulesLoadingOrder"),
+    "KMM502": ("dirName",),
+    "LDR201": ("inTreeModulesToRemove",),
+    "PLG101": ("volumes", "name"),
+    "SEL106": ("moduleLoader", "devicePlugin", "dra"),
+    "SEL201": ("selector",),
+    "SEL202": ("kernelMappings", "regexp", "literal"),
+    "SGN101": ("build", "dockerfile", "dockerfileConfigMap", "unsignedImage"),
+    "SGN105": ("moduleName", "modulesLoadingOrder", "filesToSign"),
+    "SGN202": ("sign",),
+}
+"""Rule → the fields without which it finds something that may not be so."""
+
+
+def follows(rule: str, faults: Iterable[FieldPath]) -> bool:
+    """Return whether the finding of a rule may be gone once the fields at some paths are repaired."""
+    fields = _NEED.get(rule, ())
+    return any(_field(path) in fields for path in faults)
+
+
+def _field(path: FieldPath) -> str:
+    """The innermost field of a path; the index of a list item counts for the list, and a label for the selector."""
+    if "selector" in path:
+        return "selector"
+    return next((step for step in reversed(path) if isinstance(step, str)), "")
