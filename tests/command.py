@@ -1,23 +1,32 @@
-"""Run the command `kmodgate`, in this process or in a process of its own."""
+"""Run the command `kmodgate`: in this process, in one that is forked for it, or in one that is started for it."""
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
+from functools import cache
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
+from tempfile import TemporaryFile, mkdtemp
 from unittest.mock import patch
 
 from kmodgate.renderer.cli import main
+from tests.fork_client import ask
 
 Finished = subprocess.CompletedProcess[str]
 
+_REPOSITORY = Path(__file__).parent.parent
+
 _SETTINGS = ("NO_COLOR", "FORCE_COLOR", "GITHUB_ACTIONS")
 """Variables of the caller that change the output."""
+
+_OF_PYTHON = {"PYTHONHASHSEED", "LANG", "LC_ALL", "TZ"}
+"""Variables that Python reads when it starts."""
 
 
 def run(*arguments: str, cwd: Path, env: dict[str, str] | None = None, stdin: str = "") -> Finished:
@@ -26,7 +35,7 @@ def run(*arguments: str, cwd: Path, env: dict[str, str] | None = None, stdin: st
     In this process, the streams are captured as pipes would be; folder, variables and collector are put back.
     """
     if env is not None:
-        return process(*arguments, cwd=cwd, env=env, stdin=stdin)
+        return (process if _OF_PYTHON & env.keys() else forked)(*arguments, cwd=cwd, env=env, stdin=stdin)
     with _started(cwd, stdin) as (stdout, stderr):
         try:
             code = main(arguments)
@@ -35,6 +44,39 @@ def run(*arguments: str, cwd: Path, env: dict[str, str] | None = None, stdin: st
         sys.stdout.flush()
         sys.stderr.flush()
         return subprocess.CompletedProcess(arguments, code, stdout.getvalue().decode(), stderr.getvalue().decode())
+
+
+def forked(
+    *arguments: str, cwd: Path, env: dict[str, str] | None = None, stdin: str = "", memory: int | None = None
+) -> Finished:
+    """Run `kmodgate ARGUMENTS` in a folder, in a process of its own that does not have to load the program first.
+
+    Its streams are files. With `memory` it may map so many bytes. Raises TimeoutError after a minute, and ends the run.
+    """
+    with TemporaryFile() as given, TemporaryFile() as stdout, TemporaryFile() as stderr:
+        given.write(stdin.encode())
+        given.seek(0)
+        streams = [stream.fileno() for stream in (given, stdout, stderr)]
+        code = ask(fork_server(), arguments, str(cwd), {**_environment(), **(env or {})}, streams, memory)
+        stdout.seek(0)
+        stderr.seek(0)
+        return subprocess.CompletedProcess(arguments, code, stdout.read().decode(), stderr.read().decode())
+
+
+@cache
+def fork_server() -> str:
+    """The socket of the process that forks runs; it ends with this process."""
+    path = f"{mkdtemp(prefix='kmodgate-tests-')}/socket"
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tests.fork_server", path],
+        cwd=_REPOSITORY,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    atexit.register(server.communicate)
+    assert server.stdout is not None
+    assert server.stdout.readline() == b"listening\n"
+    return path
 
 
 def process(*arguments: str, cwd: Path, env: dict[str, str] | None = None, stdin: str = "") -> Finished:

@@ -8,13 +8,17 @@ that the list only gets shorter. Write it again with
 
 from __future__ import annotations
 
-import subprocess
+import runpy
 import sys
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
-from tests import shared
+from tests import fork_client, shared
+from tests.command import fork_server
 from tests.fleets import REPOSITORY
 
 OPEN = REPOSITORY / "tests/field_open.txt"
@@ -24,8 +28,7 @@ OPEN = REPOSITORY / "tests/field_open.txt"
 def command(tmp_path: Path) -> Path:
     """`kmodgate` of this checkout, as a program."""
     path = tmp_path / "kmodgate"
-    start = f'exec "{sys.executable}" -m kmodgate.renderer.start "$@"'
-    path.write_text(f'#!/bin/sh\nPYTHONPATH="{REPOSITORY / "src"}" {start}\n')
+    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -SE "{fork_client.__file__}" "{fork_server()}" "$@"\n')
     path.chmod(0o755)
     return path
 
@@ -33,9 +36,10 @@ def command(tmp_path: Path) -> Path:
 @pytest.mark.shared
 def test_exactly_the_listed_field_cases_fall_short(command: Path, request: pytest.FixtureRequest) -> None:
     script = shared.need("field/run.py")
+    main = runpy.run_path(str(script))["main"]
     folders = (script.parent, script.parent.with_name("field-ims"))
     cases = sorted(path.parent for folder in folders for path in folder.glob("*/case.json"))
-    failing = {case.name: report for case in cases if (report := shortcomings(script, command, case))}
+    failing = {case.name: report for case in cases if (report := shortcomings(main, command, case))}
     if request.config.getoption("--update-field-open"):
         OPEN.write_text("".join(f"{name}\n" for name in failing))
     listed = set(OPEN.read_text().split()) if OPEN.exists() else set()
@@ -43,10 +47,7 @@ def test_exactly_the_listed_field_cases_fall_short(command: Path, request: pytes
     assert not {name: failing[name] for name in failing.keys() - listed}
 
 
-def shortcomings(script: Path, command: Path, case: Path) -> str:
+def shortcomings(main: Callable[[list[str]], int], command: Path, case: Path) -> str:
     """Run one case, and return the report of the script if it falls short."""
-    result = subprocess.run(
-        [sys.executable, str(script), str(command), str(case)], capture_output=True, text=True, check=False
-    )
-    assert "Traceback" not in result.stderr, result.stderr
-    return result.stdout if result.returncode else ""
+    with redirect_stdout(StringIO()) as report:
+        return report.getvalue() if main([str(command), str(case)]) else ""

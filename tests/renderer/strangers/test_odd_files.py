@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -11,12 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.command import Finished, forked
 from tests.fleets import FleetFolder, git
 
 pytestmark = pytest.mark.timing
-
-LIMIT = 60
-"""Seconds after which a run that waits is ended; none of them takes that long."""
 
 
 def pipe(path: Path) -> None:
@@ -68,29 +67,32 @@ COMMANDS = (
 )  # fmt: skip
 
 
-def answer(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def answer(folder: Path, *arguments: str) -> Finished:
     """Run the command in a process of its own, with little memory, which ends it where it reads without a bound."""
-    limited = f'ulimit -v {2 << 20}; exec {sys.executable} -m kmodgate.renderer.start "$@"'
-    return subprocess.run(
-        ["bash", "-c", limited, "kmodgate", *arguments],
-        cwd=folder, capture_output=True, text=True, timeout=LIMIT, check=False, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    return forked(*arguments, cwd=folder, memory=2 << 30)
 
 
-@pytest.fixture
-def referring(fleet: FleetFolder) -> FleetFolder:
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> FleetFolder:
     """A rendered and committed fleet whose specs name files."""
+    fleet = FleetFolder(tmp_path_factory.mktemp("committed") / "fleet")
+    path = fleet.cluster("paris")
+    path.write_text(path.read_text().split("  nodeGroups")[0] + "  inventory: ./nodes.json\n")
+    fleet.write("clusters/nodes.json", '{"kind": "List", "items": []}')
     fleet.write("drivers/nic.Dockerfile", "FROM scratch\n")
     fleet.write("drivers/attached.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")
     fleet.driver("nic", "build: {dockerfile: ./nic.Dockerfile}\nattach: [./attached.yaml]")
-    path = fleet.root / "clusters/paris.yaml"
-    path.write_text(path.read_text().split("  nodeGroups")[0] + "  inventory: ./nodes.json\n")
-    fleet.write("clusters/nodes.json", '{"kind": "List", "items": []}')
     fleet.render()
     git(fleet.root, "init", "-q")
     git(fleet.root, "add", "-A")
     git(fleet.root, "commit", "-qm", "first")
     return fleet
+
+
+@pytest.fixture
+def referring(committed: FleetFolder, tmp_path: Path) -> FleetFolder:
+    """A copy of the committed fleet."""
+    return FleetFolder(shutil.copytree(committed.root, tmp_path / "fleet"))
 
 
 @pytest.mark.parametrize("place", PLACES)

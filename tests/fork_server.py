@@ -1,0 +1,94 @@
+"""A process that has loaded the command and forks for each run: runs of processes of their own without the start of Python.
+
+`python -m tests.fork_server SOCKET` listens there until its stdin ends, and then removes the folder of the socket. A run
+is one message of JSON (`arguments`, `folder`, `variables`, `memory` in bytes or null) with stdin, stdout and stderr of
+the run. The answers are the run's process id, and when it has ended, its exit code as `subprocess` has it.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import pkgutil
+import resource
+import select
+import shutil
+import signal
+import socket
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import TextIO
+
+import kmodgate.policy
+import kmodgate.renderer
+
+MOST = 1 << 20
+"""Bytes of a message."""
+
+
+def main() -> int:
+    """Listen, and fork for each connection. Returns the exit code of a run in its process, 0 in the server's."""
+    for part in (kmodgate.policy, kmodgate.renderer):
+        for module in pkgutil.walk_packages(part.__path__, f"{part.__name__}."):
+            import_module(module.name)
+    gc.freeze()  # what all runs share is not touched by the end of one
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the processes that serve
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+        listening.bind(sys.argv[1])
+        listening.listen()
+        print("listening", flush=True)
+        while listening in select.select([listening, sys.stdin], [], [])[0]:
+            connection, _ = listening.accept()
+            if not os.fork():
+                listening.close()
+                return _serve(connection)
+            connection.close()
+    shutil.rmtree(Path(sys.argv[1]).parent)
+    return 0
+
+
+def _serve(connection: socket.socket) -> int:
+    """Fork once more for the run, which returns its exit code; end when the run has ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    message, streams, _, _ = socket.recv_fds(connection, MOST, 3)
+    if not (run := os.fork()):
+        connection.close()
+        return _run(json.loads(message), streams)
+    connection.send(str(run).encode())
+    _, status = os.waitpid(run, 0)
+    connection.send(str(os.waitstatus_to_exitcode(status)).encode())
+    os._exit(0)
+
+
+def _run(asked: dict[str, object], streams: list[int]) -> int:
+    """Become the process that `kmodgate ARGUMENTS` would be, and run it."""
+    arguments, folder, variables, memory = (asked[key] for key in ("arguments", "folder", "variables", "memory"))
+    assert isinstance(arguments, list) and isinstance(folder, str) and isinstance(variables, dict)  # noqa: PT018
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        setattr(sys, name, _opened(getattr(sys, name), mode))
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(variables)
+    if isinstance(memory, int):
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    sys.argv[1:] = arguments
+    from kmodgate.renderer import start
+
+    return start.main()
+
+
+def _opened(stream: TextIO, mode: str) -> TextIO:
+    """The stream on its number as it is now, which may be a pipe where it was a file."""
+    buffering = 1 if stream.line_buffering else -1
+    return open(  # type: ignore[return-value]
+        stream.fileno(), mode, buffering, stream.encoding, stream.errors, newline="\n", closefd=False
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
