@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from tests.e2e.definitions import KINDS, generated
+from tests.e2e.api_server.definitions import KINDS, generated
 
 Json: TypeAlias = dict[str, Any]
 Change: TypeAlias = Callable[[Json], None]

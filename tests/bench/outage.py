@@ -9,11 +9,11 @@ from pathlib import Path
 
 from tests.bench.figure import Figure
 from tests.bench.measure import QUICK
-from tests.e2e.control_plane import ControlPlane
-from tests.e2e.definitions import KINDS, generated
-from tests.e2e.programs import MissingPrograms, found
+from tests.e2e.admission.test_outage import NOBODY_WAITS, OTHERS_WAIT, prepare
+from tests.e2e.api_server.control_plane import ControlPlane
+from tests.e2e.api_server.definitions import KINDS, generated
+from tests.e2e.api_server.programs import MissingPrograms, found
 from tests.e2e.protection.guarded import POLICY
-from tests.e2e.test_outage import NOBODY_WAITS, OTHERS_WAIT, prepare
 from tests.e2e.webhook import in_force
 
 _JOB = "5c2ad2a5-0c58-4a3b-9a3c-1fd5e0b8e5b1"

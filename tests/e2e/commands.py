@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from tests.e2e.certificates import Pair
+from tests.e2e.api_server.certificates import Pair
 
 Command: TypeAlias = list[str | Path]
 

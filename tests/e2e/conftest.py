@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from tests.e2e import definitions
-from tests.e2e.control_plane import ControlPlane
-from tests.e2e.programs import MissingPrograms, Programs, found
+from tests.e2e.api_server import definitions
+from tests.e2e.api_server.control_plane import ControlPlane
+from tests.e2e.api_server.programs import MissingPrograms, Programs, found
 
 NewControlPlane: TypeAlias = Callable[..., AbstractContextManager[ControlPlane]]
 

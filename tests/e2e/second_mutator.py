@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Literal, TypeAlias
 
-from tests.e2e.certificates import Authority
-from tests.e2e.control_plane import ControlPlane
-from tests.e2e.https_server import serving
+from tests.e2e.api_server.certificates import Authority
+from tests.e2e.api_server.control_plane import ControlPlane
+from tests.e2e.api_server.https_server import serving
 from tests.e2e.webhooks import registered
 
 Json: TypeAlias = dict[str, Any]

@@ -16,10 +16,10 @@ from typing import Any, TypeAlias
 import orjson
 import yaml
 
-from tests.e2e.certificates import Authority
-from tests.e2e.control_plane import ControlPlane
-from tests.e2e.processes import free_port
-from tests.e2e.users import WEBHOOK
+from tests.e2e.api_server.certificates import Authority
+from tests.e2e.api_server.control_plane import ControlPlane
+from tests.e2e.api_server.processes import free_port
+from tests.e2e.api_server.users import WEBHOOK
 from tests.e2e.waiting import eventually
 from tests.e2e.webhooks import registered
 

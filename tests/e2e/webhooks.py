@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeAlias
 
-from tests.e2e.certificates import Authority
-from tests.e2e.control_plane import ControlPlane
+from tests.e2e.api_server.certificates import Authority
+from tests.e2e.api_server.control_plane import ControlPlane
 from tests.e2e.waiting import eventually
 
 Json: TypeAlias = dict[str, Any]

@@ -25,7 +25,7 @@ def exposed(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
     from kmodgate.webhook.server import Server
     from kmodgate.webhook.settings import parse
-    from tests.e2e.certificates import Authority
+    from tests.e2e.api_server.certificates import Authority
 
     folder = tmp_path_factory.mktemp("server")
     pair = Authority(folder / "pki").issue("webhook")

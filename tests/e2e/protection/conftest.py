@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.control_plane import ControlPlane
+from tests.e2e.api_server.control_plane import ControlPlane
 from tests.e2e.protection.guarded import FREE, POLICY, SPACES, full_module
 from tests.e2e.webhook import Webhook, in_force
 

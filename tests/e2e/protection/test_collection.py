@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.api_server.control_plane import ControlPlane
+from tests.e2e.api_server.definitions import definitions
+from tests.e2e.api_server.programs import Programs
 from tests.e2e.conftest import NewControlPlane
-from tests.e2e.control_plane import ControlPlane
-from tests.e2e.definitions import definitions
-from tests.e2e.programs import Programs
 from tests.e2e.protection.guarded import Json, full_module, named
 from tests.e2e.waiting import eventually
 from tests.e2e.webhook import Webhook, in_force

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.api_server.control_plane import ControlPlane
+from tests.e2e.api_server.definitions import definitions
+from tests.e2e.api_server.relay import Relay
 from tests.e2e.conftest import NewControlPlane
-from tests.e2e.control_plane import ControlPlane
-from tests.e2e.definitions import definitions
 from tests.e2e.objects import daemon_set, module
 from tests.e2e.protection.guarded import Json, named, refused
-from tests.e2e.relay import Relay
 from tests.e2e.waiting import eventually
 from tests.e2e.webhook import in_force
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.changed_definitions import USEFUL, USELESS, changed
-from tests.e2e.control_plane import ControlPlane
+from tests.e2e.api_server.control_plane import ControlPlane
 from tests.e2e.objects import node_modules_config
 from tests.e2e.protection.guarded import KMM, USUAL, Json, full_module, kmm_rules, named, override, refused, role_of
 from tests.e2e.protection.test_overrides import grants_override

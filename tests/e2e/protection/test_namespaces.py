@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.e2e.control_plane import ControlPlane
+from tests.e2e.api_server.control_plane import ControlPlane
 from tests.e2e.objects import node_modules_config
 from tests.e2e.protection.guarded import full_module, namespaces_rules, override, refused, role_of
 from tests.e2e.waiting import eventually

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.control_plane import ControlPlane
+from tests.e2e.api_server.control_plane import ControlPlane
 from tests.e2e.protection.guarded import Json, namespaces_rules, override, refused, role_of
 from tests.e2e.waiting import eventually
 from tests.e2e.webhook import Webhook

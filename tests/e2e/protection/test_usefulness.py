@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.control_plane import ControlPlane
+from tests.e2e.api_server.control_plane import ControlPlane
 from tests.e2e.objects import module
 from tests.e2e.protection.guarded import Json, named, namespaces_rules, override, refused, role_of
 from tests.e2e.protection.test_overrides import grants_override

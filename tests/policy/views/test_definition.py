@@ -6,7 +6,7 @@ import pytest
 
 from kmodgate.policy.views.definition import losses
 from tests.changed_definitions import USEFUL, USELESS, changed, definition
-from tests.e2e.definitions import KINDS
+from tests.e2e.api_server.definitions import KINDS
 
 OF_DRIVERS = [kind.plural for kind in KINDS if len(kind.versions) == 1]
 
