@@ -257,20 +257,9 @@ class Engine:
             mode = Mode.WARN
         elif mode is Mode.ENFORCE and not item.guards and review.is_upkeep and not self.policy.judges_the_deleted:
             mode = Mode.WARN  # KMM's refusal would keep its own finalizer from being removed
-        field = format_path(problem.path) or "metadata"
-        return Finding(
-            item.id,
-            _cut(problem.message),
-            _cut(problem.fix),
-            name,
-            field,
-            severity,
-            "",
-            problem.line,
-            0,
-            mode,
-            told_by=_identity(problem.told_by, name),
-        )
+        field, cause = format_path(problem.path) or "metadata", problem.cause(name)
+        message, fix, line = _cut(problem.message), _cut(problem.fix), problem.line
+        return Finding(item.id, message, fix, name, field, severity, "", line, 0, mode, told_by=cause)
 
     def _is_excepted(self, rule: str, object: Map, now: datetime) -> bool:
         metadata = metadata_of(object)
@@ -279,11 +268,6 @@ class Engine:
         holding = [item for item in self.policy.exceptions if item.holds_for(rule, *identity, now.date())]
         self.used_exceptions.update(holding)
         return bool(holding)
-
-
-def _identity(told_by: str, name: str) -> str:
-    """The identity of the finding that tells a cause, of the object of that name where none is given."""
-    return f"{told_by} {name}" if told_by and " " not in told_by else told_by
 
 
 def _failed(item: Rule, error: Exception) -> Judged:

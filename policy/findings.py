@@ -58,6 +58,10 @@ class Problem(NamedTuple):
     most: Mode | None = None
     told_by: str = ""
 
+    def cause(self, object: str) -> str:
+        """The identity of the finding that tells the cause, where this is a problem of the object of that title."""
+        return f"{self.told_by} {object}" if self.told_by and " " not in self.told_by else self.told_by
+
 
 @dataclass(slots=True, unsafe_hash=True)  # frozen, it takes four times as long to make; nobody changes one all the same
 class Finding:

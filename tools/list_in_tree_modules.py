@@ -3,9 +3,11 @@
 A LIST holds one path a line, as `dpkg-deb --contents`, `rpm -ql` or `tar t` print them of a kernel package. Only the
 names are taken. Each call writes all names anew: give the lists of all distributions in one call.
 
-What is committed was made of the kernel packages of Debian 12, because no other distribution's were within reach where
-it was made. RPM-based distributions and Ubuntu ship few modules that are not among these, as they build the same
-source; `dnf repoquery --list kernel-core kernel-modules` or `apt-file list linux-modules-…` gives their lists.
+The committed file was made from the kernel packages of Debian 12 (6.1, amd64 and arm64, also the real-time flavour)
+and Debian 13 (6.12, amd64 and arm64, also the real-time and the cloud flavour). The packages of RPM-based distributions
+and of Ubuntu were not at hand. They build the same source, and ship few modules that are not in these lists: the ones
+that matter to users of KMM are in `_BUILT_ELSEWHERE`. `dnf repoquery --list kernel-core kernel-modules` and
+`apt-file list linux-modules-…` print their lists.
 """
 
 from __future__ import annotations
@@ -25,6 +27,12 @@ _REPORTED = (
     "amdgpu", "drbd", "habanalabs", "i40e", "i915", "ice", "irdma", "mlx5_core", "nfs", "sfc", "sunrpc", "xe",
 )  # fmt: skip
 """Of which users of KMM have reported that the driver of the distribution ran in place of theirs."""
+
+_BUILT_ELSEWHERE = (
+    "efa", "erdma", "fm10k", "mlx5_vfio_pci", "mlxbf_gige", "mlxbf_pmc", "octeon_ep", "pds_core", "qaic", "qat_420xx",
+    "qat_4xxx", "siw",
+)  # fmt: skip
+"""Modules of Linux that Debian does not build and other distributions do. Source: the Makefiles of Linux 6.12."""
 
 _HEAD = '''\
 """Names of the kernel modules that distributions ship with their kernels, as the kernel writes them: `-` is `_`.
@@ -58,7 +66,7 @@ def main(arguments: list[str]) -> int:
     if not arguments:
         print(__doc__, file=sys.stderr)
         return 2
-    names = names_in(Path(name).read_text(encoding="utf-8") for name in arguments) | set(_REPORTED)
+    names = names_in(Path(name).read_text(encoding="utf-8") for name in arguments) | {*_REPORTED, *_BUILT_ELSEWHERE}
     _TARGET.write_text(page(names), encoding="utf-8")
     print(f"{_TARGET.name}: {len(names)} names")
     return 0

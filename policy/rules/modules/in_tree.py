@@ -30,8 +30,9 @@ def namesake_in_the_kernel(review: Review) -> Iterator[Problem]:
     container or every mapping removes the name, or where it is blacklisted: by `nodeGroups[].blacklist` of the Cluster
     spec, or by a MachineConfig; nor where a MachineConfig or a BootModuleConfig loads the driver at boot, in its place.
 
-    The names are those of the kernel packages of Debian 12 and those that users of KMM have reported. A module that
-    only another distribution ships, such as Ubuntu's `zfs`, is not among them.
+    The list of names comes from the kernel packages of Debian 12 and 13 for amd64 and arm64, from reports of KMM's
+    users, and from a few drivers of Linux that Debian does not build (`efa`, `qat_4xxx`). Red Hat and Ubuntu build the
+    same source. A module that only one distribution adds, such as Ubuntu's `zfs`, is not in the list.
 
     Fix: add the name to inTreeModulesToRemove, which fails while something uses the driver, or blacklist it on the
     nodes, which takes effect at their next boot.

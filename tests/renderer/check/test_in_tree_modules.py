@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from kmodgate.policy.kmm.in_tree_modules import NAMES
 from tests.fleets import FleetFolder
 from tests.renderer.checking import check, findings
 from tools.list_in_tree_modules import names_in
@@ -42,3 +43,12 @@ def test_names_are_taken_from_lists_of_any_packager() -> None:
         "-rw-r--r-- root/root 1 2026-01-01 ./lib/modules/6.12.1/kernel/fs/nfs/nfs.ko.zst\n",
     )
     assert names_in(lists) == {"ice", "mlx5_core", "nfs"}
+
+
+REPORTED = "ice i40e irdma i915 xe amdgpu sfc mlx5_core nfs sunrpc drbd habanalabs"
+VENDORS = "nvidia nvidia_uvm gdrdrv zfs kvdo wekafsio mmfs26 lustre r8168 vboxdrv simple_kmod cxi_core onload"
+
+
+def test_the_names_are_of_several_kernels_and_none_is_a_vendors_own() -> None:
+    assert {*REPORTED.split(), "hns3", "xgene_enet", "qat_4xxx", "efa"} <= NAMES
+    assert not {*VENDORS.split()} & NAMES
