@@ -51,13 +51,17 @@ class Worker:
         )  # fmt: skip
 
     async def judge(self, job: Job, cluster: Cluster, deadline: float) -> Done:
-        """The end of a job. Raises Lost where the process ends before; it is ended where the caller stops waiting."""
+        """The end of a job. Raises Lost where the process ends before.
+
+        It is ended where the caller stops waiting, and where its question ends in an error: it still waits for a reply,
+        and would take the next job for one.
+        """
         try:
             return await self._exchange(job, cluster, deadline)
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             self.kill()
             raise Lost(f"{type(error).__name__} in the middle of a review") from None
-        except asyncio.CancelledError:
+        except (Exception, asyncio.CancelledError):
             self.kill()  # it could not be told to stop otherwise
             raise
 

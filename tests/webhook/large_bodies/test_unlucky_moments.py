@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from kmodgate.policy.cluster.dump import Dump
+from kmodgate.policy.cluster.facts import QUESTIONS, Facts, with_answers
 from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
 from kmodgate.webhook.large_bodies.pipe import Done
 from kmodgate.webhook.large_bodies.pool import Pool
@@ -36,6 +37,30 @@ def test_a_review_that_has_waited_for_the_cluster_names_it_as_the_reason() -> No
         answer = await pool.decide(job(), cluster, loop.time() + 0.1)
         assert answer.problem is not None
         assert (answer.problem[0], "etcd is gone" in answer.problem[2]) == (503, True)
+        await pool.stop()
+
+    run(scenario())
+
+
+def test_a_question_that_ends_in_an_error_spoils_no_other_review() -> None:
+    class Broken(SnapshotCluster):
+        @property
+        def facts(self) -> Facts:  # type: ignore[override]
+            return with_answers(None, **dict.fromkeys(QUESTIONS, broken))
+
+        @facts.setter
+        def facts(self, _: Facts) -> None: ...
+
+    def broken(*_: object) -> None:
+        raise ValueError("a bug")
+
+    async def scenario() -> None:
+        pool, loop = Pool(most=1), asyncio.get_running_loop()
+        await pool.start()
+        with pytest.raises(ValueError, match="a bug"):
+            await pool.decide(job(), Broken(Dump()), loop.time() + 60)
+        answer = await pool.decide(job(), SnapshotCluster(Dump()), loop.time() + 60)
+        assert answer.problem is None
         await pool.stop()
 
     run(scenario())
