@@ -52,12 +52,6 @@ ROLE = "rbac.authorization.k8s.io/Role"
 QUOTA = "ResourceQuota"
 LIMITS = "LimitRange"
 
-PODS = ("pods", "count/pods", "cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory")
-"""What a quota may give none of, so that no pod of KMM is made: each of its workers requests CPU and memory.
-
-Source: internal/pod/workerpodmanager.go of Kernel Module Management.
-"""
-
 ACCESS = (ROLE_BINDING, ROLE)
 """The kinds by which an account of a namespace may use a SecurityContextConstraint."""
 

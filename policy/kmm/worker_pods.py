@@ -20,6 +20,17 @@ Source: internal/pod/workerpodmanager.go of Kernel Module Management.
 """
 
 
+OF_QUOTAS: Amounts = {
+    **dict.fromkeys(("pods", "count/pods"), Fraction(1)),
+    **{f"{prefix}{key}": amount for prefix in ("", "requests.") for key, amount in _REQUESTS.items()},
+    **{f"limits.{key}": amount for key, amount in _LIMITS.items()},
+}
+"""What a worker takes of a ResourceQuota, by the keys of one: of a quota with less than this no worker is made.
+
+Source: pkg/quota/v1/evaluator/core/pods.go of Kubernetes.
+"""
+
+
 def constraints_against_workers(limit_range: Map) -> Iterator[tuple[FieldPath, str]]:
     """Yield path and text of each constraint of a LimitRange that a worker pod does not meet.
 

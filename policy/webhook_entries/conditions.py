@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kmodgate.policy.cluster.controllers import COLLECTORS, KMM, OLM
-from kmodgate.policy.cluster.dependents import PODS
 from kmodgate.policy.cluster.facts import MANAGED_BY
 from kmodgate.policy.cluster.override_annotation import ANNOTATION
 from kmodgate.policy.kata.ims_jobs import LABEL, LABEL_VALUE
 from kmodgate.policy.kmm.misnamed_kinds import KMM_GROUP
+from kmodgate.policy.kmm.worker_pods import OF_QUOTAS
 from kmodgate.policy.views.boot_config import POOL_LABEL
 from kmodgate.policy.views.definition import HOLDERS
 
@@ -190,18 +190,27 @@ HAS_ANOTHER_DOCKERFILE = Condition(
     otherwise="Ignore",
 )
 
-ALLOWS_NO_POD = Condition(
-    "allows-no-pod",
-    f"has(object.spec.hard) && {json.dumps(PODS)}.exists(key, key in object.spec.hard && "
-    "string(object.spec.hard[key]).startsWith('0'))",
-    otherwise="Ignore",
-)
-
 _FEW_CPUS = "^([.0].*|[0-9]{1,3}m|.*[uneE].*)$"
 _LITTLE_MEMORY = "^([.0].*|[0-9]{1,9}|[0-9]{1,6}(k|Ki)|[0-9]{1,3}(M|Mi)|.*[.muneE].*)$"
 _MORE_CPUS = "^([^0]|[1-9][0-9]*[^0-9m].*|[1-9][0-9]+|50[1-9]m|5[1-9][0-9]m|[6-9][0-9]{2}m|[0-9]{4,}m)$"
 _MORE_MEMORY = "^([0-9]{8,}|[0-9]{5,}(k|Ki)|(6[5-9]|[7-9][0-9]|[0-9]{3,})(M|Mi)|.*[.muneEGTP].*)$"
 _LOW_RATIO = "^([01]|.*[^0-9].*)$"
+
+
+_TOO_LITTLE = {"pods": "^0", "cpu": _FEW_CPUS, "memory": _LITTLE_MEMORY}
+
+
+def _allows_little(amount: str) -> str:
+    """That a ResourceQuota has too little of an amount that may stand under several keys."""
+    keys = [key for key in OF_QUOTAS if re.split("[./]", key)[-1] == amount]
+    value = "string(object.spec.hard[key])"
+    return f"{json.dumps(keys)}.exists(key, key in object.spec.hard && {value}.matches('{_TOO_LITTLE[amount]}'))"
+
+
+ALLOWS_NO_POD = Condition(
+    "allows-no-pod", f"has(object.spec.hard) && ({' || '.join(map(_allows_little, _TOO_LITTLE))})", otherwise="Ignore"
+)
+"""A ResourceQuota of which none of KMM's workers may be made: amounts in Kubernetes' canonical form, as in limits."""
 
 
 def _bounds(field: str, of_cpus: str, of_memory: str, of_others: str) -> str:

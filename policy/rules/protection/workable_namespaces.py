@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
 
-from kmodgate.policy.cluster.dependents import PODS, QUOTA
+from kmodgate.policy.cluster.dependents import QUOTA
 from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.findings import FieldPath, Problem
 from kmodgate.policy.formats.quantities import cpus
 from kmodgate.policy.kmm.kinds import CLUSTER_MODULE
+from kmodgate.policy.kmm.worker_pods import OF_QUOTAS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.protection.guarding import held, is_by_controller, namespace_name, override
@@ -63,25 +65,39 @@ def tightens(review: Review) -> bool:
 def no_pods_allowed(review: Review) -> Iterator[Problem]:
     """A ResourceQuota allows no pod in a namespace in which Modules need some to be loaded and unloaded.
 
-    It allows no pods, or no CPU or memory, of which KMM's workers take some.
+    It allows no pods, or less CPU or memory than one of KMM's workers takes: half a CPU and 64 MiB, with limits of one
+    CPU and 128 MiB.
 
     Fix: allow pods until the Modules are gone.
     Source: Kubernetes, Resource Quotas; internal/pod of Kernel Module Management.
     """
     if forbids_pods(review) and not is_by_controller(review) and not override(review):
         path: FieldPath = ("spec", "hard")
-        for problem in held(review, namespace_name(review), "allow pods until they are gone", path):
+        is_of_workers = not _allows_less(review.object, _NOTHING)  # pods of other drivers may take less
+        fix = "allow pods until they are gone"
+        for problem in held(review, namespace_name(review), fix, path, by_kmm=is_of_workers):
             yield problem._replace(message=f"allows no pod: {problem.message}")
 
 
 def forbids_pods(review: Review) -> bool:
     """Whether a ResourceQuota becomes one that allows no pod like KMM's."""
-    return review.kind == QUOTA and _allows_none(review.object) and not _allows_none(as_map(review.old))
+    if review.kind != QUOTA:
+        return False
+    before, now = as_map(review.old), review.object
+    return any(_allows_less(now, wanted) and not _allows_less(before, wanted) for wanted in (OF_QUOTAS, _NOTHING))
 
 
-def _allows_none(quota: object) -> bool:
+_NOTHING = dict.fromkeys(OF_QUOTAS, Fraction(1, 10**9))
+"""The least that is more than none."""
+
+
+def _allows_less(quota: object, wanted: Mapping[str, Fraction]) -> bool:
+    """Whether a quota that KMM's pods are in has less of something than is wanted."""
     spec = as_map(as_map(quota).get("spec"))
-    return _OF_WORKERS.issuperset(_scopes(spec)) and any(_is_zero(as_map(spec.get("hard")).get(key)) for key in PODS)
+    hard = as_map(spec.get("hard"))
+    return _OF_WORKERS.issuperset(_scopes(spec)) and any(
+        _is_less(hard.get(key), amount) for key, amount in wanted.items()
+    )
 
 
 def _scopes(spec: Map) -> Iterator[str]:
@@ -93,5 +109,6 @@ def _scopes(spec: Map) -> Iterator[str]:
         yield str(item.get("scopeName")) if item.get("operator") == "Exists" else "values"
 
 
-def _is_zero(value: object) -> bool:
-    return cpus(value) == 0
+def _is_less(value: object, least: Fraction) -> bool:
+    amount = cpus(value)
+    return amount is not None and amount < least

@@ -123,7 +123,7 @@ def _holds(expression: str, request: Request) -> bool:
 
 def _without_macros(expression: str) -> str:
     """`LIST.exists(KEY, BODY)` as Python's `any`, and `MAP['KEY'].matches(PATTERN)` as a function."""
-    expression = re.sub(r"((?:string\()?[\w.]+\['\w+'\]\)?)\.matches\(", r"matches(\1, ", expression)
+    expression = re.sub(r"((?:string\()?[\w.]+\['?\w+'?\]\)?)\.matches\(", r"matches(\1, ", expression)
     expression = re.sub(r"([\w.]+)\.contains\(", r"contains(\1, ", expression)
     while found := re.search(r"(\[[^]]*\]|[\w.]+)\.exists\((\w+), ", expression):
         depth, end = 1, found.end()

@@ -266,7 +266,15 @@ def test_what_makes_a_namespace_useless_is_asked_about(fleet: FleetFolder, place
     assert changed("configmaps", dockerfile, {"data": {"dockerfile": f"FROM b{long}"}}) == [
         (f"{prefix}dockerfiles", "Ignore")
     ]
-    for hard, asked in (({"pods": "0"}, True), ({"count/pods": "0"}, True), ({"pods": "5"}, False), ({}, False)):
+    little: list[tuple[dict[str, str], bool]] = [
+        ({"pods": "0"}, True),
+        ({"count/pods": "0"}, True),
+        ({"requests.cpu": "250m"}, True),
+        ({"limits.memory": "100Mi"}, True),
+        ({"pods": "5", "requests.cpu": "4", "limits.memory": "8Gi"}, False),
+        ({}, False),
+    ]
+    for hard, asked in little:
         for operation in ("CREATE", "UPDATE"):
             request = Request(operation, "resourcequotas", content={"spec": {"hard": hard}}, **where)
             assert answer(objects, request) == ([(f"{prefix}quotas", "Fail")] if asked else [])
