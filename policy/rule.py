@@ -32,7 +32,7 @@ def is_too_large(review: Review) -> bool:
     return review.kind in MODULE_KINDS and any(is_stopping(review) for is_stopping in STOPPING.values())
 
 
-OVER_FLEETS = ("IMG401", "OPC201", "OPC202")
+OVER_FLEETS = ("IMG401", "OPC201", "OPC202", "SEL401")
 """Ids of what is looked for over a whole fleet instead of in an object. A policy gives them modes like rules."""
 
 RETIRED = {

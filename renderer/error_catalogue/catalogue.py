@@ -13,12 +13,25 @@ from kmodgate.renderer.error_catalogue import (
     images,
     imports,
     kmm_operator,
+    node_selection,
     references,
     structure,
     tree,
 )
 
-_FAMILIES = (structure, references, images, kmm_operator, hubs, boot, tree, image_services, exceptions, imports)
+_FAMILIES = (
+    structure,
+    references,
+    images,
+    kmm_operator,
+    hubs,
+    boot,
+    node_selection,
+    tree,
+    image_services,
+    exceptions,
+    imports,
+)
 
 SECTIONS = {family.TITLE: family.ENTRIES for family in _FAMILIES}
 """Title of a family → its errors, in the order of docs/errors.md."""

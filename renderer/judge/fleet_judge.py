@@ -24,6 +24,8 @@ from kmodgate.renderer.judge.hub_modules import HUB_RULES, HubModules, Place, pl
 from kmodgate.renderer.judge.node_pools import judged, node_pool_configs
 from kmodgate.renderer.judge.shared_images import ID as IMAGES_ID
 from kmodgate.renderer.judge.shared_images import image_findings
+from kmodgate.renderer.judge.shared_modules import ID as MODULES_ID
+from kmodgate.renderer.judge.shared_modules import module_findings
 from kmodgate.renderer.judge.specs_as_modules import RULES, SpecsAsModules
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
 from kmodgate.schemas.compiled import any_schema
@@ -95,6 +97,12 @@ class FleetJudge:
         `before` has the objects as they were, as far as that is known; `dumps` what is known of each cluster beside the
         fleet, by its name.
         """
+        yield from self._of_objects(compiled, before, dumps)
+        yield from self._of_fleet(compiled)
+
+    def _of_objects(
+        self, compiled: CompiledFleet, before: Before | None, dumps: Mapping[str, Dump] | None
+    ) -> Iterator[Finding]:
         alike: dict[tuple[Manifest, Manifest | None, ClusterTraits, Engine], list[Cluster]] = {}
         told: set[Place] = set()
         hubs = HubModules(compiled, lambda cluster: _traits(compiled, cluster), self._now)
@@ -124,8 +132,11 @@ class FleetJudge:
         yield from hubs.by_policies(lambda cluster: self._engine_of(cluster, policy_rules()), told)
         specs = SpecsAsModules(compiled, lambda cluster: self._engine_of(cluster, RULES), self._now)
         yield from specs.findings(lambda cluster: _traits(compiled, cluster), dumps)
-        if self._only is None or IMAGES_ID in self._only:
-            for manifest, finding in image_findings(compiled):
+
+    def _of_fleet(self, compiled: CompiledFleet) -> Iterator[Finding]:
+        """What drivers or clusters do to each other."""
+        for id, findings in ((IMAGES_ID, image_findings), (MODULES_ID, module_findings)):
+            for manifest, finding in findings(compiled) if self._only is None or id in self._only else ():
                 yield from self._over_fleet(compiled, manifest, finding)
 
     def _over_fleet(self, compiled: CompiledFleet, manifest: Manifest, finding: Finding) -> Iterator[Finding]:

@@ -165,7 +165,9 @@ def test_the_name_of_a_spoke_is_a_namespace_on_the_hub(fleet: FleetFolder) -> No
 @pytest.mark.parametrize(("tier", "is_taken"), [("edge", True), ("core", False)])
 def test_no_driver_is_called_as_the_manifest_work_of_another_one(fleet: FleetFolder, tier: str, is_taken: bool) -> None:
     hub(fleet)
-    fleet.driver("kmodgate-nic", f"delivery: hub\nhub: {{selector: {{tier: {tier}}}}}\n", clusters="{names: [hub]}")
+    hub_driver = f"delivery: hub\nhub: {{selector: {{tier: {tier}}}}}\n"
+    path = fleet.driver("kmodgate-nic", hub_driver, clusters="{names: [hub]}")
+    path.write_text(path.read_text().replace("moduleName: acme_dummy", "moduleName: acme_nic"))
 
     found = told(fleet)
 

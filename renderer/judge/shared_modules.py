@@ -1,0 +1,137 @@
+"""Two drivers that load one kernel module on the same nodes, however each of them reaches the nodes.
+
+KMM, a DaemonSet and a unit at boot do not know of each other: what is loaded already is left as it is, and whichever
+driver leaves first unloads the module under the other. Only nodes whose kernel is known count: elsewhere the mappings
+may keep the two apart, and SEL204 warns.
+Sources: internal/controllers/nmc_reconciler.go of Kernel Module Management; kmod, modprobe(8).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from kmodgate.policy.findings import FieldPath, Finding, title
+from kmodgate.policy.formats.kernel_module_names import in_kernel_form
+from kmodgate.policy.views.boot_config import boot_config
+from kmodgate.policy.views.module import ModuleView
+from kmodgate.policy.views.node_placement import Nodes, Placement
+from kmodgate.renderer.compile.compiler import CompiledFleet
+from kmodgate.renderer.deliveries.delivery import is_at_boot
+from kmodgate.renderer.deliveries.hub.hub_module import selected_spokes
+from kmodgate.renderer.deliveries.json_parts import items_of, map_of
+from kmodgate.renderer.fleet.clusters.nodes import nodes_of
+from kmodgate.renderer.fleet.clusters.pools import groups_in_pool
+from kmodgate.renderer.fleet.specs import Cluster, JsonMap
+from kmodgate.renderer.fleet.targets import Target, Variant
+from kmodgate.renderer.judge.node_pools import node_pool_configs
+from kmodgate.renderer.manifests.manifest import Manifest
+
+ID = "SEL401"
+
+_MODULE_NAME: FieldPath = ("spec", "moduleLoader", "container", "modprobe", "moduleName")
+
+_Place = tuple[str, str]
+"""A node, or a group of nodes that are alike, and its kernel."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """An object by which a driver loads kernel modules on a cluster, the field that says so, and where it does."""
+
+    manifest: Manifest
+    path: FieldPath
+    names: frozenset[str]
+    places: frozenset[_Place]
+    is_at_boot: bool
+
+    def meets(self, other: _Load) -> frozenset[str]:
+        """Return the kernel modules that another driver loads on the same nodes; DAY201 compares two at boot."""
+        is_other = self.manifest.owner != other.manifest.owner and not (self.is_at_boot and other.is_at_boot)
+        return self.names & other.names if is_other and self.places & other.places else frozenset()
+
+
+def module_findings(compiled: CompiledFleet) -> Iterator[tuple[Manifest, Finding]]:
+    """Yield an error for each driver that loads what another driver loads on the same nodes."""
+    for cluster, names in _shared_names(compiled):
+        loads = list(_loads(compiled, cluster, names))
+        told: set[str] = set()
+        for load in loads:
+            rivals = ((other, found) for other in loads if (found := load.meets(other)))
+            other, found = next(rivals, (None, frozenset[str]()))
+            if other is not None and load.manifest.owner not in told:
+                told.add(load.manifest.owner)
+                finding = _finding(load.manifest, other, min(found))
+                yield load.manifest, replace(load.manifest.at_origin(finding, load.path), clusters=(cluster.name,))
+
+
+def _finding(manifest: Manifest, other: _Load, name: str) -> Finding:
+    origin = other.manifest.trace(other.path)
+    how = "at boot, " if other.is_at_boot else ""
+    message = (
+        f"driver {other.manifest.owner} ({origin.file}:{origin.line}) loads {name} on the same nodes, {how}too: "
+        f"when one of the two is unloaded, it takes the module from the other"
+    )
+    fix = f"make the selectors disjoint, or load {name} by one driver"
+    return Finding(ID, message, fix, title(manifest.value))
+
+
+def _shared_names(compiled: CompiledFleet) -> Iterator[tuple[Cluster, frozenset[str]]]:
+    """Yield the clusters on which several drivers load a kernel module of one name, with these names."""
+    names: dict[Variant, frozenset[str]] = {}
+    drivers: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for target in compiled.targets:
+        if target.is_absent:
+            continue
+        if target.variant not in names:
+            names[target.variant] = _names(map_of(target.variant.spec.get("modprobe")))
+        for place in _places(target):
+            for name in names[target.variant]:
+                drivers[place][name].add(target.variant.driver.name)
+    for cluster in compiled.fleet.clusters:
+        found = frozenset(name for name, owners in drivers.get(cluster.name, {}).items() if len(owners) > 1)
+        if found:
+            yield cluster, found
+
+
+def _names(modprobe: JsonMap) -> frozenset[str]:
+    names = [modprobe.get("moduleName"), *items_of(modprobe.get("modulesLoadingOrder"))]
+    return frozenset(in_kernel_form(str(name)) for name in names if name)
+
+
+def _places(target: Target) -> Iterable[str]:
+    """The clusters on whose nodes a driver is loaded: the spokes of a hub that delivers it."""
+    if target.variant.spec.get("delivery") == "hub":
+        return [spoke.name for spoke in selected_spokes(target)]
+    return [target.cluster.name]
+
+
+def _loads(compiled: CompiledFleet, cluster: Cluster, names: frozenset[str]) -> Iterator[_Load]:
+    """Yield what loads one of the kernel modules on a cluster, and where."""
+    nodes = Nodes(nodes_of(cluster) or ())
+    for manifest in compiled.modules(cluster.name):
+        view = ModuleView(manifest.value)
+        if found := names & view.loaded:
+            yield _Load(manifest, _MODULE_NAME, found, _loaded_on(view, nodes), is_at_boot=False)
+    own = ((item, item.value) for item in compiled.of_drivers[cluster.name] if is_at_boot(item.value))
+    hosted = node_pool_configs(compiled, cluster)
+    for manifest, value in (*(own if cluster.hosted is None else ()), *hosted):
+        config = boot_config(value)
+        if config is not None and (found := names & {in_kernel_form(config.module)}):
+            groups = groups_in_pool(cluster, config.pool)
+            places = frozenset((group.name, kernel) for group in groups for kernel in group.kernels)
+            path = config.path if manifest.value is value else ("data", "config")
+            yield _Load(manifest, path, found, places, is_at_boot=True)
+
+
+def _loaded_on(view: ModuleView, nodes: Nodes) -> frozenset[_Place]:
+    """The nodes on whose kernel a mapping wins, of those that are selected and do not repel the Module."""
+    placement = Placement(view, nodes)
+    winners = placement.winners
+    return frozenset(
+        (node.name, kernel)
+        for kernel, selected in placement.kernels.items()
+        if winners.get(kernel) is not None
+        for node in selected
+    )
