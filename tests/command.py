@@ -16,7 +16,7 @@ from tempfile import TemporaryFile, mkdtemp
 from unittest.mock import patch
 
 from kmodgate.renderer.cli import main
-from tests.fork_client import ask
+from tests import fork_client
 
 Finished = subprocess.CompletedProcess[str]
 
@@ -57,10 +57,18 @@ def forked(
         given.write(stdin.encode())
         given.seek(0)
         streams = [stream.fileno() for stream in (given, stdout, stderr)]
-        code = ask(fork_server(), arguments, str(cwd), {**_environment(), **(env or {})}, streams, memory)
+        code = fork_client.ask(fork_server(), arguments, str(cwd), {**_environment(), **(env or {})}, streams, memory)
         stdout.seek(0)
         stderr.seek(0)
         return subprocess.CompletedProcess(arguments, code, stdout.read().decode(), stderr.read().decode())
+
+
+def forked_program(folder: Path) -> Path:
+    """Write a program `kmodgate` into a folder, whose runs are forked."""
+    path = folder / "kmodgate"
+    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -SE "{fork_client.__file__}" "{fork_server()}" "$@"\n')
+    path.chmod(0o755)
+    return path
 
 
 @cache

@@ -9,7 +9,6 @@ that the list only gets shorter. Write it again with
 from __future__ import annotations
 
 import runpy
-import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from io import StringIO
@@ -17,25 +16,17 @@ from pathlib import Path
 
 import pytest
 
-from tests import fork_client, shared
-from tests.command import fork_server
+from tests import shared
+from tests.command import forked_program
 from tests.fleets import REPOSITORY
 
 OPEN = REPOSITORY / "tests/field_open.txt"
 
 
-@pytest.fixture
-def command(tmp_path: Path) -> Path:
-    """`kmodgate` of this checkout, as a program."""
-    path = tmp_path / "kmodgate"
-    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -SE "{fork_client.__file__}" "{fork_server()}" "$@"\n')
-    path.chmod(0o755)
-    return path
-
-
 @pytest.mark.shared
-def test_exactly_the_listed_field_cases_fall_short(command: Path, request: pytest.FixtureRequest) -> None:
+def test_exactly_the_listed_field_cases_fall_short(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     script = shared.need("field/run.py")
+    command = forked_program(tmp_path)
     main = runpy.run_path(str(script))["main"]
     folders = (script.parent, script.parent.with_name("field-ims"))
     cases = sorted(path.parent for folder in folders for path in folder.glob("*/case.json"))

@@ -65,6 +65,16 @@ def growing(template: Template, path: Path = (), *, in_list: bool = False) -> It
         yield from growing(template.item if isinstance(template, Many) else template.value, (*path, "[]"), in_list=True)
 
 
+def at(template: Template, path: Path) -> Template:
+    """The part of a template at a path that `growing` gives."""
+    for step in path:
+        if isinstance(template, dict):
+            template = template[step]
+        else:
+            template = template.item if isinstance(template, Many) else template.value
+    return template
+
+
 _FIXED = {("kind",), ("apiVersion",), ("metadata", "name"), ("metadata", "namespace")}
 """What the API server has judged before any webhook is asked: names have at most 253 characters."""
 

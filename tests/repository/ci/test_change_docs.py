@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.command import forked_program
 from tests.conftest import ROOT
 from tests.fleets import DRIVER, FleetFolder, git
 
@@ -82,8 +82,7 @@ def bash(fleet: FleetFolder, command: str) -> subprocess.CompletedProcess[str]:
     """A command of the page or of the pipeline, with `kmodgate` in the path."""
     tools = fleet.root.parent / "bin"
     tools.mkdir(exist_ok=True)
-    (tools / "kmodgate").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m kmodgate.renderer.start "$@"\n')
-    (tools / "kmodgate").chmod(0o755)
+    forked_program(tools)
     identity = {f"GIT_{who}_{what}": "t" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     clean = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     environment = {

@@ -6,13 +6,13 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.command import forked_program, run
 from tests.conftest import ROOT
 from tests.fleets import git
 
@@ -29,9 +29,7 @@ def clone(tmp_path: Path) -> Path:
     """A clone of a repository with the edge fleet, on a branch with a new version of a driver."""
     origin = tmp_path / "origin"
     shutil.copytree(ROOT / "examples/edge-fleet", origin, ignore=shutil.ignore_patterns("rendered"))
-    subprocess.run(
-        [sys.executable, "-m", "kmodgate.renderer.start", "render"], cwd=origin, env=environment(origin), check=True
-    )
+    assert run("render", cwd=origin).returncode == 0
     git(origin, "init")
     git(origin, "add", "-A")
     git(origin, "commit", "-m", "first")
@@ -39,9 +37,7 @@ def clone(tmp_path: Path) -> Path:
     clone = tmp_path / "clone"
     path = clone / "drivers/ice.yaml"
     path.write_text(path.read_text().replace("1.17.11", "1.17.12"))
-    subprocess.run(
-        [sys.executable, "-m", "kmodgate.renderer.start", "render"], cwd=clone, env=environment(clone), check=True
-    )
+    assert run("render", cwd=clone).returncode == 0
     git(clone, "checkout", "-b", "change")
     git(clone, "commit", "-am", "second")
     return clone
@@ -51,8 +47,8 @@ def environment(folder: Path) -> dict[str, str]:
     """What the pipelines set, and a command `kmodgate`; what does not run here says what it would have done."""
     tools = folder.parent / "bin"
     tools.mkdir(exist_ok=True)
+    forked_program(tools)
     for name, line in (
-        ("kmodgate", f'exec "{sys.executable}" -m kmodgate.renderer.start "$@"'),
         ("pip", 'echo "pip $*"'),
         ("gh", 'test -s "${@: -1}"'),  # the comment has a text
     ):
