@@ -57,8 +57,8 @@ class PodView:
 
     @lazy
     def ephemeral(self) -> list[Part]:
-        """The containers that were added to a running pod."""
-        return self.spec.maps(EPHEMERAL)
+        """The containers that were added to a running pod: the very parts that stand in `containers`."""
+        return [container for container in self.containers if EPHEMERAL in container.path]
 
     @lazy
     def namespace(self) -> str:

@@ -27,6 +27,31 @@ def test_ephemeral_containers_are_judged_when_they_are_added(strict: Webhook) ->
     assert strict.post(review("UPDATE", "Pod", item, pod(), subResource="ephemeralcontainers")).rules() == ["PRV101"]
 
 
+_ROOT = {"name": "root", "hostPath": {"path": "/"}}
+_CLAIM = {"name": "disk", "persistentVolumeClaim": {"claimName": "disk"}}
+ADDED: dict[str, tuple[Object, Object]] = {
+    "a folder of the node": ({"volumes": [_ROOT]}, {"volumeMounts": [{"name": "root", "mountPath": "/host"}]}),
+    "a disk": ({"volumes": [_CLAIM]}, {"volumeDevices": [{"name": "disk", "devicePath": "/dev/sda"}]}),
+    "the processes of the node": ({"hostPID": True}, {"securityContext": {"capabilities": {"add": ["SYS_PTRACE"]}}}),
+    "a capability": ({}, {"securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}}),
+    "everything": ({}, {"securityContext": {"privileged": True}}),
+    "all of /proc": ({}, {"securityContext": {"procMount": "Unmasked"}}),
+}
+"""What a pod that harms nobody has, and what a container does with it that is added later."""
+
+
+@pytest.mark.parametrize(("spec", "fields"), ADDED.values(), ids=ADDED.keys())
+def test_an_ephemeral_container_is_refused_for_all_that_another_one_is(
+    strict: Webhook, spec: Object, fields: Object
+) -> None:
+    container = {"name": "late", "image": "quay.io/acme/tool:1.0", **fields}
+    before, after = pod(**spec), pod(**spec, ephemeralContainers=[container])
+    assert strict.post(review("CREATE", "Pod", before)).allowed
+    rules = strict.post(review("CREATE", "Pod", pod(**spec, containers=[container]))).rules()
+    assert rules
+    assert strict.post(review("UPDATE", "Pod", after, before, subResource="ephemeralcontainers")).rules() == rules
+
+
 TEMPLATES = {
     "Deployment": ("apps", "deployments", ("template",)),
     "DaemonSet": ("apps", "daemonsets", ("template",)),
