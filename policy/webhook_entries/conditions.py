@@ -157,11 +157,23 @@ _SHORTEST_OF_REGISTRIES = 68
 """The same for a pull secret: `{"auths":{}}` may be indented, and name a registry without its password."""
 
 
+_LONGEST_BLANK = 4096
+"""Characters up to which a value is looked through: the API server's budget for conditions is the same for all keys."""
+
+_SPACES = r"^\s*$"
+_SPACES_IN_BASE64 = "^([ACDI][ACQSgi][Ako0=][AJKNg=])*$"
+"""Nothing but spaces, ends of lines and zero bytes, three by three."""
+
+
 def _loses_a_key(field: str) -> str:
     """That a key of the field is gone, or has a value that may say nothing."""
-    size = f"size(object.{field}[key])"
-    is_little = f"({size} < {_SHORTEST} || (key.startsWith('.docker') && {size} < {_SHORTEST_OF_REGISTRIES}))"
-    is_short = f"{is_little} && object.{field}[key] != oldObject.{field}[key]"
+    value, size = f"object.{field}[key]", f"size(object.{field}[key])"
+    is_blank = " || ".join(f"{value}.matches(r'{pattern}')" for pattern in (_SPACES, _SPACES_IN_BASE64))
+    is_little = (
+        f"{size} < {_SHORTEST} || (key.startsWith('.docker') && {size} < {_SHORTEST_OF_REGISTRIES}) || "
+        f"({size} < {_LONGEST_BLANK} && ({is_blank}))"
+    )
+    is_short = f"{value} != oldObject.{field}[key] && ({is_little})"
     is_lost = f"oldObject.{field}.exists(key, !(key in object.{field}) || ({is_short}))"
     return f"(has(oldObject.{field}) && (!has(object.{field}) || {is_lost}))"
 

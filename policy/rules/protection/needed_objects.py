@@ -231,12 +231,14 @@ def _filled(item: Object) -> set[str]:
 
 def _is_empty(key: str, value: object, *, is_encoded: bool) -> bool:
     """Whether a value is missing, blank, or a pull secret without credentials."""
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str) or _is_blank(value):
         return True
     if not is_encoded:
         return False
     try:
         text = base64.b64decode(value).strip()
+        if len(text) <= _LONGEST_BLANK and _is_blank(text.decode(errors="replace")):
+            return True
     except (binascii.Error, ValueError):
         return False
     if not text or len(text) > _SHORT or not key.startswith(".docker"):
@@ -247,10 +249,29 @@ def _is_empty(key: str, value: object, *, is_encoded: bool) -> bool:
         return False
 
 
+def _is_blank(text: str) -> bool:
+    """Whether a text shows nothing: it is empty, or all of it is space, zero bytes or marks without a width."""
+    return not any(character.isprintable() and not character.isspace() for character in text)
+
+
 def _says_something(value: object) -> bool:
     """Whether a pull secret, or a part of one, holds a text beside the names of registries."""
-    return any(map(_says_something, value.values())) if isinstance(value, dict) else bool(value)
+    if isinstance(value, dict):
+        return any(_says_something(item) and not (key == "auth" and _is_nobody(item)) for key, item in value.items())
+    return bool(value)
 
+
+def _is_nobody(auth: object) -> bool:
+    """Whether a user and password, as pull secrets hold them, lack one of the two."""
+    try:
+        user, _, password = base64.b64decode(str(auth)).strip().partition(b":")
+    except (binascii.Error, ValueError):
+        return False
+    return not user or not password
+
+
+_LONGEST_BLANK = 4096
+"""Bytes up to which a value is looked through for something to see."""
 
 _SHORT = 64
 """Bytes in which a pull secret without credentials is looked for."""

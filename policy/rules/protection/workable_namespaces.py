@@ -101,11 +101,16 @@ def _allows_less(quota: object, wanted: Mapping[str, Fraction]) -> bool:
 
 
 def _scopes(spec: Map) -> Iterator[str]:
-    """The scopes of a quota, in either spelling; a selector of values is a scope that KMM's pods may not be in."""
+    """Yield the scopes of a quota, in either spelling, but for one of pods without a priority class, as KMM's are.
+
+    A selector of values is a scope that KMM's pods may not be in.
+    """
     scopes = spec.get("scopes")
     yield from map(str, scopes if isinstance(scopes, list) else ())
     expressions = as_map(spec.get("scopeSelector")).get("matchExpressions")
     for item in map(as_map, expressions if isinstance(expressions, list) else ()):
+        if item.get("scopeName") == "PriorityClass" and item.get("operator") in ("DoesNotExist", "NotIn"):
+            continue
         yield str(item.get("scopeName")) if item.get("operator") == "Exists" else "values"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -259,7 +260,8 @@ def test_what_makes_a_namespace_useless_is_asked_about(fleet: FleetFolder, place
 
     long = "a" * 30
     for resource in ("secrets", "configmaps"):
-        for new in ({}, {"data": {}}, {"data": {"key": ""}}, {"data": {"key": "e30="}}):
+        blank = (" " * 90, base64.b64encode(b" " * 90).decode(), base64.b64encode(b"\0\r\n\t" * 30).decode())
+        for new in ({}, {"data": {}}, *({"data": {"key": value}} for value in ("", "e30=", *blank))):
             assert changed(resource, {"data": {"key": long}}, new) == [(f"{prefix}emptied", "Fail")]
         assert changed(resource, {"data": {"key": long}}, {"data": {"key": long[1:], "more": ""}}) == []
     dockerfile = {"data": {"dockerfile": f"FROM {long}"}}
