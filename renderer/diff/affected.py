@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kmodgate.policy.findings import FieldPath
-from kmodgate.policy.kmm.nodes.node_selection import Node, verdict
+from kmodgate.policy.kmm.nodes.node_selection import Node, stops_for_all, verdict
 from kmodgate.policy.kmm.versions import Release
+from kmodgate.renderer.deliveries.daemonset.module_view import STRATEGY
 from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.diff import module_effects
 from kmodgate.renderer.diff.causes import Causes
 from kmodgate.renderer.diff.changed_fields import ObjectChange
-from kmodgate.renderer.diff.effects.effect import Effect
+from kmodgate.renderer.diff.effects.effect import FOR_ALL, Effect
 from kmodgate.renderer.diff.module_effects import Side
 from kmodgate.renderer.fleet.clusters.nodes import node_of_group
 from kmodgate.renderer.fleet.fields.origin import Origin
@@ -99,6 +100,7 @@ class Places:
         self._refusals = refusals
         self._nodes: dict[str, list[tuple[NodeGroup, Node]]] = {}
         self._refused: dict[tuple[str, int, bool], bool] = {}
+        self._stopped: dict[tuple[str, int], str] = {}
 
     def nodes(self, name: str) -> list[tuple[NodeGroup, Node]]:
         """Return every group of a cluster on each of its kernels."""
@@ -129,6 +131,8 @@ class Places:
             return Side(None, "the Module does not exist")
         if not module_effects.container(module):
             return Side(None, "it has no moduleLoader")
+        if is_after and (why := self._why_stopped(module, name)):
+            return Side(None, f"{FOR_ALL}{why}", fails=True)
         found = verdict(module, node, self.resolver)
         if not has_driver(found, node):
             return Side(None, found.reason, fails=found.fails)
@@ -139,3 +143,12 @@ class Places:
                 self._refused[key] = refuses(self.clusters[name], module)
             refused = self._refused[key]
         return Side(found.resolution, "", found.keeps, refused)
+
+    def _why_stopped(self, module: Any, name: str) -> str:
+        """Why KMM does nothing for any node of a Module on a cluster; empty where it does, or where DaemonSets load."""
+        key = (name, id(module))
+        if key not in self._stopped:
+            verdicts = (verdict(module, node, self.resolver) for _, node in self.nodes(name))
+            is_kmms = STRATEGY not in module["spec"]
+            self._stopped[key] = stops_for_all(verdicts, self.release(name)) if is_kmms else ""
+        return self._stopped[key]

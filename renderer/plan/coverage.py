@@ -121,6 +121,8 @@ class Cell:
     resolution: Resolution | None
     reason: str
     waits_for: str = ""
+    fails: bool = False
+    """Whether KMM fails at the Module on this kernel."""
 
     @property
     def loads(self) -> bool:
@@ -255,7 +257,8 @@ def cells_of(
             continue
         found = kmm.on_kernel(module.value, replace(group.node, kernel=kernel), resolver)
         reason = _why_not(module, group, kernel, phase, found, refuses)
-        yield Cell(module, group, kernel, phase, found.resolution, reason, waits_for)
+        fails = found.fails and not module.has_daemon_sets
+        yield Cell(module, group, kernel, phase, found.resolution, reason, waits_for, fails)
 
 
 def _why_not(module: Module, group: Group, kernel: str, phase: Phase, found: kmm.Verdict, refuses: Refuses) -> str:

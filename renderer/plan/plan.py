@@ -15,12 +15,14 @@ from kmodgate.policy.findings import Finding, Mode, sort_findings
 from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.policy.kmm.nodes import node_selection as kmm
 from kmodgate.policy.kmm.resolution.resolve import IMAGE_INPUTS
+from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.plan.boot_images import BootImage, boot_images
 from kmodgate.renderer.plan.coverage import Cell, Group, Module, Resolver, cells_of, groups_of, modules_of
+from kmodgate.renderer.plan.failures import with_failures
 from kmodgate.renderer.plan.kmm_upgrade import Upgrade
 from kmodgate.renderer.wording import listed
 
@@ -161,6 +163,7 @@ def plan_fleet(
             for group in groups
             for cell in cells_of(module, group, asked, resolver, judge.refuses_unsigned)
         ]
+        cells = list(with_failures(cells, cluster.release or Release()))
         result.cells += cells
         if modules:
             _add_groups_without_next(result, cluster, groups, cells, asked)

@@ -6,7 +6,7 @@ Management; Toleration.ToleratesTaint of k8s.io/api/core/v1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -158,6 +158,19 @@ def on_kernel(module: Mapping[str, Any], node: Node, resolver: Resolver = resolv
         return Verdict(node.name, None, str(error), fails=not isinstance(error, NoMapping))
     reason, keeps = _version_reason(module["metadata"], found.version, node)
     return Verdict(node.name, found, reason, keeps)
+
+
+def stops_for_all(verdicts: Iterable[Verdict], release: Release) -> str:
+    """Return why KMM does nothing for any node of a Module: it fails at the kernel of one. Empty where it does not.
+
+    From 2.4 on the images of all nodes are worked out before any node gets or loses the driver, and a failure ends the
+    reconcile. Before, only the node in question was passed over.
+    Source: Reconcile and handleMIC in internal/controllers/module_reconciler.go (v2.4.0) and prepareSchedulingData in
+    internal/controllers/module_nmc_reconciler.go (v2.3.0) of Kernel Module Management.
+    """
+    if not release.has("2.4"):
+        return ""
+    return next((item.reason for item in verdicts if item.fails), "")
 
 
 def matches(mapping: Mapping[str, Any], kernel: str) -> bool:

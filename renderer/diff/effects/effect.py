@@ -6,6 +6,9 @@ from enum import IntEnum
 
 from kmodgate.policy.findings import Severity
 
+FOR_ALL = "for all nodes|"
+"""How the detail of a driver begins that stays on all nodes, since KMM fails at the kernel of one."""
+
 BY_DAEMON_SETS = "daemonsets|"
 """How details begin that are about a driver that DaemonSets load."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kmodgate.renderer.diff.effects import cluster_sentences
-from kmodgate.renderer.diff.effects.effect import BY_DAEMON_SETS, Effect
+from kmodgate.renderer.diff.effects.effect import BY_DAEMON_SETS, FOR_ALL, Effect
 from kmodgate.renderer.wording import counted, listed
 
 
@@ -66,8 +66,11 @@ def _refused(driver: str, _detail: str, where: str, _: int) -> str:
 
 
 def _kept(driver: str, detail: str, where: str, _: int) -> str:
+    if detail.startswith(FOR_ALL):
+        stays = f"{driver} stays as it is on {where}, and comes to no other node"
+        return f"{stays}: KMM fails at the Module for all its nodes, {detail.removeprefix(FOR_ALL)}"
     if detail:
-        return f"{driver} stays as it is on {where}, and comes to no other node: KMM fails there, {detail}"
+        return f"{driver} stays as it is on {where}: KMM fails there, {detail}"
     return (
         f"{driver} stays loaded on {where}, also over reboots, until the Module is deleted: without moduleLoader KMM "
         f"neither loads nor removes a driver"

@@ -30,6 +30,21 @@ from tests.renderer.diff.kmm_code_paths.code_paths import (
     restart,
 )
 
+BOTH = (
+    SELECTOR
+    + """\
+  modprobe: {moduleName: acme_nic}
+  kernelMappings:
+  - {name: el9, regexp: '^5\\.14\\..+$', containerImage: 'quay.io/acme/nic:1.0-${KERNEL_FULL_VERSION}'}
+  - {name: el10, regexp: '^6\\.12\\..+$', containerImage: 'quay.io/acme/nic-el10:1.0-${KERNEL_FULL_VERSION}'}
+"""
+)
+FAILS = (
+    "failed to replace templates in module loader data for kernel 5.14.0-570.12.1.el9_6.x86_64: failed to substitute "
+    'templates in the ContainerImage field: failed to substitute "quay.io/acme/nic:1.1-${KERNEL_FULL_VERSION": closing '
+    "brace expected"
+)
+
 DRIVER_PATHS = [
     Path_(
         "a loader that is removed unloads nothing",
@@ -168,10 +183,26 @@ DRIVER_PATHS = [
         FULL + PLUGIN,
         FULL.replace("nic:1.0-${KERNEL_FULL_VERSION}", "nic:1.1-${KERNEL_FULL_VERSION") + PLUGIN,
         (
-            f"nic stays as it is on {NODES}, and comes to no other node: KMM fails there, failed to replace templates in "
-            "module loader data for kernel 5.14.0-570.12.1.el9_6.x86_64: failed to substitute templates in the "
-            'ContainerImage field: failed to substitute "quay.io/acme/nic:1.1-${KERNEL_FULL_VERSION": closing brace '
-            "expected",
+            f"nic stays as it is on {NODES}, and comes to no other node: KMM fails at the Module for all its nodes, {FAILS}",
         ),
+    ),
+    Path_(
+        "from KMM 2.4 on, an image name that cannot be filled in on one kernel stops the Module on all nodes",
+        "v2.4.0 internal/controllers/module_reconciler.go:128 and 348, handleMIC",
+        BOTH,
+        BOTH.replace("nic:1.0-${KERNEL_FULL_VERSION}", "nic:1.1-${KERNEL_FULL_VERSION"),
+        (
+            "nic stays as it is on 5 nodes in 1 cluster, and comes to no other node: KMM fails at the Module for all its "
+            f"nodes, {FAILS}",
+        ),
+        kmm="2.4",
+    ),
+    Path_(
+        "before KMM 2.4, only the nodes of that kernel stay as they are",
+        "v2.3.0 internal/controllers/module_nmc_reconciler.go:111-123, prepareSchedulingData",
+        BOTH,
+        BOTH.replace("nic:1.0-${KERNEL_FULL_VERSION}", "nic:1.1-${KERNEL_FULL_VERSION"),
+        (f"nic stays as it is on {NODES}: KMM fails there, {FAILS}",),
+        kmm="2.3",
     ),
 ]
