@@ -13,7 +13,7 @@ Resource-Modification,project-specification,high_availability}.md of argoproj/ar
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from typing import cast
 
 from kmodgate.policy.findings import FieldPath, Finding
@@ -27,7 +27,7 @@ from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import ArgoCd, Cluster, JsonMap
 from kmodgate.renderer.manifests.emit_yaml import emit
-from kmodgate.renderer.manifests.manifest import Manifest
+from kmodgate.renderer.manifests.manifest import Identity, Manifest
 
 FOLDER = "argocd"
 _API = "argoproj.io/v1alpha1"
@@ -40,8 +40,8 @@ _COMPARED: JsonMap = {
 }
 """How Argo CD compares an Application, and which changes of the repository make it look again."""
 
-Placed = Mapping[str, Sequence[tuple[str, Manifest]]]
-"""Folder and manifest of every object, by cluster."""
+Placed = Mapping[str, Collection[Identity]]
+"""The objects of each cluster, by its name."""
 
 
 def argocd_findings(fleet: Fleet) -> Iterator[Finding]:
@@ -76,8 +76,8 @@ def _destination(item: Cluster, host: Cluster, placed: Placed) -> dict[str, str]
     return {**address, "namespace": next(iter(_namespaces(placed[item.name])), "default")}
 
 
-def _namespaces(objects: Sequence[tuple[str, Manifest]]) -> list[str]:
-    return sorted({manifest.identity.namespace for _, manifest in objects} - {""})
+def _namespaces(objects: Collection[Identity]) -> list[str]:
+    return sorted({identity.namespace for identity in objects} - {""})
 
 
 def _project(fleet: Fleet, argocd: ArgoCd, destinations: Mapping[str, dict[str, str]], placed: Placed) -> JsonMap:
@@ -87,7 +87,7 @@ def _project(fleet: Fleet, argocd: ArgoCd, destinations: Mapping[str, dict[str, 
         address = destinations[cluster.name]
         names = _namespaces(placed[cluster.name]) or [address["namespace"]]
         allowed += [cast(Json, {**address, "namespace": name}) for name in names]
-    identities = [manifest.identity for objects in placed.values() for _, manifest in objects]
+    identities = [identity for objects in placed.values() for identity in objects]
     return {
         "apiVersion": _API,
         "kind": "AppProject",
@@ -143,8 +143,8 @@ def _application_set(argocd: ArgoCd, destinations: Mapping[str, dict[str, str]],
     }
 
 
-def _has_modules(objects: Sequence[tuple[str, Manifest]]) -> bool:
-    return any(manifest.identity.kind in MODULE_KINDS for _, manifest in objects)
+def _has_modules(objects: Collection[Identity]) -> bool:
+    return any(identity.kind in MODULE_KINDS for identity in objects)
 
 
 def _spec(argocd: ArgoCd, cluster: str, destination: dict[str, str], *, is_ignoring: bool) -> JsonMap:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from kmodgate.policy.findings import Finding, Mode, Problem, Severity
-from kmodgate.policy.kmm.misnamed_kinds import KMM_GROUPS
-from kmodgate.policy.kmm.versions import Release
-from kmodgate.renderer.compile.argocd import Placed, argocd_files, argocd_findings
+from kmodgate.policy.findings import Finding
+from kmodgate.renderer.compile.argocd import argocd_files, argocd_findings
 from kmodgate.renderer.compile.cluster_policies import Policies
 from kmodgate.renderer.compile.delivered_objects import (
     delivered_objects,
@@ -17,6 +14,7 @@ from kmodgate.renderer.compile.delivered_objects import (
     pull_secrets_twice,
     works_of_one_name,
 )
+from kmodgate.renderer.compile.fleet_parts import fleet_parts
 from kmodgate.renderer.compile.folders import by_folder
 from kmodgate.renderer.compile.handover import HandoverFile
 from kmodgate.renderer.compile.image_services.service import CompiledService, compile_service
@@ -24,34 +22,25 @@ from kmodgate.renderer.compile.mirrors.mirror_findings import mirror_findings
 from kmodgate.renderer.compile.mirrors.mirror_sets import mirror_sets
 from kmodgate.renderer.compile.mirrors.rewriting import Mirroring
 from kmodgate.renderer.compile.operator_install.install import FOLDER as OPERATOR_FOLDER
-from kmodgate.renderer.compile.operator_install.install import installs, operator_handover, operator_objects
-from kmodgate.renderer.deliveries import attached_objects, content_hashes
+from kmodgate.renderer.compile.operator_install.install import operator_handover, operator_objects
+from kmodgate.renderer.compile.target_objects import TargetObjects
 from kmodgate.renderer.deliveries.boot.problems import hosting_problems
-from kmodgate.renderer.deliveries.delivery import (
-    BOOT,
-    Delivery,
-    as_modules,
-    at_boot_of,
-    delivery_of,
-    delivery_of_object,
-    driver_of,
-)
+from kmodgate.renderer.deliveries.delivery import as_modules
 from kmodgate.renderer.deliveries.hub import spoke_findings
 from kmodgate.renderer.deliveries.hub.hub_module import selected_spokes
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.image_services.service_targets import ServiceTarget, service_targets
-from kmodgate.renderer.fleet.referenced_files import Sources, read_sources
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster
-from kmodgate.renderer.fleet.targets import MergedSpec, Target, Variant, targets
-from kmodgate.renderer.manifests import argo
+from kmodgate.renderer.fleet.targets import MergedSpec, Target, targets
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
-from kmodgate.renderer.wording import listed
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledFleet:
     """A fleet, its targets, and the objects and the ImageService of each cluster, by the name of the cluster.
+
+    Where it is a part of a fleet, clusters and targets are those of the part, and the other specs those of the whole.
 
     `placed` has folder and manifest of every object, each once; `of_drivers` what the drivers, the ImageService and the
     spec of the cluster cause, before objects that several of them share are merged. `handover` has the files that a
@@ -89,70 +78,121 @@ def compile_fleet(fleet: Fleet, findings: list[Finding], policies: Policies | No
 
     With `policies` each cluster also gets its policy, as the webhook mounts it.
     """
-    findings += cluster_findings(fleet.clusters)
-    findings += spoke_findings.cluster_findings(fleet.with_faulty().clusters, is_whole=fleet.is_whole)
-    found = targets(fleet, findings)
-    services = service_targets(fleet, findings)
-    compiler = _Compiler(fleet, findings)
-    of_drivers = _of_targets(compiler, fleet, found)
-    by_cluster = _by_cluster(fleet, found)
-    made = _services(fleet, services, findings)
-    for name, service in made.items():
-        of_drivers[name] += service.manifests
-    mirroring = Mirroring()
-    for cluster in fleet.clusters:
-        of_drivers[cluster.name] += operator_objects(cluster, by_cluster[cluster.name], findings)
-        of_drivers[cluster.name] += mirror_sets(cluster)
-        of_drivers[cluster.name] = mirroring.objects(cluster, of_drivers[cluster.name])
-    findings += mirroring.findings()
-    loaded = _loaded(by_cluster)
-    placed = {
-        name: list(by_folder(name, [*manifests, *_policy(policies, name, loaded[name])], findings))
-        for name, manifests in of_drivers.items()
-    }
-    findings += argocd_findings(fleet)
-    by_hand = _by_hand(fleet, made, by_cluster, placed)
-    for name, service in made.items():
-        of_drivers[name] += service.judged
-    for name, files in by_hand.items():
-        of_drivers[name] += (file.content for file in files if file.folder == OPERATOR_FOLDER)
-    delivered = delivered_objects(of_drivers)
-    findings += compiler.version_findings(delivered)
-    findings += delivered_twice(delivered, placed)
-    findings += works_of_one_name(placed, fleet.clusters)
-    findings += pull_secrets_twice(placed, fleet.clusters)
-    handover = {name: files for name, files in by_hand.items() if files}
-    return CompiledFleet(fleet, found, placed, of_drivers, services, handover, delivered)
+    compiler = _Compiler(fleet, findings, policies)
+    compiled = compiler.part(fleet.clusters)
+    compiler.end()
+    return compiled
+
+
+def compile_parts(fleet: Fleet, findings: list[Finding], policies: Policies | None = None) -> Iterator[CompiledFleet]:
+    """Compile a fleet as `compile_fleet` does, and yield it in parts, each cluster in one of them.
+
+    Whoever drops each part never holds the objects of a large fleet at once: only clusters that share objects keep them
+    alive. The findings are complete after the last part.
+    """
+    compiler = _Compiler(fleet, findings, policies)
+    for clusters in fleet_parts(fleet.clusters):
+        yield compiler.part(clusters)
+        compiler.forget(clusters)
+    compiler.end()
+
+
+class _Compiler:
+    """Compiles the clusters of one fleet, some at a time."""
+
+    def __init__(self, fleet: Fleet, findings: list[Finding], policies: Policies | None) -> None:
+        findings += cluster_findings(fleet.clusters)
+        findings += spoke_findings.cluster_findings(fleet.with_faulty().clusters, is_whole=fleet.is_whole)
+        found = targets(fleet, findings)
+        self._fleet = fleet
+        self._findings = findings
+        self._policies = policies
+        self._targets = _by_cluster(fleet, found)
+        self._services = service_targets(fleet, findings)
+        self._made = _services(fleet, self._services, findings)
+        self._objects = TargetObjects(fleet.files, found, findings)
+        self._mirroring = Mirroring()
+        self._loaded = _loaded(self._targets)
+        self._has_argocd = any(cluster.argocd is not None for cluster in fleet.clusters)
+        self._identities: dict[str, list[Identity]] = {}
+        """The objects of all clusters so far, where the fleet has an Argo CD."""
+        findings += argocd_findings(fleet)
+
+    def part(self, clusters: Sequence[Cluster]) -> CompiledFleet:
+        """Return some clusters, on which the objects of no other one depend."""
+        names = {cluster.name for cluster in clusters}
+        found = [target for cluster in sorted(names) for target in self._targets[cluster]]
+        made = {name: service for name, service in self._made.items() if name in names}
+        of_drivers = self._of_drivers(clusters, found)
+        placed = {
+            name: list(by_folder(name, [*manifests, *self._policy(name)], self._findings))
+            for name, manifests in of_drivers.items()
+        }
+        by_hand = self._by_hand(clusters, placed)
+        for name, service in made.items():
+            of_drivers[name] += service.judged
+        for name, files in by_hand.items():
+            of_drivers[name] += (file.content for file in files if file.folder == OPERATOR_FOLDER)
+        delivered = delivered_objects(of_drivers)
+        for cluster in clusters:
+            self._objects.check_versions(cluster, delivered[cluster.name])
+        self._findings += delivered_twice(delivered, placed)
+        self._findings += works_of_one_name(placed, clusters)
+        self._findings += pull_secrets_twice(placed, clusters)
+        handover = {name: files for name, files in by_hand.items() if files}
+        services = {name: target for name, target in self._services.items() if name in names}
+        part = self._fleet if clusters is self._fleet.clusters else replace(self._fleet, clusters=[*clusters])
+        return CompiledFleet(part, found, placed, of_drivers, services, handover, delivered)
+
+    def forget(self, clusters: Iterable[Cluster]) -> None:
+        """Drop the objects that no other clusters than these, which are done, can have."""
+        for cluster in clusters:
+            self._mirroring.forget(self._objects.forget(self._targets[cluster.name]))
+
+    def end(self) -> None:
+        """Add the findings about objects that clusters share, which name these clusters."""
+        self._findings += self._mirroring.findings()
+        self._findings += self._objects.version_findings()
+
+    def _of_drivers(self, clusters: Iterable[Cluster], found: Iterable[Target]) -> dict[str, list[Manifest]]:
+        """Compile what drivers, services and operators cause, by the cluster in whose tree it lies."""
+        result: dict[str, list[Manifest]] = {cluster.name: [] for cluster in clusters}
+        for target in found:
+            for tree, manifest in () if target.is_absent else self._objects.of(target):
+                if tree in result:  # else the cluster that hosts it is missing, which is an error of its own
+                    result[tree].append(manifest)
+        for cluster in clusters:
+            manifests = result[cluster.name]
+            if cluster.name in self._made:
+                manifests += self._made[cluster.name].manifests
+            own = [*operator_objects(cluster, self._targets[cluster.name], self._findings), *mirror_sets(cluster)]
+            result[cluster.name] = self._mirroring.objects(cluster, [*manifests, *own])
+            self._mirroring.forget(own)
+        return result
+
+    def _policy(self, cluster: str) -> list[Manifest]:
+        return self._policies.manifests(cluster, self._loaded[cluster]) if self._policies else []
+
+    def _by_hand(
+        self, clusters: Iterable[Cluster], placed: Mapping[str, list[tuple[str, Manifest]]]
+    ) -> dict[str, list[HandoverFile]]:
+        """The files of each cluster that a person merges or applies."""
+        if self._has_argocd:
+            self._identities.update((name, [item.identity for _, item in objects]) for name, objects in placed.items())
+        return {
+            cluster.name: [
+                *(self._made[cluster.name].handover if cluster.name in self._made else ()),
+                *operator_handover(cluster, self._targets[cluster.name]),
+                *argocd_files(self._fleet, cluster, self._identities),
+            ]
+            for cluster in clusters
+        }
 
 
 def _by_cluster(fleet: Fleet, found: Iterable[Target]) -> dict[str, list[Target]]:
     result: dict[str, list[Target]] = {cluster.name: [] for cluster in fleet.clusters}
     for target in found:
         result[target.cluster.name].append(target)
-    return result
-
-
-def _by_hand(
-    fleet: Fleet, made: Mapping[str, CompiledService], by_cluster: Mapping[str, list[Target]], placed: Placed
-) -> dict[str, list[HandoverFile]]:
-    """The files of each cluster that a person merges or applies."""
-    return {
-        cluster.name: [
-            *(made[cluster.name].handover if cluster.name in made else ()),
-            *operator_handover(cluster, by_cluster[cluster.name]),
-            *argocd_files(fleet, cluster, placed),
-        ]
-        for cluster in fleet.clusters
-    }
-
-
-def _of_targets(compiler: _Compiler, fleet: Fleet, found: Iterable[Target]) -> dict[str, list[Manifest]]:
-    """Compile what drivers cause, by the cluster in whose tree it lies."""
-    result: dict[str, list[Manifest]] = {cluster.name: [] for cluster in fleet.clusters}
-    for target in found:
-        for tree, manifest in () if target.is_absent else compiler.target(target):
-            if tree in result:  # else the cluster that hosts it is missing, which is an error of its own
-                result[tree].append(manifest)
     return result
 
 
@@ -177,89 +217,6 @@ def _loaded(by_cluster: Mapping[str, list[Target]]) -> dict[str, list[Target]]:
     return result
 
 
-def _policy(policies: Policies | None, cluster: str, found: list[Target]) -> list[Manifest]:
-    return policies.manifests(cluster, found) if policies else []
-
-
-class _Compiler:
-    """Compiles the targets of one fleet; clusters that share a variant share its manifests."""
-
-    def __init__(self, fleet: Fleet, findings: list[Finding]) -> None:
-        self._fleet = fleet
-        self._findings = findings
-        self._sources: dict[Variant, Sources] = {}
-        self._manifests: dict[tuple[Variant, Delivery, Hashable], list[Manifest]] = {}
-        self._attached: dict[Variant, list[Manifest]] = {}
-        self._unsupported: dict[tuple[Manifest, Release], list[str]] = defaultdict(list)
-        self._without_dry_run: dict[Manifest, Manifest] = {}
-
-    def target(self, target: Target) -> Iterator[tuple[str, Manifest]]:
-        """Yield the objects that a driver causes on a cluster, each with the cluster in whose tree it lies."""
-        for tree, manifest in self._of_target(target):
-            yield tree, self._before_its_kind(manifest) if installs(target.cluster) else manifest
-
-    def _of_target(self, target: Target) -> Iterator[tuple[str, Manifest]]:
-        variant = target.variant
-        yield from self._by(delivery_of(variant), target)
-        for found in at_boot_of(target) if "boot" in variant.spec else ():
-            for delivery in BOOT:
-                yield from self._by(delivery, found)
-        if not delivery_of(variant).attaches:
-            yield from ((target.cluster.name, item) for item in self._attached_to(variant))
-
-    def _by(self, delivery: Delivery, target: Target) -> Iterator[tuple[str, Manifest]]:
-        """Yield the objects of one delivery of a driver on a cluster, each with the cluster in whose tree it lies."""
-        cluster = target.cluster
-        self._findings += delivery.problems(target)
-        made = self._made(target.variant, delivery, delivery.site(cluster))
-        yield from ((delivery.tree(cluster), item) for item in made)
-        release = cluster.release
-        if made and release is not None and release.is_known:
-            self._unsupported[made[-1], release].append(cluster.name)
-
-    def version_findings(self, delivered: Mapping[str, list[Manifest]]) -> Iterator[Finding]:
-        """Report the fields that the KMM of a cluster does not know; `delivered` is what spokes get from their hub."""
-        for cluster in self._fleet.clusters:
-            release = cluster.release
-            for manifest in delivered[cluster.name]:
-                if release is not None and release.is_known and driver_of(manifest.value):
-                    self._unsupported[manifest, release].append(cluster.name)
-        for (driver, release), clusters in self._unsupported.items():
-            if delivery := delivery_of_object(driver.value):
-                yield from _version_problems(driver, delivery.unsupported(driver.value, release), clusters)
-
-    def _made(self, variant: Variant, delivery: Delivery, site: Hashable) -> list[Manifest]:
-        key = (variant, delivery, site)
-        if key not in self._manifests:
-            self._manifests[key] = delivery.manifests(variant, self._read(variant), site)
-        return self._manifests[key]
-
-    def _attached_to(self, variant: Variant) -> list[Manifest]:
-        if variant not in self._attached:
-            documents = self._read(variant).attached
-            self._attached[variant] = [
-                attached_objects.manifest(variant, item, variant.namespace) for item in documents
-            ]
-        return self._attached[variant]
-
-    def _before_its_kind(self, manifest: Manifest) -> Manifest:
-        """The object as it has to be where the sync that applies it installs KMM first, which brings its kind."""
-        if manifest.identity.group not in KMM_GROUPS:
-            return manifest
-        if manifest not in self._without_dry_run:
-            value = argo.with_sync_option(manifest.value, argo.KIND_MAY_BE_MISSING)
-            self._without_dry_run[manifest] = replace(manifest, value=value)
-        return self._without_dry_run[manifest]
-
-    def _read(self, variant: Variant) -> Sources:
-        """What the variant refers to, without what cannot be read."""
-        if variant not in self._sources:
-            if variant.spec.get("contentTag"):
-                self._findings.extend(_untaggable(variant))
-            self._sources[variant] = read_sources(self._fleet.files, variant, self._findings)
-        return self._sources[variant]
-
-
 def cluster_findings(clusters: Iterable[Cluster]) -> Iterator[Finding]:
     """Report versions of KMM and mirrors that no cluster can have, and control planes that run nowhere."""
     clusters = list(clusters)
@@ -276,31 +233,3 @@ def cluster_findings(clusters: Iterable[Cluster]) -> Iterator[Finding]:
                 f"{release.kmm} is not a version of {flavour} that kmodgate knows",
                 f"one of: {', '.join(release.known)}",
             )
-
-
-def _version_problems(driver: Manifest, problems: Iterable[Problem], clusters: list[str]) -> Iterator[Finding]:
-    for problem in problems:
-        finding = Finding("SCH106", f"{problem.message} ({listed(clusters, 3)})", problem.fix, str(driver.identity))
-        if problem.severity is Severity.WARNING:
-            finding = replace(finding, severity=Severity.WARNING, mode=Mode.WARN)
-        yield driver.at_origin(finding, problem.path)
-
-
-_TAG_FIX = "give the image a tag with ${KERNEL_FULL_VERSION} in it, and no digest"
-
-
-def _untaggable(variant: Variant) -> Iterator[Finding]:
-    document = variant.driver.document
-    images = content_hashes.built_images(variant.spec)
-    if not images:
-        path = variant.place(("contentTag",))[0]
-        yield finding_at(
-            document, path, "IMG001", "nothing is built or signed whose tag could change", "remove contentTag"
-        )
-    for path, image in images:
-        if not content_hashes.has_tag(image):
-            place = variant.place(path)[0]
-            message = (
-                f"contentTag needs a tag to append to: {image}" if image else "contentTag needs an image with a tag"
-            )
-            yield finding_at(document, place, "IMG001", message, _TAG_FIX)

@@ -47,6 +47,9 @@ MOST_FOLDERS = 64
 HIDDEN_FIX = "copy what is needed into a file whose path has no component that begins with a dot"
 
 _IGNORED_FIX = "name a file that is committed, or take this one out of .gitignore"
+_MOST_TEXTS = 1024
+"""Texts that are kept for whoever asks again."""
+
 _FILE_FIELDS = ("certificate", "dockerfile", "dtk", "file", "inventory")
 """The fields of specs that name a file, beside the list `attach`."""
 
@@ -74,7 +77,8 @@ class FleetFiles:
         self._is_named = is_named
         self.root = root
         self._real_root = os.path.realpath(root)
-        self._texts: dict[str, str] = {name: _unix(text) for name, text in (planned or {}).items()}
+        self._planned = {name: _unix(text) for name, text in (planned or {}).items()}
+        self._texts: dict[str, str] = {}
         self._inside: dict[str, bool] = {}
         self._hidden: dict[str, bool] = {}
         self._refused: dict[str, Unreadable] = {}
@@ -110,7 +114,11 @@ class FleetFiles:
 
     def text(self, name: str, *, limit: int) -> str:
         """A file's text, line ends as LF; `limit` in bytes. Raises Unreadable."""
+        if name in self._planned:
+            return self._planned[name]
         if name not in self._texts:
+            if len(self._texts) >= _MOST_TEXTS:
+                self._texts.clear()
             self._texts[name] = _decode(self.bytes(name, limit=limit))
         return self._texts[name]
 

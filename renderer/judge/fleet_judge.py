@@ -1,8 +1,8 @@
-"""A compiled fleet → what the rules say of it, at the gate that asks."""
+"""A compiled fleet, or its parts one after the other → what the rules say of it, at the gate that asks."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -20,14 +20,15 @@ from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.deliveries.hub.manifest_works import carried
 from kmodgate.renderer.fleet.clusters.nodes import nodes_of
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
-from kmodgate.renderer.judge.hub_modules import HUB_RULES, HubModules, Place, place_of, policy_rules
+from kmodgate.renderer.judge.hub_modules import HUB_RULES, HubModules, place_of, policy_rules
 from kmodgate.renderer.judge.node_pools import judged, node_pool_configs
 from kmodgate.renderer.judge.shared_images import ID as IMAGES_ID
-from kmodgate.renderer.judge.shared_images import image_findings
+from kmodgate.renderer.judge.shared_images import ImageSummary, image_findings
 from kmodgate.renderer.judge.shared_modules import ID as MODULES_ID
 from kmodgate.renderer.judge.shared_modules import module_findings
 from kmodgate.renderer.judge.specs_as_modules import RULES, SpecsAsModules
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
+from kmodgate.renderer.manifests.shared_findings import SharedFindings
 from kmodgate.schemas.compiled import any_schema
 
 Before = Mapping[tuple[str, Identity], Manifest]
@@ -55,7 +56,7 @@ class FleetJudge:
     ) -> None:
         self._policies = policies
         self._gate: Gate = gate
-        self._now = now
+        self.now = now
         self._only = only
         self._engines: dict[int, Engine] = {}
         self._partial_engines: dict[tuple[int, frozenset[str]], Engine] = {}
@@ -73,7 +74,7 @@ class FleetJudge:
         engines = (*self._engines.values(), *self._partial_engines.values())
         return {item for engine in engines for item in engine.used_exceptions}
 
-    def _engine_of(self, cluster: Cluster, rules: frozenset[str]) -> Engine:
+    def engine_of(self, cluster: Cluster, rules: frozenset[str]) -> Engine:
         """Return the engine of a cluster that asks some rules only."""
         policy = self._policies.policy(cluster.name)
         key = id(policy), rules
@@ -87,7 +88,7 @@ class FleetJudge:
         engine = self.engine(cluster)
         if Review(module, parameters=engine.policy.parameters).signed_elsewhere:
             return False
-        return engine.tells(_UNSIGNED, module, self._now)
+        return engine.tells(_UNSIGNED, module, self.now)
 
     def judge(
         self, compiled: CompiledFleet, before: Before | None = None, dumps: Mapping[str, Dump] | None = None
@@ -97,24 +98,70 @@ class FleetJudge:
         `before` has the objects as they were, as far as that is known; `dumps` what is known of each cluster beside the
         fleet, by its name.
         """
-        yield from self._of_objects(compiled, before, dumps)
-        yield from self._of_fleet(compiled)
+        judgement = self.in_parts(before, dumps)
+        yield from judgement.part(compiled)
+        yield from judgement.end(lambda: [compiled])
 
-    def _of_objects(
-        self, compiled: CompiledFleet, before: Before | None, dumps: Mapping[str, Dump] | None
-    ) -> Iterator[Finding]:
-        alike: dict[tuple[Manifest, Manifest | None, ClusterTraits, Engine], list[Cluster]] = {}
-        told: set[Place] = set()
-        hubs = HubModules(compiled, lambda cluster: _traits(compiled, cluster), self._now)
+    def in_parts(self, before: Before | None = None, dumps: Mapping[str, Dump] | None = None) -> Judgement:
+        """Return a judgement for a fleet that is compiled in parts; the arguments are those of `judge`."""
+        return Judgement(self, before or {}, dumps or {})
+
+    def asks(self, rule: str) -> bool:
+        """Whether a rule is asked."""
+        return self._only is None or rule in self._only
+
+
+class Judgement:
+    """What the rules say of a fleet whose parts come one after the other; it keeps no part."""
+
+    def __init__(self, judge: FleetJudge, before: Before, dumps: Mapping[str, Dump]) -> None:
+        self._judge = judge
+        self._before = before
+        self._dumps = dumps
+        self._alike = SharedFindings()
+        self._of_spokes: list[Finding] = []
+        self._images = ImageSummary()
+        self._specs = SpecsAsModules(lambda cluster: judge.engine_of(cluster, RULES), judge.now)
+
+    def part(self, compiled: CompiledFleet) -> Iterator[Finding]:
+        """Yield the findings about the objects of single clusters of a part."""
+        hubs = HubModules(compiled, lambda cluster: _traits(compiled, cluster), self._judge.now)
         for cluster in compiled.fleet.clusters:
+            dump = self._dumps.get(cluster.name)
             if manifests := compiled.of_drivers[cluster.name]:
-                was = {item: (before or {}).get((cluster.name, item.identity)) for item in manifests}
-                traits, engine = _traits(compiled, cluster), self.engine(cluster)
-                for item, old in was.items():  # judged once for all clusters that are alike
-                    alike.setdefault((item, old, traits, engine), []).append(cluster)
-                yield from self._by_facts(compiled, cluster, traits, was, (dumps or {}).get(cluster.name))
-            yield from self._by_hubs(compiled, cluster, hubs, (dumps or {}).get(cluster.name))
-        for (manifest, old, traits, engine), clusters in alike.items():
+                was = {item: self._before.get((cluster.name, item.identity)) for item in manifests}
+                traits = _traits(compiled, cluster)
+                for item, old in was.items():
+                    self._add(cluster, item, old, traits)
+                yield from self._by_facts(compiled, cluster, traits, was, dump)
+            yield from self._by_hubs(compiled, cluster, hubs, dump)
+        self._of_spokes += hubs.by_policies(lambda cluster: self._judge.engine_of(cluster, policy_rules()))
+        yield from self._specs.findings(compiled, lambda cluster: _traits(compiled, cluster), self._dumps)
+        if self._judge.asks(IMAGES_ID):
+            self._images.add(compiled)
+        for manifest, finding in module_findings(compiled) if self._judge.asks(MODULES_ID) else ():
+            yield from self._over_fleet(compiled.fleet.clusters, manifest, finding)
+
+    def end(self, parts: Callable[[], Iterable[CompiledFleet]]) -> Iterator[Finding]:
+        """Yield the findings about objects that clusters share.
+
+        `parts` compiles all of them once more, which is rarely needed: for images that clusters make differently.
+        """
+        told = set()
+        for finding in self._alike.findings():
+            told.add(place_of(finding))
+            yield finding
+        yield from (finding for finding in self._of_spokes if place_of(finding) not in told)
+        if self._images.suspicious:
+            clusters, objects = self._images.makers(parts())
+            for manifest, finding in image_findings(clusters, objects):
+                yield from self._over_fleet(clusters, manifest, finding)
+
+    def _add(self, cluster: Cluster, manifest: Manifest, old: Manifest | None, traits: ClusterTraits) -> None:
+        """Judge an object once for all clusters that are alike."""
+        engine = self._judge.engine(cluster)
+
+        def find() -> Iterator[Finding]:
             review = Review(
                 manifest.value,
                 None if old is None else old.value,
@@ -122,29 +169,18 @@ class FleetJudge:
                 traits,
                 parameters=engine.policy.parameters,
                 in_tree=True,
-                now=self._now,
+                now=self._judge.now,
             )
-            names = tuple(cluster.name for cluster in clusters)
-            for finding, path in _judged(engine, review, manifest):
-                placed = _at_origin(manifest, finding, path, names)
-                told.add(place_of(placed))
-                yield placed
-        yield from hubs.by_policies(lambda cluster: self._engine_of(cluster, policy_rules()), told)
-        specs = SpecsAsModules(compiled, lambda cluster: self._engine_of(cluster, RULES), self._now)
-        yield from specs.findings(lambda cluster: _traits(compiled, cluster), dumps)
+            return (_at_origin(manifest, *judged) for judged in _judged(engine, review, manifest))
 
-    def _of_fleet(self, compiled: CompiledFleet) -> Iterator[Finding]:
-        """What drivers or clusters do to each other."""
-        for id, findings in ((IMAGES_ID, image_findings), (MODULES_ID, module_findings)):
-            for manifest, finding in findings(compiled) if self._only is None or id in self._only else ():
-                yield from self._over_fleet(compiled, manifest, finding)
+        self._alike.add(manifest, (old, traits, engine), cluster.name, find)
 
-    def _over_fleet(self, compiled: CompiledFleet, manifest: Manifest, finding: Finding) -> Iterator[Finding]:
+    def _over_fleet(self, clusters: Iterable[Cluster], manifest: Manifest, finding: Finding) -> Iterator[Finding]:
         """The finding, once for each mode that the policies of its clusters give it."""
         by_mode: dict[Mode, list[str]] = {}
-        for cluster in compiled.fleet.clusters:
+        for cluster in clusters:
             if cluster.name in finding.clusters:
-                mode = self.engine(cluster).mode_over_fleet(finding.rule, manifest.value, self._now)
+                mode = self._judge.engine(cluster).mode_over_fleet(finding.rule, manifest.value, self._judge.now)
                 by_mode.setdefault(mode, []).append(cluster.name)
         by_mode.pop(Mode.DISABLED, None)
         for mode, names in by_mode.items():
@@ -158,10 +194,10 @@ class FleetJudge:
         was: Mapping[Manifest, Manifest | None],
         dump: Dump | None,
     ) -> Iterator[Finding]:
-        engine, names = self.engine(cluster), (cluster.name,)
+        engine, names = self._judge.engine(cluster), (cluster.name,)
         at_boot = node_pool_configs(compiled, cluster)
         facts = facts_of(cluster, was, dump, [*(value for _, value in at_boot), *_of_hub(compiled, cluster)])
-        yield from judged(at_boot, cluster, traits, engine, facts, self._now)
+        yield from judged(at_boot, cluster, traits, engine, facts, self._judge.now)
         known = [old.value for old in was.values() if old is not None]
         before = SnapshotFacts(known) if known else None
         for manifest in was:
@@ -171,7 +207,7 @@ class FleetJudge:
                 cluster=traits,
                 parameters=engine.policy.parameters,
                 facts=facts,
-                now=self._now,
+                now=self._judge.now,
                 before=before,
                 is_new=is_new,
             )
@@ -185,10 +221,10 @@ class FleetJudge:
         delivered = hubs.delivered(cluster)
         if delivered:
             facts = facts_of(cluster, [*compiled.of_drivers[cluster.name], *delivered], dump)
-            yield from hubs.by_facts(cluster, self.engine(cluster), facts, dump)
+            yield from hubs.by_facts(cluster, self._judge.engine(cluster), facts, dump)
         if cluster.is_hub:
             facts = facts_of(cluster, compiled.of_drivers[cluster.name], dump)
-            yield from hubs.on_hub(cluster, self._engine_of(cluster, HUB_RULES), facts)
+            yield from hubs.on_hub(cluster, self._judge.engine_of(cluster, HUB_RULES), facts)
 
 
 def _judged(engine: Engine, review: Review, manifest: Manifest) -> Iterator[tuple[Finding, FieldPath]]:
@@ -197,12 +233,12 @@ def _judged(engine: Engine, review: Review, manifest: Manifest) -> Iterator[tupl
     return ((finding, path) for finding, path in engine.judge(review) if not (by_spec and finding.rule in RULES))
 
 
-def _at_origin(manifest: Manifest, finding: Finding, path: FieldPath, clusters: tuple[str, ...]) -> Finding:
+def _at_origin(manifest: Manifest, finding: Finding, path: FieldPath) -> Finding:
     """The finding with its place. What a ManifestWork carries is named itself, so that all spokes are one finding."""
     if (inner := carried(manifest, path)) is not None:
         spoke, content, below = inner
         return content.at_origin(replace(finding, object=str(content.identity)), below, (spoke,))
-    return manifest.at_origin(finding, path, clusters)
+    return manifest.at_origin(finding, path)
 
 
 def _traits(compiled: CompiledFleet, cluster: Cluster) -> ClusterTraits:

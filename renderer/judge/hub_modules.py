@@ -5,7 +5,7 @@ The hub builds and signs in the namespace of its operator, and the Module of a s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
@@ -67,17 +67,15 @@ class HubModules:
             for finding, path in engine.judge_by_facts(review):
                 yield replace(self._placed(manifest, finding, path), clusters=(cluster.name,))
 
-    def by_policies(self, engine: Callable[[Cluster], Engine], told: Collection[Place]) -> Iterator[Finding]:
-        """Yield what the policies of spokes say of these Modules, but for what is told of the hub already."""
+    def by_policies(self, engine: Callable[[Cluster], Engine]) -> Iterator[Finding]:
+        """Yield what the policies of spokes say of these Modules, also where the same is told of the hub."""
         alike: dict[tuple[Manifest, ClusterTraits, Engine], list[str]] = {}
         for cluster in self._compiled.fleet.clusters:
             for manifest in filter(_is_driver, self.delivered(cluster)):
                 alike.setdefault((manifest, self._traits(cluster), engine(cluster)), []).append(cluster.name)
         for (manifest, traits, asked), names in alike.items():
             for finding, path in asked.judge(Review(manifest.value, cluster=traits, in_tree=True, now=self._now)):
-                placed = replace(self._placed(manifest, finding, path), clusters=tuple(names))
-                if place_of(placed) not in told:
-                    yield placed
+                yield replace(self._placed(manifest, finding, path), clusters=tuple(names))
 
     def on_hub(self, hub: Cluster, engine: Engine, facts: Facts) -> Iterator[Finding]:
         """Yield what the facts of a hub say of that with which it builds and signs, in its operator's namespace."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.findings import FieldPath, Finding, title
@@ -22,6 +23,7 @@ from kmodgate.policy.views.node_placement import Placement
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.fleet.clusters.nodes import nodes_of
+from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
 
 ID = "IMG401"
@@ -81,19 +83,79 @@ class _Made:
         return json.dumps(self.inputs, sort_keys=True)
 
 
-def image_findings(compiled: CompiledFleet) -> Iterator[tuple[Manifest, Finding]]:
+class ImageSummary:
+    """Which image names may be made in two ways, of a fleet whose parts come one after the other; it keeps no part.
+
+    Of a name it keeps a hash of what the image is made of. Equal hashes of different contents would hide a finding,
+    which happens to one pair in 2^64.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[int, tuple[int, frozenset[str]]] = {}
+        self._images: WeakKeyDictionary[Manifest, list[tuple[_Image, int]]] = WeakKeyDictionary()
+        self.suspicious: set[int] = set()
+        """Hashes of the names that are made with different contents, or for different kernels."""
+
+    def add(self, compiled: CompiledFleet) -> None:
+        """Add the images of a fleet or of a part of it."""
+        placements = _Placements(compiled.fleet.clusters)
+        for cluster in compiled.fleet.clusters:
+            manifests = compiled.of_drivers[cluster.name]
+            texts = {item.identity: item.value.get("data") for item in manifests if item.identity.kind == "ConfigMap"}
+            for manifest in manifests:
+                for image, known in self._of(manifest):
+                    made = _Made(cluster.name, manifest, image.path, image.index, image.inputs)
+                    kernels = frozenset(placements.kernels(made)) if image.is_of_all else frozenset()
+                    source = _dockerfile(image, manifest)
+                    text = as_map(texts[source]) if source in texts else {"": source.name}
+                    content = hash((known, *((key, str(text[key])) for key in sorted(text))))
+                    if self._made.setdefault(hash(image.name), (content, kernels)) != (content, kernels):
+                        self.suspicious.add(hash(image.name))
+
+    def _of(self, manifest: Manifest) -> list[tuple[_Image, int]]:
+        """The images that an object makes, each with a hash of what it is made of beside the Dockerfile's text."""
+        if not driver_of(manifest.value):
+            return []
+        if manifest not in self._images:  # clusters share objects
+            self._images[manifest] = [
+                (
+                    image,
+                    hash(json.dumps(_with_text(image, manifest, {_dockerfile(image, manifest): None}), sort_keys=True)),
+                )
+                for image in _images(manifest)
+            ]
+        return self._images[manifest]
+
+    def makers(self, parts: Iterable[CompiledFleet]) -> tuple[list[Cluster], dict[str, list[Manifest]]]:
+        """Return the clusters of all parts, and what makes the suspicious images there: Modules and Dockerfiles."""
+        found: dict[str, list[Manifest]] = {}
+        clusters: list[Cluster] = []
+        for part in parts:
+            clusters += part.fleet.clusters
+            for name, manifests in part.of_drivers.items():
+                makers = [(item, image) for item in manifests for image, _ in self._of(item)]
+                makers = [(item, image) for item, image in makers if hash(image.name) in self.suspicious]
+                needed = {_dockerfile(image, item) for item, image in makers}
+                modules = {item for item, _ in makers}
+                found[name] = [item for item in manifests if item in modules or item.identity in needed]
+        return clusters, found
+
+
+def image_findings(
+    clusters: Sequence[Cluster], objects: Mapping[str, Sequence[Manifest]]
+) -> Iterator[tuple[Manifest, Finding]]:
     """Yield an error for each image name that is made in two ways, where it is made in another way than the first."""
-    placements = _Placements(compiled)
-    for (image, *_), (first, *others) in _made_more_than_once(compiled).items():
+    placements = _Placements(clusters)
+    for (image, *_), (first, *others) in _made_more_than_once(clusters, objects).items():
         alike: dict[tuple[Manifest, FieldPath], list[_Made]] = {}
         content = first.content
         for item in others:
             if item.content != content:
                 alike.setdefault((item.manifest, item.path), []).append(item)
         for (manifest, path), items in alike.items():
-            clusters = tuple(dict.fromkeys(item.cluster for item in items))
+            names = tuple(dict.fromkeys(item.cluster for item in items))
             finding = manifest.at_origin(_finding(image, first, items[0]), path)
-            yield manifest, replace(finding, clusters=clusters)
+            yield manifest, replace(finding, clusters=names)
         if not alike and "$" not in image:
             yield from _of_other_kernels(image, first, others, placements)
 
@@ -118,8 +180,8 @@ def _of_other_kernels(
 class _Placements:
     """The kernels of clusters that mappings are for."""
 
-    def __init__(self, compiled: CompiledFleet) -> None:
-        self._clusters = {cluster.name: cluster for cluster in compiled.fleet.clusters}
+    def __init__(self, clusters: Iterable[Cluster]) -> None:
+        self._clusters = {cluster.name: cluster for cluster in clusters}
         self._winners: dict[tuple[str, int], Mapping[str, int | None]] = {}
 
     def kernels(self, made: _Made) -> set[str]:
@@ -134,19 +196,21 @@ class _Placements:
         return {trimmed(kernel) for kernel, index in self._winners[key].items() if index == made.index}
 
 
-def _made_more_than_once(compiled: CompiledFleet) -> dict[_Name, list[_Made]]:
+def _made_more_than_once(
+    clusters: Iterable[Cluster], objects: Mapping[str, Sequence[Manifest]]
+) -> dict[_Name, list[_Made]]:
     """Return the images that several mappings or clusters may make; what most of them make is nobody else's."""
-    everything = (item for manifests in compiled.of_drivers.values() for item in manifests if driver_of(item.value))
+    everything = (item for manifests in objects.values() for item in manifests if driver_of(item.value))
     drivers = list(dict.fromkeys(everything))
     times = Counter(image.name for manifest in drivers for image in _images(manifest))
     shared = {item: [image for image in _images(item) if image.is_of_all or times[image.name] > 1] for item in drivers}
     made: dict[_Name, list[_Made]] = {}
-    for cluster in compiled.fleet.clusters:
-        manifests = compiled.of_drivers[cluster.name]
+    for cluster in clusters:
+        manifests = objects[cluster.name]
         pairs = [(item, image) for item in manifests for image in shared.get(item, ())]
         texts = {item.identity: item.value.get("data") for item in manifests} if pairs else {}
         for manifest, image in pairs:
-            inputs = _with_text(image.inputs, as_map(manifest.value["metadata"]), texts)
+            inputs = _with_text(image, manifest, texts)
             made.setdefault(image.name, []).append(_Made(cluster.name, manifest, image.path, image.index, inputs))
     return made
 
@@ -187,15 +251,18 @@ def _mappings(container: Mapping[str, Any]) -> list[Any]:
     return mappings if isinstance(mappings, list) else []
 
 
-def _with_text(
-    inputs: Mapping[str, Mapping[str, Any]], metadata: Mapping[str, Any], texts: _Texts
-) -> Mapping[str, Mapping[str, Any]]:
+def _with_text(image: _Image, manifest: Manifest, texts: _Texts) -> Mapping[str, Mapping[str, Any]]:
     """The inputs with the Dockerfile's text in place of the ConfigMap's name, which is the driver's own."""
-    name = as_map(as_map(inputs.get("build")).get("dockerfileConfigMap")).get("name")
-    identity = Identity("", "ConfigMap", str(metadata.get("namespace", "")), str(name))
-    if identity not in texts:
-        return inputs
-    return {**inputs, "build": {**inputs["build"], "dockerfileConfigMap": texts[identity]}}
+    identity = _dockerfile(image, manifest)
+    if not identity.name or identity not in texts:
+        return image.inputs
+    return {**image.inputs, "build": {**image.inputs["build"], "dockerfileConfigMap": texts[identity]}}
+
+
+def _dockerfile(image: _Image, manifest: Manifest) -> Identity:
+    """The ConfigMap with the Dockerfile of an image; its name is empty where nothing is built."""
+    name = as_map(as_map(image.inputs.get("build")).get("dockerfileConfigMap")).get("name")
+    return Identity("", "ConfigMap", manifest.identity.namespace, str(name or ""))
 
 
 def _difference(first: _Made, second: _Made) -> str:

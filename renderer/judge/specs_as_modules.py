@@ -6,12 +6,14 @@ selector, the plugin, signatures, the pull secret, accounts and their rights. Th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
+from weakref import WeakSet
 
 from kmodgate.policy.cluster.dump import Dump
-from kmodgate.policy.cluster.facts import SnapshotFacts
+from kmodgate.policy.cluster.facts import Facts, SnapshotFacts
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.kmm.nodes.kernel_labels import KERNEL_LABEL_ANNOTATION
@@ -25,7 +27,7 @@ from kmodgate.renderer.deliveries.delivery import DELIVERIES, delivery_of, drive
 from kmodgate.renderer.deliveries.json_parts import map_of
 from kmodgate.renderer.fleet.clusters.nodes import nodes_of
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
-from kmodgate.renderer.fleet.targets import Variant
+from kmodgate.renderer.fleet.targets import Target, Variant
 from kmodgate.renderer.manifests.manifest import Manifest
 
 RULES = frozenset(
@@ -44,65 +46,67 @@ RULES = frozenset(
 
 _PRIVILEGED = "REF105"
 
+_MOST = 1024
+"""Drivers whose Modules are kept."""
+
 Judged = tuple[Finding, FieldPath]
 
 
 class SpecsAsModules:
-    """Asks the rules; clusters share the Module of a driver."""
+    """Asks the rules; clusters share the Module of a driver. Those of the last drivers are kept for other clusters."""
 
-    def __init__(self, compiled: CompiledFleet, engine: Callable[[Cluster], Engine], now: datetime) -> None:
-        self._compiled = compiled
+    def __init__(self, engine: Callable[[Cluster], Engine], now: datetime) -> None:
         self._engine = engine
         self._now = now
-        self._modules: dict[Variant, Manifest] = {}
-        self._with_own_scc: set[Manifest] = set()
+        self._module = lru_cache(_MOST)(self._as_module)
+        self._with_own_scc: WeakSet[Manifest] = WeakSet()
 
     def findings(
-        self, traits: Callable[[Cluster], ClusterTraits], dumps: Mapping[str, Dump] | None
+        self, compiled: CompiledFleet, traits: Callable[[Cluster], ClusterTraits], dumps: Mapping[str, Dump]
     ) -> Iterator[Finding]:
-        """Yield the findings, at their places in the specs."""
-        for cluster, modules in self._by_cluster().values():
-            dump = (dumps or {}).get(cluster.name)
+        """Yield the findings about the clusters of a fleet or of a part of it, at their places in the specs."""
+        for cluster, modules in self._by_cluster(compiled.targets).values():
+            dump = dumps.get(cluster.name)
+            made = [item.value for item in compiled.of_drivers[cluster.name]]
+            objects = [*(module.value for module in modules), *made, *(dump.objects if dump else ())]
+            facts = SnapshotFacts(objects, dump.complete if dump else (), nodes_of(cluster))
             for module in modules:
-                yield from self._of(module, cluster, traits(cluster), modules, dump)
+                is_new = dump is not None and not any(dump.holds(value) for value in _of_driver(module.owner, made))
+                yield from self._of(module, cluster, traits(cluster), facts, is_new=is_new)
 
-    def _by_cluster(self) -> dict[str, tuple[Cluster, list[Manifest]]]:
+    def _by_cluster(self, targets: Iterable[Target]) -> dict[str, tuple[Cluster, list[Manifest]]]:
         found: dict[str, tuple[Cluster, list[Manifest]]] = {}
-        for target in self._compiled.targets:
+        for target in targets:
             if not target.is_absent and delivery_of(target.variant) is DELIVERIES["daemonset"]:
                 module = self._module(target.variant)
                 found.setdefault(target.cluster.name, (target.cluster, []))[1].append(module)
         return found
 
-    def _module(self, variant: Variant) -> Manifest:
-        if variant not in self._modules:
-            value = as_module(variant)
-            spec = map_of(value["spec"])
-            if "devicePlugin" in spec and not is_separate(variant.spec):  # a container of the pod that loads
-                loader, plugin = map_of(spec["moduleLoader"]), map_of(spec["devicePlugin"])
-                plugin["serviceAccountName"] = loader.get("serviceAccountName", "")
-            map_of(map_of(value["metadata"])["annotations"])[KERNEL_LABEL_ANNOTATION] = label_of(variant.spec)
-            self._modules[variant] = kmm.manifest(variant, value, kmm.ModuleTrace(variant))
-            if variant.spec.get("scc", "privileged") not in ("", "privileged"):
-                self._with_own_scc.add(self._modules[variant])
-        return self._modules[variant]
-
-    def _daemon_sets(self, module: Manifest, cluster: Cluster) -> list[JsonMap]:
-        made = (item.value for item in self._compiled.of_drivers[cluster.name])
-        return [value for value in made if driver_of(value) == module.owner]
+    def _as_module(self, variant: Variant) -> Manifest:
+        value = as_module(variant)
+        spec = map_of(value["spec"])
+        if "devicePlugin" in spec and not is_separate(variant.spec):  # a container of the pod that loads
+            loader, plugin = map_of(spec["moduleLoader"]), map_of(spec["devicePlugin"])
+            plugin["serviceAccountName"] = loader.get("serviceAccountName", "")
+        map_of(map_of(value["metadata"])["annotations"])[KERNEL_LABEL_ANNOTATION] = label_of(variant.spec)
+        module = kmm.manifest(variant, value, kmm.ModuleTrace(variant))
+        if variant.spec.get("scc", "privileged") not in ("", "privileged"):
+            self._with_own_scc.add(module)
+        return module
 
     def _of(
-        self, module: Manifest, cluster: Cluster, traits: ClusterTraits, modules: list[Manifest], dump: Dump | None
+        self, module: Manifest, cluster: Cluster, traits: ClusterTraits, facts: Facts, *, is_new: bool
     ) -> Iterator[Finding]:
         engine = self._engine(cluster)
-        known = [*(item.value for item in (*modules, *self._compiled.of_drivers[cluster.name]))]
-        complete = dump.complete if dump else ()
-        facts = SnapshotFacts([*known, *(dump.objects if dump else ())], complete, nodes_of(cluster))
         review = Review(module.value, cluster=traits, in_tree=True, in_image=True, now=self._now)
-        is_new = dump is not None and not any(map(dump.holds, self._daemon_sets(module, cluster)))
         by_facts = Review(module.value, cluster=traits, facts=facts, in_image=True, now=self._now, is_new=is_new)
         for finding, path in (*engine.judge(review), *engine.judge_by_facts(by_facts)):
             if finding.rule == _PRIVILEGED and module in self._with_own_scc:
                 continue  # its pods need less than to be privileged, and somebody has made an SCC for them
             title = finding.object.replace("Module ", "DaemonSets of ", 1)
             yield module.at_origin(replace(finding, object=title), path, (cluster.name,))
+
+
+def _of_driver(name: str, objects: Iterable[JsonMap]) -> Iterator[JsonMap]:
+    """Yield the objects that stand for a driver."""
+    return (value for value in objects if driver_of(value) == name)

@@ -118,7 +118,7 @@ def _number(value: int | float) -> str:
     return text.replace("e", ".0e") if "e" in text and "." not in text else text  # 1e+16 has no dot, YAML 1.1 wants one
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(maxsize=1 << 12)
 def scalar(text: str) -> str:
     """A string as one line of YAML, quoted unless no reader can take it for something else. Raises CannotEmit."""
     if _PLAIN.fullmatch(text) and len(text) <= _MAX_PLAIN and text.lower() not in _WORDS:

@@ -39,7 +39,7 @@ def _nothing() -> Mapping[Any, Any]:
     return _NOTHING
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Manifest:
     """One object as a plain dict; `trace` maps any path in it to its origin.
 

@@ -25,7 +25,8 @@ from kmodgate.renderer.manifests.manifest import Manifest, identity_of
 from kmodgate.renderer.registration import configurations, rights
 from kmodgate.renderer.registration.configurations import Endpoint, Places, Service
 from kmodgate.renderer.tree.compare import Files
-from kmodgate.renderer.tree.file_names import RenderedFile, as_it_is
+from kmodgate.renderer.tree.file_names import RenderedFile
+from kmodgate.renderer.tree.texts import as_it_is
 from kmodgate.renderer.wording import listed
 
 FOLDER = "webhook"

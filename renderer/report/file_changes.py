@@ -16,7 +16,7 @@ from kmodgate.renderer.manifests.argo import is_never_pruned
 from kmodgate.renderer.manifests.manifest import identity_of
 from kmodgate.renderer.removals.removals_file import RemovalsChange
 from kmodgate.renderer.tree.compare import Change, FileChange, Kind
-from kmodgate.renderer.tree.file_names import as_it_is
+from kmodgate.renderer.tree.texts import as_it_is
 from kmodgate.renderer.wording import printable
 
 _STYLES = {

@@ -17,8 +17,9 @@ from kmodgate.policy.findings import Finding
 from kmodgate.renderer.errors import Refused, Unusable
 from kmodgate.renderer.fleet.files import refuse_depth
 from kmodgate.renderer.tree import index
-from kmodgate.renderer.tree.file_names import RenderedFile, Text, as_it_is
+from kmodgate.renderer.tree.file_names import RenderedFile
 from kmodgate.renderer.tree.index import INDEX, JOURNAL, DriverKey, Entry, Journal
+from kmodgate.renderer.tree.texts import Text, as_it_is
 
 Files = dict[str, RenderedFile]
 

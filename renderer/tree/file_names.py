@@ -5,46 +5,19 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import partial
+from weakref import WeakKeyDictionary
 
 from kmodgate.renderer.compile.folders import SHARED_FOLDER
 from kmodgate.renderer.compile.handover import HandoverFile
 from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.manifests.emit_yaml import emit
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
+from kmodgate.renderer.tree.texts import Text, TextStore, as_it_is
 
 _UNSAFE = re.compile(r"[^a-z0-9.-]+")
 _MAX_STEM = 200  # file systems allow 255 bytes a name
-
-
-class Text:
-    """The text of a file, and its digest. It is made again whenever it is asked for, unless it is kept.
-
-    Most files are written once or not at all, and a fleet has tens of thousands of them.
-    """
-
-    __slots__ = ("_kept", "_make", "digest")
-
-    def __init__(self, make: Callable[[], bytes]) -> None:
-        self._make = make
-        self._kept: bytes | None = None
-        self.digest = hashlib.sha256(make()).hexdigest()
-
-    def keep(self) -> None:
-        """Keep the text from now on: several files have it."""
-        if self._kept is None:
-            self._kept = self._make()
-
-    @property
-    def content(self) -> bytes:
-        return self._make() if self._kept is None else self._kept
-
-
-def as_it_is(content: bytes) -> Text:
-    """Return a text that is there already."""
-    return Text(lambda: content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +43,8 @@ class Layout:
     """Paths and texts; clusters that share a manifest share its text."""
 
     def __init__(self) -> None:
-        self._texts: dict[tuple[str, Manifest], Text] = {}
+        self._store = TextStore()
+        self._texts: WeakKeyDictionary[Manifest, dict[str, Text]] = WeakKeyDictionary()
 
     def files(self, manifests: Iterable[tuple[str, Manifest]]) -> dict[str, RenderedFile]:
         """The files of one cluster by path, sorted; input is folder and manifest of every object."""
@@ -94,12 +68,10 @@ class Layout:
         }
 
     def _text(self, folder: str, manifest: Manifest) -> Text:
-        key = (folder, manifest)
-        if key in self._texts:
-            self._texts[key].keep()
-        else:
-            self._texts[key] = Text(partial(_emitted, folder, manifest))
-        return self._texts[key]
+        known = self._texts.setdefault(manifest, {})
+        if folder not in known:
+            known[folder] = self._store.add(_emitted(folder, manifest))
+        return known[folder]
 
 
 def _emitted(folder: str, manifest: Manifest) -> bytes:

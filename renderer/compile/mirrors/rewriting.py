@@ -7,7 +7,7 @@ and content tags, which are made of what the spec says, are the same everywhere.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from kmodgate.renderer.deliveries.hub.manifest_works import MANIFEST_WORK
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.manifests.manifest import Manifest
+from kmodgate.renderer.manifests.shared_findings import SharedFindings
 
 _DOCKERFILE: FieldPath = ("data", KEY)
 
@@ -40,18 +41,12 @@ class _Rewriting:
     findings: list[Finding] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Rewritten:
-    manifest: Manifest
-    findings: Sequence[Finding]
-    clusters: list[str] = field(default_factory=list)
-
-
 class Mirroring:
     """Rewrites the objects of clusters; clusters with the same mirrors share the result."""
 
     def __init__(self) -> None:
-        self._done: dict[tuple[Manifest, Mirrors, bool], _Rewritten] = {}
+        self._done: dict[Manifest, dict[tuple[Mirrors, bool], Manifest]] = {}
+        self._told = SharedFindings()
 
     def objects(self, cluster: Cluster, manifests: list[Manifest]) -> list[Manifest]:
         """Return the objects with their images as the cluster pulls them.
@@ -67,9 +62,14 @@ class Mirroring:
 
     def findings(self) -> Iterator[Finding]:
         """Yield a warning about each image that a cluster pulls from its source although it has a mirror of that."""
-        for item in self._done.values():
-            for finding in item.findings:
-                yield replace(finding, clusters=tuple(dict.fromkeys(item.clusters)))
+        yield from self._told.findings()
+
+    def forget(self, manifests: Iterable[Manifest]) -> None:
+        """Drop what was made of objects that no other cluster will have."""
+        for manifest in manifests:
+            self._done.pop(manifest, None)
+            for carried in manifest.elsewhere.values():
+                self.forget(carried)
 
     def _placed(
         self, cluster: Cluster, spokes: Mapping[str, Cluster], manifest: Manifest, dockerfiles: Mapping[str, Manifest]
@@ -86,20 +86,30 @@ class Mirroring:
 
     def _carried(self, puller: Cluster, manifest: Manifest, dockerfiles: Mapping[str, Manifest]) -> Manifest:
         """What another cluster gets through an object, without what the object itself has been told already."""
-        key = (manifest, puller.mirrors, not _builds_by_nodes(puller))
-        if key not in self._done:
-            found = _rewriting(manifest, puller.mirrors, dockerfiles, told=False)
-            self._done[key] = _Rewritten(_applied(manifest, found), ())
-        return self._done[key].manifest
+        return self._rewritten(manifest, puller, dockerfiles)
 
     def _object(self, cluster: Cluster, manifest: Manifest, dockerfiles: Mapping[str, Manifest]) -> Manifest:
+        told: list[Finding] = []
+        made = self._rewritten(manifest, cluster, dockerfiles, told)
+        self._told.add(manifest, (cluster.mirrors, _builds_by_nodes(cluster)), cluster.name, lambda: told)
+        return made
+
+    def _rewritten(
+        self,
+        manifest: Manifest,
+        cluster: Cluster,
+        dockerfiles: Mapping[str, Manifest],
+        findings: list[Finding] | None = None,
+    ) -> Manifest:
+        """The object as the cluster pulls its images. What is found goes to `findings`, if it was not made before."""
         told = not _builds_by_nodes(cluster)
-        key = (manifest, cluster.mirrors, told)
-        if key not in self._done:
-            found = _rewriting(manifest, cluster.mirrors, dockerfiles, told=told)
-            self._done[key] = _Rewritten(_applied(manifest, found), found.findings)
-        self._done[key].clusters.append(cluster.name)
-        return self._done[key].manifest
+        known = self._done.setdefault(manifest, {})
+        if (cluster.mirrors, told) not in known:
+            found = _rewriting(manifest, cluster.mirrors, dockerfiles, told=told and findings is not None)
+            known[cluster.mirrors, told] = _applied(manifest, found)
+            if findings is not None:
+                findings += found.findings
+        return known[cluster.mirrors, told]
 
 
 def _holds_dockerfile(manifest: Manifest) -> bool:

@@ -14,7 +14,8 @@ import pytest
 from kmodgate.policy.findings import Finding
 from kmodgate.renderer.manifests.manifest import Identity
 from kmodgate.renderer.tree import compare
-from kmodgate.renderer.tree.file_names import RenderedFile, as_it_is
+from kmodgate.renderer.tree.file_names import RenderedFile
+from kmodgate.renderer.tree.texts import as_it_is
 from tests.fleets import REPOSITORY, FleetFolder
 
 
