@@ -48,11 +48,6 @@ class ImsJob:
     is_remote: bool
     is_emulated: bool
 
-    @property
-    def needs_kata(self) -> bool:
-        """Whether it changes the kernel below it: DKMS mounts its devices, emulation registers with binfmt_misc."""
-        return (self.is_dkms or self.is_emulated) and not self.is_remote
-
 
 def ims_job(pod: PodView, namespace: str) -> ImsJob | None:
     """What a pod or Job is to IMS, whose jobs run in `namespace`; None if it is none of its own.

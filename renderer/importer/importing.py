@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from kmodgate.renderer.errors import Unusable, refuse_enforced
 from kmodgate.renderer.fleet.files import MARKER, FleetFiles
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.load import add_document
-from kmodgate.renderer.fleet.specs import JsonMap
+from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.importer.clusters.additions import additions
 from kmodgate.renderer.importer.clusters.cluster_settings import cluster_settings
 from kmodgate.renderer.importer.clusters.settings import Settings
@@ -69,11 +69,7 @@ def import_objects(root: Path, translated: Translated, *, everywhere: bool, all_
     settings = {name: item for name, item in told.items() if name not in known}
     more = [text for name, item in told.items() if name in known for text in additions(known[name], item.spec)]
     plan = Plan(lost=[*translated.lost, *(finding for item in settings.values() for finding in item.lost)])
-    drivers: dict[str, list[Surrounded]] = {}
-    for name, objects in clusters.items():
-        said = settings[name].spec.get("platform") if name in settings else None
-        openshift = said == "openshift" or runs_openshift(known.get(name), objects)
-        drivers[name] = list(_drivers(plan, objects, openshift=openshift, all_dockerfiles=all_dockerfiles))
+    drivers = _drivers_of(plan, clusters, settings, known, all_dockerfiles=all_dockerfiles)
     renamed = {
         (name, item.driver.name, old): new
         for name, items in drivers.items() for item in items for old, new in _new_names(item)
@@ -82,11 +78,7 @@ def import_objects(root: Path, translated: Translated, *, everywhere: bool, all_
     plan_drivers(plan, drivers, EVERYWHERE if everywhere else None)
     if not plan.specs:
         _refuse_without_drivers(plan, translated, settings, more)
-    new = {
-        f"clusters/{name}.yaml": cluster_value(name, clusters[name], item.spec, translated.hosted.get(name))
-        for name, item in settings.items()
-    }
-    new |= {f"clusters/{name}.yaml": value for name, value in spoke_values(clusters) if name not in known}
+    new = _cluster_specs(translated, settings, known)
     plan.unknown_platforms = set(unknown_platforms(new.values(), clusters))
     texts = {file: spec_text(file, "Cluster", [value]) for file, value in new.items()}
     texts |= {file: spec_text(file, "KernelDriver", documents) for file, documents in sorted(plan.specs.items())}
@@ -100,6 +92,35 @@ def import_objects(root: Path, translated: Translated, *, everywhere: bool, all_
     count = sum(len(values) for values in plan.specs.values())
     notes = [*translated.notes, *renames, *_notes(plan, verdict), *more]
     return Import(files, count, len(clusters), plan.lost, refused, notes)
+
+
+def _drivers_of(
+    plan: Plan,
+    clusters: Mapping[str, Objects],
+    settings: Mapping[str, Settings],
+    known: Mapping[str, Cluster],
+    *,
+    all_dockerfiles: bool,
+) -> dict[str, list[Surrounded]]:
+    """Return the drivers of each cluster, with what stands around them on its platform."""
+    drivers = {}
+    for name, objects in clusters.items():
+        said = settings[name].spec.get("platform") if name in settings else None
+        openshift = said == "openshift" or runs_openshift(known.get(name), objects)
+        drivers[name] = list(_drivers(plan, objects, openshift=openshift, all_dockerfiles=all_dockerfiles))
+    return drivers
+
+
+def _cluster_specs(
+    translated: Translated, settings: Mapping[str, Settings], known: Mapping[str, Cluster]
+) -> dict[str, JsonMap]:
+    """Return the specs of clusters and spokes that the fleet does not know, by their files."""
+    clusters = translated.clusters
+    new = {
+        f"clusters/{name}.yaml": cluster_value(name, clusters[name], item.spec, translated.hosted.get(name))
+        for name, item in settings.items()
+    }
+    return new | {f"clusters/{name}.yaml": value for name, value in spoke_values(clusters) if name not in known}
 
 
 def _settings(objects: Objects) -> Settings:

@@ -8,38 +8,15 @@ from typing import Any
 import pytest
 
 from kmodgate.policy.cluster.facts import SnapshotFacts
-from kmodgate.policy.config import Gate, Policy, read_policy
-from kmodgate.policy.engine import Engine
-from kmodgate.policy.findings import Finding, Mode
+from kmodgate.policy.config import Policy, read_policy
+from kmodgate.policy.findings import Mode
 from kmodgate.policy.formats.certificates import read_certificate
 from kmodgate.policy.kmm.defaults import defaulted
-from kmodgate.policy.review import Review
+from tests.policy.rules.signed_modules import BY_NODES, KERNEL, MARKED, NO_NODES, found, node, signing
 from tests.webhook.issued_certificates import nameless
 from tests.webhook.reviews import module
 
 KMM = "system:serviceaccount:kmm-operator-system:kmm-operator-controller"
-POLICY = read_policy({"parameters": {"requireSigning": {"namespaces": ["drivers"]}}})
-BY_NODES = read_policy({"parameters": {"requireSigning": {"nodeSelectors": [{"secure": "yes"}]}, "maxNodeShare": 40}})
-NO_NODES = SnapshotFacts([])
-
-
-def node(name: str, **labels: str) -> dict[str, Any]:
-    return {"kind": "Node", "metadata": {"name": name, "labels": {"node-role.kubernetes.io/worker": "", **labels}}}
-
-
-def signing(*files: str, **container: Any) -> dict[str, Any]:
-    block = {"keySecret": {"name": "k"}, "certSecret": {"name": "c"}, "filesToSign": list(files)}
-    return module(sign=block | {"unsignedImage": "quay.io/acme/unsigned:1"}, **container)
-
-
-def found(
-    object: dict[str, Any], id: str, policy: Policy = POLICY, gate: Gate = "admit", **known: Any
-) -> list[Finding]:
-    findings = Engine(policy, gate).evaluate(Review(defaulted(object), **known))
-    return [finding for finding in findings if finding.rule == id]
-
-
-KERNEL = "/opt/lib/modules/${KERNEL_FULL_VERSION}"
 
 
 @pytest.mark.parametrize(
@@ -187,9 +164,6 @@ def test_a_module_of_a_hub_is_judged_by_the_namespace_that_it_is_made_in() -> No
     assert not found({**hub, "spec": spec | {"spokeNamespace": "others"}}, "SGN201")
 
 
-MARKED = SnapshotFacts([node("w0"), node("w1", secure="yes")], {"Node"})
-
-
 def test_nodes_are_marked_by_what_they_are_and_not_by_the_selector() -> None:
     (finding,) = found(module(), "SGN204", BY_NODES, facts=MARKED, user="alice")
     assert finding.mode is Mode.ENFORCE
@@ -273,38 +247,3 @@ def test_what_was_signed_elsewhere_needs_a_listed_fingerprint() -> None:
         policy = read_policy({"parameters": {"requireSigning": required, "signedElsewhere": [entry]}})
         for id in ("SGN201", "SGN206"):
             assert bool(found(object, id, policy, facts=certified(None))) != is_listed
-
-
-def with_plugin(*command: str) -> dict[str, Any]:
-    object = signing(f"{KERNEL}/nic.ko")
-    object["spec"]["devicePlugin"] = {"container": {"image": "quay.io/acme/plugin:1", "command": list(command)}}
-    return object
-
-
-@pytest.mark.parametrize("command", [["modprobe", "x"], ["/sbin/insmod", "x.ko"], ["sh", "-c", "kmod load x"]])
-def test_a_plugin_that_loads_modules_is_a_warning(command: list[str]) -> None:
-    assert [finding.mode for finding in found(with_plugin(*command), "SGN205")] == [Mode.WARN]
-    (finding,) = found(with_plugin(*command), "SGN204", BY_NODES, facts=MARKED, user="alice")
-    assert finding.mode is Mode.WARN
-    assert not found(with_plugin(*command), "SGN204", BY_NODES, facts=NO_NODES, user="alice")
-
-
-@pytest.mark.parametrize("command", [["/plugin"], ["/plugin", "--modprobe-config=x"], ["/plugin", "kmod-exporter"]])
-def test_a_plugin_that_loads_no_modules_passes(command: list[str]) -> None:
-    assert not found(with_plugin(*command), "SGN205")
-
-
-@pytest.mark.parametrize(
-    ("images", "mode"),
-    [
-        (["quay.io/acme/plugin"], None),
-        (["quay.io/acme"], None),
-        (["quay.io/acme/plugin:1"], None),
-        (["quay.io/acme/plug"], Mode.ENFORCE),
-        (["quay.io/other"], Mode.ENFORCE),
-    ],
-)
-def test_a_plugin_runs_only_listed_images_where_the_policy_lists_some(images: list[str], mode: Mode | None) -> None:
-    policy = read_policy({"parameters": {"requireSigning": {"namespaces": ["drivers"], "pluginImages": images}}})
-    findings = found(with_plugin("modprobe", "x"), "SGN205", policy)
-    assert [finding.mode for finding in findings] == ([mode] if mode else [])

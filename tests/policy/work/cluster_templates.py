@@ -75,21 +75,7 @@ def cluster_templates() -> dict[str, Template]:
         "NodeModulesConfig": _inner("NodeModulesConfig"),
         "ModuleImagesConfig": _inner("ModuleImagesConfig"),
         "ModuleBuildSignConfig": _inner("ModuleBuildSignConfig"),
-        "ManagedCluster": an_object(
-            "cluster.open-cluster-management.io/v1", "ManagedCluster", spec={"taints": Many({"key": "k#"})}
-        ),
-        "ManifestWork": an_object(
-            "work.open-cluster-management.io/v1", "ManifestWork", spec={"workload": {"manifests": Many(carried)}}
-        ),
-        "Policy": an_object(
-            "policy.open-cluster-management.io/v1",
-            "Policy",
-            spec={
-                "policy-templates": Many(
-                    {"objectDefinition": {"spec": {"object-templates": Many({"objectDefinition": carried})}}}
-                )
-            },
-        ),
+        **_of_hubs(carried),
         "CustomResourceDefinition": an_object(
             "apiextensions.k8s.io/v1", "CustomResourceDefinition", spec={"versions": Many({"name": "v#"})}
         ),
@@ -97,6 +83,17 @@ def cluster_templates() -> dict[str, Template]:
         "LimitRange": an_object("v1", "LimitRange", spec={"limits": Many(_LIMITS)}),
         "ResourceQuota": an_object("v1", "ResourceQuota", spec={"hard": Entries("count/r#", "0")}),
         "Role": an_object("rbac.authorization.k8s.io/v1", "Role", rules=Many(rule)),
+    }
+
+
+def _of_hubs(carried: Template) -> dict[str, Template]:
+    """Templates of the kinds by which a hub hands objects to its clusters."""
+    group = "open-cluster-management.io/v1"
+    templates = {"objectDefinition": {"spec": {"object-templates": Many({"objectDefinition": carried})}}}
+    return {
+        "ManagedCluster": an_object(f"cluster.{group}", "ManagedCluster", spec={"taints": Many({"key": "k#"})}),
+        "ManifestWork": an_object(f"work.{group}", "ManifestWork", spec={"workload": {"manifests": Many(carried)}}),
+        "Policy": an_object(f"policy.{group}", "Policy", spec={"policy-templates": Many(templates)}),
     }
 
 

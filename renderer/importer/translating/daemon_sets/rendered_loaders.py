@@ -13,7 +13,6 @@ from kmodgate.renderer.importer.translating.draft import name_of
 LOADER = "load"
 """The container that loads, in DaemonSets of ours."""
 HOLDER = "kernel-module"
-PLUGIN = "device-plugin"
 PLUGIN_INIT = "device-plugin-init"
 
 

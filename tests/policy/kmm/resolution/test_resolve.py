@@ -207,8 +207,11 @@ def node(
     }
 
 
-def test_each_node_is_told_what_it_loads_or_why_nothing(tmp_path: Path) -> None:
-    label = "kmm.node.kubernetes.io/version-module.n.m"
+VERSION_LABEL = "kmm.node.kubernetes.io/version-module.n.m"
+
+
+def write_nodes(folder: Path) -> None:
+    """Write `nodes.json`: nodes that KMM loads on, and nodes that it passes over for one reason each."""
     taint = {"key": "example.com/a", "value": "b", "effect": "NoSchedule"}
     nodes = [
         node("good"),
@@ -221,36 +224,42 @@ def test_each_node_is_told_what_it_loads_or_why_nothing(tmp_path: Path) -> None:
         node("old", kernel="4.18.0"),
         node("unknown", kernel=""),
     ]
-    nodes[0]["metadata"]["labels"][label] = "1"  # type: ignore[index]
+    nodes[0]["metadata"]["labels"][VERSION_LABEL] = "1"  # type: ignore[index]
     nodes.append({**node("control-plane"), "metadata": {"name": "control-plane", "labels": {}}})
-    (tmp_path / "nodes.json").write_text(json.dumps({"items": nodes}))
+    (folder / "nodes.json").write_text(json.dumps({"items": nodes}))
+
+
+def resolved_on_nodes(folder: Path, *arguments: str, **container: Any) -> str:
+    """The output of `resolve` for a Module that selects workers and tolerates one taint, on the nodes of the folder."""
     value = module(kernelMappings=[{"literal": EL9, "containerImage": "a:1"}])
     value["metadata"] = {"name": "m", "namespace": "n"}
     value["spec"]["selector"] = {"node-role.kubernetes.io/worker": ""}
     value["spec"]["tolerations"] = [{"key": "example.com/a", "value": "b"}]
-    (tmp_path / "module.json").write_text(json.dumps(value))
-    result = run("resolve", "module.json", "--nodes", "nodes.json", cwd=tmp_path)
+    value["spec"]["moduleLoader"]["container"] |= container
+    (folder / "module.json").write_text(json.dumps(value))
+    result = run("resolve", "module.json", "--nodes", "nodes.json", *arguments, cwd=folder)
     assert result.returncode == 0, result.stderr
-    lines_ = {line.split()[1]: line.split(maxsplit=2)[2] for line in result.stdout.splitlines()}
-    assert {name for name, text in lines_.items() if text == "mapping 0: a:1"} == {
-        "good",
-        "plus",
-        "pressed",
-        "preferred",
-        "tolerated",
-    }
-    assert lines_["cordoned"] == "no: taint node.kubernetes.io/unschedulable=:NoSchedule is not tolerated"
-    assert lines_["other"] == "no: taint example.com/a=c:NoSchedule is not tolerated"
-    assert lines_["control-plane"] == "no: selector node-role.kubernetes.io/worker=: the node has no such label"
-    assert "kernel mapping not found" in lines_["old"]
-    assert "not known" in lines_["unknown"]
-    value["spec"]["moduleLoader"]["container"]["version"] = "1"
-    (tmp_path / "module.json").write_text(json.dumps(value))
-    answers_ = json.loads(
-        run("resolve", "module.json", "--nodes", "nodes.json", "--format", "json", cwd=tmp_path).stdout
-    )
-    assert [item["node"] for item in answers_ if item["loads"]] == ["good"]
-    assert label in next(item["reason"] for item in answers_ if item["node"] == "plus")
+    return result.stdout
+
+
+def test_each_node_is_told_what_it_loads_or_why_nothing(tmp_path: Path) -> None:
+    write_nodes(tmp_path)
+    lines = resolved_on_nodes(tmp_path).splitlines()
+    told = {line.split()[1]: line.split(maxsplit=2)[2] for line in lines}
+    loading = {name for name, text in told.items() if text == "mapping 0: a:1"}
+    assert loading == {"good", "plus", "pressed", "preferred", "tolerated"}
+    assert told["cordoned"] == "no: taint node.kubernetes.io/unschedulable=:NoSchedule is not tolerated"
+    assert told["other"] == "no: taint example.com/a=c:NoSchedule is not tolerated"
+    assert told["control-plane"] == "no: selector node-role.kubernetes.io/worker=: the node has no such label"
+    assert "kernel mapping not found" in told["old"]
+    assert "not known" in told["unknown"]
+
+
+def test_a_module_with_a_version_loads_on_nodes_with_its_label_only(tmp_path: Path) -> None:
+    write_nodes(tmp_path)
+    answers = json.loads(resolved_on_nodes(tmp_path, "--format", "json", version="1"))
+    assert [item["node"] for item in answers if item["loads"]] == ["good"]
+    assert VERSION_LABEL in next(item["reason"] for item in answers if item["node"] == "plus")
 
 
 def test_labels_and_the_image_between_build_and_sign_are_told(tmp_path: Path) -> None:
