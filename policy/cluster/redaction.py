@@ -14,6 +14,7 @@ from kmodgate.policy.cluster.ims_site import TEMPLATES
 from kmodgate.policy.formats.certificates import certificates_in
 from kmodgate.policy.formats.kernel_module_names import configures_modprobe
 from kmodgate.policy.ims.settings import CHECKSUM, CONFIG_MAP, OVERLAY
+from kmodgate.policy.kmm.misnamed_kinds import FORMER_GROUPS
 from kmodgate.policy.kmm.operator_config import CONFIG_MAPS
 from kmodgate.policy.views.boot_config import boot_lines
 from kmodgate.policy.views.builds.dockerfile import KEY
@@ -39,11 +40,12 @@ def redacted(item: Mapping[str, Any]) -> dict[str, Any]:
       Management Service and of kmodgate.
     - Of a MachineConfig stay the kernel arguments, the paths of its files, the files that modprobe reads, and which
       kernel module out of which image its units load at boot.
-    - Of kinds of groups that no rule asks for, and of Events and builds, stay name, labels and owners.
+    - Of kinds that no rule asks for, and of Events and builds, stay name, labels and owners.
     - Everywhere else the values of environment variables, of build arguments, of HTTP headers and paths of probes, of
-      the attributes and options of volumes, of Helm, of messages and of annotations become empty, and arguments and
-      commands empty lists. Annotations that rules read keep their values; the one in which kubectl keeps what was
-      applied goes, and so do credentials in URLs.
+      the attributes and options of volumes, of Helm, jsonnet and plugins of Argo CD, of parameters of devices, of
+      patches and templates written as text, of messages and of annotations become empty, and arguments and commands
+      empty lists. Annotations that rules read keep their values; the one in which kubectl keeps what was applied goes,
+      and so do credentials in URLs.
     """
     result: dict[str, Any] = _without_values(item)
     return result
@@ -69,9 +71,9 @@ def _shallow(item: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _is_kept(item: Mapping[str, Any], kind: str, key: str) -> bool:
     """Whether a field of the first level of an object stays."""
-    if kind in (*_HEAD_ONLY, *_MAKERS) or not _is_asked_for(str(item.get("apiVersion", ""))):
+    if kind in (*_HEAD_ONLY, *_MAKERS) or not _is_asked_for(str(item.get("apiVersion", "")), kind):
         return key in _HEAD
-    return not (kind == "ManifestWork" and key == "status")
+    return not (kind in ("InstallPlan", "ManifestWork") and key == "status")
 
 
 def _without_texts(config_map: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,14 +90,26 @@ _MAKERS = {"ExternalSecret": "target", "SealedSecret": "template"}
 """Kinds from which others make a Secret, and the field of their spec that names it."""
 
 _HEAD_ONLY = ("Event", "Build", "BuildConfig", "Template")
-_GROUPS = ("apps", "batch", "argoproj.io", "kmodgate.io", "operators.coreos.com")
-_DOMAINS = (".k8s.io", ".x-k8s.io", ".openshift.io", ".open-cluster-management.io", "kmm.sigs.k8s.io")
+_GROUPS = (
+    "admissionregistration.k8s.io", "apiextensions.k8s.io", "apps", "argoproj.io", "batch", "kmodgate.io",
+    "node.k8s.io", "operators.coreos.com", "cluster.open-cluster-management.io", "policy.open-cluster-management.io",
+    "rbac.authorization.k8s.io", "security.openshift.io", "work.open-cluster-management.io", *FORMER_GROUPS,
+)  # fmt: skip
+_KINDS = {
+    "config.openshift.io": ("ImageDigestMirrorSet", "ImageTagMirrorSet"),
+    "hypershift.openshift.io": ("NodePool",),
+    "machineconfiguration.openshift.io": ("MachineConfig", "MachineConfigPool"),
+    "operator.openshift.io": ("ImageContentSourcePolicy",),
+}
+"""Groups of which rules and `import` read some kinds only: the others hold pull secrets and settings of logins."""
 
 
-def _is_asked_for(version: str) -> bool:
-    """Whether rules may look at kinds of a group; the core group has no name."""
+def _is_asked_for(version: str, kind: str) -> bool:
+    """Whether rules may look at a kind of a group; the core group has no name, and KMM's have its name in theirs."""
     group = version.rpartition("/")[0]
-    return not group or group in _GROUPS or group.endswith(_DOMAINS)
+    if group in _KINDS:
+        return kind in _KINDS[group]
+    return not group or group in _GROUPS or "kmm" in group
 
 
 def _is_read_by_rules(config_map: Mapping[str, Any]) -> bool:
@@ -142,23 +156,37 @@ _VALUES = ("volumeAttributes", "options", "valuesObject", "commonAnnotations")
 """Maps whose values are for other programs: CSI and flex volumes, Helm, kustomize."""
 
 _LISTS = ("args", "command", "mountOptions", "fileParameters")
-_NAMED_VALUES = ("env", "buildArgs", "httpHeaders", "parameters")
-_TEXTS = ("message", "values")
+_NAMED_VALUES = ("env", "buildArgs", "httpHeaders", "info", "extVars", "tlas")
+_TEXTS = ("message", "values", "patch", "object-templates-raw")
 
 
 def _emptied(name: object, value: Any) -> Any:
+    """Return the value of a field of some name, without what programs are given by it."""
     if isinstance(value, Mapping):
-        if name in _VALUES:
-            return dict.fromkeys(value, "")
-        if name == "annotations":
-            return {key: item if str(key).startswith(_READ_ANNOTATIONS) else "" for key, item in value.items()}
-        return {**value, "path": ""} if name == "httpGet" and "path" in value else value
+        return _emptied_map(name, value)
     if isinstance(value, list):
         if name in _LISTS:
             return []
+        if name == "parameters":
+            return [_named(item) if isinstance(item, Mapping) else item for item in value]
         if name in _NAMED_VALUES:
             return [{**item, "value": ""} if isinstance(item, Mapping) and "value" in item else item for item in value]
     return "" if name in _TEXTS and isinstance(value, str) else value
+
+
+def _emptied_map(name: object, value: Mapping[str, Any]) -> Mapping[str, Any]:
+    if name in _VALUES:
+        return dict.fromkeys(value, "")
+    if name == "annotations":
+        return {key: item if str(key).startswith(_READ_ANNOTATIONS) else "" for key, item in value.items()}
+    if name == "opaque":  # what the driver of a device is given
+        return {key: {} if key == "parameters" else item for key, item in value.items()}
+    return {**value, "path": ""} if name == "httpGet" and "path" in value else value
+
+
+def _named(parameter: Mapping[str, Any]) -> dict[str, Any]:
+    """A parameter of Helm, or of a plugin of Argo CD, without its text, list or map."""
+    return {key: item if key == "name" else "" for key, item in parameter.items()}
 
 
 def _secret(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -184,3 +184,43 @@ def test_objects_within_objects_are_redacted_however_deep_they_lie() -> None:
     while found["kind"] == "ManifestWork":
         (found,) = found["spec"]["a"]
     assert found["data"] == {"a": ""}
+
+
+DEVICE = {"driver": "a.example.com", "parameters": {"password": SECRET}}
+SOURCE = {
+    "jsonnet": {"tlas": [{"name": "a", "value": SECRET}], "extVars": [{"name": "a", "value": SECRET}]},
+    "kustomize": {"patches": [{"patch": SECRET}]},
+    "plugin": {"parameters": [{"name": "a", "string": SECRET}, {"name": "b", "array": [SECRET], "map": {"c": SECRET}}]},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec"),
+    [
+        ("argoproj.io/v1alpha1 Application", {"source": SOURCE, "info": [{"name": "a", "value": SECRET}]}),
+        ("kmm.sigs.x-k8s.io/v1beta1 Module", {"dra": {"deviceClasses": [{"config": [{"opaque": DEVICE}]}]}}),
+        ("policy.open-cluster-management.io/v1 ConfigurationPolicy", {"object-templates-raw": SECRET}),
+        (
+            "addon.open-cluster-management.io/v1alpha1 AddOnDeploymentConfig",
+            {"customizedVariables": [{"value": SECRET}]},
+        ),
+        ("agent-install.openshift.io/v1beta1 InfraEnv", {"ignitionConfigOverride": SECRET}),
+        ("certificates.k8s.io/v1 CertificateSigningRequest", {"extra": {"a": [SECRET]}}),
+        ("config.openshift.io/v1 OAuth", {"identityProviders": [{"ldap": {"url": SECRET}}]}),
+        ("machineconfiguration.openshift.io/v1 ControllerConfig", {"internalRegistryPullSecret": SECRET}),
+        ("resource.k8s.io/v1 ResourceClaim", {"devices": {"config": [{"opaque": DEVICE}]}}),
+        ("apps.openshift.io/v1 DeploymentConfig", {"strategy": {"customParams": {"environment": [{"value": SECRET}]}}}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_settings_of_other_programs_are_emptied(kind: str, spec: dict[str, Any]) -> None:
+    version, _, name = kind.partition(" ")
+    item = {"apiVersion": version, "kind": name, "metadata": {"name": "a"}, "spec": spec}
+    assert SECRET not in json.dumps(redacted(item))
+
+
+def test_the_manifests_of_an_install_plan_go() -> None:
+    step = {"resource": {"kind": "Deployment", "manifest": SECRET}}
+    head = {"apiVersion": "operators.coreos.com/v1alpha1", "kind": "InstallPlan", "metadata": {"name": "a"}}
+    item = {**head, "spec": {"approved": True}, "status": {"plan": [step]}}
+    assert redacted(item) == {**head, "spec": {"approved": True}}
