@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests import shared
-from tests.command import Finished, process
+from tests.command import Finished, forked
 from tests.fleets import FleetFolder
 from tests.import_names import PartsOfKmodgate, second_copies
 
@@ -78,10 +78,10 @@ def repository() -> Path:
 
 @pytest.fixture(scope="session")
 def kmodgate() -> Kmodgate:
-    """Runs the command as its users do, in a process of its own: `kmodgate("render", fleet)`."""
+    """Runs the command in a process of its own: `kmodgate("render", fleet)`."""
 
     def run(*arguments: str | Path, cwd: Path = ROOT) -> Finished:
-        return process(*map(str, arguments), cwd=cwd)
+        return forked(*map(str, arguments), cwd=cwd)
 
     return run
 

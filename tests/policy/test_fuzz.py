@@ -138,7 +138,7 @@ things = st.recursive(
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_facts_that_are_anything_are_looked_at(data: st.DataObject) -> None:
     module = defaulted(data.draw(st.sampled_from(FULL)))
     namespace = module["metadata"]["namespace"]
