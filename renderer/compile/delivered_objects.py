@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from kmodgate.policy.findings import Finding
-from kmodgate.renderer.deliveries.delivery import driver_of
+from kmodgate.renderer.deliveries.delivery import driver_of, is_at_boot
 from kmodgate.renderer.deliveries.hub.attached_sides import needed_as
 from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.manifests.manifest import Manifest
@@ -27,13 +27,16 @@ def delivered_objects(of_drivers: Mapping[str, list[Manifest]]) -> dict[str, lis
 def delivered_twice(
     delivered: Mapping[str, list[Manifest]], placed: Mapping[str, list[tuple[str, Manifest]]]
 ) -> Iterator[Finding]:
-    """Report a driver that a spoke gets from its hub and by an object of its own."""
+    """Report a driver that a spoke gets from its hub and by an object of its own, of whatever kind."""
     for name, manifests in delivered.items():
-        own = {manifest.identity: manifest for _, manifest in placed[name]} if manifests else {}
+        objects = [manifest for _, manifest in placed[name]] if manifests else []
+        loading = [item for item in objects if not is_at_boot(item.value) and not _is_hub_module(item)]
+        own = {driver: item for item in loading if (driver := driver_of(item.value))}
         for manifest in manifests:
-            other = own.get(manifest.identity)
-            if other is not None and driver_of(manifest.value):
-                message = f"{manifest.identity} on cluster {name} is made by its hub and by an object of its own"
+            other = own.get(driver_of(manifest.value))
+            if other is not None:
+                more = "" if other.identity == manifest.identity else f": {other.identity}"
+                message = f"{manifest.identity} on cluster {name} is made by its hub and by an object of its own{more}"
                 fix = "deliver the driver there in one way: narrow spec.clusters, or spec.hub.selector"
                 finding = Finding("HUB406", message, fix, f"KernelDriver {manifest.owner}")
                 yield replace(other.at_origin(finding, ("metadata", "name")), clusters=(name,))

@@ -112,7 +112,7 @@ def boot_problems(
         yield BootProblem("DAY005", ("modprobe", "rawArgs"), message, "write modprobe.moduleName, and args if need be")
     if boot.get("bootModuleConfig"):
         yield from _beyond_boot_module_config(settings)
-    yield from _odd_characters(settings)
+    yield from _odd_characters(settings, boot)
 
 
 def _image_problem(boot: JsonMap) -> BootProblem:
@@ -161,11 +161,12 @@ def _beyond_boot_module_config(settings: BootSettings) -> Iterator[BootProblem]:
         yield BootProblem("DAY005", ("modprobe", "dirName"), message, "put them there, or remove bootModuleConfig")
 
 
-def _odd_characters(settings: BootSettings) -> Iterator[BootProblem]:
+def _odd_characters(settings: BootSettings, boot: JsonMap) -> Iterator[BootProblem]:
+    removed: FieldPath = ("boot",) if "inTreeModulesToRemove" in boot else ()
     texts: list[tuple[FieldPath, str]] = [
         (("modprobe", key), str(settings.modprobe.get(key, ""))) for key in ("moduleName", "dirName", "firmwarePath")
     ]
-    texts += ((("inTreeModulesToRemove",), name) for name in settings.removals)
+    texts += (((*removed, "inTreeModulesToRemove"), name) for name in settings.removals)
     for path, text in texts:
         if not _SAFE.fullmatch(text):
             message = f"{text!r} has characters that a shell or systemd acts on, at boot of every node"

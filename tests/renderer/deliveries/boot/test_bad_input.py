@@ -55,6 +55,13 @@ def test_boot_of_another_shape_is_an_error(tmp_path: Path, boot: str) -> None:
     assert "drivers/nic.yaml:12" in result.stdout
 
 
+def test_an_odd_name_to_remove_at_boot_is_told_where_it_stands(tmp_path: Path) -> None:
+    fleet = boot_fleet(tmp_path, f"{{{BOOT}, inTreeModulesToRemove: ['a b']}}")
+    (line,) = findings(fleet, "DAY005")
+    assert line.startswith("drivers/nic.yaml:12:")
+    assert "spec.boot.inTreeModulesToRemove" in line
+
+
 def test_boot_without_a_module_to_load_is_an_error(tmp_path: Path) -> None:
     fleet = boot_fleet(tmp_path)
     spec = "clusters: {names: [paris]}, namespace: {name: a}, selector: {a: b}, devicePlugin: {container: {image: 'a:1'}}, boot: {pool: worker}"

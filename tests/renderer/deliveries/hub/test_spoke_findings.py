@@ -108,6 +108,22 @@ def test_a_driver_does_not_come_to_a_spoke_in_two_ways(fleet: FleetFolder) -> No
     assert "Module kmm-tests/nic on cluster paris is made by its hub and by an object of its own" in line
 
 
+@pytest.mark.parametrize(
+    ("patch", "other"),
+    [("delivery: daemonset", "DaemonSet kmm-tests/nic-"), ("delivery: kmm, namespace: {name: own}", "Module own/nic")],
+)
+def test_two_ways_are_two_whatever_the_objects_are_called(fleet: FleetFolder, patch: str, other: str) -> None:
+    hub(fleet)
+    override = f"overrides:\n- clusters: {{names: [paris]}}\n  patch: {{hub: null, {patch}}}\n"
+    fleet.driver(
+        "nic", f"delivery: hub\nhub: {{selector: {{tier: edge}}}}\n{override}", clusters="{names: [hub, paris]}"
+    )
+
+    (line,) = [line for line in told(fleet) if "HUB406" in line]
+
+    assert f"is made by its hub and by an object of its own: {other}" in line
+
+
 def test_driver_and_spoke_are_a_label_together(fleet: FleetFolder) -> None:
     hub(fleet)
     spoke(fleet, "p" * 60)
