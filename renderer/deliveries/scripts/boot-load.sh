@@ -82,7 +82,8 @@ for needed in "$image" "$WORKER_IMAGE"; do
     podman image exists "$needed" || fall_back "$needed is not on this node yet" 0
 done
 
-if is_loaded && [[ " ${in_tree[*]} " != *" $KERNEL_MODULE "* ]]; then
+listed=" ${in_tree[*]} " # of names that are equal to the kernel and to modprobe, with - or _
+if is_loaded && [[ ${listed//-/_} != *" ${KERNEL_MODULE//-/_} "* ]]; then
     fall_back "another $KERNEL_MODULE is loaded, and nothing is told to remove it" 1
 fi
 

@@ -56,8 +56,13 @@ finish() {
 
 # -- modules -------------------------------------------------------------------------------------
 
+# The kernel has _ for every - in the names of modules, and modprobe takes both.
+in_kernel_form() {
+    printf '%s' "$1" | tr - _
+}
+
 in_sysfs() {
-    printf '%s/module/%s' "$sys" "$(printf '%s' "$1" | tr - _)"
+    printf '%s/module/%s' "$sys" "$(in_kernel_form "$1")"
 }
 
 # A module that is built into the kernel has a folder, too, but none of these files.
@@ -143,8 +148,8 @@ reversed() {
 }
 
 is_listed() {
-    case "$newline$1$newline" in
-    *"$newline$2$newline"*) return 0 ;;
+    case "$newline$(in_kernel_form "$1")$newline" in
+    *"$newline$(in_kernel_form "$2")$newline"*) return 0 ;;
     *) return 1 ;;
     esac
 }

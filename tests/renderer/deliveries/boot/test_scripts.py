@@ -103,6 +103,14 @@ def test_a_module_of_that_name_which_nothing_removes_is_not_taken_for_ours(node:
     assert (result.returncode, node.loaded) == (1, {"ice"})
 
 
+def test_a_name_is_the_same_with_a_dash_and_an_underscore(node: Node) -> None:
+    node.has(IMAGE, WORKER)
+    node.load("acme_nic")
+    result = node.run("load", KERNEL_MODULE="acme-nic", IN_TREE_MODULES_TO_REMOVE="acme_nic")
+    assert "nothing is told to remove it" not in result.stdout + result.stderr
+    assert any("kmod load" in call for call in node.calls)
+
+
 def test_a_kernel_with_a_plus_goes_on_with_its_own_module(node: Node) -> None:
     node.kernel = f"{KERNEL}+"
     result = node.run("load")

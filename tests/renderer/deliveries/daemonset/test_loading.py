@@ -74,9 +74,11 @@ def test_the_kernels_own_module_is_replaced_where_the_spec_says_so(node: Node) -
     assert node.run("ready").returncode == 0
 
 
-def test_a_listed_module_that_is_the_images_stays(node: Node) -> None:
-    node.in_kernel("nic", srcversion="AAAnic")
-    assert node.run("load", REMOVE="nic").returncode == 0
+@pytest.mark.parametrize(("modules", "removed"), [("nic", "nic"), ("nic-core", "nic_core"), ("nic_core", "nic-core")])
+def test_a_listed_module_that_is_the_images_stays(node: Node, modules: str, removed: str) -> None:
+    name = modules.replace("-", "_")
+    node.in_kernel(name, srcversion=f"AAA{name}")
+    assert node.run("load", MODULES=modules, REMOVE=removed).returncode == 0
     assert node.calls == []
 
 
