@@ -70,17 +70,15 @@ class _Image:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """An image that a Module builds or signs on a cluster, and what it is made of."""
+    """An image that a Module builds or signs on a cluster; its inputs have the texts of the Dockerfiles there."""
 
     cluster: str
     manifest: Manifest
-    path: FieldPath
-    index: int
-    inputs: Mapping[str, Mapping[str, Any]]
+    image: _Image
 
     @property
     def content(self) -> str:
-        return json.dumps(self.inputs, sort_keys=True)
+        return json.dumps(self.image.inputs, sort_keys=True)
 
 
 class ImageSummary:
@@ -104,7 +102,7 @@ class ImageSummary:
             texts = {item.identity: item.value.get("data") for item in manifests if item.identity.kind == "ConfigMap"}
             for manifest in manifests:
                 for image, known in self._of(manifest):
-                    made = _Made(cluster.name, manifest, image.path, image.index, image.inputs)
+                    made = _Made(cluster.name, manifest, image)
                     kernels = frozenset(placements.kernels(made)) if image.is_of_all else frozenset()
                     source = _dockerfile(image, manifest)
                     text = as_map(texts[source]) if source in texts else {"": source.name}
@@ -151,7 +149,7 @@ def image_findings(
         content = first.content
         for item in others:
             if item.content != content:
-                alike.setdefault((item.manifest, item.path), []).append(item)
+                alike.setdefault((item.manifest, item.image.path), []).append(item)
         for (manifest, path), items in alike.items():
             names = tuple(dict.fromkeys(item.cluster for item in items))
             finding = manifest.at_origin(_finding(image, first, items[0]), path)
@@ -174,7 +172,7 @@ def _of_other_kernels(
             what = f"{image} is made for {min(known)} on {first.cluster}, and for {new[0]} here"
             fix = "put ${KERNEL_FULL_VERSION} into the tag"
             finding = Finding(ID, f"{what}; who comes first makes it for all", fix, title(item.manifest.value))
-            yield item.manifest, replace(item.manifest.at_origin(finding, item.path), clusters=(item.cluster,))
+            yield item.manifest, replace(item.manifest.at_origin(finding, item.image.path), clusters=(item.cluster,))
 
 
 class _Placements:
@@ -186,14 +184,14 @@ class _Placements:
 
     def kernels(self, made: _Made) -> set[str]:
         """Return the known kernels for which an image is made: that of a literal, or those of nodes."""
-        mapping = as_map(_mappings(_container(made.manifest))[made.index])
+        mapping = as_map(_mappings(_container(made.manifest))[made.image.index])
         if literal := mapping.get("literal"):
             return {str(literal)}
         key = made.cluster, id(made.manifest)
         if key not in self._winners:
             nodes = nodes_of(self._clusters[made.cluster])
             self._winners[key] = Placement(ModuleView(made.manifest.value), nodes).winners
-        return {trimmed(kernel) for kernel, index in self._winners[key].items() if index == made.index}
+        return {trimmed(kernel) for kernel, index in self._winners[key].items() if index == made.image.index}
 
 
 def _made_more_than_once(
@@ -210,8 +208,8 @@ def _made_more_than_once(
         pairs = [(item, image) for item in manifests for image in shared.get(item, ())]
         texts = {item.identity: item.value.get("data") for item in manifests} if pairs else {}
         for manifest, image in pairs:
-            inputs = _with_text(image, manifest, texts)
-            made.setdefault(image.name, []).append(_Made(cluster.name, manifest, image.path, image.index, inputs))
+            there = replace(image, inputs=_with_text(image, manifest, texts))
+            made.setdefault(image.name, []).append(_Made(cluster.name, manifest, there))
     return made
 
 
@@ -268,7 +266,7 @@ def _dockerfile(image: _Image, manifest: Manifest) -> Identity:
 def _difference(first: _Made, second: _Made) -> str:
     """What differs, in words."""
     for block in ("build", "sign"):
-        one, two = first.inputs.get(block), second.inputs.get(block)
+        one, two = first.image.inputs.get(block), second.image.inputs.get(block)
         if one is None or two is None:
             if one is not two:
                 return f"not {_WHAT[block]} here" if two is None else f"{_WHAT[block]} here only"
