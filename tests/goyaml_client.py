@@ -53,10 +53,10 @@ class GoYAML:
         """End the process by ending its input."""
         self._stdin.close()
         self._stdout.close()
-        self._process.wait(timeout=10)
+        self._process.wait(timeout=120)
 
     def _read(self, size: int) -> bytes:
         data = self._stdout.read(size)
         if len(data) < size:
-            raise RuntimeError(f"goyaml ended early, exit code {self._process.wait(timeout=10)}")
+            raise RuntimeError(f"goyaml ended early, exit code {self._process.wait(timeout=120)}")
         return data

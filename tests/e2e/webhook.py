@@ -42,7 +42,7 @@ class Webhook:
     def page(self, path: str) -> tuple[int, str]:
         """Status and text of a page on the plain port."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.operations}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.operations}{path}", timeout=60) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -53,8 +53,9 @@ class Webhook:
         return self.page("/readyz")[0] == 200
 
     def decisions(self) -> list[Json]:
-        """The audit log so far."""
-        return [orjson.loads(line) for line in (self.folder / "audit.jsonl").read_bytes().splitlines()]
+        """The audit log so far, without a line that is still being written."""
+        whole, _, _ = (self.folder / "audit.jsonl").read_bytes().rpartition(b"\n")
+        return [orjson.loads(line) for line in whole.splitlines()]
 
 
 @contextmanager
@@ -98,7 +99,7 @@ def process(
     finally:
         running.terminate()
         try:
-            running.wait(10)
+            running.wait(120)
         except subprocess.TimeoutExpired:
             running.kill()
             running.wait()

@@ -43,7 +43,7 @@ class Program:
 
     def decisions(self) -> int:
         """How many lines its audit log has."""
-        return len((self.folder / "audit.jsonl").read_bytes().splitlines())
+        return (self.folder / "audit.jsonl").read_bytes().count(b"\n")
 
     def page(self, path: str = "/metrics") -> str:
         """What is on the port for operations, whatever the status."""

@@ -135,7 +135,7 @@ class Webhook:
 
     def events(self) -> list[dict[str, Any]]:
         """What it told on stderr."""
-        lines = self.stderr.read_text().splitlines()
+        lines = self.stderr.read_text().split("\n")[:-1]  # the last one may not be whole yet
         return [json.loads(line) for line in lines if line.startswith("{")]
 
     def event(self, name: str) -> dict[str, Any]:

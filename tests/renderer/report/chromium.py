@@ -62,7 +62,7 @@ class Chromium:
     ) -> None:
         os.close(self._to)  # the browser ends with its pipe
         try:
-            self._process.wait(10)
+            self._process.wait(_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
