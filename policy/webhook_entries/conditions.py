@@ -153,8 +153,8 @@ IS_DECIDED = Condition(
 _SHORTEST = 24
 """Characters of base64, or of text, below which a value may say nothing."""
 
-_SHORTEST_OF_REGISTRIES = 68
-"""The same for a pull secret: `{"auths":{}}` may be indented, and name a registry without its password."""
+_SHORTEST_OF_REGISTRIES = 89
+"""The same for a pull secret: 64 bytes may be indented, and name a registry without user or password."""
 
 
 _LONGEST_BLANK = 4096

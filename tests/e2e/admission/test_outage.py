@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.changed_definitions import USEFUL, USELESS, changed
 from tests.e2e.api_server.control_plane import ControlPlane
 from tests.e2e.api_server.definitions import definitions
 from tests.e2e.conftest import NewControlPlane
@@ -170,6 +171,10 @@ def test_with_all_replicas_down_kmm_goes_on_and_only_what_is_guarded_waits(
             for arguments in NOBODY_WAITS:
                 done = own.kubectl(*arguments)
                 assert done.returncode == 0, (arguments, done.stderr)
+            crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/modules.kmm.sigs.x-k8s.io"
+            for change in (*USEFUL.values(), *USELESS.values()):
+                answer = own.call("PUT", f"{crd}?dryRun=All", changed(own.call("GET", crd).body, change))
+                assert (answer.status == 200) is (change in USEFUL.values()), answer.body
             entries = json.dumps({"modules": []})
             for arguments in (
                 ("patch", "nmc", "worker", "--type=merge", "-p", f'{{"spec":{entries}}}'),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -35,10 +36,15 @@ def test_a_secret_that_a_module_needs_is_rotated_and_not_emptied(control_plane: 
         )
 
     indented = json.dumps({"auths": {}}, indent=4) + "\n"
-    without = [json.dumps({"auths": {"registry.redhat.io": item}}) for item in ({}, {"auth": ""})]
+    without = [json.dumps({"auths": {"registry.redhat.io": item}}) for item in ({}, {"auth": ""}, {"auth": "Og=="})]
     for text in ('{"auths":{}}', "{}", indented, *without):
         refused(control_plane.kubectl(*patched(text)), "REF212", "Module")
     control_plane.kubectl(*patched(json.dumps({"auths": {"quay.io": {"auth": "eHl6OmRlZg=="}}})), check=True)
+    control_plane.apply(named("Secret", "netrc", held) | {"stringData": {"netrc": "machine quay.io login abc"}})
+    for blank in (" " * 99, "\n" * 40, "\0" * 60):
+        data = json.dumps({"data": {"netrc": base64.b64encode(blank.encode()).decode()}})
+        emptied = ("patch", "secret", "netrc", "-n", held, "--type=merge", "-p", data)
+        refused(control_plane.kubectl(*emptied), "REF212", "Module")
 
 
 def test_the_dockerfile_of_a_module_is_replaced_with_a_warning_and_not_emptied(
@@ -72,11 +78,22 @@ def test_a_namespace_with_modules_stays_privileged(control_plane: ControlPlane, 
     control_plane.kubectl("label", "--overwrite", "namespace", held, *others, check=True)
 
 
+LITTLE: list[Json] = [{"requests.cpu": "0.25"}, {"limits.memory": "100Mi"}]
+"""Less than one of KMM's workers takes."""
+
+
 def test_a_namespace_with_modules_gets_no_quota_without_pods(control_plane: ControlPlane, held: str) -> None:
     def quota(name: str, hard: Json) -> str:
         return json.dumps(named("ResourceQuota", name, held) | {"spec": {"hard": hard}})
 
-    for hard in ({"pods": "0"}, {"pods": 0}, {"count/pods": "0k"}, {"requests.cpu": 0}, {"limits.memory": "0Mi"}):
+    for hard in (
+        {"pods": "0"},
+        {"pods": 0},
+        {"count/pods": "0k"},
+        {"requests.cpu": 0},
+        {"limits.memory": "0Mi"},
+        *LITTLE,
+    ):
         refused(control_plane.kubectl("create", "-f", "-", input=quota("none", hard)), "REF211", "Module")
     control_plane.kubectl("create", "-f", "-", input=quota("some", {"pods": "10", "cpu": "500m"}), check=True)
     patch = ("--type=merge", "-p", json.dumps({"spec": {"hard": {"pods": "0"}}}))
