@@ -125,7 +125,8 @@ class Engine:
             return self._of_rules(review, (False,))
         found = review.found if isinstance(review.found, Found) else before.find(place, key)
         if found is None:
-            return self._first(review, before, place, key)
+            is_likely = before.expects(place, key)
+            return self._first(review, before, place, key) if is_likely else self._of_rules(review, (False,))
         review.found = found
         if found.violations is not None:
             review.violations = list(found.violations)

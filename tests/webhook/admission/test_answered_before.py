@@ -119,7 +119,7 @@ def test_what_was_answered_before_changes_no_answer(bodies: list[bytes], moments
         CLUSTER.become(dump, secret, is_silent=is_silent)
         traits, now = replace(TRAITS, release=release), DAY + timedelta(days=days)
         before = AnsweredBefore(JUDGED, lambda: CLUSTER.revision)
-        for body in bodies * 2:
+        for body in bodies * 3:
             found = [
                 asyncio.run(decide("/validate", body, admitter, CLUSTER, now))
                 for admitter in (Admitter(policy, traits, before), Admitter(policy, traits))
@@ -140,7 +140,7 @@ def test_the_same_object_is_judged_once_as_long_as_nothing_changes(item: dict[st
     before = AnsweredBefore(JudgedBefore(orjson.dumps), lambda: CLUSTER.revision)
     CLUSTER.become(DUMPS[0], UNKNOWN)
     first, second = (encoded(review(item, "UPDATE", old=item)) for _ in range(2))
-    answers(before, [first])
+    answers(before, [first, first])
     was_kept = before.judged.bytes > 0
     answers(before, [second, second])
     assert before.hits == (2 if was_kept else 0)
@@ -166,7 +166,7 @@ def test_another_pod_of_a_workload_is_answered_with_its_own_name() -> None:
 def test_a_certificate_is_looked_at_by_the_clock_each_time() -> None:
     before = AnsweredBefore(JudgedBefore(orjson.dumps), lambda: CLUSTER.revision)
     CLUSTER.become(DUMPS[3], SECRET)
-    answers(before, [encoded(review(SIGNED))] * 3)
+    answers(before, [encoded(review(SIGNED))] * 4)
     assert (before.hits, before.judged.hits) == (0, 2)
 
 
@@ -174,7 +174,7 @@ def test_answers_count_among_the_bytes_that_are_kept_and_each_once() -> None:
     judged = JudgedBefore(orjson.dumps)
     before = AnsweredBefore(judged, lambda: CLUSTER.revision)
     CLUSTER.become(DUMPS[0], UNKNOWN)
-    answers(before, [encoded(review(MODULES[0]))])
+    answers(before, [encoded(review(MODULES[0]))] * 2)
     counted = judged.bytes
     CLUSTER.become(DUMPS[1], UNKNOWN)
     answers(before, [encoded(review(MODULES[0]))])
@@ -182,7 +182,7 @@ def test_answers_count_among_the_bytes_that_are_kept_and_each_once() -> None:
     answers(before, [encoded(review(MODULES[0]))])
     assert (before.hits, judged.bytes, len(judged)) == (0, counted, 1)
     small = AnsweredBefore(JudgedBefore(orjson.dumps, size=20_000), lambda: CLUSTER.revision)
-    answers(small, [encoded(review({**item, "spec": MODULES[0]["spec"]})) for item in MODULES[:20]])
+    answers(small, [encoded(review({**item, "spec": MODULES[0]["spec"]})) for item in MODULES[:20]] * 2)
     assert 0 < small.judged.bytes <= 20_000
 
 
