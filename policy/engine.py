@@ -123,7 +123,7 @@ class Engine:
         key, place = before.key_of(review), before.place(review.cluster, self._digest)
         if key is None:
             return self._of_rules(review, (False,))
-        found = review.found if isinstance(review.found, Found) else before.find(place, key)
+        found = review.found if review.key is key else before.find(place, key)  # with a key, the gate has looked
         if found is None:
             is_likely = before.expects(place, key)
             return self._first(review, before, place, key) if is_likely else self._of_rules(review, (False,))

@@ -77,7 +77,9 @@ class AnsweredBefore:
             or answer.report is not None
         ):
             return
-        if revision == self.revision():
-            kept = _Kept(answer.outcome, title(review.object), revision, read.objects, review.now.date())
+        name = title(review.object)
+        is_named_alike = answer.request is not None and title(answer.request.subject) == name  # it may hold a null
+        if is_named_alike and revision == self.revision():
+            kept = _Kept(answer.outcome, name, revision, read.objects, review.now.date())
             texts = [text for item in answer.findings for text in (item.message, item.fix)]
             self.judged.keep_answer(review.found, kept, texts)
