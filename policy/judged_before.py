@@ -1,9 +1,10 @@
 """What was found about objects before: controllers send the same spec again and again.
 
-The problems of the rules that need no facts are a function of the review alone. They are kept from its second time on,
-or from the first of an object that a controller makes several of, under a digest of exactly what these rules look at:
-to keep what nobody asks again takes a sixth of the time, and the place of what somebody does. What depends on the clock, on facts or on exceptions is worked out at each review. A gate may
-keep its answer beside them, for as long as nothing else that it rests on changes.
+The problems of the rules that need no facts are a function of the review alone. They are kept under a digest of exactly
+what these rules look at: from the second review on, or from the first of an object with a generated name, of which more
+are to come. To keep what nobody asks again takes a sixth of the time, and the place of what somebody does. What depends
+on the clock, on facts or on exceptions is worked out at each review. A gate may keep its answer beside them, for as
+long as nothing else that it rests on changes.
 """
 
 from __future__ import annotations
