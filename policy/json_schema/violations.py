@@ -95,8 +95,9 @@ def unquoted(path: FieldPath, value: bool | int | float, raw: str) -> Violation:
 
 def not_in(path: FieldPath, value: object, options: list[str], kind: str) -> Violation:
     """Return the violation of a value that is none of the words that are allowed."""
-    same = [option for option in options if option.lower() == str(value).lower()]
-    close = same or difflib.get_close_matches(str(value), options, n=1)
+    text = "" if isinstance(value, list | dict) and len(value) > 1 else str(value)  # of several no one is meant
+    same = [option for option in options if option.lower() == text.lower()]
+    close = same or difflib.get_close_matches(text, options, n=1)
     choice = close[:1] or (options if len(options) == 1 else [])
     fix = f"one of: {', '.join(options)}"
     if choice:
