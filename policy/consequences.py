@@ -24,6 +24,10 @@ _NEED: dict[str, tuple[str, ...]] = {
 """Rule → the fields without which it finds something that may not be so."""
 
 
+OF_TWO_FIELDS = ("KMM204",)
+"""Rules that hold of another field, too: an image that is missing in a mapping may be missing at the container."""
+
+
 def follows(rule: str, faults: Iterable[FieldPath]) -> bool:
     """Return whether the finding of a rule may be gone once the fields at some paths are repaired."""
     fields = _NEED.get(rule, ())

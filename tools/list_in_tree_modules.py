@@ -29,7 +29,7 @@ _REPORTED = (
 """Of which users of KMM have reported that the driver of the distribution ran in place of theirs."""
 
 _BUILT_ELSEWHERE = (
-    "efa", "erdma", "fm10k", "mlx5_vfio_pci", "mlxbf_gige", "mlxbf_pmc", "octeon_ep", "pds_core", "qaic", "qat_420xx",
+    "efa", "erdma", "fm10k", "mlx5_vfio_pci", "mlxbf_gige", "mlxbf_pmc", "octeon_ep", "pds_core", "qat_420xx",
     "qat_4xxx", "siw",
 )  # fmt: skip
 """Modules of Linux that Debian does not build and other distributions do. Source: the Makefiles of Linux 6.12."""

@@ -365,7 +365,7 @@ NAMES = frozenset(
     pulsedlight_lidar_lite_v2 pvpanic pvpanic_mmio pvpanic_pci pvrusb2 pwc pwm_bcm2835 pwm_bl pwm_cros_ec pwm_fan
     pwm_imx27 pwm_lpss pwm_lpss_platform pwm_mediatek pwm_meson pwm_mtk_disp pwm_raspberrypi_poe pwm_regulator
     pwm_rockchip pwm_sl28cpld pwm_sun4i pwm_tegra pwm_tiecap pwrseq_core pwrseq_qcom_wcn pxrc q6adm q6afe q6afe_clocks
-    q6afe_dai q6apm_dai q6apm_lpass_dais q6asm q6asm_dai q6core q6prm q6prm_clocks q6routing qaic qat_420xx qat_4xxx
+    q6afe_dai q6apm_dai q6apm_lpass_dais q6asm q6asm_dai q6core q6prm q6prm_clocks q6routing qat_420xx qat_4xxx
     qat_c3xxx qat_c3xxxvf qat_c62x qat_c62xvf qat_dh895xcc qat_dh895xccvf qcaux qcom_apcs_ipc_mailbox qcom_battmgr
     qcom_camss qcom_coincell qcom_common qcom_cpufreq_hw qcom_cpufreq_nvmem qcom_edac qcom_emac qcom_glink
     qcom_glink_rpm qcom_glink_smem qcom_gsbi qcom_hwspinlock qcom_ipcc qcom_pd_mapper qcom_pdr_msg qcom_phy_lib

@@ -11,7 +11,7 @@ from datetime import datetime
 from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.cluster.facts import Facts, SnapshotFacts, node_of
 from kmodgate.policy.cluster.ims_site import are_of_several_sites, concerns_ims
-from kmodgate.policy.consequences import follows
+from kmodgate.policy.consequences import OF_TWO_FIELDS, follows
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import NOT_CHECKED, FieldPath, Finding, Mode, Severity, placed, title
 from kmodgate.policy.formats.object_files import Source
@@ -179,7 +179,7 @@ def _independent(found: list[tuple[Finding, FieldPath]]) -> Iterator[tuple[Findi
     """Yield the findings but those that follow from a field of the wrong type, or from one that is missing."""
     faults = [path for item, path in found if item.rule in _STRUCTURE and item.mode is Mode.ENFORCE]
     for item, path in found:
-        is_at_fault = any(path[: len(fault)] == fault for fault in faults)
+        is_at_fault = item.rule not in OF_TWO_FIELDS and any(path[: len(fault)] == fault for fault in faults)
         if item.rule in _STRUCTURE or not (is_at_fault or follows(item.rule, faults)):
             yield item, path
 
