@@ -19,6 +19,12 @@ Platform = Literal["openshift", "kubernetes"]
 
 PLATFORMS: tuple[Platform, ...] = get_args(Platform)
 
+PLATFORM_PREFIXES: dict[Platform, tuple[str, ...]] = {"kubernetes": (), "openshift": ("openshift-",)}
+"""How names of namespaces begin that nobody but the platform can make: its workloads are not looked at for ring 0.
+
+OpenShift lets nobody request a project with such a name; plain Kubernetes keeps `kube-system` and its like alone.
+"""
+
 WITH_SCC: tuple[Platform, ...] = ("openshift",)
 """The platforms on which a SecurityContextConstraint has to allow privileged pods."""
 

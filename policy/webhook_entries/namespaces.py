@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from kmodgate.policy.config import Platform, Policy
+from kmodgate.policy.config import PLATFORM_PREFIXES, Platform, Policy
 
 Where = Literal[
     "everywhere", "drivers", "labelled namespaces", "labelled contents", "others", "unlabelled", "dkms", "dkms labels",
@@ -21,16 +21,10 @@ NEVER. `hubs`, `olm`: everywhere on a hub, or on a cluster with the Operator Lif
 NEVER = ("kube-node-lease", "kube-public", "kube-system")
 """Namespaces in which nothing but the kinds of KMM is looked at, whatever fleet, policy and labels say."""
 
-PLATFORM: dict[Platform, tuple[str, ...]] = {"kubernetes": (), "openshift": ("openshift-",)}
-"""How the names of further namespaces begin in which no workload is looked at for ring 0: those that nobody can make.
-
-OpenShift lets nobody request a project with such a name; plain Kubernetes keeps no name but those of NEVER.
-"""
-
 
 def is_of_platform(namespace: str, platform: Platform) -> bool:
     """Whether a namespace is the platform's own by its name, so that no workload of it is looked at for ring 0."""
-    return namespace in NEVER or namespace.startswith(PLATFORM[platform])
+    return namespace in NEVER or namespace.startswith(PLATFORM_PREFIXES[platform])
 
 
 def dkms_namespaces(policy: Policy) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from kmodgate.policy.cluster.controllers import OLM_GROUP
 from kmodgate.policy.cluster.dependents import ACCESS, NAMED, RESOURCES, ROLE
-from kmodgate.policy.config import Platform, Policy
+from kmodgate.policy.config import PLATFORM_PREFIXES, Platform, Policy
 from kmodgate.policy.findings import Mode
 from kmodgate.policy.kmm.kinds import BOOT_KINDS, GROUPS, INNER_KINDS, MODULE_KINDS, PREFLIGHT_KINDS, VERSIONS
 from kmodgate.policy.kmm.misnamed_kinds import KMM_GROUPS
@@ -38,7 +38,7 @@ from kmodgate.policy.webhook_entries.conditions import (
     FailurePolicy,
     is_of_another_kind,
 )
-from kmodgate.policy.webhook_entries.namespaces import PLATFORM, Where
+from kmodgate.policy.webhook_entries.namespaces import Where
 from kmodgate.policy.webhook_entries.row import Path, Resources, Row
 
 _NOBODY = 2
@@ -187,7 +187,7 @@ def wanted(policy: Policy, path: Path, platform: Platform | None = None) -> Iter
 
 def refused_on_the_platform(policy: Policy, platform: Platform) -> list[str]:
     """The rules about workloads that refuse: without conditions they would refuse those of the platform, too."""
-    if not PLATFORM[platform]:
+    if not PLATFORM_PREFIXES[platform]:
         return []
     load_rules()
     found = {id: rule.severity for id, rule in RULES.items() if id.startswith("PRV")}

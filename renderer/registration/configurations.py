@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 from kmodgate.policy.cluster.controllers import takers_away
 from kmodgate.policy.cluster.dependents import PROTECTING_LABEL
-from kmodgate.policy.config import Platform, Policy
+from kmodgate.policy.config import PLATFORM_PREFIXES, Platform, Policy
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kata.ims_jobs import LABEL
 from kmodgate.policy.webhook_entries.conditions import IS_OF_IMS, Condition
-from kmodgate.policy.webhook_entries.namespaces import NEVER, PLATFORM, Where, reachable
+from kmodgate.policy.webhook_entries.namespaces import NEVER, Where, reachable
 from kmodgate.policy.webhook_entries.row import Path, Resources, Row
 from kmodgate.policy.webhook_entries.rows import wanted
 from kmodgate.renderer.compile.policy_config_map import HASH_ANNOTATION
@@ -249,7 +249,7 @@ def _conditions(dkms: list[str], ims: list[str], platform: Platform) -> Iterator
     `dkms` are the namespaces whose pods all have an entry of their own, `ims` those whose pods of IMS have: one call a
     request.
     """
-    if names := PLATFORM[platform]:
+    if names := PLATFORM_PREFIXES[platform]:
         prefixes = " || ".join(f"request.namespace.startsWith({json.dumps(prefix)})" for prefix in names)
         yield {"name": "outside-the-platform", "expression": f"!({prefixes})"}
     asked = [f"request.namespace in {json.dumps(dkms)}"] if dkms else []

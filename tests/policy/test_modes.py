@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from kmodgate.policy.cluster.facts import SnapshotFacts
-from kmodgate.policy.config import Policy, PolicyException, Profile, read_policy
+from kmodgate.policy.config import PLATFORM_PREFIXES, PLATFORMS, Policy, PolicyException, Profile, read_policy
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Mode, Severity
 from kmodgate.policy.kmm.defaults import defaulted
@@ -187,3 +187,7 @@ def test_no_policy_keeps_a_used_override_out_of_the_audit(modes: dict[str, str])
     (finding,) = Engine(read_policy({"modes": modes}), "admit").evaluate(review)
     assert (finding.rule, finding.mode) == ("REF206", "audit")
     assert "alice answers" in finding.message
+
+
+def test_every_platform_says_which_namespaces_are_its_own() -> None:
+    assert PLATFORM_PREFIXES.keys() == set(PLATFORMS)
