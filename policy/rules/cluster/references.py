@@ -80,8 +80,10 @@ def name_that_nothing_has(review: Review) -> Iterator[Problem]:
     """
     own = review.module.metadata.text("name")
     for part, key, kind, name, role in review.references:
+        if role in _MOUNTED or is_dns1123_subdomain(name):
+            continue
         is_named_alike = name.startswith(own) and not is_dns1123_subdomain(own)  # SCH107 tells of the Module's name
-        if role not in _MOUNTED and not is_named_alike and not is_dns1123_subdomain(name):
+        if not is_named_alike:
             bare = name.rpartition("/")[2].strip().lower()
             fix = f"write {bare}" if is_dns1123_subdomain(bare) else "use lower case letters, digits, '-' and '.'"
             yield part.problem(key, f"no {kind} can be called {name!r}", fix)

@@ -53,12 +53,15 @@ def shell_in_directories(review: Review) -> Iterator[Problem]:
     Source: internal/pod of Kernel Module Management.
     """
     for key in ("dirName", "firmwarePath"):
-        text, path = review.module.modprobe.text(key), (*review.module.modprobe.path, key)
+        text = review.module.modprobe.text(key)
+        if _PATH.fullmatch(text):
+            continue
+        path = (*review.module.modprobe.path, key)
         if "${" in text and _PATH.fullmatch(_VARIABLE.sub("", text)):
             above = text.partition("/lib/modules/")[0]
             fix = f"write {above}" if key == "dirName" and above != text else "write the value out"
             yield Problem(path, f"KMM fills no variable here, and a shell would fill {text!r}", fix)
-        elif text:
+        else:
             yield from _refused(path, text, _PATH, variables=False)
 
 
