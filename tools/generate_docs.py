@@ -196,8 +196,6 @@ _GAPS = {
     "a module file that is not in the image, that a pattern of filesToSign misses, or that is built for another "
     "kernel": "only the image tells, and the check opens none",
     "the order of inTreeModulesToRemove": "which module needs which is told by the kernel's own modules.dep alone",
-    "base images of a Dockerfile from a registry that the policy does not allow": "FROM may hold build arguments and "
-    "names of other stages; the images that a Module names are judged (IMG301)",
     "an image that is deleted from its registry while a Module needs it": "the check asks no registry",
     "an init container that expects the mounts that KMM gives the main one": "what it expects is not to be seen",
     "a device plugin without a token of its own while automounting is off": "whether it needs one is not to be seen",

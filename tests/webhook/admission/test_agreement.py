@@ -190,7 +190,7 @@ def test_both_find_the_same_in_an_object_with_more_findings_than_anybody_reads(
     kmodgate: Kmodgate, tmp_path: Path, facts: Path
 ) -> None:
     files = {"certSecret": {"name": "a"}, "keySecret": {"name": "b"}}
-    case = Case(module(sign=files | {"filesToSign": [f"/nic-{number}" for number in range(1500)]}))
+    case = Case(module(sign=files | {"filesToSign": ["/opt/nic.ko", *(f"/nic-{number}" for number in range(1500))]}))
     objects = tmp_path / "objects"
     objects.mkdir()
     (checked,) = found_by_check(kmodgate, files_of(objects, [case]), facts, (), 1)
