@@ -126,7 +126,7 @@ def test_every_module_that_kmm_allows_comes_back(tmp_path: Path) -> None:
     assert refused == 11
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=75, deadline=None, suppress_health_check=list(HealthCheck))
 @given(value=modules())
 def test_a_module_comes_back_or_what_is_lost_is_said(value: dict[str, Any], tmp_path_factory: Any) -> None:
     try:
@@ -139,7 +139,7 @@ def test_a_module_comes_back_or_what_is_lost_is_said(value: dict[str, Any], tmp_
         assert as_kmm_reads_it(rendered["paris"]) == as_kmm_reads_it(value)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=75, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_every_cluster_gets_its_own_module_back_from_one_spec(data: st.DataObject, tmp_path_factory: Any) -> None:
     first = data.draw(modules())
@@ -170,7 +170,7 @@ FULL = [yaml.safe_load(path.read_text()) for path in sorted((CASES / "full-modul
 WRONG: list[Any] = [None, True, 1 << 70, 1e300, "", "../x", "\ud800", [], {}, [None], [{}], {"a": None}, {"name": 1}]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(data=st.data())
 def test_objects_of_a_wrong_shape_are_refused_or_listed(data: st.DataObject) -> None:
     values = json.loads(json.dumps(FULL))

@@ -134,7 +134,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fleet")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(pair=pairs())
 def test_diff_says_every_reload_and_no_other(root: Path, pair: tuple[Any, Any]) -> None:
     before, after = pair
@@ -151,7 +151,7 @@ def test_diff_says_every_reload_and_no_other(root: Path, pair: tuple[Any, Any]) 
             assert group.name not in told
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(pair=pairs())
 def test_diff_says_a_reload_where_no_node_is_known(root: Path, pair: tuple[Any, Any]) -> None:
     before, after = pair
