@@ -7,36 +7,19 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
 
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form
-from kmodgate.policy.formats.regexps.go_regexps import BadPattern, Pattern, TooLarge, compile_pattern
+from kmodgate.policy.formats.regexps.go_regexps import BadPattern, Pattern
 from kmodgate.policy.kmm.nodes.node_selection import CORDON_TAINT, tolerates
 from kmodgate.policy.kmm.resolution.substitution import BadTemplate, names
 from kmodgate.policy.lazy import lazy
 from kmodgate.policy.memo import kept
+from kmodgate.policy.views.kernel_mapping import KernelMapping, mapping_of
 from kmodgate.policy.views.part import EMPTY, Map, Part
 
 LONGEST = 4096
 """Characters of an image's name or a path that rules look into: what is longer is neither."""
-
-
-@dataclass(eq=False)
-class KernelMapping:
-    """One kernel mapping; `image` is the one it ends up with."""
-
-    part: Part
-    index: int
-    literal: str
-    regexp: str
-    own_image: str
-    image: str
-
-    @lazy
-    def pattern(self) -> Pattern | BadPattern | TooLarge | None:
-        """The expression, compiled when a rule first asks; None where there is none."""
-        return compile_pattern(self.regexp) if self.regexp else None
 
 
 class ModuleView:
@@ -68,7 +51,7 @@ class ModuleView:
     @lazy
     def mappings(self) -> list[KernelMapping]:
         common = self.container.text("containerImage")
-        return [_mapping(index, part, common) for index, part in enumerate(self.container.maps("kernelMappings"))]
+        return [mapping_of(index, part, common) for index, part in enumerate(self.container.maps("kernelMappings"))]
 
     @lazy
     def literals(self) -> list[KernelMapping]:
@@ -291,11 +274,6 @@ def is_made(level: Part) -> bool:
 
 def _named(parts: list[Part], key: str) -> list[tuple[FieldPath, str]]:
     return [((*part.path, key), image) for part in parts if (image := part.text(key))]
-
-
-def _mapping(index: int, part: Part, common: str) -> KernelMapping:
-    regexp, own = part.text("regexp"), part.text("containerImage")
-    return KernelMapping(part, index, part.text("literal"), regexp, own, own or common)
 
 
 def _removed(level: Part) -> list[tuple[FieldPath, str]]:

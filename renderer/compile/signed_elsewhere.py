@@ -15,7 +15,8 @@ from kmodgate.policy.formats.certificates import read_certificate
 from kmodgate.policy.formats.image_mirrors import pulled
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES
 from kmodgate.policy.parameters import SignedElsewhere
-from kmodgate.policy.views.module import KernelMapping, ModuleView
+from kmodgate.policy.views.kernel_mapping import KernelMapping
+from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.part import Part
 from kmodgate.policy.views.signing.signed_files import SignedFiles, SignedNames, modules_root
 from kmodgate.renderer.deliveries import kmm

@@ -13,7 +13,8 @@ from kmodgate.policy.present import MADE
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.modules.mapping import MOST_TOGETHER
-from kmodgate.policy.views.module import LONGEST, KernelMapping, is_made
+from kmodgate.policy.views.kernel_mapping import KernelMapping
+from kmodgate.policy.views.module import LONGEST, is_made
 from kmodgate.policy.views.part import Part
 
 

@@ -14,7 +14,8 @@ from kmodgate.policy.memo import kept
 from kmodgate.policy.present import LITERALS
 from kmodgate.policy.review import MOST_CHARACTERS, MOST_EXPRESSIONS, Review
 from kmodgate.policy.rule import TOO_MANY_EXPRESSIONS, rule
-from kmodgate.policy.views.module import IN_KERNEL_NAMES, KernelMapping
+from kmodgate.policy.views.kernel_mapping import KernelMapping
+from kmodgate.policy.views.module import IN_KERNEL_NAMES
 
 _EVERYTHING = {"^", "$", ".", "^.", ".*", "^.*", ".*$", "^.*$", ".+", "^.+", ".+$", "^.+$", "(.*)", "^(.*)$", "^(.+)$"}
 _IMPOSSIBLE = re.compile(r"(?<!\\)(?:\\\\)*\\[afnrtv]| (?![?*{])|\\\+\$$")

@@ -11,7 +11,8 @@ from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.parameters.plugin_loading import plugins_that_load
 from kmodgate.policy.rules.parameters.signing_scope import is_marked, listed_fingerprints, signing_nodes, unknown_nodes
-from kmodgate.policy.views.module import KernelMapping, ModuleView
+from kmodgate.policy.views.kernel_mapping import KernelMapping
+from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.part import Part
 from kmodgate.policy.views.signing.signed_elsewhere import is_entry_of
 from kmodgate.policy.views.signing.signed_files import MODULE_ENDING, SignedFiles, SignedNames, modules_root, plain

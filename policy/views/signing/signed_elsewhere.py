@@ -5,7 +5,8 @@ from __future__ import annotations
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.kmm.resolution.resolve import Unresolved, filled_image
 from kmodgate.policy.parameters import SignedElsewhere
-from kmodgate.policy.views.module import KernelMapping, ModuleView
+from kmodgate.policy.views.kernel_mapping import KernelMapping
+from kmodgate.policy.views.module import ModuleView
 
 
 def is_entry_of(entry: SignedElsewhere, module: ModuleView, writer: str) -> bool:

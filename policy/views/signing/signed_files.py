@@ -19,7 +19,8 @@ from kmodgate.policy.formats.regexps.name_search import NameSearch
 from kmodgate.policy.formats.regexps.shell_globs import as_expression, is_glob
 from kmodgate.policy.kmm.kernel import variables
 from kmodgate.policy.kmm.resolution.substitution import BadTemplate, substitute
-from kmodgate.policy.views.module import LONGEST, KernelMapping
+from kmodgate.policy.views.kernel_mapping import KernelMapping
+from kmodgate.policy.views.module import LONGEST
 
 MODULE_ENDING = ".ko"
 

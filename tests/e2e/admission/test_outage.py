@@ -121,6 +121,20 @@ NOBODY_WAITS = [
 ]
 """What goes on while nobody answers, in and beside the namespaces of drivers."""
 
+NO_ENTRIES = json.dumps({"modules": []})
+
+KMM_GOES_ON = [
+    ("patch", "nmc", "worker", "--type=merge", "-p", f'{{"spec":{NO_ENTRIES}}}'),
+    ("patch", "nmc", "worker", "--subresource=status", "--type=merge", "-p", f'{{"status":{NO_ENTRIES}}}'),
+    ("patch", "nmc", "worker", "--type=merge", "-p", '{"metadata":{"finalizers":null}}'),
+    ("patch", "module", "nic", "-n", "drivers", "--type=merge", "-p", '{"metadata":{"finalizers":["a/b"]}}'),
+    ("patch", "module", "nic", "-n", "drivers", "--type=merge", "-p", '{"metadata":{"finalizers":null}}'),
+    ("delete", "nmc", "worker"),
+    ("label", "namespace", "drivers", "kmm.node.k8s.io/contains-modules="),
+    ("label", "namespace", "drivers", "kmm.node.k8s.io/contains-modules-"),
+]
+"""What KMM does in the meantime, in this order."""
+
 CRON = """\
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
@@ -175,26 +189,7 @@ def test_with_all_replicas_down_kmm_goes_on_and_only_what_is_guarded_waits(
             for change in (*USEFUL.values(), *USELESS.values()):
                 answer = own.call("PUT", f"{crd}?dryRun=All", changed(own.call("GET", crd).body, change))
                 assert (answer.status == 200) is (change in USEFUL.values()), answer.body
-            entries = json.dumps({"modules": []})
-            for arguments in (
-                ("patch", "nmc", "worker", "--type=merge", "-p", f'{{"spec":{entries}}}'),
-                ("patch", "nmc", "worker", "--subresource=status", "--type=merge", "-p", f'{{"status":{entries}}}'),
-                ("patch", "nmc", "worker", "--type=merge", "-p", '{"metadata":{"finalizers":null}}'),
-                (
-                    "patch",
-                    "module",
-                    "nic",
-                    "-n",
-                    "drivers",
-                    "--type=merge",
-                    "-p",
-                    '{"metadata":{"finalizers":["a/b"]}}',
-                ),
-                ("patch", "module", "nic", "-n", "drivers", "--type=merge", "-p", '{"metadata":{"finalizers":null}}'),
-                ("delete", "nmc", "worker"),
-                ("label", "namespace", "drivers", "kmm.node.k8s.io/contains-modules="),
-                ("label", "namespace", "drivers", "kmm.node.k8s.io/contains-modules-"),
-            ):
+            for arguments in KMM_GOES_ON:
                 done = own.kubectl(*arguments, as_=KMM)
                 assert done.returncode == 0, (arguments, done.stderr)
 
