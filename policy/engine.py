@@ -12,6 +12,7 @@ from datetime import datetime
 
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.config import Gate, Policy, PolicyException
+from kmodgate.policy.consequences import independent
 from kmodgate.policy.findings import (
     NOT_CHECKED,
     FieldPath,
@@ -78,7 +79,7 @@ class Engine:
     def evaluate(self, review: Review) -> list[Finding]:
         """Everything that is wrong with the object, sorted by rule and field. Never raises."""
         found = self._judge(review, (False, True) if review.facts is not None else (False,))
-        return [finding for finding, _ in found]
+        return [finding for finding, _ in independent(found)]
 
     def tells(self, rule: str, object: Map, now: datetime) -> bool:
         """Whether a finding of a rule would be shown for an object: not disabled, and without an exception."""

@@ -135,14 +135,26 @@ def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
     A finding whose cause another one tells is left out.
     """
     findings = list(findings)
-    causes = {finding.identity for finding in findings if finding.mode in (Mode.ENFORCE, Mode.WARN)}
+    causes: dict[str, list[Finding]] = {}
+    for finding in findings:
+        if finding.mode in (Mode.ENFORCE, Mode.WARN):
+            causes.setdefault(finding.identity, []).append(finding)
     clusters: dict[Finding, set[str]] = {}
-    for finding in (item for item in findings if item.told_by not in causes):
+    for finding in findings:
+        if any(_is_beside(cause, finding) for cause in causes.get(finding.told_by, ())):
+            continue
         clusters.setdefault(finding, set()).update(finding.clusters)
     return sorted(
         (replace(finding, clusters=tuple(sorted(names))) if names else finding for finding, names in clusters.items()),
         key=lambda f: (f.file, f.line, f.column, f.rule, f.object, f.field, f.message, f.fix, f.severity, f.spec_field),
     )
+
+
+def _is_beside(one: Finding, other: Finding) -> bool:
+    """Whether two findings are of one cluster, or of one file where no cluster is known: names stand for objects."""
+    if one.clusters and other.clusters:
+        return not set(one.clusters).isdisjoint(other.clusters)
+    return one.file == other.file
 
 
 def told_once(findings: Iterable[Finding]) -> Iterator[Finding]:

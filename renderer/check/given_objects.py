@@ -11,7 +11,7 @@ from datetime import datetime
 from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.cluster.facts import Facts, SnapshotFacts, node_of
 from kmodgate.policy.cluster.ims_site import are_of_several_sites, concerns_ims
-from kmodgate.policy.consequences import OF_TWO_FIELDS, follows
+from kmodgate.policy.consequences import independent
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import NOT_CHECKED, FieldPath, Finding, Mode, Severity, placed, title
 from kmodgate.policy.formats.object_files import Source
@@ -164,7 +164,7 @@ class GivenObjects:
 
 def causes(review: Review, engine: Engine) -> list[tuple[Finding, FieldPath]]:
     """Return what the rules say of an object, without what they no longer say once its structure is repaired."""
-    found = list(_independent([*engine.judge(review), *engine.judge_by_facts(review)]))
+    found = independent([*engine.judge(review), *engine.judge_by_facts(review)])
     shown = {(item.rule, path) for item, path in found if item.mode is Mode.ENFORCE}
     violations = [item for item in review.violations if item.repair and (item.rule, item.path) in shown]
     if not violations or review.schema is None:
@@ -173,18 +173,6 @@ def causes(review: Review, engine: Engine) -> list[tuple[Finding, FieldPath]]:
     told = {(item.rule, item.path) for item in violations}
     left = {(item.rule, path) for item, path in (*engine.judge(mended), *engine.judge_by_facts(mended))}
     return [item for item in found if item[0].is_unchecked or {(item[0].rule, item[1])} & (told | left)]
-
-
-def _independent(found: list[tuple[Finding, FieldPath]]) -> Iterator[tuple[Finding, FieldPath]]:
-    """Yield the findings but those that follow from a field of the wrong type, or from one that is missing."""
-    faults = [path for item, path in found if item.rule in _STRUCTURE and item.mode is Mode.ENFORCE]
-    for item, path in found:
-        is_at_fault = item.rule not in OF_TWO_FIELDS and any(path[: len(fault)] == fault for fault in faults)
-        if item.rule in _STRUCTURE or not (is_at_fault or follows(item.rule, faults)):
-            yield item, path
-
-
-_STRUCTURE = ("SCH102", "SCH103")
 
 
 def _folder(file: str) -> str:
