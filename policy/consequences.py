@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from kmodgate.policy.findings import FieldPath, Finding, Mode
 
+_STRUCTURE = ("SCH102", "SCH103")
+
 _NEED: dict[str, tuple[str, ...]] = {
     "IMG001": ("build", "sign", "dockerfile", "dockerfileConfigMap"),
     "KMM301": ("tolerations", "key", "operator"),
@@ -24,6 +26,26 @@ _NEED: dict[str, tuple[str, ...]] = {
 """Rule → the fields without which it finds something that may not be so."""
 
 
+_OF_TWO_FIELDS = ("KMM204",)
+"""Rules that hold of another field, too: an image that is missing in a mapping may be missing at the container."""
+
+
+def independent(found: list[tuple[Finding, FieldPath]]) -> list[tuple[Finding, FieldPath]]:
+    """Return the findings but those that follow from a field of the wrong type, or from one that is missing.
+
+    Each comes with the path of its field. What follows from a fault that does not refuse stays.
+    """
+    faults = [path for item, path in found if item.rule in _STRUCTURE and item.mode is Mode.ENFORCE]
+    return [(item, path) for item, path in found if not _is_of_faults(item.rule, path, faults)] if faults else found
+
+
+def _is_of_faults(rule: str, path: FieldPath, faults: Iterable[FieldPath]) -> bool:
+    if rule in _STRUCTURE:
+        return False
+    is_at_fault = rule not in _OF_TWO_FIELDS and any(path[: len(fault)] == fault for fault in faults)
+    return is_at_fault or follows(rule, faults)
+
+
 def follows(rule: str, faults: Iterable[FieldPath]) -> bool:
     """Return whether the finding of a rule may be gone once the fields at some paths are repaired."""
     fields = _NEED.get(rule, ())
@@ -35,30 +57,3 @@ def _field(path: FieldPath) -> str:
     if "selector" in path:
         return "selector"
     return next((step for step in reversed(path) if isinstance(step, str)), "")
-
-
-def independent(found: list[tuple[Finding, FieldPath]]) -> list[tuple[Finding, FieldPath]]:
-    """Return the findings of one object, with their paths, without those that follow from another one of them.
-
-    These are the ones whose cause another finding tells, and those about a field that has the wrong type or is missing.
-    What KMM's own webhook refuses stays beside the latter.
-    """
-    if len(found) < 2:
-        return found
-    shown = [(item, path) for item, path in found if item.mode in (Mode.ENFORCE, Mode.WARN)]
-    causes = {item.identity for item, _ in shown}
-    faults = [path for item, path in shown if item.rule in _STRUCTURE and item.mode is Mode.ENFORCE]
-    return [
-        (item, path)
-        for item, path in found
-        if item.told_by not in causes and (item.rule in _STRUCTURE or not _is_of(item.rule, path, faults))
-    ]
-
-
-def _is_of(rule: str, path: FieldPath, faults: list[FieldPath]) -> bool:
-    """Whether the finding of a rule at a path follows from one of the faults."""
-    is_at_fault = any(path[: len(fault)] == fault for fault in faults)
-    return not rule.startswith("KMM") and (is_at_fault or follows(rule, faults))
-
-
-_STRUCTURE = ("SCH102", "SCH103")

@@ -20,6 +20,7 @@ from kmodgate.policy.findings import (
     Mode,
     Problem,
     Severity,
+    causes_of,
     format_path,
     plain_text,
     title,
@@ -77,9 +78,9 @@ class Engine:
         self._chosen: dict[_Key, list[_Group]] = {}
 
     def evaluate(self, review: Review) -> list[Finding]:
-        """Everything that is wrong with the object, sorted by rule and field. Never raises."""
+        """Everything that is wrong with the object, by its causes, sorted by rule and field. Never raises."""
         found = self._judge(review, (False, True) if review.facts is not None else (False,))
-        return [finding for finding, _ in independent(found)]
+        return causes_of([finding for finding, _ in independent(found)])
 
     def tells(self, rule: str, object: Map, now: datetime) -> bool:
         """Whether a finding of a rule would be shown for an object: not disabled, and without an exception."""

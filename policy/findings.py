@@ -129,32 +129,46 @@ def placed(
     )
 
 
+def causes_of(findings: list[Finding]) -> list[Finding]:
+    """Return the findings without those whose cause another one tells, if that one refuses or warns as much.
+
+    Objects of one name stand in several files, and on several clusters: only the cause in the same place counts.
+    """
+    if not any([finding.told_by for finding in findings]):
+        return findings
+    causes: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        for place in {_place(finding), ""}:
+            causes.setdefault((finding.identity, place), []).append(finding)
+
+    def is_told(item: Finding) -> bool:
+        place = _place(item) if item.told_by.endswith(f" {item.object}") else ""
+        return any(_tells(cause, item) for cause in causes.get((item.told_by, place), ()))
+
+    return [item for item in findings if not (item.told_by and is_told(item))]
+
+
+def _place(finding: Finding) -> str:
+    """The file of an object; none for one that is made of specs, whose fields come from several files."""
+    return "" if finding.spec_field else finding.file
+
+
+def _tells(cause: Finding, finding: Finding) -> bool:
+    return cause.mode.up_to(finding.mode) is finding.mode and set(finding.clusters) <= set(cause.clusters)
+
+
 def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
     """Return the findings in the order of files, lines and columns, without repetition.
 
     A finding whose cause another one tells is left out.
     """
-    findings = list(findings)
-    causes: dict[str, list[Finding]] = {}
-    for finding in findings:
-        if finding.mode in (Mode.ENFORCE, Mode.WARN):
-            causes.setdefault(finding.identity, []).append(finding)
     clusters: dict[Finding, set[str]] = {}
-    for finding in findings:
-        if any(_is_beside(cause, finding) for cause in causes.get(finding.told_by, ())):
-            continue
+    for finding in causes_of(list(findings)):
         clusters.setdefault(finding, set()).update(finding.clusters)
     return sorted(
         (replace(finding, clusters=tuple(sorted(names))) if names else finding for finding, names in clusters.items()),
         key=lambda f: (f.file, f.line, f.column, f.rule, f.object, f.field, f.message, f.fix, f.severity, f.spec_field),
     )
-
-
-def _is_beside(one: Finding, other: Finding) -> bool:
-    """Whether two findings are of one cluster, or of one file where no cluster is known: names stand for objects."""
-    if one.clusters and other.clusters:
-        return not set(one.clusters).isdisjoint(other.clusters)
-    return one.file == other.file
 
 
 def told_once(findings: Iterable[Finding]) -> Iterator[Finding]:
