@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Literal
 
-from kmodgate.policy.cluster.controllers import is_controller
+from kmodgate.policy.cluster.controllers import is_controller, is_kmm
 from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Unknown, as_map, metadata_of
 from kmodgate.policy.cluster.ims_site import ImsSite
 from kmodgate.policy.cluster.openshift_scc import is_openshift
@@ -33,7 +33,7 @@ from kmodgate.policy.views.boot_config import boot_config
 from kmodgate.policy.views.builds.dockerfile import dockerfile_of
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.node_placement import Placement
-from kmodgate.policy.views.part import TAGGED_BY_KMM, Map, Text, text_in, texts
+from kmodgate.policy.views.part import TAGGED_BY_KMM, Map, Text, texts
 from kmodgate.policy.views.pod import PodView
 from kmodgate.policy.views.references import Reference, references
 from kmodgate.policy.views.signing.signed_elsewhere import is_entry_of
@@ -42,9 +42,6 @@ from kmodgate.policy.views.signing.unsigned_names import UnsignedNames
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
 _HEAD = Release("head")
-
-MOST_EXPRESSIONS, MOST_CHARACTERS = 2000, 256 << 10
-"""Different expressions of one Module, and their characters together: that takes up to a second to compile."""
 
 NO_CLOCK = datetime.min.replace(tzinfo=UTC)
 """The time of a gate that must not look at the clock; every exception still holds then."""
@@ -196,7 +193,17 @@ class Review:
 
     @lazy
     def kata(self) -> KataView:
-        return KataView(self.pod, self.parameters, self.user, self.facts)
+        return KataView(self.pod, self.parameters.kata, self.user, self.facts, is_by_kmm=self.is_by_kmm)
+
+    @lazy
+    def named_as_kmm(self) -> frozenset[str]:
+        """The users that the policy, a fleet or a dump names as KMM's controllers."""
+        return self.cluster.controllers.union(self.parameters.controllers)
+
+    @lazy
+    def is_by_kmm(self) -> bool:
+        """Whether KMM asks, or who is taken for it while nobody is named."""
+        return is_kmm(self.user, self.named_as_kmm, self.cluster.platform)
 
     @lazy
     def ims(self) -> ImsSite:
@@ -214,15 +221,6 @@ class Review:
         """Whether there are more mappings than the policy wants to be looked at; none of them is looked at for that."""
         mappings, most = self.module.container.value.get("kernelMappings"), self.parameters.max_mappings
         return bool(most) and isinstance(mappings, list) and len(mappings) > most
-
-    @lazy
-    def has_too_many_expressions(self) -> bool:
-        """Whether the different expressions are too many, or too long together; none of them is compiled for that."""
-        mappings = self.module.container.value.get("kernelMappings")
-        if not isinstance(mappings, list):
-            return False
-        found = {text_in(mapping, "regexp") for mapping in mappings if type(mapping) is dict}
-        return len(found) > MOST_EXPRESSIONS or sum(map(len, found)) > MOST_CHARACTERS
 
     @lazy
     def placement(self) -> Placement:
@@ -296,4 +294,4 @@ class Review:
             return False
         if "deletionTimestamp" in metadata_of(self.object):
             return True
-        return is_controller(self.user, self.parameters.controllers) and self.old_module is None
+        return is_controller(self.user, self.named_as_kmm) and self.old_module is None

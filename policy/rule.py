@@ -22,7 +22,7 @@ TOO_MANY_MAPPINGS = "MAP301"
 TOO_MANY_EXPRESSIONS = "MAP302"
 STOPPING: dict[str, Callable[[Review], bool]] = {
     TOO_MANY_MAPPINGS: lambda review: review.has_too_many_mappings,
-    TOO_MANY_EXPRESSIONS: lambda review: review.has_too_many_expressions,
+    TOO_MANY_EXPRESSIONS: lambda review: review.module.has_too_many_expressions,
 }
 """Rules that, where they refuse, are the only one that is asked: 55,000 expressions take a second to compile."""
 

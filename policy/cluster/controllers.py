@@ -180,29 +180,19 @@ def namespaces_of(users: Iterable[str]) -> frozenset[str]:
     return frozenset(user.split(":")[2] for user in users if user.startswith("system:serviceaccount:"))
 
 
-def hub_namespaces(named: Collection[str]) -> frozenset[str]:
-    """Return the namespaces in which a hub's operator may build and sign: those of KMM's users, or the usual ones."""
-    return namespaces_of(named) or frozenset(HUB_NAMESPACES.values())
-
-
-def is_kmm(user: str, named: Collection[str] = ()) -> bool:
-    """Whether a user may be one of KMM's controllers: a usual one, or one that is named."""
-    return user in KMM or user in named
-
-
 def is_controller(user: str, named: Collection[str] = ()) -> bool:
-    """Whether a user may be a controller, whose changes of metadata must pass."""
-    return user in CASCADE or is_kmm(user, named)
+    """Whether a user may be a controller, whose changes of metadata must pass: also who usually is KMM and unnamed."""
+    return user in CASCADE or user in KMM or user in named
 
 
-def may_take_away(user: str, named: Collection[str], platform: str) -> bool:
-    """Whether a user is a controller that may write KMM's records and delete what Modules need.
+def is_kmm(user: str, named: Collection[str], platform: str) -> bool:
+    """Whether a user counts as one of KMM's controllers, in whatever others may not do.
 
     Where nobody is named as KMM, that is everybody who usually is. Where somebody is, the usual ones do not count
     beside: whoever may create a namespace called like one of theirs has such an account. On OpenShift those in
     `openshift-*` always count, because nobody can request a project of that name.
     """
-    if user in CASCADE or user in named:
+    if user in named:
         return True
     return user in KMM and (not named or (platform == "openshift" and user.startswith(_OF_OPENSHIFT)))
 
@@ -210,6 +200,28 @@ def may_take_away(user: str, named: Collection[str], platform: str) -> bool:
 _OF_OPENSHIFT = "system:serviceaccount:openshift-"
 
 
+def kmm_users(named: Collection[str], platform: str) -> frozenset[str]:
+    """Return all users for whom `is_kmm` holds."""
+    return frozenset(user for user in {*KMM, *named} if is_kmm(user, named, platform))
+
+
+def hub_namespaces(named: Collection[str], platform: str) -> frozenset[str]:
+    """Return the namespaces in which a hub's operator may build and sign: those of KMM's users, but a spoke's usual."""
+    return namespaces_of(user for user in kmm_users(named, platform) if user not in KMM or user.endswith(_HUB))
+
+
+def may_take_away(user: str, named: Collection[str], platform: str) -> bool:
+    """Whether a user is a controller that may write KMM's records and delete what Modules need."""
+    return user in CASCADE or is_kmm(user, named, platform)
+
+
 def takers_away(named: Collection[str], platform: str) -> frozenset[str]:
     """Return all users for whom `may_take_away` holds."""
-    return frozenset(user for user in {*CASCADE, *KMM, *named} if may_take_away(user, named, platform))
+    return CASCADE | kmm_users(named, platform)
+
+
+def fix_for(user: str, fix: str) -> str:
+    """Return how to answer the refusal of a user: of one who usually is KMM, and is not named, also by naming it."""
+    if user not in KMM:
+        return fix
+    return f"if {user} is KMM here, name it under parameters.controllers; otherwise {fix}"

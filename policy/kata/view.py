@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from kmodgate.policy.cluster.controllers import DAEMON_SETS, JOBS, is_kmm
+from kmodgate.policy.cluster.controllers import DAEMON_SETS, JOBS
 from kmodgate.policy.cluster.facts import UNKNOWN, Facts, Object, Unknown, as_map
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.kata.guest_devices import DEV, is_guests_file, is_guests_place
 from kmodgate.policy.kata.ims_jobs import USER, ImsJob, directs_what_needs_kata, ims_job
 from kmodgate.policy.lazy import lazy
-from kmodgate.policy.parameters import Parameters
+from kmodgate.policy.parameters import Kata
 from kmodgate.policy.views.part import Part
 from kmodgate.policy.views.pod import PodView, clean, is_below
 
@@ -119,13 +119,13 @@ _KMM_GROUP = "kmm.sigs.x-k8s.io"
 
 
 class KataView:
-    """A pod, or the pods of a workload, as far as DKMS and Kata go."""
+    """A pod, or the pods of a workload, as far as DKMS and Kata go; `is_by_kmm` is whether the user is KMM."""
 
-    def __init__(self, pod: PodView, parameters: Parameters, user: str, facts: Facts | None) -> None:
+    def __init__(self, pod: PodView, kata: Kata, user: str, facts: Facts | None, *, is_by_kmm: bool) -> None:
         self.pod = pod
-        self._parameters = parameters
-        self._kata = parameters.kata
+        self._kata = kata
         self._user = user
+        self._is_by_kmm = is_by_kmm
         self._facts = facts
 
     @property
@@ -220,7 +220,7 @@ class KataView:
         if pod.is_mirror:
             return Reason.MIRROR_POD
         owners = pod.controllers
-        if any(group == _KMM_GROUP for group, _ in owners) or is_kmm(self._user, self._parameters.controllers):
+        if any(group == _KMM_GROUP for group, _ in owners) or self._is_by_kmm:
             return Reason.KMM_POD
         if pod.kind == "apps/DaemonSet" or ("apps", "DaemonSet") in owners:
             return Reason.DAEMONSET_POD
@@ -231,7 +231,7 @@ class KataView:
         """Whether that is true, as far as the one who asks tells; where nobody asks it is believed."""
         match self.stays_out:
             case Reason.KMM_POD:
-                return not self._user or is_kmm(self._user, self._parameters.controllers)
+                return not self._user or self._is_by_kmm
             case Reason.DAEMONSET_POD:
                 return self.pod.is_template or not self._user or self._user in DAEMON_SETS
             case reason:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import get_args
 
-from kmodgate.policy.cluster.controllers import is_kmm
 from kmodgate.policy.config import Platform
 from kmodgate.policy.node_access.starters import STARTERS
 from kmodgate.policy.views.pod import PodView
@@ -28,16 +27,16 @@ def is_approved(
     pod: PodView,
     user: str,
     approved: Collection[tuple[str, str]],
-    controllers: Collection[str],
     *,
+    is_by_kmm: bool,
     platform: Platform,
 ) -> bool:
     """Whether a pod may load kernel modules on a cluster of a platform.
 
-    `approved` are namespaces and ServiceAccounts of the policy, `controllers` the users that it counts as KMM's. A pod
-    that says that KMM owns it is believed where KMM makes it, or nobody asks.
+    `approved` are namespaces and ServiceAccounts of the policy, `is_by_kmm` is whether KMM makes the pod. One that says
+    that KMM owns it is believed only where nobody asks.
     """
     account = (pod.namespace, pod.service_account)
-    if account in _KNOWN[platform] or account in approved or is_kmm(user, controllers):
+    if account in _KNOWN[platform] or account in approved or is_by_kmm:
         return True
     return not user and any(group == _KMM_GROUP for group, _ in pod.controllers)

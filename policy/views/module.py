@@ -16,7 +16,10 @@ from kmodgate.policy.kmm.resolution.substitution import BadTemplate, names
 from kmodgate.policy.lazy import lazy
 from kmodgate.policy.memo import kept
 from kmodgate.policy.views.kernel_mapping import KernelMapping, mapping_of
-from kmodgate.policy.views.part import EMPTY, Map, Part
+from kmodgate.policy.views.part import EMPTY, Map, Part, text_in
+
+MOST_EXPRESSIONS, MOST_CHARACTERS = 2000, 256 << 10
+"""Different expressions of one Module, and their characters together: that takes up to a second to compile."""
 
 LONGEST = 4096
 """Characters of an image's name or a path that rules look into: what is longer is neither."""
@@ -52,6 +55,15 @@ class ModuleView:
     def mappings(self) -> list[KernelMapping]:
         common = self.container.text("containerImage")
         return [mapping_of(index, part, common) for index, part in enumerate(self.container.maps("kernelMappings"))]
+
+    @lazy
+    def has_too_many_expressions(self) -> bool:
+        """Whether the different expressions are too many, or too long together; none of them is compiled for that."""
+        mappings = self.container.value.get("kernelMappings")
+        if not isinstance(mappings, list):
+            return False
+        found = {text_in(mapping, "regexp") for mapping in mappings if type(mapping) is dict}
+        return len(found) > MOST_EXPRESSIONS or sum(map(len, found)) > MOST_CHARACTERS
 
     @lazy
     def literals(self) -> list[KernelMapping]:

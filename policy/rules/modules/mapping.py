@@ -12,10 +12,10 @@ from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.policy.kmm.nodes.node_selection import why_never_loaded
 from kmodgate.policy.memo import kept
 from kmodgate.policy.present import LITERALS
-from kmodgate.policy.review import MOST_CHARACTERS, MOST_EXPRESSIONS, Review
+from kmodgate.policy.review import Review
 from kmodgate.policy.rule import TOO_MANY_EXPRESSIONS, rule
 from kmodgate.policy.views.kernel_mapping import KernelMapping
-from kmodgate.policy.views.module import IN_KERNEL_NAMES
+from kmodgate.policy.views.module import IN_KERNEL_NAMES, MOST_CHARACTERS, MOST_EXPRESSIONS
 
 _EVERYTHING = {"^", "$", ".", "^.", ".*", "^.*", ".*$", "^.*$", ".+", "^.+", ".+$", "^.+$", "(.*)", "^(.*)$", "^(.+)$"}
 _IMPOSSIBLE = re.compile(r"(?<!\\)(?:\\\\)*\\[afnrtv]| (?![?*{])|\\\+\$$")
@@ -224,7 +224,7 @@ def expression_too_large(review: Review) -> Iterator[Problem]:
             )
 
 
-@rule(TOO_MANY_EXPRESSIONS, needs=lambda review: review.has_too_many_expressions)
+@rule(TOO_MANY_EXPRESSIONS, needs=lambda review: review.module.has_too_many_expressions)
 def too_many_expressions(review: Review) -> Iterator[Problem]:
     """A Module with more than 2,000 different expressions, or more than 256 KiB of them.
 
@@ -234,7 +234,7 @@ def too_many_expressions(review: Review) -> Iterator[Problem]:
     Fix: match several kernels with one regexp, or split the Module by nodes.
     Source: internal/module/kernelmapper.go of Kernel Module Management.
     """
-    if not review.has_too_many_expressions:
+    if not review.module.has_too_many_expressions:
         return
     message = f"more than {MOST_EXPRESSIONS} different expressions, or more than {MOST_CHARACTERS >> 10} KiB of them"
     yield review.module.container.problem("kernelMappings", message, "match several kernels with one regexp")

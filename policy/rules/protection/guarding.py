@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from kmodgate.policy.cluster import override_annotation
 from kmodgate.policy.cluster.controllers import OLM, OLM_GROUP, hub_namespaces, may_take_away
 from kmodgate.policy.cluster.dependents import Named, needs, needs_of_pods, needs_to_unload
 from kmodgate.policy.cluster.facts import UNKNOWN, NodeEntry, Object, Unknown, as_map, metadata_of
 from kmodgate.policy.findings import FieldPath, Problem, plain_text
+from kmodgate.policy.kmm.misnamed_kinds import HUB_GROUP
 from kmodgate.policy.review import Review
 from kmodgate.policy.views.definition import losses
 from kmodgate.policy.views.module import ModuleView
@@ -19,6 +20,9 @@ NAME: FieldPath = ("metadata", "name")
 
 Judge = Callable[[Sequence[Object], Sequence[NodeEntry], Sequence[Object]], Iterator[Problem]]
 """Tells what there is to say of Modules, entries of nodes, and DaemonSets that load drivers."""
+
+_OF_HUB = f"managedclustermodules.{HUB_GROUP}"
+"""The definition that only hubs have."""
 
 _NOT_KNOWN = "wait until the webhook sees the cluster again, and see its log"
 _MODULE_FIRST = "remove the Module first, and wait for it"
@@ -40,12 +44,16 @@ def titled(item: Object) -> str:
 def hub_modules(review: Review) -> Sequence[Object] | Unknown:
     """Return the ManagedClusterModules that are built and signed in the namespace of the object.
 
-    That is all of them in the namespace of a hub's operator, and none in another one.
+    That is all of them in the namespace of a hub's operator, and none in another one. Where none is known, nor the
+    definition of the kind, nothing says that the cluster is a hub, and it has none.
     """
-    if namespace_name(review) not in hub_namespaces(named_as_kmm(review)):
+    if namespace_name(review) not in hub_namespaces(review.named_as_kmm, review.cluster.platform):
         return ()
     found = review.known.listing("ManagedClusterModule")
-    return found.objects if found.is_complete else UNKNOWN
+    if found.is_complete:
+        return found.objects
+    is_hub = found.objects or isinstance(review.known.find(DEFINITION.rpartition("/")[2], "", _OF_HUB), Mapping)
+    return UNKNOWN if is_hub else ()
 
 
 def judged_with_hub(review: Review, judge: Judge) -> Iterator[Problem]:
@@ -174,11 +182,6 @@ def override(review: Review) -> override_annotation.Override | None:
     return found if found is not None and found.holds(review.time(), review.parameters.max_override_hours) else None
 
 
-def named_as_kmm(review: Review) -> frozenset[str]:
-    """Return the users that the policy, a fleet or a dump names as KMM's controllers."""
-    return review.cluster.controllers.union(review.parameters.controllers)
-
-
 def is_by_controller(review: Review) -> bool:
     """Whether a controller asks that removes what is left of what was deleted before, or KMM itself."""
-    return may_take_away(review.user, named_as_kmm(review), review.cluster.platform)
+    return may_take_away(review.user, review.named_as_kmm, review.cluster.platform)

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from kmodgate.policy.cluster.controllers import (
     HUB_PACKAGE,
-    KMM,
     OLM,
     OLM_GROUP,
     PACKAGE,
+    fix_for,
+    kmm_users,
     namespaces_of,
 )
 from kmodgate.policy.cluster.facts import NodeEntry, Object, as_map, metadata_of
@@ -25,7 +26,6 @@ from kmodgate.policy.rules.protection.guarding import (
     is_by_controller,
     judged,
     module_name,
-    named_as_kmm,
     override,
     some,
     useless_by,
@@ -57,14 +57,12 @@ def inner_kind_written(review: Review) -> Iterator[Problem]:
         return
     if is_by_controller(review) or not _changes(review):
         return
-    fix = "change the Module, from which KMM makes it"
-    if review.user in KMM:
-        fix = f"if {review.user} is KMM here, name it under parameters.controllers; otherwise change the Module"
+    fix = fix_for(review.user, "change the Module, from which KMM makes it")
     problem = Problem(NAME, f"{_RECORD}, and {review.user} is not KMM", fix)
     if review.may_override is True:
         message = f"{_RECORD}; {review.user} may override the protection"
         yield problem._replace(message=message, severity=Severity.WARNING)
-    elif not named_as_kmm(review):
+    elif not review.named_as_kmm:
         fix = "name KMM's user under parameters.controllers of the policy; until then nobody is refused"
         yield problem._replace(fix=fix, severity=Severity.WARNING)
     else:
@@ -171,5 +169,6 @@ def _package(review: Review) -> str | None:
         packages = {str(item).partition(".")[0] for item in names or ()} & {PACKAGE, HUB_PACKAGE}
         return min(packages, default=None)
     place = name if kind == "Namespace" else str(metadata.get("namespace", ""))
-    is_place = kind in ("Namespace", "OperatorGroup") and place in namespaces_of(named_as_kmm(review) or KMM)
-    return "" if is_place else None
+    is_place = kind in ("Namespace", "OperatorGroup")
+    users = kmm_users(review.named_as_kmm, review.cluster.platform) if is_place else ()
+    return "" if place in namespaces_of(users) else None

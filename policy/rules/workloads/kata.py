@@ -10,6 +10,7 @@ from kmodgate.policy.formats.image_references import is_from
 from kmodgate.policy.kata.view import NOT_INJECTABLE, KataView, Reason
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
+from kmodgate.policy.rules.workloads.node_mounts import addressed
 from kmodgate.policy.views.part import Part
 from kmodgate.policy.views.pod import POD_KINDS, WORKLOAD_KINDS
 
@@ -38,13 +39,14 @@ def work_outside_kata(review: Review) -> Iterator[Problem]:
     kata = review.kata
     if not is_new_work(review) or kata.is_inside or kata.may_stay_out:
         return
-    kept_out = list(_kept_out(kata))
-    yield from kept_out
-    if not kept_out and kata.found_class is None:
-        yield obstacle((*kata.pod.spec.path, "runtimeClassName"), Reason.CLASS_MISSING, _cannot(kata))
-    elif not kept_out:
+    found = list(_kept_out(kata))
+    if not found and kata.found_class is None:
+        found = [obstacle((*kata.pod.spec.path, "runtimeClassName"), Reason.CLASS_MISSING, _cannot(kata))]
+    elif not found:
         message = f"DKMS work ({kata.work}) outside Kata: no RuntimeClass is set"
-        yield kata.pod.spec.problem("runtimeClassName", message, f"set runtimeClassName: {kata.wanted_class}")
+        found = [kata.pod.spec.problem("runtimeClassName", message, f"set runtimeClassName: {kata.wanted_class}")]
+    for problem in found:
+        yield addressed(problem, review)
 
 
 @rule("KTA102", kinds=POD_KINDS, severity=Severity.INFO, needs=_kata_work, spares=is_job_of_ims)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import wraps
 
+from kmodgate.policy.cluster.controllers import fix_for
 from kmodgate.policy.findings import NOT_CHECKED, Problem, Severity
 from kmodgate.policy.node_access.existing_workloads import Leniency
 from kmodgate.policy.node_access.module_loaders import is_approved
@@ -30,11 +31,16 @@ def prv(id: str, needs: Needs | None = None, *, facts: bool = False) -> Callable
     def register(check: Check) -> Check:
         @wraps(check)
         def lenient(review: Review) -> Iterator[Problem]:
-            return (_capped(problem, review.leniency) for problem in check(review))
+            return (_capped(addressed(problem, review), review.leniency) for problem in check(review))
 
         return rule(id, kinds=POD_KINDS, severity=Severity.INFO, needs=needs, facts=facts)(lenient)
 
     return register
+
+
+def addressed(problem: Problem, review: Review) -> Problem:
+    """The problem with a fix that tells who may be KMM, and is not named, how to be known."""
+    return problem if review.is_by_kmm else problem._replace(fix=fix_for(review.user, problem.fix))
 
 
 def _capped(problem: Problem, leniency: Leniency | None) -> Problem:
@@ -45,13 +51,12 @@ def _capped(problem: Problem, leniency: Leniency | None) -> Problem:
 
 def judged(review: Review) -> list[Part]:
     """The containers that a request adds and that nobody has approved; of a running pod the ephemeral ones."""
-    pod, parameters = review.pod, review.parameters
+    pod = review.pod
     if review.subresource not in ("", "ephemeralcontainers") or _is_running(review):
         return []
     found = _added(review) if review.subresource else pod.containers
-    if not found or is_approved(
-        pod, review.user, parameters.kernel_access, parameters.controllers, platform=review.cluster.platform
-    ):
+    access, platform = review.parameters.kernel_access, review.cluster.platform
+    if not found or is_approved(pod, review.user, access, is_by_kmm=review.is_by_kmm, platform=platform):
         return []
     return found
 

@@ -12,6 +12,7 @@ from kmodgate.policy.cluster.controllers import (
     KMM,
     controllers_in,
     controllers_of,
+    hub_namespaces,
     is_controller,
     is_kmm,
     may_take_away,
@@ -24,28 +25,27 @@ from kmodgate.policy.views.pod import PodView
 
 
 @pytest.mark.parametrize(
-    ("user", "kmm", "controller"),
+    ("user", "controller"),
     [
-        ("system:serviceaccount:kmm-operator-system:kmm-operator-controller", True, True),
-        ("system:serviceaccount:openshift-kmm:kmm-operator-controller", True, True),
-        ("system:serviceaccount:openshift-kmm-hub:kmm-operator-hub-controller", True, True),
-        ("system:serviceaccount:kmm-operator-system:kmm-operator-hub-controller-manager", True, True),
-        ("system:serviceaccount:openshift-kmm:kmm-operator-hub-controller", False, False),
-        ("system:serviceaccount:openshift-kmm-hub:kmm-operator-controller", False, False),
-        ("system:serviceaccount:operators:kmm-operator-controller", False, False),
-        ("system:serviceaccount:site:kmm", True, True),
-        ("system:serviceaccount:kube-system:generic-garbage-collector", False, True),
-        ("system:serviceaccount:kube-system:namespace-controller", False, True),
-        ("system:kube-controller-manager", False, True),
-        ("system:serviceaccount:default:kmm-operator-controller", False, False),
-        ("system:serviceaccount:openshift-kmm:default", False, False),
-        ("system:admin", False, False),
-        ("", False, False),
+        ("system:serviceaccount:kmm-operator-system:kmm-operator-controller", True),
+        ("system:serviceaccount:openshift-kmm:kmm-operator-controller", True),
+        ("system:serviceaccount:openshift-kmm-hub:kmm-operator-hub-controller", True),
+        ("system:serviceaccount:kmm-operator-system:kmm-operator-hub-controller-manager", True),
+        ("system:serviceaccount:openshift-kmm:kmm-operator-hub-controller", False),
+        ("system:serviceaccount:openshift-kmm-hub:kmm-operator-controller", False),
+        ("system:serviceaccount:operators:kmm-operator-controller", False),
+        ("system:serviceaccount:site:kmm", True),
+        ("system:serviceaccount:kube-system:generic-garbage-collector", True),
+        ("system:serviceaccount:kube-system:namespace-controller", True),
+        ("system:kube-controller-manager", True),
+        ("system:serviceaccount:default:kmm-operator-controller", False),
+        ("system:serviceaccount:openshift-kmm:default", False),
+        ("system:admin", False),
+        ("", False),
     ],
 )
-def test_a_controller_is_known_by_its_whole_user_name(user: str, kmm: bool, controller: bool) -> None:
-    named = ("system:serviceaccount:site:kmm",)
-    assert (is_kmm(user, named), is_controller(user, named)) == (kmm, controller)
+def test_a_controller_is_known_by_its_whole_user_name(user: str, controller: bool) -> None:
+    assert is_controller(user, (SITE,)) == controller
 
 
 SITE = "system:serviceaccount:site:kmm"
@@ -66,8 +66,25 @@ def test_who_usually_is_kmm_counts_while_nobody_else_is_named(
     named: tuple[str, ...], platform: str, counting: Collection[str]
 ) -> None:
     everybody = {*KMM, *named, *CASCADE, "alice", "system:serviceaccount:openshift-kmm:default"}
+    assert {user for user in everybody if is_kmm(user, named, platform)} == {*counting}
     found = {user for user in everybody if may_take_away(user, named, platform)}
     assert found == {*counting, *CASCADE} == takers_away(named, platform)
+
+
+@pytest.mark.parametrize(
+    ("named", "platform", "namespaces"),
+    [
+        ((), "kubernetes", {"kmm-operator-system", "openshift-kmm-hub"}),
+        ((SITE,), "kubernetes", {"site"}),
+        ((SITE,), "openshift", {"site", "openshift-kmm-hub"}),
+        (controllers_of("redhat"), "openshift", {"openshift-kmm-hub"}),
+        (controllers_of("redhat", "hub", is_hub=True), "openshift", {"hub", "openshift-kmm-hub"}),
+    ],
+)
+def test_a_hub_builds_where_its_operator_may_be_and_not_where_a_spokes_usually_is(
+    named: tuple[str, ...], platform: str, namespaces: set[str]
+) -> None:
+    assert hub_namespaces(named, platform) == namespaces
 
 
 def test_on_a_hub_the_operator_of_a_spoke_may_run_beside_that_of_the_hub() -> None:
@@ -91,13 +108,17 @@ def pod(namespace: str, account: str = "", **labels: str) -> PodView:
 
 def test_access_to_the_kernel_is_the_service_accounts_of_one_namespace() -> None:
     approved = [("storage", "csi"), ("storage", "default")]
-    assert is_approved(pod("storage", "csi"), "alice", approved, (), platform="kubernetes")
-    assert is_approved(pod("storage"), "alice", approved, (), platform="kubernetes")
-    assert is_approved(pod("kube-system", "cilium"), "alice", (), (), platform="kubernetes")
-    assert not is_approved(pod("shop", "csi"), "alice", approved, (), platform="kubernetes")
-    assert not is_approved(pod("shop", "cilium"), "alice", approved, (), platform="kubernetes")
+    assert is_approved(pod("storage", "csi"), "alice", approved, is_by_kmm=False, platform="kubernetes")
+    assert is_approved(pod("storage"), "alice", approved, is_by_kmm=False, platform="kubernetes")
+    assert is_approved(pod("kube-system", "cilium"), "alice", (), is_by_kmm=False, platform="kubernetes")
+    assert not is_approved(pod("shop", "csi"), "alice", approved, is_by_kmm=False, platform="kubernetes")
+    assert not is_approved(pod("shop", "cilium"), "alice", approved, is_by_kmm=False, platform="kubernetes")
     assert not is_approved(
-        pod("shop", "a", app="cilium", **{"kmm.node.kubernetes.io/role": "dra"}), "alice", (), (), platform="kubernetes"
+        pod("shop", "a", app="cilium", **{"kmm.node.kubernetes.io/role": "dra"}),
+        "alice",
+        (),
+        is_by_kmm=False,
+        platform="kubernetes",
     )
 
 
@@ -115,8 +136,8 @@ def test_what_belongs_to_a_platform_is_approved_there_only(
     namespace: str, account: str, openshift: bool, kubernetes: bool
 ) -> None:
     asked = pod(namespace, account)
-    assert is_approved(asked, "alice", (), (), platform="openshift") is openshift
-    assert is_approved(asked, "alice", (), (), platform="kubernetes") is kubernetes
+    assert is_approved(asked, "alice", (), is_by_kmm=False, platform="openshift") is openshift
+    assert is_approved(asked, "alice", (), is_by_kmm=False, platform="kubernetes") is kubernetes
 
 
 def test_namespaces_of_openshift_are_bound_to_it() -> None:
@@ -126,11 +147,9 @@ def test_namespaces_of_openshift_are_bound_to_it() -> None:
 def test_an_owner_is_believed_only_where_nobody_asks() -> None:
     worker = pod("drivers")
     worker.controllers = [("kmm.sigs.x-k8s.io", "NodeModulesConfig")]
-    assert is_approved(worker, "", (), (), platform="kubernetes")
-    assert not is_approved(worker, "alice", (), (), platform="kubernetes")
-    assert is_approved(
-        worker, "system:serviceaccount:openshift-kmm:kmm-operator-controller", (), (), platform="kubernetes"
-    )
+    assert is_approved(worker, "", (), is_by_kmm=False, platform="kubernetes")
+    assert not is_approved(worker, "alice", (), is_by_kmm=False, platform="kubernetes")
+    assert is_approved(worker, "whoever is KMM", (), is_by_kmm=True, platform="kubernetes")
 
 
 def _user(namespace: str, account: str) -> str:
