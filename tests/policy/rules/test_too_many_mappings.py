@@ -50,7 +50,7 @@ def test_no_expression_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(text: str) -> None:
         raise AssertionError(f"{text} is compiled")
 
-    monkeypatch.setattr("kmodgate.policy.views.module.compile_pattern", refused)
+    monkeypatch.setattr("kmodgate.policy.views.kernel_mapping.compile_pattern", refused)
     monkeypatch.setattr("kmodgate.policy.views.node_placement.compile_pattern", refused)
     assert rules(Engine(policy(), "admit"), review(FEW + 1)) == {"MAP301"}
     assert "report this bug" in str(Engine(policy(), "admit").evaluate(review(FEW)))
