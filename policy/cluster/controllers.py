@@ -207,7 +207,11 @@ def kmm_users(named: Collection[str], platform: str) -> frozenset[str]:
 
 def hub_namespaces(named: Collection[str], platform: str) -> frozenset[str]:
     """Return the namespaces in which a hub's operator may build and sign: those of KMM's users, but a spoke's usual."""
-    return namespaces_of(user for user in kmm_users(named, platform) if user not in KMM or user.endswith(_HUB))
+    users = kmm_users(named, platform)
+    return namespaces_of(users - KMM) | (namespaces_of(users & KMM) - _OF_SPOKES)
+
+
+_OF_SPOKES = frozenset(place for place, names in _KMM_ACCOUNTS.items() if names == _SPOKE)
 
 
 def may_take_away(user: str, named: Collection[str], platform: str) -> bool:

@@ -76,6 +76,8 @@ def test_who_usually_is_kmm_counts_while_nobody_else_is_named(
     [
         ((), "kubernetes", {"kmm-operator-system", "openshift-kmm-hub"}),
         ((SITE,), "kubernetes", {"site"}),
+        (("system:serviceaccount:kmm-operator-system:kmm-operator-controller",), "kubernetes", {"kmm-operator-system"}),
+        (("system:serviceaccount:openshift-kmm:kmm-operator-hub-controller",), "kubernetes", {"openshift-kmm"}),
         ((SITE,), "openshift", {"site", "openshift-kmm-hub"}),
         (controllers_of("redhat"), "openshift", {"openshift-kmm-hub"}),
         (controllers_of("redhat", "hub", is_hub=True), "openshift", {"hub", "openshift-kmm-hub"}),
