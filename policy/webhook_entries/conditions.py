@@ -114,29 +114,39 @@ _IS_LESS = (
     f"oldObject.spec.versions.exists(old, !object.spec.versions.exists(new, {_IS_SAME}))"
 )
 
+_OVERRIDDEN = f"has(object.metadata.annotations) && '{ANNOTATION}' in object.metadata.annotations"
+
+_SETS_OVERRIDE = (
+    f"(request.operation != 'DELETE' && {_OVERRIDDEN} && (request.operation == 'CREATE' || "
+    f"!({_OVERRIDDEN.replace('object', 'oldObject')} && "
+    f"object.metadata.annotations['{ANNOTATION}'] == oldObject.metadata.annotations['{ANNOTATION}'])))"
+)
+
+_IS_OF_KMM = f"object.metadata.name.endsWith('.{KMM_GROUP}')"
+
 IS_KMMS = Condition(
     "defines-a-kind-of-kmm",
-    f"has(oldObject.metadata.name) && oldObject.metadata.name.endsWith('.{KMM_GROUP}') && "
-    f"(request.operation == 'DELETE' || ({_IS_LESS}))",
+    f"(request.operation != 'CREATE' && has(oldObject.metadata.name) && {_IS_OF_KMM.replace('object', 'oldObject')} && "
+    f"(request.operation == 'DELETE' || {_SETS_OVERRIDE} || ({_IS_LESS}))) || "
+    f"(request.operation == 'CREATE' && has(object.metadata.name) && {_IS_OF_KMM} && {_OVERRIDDEN})",
     otherwise="Ignore",
 )
-"""That a definition of KMM is deleted, or keeps less than it did, as no upgrade of KMM has it."""
+"""That a definition of KMM is deleted, gets an override, or keeps less than it did, as no upgrade of KMM has it."""
 
 _IS_KMM = "startsWith('kernel-module-management')"
 
 INSTALLS_KMM = Condition(
     "installs-kmm",
-    "request.resource.resource == 'operatorgroups' || "
+    f"(!(request.userInfo.username in {json.dumps(sorted(OLM))}) && {_SETS_OVERRIDE}) || "
+    "(request.operation == 'DELETE' && (request.resource.resource == 'operatorgroups' || "
     f"(has(oldObject.metadata.name) && oldObject.metadata.name.{_IS_KMM} && "
     "!(has(oldObject.metadata.labels) && 'olm.copiedFrom' in oldObject.metadata.labels)) || "
     f"(has(oldObject.spec) && ((has(oldObject.spec.name) && oldObject.spec.name.{_IS_KMM}) || "
     "(has(oldObject.spec.clusterServiceVersionNames) && "
-    f"oldObject.spec.clusterServiceVersionNames.exists(item, item.{_IS_KMM}))))",
+    f"oldObject.spec.clusterServiceVersionNames.exists(item, item.{_IS_KMM}))))))",
     otherwise="Ignore",
 )
-"""That an object of the Operator Lifecycle Manager is for KMM, or for what else lies in its namespace."""
-
-_OVERRIDDEN = f"has(object.metadata.annotations) && '{ANNOTATION}' in object.metadata.annotations"
+"""That an object is deleted by which the Operator Lifecycle Manager installs KMM, or any gets an override."""
 
 IS_OVERRIDDEN = Condition("carries-an-override", _OVERRIDDEN, otherwise="Ignore")
 

@@ -73,7 +73,7 @@ _IS_NEW_KIND = is_of_another_kind(PLURALS.values())
 
 _NEW_KINDS = tuple(Resources(group, ("*",), ("*",), _WRITTEN) for group in KMM_GROUPS)
 
-_DEFINITIONS = (Resources("apiextensions.k8s.io", ("v1",), ("customresourcedefinitions",), ("UPDATE", "DELETE")),)
+_DEFINITIONS = (Resources("apiextensions.k8s.io", ("v1",), ("customresourcedefinitions",), _ALL),)
 
 _NAMESPACES = (
     Resources("", ("v1",), ("namespaces",), _ALL),  # each of the others may change labels and annotations, too
@@ -81,8 +81,8 @@ _NAMESPACES = (
 )
 
 _INSTALLATIONS = (
-    Resources(OLM_GROUP, ("v1alpha1",), ("clusterserviceversions", "installplans", "subscriptions"), ("DELETE",)),
-    Resources(OLM_GROUP, ("v1", "v1alpha2"), ("operatorgroups",), ("DELETE",)),
+    Resources(OLM_GROUP, ("v1alpha1",), ("clusterserviceversions", "installplans", "subscriptions"), _ALL),
+    Resources(OLM_GROUP, ("v1", "v1alpha2"), ("operatorgroups",), _ALL),
 )
 
 _ENDING = (Resources("", ("v1",), ("namespaces",), ("DELETE",)),)
@@ -138,12 +138,12 @@ ROWS = (
     Row("modules", "/validate", "everywhere", "Fail", 5, ("",), _KMM, IS_WRITTEN),
     Row("inner-kinds", "/validate", "everywhere", "Fail", 5, ("REF301",), _INNER, IS_BY_OTHERS, needs_kmm=True),
     Row("new-kinds", "/validate", "everywhere", "Ignore", _NOBODY, ("REF302",), _NEW_KINDS, _IS_NEW_KIND),
-    Row("definitions", "/validate", "everywhere", "Fail", 5, ("REF303",), _DEFINITIONS, IS_KMMS),
+    Row("definitions", "/validate", "everywhere", "Fail", 5, ("REF303", "REF205"), _DEFINITIONS, IS_KMMS),
     Row("protection", "/validate", "drivers", "Fail", 5, ("REF2",), (*_NAMESPACES, *_KEPT), IS_DECIDED, reports=True),
     Row("labelled-namespaces", "/validate", "labelled namespaces", "Fail", 5, ("REF2",), _NAMESPACES, IS_DECIDED),
     Row("labelled-contents", "/validate", "labelled contents", "Fail", 5, ("REF2",), _KEPT, IS_DECIDED, reports=True),
     Row("other-namespaces", "/validate", "unlabelled", "Ignore", _NOBODY, ("REF201", "REF304"), _ENDING),
-    Row("installations", "/validate", "olm", "Ignore", _NOBODY, ("REF304",), _INSTALLATIONS, INSTALLS_KMM),
+    Row("installations", "/validate", "olm", "Ignore", _NOBODY, ("REF304", "REF205"), _INSTALLATIONS, INSTALLS_KMM),
     *(
         Row(
             f"{prefix}{name}",

@@ -16,6 +16,11 @@ from kmodgate.policy.views.module import ModuleView
 
 DEFINITION = "apiextensions.k8s.io/CustomResourceDefinition"
 
+OF_OLM = tuple(
+    f"{OLM_GROUP}/{kind}" for kind in ("Subscription", "ClusterServiceVersion", "OperatorGroup", "InstallPlan")
+)
+"""The kinds of the Operator Lifecycle Manager by which KMM's operator is installed."""
+
 NAME: FieldPath = ("metadata", "name")
 
 Judge = Callable[[Sequence[Object], Sequence[NodeEntry], Sequence[Object]], Iterator[Problem]]

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from kmodgate.policy.cluster.controllers import (
     HUB_PACKAGE,
     OLM,
-    OLM_GROUP,
     PACKAGE,
     fix_for,
     kmm_users,
@@ -22,6 +21,7 @@ from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.protection.guarding import (
     DEFINITION,
     NAME,
+    OF_OLM,
     held,
     is_by_controller,
     judged,
@@ -118,13 +118,10 @@ def definition_taken_away(review: Review) -> Iterator[Problem]:
             yield problem._replace(path=lost[0][0], message=f"{what}: {problem.message}") if lost else problem
 
 
-_OF_OLM = tuple(
-    f"{OLM_GROUP}/{kind}" for kind in ("Subscription", "ClusterServiceVersion", "OperatorGroup", "InstallPlan")
-)
 _COPIED = "olm.copiedFrom"
 
 
-@rule("REF304", kinds=(*_OF_OLM, "Namespace"), operations=("DELETE",), facts=True, guards=True)
+@rule("REF304", kinds=(*OF_OLM, "Namespace"), operations=("DELETE",), facts=True, guards=True)
 def operator_deleted(review: Review) -> Iterator[Problem]:
     """What the Operator Lifecycle Manager installs KMM by is deleted while Modules exist, or nodes hold drivers.
 

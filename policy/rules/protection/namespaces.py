@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kmodgate.policy.cluster import override_annotation
-from kmodgate.policy.cluster.controllers import fix_for
+from kmodgate.policy.cluster.controllers import OLM, fix_for
 from kmodgate.policy.cluster.dependents import GUARDED, PROTECTING_LABEL
 from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.findings import Problem, Severity
@@ -18,6 +18,7 @@ from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.protection.guarding import (
     DEFINITION,
     NAME,
+    OF_OLM,
     held,
     is_by_controller,
     override,
@@ -28,6 +29,7 @@ from kmodgate.policy.rules.protection.workable_namespaces import forbids_pods, t
 from kmodgate.policy.rules.protection.worker_limits import forbids_workers, new_node_selectors
 
 _NAMESPACE = ("Namespace",)
+_CARRIERS = (*_NAMESPACE, DEFINITION, *OF_OLM)
 _LABELS = ("metadata", "labels", PROTECTING_LABEL)
 _LEAVE_LABEL = "leave the label to KMM, which removes it with the last Module"
 _WAIT = "remove its Modules, wait until they are gone, and try again"
@@ -81,18 +83,20 @@ def namespace_finalized_with_modules(review: Review) -> Iterator[Problem]:
         yield from held(review, name, "unload the drivers, and remove what is left of the Modules first")
 
 
-@rule("REF205", kinds=_NAMESPACE, facts=True, guards=True)
+@rule("REF205", kinds=_CARRIERS, facts=True, guards=True)
 def override_set(review: Review) -> Iterator[Problem]:
     """The annotation that lifts the protection is set by one who may not, is not readable, or holds too long.
 
     It names who answers, and its end: `alice@example.com until 2026-01-31T18:00:00Z`. That lies within 24 hours, or
-    within what the policy says (`parameters.override.maxHours`).
+    within what the policy says (`parameters.override.maxHours`). It is judged on Namespaces, on definitions of KMM's
+    kinds and on what the Operator Lifecycle Manager installs by; its own copies of an object pass.
 
     Fix: have someone set it who may `override` `namespaces.kmodgate.io`.
     Source: this project's docs/webhook.md.
     """
     text = override_annotation.annotation(review.object)
-    if text is None or text == override_annotation.annotation(review.old):
+    is_copied = review.kind in OF_OLM and review.user in OLM
+    if text is None or is_copied or text == override_annotation.annotation(review.old):
         return
     path = ("metadata", "annotations", override_annotation.ANNOTATION)
     found, hours = override_annotation.read(text), review.parameters.max_override_hours
@@ -108,7 +112,7 @@ def override_set(review: Review) -> Iterator[Problem]:
 
 @rule(
     "REF206",
-    kinds=(*_NAMESPACE, *GUARDED, DEFINITION),
+    kinds=(*_CARRIERS, *GUARDED),
     operations=("CREATE", "DELETE", "UPDATE"),
     facts=True,
     severity=Severity.INFO,
@@ -120,7 +124,8 @@ def override_used(review: Review) -> Iterator[Problem]:
     Fix: nothing; remove the annotation when the work is done.
     Source: this project's docs/webhook.md.
     """
-    if _takes_away(review) and not is_by_controller(review) and (used := override(review)):
+    is_free = is_by_controller(review) or (review.kind in OF_OLM and review.user in OLM)
+    if _takes_away(review) and not is_free and (used := override(review)):
         message = f"{review.user} overrides the protection; {used.owner} answers"
         yield Problem(NAME, message, "remove the annotation later")
 

@@ -141,3 +141,14 @@ def test_the_definitions_of_kmm_stay_while_modules_exist(
     control_plane.kubectl("annotate", "crd", name, override(), check=True)
     control_plane.kubectl("delete", "crd", name, "--dry-run=server", check=True)
     control_plane.kubectl("annotate", "crd", name, "kmodgate.io/override-", check=True)
+
+
+def test_an_override_on_a_definition_is_set_by_who_may(
+    control_plane: ControlPlane, webhook: Webhook, held: str
+) -> None:
+    rule = {"apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions"], "verbs": ["*"]}
+    control_plane.apply(*role_of("bob", "definitions-bob", [rule]))
+    name = "modules.kmm.sigs.x-k8s.io"
+    refused(control_plane.kubectl("annotate", "crd", name, override(), user="bob"), "REF205", "bob")
+    control_plane.kubectl("annotate", "crd", name, "team=nic", user="bob", check=True)
+    control_plane.kubectl("annotate", "crd", name, "team-", user="bob", check=True)

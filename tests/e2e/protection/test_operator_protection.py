@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.api_server.control_plane import ControlPlane
-from tests.e2e.protection.guarded import full_module, refused
+from tests.e2e.protection.guarded import full_module, override, refused, role_of
 from tests.e2e.rendered.test_operator_install import stand_in
 from tests.e2e.webhook import Webhook, in_force
 
@@ -69,6 +69,21 @@ def test_what_installs_kmm_stays_while_there_are_modules_and_nothing_else(
         refused(control_plane.kubectl("delete", title, "-n", OPERATOR), "REF304", "Module")
     for title in OTHERS:
         control_plane.kubectl("delete", title, "-n", OPERATOR, check=True)
+
+
+def test_an_override_on_what_installs_kmm_is_set_by_who_may_and_recorded(
+    control_plane: ControlPlane, webhook: Webhook, installed: None
+) -> None:
+    rule = {"apiGroups": ["operators.coreos.com"], "resources": ["*"], "verbs": ["*"]}
+    control_plane.apply(*role_of("bob", "operators-bob", [rule]))
+    subscription = ("subscription/kmm", "-n", OPERATOR)
+    refused(control_plane.kubectl("annotate", *subscription, override(), user="bob"), "REF205", "bob")
+    control_plane.kubectl("label", *subscription, "team=nic", user="bob", check=True)
+    control_plane.kubectl("annotate", *subscription, override(), check=True)
+    refused(control_plane.kubectl("delete", *subscription, "--dry-run=server", user="bob"), "REF304")
+    control_plane.kubectl("delete", *subscription, check=True)
+    used = [line for line in webhook.decisions() if line.get("override") and line["name"] == "kmm"]
+    assert "alice@example.com answers" in used[-1]["override"]
 
 
 def test_images_are_judged_in_openshifts_own_namespaces(

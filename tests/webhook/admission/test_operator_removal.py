@@ -15,6 +15,7 @@ from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.admission.answer import Answer
 from kmodgate.webhook.admission.decide import decide
 from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
+from kmodgate.webhook.cluster.questions import UserInfo
 from tests.webhook.manifests import encoded
 from tests.webhook.reviews import Object, module, review
 
@@ -53,3 +54,40 @@ def test_the_operator_stays_while_there_are_modules(kind: str, name: str, spec: 
 def test_an_install_plan_goes_with_a_warning() -> None:
     (finding,) = deleted("InstallPlan", "install-a", PLAN, module()).findings
     assert (finding.rule, finding.mode) == ("REF304", Mode.WARN)
+
+
+class OneMayOverride(SnapshotCluster):
+    """Only `admin` may override."""
+
+    async def may_override(self, user: UserInfo, namespace: str, *, seconds: float = 0.0) -> bool:
+        return user.name == "admin"
+
+
+@pytest.mark.parametrize(
+    ("kind", "version", "name"),
+    [
+        ("Subscription", "operators.coreos.com/v1alpha1", "kmm"),
+        ("CustomResourceDefinition", "apiextensions.k8s.io/v1", "modules.kmm.sigs.x-k8s.io"),
+    ],
+)
+def test_an_override_is_set_by_who_may_and_its_use_is_recorded(kind: str, version: str, name: str) -> None:
+    bare: Object = {
+        "apiVersion": version,
+        "kind": kind,
+        "metadata": {"name": name},
+        "spec": {"name": "kernel-module-management"},
+    }
+    annotations = {"kmodgate.io/override": "alice until 2026-01-31T18:00:00Z"}
+    overridden = bare | {"metadata": bare["metadata"] | {"annotations": annotations}}
+    cluster = OneMayOverride(Dump([module()], frozenset({"Module", "NodeModulesConfig"})))
+
+    def asked(user: str, operation: str, new: Object | None, old: Object | None) -> list[tuple[str, str]]:
+        body = encoded(review(operation, kind, new, old, userInfo={"username": user}))
+        answer = asyncio.run(decide("/validate", body, Admitter(Policy(), ClusterTraits()), cluster, NOW))
+        return [(finding.rule, finding.mode.value) for finding in answer.findings]
+
+    for operation, old in (("CREATE", None), ("UPDATE", bare)):
+        assert asked("mallory", operation, overridden, old) == [("REF205", "enforce")]
+        assert asked("admin", operation, overridden, old) == []
+    assert asked("mallory", "UPDATE", overridden, overridden) == []
+    assert asked("admin", "DELETE", None, overridden) == [("REF206", "audit")]

@@ -174,6 +174,26 @@ def test_row_definitions_sees_what_makes_one_useless_and_no_upgrade(fleet: Fleet
         assert asked(changed(old, change)) == []
 
 
+def test_row_definitions_sees_an_override_that_is_set(fleet: FleetFolder) -> None:
+    objects = generated(fleet)
+
+    def asked(operation: str, name: str, now: str | None, before: str | None = None) -> list[tuple[str, str]]:
+        spec: dict[str, Any] = {"spec": {"versions": []}}
+        old = spec | ({"metadata": {"annotations": {OVERRIDE: before}}} if before else {})
+        more = {"content": spec} if operation == "CREATE" else {"content": spec, "old": {}, "old_content": old}
+        annotations = {OVERRIDE: now} if now else None
+        resource, group = "customresourcedefinitions", "apiextensions.k8s.io"
+        return answer(objects, Request(operation, resource, group, name=name, annotations=annotations, **more))
+
+    name = f"modules.{KMM_GROUP}"
+    for operation, before in (("CREATE", None), ("UPDATE", None), ("UPDATE", "another")):
+        assert asked(operation, name, "bob", before) == [("definitions", "Fail")]
+        assert asked(operation, "modules.example.com", "bob", before) == []
+    assert (
+        asked("UPDATE", name, "bob", "bob") == asked("UPDATE", name, None, "bob") == asked("CREATE", name, None) == []
+    )
+
+
 def test_row_other_namespaces_sees_each_namespace_that_ends_and_holds_up_none(fleet: FleetFolder) -> None:
     objects = generated(fleet)
     request = Request("DELETE", "namespaces", name="foreign", labels=None, old={})

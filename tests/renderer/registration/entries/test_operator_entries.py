@@ -52,6 +52,23 @@ def test_deleting_what_installs_others_is_not_asked(fleet: FleetFolder, request_
     assert answer(openshift(fleet), request_) == []
 
 
+@pytest.mark.parametrize("resource", ["subscriptions", "clusterserviceversions", "installplans", "operatorgroups"])
+def test_an_override_that_is_set_is_asked_about_and_olms_own_copies_are_not(fleet: FleetFolder, resource: str) -> None:
+    objects = openshift(fleet)
+    version = "v1" if resource == "operatorgroups" else "v1alpha1"
+    override = {"kmodgate.io/override": "bob"}
+
+    def asked(operation: str, **more: Any) -> list[tuple[str, str]]:
+        return answer(objects, Request(operation, resource, OLM, version, namespace="a", **more))
+
+    held = {"old": {}, "old_content": {"metadata": {"annotations": override}}}
+    assert asked("CREATE", annotations=override) == [("installations", "Ignore")]
+    assert asked("UPDATE", annotations=override, old={}) == [("installations", "Ignore")]
+    assert asked("UPDATE", annotations=override, **held) == asked("UPDATE", **held) == asked("CREATE") == []
+    user = "system:serviceaccount:openshift-operator-lifecycle-manager:olm-operator-serviceaccount"
+    assert asked("CREATE", annotations=override, user=user) == []
+
+
 def test_a_cluster_without_olm_has_no_entry_for_it(fleet: FleetFolder) -> None:
     assert [answer(generated(fleet), item) for item in INSTALLING] == [[]] * len(INSTALLING)
 
