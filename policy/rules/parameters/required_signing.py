@@ -7,6 +7,7 @@ from collections.abc import Iterator, Set
 from itertools import islice
 
 from kmodgate.policy.findings import Problem, Severity
+from kmodgate.policy.formats.kernel_module_names import IS_MODULE_NAME
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.parameters.plugin_loading import plugins_that_load
@@ -40,8 +41,9 @@ def signing_required(review: Review) -> Iterator[Problem]:
     is loaded needs a file to sign, of the mapping or the container, that can be the one which modprobe loads:
     `<dirName>/lib/modules/<kernel>/**/<name>.ko`, also by a glob or with variables of the kernel; `-` and `_` are the
     same in a name. A compressed file does not count: the kernel finds no signature in it. What modprobe is told to do
-    by `rawArgs`, or by options that lead it elsewhere, names nothing for sure, for unloading as for loading.
-    Dependencies inside the image cannot be seen here. Images that were signed before they were pushed count only where
+    by `rawArgs`, or by options that lead it elsewhere, names nothing for sure, for unloading as for loading, and
+    neither does an alias like `pci:v00008086d*` in the place of a name. Dependencies and aliases inside the image
+    cannot be seen here. Images that were signed before they were pushed count only where
     the policy lists them with the fingerprint of their certificate (`signedElsewhere`, which render writes); images
     that a hub signs count without it where any certificate may sign, if the work agent of the spoke writes the Module.
 
@@ -86,6 +88,10 @@ def _unsigned(review: Review) -> Iterator[Problem]:
 
 def _untold(module: ModuleView) -> Iterator[Problem]:
     """What makes modprobe load something else than what is named."""
+    odd_names = {name: path for path, name in reversed(module.names) if not IS_MODULE_NAME.fullmatch(name)}
+    for name, path in islice(odd_names.items(), _SHOWN):
+        message = f"{name!r} is not the name of a module: {_UNTOLD}"
+        yield Problem(path, message, "write the name that lsmod shows")
     for path, arguments in module.arguments:
         if arguments and "rawArgs" in path:
             yield Problem(path, _UNTOLD, "name what is loaded: moduleName and modulesLoadingOrder")
@@ -106,7 +112,8 @@ class _Loaded:
         self._review = review
         self._directory = module.dir_name
         self._root = modules_root(module.dir_name)
-        self._names = {plain(name): name for _, name in reversed(module.names)}
+        names = [name for _, name in reversed(module.names) if IS_MODULE_NAME.fullmatch(name)]  # for others see _untold
+        self._names = {plain(name): name for name in names}
         self._common = module.container.optional("sign")
         self._shared = self._files(self._common)
         files = sum([len(file) for _, file in module.files_to_sign])

@@ -133,6 +133,9 @@ def test_many_names_are_told_one_by_one_up_to_a_bound_and_then_counted_block_by_
         {"moduleName": "nic", "args": {"load": ["--al"]}},
         {"moduleName": "nic", "parameters": ["-a", "evil"]},
         {"moduleName": "-a", "parameters": ["evil"]},
+        {"moduleName": "pci:v00008086d*"},
+        {"moduleName": "nic other"},
+        {"moduleName": "nic", "modulesLoadingOrder": ["nic", "pci:*"]},
         {"moduleName": "nic", "args": {"unload": ["-C", "/tmp/opt/evil"]}},
         {"moduleName": "nic", "args": {"unload": ["evil"]}},
         {"moduleName": "nic", "args": {"unload": ["--config=/tmp/opt/evil.conf"]}},
@@ -140,8 +143,15 @@ def test_many_names_are_told_one_by_one_up_to_a_bound_and_then_counted_block_by_
     ],
 )
 def test_what_makes_modprobe_load_something_else_is_refused(modprobe: dict[str, Any]) -> None:
-    object = signing(f"{KERNEL}/nic.ko", f"{KERNEL}/_a.ko", f"{KERNEL}/-a.ko", modprobe={"dirName": "/opt", **modprobe})
-    assert {finding.mode for finding in found(object, "SGN201")} == {Mode.ENFORCE}
+    for files in (["nic.ko", "_a.ko", "-a.ko"], ["*.ko"]):
+        object = signing(*(f"{KERNEL}/{file}" for file in files), modprobe={"dirName": "/opt", **modprobe})
+        assert {finding.mode for finding in found(object, "SGN201")} == {Mode.ENFORCE}
+
+
+def test_a_name_that_is_no_module_is_told_once_and_where_it_stands() -> None:
+    object = signing(f"{KERNEL}/nic.ko", modprobe={"moduleName": "nic.ko", "dirName": "/opt"})
+    (finding,) = found(object, "SGN201")
+    assert finding.path[-1] == "moduleName"
 
 
 @pytest.mark.parametrize(
