@@ -164,7 +164,13 @@ _SHORTEST = 24
 """Characters of base64, or of text, below which a value may say nothing."""
 
 _SHORTEST_OF_REGISTRIES = 89
-"""The same for a pull secret: 64 bytes may be indented, and name a registry without user or password."""
+"""The same for a pull secret, whatever it holds."""
+
+_LONGEST_OF_REGISTRIES = 1368
+"""Characters of base64 up to which a pull secret may name registries without a password: 1,024 bytes."""
+
+_CREDENTIALS = "ImF1dGgiOiJ[A-Za-z0-9+/]|JhdXRoIjoi[Q-Za-f]|iYXV0aCI6I[k-n]"
+"""`"auth":"` and the letter after it, as base64 has them by where they begin: what rotates them goes on."""
 
 
 _LONGEST_BLANK = 4096
@@ -181,6 +187,8 @@ def _loses_a_key(field: str) -> str:
     is_blank = " || ".join(f"{value}.matches(r'{pattern}')" for pattern in (_SPACES, _SPACES_IN_BASE64))
     is_little = (
         f"{size} < {_SHORTEST} || (key.startsWith('.docker') && {size} < {_SHORTEST_OF_REGISTRIES}) || "
+        f"(key in ['.dockerconfigjson', '.dockercfg'] && {size} <= {_LONGEST_OF_REGISTRIES} && "
+        f"!{value}.matches('{_CREDENTIALS}')) || "
         f"({size} < {_LONGEST_BLANK} && ({is_blank}))"
     )
     is_short = f"{value} != oldObject.{field}[key] && ({is_little})"

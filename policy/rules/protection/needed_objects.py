@@ -245,7 +245,7 @@ def _is_empty(key: str, value: object, *, is_encoded: bool) -> bool:
         return not text
     try:
         return not _says_something(json.loads(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 
@@ -255,10 +255,14 @@ def _is_blank(text: str) -> bool:
 
 
 def _says_something(value: object) -> bool:
-    """Whether a pull secret, or a part of one, holds a text beside the names of registries."""
+    """Whether a pull secret, or a part of one, holds a password or token; a user alone is none."""
     if isinstance(value, dict):
-        return any(_says_something(item) and not (key == "auth" and _is_nobody(item)) for key, item in value.items())
+        secrets = {key: item for key, item in value.items() if isinstance(item, dict) or key not in _NO_SECRETS}
+        return any(_says_something(item) and not (key == "auth" and _is_nobody(item)) for key, item in secrets.items())
     return bool(value)
+
+
+_NO_SECRETS = ("username", "email")
 
 
 def _is_nobody(auth: object) -> bool:
@@ -273,5 +277,5 @@ def _is_nobody(auth: object) -> bool:
 _LONGEST_BLANK = 4096
 """Bytes up to which a value is looked through for something to see."""
 
-_SHORT = 64
-"""Bytes in which a pull secret without credentials is looked for."""
+_SHORT = 1024
+"""Bytes in which a pull secret without credentials is looked for; `emptied` asks for as many characters of base64."""

@@ -16,6 +16,7 @@ from tests.e2e.waiting import eventually
 from tests.e2e.webhook import Webhook
 
 ENFORCE = "pod-security.kubernetes.io/enforce"
+NOBODY = {"auth": "", "username": "somebody", "password": "", "email": "a@example.com"}
 
 
 def test_a_secret_that_a_module_needs_is_rotated_and_not_emptied(control_plane: ControlPlane, held: str) -> None:
@@ -37,6 +38,8 @@ def test_a_secret_that_a_module_needs_is_rotated_and_not_emptied(control_plane: 
 
     indented = json.dumps({"auths": {}}, indent=4) + "\n"
     without = [json.dumps({"auths": {"registry.redhat.io": item}}) for item in ({}, {"auth": ""}, {"auth": "Og=="})]
+    nobody = {"auths": {f"registry-{name}.internal.example.com:5000": NOBODY for name in "abc"}}
+    without += [json.dumps(nobody), json.dumps(nobody, indent=4)]
     for text in ('{"auths":{}}', "{}", indented, *without):
         refused(control_plane.kubectl(*patched(text)), "REF212", "Module")
     control_plane.kubectl(*patched(json.dumps({"auths": {"quay.io": {"auth": "eHl6OmRlZg=="}}})), check=True)
