@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable
 from typing import Any
 
 from kmodgate.policy.node_access.capabilities import capability
+from kmodgate.policy.node_access.node_files import followed
 from kmodgate.policy.views.part import Map, map_in, maps_in
-from kmodgate.policy.views.pod import CONTAINER_LISTS, PodView
+from kmodgate.policy.views.pod import CONTAINER_LISTS, PodView, is_below
 
 _GIVES = ("hostPID", "hostIPC", "hostNetwork", "shareProcessNamespace")
 _FREE = frozenset(("resources", "securityContext", "volumeMounts", "volumeDevices"))
@@ -17,7 +19,7 @@ def grants_nothing_new(new: PodView, old: PodView) -> bool:
     """Whether a pod spec is as it was, or only has less of what the node gives: rights, mounts, volumes, containers.
 
     Programs count: another image, command or variable makes another container. Labels, annotations, resources and where
-    the pods run do not.
+    the pods run do not. A privileged container has every capability, and a folder of the node all that lies in it.
     """
     if (new.service_account, new.runtime_class) != (old.service_account, old.runtime_class):
         return False
@@ -29,9 +31,33 @@ def grants_nothing_new(new: PodView, old: PodView) -> bool:
     if (_host_process(now) and not _host_process(before)) or not _is_as_tight(now, before):
         return False
     volumes = maps_in(before, "volumes")
-    if any(volume not in volumes for volume in maps_in(now, "volumes")):
+    if not all(volume in volumes or _is_narrowed(volume, before) for volume in maps_in(now, "volumes")):
         return False
     return all(_is_no_more(now, before, key) for key in CONTAINER_LISTS)
+
+
+def _is_narrowed(volume: Map, before: Map) -> bool:
+    """Whether a volume is an old hostPath of its name that was written to, at the same path or below, of any type.
+
+    Paths of processes are left out: their links lead out of the folder.
+    """
+    name = volume.get("name")
+    olds = [item for item in maps_in(before, "volumes") if item.get("name") == name]
+    if len(olds) != 1 or any(set(item) != {"name", "hostPath"} for item in (volume, *olds)):
+        return False
+    new, old = (str(map_in(item, "hostPath").get("path", "")) for item in (volume, *olds))
+    if not (new.startswith("/") and old.startswith("/")) or ".." in new.split("/"):
+        return False
+    path = followed(posixpath.normpath(new))
+    if not is_below(path, followed(posixpath.normpath(old))) or is_below(path, "/proc"):
+        return False
+    containers = (container for key in CONTAINER_LISTS for container in maps_in(before, key))
+    mounts = [mount for container in containers for mount in _mounts(container) if mount.get("name") == name]
+    return any(mount.get("readOnly") is not True and not _is_of_a_part(mount) for mount in mounts)
+
+
+def _is_of_a_part(mount: Map) -> bool:
+    return bool(mount.get("subPath") or mount.get("subPathExpr"))
 
 
 def _is_no_more(now: Map, before: Map, key: str) -> bool:
@@ -48,7 +74,8 @@ def _has_no_more(now: Map, before: Map | None) -> bool:
     mounts = maps_in(before, "volumeMounts")
     if not all(mount in mounts or any(_is_tightened(mount, old) for old in mounts) for mount in _mounts(now)):
         return False
-    return _rights(now) <= _rights(before) and _is_as_tight(now, before)
+    more = _rights(now) - _rights(before)
+    return (not more or (_is_privileged(before) and "hostProcess" not in more)) and _is_as_tight(now, before)
 
 
 def _mounts(container: Map) -> list[Map]:
@@ -115,11 +142,15 @@ def _rights(container: Map) -> set[str]:
     security = map_in(container, "securityContext")
     added = map_in(security, "capabilities").get("add")
     names = {capability(name) for name in added if type(name) is str} if type(added) is list else set()
-    if security.get("privileged") is True:
+    if _is_privileged(container):
         names.add("privileged")
     if _host_process(container):
         names.add("hostProcess")
     return names
+
+
+def _is_privileged(container: Map) -> bool:
+    return map_in(container, "securityContext").get("privileged") is True
 
 
 def _host_process(holder: Map) -> bool:

@@ -94,7 +94,6 @@ def _with(change: dict[str, Any]) -> Json:
         pod(containers=[privileged(), privileged() | {"name": "b"}]),
         pod(containers=[privileged(), container("harmless")]),
         pod(containers=[privileged()], initContainers=[container("i")]),
-        pod(containers=[container("a", securityContext={"privileged": True, "capabilities": {"add": ["BPF"]}})]),
         pod(containers=[privileged(volumeMounts=[{"name": "v", "mountPath": "/x"}])], volumes=[{"name": "v", "emptyDir": {}}]),
         pod(containers=[privileged(volumeDevices=[{"name": "v", "devicePath": "/x"}])]),
         _with({"hostPID": True}), _with({"hostIPC": True}), _with({"hostNetwork": True}), _with({"shareProcessNamespace": True}),
@@ -104,6 +103,49 @@ def _with(change: dict[str, Any]) -> Json:
 )  # fmt: skip
 def test_whatever_a_template_is_given_anew_is_judged(new: Json) -> None:
     assert Mode.ENFORCE in updated("apps/Deployment", new, rights())
+
+
+@pytest.mark.parametrize(
+    "security",
+    [
+        {"capabilities": {"add": ["SYS_ADMIN"]}}, {"capabilities": {"add": ["ALL"]}}, {"capabilities": {"add": ["SYS_MODULE"], "drop": ["ALL"]}},
+        {"privileged": False, "capabilities": {"add": ["CAP_BPF", "perfmon"]}},
+    ],
+)  # fmt: skip
+def test_a_privileged_container_may_become_one_with_some_capabilities(security: Json) -> None:
+    assert updated("apps/DaemonSet", pod(containers=[container("a", securityContext=security)]), rights()) == {
+        Mode.AUDIT
+    }
+    few = pod(containers=[capable("CHOWN")])
+    assert updated("apps/DaemonSet", pod(containers=[container("a", securityContext=security)]), few) == {Mode.ENFORCE}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kind"),
+    [
+        ("/etc", "/etc/foo", ""), ("/etc", "/etc/", ""), ("/etc", "/etc", "Directory"), ("/", "/etc", "DirectoryOrCreate"),
+        ("/var/run", "/run/foo", ""), ("/lib", "/usr/lib/firmware", ""),
+    ],
+)  # fmt: skip
+def test_a_folder_of_the_node_may_become_one_in_it(old: str, new: str, kind: str) -> None:
+    assert updated("apps/DaemonSet", mounting(new, kind=kind), mounting(old)) <= {Mode.AUDIT}
+    wider = updated("apps/DaemonSet", mounting(old), mounting(new, kind=kind))
+    assert wider == {Mode.ENFORCE} or old == new.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (mounting("/etc/foo"), mounting("/etc/foobar")),
+        (mounting("/etc"), mounting("/etc/../root")),
+        (mounting("/var"), mounting("/var/run/containerd")),
+        (mounting("/proc"), mounting("/proc/1/root")),
+        (mounting("/etc", readOnly=True), mounting("/etc/foo")),
+        (mounting("/", subPath="srv"), mounting("/etc")),
+    ],
+)
+def test_what_does_not_lie_in_what_was_written_to_is_judged(old: Json, new: Json) -> None:
+    assert updated("apps/DaemonSet", new, old) == {Mode.ENFORCE}
 
 
 def test_a_template_that_leaves_kata_or_its_user_namespace_is_judged() -> None:
