@@ -59,6 +59,16 @@ def _drop_fields(item: Json) -> None:
     _properties(item)["spec"] = {"type": "object", "properties": {"other": {"type": "string"}}}
 
 
+def empty_contents(item: Json) -> None:
+    """Leave the maps and lists of spec and status what they are, and take away what may lie in them."""
+    for holder in ("spec", "status"):
+        fields = _properties(item)[holder].get("properties", {})
+        for name, schema in fields.items():
+            schema.pop("additionalProperties", None)
+            if "items" in schema:
+                fields[name] = {"type": "array", "items": {"type": "object"}}
+
+
 USELESS: dict[str, Change] = {
     "its version is not served": _stop_serving,
     "its version is another one": _replace_version,

@@ -21,6 +21,19 @@ HOLDERS: tuple[tuple[str, ...], ...] = (
 )
 """The objects in which the fields of `_USED` lie: what the webhook is asked about is losing a field of one of these."""
 
+_ITEMS = ("items", "properties")
+
+CONTENTS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    (("spec", "selector"), ("additionalProperties",)),
+    (("spec", "moduleSpec", "selector"), ("additionalProperties",)),
+    (("spec", *_LOADER, "kernelMappings"), _ITEMS),
+    (("spec", "moduleSpec", *_LOADER, "kernelMappings"), _ITEMS),
+    (("spec", "modules"), _ITEMS),
+    (("spec", "images"), _ITEMS),
+    (("status", "modules"), _ITEMS),
+)
+"""Fields, and where their schemas list what lies in them: the webhook is asked about losing one of these, too."""
+
 _USED: dict[str, tuple[tuple[str, ...], ...]] = {
     "Module": (
         ("spec", "selector"),
@@ -64,7 +77,7 @@ def losses(old: Map, new: Map) -> Iterator[tuple[FieldPath, str]]:
         if "status" in _map(was.get("subresources")) and "status" not in _map(version.get("subresources")):
             yield (*path, index, "subresources"), f"{name} has no subresource status any more"
         for field in _USED.get(kind, ()):
-            if _keeps(was, field) and not _keeps(version, field):
+            if _kept(was, field) > _kept(version, field):
                 yield (*path, index, "schema"), f"{name} drops {'.'.join(field)} of every object"
 
 
@@ -79,19 +92,31 @@ def _served(versions: Mapping[str, tuple[int, Map]]) -> set[str]:
     return {name for name, (_, version) in versions.items() if version.get("served") is True}
 
 
-def _keeps(version: Map, field: tuple[str, ...]) -> bool:
-    """Whether the schema of a version has a field, or keeps whatever is not named."""
+def _kept(version: Map, field: tuple[str, ...]) -> int:
+    """Return 2 where the schema of a version keeps a field with what lies in it, 1 without, 0 where it drops it."""
     schema = _map(_map(version.get("schema")).get("openAPIV3Schema"))
     for name in field:
         if schema.get("x-kubernetes-preserve-unknown-fields") is True:
-            return True
+            return 2
         if isinstance(schema.get("additionalProperties"), Mapping):
-            return True
+            return 2
         properties = _map(schema.get("properties"))
         if name not in properties:
-            return False
+            return 0
         schema = _map(properties[name])
-    return True
+    return 2 if _holds(schema) else 1
+
+
+def _holds(schema: Map) -> bool:
+    """Whether the API server leaves anything in a value of a schema: of an object only what the schema lists."""
+    while schema.get("type") == "array":
+        schema = _map(schema.get("items"))
+    others = (schema.get("additionalProperties"), schema.get("x-kubernetes-preserve-unknown-fields"))
+    return (
+        schema.get("type") != "object"
+        or bool(schema.get("properties"))
+        or any(item not in (None, False) for item in others)
+    )
 
 
 def _map(value: object) -> Map:

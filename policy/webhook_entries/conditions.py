@@ -18,7 +18,7 @@ from kmodgate.policy.kata.ims_jobs import LABEL, LABEL_VALUE
 from kmodgate.policy.kmm.misnamed_kinds import KMM_GROUP
 from kmodgate.policy.kmm.worker_pods import OF_QUOTAS
 from kmodgate.policy.views.boot_config import POOL_LABEL
-from kmodgate.policy.views.definition import HOLDERS
+from kmodgate.policy.views.definition import CONTENTS, HOLDERS
 
 FailurePolicy = Literal["Fail", "Ignore"]
 
@@ -87,23 +87,30 @@ def is_of_another_kind(known: Iterable[str]) -> Condition:
     return Condition("is-of-an-unknown-kind", expression, otherwise="Ignore")
 
 
-def _has_fields(version: str, holder: tuple[str, ...]) -> tuple[str, str]:
-    """Return where the schema of a version lists the fields of an object, and that it does, in CEL."""
-    steps = ["schema", "openAPIV3Schema", *(step for name in holder for step in ("properties", name)), "properties"]
+def _has_fields(version: str, holder: tuple[str, ...], *last: str) -> tuple[str, str]:
+    """Return where the schema of a version lists the contents of a field, and that it does, in CEL."""
+    steps = ["schema", "openAPIV3Schema", *(step for name in holder for step in ("properties", name)), *last]
     paths = [".".join((version, *steps[:end])) for end in range(1, len(steps) + 1)]
     return paths[-1], " && ".join(f"has({path})" for path in paths)
 
 
 def _loses_a_field(holder: tuple[str, ...]) -> str:
     """That version `new` lists not all fields of an object that version `old` does."""
-    (old, had), (new, has) = _has_fields("old", holder), _has_fields("new", holder)
+    (old, had), (new, has) = _has_fields("old", holder, "properties"), _has_fields("new", holder, "properties")
     return f"({had} && !({has} && !{old}.exists(field, !(field in {new}))))"
 
+
+def _loses_contents(field: tuple[str, ...], last: tuple[str, ...]) -> str:
+    """That version `new` lists nothing in a field of which version `old` lists the contents."""
+    return f"({_has_fields('old', field, *last)[1]} && !({_has_fields('new', field, *last)[1]}))"
+
+
+_LOSES_SOMETHING = " || ".join((*map(_loses_a_field, HOLDERS), *(_loses_contents(*item) for item in CONTENTS)))
 
 _IS_SAME = (
     "new.name == old.name && (new.served || !old.served) && new.storage == old.storage && "
     "(!has(old.subresources) || !has(old.subresources.status) || "
-    f"(has(new.subresources) && has(new.subresources.status))) && !({' || '.join(map(_loses_a_field, HOLDERS))})"
+    f"(has(new.subresources) && has(new.subresources.status))) && !({_LOSES_SOMETHING})"
 )
 _OF_TWO_VERSIONS = [f"{name}.{KMM_GROUP}" for name in ("preflightvalidations", "preflightvalidationsocp")]
 """The kinds of which KMM itself moves the storage to another version; nobody's driver depends on them."""

@@ -151,7 +151,7 @@ def test_what_makes_modprobe_load_something_else_is_refused(modprobe: dict[str, 
 def test_a_name_that_is_no_module_is_told_once_and_where_it_stands() -> None:
     object = signing(f"{KERNEL}/nic.ko", modprobe={"moduleName": "nic.ko", "dirName": "/opt"})
     (finding,) = found(object, "SGN201")
-    assert finding.path[-1] == "moduleName"
+    assert finding.field.endswith("modprobe.moduleName")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kmodgate.policy.views.definition import losses
-from tests.changed_definitions import USEFUL, USELESS, changed, definition
+from tests.changed_definitions import USEFUL, USELESS, changed, definition, empty_contents
 from tests.e2e.api_server.definitions import KINDS
 
 OF_DRIVERS = [kind.plural for kind in KINDS if len(kind.versions) == 1]
@@ -16,6 +16,16 @@ OF_DRIVERS = [kind.plural for kind in KINDS if len(kind.versions) == 1]
 def test_a_definition_that_becomes_useless_says_why(plural: str, change: str) -> None:
     old = definition(plural)
     assert list(losses(old, changed(old, USELESS[change])))
+
+
+@pytest.mark.parametrize(
+    ("plural", "lost"),
+    [("modules", "spec.selector"), ("nodemodulesconfigs", "spec.modules"), ("nodemodulesconfigs", "status")],
+)
+def test_a_definition_whose_maps_and_lists_keep_nothing_is_useless(plural: str, lost: str) -> None:
+    old = definition(plural)
+    found = [text for _, text in losses(old, changed(old, empty_contents))]
+    assert any(f"drops {lost}" in text for text in found)
 
 
 @pytest.mark.parametrize("plural", [kind.plural for kind in KINDS])

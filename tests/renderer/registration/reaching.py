@@ -118,6 +118,7 @@ def _holds(expression: str, request: Request) -> bool:
         "string": str,
         "matches": lambda text, pattern: re.search(pattern, text) is not None,
     }
+    python = re.sub(r"\.items\b", ".__getattr__('items')", python)  # which dict has, too
     return bool(eval(python.replace("startsWith", "startswith").replace("endsWith", "endswith"), words))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kmodgate.policy.cluster.controllers import COLLECTORS
-from tests.changed_definitions import USEFUL, USELESS, changed, definition
+from tests.changed_definitions import USEFUL, USELESS, changed, definition, empty_contents
 from tests.command import run
 from tests.fleets import FleetFolder
 from tests.renderer.registration.reaching import Request, called
@@ -178,7 +178,7 @@ def test_row_definitions_sees_what_makes_one_useless_and_no_upgrade(fleet: Fleet
             objects, Request("UPDATE", "customresourcedefinitions", "apiextensions.k8s.io", name=full, **content)
         )
 
-    for change in USELESS.values():
+    for change in (*USELESS.values(), empty_contents):
         assert asked(changed(old, change)) == [("definitions", "Fail")]
         assert asked(changed(old, change), "system:serviceaccount:olm:olm-operator-serviceaccount") == []
     for change in USEFUL.values():
