@@ -19,7 +19,7 @@ _DEFAULT = "default"
 
 
 def needs(module: ModuleView) -> set[Named]:
-    """What a Module names, and the ServiceAccount of what it runs without naming one.
+    """What a Module names, what its plugins wait for, and the ServiceAccount of what it runs without naming one.
 
     Of a hub's what the hub builds and signs with: the accounts are for the spokes.
     """
@@ -27,6 +27,7 @@ def needs(module: ModuleView) -> set[Named]:
     if module.is_hub:
         return {item for item in found if item[0] != _ACCOUNT}
     runs = [*module.plugins, *filter(None, (module.loader,))]
+    found |= {item for item, _ in _named_by(_plugin_pod(module))}
     return found | {(_ACCOUNT, _DEFAULT) for part in runs if not part.text("serviceAccountName")}
 
 
@@ -83,6 +84,8 @@ _KEYS: dict[Role, tuple[str, ...]] = {
 
 def reads(module: ModuleView, item: Named, keys: Collection[str], left: Collection[str]) -> bool:
     """Whether a Module names an object for one of some keys, or for any key where none is `left`."""
+    if not module.is_hub and _reads(_plugin_pod(module), item, keys, left):
+        return True
     roles = {found.role for found in references(module) if (found.kind, found.name) == item}
     return any(any(key in keys for key in _KEYS[role]) if role in _KEYS else not left for role in roles)
 
@@ -94,12 +97,26 @@ def reads_to_unload(entry: NodeEntry, item: Named, keys: Collection[str]) -> boo
 
 def reads_in_pods(daemon_set: Object, item: Named, keys: Collection[str], left: Collection[str]) -> bool:
     """Whether the pods of a DaemonSet need one of some keys of an object, or any key where none is `left`."""
-    named = (wanted for other, wanted in _named_by(_pod(daemon_set)) if other == item)
+    return _reads(_pod(daemon_set), item, keys, left)
+
+
+def _reads(pod: Object, item: Named, keys: Collection[str], left: Collection[str]) -> bool:
+    named = (wanted for other, wanted in _named_by(pod) if other == item)
     return any(any(key in keys for key in wanted) if wanted else not left for wanted in named)
 
 
 def _pod(daemon_set: Object) -> Mapping[str, Any]:
     return as_map(as_map(as_map(daemon_set.get("spec")).get("template")).get("spec"))
+
+
+def _plugin_pod(module: ModuleView) -> Object:
+    """The containers and volumes of a Module's plugins, as a pod has them; nothing once the Module is deleted."""
+    if "deletionTimestamp" in module.metadata.value:
+        return {}
+    return {
+        "containers": [container.value for container in module.containers],
+        "volumes": [volume.value for volume in module.volumes],
+    }
 
 
 def _named_by(pod: Object) -> Iterator[tuple[Named, Collection[str]]]:

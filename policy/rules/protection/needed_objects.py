@@ -53,7 +53,8 @@ def still_needed(review: Review) -> Iterator[Problem]:
 
     The unloading pod takes its ServiceAccount and pull secret from what the node holds; builds for the next kernel
     take Secrets and the ConfigMap of the Dockerfile from the Module, those of a hub from its ManagedClusterModules, in
-    the namespace of the hub's operator. The garbage collector is refused as anybody else,
+    the namespace of the hub's operator. Until a Module is deleted, so do its plugins count, which do not start without
+    the Secrets and ConfigMaps of their volumes and variables. The garbage collector is refused as anybody else,
     which deletes what has lost its owner, or was given one that is not there: it may go on once the namespace ends, or
     while the Module that owns the object is being deleted. A RoleBinding or Role counts where it alone lets an account
     of the Module use an SCC of OpenShift for privileged pods. The DaemonSets of drivers count as Modules do, until they
