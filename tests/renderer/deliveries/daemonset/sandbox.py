@@ -1,7 +1,7 @@
 """A node in a folder: a /sys, an image, and stand-ins for kmod on PATH, for the script that loads a driver.
 
 The stand-in for modprobe loads what has a file below lib/modules of the image, refuses to remove what has a reference
-count, and writes down how it was called.
+count, and writes down how it was called. It is a second later each time that the script asks, however slow the machine.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ SHELLS = tuple(shell for shell in ("dash", "bash --posix", "busybox sh") if shut
 _PROGRAMS = {
     "uname": 'cat "$NODE/kernel"',
     "sleep": "exec /bin/sleep 0.02",
+    "date": 'now=$(cat "$NODE/clock" 2>/dev/null || echo 0); echo $((now + 1)) >"$NODE/clock"; echo "$now"',
     "modinfo": """\
 while [ $# -gt 1 ]; do case $1 in -F) field=$2; shift;; -b|-k) shift;; esac; shift; done
 name=$(printf %s "$1" | tr - _)

@@ -111,7 +111,7 @@ def test_it_unloads_in_the_order_of_the_spec(node: Node) -> None:
 def test_what_is_in_use_is_tried_again_until_the_grace_period_ends(node: Node) -> None:
     node.run("load")
     node.write("sys/module/nic/refcnt", "3")
-    result = node.run("unload", GRACE="6")
+    result = node.run("unload", GRACE="10")
     assert result.returncode == 1
     assert len(node.calls) > 2
     assert "nic stays loaded: in use (3 references)" in (node.root / "log").read_text()
