@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.changed_definitions import USEFUL, USELESS, changed
+from tests.changed_definitions import USEFUL, USELESS
 from tests.e2e.api_server.control_plane import ControlPlane
 from tests.e2e.api_server.definitions import definitions
 from tests.e2e.conftest import NewControlPlane
 from tests.e2e.objects import module, node_modules_config
-from tests.e2e.protection.guarded import KMM, POLICY, USUAL, kmm_rules, namespaces_rules, role_of
+from tests.e2e.protection.guarded import KMM, POLICY, USUAL, kmm_rules, namespaces_rules, role_of, tried
 from tests.e2e.waiting import eventually
 from tests.e2e.webhook import in_force
 from tests.oracle import lines
@@ -185,9 +185,8 @@ def test_with_all_replicas_down_kmm_goes_on_and_only_what_is_guarded_waits(
             for arguments in NOBODY_WAITS:
                 done = own.kubectl(*arguments)
                 assert done.returncode == 0, (arguments, done.stderr)
-            crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/modules.kmm.sigs.x-k8s.io"
             for change in (*USEFUL.values(), *USELESS.values()):
-                answer = own.call("PUT", f"{crd}?dryRun=All", changed(own.call("GET", crd).body, change))
+                answer = tried(own, "modules.kmm.sigs.x-k8s.io", change)
                 assert (answer.status == 200) is (change in USEFUL.values()), answer.body
             for arguments in KMM_GOES_ON:
                 done = own.kubectl(*arguments, as_=KMM)

@@ -6,7 +6,11 @@ import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
+from tests.changed_definitions import Change, changed
+from tests.e2e.api_server.client import Answer
+from tests.e2e.api_server.control_plane import ControlPlane
 from tests.e2e.objects import module
+from tests.e2e.waiting import eventually
 
 Json: TypeAlias = dict[str, Any]
 SPACES = [f"guarded-{number}" for number in range(1, 61)]
@@ -78,3 +82,14 @@ def kmm_rules() -> list[Json]:
     verbs = ["get", "list", "create", "patch", "update", "delete"]
     groups = ["kmm.sigs.x-k8s.io", "hub.kmm.sigs.x-k8s.io"]
     return [{"apiGroups": groups, "resources": ["*"], "verbs": verbs}]
+
+
+def tried(plane: ControlPlane, definition: str, change: Change) -> Answer:
+    """What is answered to a change of a definition as a dry run; controllers write its status in the meantime."""
+    path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{definition}"
+
+    def answered() -> Answer | None:
+        answer = plane.call("PUT", f"{path}?dryRun=All", changed(plane.call("GET", path).body, change))
+        return None if answer.status == 409 else answer
+
+    return eventually(answered, f"a change of {definition} meets no other")

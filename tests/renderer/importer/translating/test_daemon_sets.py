@@ -97,9 +97,9 @@ def test_the_tag_of_the_image_names_the_kernel_where_no_label_does(here: Path) -
 
 
 def test_pods_without_an_account_get_one_of_their_own(here: Path) -> None:
-    unnamed, default = daemon_set(serviceAccountName=None), daemon_set(name="gpu", serviceAccountName="default")
-    default["spec"]["template"]["spec"]["nodeSelector"]["gpu"] = "yes"
-    import_all(here, unnamed, default)
+    gpu = loader("sh", "-c", "modprobe -d /opt acme_gpu && sleep infinity")
+    default = daemon_set(name="gpu", serviceAccountName="default", containers=[gpu])
+    import_all(here, daemon_set(serviceAccountName=None), default)
     assert {item["metadata"]["name"] for item in rendered(here, "ServiceAccount")} == {"nic", "gpu"}
 
 
