@@ -137,9 +137,9 @@ _BUILT: dict[str, _Prune] = {
     "moduleLoader": _map(container=_map(**_MADE, kernelMappings=_each(_map(**_MADE)))),
 }
 
-_PLUGIN = {"serviceAccountName": _same, "volumes": _same}
+_VARIABLES = _map(env=_each(_map(valueFrom=_same)), envFrom=_same)
 
-_ENVIRONMENT = _each(_map(env=_each(_map(valueFrom=_same)), envFrom=_same))
+_PLUGIN = {"serviceAccountName": _same, "volumes": _same, "container": _VARIABLES, "initContainer": _VARIABLES}
 
 _PODS = {
     "template": _map(
@@ -149,8 +149,8 @@ _PODS = {
             serviceAccount=_same,
             imagePullSecrets=_same,
             volumes=_each(_map(configMap=_same, secret=_same, projected=_same)),
-            initContainers=_ENVIRONMENT,
-            containers=_ENVIRONMENT,
+            initContainers=_each(_VARIABLES),
+            containers=_each(_VARIABLES),
         )
     )
 }
