@@ -109,7 +109,7 @@ LONG: dict[str, Object] = {
             "dirName": "/opt",
         },
     },
-    "files": {"sign": SIGNING | {"filesToSign": [f"/{name}" for name in MODULES]}},
+    "files": {"sign": SIGNING | {"filesToSign": ["/opt/nic.ko", *(f"/{name}" for name in MODULES)]}},
 }
 
 
