@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.api_server.control_plane import ControlPlane
 from tests.e2e.objects import node_modules_config
-from tests.e2e.protection.guarded import full_module, namespaces_rules, override, refused, role_of
+from tests.e2e.protection.guarded import KMM, full_module, namespaces_rules, override, refused, role_of
 from tests.e2e.waiting import eventually
 from tests.e2e.webhook import Webhook
 
@@ -25,9 +25,8 @@ def test_without_kmms_label_a_namespace_is_no_less_protected(
 ) -> None:
     control_plane.kubectl("label", "namespace", held, f"{LABEL}=", check=True)
     refused(control_plane.kubectl("label", "--overwrite", "namespace", held, change), "REF202")
-    kmm = "system:serviceaccount:kmm-operator-system:kmm-operator-controller"
-    control_plane.apply(*role_of(kmm, "kmm-labels", namespaces_rules()))
-    control_plane.kubectl("label", "--overwrite", "namespace", held, change, as_=kmm, check=True)
+    control_plane.apply(*role_of(KMM, "kmm-labels", namespaces_rules()))
+    control_plane.kubectl("label", "--overwrite", "namespace", held, change, as_=KMM, check=True)
     refused(control_plane.kubectl("delete", "namespace", held), "REF201")
 
 
