@@ -17,6 +17,7 @@ NAMES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     ADMIN: ("admin", ("system:masters",)),
     "alice": ("alice", ()),
     "bob": ("bob", ("drivers",)),
+    "carol": ("carol", ()),  # whom no test gives a right
     CONTROLLER_MANAGER: ("system:kube-controller-manager", ()),
     WEBHOOK: (
         "system:serviceaccount:kmodgate-system:kmodgate-webhook",

@@ -65,7 +65,7 @@ def test_a_machine_config_is_judged_where_the_policy_asks_for_it(control_plane: 
         assert (second.returncode, "DAY201" in second.stderr) == (0, True), second.stderr
         assert "MachineConfig first loads nic_at_boot at boot of pool worker, too" in second.stderr
         other = control_plane.kubectl(
-            "create", "-f", "-", input=json.dumps(machine_config("other", "quay.io/acme/nic", "gpu"))
+            "create", "-f", "-", input=json.dumps(machine_config("other", "quay.io/acme/nic", "master"))
         )
         assert (other.returncode, other.stderr) == (0, "")
         assert control_plane.call("POST", path, machine_config("plain")).status == 201

@@ -32,12 +32,12 @@ def test_kubectl_says_why_a_module_is_not_one(control_plane: ControlPlane, names
 
 
 def test_a_plain_user_may_do_nothing(control_plane: ControlPlane, namespace: str) -> None:
-    done = control_plane.kubectl("get", "modules", f"--namespace={namespace}", user="alice")
+    done = control_plane.kubectl("get", "modules", f"--namespace={namespace}", user="carol")
 
     assert done.returncode == 1
-    assert 'User "alice" cannot list resource "modules"' in done.stderr
+    assert 'User "carol" cannot list resource "modules"' in done.stderr
     with pytest.raises(KubectlError, match="Forbidden"):
-        control_plane.apply(module("nic", namespace), user="alice")
+        control_plane.apply(module("nic", namespace), user="carol")
 
 
 def test_a_user_may_do_what_a_role_grants(control_plane: ControlPlane, namespace: str) -> None:
@@ -47,7 +47,7 @@ def test_a_user_may_do_what_a_role_grants(control_plane: ControlPlane, namespace
 
     eventually(lambda: control_plane.kubectl("get", "modules", here, user="bob").returncode == 0, "bob may list")
 
-    assert control_plane.kubectl("get", "modules", here, user="alice").returncode == 1
+    assert control_plane.kubectl("get", "modules", here, user="carol").returncode == 1
 
 
 def test_an_administrator_acts_as_somebody_else(control_plane: ControlPlane) -> None:
