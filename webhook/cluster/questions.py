@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import types
-from collections.abc import Coroutine, Generator, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar
 
 from kmodgate.policy.cluster.facts import Facts, Object, Unknown
 
@@ -100,8 +99,9 @@ def time_to_ask(deadline: float, longest: float) -> float:
 class Until:
     """A cluster that is asked for as long as a review has time, up to `deadline` on the clock of the event loop.
 
-    What does not end by itself then is a TimeoutError. Only an answer that has to be waited for gets a timer, which
-    takes longer than many a review.
+    What does not end by itself then is a TimeoutError.
+
+    Only its answers are worth a wait, and a timer for each review would take longer than many a review.
     """
 
     def __init__(self, cluster: Cluster, deadline: float) -> None:
@@ -139,24 +139,5 @@ class Until:
         return time_to_ask(self._deadline, longest)
 
     async def _in_time(self, answer: Coroutine[Any, Any, Answer]) -> Answer:
-        try:
-            awaited = answer.send(None)
-        except StopIteration as done:  # it was at hand
-            return cast(Answer, done.value)
         async with asyncio.timeout_at(self._deadline):
-            return await _rest(answer, awaited)
-
-
-@types.coroutine
-def _rest(begun: Coroutine[Any, Any, Answer], awaited: object) -> Generator[object, Any, Answer]:
-    """What a coroutine returns that has begun and waits for something."""
-    try:
-        while True:
-            try:
-                value = yield awaited
-            except BaseException as error:
-                awaited = begun.throw(error)
-            else:
-                awaited = begun.send(value)
-    except StopIteration as done:
-        return cast(Answer, done.value)
+            return await answer
