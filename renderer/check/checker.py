@@ -48,10 +48,10 @@ from kmodgate.renderer.compile.cluster_policies import (
 from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.files import HANDOVER, MARKER, OUTPUT, OUTPUTS
-from kmodgate.renderer.fleet.read_specs import stray_modules
-from kmodgate.renderer.fleet.referenced_files import specs_by_dockerfile
+from kmodgate.renderer.fleet.loading.read_specs import stray_modules
+from kmodgate.renderer.fleet.loading.spec_files import is_spec
 from kmodgate.renderer.fleet.root import root_above
-from kmodgate.renderer.fleet.spec_files import is_spec
+from kmodgate.renderer.fleet.targets.referenced_files import specs_by_dockerfile
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.judge.operators import operator_findings
 from kmodgate.renderer.removals.base_fleet import base_fleet, removal_findings

@@ -26,10 +26,10 @@ from kmodgate.renderer.fleet.clusters.cluster_selectors import Clusters, listed_
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.image_services.service_targets import service_targets
-from kmodgate.renderer.fleet.read_specs import policy_problems, read_driver_policy
+from kmodgate.renderer.fleet.loading.read_specs import policy_problems, read_driver_policy
 from kmodgate.renderer.fleet.schema_check import check, finding_at
 from kmodgate.renderer.fleet.specs import DriverPolicy
-from kmodgate.renderer.fleet.targets import Target
+from kmodgate.renderer.fleet.targets.targets import Target
 from kmodgate.renderer.manifests.manifest import Manifest
 
 

@@ -32,7 +32,7 @@ from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.image_services.service_targets import ServiceTarget, service_targets
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster
-from kmodgate.renderer.fleet.targets import MergedSpec, Target, targets
+from kmodgate.renderer.fleet.targets.targets import MergedSpec, Target, targets
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
 
 

@@ -10,7 +10,7 @@ from kmodgate.renderer import git
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
 from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
 from kmodgate.renderer.fleet.files import MARKER, OUTPUT
-from kmodgate.renderer.fleet.load import load_fleet
+from kmodgate.renderer.fleet.loading.load import load_fleet
 from kmodgate.renderer.interrupts import temporary_folder
 
 

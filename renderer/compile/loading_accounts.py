@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from kmodgate.renderer.deliveries import service_accounts
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.specs import KernelDriver
-from kmodgate.renderer.fleet.targets import targets
+from kmodgate.renderer.fleet.targets.targets import targets
 
 Account = tuple[str, str]
 """Namespace and name."""

@@ -25,10 +25,10 @@ from kmodgate.renderer.deliveries.hub.hub_module import selected_spokes
 from kmodgate.renderer.deliveries.json_parts import map_of
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable, resolve
 from kmodgate.renderer.fleet.fleet import Fleet
-from kmodgate.renderer.fleet.referenced_files import read_sources
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster, KernelDriver
-from kmodgate.renderer.fleet.targets import Target, Variant, targets
+from kmodgate.renderer.fleet.targets.referenced_files import read_sources
+from kmodgate.renderer.fleet.targets.targets import Target, Variant, targets
 
 _WORK_AGENT = "klusterlet-work-sa"
 """The ServiceAccount that writes on a spoke what ManifestWorks carry: manifests/klusterlet/managed of OCM."""

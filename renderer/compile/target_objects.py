@@ -19,10 +19,10 @@ from kmodgate.renderer.deliveries.delivery import (
     driver_of,
 )
 from kmodgate.renderer.fleet.files import FleetFiles
-from kmodgate.renderer.fleet.referenced_files import Sources, read_sources
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster
-from kmodgate.renderer.fleet.targets import Target, Variant
+from kmodgate.renderer.fleet.targets.referenced_files import Sources, read_sources
+from kmodgate.renderer.fleet.targets.targets import Target, Variant
 from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.manifest import Manifest
 from kmodgate.renderer.manifests.shared_findings import SharedFindings

@@ -10,7 +10,7 @@ from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.fields.field_table import SYNC_OPTIONS
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.specs import CLUSTER_SCOPED, JsonMap
-from kmodgate.renderer.fleet.targets import Variant
+from kmodgate.renderer.fleet.targets.targets import Variant
 from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.manifest import Manifest
 

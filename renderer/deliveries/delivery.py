@@ -18,9 +18,9 @@ from kmodgate.renderer.deliveries.boot.problems import without_spokes
 from kmodgate.renderer.deliveries.daemonset import kernels, module_view, objects
 from kmodgate.renderer.deliveries.daemonset.problems import problems
 from kmodgate.renderer.deliveries.hub import hub_module, spoke_findings
-from kmodgate.renderer.fleet.referenced_files import Sources
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap, NodeGroup
-from kmodgate.renderer.fleet.targets import Target, Variant
+from kmodgate.renderer.fleet.targets.referenced_files import Sources
+from kmodgate.renderer.fleet.targets.targets import Target, Variant
 from kmodgate.renderer.manifests.manifest import DRIVER_LABEL, Manifest
 
 DEFAULT = "kmm"

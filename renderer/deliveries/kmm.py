@@ -17,10 +17,10 @@ from kmodgate.renderer.fleet.fields.conversion import compile_fields, spec_path
 from kmodgate.renderer.fleet.fields.field_table import DRIVER_FIELDS, cause
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.files import resolve
-from kmodgate.renderer.fleet.referenced_files import Sources
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
-from kmodgate.renderer.fleet.targets import Target, Variant
+from kmodgate.renderer.fleet.targets.referenced_files import Sources
+from kmodgate.renderer.fleet.targets.targets import Target, Variant
 from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.manifest import Manifest
 

@@ -10,7 +10,7 @@ from kmodgate.policy.findings import FieldPath, format_path
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.deliveries.delivery import delivery_of
 from kmodgate.renderer.fleet.fields.origin import Origin
-from kmodgate.renderer.fleet.targets import Target
+from kmodgate.renderer.fleet.targets.targets import Target
 from kmodgate.renderer.manifests.manifest import Identity
 
 _FOR_MODULES = ("kerneldriver", "managedclustermodule")

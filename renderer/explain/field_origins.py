@@ -30,7 +30,7 @@ from kmodgate.renderer.explain.mirrors_of_objects import mirrors_of
 from kmodgate.renderer.fleet.fields.conversion import spec_path
 from kmodgate.renderer.fleet.fields.field_table import cause
 from kmodgate.renderer.fleet.fields.origin import Origin
-from kmodgate.renderer.fleet.targets import Target, Variant
+from kmodgate.renderer.fleet.targets.targets import Target, Variant
 from kmodgate.renderer.manifests.manifest import Manifest
 
 _ABSENT = object()

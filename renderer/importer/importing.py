@@ -15,7 +15,7 @@ from kmodgate.renderer.deliveries.json_parts import items_of
 from kmodgate.renderer.errors import Unusable, refuse_enforced
 from kmodgate.renderer.fleet.files import MARKER, FleetFiles
 from kmodgate.renderer.fleet.fleet import Fleet
-from kmodgate.renderer.fleet.load import add_document
+from kmodgate.renderer.fleet.loading.load import add_document
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.importer.clusters.additions import additions
 from kmodgate.renderer.importer.clusters.cluster_settings import cluster_settings

@@ -14,7 +14,7 @@ from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
 from kmodgate.renderer.deliveries.boot.objects import cluster_of
 from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.fleet.fleet import Fleet
-from kmodgate.renderer.fleet.read_specs import RESERVED_LABELS
+from kmodgate.renderer.fleet.loading.read_specs import RESERVED_LABELS
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.objects.attaching import clean
 from kmodgate.renderer.importer.objects.normal_form import normal_spec

@@ -24,7 +24,7 @@ from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.clusters.nodes import nodes_of
 from kmodgate.renderer.fleet.clusters.pools import groups_in_pool
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
-from kmodgate.renderer.fleet.targets import Target, Variant
+from kmodgate.renderer.fleet.targets.targets import Target, Variant
 from kmodgate.renderer.judge.node_pools import node_pool_configs
 from kmodgate.renderer.manifests.manifest import Manifest
 

@@ -27,7 +27,7 @@ from kmodgate.renderer.deliveries.delivery import DELIVERIES, delivery_of, drive
 from kmodgate.renderer.deliveries.json_parts import map_of
 from kmodgate.renderer.fleet.clusters.nodes import nodes_of
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
-from kmodgate.renderer.fleet.targets import Target, Variant
+from kmodgate.renderer.fleet.targets.targets import Target, Variant
 from kmodgate.renderer.manifests.manifest import Manifest
 
 RULES = frozenset(

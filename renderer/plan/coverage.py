@@ -21,7 +21,7 @@ from kmodgate.renderer.deliveries.delivery import loads_something
 from kmodgate.renderer.fleet.clusters.nodes import node_of_group
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.specs import Cluster, NodeGroup
-from kmodgate.renderer.fleet.targets import Target, Variant
+from kmodgate.renderer.fleet.targets.targets import Target, Variant
 from kmodgate.renderer.manifests.manifest import Manifest
 from kmodgate.renderer.plan.resolutions import work_of
 

@@ -16,7 +16,7 @@ from kmodgate.renderer.errors import UNNEEDED_REMOVAL, Unusable
 from kmodgate.renderer.fleet.files import MARKER, OUTPUT
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import JsonMap, Removal
-from kmodgate.renderer.fleet.targets import absent_drivers
+from kmodgate.renderer.fleet.targets.targets import absent_drivers
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
 from kmodgate.renderer.removals.driver_nodes import HUB_KIND
 from kmodgate.renderer.removals.leaving import Key, Leaving, Permissions, is_of_one_spoke

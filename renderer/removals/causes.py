@@ -10,7 +10,7 @@ from kmodgate.renderer.deliveries.boot.objects import BOOT_MODULE_CONFIG, cluste
 from kmodgate.renderer.deliveries.delivery import DEFAULT, DELIVERIES
 from kmodgate.renderer.fleet.clusters.cluster_selectors import Clusters
 from kmodgate.renderer.fleet.specs import Cluster, KernelDriver
-from kmodgate.renderer.fleet.targets import MergedSpec, merged_specs
+from kmodgate.renderer.fleet.targets.targets import MergedSpec, merged_specs
 from kmodgate.renderer.removals.leaving import Leaving
 
 

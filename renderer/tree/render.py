@@ -9,8 +9,8 @@ from kmodgate.renderer.compile.cluster_policies import Choice, Policies
 from kmodgate.renderer.compile.compiler import compile_parts
 from kmodgate.renderer.errors import ExitCode, refuse_enforced
 from kmodgate.renderer.fleet.fleet import Fleet
-from kmodgate.renderer.fleet.load import Progress
-from kmodgate.renderer.fleet.targets import absent_drivers
+from kmodgate.renderer.fleet.loading.load import Progress
+from kmodgate.renderer.fleet.targets.targets import absent_drivers
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.manifests.emit_yaml import CannotEmit
 from kmodgate.renderer.tree.compare import Files

@@ -12,8 +12,8 @@ from kmodgate.policy.findings import Finding
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.files import HANDOVER, OUTPUT, SPEC_SUFFIXES
 from kmodgate.renderer.fleet.fleet import Fleet
-from kmodgate.renderer.fleet.load import load_fleet
-from kmodgate.renderer.fleet.spec_files import is_spec
+from kmodgate.renderer.fleet.loading.load import load_fleet
+from kmodgate.renderer.fleet.loading.spec_files import is_spec
 from kmodgate.renderer.tree.index import unowned
 
 

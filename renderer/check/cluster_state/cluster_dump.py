@@ -14,9 +14,9 @@ from kmodgate.renderer.errors import Unusable, refuse_enforced
 from kmodgate.renderer.fleet.clusters.cluster_selectors import check_names, suggest
 from kmodgate.renderer.fleet.files import MARKER, OUTPUT, OUTPUTS
 from kmodgate.renderer.fleet.fleet import names_of
-from kmodgate.renderer.fleet.load import load_fleet
+from kmodgate.renderer.fleet.loading.load import load_fleet
+from kmodgate.renderer.fleet.loading.spec_files import is_spec
 from kmodgate.renderer.fleet.root import root_above
-from kmodgate.renderer.fleet.spec_files import is_spec
 
 
 @dataclass(frozen=True, slots=True)

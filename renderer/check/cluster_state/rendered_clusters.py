@@ -17,7 +17,7 @@ from kmodgate.renderer.compile.cluster_policies import Choice, Policies
 from kmodgate.renderer.fleet.clusters.nodes import nodes_of
 from kmodgate.renderer.fleet.files import OUTPUT, OUTPUTS
 from kmodgate.renderer.fleet.image_services.service_targets import service_targets
-from kmodgate.renderer.fleet.load import load_fleet
+from kmodgate.renderer.fleet.loading.load import load_fleet
 from kmodgate.renderer.fleet.root import root_above
 from kmodgate.renderer.judge.fleet_judge import FleetJudge, traits_of
 from kmodgate.schemas.compiled import any_schema

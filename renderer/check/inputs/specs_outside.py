@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from kmodgate.policy.findings import Finding, Mode, Severity
 from kmodgate.policy.formats.object_files import Source
 from kmodgate.renderer.fleet.files import MARKER
-from kmodgate.renderer.fleet.spec_files import is_ours
+from kmodgate.renderer.fleet.loading.spec_files import is_ours
 
 
 def is_lone_spec(value: object) -> bool:

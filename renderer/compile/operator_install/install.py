@@ -18,7 +18,7 @@ from kmodgate.renderer.compile.operator_install.operator import Operator, catalo
 from kmodgate.renderer.compile.operator_install.origins import trace
 from kmodgate.renderer.deliveries.delivery import DEFAULT
 from kmodgate.renderer.fleet.specs import Cluster, Install, JsonMap, Kmm
-from kmodgate.renderer.fleet.targets import Target
+from kmodgate.renderer.fleet.targets.targets import Target
 from kmodgate.renderer.manifests.emit_yaml import emit
 from kmodgate.renderer.manifests.manifest import Manifest
 

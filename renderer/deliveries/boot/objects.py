@@ -26,9 +26,9 @@ from kmodgate.renderer.fleet.clusters.pools import (
 )
 from kmodgate.renderer.fleet.fields.field_table import cause
 from kmodgate.renderer.fleet.fields.origin import Origin
-from kmodgate.renderer.fleet.referenced_files import Sources
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap, NodeGroup
-from kmodgate.renderer.fleet.targets import Variant
+from kmodgate.renderer.fleet.targets.referenced_files import Sources
+from kmodgate.renderer.fleet.targets.targets import Variant
 from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.emit_yaml import emit
 from kmodgate.renderer.manifests.manifest import DRIVER_LABEL, Manifest

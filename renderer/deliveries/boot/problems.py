@@ -13,7 +13,7 @@ from kmodgate.renderer.deliveries.boot.settings import boot_problems
 from kmodgate.renderer.fleet.clusters.pools import MASTER, groups_in_pool, knows_its_nodes, pool_label
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster
-from kmodgate.renderer.fleet.targets import Target
+from kmodgate.renderer.fleet.targets.targets import Target
 from kmodgate.renderer.wording import listed
 
 

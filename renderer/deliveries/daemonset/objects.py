@@ -17,9 +17,9 @@ from kmodgate.renderer.deliveries.daemonset.pods import SCRIPT, Loaded, Pod, loa
 from kmodgate.renderer.deliveries.json_parts import map_of
 from kmodgate.renderer.fleet.fields.field_table import SYNC_OPTIONS
 from kmodgate.renderer.fleet.fields.origin import Origin
-from kmodgate.renderer.fleet.referenced_files import Sources
 from kmodgate.renderer.fleet.specs import JsonMap
-from kmodgate.renderer.fleet.targets import Variant
+from kmodgate.renderer.fleet.targets.referenced_files import Sources
+from kmodgate.renderer.fleet.targets.targets import Variant
 from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.manifest import DRIVER_LABEL, Manifest
 

@@ -12,7 +12,7 @@ from kmodgate.renderer.deliveries.daemonset.objects import as_module
 from kmodgate.renderer.deliveries.daemonset.pods import OWN_VARIABLES, OWN_VOLUMES
 from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.schema_check import finding_at
-from kmodgate.renderer.fleet.targets import Target, Variant
+from kmodgate.renderer.fleet.targets.targets import Target, Variant
 from kmodgate.renderer.wording import counted, listed
 
 _FIX_KERNELS = "say which kernels the nodes run ({}: spec.nodeGroups[].kernels, or spec.inventory)"

@@ -11,9 +11,9 @@ from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.references import references
 from kmodgate.renderer.deliveries import attached_objects
 from kmodgate.renderer.fleet.fields.field_table import SYNC_OPTIONS
-from kmodgate.renderer.fleet.referenced_files import Sources
 from kmodgate.renderer.fleet.specs import JsonMap
-from kmodgate.renderer.fleet.targets import Variant
+from kmodgate.renderer.fleet.targets.referenced_files import Sources
+from kmodgate.renderer.fleet.targets.targets import Variant
 from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.manifest import Manifest
 

@@ -20,9 +20,9 @@ from kmodgate.renderer.deliveries import kmm
 from kmodgate.renderer.deliveries.hub import attached_sides, manifest_works, pull_secret_policy
 from kmodgate.renderer.fleet.fields.field_table import SYNC_OPTIONS
 from kmodgate.renderer.fleet.fields.origin import Origin
-from kmodgate.renderer.fleet.referenced_files import Sources
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
-from kmodgate.renderer.fleet.targets import Target, Variant
+from kmodgate.renderer.fleet.targets.referenced_files import Sources
+from kmodgate.renderer.fleet.targets.targets import Target, Variant
 from kmodgate.renderer.manifests.manifest import Manifest
 
 

@@ -18,7 +18,7 @@ from kmodgate.renderer.deliveries import kmm, service_accounts
 from kmodgate.renderer.deliveries.hub.attached_sides import without_sync
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.specs import JsonMap
-from kmodgate.renderer.fleet.targets import Variant
+from kmodgate.renderer.fleet.targets.targets import Variant
 from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
 

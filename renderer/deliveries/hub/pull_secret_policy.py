@@ -13,7 +13,7 @@ from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.deliveries import kmm, service_accounts
 from kmodgate.renderer.deliveries.hub.manifest_works import NAME
 from kmodgate.renderer.fleet.specs import JsonMap
-from kmodgate.renderer.fleet.targets import Variant
+from kmodgate.renderer.fleet.targets.targets import Variant
 from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.manifest import Manifest
 

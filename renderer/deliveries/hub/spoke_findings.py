@@ -23,7 +23,7 @@ from kmodgate.renderer.deliveries.hub.manifest_works import NAME
 from kmodgate.renderer.fleet.clusters.cluster_selectors import suggest
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster
-from kmodgate.renderer.fleet.targets import Target
+from kmodgate.renderer.fleet.targets.targets import Target
 from kmodgate.renderer.wording import listed
 
 _LONGEST_LABEL = 63

@@ -14,7 +14,7 @@ from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, format_
 from kmodgate.policy.ims.settings import is_expression
 from kmodgate.policy.ims.templates import XATTR
 from kmodgate.policy.ims.versions import ImsRelease
-from kmodgate.renderer.fleet.targets import MergedSpec
+from kmodgate.renderer.fleet.targets.targets import MergedSpec
 
 _XATTR = XATTR.rpartition(".")[2]
 """The annotation of Kata with which extended attributes are asked for, as `kata.permits` names it."""

@@ -13,7 +13,7 @@ from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.image_services.contradictions import service_findings
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster, ImageService
-from kmodgate.renderer.fleet.targets import MergedSpec, merged_specs
+from kmodgate.renderer.fleet.targets.targets import MergedSpec, merged_specs
 
 
 @dataclass(frozen=True, slots=True, eq=False)

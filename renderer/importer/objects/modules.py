@@ -14,7 +14,7 @@ from kmodgate.renderer.deliveries.kmm import REMOVAL, SPEC_ANNOTATION
 from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.fields.conversion import decompile_fields
 from kmodgate.renderer.fleet.fields.field_table import DRIVER_FIELDS, SYNC_OPTIONS
-from kmodgate.renderer.fleet.read_specs import RESERVED_LABELS
+from kmodgate.renderer.fleet.loading.read_specs import RESERVED_LABELS
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.objects.normal_form import normal_spec
 from kmodgate.renderer.importer.objects.reading import Found

@@ -11,7 +11,7 @@ from kmodgate.policy.findings import Finding, sort_findings
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
 from kmodgate.renderer.compile.compiler import compile_fleet, compile_parts
 from kmodgate.renderer.fleet.fleet import Fleet
-from kmodgate.renderer.fleet.load import load_fleet
+from kmodgate.renderer.fleet.loading.load import load_fleet
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.manifests.manifest import Manifest
 from kmodgate.renderer.tree.file_names import Layout

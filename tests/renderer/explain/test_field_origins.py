@@ -9,7 +9,7 @@ import pytest
 from kmodgate.policy.findings import Finding
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
 from kmodgate.renderer.compile.compiler import compile_fleet
-from kmodgate.renderer.fleet.load import load_fleet
+from kmodgate.renderer.fleet.loading.load import load_fleet
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.manifests.manifest import Manifest
 from tests.fleets import REPOSITORY, FleetFolder

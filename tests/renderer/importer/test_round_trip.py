@@ -21,7 +21,7 @@ from kmodgate.renderer.compile.compiler import compile_fleet
 from kmodgate.renderer.errors import Refused
 from kmodgate.renderer.fleet.fields.conversion import compile_fields, decompile_fields
 from kmodgate.renderer.fleet.fields.field_table import DRIVER_FIELDS
-from kmodgate.renderer.fleet.load import load_fleet
+from kmodgate.renderer.fleet.loading.load import load_fleet
 from kmodgate.renderer.importer.importing import Import, import_objects
 from kmodgate.renderer.importer.objects.reading import Found, Objects
 from kmodgate.renderer.importer.translating.translations import Translated

@@ -10,7 +10,7 @@ import pytest
 from kmodgate.policy.findings import Finding
 from kmodgate.renderer.fleet.clusters import nodes
 from kmodgate.renderer.fleet.files import Unreadable
-from kmodgate.renderer.fleet.load import load_fleet
+from kmodgate.renderer.fleet.loading.load import load_fleet
 from kmodgate.renderer.fleet.specs import KernelVersion, NodeGroup, Taint
 from tests.fleets import FleetFolder
 from tests.renderer.rendering import errors

@@ -14,10 +14,10 @@ from kmodgate.policy.formats.kubernetes_names import is_label_value, is_qualifie
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document, Json, parse
 from kmodgate.policy.kmm.kinds import CLUSTER_MODULE, GROUPS
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable, resolve
+from kmodgate.renderer.fleet.loading.spec_files import API_VERSION
 from kmodgate.renderer.fleet.schema_check import finding_at
-from kmodgate.renderer.fleet.spec_files import API_VERSION
 from kmodgate.renderer.fleet.specs import CLUSTER_SCOPED, JsonMap, KernelDriver
-from kmodgate.renderer.fleet.targets import Variant
+from kmodgate.renderer.fleet.targets.targets import Variant
 
 _API_VERSION = re.compile(r"(?:[a-z0-9.-]+/)?v[a-z0-9]+")
 _KIND = re.compile(r"[A-Z][A-Za-z0-9]*")

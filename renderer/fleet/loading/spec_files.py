@@ -10,7 +10,7 @@ from pathlib import Path
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document, Json, parse
 from kmodgate.renderer.fleet.files import MARKER, REMOVALS, SPEC_KINDS, FleetFiles, Unreadable
-from kmodgate.renderer.fleet.read_specs import modules_in
+from kmodgate.renderer.fleet.loading.read_specs import modules_in
 from kmodgate.renderer.local_files.reading import read_regular
 
 API_VERSION = "kmodgate.io/v1alpha1"

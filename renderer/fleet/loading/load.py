@@ -14,7 +14,7 @@ from kmodgate.renderer.fleet.clusters.read_clusters import read_cluster
 from kmodgate.renderer.fleet.faulty_specs import FaultySpecs
 from kmodgate.renderer.fleet.files import REMOVALS, SPEC_KINDS, FleetFiles, references
 from kmodgate.renderer.fleet.fleet import Fleet
-from kmodgate.renderer.fleet.read_specs import (
+from kmodgate.renderer.fleet.loading.read_specs import (
     misplaced,
     modules_in,
     not_judged_by,
@@ -24,8 +24,8 @@ from kmodgate.renderer.fleet.read_specs import (
     read_image_service,
     read_removals,
 )
+from kmodgate.renderer.fleet.loading.spec_files import is_ours, spec_documents
 from kmodgate.renderer.fleet.schema_check import check, finding_at, settle, title, without, without_faults
-from kmodgate.renderer.fleet.spec_files import is_ours, spec_documents
 from kmodgate.renderer.fleet.specs import Cluster, Kmm
 
 Progress = Callable[[str, int, int], None]

@@ -15,7 +15,7 @@ from kmodgate.renderer.fleet.clusters.pools import hosted_driver
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.fields.overrides import ambiguous, merge, trace
 from kmodgate.renderer.fleet.fleet import Fleet
-from kmodgate.renderer.fleet.read_specs import in_patch
+from kmodgate.renderer.fleet.loading.read_specs import in_patch
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster, ImageService, JsonMap, KernelDriver
 from kmodgate.schemas.compiled import spec_schema

@@ -1,0 +1,1 @@
+"""Specs of a folder, found, read and checked as one fleet."""
