@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
-from kmodgate.renderer.deliveries import service_accounts
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.specs import KernelDriver
 from kmodgate.renderer.fleet.targets.targets import targets
+from kmodgate.renderer.manifests import service_accounts
 
 Account = tuple[str, str]
 """Namespace and name."""

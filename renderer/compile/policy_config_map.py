@@ -8,13 +8,13 @@ from kmodgate.policy.config import Policy
 from kmodgate.policy.findings import FieldPath, value_at
 from kmodgate.policy.formats.yaml_documents import Document, Json
 from kmodgate.policy.parameters import Kata, SignedElsewhere
-from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.files import MARKER
 from kmodgate.renderer.fleet.specs import DriverPolicy, JsonMap
 from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.emit_yaml import emit
 from kmodgate.renderer.manifests.manifest import Manifest
+from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 
 NAMESPACE = "kmodgate-system"
 CONFIG_MAP = "kmodgate-policy"

@@ -19,12 +19,12 @@ from kmodgate.policy.views.kernel_mapping import KernelMapping
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.part import Part
 from kmodgate.policy.views.signing.signed_files import SignedFiles, SignedNames, modules_root
-from kmodgate.renderer.deliveries import kmm
 from kmodgate.renderer.deliveries.boot.settings import KERNEL
 from kmodgate.renderer.deliveries.hub.hub_module import selected_spokes
-from kmodgate.renderer.deliveries.json_parts import map_of
+from kmodgate.renderer.deliveries.kmm import objects as kmm
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable, resolve
 from kmodgate.renderer.fleet.fleet import Fleet
+from kmodgate.renderer.fleet.json_parts import map_of
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster, KernelDriver
 from kmodgate.renderer.fleet.targets.referenced_files import read_sources

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from kmodgate.policy.findings import Finding, Mode, Problem, Severity
 from kmodgate.policy.kmm.misnamed_kinds import KMM_GROUPS
 from kmodgate.renderer.compile.operator_install.install import installs
-from kmodgate.renderer.deliveries import attached_objects, content_hashes
 from kmodgate.renderer.deliveries.delivery import (
     BOOT,
     Delivery,
@@ -18,12 +17,13 @@ from kmodgate.renderer.deliveries.delivery import (
     delivery_of_object,
     driver_of,
 )
+from kmodgate.renderer.deliveries.kmm import content_hashes
 from kmodgate.renderer.fleet.files import FleetFiles
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.fleet.targets.referenced_files import Sources, read_sources
 from kmodgate.renderer.fleet.targets.targets import Target, Variant
-from kmodgate.renderer.manifests import argo
+from kmodgate.renderer.manifests import argo, attached_objects
 from kmodgate.renderer.manifests.manifest import Manifest
 from kmodgate.renderer.manifests.shared_findings import SharedFindings
 from kmodgate.renderer.wording import listed

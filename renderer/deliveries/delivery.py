@@ -1,4 +1,4 @@
-"""The deliveries by their names. A new one is a file beside this one and a row in the table."""
+"""The deliveries by their names. A new one is a file beside this one, or a folder, and a row in the table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.findings import Finding, Problem
 from kmodgate.policy.kmm.versions import Release, unsupported
 from kmodgate.policy.views.module import ModuleView
-from kmodgate.renderer.deliveries import kmm
 from kmodgate.renderer.deliveries.boot import objects as boot
 from kmodgate.renderer.deliveries.boot.objects import BOOT_MODULE_CONFIG, MACHINE_CONFIG, NODE_POOL_CONFIG
 from kmodgate.renderer.deliveries.boot.problems import problems as boot_problems
@@ -18,6 +17,7 @@ from kmodgate.renderer.deliveries.boot.problems import without_spokes
 from kmodgate.renderer.deliveries.daemonset import kernels, module_view, objects
 from kmodgate.renderer.deliveries.daemonset.problems import problems
 from kmodgate.renderer.deliveries.hub import hub_module, spoke_findings
+from kmodgate.renderer.deliveries.kmm import objects as kmm
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap, NodeGroup
 from kmodgate.renderer.fleet.targets.referenced_files import Sources
 from kmodgate.renderer.fleet.targets.targets import Target, Variant

@@ -14,7 +14,7 @@ from kmodgate.policy.kmm.nodes.kernel_labels import KERNEL_ANNOTATION, KERNEL_LA
 from kmodgate.renderer.compile.mirrors.mirror_sets import KINDS
 from kmodgate.renderer.compile.policy_config_map import HASH_ANNOTATION
 from kmodgate.renderer.deliveries.daemonset.pods import SCRIPT
-from kmodgate.renderer.deliveries.kmm import SPEC_ANNOTATION
+from kmodgate.renderer.deliveries.kmm.objects import SPEC_ANNOTATION
 from kmodgate.renderer.fleet.fields.field_table import SYNC_OPTIONS
 from kmodgate.renderer.manifests.argo import SYNC_WAVE
 from kmodgate.renderer.manifests.manifest import DRIVER_LABEL

@@ -10,11 +10,11 @@ from pathlib import Path
 from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.findings import Finding, Mode, Severity, sort_findings
 from kmodgate.policy.formats.yaml_documents import Document
-from kmodgate.renderer.deliveries import content_hashes
-from kmodgate.renderer.deliveries.json_parts import items_of
+from kmodgate.renderer.deliveries.kmm import content_hashes
 from kmodgate.renderer.errors import Unusable, refuse_enforced
 from kmodgate.renderer.fleet.files import MARKER, FleetFiles
 from kmodgate.renderer.fleet.fleet import Fleet
+from kmodgate.renderer.fleet.json_parts import items_of
 from kmodgate.renderer.fleet.loading.load import add_document
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.importer.clusters.additions import additions

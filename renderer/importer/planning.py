@@ -13,10 +13,10 @@ from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain
 from kmodgate.policy.formats.yaml_documents import Json, parse
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.versions import Release, unsupported
-from kmodgate.renderer.deliveries.json_parts import map_of
-from kmodgate.renderer.deliveries.kmm import SPEC_ANNOTATION
+from kmodgate.renderer.deliveries.kmm.objects import SPEC_ANNOTATION
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.fields.conversion import spec_path
+from kmodgate.renderer.fleet.json_parts import map_of
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.importer.merging import Merged, merge_specs, most_common
 from kmodgate.renderer.importer.naming import name_mappings

@@ -20,9 +20,9 @@ from kmodgate.policy.views.node_placement import Nodes, Placement
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.deliveries.delivery import is_at_boot
 from kmodgate.renderer.deliveries.hub.hub_module import selected_spokes
-from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.clusters.nodes import nodes_of
 from kmodgate.renderer.fleet.clusters.pools import groups_in_pool
+from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.fleet.targets.targets import Target, Variant
 from kmodgate.renderer.judge.node_pools import node_pool_configs

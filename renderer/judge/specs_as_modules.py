@@ -19,13 +19,13 @@ from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.kmm.nodes.kernel_labels import KERNEL_LABEL_ANNOTATION
 from kmodgate.policy.review import ClusterTraits, Review
 from kmodgate.renderer.compile.compiler import CompiledFleet
-from kmodgate.renderer.deliveries import kmm
 from kmodgate.renderer.deliveries.daemonset.kernels import label_of
 from kmodgate.renderer.deliveries.daemonset.objects import as_module
 from kmodgate.renderer.deliveries.daemonset.plugin import is_separate
 from kmodgate.renderer.deliveries.delivery import DELIVERIES, delivery_of, driver_of
-from kmodgate.renderer.deliveries.json_parts import map_of
+from kmodgate.renderer.deliveries.kmm import objects as kmm
 from kmodgate.renderer.fleet.clusters.nodes import nodes_of
+from kmodgate.renderer.fleet.json_parts import map_of
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.fleet.targets.targets import Target, Variant
 from kmodgate.renderer.manifests.manifest import Manifest

@@ -1,1 +1,1 @@
-"""One Kubernetes object of a tree: its origins, its Argo CD annotations, its text."""
+"""The objects of a tree: origins, Argo CD annotations, text; accounts and attached files, which all deliveries need."""

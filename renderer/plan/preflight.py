@@ -10,11 +10,11 @@ from pathlib import Path
 
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.kmm.kernel import dns_safe, trimmed
-from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.local_files.writing import put_below, refuse_links
 from kmodgate.renderer.manifests.argo import sync_annotations
 from kmodgate.renderer.manifests.emit_yaml import emit
+from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 from kmodgate.renderer.plan.plan import Plan
 
 _SINCE = "2.4"  # of v1beta2

@@ -22,9 +22,9 @@ from kmodgate.policy.webhook_entries.namespaces import NEVER, Where, reachable
 from kmodgate.policy.webhook_entries.row import Path, Resources, Row
 from kmodgate.policy.webhook_entries.rows import wanted
 from kmodgate.renderer.compile.policy_config_map import HASH_ANNOTATION
-from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.manifests import argo
+from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 
 NAME = "kmodgate"
 """The name of both configurations."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from kmodgate.policy.config import WITH_SCC, Platform
-from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY, service_account
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.manifests import argo
+from kmodgate.renderer.manifests.service_accounts import MANAGED_BY, service_account
 from kmodgate.renderer.registration import configurations
 
 NAME = "kmodgate-webhook"

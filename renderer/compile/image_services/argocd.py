@@ -21,11 +21,11 @@ from kmodgate.policy.ims.settings import CONFIG_MAP
 from kmodgate.renderer.compile.image_services.fragment import CHECKSUM
 from kmodgate.renderer.compile.image_services.hooks import open_jobs, settled
 from kmodgate.renderer.compile.image_services.ims_config import ImsConfig
-from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.image_services.service_targets import ServiceTarget
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.emit_yaml import Quoted
+from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 
 _PARTIAL = f"ServerSideApply=true,Validate=false,{argo.NEVER_REMOVED}"
 _GATE = "kmodgate-ims-open-jobs"

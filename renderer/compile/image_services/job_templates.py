@@ -9,10 +9,10 @@ from kmodgate.policy.findings import Finding
 from kmodgate.policy.ims.templates import SITE_SUFFIX, XATTR, XATTR_VALUES
 from kmodgate.renderer.compile.image_services.argocd import service_namespace
 from kmodgate.renderer.compile.image_services.ims_config import GATEWAY, ImsConfig
-from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.image_services.service_targets import ServiceTarget
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.job_templates.config_maps import JobTemplateSettings, template_config_maps
+from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 
 
 def template_objects(target: ServiceTarget, config: ImsConfig, findings: list[Finding]) -> list[JsonMap]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.image_services.service_targets import ServiceTarget
 from kmodgate.renderer.fleet.specs import JsonMap
+from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 
 DEFAULT_CLASS = "kata-qemu"
 _OVERHEAD = {"cpu": "250m", "memory": "160Mi"}

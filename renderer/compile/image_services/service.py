@@ -19,7 +19,6 @@ from kmodgate.renderer.compile.image_services.fragment import CHECKSUM, fragment
 from kmodgate.renderer.compile.image_services.ims_config import ImsConfig, ims_config
 from kmodgate.renderer.compile.image_services.job_templates import as_own, template_objects
 from kmodgate.renderer.compile.image_services.runtime_classes import runtime_classes
-from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable, resolve
 from kmodgate.renderer.fleet.image_services.service_targets import ServiceTarget
@@ -27,6 +26,7 @@ from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.emit_yaml import Quoted, emit
 from kmodgate.renderer.manifests.manifest import Manifest
+from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 
 _UNSAFE = re.compile(r"[^a-z0-9.-]+")
 _MAX_STEM = 200  # file systems allow 255 bytes a name

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.image_mirrors import References
 from kmodgate.policy.formats.yaml_documents import Json
-from kmodgate.renderer.deliveries.kmm import SPEC_ANNOTATION
-from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
+from kmodgate.renderer.deliveries.kmm.objects import SPEC_ANNOTATION
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.manifest import Manifest
+from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 
 NAME = "kmodgate"
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.compile.operator_install.operator import Operator
-from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.manifests import argo
+from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 
 _MEMORY = "namespace_pod:kmm_operator_memory_working_set_bytes:sum"
 _CPU = "namespace_pod:kmm_operator_cpu_usage_seconds:rate5m"

@@ -15,10 +15,10 @@ from importlib import resources
 
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.compile.operator_install.operator import Operator
-from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY, metadata_in, service_account
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.emit_yaml import Quoted
+from kmodgate.renderer.manifests.service_accounts import MANAGED_BY, metadata_in, service_account
 
 _OLM = "operators.coreos.com"
 _APPROVE, _RESTART = 1500, 600

@@ -16,10 +16,10 @@ from kmodgate.renderer.compile.operator_install.operator import (
     Catalog,
     Operator,
 )
-from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.emit_yaml import Quoted, emit
+from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 
 TOLERATES_CORDONS: JsonMap = {"key": CORDON, "operator": "Exists", "effect": "NoSchedule"}
 """The toleration of a cordoned node: an operator that has it stays where it has to unload and load."""

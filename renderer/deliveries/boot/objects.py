@@ -16,10 +16,9 @@ from kmodgate.policy.formats.image_mirrors import Mirror, pulled
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.versions import has_boot_module_config
 from kmodgate.policy.views.boot_config import NODE_POOL_LABEL, POOL_LABEL
-from kmodgate.renderer.deliveries import kmm
 from kmodgate.renderer.deliveries.boot.ignition import ignition
 from kmodgate.renderer.deliveries.boot.settings import BootSettings, boot_settings
-from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
+from kmodgate.renderer.deliveries.kmm import objects as kmm
 from kmodgate.renderer.fleet.clusters.pools import (
     hosted_driver,
     is_in_pool,
@@ -32,6 +31,7 @@ from kmodgate.renderer.fleet.targets.targets import Variant
 from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.emit_yaml import emit
 from kmodgate.renderer.manifests.manifest import DRIVER_LABEL, Manifest
+from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 
 MACHINE_CONFIG = ("machineconfiguration.openshift.io", "MachineConfig")
 NODE_POOL_CONFIG = ("", "ConfigMap")

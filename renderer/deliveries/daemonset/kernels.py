@@ -16,7 +16,7 @@ from kmodgate.policy.formats.kubernetes_names import is_label_value
 from kmodgate.policy.kmm.kernel import architecture, dns_safe, normalised, trimmed
 from kmodgate.policy.kmm.nodes.kernel_labels import NFD_LABEL
 from kmodgate.policy.kmm.resolution.resolve import Resolution, Unresolved, resolve
-from kmodgate.renderer.deliveries.json_parts import map_of
+from kmodgate.renderer.fleet.json_parts import map_of
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap, NodeGroup
 
 _MAX_NAME = 63

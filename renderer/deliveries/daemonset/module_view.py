@@ -17,9 +17,9 @@ from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.policy.kmm.nodes.kernel_labels import KERNEL_ANNOTATION, KERNEL_LABEL_ANNOTATION
 from kmodgate.renderer.deliveries.daemonset.pods import OWN_VARIABLES
-from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.fields.field_table import SYNC_OPTIONS
 from kmodgate.renderer.fleet.fields.origin import Origin
+from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.manifests.manifest import DRIVER_LABEL, Manifest
 

@@ -10,17 +10,17 @@ from typing import cast
 from kmodgate.policy.cluster.facts import PLUGIN_LABEL
 from kmodgate.policy.findings import FieldPath, value_at
 from kmodgate.policy.kmm.nodes.kernel_labels import KERNEL_ANNOTATION, KERNEL_LABEL_ANNOTATION
-from kmodgate.renderer.deliveries import kmm, service_accounts
 from kmodgate.renderer.deliveries.daemonset import kernels, plugin
 from kmodgate.renderer.deliveries.daemonset.kernels import Site
 from kmodgate.renderer.deliveries.daemonset.pods import SCRIPT, Loaded, Pod, loader_pod
-from kmodgate.renderer.deliveries.json_parts import map_of
+from kmodgate.renderer.deliveries.kmm import objects as kmm
 from kmodgate.renderer.fleet.fields.field_table import SYNC_OPTIONS
 from kmodgate.renderer.fleet.fields.origin import Origin
+from kmodgate.renderer.fleet.json_parts import map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.fleet.targets.referenced_files import Sources
 from kmodgate.renderer.fleet.targets.targets import Variant
-from kmodgate.renderer.manifests import argo
+from kmodgate.renderer.manifests import argo, service_accounts
 from kmodgate.renderer.manifests.manifest import DRIVER_LABEL, Manifest
 
 NAME_LABEL = "kmodgate.io/daemonset"

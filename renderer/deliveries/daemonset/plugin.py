@@ -16,7 +16,7 @@ from kmodgate.renderer.deliveries.daemonset.pods import (
     script_volume,
     waiting_container,
 )
-from kmodgate.renderer.deliveries.json_parts import items_of, map_of
+from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 
 PART = "device-plugin"

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.resolution.resolve import Resolution
-from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.fields.overrides import merge
+from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 
 SCRIPT = "kernel-module.sh"

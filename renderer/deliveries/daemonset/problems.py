@@ -10,7 +10,7 @@ from kmodgate.policy.kmm.nodes.kernel_labels import NFD_LABEL
 from kmodgate.renderer.deliveries.daemonset import kernels
 from kmodgate.renderer.deliveries.daemonset.objects import as_module
 from kmodgate.renderer.deliveries.daemonset.pods import OWN_VARIABLES, OWN_VOLUMES
-from kmodgate.renderer.deliveries.json_parts import items_of, map_of
+from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.targets.targets import Target, Variant
 from kmodgate.renderer.wording import counted, listed

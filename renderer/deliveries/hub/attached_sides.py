@@ -9,12 +9,11 @@ from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.formats.yaml_documents import Document
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.references import references
-from kmodgate.renderer.deliveries import attached_objects
 from kmodgate.renderer.fleet.fields.field_table import SYNC_OPTIONS
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.fleet.targets.referenced_files import Sources
 from kmodgate.renderer.fleet.targets.targets import Variant
-from kmodgate.renderer.manifests import argo
+from kmodgate.renderer.manifests import argo, attached_objects
 from kmodgate.renderer.manifests.manifest import Manifest
 
 _OF_THE_HUB = ("Dockerfile", "build secret", "signing key", "certificate")

@@ -16,8 +16,8 @@ from kmodgate.policy.config import Platform
 from kmodgate.policy.findings import FieldPath, Problem
 from kmodgate.policy.kmm import versions
 from kmodgate.policy.kmm.versions import Release
-from kmodgate.renderer.deliveries import kmm
 from kmodgate.renderer.deliveries.hub import attached_sides, manifest_works, pull_secret_policy
+from kmodgate.renderer.deliveries.kmm import objects as kmm
 from kmodgate.renderer.fleet.fields.field_table import SYNC_OPTIONS
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap

@@ -14,12 +14,12 @@ from typing import Any
 from kmodgate.policy.config import Platform
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.yaml_documents import Json
-from kmodgate.renderer.deliveries import kmm, service_accounts
 from kmodgate.renderer.deliveries.hub.attached_sides import without_sync
+from kmodgate.renderer.deliveries.kmm import objects as kmm
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.fleet.targets.targets import Variant
-from kmodgate.renderer.manifests import argo
+from kmodgate.renderer.manifests import argo, service_accounts
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
 
 WORK_PREFIX = "kmodgate-"

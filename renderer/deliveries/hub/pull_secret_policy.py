@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kmodgate.policy.formats.yaml_documents import Json
-from kmodgate.renderer.deliveries import kmm, service_accounts
 from kmodgate.renderer.deliveries.hub.manifest_works import NAME
+from kmodgate.renderer.deliveries.kmm import objects as kmm
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.fleet.targets.targets import Variant
-from kmodgate.renderer.manifests import argo
+from kmodgate.renderer.manifests import argo, service_accounts
 from kmodgate.renderer.manifests.manifest import Manifest
 
 _POLICY = "policy.open-cluster-management.io"

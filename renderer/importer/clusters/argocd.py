@@ -7,11 +7,11 @@ Source: docs/operator-manual/application.yaml of argoproj/argo-cd.
 
 from __future__ import annotations
 
-from kmodgate.renderer.deliveries.json_parts import items_of, map_of
-from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
+from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.clusters.settings import Settings
 from kmodgate.renderer.importer.objects.reading import MODULE, Found, Objects
+from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 
 _GROUP = "argoproj.io"
 _USUAL = {"revision": "refs/heads/main", "path": "rendered", "project": "kmodgate"}

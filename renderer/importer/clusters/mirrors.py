@@ -15,10 +15,10 @@ from kmodgate.policy.views.builds.base_images import base_images, filled
 from kmodgate.policy.views.builds.dockerfile import BUILD_ARGUMENTS, dockerfile_of
 from kmodgate.policy.views.image_fields import image_fields
 from kmodgate.renderer.compile.mirrors.mirror_sets import NAME
-from kmodgate.renderer.deliveries.json_parts import items_of, map_of
-from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
+from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.importer.clusters.settings import Settings
 from kmodgate.renderer.importer.objects.reading import Found, Objects
+from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 
 _KINDS: dict[str, tuple[str, References]] = {
     "ImageDigestMirrorSet": ("imageDigestMirrors", "digest"),

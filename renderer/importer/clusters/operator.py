@@ -13,7 +13,7 @@ from kmodgate.policy.formats.yaml_documents import parse
 from kmodgate.policy.kmm.operator_config import CONFIG_MAPS, KEY, OLD_KEY
 from kmodgate.renderer.compile.operator_install.operator import GLOBAL_NAMESPACES
 from kmodgate.renderer.compile.operator_install.subscription import TOLERATES_CORDONS
-from kmodgate.renderer.deliveries.json_parts import items_of, map_of
+from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.clusters.settings import Settings
 from kmodgate.renderer.importer.objects.reading import Found, Objects

@@ -10,14 +10,14 @@ from itertools import count
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.yaml_documents import parse
-from kmodgate.renderer.deliveries.kmm import SPEC_ANNOTATION
-from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
+from kmodgate.renderer.deliveries.kmm.objects import SPEC_ANNOTATION
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.fleet.targets.referenced_files import not_an_object
 from kmodgate.renderer.importer.objects.modules import ARGO_INSTANCE, LAST_APPLIED, TRACKING
 from kmodgate.renderer.importer.objects.reading import Found
 from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.emit_yaml import CannotEmit, emit
+from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 
 OF_THE_CLUSTER = frozenset((
     "creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "finalizers", "generateName", "generation",

@@ -10,14 +10,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from kmodgate.policy.formats.yaml_documents import Json
-from kmodgate.renderer.deliveries import content_hashes
 from kmodgate.renderer.deliveries.delivery import is_at_boot
-from kmodgate.renderer.deliveries.json_parts import map_of
-from kmodgate.renderer.deliveries.service_accounts import DEFAULT, accounts
+from kmodgate.renderer.deliveries.kmm import content_hashes
+from kmodgate.renderer.fleet.json_parts import map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.objects.modules import Driver, with_content_tag
 from kmodgate.renderer.importer.objects.reading import Found, Objects
 from kmodgate.renderer.manifests.manifest import Identity
+from kmodgate.renderer.manifests.service_accounts import DEFAULT, accounts
 
 RBAC = "rbac.authorization.k8s.io"
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.formats.yaml_documents import Json
-from kmodgate.renderer.deliveries import content_hashes
-from kmodgate.renderer.deliveries.kmm import REMOVAL, SPEC_ANNOTATION
-from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
+from kmodgate.renderer.deliveries.kmm import content_hashes
+from kmodgate.renderer.deliveries.kmm.objects import REMOVAL, SPEC_ANNOTATION
 from kmodgate.renderer.fleet.fields.conversion import decompile_fields
 from kmodgate.renderer.fleet.fields.field_table import DRIVER_FIELDS, SYNC_OPTIONS
 from kmodgate.renderer.fleet.loading.read_specs import RESERVED_LABELS
@@ -19,6 +18,7 @@ from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.objects.normal_form import normal_spec
 from kmodgate.renderer.importer.objects.reading import Found
 from kmodgate.renderer.manifests import argo
+from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 ARGO = "argocd.argoproj.io/"

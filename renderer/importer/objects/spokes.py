@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_label
-from kmodgate.renderer.deliveries.json_parts import map_of
+from kmodgate.renderer.fleet.json_parts import map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.objects.reading import Found, Objects
 

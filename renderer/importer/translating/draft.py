@@ -11,8 +11,8 @@ from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.formats.image_references import parse_image
 from kmodgate.policy.formats.yaml_documents import Json
-from kmodgate.renderer.deliveries.content_hashes import config_map_name
-from kmodgate.renderer.deliveries.json_parts import items_of, map_of
+from kmodgate.renderer.deliveries.kmm.content_hashes import config_map_name
+from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.objects.reading import Found, Translation
 from kmodgate.renderer.manifests.manifest import identity_of

@@ -13,13 +13,13 @@ from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import Finding, value_at
 from kmodgate.policy.kmm.kinds import SERVED
 from kmodgate.renderer.deliveries.hub.manifest_works import AGENT_ROLE, MANIFEST_WORK, NAME, WORKLOAD
-from kmodgate.renderer.deliveries.json_parts import items_of, map_of
-from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
+from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.objects.companions import builds
 from kmodgate.renderer.importer.objects.reading import Found, Objects, Translation
 from kmodgate.renderer.importer.translating.draft import Draft, copy_metadata, name_of, new_draft
 from kmodgate.renderer.manifests.manifest import identity_of
+from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 
 KIND = "ManagedClusterModule"
 

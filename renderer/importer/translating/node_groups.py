@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.kernel import architecture
-from kmodgate.renderer.deliveries.json_parts import items_of, map_of
+from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.objects.reading import Found, Objects
 from kmodgate.renderer.importer.translating.draft import label_value

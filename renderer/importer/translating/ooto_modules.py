@@ -10,8 +10,8 @@ from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.former_modules import FORMER_LOADER, is_ancestor_module, renewed
-from kmodgate.renderer.deliveries.content_hashes import config_map_name
-from kmodgate.renderer.deliveries.json_parts import items_of, map_of
+from kmodgate.renderer.deliveries.kmm.content_hashes import config_map_name
+from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.objects.reading import Found
 from kmodgate.renderer.importer.translating.commands.load_commands import Loading, read_loading

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.formats.yaml_documents import Json
-from kmodgate.renderer.deliveries.json_parts import items_of, map_of
+from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.objects.reading import Found, Objects
 from kmodgate.renderer.importer.translating.build_configs import BuildConfig, build_configs, pull_secret, put_build

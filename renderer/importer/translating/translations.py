@@ -14,8 +14,8 @@ from kmodgate.policy.kmm.former_modules import (
     is_ancestor_module,
     is_former_module,
 )
-from kmodgate.renderer.deliveries.json_parts import items_of, map_of
 from kmodgate.renderer.errors import Unusable
+from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.clusters.cluster_settings import cluster_settings
 from kmodgate.renderer.importer.objects.companions import is_the_systems

@@ -14,7 +14,7 @@ from kmodgate.renderer.deliveries.daemonset.pods import (
     PRIORITY_CLASS,
     security_context,
 )
-from kmodgate.renderer.deliveries.json_parts import items_of, map_of
+from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.translating.commands.load_commands import HARMLESS, Loading
 from kmodgate.renderer.importer.translating.commands.shell_commands import RUNNING_KERNEL

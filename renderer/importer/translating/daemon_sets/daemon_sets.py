@@ -12,7 +12,7 @@ from kmodgate.policy.findings import Finding
 from kmodgate.policy.kmm.kernel import dns_safe
 from kmodgate.policy.kmm.nodes.kernel_labels import KERNEL_ANNOTATION, KERNEL_LABEL_ANNOTATION
 from kmodgate.renderer.deliveries.daemonset.objects import script_name
-from kmodgate.renderer.deliveries.json_parts import items_of, map_of
+from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.importer.objects.reading import Found, Objects
 from kmodgate.renderer.importer.translating.daemon_sets.daemon_set_fields import (
     put_options,

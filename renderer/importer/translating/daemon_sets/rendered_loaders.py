@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.deliveries.daemonset.pods import OWN_VARIABLES, OWN_VOLUMES
-from kmodgate.renderer.deliveries.json_parts import items_of
+from kmodgate.renderer.fleet.json_parts import items_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.translating.commands.load_commands import Loading
 from kmodgate.renderer.importer.translating.containers import variables

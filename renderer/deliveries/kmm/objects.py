@@ -11,17 +11,17 @@ from kmodgate.policy.config import WITH_SCC, Platform
 from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.versions import takes_one_removal, with_one_removal
-from kmodgate.renderer.deliveries import content_hashes, service_accounts
-from kmodgate.renderer.deliveries.json_parts import items_of, map_of
+from kmodgate.renderer.deliveries.kmm import content_hashes
 from kmodgate.renderer.fleet.fields.conversion import compile_fields, spec_path
 from kmodgate.renderer.fleet.fields.field_table import DRIVER_FIELDS, cause
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.files import resolve
+from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.fleet.targets.referenced_files import Sources
 from kmodgate.renderer.fleet.targets.targets import Target, Variant
-from kmodgate.renderer.manifests import argo
+from kmodgate.renderer.manifests import argo, service_accounts
 from kmodgate.renderer.manifests.manifest import Manifest
 
 SPEC_ANNOTATION = "kmodgate.io/spec"

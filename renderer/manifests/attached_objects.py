@@ -6,13 +6,13 @@ from functools import partial
 
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.yaml_documents import Document
-from kmodgate.renderer.deliveries.service_accounts import MANAGED_BY
 from kmodgate.renderer.fleet.fields.field_table import SYNC_OPTIONS
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.specs import CLUSTER_SCOPED, JsonMap
 from kmodgate.renderer.fleet.targets.targets import Variant
 from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.manifest import Manifest
+from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 
 _SHAREABLE = {"Namespace", "ServiceAccount", "RoleBinding"}
 

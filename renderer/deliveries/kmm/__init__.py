@@ -1,0 +1,1 @@
+"""KMM: a Module, and what it is built from and needs around it."""
