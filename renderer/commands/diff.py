@@ -12,8 +12,8 @@ from kmodgate.renderer.compile.cluster_policies import Choice, Policies
 from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
 from kmodgate.renderer.compile.git_revision import compile_revision
 from kmodgate.renderer.console import Console
-from kmodgate.renderer.diff.affected import Refusals
 from kmodgate.renderer.diff.compare_fleets import compare_fleets
+from kmodgate.renderer.diff.effects.affected import Refusals
 from kmodgate.renderer.diff.exit_conditions import condition
 from kmodgate.renderer.errors import ExitCode, Unusable, refuse_enforced
 from kmodgate.renderer.fleet.clusters.cluster_selectors import check_names

@@ -19,7 +19,7 @@ from kmodgate.renderer.importer.objects.reading import read_clusters
 from kmodgate.renderer.importer.planning import check_name
 from kmodgate.renderer.importer.translating.commands.load_commands import is_module_name
 from kmodgate.renderer.importer.translating.draft import Wishes
-from kmodgate.renderer.importer.translating.translations import translate
+from kmodgate.renderer.importer.translations import translate
 from kmodgate.renderer.importer.verifying import differ
 from kmodgate.renderer.importer.writing import new_files, write_files
 from kmodgate.renderer.report.findings.text import print_findings

@@ -19,13 +19,13 @@ from typing import cast
 from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.kinds import MODULE_KINDS
-from kmodgate.renderer.compile.handover import HandoverFile, head
 from kmodgate.renderer.deliveries.kmm.objects import SPEC_ANNOTATION
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import ArgoCd, Cluster, JsonMap
 from kmodgate.renderer.manifests.emit_yaml import emit
+from kmodgate.renderer.manifests.handover import HandoverFile, head
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
 from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 

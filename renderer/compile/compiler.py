@@ -16,7 +16,6 @@ from kmodgate.renderer.compile.delivered_objects import (
 )
 from kmodgate.renderer.compile.fleet_parts import fleet_parts
 from kmodgate.renderer.compile.folders import by_folder
-from kmodgate.renderer.compile.handover import HandoverFile
 from kmodgate.renderer.compile.image_services.service import CompiledService, compile_service
 from kmodgate.renderer.compile.mirrors.mirror_findings import mirror_findings
 from kmodgate.renderer.compile.mirrors.mirror_sets import mirror_sets
@@ -33,6 +32,7 @@ from kmodgate.renderer.fleet.image_services.service_targets import ServiceTarget
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.fleet.targets.targets import MergedSpec, Target, targets
+from kmodgate.renderer.manifests.handover import HandoverFile
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
 
 

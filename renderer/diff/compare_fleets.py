@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from kmodgate.renderer.compile.compiler import CompiledFleet
-from kmodgate.renderer.diff.affected import Refusals
-from kmodgate.renderer.diff.causes import Causes
-from kmodgate.renderer.diff.changed_fields import Kind, ObjectChange, alike, changes, module_changes
 from kmodgate.renderer.diff.consequences import Consequence, Consequences
+from kmodgate.renderer.diff.effects.affected import Refusals
+from kmodgate.renderer.diff.effects.causes import Causes
+from kmodgate.renderer.diff.effects.changed_fields import Kind, ObjectChange, alike, changes, module_changes
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.wording import counted
 

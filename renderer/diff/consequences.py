@@ -15,18 +15,18 @@ from kmodgate.policy.kmm.resolution.reload_triggers import has_loader_daemonsets
 from kmodgate.policy.views.boot_config import boot_config
 from kmodgate.renderer.deliveries.daemonset.module_view import STRATEGY
 from kmodgate.renderer.deliveries.delivery import driver_label, driver_of
-from kmodgate.renderer.diff import causes, module_effects
-from kmodgate.renderer.diff.affected import Affected, Key, Objects, Places, Refusals, Sums
-from kmodgate.renderer.diff.causes import Causes
-from kmodgate.renderer.diff.changed_fields import Kind, ObjectChange
 from kmodgate.renderer.diff.cluster_effects.boot_effects import add_boot
 from kmodgate.renderer.diff.cluster_effects.hub_effects import add_unknown_spokes, is_on_hub, without_confirmation
 from kmodgate.renderer.diff.cluster_effects.mirror_drains import add_drains
 from kmodgate.renderer.diff.cluster_effects.operator_changes import add_operators
+from kmodgate.renderer.diff.effects import causes, module_effects
+from kmodgate.renderer.diff.effects.affected import Affected, Key, Objects, Places, Refusals, Sums
+from kmodgate.renderer.diff.effects.causes import Causes
+from kmodgate.renderer.diff.effects.changed_fields import Kind, ObjectChange
 from kmodgate.renderer.diff.effects.effect import SEVERITIES, Effect
+from kmodgate.renderer.diff.effects.module_effects import Side
 from kmodgate.renderer.diff.effects.sentences import place, sentence
 from kmodgate.renderer.diff.image_work import ImageWork
-from kmodgate.renderer.diff.module_effects import Side
 from kmodgate.renderer.diff.plugin_pods import PluginPods, add_device_classes, moved_classes
 from kmodgate.renderer.diff.renames import Rename, renames
 from kmodgate.renderer.fleet.fields.origin import Origin

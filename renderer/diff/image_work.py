@@ -11,11 +11,11 @@ from collections.abc import Iterator
 
 from kmodgate.policy.kmm.resolution.reload_triggers import signing_added
 from kmodgate.policy.kmm.resolution.resolve import IMAGE_INPUTS, Resolution
-from kmodgate.renderer.diff import causes
-from kmodgate.renderer.diff.affected import Affected, Places, Sums
-from kmodgate.renderer.diff.changed_fields import ObjectChange
+from kmodgate.renderer.diff.effects import causes
+from kmodgate.renderer.diff.effects.affected import Affected, Places, Sums
+from kmodgate.renderer.diff.effects.changed_fields import ObjectChange
 from kmodgate.renderer.diff.effects.effect import Effect
-from kmodgate.renderer.diff.module_effects import Side
+from kmodgate.renderer.diff.effects.module_effects import Side
 from kmodgate.renderer.fleet.specs import NodeGroup
 from kmodgate.renderer.plan.resolutions import work_of
 

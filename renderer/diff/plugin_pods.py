@@ -15,11 +15,11 @@ from typing import Any
 
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.kmm.versions import asks_for_nothing, deletes_plugin_daemonsets
-from kmodgate.renderer.diff import causes
-from kmodgate.renderer.diff.affected import Places, Sums
-from kmodgate.renderer.diff.changed_fields import ObjectChange
+from kmodgate.renderer.diff.effects import causes
+from kmodgate.renderer.diff.effects.affected import Places, Sums
+from kmodgate.renderer.diff.effects.changed_fields import ObjectChange
 from kmodgate.renderer.diff.effects.effect import Effect
-from kmodgate.renderer.diff.module_effects import PLUGINS, container, value
+from kmodgate.renderer.diff.effects.module_effects import PLUGINS, container, value
 from kmodgate.renderer.fleet.specs import NodeGroup
 from kmodgate.renderer.manifests.manifest import Identity
 from kmodgate.renderer.removals.driver_nodes import group_has_driver

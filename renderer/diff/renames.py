@@ -16,8 +16,8 @@ from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.renderer.deliveries.daemonset.module_view import STRATEGY
 from kmodgate.renderer.deliveries.delivery import driver_of
-from kmodgate.renderer.diff import module_effects
-from kmodgate.renderer.diff.changed_fields import Kind, ObjectChange
+from kmodgate.renderer.diff.effects import module_effects
+from kmodgate.renderer.diff.effects.changed_fields import Kind, ObjectChange
 from kmodgate.renderer.manifests.argo import SYNC_WAVE, is_never_pruned
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
 

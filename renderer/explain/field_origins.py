@@ -15,7 +15,7 @@ from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.compile.operator_install.install import FOLDER as OPERATOR_FOLDER
 from kmodgate.renderer.deliveries.delivery import driver_label
 from kmodgate.renderer.deliveries.hub.manifest_works import carried
-from kmodgate.renderer.diff.changed_fields import item_identity
+from kmodgate.renderer.diff.effects.changed_fields import item_identity
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.explain.absent_drivers import Absence, absences, hub_of, why_not_there
 from kmodgate.renderer.explain.default_fields import (

@@ -34,7 +34,7 @@ from kmodgate.renderer.importer.planning import (
     runs_openshift,
     unknown_platforms,
 )
-from kmodgate.renderer.importer.translating.translations import Translated
+from kmodgate.renderer.importer.translations import Translated
 from kmodgate.renderer.importer.verifying import Verdict, passed_over, verify
 from kmodgate.renderer.importer.writing import commented, line_below, read_back, spec_text
 from kmodgate.renderer.tree.stray_specs import load_with_output

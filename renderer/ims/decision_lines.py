@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from kmodgate.policy.ims.decision import decide
+from kmodgate.policy.ims.service.decision import decide
 from kmodgate.policy.ims.versions import NEWEST, UnknownReleaseError, ims_release
 
 _MOST_BYTES = 4 << 20

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator
 
 from kmodgate.policy.ims import settings
-from kmodgate.policy.ims.decision import Decision
 from kmodgate.policy.ims.questions.blocked import DECIDING, blocking
 from kmodgate.policy.ims.questions.question import Question
 from kmodgate.policy.ims.questions.ways_into_kata import smallest_change
+from kmodgate.policy.ims.service.decision import Decision
 from kmodgate.policy.ims.service.dkms_choice import Source
 from kmodgate.policy.ims.setting_values import Effect
 

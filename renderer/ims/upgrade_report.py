@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from kmodgate.policy.ims.decision import Decision
 from kmodgate.policy.ims.questions.upgrade import JobChange, Kind, Side
+from kmodgate.policy.ims.service.decision import Decision
 from kmodgate.renderer.ims.decision_text import heading
 from kmodgate.renderer.wording import counted
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 from kmodgate.renderer.compile.folders import SHARED_FOLDER
-from kmodgate.renderer.compile.handover import HandoverFile
 from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.manifests.emit_yaml import emit
+from kmodgate.renderer.manifests.handover import HandoverFile
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
 from kmodgate.renderer.tree.texts import Text, TextStore, as_it_is
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from kmodgate.policy.ims.decision import Decision, decide
+from kmodgate.policy.ims.service.decision import Decision, decide
 from kmodgate.policy.ims.service.records import X86
 from kmodgate.policy.ims.service.requests import ARTIFACT, KEY, JobType
 from kmodgate.policy.ims.versions import ImsRelease

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from kmodgate.policy.ims import settings
-from kmodgate.policy.ims.decision import Decision
 from kmodgate.policy.ims.questions.blocked import DECIDING, blocking, is_fault_of_config, without_defects
 from kmodgate.policy.ims.questions.question import Question
+from kmodgate.policy.ims.service.decision import Decision
 from kmodgate.policy.ims.service.records import AARCH64, X86
 from kmodgate.policy.ims.setting_values import Effect, Reading
 from kmodgate.policy.ims.versions import ImsRelease

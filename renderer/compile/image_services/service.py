@@ -12,7 +12,6 @@ from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, value_a
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES
 from kmodgate.policy.ims.cfs_layers import UnusableConfigurationError, fields_of_service, with_flags
 from kmodgate.policy.ims.settings import CONFIG_MAP, OVERLAY, is_expression
-from kmodgate.renderer.compile.handover import HandoverFile, head
 from kmodgate.renderer.compile.image_services import handover_contents
 from kmodgate.renderer.compile.image_services.argocd import argocd_objects, service_namespace
 from kmodgate.renderer.compile.image_services.fragment import CHECKSUM, fragment
@@ -25,6 +24,7 @@ from kmodgate.renderer.fleet.image_services.service_targets import ServiceTarget
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.manifests import argo
 from kmodgate.renderer.manifests.emit_yaml import Quoted, emit
+from kmodgate.renderer.manifests.handover import HandoverFile, head
 from kmodgate.renderer.manifests.manifest import Manifest
 from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 

@@ -9,7 +9,6 @@ from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.versions import Release
-from kmodgate.renderer.compile.handover import HandoverFile, head
 from kmodgate.renderer.compile.operator_install import hooks, subscription
 from kmodgate.renderer.compile.operator_install.alerts import prometheus_rule
 from kmodgate.renderer.compile.operator_install.contradictions import both_operators, contradictions, in_one_namespace
@@ -20,6 +19,7 @@ from kmodgate.renderer.deliveries.delivery import DEFAULT
 from kmodgate.renderer.fleet.specs import Cluster, Install, JsonMap, Kmm
 from kmodgate.renderer.fleet.targets.targets import Target
 from kmodgate.renderer.manifests.emit_yaml import emit
+from kmodgate.renderer.manifests.handover import HandoverFile, head
 from kmodgate.renderer.manifests.manifest import Manifest
 
 FOLDER = "kmm-operator"

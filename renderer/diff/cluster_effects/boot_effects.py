@@ -12,8 +12,8 @@ from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.views.boot_config import boot_config
 from kmodgate.renderer.deliveries.boot.objects import cluster_of
-from kmodgate.renderer.diff.affected import Objects, Places, Sums
-from kmodgate.renderer.diff.changed_fields import Kind, ObjectChange
+from kmodgate.renderer.diff.effects.affected import Objects, Places, Sums
+from kmodgate.renderer.diff.effects.changed_fields import Kind, ObjectChange
 from kmodgate.renderer.diff.effects.effect import Effect
 from kmodgate.renderer.fleet.clusters.pools import groups_in_pool, is_in_pool, knows_its_nodes
 from kmodgate.renderer.fleet.specs import JsonMap

@@ -9,10 +9,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from kmodgate.policy.cluster.facts import metadata_of
-from kmodgate.renderer.diff.affected import Sums
-from kmodgate.renderer.diff.changed_fields import Kind, ObjectChange
+from kmodgate.renderer.diff.effects.affected import Sums
+from kmodgate.renderer.diff.effects.changed_fields import Kind, ObjectChange
 from kmodgate.renderer.diff.effects.effect import Effect
-from kmodgate.renderer.diff.module_effects import gone
+from kmodgate.renderer.diff.effects.module_effects import gone
 from kmodgate.renderer.fleet.specs import Cluster
 
 _HUB_KIND = "ManagedClusterModule"

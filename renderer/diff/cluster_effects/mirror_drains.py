@@ -17,8 +17,8 @@ from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.renderer.compile.mirrors.mirror_sets import KINDS
 from kmodgate.renderer.deliveries.delivery import driver_of
-from kmodgate.renderer.diff.affected import Objects, Sums
-from kmodgate.renderer.diff.changed_fields import ObjectChange
+from kmodgate.renderer.diff.effects.affected import Objects, Sums
+from kmodgate.renderer.diff.effects.changed_fields import ObjectChange
 from kmodgate.renderer.diff.effects.effect import Effect
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 

@@ -12,8 +12,8 @@ from typing import Any
 from kmodgate.policy.cluster.controllers import HUB_PACKAGE, PACKAGE
 from kmodgate.policy.findings import FieldPath, value_at
 from kmodgate.policy.kmm.operator_config import CONFIG_MAPS
-from kmodgate.renderer.diff.affected import Objects, Sums
-from kmodgate.renderer.diff.changed_fields import Kind, ObjectChange
+from kmodgate.renderer.diff.effects.affected import Objects, Sums
+from kmodgate.renderer.diff.effects.changed_fields import Kind, ObjectChange
 from kmodgate.renderer.diff.effects.effect import Effect
 
 _VERSION: FieldPath = ("spec", "startingCSV")

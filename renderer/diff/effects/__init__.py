@@ -1,1 +1,1 @@
-"""What a change does, and the sentence for each."""
+"""Changed fields, their causes, and what each change does: the effects and the sentence for each."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kmodgate.policy.findings import Severity
-from kmodgate.renderer.diff.changed_fields import FieldChange, Kind, ObjectChange
 from kmodgate.renderer.diff.compare_fleets import Comparison
+from kmodgate.renderer.diff.effects.changed_fields import FieldChange, Kind, ObjectChange
 from kmodgate.renderer.report import html_page
 from kmodgate.renderer.report.html_page import (
     TONES,

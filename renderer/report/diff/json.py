@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from kmodgate.renderer.diff.changed_fields import ObjectChange
 from kmodgate.renderer.diff.compare_fleets import Comparison
+from kmodgate.renderer.diff.effects.changed_fields import ObjectChange
 
 
 def write(found: Comparison, base: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kmodgate.policy.findings import Severity
-from kmodgate.renderer.diff.changed_fields import FieldChange, ObjectChange
 from kmodgate.renderer.diff.compare_fleets import Comparison
+from kmodgate.renderer.diff.effects.changed_fields import FieldChange, ObjectChange
 from kmodgate.renderer.report.markdown_comment import Page, cell, code, fenced
 from kmodgate.renderer.report.short_values import is_text, line_diff, short_pair
 from kmodgate.renderer.wording import capitalised, counted, listed

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from kmodgate.policy.findings import Severity
 from kmodgate.renderer.console import Console
-from kmodgate.renderer.diff.changed_fields import FieldChange, Kind, ObjectChange
 from kmodgate.renderer.diff.compare_fleets import Comparison
+from kmodgate.renderer.diff.effects.changed_fields import FieldChange, Kind, ObjectChange
 from kmodgate.renderer.report.short_values import is_text, line_diff, short_pair
 from kmodgate.renderer.wording import counted, listed, printable
 

@@ -24,7 +24,7 @@ from kmodgate.renderer.fleet.fields.field_table import DRIVER_FIELDS
 from kmodgate.renderer.fleet.loading.load import load_fleet
 from kmodgate.renderer.importer.importing import Import, import_objects
 from kmodgate.renderer.importer.objects.reading import Found, Objects
-from kmodgate.renderer.importer.translating.translations import Translated
+from kmodgate.renderer.importer.translations import Translated
 from kmodgate.renderer.importer.writing import write_files
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.manifests.manifest import identity_of

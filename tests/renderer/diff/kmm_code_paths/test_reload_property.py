@@ -14,10 +14,10 @@ from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.nodes.node_selection import why_not_selected, why_repelled
 from kmodgate.policy.kmm.resolution.resolve import Resolution, Unresolved, resolve
 from kmodgate.renderer.compile.compiler import CompiledFleet
-from kmodgate.renderer.diff.affected import Refusals
-from kmodgate.renderer.diff.causes import Causes
-from kmodgate.renderer.diff.changed_fields import ObjectChange, compare
 from kmodgate.renderer.diff.consequences import Consequence, Consequences
+from kmodgate.renderer.diff.effects.affected import Refusals
+from kmodgate.renderer.diff.effects.causes import Causes
+from kmodgate.renderer.diff.effects.changed_fields import ObjectChange, compare
 from kmodgate.renderer.diff.effects.effect import Effect
 from kmodgate.renderer.fleet.clusters.nodes import node_of_group
 from kmodgate.renderer.fleet.fields.origin import Origin

@@ -17,7 +17,7 @@ from kmodgate.renderer.errors import Refused, Unusable
 from kmodgate.renderer.importer.importing import import_objects
 from kmodgate.renderer.importer.objects.reading import Found, Objects
 from kmodgate.renderer.importer.translating.draft import Wishes
-from kmodgate.renderer.importer.translating.translations import translate
+from kmodgate.renderer.importer.translations import translate
 from kmodgate.renderer.manifests.manifest import identity_of
 from tests.conftest import ROOT
 from tests.renderer.importer.translating import test_daemon_sets, test_ooto_modules, test_special_resources

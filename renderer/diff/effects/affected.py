@@ -11,11 +11,11 @@ from kmodgate.policy.kmm.nodes.node_selection import Node, stops_for_all, verdic
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.deliveries.daemonset.module_view import STRATEGY
 from kmodgate.renderer.deliveries.delivery import driver_of
-from kmodgate.renderer.diff import module_effects
-from kmodgate.renderer.diff.causes import Causes
-from kmodgate.renderer.diff.changed_fields import ObjectChange
+from kmodgate.renderer.diff.effects import module_effects
+from kmodgate.renderer.diff.effects.causes import Causes
+from kmodgate.renderer.diff.effects.changed_fields import ObjectChange
 from kmodgate.renderer.diff.effects.effect import FOR_ALL, Effect
-from kmodgate.renderer.diff.module_effects import Side
+from kmodgate.renderer.diff.effects.module_effects import Side
 from kmodgate.renderer.fleet.clusters.nodes import node_of_group
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap, NodeGroup

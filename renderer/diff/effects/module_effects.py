@@ -23,7 +23,7 @@ from kmodgate.policy.kmm.resolution.reload_triggers import (
 from kmodgate.policy.kmm.resolution.resolve import Resolution
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.deliveries.daemonset.module_view import STRATEGY
-from kmodgate.renderer.diff.changed_fields import ObjectChange
+from kmodgate.renderer.diff.effects.changed_fields import ObjectChange
 from kmodgate.renderer.diff.effects.effect import BY_DAEMON_SETS, Effect
 from kmodgate.renderer.fleet.clusters.nodes import node_of_group
 from kmodgate.renderer.fleet.fields.field_table import SYNC_OPTIONS

@@ -15,7 +15,6 @@ from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.objects.reading import Found, Objects
-from kmodgate.renderer.importer.translating.build_configs import BuildConfig, build_configs, pull_secret, put_build
 from kmodgate.renderer.importer.translating.commands.load_commands import is_module_name
 from kmodgate.renderer.importer.translating.commands.shell_commands import RUNNING_KERNEL
 from kmodgate.renderer.importer.translating.daemon_sets.daemon_set_fields import put_pods
@@ -29,6 +28,12 @@ from kmodgate.renderer.importer.translating.draft import (
     label_value,
     new_draft,
     texts,
+)
+from kmodgate.renderer.importer.translating.special_resources.build_configs import (
+    BuildConfig,
+    build_configs,
+    pull_secret,
+    put_build,
 )
 
 GROUP = "sro.openshift.io"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from kmodgate.policy.ims import settings
-from kmodgate.policy.ims.decision import Decision, decide
 from kmodgate.policy.ims.questions.question import Question
+from kmodgate.policy.ims.service.decision import Decision, decide
 from kmodgate.policy.ims.versions import ImsRelease, ims_release, known_ims_versions
 from tests import oracle, shared
 

@@ -12,7 +12,7 @@ from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.deliveries.boot.objects import cluster_of
 from kmodgate.renderer.deliveries.daemonset.module_view import STRATEGY
 from kmodgate.renderer.deliveries.delivery import is_at_boot
-from kmodgate.renderer.diff.changed_fields import FieldChange, Kind, ObjectChange
+from kmodgate.renderer.diff.effects.changed_fields import FieldChange, Kind, ObjectChange
 from kmodgate.renderer.diff.effects.effect import Effect
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.specs import Cluster, KernelDriver

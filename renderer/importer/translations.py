@@ -32,7 +32,10 @@ from kmodgate.renderer.importer.translating.daemon_sets.daemon_sets import (
 from kmodgate.renderer.importer.translating.draft import Draft, Wishes
 from kmodgate.renderer.importer.translating.hub_modules import hub_module, is_hub_module
 from kmodgate.renderer.importer.translating.ooto_modules import former_module, has_todays_shape, ooto_module
-from kmodgate.renderer.importer.translating.special_resources import is_special_resource, special_resource
+from kmodgate.renderer.importer.translating.special_resources.special_resources import (
+    is_special_resource,
+    special_resource,
+)
 from kmodgate.renderer.manifests.manifest import identity_of
 from kmodgate.renderer.wording import listed
 

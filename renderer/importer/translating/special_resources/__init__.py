@@ -1,0 +1,1 @@
+"""SpecialResources of the operator before KMM, and the BuildConfigs in their charts."""
