@@ -5,28 +5,28 @@ Rules of the check are not here but in `policy/rules/`, with their pages. docs/e
 
 from __future__ import annotations
 
-from kmodgate.renderer.error_catalogue import (
+from kmodgate.renderer.error_catalogue.families import (
     boot,
     exceptions,
     hubs,
     image_services,
-    images,
     imports,
     kmm_operator,
-    node_selection,
-    references,
+    shared_nodes,
+    spec_images,
+    spec_references,
     structure,
     tree,
 )
 
 _FAMILIES = (
     structure,
-    references,
-    images,
+    spec_references,
+    spec_images,
     kmm_operator,
     hubs,
     boot,
-    node_selection,
+    shared_nodes,
     tree,
     image_services,
     exceptions,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kmodgate.renderer.error_catalogue.entry import Entry
+from kmodgate.renderer.error_catalogue.families.entry import Entry
 
 TITLE = "IMG: images"
 

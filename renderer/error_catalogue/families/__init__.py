@@ -1,0 +1,1 @@
+"""The errors of each family, and what an entry says of one."""
