@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from kmodgate.policy.caused_findings import independent
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.config import Gate, Policy, PolicyException
-from kmodgate.policy.consequences import independent
 from kmodgate.policy.findings import (
     NOT_CHECKED,
     FieldPath,

@@ -23,8 +23,8 @@ from kmodgate.webhook.cluster.api_server import ApiServer, from_kubeconfig, in_c
 from kmodgate.webhook.cluster.dump_file import BadSnapshot, read_snapshot
 from kmodgate.webhook.cluster.live_cluster import LiveCluster, SnapshotCluster, Watched
 from kmodgate.webhook.cluster.questions import NotAnswered
+from kmodgate.webhook.flags import parse
 from kmodgate.webhook.server import Server
-from kmodgate.webhook.settings import parse
 from kmodgate.webhook.telemetry.events import in_background, take_logs, tell
 
 _FLAGS: Mapping[type[Exception], str] = {Broken: "--policy ", BadSnapshot: "--facts "}

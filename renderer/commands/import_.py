@@ -10,7 +10,7 @@ from pathlib import Path
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain
 from kmodgate.renderer.check.inputs.object_inputs import STDIN
 from kmodgate.renderer.console import Console
-from kmodgate.renderer.deliveries.boot.settings import is_pinned
+from kmodgate.renderer.deliveries.boot.boot_settings import is_pinned
 from kmodgate.renderer.errors import ExitCode, Unusable
 from kmodgate.renderer.fleet.files import MARKER
 from kmodgate.renderer.fleet.root import root_above

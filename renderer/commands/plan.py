@@ -20,7 +20,7 @@ from kmodgate.renderer.fleet.files import OUTPUT
 from kmodgate.renderer.fleet.fleet import Fleet, names_of
 from kmodgate.renderer.fleet.root import as_typed, find_root, prefix
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
-from kmodgate.renderer.plan import preflight
+from kmodgate.renderer.plan import preflight_validations
 from kmodgate.renderer.plan.exit_conditions import CONDITIONS, fails, mark_old_losses
 from kmodgate.renderer.plan.kernels_asked import add_kernel_arguments, kernels_asked, refuse_unfit
 from kmodgate.renderer.plan.kmm_upgrade import upgraded
@@ -89,7 +89,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
     report = text(plan, console) if args.format == "text" else plan_writer(args.format)(plan, console.base)
     console.deliver(report, args.output)
     if args.preflight is not None:
-        written = preflight.write(plan, Path(args.preflight))
+        written = preflight_validations.write(plan, Path(args.preflight))
         console.say(f"{args.preflight}: {counted(written, 'PreflightValidation')} written")
     console.say(summary(plan))
     return ExitCode.FINDINGS if fails(plan, args.fail_on) else ExitCode.OK

@@ -19,7 +19,7 @@ from kmodgate.policy.views.kernel_mapping import KernelMapping
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.part import Part
 from kmodgate.policy.views.signing.signed_files import SignedFiles, SignedNames, modules_root
-from kmodgate.renderer.deliveries.boot.settings import KERNEL
+from kmodgate.renderer.deliveries.boot.boot_settings import KERNEL
 from kmodgate.renderer.deliveries.hub.hub_module import selected_spokes
 from kmodgate.renderer.deliveries.kmm import objects as kmm
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable, resolve

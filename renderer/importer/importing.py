@@ -18,8 +18,8 @@ from kmodgate.renderer.fleet.json_parts import items_of
 from kmodgate.renderer.fleet.loading.load import add_document
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.importer.clusters.additions import additions
+from kmodgate.renderer.importer.clusters.cluster_draft import Settings
 from kmodgate.renderer.importer.clusters.cluster_settings import cluster_settings
-from kmodgate.renderer.importer.clusters.settings import Settings
 from kmodgate.renderer.importer.comments import Comment, cluster_comments, driver_comments, finding_comment
 from kmodgate.renderer.importer.objects.companions import Surrounded, are_spokes_openshift, surrounded
 from kmodgate.renderer.importer.objects.modules import driver_of

@@ -18,9 +18,9 @@ from kmodgate.policy.config import PLATFORM_PREFIXES, Platform, Policy
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kata.ims_jobs import LABEL
 from kmodgate.policy.webhook_entries.conditions import IS_OF_IMS, Condition
+from kmodgate.policy.webhook_entries.entry_table import wanted
 from kmodgate.policy.webhook_entries.namespaces import NEVER, Where, reachable
 from kmodgate.policy.webhook_entries.row import Path, Resources, Row
-from kmodgate.policy.webhook_entries.rows import wanted
 from kmodgate.renderer.compile.policy_config_map import HASH_ANNOTATION
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.manifests import argo

@@ -11,8 +11,8 @@ from kmodgate.policy.config import Platform, Policy
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.kmm.versions import numbers
 from kmodgate.policy.webhook_entries.conditions import CONDITIONS_SINCE
+from kmodgate.policy.webhook_entries.entry_table import ROWS, refused_on_the_platform
 from kmodgate.policy.webhook_entries.namespaces import Where, dkms_namespaces, unreachable
-from kmodgate.policy.webhook_entries.rows import ROWS, refused_on_the_platform
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
 from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
 from kmodgate.renderer.deliveries.delivery import DELIVERIES, delivery_of, delivery_of_object, driver_of

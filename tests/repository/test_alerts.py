@@ -23,8 +23,8 @@ def exposed(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """The names of the metrics of a server, with those that Prometheus derives."""
     from kmodgate.webhook.cluster.dump_file import read_snapshot
     from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
+    from kmodgate.webhook.flags import parse
     from kmodgate.webhook.server import Server
-    from kmodgate.webhook.settings import parse
     from tests.e2e.api_server.certificates import Authority
 
     folder = tmp_path_factory.mktemp("server")

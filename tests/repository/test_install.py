@@ -50,7 +50,7 @@ def container(pod: Json) -> Json:
 def settings(container: Json) -> Any:
     """What the server makes of the arguments of the Deployment."""
     pytest.importorskip("uvloop")
-    from kmodgate.webhook.settings import parse
+    from kmodgate.webhook.flags import parse
 
     return parse(container["args"], {})
 

@@ -22,8 +22,8 @@ from kmodgate.policy.mutations.kata_injection import inject
 from kmodgate.policy.node_access.existing_workloads import is_debugging, is_made_by_controller
 from kmodgate.policy.review import ClusterTraits, Review
 from kmodgate.policy.rules.protection.guarding import is_by_controller
+from kmodgate.policy.webhook_entries.entry_table import is_reached, wanted
 from kmodgate.policy.webhook_entries.row import Path
-from kmodgate.policy.webhook_entries.rows import is_reached, wanted
 from kmodgate.webhook.admission import live
 from kmodgate.webhook.admission.admission_review import Request
 from kmodgate.webhook.admission.answer import Answer, unavailable

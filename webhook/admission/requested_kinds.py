@@ -11,7 +11,7 @@ resource).
 from __future__ import annotations
 
 from kmodgate.policy.kmm.kinds import GROUPS
-from kmodgate.policy.webhook_entries.rows import PLURALS, ROWS
+from kmodgate.policy.webhook_entries.entry_table import PLURALS, ROWS
 
 _Kind = tuple[str, str]
 """Group and kind."""

@@ -20,7 +20,7 @@ from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.admission.answer import Answer
 from kmodgate.webhook.admission.audit_record import record
 from kmodgate.webhook.admission.cost import is_costly
-from kmodgate.webhook.admission.decide import failed, judged, place_of, read
+from kmodgate.webhook.admission.fail_closed import failed, judged, place_of, read
 from kmodgate.webhook.certificates.client_certificates import ClientAuth
 from kmodgate.webhook.cluster.questions import Cluster, Until
 from kmodgate.webhook.http.limits import Gate, Refusal, deadline, read_body

@@ -18,7 +18,7 @@ from typing import Any
 
 from kmodgate.webhook.admission.admission_review import Unreadable
 from kmodgate.webhook.admission.answer import Answer, unavailable
-from kmodgate.webhook.admission.decide import too_slow
+from kmodgate.webhook.admission.fail_closed import too_slow
 from kmodgate.webhook.cluster.questions import Cluster
 from kmodgate.webhook.large_bodies.fair_queue import Asker, FairQueue
 from kmodgate.webhook.large_bodies.pipe import Job

@@ -20,7 +20,7 @@ from kmodgate.policy.views.references import references
 from kmodgate.webhook.admission.admission_review import Request, Unreadable
 from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.admission.answer import Answer
-from kmodgate.webhook.admission.decide import judged, read
+from kmodgate.webhook.admission.fail_closed import judged, read
 from kmodgate.webhook.cluster.questions import NotAnswered, UserInfo
 from kmodgate.webhook.large_bodies.pipe import Done, Job, Question, Reply, receive, send
 from kmodgate.webhook.telemetry.events import take_logs

@@ -23,7 +23,7 @@ from kmodgate.policy.rules.ims.classes import (
     selected,
 )
 from kmodgate.policy.rules.ims.readings import data
-from kmodgate.policy.rules.ims.values import CONFIG_MAP, of_ims
+from kmodgate.policy.rules.ims.setting_values import CONFIG_MAP, of_ims
 from kmodgate.policy.views.part import list_in
 
 _DEPLOYMENT = ("apps/Deployment",)

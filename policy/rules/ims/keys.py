@@ -14,7 +14,7 @@ from kmodgate.policy.ims.settings import CONFIG_MAP as NAME
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.ims.readings import data, judged, texts
-from kmodgate.policy.rules.ims.values import CONFIG_MAP, FOREIGN_CODE, SWITCH, of_ims
+from kmodgate.policy.rules.ims.setting_values import CONFIG_MAP, FOREIGN_CODE, SWITCH, of_ims
 
 _NEAR = 0.8
 

@@ -9,10 +9,10 @@ from kmodgate.policy.formats.object_files import decoded
 from kmodgate.renderer.check.inputs.object_inputs import read_bytes
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Unusable, refuse_enforced
-from kmodgate.renderer.ims.rollout.answer import Answer
 from kmodgate.renderer.ims.rollout.expected_service import read_expected
 from kmodgate.renderer.ims.rollout.given_state import read_state
 from kmodgate.renderer.ims.rollout.refused_jobs import find_refused
+from kmodgate.renderer.ims.rollout.rollout_answer import Answer
 from kmodgate.renderer.ims.rollout.verify import verify
 
 

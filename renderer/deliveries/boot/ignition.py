@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from kmodgate.policy.formats.yaml_documents import Json
-from kmodgate.renderer.deliveries.boot.settings import BootSettings
+from kmodgate.renderer.deliveries.boot.boot_settings import BootSettings
 from kmodgate.renderer.fleet.specs import JsonMap
 
 VERSION = "3.2.0"

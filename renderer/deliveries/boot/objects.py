@@ -16,8 +16,8 @@ from kmodgate.policy.formats.image_mirrors import Mirror, pulled
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.versions import has_boot_module_config
 from kmodgate.policy.views.boot_config import NODE_POOL_LABEL, POOL_LABEL
+from kmodgate.renderer.deliveries.boot.boot_settings import BootSettings, boot_settings
 from kmodgate.renderer.deliveries.boot.ignition import ignition
-from kmodgate.renderer.deliveries.boot.settings import BootSettings, boot_settings
 from kmodgate.renderer.deliveries.kmm import objects as kmm
 from kmodgate.renderer.fleet.clusters.pools import (
     hosted_driver,

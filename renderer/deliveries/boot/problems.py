@@ -8,8 +8,8 @@ from dataclasses import replace
 from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form
+from kmodgate.renderer.deliveries.boot.boot_settings import boot_problems
 from kmodgate.renderer.deliveries.boot.objects import boot_of, site, why_none
-from kmodgate.renderer.deliveries.boot.settings import boot_problems
 from kmodgate.renderer.fleet.clusters.pools import MASTER, groups_in_pool, knows_its_nodes, pool_label
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
-from kmodgate.renderer.importer.clusters.settings import Settings
+from kmodgate.renderer.importer.clusters.cluster_draft import Settings
 from kmodgate.renderer.importer.objects.reading import MODULE, Found, Objects
 from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 

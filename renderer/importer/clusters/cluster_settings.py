@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from kmodgate.renderer.importer.clusters.argocd import add_argocd
+from kmodgate.renderer.importer.clusters.cluster_draft import Settings
 from kmodgate.renderer.importer.clusters.mirrors import add_mirrors
 from kmodgate.renderer.importer.clusters.operator import add_operator
-from kmodgate.renderer.importer.clusters.settings import Settings
 from kmodgate.renderer.importer.objects.reading import Objects
 
 

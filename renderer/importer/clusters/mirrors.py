@@ -16,7 +16,7 @@ from kmodgate.policy.views.builds.dockerfile import BUILD_ARGUMENTS, dockerfile_
 from kmodgate.policy.views.image_fields import image_fields
 from kmodgate.renderer.compile.mirrors.mirror_sets import NAME
 from kmodgate.renderer.fleet.json_parts import items_of, map_of
-from kmodgate.renderer.importer.clusters.settings import Settings
+from kmodgate.renderer.importer.clusters.cluster_draft import Settings
 from kmodgate.renderer.importer.objects.reading import Found, Objects
 from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 

@@ -15,7 +15,7 @@ from kmodgate.renderer.compile.operator_install.operator import GLOBAL_NAMESPACE
 from kmodgate.renderer.compile.operator_install.subscription import TOLERATES_CORDONS
 from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
-from kmodgate.renderer.importer.clusters.settings import Settings
+from kmodgate.renderer.importer.clusters.cluster_draft import Settings
 from kmodgate.renderer.importer.objects.reading import Found, Objects
 
 _FIELDS = ("channel", "source", "sourceNamespace")

@@ -15,9 +15,9 @@ from kmodgate.policy.cluster.facts import Object, as_map
 from kmodgate.policy.cluster.ims_site import DEPLOYMENT
 from kmodgate.policy.ims.settings import CONFIG_MAP, read
 from kmodgate.policy.ims.versions import NEWEST, ims_release
-from kmodgate.renderer.ims.rollout.answer import Answer
 from kmodgate.renderer.ims.rollout.cray_lists import EMPTY, JOBS, SESSIONS
 from kmodgate.renderer.ims.rollout.given_state import GivenState, description, items, moment, name_of, texts
+from kmodgate.renderer.ims.rollout.rollout_answer import Answer
 from kmodgate.renderer.wording import counted, listed
 
 ENDED = ("success", "error")

@@ -13,8 +13,8 @@ from kmodgate.policy.cluster.facts import Object, as_map, metadata_of
 from kmodgate.policy.kata.ims_jobs import ims_job
 from kmodgate.policy.kata.refused_jobs import REASON
 from kmodgate.policy.views.pod import PodView
-from kmodgate.renderer.ims.rollout.answer import Answer
 from kmodgate.renderer.ims.rollout.given_state import GivenState, items, name_of
+from kmodgate.renderer.ims.rollout.rollout_answer import Answer
 from kmodgate.renderer.wording import clipped, counted
 
 _REASONS = ("FailedCreate", REASON)

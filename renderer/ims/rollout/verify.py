@@ -12,9 +12,9 @@ import re
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.cluster.ims_site import DEPLOYMENT
 from kmodgate.renderer.errors import Unusable
-from kmodgate.renderer.ims.rollout.answer import Answer
 from kmodgate.renderer.ims.rollout.expected_service import ExpectedService
 from kmodgate.renderer.ims.rollout.given_state import GivenState, items, moment
+from kmodgate.renderer.ims.rollout.rollout_answer import Answer
 from kmodgate.renderer.ims.rollout.service_pod import ServicePod, service_pods
 from kmodgate.renderer.wording import clipped, listed
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from kmodgate.policy.kmm.kinds import MODULE_KINDS
-from kmodgate.policy.webhook_entries.rows import is_reached
+from kmodgate.policy.webhook_entries.entry_table import is_reached
 from tests.bench import samples
 from tests.conftest import CASES
 from tests.oracle import lines

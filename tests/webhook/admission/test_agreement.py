@@ -25,7 +25,7 @@ from kmodgate.policy.engine import MOST_FINDINGS
 from kmodgate.policy.findings import NOT_CHECKED
 from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.admission.answer import Answer
-from kmodgate.webhook.admission.decide import decide
+from kmodgate.webhook.admission.fail_closed import decide
 from kmodgate.webhook.admission.policy_file import load
 from kmodgate.webhook.cluster.dump_file import read_snapshot
 from kmodgate.webhook.cluster.live_cluster import SnapshotCluster

@@ -25,7 +25,7 @@ from kmodgate.policy.judged_before import JudgedBefore
 from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.admission.answered_before import AnsweredBefore
 from kmodgate.webhook.admission.audit_record import record
-from kmodgate.webhook.admission.decide import decide
+from kmodgate.webhook.admission.fail_closed import decide
 from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
 from kmodgate.webhook.cluster.questions import NotAnswered
 from tests.bench import samples

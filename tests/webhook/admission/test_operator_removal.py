@@ -13,7 +13,7 @@ from kmodgate.policy.findings import Mode
 from kmodgate.policy.review import ClusterTraits
 from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.admission.answer import Answer
-from kmodgate.webhook.admission.decide import decide
+from kmodgate.webhook.admission.fail_closed import decide
 from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
 from kmodgate.webhook.cluster.questions import UserInfo
 from tests.webhook.manifests import encoded

@@ -16,7 +16,7 @@ from kmodgate.policy.node_access.owners import Owner, Owners
 from kmodgate.policy.review import ClusterTraits
 from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.admission.answer import Answer
-from kmodgate.webhook.admission.decide import decide
+from kmodgate.webhook.admission.fail_closed import decide
 from kmodgate.webhook.admission.live import owners_of
 from kmodgate.webhook.cluster.questions import UserInfo
 from tests.webhook.api_stub import ApiStub

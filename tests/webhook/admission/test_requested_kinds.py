@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kmodgate.policy.engine import Engine
-from kmodgate.policy.webhook_entries.rows import ROWS
+from kmodgate.policy.webhook_entries.entry_table import ROWS
 from kmodgate.webhook.admission.requested_kinds import PAIRS
 from tests.webhook.program import memory
 from tests.webhook.reviews import RESOURCES, module, named, namespace, pod, review

@@ -14,7 +14,7 @@ from kmodgate.policy.cluster.facts import Facts, Object, SnapshotFacts, Unknown
 from kmodgate.policy.config import Policy
 from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.admission.answer import Answer
-from kmodgate.webhook.admission.decide import decide
+from kmodgate.webhook.admission.fail_closed import decide
 from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
 from kmodgate.webhook.cluster.questions import NotAnswered, Until, UserInfo, time_to_ask
 from kmodgate.webhook.cluster.shared_read import Shared

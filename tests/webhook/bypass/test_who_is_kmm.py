@@ -15,7 +15,7 @@ from kmodgate.policy.parameters import Parameters
 from kmodgate.policy.review import ClusterTraits
 from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.admission.answer import Answer
-from kmodgate.webhook.admission.decide import decide
+from kmodgate.webhook.admission.fail_closed import decide
 from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
 from tests.renderer.registration.registering import LABEL
 from tests.webhook.manifests import encoded

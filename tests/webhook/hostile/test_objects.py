@@ -18,7 +18,7 @@ from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.config import Policy
 from kmodgate.policy.engine import MOST_FINDINGS
 from kmodgate.webhook.admission.admitter import Admitter
-from kmodgate.webhook.admission.decide import decide
+from kmodgate.webhook.admission.fail_closed import decide
 from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
 from tests.modules import TRAITS
 from tests.webhook.hostile.sending import MIB

@@ -19,7 +19,7 @@ from kmodgate.policy.cluster.facts import Facts
 from kmodgate.policy.config import Policy
 from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.admission.answer import Answer
-from kmodgate.webhook.admission.decide import decide
+from kmodgate.webhook.admission.fail_closed import decide
 from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
 from kmodgate.webhook.http.app import Reviews
 from kmodgate.webhook.http.limits import Gate

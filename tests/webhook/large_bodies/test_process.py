@@ -19,7 +19,7 @@ from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.review import ClusterTraits
 from kmodgate.webhook.admission.admission_review import Unreadable
 from kmodgate.webhook.admission.admitter import Admitter
-from kmodgate.webhook.admission.decide import decide
+from kmodgate.webhook.admission.fail_closed import decide
 from kmodgate.webhook.cluster.dump_file import read_snapshot
 from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
 from kmodgate.webhook.large_bodies.pipe import Job

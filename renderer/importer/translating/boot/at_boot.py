@@ -19,8 +19,8 @@ from kmodgate.policy.views.boot_config import (
     boot_variables,
     machine_config_of,
 )
+from kmodgate.renderer.deliveries.boot.boot_settings import BootImage, BootSettings
 from kmodgate.renderer.deliveries.boot.objects import cluster_of
-from kmodgate.renderer.deliveries.boot.settings import BootImage, BootSettings
 from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.objects.reading import Found

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.formats.yaml_documents import Json
-from kmodgate.renderer.deliveries.boot.settings import KERNEL, BootSettings, boot_settings, is_pinned
+from kmodgate.renderer.deliveries.boot.boot_settings import KERNEL, BootSettings, boot_settings, is_pinned
 from kmodgate.renderer.fleet.json_parts import map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.objects.reading import Found, Objects, Translation

@@ -6,7 +6,7 @@ import re
 
 from kmodgate.policy.cluster.controllers import OLM_GROUP
 from kmodgate.policy.rule import RULES, load_rules
-from kmodgate.policy.webhook_entries.rows import is_reached
+from kmodgate.policy.webhook_entries.entry_table import is_reached
 from tests.fleets import FleetFolder
 from tests.renderer.registration.reaching import called
 from tests.renderer.registration.registering import (

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from kmodgate.policy.config import Policy
-from kmodgate.policy.webhook_entries.rows import ROWS
+from kmodgate.policy.webhook_entries.entry_table import ROWS
 from tests.command import run
 from tests.fleets import FleetFolder
 from tests.image_services import PLAIN, ImageServiceFleet

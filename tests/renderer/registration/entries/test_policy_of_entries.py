@@ -11,7 +11,7 @@ from kmodgate.policy.config import Policy, read_policy
 from kmodgate.policy.findings import Mode
 from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.policy.views.pod import POD_KINDS
-from kmodgate.policy.webhook_entries.rows import ROWS
+from kmodgate.policy.webhook_entries.entry_table import ROWS
 from tests.command import run
 from tests.fleets import FleetFolder
 from tests.renderer.registration.reaching import Request

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from kmodgate.webhook.settings import parse
+from kmodgate.webhook.flags import parse
 from tests.fleets import REPOSITORY
 from tests.webhook.issued_certificates import leaf, write
 from tests.webhook.reviews import (
