@@ -17,9 +17,10 @@ from itertools import count
 from pathlib import Path
 
 from kmodgate.policy.config import Policy
-from tests.bench import samples, webhook
+from tests.bench import samples
 from tests.bench.evaluate import evaluate
 from tests.bench.generate import chart, fleet, overlays
+from tests.bench.load import webhook
 from tests.bench.measure import KMODGATE, QUICK, REPOSITORY, Failed, Result, Task, measure
 from tests.bench.mixed import mixed_fleet
 from tests.bench.page import Row, page

@@ -13,7 +13,7 @@ from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.review import Review
 from tests.bench.measure import Result
 from tests.bench.samples import Object
-from tests.modules import TRAITS
+from tests.objects.modules import TRAITS
 
 _ROUNDS = 5
 

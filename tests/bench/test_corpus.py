@@ -16,7 +16,7 @@ from kmodgate.policy.review import Review
 from tests.bench import samples
 from tests.bench.samples import MARK, MODULES, PODS, header
 from tests.command import run
-from tests.modules import TRAITS
+from tests.objects.modules import TRAITS
 
 CORPUS = [*MODULES, *PODS]
 

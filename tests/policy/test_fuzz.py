@@ -31,7 +31,7 @@ from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.references import references
 from tests.fleets import REPOSITORY
-from tests.modules import TRAITS
+from tests.objects.modules import TRAITS
 
 STRICT = Engine(Policy("strict"))
 KMM_KINDS = {

@@ -18,7 +18,7 @@ from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.judged_before import JudgedBefore
 from kmodgate.policy.review import ClusterTraits, Review
-from tests.modules import TRAITS
+from tests.objects.modules import TRAITS
 from tests.policy.changed_objects import DAY, FACTS, JOBS, MODULES, PODS, POLICIES, RELEASES, Object, changed
 from tests.webhook.reviews import dkms_pod
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import jsonschema_rs
 import pytest
 
-from tests.plain_module import Json
+from tests.objects.plain_module import Json
 from tools import compose_schemas, kubernetes_types
 
 TINY: kubernetes_types.Definitions = {

@@ -15,7 +15,7 @@ from kmodgate.policy.kmm.api_checks import structure_findings
 from kmodgate.policy.kmm.defaults import default_paths, defaulted
 from kmodgate.schemas.compiled import object_schema
 from tests import oracle, shared
-from tests.plain_module import Json, module
+from tests.objects.plain_module import Json, module
 
 SCHEMA: Json = json.loads(schemas.read(schemas.KINDS["Module"]))
 VALIDATOR = jsonschema_rs.Draft7Validator(SCHEMA)

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from tests.bench.hostile import with_globs
+from tests.bench.load.hostile import with_globs
 from tests.e2e.api_server.control_plane import ControlPlane
 from tests.e2e.objects import module
 from tests.e2e.protection.guarded import role_of

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.changed_definitions import USEFUL, USELESS
 from tests.e2e.api_server.control_plane import ControlPlane
 from tests.e2e.api_server.definitions import definitions
 from tests.e2e.conftest import NewControlPlane
@@ -16,6 +15,7 @@ from tests.e2e.objects import module, node_modules_config
 from tests.e2e.protection.guarded import KMM, POLICY, USUAL, kmm_rules, namespaces_rules, role_of, tried
 from tests.e2e.waiting import eventually
 from tests.e2e.webhook import in_force
+from tests.objects.changed_definitions import USEFUL, USELESS
 from tests.oracle import lines
 
 pytestmark = pytest.mark.timing

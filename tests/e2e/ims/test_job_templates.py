@@ -17,7 +17,7 @@ from tests.e2e.api_server.control_plane import ControlPlane
 from tests.e2e.objects import runtime_class
 from tests.e2e.waiting import eventually
 from tests.e2e.webhook import Webhook, in_force
-from tests.ims_templates import CUSTOMIZE, KIWI, PACKER, config_maps
+from tests.objects.ims_templates import CUSTOMIZE, KIWI, PACKER, config_maps
 
 Json: TypeAlias = dict[str, Any]
 

@@ -6,11 +6,11 @@ import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
-from tests.changed_definitions import Change, changed
 from tests.e2e.api_server.client import Answer
 from tests.e2e.api_server.control_plane import ControlPlane
 from tests.e2e.objects import module
 from tests.e2e.waiting import eventually
+from tests.objects.changed_definitions import Change, changed
 
 Json: TypeAlias = dict[str, Any]
 SPACES = [f"guarded-{number}" for number in range(1, 61)]

@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from tests.changed_definitions import USEFUL, USELESS, empty_contents
 from tests.e2e.api_server.control_plane import ControlPlane
 from tests.e2e.objects import node_modules_config
 from tests.e2e.protection.guarded import (
@@ -24,6 +23,7 @@ from tests.e2e.protection.guarded import (
 from tests.e2e.protection.test_overrides import grants_override
 from tests.e2e.waiting import eventually
 from tests.e2e.webhook import Webhook
+from tests.objects.changed_definitions import USEFUL, USELESS, empty_contents
 
 EMPTIED = ("--type=merge", "-p", json.dumps({"spec": {"modules": []}}))
 

@@ -18,7 +18,7 @@ from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import RULES, load_rules
 from tests.fleets import REPOSITORY
-from tests.modules import TRAITS
+from tests.objects.modules import TRAITS
 from tests.policy.rules import test_rules
 
 load_rules()

@@ -17,7 +17,7 @@ from kmodgate.policy.ims.template_text import STATES, placeholders, readable_cha
 from kmodgate.policy.ims.templates import HOLDERS, VARIABLES, supplied
 from kmodgate.policy.review import ClusterTraits, Review
 from kmodgate.schemas.compiled import any_schema
-from tests.ims_templates import CUSTOMIZE, KIWI, PACKER, config_maps, job_key, with_job
+from tests.objects.ims_templates import CUSTOMIZE, KIWI, PACKER, config_maps, job_key, with_job
 
 ENGINE = Engine(read_policy({"profile": "strict"}))
 CLASS = "      runtimeClassName: $runtime_class\n"

@@ -13,7 +13,7 @@ from kmodgate.policy.engine import Engine
 from kmodgate.policy.kata.view import HYPERVISOR, Reason
 from kmodgate.policy.parameters import Parameters
 from kmodgate.policy.review import Review
-from tests.json_patch import applied
+from tests.objects.json_patch import applied
 from tests.policy.kata.kata_pods import FACTS, MEMORY, SECCOMP, XATTR, dkms_pod, injection, parameters
 
 _KEYS = st.sampled_from(

@@ -9,7 +9,7 @@ from kmodgate.policy.cluster.facts import SnapshotFacts
 from kmodgate.policy.kata.view import HYPERVISOR, Reason
 from kmodgate.policy.mutations.kata_injection import Injection
 from tests.conftest import CASES
-from tests.json_patch import applied
+from tests.objects.json_patch import applied
 from tests.policy.kata.kata_pods import KATA_QEMU, MEMORY, SECCOMP, XATTR, dkms_pod, injection, parameters
 
 PERMITTED = parameters(annotations={XATTR: "--xattr", SECCOMP: "true"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kmodgate.policy.kmm.api_checks import MAX_ANNOTATIONS, structure_findings
-from tests.plain_module import Json, module, with_metadata
+from tests.objects.plain_module import Json, module, with_metadata
 
 
 @pytest.mark.parametrize(

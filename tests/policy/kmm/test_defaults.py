@@ -7,7 +7,7 @@ import copy
 import pytest
 
 from kmodgate.policy.kmm.defaults import defaulted
-from tests.plain_module import Json, module, with_metadata
+from tests.objects.plain_module import Json, module, with_metadata
 
 REFERENCE = {"name": ""}
 

@@ -28,7 +28,7 @@ from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.review import ClusterTraits, Review
 from kmodgate.policy.rule import RULES, Rule, load_rules, rule
 from tests.fleets import REPOSITORY
-from tests.modules import TRAITS
+from tests.objects.modules import TRAITS
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 Past = SnapshotFacts  # always of whole objects: a gate that prunes them knows nothing of the past

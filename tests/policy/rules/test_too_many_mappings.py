@@ -14,7 +14,7 @@ from kmodgate.policy.engine import Engine
 from kmodgate.policy.formats.regexps.go_regexps import compile_pattern
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.review import Operation, Review
-from tests.modules import TRAITS
+from tests.objects.modules import TRAITS
 from tests.webhook.manifests import mapped_module
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)

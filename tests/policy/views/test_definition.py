@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kmodgate.policy.views.definition import losses
-from tests.changed_definitions import USEFUL, USELESS, changed, definition, empty_contents
 from tests.e2e.api_server.definitions import KINDS
+from tests.objects.changed_definitions import USEFUL, USELESS, changed, definition, empty_contents
 
 OF_DRIVERS = [kind.plural for kind in KINDS if len(kind.versions) == 1]
 

@@ -13,7 +13,7 @@ from kmodgate.renderer.fleet.loading.load import load_fleet
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.manifests.manifest import Manifest
 from tests.fleets import REPOSITORY, FleetFolder
-from tests.values import leaves
+from tests.objects.values import leaves
 
 
 def manifests(root: Path) -> dict[str, list[Manifest]]:

@@ -31,7 +31,7 @@ from kmodgate.renderer.manifests.manifest import identity_of
 from tests.command import run
 from tests.conftest import CASES, ROOT, WITH_DRIVERS, golden_modules
 from tests.fleets import FleetFolder
-from tests.modules import changed, modules
+from tests.objects.modules import changed, modules
 from tests.oracle import lines
 from tests.renderer.importer.import_runs import imported, module, spec
 

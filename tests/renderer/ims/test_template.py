@@ -14,7 +14,17 @@ from hypothesis import strategies as st
 from kmodgate.policy.ims.templates import XATTR
 from kmodgate.renderer.ims.template_edits import UneditableError, edited, edits
 from tests.command import run
-from tests.ims_templates import CUSTOMIZE, KIWI, SETTINGS, STYLES, as_blocks, as_json, config_maps, job_key, with_job
+from tests.objects.ims_templates import (
+    CUSTOMIZE,
+    KIWI,
+    SETTINGS,
+    STYLES,
+    as_blocks,
+    as_json,
+    config_maps,
+    job_key,
+    with_job,
+)
 
 CLASS = "      runtimeClassName: $runtime_class\n"
 ANNOTATIONS = f'''      annotations:

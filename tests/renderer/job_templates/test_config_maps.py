@@ -19,7 +19,7 @@ from kmodgate.policy.review import ClusterTraits, Review
 from kmodgate.policy.views.pod import PodView
 from kmodgate.renderer.job_templates.config_maps import JobTemplateSettings, releases_with_templates
 from kmodgate.schemas.compiled import any_schema
-from tests.ims_templates import CUSTOMIZE, KIWI, PACKER, config_maps
+from tests.objects.ims_templates import CUSTOMIZE, KIWI, PACKER, config_maps
 
 RELEASES = ["3.12.0", "3.15.0", "3.20.0", "3.33.0"]
 IN_VM = State(dkms=True, arch="x86_64", remote=False)

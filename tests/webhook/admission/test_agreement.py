@@ -31,7 +31,7 @@ from kmodgate.webhook.cluster.dump_file import read_snapshot
 from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
 from tests.conftest import Kmodgate
 from tests.fleets import FleetFolder
-from tests.modules import TRAITS
+from tests.objects.modules import TRAITS
 from tests.oracle import lines
 from tests.webhook.admission.agreement_cases import LAB, POLICIES, SOURCE_PARAMS, SOURCES, Case, neighbours
 from tests.webhook.reviews import (

@@ -30,7 +30,7 @@ from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
 from kmodgate.webhook.cluster.questions import NotAnswered
 from tests.bench import samples
 from tests.conftest import ROOT
-from tests.modules import TRAITS
+from tests.objects.modules import TRAITS
 from tests.policy.changed_objects import DAY, JOBS, MODULES, PODS, POLICIES, RELEASES, changed
 from tests.webhook.manifests import encoded, review
 

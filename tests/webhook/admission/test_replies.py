@@ -12,7 +12,7 @@ import re
 
 import pytest
 
-from tests.json_patch import applied
+from tests.objects.json_patch import applied
 from tests.webhook.reviews import (
     Object,
     broken_module,

@@ -18,7 +18,7 @@ from kmodgate.webhook.admission.fail_closed import decide
 from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
 from kmodgate.webhook.cluster.questions import NotAnswered, Until, UserInfo, time_to_ask
 from kmodgate.webhook.cluster.shared_read import Shared
-from tests.modules import TRAITS
+from tests.objects.modules import TRAITS
 from tests.webhook.manifests import encoded, module, namespace, review
 from tests.webhook.serving import run
 

@@ -25,7 +25,7 @@ from kmodgate.webhook.http.limits import Gate
 from kmodgate.webhook.telemetry.audit_log import AuditLog
 from kmodgate.webhook.telemetry.metrics import Metrics
 from tests.e2e.waiting import eventually
-from tests.modules import TRAITS
+from tests.objects.modules import TRAITS
 from tests.webhook.hostile.sending import HEAD
 from tests.webhook.issued_certificates import leaf, write
 from tests.webhook.reviews import broken_module, module, review

@@ -20,7 +20,7 @@ from kmodgate.policy.engine import MOST_FINDINGS
 from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.admission.fail_closed import decide
 from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
-from tests.modules import TRAITS
+from tests.objects.modules import TRAITS
 from tests.webhook.hostile.sending import MIB
 from tests.webhook.program import memory
 from tests.webhook.reviews import CLUSTER, Object, broken_module, dump, module, review, uid

@@ -27,7 +27,7 @@ from kmodgate.webhook.large_bodies.pool import Pool
 from kmodgate.webhook.telemetry.audit_log import AuditLog
 from kmodgate.webhook.telemetry.metrics import Metrics
 from tests.e2e.waiting import eventually
-from tests.modules import TRAITS
+from tests.objects.modules import TRAITS
 from tests.webhook.api_stub import ApiStub, failure
 from tests.webhook.reviews import (
     LARGE,

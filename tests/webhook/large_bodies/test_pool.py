@@ -17,7 +17,7 @@ from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
 from kmodgate.webhook.large_bodies.fair_queue import Asker, FairQueue
 from kmodgate.webhook.large_bodies.pipe import Job
 from kmodgate.webhook.large_bodies.pool import Pool, cores
-from tests.modules import TRAITS
+from tests.objects.modules import TRAITS
 from tests.webhook.large_bodies.test_process import NOW
 from tests.webhook.manifests import encoded, large_module, mapped_module, module, review
 from tests.webhook.program import Caller, Program, program

@@ -24,8 +24,8 @@ from kmodgate.webhook.cluster.dump_file import read_snapshot
 from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
 from kmodgate.webhook.large_bodies.pipe import Job
 from kmodgate.webhook.large_bodies.pool import Pool
-from tests.bench.hostile import with_secrets
-from tests.modules import TRAITS
+from tests.bench.load.hostile import with_secrets
+from tests.objects.modules import TRAITS
 from tests.webhook.manifests import config_map, encoded, large_module, mapped_module, module, review, small_cluster
 from tests.webhook.program import Caller, Program, Reply, program
 from tests.webhook.serving import run

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.command import run
-from tests.ims_templates import CUSTOMIZE, SETTINGS, as_blocks, config_maps, with_job
+from tests.objects.ims_templates import CUSTOMIZE, SETTINGS, as_blocks, config_maps, with_job
 
 CLASS = "      runtimeClassName: $runtime_class\n"
 

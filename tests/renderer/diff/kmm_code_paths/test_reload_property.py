@@ -25,7 +25,7 @@ from kmodgate.renderer.fleet.files import FleetFiles
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.specs import Cluster, Kmm, NodeGroup
 from kmodgate.renderer.manifests.manifest import Manifest
-from tests.modules import changed, modules
+from tests.objects.modules import changed, modules
 
 KERNELS = ("5.14.0-427.el9.x86_64", "5.14.0-427.13.1.el9_4.x86_64", "6.12.0-1.el10.x86_64")
 RELOADING = (Effect.RELOAD, Effect.ORDERED, Effect.LOSE, Effect.REFUSED)

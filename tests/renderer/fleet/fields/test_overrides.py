@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kmodgate.renderer.fleet.fields.overrides import merge, trace
-from tests.values import leaves
+from tests.objects.values import leaves
 
 # Source of the cases: RFC 7386, appendix A.
 RFC_7386 = [

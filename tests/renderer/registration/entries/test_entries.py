@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from kmodgate.policy.cluster.controllers import COLLECTORS
-from tests.changed_definitions import USEFUL, USELESS, changed, definition, empty_contents
 from tests.command import run
 from tests.fleets import FleetFolder
+from tests.objects.changed_definitions import USEFUL, USELESS, changed, definition, empty_contents
 from tests.renderer.registration.reaching import Request, called
 from tests.renderer.registration.registering import (
     COMES_UP,

@@ -18,10 +18,11 @@ from typing import Any
 from kmodgate.policy.kmm.kinds import MODULE_KINDS
 from kmodgate.webhook.cluster.live_facts import MODULES, NAMESPACES
 from kmodgate.webhook.cluster.watch import Timings
-from tests.bench import hostile, outage, samples, throughput, wrk
-from tests.bench.figure import Figure
+from tests.bench import samples
+from tests.bench.load import hostile, outage, throughput, wrk
+from tests.bench.load.figure import Figure
+from tests.bench.load.wrk import on_core
 from tests.bench.measure import QUICK, REPOSITORY
-from tests.bench.wrk import on_core
 from tests.e2e.objects import node_modules_config
 from tests.webhook.api_stub import Answer
 from tests.webhook.api_stub import page as listed
@@ -73,7 +74,7 @@ def _steady(server: Program, folder: Path, *more: str) -> dict[str, Any]:
     authority = folder / "authority.pem"
     authority.write_bytes(AUTHORITY.certificate)
     command = [
-        *on_core(1), sys.executable, "-m", "tests.bench.steady", "--port", str(server.reviews), "--rate", "300",
+        *on_core(1), sys.executable, "-m", "tests.bench.load.steady", "--port", str(server.reviews), "--rate", "300",
         "--seconds", str(SECONDS), "--bodies", str(folder / "bodies"), "--authority", str(authority), *more,
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY)

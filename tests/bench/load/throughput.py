@@ -9,11 +9,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import kmm_server, samples, wrk
-from tests.bench.figure import Figure
+from tests.bench import samples
+from tests.bench.load import kmm_server, wrk
+from tests.bench.load.figure import Figure
+from tests.bench.load.wrk import Throughput, on_core
 from tests.bench.measure import QUICK, REPOSITORY
 from tests.bench.samples import Object
-from tests.bench.wrk import Throughput, on_core
 from tests.webhook.program import Program, program
 
 ROUNDS = 1 if QUICK else 5
@@ -67,7 +68,15 @@ def figures(server: Program, folder: Path) -> Iterator[Figure]:
 def echo(server: Program, *loop: str) -> Iterator[tuple[int, int]]:
     """Port and process of a bare server that sends back what it gets."""
     files = server.certificate.files
-    command = [*on_core(0), sys.executable, "-m", "tests.bench.echo", str(files.certificate), str(files.key), *loop]
+    command = [
+        *on_core(0),
+        sys.executable,
+        "-m",
+        "tests.bench.load.echo",
+        str(files.certificate),
+        str(files.key),
+        *loop,
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY)
     assert process.stdout is not None
     try:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from kmodgate.webhook.certificates.served_certificate import MaterialFiles
+from tests.bench.load.wrk import on_core
 from tests.bench.programs import KMM, NotBuilt, built
-from tests.bench.wrk import on_core
 
 PATH = "/validate-kmm-sigs-x-k8s-io-v1beta1-module"
 """Where the server takes reviews of Modules."""

@@ -1,6 +1,6 @@
 """A bare aiohttp server that sends every body back: what the framework and TLS cost where nothing is decided.
 
-`python -m tests.bench.echo CERTIFICATE KEY [uvloop]` prints its port. As it is, it runs as a first aiohttp program does:
+`python -m tests.bench.load.echo CERTIFICATE KEY [uvloop]` prints its port. As it is, it runs as a first aiohttp program does:
 an application with one route, on asyncio's own loop. With `uvloop` it is as lean as the framework can be: no router,
 and the webhook's own loop. The TLS settings are the webhook's in both.
 """

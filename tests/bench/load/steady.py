@@ -1,4 +1,4 @@
-"""`python -m tests.bench.steady`: so many reviews a second, whatever the server does, and how long each took.
+"""`python -m tests.bench.load.steady`: so many reviews a second, whatever the server does, and how long each took.
 
 An open loop: a review is due at its time, and is measured from then, also where it had to wait for a connection. Prints
 milliseconds as JSON: of all reviews, and of the large ones that come beside them once a second where one is given.

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.bench.figure import Figure
+from tests.bench.load.figure import Figure
 from tests.bench.measure import QUICK
 from tests.e2e.admission.test_outage import NOBODY_WAITS, OTHERS_WAIT, prepare
 from tests.e2e.api_server.control_plane import ControlPlane

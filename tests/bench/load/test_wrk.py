@@ -12,8 +12,8 @@ import pytest
 from aiohttp import web
 
 from kmodgate.webhook.certificates.served_certificate import Certificates, Material
-from tests.bench import wrk
-from tests.bench.wrk import Throughput
+from tests.bench.load import wrk
+from tests.bench.load.wrk import Throughput
 from tests.webhook.issued_certificates import leaf
 from tests.webhook.serving import run, serving
 

@@ -1,0 +1,1 @@
+"""The webhook under load, beside a bare echo and KMM's own server."""
