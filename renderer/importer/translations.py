@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from kmodgate.policy.cluster.facts import metadata_of
@@ -20,6 +20,7 @@ from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.clusters.cluster_settings import cluster_settings
 from kmodgate.renderer.importer.objects.companions import is_the_systems
 from kmodgate.renderer.importer.objects.reading import Found, Objects, Translation
+from kmodgate.renderer.importer.objects.spokes import spoke_values
 from kmodgate.renderer.importer.translating.boot.drivers import add_boot
 from kmodgate.renderer.importer.translating.daemon_sets.daemon_sets import (
     daemon_sets,
@@ -77,13 +78,30 @@ def translate(clusters: dict[str, Objects], inputs: dict[str, list[str]], wishes
     at_boot = add_boot(result.clusters, wishes, result.lost, result.notes)
     told |= at_boot.told
     result.hosted = at_boot.hosted
-    for cluster, objects in result.clusters.items():
-        if cluster not in told and not any(found.is_module for found in objects.values()) and not _says_more(objects):
-            message = f"{', '.join(inputs[cluster])}: {_no_module(clusters[cluster])}"
-            raise Unusable(message, _what_to_give(objects, result))
+    _drop_silent(result, told, clusters, inputs)
     result.notes += _former_versions(versions)
     _refuse_unknown(wishes, names)
     return result
+
+
+def _drop_silent(
+    result: Translated, told: set[str], given: dict[str, Objects], inputs: Mapping[str, Sequence[str]]
+) -> None:
+    """Drop the clusters whose objects say nothing, and for which a hub of the input delivers.
+
+    Raises Unusable for any other of them.
+    """
+    silent = {
+        name for name, objects in result.clusters.items()
+        if name not in told and not any(found.is_module for found in objects.values()) and not _says_more(objects)
+    }  # fmt: skip
+    spokes = dict(spoke_values({name: item for name, item in result.clusters.items() if name not in silent}))
+    for name in sorted(silent):
+        if name not in spokes:
+            message = f"{', '.join(inputs[name])}: {_no_module(given[name])}"
+            raise Unusable(message, _what_to_give(result.clusters[name], result))
+        del result.clusters[name]
+        result.notes.append(f"passed over: {', '.join(inputs[name])}: its hub delivers the drivers of {name}")
 
 
 def _says_more(objects: Objects) -> bool:

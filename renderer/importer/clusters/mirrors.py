@@ -30,11 +30,23 @@ _KINDS: dict[str, tuple[str, References]] = {
 
 def add_mirrors(objects: Objects, settings: Settings) -> None:
     """Add the mirrors of a cluster; of a source the first one of the first object."""
-    images = sorted({image for found in objects.values() if found.is_module for image in _images(found, objects)})
+    modules = [found for found in objects.values() if found.is_module]
     mirrors: dict[tuple[str, str], Json] = {}
     for found in objects.values():
         if found.identity.kind in _KINDS:
+            affected = [item for item in modules if not (_is_ours(found) and _is_rendered(item))]
+            images = sorted({image for item in affected for image in _images(item, objects)})
             _add_set(found, images, mirrors, settings)
+
+
+def _is_rendered(found: Found) -> bool:
+    """Whether kmodgate rendered an object, with the mirrors that it rendered beside it."""
+    return MANAGED_BY.items() <= found.metadata("labels").items()
+
+
+def _is_ours(found: Found) -> bool:
+    """Whether kmodgate rendered a mirror set."""
+    return found.identity.name == NAME and _is_rendered(found)
 
 
 def _add_set(found: Found, images: list[str], mirrors: dict[tuple[str, str], Json], settings: Settings) -> None:
@@ -59,7 +71,7 @@ def _add_set(found: Found, images: list[str], mirrors: dict[tuple[str, str], Jso
                     mirrors[source, references] = new
                 continue
             settings.lost.append(found.lost("IMP004", path, message, fix))
-    if found.identity.name == NAME and MANAGED_BY.items() <= found.metadata("labels").items():
+    if _is_ours(found):
         settings.spec["mirrorObjects"] = True
     settings.spec["platform"] = "openshift"
     settings.take(found)

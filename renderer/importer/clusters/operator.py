@@ -17,6 +17,7 @@ from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.clusters.cluster_draft import Settings
 from kmodgate.renderer.importer.objects.reading import Found, Objects
+from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 
 _FIELDS = ("channel", "source", "sourceNamespace")
 _KNOWN = {*_FIELDS, "name", "startingCSV", "installPlanApproval", "config"}
@@ -63,7 +64,9 @@ def _add_subscription(found: Found, version: str, objects: Objects, settings: Se
     tolerations = items_of(map_of(spec.get("config")).get("tolerations"))
     if tolerations and tolerations != [TOLERATES_CORDONS]:
         install["tolerations"] = tolerations
-    kmm: JsonMap = {"namespace": namespace, "install": install}
+    is_rendered = MANAGED_BY.items() <= found.metadata("labels").items()
+    is_said = not (is_rendered and namespace == _NAMESPACES[package])  # render needs no word for the flavour's own
+    kmm: JsonMap = {**({"namespace": namespace} if is_said else {}), "install": install}
     if "redhat" in str(spec.get("source")) or namespace == _NAMESPACES[package]:
         kmm["flavour"] = "redhat"
     elif spec.get("source") in ("community-operators", "operatorhubio-catalog"):

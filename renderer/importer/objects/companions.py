@@ -96,9 +96,11 @@ def _with_accounts(driver: Driver, objects: Objects, *, managed: bool) -> JsonMa
     spec = dict(driver.spec)
     usual = {account.pods: account.name for account in accounts(driver.name, _ALL_PODS)}
     by_daemon_sets = driver.spec.get("delivery") == "daemonset"
+    is_separate = bool(map_of(driver.spec.get("daemonset")).get("separate"))
     for account in accounts(driver.name, driver.spec):
         level = map_of(spec[account.pods]) if account.pods else spec
-        if by_daemon_sets and (not account.is_named or account.name == DEFAULT):
+        is_of_the_loader = by_daemon_sets and not (account.pods and is_separate)
+        if is_of_the_loader and (not account.is_named or account.name == DEFAULT):
             spec = {key: item for key, item in spec.items() if account.pods or key != "serviceAccountName"}
             continue  # its pods need an account of their own
         level = {**level, "serviceAccountName": account.name if account.is_named else ""}

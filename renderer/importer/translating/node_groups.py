@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.formats.yaml_documents import Json
-from kmodgate.policy.kmm.kernel import architecture
+from kmodgate.policy.kmm.kernel import architecture, trimmed
+from kmodgate.renderer.deliveries.daemonset.module_view import kernel_of
 from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.objects.reading import Found, Objects
@@ -76,6 +77,8 @@ def _selector(found: Found) -> JsonMap:
 
 
 def _kernels(found: Found) -> list[str]:
+    """The kernels of the driver's mappings; a DaemonSet of ours has the one whose last `+` no mapping has."""
+    whole = {trimmed(kernel): kernel for item in found.made_of if (kernel := kernel_of(item.value))}
     container = map_of(map_of(map_of(found.value.get("spec")).get("moduleLoader")).get("container"))
     mappings = (map_of(item) for item in items_of(container.get("kernelMappings")))
-    return [literal for item in mappings if isinstance(literal := item.get("literal"), str)]
+    return [whole.get(literal, literal) for item in mappings if isinstance(literal := item.get("literal"), str)]

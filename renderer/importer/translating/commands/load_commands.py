@@ -66,6 +66,11 @@ class Loading:
         """The kernel module that is loaded last, which needs the others."""
         return self.modules[-1] if self.modules else ""
 
+    @property
+    def is_raw(self) -> bool:
+        """Whether the whole argument vector of modprobe is known, and no name of a module beside it."""
+        return self.whole is not None and "rawArgs" in self.whole
+
     def modprobe(self) -> JsonMap:
         """Return the `modprobe` of a Module that loads the same."""
         if self.whole is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kmodgate.policy.formats.yaml_documents import Json
-from kmodgate.policy.kmm.kernel import normalised
+from kmodgate.policy.kmm.kernel import normalised, trimmed
 from kmodgate.policy.kmm.nodes.kernel_labels import NFD_LABEL
 from kmodgate.renderer.deliveries.daemonset.pods import (
     FIRMWARE_HOST_PATH,
@@ -95,7 +95,7 @@ def _put_images(draft: Draft, pods: list[LoaderPod]) -> None:
         draft.put((*CONTAINER, "imagePullPolicy"), policy, loader.found, (*loader.path, "imagePullPolicy"))
     mappings: list[Json] = []
     for pod, image, place in images:
-        chosen: JsonMap = {"literal": pod.kernel} if pod.kernel else {"regexp": "^.+$"}
+        chosen: JsonMap = {"literal": trimmed(pod.kernel)} if pod.kernel else {"regexp": "^.+$"}
         draft.places[(*CONTAINER, "kernelMappings", len(mappings))] = (pod.found, (*place.path, "image"))
         if pod.kernel_label:
             _, at = pod.selector[pod.kernel_label]
@@ -106,7 +106,7 @@ def _put_images(draft: Draft, pods: list[LoaderPod]) -> None:
 
 def _template(image: str, kernel: str) -> str:
     """The image with the variable for the kernel, if its tag has the kernel, as far as a tag can."""
-    tag = normalised(kernel)
+    tag = normalised(trimmed(kernel))
     return image.replace(tag, RUNNING_KERNEL) if tag else image
 
 
@@ -229,7 +229,8 @@ def _options(draft: Draft, pod: LoaderPod) -> Iterator[tuple[str, Json]]:
         if most not in (None, 1, 0):
             yield "maxUnavailable", most
     grace = pod.spec.get("terminationGracePeriodSeconds")
-    if isinstance(grace, int) and grace >= _LEAST_GRACE and grace not in (_GRACE_OF_PODS, GRACE_PERIOD):
+    usual = (GRACE_PERIOD,) if pod.driver else (_GRACE_OF_PODS, GRACE_PERIOD)
+    if isinstance(grace, int) and grace >= _LEAST_GRACE and grace not in usual:
         yield "terminationGracePeriodSeconds", grace
     priority = pod.spec.get("priorityClassName")
     if priority not in (None, "", PRIORITY_CLASS):

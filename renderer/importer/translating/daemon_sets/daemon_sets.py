@@ -82,7 +82,7 @@ def _key(pod: LoaderPod, wishes: Wishes, lost: list[Finding]) -> str | None:
         )
         lost.append(found.lost("IMP001", path, message, fix))
         return None
-    if not loading.modules and not name:
+    if not loading.modules and not name and not loading.is_raw:
         unread = f", only {listed(loading.unread)}" if loading.unread else ""
         message = f"not imported: no command in it says which kernel module it loads{unread}"
         lost.append(found.lost("IMP001", path, message, f"say which: --module-name {_stem([pod])}=NAME"))

@@ -1,0 +1,120 @@
+"""The rendered tree of a fleet becomes a fleet that renders to the same tree, whichever way its drivers take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.command import run
+
+CLUSTER = """\
+apiVersion: kmodgate.io/v1alpha1
+kind: Cluster
+metadata: {{name: {name}{labels}}}
+spec:
+  platform: {platform}
+  {more}
+  nodeGroups:
+  - {{name: workers, labels: {{pool: a}}, kernels: [{kernel}]}}
+"""
+KERNEL = "5.14.0-503.11.1.el9_5.x86_64"
+DRIVER = """\
+apiVersion: kmodgate.io/v1alpha1
+kind: KernelDriver
+metadata: {name: nic}
+spec:
+  clusters: {names: [paris]}
+  namespace: {name: drivers}
+  selector: {pool: a}
+"""
+MODULE = """\
+  modprobe: {moduleName: nic}
+  containerImage: quay.io/acme/nic:1-${KERNEL_FULL_VERSION}
+  kernelMappings: [{name: any, regexp: '^.+$'}]
+"""
+PLUGIN = "  devicePlugin: {container: {image: 'quay.io/acme/plugin:1'}, serviceAccountName: ''}\n"
+KMM = 'kmm: {version: "2.6", flavour: redhat}'
+INSTALLED = """\
+kmm:
+    flavour: redhat
+    install: {csv: kernel-module-management.v2.4.1, approve: byHand}"""
+MIRRORED = f"""\
+{KMM}
+  mirrorObjects: true
+  mirrors: [{{source: quay.io/acme, mirror: reg.site/acme, type: tag}}]"""
+DOCKERFILE = (
+    "ARG DTK_AUTO\nFROM ${DTK_AUTO} AS kernel\nFROM quay.io/acme/base:9\nCOPY --from=kernel /a /opt/lib/modules\n"
+)
+
+
+def cluster(name: str = "paris", *, labels: str = "", platform: str = "openshift", **values: str) -> str:
+    return CLUSTER.format(
+        name=name, labels=labels, platform=platform, **{"kernel": KERNEL, "more": "topology: ha"} | values
+    )
+
+
+DELIVERED_BY_PODS = {
+    "no account of a separate plugin": MODULE + PLUGIN + "  delivery: daemonset\n  daemonset: {separate: true}\n",
+    "a short time to unload in": MODULE + "  delivery: daemonset\n  daemonset: {terminationGracePeriodSeconds: 30}\n",
+    "the arguments of modprobe as a whole": (
+        "  delivery: daemonset\n  modprobe: {rawArgs: {load: [-d, /opt, nic], unload: [-d, /opt, -r, nic]}}\n"
+        "  kernelMappings: [{name: any, regexp: '^.+$', containerImage: 'quay.io/acme/nic:1'}]\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("driver", DELIVERED_BY_PODS.values(), ids=DELIVERED_BY_PODS.keys())
+def test_drivers_of_daemon_sets_come_back_as_they_were(driver: str, tmp_path: Path) -> None:
+    assert_comes_back(tmp_path, {"paris": cluster()}, DRIVER + driver)
+
+
+def test_a_kernel_that_ends_in_a_plus_comes_back_as_it_was(tmp_path: Path) -> None:
+    driver = DRIVER + MODULE + "  delivery: daemonset\n  daemonset: {kernelLabel: example.com/kernel}\n"
+    assert_comes_back(tmp_path, {"paris": cluster(kernel="6.6.0+")}, driver)
+
+
+def test_spokes_whose_trees_have_their_policy_alone_come_with_their_hub(tmp_path: Path) -> None:
+    spokes = {
+        name: cluster(name, labels=", labels: {tier: edge}", more=f"{KMM}\n  acm: {{role: spoke, hub: paris}}")
+        for name in ("lyon", "nice")
+    }
+    driver = DRIVER + MODULE + "  delivery: hub\n  hub: {selector: {tier: edge}}\n"
+    result = comes_back(tmp_path, {"paris": cluster(more=f"{KMM}\n  acm: {{role: hub}}"), **spokes}, driver)
+    assert "its hub delivers the drivers of lyon" in result
+    assert (tmp_path / "fleet/clusters/nice.yaml").is_file()
+
+
+def test_the_namespace_in_which_an_operator_is_anyway_is_not_said(tmp_path: Path) -> None:
+    assert_comes_back(tmp_path, {"paris": cluster(more=INSTALLED)}, DRIVER + MODULE)
+
+
+def test_mirrors_that_render_has_used_stay(tmp_path: Path) -> None:
+    driver = DRIVER + MODULE + "  build: {dockerfile: ./nic.Dockerfile}\n"
+    assert_comes_back(tmp_path, {"paris": cluster(more=MIRRORED)}, driver)
+
+
+def assert_comes_back(here: Path, clusters: dict[str, str], driver: str) -> None:
+    comes_back(here, clusters, driver)
+    assert texts(here / "fleet/rendered") == texts(here / "source/rendered")
+
+
+def comes_back(here: Path, clusters: dict[str, str], driver: str) -> str:
+    """Render a fleet, import its tree, and render that; return what the import says."""
+    files = {"kmodgate.yaml": "", "drivers/nic.yaml": driver, "drivers/nic.Dockerfile": DOCKERFILE}
+    for name, text in {**files, **{f"clusters/{name}.yaml": text for name, text in clusters.items()}}.items():
+        path = here / "source" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    rendered = run("render", "source", cwd=here)
+    assert rendered.returncode == 0, rendered.stderr
+    trees = [f"--cluster={name}=source/rendered/{name}" for name in clusters]
+    result = run("import", *trees, "--output=fleet", cwd=here)
+    assert result.returncode == 0, result.stderr
+    again = run("render", "fleet", cwd=here)
+    assert again.returncode == 0, again.stderr
+    return result.stderr
+
+
+def texts(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*.yaml")}
