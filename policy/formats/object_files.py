@@ -102,10 +102,7 @@ def parse_objects(
     if text.lstrip().startswith(("{", "[")):
         yield from _json(text, given)
         return
-    documents, problems = parse(text, name, OBJECTS)
-    findings += problems
-    for document in documents:
-        yield from _objects(Source(document.value, name, document), given)  # type: ignore[arg-type]
+    yield from _yaml(text, given)
 
 
 def is_page(text: str) -> bool:
@@ -146,6 +143,17 @@ class _Given(NamedTuple):
     others: Others | None
 
 
+def _yaml(text: str, given: _Given) -> Iterator[Source]:
+    documents, problems = parse(text, given.name, OBJECTS)
+    given.findings.extend(problems)
+    for document in documents:
+        yield from _objects(Source(document.value, given.name, document), given)  # type: ignore[arg-type]
+
+
+_SEPARATOR = re.compile(r"\s*(?:---(?:[ \t].*)?(?:\r?\n|$)\s*)*")
+"""What stands between two values of JSON, which may be the documents of a YAML file."""
+
+
 def _json(text: str, given: _Given) -> Iterator[Source]:
     name, findings = given.name, given.findings
     decoder = json.JSONDecoder(object_pairs_hook=_without_repeats, parse_constant=_refused)
@@ -155,8 +163,10 @@ def _json(text: str, given: _Given) -> Iterator[Source]:
             start = place
             value, place = decoder.raw_decode(text, place)
             yield from _objects(Source(value, name, None, json=JsonPositions(text, start)), given)
-            while place < len(text) and text[place].isspace():
-                place += 1
+            end, place = place, _SEPARATOR.match(text, place).end()  # type: ignore[union-attr]
+            if "---" in text[end:place] and not text.startswith(("{", "["), place):
+                yield from _yaml("\n" * text.count("\n", 0, place) + text[place:], given)
+                return
     except json.JSONDecodeError as error:
         findings.append(
             Finding(
