@@ -5,8 +5,10 @@ count bytes; they are characters here because every accepted text is ASCII.
 """
 
 import re
+from collections.abc import Collection
+from difflib import get_close_matches
 
-from kmodgate.policy.memo import kept
+from kmodgate.policy.memo import LONGEST, kept
 
 MAX_SUBDOMAIN = 253
 MAX_LABEL = 63
@@ -47,3 +49,14 @@ def is_label_value(value: str) -> bool:
 def is_node_label(key: object, value: object) -> bool:
     """Whether an object can have a label; a value that is no text is left to the schema."""
     return is_qualified_name(str(key)) and (not isinstance(value, str) or is_label_value(value))
+
+
+def near_name(text: str, names: Collection[str]) -> str:
+    """Return the one of some names that a text is a slip of: other capitals, a space, a letter more; or nothing."""
+    bare = text[:LONGEST].strip().lower()
+    close = get_close_matches(bare, [name.lower() for name in names], n=1, cutoff=_NEAR)
+    return next((name for name in names if close and name.lower() == close[0]), "")
+
+
+_NEAR = 0.8
+"""How alike two names are (difflib's ratio) of which one is a slip of the other."""

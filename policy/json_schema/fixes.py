@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from kmodgate.policy.findings import FieldPath, format_path, value_at
+from kmodgate.policy.formats.quantities import PATTERN
 from kmodgate.policy.json_schema.keywords import EACH, Keywords, Node
 from kmodgate.policy.json_schema.other_apis import name_here, written_out
 from kmodgate.policy.json_schema.places import distance, place_here, shown
@@ -24,6 +25,7 @@ from kmodgate.policy.json_schema.violations import (
     Violation,
     describe,
     line,
+    no_quantity,
     not_in,
     repaired,
     unquoted,
@@ -289,6 +291,8 @@ class Fixes:
             what, need = TOO_SHORT[kind]
             need = need.format(details.get("limit", 1))
             return Violation("SCH104", path, what, f"{need}, or remove the key" if self.may_go(path) else need)
+        if kind == "pattern" and details.get("pattern") == PATTERN:
+            return no_quantity(path, value)
         return Violation("SCH104", path, message, "change the value so that it fits")
 
 

@@ -9,6 +9,7 @@ from kmodgate.policy.findings import FieldPath, format_path
 from kmodgate.policy.json_schema.violations import Repair
 
 _NAMES = {
+    "containerImage": ("image",),
     "image": ("containerImage",),
     "imagePullSecret": ("imageRepoSecret",),
     "imagePullSecrets": ("imageRepoSecret",),

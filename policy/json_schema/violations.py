@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kmodgate.policy.findings import FieldPath, value_at
+from kmodgate.policy.formats.quantities import corrected
 from kmodgate.policy.json_schema.values import flow
 
 ABSENT = object()
@@ -105,6 +106,14 @@ def not_in(path: FieldPath, value: object, options: list[str], kind: str) -> Vio
     message = f"{short(value)} is not {'one of ' if kind == 'enum' else ''}{', '.join(options)}"
     repair = Repair((path,), ((path, choice[0]),)) if choice else None
     return Violation("SCH104", path, message, fix, repair=repair)
+
+
+def no_quantity(path: FieldPath, value: object) -> Violation:
+    """Return the violation of a text that is no amount of a resource: `1GB`, `1 Gi`."""
+    better = corrected(str(value))
+    fix = f"write {better}" if better else "write a number, and after it a unit or none: 500m, 2, 512Mi, 1Gi"
+    repair = Repair((path,), ((path, better),)) if better else None
+    return Violation("SCH104", path, f"{short(value)} is no quantity", fix, repair=repair)
 
 
 def repaired(value: object, repairs: Iterable[Repair]) -> object:

@@ -36,7 +36,7 @@ RULES = frozenset(
         *("INJ102", "INJ104", "INJ105", "INJ106"),
         *("LDR101", "LDR102", "LDR103", "LDR104", "LDR105", "LDR106", "LDR107", "LDR108", "LDR201"),
         *("MAP101", "MAP102", "MAP201", "MAP202", "MAP203", "MAP204", "MAP205", "MAP206", "MAP208", "MAP209", "MAP301"),
-        *("PLG101", "PLG103", "PLG104", "PLG107", "PLG201"),
+        *("PLG101", "PLG103", "PLG104", "PLG106", "PLG107", "PLG108", "PLG109", "PLG110", "PLG111", "PLG201"),
         *("REF101", "REF103", "REF104", "REF105", "REF106"),
         *("SEL101", "SEL102", "SEL204", "SEL205", "SEL206"),
         *("SGN201", "SGN202", "SGN204"),

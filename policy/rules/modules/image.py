@@ -89,10 +89,17 @@ _FORM = "write registry/path:tag, the path in lower case, or a digest of sha256 
 def not_a_reference(review: Review) -> Iterator[Problem]:
     """Text that no registry takes for the name of an image: capitals in the path, spaces, an odd tag, a short digest.
 
+    Images of plugins are judged as they stand, because KMM fills no variable there, and one of them without a name is
+    refused by the API server.
+
     Fix: correct the name: `registry.example.com/team/driver:1.0.0`.
-    Source: github.com/distribution/reference.
+    Source: github.com/distribution/reference; validateContainers in pkg/apis/core/validation of Kubernetes.
     """
-    for path, image in (*review.module.images, *review.module.unsigned_images, *review.other_images):
+    for container in review.module.containers:
+        if container.value.get("image") == "":
+            yield container.problem("image", "the container has no image", "write the name of its image")
+    module = review.module
+    for path, image in (*module.images, *module.unsigned_images, *module.pod_images, *review.other_images):
         if len(image) > LONGEST:
             yield Problem(path, f"{image[:40]!r}… is not the name of an image: it has {len(image)} characters", _FORM)
         elif parse_image(image) is None and not _is_broken(image):

@@ -102,6 +102,7 @@ BROKEN = {
     "INJ101": "the text runs in a shell beside the private key",
     "INJ105": "modprobe and cp look in the wrong place",
     "LDR101": "modprobe runs without arguments",
+    "PLG108": "the API server takes no host path with `..` in a DaemonSet",
 }
 """Rules that refuse objects which KMM accepts, and why none of these is a sound driver."""
 

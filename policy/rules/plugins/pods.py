@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterator
 
 from kmodgate.policy.findings import Problem, Severity
+from kmodgate.policy.formats.kubernetes_names import is_dns1123_label, near_name
 from kmodgate.policy.present import DRA, PLUGINS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
@@ -36,13 +37,16 @@ def mount_without_volume(review: Review) -> Iterator[Problem]:
     Source: validation of pods in Kubernetes; internal/controllers/device_plugin_reconciler.go of KMM.
     """
     volumes = {volume.text("name") for volume in review.module.volumes}
-    known = {key: ", ".join(sorted({*volumes, *preset})[:8]) for key, preset in _PRESET.items()}
     for plugin, mount in review.module.mounts:
-        key, name = str(plugin.path[-1]), mount.text("name")
-        if name not in volumes and name not in _PRESET[key]:
-            yield mount.problem(
-                "name", f"there is no volume {name!r}", f"add it to volumes, or name one of: {known[key]}"
-            )
+        preset, name = _PRESET[str(plugin.path[-1])], mount.text("name")
+        if name in volumes or name in preset:
+            continue
+        known = sorted(filter(None, {*volumes, *preset}))
+        better = near_name(name, known)
+        fix = f"write {better}" if better else f"add it to volumes, or name one of: {', '.join(known[:8])}"
+        problem = mount.problem("name", f"there is no volume {name!r}", fix)
+        is_misnamed = better and not is_dns1123_label(better)  # the name of the volume is at fault
+        yield problem._replace(told_by="PLG108") if is_misnamed or "" in volumes else problem
 
 
 @rule("PLG107", needs=PLUGINS)
@@ -136,6 +140,6 @@ def pull_policy(review: Review) -> Iterator[Problem]:
     for part in (review.module.container, *review.module.containers):
         text = part.text("imagePullPolicy")
         if text and text not in _PULL_POLICIES:
-            meant = next((item for item in _PULL_POLICIES if item.lower() == text.strip().lower()), "")
+            meant = near_name(text, _PULL_POLICIES)
             fix = f"write {meant}" if meant else "use Always, IfNotPresent or Never"
             yield part.problem("imagePullPolicy", f"{text!r} is unknown", fix)

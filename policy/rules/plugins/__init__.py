@@ -1,0 +1,1 @@
+"""Rules about device plugins and DRA drivers: their pods, and what keeps the API server from making them."""
