@@ -18,6 +18,11 @@ UPSTREAM = ("1.1", "2.0", "2.1", "2.2", "2.3", "2.4", "2.5", "2.6", "head")
 REDHAT = ("1.1", "2.0", "2.1", "2.2", "2.3", "2.4", "2.5", "2.6", "2.7")
 DRA_KUBERNETES = "1.34"
 
+NEXT_UPSTREAM = "head"
+"""The first upstream release with what its main branch has today; its number, once it is in UPSTREAM."""
+NEXT_REDHAT = "2.7"
+"""The first release of the Red Hat build with the same."""
+
 
 First = str | tuple[tuple[str, str], ...]
 """Since when something is in KMM: a release line (`2.6`), or the first release of each line that it came to.
@@ -61,6 +66,11 @@ class Release:
     def has(self, version: str) -> bool:
         """Whether this release is of the given line of its flavour, or of a later one."""
         return _has(self, version)
+
+    @property
+    def has_next(self) -> bool:
+        """Whether this release has what came with NEXT_UPSTREAM, or with NEXT_REDHAT in the Red Hat build."""
+        return self.has(NEXT_REDHAT if self.redhat else NEXT_UPSTREAM)
 
     def presence(self, first: First) -> Presence:
         """Whether this release has what came with the first releases."""
@@ -119,7 +129,7 @@ SINCE = (
     Since("spec.devicePlugin.initContainer", "2.4"),
     Since("spec.devicePlugin.automountServiceAccountToken", "2.6"),
     Since("spec.imageRebuildTriggerGeneration", "2.6"),
-    Since("spec.dra", "head", "2.7"),
+    Since("spec.dra", NEXT_UPSTREAM, NEXT_REDHAT),
 )
 """Fields that came after the oldest supported version; what is below one of them came with it or later."""
 
@@ -185,7 +195,7 @@ def deletes_plugin_daemonsets(release: Release) -> bool:
     Source: internal/controllers/device_plugin_reconciler.go:100-109 since aa2e9ba, upstream's main and release-2.7 of
     Red Hat; v2.6.0 of it only creates, patches and collects older versions.
     """
-    return release.has("2.7" if release.redhat else "head")
+    return release.has_next
 
 
 def has_boot_module_config(release: Release) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kmodgate.policy.findings import Finding, Mode, sort_findings
-from kmodgate.policy.kmm.versions import Release
+from kmodgate.policy.kmm.versions import NEXT_REDHAT, NEXT_UPSTREAM, Release
 from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
 from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.errors import Unusable
@@ -91,12 +91,12 @@ _BEHAVIOURS = (
     _Behaviour("2.4", "2.4", "the node's container runtime looks for an image before KMM makes it", _is_made),
     _Behaviour("2.5", "2.5", "nodes get a label ….version.ready once they run the version", _is_ordered),
     _Behaviour(
-        "head", "2.7",
+        NEXT_UPSTREAM, NEXT_REDHAT,
         "no image with the ending _kmm_unsigned is pushed: the final tag holds the unsigned image until it is signed",
         _is_built_and_signed,
     ),
-    _Behaviour("head", "2.7", "pods that look for images tolerate what the Module tolerates", _loads),
-    _Behaviour("head", "2.7", "a cordoned node loses the label that its device-plugin pods select", _has_plugin),
+    _Behaviour(NEXT_UPSTREAM, NEXT_REDHAT, "pods that look for images tolerate what the Module tolerates", _loads),
+    _Behaviour(NEXT_UPSTREAM, NEXT_REDHAT, "a cordoned node loses the label that its device-plugin pods select", _has_plugin),
 )  # fmt: skip
 
 

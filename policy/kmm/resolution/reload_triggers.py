@@ -84,5 +84,5 @@ def signing_added(before: Blocks, after: Blocks, release: Release) -> Signing:
     (old_build, old_sign), (build, sign) = before, after
     if old_build is None or old_sign is not None or sign is None or not release.has("2.4"):
         return ""
-    is_one_image = release.has("2.7" if release.redhat else "head")
+    is_one_image = release.has_next
     return "in place" if build is None or is_one_image else "anew"

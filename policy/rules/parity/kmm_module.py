@@ -14,7 +14,7 @@ from kmodgate.policy.findings import FieldPath, Problem
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain
 from kmodgate.policy.kmm.kinds import PREFLIGHT_KINDS
-from kmodgate.policy.kmm.versions import DRA_KUBERNETES, numbers
+from kmodgate.policy.kmm.versions import DRA_KUBERNETES, NEXT_REDHAT, NEXT_UPSTREAM, numbers
 from kmodgate.policy.present import DRA, PLUGINS, SIGNS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
@@ -42,7 +42,7 @@ def name_too_long(review: Review) -> Iterator[Problem]:
     name = metadata.text("name") or (f"{prefix[:58]}#####" if prefix else "")
     length = len((name + metadata.text("namespace")).encode("utf-8", "surrogatepass"))
     limit = 40
-    if length > limit and review.cluster.release.has("2.7" if review.cluster.release.redhat else "head"):
+    if length > limit and review.cluster.release.has_next:
         limit = 41
     if length > limit:
         message = f"name and namespace have {length} characters together, and KMM allows {limit}"
@@ -51,7 +51,7 @@ def name_too_long(review: Review) -> Iterator[Problem]:
         )
 
 
-@rule("KMM102", kinds=("Module",), since="head", redhat="2.7", needs=DRA)
+@rule("KMM102", kinds=("Module",), since=NEXT_UPSTREAM, redhat=NEXT_REDHAT, needs=DRA)
 def dra_needs_newer_kubernetes(review: Review) -> Iterator[Problem]:
     """`dra` on a cluster whose Kubernetes is older than 1.34.
 
@@ -64,7 +64,7 @@ def dra_needs_newer_kubernetes(review: Review) -> Iterator[Problem]:
         yield review.module.spec.problem("dra", message, "remove it for this cluster, or upgrade Kubernetes")
 
 
-@rule("KMM103", since="head", redhat="2.7", needs=DRA)
+@rule("KMM103", since=NEXT_UPSTREAM, redhat=NEXT_REDHAT, needs=DRA)
 def dra_driver_name(review: Review) -> Iterator[Problem]:
     """The name of a DRA driver is missing or not a DNS subdomain.
 
@@ -76,7 +76,7 @@ def dra_driver_name(review: Review) -> Iterator[Problem]:
         yield dra.problem("driverName", f"{dra.text('driverName')!r} is not a DNS subdomain", _SUBDOMAIN)
 
 
-@rule("KMM104", since="head", redhat="2.7", needs=DRA)
+@rule("KMM104", since=NEXT_UPSTREAM, redhat=NEXT_REDHAT, needs=DRA)
 def device_class_name(review: Review) -> Iterator[Problem]:
     """The name of a DeviceClass is missing, not a DNS subdomain, or stands twice.
 
@@ -95,7 +95,7 @@ def device_class_name(review: Review) -> Iterator[Problem]:
 
 @rule(
     "KMM105",
-    since="head",
+    since=NEXT_UPSTREAM,
     redhat={"2.5": "2.5.2", "2.6": "2.6.1", "2.7": "2.7.0"},
     needs=PLUGINS,
 )
