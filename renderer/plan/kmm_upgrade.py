@@ -96,7 +96,9 @@ _BEHAVIOURS = (
         _is_built_and_signed,
     ),
     _Behaviour(NEXT_UPSTREAM, NEXT_REDHAT, "pods that look for images tolerate what the Module tolerates", _loads),
-    _Behaviour(NEXT_UPSTREAM, NEXT_REDHAT, "a cordoned node loses the label that its device-plugin pods select", _has_plugin),
+    _Behaviour(
+        NEXT_UPSTREAM, NEXT_REDHAT, "a cordoned node loses the label that its device-plugin pods select", _has_plugin
+    ),
 )  # fmt: skip
 
 
