@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kmodgate.policy.findings import FieldPath, plain_text
-from kmodgate.policy.kmm.kinds import VERSIONS
+from kmodgate.policy.json_schema.structural import defaults, lost
+from kmodgate.policy.kmm.kinds import MODULE_KINDS, VERSIONS
+from kmodgate.policy.views.usual_objects import USUAL
 
 Map = Mapping[str, Any]
 
@@ -19,7 +22,7 @@ HOLDERS: tuple[tuple[str, ...], ...] = (
     ("spec", "moduleSpec"),
     ("spec", "moduleSpec", *_LOADER),
 )
-"""The objects in which the fields of `_USED` lie: what the webhook is asked about is losing a field of one of these."""
+"""The objects of which the entry that fails closed asks about each lost field; `schemas` asks about all else."""
 
 _ITEMS = ("items", "properties")
 
@@ -32,39 +35,23 @@ CONTENTS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("spec", "images"), _ITEMS),
     (("status", "modules"), _ITEMS),
 )
-"""Fields, and where their schemas list what lies in them: the webhook is asked about losing one of these, too."""
-
-_USED: dict[str, tuple[tuple[str, ...], ...]] = {
-    "Module": (
-        ("spec", "selector"),
-        ("spec", *_LOADER, "kernelMappings"),
-        ("spec", *_LOADER, "modprobe"),
-        ("spec", *_LOADER, "containerImage"),
-    ),
-    "ManagedClusterModule": (
-        ("spec", "selector"),
-        ("spec", "spokeNamespace"),
-        ("spec", "moduleSpec", "selector"),
-        ("spec", "moduleSpec", *_LOADER, "kernelMappings"),
-        ("spec", "moduleSpec", *_LOADER, "modprobe"),
-    ),
-    "NodeModulesConfig": (("spec", "modules"), ("status", "modules")),
-    "ModuleImagesConfig": (("spec", "images"), ("status", "imagesStates")),
-    "ModuleBuildSignConfig": (("spec", "images"), ("status", "images")),
-}
-"""Kind → fields that all releases of KMM read; the API server drops those that no schema names."""
+"""Fields, and where their schemas list what lies in them: that entry asks about losing one of these, too."""
 
 
 def losses(old: Map, new: Map) -> Iterator[tuple[FieldPath, str]]:
     """Yield what a definition loses by a change, each with the path of it.
 
-    Serving no version that KMM uses, storing objects as another one, and dropping `status` or a field that KMM reads.
-    Other changes pass: another schema, a further version, an old version that goes while a newer one stays.
+    Serving no version that KMM uses, storing objects as another one, another name of its lists, and losing `status`;
+    dropping or refusing something of an object as KMM and people write it, or filling in what nodes load. Other changes
+    pass: another schema that takes the same, a further version, an old version that goes while a newer one stays.
     """
     kind = plain_text(_map(_map(old.get("spec")).get("names")).get("kind", ""))
     before, after = _versions(old), _versions(new)
     known = set(VERSIONS.get(kind, before))
     path: FieldPath = ("spec", "versions")
+    lists = [_map(_map(item.get("spec")).get("names")).get("listKind") for item in (old, new)]
+    if kind in USUAL and None not in lists and lists[0] != lists[1]:
+        yield ("spec", "names", "listKind"), f"calls its lists {lists[1]}, which KMM does not know"
     if _served(before) & known and not _served(after) & known:
         yield path, "serves no version that KMM uses any more"
     stored = {name for name, (_, version) in after.items() if version.get("storage") is True}
@@ -76,9 +63,8 @@ def losses(old: Map, new: Map) -> Iterator[tuple[FieldPath, str]]:
             continue
         if "status" in _map(was.get("subresources")) and "status" not in _map(version.get("subresources")):
             yield (*path, index, "subresources"), f"{name} has no subresource status any more"
-        for field in _USED.get(kind, ()):
-            if _kept(was, field) > _kept(version, field):
-                yield (*path, index, "schema"), f"{name} drops {'.'.join(field)} of every object"
+        for text in _changed_objects(kind, _schema(was), _schema(version)):
+            yield (*path, index, "schema"), f"{name} {text}"
 
 
 def _versions(definition: Map) -> dict[str, tuple[int, Map]]:
@@ -92,31 +78,33 @@ def _served(versions: Mapping[str, tuple[int, Map]]) -> set[str]:
     return {name for name, (_, version) in versions.items() if version.get("served") is True}
 
 
-def _kept(version: Map, field: tuple[str, ...]) -> int:
-    """Return 2 where the schema of a version keeps a field with what lies in it, 1 without, 0 where it drops it."""
-    schema = _map(_map(version.get("schema")).get("openAPIV3Schema"))
-    for name in field:
-        if schema.get("x-kubernetes-preserve-unknown-fields") is True:
-            return 2
-        if isinstance(schema.get("additionalProperties"), Mapping):
-            return 2
-        properties = _map(schema.get("properties"))
-        if name not in properties:
-            return 0
-        schema = _map(properties[name])
-    return 2 if _holds(schema) else 1
+def _changed_objects(kind: str, old: Map, new: Map) -> Iterator[str]:
+    """Yield what a schema does to the objects of a kind that it did not do before."""
+    of_people = kind in MODULE_KINDS  # a field that only KMM writes may come with an upgrade, and be required at once
+    for place, what in dict.fromkeys(lost(old, new, USUAL.get(kind, {}), requires_more=of_people)):
+        yield f"{what} {place or 'all'} of every object"
+    for place, value in defaults(old, new) if kind in USUAL else ():
+        if any(_DECIDES.fullmatch(name) for name in _named(place.rpartition(".")[2].strip("[]{}"), value)):
+            yield f"fills in {place} of every object"
 
 
-def _holds(schema: Map) -> bool:
-    """Whether the API server leaves anything in a value of a schema: of an object only what the schema lists."""
-    while schema.get("type") == "array":
-        schema = _map(schema.get("items"))
-    others = (schema.get("additionalProperties"), schema.get("x-kubernetes-preserve-unknown-fields"))
-    return (
-        schema.get("type") != "object"
-        or bool(schema.get("properties"))
-        or any(item not in (None, False) for item in others)
-    )
+_DECIDES = re.compile(r"(?:.*[iI]mage|moduleName|[aA]rgs|rawArgs|load|unload|kernelMappings|images|modules)")
+"""Fields that say what a node loads, and what makes it."""
+
+
+def _named(name: str, value: object) -> Iterator[str]:
+    """Yield the names of the fields that a value fills in, its own among them."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _named(str(key), item)
+    elif value:
+        yield name
+        for item in value if isinstance(value, list) else ():
+            yield from _named(name, item)
+
+
+def _schema(version: Map) -> Map:
+    return _map(_map(version.get("schema")).get("openAPIV3Schema"))
 
 
 def _map(value: object) -> Map:

@@ -140,6 +140,14 @@ IS_KMMS = Condition(
 )
 """That a definition of KMM is deleted, gets an override, or keeps less than it did, as no upgrade of KMM has it."""
 
+CHANGES_A_DEFINITION = Condition(
+    "changes-a-kind-of-kmm",
+    f"!(request.userInfo.username in {json.dumps(sorted(OLM))}) && has(object.metadata.name) && {_IS_OF_KMM} && "
+    f"!(object.metadata.name in {json.dumps(_OF_TWO_VERSIONS)}) && ({_differs('spec')})",
+    otherwise="Ignore",
+)
+"""That anything changes of what a definition of KMM says: only the rule sees deep into schemas."""
+
 _IS_KMM = "startsWith('kernel-module-management')"
 
 INSTALLS_KMM = Condition(

@@ -23,6 +23,7 @@ from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.policy.webhook_entries.conditions import (
     ALLOWS_NO_POD,
     BOUNDS_WORKERS,
+    CHANGES_A_DEFINITION,
     CHANGES_LABELS,
     HAS_ANOTHER_DOCKERFILE,
     INSTALLS_KMM,
@@ -74,6 +75,8 @@ _IS_NEW_KIND = is_of_another_kind(PLURALS.values())
 _NEW_KINDS = tuple(Resources(group, ("*",), ("*",), _WRITTEN) for group in KMM_GROUPS)
 
 _DEFINITIONS = (Resources("apiextensions.k8s.io", ("v1",), ("customresourcedefinitions",), _ALL),)
+
+_SCHEMAS = (Resources("apiextensions.k8s.io", ("v1",), ("customresourcedefinitions",), ("UPDATE",)),)
 
 _NAMESPACES = (
     Resources("", ("v1",), ("namespaces",), _ALL),  # each of the others may change labels and annotations, too
@@ -139,6 +142,7 @@ ROWS = (
     Row("inner-kinds", "/validate", "everywhere", "Fail", 5, ("REF301",), _INNER, IS_BY_OTHERS, needs_kmm=True),
     Row("new-kinds", "/validate", "everywhere", "Ignore", _NOBODY, ("REF302",), _NEW_KINDS, _IS_NEW_KIND),
     Row("definitions", "/validate", "everywhere", "Fail", 5, ("REF303", "REF205"), _DEFINITIONS, IS_KMMS),
+    Row("schemas", "/validate", "everywhere", "Ignore", _NOBODY, ("REF303",), _SCHEMAS, CHANGES_A_DEFINITION),
     Row("protection", "/validate", "drivers", "Fail", 5, ("REF2",), (*_NAMESPACES, *_KEPT), IS_DECIDED, reports=True),
     Row("labelled-namespaces", "/validate", "labelled namespaces", "Fail", 5, ("REF2",), _NAMESPACES, IS_DECIDED),
     Row("labelled-contents", "/validate", "labelled contents", "Fail", 5, ("REF2",), _KEPT, IS_DECIDED, reports=True),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
 from tests.e2e.api_server.definitions import KINDS, generated
@@ -102,3 +102,37 @@ USEFUL: dict[str, Change] = {
     "other texts": _describe,
     "a conversion": _convert,
 }
+
+
+def _take_no_spec(item: Json) -> None:
+    _properties(item)["spec"]["maxProperties"] = 0
+
+
+STRICTER: dict[str, Change] = {"its spec is to be empty": _take_no_spec}
+"""Changes of which only the entry is asked that waits for nobody."""
+
+
+def listed_elsewhere(item: Json) -> None:
+    item["spec"]["names"]["listKind"] = "Elsewhere"
+
+
+def places(schema: Json, value: object, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
+    """Yield the path in a schema of each field of a value, and of each item of its lists, with what stands there."""
+    steps: Iterable[tuple[tuple[str, ...], object]] = ()
+    if isinstance(value, dict):
+        named = schema.get("properties", {})
+        others = ("additionalProperties",) if "additionalProperties" in schema else ()
+        found = ((("properties", key) if key in named else others, item) for key, item in value.items())
+        steps = ((step, item) for step, item in found if step)
+    elif isinstance(value, list):
+        steps = ((("items",), item) for item in value[:1])
+    for step, item in steps:
+        yield (*place, *step), item
+        yield from places(at(schema, step), item, (*place, *step))
+
+
+def at(schema: Json, path: tuple[str, ...]) -> Json:
+    """The schema at a path of the keys of schemas."""
+    for step in path:
+        schema = schema[step]
+    return schema

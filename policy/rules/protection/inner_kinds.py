@@ -99,9 +99,10 @@ def definition_taken_away(review: Review) -> Iterator[Problem]:
 
     All objects of the kind go with it, in every namespace. Where they are Modules their drivers are unloaded, or stay
     loaded with nothing left that tells of them. A definition is useless that serves no version which KMM uses, stores
-    objects as one that KMM does not have, or loses the subresource `status`, a field that KMM reads, or all that lies
-    in one: the API server drops it from every object. Further versions and other schemas pass, as an upgrade of KMM
-    brings them; what the Operator Lifecycle Manager changes always passes.
+    objects as one that KMM does not have, names its lists otherwise, loses the subresource `status`, or whose schema
+    drops or refuses something of an object as people and KMM write it: a field at any depth, a value of usual length.
+    One that fills in by a default which image or module is loaded is refused, too. Further versions and schemas that
+    take the same pass, as an upgrade of KMM brings them; what the Operator Lifecycle Manager changes always passes.
 
     Fix: remove the Modules, wait until they are gone, and try again; in an emergency the annotation
     `kmodgate.io/override` on the definition, from one who has the right.

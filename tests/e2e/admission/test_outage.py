@@ -15,7 +15,7 @@ from tests.e2e.objects import module, node_modules_config
 from tests.e2e.protection.guarded import KMM, POLICY, USUAL, kmm_rules, namespaces_rules, role_of, tried
 from tests.e2e.waiting import eventually
 from tests.e2e.webhook import in_force
-from tests.objects.changed_definitions import USEFUL, USELESS
+from tests.objects.changed_definitions import STRICTER, USEFUL, USELESS
 from tests.oracle import lines
 
 pytestmark = pytest.mark.timing
@@ -185,9 +185,10 @@ def test_with_all_replicas_down_kmm_goes_on_and_only_what_is_guarded_waits(
             for arguments in NOBODY_WAITS:
                 done = own.kubectl(*arguments)
                 assert done.returncode == 0, (arguments, done.stderr)
-            for change in (*USEFUL.values(), *USELESS.values()):
+            free = [*USEFUL.values(), *STRICTER.values()]
+            for change in (*free, *USELESS.values()):
                 answer = tried(own, "modules.kmm.sigs.x-k8s.io", change)
-                assert (answer.status == 200) is (change in USEFUL.values()), answer.body
+                assert (answer.status == 200) is (change in free), answer.body
             for arguments in KMM_GOES_ON:
                 done = own.kubectl(*arguments, as_=KMM)
                 assert done.returncode == 0, (arguments, done.stderr)

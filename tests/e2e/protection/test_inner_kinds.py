@@ -23,7 +23,7 @@ from tests.e2e.protection.guarded import (
 from tests.e2e.protection.test_overrides import grants_override
 from tests.e2e.waiting import eventually
 from tests.e2e.webhook import Webhook
-from tests.objects.changed_definitions import USEFUL, USELESS, empty_contents
+from tests.objects.changed_definitions import STRICTER, USEFUL, USELESS, empty_contents
 
 EMPTIED = ("--type=merge", "-p", json.dumps({"spec": {"modules": []}}))
 
@@ -134,7 +134,7 @@ def test_the_definitions_of_kmm_are_not_made_useless_while_modules_exist(
     more = {"its maps and lists keep nothing": empty_contents} if name in ("modules", "nodemodulesconfigs") else {}
     stored = control_plane.get("crd", f"{name}.kmm.sigs.x-k8s.io")["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     is_loose = "properties" not in stored["properties"]["spec"]  # without KMM's own, some name no field that could go
-    for what, change in (USELESS | more).items():
+    for what, change in (USELESS | STRICTER | more).items():
         if is_loose and "schema" in what:
             continue
         answer = tried(control_plane, f"{name}.kmm.sigs.x-k8s.io", change)

@@ -11,7 +11,15 @@ import pytest
 from kmodgate.policy.cluster.controllers import COLLECTORS
 from tests.command import run
 from tests.fleets import FleetFolder
-from tests.objects.changed_definitions import USEFUL, USELESS, changed, definition, empty_contents
+from tests.objects.changed_definitions import (
+    STRICTER,
+    USEFUL,
+    USELESS,
+    changed,
+    definition,
+    empty_contents,
+    listed_elsewhere,
+)
 from tests.renderer.registration.reaching import Request, called
 from tests.renderer.registration.registering import (
     COMES_UP,
@@ -179,10 +187,11 @@ def test_row_definitions_sees_what_makes_one_useless_and_no_upgrade(fleet: Fleet
         )
 
     for change in (*USELESS.values(), empty_contents):
-        assert asked(changed(old, change)) == [("definitions", "Fail")]
+        assert asked(changed(old, change)) == [("definitions", "Fail"), ("schemas", "Ignore")]
         assert asked(changed(old, change), "system:serviceaccount:olm:olm-operator-serviceaccount") == []
-    for change in USEFUL.values():
-        assert asked(changed(old, change)) == []
+    for change in (*USEFUL.values(), *STRICTER.values(), listed_elsewhere):
+        assert asked(changed(old, change)) == [("schemas", "Ignore")]
+    assert asked(changed(old, lambda item: item["metadata"].update(labels={"a": "b"}))) == []
 
 
 def test_row_definitions_sees_an_override_that_is_set(fleet: FleetFolder) -> None:

@@ -29,7 +29,7 @@ from tests.renderer.registration.registering import (
         ("modes: {REF: disabled}", "modules dkms-pods workloads"),
         (
             "gates: {admit: {'*': disabled, REF: warn}}",
-            "modules inner-kinds new-kinds definitions protection labelled-namespaces labelled-contents other-namespaces "
+            "modules inner-kinds new-kinds definitions schemas protection labelled-namespaces labelled-contents other-namespaces "
             "emptied quotas limits dockerfiles labelled-emptied labelled-quotas labelled-limits labelled-dockerfiles overrides",
         ),
         ("profile: parity", "modules"),
