@@ -129,14 +129,15 @@ def untagged_pod_image(review: Review) -> Iterator[Problem]:
     """An image without tag or digest, for which `latest` is pulled.
 
     Judged are the images of device plugins, DRA drivers, PreflightValidationOCP, of what is signed, of what is loaded
-    at boot, of KMM's operator and of the Jobs that install it. The `kernelModuleImage` of a BootModuleConfig has no
-    tag, because KMM appends the version of the kernel.
+    at boot, of KMM's operator and of the Jobs that install it, and of drivers that DaemonSets load. The
+    `kernelModuleImage` of a BootModuleConfig has no tag, because KMM appends the version of the kernel.
 
     Fix: name a version, or a digest.
     Source: github.com/distribution/reference; KMM looks at the images of the loader only.
     """
     others = ((path, image) for path, image in review.other_images if not review.is_tagged_later(path, image))
-    for path, image in (*review.module.pod_images, *review.module.unsigned_images, *others):
+    loaders = [item for item in review.module.images if ":" not in item[1]] if review.in_image else ()
+    for path, image in (*loaders, *review.module.pod_images, *review.module.unsigned_images, *others):
         parsed = parse_image(image)
         if parsed and not parsed.tag and not parsed.digest:
             yield Problem(path, f"{image} has neither tag nor digest", "add a tag that names its version, or a digest")

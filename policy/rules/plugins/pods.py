@@ -15,6 +15,7 @@ _PRESET = {
     "devicePlugin": ("kubelet-device-plugins",),
     "dra": ("kubelet-plugins", "kubelet-plugins-registry", "cdi"),
 }
+_PRESET_MOUNT = ("devicePlugin", "/var/lib/kubelet/device-plugins")
 _PRESET_ENV = (
     "NODE_NAME", "POD_UID", "CDI_ROOT", "KUBELET_REGISTRAR_DIRECTORY_PATH", "KUBELET_PLUGINS_DIRECTORY_PATH",
     "HEALTHCHECK_PORT",
@@ -53,11 +54,15 @@ def mount_without_volume(review: Review) -> Iterator[Problem]:
 def two_mounts_at_one_path(review: Review) -> Iterator[Problem]:
     """Two mounts of a container at one path. The DaemonSet is refused, and the Module shows nothing of it.
 
+    KMM itself mounts the folder of the kubelet's sockets at `/var/lib/kubelet/device-plugins` of a device plugin.
+
     Fix: mount one of the two elsewhere, or remove it.
-    Source: validation of pods in Kubernetes.
+    Source: validation of pods in Kubernetes; internal/controllers/device_plugin_reconciler.go of KMM.
     """
     seen: set[tuple[int, str]] = set()
     for container in review.module.containers:
+        if container.path[-2:] == (_PRESET_MOUNT[0], "container"):
+            seen.add((id(container.value), _PRESET_MOUNT[1]))
         for mount in container.maps("volumeMounts"):
             place = (id(container.value), mount.text("mountPath"))
             if place in seen:

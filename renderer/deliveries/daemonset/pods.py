@@ -25,6 +25,9 @@ _STATE = "/run/kmodgate"
 _FIRMWARE = "/run/kmodgate-firmware"
 _MODULES = "/lib/modules"
 
+OWN_FOLDERS = (_SCRIPT_FOLDER, _STATE, _FIRMWARE, _MODULES)
+"""Where the containers that load and hold a driver have mounts of their own."""
+
 FIRMWARE_HOST_PATH = "/var/lib/firmware"
 GRACE_PERIOD = 120
 PRIORITY_CLASS = "system-node-critical"

@@ -7,11 +7,15 @@ from dataclasses import replace
 
 from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity
 from kmodgate.policy.kmm.nodes.kernel_labels import NFD_LABEL
+from kmodgate.policy.review import Review
+from kmodgate.policy.rules.plugins.containers import resources_refused, variable_refused
+from kmodgate.policy.rules.plugins.volumes import mount_refused, volume_refused
 from kmodgate.renderer.deliveries.daemonset import kernels
 from kmodgate.renderer.deliveries.daemonset.objects import as_module
-from kmodgate.renderer.deliveries.daemonset.pods import OWN_VARIABLES, OWN_VOLUMES
+from kmodgate.renderer.deliveries.daemonset.pods import OWN_FOLDERS, OWN_VARIABLES, OWN_VOLUMES
 from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.schema_check import finding_at
+from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.fleet.targets.targets import Target, Variant
 from kmodgate.renderer.wording import counted, listed
 
@@ -19,11 +23,17 @@ _FIX_KERNELS = "say which kernels the nodes run ({}: spec.nodeGroups[].kernels, 
 
 
 def problems(target: Target) -> Iterator[Finding]:
-    """Report kernels that are not known or that no label can name, and names that stand for something of ours."""
+    """Report kernels that are not known or that no label can name, and fields with which no pod can run."""
+    if (label := kernels.label_of(target.variant.spec)) in map_of(target.variant.spec.get("selector")):
+        message = f"{label} is the label that tells the kernels apart: each DaemonSet selects its own value of it"
+        fix = "remove it here; kernelMappings say which kernels get the driver"
+        yield target.variant.merged.finding(("selector", label), "SCH112", message, fix)
+        return
     yield from _kernels(target)
     yield from _groups_without_kernels(target)
     yield from _names(target.variant)
     yield from _mounts(target.variant)
+    yield from _refused_fields(target.variant)
     yield from _rights(target.variant)
     yield from _options_without_effect(target.variant)
 
@@ -37,6 +47,7 @@ def _kernels(target: Target) -> Iterator[Finding]:
     if not found:
         what = "names no kernel of them" if nodes else "has no nodes with the labels of the selector"
         path: FieldPath = ("clusters",) if nodes else ("selector",)
+        fix = fix if nodes else f"correct the selector, or give a node group of {cluster.document.file} these labels"
         message = f"a DaemonSet loads the driver on one kernel of the nodes, and cluster {cluster.name} {what}"
         yield variant.merged.finding(path, "REF010", message, fix)
         return
@@ -77,7 +88,8 @@ def _labels(variant: Variant, taken: list[str], cluster: str) -> Iterator[Findin
             message = f"kernel {kernel} of cluster {cluster} {kernels.why_no_label(kernel)}: nodes have no {NFD_LABEL}"
             fix = (
                 "label the nodes of such kernels yourself and name the label: daemonset: {kernelLabel: "
-                "example.com/kernel}; its value is the kernel with _ for every other character, cut to 63"
+                "example.com/kernel}; its value is the kernel with _ for every other character, cut to 63, and ends in "
+                "a letter or digit"
             )
             yield variant.merged.finding(("delivery",), "REF011", message, fix)
         elif values.setdefault(value, kernel) != kernel:
@@ -106,15 +118,35 @@ def _names(variant: Variant) -> Iterator[Finding]:
 
 
 def _mounts(variant: Variant) -> Iterator[Finding]:
-    """Report mounts of volumes that the pod has not."""
+    """Report mounts of volumes that the pod has not, and two at one path."""
     options = map_of(variant.spec.get("daemonset"))
     known = {*OWN_VOLUMES, *(str(map_of(item).get("name")) for item in items_of(options.get("volumes")))}
+    taken = set(OWN_FOLDERS)
     for index, item in enumerate(items_of(options.get("volumeMounts"))):
-        name = str(map_of(item).get("name"))
+        name, folder = str(map_of(item).get("name")), str(map_of(item).get("mountPath")).rstrip("/")
+        if folder in taken:
+            message, fix = f"something is mounted at {folder} already", "mount it at another path"
+            yield variant.merged.finding(("daemonset", "volumeMounts", index, "mountPath"), "SCH105", message, fix)
+        taken.add(folder)
         if name not in known:
             message = f"the pod has no volume {name!r}"
             fix = f"add the volume to daemonset.volumes, or name one of {listed(sorted(known), 9)}"
             yield variant.merged.finding(("daemonset", "volumeMounts", index, "name"), "SCH112", message, fix)
+
+
+def _refused_fields(variant: Variant) -> Iterator[Finding]:
+    """Report what the API server refuses of the containers that load and hold, by the rules about plugins."""
+    options = map_of(variant.spec.get("daemonset"))
+    container: JsonMap = {key: options[key] for key in ("env", "resources", "volumeMounts") if key in options}
+    plugin: JsonMap = {"container": container, "volumes": options.get("volumes", [])}
+    review = Review({"kind": "Module", "spec": {"devicePlugin": plugin}})
+    for rule in (volume_refused, mount_refused, variable_refused, resources_refused):
+        for problem in rule(review):
+            steps = problem.path[len(("spec", "devicePlugin")) :]
+            path: FieldPath = ("daemonset", *(steps[1:] if steps[0] == "container" else steps))
+            finding = variant.merged.finding(path, "SCH104", problem.message, problem.fix)
+            is_warning = problem.severity is Severity.WARNING
+            yield replace(finding, severity=Severity.WARNING, mode=Mode.WARN) if is_warning else finding
 
 
 def _rights(variant: Variant) -> Iterator[Finding]:
@@ -124,6 +156,9 @@ def _rights(variant: Variant) -> Iterator[Finding]:
     what = "a module is loaded with CAP_SYS_MODULE, which only root has in effect"
     if own.get("runAsUser", 0) != 0:
         yield variant.merged.finding((*path, "runAsUser"), "SCH112", what, "remove runAsUser")
+    if own.get("privileged") is False and "firmwarePath" in map_of(variant.spec.get("modprobe")):
+        message = "where firmware lies is written into /sys, which only a privileged container may write"
+        yield variant.merged.finding((*path, "privileged"), "SCH112", message, "remove privileged")
     if own.get("runAsNonRoot") is True:
         yield variant.merged.finding((*path, "runAsNonRoot"), "SCH112", what, "remove runAsNonRoot")
 

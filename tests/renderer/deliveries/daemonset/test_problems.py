@@ -33,6 +33,33 @@ LONG = f"5.14.0-503.11.1.el9_5.{'x' * 50}.x86_64"
         ("daemonset: {separate: true}", "spec.daemonset.separate", "the driver has none"),
         ("daemonset: {firmwareHostPath: /lib/fw}", "spec.daemonset.firmwareHostPath", "no firmwarePath"),
         (
+            "daemonset: {volumes: [{name: a, emptyDir: {}, hostPath: {path: /a}}]}",
+            "spec.daemonset.volumes[0].hostPath", "a volume of its own",
+        ),
+        ("daemonset: {volumes: [{name: A_1, emptyDir: {}}]}", "spec.daemonset.volumes[0].name", "write a-1"),
+        (
+            "daemonset: {resources: {requests: {cpu: 2}, limits: {cpu: 1500m}}}",
+            "spec.daemonset.resources.requests.cpu", "more than the limit, 1500m",
+        ),
+        (
+            "daemonset: {volumes: [{name: a, emptyDir: {}}], volumeMounts: [{name: a, mountPath: /kmodgate/}]}",
+            "spec.daemonset.volumeMounts[0].mountPath", "mount it at another path",
+        ),
+        (
+            "daemonset: {volumes: [{name: a}], volumeMounts: [{name: a, mountPath: /a}, {name: a, mountPath: /a}]}",
+            "spec.daemonset.volumeMounts[1].mountPath", "at /a already",
+        ),
+        ("daemonset: {priorityClassName: A b}", "spec.daemonset.priorityClassName", "not the name of a PriorityClass"),
+        (
+            "daemonset: {kernelLabel: node-role.kubernetes.io/worker}",
+            "spec.selector[node-role.kubernetes.io/worker]", "remove it here",
+        ),
+        (
+            "overrides: [{clusters: {matchLabels: {}}, patch: {modprobe: {firmwarePath: /f}}}]\n"
+            "daemonset: {securityContext: {privileged: false}}",
+            "spec.daemonset.securityContext.privileged", "remove privileged",
+        ),
+        (
             "daemonset: {securityContext: {runAsUser: 1000}}",
             "spec.daemonset.securityContext.runAsUser", "remove runAsUser",
         ),
@@ -92,6 +119,15 @@ def test_a_selector_that_names_no_nodes_is_an_error(fleet: PlainFleet) -> None:
     fleet.nic()
     [error] = fleet.errors()
     assert "error[REF010] spec.selector" in error
+    assert "give a node group of clusters/paris.yaml these labels" in fleet.run("render").stderr
+
+
+def test_an_image_without_a_tag_is_a_warning(fleet: PlainFleet) -> None:
+    fleet.daemon_set("overrides: [{clusters: {matchLabels: {}}, patch: {containerImage: quay.io/acme/nic}}]")
+    assert (
+        "warning[IMG106] spec.overrides[0].patch.containerImage: quay.io/acme/nic has neither"
+        in fleet.run("check").stdout
+    )
 
 
 def test_kernels_that_no_mapping_takes_are_an_error_where_none_is_left_and_else_a_warning(fleet: PlainFleet) -> None:
