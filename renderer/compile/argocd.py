@@ -13,6 +13,7 @@ Resource-Modification,project-specification,high_availability}.md of argoproj/ar
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import cast
 
@@ -32,6 +33,8 @@ from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 FOLDER = "argocd"
 _API = "argoproj.io/v1alpha1"
 _HERE = "https://kubernetes.default.svc"
+_BUILT_IN = "default"
+_PASSWORD = re.compile(r"[a-z]+://([^/@]*:[^/@]+|(ghp|gho|ghs|github_pat|glpat)[_-][^/@]*)@")
 _CONTAINS_MODULES = "/metadata/labels/kmm.node.k8s.io~1contains-modules"
 
 _COMPARED: JsonMap = {
@@ -45,11 +48,41 @@ Placed = Mapping[str, Collection[Identity]]
 
 
 def argocd_findings(fleet: Fleet) -> Iterator[Finding]:
-    """Report a second Argo CD: two that apply one folder undo each other's work."""
+    """Report a second Argo CD, two clusters at one address, and what would open the repository or take others' rights.
+
+    Two Argo CDs that apply one folder, and two folders on one cluster, undo each other's work.
+    """
     hosts = [cluster for cluster in fleet.clusters if cluster.argocd is not None]
     for other in hosts[1:]:
         message = f"cluster {hosts[0].name} has the Argo CD of the fleet already ({hosts[0].document.file})"
         yield finding_at(other.document, ("spec", "argocd"), "SCH104", message, "keep one of the two")
+    for cluster in hosts:
+        yield from _of_host(cluster)
+    yield from _shared_addresses(fleet, hosts)
+
+
+def _of_host(cluster: Cluster) -> Iterator[Finding]:
+    assert cluster.argocd is not None
+    if _PASSWORD.match(cluster.argocd.repo_url):
+        message = "the address holds a password or token, which whoever reads the repository then has"
+        fix = "remove it here and revoke it: Argo CD has it in a Secret, argocd.argoproj.io/secret-type: repository"
+        yield finding_at(cluster.document, ("spec", "argocd", "repoURL"), "SCH104", message, fix)
+    if cluster.argocd.project == _BUILT_IN:
+        message = "is Argo CD's own project: the Applications of all others in it would lose their rights"
+        fix = "leave project out, which is kmodgate, or name one that is for the drivers alone"
+        yield finding_at(cluster.document, ("spec", "argocd", "project"), "SCH104", message, fix)
+
+
+def _shared_addresses(fleet: Fleet, hosts: list[Cluster]) -> Iterator[Finding]:
+    known: dict[str, Cluster] = {}
+    for cluster in fleet.clusters if hosts else ():
+        address = cluster.server.rstrip("/") or (_HERE if cluster is hosts[0] else "")
+        other = known.setdefault(address, cluster) if address else cluster
+        if other is not cluster:
+            place = cluster if cluster.server else other  # the cluster of Argo CD need not say its address
+            message = f"{address} is the address of cluster {(other if place is cluster else cluster).name}, too"
+            fix = "write the address of this cluster, or make one Cluster of the two"
+            yield finding_at(place.document, ("spec", "server"), "SCH105", message, fix)
 
 
 def argocd_files(fleet: Fleet, cluster: Cluster, placed: Placed) -> Iterator[HandoverFile]:

@@ -126,12 +126,32 @@ def test_a_second_argo_cd_is_an_error(fleet: FleetFolder) -> None:
         ("argocd: {repoURL: 'not an address'}", "spec.argocd.repoURL"),
         ("argocd: {}", "spec.argocd"),
         ("argocd: {repoURL: 'https://g.example/f', path: /rendered/}", "spec.argocd.path"),
+        ("argocd: {repoURL: 'https://g.example/f', path: ../rendered}", "spec.argocd.path"),
+        ("argocd: {repoURL: 'https://g.example/f', path: a/./b}", "spec.argocd.path"),
+        ("argocd: {repoURL: 'https://g.example/f', project: default}", "spec.argocd.project"),
+        ("argocd: {repoURL: 'https://robot:secret@g.example/f'}", "spec.argocd.repoURL: the address holds a password"),
+        ("argocd: {repoURL: 'https://glpat-abc@g.example/f'}", "spec.argocd.repoURL: the address holds a password"),
         ("server: 'http://api.example.com'", "spec.server"),
+        ("server: 'https://kubernetes.default.svc'", "spec.server: https://kubernetes.default.svc is the address of"),
     ],
 )
 def test_addresses_that_are_none_are_errors(fleet: FleetFolder, line: str, field: str) -> None:
     said(fleet, "lyon", line)
     assert any(f"] {field}" in found for found in errors(fleet))
+
+
+def test_a_password_is_not_printed(fleet: FleetFolder) -> None:
+    said(fleet, "lyon", "argocd: {repoURL: 'https://robot:secret@g.example/f'}")
+    assert "secret@" not in "".join(errors(fleet))
+
+
+def test_two_clusters_at_one_address_are_an_error(fleet: FleetFolder) -> None:
+    for name in ("lyon", "nice"):
+        fleet.cluster(name) if name == "nice" else None
+        said(fleet, name, "server: https://api.example.com:6443")
+    (line,) = errors(fleet)
+    assert line.startswith("clusters/nice.yaml:")
+    assert "https://api.example.com:6443 is the address of cluster lyon, too" in line
 
 
 def _dump(fleet: FleetFolder, *items: tuple[str, str]) -> str:
