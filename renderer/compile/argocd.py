@@ -76,7 +76,7 @@ def _of_host(cluster: Cluster) -> Iterator[Finding]:
 def _shared_addresses(fleet: Fleet, hosts: list[Cluster]) -> Iterator[Finding]:
     known: dict[str, Cluster] = {}
     for cluster in fleet.clusters if hosts else ():
-        address = cluster.server.rstrip("/") or (_HERE if cluster is hosts[0] else "")
+        address = cluster.server or (_HERE if cluster is hosts[0] else "")
         other = known.setdefault(address, cluster) if address else cluster
         if other is not cluster:
             place = cluster if cluster.server else other  # the cluster of Argo CD need not say its address

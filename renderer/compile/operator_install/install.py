@@ -96,7 +96,9 @@ def _is_spoke(cluster: Cluster) -> bool:
 
 
 def _has_alerts(cluster: Cluster, install: Install) -> bool:
-    return cluster.platform == "openshift" if install.has_alerts is None else install.has_alerts
+    """Whether alerts are wanted; every OpenShift has the Prometheus Operator, and MicroShift has none."""
+    has_prometheus = cluster.platform == "openshift" and cluster.topology != "microshift"
+    return has_prometheus if install.has_alerts is None else install.has_alerts
 
 
 def _manifest(cluster: Cluster, value: JsonMap) -> Manifest:

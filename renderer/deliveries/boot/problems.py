@@ -51,8 +51,13 @@ def problems(target: Target) -> Iterator[Finding]:
 
 
 def _unloaded_again(target: Target) -> Iterator[Finding]:
-    """Report a Module that removes the kernel module of its own name: at boot that is the driver itself."""
+    """Report a Module that removes the kernel module of its own name: at boot that is the driver itself.
+
+    The pods of a DaemonSet look first, and leave what is the image's.
+    """
     variant, spec = target.variant, target.variant.spec
+    if spec.get("delivery") == "daemonset":
+        return
     name = in_kernel_form(str(as_map(spec.get("modprobe")).get("moduleName", "")))
     levels: list[tuple[FieldPath, object]] = [((), spec)]
     mappings = spec.get("kernelMappings")

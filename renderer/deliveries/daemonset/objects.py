@@ -160,6 +160,8 @@ def _trace(variant: Variant, loaded: Loaded, pod: Pod) -> Callable[[FieldPath], 
     }
 
     def trace(path: FieldPath) -> Origin:
+        if path[:2] == ("metadata", "labels"):
+            return kmm.own_metadata(variant, path)
         for length in range(len(path), 0, -1):
             if (cause := causes.get(path[:length])) is not None:
                 exact = (*cause, *path[length:])

@@ -193,11 +193,11 @@ class ModuleTrace:
         if (place := cause("Module", path)) is not None:
             return self.variant.origin(place)
         copied = path[:2] in (("metadata", "name"), ("metadata", "labels"))
-        return _own_metadata(self.variant, path if copied else ("metadata",))
+        return own_metadata(self.variant, path if copied else ("metadata",))
 
 
-def _own_metadata(variant: Variant, path: FieldPath) -> Origin:
-    """Name and labels of the driver's own metadata; what is the same for every Module is a default there."""
+def own_metadata(variant: Variant, path: FieldPath) -> Origin:
+    """Return the origin of a name or label of the driver's own metadata; what all drivers have is a default there."""
     document = variant.driver.document
     is_written = len(path) > 1 and document.has(path)
     line, column = document.position(path)

@@ -136,3 +136,12 @@ def test_what_no_field_says_is_a_default_at_a_place_that_exists(openshift: Fleet
             assert found.source == "default"
             assert manifest.driver is not None
             assert manifest.driver.document.has(found.path)
+
+
+def test_a_label_of_a_driver_stands_at_its_line_whatever_the_delivery(fleet: FleetFolder) -> None:
+    path = fleet.driver("nic", "delivery: daemonset\ndaemonset: {kernelLabel: example.com/kernel}")
+    path.write_text(path.read_text().replace("{name: nic}", "{name: nic, labels: {team: net}}"))
+    cluster = fleet.root / "clusters/paris.yaml"
+    cluster.write_text(cluster.read_text().replace('worker: ""}', 'worker: ""}, kernels: [5.14.0-1.el9.x86_64]'))
+    explained = fleet.run("explain", "nic", "metadata.labels.team")
+    assert "drivers/nic.yaml:3:" in explained.stdout, explained.stderr

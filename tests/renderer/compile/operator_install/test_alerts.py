@@ -22,17 +22,19 @@ def rule(fleet: FleetFolder) -> Any:
 
 def test_openshift_gets_the_rules_and_others_on_request(fleet: FleetFolder) -> None:
     asked = [
-        (redhat(), "openshift"),
-        (redhat(alerts=False), "openshift"),
-        (upstream(csv=CSV), "kubernetes"),
-        (upstream(csv=CSV, alerts=True), "kubernetes"),
+        (redhat(), "openshift", "ha"),
+        (redhat(alerts=False), "openshift", "ha"),
+        (upstream(csv=CSV), "kubernetes", "ha"),
+        (upstream(csv=CSV, alerts=True), "kubernetes", "ha"),
+        (redhat(), "openshift", "microshift"),
+        (redhat(alerts=True), "openshift", "microshift"),
     ]
     found = []
-    for kmm, platform in asked:
-        cluster(fleet, kmm, platform=platform)
+    for kmm, platform, topology in asked:
+        cluster(fleet, kmm, platform=platform, topology=topology)
         found.append(rule(fleet) is not None)
 
-    assert found == [True, False, False, True]
+    assert found == [True, False, False, True, False, True]
 
 
 def test_openshifts_own_prometheus_looks_at_the_namespace_that_has_rules(fleet: FleetFolder) -> None:

@@ -102,3 +102,8 @@ def test_a_module_that_unloads_what_was_loaded_at_boot_is_told(tmp_path: Path) -
     assert "after each boot" in findings(fleet, "DAY011")[0]
     fleet.driver("nic", f"boot: {{{BOOT}, inTreeModulesToRemove: [acme-dummy]}}")
     assert not findings(fleet, "DAY011")
+
+
+def test_the_pods_of_daemon_sets_leave_what_was_loaded_at_boot(tmp_path: Path) -> None:
+    fleet = boot_fleet(tmp_path, more="inTreeModulesToRemove: [acme-dummy]\ndelivery: daemonset")
+    assert not findings(fleet, "DAY011")
