@@ -39,7 +39,7 @@ _UNREAD: dict[str, type] = {"resourceVersion": str, "uid": str, "generation": in
 """Fields of the metadata that differ at each update, and that no rule without facts looks at: the schema of a Module
 asks for their type alone."""
 
-_UNREAD_OF_PODS = frozenset((*_UNREAD, "creationTimestamp", "managedFields"))
+_UNREAD_OF_PODS = (*_UNREAD, "creationTimestamp", "managedFields")
 """Fields of pods, which have no schema here."""
 
 _TOKEN = re.compile(rb'"kube-api-access-[a-z0-9]{5}"')
@@ -210,9 +210,14 @@ def _read(item: Map, left_out: list[str] | None, *, is_pod: bool) -> dict[str, A
     if type(metadata) is not dict:
         return dict(item)
     if not is_pod:
-        read = {key: value for key, value in metadata.items() if type(value) is not _UNREAD.get(key)}
+        read = metadata.copy()
+        for key, kind in _UNREAD.items():
+            if type(read.get(key)) is kind:
+                del read[key]
         return {**item, "metadata": read}
-    read = {key: value for key, value in metadata.items() if key not in _UNREAD_OF_PODS}
+    read = metadata.copy()
+    for key in _UNREAD_OF_PODS:
+        read.pop(key, None)
     name, prefix = metadata.get("name"), text_in(metadata, "generateName")
     if left_out is not None and prefix and type(name) is str and len(name) > len(prefix) and name.startswith(prefix):
         del read["name"]

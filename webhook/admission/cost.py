@@ -11,6 +11,7 @@ from typing import Any
 
 from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.kmm.kinds import MODULE_KINDS
+from kmodgate.policy.views.part import text_in
 from kmodgate.webhook.admission.admission_review import Request
 
 MOST_ITEMS = 2000
@@ -29,27 +30,29 @@ _LARGE = re.compile(r"\{[0-9]*,?[0-9]{2}|\{[^{]*\{|\\[pP]")
 
 def is_costly(request: Request, size: int) -> bool:
     """Whether a review belongs into a process of its own; `size` is that of its body in bytes."""
-    objects = [item for item in (request.object, request.old) if item]
-    if request.kind in MODULE_KINDS and any(_weight(item) > MOST_WEIGHT for item in objects):
-        return True
-    return size > _SMALL and _has_many_items(objects)
+    if request.kind in MODULE_KINDS:
+        expressions, old = _expressions(request.object), _expressions(request.old)
+        if _weight(expressions) > MOST_WEIGHT or (old != expressions and _weight(old) > MOST_WEIGHT):
+            return True
+    return size > _SMALL and _has_many_items([item for item in (request.object, request.old) if item])
 
 
-def _weight(item: dict[str, Any]) -> int:
-    """What the expressions of a Module weigh, as far as it matters."""
-    spec = as_map(item.get("spec"))
+def _expressions(item: dict[str, Any] | None) -> list[str]:
+    """The expressions of a Module, one a mapping; empty where a mapping has none."""
+    spec = as_map(item.get("spec")) if item else {}
     loader = as_map(as_map(spec.get("moduleSpec") or spec).get("moduleLoader"))
     mappings = as_map(loader.get("container")).get("kernelMappings")
-    if not isinstance(mappings, list):
-        return 0
-    if len(mappings) > MOST_WEIGHT:
-        return len(mappings)
-    return sum(_weight_of(as_map(mapping).get("regexp")) for mapping in mappings)
+    return [text_in(as_map(mapping), "regexp") for mapping in mappings] if isinstance(mappings, list) else []
 
 
-def _weight_of(regexp: object) -> int:
-    if not isinstance(regexp, str):
-        return 1
+def _weight(expressions: list[str]) -> int:
+    """What the expressions of a Module weigh, as far as it matters."""
+    if len(expressions) > MOST_WEIGHT:
+        return len(expressions)
+    return sum(map(_weight_of, expressions))
+
+
+def _weight_of(regexp: str) -> int:
     return 1 + len(regexp) // 64 + (_HEAVY if _LARGE.search(regexp) else 0)
 
 
