@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
 
 from kmodgate.policy.caused_findings import independent
 from kmodgate.policy.cluster.facts import metadata_of
@@ -23,6 +24,7 @@ from kmodgate.policy.findings import (
     causes_of,
     format_path,
     plain_text,
+    shortened,
     title,
 )
 from kmodgate.policy.judged_before import Found, Judged, JudgedBefore, Key, Noted
@@ -188,26 +190,33 @@ class Engine:
         return is_asked and mode is Mode.ENFORCE and not self._is_excepted(item.id, review.object, review.now)
 
     def _ask(self, review: Review, group: list[_Chosen], found: list[Judged]) -> None:
-        for check, item, usual, severity, addition in group:
-            told = unchecked = 0
+        for chosen in group:
             try:
-                for problem in check(review):
-                    mode = self._mode_of(problem, item, usual)
-                    if mode is Mode.DISABLED:
-                        continue
-                    if problem.message.startswith(NOT_CHECKED):  # which refuses nothing: go on to what may
-                        unchecked += 1
-                        if unchecked > MOST_FINDINGS:
-                            continue
-                    elif told == MOST_FINDINGS:
-                        found.append(Judged(item, mode, Problem(problem.path, *_REST), severity))
-                        break
-                    else:
-                        told += 1
-                    words = problem._replace(message=problem.message + addition) if addition else problem
-                    found.append(Judged(item, mode, words, severity))
+                problems = chosen[0](review)
+                for first in problems:  # few rules find anything
+                    self._take(chosen, chain((first,), problems), found)
+                    break
             except Exception as error:
-                found.append(_failed(item, error))
+                found.append(_failed(chosen[1], error))
+
+    def _take(self, chosen: _Chosen, problems: Iterable[Problem], found: list[Judged]) -> None:
+        _, item, usual, severity, addition = chosen
+        told = unchecked = 0
+        for problem in problems:
+            mode = self._mode_of(problem, item, usual)
+            if mode is Mode.DISABLED:
+                continue
+            if problem.message.startswith(NOT_CHECKED):  # which refuses nothing: go on to what may
+                unchecked += 1
+                if unchecked > MOST_FINDINGS:
+                    continue
+            elif told == MOST_FINDINGS:
+                found.append(Judged(item, mode, Problem(problem.path, *_REST), severity))
+                break
+            else:
+                told += 1
+            words = problem._replace(message=problem.message + addition) if addition else problem
+            found.append(Judged(item, mode, words, severity))
 
     def _mode_of(self, problem: Problem, item: Rule, usual: Mode) -> Mode:
         """What the finding of a problem does."""
@@ -260,9 +269,10 @@ class Engine:
             mode = Mode.WARN
         elif mode is Mode.ENFORCE and not item.guards and review.is_upkeep and not self.policy.judges_the_deleted:
             mode = Mode.WARN  # KMM's refusal would keep its own finalizer from being removed
-        field, cause = format_path(problem.path) or "metadata", problem.cause(name)
-        message, fix, line = _cut(problem.message), _cut(problem.fix), problem.line
-        return Finding(item.id, message, fix, name, field, severity, "", line, 0, mode, told_by=cause)
+        message, fix = shortened(problem.message), shortened(problem.fix)
+        cause = problem.cause(name) if problem.told_by else ""
+        field = format_path(problem.path) or "metadata"
+        return Finding(item.id, message, fix, name, field, severity, "", problem.line, 0, mode, told_by=cause)
 
     def _is_excepted(self, rule: str, object: Map, now: datetime) -> bool:
         metadata = metadata_of(object)
@@ -278,8 +288,6 @@ def _failed(item: Rule, error: Exception) -> Judged:
     return Judged(item, Mode.ENFORCE, problem, item.severity, is_bug=True)
 
 
-_LONGEST = 2000
-
 MOST_FINDINGS = 1000
 """Of one rule about one object. Whoever has more is told so in one that stands where the rest begins, at every gate."""
 
@@ -287,8 +295,3 @@ _REST = (
     f"more than {MOST_FINDINGS} findings of this rule about the object; those from here on are left out",
     "mend the others first",
 )
-
-
-def _cut(text: str) -> str:
-    """Words for a person: an object may hold texts of many megabytes, and a finding quotes them."""
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

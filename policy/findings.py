@@ -134,7 +134,8 @@ def causes_of(findings: list[Finding]) -> list[Finding]:
 
     Objects of one name stand in several files, and on several clusters: only the cause in the same place counts.
     """
-    if not any([finding.told_by for finding in findings]):
+    rules = {finding.told_by.partition(" ")[0] for finding in findings if finding.told_by}
+    if rules.isdisjoint([finding.rule for finding in findings]):
         return findings
     causes: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:
@@ -199,6 +200,14 @@ def quoted(text: str) -> str:
     return f"'{text}'" if text.isprintable() else repr(text)
 
 
+_LONGEST = 2000
+
+
+def shortened(text: str) -> str:
+    """Words for a person: an object may hold texts of many megabytes, and a finding quotes them."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
 def plain_text(value: object) -> str:
     """What stands where a text should, as text. Of what is nested, however deep, or a number without end only `…`."""
     if isinstance(value, str):
@@ -212,12 +221,7 @@ _BITS = 256
 
 def format_path(path: FieldPath) -> str:
     """A path as Kubernetes writes it in errors: `spec.selector[example.com/role]`, `spec.items[0].name`."""
-    text = ""
-    for segment in path:
-        if isinstance(segment, int) or not (segment.isalnum() or _is_plain(segment)):
-            text += f"[{segment}]"
-        else:
-            text += f".{segment}" if text else segment
+    text = "".join(map(_STEPS.__getitem__, path)).removeprefix(".")
     return intern(text) if len(text) < _USUAL_PATH else text
 
 
@@ -227,6 +231,20 @@ _USUAL_PATH = 200
 
 def _is_plain(key: str) -> bool:
     return key.replace("_", "a").replace("-", "a").isalnum()
+
+
+class _Steps(dict[str | int, str]):
+    """The steps of paths as they are written; the short ones are kept, as far as there is room."""
+
+    def __missing__(self, step: str | int) -> str:
+        is_key = isinstance(step, str) and (step.isalnum() or _is_plain(step))
+        text = f".{step}" if is_key else f"[{step}]"
+        if len(text) < 64 and len(self) < 4096:
+            self[step] = text
+        return text
+
+
+_STEPS = _Steps()
 
 
 def title(object: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from kmodgate.policy.kmm.resolution.substitution import BadTemplate, names
 from kmodgate.policy.lazy import lazy
 from kmodgate.policy.memo import kept
 from kmodgate.policy.views.kernel_mapping import KernelMapping, mapping_of
-from kmodgate.policy.views.part import EMPTY, Map, Part, text_in
+from kmodgate.policy.views.part import EMPTY, Map, Part, present, text_in
 
 MOST_EXPRESSIONS, MOST_CHARACTERS = 2000, 256 << 10
 """Different expressions of one Module, and their characters together: that takes up to a second to compile."""
@@ -37,6 +37,11 @@ class ModuleView:
         self.loader = self.spec.optional("moduleLoader")
         self.container = self.loader.map("container") if self.loader else Part(self.spec, (), EMPTY)
         self.modprobe = self.container.map("modprobe")
+
+    @lazy
+    def full_name(self) -> str:
+        """Namespace and name."""
+        return f"{self.metadata.text('namespace')}/{self.metadata.text('name')}"
 
     @lazy
     def names(self) -> list[tuple[FieldPath, str]]:
@@ -92,11 +97,11 @@ class ModuleView:
 
     @lazy
     def signs(self) -> list[Part]:
-        return [sign for level in self.levels if (sign := level.optional("sign")) is not None]
+        return present(self.levels, "sign")
 
     @lazy
     def builds(self) -> list[Part]:
-        return [build for level in self.levels if (build := level.optional("build")) is not None]
+        return present(self.levels, "build")
 
     @lazy
     def is_made(self) -> bool:
@@ -106,7 +111,7 @@ class ModuleView:
     @lazy
     def plugins(self) -> list[Part]:
         """What runs beside the loader: the device plugin or the DRA driver."""
-        return [part for key in ("devicePlugin", "dra") if (part := self.spec.optional(key)) is not None]
+        return [*present((self.spec,), "devicePlugin"), *present((self.spec,), "dra")]
 
     @lazy
     def containers(self) -> list[Part]:
@@ -209,14 +214,9 @@ class ModuleView:
     def registries(self) -> list[Part]:
         """The settings of how a registry is reached."""
         return [
-            tls
-            for parts, key in (
-                (self.levels, "registryTLS"),
-                (self.builds, "baseImageRegistryTLS"),
-                (self.signs, "unsignedImageRegistryTLS"),
-            )
-            for part in parts
-            if (tls := part.optional(key)) is not None
+            *present(self.levels, "registryTLS"),
+            *present(self.builds, "baseImageRegistryTLS"),
+            *present(self.signs, "unsignedImageRegistryTLS"),
         ]
 
     @lazy
@@ -232,7 +232,8 @@ class ModuleView:
     @lazy
     def to_remove(self) -> list[tuple[Part, list[tuple[FieldPath, str]]]]:
         """The modules of the kernel to remove, by level."""
-        return [(level, found) for level in self.levels if (found := _removed(level))]
+        levels = [level for level in self.levels if _REMOVALS & level.value.keys()]
+        return [(level, found) for level in levels if (found := _removed(level))]
 
     @lazy
     def raw_arguments(self) -> list[tuple[FieldPath, list[str]]]:
@@ -286,6 +287,9 @@ def is_made(level: Part) -> bool:
 
 def _named(parts: list[Part], key: str) -> list[tuple[FieldPath, str]]:
     return [((*part.path, key), image) for part in parts if (image := part.text(key))]
+
+
+_REMOVALS = frozenset(("inTreeModuleToRemove", "inTreeModulesToRemove"))
 
 
 def _removed(level: Part) -> list[tuple[FieldPath, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from kmodgate.policy.findings import FieldPath, Problem
@@ -94,6 +94,11 @@ class Part:
     def problem(self, key: str, message: str, fix: str) -> Problem:
         """Something that is wrong with a field of the map."""
         return Problem((*self.path, key), message, fix)
+
+
+def present(parts: Iterable[Part], key: str) -> list[Part]:
+    """Return the maps below a key of those parts that have one there."""
+    return [found for part in parts if key in part.value and (found := part.optional(key)) is not None]
 
 
 TAGGED_BY_KMM = ("kernelModuleImage",)

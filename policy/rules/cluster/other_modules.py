@@ -99,8 +99,8 @@ _MOST = 1000
 
 def _others(review: Review, modules: Iterable[ModuleView]) -> Iterator[ModuleView]:
     """Those of the Modules that are not the one at hand; of very many the first."""
-    mine = _name(review.module)
-    return (other for other in islice(modules, _MOST) if _name(other) != mine)
+    mine = review.module.full_name
+    return (other for other in islice(modules, _MOST) if other.full_name != mine)
 
 
 def _pairs(
@@ -108,15 +108,11 @@ def _pairs(
 ) -> Iterator[tuple[Item, ModuleView]]:
     """Each item with the other Modules that are found for it, as many pairs as Modules are compared at most."""
     pairs = ((item, other) for item in items for other in found(item))
-    mine = _name(review.module)
-    return ((item, other) for item, other in islice(pairs, _MOST) if _name(other) != mine)
+    mine = review.module.full_name
+    return ((item, other) for item, other in islice(pairs, _MOST) if other.full_name != mine)
 
 
 def _title(module: ModuleView) -> str:
     """What a Module is called, or the driver whose DaemonSets it stands for."""
     is_of_daemon_sets = module.metadata.map("annotations").text(KERNEL_LABEL_ANNOTATION)
-    return f"driver {_name(module)}, by its DaemonSets," if is_of_daemon_sets else f"Module {_name(module)}"
-
-
-def _name(module: ModuleView) -> str:
-    return f"{module.metadata.text('namespace')}/{module.metadata.text('name')}"
+    return f"driver {module.full_name}, by its DaemonSets," if is_of_daemon_sets else f"Module {module.full_name}"

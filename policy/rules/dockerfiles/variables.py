@@ -17,7 +17,7 @@ from kmodgate.policy.formats.dockerfiles import (
     is_escaped,
     variables,
 )
-from kmodgate.policy.present import BUILDS
+from kmodgate.policy.present import BUILD_ARGUMENTS as ARGUMENTS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.builds.build import Build, builds, builds_from, container_arguments
@@ -240,7 +240,7 @@ def escaped_variable(review: Review) -> Iterator[Problem]:
                         yield Problem(_PATH, message, "remove the backslash", line=line.number)
 
 
-@rule("DKF102", facts=True, severity=Severity.WARNING, needs=BUILDS)
+@rule("DKF102", facts=True, severity=Severity.WARNING, needs=ARGUMENTS)
 def argument_that_nobody_reads(review: Review) -> Iterator[Problem]:
     """A build argument that no ARG of the Dockerfile declares: the build goes on without it, in silence.
 

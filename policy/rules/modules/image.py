@@ -75,8 +75,7 @@ def push_to_a_digest(review: Review) -> Iterator[Problem]:
     Source: OCI distribution specification, pushing manifests.
     """
     for level in review.module.levels:
-        image = level.text("containerImage")
-        if "@" in image and any(key in level.value for key in ("build", "sign")):
+        if ("build" in level.value or "sign" in level.value) and "@" in (image := level.text("containerImage")):
             message = f"{image} is built or signed, and has a digest"
             fix = "give it a tag with ${KERNEL_FULL_VERSION} in place of the digest"
             yield level.problem("containerImage", message, fix)
