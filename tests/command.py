@@ -7,7 +7,7 @@ import gc
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import chdir, contextmanager
 from functools import cache
 from io import BytesIO, TextIOWrapper
@@ -57,10 +57,22 @@ def forked(
         given.write(stdin.encode())
         given.seek(0)
         streams = [stream.fileno() for stream in (given, stdout, stderr)]
-        code = fork_client.ask(fork_server(), arguments, str(cwd), {**_environment(), **(env or {})}, streams, memory)
+        variables = {**_environment(), **(env or {})}
+        code = fork_client.finished(
+            fork_client.Run(fork_server(), arguments, str(cwd), variables, streams, memory=memory)
+        )
         stdout.seek(0)
         stderr.seek(0)
         return subprocess.CompletedProcess(arguments, code, stdout.read().decode(), stderr.read().decode())
+
+
+def forked_webhook(
+    *arguments: str, folder: Path, variables: Mapping[str, str], stdout: int, stderr: int
+) -> fork_client.Run:
+    """Start `kmodgate-webhook ARGUMENTS` in a folder, in a process of its own that does not have to load the program."""
+    with Path(os.devnull).open() as nothing:
+        streams = [nothing.fileno(), stdout, stderr]
+        return fork_client.Run(fork_server(), arguments, str(folder), variables, streams, program="kmodgate-webhook")
 
 
 def forked_program(folder: Path) -> Path:

@@ -1,8 +1,8 @@
-"""A process that has loaded the command and forks for each run: runs of processes of their own without the start of Python.
+"""A process that has loaded both programs and forks for each run: runs of processes of their own without the start of Python.
 
 `python -m tests.fork_server SOCKET` listens there until its stdin ends, and then removes the folder of the socket. A run
-is one message of JSON (`arguments`, `folder`, `variables`, `memory` in bytes or null) with stdin, stdout and stderr of
-the run. The answers are the run's process id, and when it has ended, its exit code as `subprocess` has it.
+is one message of JSON (`program`, `arguments`, `folder`, `variables`, `memory` in bytes or null) with stdin, stdout and
+stderr of the run, which leads a group of processes. The answers are the run's process id, and when it has ended, its exit code as `subprocess` has it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from typing import TextIO
 
 import kmodgate.policy
 import kmodgate.renderer
+import kmodgate.webhook
+
+PROGRAMS = {"kmodgate": "kmodgate.renderer.start", "kmodgate-webhook": "kmodgate.webhook.start"}
 
 MOST = 1 << 20
 """Bytes of a message."""
@@ -30,7 +33,7 @@ MOST = 1 << 20
 
 def main() -> int:
     """Listen, and fork for each connection. Returns the exit code of a run in its process, 0 in the server's."""
-    for part in (kmodgate.policy, kmodgate.renderer):
+    for part in (kmodgate.policy, kmodgate.renderer, kmodgate.webhook):
         for module in pkgutil.walk_packages(part.__path__, f"{part.__name__}."):
             import_module(module.name)
     gc.freeze()  # what all runs share is not touched by the end of one
@@ -63,9 +66,12 @@ def _serve(connection: socket.socket) -> int:
 
 
 def _run(asked: dict[str, object], streams: list[int]) -> int:
-    """Become the process that `kmodgate ARGUMENTS` would be, and run it."""
-    arguments, folder, variables, memory = (asked[key] for key in ("arguments", "folder", "variables", "memory"))
+    """Become the process that the program with such arguments would be, and run it."""
+    program, arguments, folder, variables, memory = (
+        asked[key] for key in ("program", "arguments", "folder", "variables", "memory")
+    )
     assert isinstance(arguments, list) and isinstance(folder, str) and isinstance(variables, dict)  # noqa: PT018
+    os.setpgid(0, 0)
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
@@ -77,9 +83,8 @@ def _run(asked: dict[str, object], streams: list[int]) -> int:
     if isinstance(memory, int):
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     sys.argv[1:] = arguments
-    from kmodgate.renderer import start
-
-    return start.main()
+    code: int = import_module(PROGRAMS[str(program)]).main()
+    return code
 
 
 def _opened(stream: TextIO, mode: str) -> TextIO:

@@ -18,7 +18,9 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
+from tests.command import forked_webhook
 from tests.conftest import ROOT
+from tests.fork_client import Run
 from tests.webhook.issued_certificates import AUTHORITY, SecretVolume, leaf
 from tests.webhook.manifests import small_cluster
 from tests.webhook.serving import trusting
@@ -31,7 +33,7 @@ PATIENCE = 120.0
 class Program:
     """A server that runs, by its process id; `folder` holds its facts, its audit log and what it said."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Run
     folder: Path
     certificate: SecretVolume
     reviews: int
@@ -100,8 +102,12 @@ def memory(pid: int) -> dict[str, int]:
 
 
 @contextmanager
-def program(folder: Path, *arguments: str, before: Sequence[str] = (), facts: str | None = None) -> Iterator[Program]:
+def program(
+    folder: Path, *arguments: str, before: Sequence[str] = (), facts: str | None = None, is_forked: bool = False
+) -> Iterator[Program]:
     """Runs the server until the block ends; `before` is a command that starts it, such as `taskset`.
+
+    One that is forked starts sooner, and shares its memory with the process that had loaded it.
 
     It knows the cluster of the facts, or a small one, unless the arguments name the kubeconfig of an API server.
     """
@@ -111,20 +117,23 @@ def program(folder: Path, *arguments: str, before: Sequence[str] = (), facts: st
         arguments = ("--facts", str(folder / "facts.yaml"), *arguments)
     volume = SecretVolume(folder / "tls", leaf())
     files = volume.files
-    command = [
-        *before, sys.executable, "-m", "kmodgate.webhook.start", "serve",
-        "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0",
+    serve = [
+        "serve", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0",
         "--tls-cert", str(files.certificate), "--tls-key", str(files.key), *arguments,
     ]  # fmt: skip
     if "--audit-log" not in arguments:
-        command += ["--audit-log", str(folder / "audit.jsonl")]
+        serve += ["--audit-log", str(folder / "audit.jsonl")]
     with (folder / "events.jsonl").open("wb") as events:
-        process = subprocess.Popen(
-            command,
-            stdout=events,
-            stderr=events,
-            env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-            start_new_session=True,
+        process = (
+            forked_webhook(*serve, folder=ROOT, variables=os.environ, stdout=events.fileno(), stderr=events.fileno())
+            if is_forked
+            else subprocess.Popen(
+                [*before, sys.executable, "-m", "kmodgate.webhook.start", *serve],
+                stdout=events,
+                stderr=events,
+                env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+                start_new_session=True,
+            )
         )
     try:
         yield _started(process, folder, volume)
@@ -138,7 +147,7 @@ def program(folder: Path, *arguments: str, before: Sequence[str] = (), facts: st
                     os.kill(pid, signal.SIGKILL)
 
 
-def _started(process: subprocess.Popen[bytes], folder: Path, volume: SecretVolume) -> Program:
+def _started(process: subprocess.Popen[bytes] | Run, folder: Path, volume: SecretVolume) -> Program:
     give_up = time.monotonic() + PATIENCE
     while time.monotonic() < give_up and process.poll() is None:
         for event in _events(folder):

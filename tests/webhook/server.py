@@ -10,7 +10,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -19,8 +18,10 @@ from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 
+from tests.command import forked_webhook
 from tests.e2e.waiting import eventually
 from tests.fleets import REPOSITORY
+from tests.fork_client import Run
 from tests.webhook.issued_certificates import AUTHORITY, leaf, write
 from tests.webhook.reviews import dump, in_list
 from tests.webhook.serving import trusting
@@ -73,7 +74,7 @@ class Reply:
 class Webhook:
     """A server that runs: where it listens, and what it wrote."""
 
-    def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | Run, folder: Path) -> None:
         self._process = process
         self.folder = folder
         self.audit = folder / "audit.jsonl"
@@ -155,7 +156,7 @@ class Webhook:
             self._process.send_signal(signal.SIGINT)
         try:
             self._process.wait(120)
-        except subprocess.TimeoutExpired:
+        except (subprocess.TimeoutExpired, TimeoutError):
             self._process.kill()
             self._process.wait()
 
@@ -219,23 +220,24 @@ def serving(
     facts: str = "",
     environment: Mapping[str, str] | None = None,
     stdout: int | None = None,
-    command: Sequence[str | Path] = (sys.executable, "-m", "kmodgate.webhook.start"),
+    command: Sequence[str | Path] = (),
     cwd: Path = REPOSITORY,
 ) -> Iterator[Webhook]:
     """A server with a certificate of its own, and, unless the flags name a cluster, `facts` (a dump) for one.
 
-    Its stdout is a file of the folder, or the descriptor that is given. `command` is the program, run in `cwd`.
+    Its stdout is a file of the folder, or the descriptor that is given. With `command` that program is started in `cwd`;
+    else the server is forked from a process that has loaded it.
     """
     arguments = [*_defaults(folder, flags, facts, environment or {}), *flags]
     with (folder / "stdout").open("wb") as file, (folder / "stderr").open("wb") as stderr:
-        process = subprocess.Popen(
-            [*command, "serve", *arguments],
-            cwd=cwd,
-            env={**os.environ, **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=file if stdout is None else stdout,
-            stderr=stderr,
-            process_group=0,
+        variables = {**os.environ, **(environment or {})}
+        stdout = file.fileno() if stdout is None else stdout
+        process = (
+            _started([*command, "serve", *arguments], cwd, variables, stdout, stderr.fileno())
+            if command
+            else forked_webhook(
+                "serve", *arguments, folder=cwd, variables=variables, stdout=stdout, stderr=stderr.fileno()
+            )
         )
     try:
         webhook = Webhook(process, folder)
@@ -247,6 +249,20 @@ def serving(
         yield webhook
     finally:
         webhook.close()
+
+
+def _started(
+    command: Sequence[str | Path], folder: Path, variables: Mapping[str, str], stdout: int, stderr: int
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        process_group=0,
+    )
 
 
 def _defaults(folder: Path, flags: tuple[str, ...], facts: str, environment: Mapping[str, str]) -> Iterator[str]:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from kmodgate.webhook.flags import parse
-from tests.fleets import REPOSITORY
+from tests.command import forked_webhook
+from tests.fork_client import finished
 from tests.webhook.issued_certificates import leaf, write
 from tests.webhook.reviews import (
     CLUSTER,
@@ -123,14 +122,20 @@ def test_settings_that_cannot_be_used_end_it_with_a_reason(
         "KMODGATE_LISTEN": "127.0.0.1:0", "KMODGATE_OPS_LISTEN": "127.0.0.1:0", "KMODGATE_TLS_KEY": str(files.key),
         "KMODGATE_TLS_CERT": str(files.certificate), "KMODGATE_FACTS": str(tmp_path / "facts.json"),
     }  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-m", "kmodgate.webhook.start", "serve"], cwd=REPOSITORY, env={**os.environ, **usual, **change},
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == code, done.stderr
-    assert words in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
+    with (tmp_path / "stdout").open("w") as stdout, (tmp_path / "stderr").open("w") as stderr:
+        run = forked_webhook(
+            "serve",
+            folder=tmp_path,
+            variables={**os.environ, **usual, **change},
+            stdout=stdout.fileno(),
+            stderr=stderr.fileno(),
+        )
+        ended = finished(run)
+    told = (tmp_path / "stderr").read_text()
+    assert ended == code, told
+    assert words in told
+    assert "Traceback" not in told
+    assert (tmp_path / "stdout").read_text() == ""
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ _FREE = {
 }  # fmt: skip
 """What takes no longer for a long argument, or hands it on piece by piece."""
 
-_WALKING = (list, tuple, set, frozenset, dict, sorted, sum, min, max, any, all, str, repr, bytes, hash)
+_WALKING = {list, tuple, set, frozenset, dict, str, bytes}
 _CHEAP_METHODS = frozenset(
     ("append", "pop", "startswith", "endswith", "add", "discard", "get", "setdefault", "send", "popleft")
 )
@@ -53,18 +53,14 @@ class Counter:
     # -- the operations, as the rewritten modules call them ------------------------------------
 
     def called(self, function: Any, /, *arguments: Any, **named: Any) -> Any:
-        self.hidden += 1 + self._cost(function, arguments)
+        self.hidden += 1
+        if isinstance(function, BuiltinFunctionType):
+            if function not in _FREE and function.__name__ not in _CHEAP_METHODS:
+                owner = function.__self__
+                self.hidden += sum(map(_size, arguments)) + (len(owner) if isinstance(owner, _SCANNED) else 0)
+        elif type(function) is type and function in _WALKING:
+            self.hidden += sum(map(_size, arguments))
         return function(*arguments, **named)
-
-    def _cost(self, function: Any, arguments: tuple[Any, ...]) -> int:
-        if isinstance(function, type):
-            return sum(map(_size, arguments)) if function in _WALKING else 0
-        if not isinstance(function, BuiltinFunctionType) or function in _FREE:
-            return 0
-        if function.__name__ in _CHEAP_METHODS:
-            return 0
-        owner = getattr(function, "__self__", None)
-        return sum(map(_size, arguments)) + (len(owner) if isinstance(owner, _SCANNED) else 0)
 
     def contains(self, item: Any, holder: Any) -> bool:
         self.hidden += len(holder) if isinstance(holder, (*_SCANNED, type({}.values()))) else 1

@@ -231,5 +231,5 @@ def test_a_canary_is_answered_while_a_review_that_never_ends_sits_in_the_pool(tm
         assert not stuck.done()
         stuck.cancel()
 
-    with program(tmp_path, "--drain", "0") as server:
+    with program(tmp_path, "--drain", "0", is_forked=True) as server:
         run(scenario(server))

@@ -117,7 +117,7 @@ def test_what_is_no_review_is_none_to_the_worker_either() -> None:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Program]:
-    with program(tmp_path, "--drain", "0") as running:
+    with program(tmp_path, "--drain", "0", is_forked=True) as running:
         yield running
 
 

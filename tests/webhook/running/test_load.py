@@ -38,7 +38,7 @@ def bodies() -> list[bytes]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Program]:
-    with program(tmp_path / "server", "--drain", "1") as running:
+    with program(tmp_path / "server", "--drain", "1", is_forked=True) as running:
         yield running
 
 
@@ -90,7 +90,10 @@ def test_a_replica_that_is_ended_under_load_loses_no_call(tmp_path: Path) -> Non
             enough.set()
         assert api.answered[server.reviews] == server.decisions()
 
-    with program(tmp_path / "server", "--drain", "5") as server, program(tmp_path / "other") as other:
+    with (
+        program(tmp_path / "server", "--drain", "5", is_forked=True) as server,
+        program(tmp_path / "other", is_forked=True) as other,
+    ):
         run(scenario(server, other))
 
 
@@ -162,7 +165,7 @@ def ask_on(caller: ssl.SSLSocket, asked: bytes) -> None:
 def test_a_caller_that_reads_no_reply_does_not_hold_up_the_end(tmp_path: Path) -> None:
     asked = request(bodies()[0], "/validate") + bodies()[0]
     with (
-        program(tmp_path, "--drain", "0", "--grace", "0") as server,
+        program(tmp_path, "--drain", "0", "--grace", "0", is_forked=True) as server,
         socket.create_connection(("127.0.0.1", server.reviews), timeout=120) as connection,
         trusting(AUTHORITY).wrap_socket(connection, server_hostname="localhost") as caller,
     ):
@@ -219,7 +222,7 @@ async def at_once(port: int, bodies: Sequence[bytes]) -> list[asyncio.Task[Reply
 
 def test_of_ten_times_as_many_reviews_as_it_takes_the_rest_is_told_when_to_come_back(tmp_path: Path) -> None:
     most = 4
-    with program(tmp_path, "--max-requests", str(most)) as server:
+    with program(tmp_path, "--max-requests", str(most), is_forked=True) as server:
 
         async def scenario() -> None:
             os.kill(worker := server.worker(), signal.SIGSTOP)
