@@ -19,7 +19,7 @@ demo: $(venv) ## a fleet from its specs to git, step by step
 	PATH="$(CURDIR)/.venv/bin:$$PATH" examples/demo.sh
 
 test: tools chromium lint ## everything that must pass before a change is merged
-	$(pytest) -n auto --dist loadfile
+	$(pytest) -n auto --dist loadfile --no-loadscope-reorder
 
 e2e: $(venv) assets ## the tests on a real API server
 	KUBEBUILDER_ASSETS="$(abspath $(kubernetes))" $(py) -m pytest tests/e2e

@@ -30,6 +30,7 @@ from kmodgate.policy.review import Review
 from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.references import references
+from tests.draws import drawn
 from tests.fleets import REPOSITORY
 from tests.objects.modules import TRAITS
 
@@ -105,14 +106,14 @@ def judged(object: Any, old: Any = None, others: Any = (), before: Any = ()) -> 
 
 
 @given(st.sampled_from(sorted(KINDS)), values, values)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=drawn(100))
 def test_any_object_of_a_known_kind_is_judged(kind: str, metadata: Any, spec: Any) -> None:
     judged({"apiVersion": KINDS[kind], "kind": kind, "metadata": metadata, "spec": spec})
     judged({"apiVersion": KINDS[kind], "kind": kind, "metadata": metadata, "spec": {"moduleSpec": spec}})
 
 
 @given(st.data())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=drawn(120))
 def test_a_module_with_anything_anywhere_is_judged(data: st.DataObject) -> None:
     module = copy.deepcopy(data.draw(st.sampled_from(FULL)))
     for _ in range(data.draw(st.integers(1, 3))):
@@ -138,7 +139,7 @@ things = st.recursive(
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=drawn(60))
 def test_facts_that_are_anything_are_looked_at(data: st.DataObject) -> None:
     module = defaulted(data.draw(st.sampled_from(FULL)))
     namespace = module["metadata"]["namespace"]
@@ -171,7 +172,7 @@ def test_every_example_is_judged_with_facts() -> None:
 
 
 @given(st.text(max_size=200) | st.text(alphabet="ab:-[]{}&*!|>'\"#%@`\n \t0.", max_size=80))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=drawn(200))
 def test_any_text_is_read_or_refused(text: str) -> None:
     for reading in (SPEC, OBJECTS):
         documents, findings = parse(text, "x", reading)
@@ -183,7 +184,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 
 @given(st.text(max_size=60) | st.text(alphabet="$a{}_:-=+1", max_size=30))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=drawn(200))
 def test_any_image_and_template_has_an_answer(text: str) -> None:
     parse_image(text)
     with suppress(BadTemplate):

@@ -18,6 +18,7 @@ from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.judged_before import JudgedBefore
 from kmodgate.policy.review import ClusterTraits, Review
+from tests.draws import drawn
 from tests.objects.modules import TRAITS
 from tests.policy.changed_objects import DAY, FACTS, JOBS, MODULES, PODS, POLICIES, RELEASES, Object, changed
 from tests.webhook.reviews import dkms_pod
@@ -53,7 +54,7 @@ BEFORE = JudgedBefore(orjson.dumps)
 
 
 @given(reviews(), st.lists(st.sampled_from(POLICIES), min_size=4, max_size=4))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=drawn(120))
 def test_it_changes_no_answer(reviews: list[Review], policies: list[Policy]) -> None:
     for review, policy in zip(reviews * 3, policies * 3, strict=False):
         assert judged(policy, review, BEFORE) == judged(policy, review)

@@ -17,6 +17,7 @@ from kmodgate.policy.engine import Engine
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import RULES, load_rules
+from tests.draws import drawn
 from tests.fleets import REPOSITORY
 from tests.objects.modules import TRAITS
 from tests.webhook.manifests import module
@@ -150,7 +151,7 @@ def test_a_rule_is_asked_where_it_finds_something(id: str, place: str, change: d
 
 
 @given(st.data())
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=drawn(200))
 def test_nothing_is_missed_whatever_stands_anywhere(data: st.DataObject) -> None:
     object = copy.deepcopy(FULL)
     for _ in range(data.draw(st.integers(1, 2))):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import process, run
+from tests.command import forked, run
 from tests.fleets import REPOSITORY, FleetFolder
 
 
@@ -54,7 +54,7 @@ def test_a_finding_prints_like_a_compilers(fleet: FleetFolder) -> None:
     ],
 )
 def test_exit_codes(fleet: FleetFolder, arguments: list[str], code: int, words: str) -> None:
-    result = process(*arguments, cwd=fleet.root)
+    result = forked(*arguments, cwd=fleet.root)
     assert (result.returncode, "Traceback" in result.stderr) == (code, False)
     assert words in result.stderr
 

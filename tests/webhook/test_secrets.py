@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.draws import drawn
 from tests.webhook.reviews import (
     CLUSTER,
     Object,
@@ -58,7 +59,7 @@ SPOILT = {
 }
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=drawn(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_value_of_a_secret_is_ever_let_out(discreet: Webhook, data: st.DataObject) -> None:
     secret: Object = named("Secret", data.draw(st.sampled_from(["pull", "spare"])), "drivers", SPOIL="SPOIL")

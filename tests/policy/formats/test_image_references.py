@@ -9,6 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kmodgate.policy.formats.image_references import Image, corrected, oddity, parse_image
+from tests.draws import drawn
 
 words = st.text(alphabet="ab0.-_A", max_size=6) | st.sampled_from(["library", "localhost", "docker.io", "x" * 252])
 registries = st.sampled_from(["quay.io", "[::1]:5000", "registry:5000", "REG", "index.docker.io", "a_b.io"]) | words
@@ -43,7 +44,7 @@ def docker(text: str) -> Image | None:
 @example("quay.io/" + "p" * 255)
 @example("p" * 248)
 @example("a_b.io/0")
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=drawn(200))
 def test_a_reference_is_one_where_it_is_one_to_docker(text: str) -> None:
     found, wanted = parse_image(text), docker(text)
     assert (found is None) == (wanted is None), text

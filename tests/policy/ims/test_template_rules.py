@@ -17,6 +17,7 @@ from kmodgate.policy.ims.template_text import STATES, placeholders, readable_cha
 from kmodgate.policy.ims.templates import HOLDERS, VARIABLES, supplied
 from kmodgate.policy.review import ClusterTraits, Review
 from kmodgate.schemas.compiled import any_schema
+from tests.draws import drawn
 from tests.objects.ims_templates import CUSTOMIZE, KIWI, PACKER, config_maps, job_key, with_job
 
 ENGINE = Engine(read_policy({"profile": "strict"}))
@@ -169,7 +170,7 @@ _ODD = st.sampled_from(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=drawn(30))
 @given(st.lists(st.tuples(st.integers(0, len(_LINES) - 1), st.booleans(), st.integers(0, 12), _ODD), max_size=5))
 def test_edits_at_random_never_crash_a_rule(changes: list[tuple[int, bool, int, str]]) -> None:
     lines = list(_LINES)

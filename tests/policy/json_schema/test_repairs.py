@@ -16,6 +16,7 @@ from kmodgate.policy.formats.yaml_documents import OBJECTS, parse
 from kmodgate.policy.json_schema.schema import Schema
 from kmodgate.policy.json_schema.violations import Violation
 from kmodgate.schemas.compiled import object_schema, spec_schema
+from tests.draws import drawn
 from tests.fleets import REPOSITORY
 
 KINDS = ("KernelDriver", "Cluster", "DriverPolicy", "Module")
@@ -121,7 +122,7 @@ def violations(schema: Schema, value: Any) -> list[Violation]:
 
 @pytest.mark.parametrize("slip", [misspell, move, wrap, reshape, drop])
 @given(data=st.data())
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=drawn(100))
 def test_what_a_fix_says_leaves_fewer_errors_and_no_new_ones(slip: Slip, data: st.DataObject) -> None:
     value = copy.deepcopy(data.draw(st.sampled_from(VALUES)))
     schema = schema_of(value)
@@ -139,7 +140,7 @@ def test_what_a_fix_says_leaves_fewer_errors_and_no_new_ones(slip: Slip, data: s
 
 @pytest.mark.parametrize("slip", [misspell, move, wrap])
 @given(data=st.data())
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=drawn(100))
 def test_a_field_that_lives_elsewhere_is_never_to_be_removed(slip: Slip, data: st.DataObject) -> None:
     value = copy.deepcopy(data.draw(st.sampled_from(VALUES)))
     schema = schema_of(value)
@@ -151,7 +152,7 @@ def test_a_field_that_lives_elsewhere_is_never_to_be_removed(slip: Slip, data: s
 
 
 @given(data=st.data())
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=drawn(100))
 def test_one_misspelt_field_is_one_error(data: st.DataObject) -> None:
     value = copy.deepcopy(data.draw(st.sampled_from(VALUES)))
     schema = schema_of(value)

@@ -12,6 +12,7 @@ from kmodgate.renderer.fleet.fields.overrides import merge
 from kmodgate.renderer.importer.merging import merge_specs, same
 from kmodgate.renderer.importer.naming import name_mappings
 from tests.command import run
+from tests.draws import drawn
 from tests.renderer.importer.import_runs import imported, module, spec
 
 small = st.dictionaries(
@@ -21,7 +22,7 @@ small = st.dictionaries(
 mappings = st.lists(st.sampled_from(["^a", "^b", "^c"]).map(lambda text: {"regexp": text}), min_size=1, max_size=3)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=drawn(150))
 @given(st.lists(st.tuples(small, mappings, small), min_size=1, max_size=5))
 def test_base_and_overrides_give_every_spec_back(drawn: list[Any]) -> None:
     specs = name_mappings([

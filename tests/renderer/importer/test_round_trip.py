@@ -30,6 +30,7 @@ from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.manifests.manifest import identity_of
 from tests.command import run
 from tests.conftest import CASES, ROOT, WITH_DRIVERS, golden_modules
+from tests.draws import drawn
 from tests.fleets import FleetFolder
 from tests.objects.modules import changed, modules
 from tests.oracle import lines
@@ -126,7 +127,7 @@ def test_every_module_that_kmm_allows_comes_back(tmp_path: Path) -> None:
     assert refused == 11
 
 
-@settings(max_examples=75, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=drawn(50), suppress_health_check=list(HealthCheck))
 @given(value=modules())
 def test_a_module_comes_back_or_what_is_lost_is_said(value: dict[str, Any], tmp_path_factory: Any) -> None:
     try:
@@ -139,7 +140,7 @@ def test_a_module_comes_back_or_what_is_lost_is_said(value: dict[str, Any], tmp_
         assert as_kmm_reads_it(rendered["paris"]) == as_kmm_reads_it(value)
 
 
-@settings(max_examples=75, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=drawn(50), suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_every_cluster_gets_its_own_module_back_from_one_spec(data: st.DataObject, tmp_path_factory: Any) -> None:
     first = data.draw(modules())
@@ -170,7 +171,7 @@ FULL = [yaml.safe_load(path.read_text()) for path in sorted((CASES / "full-modul
 WRONG: list[Any] = [None, True, 1 << 70, 1e300, "", "../x", "\ud800", [], {}, [None], [{}], {"a": None}, {"name": 1}]
 
 
-@settings(max_examples=75, deadline=None)
+@settings(max_examples=drawn(50))
 @given(data=st.data())
 def test_objects_of_a_wrong_shape_are_refused_or_listed(data: st.DataObject) -> None:
     values = json.loads(json.dumps(FULL))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from kmodgate.policy.ims.questions.question import Question
 from kmodgate.policy.ims.versions import ims_release
 from tests.command import run
+from tests.draws import drawn
 
 CONFIG = """\
 apiVersion: v1
@@ -267,7 +268,7 @@ def test_lines_must_be_there(tmp_path):
 _FLAGS = st.sampled_from([None, True, False])
 
 
-@hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=drawn(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     version=st.sampled_from(["3.9.3", "3.12.0", "3.15.0", "3.20.0", "3.33.0"]),
     job_type=st.sampled_from(["create", "customize"]),

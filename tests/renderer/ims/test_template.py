@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from kmodgate.policy.ims.templates import XATTR
 from kmodgate.renderer.ims.template_edits import UneditableError, edited, edits
 from tests.command import run
+from tests.draws import drawn
 from tests.objects.ims_templates import (
     CUSTOMIZE,
     KIWI,
@@ -172,7 +173,7 @@ def test_a_file_that_is_missing_or_two_for_fix(tmp_path: Path) -> None:
 _JOB = config_maps()[KIWI]["data"][job_key(config_maps()[KIWI])]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=drawn(40))
 @given(data=st.data(), flavour=st.sampled_from(["go", "rust"]))
 def test_any_template_is_put_right_once_and_for_all_or_refused(data: st.DataObject, flavour: Any) -> None:
     text = mutated(_JOB, data.draw)

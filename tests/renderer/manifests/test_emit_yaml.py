@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from kmodgate.renderer.manifests.emit_yaml import CannotEmit, emit, scalar
+from tests.draws import drawn
 from tests.goyaml_client import GoYAML, needs_goyaml
 
 WORDS = (
@@ -68,7 +69,7 @@ def test_awkward_strings_survive_go(text: str, go: GoYAML) -> None:
     assert go.decode(emit(value)) == value  # type: ignore[arg-type]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=drawn(200))
 @given(VALUES)
 def test_any_value_survives_pyyaml_and_ruamel(value: object) -> None:
     assert_read_alike(value)
@@ -76,7 +77,7 @@ def test_any_value_survives_pyyaml_and_ruamel(value: object) -> None:
 
 @needs_goyaml
 def test_any_value_survives_go(go: GoYAML) -> None:
-    @settings(max_examples=500, deadline=None)
+    @settings(max_examples=drawn(200))
     @given(st.dictionaries(TEXT, VALUES, max_size=5))
     @example({"x" * 2000: {"y" * 2000: ["z"]}})
     def survives(value: dict[str, object]) -> None:
@@ -108,7 +109,7 @@ DOCKERFILES = st.lists(
 
 @needs_goyaml
 def test_dockerfiles_survive_go(go: GoYAML) -> None:
-    @settings(max_examples=500, deadline=None)
+    @settings(max_examples=drawn(200))
     @given(DOCKERFILES, st.sampled_from(["", "\n", "\n\n"]))
     def survives(text: str, end: str) -> None:
         value = {"data": {"dockerfile": text + end}}

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kmodgate.renderer.removals.removals_text import edited
+from tests.draws import drawn
 
 NEW = {"cluster": "new", "namespace": "yes", "name": "1e3", "digest": "1" * 64}
 
@@ -115,7 +116,7 @@ WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_
 ENTRIES = st.lists(st.fixed_dictionaries({"cluster": WORDS, "reason": WORDS}), max_size=4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=drawn(60))
 @given(ENTRIES, ENTRIES, st.data())
 def test_whatever_is_appended_and_dropped_is_read_back(
     first: list[Any], second: list[Any], data: st.DataObject

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.draws import drawn
 from tests.webhook.reviews import Object, loading_container, named, pod, review
 from tests.webhook.server import Webhook
 
@@ -77,7 +78,7 @@ def workload(kind: str, spec: Object) -> Object:
     return review("CREATE", "Pod", item, **what)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=drawn(30), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_place_of_any_workload_hides_a_container(strict: Webhook, data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(["Pod", *TEMPLATES]))

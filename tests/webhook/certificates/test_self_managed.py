@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from kmodgate.webhook.certificates.authority import Terms, decode
 from kmodgate.webhook.certificates.ca_bundle import certificates_of
 from kmodgate.webhook.certificates.self_managed import PATIENCE, ApiError, Conflict
+from tests.draws import drawn
 from tests.webhook.certificates.certificate_store import Cluster
 from tests.webhook.certificates.replicas import Replica, finish, turn, verified
 from tests.webhook.issued_certificates import NOW
@@ -215,4 +216,4 @@ class Rotation(RuleBasedStateMachine):
 
 
 TestRotation = Rotation.TestCase
-TestRotation.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestRotation.settings = settings(max_examples=drawn(25), stateful_step_count=40)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from kmodgate.policy.cluster.pruning import pruned_namespace
 from kmodgate.webhook.cluster.caches import EntryCache, ModuleCache, NodeCache, ObjectCache
 from kmodgate.webhook.cluster.watch import Cache
+from tests.draws import drawn
 from tests.webhook.cluster.cached import config, loading
 from tests.webhook.manifests import node
 
@@ -57,7 +58,7 @@ KINDS: dict[str, tuple[Callable[[], Cache], st.SearchStrategy[dict[str, Any]], C
 
 
 @given(st.data(), st.sampled_from(sorted(KINDS)))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=drawn(100))
 def test_answers_are_the_same_where_the_count_is(data: st.DataObject, kind: str) -> None:
     make, items, answers = KINDS[kind]
     cache = make()
@@ -73,7 +74,7 @@ def test_answers_are_the_same_where_the_count_is(data: st.DataObject, kind: str)
 
 
 @given(st.data(), st.sampled_from(sorted(KINDS)))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=drawn(60))
 def test_the_same_object_again_changes_nothing(data: st.DataObject, kind: str) -> None:
     make, items, _ = KINDS[kind]
     cache, item = make(), data.draw(items)

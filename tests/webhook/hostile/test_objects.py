@@ -20,6 +20,7 @@ from kmodgate.policy.engine import MOST_FINDINGS
 from kmodgate.webhook.admission.admitter import Admitter
 from kmodgate.webhook.admission.fail_closed import decide
 from kmodgate.webhook.cluster.live_cluster import SnapshotCluster
+from tests.draws import drawn
 from tests.objects.modules import TRAITS
 from tests.webhook.hostile.sending import MIB
 from tests.webhook.program import memory
@@ -37,7 +38,7 @@ def test_more_mappings_than_the_policy_allows_are_refused_and_not_compiled(targe
 REVIEW = json.dumps(review("UPDATE", "Module", broken_module(), module())).encode()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=drawn(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_review_with_bytes_exchanged_is_answered(target: Webhook, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(REVIEW) - 1))
@@ -61,7 +62,7 @@ ANY = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=drawn(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_object_of_any_kind_is_answered(target: Webhook, data: st.DataObject) -> None:
     kind = data.draw(

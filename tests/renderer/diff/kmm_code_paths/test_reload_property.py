@@ -25,6 +25,7 @@ from kmodgate.renderer.fleet.files import FleetFiles
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.specs import Cluster, Kmm, NodeGroup
 from kmodgate.renderer.manifests.manifest import Manifest
+from tests.draws import drawn
 from tests.objects.modules import changed, modules
 
 KERNELS = ("5.14.0-427.el9.x86_64", "5.14.0-427.13.1.el9_4.x86_64", "6.12.0-1.el10.x86_64")
@@ -134,7 +135,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fleet")
 
 
-@settings(max_examples=75, deadline=None)
+@settings(max_examples=drawn(50))
 @given(pair=pairs())
 def test_diff_says_every_reload_and_no_other(root: Path, pair: tuple[Any, Any]) -> None:
     before, after = pair
@@ -151,7 +152,7 @@ def test_diff_says_every_reload_and_no_other(root: Path, pair: tuple[Any, Any]) 
             assert group.name not in told
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=drawn(30))
 @given(pair=pairs())
 def test_diff_says_a_reload_where_no_node_is_known(root: Path, pair: tuple[Any, Any]) -> None:
     before, after = pair
