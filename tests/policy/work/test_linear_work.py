@@ -87,7 +87,7 @@ def test_work_is_linear_in_every_list_map_and_text(judge: Judge, name: str) -> N
 @pytest.mark.parametrize("name", templates())
 def test_work_is_linear_in_every_pair(judge: Judge, name: str) -> None:
     """Two groups of four at a time: each two lists, maps and texts grow together in one of these unions."""
-    paths = list(growing(templates()[name]))
+    paths = list(own_paths(name))
     groups = [paths[start::_GROUPS] for start in range(_GROUPS)]
     for first, second in combinations(groups, 2):
         assert not superlinear(judge, name, (*first, *second), FEW)
@@ -103,7 +103,7 @@ _GROUPS = 4
     ids=["created", "created without facts", "updated"],
 )
 def test_work_is_linear_where_all_of_them_grow(judge: Judge, name: str, updated: bool, with_facts: bool) -> None:
-    paths = list(growing(templates()[name]))
+    paths = list(own_paths(name))
     for distinct in (True, False):
         how = {"distinct": distinct, "with_facts": with_facts, "updated": updated}
         assert not superlinear(judge, name, paths, MANY, profiled=distinct and with_facts, **how)
