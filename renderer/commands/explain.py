@@ -13,6 +13,7 @@ from typing import Any
 from kmodgate.policy.findings import Finding, format_path
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, parse
 from kmodgate.policy.kmm.nodes.node_selection import Node, why_not_selected
+from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.views.boot_config import boot_config
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
 from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
@@ -40,7 +41,8 @@ from kmodgate.renderer.fleet.root import as_typed, find_root, prefix
 from kmodgate.renderer.fleet.specs import Cluster, NodeGroup
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.local_files.reading import read_regular
-from kmodgate.renderer.plan.coverage import Module, Resolver, cells_of, groups_of, modules_of
+from kmodgate.renderer.plan.coverage import Cell, Group, Module, Resolver, cells_of, groups_of, modules_of
+from kmodgate.renderer.plan.failures import with_failures
 from kmodgate.renderer.report.explain_text import absence_text, node_text, object_text
 from kmodgate.renderer.tree.stray_specs import load_with_output
 from kmodgate.renderer.wording import counted
@@ -152,9 +154,7 @@ def _node(found: CompiledFleet, cluster: str, name: str, form: str, console: Con
     [(place, modules)] = modules_of(found, [cluster])
     nodes = next(item for item in place.nodes if item.name == name)
     [group] = groups_of(replace(place, nodes=(nodes,)), modules)
-    judge = FleetJudge(Policies(found.fleet, Choice(), []), "check", datetime.now(UTC))
-    resolver = Resolver()
-    cells = [cell for module in modules for cell in cells_of(module, group, (), resolver, judge.refuses_unsigned)]
+    cells = _cells(found, place, group, modules)
     shown = {cell.module for cell in cells}
     others = [*_others(found, cluster, group.node, [module for module in modules if module not in shown])]
     booted = [*_at_boot(found, place, nodes)]
@@ -170,6 +170,21 @@ def _node(found: CompiledFleet, cluster: str, name: str, form: str, console: Con
         return json.dumps([*rows, *rest], indent=1, ensure_ascii=False) + "\n"
     title = f"{name} of {cluster}: {counted(nodes.count, 'node')}"
     return node_text(title, cells, booted, others, console)
+
+
+def _cells(found: CompiledFleet, cluster: Cluster, group: Group, modules: Iterable[Module]) -> list[Cell]:
+    """What some nodes load; KMM may fail at a Module for the kernel of other nodes of the cluster."""
+    others = tuple(item for item in cluster.nodes if item.name not in group.names)
+    groups = [group, *groups_of(replace(cluster, nodes=others), modules)]
+    judge = FleetJudge(Policies(found.fleet, Choice(), []), "check", datetime.now(UTC))
+    resolver = Resolver()
+    cells = [
+        cell
+        for module in modules
+        for item in groups
+        for cell in cells_of(module, item, (), resolver, judge.refuses_unsigned)
+    ]
+    return [cell for cell in with_failures(cells, cluster.release or Release()) if cell.group is group]
 
 
 def _at_boot(found: CompiledFleet, cluster: Cluster, nodes: NodeGroup) -> Iterator[tuple[str, str]]:

@@ -33,3 +33,12 @@ def test_a_kernel_that_kmm_fails_at_stops_the_module_on_all_nodes(fleet: FleetFo
     other = by_kernel["5.14.0-427.el9.x86_64"]
     assert other["loads"] is loads
     assert ("KMM fails at the Module for all its nodes: kernel 6.12" in other["reason"]) is not loads
+
+
+@pytest.mark.parametrize(("kmm", "loads"), [("2.6", False), ("2.3", True)])
+def test_explain_tells_of_the_failure_at_nodes_with_another_kernel(fleet: FleetFolder, kmm: str, loads: bool) -> None:
+    fleet.write("clusters/paris.yaml", CLUSTER.format(kmm=kmm, el9="5.14.0-427.el9.x86_64"))
+    fleet.driver("nic", MAPPINGS)
+    (row,) = json.loads(fleet.run("explain", "el9", "--cluster", "paris", "--format", "json").stdout)
+    assert row["loads"] is loads
+    assert ("KMM fails at the Module for all its nodes: kernel 6.12" in row["reason"]) is not loads
