@@ -14,9 +14,9 @@ from typing import Any
 from kmodgate.policy.findings import FieldPath, format_path, value_at
 from kmodgate.policy.formats.quantities import PATTERN
 from kmodgate.policy.json_schema.keywords import EACH, Keywords, Node
-from kmodgate.policy.json_schema.other_apis import name_here, written_out
-from kmodgate.policy.json_schema.places import distance, place_here, shown
-from kmodgate.policy.json_schema.values import NOTHING, converted, flow, known_below, of_requirements
+from kmodgate.policy.json_schema.other_apis import fields_below, name_here, written_out
+from kmodgate.policy.json_schema.places import by_distance, home_of, place_here, shown
+from kmodgate.policy.json_schema.values import NOTHING, converted, flow, of_requirements
 from kmodgate.policy.json_schema.violations import (
     ABSENT,
     TOO_SHORT,
@@ -93,8 +93,8 @@ class Fixes:
         """Return the fix for a level that is missing around a field, or one too many, if it has no place of its own."""
         if below := self._below(path, key, known):
             return below
-        value = value_at(self._value, (*path, key))
-        is_at_home = any(self._keywords.allows(self._keywords.at(place), value) for place in self._keywords.places(key))
+        home = home_of(self._keywords, self._value, path, key)
+        is_at_home = home and self._keywords.allows(self._keywords.at(home), value_at(self._value, (*path, key)))
         return None if is_at_home else self._dissolved(path, key)
 
     def _fitting(self, target: FieldPath, value: object) -> object:
@@ -149,8 +149,7 @@ class Fixes:
 
     def _belongs_to(self, path: FieldPath, key: str) -> _Fix | None:
         """Say where a field of this name lives in the schema, the closest place first."""
-        costs = [(distance(self._keywords, self._value, path, place), place) for place in self._keywords.places(key)]
-        places = sorted(costs, key=lambda item: item[0])
+        places = by_distance(self._keywords, self._value, path, key)
         if not places:
             return None
         cost, place = places[0]
@@ -179,8 +178,7 @@ class Fixes:
 
     def _dissolved(self, path: FieldPath, key: str) -> _Fix | None:
         """Take levels away that another API has, and this schema has not."""
-        known = self._keywords.at(path).get("properties", {})
-        inner, rest = known_below(value_at(self._value, (*path, key)), known)
+        inner, rest = fields_below(self._keywords, self._value, path, key)
         if not inner:
             return None
         fix = (

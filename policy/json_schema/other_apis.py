@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from kmodgate.policy.findings import FieldPath, format_path
+from kmodgate.policy.findings import FieldPath, format_path, value_at
+from kmodgate.policy.json_schema.keywords import Keywords
+from kmodgate.policy.json_schema.values import known_below
 from kmodgate.policy.json_schema.violations import Repair
 
 _NAMES = {
@@ -49,3 +51,18 @@ def written_out(path: FieldPath, key: str, name: str) -> tuple[str, Repair] | No
     place = format_path((*path, name, "name"))
     fix = f"put the text under the key dockerfile of a ConfigMap, and write the name of that as {place}"
     return fix, Repair(((*path, key),), (((*path, name), {"name": key}),), is_whole=False)
+
+
+def fields_below(keywords: Keywords, value: object, path: FieldPath, key: str) -> tuple[dict[str, object], bool]:
+    """Return the fields in a level that the schema has not, which the map at `path` has, and whether there are others.
+
+    They may have the names of another API there.
+    """
+    known = keywords.at(path).get("properties", {})
+    absent = [name for name in known if keywords.is_unset(path, name, value)]
+
+    def meant(name: str, item: object) -> str:
+        here = name_here(name, item, absent)
+        return here if here and keywords.allows(keywords.at((*path, here)), item) else ""
+
+    return known_below(value_at(value, (*path, key)), known, meant)

@@ -20,6 +20,21 @@ def distance(keywords: Keywords, value: object, path: FieldPath, place: FieldPat
     return len(path) - common + len(down) + absent + 2 * sum(step == EACH for step in down) - required
 
 
+def by_distance(keywords: Keywords, value: object, path: FieldPath, name: str) -> list[tuple[int, FieldPath]]:
+    """Return the fields of a name with their distance from a path, the closest first."""
+    found = [(distance(keywords, value, path, place), place) for place in keywords.places(name)]
+    return sorted(found, key=lambda item: item[0])
+
+
+def home_of(keywords: Keywords, value: object, path: FieldPath, name: str) -> FieldPath:
+    """Return the field of a name that is closer than the others and not taken yet; empty where there is none."""
+    places = by_distance(keywords, value, path, name)
+    if not places or len([cost for cost, _ in places if cost == places[0][0]]) > 1:
+        return ()
+    home = places[0][1]
+    return home if value_at(value, place_here(value, home, path)) is None else ()
+
+
 def place_here(value: object, place: FieldPath, path: FieldPath) -> FieldPath:
     """Return a place with the indexes of the path that it shares, and 0 for a list of one item."""
     found: list[str | int] = []

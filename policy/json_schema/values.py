@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kmodgate.policy.formats.yaml_scalars import as_kubectl, quoted, resolve
@@ -133,15 +133,22 @@ def of_requirements(items: list[Any]) -> dict[str, object]:
     return found
 
 
-def known_below(value: object, known: Mapping[str, object]) -> tuple[dict[str, object], bool]:
-    """Return the fields of a map and of maps in it that the schema knows, and whether there are others."""
+def known_below(
+    value: object, known: Mapping[str, object], meant: Callable[[str, object], str]
+) -> tuple[dict[str, object], bool]:
+    """Return the fields of a map and of maps in it that the schema knows, and whether there are others.
+
+    `meant` returns the field that one of another name means, or nothing.
+    """
     found: dict[str, object] = {}
     has_rest = False
     for key, item in value.items() if isinstance(value, dict) else ():
         if key in known:
             found[key] = item
+        elif name := meant(key, item):
+            found[name] = item
         else:
-            inner, rest = known_below(item, known)
+            inner, rest = known_below(item, known, meant)
             found |= inner
             has_rest |= rest or not inner
     return found, has_rest

@@ -46,6 +46,8 @@ def replaced(fleet: FleetFolder, old: str, new: str, name: str = "drivers/nic.ya
         ("clusters: {matchLabels: {tier: edge}}", "clusters: {tier: edge}", "matchLabels: {tier: edge}"),
         ("modprobe: {moduleName: acme_dummy}", "modprobe:\n  moduleName: acme_dummy", "modprobe: {moduleName: acme_dummy}"),
         ("selector:", "selecter:", "did you mean selector?"),
+        ("containerImage:", "image:", "did you mean containerImage?"),
+        ("containerImage: ", "container: {image: 'quay.io/acme/dummy:1'} #", "write containerImage directly below spec"),
         ("kernelMappings:", "kernelMaping:", "did you mean kernelMappings?"),
         ("- {name: el9, regexp:", "- {name: el9, regex:", "did you mean regexp?"),
     ],
@@ -84,8 +86,8 @@ def test_a_field_at_a_wrong_place_or_of_a_wrong_name_is_one_error(
         (MODPROBE, "  moduleLoader: {serviceAccountName: a, container: {modprobe: {moduleName: acme_dummy}}}\n",
          "write serviceAccountName, modprobe directly below spec"),
         ("regexp: '^5\\.14\\..+$'", "literal: '^5\\.14\\..+$'", "in its place write regexp: '^5\\.14\\..+$'"),
-        ("regexp: '^5\\.14\\..+$'", "literal: 5.14.0-.+", "in its place write regexp: '^5.14.0-.+'"),
-        ("regexp: '^5\\.14\\..+$'", "literal: '5.14.0-(427|570).el9.x86_64'", "write regexp: '^5.14.0-(427|570)"),
+        ("regexp: '^5\\.14\\..+$'", "literal: 5.14.0-.+", "in its place write regexp: '^5\\.14\\.0-.+'"),
+        ("regexp: '^5\\.14\\..+$'", "literal: '5.14.0-(427|570).el9.x86_64'", "write regexp: '^5\\.14\\.0-(427|570)"),
     ],
 )  # fmt: skip
 def test_the_shape_of_another_api_is_answered_with_the_line_to_write(
