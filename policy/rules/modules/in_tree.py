@@ -14,6 +14,7 @@ from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.boot_config import boot_config
 from kmodgate.policy.views.module import ModuleView
+from kmodgate.policy.views.part import Part
 
 _ARGUMENT = re.compile(r"(?:modprobe\.blacklist|module_blacklist|rd\.driver\.blacklist)=(\S+)")
 _LINE = re.compile(
@@ -55,13 +56,21 @@ def namesake_in_the_kernel(review: Review) -> Iterator[Problem]:
 
 
 def _removed(module: ModuleView) -> set[str]:
-    """The names that are removed before loading, on every kernel."""
+    """The names that are removed before loading, on every kernel. The list of a mapping takes the container's place."""
     by_level = {
         id(level.value): {in_kernel_form(name_of_file(name)) for _, name in names} for level, names in module.to_remove
     }
     common = by_level.get(id(module.container.value), set())
-    mappings = [by_level.get(id(mapping.part.value), set()) for mapping in module.mappings]
-    return common | (set.intersection(*mappings) if mappings else set())
+    mappings = [
+        by_level.get(id(mapping.part.value), set()) if _has_removals(mapping.part) else common
+        for mapping in module.mappings
+    ]
+    return set.intersection(*mappings) if mappings else common
+
+
+def _has_removals(level: Part) -> bool:
+    """Whether a level says what is removed, nothing included: `[]`."""
+    return bool(level.text("inTreeModuleToRemove")) or type(level.value.get("inTreeModulesToRemove")) is list
 
 
 def _is_blacklisted(review: Review, name: str) -> bool:

@@ -57,11 +57,14 @@ def odd_parameter(review: Review) -> Iterator[Problem]:
 
 
 def _odd_value(path: FieldPath, text: str) -> Iterator[Problem]:
-    """What is wrong with a parameter of the right form: spaces at its end, or quotes that the kernel keeps."""
+    """What is wrong with a parameter of the right form: spaces around its value, or quotes that the kernel keeps."""
     key, _, value = text.partition("=")
     if value[:1] == value[-1:] == "'" and len(value) > 1:
         quoted = f'"{value[1:-1]}"' if " " in value else value[1:-1]
         yield Problem(path, f"the kernel takes the single quotes of {text!r} for a part", f"write {key}={quoted}")
+    elif value != value.lstrip(" "):
+        fix = f"write {key}={value.strip(' ')}"
+        yield Problem(path, f"the value of {text!r} begins with a space, which becomes a part of it", fix)
     elif value != value.rstrip(" "):
         yield Problem(path, f"{text!r} ends in a space, which becomes a part of the value", f"write {text.rstrip()}")
 
@@ -108,8 +111,10 @@ def no_name_of_a_module(review: Review) -> Iterator[Problem]:
     for path, name in review.module.names:
         if is_order_refused and path[-2] == "modulesLoadingOrder":
             continue  # KMM403 tells of the list
-        if len(name.replace(",", " ").split()) > 1:
+        if len(several := name.replace(",", " ").split()) > 1:
             fix = "write one name, and list in modulesLoadingOrder what is loaded with it"
+            if path[-2] == "modulesLoadingOrder":
+                fix = f"write an entry for each: {', '.join(several)}"
             yield Problem(path, f"{name!r} is not the name of a module: it holds several", fix)
         elif not IS_MODULE_NAME.fullmatch(name):
             is_told = is_order_refused and order[0].strip() == name.strip()  # KMM403 refuses one that differs from it

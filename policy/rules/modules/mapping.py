@@ -18,7 +18,7 @@ from kmodgate.policy.views.kernel_mapping import KernelMapping
 from kmodgate.policy.views.module import IN_KERNEL_NAMES, MOST_CHARACTERS, MOST_EXPRESSIONS
 
 _EVERYTHING = {"^", "$", ".", "^.", ".*", "^.*", ".*$", "^.*$", ".+", "^.+", ".+$", "^.+$", "(.*)", "^(.*)$", "^(.+)$"}
-_IMPOSSIBLE = re.compile(r"(?<!\\)(?:\\\\)*\\[afnrtv]| (?![?*{])|\\\+\$$")
+_IMPOSSIBLE = re.compile(r"(?<!\\)(?:\\\\)*\\[afnrtv]| (?![?*{])|\\\+\$$|(?<![\\\[])\\\\(?![\\?*{\]])")
 _KERNEL = re.compile(r"[0-9]+(?:\\?\.[0-9]+){2}[-.](?:\\?[\w.+~-])*")
 """An expression that is the name of one kernel, with its dots escaped or not."""
 
@@ -28,6 +28,7 @@ _ARCHITECTURE = re.compile(r"(?:x86_64|aarch64|ppc64le|s390x|amd64|arm64|generic
 _GLOB = re.compile(r"(?:[\w+~-]|[.](?![*+?])|(?<![.\])])[*?])+")
 """A pattern of a shell, in which `*` stands for any text."""
 
+_DOT_OF_VERSION = re.compile(r"(?<=[0-9])\.(?=[0-9])")
 _LOOSE_DOT = re.compile(r"(?<![\\\[])[0-9]\.[0-9]")
 
 _PACKAGE = re.compile(r"(?:kernel|vmlinuz|linux|initramfs|v)(?:-[a-z]+)*-?(?P<kernel>[0-9]+\.[0-9].*?)(?:\.rpm|\.img)?")
@@ -59,7 +60,7 @@ def literal_that_never_matches(review: Review) -> Iterator[Problem]:
 
 @rule("MAP102")
 def character_no_kernel_has(review: Review) -> Iterator[Problem]:
-    """A regexp that asks for what no kernel version has: a control character such as `\\f` or `\\n`, or a space.
+    """A regexp that asks for what no kernel version has: a control character such as `\\f`, a space or a backslash.
 
     `\\fc37` is a form feed and `c37`: the mapping never matches. Neither does one that wants a `+` at the very end,
     which KMM cuts from the version of a node before it compares, nor one that begins with a word, as the name of a
@@ -79,6 +80,9 @@ def character_no_kernel_has(review: Review) -> Iterator[Problem]:
                 message, fix = "a space, and no kernel has one", "leave it out"
             elif text.startswith(r"\+"):
                 message, fix = "KMM cuts the last + of a kernel before it compares", r"leave out the last \+"
+            elif text == r"\\":
+                message = r"\\ is a backslash, and no kernel has one"
+                fix = f"""write '{mapping.regexp.replace(text, chr(92))}'"""
             else:
                 message, fix = f"{text[-2:]} is a control character, and no kernel has one", f"write {text[-1]} for it"
             yield mapping.part.problem("regexp", message, fix)
@@ -188,8 +192,11 @@ def _anchored(text: str) -> str:
 
 def as_regexp(literal: str) -> str:
     """Return the fix for a literal that is an expression, or a pattern of a shell."""
+    if not any(character.isalnum() for character in literal):
+        return "write the name of one kernel, as uname -r prints it, or in its place a regexp for those of the image"
     if _GLOB.fullmatch(literal):
         literal = literal.replace(".", r"\.").replace("*", ".*").replace("?", ".")
+    literal = _DOT_OF_VERSION.sub(r"\\.", literal)
     begin, end = "" if _begins(literal) else "^", "" if _ends(literal) else "$"
     return f"a literal is one kernel, letter by letter; in its place write regexp: '{begin}{literal}{end}'"
 

@@ -129,7 +129,9 @@ def _misleading(review: Review, path: FieldPath, items: Sequence[str], index: in
         elif option == "S" and not any(matches(mapping.part.value, value) for mapping in review.module.mappings):
             message = f"-S {value or 'nothing'} is no kernel of the mappings: its modules are not in the image"
             name = ", or name the kernel of the mapping without its last +" if not review.in_image else ""
-            yield Problem(place, message, f"remove it{name}")
+            problem = Problem(place, message, f"remove it{name}")
+            is_of_literal = any(value == mapping.literal.rstrip("+") for mapping in review.module.literals)
+            yield problem._replace(told_by="MAP101") if is_of_literal else problem
         elif option in _ELSEWHERE:
             yield Problem(place, f"{item} leads modprobe elsewhere", _ELSEWHERE[option])
         elif option in _ONLY_TELL:

@@ -169,17 +169,23 @@ def labels_that_no_node_has(review: Review) -> Iterator[Problem]:
     """A label in the selector that the API server lets no node have: an odd key, or an odd value.
 
     KMM takes it, and the Module matches no node, for ever. A plugin without moduleLoader gets no pods, as its DaemonSet
-    is refused.
+    is refused. In the selector of a build it is the build pod that is refused.
 
     Fix: write the label as the nodes have it.
     Source: validation of labels in Kubernetes; api/v1beta1/module_types.go of Kernel Module Management.
     """
-    selector = review.module.spec.value.get("selector")
-    for key, value in selector.items() if isinstance(selector, dict) else ():
-        path: FieldPath = (*review.module.spec.path, "selector", key)
-        if not is_qualified_name(str(key)):
-            fix = "write the key as kubectl get nodes --show-labels has it: [prefix/]name"
-            yield Problem(path, f"no node can have a label {str(key)!r}", fix)
-        elif isinstance(value, str) and not is_label_value(value):
-            fix = "use at most 63 letters, digits, '-', '_' and '.'"
-            yield Problem(path, f"no label of a node can be {value!r}", fix)
+    for part in (review.module.spec, *review.module.builds):
+        selector = part.value.get("selector")
+        for key, value in selector.items() if isinstance(selector, dict) else ():
+            yield from _of_no_node((*part.path, "selector", key), str(key), value)
+
+
+def _of_no_node(path: FieldPath, key: str, value: object) -> Iterator[Problem]:
+    if not is_qualified_name(key):
+        fix = "write the key as kubectl get nodes --show-labels has it: [prefix/]name"
+        yield Problem(path, f"no node can have a label {key!r}", fix)
+    elif isinstance(value, str) and not is_label_value(value):
+        better = value.strip()
+        known = f"write {better}" if better and is_label_value(better) else ""
+        fix = known or "use at most 63 letters, digits, '-', '_' and '.'"
+        yield Problem(path, f"no label of a node can be {value!r}", fix)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from kmodgate.policy.findings import Problem, quoted
@@ -49,8 +50,25 @@ def bad_regexp(review: Review) -> Iterator[Problem]:
     """
     for mapping in review.module.mappings:
         if isinstance(mapping.pattern, BadPattern):
-            fix = "KMM matches with Go's RE2 syntax; correct the expression, and escape what is meant literally"
-            yield mapping.part.problem("regexp", _why(mapping.pattern.reason, mapping.regexp), fix)
+            reason = mapping.pattern.reason
+            yield mapping.part.problem("regexp", _why(reason, mapping.regexp), _correction(reason))
+
+
+_ESCAPE = re.compile(r"invalid escape sequence: \\([A-Za-z])(?![A-Za-z]*\{)")
+_CORRECTIONS = {
+    "no argument for repetition operator": "write before it what is repeated: a dot for any character",
+    "invalid perl operator": "RE2 has no look-around: say what may match, and put exceptions into mappings before it",
+    "missing )": "close the bracket, or write \\( for a bracket of the text",
+    "missing closing ]": "close the class, or write \\[ for a bracket of the text",
+    "unexpected )": "open the bracket, or write \\) for a bracket of the text",
+}
+
+
+def _correction(reason: str) -> str:
+    if escape := _ESCAPE.search(reason):
+        return f"write {'$' if escape[1] == 'Z' else escape[1]} for \\{escape[1]}"
+    known = next((fix for words, fix in _CORRECTIONS.items() if words in reason), "")
+    return known or "KMM matches with Go's RE2 syntax; correct the expression, and escape what is meant literally"
 
 
 def _why(reason: str, regexp: str) -> str:
