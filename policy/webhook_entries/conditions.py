@@ -175,44 +175,6 @@ IS_DECIDED = Condition(
 """What a controller is never refused it does not wait for: KMM's label, finalizing a namespace, emptying one."""
 
 
-_SHORTEST = 24
-"""Characters of base64, or of text, below which a value may say nothing."""
-
-_SHORTEST_OF_REGISTRIES = 89
-"""The same for a pull secret, whatever it holds."""
-
-_LONGEST_OF_REGISTRIES = 1368
-"""Characters of base64 up to which a pull secret may name registries without a password: 1,024 bytes."""
-
-_CREDENTIALS = "ImF1dGgiOiJ[A-Za-z0-9+/]|JhdXRoIjoi[Q-Za-f]|iYXV0aCI6I[k-n]"
-"""`"auth":"` and the letter after it, as base64 has them by where they begin: what rotates them goes on."""
-
-
-_LONGEST_BLANK = 4096
-"""Characters up to which a value is looked through: the API server's budget for conditions is the same for all keys."""
-
-_SPACES = r"^\s*$"
-_SPACES_IN_BASE64 = "^([ACDI][ACQSgi][Ako0=][AJKNg=])*$"
-"""Nothing but spaces, ends of lines and zero bytes, three by three."""
-
-
-def _loses_a_key(field: str) -> str:
-    """That a key of the field is gone, or has a value that may say nothing."""
-    value, size = f"object.{field}[key]", f"size(object.{field}[key])"
-    is_blank = " || ".join(f"{value}.matches(r'{pattern}')" for pattern in (_SPACES, _SPACES_IN_BASE64))
-    is_little = (
-        f"{size} < {_SHORTEST} || (key.startsWith('.docker') && {size} < {_SHORTEST_OF_REGISTRIES}) || "
-        f"(key in ['.dockerconfigjson', '.dockercfg'] && {size} <= {_LONGEST_OF_REGISTRIES} && "
-        f"!{value}.matches('{_CREDENTIALS}')) || "
-        f"({size} < {_LONGEST_BLANK} && ({is_blank}))"
-    )
-    is_short = f"{value} != oldObject.{field}[key] && ({is_little})"
-    is_lost = f"oldObject.{field}.exists(key, !(key in object.{field}) || ({is_short}))"
-    return f"(has(oldObject.{field}) && (!has(object.{field}) || {is_lost}))"
-
-
-LOSES_A_KEY = Condition("loses-a-key", f"{_loses_a_key('data')} || {_loses_a_key('binaryData')}", otherwise="Ignore")
-
 _UNITS = "object.spec.config.systemd.units"
 
 _HAS_UNITS = " && ".join(f"has({_UNITS.rsplit('.', left)[0]})" for left in (3, 2, 1, 0))

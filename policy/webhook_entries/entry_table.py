@@ -34,11 +34,11 @@ from kmodgate.policy.webhook_entries.conditions import (
     IS_OVERRIDDEN,
     IS_WRITTEN,
     LOADS_AT_BOOT,
-    LOSES_A_KEY,
     Condition,
     FailurePolicy,
     is_of_another_kind,
 )
+from kmodgate.policy.webhook_entries.emptied_secrets import LOSES_A_KEY
 from kmodgate.policy.webhook_entries.namespaces import Where
 from kmodgate.policy.webhook_entries.row import Path, Resources, Row
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from kmodgate.policy.cluster.controllers import COLLECTORS
 from kmodgate.policy.cluster.dependents import (
@@ -242,11 +242,11 @@ def _is_empty(key: str, value: object, *, is_encoded: bool) -> bool:
             return True
     except (binascii.Error, ValueError):
         return False
-    if not text or len(text) > _SHORT or not key.startswith(".docker"):
+    if not text or len(text) > _SHORT or key not in _REGISTRIES:
         return not text
     try:
-        return not _says_something(json.loads(text))
-    except (ValueError, RecursionError):
+        return not _has_credentials(_REGISTRIES[key](json.loads(text)))
+    except (ValueError, RecursionError):  # which no API server takes for a pull secret
         return False
 
 
@@ -255,23 +255,28 @@ def _is_blank(text: str) -> bool:
     return not any(character.isprintable() and not character.isspace() for character in text)
 
 
-def _says_something(value: object) -> bool:
-    """Whether a pull secret, or a part of one, holds a password or token; a user alone is none."""
-    if isinstance(value, dict):
-        secrets = {key: item for key, item in value.items() if isinstance(item, dict) or key not in _NO_SECRETS}
-        return any(_says_something(item) and not (key == "auth" and _is_nobody(item)) for key, item in secrets.items())
-    return bool(value)
+def _has_credentials(registries: object) -> bool:
+    """Whether a password or token stands beside one of the registries of a pull secret; a user alone is none."""
+    entries = map(as_map, as_map(registries).values())
+    return any(any(map(entry.get, _SECRETS)) or not _is_nobody(entry.get("auth")) for entry in entries)
 
 
-_NO_SECRETS = ("username", "email")
+_REGISTRIES: dict[str, Callable[[object], object]] = {
+    ".dockerconfigjson": lambda value: as_map(value).get("auths"),
+    ".dockercfg": lambda value: value,
+}
+"""Key of a pull secret → the registries in it. Source: pkg/credentialprovider of Kubernetes."""
+
+_SECRETS = ("password", "identitytoken", "registrytoken")
 
 
 def _is_nobody(auth: object) -> bool:
-    """Whether a user and password, as pull secrets hold them, lack one of the two."""
+    """Whether a user and password, as pull secrets hold them, lack one of the two, or cannot be read."""
+    text = "".join(auth.split()) if isinstance(auth, str) else ""
     try:
-        user, _, password = base64.b64decode(str(auth)).strip().partition(b":")
+        user, _, password = base64.b64decode(text + "=" * (-len(text) % 4), validate=True).strip().partition(b":")
     except (binascii.Error, ValueError):
-        return False
+        return True
     return not user or not password
 
 

@@ -37,17 +37,6 @@ from tests.renderer.registration.registering import (
     validating,
 )
 
-PULL_SECRETS = [
-    ('{"auths":{"registry.internal.example.com:5000":{"auth":"","username":"","password":""}}}', True),
-    ('{\n   "auths": {\n      "registry.example.com": {\n         "auth": ""\n      }\n   }\n}', True),
-    ('{"auths":{"registry.internal.example.com":{"username":"abc","password":"","email":"a@example.com"}}}', True),
-    *(
-        (f'{{"auths":{{"registry{"y" * count}.internal.example.com:5000":{{"auth":"YWJjOmRlZg=="}}}}}}', False)
-        for count in range(3)
-    ),
-]
-"""Pull secrets, and whether the API server asks about one that takes the place of another."""
-
 
 @pytest.mark.parametrize(
     ("group", "version", "resource"),
@@ -236,11 +225,6 @@ def test_what_makes_a_namespace_useless_is_asked_about(fleet: FleetFolder, place
         for new in ({}, {"data": {}}, *({"data": {"key": value}} for value in ("", "e30=", *blank))):
             assert changed(resource, {"data": {"key": long}}, new) == [(f"{prefix}emptied", "Fail")]
         assert changed(resource, {"data": {"key": long}}, {"data": {"key": long[1:], "more": ""}}) == []
-    for text, is_asked in PULL_SECRETS:
-        before, new = (
-            {"data": {".dockerconfigjson": base64.b64encode(item.encode()).decode()}} for item in (long, text)
-        )
-        assert changed("secrets", before, new) == ([(f"{prefix}emptied", "Fail")] if is_asked else [])
     dockerfile = {"data": {"dockerfile": f"FROM {long}"}}
     assert changed("configmaps", dockerfile, {"data": {"dockerfile": f"FROM b{long}"}}) == [
         (f"{prefix}dockerfiles", "Ignore")
