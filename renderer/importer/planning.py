@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
+from kmodgate import schemas
 from kmodgate.policy.cluster.controllers import HUB_NAMESPACES
 from kmodgate.policy.findings import FieldPath, Finding, format_path
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain
@@ -29,13 +32,6 @@ from kmodgate.renderer.manifests.emit_yaml import CannotEmit, emit
 from kmodgate.schemas.compiled import spec_schema
 
 EVERYWHERE: JsonMap = {"matchLabels": {}}
-
-_ORDER = (
-    "clusters", "namespace", "delivery", "daemonset", "hub", "boot", "removal", "selector", "tolerations",
-    "serviceAccountName", "scc", "modprobe", "version", "containerImage", "imagePullPolicy", "contentTag",
-    "inTreeModulesToRemove", "kernelMappings", "registryTLS", "build", "sign", "imageRepoSecret",
-    "imageRebuildTriggerGeneration", "devicePlugin", "dra", "attach",
-)  # fmt: skip
 
 _MAX_IN_A_FILE = 20  # drivers; a spec file has at most 1 MiB
 
@@ -160,7 +156,14 @@ def _spec(merged: Merged, clusters: JsonMap) -> JsonMap:
 
 def in_order(spec: JsonMap) -> JsonMap:
     """The fields of a spec, or of a patch of one, as a person reads them."""
-    return {key: spec[key] for key in _ORDER if key in spec}
+    return {key: spec[key] for key in _fields() if key in spec}
+
+
+@cache
+def _fields() -> tuple[str, ...]:
+    """The fields of a driver's spec in the order of their schema, so that a new one is in no list beside it."""
+    schema = json.loads(schemas.read(schemas.KINDS["KernelDriver"]))
+    return tuple(schema["definitions"]["driverSpec"]["properties"])
 
 
 def _document(name: str, labels: JsonMap, annotations: JsonMap, spec: JsonMap) -> JsonMap:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kmodgate import schemas
 from kmodgate.renderer.fleet.fields.overrides import merge
 from kmodgate.renderer.importer.merging import merge_specs, same
 from kmodgate.renderer.importer.naming import name_mappings
+from kmodgate.renderer.importer.planning import in_order
 from tests.command import run
 from tests.draws import drawn
 from tests.renderer.importer.import_runs import imported, module, spec
@@ -105,3 +108,9 @@ def test_mappings_are_named_after_what_they_match() -> None:
 def test_a_mapping_with_another_text_is_changed_in_place() -> None:
     one, two = name_mappings([{"kernelMappings": [{"regexp": text}]} for text in ("^5.+el9$", "^6.+el10$")])
     assert one["kernelMappings"][0]["name"] == two["kernelMappings"][0]["name"] == "el9"
+
+
+def test_every_field_that_the_schema_of_a_driver_has_is_written_in_its_order() -> None:
+    schema = json.loads(schemas.read(schemas.KINDS["KernelDriver"]))
+    fields = list(schema["definitions"]["driverSpec"]["properties"])
+    assert list(in_order(dict.fromkeys(reversed(fields), 1))) == fields
