@@ -67,7 +67,7 @@ def is_debugging(object: Map, pod: PodView) -> bool:
 def leniency(asked: Request, parameters: Parameters) -> Leniency | None:
     """Why findings about a workload do not refuse it; None where nothing keeps them from that."""
     pod = asked.pod
-    if pod.is_template and asked.old is not None and grants_nothing_new(pod, PodView(asked.old, pod.kind)):
+    if pod.is_template and _was_so_before(asked):
         return Leniency(Mode.AUDIT, "recorded only: the template was like that before")
     if asked.may_override is True and is_debugging(asked.object, pod):
         return Leniency(Mode.AUDIT, f"recorded only: {asked.user} may override, and debugs a node")
@@ -79,6 +79,18 @@ def leniency(asked: Request, parameters: Parameters) -> Leniency | None:
     if owners.found and owners.found[-1].kind == MODULE:
         return Leniency(Mode.AUDIT, f"recorded only: KMM runs it for {owners.found[-1].title}")
     return _of_existing(owners, parameters)
+
+
+def _was_so_before(asked: Request) -> bool:
+    """Whether an update grants a template nothing, and its pods nothing by another owner, who would answer for them.
+
+    A Module, or a controller from before, is an owner whose pods pass: to be given one counts as new, but where the
+    controller of that kind takes up what it finds.
+    """
+    if asked.old is None or not grants_nothing_new(asked.pod, PodView(asked.old, asked.pod.kind)):
+        return False
+    owner = controller_of(asked.object)
+    return owner in (None, controller_of(asked.old)) or asked.user in MAKERS.get(owner.kind, ())
 
 
 def _of_existing(owners: Owners, parameters: Parameters) -> Leniency | None:

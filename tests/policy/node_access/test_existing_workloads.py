@@ -62,6 +62,28 @@ def test_a_template_that_stays_as_it_is_is_recorded_only(kind: str) -> None:
     assert modes(new, operation="UPDATE", old=old) == {Mode.AUDIT}
 
 
+@pytest.mark.parametrize(
+    ("kind", "owner", "maker"),
+    [
+        ("apps/DaemonSet", "kmm.sigs.x-k8s.io/Module", ""),
+        ("apps/ReplicaSet", "apps/Deployment", "deployment-controller"),
+        ("batch/Job", "batch/CronJob", "cronjob-controller"),
+    ],
+)
+def test_a_template_that_is_given_an_owner_is_judged_but_where_its_controller_takes_it_up(
+    kind: str, owner: str, maker: str
+) -> None:
+    old = template(kind, rights())
+    new = owned(copy.deepcopy(old), owner)
+    assert modes(new, operation="UPDATE", old=old) == {Mode.ENFORCE}
+    assert modes(new, operation="UPDATE", old=owned(copy.deepcopy(old), owner, uid="u2")) == {Mode.ENFORCE}
+    assert modes(new, operation="UPDATE", old=new) == modes(old, operation="UPDATE", old=new) == {Mode.AUDIT}
+    if maker:
+        assert modes(new, operation="UPDATE", old=old, user=ACCOUNT.format(maker)) == {Mode.AUDIT}
+    foreign = owned(copy.deepcopy(old), "argoproj.io/Rollout")
+    assert modes(foreign, operation="UPDATE", old=old) == {Mode.AUDIT}
+
+
 @pytest.mark.parametrize("kind", WORKLOAD_KINDS)
 def test_a_template_that_is_created_never_counts_as_unchanged(kind: str) -> None:
     assert modes(template(kind, rights())) == {Mode.ENFORCE}
