@@ -14,7 +14,7 @@ from typing import Any
 from kmodgate.policy.findings import FieldPath, format_path, value_at
 from kmodgate.policy.formats.quantities import PATTERN
 from kmodgate.policy.json_schema.keywords import EACH, Keywords, Node
-from kmodgate.policy.json_schema.other_apis import fields_below, name_here, written_out
+from kmodgate.policy.json_schema.other_apis import amount_below, fields_below, name_here, written_out
 from kmodgate.policy.json_schema.places import by_distance, home_of, place_here, shown
 from kmodgate.policy.json_schema.values import NOTHING, converted, flow, of_requirements
 from kmodgate.policy.json_schema.violations import (
@@ -78,6 +78,7 @@ class Fixes:
         found = (
             self._renamed(path, key, absent, _MISSPELT)
             or (name and (self._under(path, key, name) or written_out(path, key, name)))
+            or amount_below(path, key, value, known)
             or (self._judge and self._around(path, key, known))
             or self._belongs_to(path, key)
             or self._renamed(path, key, absent, 0.6)

@@ -15,6 +15,7 @@ _NAMES = {
     "image": ("containerImage",),
     "imagePullSecret": ("imageRepoSecret",),
     "imagePullSecrets": ("imageRepoSecret",),
+    "containerPath": ("mountPath",),
     "driverName": ("moduleName",),
     "kernel": ("regexp", "literal"),
     "kernelModuleImage": ("containerImage",),
@@ -24,6 +25,7 @@ _NAMES = {
     "moduleImage": ("containerImage",),
     "name": ("moduleName",),
     "nodeSelector": ("selector",),
+    "path": ("mountPath",),
     "pullSecret": ("imageRepoSecret",),
 }
 """Names of fields in other APIs, and here."""
@@ -51,6 +53,18 @@ def written_out(path: FieldPath, key: str, name: str) -> tuple[str, Repair] | No
     place = format_path((*path, name, "name"))
     fix = f"put the text under the key dockerfile of a ConfigMap, and write the name of that as {place}"
     return fix, Repair(((*path, key),), (((*path, name), {"name": key}),), is_whole=False)
+
+
+def amount_below(path: FieldPath, key: str, value: object, known: Sequence[str]) -> tuple[str, Repair] | None:
+    """Return the fix for the amount of a resource that stands beside `limits` and `requests` in the map at `path`."""
+    if "limits" not in known or key not in RESOURCES or not isinstance(value, str | int):
+        return None
+    fix = f'write it below limits, or below requests: limits: {{{key}: "{value}"}}'
+    return fix, Repair(((*path, key),), (((*path, "limits", key), str(value)),))
+
+
+RESOURCES = ("cpu", "memory", "ephemeral-storage")
+"""What every node has an amount of."""
 
 
 def fields_below(keywords: Keywords, value: object, path: FieldPath, key: str) -> tuple[dict[str, object], bool]:

@@ -88,6 +88,8 @@ def _map(keywords: Keywords, node: Node, value: object) -> list[object]:
     properties = node.get("properties", {})
     if isinstance(value, str) and (cut := value.partition(":"))[0] in properties:
         found.append({cut[0]: cut[2]})  # no space after the colon
+    if isinstance(value, str) and properties.keys() >= _NAME_AND_VALUE and (pair := _PAIR.fullmatch(value)):
+        found.append({"name": pair[1], "value": pair[2]})
     named = [
         {name: item}
         for name, child in properties.items()

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterator
 
 from kmodgate.policy.findings import Problem, Severity
-from kmodgate.policy.formats.kubernetes_names import is_dns1123_label, near_name
+from kmodgate.policy.formats.kubernetes_names import MAX_LABEL, is_dns1123_label, is_dns1123_subdomain, near_name
 from kmodgate.policy.present import DRA, PLUGINS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
@@ -148,3 +148,32 @@ def pull_policy(review: Review) -> Iterator[Problem]:
             meant = near_name(text, _PULL_POLICIES)
             fix = f"write {meant}" if meant else "use Always, IfNotPresent or Never"
             yield part.problem("imagePullPolicy", f"{text!r} is unknown", fix)
+
+
+@rule("PLG112", needs=DRA)
+def device_class_refused(review: Review) -> Iterator[Problem]:
+    """A DeviceClass that the API server does not take. KMM fails to make it, and the Module shows nothing of it.
+
+    That is a selector without an expression, or parameters for a driver whose name is none.
+
+    Fix: correct it as the message says.
+    Source: ValidateDeviceClass in pkg/apis/resource/validation/validation.go of Kubernetes.
+    """
+    for item in review.module.device_classes:
+        for selector in item.maps("selectors"):
+            if (cel := selector.optional("cel")) is not None and not cel.text("expression").strip():
+                yield cel.problem("expression", "the expression is empty", "write it, or remove the selector")
+        for config in item.maps("config"):
+            opaque = config.optional("opaque")
+            if opaque is not None and not _is_driver(name := opaque.text("driver")):
+                better = name.strip().lower()
+                fix = (
+                    f"write {better}"
+                    if _is_driver(better)
+                    else f"use lower-case letters, digits, '-' and '.', {MAX_LABEL} at most"
+                )
+                yield opaque.problem("driver", f"{name!r} is not the name of a driver", fix)
+
+
+def _is_driver(name: str) -> bool:
+    return len(name) <= MAX_LABEL and is_dns1123_subdomain(name)
