@@ -42,7 +42,8 @@ def two_modules_for_one(review: Review) -> Iterator[Problem]:
         count = len(rivals) - 1
         more = f", and {count} more {'Modules do' if count > 1 else 'Module does'}" if count else ""
         message = f"{title} loads {', '.join(sorted(mine & other.loaded))} on the same nodes{more}"
-        yield review.module.modprobe.problem("moduleName", message, "make the selectors disjoint, or keep one")
+        problem = review.module.modprobe.problem("moduleName", message, "make the selectors disjoint, or keep one")
+        yield problem._replace(told_by="SEL401")
 
 
 @rule("SEL205", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING, needs=REMOVALS)
@@ -59,7 +60,8 @@ def removes_anothers_module(review: Review) -> Iterator[Problem]:
         if path not in told and review.placement.meets(other):
             told.add(path)
             message = f"{names[path]} is what {_title(other)} loads on the same nodes"
-            yield Problem(path, message, "load both from one Module, or on different nodes")
+            cause = "SEL204" if in_kernel_form(names[path]) in review.module.loaded else ""  # both load it, too
+            yield Problem(path, message, "load both from one Module, or on different nodes", told_by=cause)
 
 
 @rule("PLG301", kinds=CLUSTER_MODULE, facts=True, needs=DRA)

@@ -104,7 +104,8 @@ def _by_olm(cluster: Cluster, kmm: Kmm, install: Install) -> Iterator[Finding]:
         fix = "name the CatalogSource that has it: source: community-operators"
         message = "upstream KMM is in none of the catalogs that every OpenShift has"
         yield _finding(cluster, _INSTALL, "SCH103", message, fix)
-    if not install.is_by_hand and not cluster.kubectl_image:
+    is_named = cluster.document.has(("spec", "tools", "kubectl"))  # an empty name is an error of its own
+    if not install.is_by_hand and not cluster.kubectl_image and not is_named:
         message = "the Job that approves the InstallPlan needs an image with sh and kubectl"
         fix = "name it: spec.tools.kubectl: IMAGE; or leave it to a person: approve: byHand"
         yield _finding(cluster, _INSTALL, "SCH103", message, fix)

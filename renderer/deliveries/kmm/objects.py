@@ -43,11 +43,12 @@ def site(cluster: Cluster) -> Site:
 
 
 def problems(target: Target) -> Iterator[Finding]:
-    """Report a cluster without an operator that takes the Module."""
-    cluster = target.cluster
-    if cluster.kmm is None:
+    """Report a cluster without an operator that takes the Module; of an unknown delivery that is told already."""
+    cluster, document = target.cluster, target.variant.driver.document
+    is_unknown = "delivery" not in target.variant.spec and document.has(("spec", "delivery"))
+    if cluster.kmm is None and not is_unknown:
         yield finding_at(
-            target.variant.driver.document,
+            document,
             ("spec", "clusters"),
             "REF006",
             f"cluster {cluster.name} has no KMM to deliver the driver with",

@@ -108,3 +108,11 @@ def test_a_policy_gives_it_a_mode_like_a_rule(tmp_path: Path) -> None:
     fleet.write("policy.yaml", policy)
     assert {item["mode"] for item in told(fleet)} == {"warn"}
     assert fleet.run("render").returncode == 0
+
+
+def test_what_follows_from_it_is_not_told_beside_it(tmp_path: Path) -> None:
+    removal = "inTreeModulesToRemove: [acme-dummy]"
+    fleet = fleet_of(tmp_path, removal, removal)
+    assert len(told(fleet)) == 2
+    assert not told(fleet, "SEL204")
+    assert not told(fleet, "SEL205")

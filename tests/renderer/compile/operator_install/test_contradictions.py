@@ -68,3 +68,11 @@ def test_faults_of_several_fields_are_told_at_once(fleet: FleetFolder) -> None:
     cluster(fleet, {**redhat(), "version": "2.5", "config": {"wroker": {}}}, kubectl="")
 
     assert len(errors(fleet)) == 3
+
+
+def test_an_empty_image_is_told_once(fleet: FleetFolder) -> None:
+    cluster(fleet, redhat(), kubectl="", tools={"kubectl": ""})
+
+    [error] = errors(fleet)
+
+    assert "spec.tools.kubectl: the text is empty" in error

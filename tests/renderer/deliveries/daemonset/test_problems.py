@@ -96,6 +96,13 @@ def test_options_of_daemonsets_are_refused_beside_kmm(fleet: PlainFleet) -> None
     assert "spec.daemonset: is for drivers that DaemonSets load" in error
 
 
+@pytest.mark.parametrize("delivery", ["DaemonSet", "[daemonset, kmm]"])
+def test_a_delivery_that_is_none_is_told_once(fleet: PlainFleet, delivery: str) -> None:
+    fleet.nic(delivery=delivery)
+    [error] = fleet.errors()
+    assert "error[SCH104] spec.delivery" in error
+
+
 def test_a_driver_with_nothing_to_load_is_refused(fleet: PlainFleet) -> None:
     fleet.write(
         "drivers/nic.yaml",
