@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from kmodgate.policy.kata.view import HANDLERS
 from kmodgate.policy.node_access.capabilities import HARMLESS as CAPABILITIES
 from kmodgate.policy.node_access.inline_csi import HARMLESS as INLINE
-from kmodgate.policy.node_access.node_places import HARMLESS, OWN_FOLDERS, TAKEN
+from kmodgate.policy.node_access.node_places import HARMLESS, OWN_FOLDERS, STATE, TAKEN
 from kmodgate.policy.node_access.node_sockets import MOUNT_FOLDERS, MOUNT_POINTS, SOCKETS
 from kmodgate.policy.node_access.starters import STARTERS
 
@@ -39,6 +39,13 @@ _NOT_OWN = """
 These names below `{}` are the node's own (`*` is any end):
 
 | name | because |
+| --- | --- |
+"""
+
+_STATE = """
+These in other harmless places are the node's own, with the folders around them (`*` is any name):
+
+| path | because |
 | --- | --- |
 """
 
@@ -76,6 +83,7 @@ def _harmless() -> str:
     parts = [_HARMLESS, _rows([*HARMLESS, *own, ("device nodes", "but for disks and memory")])]
     for folder, names in TAKEN.items():
         parts += [_NOT_OWN.format(folder), _rows(names.items())]
+    parts += [_STATE, _rows(STATE)]
     parts += [_ORDERS, _rows((place.path, f"who does {place.reason}") for place in SOCKETS)]
     parts += [_MOUNTED, _rows((*MOUNT_POINTS, *MOUNT_FOLDERS))]
     parts += [_CAPABILITIES, _rows(CAPABILITIES.items()), _INLINE, _rows(INLINE.items())]

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 
 from kmodgate.policy.memo import kept
 from kmodgate.policy.node_access.node_devices import is_shared, reached_by
-from kmodgate.policy.node_access.node_places import DANGEROUS, HARMLESS, LINKS, OWN_FOLDERS, TAKEN, Place
+from kmodgate.policy.node_access.node_places import DANGEROUS, HARMLESS, LINKS, OWN_FOLDERS, STATE, TAKEN, Place
 from kmodgate.policy.node_access.node_sockets import MOUNT_FOLDERS, MOUNT_POINTS, SOCKET_NAMES, SOCKETS
 from kmodgate.policy.views.pod import clean, is_below
 
@@ -64,6 +64,8 @@ def why_harmless(path: str) -> str:
     if _ROOT_OF_PROCESS.fullmatch(path):
         return ""
     where = followed(path)
+    if _state_at(where):
+        return ""
     for place in HARMLESS:
         if is_below(where, place.path):
             return place.reason
@@ -78,6 +80,8 @@ def why_harmless(path: str) -> str:
 def why_dangerous(path: str) -> str:
     """Return what is known of a clean path to which a container may not write; empty where nothing is."""
     where = followed(path)
+    if state := _state_at(where):
+        return state.reason
     for folder, names in TAKEN.items():
         name = where.removeprefix(f"{folder}/").partition("/")[0] if where.startswith(f"{folder}/") else ""
         for taken, reason in names.items():
@@ -112,6 +116,14 @@ def mounted_below(path: str) -> Place | None:
 def shows_modules(path: str) -> bool:
     """Whether a clean path is the folder of the kernel modules, lies in it, or holds it."""
     return _met(followed(path), (_MODULES,)) is not None
+
+
+def _state_at(path: str) -> Place | None:
+    """The state of the node that a clean path is a part of, or holds, below a harmless place."""
+    names = path.split("/")[1:]
+    if len(names) < 2:
+        return None
+    return next((place for place in STATE if all(map(fnmatchcase, names, place.path.split("/")[1:]))), None)
 
 
 def _met(path: str, places: Iterable[Place]) -> Place | None:

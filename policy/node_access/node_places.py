@@ -28,6 +28,7 @@ LINKS = {
     "/sbin": "/usr/sbin",
     "/dev/fd": "/proc/self/fd",
     "/dev/core": "/proc/kcore",
+    "/dev/initctl": "/run/initctl",
 }
 """Links that nodes have at the root of their folders."""
 
@@ -42,6 +43,31 @@ HARMLESS = (
     Place("/var/addon/splunk", "the collector of Splunk keeps its positions there, which nothing else reads"),
 )
 """Where a container may write."""
+
+_KUBELETS = "the kubelet's and the runtime's state lies there"
+
+STATE = (
+    *(
+        Place(f"/mnt/{folder}", f"on nodes of Amazon with local disks {_KUBELETS}")
+        for folder in (
+            "k8s-disks/*/kubelet",
+            "k8s-disks/*/containerd",
+            "k8s-disks/*/pods",
+            "k8s-disks/*/soci-snapshotter",
+        )
+    ),
+    *(Place(f"/mnt/aks/{name}", f"on nodes of Azure {_KUBELETS}") for name in ("kubelet", "containers")),
+    *(
+        Place(f"/mnt/stateful_partition/{name}", "it is the writable part of Google's Container-Optimized OS")
+        for name in ("etc", "home", "var", "var_overlay")
+    ),
+    Place("/srv/kubernetes", "kOps keeps keys and configuration of the cluster there"),
+)
+"""What is the node's own in the harmless places, and the folders around it up to those; `*` stands for any name.
+
+Sources: setup-local-disks of awslabs/amazon-eks-ami; Azure/AgentBaker (KubeletDiskType); Container-Optimized OS, disks
+and filesystem overview; nodeup of kubernetes/kops.
+"""
 
 OWN_FOLDERS = (
     Place("/var/lib", "a program keeps its own state there"),

@@ -14,7 +14,7 @@ ORDERS = [
     "/run/k3s/containerd", "/run/podman/podman.sock", "/run/podman", "/var/run/docker.sock", "/run", "/var/run", "/", "//run//crio",
     "/run/dbus", "/run/dbus/system_bus_socket", "/var/run/dbus/system_bus_socket", "/run/systemd", "/run/systemd/private",
     "/run/buildkit", "/run/nri", "/var", "/home/me/docker.sock", "/var/lib/own/containerd.sock", "/proc/1/root", "/proc/1/root/run",
-    "/proc/self/root/run/crio", "/proc/42/cwd", "/proc/1/task/1/root/var/run/docker.sock", "/dev/fd/3", "/proc/1/fd/9",
+    "/proc/self/root/run/crio", "/proc/42/cwd", "/proc/1/task/1/root/var/run/docker.sock", "/dev/fd/3", "/dev/initctl", "/proc/1/fd/9",
 ]  # fmt: skip
 
 WRITTEN = [
@@ -46,6 +46,10 @@ WRITTEN = [
     "/etc/udev", "/lib/udev/rules.d", "/run/udev", "/etc/NetworkManager", "/etc/NetworkManager/dispatcher.d", "/var/lib/NetworkManager",
     "/etc/systemd", "/lib/systemd/system", "/run/systemd/journal", "/run/systemd/system/x.service", "/var/lib/systemd", "/var/lib/dbus",
     "/etc/dbus-1", "/var/lib/snapd", "/var/lib/cloud", "/var/lib/selinux", "/opt/bin", "/opt/azure",
+    # the node's own state in places that are harmless otherwise
+    "/mnt/k8s-disks", "/mnt/k8s-disks/0", "/mnt/k8s-disks/0/kubelet", "/mnt/k8s-disks/1/containerd/io.containerd.snapshotter.v1.overlayfs",
+    "/mnt/aks", "/mnt/aks/kubelet/pods", "/mnt/aks/containers", "/mnt/stateful_partition", "/mnt/stateful_partition/etc",
+    "/mnt/stateful_partition/var/lib/kubelet", "/srv/kubernetes", "/srv/kubernetes/ca.key",
     # all others, known or not
     "/etc", "/etc/hosts", "/etc/machine-id", "/etc/modprobe.d.bak", "/etc/localtime.d", "/usr", "/usr/local/bin", "/sbin", "/usr/bin",
     "/sbin/modprobe", "/tmp", "/var/lib", "/var/runner", "/var/logs", "/var/tmp", "/run/lock", "/run/xtables.lock", "/run/own",
@@ -54,7 +58,7 @@ WRITTEN = [
 """Where nobody may write who is not approved."""
 
 FREE = [
-    "/var/log", "/var/log/", "/var/log/pods", "/var/log/audit/audit.log", "/mnt", "/mnt/disks/ssd1", "/srv", "/srv/nfs", "/data",
+    "/var/log", "/var/log/", "/var/log/pods", "/var/log/audit/audit.log", "/mnt", "/mnt/disks/ssd1", "/mnt/k8s-disks/0/cache", "/mnt/stateful_partition/data", "/mnt/aksel", "/srv", "/srv/nfs", "/data",
     "/data/minio", "/etc/localtime", "/var/lib/own", "/var/lib/own/data", "/var/lib/rook", "/var/lib/postgresql", "/var/lib/grafana",
     "/opt/own", "/opt/local-path-provisioner/pvc-1", "/var/lib/own/../other", "/run/promtail", "/var/fluent-bit/state",
 ]  # fmt: skip
