@@ -118,8 +118,8 @@ class Engine:
     def _of_rules(self, review: Review, by_facts: _ByFacts) -> list[tuple[Finding, FieldPath]]:
         return self._findings(self._judged(review, by_facts), review)
 
-    def _findings(self, judged: Sequence[Judged], review: Review) -> list[tuple[Finding, FieldPath]]:
-        name = title(review.object) if judged else ""
+    def _findings(self, judged: Sequence[Judged], review: Review, name: str = "") -> list[tuple[Finding, FieldPath]]:
+        name = name or (title(review.object) if judged else "")
         return [(self._finding(item, review, name), item.problem.path) for item in judged]
 
     def _once(self, review: Review, before: JudgedBefore) -> Sequence[tuple[Finding, FieldPath]]:
@@ -146,13 +146,14 @@ class Engine:
         review.facts = noted
         judged = self._judged(review, (False,))
         review.facts = facts
-        findings = self._findings(judged, review)
+        name = title(review.object)
+        findings = self._findings(judged, review, name)
         has_asked = noted is not None and noted.were_asked
         if not has_asked and not any(item.is_bug for item in judged) and not is_too_large(review):
             # what refuses may warn instead, by who asks and what else is known
             is_settled = not self.policy.exceptions and not any(item.mode is Mode.ENFORCE for item in judged)
             violations = vars(review).get("violations")
-            found = Found(judged, violations, title(review.object), findings if is_settled else None)
+            found = Found(judged, violations, name, findings if is_settled else None)
             if before.keep(place, key, found):
                 review.found = found
         return findings

@@ -274,4 +274,5 @@ def as_map(value: object) -> Mapping[str, Any]:
 
 def metadata_of(item: object) -> Mapping[str, Any]:
     """Return the metadata of an object, an empty map where it has none."""
-    return as_map(as_map(item).get("metadata"))
+    found = item.get("metadata") if type(item) is dict else as_map(item).get("metadata")
+    return found if type(found) is dict else as_map(found)

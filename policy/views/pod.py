@@ -112,12 +112,13 @@ class PodView:
 
     @lazy
     def sources(self) -> dict[str, list[tuple[Part, Part]]]:
-        """The volumes, each with what it is made from, by the key of that, such as `hostPath`."""
+        """The volumes that rules look at, each with what it is made from, by the key of that, such as `hostPath`."""
         found: dict[str, list[tuple[Part, Part]]] = {}
         for volume in self.volumes:
-            for key, value in volume.value.items():
-                if type(value) is dict:
-                    found.setdefault(key, []).append((volume, volume.map(key)))
+            if not _SOURCES.isdisjoint(volume.value):  # most are secrets, ConfigMaps and tokens
+                for key in _SOURCES:
+                    if (source := volume.optional(key)) is not None:
+                        found.setdefault(key, []).append((volume, source))
         return found
 
     @lazy
@@ -215,6 +216,7 @@ class PodView:
 
 
 _OF_NODES = ("flexVolume", "gitRepo")
+_SOURCES = frozenset((*_OF_NODES, "csi", "ephemeral", "hostPath", "persistentVolumeClaim"))
 
 
 def is_privileged(container: Part) -> bool:

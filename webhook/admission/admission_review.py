@@ -13,6 +13,7 @@ from typing import Any, cast
 import orjson
 
 from kmodgate.policy.cluster.facts import as_map, metadata_of
+from kmodgate.policy.lazy import lazy
 from kmodgate.policy.review import Operation
 from kmodgate.webhook.admission.requested_kinds import is_pair
 from kmodgate.webhook.cluster.questions import UserInfo
@@ -36,7 +37,7 @@ class Unreadable(Exception):
         self.uid = uid
 
 
-@dataclass(slots=True)
+@dataclass
 class Request:
     """What the API server asks: which object, before and after, by whom.
 
@@ -71,7 +72,7 @@ class Request:
             self.user, self.groups, _text(self.user_info, "uid"), {key: _texts(item) for key, item in extra.items()}
         )
 
-    @property
+    @lazy
     def subject(self) -> Object:
         """The object that is judged, with what the review alone knows of it: on DELETE it is the one that goes."""
         found = self.old if self.operation == "DELETE" else self.object
@@ -83,7 +84,7 @@ class Request:
         metadata = metadata_of(self.object or self.old)
         return self.name or str(metadata.get("name") or "")
 
-    @property
+    @lazy
     def before(self) -> Object | None:
         """The object as it was, on UPDATE."""
         return None if self.operation != "UPDATE" or self.old is None else self._completed(self.old)

@@ -152,7 +152,7 @@ class Admitter:
             name = str(metadata_of(review.object).get("namespace", ""))
             found = review.facts.find("Namespace", "", name)
             objects.append(dict(found) if isinstance(found, dict) else None)
-        return any(override_annotation.annotation(item) is not None for item in objects)
+        return any([override_annotation.annotation(item) is not None for item in objects if item])
 
 
 def _is_judged(path: Path, request: Request) -> bool:
