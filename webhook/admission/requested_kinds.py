@@ -10,6 +10,7 @@ resource).
 
 from __future__ import annotations
 
+from kmodgate.policy.cluster.dependents import RESOURCES
 from kmodgate.policy.kmm.kinds import GROUPS
 from kmodgate.policy.webhook_entries.entry_table import PLURALS, ROWS
 
@@ -20,14 +21,11 @@ _Place = tuple[str, str, str]
 """Group, resource and subresource."""
 
 _OF_OTHERS: dict[tuple[str, str], str] = {
-    ("", "configmaps"): "ConfigMap",
     ("", "limitranges"): "LimitRange",
     ("", "namespaces"): "Namespace",
     ("", "pods"): "Pod",
     ("", "replicationcontrollers"): "ReplicationController",
     ("", "resourcequotas"): "ResourceQuota",
-    ("", "secrets"): "Secret",
-    ("", "serviceaccounts"): "ServiceAccount",
     ("apiextensions.k8s.io", "customresourcedefinitions"): "CustomResourceDefinition",
     ("apps", "daemonsets"): "DaemonSet",
     ("apps", "deployments"): "Deployment",
@@ -41,8 +39,6 @@ _OF_OTHERS: dict[tuple[str, str], str] = {
     ("operators.coreos.com", "installplans"): "InstallPlan",
     ("operators.coreos.com", "operatorgroups"): "OperatorGroup",
     ("operators.coreos.com", "subscriptions"): "Subscription",
-    ("rbac.authorization.k8s.io", "rolebindings"): "RoleBinding",
-    ("rbac.authorization.k8s.io", "roles"): "Role",
 }
 
 _SCALE = ("autoscaling", "Scale")
@@ -70,6 +66,7 @@ _OF_KMM = frozenset(GROUPS.values())
 
 def _pairs() -> dict[_Place, frozenset[_Kind]]:
     named = _OF_OTHERS | {(GROUPS[kind], plural): kind for kind, plural in PLURALS.items()}
+    named |= {place: kind.rpartition("/")[2] for kind, place in RESOURCES.items()}
     resources = [item for row in ROWS for item in row.resources]
     kinds = {(item.group, name.partition("/")[0]) for item in resources for name in item.names} & named.keys()
     found = {(*place, sub): frozenset({(place[0], named[place])}) for place in kinds for sub in ("", "status")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from kmodgate.policy.cluster.controllers import OLM_GROUP
+from kmodgate.policy.cluster.dependents import RESOURCES
 from kmodgate.policy.rule import RULES, load_rules
 from kmodgate.policy.webhook_entries.entry_table import is_reached
 from tests.fleets import FleetFolder
@@ -52,10 +53,8 @@ def test_every_entry_keeps_the_contract(fleet: FleetFolder) -> None:
 
 
 _KINDS = {
-    "Namespace": ("", "namespaces"), "Secret": ("", "secrets"), "ServiceAccount": ("", "serviceaccounts"),
-    "ConfigMap": ("", "configmaps"), "rbac.authorization.k8s.io/RoleBinding": ("rbac.authorization.k8s.io", "rolebindings"),
-    "rbac.authorization.k8s.io/Role": ("rbac.authorization.k8s.io", "roles"), "ResourceQuota": ("", "resourcequotas"),
-    "LimitRange": ("", "limitranges"),
+    **RESOURCES, "Namespace": ("", "namespaces"),
+    "ResourceQuota": ("", "resourcequotas"), "LimitRange": ("", "limitranges"),
     "Module": (KMM_GROUP, "modules"), "NodeModulesConfig": (KMM_GROUP, "nodemodulesconfigs"),
     "ModuleImagesConfig": (KMM_GROUP, "moduleimagesconfigs"), "ModuleBuildSignConfig": (KMM_GROUP, "modulebuildsignconfigs"),
     "apiextensions.k8s.io/CustomResourceDefinition": ("apiextensions.k8s.io", "customresourcedefinitions"),
