@@ -66,13 +66,13 @@ def forked(
         return subprocess.CompletedProcess(arguments, code, stdout.read().decode(), stderr.read().decode())
 
 
-def forked_webhook(
-    *arguments: str, folder: Path, variables: Mapping[str, str], stdout: int, stderr: int
+def start_forked(
+    program: str, *arguments: str, folder: Path, stdout: int, stderr: int, variables: Mapping[str, str] = os.environ
 ) -> fork_client.Run:
-    """Start `kmodgate-webhook ARGUMENTS` in a folder, in a process of its own that does not have to load the program."""
+    """Start `kmodgate` or `kmodgate-webhook` in a folder, in a process of its own that does not have to load it."""
     with Path(os.devnull).open() as nothing:
         streams = [nothing.fileno(), stdout, stderr]
-        return fork_client.Run(fork_server(), arguments, str(folder), variables, streams, program="kmodgate-webhook")
+        return fork_client.Run(fork_server(), arguments, str(folder), variables, streams, program=program)
 
 
 def forked_program(folder: Path) -> Path:

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from tests.command import forked_webhook
+from tests.command import start_forked
 from tests.conftest import ROOT
 from tests.fork_client import Run
 from tests.webhook.issued_certificates import AUTHORITY, SecretVolume, leaf
@@ -125,7 +125,14 @@ def program(
         serve += ["--audit-log", str(folder / "audit.jsonl")]
     with (folder / "events.jsonl").open("wb") as events:
         process = (
-            forked_webhook(*serve, folder=ROOT, variables=os.environ, stdout=events.fileno(), stderr=events.fileno())
+            start_forked(
+                "kmodgate-webhook",
+                *serve,
+                folder=ROOT,
+                variables=os.environ,
+                stdout=events.fileno(),
+                stderr=events.fileno(),
+            )
             if is_forked
             else subprocess.Popen(
                 [*before, sys.executable, "-m", "kmodgate.webhook.start", *serve],

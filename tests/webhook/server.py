@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 
-from tests.command import forked_webhook
+from tests.command import start_forked
 from tests.e2e.waiting import eventually
 from tests.fleets import REPOSITORY
 from tests.fork_client import Run
@@ -235,8 +235,14 @@ def serving(
         process = (
             _started([*command, "serve", *arguments], cwd, variables, stdout, stderr.fileno())
             if command
-            else forked_webhook(
-                "serve", *arguments, folder=cwd, variables=variables, stdout=stdout, stderr=stderr.fileno()
+            else start_forked(
+                "kmodgate-webhook",
+                "serve",
+                *arguments,
+                folder=cwd,
+                variables=variables,
+                stdout=stdout,
+                stderr=stderr.fileno(),
             )
         )
     try:

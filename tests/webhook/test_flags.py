@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kmodgate.webhook.flags import parse
-from tests.command import forked_webhook
+from tests.command import start_forked
 from tests.fork_client import finished
 from tests.webhook.issued_certificates import leaf, write
 from tests.webhook.reviews import (
@@ -123,7 +123,8 @@ def test_settings_that_cannot_be_used_end_it_with_a_reason(
         "KMODGATE_TLS_CERT": str(files.certificate), "KMODGATE_FACTS": str(tmp_path / "facts.json"),
     }  # fmt: skip
     with (tmp_path / "stdout").open("w") as stdout, (tmp_path / "stderr").open("w") as stderr:
-        run = forked_webhook(
+        run = start_forked(
+            "kmodgate-webhook",
             "serve",
             folder=tmp_path,
             variables={**os.environ, **usual, **change},

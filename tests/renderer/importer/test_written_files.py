@@ -6,8 +6,6 @@ import itertools
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,8 +13,8 @@ import yaml
 
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.importer import writing
-from tests.command import run
-from tests.fleets import REPOSITORY, FleetFolder
+from tests.command import run, start_forked
+from tests.fleets import FleetFolder
 from tests.renderer.importer.import_runs import imported, module, rendered, spec
 
 
@@ -93,13 +91,14 @@ def test_a_folder_that_may_not_be_written_is_a_failure_of_the_environment(here: 
 def test_a_run_that_is_ended_leaves_nothing_half_written(here: Path) -> None:
     text = "---\n".join(module(f"nic-{index}") for index in range(60))
     (here / "many.yaml").write_text(text)
-    command = [sys.executable, "-m", "kmodgate.renderer.start", "import", "many.yaml", "--output", "fleet"]
+    command = "import many.yaml --output fleet"
     stages = (".kmodgate-import-*", ".kmodgate-import-*/*", "drivers/*", "drivers/nic-30.yaml")
     for stage, number in itertools.product(stages, (signal.SIGINT, signal.SIGTERM)):
         shutil.rmtree(here / "fleet", ignore_errors=True)
-        process = subprocess.Popen(
-            command, cwd=here, env={**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}, stderr=subprocess.DEVNULL
-        )
+        with (here / "told").open("w") as told:
+            process = start_forked(
+                "kmodgate", *command.split(), folder=here, stdout=told.fileno(), stderr=told.fileno()
+            )
         while process.poll() is None and not any((here / "fleet").glob(stage)):
             pass
         process.send_signal(number)
