@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+from kmodgate.policy.memo import kept
+
 _QUANTITY = re.compile(r"\+?(\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})(?:([numkKMGTPE]i?)|[eE]([+-]?\d{1,2}))?")
 
 PATTERN = (
@@ -28,7 +30,11 @@ def amount(value: object) -> Fraction | None:
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    text = str(value)
+    return _amount(str(value))
+
+
+@kept
+def _amount(text: str) -> Fraction | None:
     found = _QUANTITY.fullmatch(text.removeprefix("-"))
     if found is None or found[2] not in (None, *_SUFFIXES):
         return None

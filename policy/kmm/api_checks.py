@@ -85,6 +85,9 @@ def _annotation_problems(annotations: Mapping[str, str]) -> Iterator[Problem]:
         if not is_qualified_name(key.lower()):
             path: FieldPath = ("metadata", "annotations", key)
             yield Problem(path, f"{_shown(key)} is not a valid annotation key", f"use {_KEY}")
+    characters = sum(map(len, annotations)) + sum(map(len, annotations.values()))
+    if 4 * characters <= MAX_ANNOTATIONS:  # of UTF-8, none takes more bytes
+        return
     size = sum(_bytes(key) + _bytes(value) for key, value in annotations.items())
     if size > MAX_ANNOTATIONS:
         message = f"the annotations have {size} bytes together; the limit is {MAX_ANNOTATIONS}"

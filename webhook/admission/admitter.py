@@ -22,6 +22,7 @@ from kmodgate.policy.mutations.kata_injection import inject
 from kmodgate.policy.node_access.existing_workloads import is_debugging, is_made_by_controller
 from kmodgate.policy.review import ClusterTraits, Review
 from kmodgate.policy.rules.protection.guarding import is_by_controller
+from kmodgate.policy.views.pod import POD_KINDS
 from kmodgate.policy.webhook_entries.entry_table import is_reached, wanted
 from kmodgate.policy.webhook_entries.row import Path
 from kmodgate.webhook.admission import live
@@ -77,9 +78,7 @@ class Admitter:
         review.facts = read.over(recorded)
         found = self._engine.evaluate(review)
         findings, existing = await self._with_owners(request, review, found, cluster)
-        denies = any([finding.mode is Mode.ENFORCE for finding in findings])
-        is_final = denies and not live.is_collection(review)
-        if recorded.was_unknown or (recorded.was_asked and not is_final):
+        if recorded.was_unknown or (recorded.was_asked and not _is_final(review, findings)):
             return await self._confirmed(request, review, cluster, read, findings)
         answer = Answer(request.uid, findings, existing=existing, request=request, report=job_pod(review, findings))
         if before is not None and findings is found and not (matters or recorded.was_asked):
@@ -93,7 +92,9 @@ class Admitter:
 
         With them the controller, older than the policy's enforcement, whose pod they let through; empty for none.
         """
-        if not any([item.mode is Mode.ENFORCE and item.rule.startswith(_OF_NODES) for item in findings]):
+        if review.kind not in POD_KINDS or not any(
+            [item.mode is Mode.ENFORCE and item.rule.startswith(_OF_NODES) for item in findings]
+        ):
             return findings, ""
         if is_made_by_controller(review.pod, review.object, review.user):
             review = replace(review, owners=await live.owners_of(review.object, _namespace(request), cluster))
@@ -153,6 +154,11 @@ class Admitter:
             found = review.facts.find("Namespace", "", name)
             objects.append(dict(found) if isinstance(found, dict) else None)
         return any([override_annotation.annotation(item) is not None for item in objects if item])
+
+
+def _is_final(review: Review, findings: Sequence[Finding]) -> bool:
+    """Whether findings refuse, and nothing newer is needed to tell anybody why."""
+    return any([item.mode is Mode.ENFORCE for item in findings]) and not live.is_collection(review)
 
 
 def _is_judged(path: Path, request: Request) -> bool:

@@ -177,15 +177,17 @@ def labels_that_no_node_has(review: Review) -> Iterator[Problem]:
     for part in (review.module.spec, *review.module.builds):
         selector = part.value.get("selector")
         for key, value in selector.items() if isinstance(selector, dict) else ():
-            yield from _of_no_node((*part.path, "selector", key), str(key), value)
+            is_odd_value = isinstance(value, str) and not is_label_value(value)
+            if is_odd_value or not is_qualified_name(str(key)):
+                yield _of_no_node((*part.path, "selector", key), str(key), value)
 
 
-def _of_no_node(path: FieldPath, key: str, value: object) -> Iterator[Problem]:
+def _of_no_node(path: FieldPath, key: str, value: str) -> Problem:
+    """The problem of a label whose key is odd, or else its value."""
     if not is_qualified_name(key):
         fix = "write the key as kubectl get nodes --show-labels has it: [prefix/]name"
-        yield Problem(path, f"no node can have a label {key!r}", fix)
-    elif isinstance(value, str) and not is_label_value(value):
-        better = value.strip()
-        known = f"write {better}" if better and is_label_value(better) else ""
-        fix = known or "use at most 63 letters, digits, '-', '_' and '.'"
-        yield Problem(path, f"no label of a node can be {value!r}", fix)
+        return Problem(path, f"no node can have a label {key!r}", fix)
+    better = value.strip()
+    known = f"write {better}" if better and is_label_value(better) else ""
+    fix = known or "use at most 63 letters, digits, '-', '_' and '.'"
+    return Problem(path, f"no label of a node can be {value!r}", fix)
