@@ -224,8 +224,14 @@ def takers_away(named: Collection[str], platform: str) -> frozenset[str]:
     return CASCADE | kmm_users(named, platform)
 
 
+_MAY_BE_KMM = re.compile(r"system:serviceaccount:[^:]+:[^:]*(?:kmm|kernel-module-management)[^:]*")
+
+
 def fix_for(user: str, fix: str) -> str:
-    """Return how to answer the refusal of a user: of one who usually is KMM, and is not named, also by naming it."""
-    if user not in KMM:
+    """Return how to answer the refusal of a user: where its name may be KMM's, and is not named, also by naming it.
+
+    AMD's GPU Operator, and others, bring a KMM whose accounts have names of their own.
+    """
+    if user not in KMM and not _MAY_BE_KMM.fullmatch(user):
         return fix
     return f"if {user} is KMM here, name it under parameters.controllers; otherwise {fix}"

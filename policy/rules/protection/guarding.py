@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from kmodgate.policy.cluster import override_annotation
-from kmodgate.policy.cluster.controllers import OLM, OLM_GROUP, hub_namespaces, may_take_away
+from kmodgate.policy.cluster.controllers import OLM, OLM_GROUP, fix_for, hub_namespaces, may_take_away
 from kmodgate.policy.cluster.dependents import Named, needs, needs_of_pods, needs_to_unload
 from kmodgate.policy.cluster.facts import UNKNOWN, NodeEntry, Object, Unknown, as_map, metadata_of
 from kmodgate.policy.findings import FieldPath, Problem, plain_text
@@ -30,7 +30,7 @@ _OF_HUB = f"managedclustermodules.{HUB_GROUP}"
 """The definition that only hubs have."""
 
 _NOT_KNOWN = "wait until the webhook sees the cluster again, and see its log"
-_MODULE_FIRST = "remove the Module first, and wait for it"
+_MODULE_FIRST = "remove the Module first, or have it name another, and wait until no node holds this one"
 DAEMON_SET_FIRST = "remove the DaemonSet first: take its driver out of the fleet"
 
 
@@ -89,7 +89,16 @@ def judged(review: Review, namespace: str, judge: Judge) -> Iterator[Problem]:
         what = "DaemonSets" if daemon_sets is UNKNOWN else "Modules"
         yield Problem(NAME, f"it is not known what {what} {where}", _NOT_KNOWN)
         return
-    yield from judge(modules, entries, daemon_sets)
+    for problem in judge(modules, entries, daemon_sets):
+        yield problem._replace(fix=fix_for(review.user, f"{problem.fix}; or {_by_override(review)}"))
+
+
+def _by_override(review: Review) -> str:
+    """Who may go on all the same, and how."""
+    kind, name = review.kind.rpartition("/")[2], str(metadata_of(review.object).get("name", ""))
+    is_carrier = kind == "Namespace" or review.kind == DEFINITION or review.kind.startswith(f"{OLM_GROUP}/")
+    where = f"{kind} {name}" if is_carrier else f"Namespace {namespace_name(review)}"
+    return f"have one who may override namespaces.kmodgate.io set {override_annotation.ANNOTATION} on {where}"
 
 
 def held(

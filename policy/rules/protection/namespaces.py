@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kmodgate.policy.cluster import override_annotation
-from kmodgate.policy.cluster.controllers import OLM, fix_for
+from kmodgate.policy.cluster.controllers import OLM
 from kmodgate.policy.cluster.dependents import GUARDED, PROTECTING_LABEL
 from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.findings import Problem, Severity
@@ -66,7 +66,7 @@ def protecting_label_removed(review: Review) -> Iterator[Problem]:
     if _loses_label(review) and not is_finalized and not is_by_controller(review) and not override(review):
         name = str(metadata_of(review.object).get("name", ""))
         for problem in held(review, name, _LEAVE_LABEL, by_kmm=True):
-            yield Problem(_LABELS, problem.message, fix_for(review.user, problem.fix))
+            yield problem._replace(path=_LABELS)
 
 
 @rule("REF203", kinds=_NAMESPACE, operations=("UPDATE",), facts=True, guards=True)

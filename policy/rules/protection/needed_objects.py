@@ -164,7 +164,7 @@ def key_emptied(review: Review) -> Iterator[Problem]:
     A pull secret without credentials, a signing key without a key: the object is there, and is of no use. All keys of
     a Secret of a build are files of the build; it is of no use when none is left.
 
-    Fix: put the value back, or remove the Module first, and wait until it is gone.
+    Fix: put the value back, or have the Module name another object, or remove it first, and wait until it is gone.
     Source: internal/buildsign/resource and internal/pod of Kernel Module Management.
     """
     keys = emptied_keys(review)
@@ -181,7 +181,7 @@ def key_emptied(review: Review) -> Iterator[Problem]:
         users |= {f"DaemonSet {module_name(other)}" for other in pods}
         if users:
             message = f"loses {', '.join(sorted(keys))}, which is still needed by {some(sorted(users))}"
-            yield Problem(("data",), message, "put the value back, or remove the driver first")
+            yield Problem(("data",), message, "put the value back, or have the driver name another, or remove it first")
 
     yield from judged_with_hub(review, reading)
 
