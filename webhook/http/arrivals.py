@@ -44,8 +44,9 @@ class Arrivals:
         """A body has arrived, or is not waited for any more."""
         if arrival in self._bodies:
             del self._bodies[arrival]
-            self._count(arrival, -arrival.bytes)
-            arrival.bytes = 0
+            if arrival.bytes:
+                self._count(arrival, -arrival.bytes)
+                arrival.bytes = 0
 
     def of_peer(self, peer: str) -> int:
         """The bytes that an address has here."""

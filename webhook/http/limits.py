@@ -138,6 +138,15 @@ class Slot:
         self.bytes += size
         gate.arrivals.grow(arrival, size)
 
+    def take(self, size: int) -> None:
+        """Take a body of `size` bytes that came with its header. Raises Refusal as `grow` and `has_arrived` do."""
+        gate = self._gate
+        if gate.arrivals.bytes or size > gate.limits.body or gate.held + size > gate.limits.bytes:
+            self.grow(size)  # which refuses it, or has others make room
+        else:
+            self.bytes = size
+        self.has_arrived()
+
     def has_arrived(self) -> None:
         """The body is complete: take a place among those that are answered. Raises Refusal(429) where none is left."""
         gate = self._gate
@@ -197,8 +206,7 @@ async def read_body(request: web.BaseRequest, slot: Slot, deadline: float) -> by
     try:
         if content.is_eof():  # it came with its header, and nobody is waited for
             body = content.read_nowait()
-            slot.grow(len(body))
-            slot.has_arrived()
+            slot.take(len(body))
             return body
         slot.check(request.content_length or 0)
         _ask_for_body(request)

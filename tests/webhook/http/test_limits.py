@@ -84,9 +84,7 @@ def arrived(gate: Gate, size: int = 0, peer: str = "") -> ExitStack:
     """A request whose body is there, until the stack is closed."""
     stack = ExitStack()
     with stack:
-        slot = stack.enter_context(gate.enter(peer))
-        slot.grow(size)
-        slot.has_arrived()
+        stack.enter_context(gate.enter(peer)).take(size)
         return stack.pop_all()
     raise AssertionError
 
@@ -140,6 +138,16 @@ def test_a_body_that_has_stopped_gives_up_its_bytes_to_one_that_comes() -> None:
     assert (gate.bytes, gate.arrivals.bytes) == (0, 0)
 
 
+def test_a_body_that_comes_whole_has_a_stopped_one_make_room() -> None:
+    gate, given_up = Gate(Limits(bytes=100, body=100)), []
+    with gate.enter("10.0.0.1") as stopped:
+        stopped.on_given_up(lambda: given_up.append("stopped"))
+        stopped.grow(60)
+        with arrived(gate, 50, "10.0.0.2"):
+            assert given_up == ["stopped"]
+            assert (gate.held, gate.arrivals.bytes) == (50, 0)
+
+
 def test_an_address_has_no_more_than_three_quarters_of_what_arrives() -> None:
     gate, given_up = Gate(Limits(bytes=100, body=100)), []
     with gate.enter("10.0.0.1") as first, gate.enter("10.0.0.1") as second:
@@ -156,11 +164,15 @@ def test_what_is_counted_is_what_is_held_and_never_above_the_limits(bodies: list
         for number, chunks in enumerate(bodies):
             with ExitStack() as own, suppress(Refusal):
                 slot = (first_ones if number < kept else own).enter_context(gate.enter(f"10.0.0.{number % 2}"))
-                for size in chunks:
-                    slot.grow(size)
-                    assert slot.bytes <= gate.limits.body
-                    assert gate.bytes <= gate.limits.bytes
-                slot.has_arrived()
+                if len(chunks) == 1:  # it came with its header
+                    slot.take(chunks[0])
+                else:
+                    for size in chunks:
+                        slot.grow(size)
+                        assert gate.bytes <= gate.limits.bytes
+                    slot.has_arrived()
+                assert slot.bytes <= gate.limits.body
+                assert gate.bytes <= gate.limits.bytes
             assert gate.requests <= gate.limits.requests
     assert (gate.requests, gate.bytes, gate.held, len(gate.arrivals)) == (0, 0, 0, 0)
 
