@@ -47,9 +47,14 @@ def run(*arguments: str, cwd: Path, env: dict[str, str] | None = None, stdin: st
 
 
 def forked(
-    *arguments: str, cwd: Path, env: dict[str, str] | None = None, stdin: str = "", memory: int | None = None
+    *arguments: str,
+    cwd: Path,
+    env: dict[str, str] | None = None,
+    stdin: str = "",
+    memory: int | None = None,
+    program: str = fork_client.COMMAND,
 ) -> Finished:
-    """Run `kmodgate ARGUMENTS` in a folder, in a process of its own that does not have to load the program first.
+    """Run `kmodgate ARGUMENTS`, or another program, in a folder, in a process of its own that does not have to load it.
 
     Its streams are files. With `memory` it may map so many bytes. Raises TimeoutError after a minute, and ends the run.
     """
@@ -59,7 +64,7 @@ def forked(
         streams = [stream.fileno() for stream in (given, stdout, stderr)]
         variables = {**_environment(), **(env or {})}
         code = fork_client.finished(
-            fork_client.Run(fork_server(), arguments, str(cwd), variables, streams, memory=memory)
+            fork_client.Run(fork_server(), arguments, str(cwd), variables, streams, program=program, memory=memory)
         )
         stdout.seek(0)
         stderr.seek(0)
@@ -69,7 +74,7 @@ def forked(
 def start_forked(
     program: str, *arguments: str, folder: Path, stdout: int, stderr: int, variables: Mapping[str, str] = os.environ
 ) -> fork_client.Run:
-    """Start `kmodgate` or `kmodgate-webhook` in a folder, in a process of its own that does not have to load it."""
+    """Start a program in a folder, in a process of its own that does not have to load it."""
     with Path(os.devnull).open() as nothing:
         streams = [nothing.fileno(), stdout, stderr]
         return fork_client.Run(fork_server(), arguments, str(folder), variables, streams, program=program)

@@ -13,7 +13,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-LIMIT = 60.0
+COMMAND, WEBHOOK = "kmodgate.renderer.start", "kmodgate.webhook.start"
+"""Programs: modules whose `main` a run calls."""
+
+_LIMIT = 60.0
 """Seconds that a run of a command may take; none of them needs that long."""
 
 
@@ -28,7 +31,7 @@ class Run:
         variables: Mapping[str, str],
         streams: Sequence[int] = (0, 1, 2),
         *,
-        program: str = "kmodgate",
+        program: str = COMMAND,
         memory: int | None = None,
     ) -> None:
         """Ask the server at `path` for a run of `program` with three streams; with `memory` it may map so many bytes."""
@@ -70,7 +73,7 @@ class Run:
 def finished(run: Run) -> int:
     """The exit code of a run that ends by itself. Raises TimeoutError when it takes too long, and ends it."""
     try:
-        return run.wait(LIMIT)
+        return run.wait(_LIMIT)
     except TimeoutError:
         run.kill()
         raise

@@ -1,8 +1,9 @@
 """A process that has loaded both programs and forks for each run: runs of processes of their own without the start of Python.
 
 `python -m tests.fork_server SOCKET` listens there until its stdin ends, and then removes the folder of the socket. A run
-is one message of JSON (`program`, `arguments`, `folder`, `variables`, `memory` in bytes or null) with stdin, stdout and
-stderr of the run, which leads a group of processes. The answers are the run's process id, and when it has ended, its exit code as `subprocess` has it.
+is one message of JSON (`program`, a module whose `main` is called; `arguments`, `folder`, `variables`; `memory` in bytes or
+null) with stdin, stdout and stderr of the run, which leads a group of processes. The answers are the run's process id, and
+when it has ended, its exit code as `subprocess` has it.
 """
 
 from __future__ import annotations
@@ -24,8 +25,6 @@ from typing import TextIO
 import kmodgate.policy
 import kmodgate.renderer
 import kmodgate.webhook
-
-PROGRAMS = {"kmodgate": "kmodgate.renderer.start", "kmodgate-webhook": "kmodgate.webhook.start"}
 
 MOST = 1 << 20
 """Bytes of a message."""
@@ -83,7 +82,7 @@ def _run(asked: dict[str, object], streams: list[int]) -> int:
     if isinstance(memory, int):
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     sys.argv[1:] = arguments
-    code: int = import_module(PROGRAMS[str(program)]).main()
+    code: int = import_module(str(program)).main()
     return code
 
 

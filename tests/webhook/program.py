@@ -20,7 +20,7 @@ from urllib.request import urlopen
 
 from tests.command import start_forked
 from tests.conftest import ROOT
-from tests.fork_client import Run
+from tests.fork_client import WEBHOOK, Run
 from tests.webhook.issued_certificates import AUTHORITY, SecretVolume, leaf
 from tests.webhook.manifests import small_cluster
 from tests.webhook.serving import trusting
@@ -126,7 +126,7 @@ def program(
     with (folder / "events.jsonl").open("wb") as events:
         process = (
             start_forked(
-                "kmodgate-webhook",
+                WEBHOOK,
                 *serve,
                 folder=ROOT,
                 variables=os.environ,

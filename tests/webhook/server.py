@@ -21,7 +21,7 @@ from urllib.error import HTTPError
 from tests.command import start_forked
 from tests.e2e.waiting import eventually
 from tests.fleets import REPOSITORY
-from tests.fork_client import Run
+from tests.fork_client import WEBHOOK, Run
 from tests.webhook.issued_certificates import AUTHORITY, leaf, write
 from tests.webhook.reviews import dump, in_list
 from tests.webhook.serving import trusting
@@ -236,7 +236,7 @@ def serving(
             _started([*command, "serve", *arguments], cwd, variables, stdout, stderr.fileno())
             if command
             else start_forked(
-                "kmodgate-webhook",
+                WEBHOOK,
                 "serve",
                 *arguments,
                 folder=cwd,

@@ -12,7 +12,7 @@ import pytest
 
 from kmodgate.webhook.flags import parse
 from tests.command import start_forked
-from tests.fork_client import finished
+from tests.fork_client import WEBHOOK, finished
 from tests.webhook.issued_certificates import leaf, write
 from tests.webhook.reviews import (
     CLUSTER,
@@ -124,7 +124,7 @@ def test_settings_that_cannot_be_used_end_it_with_a_reason(
     }  # fmt: skip
     with (tmp_path / "stdout").open("w") as stdout, (tmp_path / "stderr").open("w") as stderr:
         run = start_forked(
-            "kmodgate-webhook",
+            WEBHOOK,
             "serve",
             folder=tmp_path,
             variables={**os.environ, **usual, **change},

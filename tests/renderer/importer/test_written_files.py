@@ -15,6 +15,7 @@ from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.importer import writing
 from tests.command import run, start_forked
 from tests.fleets import FleetFolder
+from tests.fork_client import COMMAND
 from tests.renderer.importer.import_runs import imported, module, rendered, spec
 
 
@@ -96,9 +97,7 @@ def test_a_run_that_is_ended_leaves_nothing_half_written(here: Path) -> None:
     for stage, number in itertools.product(stages, (signal.SIGINT, signal.SIGTERM)):
         shutil.rmtree(here / "fleet", ignore_errors=True)
         with (here / "told").open("w") as told:
-            process = start_forked(
-                "kmodgate", *command.split(), folder=here, stdout=told.fileno(), stderr=told.fileno()
-            )
+            process = start_forked(COMMAND, *command.split(), folder=here, stdout=told.fileno(), stderr=told.fileno())
         while process.poll() is None and not any((here / "fleet").glob(stage)):
             pass
         process.send_signal(number)

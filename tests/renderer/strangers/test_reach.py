@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.command import Finished, forked
 from tests.fleets import REPOSITORY, FleetFolder, git
 from tests.renderer.checking import GOOD
+from tests.renderer.strangers import watched_command
 
 COMMANDS = (
     "render --check", "render --dry-run", "render", "check", "check --against HEAD", "check rendered", "plan", "plan --against HEAD",
@@ -22,22 +26,6 @@ COMMANDS = (
     "rules", "schema KernelDriver",
     "completion bash", "version",
 )  # fmt: skip
-
-WATCHED = """\
-import json, os, sys
-seen = []
-def hook(event, args):
-    if event.startswith(("socket.", "subprocess.", "os.exec", "os.system", "os.posix_spawn", "os.fork", "exec", "ctypes.dl", "urllib")):
-        if event != "exec":
-            seen.append([event, [str(item) for item in args][:2]])
-    elif event == "open" and isinstance(args[0], str) and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR):
-        seen.append(["write", [os.path.realpath(args[0])]])
-from kmodgate.renderer.cli import main
-sys.addaudithook(hook)
-code = main(sys.argv[2:])
-with open(sys.argv[1], "w") as file:
-    json.dump([code, seen], file)
-"""
 
 
 @pytest.fixture
@@ -66,15 +54,29 @@ def hostile(fleet: FleetFolder) -> FleetFolder:
     return fleet
 
 
+def watched(folder: Path, log: Path, command: str) -> Finished:
+    """Run a command under the hook, in a process of its own."""
+    variables = {"TMPDIR": str(log.parent)}
+    return forked(str(log), *command.split(), cwd=folder, env=variables, program=watched_command.__name__)
+
+
+def started(folder: Path, log: Path, command: str) -> Finished:
+    """The same where Python starts in the folder, whose files have the names of modules."""
+    program = [sys.executable, "-B", "-P", "-m", watched_command.__name__, str(log), *command.split()]
+    path = os.pathsep.join((str(REPOSITORY / "src"), str(REPOSITORY)))
+    variables = {"PATH": "/usr/bin:/bin", "PYTHONPATH": path, "TMPDIR": str(log.parent)}
+    return subprocess.run(program, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+
+
 @pytest.mark.timing
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_reaches_nothing_but_git_and_the_checkout(hostile: FleetFolder, tmp_path: Path, command: str) -> None:
+@pytest.mark.parametrize(
+    ("command", "run"), [*((command, watched) for command in COMMANDS), ("render --check", started)]
+)
+def test_a_command_reaches_nothing_but_git_and_the_checkout(
+    hostile: FleetFolder, tmp_path: Path, command: str, run: Callable[[Path, Path, str], Finished]
+) -> None:
     log = tmp_path / "log.json"
-    result = subprocess.run(
-        [sys.executable, "-B", "-P", "-c", WATCHED, str(log), *command.split()],
-        cwd=hostile.root, env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(REPOSITORY / "src"), "TMPDIR": str(tmp_path)},
-        capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    result = run(hostile.root, log, command)
     code, seen = json.loads(log.read_text()) if log.is_file() else pytest.fail(result.stderr)
     assert code in (0, 1, 2), result.stderr
     for event, arguments in seen:
