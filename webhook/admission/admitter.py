@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from kmodgate.policy.cluster import override_annotation
 from kmodgate.policy.cluster.controllers import OLM_GROUP
@@ -62,7 +62,7 @@ class Admitter:
         else:
             key = None
         recorded = _Recorded(cluster.facts)
-        review = self._review(request, recorded, now)
+        review = self._review(request, recorded.facts, now)
         review.key, review.found = key, found
         return await self._judged(request, review, recorded, cluster)
 
@@ -75,7 +75,7 @@ class Admitter:
             read = await live.read(review, cluster)
         except NotAnswered as error:
             return _unanswered(request, (), error)
-        review.facts = read.over(recorded)
+        review.facts = read.over(recorded.facts)
         found = self._engine.evaluate(review)
         findings, existing = await self._with_owners(request, review, found, cluster)
         if recorded.was_unknown or (recorded.was_asked and not _is_final(review, findings)):
@@ -201,19 +201,24 @@ def _unanswered(request: Request, findings: Sequence[Finding], error: NotAnswere
 class _Recorded:
     """Facts, and whether a rule asked what is in a namespace, and got the answer that nobody knows.
 
-    Its methods are written out: functions that refer to it from within it would be garbage that only a search finds.
+    The other questions go to the facts as they are. Functions that refer to it from within it would be garbage that
+    only a search finds.
     """
 
-    __slots__ = ("_facts", "find", "listing", "neighbours", "nodes", "was_asked", "was_unknown")
+    __slots__ = ("_facts", "was_asked", "was_unknown")
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
         self.was_asked = False
         self.was_unknown = False
-        self.find = facts.find
-        self.listing = facts.listing
-        self.neighbours = facts.neighbours
-        self.nodes = facts.nodes
+
+    @property
+    def facts(self) -> Facts:
+        """The same, with every question."""
+        return cast("Facts", self)
+
+    def __getattr__(self, question: str) -> Any:
+        return getattr(self._facts, question)
 
     def modules_in(self, namespace: str) -> Sequence[Object] | Unknown:
         return self._noted(self._facts.modules_in(namespace))

@@ -19,10 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kmodgate.policy.cluster.dump import Dump
-from kmodgate.policy.cluster.facts import UNKNOWN, Object, Unknown
+from kmodgate.policy.cluster.facts import UNKNOWN, Object, SnapshotFacts, Unknown
 from kmodgate.policy.config import Policy
 from kmodgate.policy.judged_before import JudgedBefore
-from kmodgate.webhook.admission.admitter import Admitter
+from kmodgate.webhook.admission.admitter import Admitter, _Recorded
 from kmodgate.webhook.admission.answered_before import AnsweredBefore
 from kmodgate.webhook.admission.audit_record import record
 from kmodgate.webhook.admission.fail_closed import decide
@@ -215,3 +215,12 @@ def test_a_review_leaves_no_garbage_that_has_to_be_searched_for() -> None:
         assert asyncio.run(scenario()) == 0
     finally:
         gc.enable()
+
+
+class _WithOneMore(SnapshotFacts):
+    def architectures(self) -> str:
+        return "arm64"
+
+
+def test_a_question_that_facts_learn_reaches_them_from_a_review() -> None:
+    assert _Recorded(_WithOneMore([])).architectures() == "arm64"
