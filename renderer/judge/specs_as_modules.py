@@ -33,6 +33,7 @@ from kmodgate.renderer.manifests.manifest import Manifest
 RULES = frozenset(
     (
         *("IMG101", "IMG102", "IMG104", "IMG106", "IMG201", "IMG202", "IMG203", "IMG301", "IMG302"),
+        *("KMM204", "KMM301", "KMM302", "KMM303", "KMM304", "KMM403"),
         *("INJ102", "INJ104", "INJ105", "INJ106"),
         *("LDR101", "LDR102", "LDR103", "LDR104", "LDR105", "LDR106", "LDR107", "LDR108", "LDR201"),
         *("MAP101", "MAP102", "MAP201", "MAP202", "MAP203", "MAP204", "MAP205", "MAP206", "MAP208", "MAP209", "MAP301"),

@@ -8,6 +8,7 @@ from dataclasses import replace
 from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity
 from kmodgate.policy.kmm.nodes.kernel_labels import NFD_LABEL
 from kmodgate.policy.review import Review
+from kmodgate.policy.rules.parity.kmm_mappings import bad_regexp
 from kmodgate.policy.rules.plugins.containers import resources_refused, variable_refused
 from kmodgate.policy.rules.plugins.volumes import mount_refused, volume_refused
 from kmodgate.renderer.deliveries.daemonset import kernels
@@ -19,6 +20,7 @@ from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.fleet.targets.targets import Target, Variant
 from kmodgate.renderer.wording import counted, listed
 
+_PROFILES = ("RuntimeDefault", "Unconfined", "Localhost")
 _FIX_KERNELS = "say which kernels the nodes run ({}: spec.nodeGroups[].kernels, or spec.inventory)"
 
 
@@ -40,6 +42,9 @@ def problems(target: Target) -> Iterator[Finding]:
 
 def _kernels(target: Target) -> Iterator[Finding]:
     variant, cluster = target.variant, target.cluster
+    if broken := list(_broken_expressions(variant)):  # whether another mapping takes a kernel does not matter then
+        yield from broken
+        return
     site = kernels.site(cluster)
     nodes = kernels.selected(variant.spec, site)
     found = kernels.kernels_of(variant.spec, site)
@@ -47,7 +52,8 @@ def _kernels(target: Target) -> Iterator[Finding]:
     if not found:
         what = "names no kernel of them" if nodes else "has no nodes with the labels of the selector"
         path: FieldPath = ("clusters",) if nodes else ("selector",)
-        fix = fix if nodes else f"correct the selector, or give a node group of {cluster.document.file} these labels"
+        if site.nodes and not nodes:
+            fix = f"correct the selector, or give a node group of {cluster.document.file} these labels"
         message = f"a DaemonSet loads the driver on one kernel of the nodes, and cluster {cluster.name} {what}"
         yield variant.merged.finding(path, "REF010", message, fix)
         return
@@ -59,6 +65,12 @@ def _kernels(target: Target) -> Iterator[Finding]:
             finding = variant.merged.finding(("kernelMappings",), "REF010", message, "add a mapping for the kernel")
             yield replace(finding, severity=Severity.WARNING, mode=Mode.WARN) if taken else finding
     yield from _labels(variant, taken, cluster.name)
+
+
+def _broken_expressions(variant: Variant) -> Iterator[Finding]:
+    for problem in bad_regexp(Review(as_module(variant))):
+        path: FieldPath = ("kernelMappings", *problem.path[-2:])
+        yield variant.merged.finding(path, "KMM203", problem.message, problem.fix)
 
 
 def _groups_without_kernels(target: Target) -> Iterator[Finding]:
@@ -109,8 +121,13 @@ def _names(variant: Variant) -> Iterator[Finding]:
         message = "the device plugin is a container of the pod that loads the driver, which has one ServiceAccount"
         fix = "write serviceAccountName beside devicePlugin, or daemonset: {separate: true}"
         yield variant.merged.finding(("devicePlugin", "serviceAccountName"), "SCH112", message, fix)
+    taken = set[str]()
     for index, item in enumerate(items_of(options.get("env"))):
         name = str(map_of(item).get("name"))
+        if name in taken:
+            message, fix = f"the containers have a variable {name} already", "keep one of the two"
+            yield variant.merged.finding(("daemonset", "env", index, "name"), "SCH105", message, fix)
+        taken.add(name)
         if name.startswith(OWN_VARIABLES):
             message = f"{name} is a setting of the script that loads the driver"
             fix = f"give it a name that does not begin with {OWN_VARIABLES}"
@@ -156,11 +173,39 @@ def _rights(variant: Variant) -> Iterator[Finding]:
     what = "a module is loaded with CAP_SYS_MODULE, which only root has in effect"
     if own.get("runAsUser", 0) != 0:
         yield variant.merged.finding((*path, "runAsUser"), "SCH112", what, "remove runAsUser")
+    yield from _impossible_rights(variant, own)
     if own.get("privileged") is False and "firmwarePath" in map_of(variant.spec.get("modprobe")):
         message = "where firmware lies is written into /sys, which only a privileged container may write"
         yield variant.merged.finding((*path, "privileged"), "SCH112", message, "remove privileged")
     if own.get("runAsNonRoot") is True:
         yield variant.merged.finding((*path, "runAsNonRoot"), "SCH112", what, "remove runAsNonRoot")
+
+
+def _impossible_rights(variant: Variant, own: JsonMap) -> Iterator[Finding]:
+    """Report what of a security context the API server refuses.
+
+    Source: validation of SecurityContext in Kubernetes (pkg/apis/core/validation).
+    """
+    path: FieldPath = ("daemonset", "securityContext")
+    added = {str(name).removeprefix("CAP_") for name in items_of(map_of(own.get("capabilities")).get("add"))}
+    if own.get("allowPrivilegeEscalation") is False and (own.get("privileged") is True or "SYS_ADMIN" in added):
+        message = "cannot be false for a container that is privileged or has CAP_SYS_ADMIN"
+        field = "allowPrivilegeEscalation"
+        yield variant.merged.finding((*path, field), "SCH112", message, "remove it")
+    if "windowsOptions" in own:
+        message = "is for Windows, whose kernel takes no module of Linux"
+        yield variant.merged.finding((*path, "windowsOptions"), "SCH112", message, "remove it")
+    if own.get("procMount", "Default") != "Default":
+        message = "the pods share the users of the node, and then have the usual /proc"
+        yield variant.merged.finding((*path, "procMount"), "SCH112", message, "remove it")
+    for key in ("seccompProfile", "appArmorProfile"):
+        profile = map_of(own.get(key))
+        if (profile.get("type") == "Localhost") is not ("localhostProfile" in profile):
+            message = "a profile of the node is named by both type: Localhost and localhostProfile"
+            yield variant.merged.finding((*path, key), "SCH112", message, "write both, or another type alone")
+        elif profile and profile.get("type") not in _PROFILES:
+            fix = f"one of: {', '.join(_PROFILES)}"
+            yield variant.merged.finding((*path, key, "type"), "SCH104", "is no type of profile", fix)
 
 
 def _options_without_effect(variant: Variant) -> Iterator[Finding]:

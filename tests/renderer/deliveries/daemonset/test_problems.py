@@ -49,6 +49,31 @@ LONG = f"5.14.0-503.11.1.el9_5.{'x' * 50}.x86_64"
             "daemonset: {volumes: [{name: a}], volumeMounts: [{name: a, mountPath: /a}, {name: a, mountPath: /a}]}",
             "spec.daemonset.volumeMounts[1].mountPath", "at /a already",
         ),
+        ("daemonset: {env: [{name: A, value: b}, {name: A, value: c}]}", "spec.daemonset.env[1].name", "keep one"),
+        (
+            "daemonset: {securityContext: {privileged: true, allowPrivilegeEscalation: false}}",
+            "spec.daemonset.securityContext.allowPrivilegeEscalation", "remove it",
+        ),
+        (
+            "daemonset: {securityContext: {windowsOptions: {hostProcess: true}}}",
+            "spec.daemonset.securityContext.windowsOptions", "remove it",
+        ),
+        (
+            "daemonset: {securityContext: {procMount: Unmasked}}",
+            "spec.daemonset.securityContext.procMount", "remove it",
+        ),
+        (
+            "daemonset: {securityContext: {seccompProfile: {type: Localhost}}}",
+            "spec.daemonset.securityContext.seccompProfile", "localhostProfile",
+        ),
+        (
+            "daemonset: {securityContext: {appArmorProfile: {type: Odd}}}",
+            "spec.daemonset.securityContext.appArmorProfile.type", "RuntimeDefault, Unconfined",
+        ),
+        (
+            "overrides: [{clusters: {matchLabels: {}}, patch: {kernelMappings: [{name: el9, regexp: '^5(14'}]}}]",
+            "spec.overrides[0].patch.kernelMappings[0].regexp", "missing )",
+        ),
         ("daemonset: {priorityClassName: A b}", "spec.daemonset.priorityClassName", "not the name of a PriorityClass"),
         (
             "daemonset: {kernelLabel: node-role.kubernetes.io/worker}",
@@ -127,6 +152,23 @@ def test_a_selector_that_names_no_nodes_is_an_error(fleet: PlainFleet) -> None:
     [error] = fleet.errors()
     assert "error[REF010] spec.selector" in error
     assert "give a node group of clusters/paris.yaml these labels" in fleet.run("render").stderr
+
+
+@pytest.mark.parametrize(
+    ("patch", "words"),
+    [
+        ("containerImage: null", "error[KMM204] spec.kernelMappings[0]"),
+        ("tolerations: [{key: a, operator: Exists, value: b}]", "error[KMM302] spec.overrides[0].patch.tolerations"),
+        ("tolerations: [{key: a, operator: Exists, effect: NoSchedul}]", "error[KMM304]"),
+        ("tolerations: [{operator: Equal}]", "error[KMM301]"),
+        ("modprobe: {modulesLoadingOrder: [other_module, nic]}", "error[KMM403]"),
+    ],
+)
+def test_what_no_delivery_can_load_is_refused(fleet: PlainFleet, patch: str, words: str) -> None:
+    fleet.nic(f"overrides: [{{clusters: {{matchLabels: {{}}}}, patch: {{{patch}}}}}]")
+    result = fleet.run("render")
+    assert result.returncode == 1, result.stdout
+    assert words in result.stderr
 
 
 def test_an_image_without_a_tag_is_a_warning(fleet: PlainFleet) -> None:

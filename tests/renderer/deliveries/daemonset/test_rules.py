@@ -97,6 +97,11 @@ def test_two_drivers_for_one_module_are_called_what_they_are(fleet: PlainFleet) 
         path.write_text(
             path.read_text() + "  overrides: [{clusters: {matchLabels: {}}, patch: {modprobe: {moduleName: x}}}]\n"
         )
+    fleet.write(
+        "policy.yaml",
+        "apiVersion: kmodgate.io/v1alpha1\nkind: DriverPolicy\nmetadata: {name: a}\n"
+        "spec: {clusters: {matchLabels: {}}, modes: {SEL401: disabled}}\n",
+    )
     result = fleet.run("check")
     assert "driver kmm-tests/nic2, by its DaemonSets, loads x on the same nodes" in result.stdout
 
