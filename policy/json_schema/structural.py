@@ -34,14 +34,42 @@ class Lost(NamedTuple):
     what: str
 
 
-def lost(old: Map, new: Map, value: object, *, requires_more: bool, place: str = "") -> Iterator[Lost]:
+class _Checks:
+    """What schemas say of values themselves, each compiled once: many values have the same one."""
+
+    def __init__(self) -> None:
+        self._validators: dict[int, jsonschema_rs.Draft4Validator | None] = {}
+
+    def takes(self, schema: Map, value: object) -> bool:
+        """Whether a schema takes a value, whatever lies in it; one that no API server takes is not asked."""
+        own = {key: schema[key] for key in _OWN & schema.keys()}
+        if own.keys() <= {"type"}:
+            return type(value) is _TYPES.get(str(own.get("type")), type(value))
+        if id(schema) not in self._validators:
+            self._validators[id(schema)] = _compiled(own)
+        validator = self._validators[id(schema)]
+        return validator is None or validator.is_valid(value)
+
+
+def _compiled(schema: dict[str, Any]) -> jsonschema_rs.Draft4Validator | None:
+    try:
+        return jsonschema_rs.Draft4Validator(schema, pattern_options=_LINEAR)
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        return None
+
+
+def lost(old: Map, new: Map, value: object, *, requires_more: bool) -> Iterator[Lost]:
     """Yield what schema `new` drops or refuses of a value that schema `old` keeps and takes.
 
     A field that only `new` has, and requires at once, counts where `requires_more` says so.
     """
-    if not _takes(old, value):
+    return _lost(old, new, value, "", requires_more, _Checks())
+
+
+def _lost(old: Map, new: Map, value: object, place: str, requires_more: bool, checks: _Checks) -> Iterator[Lost]:
+    if not checks.takes(old, value):
         return
-    if not _takes(new, value) or _never_holds(new) > _never_holds(old):
+    if not checks.takes(new, value) or _never_holds(new) > _never_holds(old):
         yield Lost(place, "refuses")
         return
     if isinstance(value, Mapping):
@@ -53,7 +81,7 @@ def lost(old: Map, new: Map, value: object, *, requires_more: bool, place: str =
         if before is not None and after is None:
             yield Lost(below, "drops")
         elif before is not None and after is not None:
-            yield from lost(before, after, item, requires_more=requires_more, place=below)
+            yield from _lost(before, after, item, below, requires_more, checks)
 
 
 def _parts(value: object, place: str) -> Iterator[tuple[object, str, object]]:
@@ -93,17 +121,6 @@ def _child(schema: Map, step: object) -> Map | None:
     if isinstance(others, Mapping):
         return others
     return _ANYTHING if others is True or schema.get(_OPEN) is True else None
-
-
-def _takes(schema: Map, value: object) -> bool:
-    """Whether a schema takes a value, whatever lies in it; one that no API server takes is not asked."""
-    own = {key: schema[key] for key in _OWN & schema.keys()}
-    if own.keys() <= {"type"}:
-        return type(value) is _TYPES.get(str(own.get("type")), type(value))
-    try:
-        return jsonschema_rs.Draft4Validator(own, pattern_options=_LINEAR).is_valid(value)
-    except (ValueError, TypeError, OverflowError, RecursionError):
-        return True
 
 
 def _never_holds(schema: Map) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kmodgate.policy.json_schema import structural
 from kmodgate.policy.json_schema.structural import lost
 from kmodgate.policy.views.definition import losses
 from kmodgate.policy.views.usual_objects import USUAL
@@ -196,3 +197,14 @@ def test_a_definition_that_says_what_nodes_load_is_found(value: object, path: tu
 def test_lists_under_another_name_are_found() -> None:
     old = definition("nodemodulesconfigs")
     assert [path for path, _ in losses(old, changed(old, listed_elsewhere))] == [("spec", "names", "listKind")]
+
+
+def test_a_large_schema_is_compiled_once_for_all_that_it_is_asked_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[object] = []
+    monkeypatch.setattr(structural, "_compiled", lambda schema: compiled.append(schema))
+    item = {"type": "string", "enum": [str(number) for number in range(100)]}
+    schema = {"type": "array", "items": item}
+    list(
+        lost(schema, {"type": "array", "items": dict(item)}, [str(number) for number in range(50)], requires_more=True)
+    )
+    assert len(compiled) == 2
