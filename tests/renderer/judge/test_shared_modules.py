@@ -65,6 +65,7 @@ def test_two_drivers_of_one_module_on_the_same_nodes_are_an_error(tmp_path: Path
         assert item["clusters"] == ["paris"]
         assert f"driver {other} (drivers/{other}.yaml:" in item["message"]
         assert "make the selectors disjoint" in item["fix"]
+    assert not told(fleet, "SEL204")  # the warning about the same two
     assert fleet.run("render").returncode == 1
 
 
