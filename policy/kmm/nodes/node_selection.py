@@ -117,6 +117,11 @@ def temporary_taints(module: Mapping[str, Any], node: Node) -> str:
     return ", ".join(f"{key}={value}:{effect}" if value else f"{key}:{effect}" for key, value, effect in found)
 
 
+def lasting_taints(module: Mapping[str, Any], node: Node) -> list[Taint]:
+    """Return the taints that keep the Module off the node, but for the temporary ones."""
+    return [taint for taint in _repelling(module, node) if taint[0] not in _TEMPORARY]
+
+
 def without_temporary_taints(node: Node) -> Node:
     """Return the node as it is once the conditions that pass are over: a node is cordoned while it is upgraded."""
     return replace(node, taints=tuple(taint for taint in node.taints if taint[0] not in _TEMPORARY))

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 from kmodgate.policy.findings import GIVE_FACTS, NOT_CHECKED, Problem, Severity
 from kmodgate.policy.formats.kubernetes_names import is_node_label
+from kmodgate.policy.json_schema.values import flow
 from kmodgate.policy.kmm.kinds import CLUSTER_MODULE
 from kmodgate.policy.kmm.nodes.labels import version_label
-from kmodgate.policy.kmm.nodes.node_selection import CORDON
+from kmodgate.policy.kmm.nodes.node_selection import CORDON, lasting_taints
 from kmodgate.policy.present import VERSION
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
@@ -47,6 +48,36 @@ def no_node(review: Review) -> Iterator[Problem]:
             return  # SEL109 tells of a label that no node can have
         near = near_miss(selector, review.placement.nodes)
         yield review.module.spec.problem("selector", f"no node has these labels{near.seen}", near.fix)
+
+
+@rule(
+    "SEL210",
+    kinds=("Module",),
+    facts=True,
+    severity=Severity.WARNING,
+    since="2.3",
+    needs=lambda review: review.placement.selection.are_tainted,
+)
+def every_node_repels(review: Review) -> Iterator[Problem]:
+    """Every node of the Module has a taint that the Module does not tolerate: it is loaded nowhere.
+
+    No status tells. Taints that Kubernetes sets for a while, such as that of a cordoned node, do not count. KMM before
+    2.3 knows no tolerations.
+
+    Fix: add the toleration that the message names, or take the taint from the nodes.
+    Source: IsNodeSchedulable in internal/node/node.go of Kernel Module Management.
+    """
+    nodes = review.placement.selected
+    if review.module.loader is None or not all(review.placement.is_repelled(node) for node in nodes):
+        return
+    found = [lasting_taints(review.module.object, node) for node in nodes]
+    if all(found):
+        key, value, effect = found[0][0]
+        what = f"{key}={value}:{effect}" if value else f"{key}:{effect}"
+        how = f"operator: Equal, value: {flow(value)}" if value else "operator: Exists"
+        message = f"loaded nowhere: {nodes[0].name} has the taint {what}, and every other node one as well"
+        fix = f"add to tolerations: {{key: {key}, {how}, effect: {effect}}}"
+        yield review.module.spec.problem("tolerations", message if nodes[1:] else message.partition(", and")[0], fix)
 
 
 @rule(
