@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import sys
@@ -15,6 +16,7 @@ from kmodgate.policy.kata.view import NOT_INJECTABLE
 from kmodgate.policy.kmm.versions import IGNORED_BY_REDHAT, REMOVALS, SINCE, First
 from kmodgate.policy.rule import RETIRED, RULES, load_rules
 from kmodgate.renderer.fleet.fields.field_table import CAUSES, OWN, SYNONYMS, rows
+from kmodgate.renderer.report import FORMATS
 from kmodgate.webhook.telemetry.metrics import Metrics
 from tools import node_access_page
 from tools.errors_page import errors_page
@@ -269,8 +271,27 @@ def webhook_page() -> str:
     return _METRICS.sub(lambda _: table, page, count=1)
 
 
+_FORMATS = re.compile(r"(?<=<!-- Generated from `renderer/report/findings/` by `make docs` -->\n).*?\n(?=\n)", re.S)
+
+
+def check_page() -> str:
+    """docs/check.md as it is, with the table of formats."""
+    table = "| format | report |\n| --- | --- |\n"
+    for name in FORMATS:
+        module = importlib.import_module(f"kmodgate.renderer.report.findings.{name}")
+        table += f"| `{name}` | {str(module.__doc__).splitlines()[0].rstrip('.').removeprefix('Findings ')} |\n"
+    page = (_DOCS / "check.md").read_text(encoding="utf-8")
+    return _FORMATS.sub(lambda _: table, page, count=1)
+
+
 def main(arguments: list[str]) -> int:
-    pages = {"spec": spec_page, "rules": rules_page, "errors": errors_page, "webhook": webhook_page}
+    pages = {
+        "spec": spec_page,
+        "rules": rules_page,
+        "errors": errors_page,
+        "webhook": webhook_page,
+        "check": check_page,
+    }
     for name, text in ((f"{name}.md", page()) for name, page in pages.items()):
         page = _DOCS / name
         if "--check" not in arguments:
