@@ -20,7 +20,7 @@ import socket
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 import kmodgate.policy
 import kmodgate.renderer
@@ -31,7 +31,7 @@ MOST = 1 << 20
 
 
 def main() -> int:
-    """Listen, and fork for each connection. Returns the exit code of a run in its process, 0 in the server's."""
+    """Listen, and fork for each connection. Returns 0."""
     for part in (kmodgate.policy, kmodgate.renderer, kmodgate.webhook):
         for module in pkgutil.walk_packages(part.__path__, f"{part.__name__}."):
             import_module(module.name)
@@ -45,27 +45,27 @@ def main() -> int:
             connection, _ = listening.accept()
             if not os.fork():
                 listening.close()
-                return _serve(connection)
+                _serve(connection)
             connection.close()
     shutil.rmtree(Path(sys.argv[1]).parent)
     return 0
 
 
-def _serve(connection: socket.socket) -> int:
+def _serve(connection: socket.socket) -> NoReturn:
     """Fork once more for the run, which returns its exit code; end when the run has ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     message, streams, _, _ = socket.recv_fds(connection, MOST, 3)
     if not (run := os.fork()):
         connection.close()
-        return _run(json.loads(message), streams)
+        _run(json.loads(message), streams)
     connection.send(str(run).encode())
     _, status = os.waitpid(run, 0)
     connection.send(str(os.waitstatus_to_exitcode(status)).encode())
     os._exit(0)
 
 
-def _run(asked: dict[str, object], streams: list[int]) -> int:
-    """Become the process that the program with such arguments would be, and run it."""
+def _run(asked: dict[str, object], streams: list[int]) -> NoReturn:
+    """Become the process that the program with such arguments would be, run it, and end."""
     program, arguments, folder, variables, memory = (
         asked[key] for key in ("program", "arguments", "folder", "variables", "memory")
     )
@@ -83,7 +83,9 @@ def _run(asked: dict[str, object], streams: list[int]) -> int:
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     sys.argv[1:] = arguments
     code: int = import_module(str(program)).main()
-    return code
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # what Python would tidy up first is shared, and takes longer than the run
 
 
 def _opened(stream: TextIO, mode: str) -> TextIO:
