@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.fleets import git
 from tests.image_services import PLAIN, ImageServiceFleet
-from tests.renderer.tree.killed_render import Interrupt, interrupting
+from tests.renderer.tree.killed_render import interrupt
 
 FRAGMENT = "handover/alps/cray-ims/customizations.yaml"
 
@@ -204,16 +203,8 @@ def test_no_link_is_followed(
         assert result.returncode == 2
 
 
-@pytest.fixture(scope="module")
-def interrupt() -> Iterator[Interrupt]:
-    with interrupting() as call:
-        yield call
-
-
 @pytest.mark.timing
-def test_a_render_killed_at_any_point_is_finished_by_the_next(
-    site: ImageServiceFleet, tmp_path: Path, interrupt: Interrupt
-) -> None:
+def test_a_render_killed_at_any_point_is_finished_by_the_next(site: ImageServiceFleet, tmp_path: Path) -> None:
     change(site)
     goal = ImageServiceFleet(tmp_path / "goal")
     shutil.copytree(site.root, goal.root, dirs_exist_ok=True)

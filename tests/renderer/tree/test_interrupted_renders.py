@@ -17,7 +17,7 @@ import pytest
 
 from tests.fleets import REPOSITORY, FleetFolder
 from tests.renderer.tree.changes import relabel
-from tests.renderer.tree.killed_render import Interrupt, interrupting
+from tests.renderer.tree.killed_render import interrupt
 
 
 def is_temporary(path: str) -> bool:
@@ -25,14 +25,8 @@ def is_temporary(path: str) -> bool:
     return path.startswith(".kmodgate-tmp-")
 
 
-@pytest.fixture(scope="module")
-def interrupt() -> Iterator[Interrupt]:
-    with interrupting() as call:
-        yield call
-
-
 @pytest.mark.timing
-def test_a_render_killed_at_any_point_is_finished_by_the_next(tmp_path: Path, interrupt: Interrupt) -> None:
+def test_a_render_killed_at_any_point_is_finished_by_the_next(tmp_path: Path) -> None:
     template = FleetFolder(tmp_path / "template")
     template.cluster("paris")
     template.cluster("old")
@@ -70,9 +64,7 @@ def test_a_render_killed_at_any_point_is_finished_by_the_next(tmp_path: Path, in
 
 
 @pytest.mark.timing
-def test_an_interrupted_render_of_one_cluster_is_still_known_after_another(
-    fleet: FleetFolder, interrupt: Interrupt
-) -> None:
+def test_an_interrupted_render_of_one_cluster_is_still_known_after_another(fleet: FleetFolder) -> None:
     fleet.driver("nic", "removal: auto")
     for point in range(2, 40):
         if interrupt(fleet, point) == 99 or (fleet.root / "rendered/.journal").exists():
@@ -167,7 +159,7 @@ def test_a_journal_that_somebody_wrote_deletes_nothing_outside(fleet: FleetFolde
 
 
 @pytest.mark.timing
-def test_two_interruptions_with_other_specs_lose_no_ownership(tmp_path: Path, interrupt: Interrupt) -> None:
+def test_two_interruptions_with_other_specs_lose_no_ownership(tmp_path: Path) -> None:
     for first in range(6, 16):
         fleet = FleetFolder(tmp_path / f"fleet-{first}")
         fleet.cluster("paris")
@@ -199,7 +191,7 @@ def test_a_render_that_waited_reads_the_specs_again(fleet: FleetFolder) -> None:
     assert fleet.run("render", "--check").returncode == 0
 
 
-def test_a_removal_that_is_interrupted_keeps_its_permission(tmp_path: Path, interrupt: Interrupt) -> None:
+def test_a_removal_that_is_interrupted_keeps_its_permission(tmp_path: Path) -> None:
     template = FleetFolder(tmp_path / "template")
     template.cluster("paris")
     for name in ("nic", "gpu"):
