@@ -102,8 +102,10 @@ class _Compiler:
 
     def __init__(self, fleet: Fleet, findings: list[Finding], policies: Policies | None) -> None:
         findings += cluster_findings(fleet.clusters)
-        findings += spoke_findings.cluster_findings(fleet.with_faulty().clusters, is_whole=fleet.is_whole)
+        findings += spoke_findings.cluster_findings(fleet.clusters, fleet.faulty.clusters, is_whole=fleet.is_whole)
         found = targets(fleet, findings)
+        if fleet.is_whole:
+            findings += spoke_findings.selector_findings(found, fleet.clusters)
         self._fleet = fleet
         self._findings = findings
         self._policies = policies

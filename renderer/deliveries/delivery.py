@@ -13,7 +13,6 @@ from kmodgate.policy.views.module import ModuleView
 from kmodgate.renderer.deliveries.boot import objects as boot
 from kmodgate.renderer.deliveries.boot.objects import BOOT_MODULE_CONFIG, MACHINE_CONFIG, NODE_POOL_CONFIG
 from kmodgate.renderer.deliveries.boot.problems import problems as boot_problems
-from kmodgate.renderer.deliveries.boot.problems import without_spokes
 from kmodgate.renderer.deliveries.daemonset import kernels, module_view, objects
 from kmodgate.renderer.deliveries.daemonset.problems import problems
 from kmodgate.renderer.deliveries.hub import hub_module, spoke_findings
@@ -88,12 +87,6 @@ class Delivery:
     loss: str = LOSS
 
 
-def _hub_problems(target: Target) -> Iterator[Finding]:
-    yield from spoke_findings.problems(target)
-    if "boot" in target.variant.spec and not hub_module.selected_spokes(target):
-        yield without_spokes(target)
-
-
 def _certificates(module: JsonMap) -> set[str]:
     return {sign.map("certSecret").text("name") for sign in ModuleView(module).signs} - {""}
 
@@ -125,7 +118,7 @@ DELIVERIES = {
         "ManagedClusterModule",
         hub_module.site,
         hub_module.manifests,
-        problems=_hub_problems,
+        problems=spoke_findings.problems,
         certificates=_certificates,
         unsupported=hub_module.unsupported,
         attaches=True,

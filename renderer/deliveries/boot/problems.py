@@ -109,13 +109,6 @@ def _pool_problems(target: Target, pool: str) -> Iterator[Finding]:
         yield _warning(variant.merged.finding(("boot", "pool"), "DAY010", message, fix))
 
 
-def without_spokes(target: Target) -> Finding:
-    """Report a driver of a hub that selects no spoke of the fleet, so that no tree has what loads it at boot."""
-    message = f"hub.selector selects no spoke of {target.cluster.name} in the fleet: nothing is loaded at boot"
-    fix = "write a Cluster for each spoke, with the labels of its ManagedCluster"
-    return _warning(target.variant.merged.finding(("boot",), "DAY001", message, fix))
-
-
 def hosting_problems(clusters: Collection[Cluster]) -> Iterator[Finding]:
     """Report hosted control planes that run nowhere."""
     hosts = {cluster.name for cluster in clusters if cluster.topology != "hosted"}

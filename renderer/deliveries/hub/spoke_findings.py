@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -30,9 +30,16 @@ _LONGEST_LABEL = 63
 _LONGEST_POLICY = 62
 
 
-def cluster_findings(clusters: Iterable[Cluster], *, is_whole: bool) -> Iterator[Finding]:
-    """Report spokes without a hub; one that is missing may be in a file that cannot be used, unless `is_whole`."""
-    by_name = {cluster.name: cluster for cluster in clusters}
+def cluster_findings(
+    clusters: Iterable[Cluster], faulty: Collection[Cluster] = (), *, is_whole: bool
+) -> Iterator[Finding]:
+    """Report spokes without a hub; one that is missing may be in a file that cannot be used, unless `is_whole`.
+
+    The role of a `faulty` cluster, whose spec has schema errors, may be one of these. Spokes of a cluster that is no
+    hub are one finding, at the first of them.
+    """
+    by_name = {cluster.name: cluster for cluster in (*clusters, *faulty)}
+    told = {cluster.name for cluster in faulty}
     for cluster in by_name.values():
         acm = cluster.acm
         if acm is None or acm.role == "hub":
@@ -47,7 +54,8 @@ def cluster_findings(clusters: Iterable[Cluster], *, is_whole: bool) -> Iterator
             yield finding_at(
                 cluster.document, path, "HUB403", f"there is no cluster {acm.hub}", suggest(acm.hub, names)
             )
-        elif hub is not None and not hub.is_hub:
+        elif hub is not None and not hub.is_hub and hub.name not in told:
+            told.add(hub.name)
             fix = f"write acm: {{role: hub}} in {hub.document.file}, or name a hub"
             yield finding_at(cluster.document, path, "HUB403", f"{hub.name} is not a hub", fix)
         if not is_dns1123_label(cluster.name):
@@ -56,11 +64,30 @@ def cluster_findings(clusters: Iterable[Cluster], *, is_whole: bool) -> Iterator
             yield finding_at(cluster.document, ("metadata", "name"), "SCH104", message, fix)
 
 
+def selector_findings(targets: Iterable[Target], clusters: Collection[Cluster]) -> Iterator[Finding]:
+    """Report drivers that no spoke gets. Spokes whose hub is wrong are told by themselves, and may be meant."""
+    hubs = {cluster.name for cluster in clusters if cluster.is_hub}
+    astray = [
+        cluster.labels for cluster in clusters if cluster.acm and not cluster.is_hub and cluster.acm.hub not in hubs
+    ]
+    for target in targets:
+        if target.variant.spec.get("delivery") != "hub" or target.is_absent or not target.cluster.is_hub:
+            continue
+        selector = selector_of(target.variant)
+        if not selected_spokes(target) and not any(selector.items() <= labels.items() for labels in astray):
+            alike = [
+                item for item in clusters if selector and item.acm is None and selector.items() <= item.labels.items()
+            ]
+            yield _no_spoke(target, selector, alike)
+
+
 def problems(target: Target) -> Iterator[Finding]:
     """Report what is wrong with a driver on a hub and its spokes."""
     hub, variant = target.cluster, target.variant
     document = variant.driver.document
     if not hub.is_hub:
+        if hub.spokes:  # of which the first tells it
+            return
         fix = f"write acm: {{role: hub}} in {hub.document.file}, or select hubs only"
         yield finding_at(document, ("spec", "clusters"), "HUB404", f"cluster {hub.name} is not a hub", fix)
         return
@@ -68,16 +95,13 @@ def problems(target: Target) -> Iterator[Finding]:
         message = f"cluster {hub.name} has no KMM to deliver the driver with"
         fix = f"say which KMM its hub operator is ({hub.document.file}: spec.kmm), or leave it out"
         yield finding_at(document, ("spec", "clusters"), "REF006", message, fix)
-    selector = selector_of(variant)
-    spokes = selected_spokes(target)
-    if not spokes:
-        yield _no_spoke(target, selector)
-    for spoke in spokes:
+    for spoke in selected_spokes(target):
         yield from _on_spoke(target, spoke)
     yield from _pull_secret(target)
 
 
-def _no_spoke(target: Target, selector: dict[str, str]) -> Finding:
+def _no_spoke(target: Target, selector: dict[str, str], alike: Collection[Cluster]) -> Finding:
+    """Return the finding; clusters that are `alike` have the labels, and no hub."""
     hub = target.cluster
     known = Counter(item for spoke in hub.spokes for item in spoke.labels.items())
     fix = "correct the selector, or add the spokes to the fleet"
@@ -86,7 +110,12 @@ def _no_spoke(target: Target, selector: dict[str, str]) -> Finding:
         if near:
             fix = f'write {near[0]}: "{near[1]}", which spokes have, or label spokes {key}={value}'
             break
+    for cluster in [*alike][:1]:
+        fix = f"write acm: {{role: spoke, hub: {hub.name}}} in {cluster.document.file}, which has the labels"
+        fix += ", or correct the selector"
     message = f"selects no spoke of {hub.name} that the fleet knows: nothing prepares a namespace for the Module"
+    if "boot" in target.variant.spec:
+        message += ", and nothing is loaded at boot"
     finding = target.variant.merged.finding(("hub", "selector"), "HUB405", message, fix)
     return replace(finding, severity=Severity.WARNING, mode=Mode.WARN)
 

@@ -71,8 +71,10 @@ def test_a_pool_that_a_spoke_does_not_have_is_an_error_that_says_what_to_write(f
 
 def test_without_a_spoke_in_the_fleet_nothing_is_loaded_and_that_is_said(fleet: FleetFolder) -> None:
     spoke(fleet, "paris", "{tier: core}")
-    (line,) = findings(fleet, "DAY001")
-    assert "hub.selector selects no spoke of hub in the fleet: nothing is loaded at boot" in line
+    (line,) = findings(fleet, "HUB405")
+    assert "selects no spoke of hub that the fleet knows" in line
+    assert line.endswith("and nothing is loaded at boot")
+    assert not findings(fleet, "DAY001")
 
 
 def test_one_that_leaves_needs_a_permission_and_one_that_is_absent_does_not(fleet: FleetFolder) -> None:

@@ -88,6 +88,51 @@ def test_a_selector_that_misses_all_spokes_is_a_warning_with_the_label_that_they
     assert 'fix: write tier: "edge"' in found
 
 
+@pytest.mark.parametrize(
+    ("file", "old", "new", "id"),
+    [
+        ("paris", "hub: hub}", "hub: hob}", "HUB403"),
+        ("paris", "hub: hub}", "hub: paris}", "HUB403"),
+        ("paris", "hub: hub}", "hub: [hub]}", "SCH102"),
+        ("paris", "role: spoke", "role: spoek", "SCH104"),
+        ("paris", "kind: Cluster", "kind: Clustr", "SCH104"),
+        ("paris", "spec:", "spec: {", "SCH002"),
+        ("hub", "role: hub", "role: hbu", "SCH104"),
+        ("hub", "  acm: {role: hub}\n", "", "HUB403"),
+    ],
+)
+@pytest.mark.parametrize("boot", ["", "boot: {pool: worker, workerImage: 'quay.io/acme/worker:2.6'}\n"])
+def test_a_slip_in_a_hub_or_spoke_is_one_finding(
+    fleet: FleetFolder, file: str, old: str, new: str, id: str, boot: str
+) -> None:
+    hub(fleet, boot)
+    path = fleet.root / f"clusters/{file}.yaml"
+    path.write_text(path.read_text().replace(old, new))
+
+    (line,) = [line for line in fleet.run("check", ".").stdout.splitlines() if "error[" in line or "warning[" in line]
+
+    assert f"error[{id}]" in line
+
+
+def test_a_wrong_hub_of_a_spoke_that_is_not_meant_hides_nothing(fleet: FleetFolder) -> None:
+    hub(fleet, delivery="delivery: hub\nhub: {selector: {tier: egde}}\n")
+    spoke(fleet, "rome")
+    fleet.write("clusters/rome.yaml", spoke_of("rome", "hob"))
+
+    found = fleet.run("check", ".").stdout
+
+    assert "HUB403" in found
+    assert "HUB405" in found
+
+
+def test_a_cluster_with_the_labels_and_without_a_hub_is_named(fleet: FleetFolder) -> None:
+    hub(fleet)
+    path = fleet.root / "clusters/paris.yaml"
+    path.write_text(path.read_text().replace("  acm: {role: spoke, hub: hub}\n", ""))
+
+    assert "fix: write acm: {role: spoke, hub: hub} in clusters/paris.yaml, which has" in fleet.run("check", ".").stdout
+
+
 def test_a_spoke_whose_kernels_no_mapping_matches_is_an_error(fleet: FleetFolder) -> None:
     hub(fleet)
     spoke(fleet, "paris", kernel="6.8.0-60-generic")
