@@ -150,8 +150,11 @@ def _yaml(text: str, given: _Given) -> Iterator[Source]:
         yield from _objects(Source(document.value, given.name, document), given)  # type: ignore[arg-type]
 
 
-_SEPARATOR = re.compile(r"\s*(?:---(?:[ \t].*)?(?:\r?\n|$)\s*)*")
+_SEPARATOR = re.compile(r"\s*(?:---[ \t]*(?:#.*)?(?:\r?\n|$)\s*)*")
 """What stands between two values of JSON, which may be the documents of a YAML file."""
+
+_GOES_ON = ("--- ", "---\t", "#")
+"""What else a YAML file goes on with: an object in the line of the dashes, a comment."""
 
 
 def _json(text: str, given: _Given) -> Iterator[Source]:
@@ -164,7 +167,8 @@ def _json(text: str, given: _Given) -> Iterator[Source]:
             value, place = decoder.raw_decode(text, place)
             yield from _objects(Source(value, name, None, json=JsonPositions(text, start)), given)
             end, place = place, _SEPARATOR.match(text, place).end()  # type: ignore[union-attr]
-            if "---" in text[end:place] and not text.startswith(("{", "["), place):
+            is_separated = "---" in text[end:place] and not text.startswith(("{", "["), place)
+            if is_separated or text.startswith(_GOES_ON, place):
                 yield from _yaml("\n" * text.count("\n", 0, place) + text[place:], given)
                 return
     except json.JSONDecodeError as error:

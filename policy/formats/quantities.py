@@ -55,8 +55,10 @@ def corrected(text: str) -> str:
     found = _SPOKEN.fullmatch(text.strip())
     if found is None:
         return ""
-    number, unit = found[1], found[2].lower()
-    return number + _UNITS[unit] if unit in _UNITS else ""
+    number, unit = found[1], found[2]
+    if unit in ("m", "M"):  # thousandths, and millions
+        return number + unit
+    return number + _UNITS[unit.lower()] if unit.lower() in _UNITS else ""
 
 
 _SPOKEN = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)")
@@ -65,6 +67,5 @@ _UNITS = {
     **{f"{unit}b": "k" if unit == "k" else unit.upper() for unit in "kmgtpe"},
     **{unit: unit.upper() for unit in "gtpe"},
     "k": "k",
-    "m": "m",
 }
 """Units as people write them, in small letters, and as Kubernetes does."""

@@ -17,6 +17,8 @@ YAML = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n"
         (JSON + "---\n" + YAML, {"a": 2, "b": 6}),
         (JSON + "--- # the next one\n# and a comment\n" + YAML, {"a": 2, "b": 7}),
         (JSON + "---\n---\n" + JSON.replace('"a"', '"c"') + "---\n" + YAML, {"a": 2, "c": 6, "b": 10}),
+        (JSON + "--- " + JSON.replace('"a"', '"c"'), {"a": 2, "c": 4}),
+        (JSON + "# a comment\n---\n" + YAML, {"a": 2, "b": 7}),
         (YAML + "---\n" + JSON, {"b": 3, "a": 6}),
         (JSON + "---\n", {"a": 2}),
         (JSON + JSON.replace('"a"', '"c"'), {"a": 2, "c": 4}),

@@ -40,6 +40,8 @@ def test_an_amount_may_be_less_than_nothing(text: str, expected: Fraction | None
         ("64MB", "64M"),
         ("1.5 gi", "1.5Gi"),
         ("1K", "1k"),
+        ("512 M", "512M"),
+        ("500 m", "500m"),
         ("one Gi", ""),
         ("1 foot", ""),
     ],
