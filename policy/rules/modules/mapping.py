@@ -18,7 +18,10 @@ from kmodgate.policy.views.kernel_mapping import KernelMapping
 from kmodgate.policy.views.module import IN_KERNEL_NAMES, MOST_CHARACTERS, MOST_EXPRESSIONS
 
 _EVERYTHING = {"^", "$", ".", "^.", ".*", "^.*", ".*$", "^.*$", ".+", "^.+", ".+$", "^.+$", "(.*)", "^(.*)$", "^(.+)$"}
-_IMPOSSIBLE = re.compile(r"(?<!\\)(?:\\\\)*\\[afnrtv]| (?![?*{])|\\\+\$$|(?<![\\\[])\\\\(?![\\?*{\]])")
+_IMPOSSIBLE = re.compile(r"(?<!\\)(?:\\\\)*\\[afnrtv]| (?![?*{])|\\\+\$$|(?<!\\)\\\\(?![\\?*{])")
+_CLASS = re.compile(r"(?<!\\)((?:\\\\)*)\[\^?\]?(?:\\.|\[:\w+:\]|[^\]\\])*\]")
+"""A class of characters, which may hold one that no kernel has beside others."""
+
 _KERNEL = re.compile(r"[0-9]+(?:\\?\.[0-9]+){2}[-.](?:\\?[\w.+~-])*")
 """An expression that is the name of one kernel, with its dots escaped or not."""
 
@@ -74,7 +77,7 @@ def character_no_kernel_has(review: Review) -> Iterator[Problem]:
     for mapping in review.module.mappings:
         yield from _no_release(mapping)
     for mapping in review.module.regexps:
-        if found := _impossible(mapping.regexp):
+        if found := _impossible(_CLASS.sub(r"\1[]", mapping.regexp)):
             text = found[0]
             if text.isspace():
                 message, fix = "a space, and no kernel has one", "leave it out"
