@@ -55,11 +55,12 @@ def bad_regexp(review: Review) -> Iterator[Problem]:
 
 
 _ESCAPE = re.compile(r"invalid escape sequence: \\([A-Za-z])(?![A-Za-z]*\{)")
+_NO_LOOK_AROUND = "RE2 has no look-around: say what may match, and put exceptions into mappings before it"
 _CORRECTIONS = {
     "no argument for repetition operator": "write before it what is repeated: a dot for any character",
-    "invalid perl operator": "RE2 has no look-around: say what may match, and put exceptions into mappings before it",
+    **{f"perl operator: {operator}": _NO_LOOK_AROUND for operator in ("(?<", "(?=", "(?!")},
     "missing )": "close the bracket, or write \\( for a bracket of the text",
-    "missing closing ]": "close the class, or write \\[ for a bracket of the text",
+    "missing ]": "close the class, or write \\[ for a bracket of the text",
     "unexpected )": "open the bracket, or write \\) for a bracket of the text",
 }
 

@@ -63,6 +63,8 @@ def regexp(text: str) -> dict[str, Any]:
         (regexp("*"), "KMM203", "write before it what is repeated"),
         (regexp(r"^(?!4).+$"), "KMM203", "RE2 has no look-around"),
         (regexp(r"^5\.14\.(0|1-.+$"), "KMM203", "close the bracket"),
+        (regexp(r"^5\.14\.[0-9-.+$"), "KMM203", "close the class"),
+        (regexp(r"^(?P<minor>5)\.(?P=minor)$"), "KMM203", "correct the expression"),
         ({"modprobe": {"moduleName": "nic", "parameters": ["a= 1"]}}, "LDR105", "write a=1"),
         (
             {"modprobe": {"moduleName": "nic", "modulesLoadingOrder": ["nic", "b c"]}},
