@@ -51,7 +51,7 @@ def variable_refused(review: Review) -> Iterator[Problem]:
 def _name_problems(variable: Part, kubernetes: str) -> Iterator[Problem]:
     name = variable.text("name")
     if not name:
-        if "name" in variable.value:
+        if variable.value.get("name") == "":
             yield variable.problem("name", "the variable has no name", "write its name, or remove the entry")
         return
     before, sign, after = name.partition("=")
@@ -81,9 +81,7 @@ def _source_problems(variable: Part) -> Iterator[Problem]:
     kinds = [key for key, value in source.value.items() if type(value) is dict]
     if len(kinds) != 1:
         what = f"names {len(kinds)} sources" if kinds else "names no source"
-        yield variable.problem(
-            "valueFrom", what, "name one of fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef"
-        )
+        yield variable.problem("valueFrom", what, f"name one of {_SOURCES}")
         return
     inner = source.map(kinds[0])
     if kinds[0] == "fieldRef":

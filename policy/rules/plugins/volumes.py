@@ -39,7 +39,7 @@ def volume_refused(review: Review) -> Iterator[Problem]:
         for volume in volumes:
             if (name := volume.text("name")) and not is_dns1123_label(name):
                 yield _bad_name(volume, name, taken)
-            elif not name and "name" in volume.value:
+            elif volume.value.get("name") == "":
                 yield volume.problem("name", "the volume has no name", "give it the one that volumeMounts names")
             yield from _source_problems(volume)
 
@@ -75,7 +75,7 @@ def _host_path_problems(source: Part) -> Iterator[Problem]:
     if ".." in (path := source.text("path")).split("/"):
         problem = source.problem("path", f"{path!r} has a '..'", f"write {posixpath.normpath(path)}")
         yield problem._replace(told_by="KMM105")
-    elif not path and "path" in source.value:
+    elif source.value.get("path") == "":
         yield source.problem("path", "the path is empty", "write the path on the node")._replace(told_by="KMM105")
 
 
@@ -123,7 +123,8 @@ def _mode_problems(part: Part, field: str) -> Iterator[Problem]:
     if type(mode) is int and not 0 <= mode <= _HIGHEST_MODE:
         text = str(mode)
         fix = f"write {int(text, 8)}, which is {text} in octal" if _OCTAL.fullmatch(text) else "write 0 to 511"
-        yield part.problem(field, f"{mode} is more than 511, which is 777 in octal", fix)
+        what = "is negative" if mode < 0 else f"is more than {_HIGHEST_MODE}, which is 777 in octal"
+        yield part.problem(field, f"{mode} {what}", fix)
 
 
 def descending(part: Part, field: str, *, needed: bool = False) -> Iterator[Problem]:
@@ -161,7 +162,7 @@ def mount_refused(review: Review) -> Iterator[Problem]:
     """
     for _, mount in review.module.mounts:
         path = mount.text("mountPath")
-        if not path.strip() and "mountPath" in mount.value:
+        if mount.value.get("mountPath") == "" or path.isspace():
             yield mount.problem("mountPath", "the path is empty", "write where in the container the volume is mounted")
         elif path and not path.startswith("/"):
             problem = mount.problem("mountPath", f"{path!r} does not begin with /", f"write /{path.strip()}")
