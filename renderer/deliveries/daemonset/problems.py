@@ -187,8 +187,9 @@ def _impossible_rights(variant: Variant, own: JsonMap) -> Iterator[Finding]:
     Source: validation of SecurityContext in Kubernetes (pkg/apis/core/validation).
     """
     path: FieldPath = ("daemonset", "securityContext")
-    added = {str(name).removeprefix("CAP_") for name in items_of(map_of(own.get("capabilities")).get("add"))}
-    if own.get("allowPrivilegeEscalation") is False and (own.get("privileged") is True or "SYS_ADMIN" in added):
+    added = items_of(map_of(own.get("capabilities")).get("add"))
+    # it looks for the capability under this name alone
+    if own.get("allowPrivilegeEscalation") is False and (own.get("privileged") is True or "CAP_SYS_ADMIN" in added):
         message = "cannot be false for a container that is privileged or has CAP_SYS_ADMIN"
         field = "allowPrivilegeEscalation"
         yield variant.merged.finding((*path, field), "SCH112", message, "remove it")

@@ -210,6 +210,12 @@ def test_rights_that_escalate_are_not_refused_by_the_api_server(fleet: PlainFlee
         assert "allowPrivilegeEscalation" not in container["securityContext"]
 
 
+def test_no_escalation_beside_a_capability_that_the_api_server_lets_pass(fleet: PlainFleet) -> None:
+    rights = "{allowPrivilegeEscalation: false, capabilities: {add: [SYS_ADMIN]}}"
+    [container] = fleet.pod(f"daemonset: {{securityContext: {rights}}}")["containers"]
+    assert container["securityContext"]["allowPrivilegeEscalation"] is False
+
+
 @pytest.mark.parametrize(("namespace", "is_rendered"), [("kube-system", False), ("default", False), ("kube", True)])
 def test_a_namespace_of_the_cluster_is_not_rendered(fleet: PlainFleet, namespace: str, is_rendered: bool) -> None:
     fleet.nic()
