@@ -15,6 +15,12 @@ _OPENING = re.compile(r"""(?:^|[\s\[{,])(['"])""")
 _COMMENT = re.compile(r"\s*(?:#.*)?")
 _AFTER = re.compile(r"\s*(?:[,\]}:]|\s#|$)")
 _BLOCK = re.compile(r"(?:^|[\s:-])[|>][-+0-9]*\s*(?:#.*)?$")
+_ENTRY = re.compile(
+    r"([ ]*(?:- +)*)([A-Za-z_][\w./-]*)(?:(:)(?=\S)|\s+(?=[^\s:#])|\s*$)((?:(?!: |:\s*$| #).)*)(?: #.*)?"
+)
+"""A line with a word that has no colon, or no space after it: its dashes, the word, the colon, the rest."""
+
+_WITHOUT_VALUE = re.compile(r":\s*(?:#.*)?$")
 
 
 class Problems:
@@ -73,9 +79,59 @@ def syntax_problem(error: yaml.YAMLError, text: str) -> SyntaxProblem:
         bracket = lines[start.line][start.column : start.column + 1]
         fix = f"close it with {'}' if bracket == '{' else ']'}"
         return SyntaxProblem(f"a {bracket} is opened here and not closed", fix, start.line + 1, start.column + 1)
+    if "simple key" in said or "mapping values" in said:
+        number = start.line if start is not None else _line_above(lines, mark)
+        found = _without_colon(lines, number, is_key=start is not None)
+        if found:
+            return found
     return SyntaxProblem(
         f"not YAML: {said}", _advice(said, lines[mark.line : mark.line + 1]), mark.line + 1, mark.column + 1
     )
+
+
+def _content_before(lines: Sequence[str], number: int) -> int:
+    """Return the last line before another one that is neither empty nor a comment; -1 where there is none."""
+    return next((index for index in range(number - 1, -1, -1) if lines[index].split("#", 1)[0].strip()), -1)
+
+
+def _line_above(lines: Sequence[str], mark: Any) -> int:
+    """Return the line that may lack the colon where the parser stops at the one below; -1 where it is that one's own.
+
+    It is that one's own where a colon stands before, as in `name: a: b`, or where it is less indented.
+    """
+    line = lines[mark.line]
+    above = _content_before(lines, mark.line)
+    indent = len(line) - len(line.lstrip())
+    entry = _ENTRY.match(lines[above]) if above >= 0 else None
+    return -1 if ": " in line[: mark.column] or entry is None or indent < len(entry[1]) else above
+
+
+def _without_colon(lines: Sequence[str], number: int, *, is_key: bool) -> SyntaxProblem | None:
+    """Return the problem of a line that has no colon after its first word, or no space after the colon.
+
+    None where the line may be the rest of the text above it, unless the parser took it for a key.
+    """
+    match = _ENTRY.fullmatch(lines[number]) if number >= 0 else None
+    if match is None:
+        return None
+    dashes, word, colon, rest = match.groups()
+    before = _content_before(lines, number)
+    above = lines[before] if before >= 0 else ""
+    column = len(dashes) + 1
+    if _is_after_block(lines, number, len(dashes)):
+        fix = "indent it as the lines of the text above it"
+        return SyntaxProblem("a line of the text above is not indented", fix, number + 1, column)
+    is_first = not above or "-" in dashes or above.startswith("---") or _WITHOUT_VALUE.search(above) is not None
+    if not (is_key or is_first):
+        return None
+    what = f"no space after {word}:" if colon else f"no colon after {word}"
+    return SyntaxProblem(what, f"write {word}: {rest}".rstrip(), number + 1, column)
+
+
+def _is_after_block(lines: Sequence[str], number: int, depth: int) -> bool:
+    """Whether the last line above that is indented no further begins a text of several lines, with `|` or `>`."""
+    above = (line for line in reversed(lines[:number]) if line.strip() and len(line) - len(line.lstrip()) <= depth)
+    return _BLOCK.search(next(above, "")) is not None
 
 
 def _advice(said: str, line: Sequence[str]) -> str:

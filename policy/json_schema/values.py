@@ -9,6 +9,7 @@ from typing import Any
 
 from kmodgate.policy.formats.yaml_scalars import as_kubectl, quoted, resolve
 from kmodgate.policy.json_schema.keywords import Keywords, Node
+from kmodgate.policy.json_schema.short_forms import short_form, with_empty_image
 
 NOTHING = object()
 """No value fits."""
@@ -64,10 +65,16 @@ def _number(_keywords: Keywords, _node: Node, value: object) -> list[object]:
 def _list(keywords: Keywords, node: Node, value: object) -> list[object]:
     """One item without its dash; words as items; a map of names where each item has a name; `{a: b}` for `a=b`."""
     items = keywords.resolved(node.get("items"))
+    properties = items.get("properties", {})
     single = value if keywords.allows(items, value) else converted(keywords, items, value)
     found: list[object] = [_words(value)] if isinstance(value, str) and items.get("type") == "string" else []
+    words = value.split() if isinstance(value, str) and properties.keys() >= _NAME_AND_VALUE else []
+    if words[1:] and all(_PAIR.fullmatch(word) for word in words):
+        found.append([converted(keywords, items, word) for word in words])
     found += [] if single is NOTHING else [[single]]
     if isinstance(value, dict):
+        short = [short_form(properties, f"{key}:{item}") for key, item in value.items()]
+        found += [short] if all(short) else []
         pairs = [(key, item if isinstance(item, dict) else {"value": item}) for key, item in value.items()]
         found.append([{"name": key, **item} for key, item in pairs])
         if value and all(isinstance(item, str | int) and not isinstance(item, bool) for item in value.values()):
@@ -84,8 +91,10 @@ def _words(text: str) -> list[str]:
 def _map(keywords: Keywords, node: Node, value: object) -> list[object]:
     entries = value if isinstance(value, list) else [value] if isinstance(value, str) else []
     only = value[0] if isinstance(value, list) and len(value) == 1 else value
-    found: list[object] = [_of_pairs(entries)]
-    properties = node.get("properties", {})
+    properties, required = node.get("properties", {}), node.get("required")
+    found: list[object] = [with_empty_image(required, only)] if isinstance(only, dict) else [_of_pairs(entries)]
+    if isinstance(only, str) and (short := short_form(properties, only.strip())):
+        found.insert(0, with_empty_image(required, short))
     if isinstance(value, str) and (cut := value.partition(":"))[0] in properties:
         found.append({cut[0]: cut[2]})  # no space after the colon
     if isinstance(value, str) and properties.keys() >= _NAME_AND_VALUE and (pair := _PAIR.fullmatch(value)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -82,3 +83,19 @@ def kind_of(value: Mapping[str, Any]) -> str:
     if any(group == known and kind.lower() == name.lower() for name, known in GROUPS.items()):
         return MISSPELT
     return MISPLACED if meant_kind(kind, tuple(GROUPS)) else NEW_KIND
+
+
+_SHAPES = {"moduleLoader": "Module", "moduleSpec": "ManagedClusterModule", "kernelModuleImage": "BootModuleConfig"}
+"""Field of a spec that one kind alone has → that kind."""
+
+_CALLED_MODULE = re.compile(r"(?:kernel|kmm|k)?[-_]?mod(?:ule)?s?", re.IGNORECASE)
+
+
+def kind_by_shape(value: Mapping[str, Any]) -> str:
+    """Return the kind that an object of an unknown one means, by the fields of its spec or by its name.
+
+    Empty where it may well be a kind that is new.
+    """
+    spec = value.get("spec")
+    shape = next((known for field, known in _SHAPES.items() if isinstance(spec, Mapping) and field in spec), "")
+    return shape or ("Module" if _CALLED_MODULE.fullmatch(plain_text(value.get("kind", ""))) else "")

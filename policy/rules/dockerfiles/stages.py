@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 
 from kmodgate.policy.findings import Problem, Severity
-from kmodgate.policy.formats.dockerfiles import Dockerfile, copied_from, parse_dockerfile
+from kmodgate.policy.formats.dockerfiles import Dockerfile, Instruction, copied_from, parse_dockerfile
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.builds.dockerfile import KEY, dockerfile_text
@@ -15,6 +15,12 @@ _CONFIG_MAP = ("ConfigMap",)
 _PATH = ("data", KEY)
 _NEAR = 0.7
 """How alike two names are (difflib's ratio) of which one is a slip of the other."""
+
+_ALIKE = 0.66
+"""As `_NEAR`, where two of three letters are right."""
+
+_SHORTEST = 4
+"""Letters of a word in small ones that is surely nearer to an instruction than to a program of two or three."""
 
 _INSTRUCTIONS = (
     "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD",
@@ -90,13 +96,26 @@ def no_instruction(review: Review) -> Iterator[Problem]:
     for item in (*found.head, *(item for stage in found.stages for item in stage.instructions)):
         word = item.keyword
         if word not in _INSTRUCTIONS:
-            near = get_close_matches(word, _INSTRUCTIONS, n=1, cutoff=_NEAR)
-            fix = f"did you mean {near[0]}?" if near else f"end the line before with {found.escape}, or remove this one"
+            near = _meant_instruction(review, item)
+            fix = f"did you mean {near}?" if near else f"end the line before with {found.escape}, or remove this one"
             yield Problem(_PATH, f"{word[:40]!r} is no instruction", fix, line=item.line)
             return
         if word != "ARG" and item in found.head:
             yield Problem(_PATH, f"{word} stands before the first FROM", "write it below a FROM", line=item.line)
             return
+
+
+def _meant_instruction(review: Review, item: Instruction) -> str:
+    """The instruction that a word means; empty for one in small letters that may be a program, such as `cd` or `tar`.
+
+    People write instructions in capitals: there one letter that is wrong, or two that changed places, are enough.
+    """
+    text = dockerfile_text(review.object) or ""
+    written = text.split("\n")[item.line - 1].split()[0]
+    if written.islower() and (len(written) < _SHORTEST or item.keyword.startswith(_INSTRUCTIONS)):
+        return ""
+    near = get_close_matches(item.keyword, _INSTRUCTIONS, n=1, cutoff=_NEAR if written.islower() else _ALIKE)
+    return next(iter(near), "")
 
 
 @rule("DKF112", kinds=_CONFIG_MAP, severity=Severity.WARNING, needs=_has_text)

@@ -14,7 +14,7 @@ from kmodgate.policy.cluster.controllers import (
 )
 from kmodgate.policy.cluster.facts import NodeEntry, Object, as_map, metadata_of
 from kmodgate.policy.findings import Problem, Severity
-from kmodgate.policy.kmm.kinds import INNER_KINDS, NEW_KIND
+from kmodgate.policy.kmm.kinds import GROUPS, INNER_KINDS, NEW_KIND, SERVED, kind_by_shape
 from kmodgate.policy.kmm.misnamed_kinds import KMM_GROUPS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
@@ -84,13 +84,17 @@ def _changes(review: Review) -> bool:
 def unknown_inner_kind(review: Review) -> Iterator[Problem]:
     """A kind of KMM's group that kmodgate does not know: what it does on the nodes is not looked at.
 
-    Fix: correct the kind, or, where KMM has it by now, update kmodgate.
+    Fix: correct the kind, or, where KMM has it by now, update kmodgate. What has the fields of a Module is one.
     Source: api and api-hub of Kernel Module Management.
     """
     group = str(review.object.get("apiVersion", "")).partition("/")[0]
     if group in KMM_GROUPS:
         message = f"{review.object.get('kind')} of {group} is not known, and nothing in it is judged"
-        yield Problem(("kind",), message, "correct the kind, or, where KMM has it by now, update kmodgate")
+        fix = "correct the kind, or, where KMM has it by now, update kmodgate"
+        if meant := kind_by_shape(review.object):
+            beside = f" and apiVersion: {SERVED[meant][-1]}" if GROUPS[meant] != group else ""
+            fix = f"write kind: {meant}{beside}"
+        yield Problem(("kind",), message, fix)
 
 
 @rule("REF303", kinds=(DEFINITION,), operations=("DELETE", "UPDATE"), facts=True, guards=True)

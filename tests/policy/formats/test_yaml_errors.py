@@ -79,3 +79,36 @@ def test_a_key_that_stands_twice_is_still_reported_as_that(text: str) -> None:
 @pytest.mark.parametrize("text", [f"{SPEC}---\n{SPEC}", SPEC, f"---\n{SPEC}...\n---\n{SPEC}"])
 def test_documents_with_a_line_between_are_silent(text: str) -> None:
     assert parse(text, "a.yaml")[1] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "fix"),
+    [
+        ("spec:\n  delivery kmm\n  clusters: {}\n", 2, "write delivery: kmm"),
+        ("spec:\n  clusters: {}\n  delivery kmm\n\n  # the nodes\n  selector: {}\n", 3, "write delivery: kmm"),
+        ("spec:\n  clusters: {}\n  delivery kmm\n", 3, "write delivery: kmm"),
+        ("spec:\n  clusters: {}\n  delivery:kmm\n", 3, "write delivery: kmm"),
+        ("spec:\n  delivery:kmm\n  clusters: {}\n", 2, "write delivery: kmm"),
+        ("apiVersion v1\nkind: Module\n", 1, "write apiVersion: v1"),
+        ("spec:\n  modprobe\n    moduleName: nic\n", 2, "write modprobe:"),
+        ("kernelMappings:\n  - name el9\n    regexp: a\n", 2, "write name: el9"),
+        ("build: |\n  FROM a\nRUN make\nb: c\n", 3, "indent it as the lines of the text above it"),
+    ],
+)
+def test_a_line_without_its_colon_is_named_itself(text: str, line: int, fix: str) -> None:
+    _, (finding,) = parse(text, "a.yaml")
+    assert (finding.rule, finding.line, finding.fix) == ("SCH002", line, fix)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a: b\ntext: long\n  text goes on\n c: d\n", 4),
+        ("files:\n  - foo\ntext: a: b\n", 3),
+        ("text: a\n  - b\n  c: d\n", 3),
+    ],
+)
+def test_a_line_that_may_be_text_is_not_said_to_lack_a_colon(text: str, line: int) -> None:
+    _, (finding,) = parse(text, "a.yaml")
+    assert finding.line == line
+    assert "colon after" not in finding.message

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.fleets import FleetFolder
 from tests.renderer.checking import check, findings
 
@@ -61,3 +63,26 @@ def test_an_empty_dockerfile_in_a_config_map_is_told(tmp_path: Path) -> None:
     path.write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: b}\ndata: {dockerfile: ''}\n")
     (finding,) = findings(check(tmp_path, "map.yaml", "--format", "json"))
     assert (finding["rule"], finding["mode"]) == ("DKF112", "warn")
+
+
+@pytest.mark.parametrize(
+    ("text", "rule", "fix"),
+    [
+        ("FROM Quay.io/Acme/Builder:1", "DKF113", "write quay.io/acme/builder:1"),
+        ("FROM quay.io/acme/builder: 1", "DKF113", "write FROM quay.io/acme/builder:1"),
+        ("FROM quay.io/acme/builder:", "DKF113", "write a tag after the colon, or quay.io/acme/builder alone"),
+        ("FROM quay.io/acme/builder:1 base", "DKF113", "write FROM quay.io/acme/builder:1 AS base"),
+        ("FROM https://quay.io/acme/builder:1", "DKF113", "write quay.io/acme/builder:1"),
+        ("FROM a:1\nCOPY --from=quay.io/Acme/b:1 /a /", "DKF113", "write quay.io/acme/b:1"),
+        ("FROM a:1 AS builder\nFROM b:1\nCOPY --from=Biulder /a /", "DKF109", "write builder"),
+        ("FROM a:1\nRNU make", "DKF110", "did you mean RUN?"),
+        ("FROM a:1\nCMDS make", "DKF110", "did you mean CMD?"),
+        ("FROM a:1\nRUN make\ncd /src", "DKF110", "end the line before with \\, or remove this one"),
+        ("FROM a:1\nRUN make\nuseradd me", "DKF110", "end the line before with \\, or remove this one"),
+    ],
+)
+def test_the_fix_of_a_line_says_what_was_meant(tmp_path: Path, text: str, rule: str, fix: str) -> None:
+    value = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "b"}}
+    (tmp_path / "map.json").write_text(json.dumps({**value, "data": {"dockerfile": f"{text}\n"}}))
+    (finding,) = findings(check(tmp_path, "map.json", "--format", "json"))
+    assert (finding["rule"], finding["fix"]) == (rule, fix)

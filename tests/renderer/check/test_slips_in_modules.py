@@ -131,3 +131,53 @@ def test_a_command_among_the_arguments_is_told_with_the_vector_to_write(
     assert (found["rule"], found["fix"]) == ("LDR104", f"write {vector}")
     written = vector.strip("[]").split(", ")
     assert told(tmp_path, {"modprobe": {"rawArgs": {"load": written, "unload": unload}}}) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "fix"),
+    [
+        ("modprobe", "acme_nic", "write modprobe: {moduleName: acme_nic}"),
+        ("modprobe", "acme_nic debug=1", "write modprobe: {moduleName: acme_nic, parameters: [debug=1]}"),
+        ("modprobe", "moduleName acme_nic", "write modprobe: {moduleName: acme_nic}"),
+        ("kernelMappings", [r"^5\.14.+$"], r"write {regexp: '^5\.14.+$', containerImage: ''}"),
+        ("kernelMappings", {"literal": "5.14.0-1.x86_64"}, "write kernelMappings: [{literal: 5.14.0-1.x86_64, co"),
+        ("build", {**BUILT, "buildArgs": "A=b C=d"}, "write buildArgs: [{name: A, value: b}, {name: C, value: d}]"),
+    ],
+)
+def test_a_text_in_the_place_of_a_map_becomes_the_map(tmp_path: Path, field: str, value: object, fix: str) -> None:
+    (finding,) = [item for item in told(tmp_path, {field: value}) if item["rule"] == "SCH102"]
+    assert finding["fix"].replace('""', "''").startswith(fix)
+
+
+@pytest.mark.parametrize(
+    ("spec", "fix"),
+    [
+        (
+            {"tolerations": ["acme.com/x=1:NoSchedule"]},
+            'write {key: acme.com/x, operator: Equal, value: "1", effect: NoSch',
+        ),
+        (
+            {"tolerations": "acme.com/x:NoExecute"},
+            "write tolerations: [{key: acme.com/x, operator: Exists, effect: NoExecute}]",
+        ),
+        ({"volumeMounts": ["devs:/dev/acme:ro"]}, "write {name: devs, mountPath: /dev/acme, readOnly: true}"),
+        ({"volumeMounts": {"devs": "/dev/acme"}}, "write volumeMounts: [{name: devs, mountPath: /dev/acme}]"),
+        ({"env": ["A: b"]}, "write {name: A, value: b}"),
+        ({"volumes": ["devs:/dev/acme"]}, "write {name: devs, hostPath: {path: /dev/acme}}"),
+    ],
+)
+def test_an_entry_on_one_line_becomes_the_map(tmp_path: Path, spec: dict[str, Any], fix: str) -> None:
+    ((name, value),) = spec.items()
+    container = {"image": "quay.io/acme/plugin:1", **({name: value} if name in ("volumeMounts", "env") else {})}
+    volumes = value if name == "volumes" else [{"name": "devs", "hostPath": {"path": "/dev/acme"}}]
+    plugin = {"devicePlugin": {"container": container, "volumes": volumes}}
+    (finding,) = told(tmp_path, {}, spec if name == "tolerations" else plugin)
+    assert finding["rule"] == "SCH102"
+    assert finding["fix"].startswith(fix)
+
+
+@pytest.mark.parametrize("kind", ["KernelModule", "mod", "KmmDriver"])
+def test_a_kind_that_means_module_is_told_so(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "nic.yaml").write_text(MODULE.replace("kind: Module", f"kind: {kind}"))
+    (finding,) = findings(check(tmp_path, "nic.yaml", "--format", "json"))
+    assert (finding["rule"], finding["fix"]) == ("REF302", "write kind: Module")
