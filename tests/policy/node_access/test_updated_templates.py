@@ -1,56 +1,20 @@
-"""What is let through because it was there before: unchanged templates, what controllers write, pods of old controllers."""
+"""Updates of templates: what was there before is recorded only, and whatever is granted anew is judged."""
 
 from __future__ import annotations
 
 import copy
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from kmodgate.policy.findings import Mode
-from kmodgate.policy.node_access.owners import Owner, Owners
 from kmodgate.policy.views.pod import WORKLOAD_KINDS
+from tests.policy.node_access.owned_workloads import ACCOUNT, owned, rights
 from tests.policy.node_access.pods import Json, capable, container, modes, mounting, pod, privileged, template
-
-SINCE = datetime(2026, 6, 1, tzinfo=UTC)
-OLD, NEW = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)
-ACCOUNT = "system:serviceaccount:kube-system:{}"
-
-MAKERS = {
-    "apps/DaemonSet": "daemon-set-controller", "apps/ReplicaSet": "replicaset-controller",
-    "apps/StatefulSet": "statefulset-controller", "batch/Job": "job-controller",
-    "ReplicationController": "replication-controller",
-}  # fmt: skip
-
-
-def policy(**access: Any) -> Json:
-    return {"modes": {"PRV": "enforce"}, "parameters": {"kernelAccess": access}}
-
-
-DATED = policy(enforcedSince="2026-06-01T00:00:00Z")
-
-
-def rights() -> Json:
-    return pod(containers=[privileged()])
-
-
-def owned(item: Json, kind: str, name: str = "owner", uid: str = "u1") -> Json:
-    group, _, plain = kind.rpartition("/")
-    reference = {"apiVersion": f"{group}/v1" if group else "v1", "kind": plain, "name": name, "uid": uid}
-    item["metadata"]["ownerReferences"] = [{**reference, "controller": True}]
-    return item
-
-
-def owners(*created: datetime, kind: str = "apps/DaemonSet") -> Owners:
-    return Owners(tuple(Owner(kind, "apps", "owner", moment) for moment in created))
 
 
 def updated(kind: str, new: Json, old: Json, **more: Any) -> set[Mode]:
     return modes(template(kind, new), operation="UPDATE", old=template(kind, old), **more)
-
-
-# -- templates -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", WORKLOAD_KINDS)
@@ -236,125 +200,3 @@ def test_an_ephemeral_container_that_was_there_is_not_judged_again() -> None:
     assert modes(new, old=old, **asked) == set()
     worse = pod(ephemeralContainers=[privileged(), privileged() | {"name": "b"}])
     assert modes(worse, old=old, **asked) == {Mode.ENFORCE}
-
-
-# -- what controllers write ------------------------------------------------------------------------
-
-WRITTEN = [
-    ("apps/ReplicaSet", "apps/Deployment", "deployment-controller"),
-    ("batch/Job", "batch/CronJob", "cronjob-controller"),
-]
-
-
-@pytest.mark.parametrize(("kind", "owner", "controller"), WRITTEN)
-def test_what_its_controller_writes_for_a_live_owner_passes(kind: str, owner: str, controller: str) -> None:
-    for user in (ACCOUNT.format(controller), "system:kube-controller-manager"):
-        item = owned(template(kind, rights()), owner)
-        assert modes(item, user=user, owners=owners(NEW, kind=owner)) == {Mode.AUDIT}
-        assert modes(item, user=user, owners=Owners((), "unknown")) == {Mode.AUDIT}
-
-
-@pytest.mark.parametrize(("kind", "owner", "controller"), WRITTEN)
-def test_whoever_else_writes_one_is_judged_whatever_it_says(kind: str, owner: str, controller: str) -> None:
-    item = owned(template(kind, rights()), owner)
-    others = [
-        "alice",
-        "system:admin",
-        ACCOUNT.format("daemon-set-controller"),
-        f"system:serviceaccount:apps:{controller}",
-    ]
-    for user in others:
-        assert modes(item, user=user, owners=owners(OLD, kind=owner)) == {Mode.ENFORCE}
-    user = ACCOUNT.format(controller)
-    assert modes(item, user=user, owners=Owners((), "gone")) == {Mode.ENFORCE}
-    assert modes(item, user=user, owners=None) == {Mode.ENFORCE}
-    assert modes(template(kind, rights()), user=user, owners=owners(OLD)) == {Mode.ENFORCE}
-    stranger = owned(template(kind, rights()), "example.com/Rollout")
-    assert modes(stranger, user=user, owners=owners(OLD)) == {Mode.ENFORCE}
-
-
-# -- pods ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("kind", "controller"), MAKERS.items())
-def test_a_pod_of_an_older_controller_passes_with_a_warning(kind: str, controller: str) -> None:
-    item = owned(rights(), kind)
-    for user in (ACCOUNT.format(controller), "system:kube-controller-manager"):
-        assert modes(item, DATED, user=user, owners=owners(OLD, kind=kind)) == {Mode.WARN}
-        assert modes(item, DATED, user=user, owners=owners(NEW, kind=kind)) == {Mode.ENFORCE}
-        assert modes(item, DATED, user=user, owners=owners(SINCE, kind=kind)) == {Mode.ENFORCE}
-
-
-def test_of_a_chain_the_controller_that_people_wrote_counts() -> None:
-    item, user = owned(rights(), "apps/ReplicaSet"), ACCOUNT.format("replicaset-controller")
-    assert modes(item, DATED, user=user, owners=owners(NEW, OLD)) == {Mode.WARN}
-    assert modes(item, DATED, user=user, owners=owners(OLD, NEW)) == {Mode.ENFORCE}
-
-
-def test_where_the_time_of_the_enforcement_is_not_known_the_existing_passes() -> None:
-    item, user = owned(rights(), "apps/DaemonSet"), ACCOUNT.format("daemon-set-controller")
-    assert modes(item, policy(), user=user, owners=owners(NEW)) == {Mode.WARN}
-    assert modes(item, DATED, user=user, owners=Owners((), "unknown")) == {Mode.WARN}
-    undated = Owners((Owner("apps/DaemonSet", "apps", "owner", None),))
-    assert modes(item, DATED, user=user, owners=undated) == {Mode.WARN}
-
-
-def test_the_policy_may_refuse_the_existing() -> None:
-    item, user = owned(rights(), "apps/DaemonSet"), ACCOUNT.format("daemon-set-controller")
-    for found in (owners(OLD), Owners((), "unknown")):
-        assert modes(item, policy(existing="refuse"), user=user, owners=found) == {Mode.ENFORCE}
-        assert modes(item, policy(existing="pass"), user=user, owners=found) == {Mode.WARN}
-
-
-def test_an_owner_that_is_not_there_or_another_maker_lets_nothing_through() -> None:
-    item, user = owned(rights(), "apps/DaemonSet"), ACCOUNT.format("daemon-set-controller")
-    assert modes(item, policy(), user=user, owners=Owners((), "gone")) == {Mode.ENFORCE}
-    for other in ("alice", ACCOUNT.format("job-controller"), "system:node:worker-1"):
-        assert modes(item, policy(), user=other, owners=owners(OLD)) == {Mode.ENFORCE}
-
-
-def test_what_kmm_runs_for_a_module_is_recorded_only_however_new_it_is() -> None:
-    item, user = owned(rights(), "apps/DaemonSet"), ACCOUNT.format("daemon-set-controller")
-    plugin = Owners(
-        (Owner("apps/DaemonSet", "apps", "nic-plugin", NEW), Owner("kmm.sigs.x-k8s.io/Module", "apps", "nic", NEW))
-    )
-    assert modes(item, DATED, user=user, owners=plugin) == {Mode.AUDIT}
-    assert modes(item, policy(existing="refuse"), user=user, owners=plugin) == {Mode.AUDIT}
-    assert modes(item, DATED, user="alice", owners=plugin) == {Mode.ENFORCE}
-    assert modes(owned(rights(), "kmm.sigs.x-k8s.io/Module"), DATED, user=user, owners=plugin) == {Mode.ENFORCE}
-    assert modes(owned(template("apps/DaemonSet", rights()), "kmm.sigs.x-k8s.io/Module"), DATED) == {Mode.ENFORCE}
-
-
-def test_approved_once_it_passes_without_a_word() -> None:
-    item, user = owned(rights(), "apps/DaemonSet"), ACCOUNT.format("daemon-set-controller")
-    approved = policy(approved=[{"namespace": "apps", "serviceAccount": "default"}], existing="refuse")
-    assert modes(item, approved, user=user) == set()
-
-
-def test_what_the_policy_only_records_is_not_made_a_warning() -> None:
-    item, user = owned(rights(), "apps/DaemonSet"), ACCOUNT.format("daemon-set-controller")
-    assert modes(item, {}, user=user, owners=owners(OLD)) == {Mode.AUDIT}
-
-
-# -- debugging -------------------------------------------------------------------------------------
-
-
-def debugger(name: str = "node-debugger-worker-1-x7k2p", **spec: Any) -> Json:
-    shell = privileged(volumeMounts=[{"name": "host-root", "mountPath": "/host"}])
-    volumes = [{"name": "host-root", "hostPath": {"path": "/"}}]
-    given = {"nodeName": "worker-1", "hostPID": True, "hostNetwork": True, "containers": [shell], "volumes": volumes}
-    return pod(name=name, **{**given, **spec})
-
-
-def test_debugging_a_node_is_recorded_only_for_who_may_override() -> None:
-    for name in ("node-debugger-worker-1-x7k2p", "worker-1-debug", "worker-1-debug-ab12c"):
-        assert modes(debugger(name), may_override=True) == {Mode.AUDIT}
-        assert modes(debugger(name), may_override=False) == modes(debugger(name)) == {Mode.ENFORCE}
-
-
-def test_the_right_to_override_opens_no_other_pod() -> None:
-    for item in (
-        rights(), debugger("tool"), debugger(nodeName=""), debugger(volumes=[]),
-        owned(debugger(), "apps/DaemonSet"), template("apps/Deployment", debugger()),
-    ):  # fmt: skip
-        assert modes(item, may_override=True) == {Mode.ENFORCE}
