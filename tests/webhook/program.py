@@ -96,8 +96,14 @@ def _command(pid: int) -> str:
 
 
 def memory(pid: int) -> dict[str, int]:
-    """Bytes: `Rss`, all that a process has in memory; `Pss`, with shared pages divided among those who share them."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    """Bytes: `Rss`, all that a process has in memory; `Pss`, with shared pages divided among those who share them.
+
+    Of a process that has ended both are 0.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    except (FileNotFoundError, ProcessLookupError):
+        return {"Rss": 0, "Pss": 0}
     return {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines}
 
 

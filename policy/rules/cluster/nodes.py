@@ -71,7 +71,7 @@ def every_node_repels(review: Review) -> Iterator[Problem]:
     if review.module.loader is None or not all(review.placement.is_repelled(node) for node in nodes):
         return
     found = [lasting_taints(review.module.object, node) for node in nodes]
-    if all(found):
+    if found and all(found):
         key, value, effect = found[0][0]
         what = f"{key}={value}:{effect}" if value else f"{key}:{effect}"
         how = f"operator: Equal, value: {flow(value)}" if value else "operator: Exists"
