@@ -74,6 +74,9 @@ def _words(stage: Stage) -> Problem:
     if not words:
         return Problem(_PATH, "FROM names no image", _FORM, line=stage.line)
     message = "FROM takes one image, and after it nothing but AS and a name"
+    if len(words) == 1:
+        options = (word for word in stage.opening.text.split() if word.startswith("--"))
+        return Problem(_PATH, message, f"write FROM {' '.join(options)} {words[0]}", line=stage.line)
     if "#" in (rest := [word[0] for word in words[1:]]):
         fix = f"write the comment on a line of its own, and here FROM {' '.join(words[: rest.index('#') + 1])}"
         return Problem(_PATH, message, fix, line=stage.line)
