@@ -37,8 +37,12 @@ _LOOSE_DOT = re.compile(r"(?<![\\\[])[0-9]\.[0-9]")
 _PACKAGE = re.compile(r"(?:kernel|vmlinuz|linux|initramfs|v)(?:-[a-z]+)*-?(?P<kernel>[0-9]+\.[0-9].*?)(?:\.rpm|\.img)?")
 _NO_ARCHITECTURE = re.compile(r"\.(?:el[0-9]{1,2}(?:_[0-9]{1,2})?|fc[0-9]{2})\$?$")
 
-_impossible = kept(_IMPOSSIBLE.search)
 _loose_dot = kept(_LOOSE_DOT.search)
+
+
+@kept
+def _impossible(regexp: str) -> re.Match[str] | None:
+    return _IMPOSSIBLE.search(_CLASS.sub(r"\1[]", regexp))
 
 
 @rule("MAP101", needs=LITERALS)
@@ -77,7 +81,7 @@ def character_no_kernel_has(review: Review) -> Iterator[Problem]:
     for mapping in review.module.mappings:
         yield from _no_release(mapping)
     for mapping in review.module.regexps:
-        if found := _impossible(_CLASS.sub(r"\1[]", mapping.regexp)):
+        if found := _impossible(mapping.regexp):
             text = found[0]
             if text.isspace():
                 message, fix = "a space, and no kernel has one", "leave it out"
