@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 import sys
@@ -16,11 +15,10 @@ from kmodgate.policy.kata.view import NOT_INJECTABLE
 from kmodgate.policy.kmm.versions import IGNORED_BY_REDHAT, REMOVALS, SINCE, First
 from kmodgate.policy.rule import RETIRED, RULES, load_rules
 from kmodgate.renderer.fleet.fields.field_table import CAUSES, OWN, SYNONYMS, rows
-from kmodgate.renderer.report import FORMATS
-from kmodgate.webhook.telemetry.metrics import Metrics
 from tools import node_access_page
 from tools.errors_page import errors_page
 from tools.rule_examples import examples
+from tools.tables_in_pages import check_page, webhook_page
 
 _DOCS = Path(__file__).parent.parent / "docs"
 
@@ -256,32 +254,6 @@ def rules_page() -> str:
 
 def _releases(first: First) -> str:
     return first if isinstance(first, str) else ", ".join(release for _, release in first)
-
-
-_METRICS = re.compile(r"(?<=<!-- Generated from `webhook/telemetry/metrics\.py` by `make docs` -->\n).*?\n(?=\n)", re.S)
-
-
-def webhook_page() -> str:
-    """docs/webhook.md as it is, with the table of metrics."""
-    table = "| metric | type | meaning |\n| --- | --- | --- |\n"
-    for family in Metrics().families:
-        labels = f"{{{','.join(family.labels)}}}" if family.labels else ""
-        table += f"| `{family.name}{labels}` | {family.kind} | {family.help} |\n"
-    page = (_DOCS / "webhook.md").read_text(encoding="utf-8")
-    return _METRICS.sub(lambda _: table, page, count=1)
-
-
-_FORMATS = re.compile(r"(?<=<!-- Generated from `renderer/report/findings/` by `make docs` -->\n).*?\n(?=\n)", re.S)
-
-
-def check_page() -> str:
-    """docs/check.md as it is, with the table of formats."""
-    table = "| format | report |\n| --- | --- |\n"
-    for name in FORMATS:
-        module = importlib.import_module(f"kmodgate.renderer.report.findings.{name}")
-        table += f"| `{name}` | {str(module.__doc__).splitlines()[0].rstrip('.').removeprefix('Findings ')} |\n"
-    page = (_DOCS / "check.md").read_text(encoding="utf-8")
-    return _FORMATS.sub(lambda _: table, page, count=1)
 
 
 def main(arguments: list[str]) -> int:

@@ -23,7 +23,6 @@ NEXT_UPSTREAM = "head"
 NEXT_REDHAT = "2.7"
 """The first release of the Red Hat build with the same."""
 
-
 First = str | tuple[tuple[str, str], ...]
 """Since when something is in KMM: a release line (`2.6`), or the first release of each line that it came to.
 
@@ -254,11 +253,8 @@ def _too_old(path: FieldPath, release: Release, version: str, what: str = "") ->
     if version == "head":
         message = f"{what}is only on upstream's main branch (KMM head), and the cluster has {release}"
         return Problem(path, message, f"remove it for this cluster, or wait for the release after KMM {UPSTREAM[-2]}")
-    return Problem(
-        path,
-        f"{what}came with {newer}, and the cluster has {release}",
-        f"remove it for this cluster, or upgrade to {newer}",
-    )
+    message = f"{what}came with {newer}, and the cluster has {release}"
+    return Problem(path, message, f"remove it for this cluster, or upgrade to {newer}")
 
 
 def _without_loader(module: Mapping[str, object], release: Release) -> Iterator[Problem]:
