@@ -130,24 +130,7 @@ def program(
     if "--audit-log" not in arguments:
         serve += ["--audit-log", str(folder / "audit.jsonl")]
     with (folder / "events.jsonl").open("wb") as events:
-        process = (
-            start_forked(
-                WEBHOOK,
-                *serve,
-                folder=ROOT,
-                variables=os.environ,
-                stdout=events.fileno(),
-                stderr=events.fileno(),
-            )
-            if is_forked
-            else subprocess.Popen(
-                [*before, sys.executable, "-m", "kmodgate.webhook.start", *serve],
-                stdout=events,
-                stderr=events,
-                env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-                start_new_session=True,
-            )
-        )
+        process = _forked(serve, events.fileno()) if is_forked else _own([*before, *_PYTHON, *serve], events.fileno())
     try:
         yield _started(process, folder, volume)
     finally:
@@ -158,6 +141,18 @@ def program(
             for pid in left:  # a worker that a test has stopped would never notice that its server is gone
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+
+
+_PYTHON = (sys.executable, "-m", "kmodgate.webhook.start")
+
+
+def _own(command: Sequence[str], events: int) -> subprocess.Popen[bytes]:
+    variables = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    return subprocess.Popen(command, stdout=events, stderr=events, env=variables, start_new_session=True)
+
+
+def _forked(serve: Sequence[str], events: int) -> Run:
+    return start_forked(WEBHOOK, *serve, folder=ROOT, variables=os.environ, stdout=events, stderr=events)
 
 
 def _started(process: subprocess.Popen[bytes] | Run, folder: Path, volume: SecretVolume) -> Program:

@@ -232,19 +232,8 @@ def serving(
     with (folder / "stdout").open("wb") as file, (folder / "stderr").open("wb") as stderr:
         variables = {**os.environ, **(environment or {})}
         stdout = file.fileno() if stdout is None else stdout
-        process = (
-            _started([*command, "serve", *arguments], cwd, variables, stdout, stderr.fileno())
-            if command
-            else start_forked(
-                WEBHOOK,
-                "serve",
-                *arguments,
-                folder=cwd,
-                variables=variables,
-                stdout=stdout,
-                stderr=stderr.fileno(),
-            )
-        )
+        start = _started if command else _forked
+        process = start([*command, "serve", *arguments], cwd, variables, stdout, stderr.fileno())
     try:
         webhook = Webhook(process, folder)
     except BaseException:
@@ -255,6 +244,12 @@ def serving(
         yield webhook
     finally:
         webhook.close()
+
+
+def _forked(
+    arguments: Sequence[str | Path], folder: Path, variables: Mapping[str, str], stdout: int, stderr: int
+) -> Run:
+    return start_forked(WEBHOOK, *map(str, arguments), folder=folder, variables=variables, stdout=stdout, stderr=stderr)
 
 
 def _started(
