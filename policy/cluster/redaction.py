@@ -43,9 +43,9 @@ def redacted(item: Mapping[str, Any]) -> dict[str, Any]:
     - Of kinds that no rule asks for, and of Events and builds, stay name, labels and owners.
     - Everywhere else the values of environment variables, of build arguments, of HTTP headers and paths of probes, of
       the attributes and options of volumes, of Helm, jsonnet and plugins of Argo CD, of parameters of devices, of
-      patches and templates written as text, of messages and of annotations become empty, and arguments and commands
-      empty lists. Annotations that rules read keep their values; the one in which kubectl keeps what was applied goes,
-      and so do credentials in URLs.
+      patches and templates written as text, of generators of an ApplicationSet, of messages and of annotations become
+      empty, and arguments and commands empty lists. Annotations that rules read keep their values; the one in which
+      kubectl keeps what was applied goes, and so do credentials and queries in URLs.
     """
     result: dict[str, Any] = _without_values(item)
     return result
@@ -91,11 +91,12 @@ _MAKERS = {"ExternalSecret": "target", "SealedSecret": "template"}
 
 _HEAD_ONLY = ("Event", "Build", "BuildConfig", "Template")
 _GROUPS = (
-    "admissionregistration.k8s.io", "apiextensions.k8s.io", "apps", "argoproj.io", "batch", "kmodgate.io",
+    "admissionregistration.k8s.io", "apiextensions.k8s.io", "apps", "batch", "kmodgate.io",
     "node.k8s.io", "operators.coreos.com", "cluster.open-cluster-management.io", "policy.open-cluster-management.io",
     "rbac.authorization.k8s.io", "security.openshift.io", "work.open-cluster-management.io", *FORMER_GROUPS,
 )  # fmt: skip
 _KINDS = {
+    "argoproj.io": ("Application", "ApplicationSet", "AppProject"),
     "config.openshift.io": ("ImageDigestMirrorSet", "ImageTagMirrorSet"),
     "hypershift.openshift.io": ("NodePool",),
     "machineconfiguration.openshift.io": ("MachineConfig", "MachineConfigPool"),
@@ -147,17 +148,23 @@ def _without_values(value: Any) -> Any:
             parent[key] = items = [None] * len(part)
             left += [(items, index, item) for index, item in enumerate(part)]
         else:
-            parent[key] = _CREDENTIALS.sub(r"\1", part) if isinstance(part, str) and "@" in part else part
+            parent[key] = _without_credentials(part) if isinstance(part, str) and "://" in part else part
     return result[""]
 
 
+def _without_credentials(text: str) -> str:
+    """A text without users and passwords in URLs; one that is a URL, without its query, which may be a token."""
+    return _CREDENTIALS.sub(r"\1", _QUERY.sub(r"\1", text))
+
+
+_QUERY = re.compile(r"\A(https?://[^\s?]+)\?\S*\Z")
 _CREDENTIALS = re.compile(r"(://)[^/@\s]+@")
 _VALUES = ("volumeAttributes", "options", "valuesObject", "commonAnnotations")
 """Maps whose values are for other programs: CSI and flex volumes, Helm, kustomize."""
 
-_LISTS = ("args", "command", "mountOptions", "fileParameters")
+_LISTS = ("args", "command", "mountOptions", "fileParameters", "jwtTokens")
 _NAMED_VALUES = ("env", "buildArgs", "httpHeaders", "info", "extVars", "tlas")
-_TEXTS = ("message", "values", "patch", "object-templates-raw")
+_TEXTS = ("args", "command", "message", "values", "patch", "templatePatch", "object-templates-raw")
 
 
 def _emptied(name: object, value: Any) -> Any:
@@ -167,6 +174,8 @@ def _emptied(name: object, value: Any) -> Any:
     if isinstance(value, list):
         if name in _LISTS:
             return []
+        if name == "elements":  # what an ApplicationSet fills its templates with
+            return [dict.fromkeys(item, "") if isinstance(item, Mapping) else "" for item in value]
         if name == "parameters":
             return [_named(item) if isinstance(item, Mapping) else item for item in value]
         if name in _NAMED_VALUES:
@@ -181,6 +190,8 @@ def _emptied_map(name: object, value: Mapping[str, Any]) -> Mapping[str, Any]:
         return {key: item if str(key).startswith(_READ_ANNOTATIONS) else "" for key, item in value.items()}
     if name == "opaque":  # what the driver of a device is given
         return {key: {} if key == "parameters" else item for key, item in value.items()}
+    if name == "plugin" and "input" in value:  # what a generator of Argo CD is given
+        return {**value, "input": {}}
     return {**value, "path": ""} if name == "httpGet" and "path" in value else value
 
 

@@ -124,9 +124,11 @@ def _odd_tag(tag: str) -> str:
 def corrected(text: str) -> str:
     """Return the name of an image that a text means: without a scheme and spaces around it, its path in small letters.
 
-    A variable of make or of a container, `$(NAME)`, is one of KMM. Empty where that is no name either.
+    A variable of make or of a container, `$(NAME)`, is one of KMM, and `$(uname -r)` the kernel. Empty where that is no
+    name either.
     """
-    bare = _SLASHES.sub("/", _PARENTHESES.sub(r"${\1}", _SCHEME.sub("", text.strip())))
+    bare = _UNAME.sub("${KERNEL_FULL_VERSION}", _SCHEME.sub("", text.strip()))
+    bare = _SLASHES.sub("/", _PARENTHESES.sub(r"${\1}", bare))
     name, at, digest = bare.partition("@")
     head, slash, rest = name.rpartition("/")
     path, colon, tag = rest.partition(":")
@@ -137,6 +139,7 @@ def corrected(text: str) -> str:
 
 _SCHEME = re.compile(r"(?:docker|oci|https?)://", re.IGNORECASE)
 _SLASHES = re.compile(r"//+")
+_UNAME = re.compile(r"\$[({]\s*uname\s+-r\s*[)}]|`uname\s+-r`")
 _PARENTHESES = re.compile(r"\$\(([A-Z][A-Z_]*)\)")
 _ODD = re.compile(r"[^A-Za-z0-9._:/\-\[\]]")
 

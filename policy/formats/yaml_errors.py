@@ -20,6 +20,7 @@ _ENTRY = re.compile(
 )
 """A line with a word that has no colon, or no space after it: its dashes, the word, the colon, the rest."""
 
+_ODD_SPACE = re.compile(r"[ ]*(?:- +)*(?:[\w./-]+:)?[ ]*[\u00a0\u2000-\u200b\u202f\u3000]")
 _WITHOUT_VALUE = re.compile(r":\s*(?:#.*)?$")
 
 
@@ -70,6 +71,9 @@ def syntax_problem(error: yaml.YAMLError, text: str) -> SyntaxProblem:
     indent = re.match(r"[ \t]*", lines[mark.line] if mark.line < len(lines) else "")
     if indent and "\t" in indent[0]:
         return SyntaxProblem("a tab in the indentation", "indent with spaces", mark.line + 1, indent[0].index("\t") + 1)
+    if place := _odd_space(lines, mark.line):
+        name = f"U+{ord(lines[place[0]][place[1]]):04X}"
+        return SyntaxProblem(f"the space {name} is none to YAML", "write an ordinary space", place[0] + 1, place[1] + 1)
     if place := open_quote(lines, mark.line):
         fix = "close it at the end of the text"
         return SyntaxProblem("a quote is opened here and not closed on its line", fix, place[0] + 1, place[1] + 1)
@@ -87,6 +91,17 @@ def syntax_problem(error: yaml.YAMLError, text: str) -> SyntaxProblem:
     return SyntaxProblem(
         f"not YAML: {said}", _advice(said, lines[mark.line : mark.line + 1]), mark.line + 1, mark.column + 1
     )
+
+
+def _odd_space(lines: Sequence[str], last: int) -> tuple[int, int] | None:
+    """Return line and column, from 0, of a space as web pages have it, before or behind the word of a line's key.
+
+    Looked at are the line where the parser stops and the one before it.
+    """
+    for number in range(last, max(last - 2, -1), -1):
+        if number < len(lines) and (match := _ODD_SPACE.match(lines[number])):
+            return number, match.end() - 1
+    return None
 
 
 def _content_before(lines: Sequence[str], number: int) -> int:

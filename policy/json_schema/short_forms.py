@@ -12,6 +12,7 @@ _TAINT = re.compile(r"([A-Za-z0-9][\w./-]*)(?:=([\w.-]*))?(?::(NoSchedule|Prefer
 _KERNEL = re.compile(r"\^?\d+\\?\.\S*")
 _OPERATOR = re.compile(r"[\^$*(\[|\\]")
 _MODULE = re.compile(r"[A-Za-z0-9_-]+")
+_ALL = ("*", "all", "any", ".*")
 _VARIABLE = re.compile(r"([A-Za-z_]\w*): (.*)")
 
 
@@ -56,6 +57,10 @@ def _modprobe(text: str) -> _Fields:
     return {"moduleName": name, **({"parameters": parameters} if parameters else {})}
 
 
+def _clusters(text: str) -> _Fields:
+    return {"matchLabels": {}} if text.lower() in _ALL else {}
+
+
 def _variable(text: str) -> _Fields:
     match = _VARIABLE.fullmatch(text)
     return {"name": match[1], "value": match[2]} if match else {}
@@ -68,6 +73,7 @@ _FORMS: tuple[tuple[set[str], Callable[[str], _Fields]], ...] = (
     ({"regexp", "literal"}, _mapping),
     ({"moduleName", "modulesLoadingOrder"}, _modprobe),
     ({"name", "value"}, _variable),
+    ({"names", "matchLabels"}, _clusters),
 )
 """Fields that a map may have → what reads a text as such a map."""
 

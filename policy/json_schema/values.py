@@ -101,7 +101,7 @@ def _map(keywords: Keywords, node: Node, value: object) -> list[object]:
         found.append({"name": pair[1], "value": pair[2]})
     named = [
         {name: item}
-        for name, child in properties.items()
+        for name, child in (properties.items() if only != [] else ())  # an empty list is none of the fields
         if (item := _fitting(keywords, keywords.resolved(child), only)) is not NOTHING
         and keywords.allows(node, {name: item})
         and not (name == "name" and isinstance(item, str) and not _NAME.fullmatch(item))

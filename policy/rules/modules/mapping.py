@@ -18,9 +18,12 @@ from kmodgate.policy.views.kernel_mapping import KernelMapping
 from kmodgate.policy.views.module import IN_KERNEL_NAMES, MOST_CHARACTERS, MOST_EXPRESSIONS
 
 _EVERYTHING = {"^", "$", ".", "^.", ".*", "^.*", ".*$", "^.*$", ".+", "^.+", ".+$", "^.+$", "(.*)", "^(.*)$", "^(.+)$"}
-_IMPOSSIBLE = re.compile(r"(?<!\\)(?:\\\\)*\\[afnrtv]| (?![?*{])|\\\+\$$|(?<!\\)\\\\(?![\\?*{])")
+_IMPOSSIBLE = re.compile(r"(?<!\\)(?:\\\\)*\\[afnrtv]| (?![?*{])|\\\+\$$|(?<!\\)\\\\(?![\\?*{])|[^\x00-\x7f](?![?*{])")
 _CLASS = re.compile(r"(?<!\\)((?:\\\\)*)\[\^?\]?(?:\\.|\[:\w+:\]|[^\]\\])*\]")
 """A class of characters, which may hold one that no kernel has beside others."""
+
+_ODD = re.compile(r"[ \u2018-\u201f]")
+"""Spaces and quotes of a word processor, which may stand before ^ or behind $."""
 
 _KERNEL = re.compile(r"[0-9]+(?:\\?\.[0-9]+){2}[-.](?:\\?[\w.+~-])*")
 """An expression that is the name of one kernel, with its dots escaped or not."""
@@ -67,7 +70,7 @@ def literal_that_never_matches(review: Review) -> Iterator[Problem]:
 
 @rule("MAP102")
 def character_no_kernel_has(review: Review) -> Iterator[Problem]:
-    """A regexp that asks for what no kernel version has: a control character such as `\\f`, a space or a backslash.
+    """A regexp that asks for what no kernel version has: a control character such as `\\f`, a space, a backslash, `ü`.
 
     `\\fc37` is a form feed and `c37`: the mapping never matches. Neither does one that wants a `+` at the very end,
     which KMM cuts from the version of a node before it compares, nor one that begins with a word, as the name of a
@@ -83,7 +86,12 @@ def character_no_kernel_has(review: Review) -> Iterator[Problem]:
     for mapping in review.module.regexps:
         if found := _impossible(mapping.regexp):
             text = found[0]
-            if text.isspace():
+            if not text.isascii():
+                message, fix = (
+                    f"{text!r} is no letter of a kernel's version",
+                    "write it in plain ASCII, or leave it out",
+                )
+            elif text.isspace():
                 message, fix = "a space, and no kernel has one", "leave it out"
             elif text.startswith(r"\+"):
                 message, fix = "KMM cuts the last + of a kernel before it compares", r"leave out the last \+"
@@ -165,7 +173,7 @@ def unanchored_regexp(review: Review) -> Iterator[Problem]:
     """
     for mapping in review.module.regexps:
         text = mapping.regexp
-        if not _is_anchored(text.replace(" ", "")) and text not in _EVERYTHING:  # MAP102 tells of spaces
+        if not _is_anchored(_ODD.sub("", text)) and text not in _EVERYTHING:  # MAP102 tells of those
             message = f"{quoted(text)} is not anchored, and may match more than it seems to"
             yield mapping.part.problem("regexp", message, _anchored(text))
 

@@ -224,3 +224,26 @@ def test_the_manifests_of_an_install_plan_go() -> None:
     head = {"apiVersion": "operators.coreos.com/v1alpha1", "kind": "InstallPlan", "metadata": {"name": "a"}}
     item = {**head, "spec": {"approved": True}, "status": {"plan": [step]}}
     assert redacted(item) == {**head, "spec": {"approved": True}}
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"kind": "Pod", "spec": {"containers": [{"name": "c", "args": SECRET, "command": SECRET}]}},
+        {"kind": "ValidatingWebhookConfiguration", "webhooks": [{"clientConfig": {"url": f"https://a/b?token={SECRET}"}}]},
+        {"kind": "Workflow", "apiVersion": "argoproj.io/v1alpha1", "spec": {"templates": [{"script": {"source": SECRET}}]}},
+        {
+            "kind": "ApplicationSet", "apiVersion": "argoproj.io/v1alpha1",
+            "spec": {
+                "generators": [
+                    {"list": {"elements": [{"token": SECRET}]}}, {"plugin": {"input": {"parameters": {"a": SECRET}}}},
+                ],
+                "templatePatch": SECRET,
+            },
+        },
+        {"kind": "AppProject", "apiVersion": "argoproj.io/v1alpha1", "spec": {"roles": [{"jwtTokens": [{"id": SECRET}]}]}},
+    ],
+    ids=lambda item: item["kind"],
+)  # fmt: skip
+def test_rarer_places_of_secrets_are_emptied(item: dict[str, Any]) -> None:
+    assert SECRET not in json.dumps(redacted(item))

@@ -112,3 +112,8 @@ def test_a_line_that_may_be_text_is_not_said_to_lack_a_colon(text: str, line: in
     _, (finding,) = parse(text, "a.yaml")
     assert finding.line == line
     assert "colon after" not in finding.message
+
+
+def test_a_space_of_a_web_page_is_named() -> None:
+    _, (finding,) = parse("a: b\ndelivery:\u00a0kmm\nc: d\n", "a.yaml")
+    assert (finding.line, finding.column, finding.fix) == (2, 10, "write an ordinary space")

@@ -242,3 +242,18 @@ def test_a_policy_that_cannot_be_read_is_a_note(fleet: FleetFolder, old: str, ne
 def test_a_sound_policy_is_no_note(fleet: FleetFolder, more: str) -> None:
     fleet.write("policy.yaml", POLICY + more)
     assert "what DriverPolicy" not in fleet.run("check").stdout
+
+
+@pytest.mark.parametrize(
+    ("clusters", "fix"),
+    [
+        ("all", "write clusters: {matchLabels: {}}"),
+        ("'*'", "write clusters: {matchLabels: {}}"),
+        ("[]", "make it a map of names, matchLabels, matchExpressions"),
+        ("paris", "write clusters: {names: [paris]}"),
+    ],
+)
+def test_clusters_in_one_word_are_written_out(fleet: FleetFolder, clusters: str, fix: str) -> None:
+    fleet.driver("nic", clusters=clusters)
+    report = json.loads(fleet.run("check", "--format", "json").stdout)
+    assert fix in [item["fix"] for item in report["findings"] if item["rule"] == "SCH102"]

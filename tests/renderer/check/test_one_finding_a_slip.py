@@ -79,6 +79,11 @@ def test_the_objects_themselves_are_sound(tmp_path: Path) -> None:
         (put("build", "dockerfileConfigMap", {"nam": "df"}), "SCH101", "did you mean name?"),
         (put("mapping", "regexp", ""), "KMM202", "regexp for a family"),
         (put("mapping", "regexp", r"^5\.14\..+\.x86_64$ "), "MAP102", "leave it out"),
+        (
+            put("mapping", "regexp", "^5\\.14\\..+\\.x86_64$\u2019"),
+            "MAP102",
+            "write it in plain ASCII, or leave it out",
+        ),
         (put("modprobe", "dirName", "/op"), "KMM502", "correct dirName"),
         (put("modprobe", "dirName", "/opt "), "INJ102", "letters, digits"),
         (put("modprobe", "moduleName", ""), "KMM402", "give moduleName"),

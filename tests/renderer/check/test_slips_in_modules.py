@@ -80,6 +80,7 @@ def regexp(text: str) -> dict[str, Any]:
         ),
         (regexp(r"^5\.14\..+$ "), "MAP102", "leave it out"),
         (regexp(r"5\.14$"), "MAP202", "write the whole kernel between ^ and $"),
+        ({"containerImage": "quay.io/acme/nic:1-$(uname -r)"}, "IMG104", "nic:1-${KERNEL_FULL_VERSION}"),
         ({"containerImage": "quay.io/acme/nic:1-$(KERNEL_FULL_VERSION)"}, "IMG104", "nic:1-${KERNEL_FULL_VERSION}"),
         ({"containerImage": "quay.io/acme/nic:1-${KERNEL_FULLVERSION}"}, "IMG201", "write ${KERNEL_FULL_VERSION}"),
         ({"containerImage": "quay.io/acme/nic:1-${KERNEL}"}, "IMG201", "use one of"),
