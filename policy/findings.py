@@ -87,12 +87,17 @@ class Finding:
     clusters: tuple[str, ...] = dataclasses.field(default=(), compare=False)
     """The names of those whose objects it is about; none where no cluster is known."""
     told_by: str = dataclasses.field(default="", compare=False)
-    """The `identity` of the finding that tells the cause of this one; empty where this is the cause."""
+    """The `identity` of the finding that tells the cause of this one, or its rule and `place`; empty for a cause."""
 
     @property
     def identity(self) -> str:
         """Rule and object: `GIT203 ConfigMap drivers/dockerfile`."""
         return f"{self.rule} {self.object}"
+
+    @property
+    def place(self) -> str:
+        """Where it is told: `drivers/nic.yaml:9:19`."""
+        return f"{self.file}:{self.line}:{self.column}"
 
     @property
     def is_unchecked(self) -> bool:
@@ -141,6 +146,8 @@ def causes_of(findings: list[Finding]) -> list[Finding]:
     for finding in findings:
         for place in {_place(finding), ""}:
             causes.setdefault((finding.identity, place), []).append(finding)
+        if not finding.told_by:
+            causes.setdefault((f"{finding.rule} {finding.place}", ""), []).append(finding)
 
     def is_told(item: Finding) -> bool:
         place = _place(item) if item.told_by.endswith(f" {item.object}") else ""
@@ -155,7 +162,8 @@ def _place(finding: Finding) -> str:
 
 
 def _tells(cause: Finding, finding: Finding) -> bool:
-    return cause.mode.up_to(finding.mode) is finding.mode and set(finding.clusters) <= set(cause.clusters)
+    is_everywhere = not cause.clusters or set(finding.clusters) <= set(cause.clusters)
+    return is_everywhere and cause.mode.up_to(finding.mode) is finding.mode
 
 
 def sort_findings(findings: Iterable[Finding]) -> list[Finding]:

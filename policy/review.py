@@ -16,7 +16,7 @@ from kmodgate.policy.cluster.openshift_scc import is_openshift
 from kmodgate.policy.cluster.operator_images import RUNNING_KINDS, operator_images
 from kmodgate.policy.cluster.referenced_objects import Referred
 from kmodgate.policy.config import Platform
-from kmodgate.policy.findings import FieldPath
+from kmodgate.policy.findings import FieldPath, value_at
 from kmodgate.policy.formats.dockerfiles import Dockerfile
 from kmodgate.policy.ims.template_view import JobTemplates, job_templates_of
 from kmodgate.policy.ims.templates import holder_of
@@ -152,6 +152,13 @@ class Review:
             pairs = [] if found is None else [(found.path, found.image), (found.worker_path, found.worker_image)]
             return [(path, image) for path, image in pairs if image]
         return [(item.path, item.value) for item in self.texts if item.is_image and item.value]
+
+    def line_of(self, path: FieldPath, image: str) -> int:
+        """Return the line that names an image in the text at a path, from 1; 0 where the image is all of it."""
+        if self.kind != MACHINE_CONFIG:
+            return 0
+        lines = str(value_at(self.object, path, "")).replace("%%", "%").split("\n")
+        return next((number for number, line in enumerate(lines, 1) if f"={image}" in line), 0)
 
     def is_tagged_later(self, path: FieldPath, image: str) -> bool:
         """Whether the image has no tag because a node appends the version of its kernel."""

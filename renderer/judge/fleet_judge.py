@@ -21,7 +21,7 @@ from kmodgate.renderer.deliveries.hub.manifest_works import carried
 from kmodgate.renderer.fleet.clusters.nodes import nodes_of
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.judge.hub_modules import HUB_RULES, HubModules, place_of, policy_rules
-from kmodgate.renderer.judge.node_pools import judged, node_pool_configs
+from kmodgate.renderer.judge.node_pools import judged, node_pool_configs, told_at_its_line
 from kmodgate.renderer.judge.shared_images import ID as IMAGES_ID
 from kmodgate.renderer.judge.shared_images import ImageSummary, image_findings
 from kmodgate.renderer.judge.shared_modules import ID as MODULES_ID
@@ -238,7 +238,7 @@ def _at_origin(manifest: Manifest, finding: Finding, path: FieldPath) -> Finding
     if (inner := carried(manifest, path)) is not None:
         spoke, content, below = inner
         return content.at_origin(replace(finding, object=str(content.identity)), below, (spoke,))
-    return manifest.at_origin(finding, path)
+    return told_at_its_line(manifest, manifest.at_origin(finding, path))
 
 
 def _traits(compiled: CompiledFleet, cluster: Cluster) -> ClusterTraits:

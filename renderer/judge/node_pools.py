@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from kmodgate.policy.cluster.facts import Facts, metadata_of
 from kmodgate.policy.engine import Engine
-from kmodgate.policy.findings import FieldPath, Finding
+from kmodgate.policy.findings import FieldPath, Finding, format_path
 from kmodgate.policy.review import ClusterTraits, Review
 from kmodgate.policy.views.boot_config import NODE_POOL_LABEL, POOL_LABEL, machine_config_of
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.deliveries.boot.objects import cluster_of
+from kmodgate.renderer.deliveries.delivery import is_at_boot
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.manifests.manifest import Manifest
 
@@ -30,6 +32,21 @@ def _of_pool(config_map: JsonMap) -> JsonMap:
     return {**inner, "metadata": {**metadata, "labels": {**metadata.get("labels", {}), POOL_LABEL: pool}}}
 
 
+_OF_A_PINNED_IMAGE = ("IMG102", "IMG104", "IMG106")
+
+
+def told_at_its_line(manifest: Manifest, finding: Finding) -> Finding:
+    """Return a finding about what is loaded at boot, as one that another finding at the same line of a spec tells.
+
+    That is DAY004 for a worker without a version, and the same rule for the image that the driver's other object has.
+    """
+    if not is_at_boot(manifest.value) or not finding.rule.startswith("IMG"):
+        return finding
+    if finding.rule in _OF_A_PINNED_IMAGE and finding.spec_field.endswith(("workerImage", "tools.worker")):
+        return replace(finding, told_by=f"DAY004 {finding.place}")
+    return replace(finding, told_by=f"{finding.rule} {finding.place}")
+
+
 def judged(
     found: list[tuple[Manifest, JsonMap]],
     cluster: Cluster,
@@ -41,5 +58,6 @@ def judged(
     """Yield what the policy of a hosted cluster says of what its nodes load at boot."""
     for manifest, value in found:
         review = Review(value, cluster=traits, parameters=engine.policy.parameters, facts=facts, in_tree=True, now=now)
-        for finding, _ in (*engine.judge(review), *engine.judge_by_facts(review)):
-            yield manifest.at_origin(finding, _HELD, (cluster.name,))
+        for finding, path in (*engine.judge(review), *engine.judge_by_facts(review)):
+            placed = manifest.at_origin(finding, path if finding.line else _HELD, (cluster.name,))
+            yield told_at_its_line(manifest, replace(placed, field=format_path(_HELD)))

@@ -48,6 +48,7 @@ class Manifest:
     caused by several drivers of a cluster if all of them want the same; they then live in the folder of the cluster
     instead of the driver's. `texts` are the fields that hold the text of another file of the fleet, with its name.
     `unmirrored` is the object as its spec says it, where `mirrors` of the cluster changed images at these paths.
+    `lines` maps a line of the text at a path to its origin, where that is another one than that of the path.
     `elsewhere` are the objects that other clusters get through this one, by the name of the cluster.
     """
 
@@ -60,6 +61,7 @@ class Manifest:
     texts: Mapping[FieldPath, str] = field(default_factory=_nothing, repr=False)
     unmirrored: Manifest | None = field(default=None, repr=False)
     mirrors: Mapping[FieldPath, Mirror] = field(default_factory=_nothing, repr=False)
+    lines: Callable[[FieldPath, int], Origin | None] | None = field(default=None, repr=False)
     elsewhere: Mapping[str, Sequence[Manifest]] = field(default_factory=_nothing, repr=False)
     identity: Identity = field(init=False, repr=False)
 
@@ -78,7 +80,7 @@ class Manifest:
 
     def at_origin(self, finding: Finding, path: FieldPath, clusters: tuple[str, ...] = ()) -> Finding:
         """Return the finding about a field of some clusters with the place in a spec that caused the field."""
-        origin = _origin(self, path)
+        origin = (self.lines(path, finding.line) if self.lines and finding.line else None) or _origin(self, path)
         file, place = origin.file, (origin.line, origin.column)
         if finding.line and path in self.texts:
             file, place = self.texts[path], (finding.line, 1)

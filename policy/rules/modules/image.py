@@ -61,7 +61,8 @@ def moving_tag(review: Review) -> Iterator[Problem]:
     for path, image in (*module.images, *module.unsigned_images, *module.pod_images, *review.other_images):
         parsed = parse_image(image)
         if parsed and parsed.tag.lower() in _MOVING and not parsed.digest:
-            yield Problem(path, f"the tag of {image} moves", "name a version or a digest")
+            message = f"the tag of {image} moves"
+            yield Problem(path, message, "name a version or a digest", line=review.line_of(path, image))
 
 
 @rule("IMG103")
@@ -100,11 +101,13 @@ def not_a_reference(review: Review) -> Iterator[Problem]:
     module = review.module
     for path, image in (*module.images, *module.unsigned_images, *module.pod_images, *review.other_images):
         if len(image) > LONGEST:
-            yield Problem(path, f"{image[:40]!r}… is not the name of an image: it has {len(image)} characters", _FORM)
+            message = f"{image[:40]!r}… is not the name of an image: it has {len(image)} characters"
+            yield Problem(path, message, _FORM, line=review.line_of(path, image))
         elif parse_image(image) is None and not _is_broken(image):
             why = oddity(image)
             fix = f"write {better}" if (better := corrected(image)) else _FORM
-            yield Problem(path, f"{image!r} is not the name of an image{f': {why}' if why else ''}", fix)
+            message = f"{image!r} is not the name of an image{f': {why}' if why else ''}"
+            yield Problem(path, message, fix, line=review.line_of(path, image))
 
 
 @rule("IMG105", severity=Severity.WARNING, needs=REGISTRIES)
@@ -139,7 +142,8 @@ def untagged_pod_image(review: Review) -> Iterator[Problem]:
     for path, image in (*loaders, *review.module.pod_images, *review.module.unsigned_images, *others):
         parsed = parse_image(image)
         if parsed and not parsed.tag and not parsed.digest:
-            yield Problem(path, f"{image} has neither tag nor digest", "add a tag that names its version, or a digest")
+            message, fix = f"{image} has neither tag nor digest", "add a tag that names its version, or a digest"
+            yield Problem(path, message, fix, line=review.line_of(path, image))
 
 
 @rule("IMG201")

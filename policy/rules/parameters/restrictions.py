@@ -30,7 +30,8 @@ def registry_not_allowed(review: Review) -> Iterator[Problem]:
     allowed = review.parameters.allowed_registries
     for path, image in _images(review):
         if not any(is_from(image, prefix) for prefix in allowed):
-            yield Problem(path, f"{image} is not from an allowed registry", f"use one of: {', '.join(allowed)}")
+            message, fix = f"{image} is not from an allowed registry", f"use one of: {', '.join(allowed)}"
+            yield Problem(path, message, fix, line=review.line_of(path, image))
 
 
 @rule("IMG302", kinds=_KINDS, parameter="require_digest")
@@ -46,7 +47,8 @@ def digest_required(review: Review) -> Iterator[Problem]:
         is_made |= review.is_tagged_later(path, image)  # whose image is another one for each kernel
         parsed = parse_image(image)
         if parsed and not parsed.digest and not is_made:
-            yield Problem(path, f"{image} is not named by digest", "append @sha256:… of the image that was tested")
+            message, fix = f"{image} is not named by digest", "append @sha256:… of the image that was tested"
+            yield Problem(path, message, fix, line=review.line_of(path, image))
 
 
 @rule("PLG201", parameter="forbidden_host_paths")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.findings import FieldPath
-from kmodgate.policy.formats.image_references import parse_image
+from kmodgate.policy.formats.image_references import corrected, parse_image
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form, name_of_file
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.in_tree_modules import NAMES
@@ -134,6 +134,7 @@ def _worker_problems(boot: JsonMap, worker_image: str) -> Iterator[BootProblem]:
     if not image:
         yield BootProblem("DAY004", path, "no worker image is known, which loads the module at boot", fix)
     elif parsed is None or "$" in image:
+        fix = f"write {better}" if (better := corrected(image)) else fix
         yield BootProblem("DAY004", path, f"{image!r} is not the name of an image", fix)
     elif not is_pinned(image):
         message = f"the worker image {image} is not pinned: nodes would load with another one after every pull"
@@ -188,6 +189,14 @@ def _image(boot: JsonMap, loader: JsonMap, driver: str, namespace: str) -> BootI
     name, colon, prefix = prefix.rpartition(":")
     is_in_tag = kernel and colon and "/" not in prefix and not {"$", "@"} & {*name, *prefix, *suffix}
     return BootImage(name, prefix, suffix) if is_in_tag and parse_image(image) else None
+
+
+def image_path(loader: JsonMap) -> FieldPath:
+    """Return the field of a driver's spec that names the image of all kernels, where `boot.image` does not."""
+    for index, mapping in enumerate(_mappings(loader)):
+        if mapping.get("containerImage"):
+            return ("kernelMappings", index, "containerImage")
+    return ("containerImage",)
 
 
 def _common_removals(loader: JsonMap) -> tuple[Json, ...] | None:

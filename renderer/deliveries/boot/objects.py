@@ -6,17 +6,18 @@ Sources: Machine Config Operator of OpenShift; openshift/hypershift, docs/conten
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from kmodgate.policy.cluster.facts import as_map, metadata_of
-from kmodgate.policy.findings import FieldPath
+from kmodgate.policy.findings import FieldPath, value_at
 from kmodgate.policy.formats.image_mirrors import Mirror, pulled
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.versions import has_boot_module_config
-from kmodgate.policy.views.boot_config import NODE_POOL_LABEL, POOL_LABEL
-from kmodgate.renderer.deliveries.boot.boot_settings import BootSettings, boot_settings
+from kmodgate.policy.views.boot_config import NODE_POOL_LABEL, POOL_LABEL, machine_config_of
+from kmodgate.renderer.deliveries.boot.boot_settings import BootSettings, boot_settings, image_path
 from kmodgate.renderer.deliveries.boot.ignition import ignition
 from kmodgate.renderer.deliveries.kmm import objects as kmm
 from kmodgate.renderer.fleet.clusters.pools import (
@@ -44,6 +45,13 @@ CLUSTER_ANNOTATION = "kmodgate.io/hosted-cluster"
 _ANY = "1"
 """A kernel version, where any does."""
 
+_IMAGE_LINE = re.compile(r'Environment="(KERNEL_MODULE_IMAGE|WORKER_IMAGE)=')
+_IMAGE_FIELDS: dict[str, FieldPath] = {
+    "KERNEL_MODULE_IMAGE": ("boot", "image"),
+    "WORKER_IMAGE": ("boot", "workerImage"),
+}
+"""The fields of the spec that the variables of a unit name an image by."""
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -58,6 +66,8 @@ class Site:
     name: str = ""
     namespace: str = ""
     mirrors: tuple[Mirror, ...] = ()
+    worker: Origin | None = field(default=None, compare=False)
+    """Where `worker_image` stands: of clusters with the same image, in the first one's spec."""
 
 
 def site(cluster: Cluster) -> Site:
@@ -66,10 +76,16 @@ def site(cluster: Cluster) -> Site:
         return Site("")
     if cluster.hosted is not None:
         name, namespace = cluster.name, cluster.hosted.namespace
-        return Site("node pool config", cluster.worker_image, False, name, namespace, cluster.mirrors)
+        return Site("node pool config", cluster.worker_image, False, name, namespace, cluster.mirrors, worker(cluster))
     release = cluster.release
     is_known = release is not None and has_boot_module_config(release)
-    return Site("machine config", cluster.worker_image, is_known, mirrors=cluster.mirrors)
+    return Site("machine config", cluster.worker_image, is_known, mirrors=cluster.mirrors, worker=worker(cluster))
+
+
+def worker(cluster: Cluster) -> Origin | None:
+    """Return where a cluster names KMM's worker; None where it does not."""
+    document, path = cluster.document, ("spec", "tools", "worker")
+    return Origin(document.file, *document.position(path), "cluster", path) if cluster.worker_image else None
 
 
 def management(cluster: Cluster) -> str:
@@ -151,7 +167,7 @@ def boot_module_configs(variant: Variant, sources: Sources, site: Site) -> list[
         "metadata": _metadata(variant, "BootModuleConfig", settings.driver, variant.namespace, {}),
         "spec": spec,
     }
-    return [_manifest(variant, value)]
+    return [_manifest(variant, value, site)]
 
 
 def is_on(value: JsonMap, cluster: Cluster, group: NodeGroup) -> bool:
@@ -197,8 +213,8 @@ def _mirrored(settings: BootSettings, site: Site) -> BootSettings:
 def _pulling(variant: Variant, settings: BootSettings, site: Site, made: Callable[[BootSettings], JsonMap]) -> Manifest:
     """The object with the names that nodes pull by, and the one that the spec says."""
     mirrored = _mirrored(settings, site)
-    manifest = _manifest(variant, made(settings))
-    return manifest if mirrored == settings else replace(_manifest(variant, made(mirrored)), unmirrored=manifest)
+    manifest = _manifest(variant, made(settings), site)
+    return manifest if mirrored == settings else replace(_manifest(variant, made(mirrored), site), unmirrored=manifest)
 
 
 def _metadata(variant: Variant, kind: str, name: str, namespace: str, labels: dict[str, Json]) -> JsonMap:
@@ -215,17 +231,40 @@ def _metadata(variant: Variant, kind: str, name: str, namespace: str, labels: di
     }
 
 
-def _manifest(variant: Variant, value: JsonMap) -> Manifest:
-    return Manifest(value, variant.driver, variant.driver.document.file, _trace(variant, str(value["kind"])))
+def _manifest(variant: Variant, value: JsonMap, site: Site) -> Manifest:
+    kind, file = str(value["kind"]), variant.driver.document.file
+    lines = _trace_lines(variant, value, site)
+    return Manifest(value, variant.driver, file, _trace(variant, kind, site), lines=lines)
 
 
-def _trace(variant: Variant, kind: str) -> Callable[[FieldPath], Origin]:
+def _trace(variant: Variant, kind: str, site: Site) -> Callable[[FieldPath], Origin]:
     def trace(path: FieldPath) -> Origin:
         place = cause(kind, path) if kind != "ConfigMap" else None
-        origin = variant.origin(place or ("boot",))
+        origin = _origin(variant, place or ("boot",), site)
         return origin if place is not None else replace(origin, source="default")
 
     return trace
+
+
+def _trace_lines(variant: Variant, value: JsonMap, site: Site) -> Callable[[FieldPath, int], Origin | None]:
+    """Trace the lines of a unit that name an image; paths are those of the MachineConfig, in a ConfigMap, too."""
+
+    def trace(path: FieldPath, line: int) -> Origin | None:
+        lines = str(value_at(machine_config_of(value) or value, path, "")).split("\n")
+        found = _IMAGE_LINE.match(lines[line - 1]) if line <= len(lines) else None
+        return _origin(variant, _IMAGE_FIELDS[found[1]], site) if found else None
+
+    return trace
+
+
+def _origin(variant: Variant, path: FieldPath, site: Site) -> Origin:
+    """The place of a field of the spec, or of what stands for an image that `boot` does not name."""
+    boot = boot_of(variant)
+    if path == _IMAGE_FIELDS["WORKER_IMAGE"] and site.worker and not boot.get("workerImage"):
+        return site.worker
+    if path == _IMAGE_FIELDS["KERNEL_MODULE_IMAGE"] and "image" not in boot:
+        return variant.origin(image_path(variant.spec))
+    return variant.origin(path)
 
 
 def boot_of(variant: Variant) -> JsonMap:

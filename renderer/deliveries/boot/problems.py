@@ -9,7 +9,7 @@ from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.renderer.deliveries.boot.boot_settings import boot_problems
-from kmodgate.renderer.deliveries.boot.objects import boot_of, site, why_none
+from kmodgate.renderer.deliveries.boot.objects import boot_of, site, why_none, worker
 from kmodgate.renderer.fleet.clusters.pools import MASTER, groups_in_pool, knows_its_nodes, pool_label
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster
@@ -30,9 +30,7 @@ def problems(target: Target) -> Iterator[Finding]:
             fix = "leave boot out there, by an override with boot: null"
         yield variant.merged.finding(("boot",), "DAY001", f"cluster {cluster.name} {why}", fix)
         return
-    driver, namespace = variant.driver.name, variant.namespace
-    for item in boot_problems(driver, namespace, boot, variant.spec, cluster.worker_image):
-        yield variant.merged.finding(item.path, item.rule, item.message, item.fix)
+    yield from _spec_problems(target)
     if boot.get("bootModuleConfig") and not site(cluster).has_boot_module_config:
         message = f"the KMM of cluster {cluster.name} has no BootModuleConfig: Red Hat's has it from 2.5 on"
         fix = "leave it out there, so that a MachineConfig is rendered"
@@ -48,6 +46,18 @@ def problems(target: Target) -> Iterator[Finding]:
         )
         fix = "add the registry to the pull secret of the cluster (openshift-config/pull-secret), or of the NodePools"
         yield _warning(variant.merged.finding(("imageRepoSecret",), "DAY009", message, fix))
+
+
+def _spec_problems(target: Target) -> Iterator[Finding]:
+    """Report what is wrong on whatever cluster; a worker that the Cluster names is told there."""
+    variant, cluster, boot = target.variant, target.cluster, boot_of(target.variant)
+    driver, namespace = variant.driver.name, variant.namespace
+    for item in boot_problems(driver, namespace, boot, variant.spec, cluster.worker_image):
+        named = worker(cluster) if item.path == ("boot", "workerImage") and not boot.get("workerImage") else None
+        if named is not None:
+            yield finding_at(cluster.document, named.path, item.rule, item.message, item.fix)
+        else:
+            yield variant.merged.finding(item.path, item.rule, item.message, item.fix)
 
 
 def _unloaded_again(target: Target) -> Iterator[Finding]:
