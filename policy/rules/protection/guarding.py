@@ -96,8 +96,7 @@ def judged(review: Review, namespace: str, judge: Judge) -> Iterator[Problem]:
 def _by_override(review: Review) -> str:
     """Who may go on all the same, and how."""
     kind, name = review.kind.rpartition("/")[2], str(metadata_of(review.object).get("name", ""))
-    is_carrier = kind == "Namespace" or review.kind == DEFINITION or review.kind.startswith(f"{OLM_GROUP}/")
-    where = f"{kind} {name}" if is_carrier else f"Namespace {namespace_name(review)}"
+    where = f"{kind} {name}" if _is_carrier(review) else f"Namespace {namespace_name(review)}"
     return f"have one who may override namespaces.kmodgate.io set {override_annotation.ANNOTATION} on {where}"
 
 
@@ -176,9 +175,14 @@ def carrier(review: Review) -> Object:
     That is the Namespace that the review is about, as it was before, the definition or object of the Operator Lifecycle
     Manager that is deleted, and for what else lies in a namespace that Namespace.
     """
-    if review.kind in ("Namespace", DEFINITION) or review.kind.startswith(f"{OLM_GROUP}/"):
+    if _is_carrier(review):
         return review.object if review.old is None else review.old
     return as_map(review.known.find("Namespace", "", namespace_name(review)))
+
+
+def _is_carrier(review: Review) -> bool:
+    """Whether the object itself has the annotation, and not the Namespace that it lies in."""
+    return review.kind in ("Namespace", DEFINITION) or review.kind.startswith(f"{OLM_GROUP}/")
 
 
 def useless_by(review: Review) -> list[tuple[FieldPath, str]]:
