@@ -68,8 +68,11 @@ def verify(fleet: Fleet, clusters: dict[str, Objects], plan: Plan, renamed: Rena
     verdict.findings += FleetJudge(policies, "render").judge(compiled)
     for cluster, objects in clusters.items():
         rendered = {**compiled.objects(cluster), **_on_spokes(compiled, cluster)}
+        spokes = {item.name for item in fleet.clusters if item.acm and item.acm.hub == cluster}
         for found in objects.values():
             manifest = rendered.get(found.identity)
+            if found.identity.kind == "ManagedCluster" and found.identity.name in spokes:
+                continue  # the Cluster has its labels
             if manifest is not None and manifest.driver is None and not any(_missing(clean(found), manifest.value)):
                 continue  # the policy that holds without being written
             new_names = _new_names(renamed, cluster, found) if renamed else {}

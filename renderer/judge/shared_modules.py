@@ -45,6 +45,7 @@ class _Load:
     names: frozenset[str]
     places: frozenset[_Place]
     is_at_boot: bool
+    title: str
 
     def meets(self, other: _Load) -> frozenset[str]:
         """Return the kernel modules that another driver loads on the same nodes; DAY201 compares two at boot."""
@@ -62,8 +63,16 @@ def module_findings(compiled: CompiledFleet) -> Iterator[tuple[Manifest, Finding
             other, found = next(rivals, (None, frozenset[str]()))
             if other is not None and load.manifest.owner not in told:
                 told.add(load.manifest.owner)
-                finding = _finding(load.manifest, other, min(found))
+                finding = replace(_finding(load.manifest, other, min(found)), told_by=_told_by(loads, load, other))
                 yield load.manifest, replace(load.manifest.at_origin(finding, load.path), clusters=(cluster.name,))
+
+
+def _told_by(loads: list[_Load], load: _Load, other: _Load) -> str:
+    """The finding that tells it where both drivers load the module at boot, too; empty where they do not."""
+    own = [item for item in loads if item.is_at_boot and item.manifest.owner == load.manifest.owner]
+    others = [item for item in loads if item.is_at_boot and item.manifest.owner == other.manifest.owner]
+    twice = (mine for mine in own for item in others if mine.names & item.names and mine.places & item.places)
+    return next((f"DAY201 {mine.title}" for mine in twice), "")
 
 
 def _finding(manifest: Manifest, other: _Load, name: str) -> Finding:
@@ -113,7 +122,7 @@ def _loads(compiled: CompiledFleet, cluster: Cluster, names: frozenset[str]) -> 
     for manifest in compiled.modules(cluster.name):
         view = ModuleView(manifest.value)
         if found := names & view.loaded:
-            yield _Load(manifest, _MODULE_NAME, found, _loaded_on(view, nodes), is_at_boot=False)
+            yield _Load(manifest, _MODULE_NAME, found, _loaded_on(view, nodes), is_at_boot=False, title="")
     own = ((item, item.value) for item in compiled.of_drivers[cluster.name] if is_at_boot(item.value))
     hosted = node_pool_configs(compiled, cluster)
     for manifest, value in (*(own if cluster.hosted is None else ()), *hosted):
@@ -122,7 +131,7 @@ def _loads(compiled: CompiledFleet, cluster: Cluster, names: frozenset[str]) -> 
             groups = groups_in_pool(cluster, config.pool)
             places = frozenset((group.name, kernel) for group in groups for kernel in group.kernels)
             path = config.path if manifest.value is value else ("data", "config")
-            yield _Load(manifest, path, found, places, is_at_boot=True)
+            yield _Load(manifest, path, found, places, is_at_boot=True, title=title(value))
 
 
 def _loaded_on(view: ModuleView, nodes: Nodes) -> frozenset[_Place]:

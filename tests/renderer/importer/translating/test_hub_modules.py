@@ -137,6 +137,7 @@ def test_spokes_have_the_labels_of_their_managed_clusters(tmp_path: Path) -> Non
 
     assert result.returncode == 0, result.stderr
     assert "ManifestWork" not in result.stderr
+    assert "used by no imported Module, and left where it is: ManagedCluster: rome\n" in result.stderr
     assert {path.stem for path in (fleet / "clusters").iterdir()} == {"hub", "paris"}
     paris = yaml.safe_load((fleet / "clusters/paris.yaml").read_text())
     assert paris["metadata"]["labels"] == {"tier": "edge", "vendor": "OpenShift"}
