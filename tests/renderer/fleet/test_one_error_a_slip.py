@@ -37,7 +37,7 @@ def changed(fleet: FleetFolder, old: str, new: str) -> list[tuple[str, str]]:
     ("old", "new", "rule", "fix"),
     [
         (REGEXP, "literal: '^5\\.14\\..+$'", "INJ104", "in its place write regexp"),
-        (REGEXP, "regexp: '*'", "KMM203", "RE2"),
+        (REGEXP, "regexp: '*'", "KMM203", "write before it what is repeated"),
         ('labels: {node-role.kubernetes.io/worker: ""}', "labels: [worker]", "SCH102", "map"),
         ("kernels: [5.14.0-427.el9.x86_64]", "kernels: 5.14.0-427.el9.x86_64", "SCH102", "write kernels: ["),
         ("matchLabels: {tier: edge}", "matchLabels: {teir: edge}", "REF001", 'write tier: "edge", which clusters have'),
