@@ -128,7 +128,9 @@ def without_temporary_taints(node: Node) -> Node:
 
 
 def _repelling(module: Mapping[str, Any], node: Node) -> Iterator[Taint]:
-    tolerations = [*(module["spec"].get("tolerations") or ()), *INTERNAL_TOLERATIONS]
+    given = module["spec"].get("tolerations")
+    own = [item for item in given if isinstance(item, Mapping)] if isinstance(given, list) else []
+    tolerations = [*own, *INTERNAL_TOLERATIONS]
     for taint in node.taints:
         if taint[2] in KEEPS_OFF and not any(tolerates(item, taint) for item in tolerations):
             yield taint

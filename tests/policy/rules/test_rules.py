@@ -208,3 +208,10 @@ def test_a_check_that_a_patch_brought_refuses_from_that_patch_on(
     if expected == "warn":
         assert f"Red Hat KMM {version} refuses it from {version}." in found[0].message
         assert found[0].severity == "warning"
+
+
+@pytest.mark.parametrize("tolerations", ["x", 1, [None], [1], {"key": "a"}])
+def test_tolerations_of_another_shape_are_none(tolerations: object) -> None:
+    policy, review = example(next(path for path in EXAMPLES if path.match("SEL210/fail-tainted.yaml")))
+    review.object["spec"]["tolerations"] = tolerations
+    assert not [item for item in Engine(policy).evaluate(review) if "failed" in item.message]
