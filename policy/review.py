@@ -29,7 +29,7 @@ from kmodgate.policy.lazy import lazy
 from kmodgate.policy.node_access.existing_workloads import Leniency, Request, leniency
 from kmodgate.policy.node_access.owners import Owners
 from kmodgate.policy.parameters import NO_PARAMETERS, Parameters, SignedElsewhere
-from kmodgate.policy.views.boot_config import boot_config
+from kmodgate.policy.views.boot_config import boot_config, line_naming
 from kmodgate.policy.views.builds.dockerfile import dockerfile_of
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.node_placement import Placement
@@ -155,16 +155,12 @@ class Review:
 
     def line_of(self, path: FieldPath, image: str) -> int:
         """Return the line that names an image in the text at a path, from 1; 0 where the image is all of it."""
-        if self.kind != MACHINE_CONFIG:
-            return 0
-        lines = str(value_at(self.object, path, "")).replace("%%", "%").split("\n")
-        return next((number for number, line in enumerate(lines, 1) if f"={image}" in line), 0)
+        return line_naming(str(value_at(self.object, path, "")), image) if self.kind == MACHINE_CONFIG else 0
 
     def is_tagged_later(self, path: FieldPath, image: str) -> bool:
         """Whether the image has no tag because a node appends the version of its kernel."""
         if self.kind == MACHINE_CONFIG:
-            found = boot_config(self.object)
-            return found is not None and image == found.image
+            return (found := boot_config(self.object)) is not None and image == found.image
         return path[-1] in TAGGED_BY_KMM
 
     @lazy

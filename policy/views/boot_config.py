@@ -80,6 +80,12 @@ def boot_config(value: Map) -> BootConfig | None:
     return None
 
 
+def line_naming(text: str, image: str) -> int:
+    """Return the line of a unit or script that names an image, from 1; 0 where none does."""
+    lines = text.replace("%%", "%").split("\n")
+    return next((number for number, line in enumerate(lines, 1) if f"={image}" in line), 0)
+
+
 def roles_taken(pool: Map) -> frozenset[str]:
     """Return the roles of the MachineConfigs that a MachineConfigPool selects; its own where it names none."""
     selector = map_in(map_in(pool, "spec"), "machineConfigSelector")

@@ -275,8 +275,7 @@ def _others(folder: Path, rendered: Path) -> Iterator[Task]:
     if shutil.which("kubectl"):
         folders = overlays(rendered, folder / "overlays")
         yield Task("`kubectl kustomize`, 20 overlays", _each("kubectl kustomize {}", [str(path) for path in folders]))
-    helm, _ = _program(HELM)
-    if helm:
+    if helm := _program(HELM)[0]:
         path = chart(rendered, folder / "chart")
         yield Task(_HELM, [helm, "template", str(path)])
         clusters = sorted(item.name for item in rendered.iterdir() if item.is_dir())
