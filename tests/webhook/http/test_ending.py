@@ -28,7 +28,7 @@ def test_a_stop_answers_what_was_asked_and_lets_handshakes_go_that_take_too_long
         return web.Response()
 
     async def scenario() -> None:
-        async with serving(served(), slow, ConnectionLimits(handshake=0.5)) as server:
+        async with serving(served(), slow, ConnectionLimits(handshake=1)) as server:
             asking = asyncio.create_task((await server.connect()).ask())
             silent = asyncio.create_task(closed_by_server(server, b""))
             await started.wait()
