@@ -9,6 +9,7 @@ from kmodgate.policy.config import Platform, Policy
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.image_mirrors import Mirror
 from kmodgate.policy.formats.yaml_documents import Document, Json
+from kmodgate.policy.kmm.kernel import architecture
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.wording import driver_title
 
@@ -159,6 +160,16 @@ class NodeGroup:
     is_paused: bool = False
     blacklist: frozenset[str] = frozenset()
     roles: frozenset[str] | None = None
+
+    @property
+    def node_labels(self) -> dict[str, str]:
+        """Its labels, and those that each kubelet gives its node whatever the spec says of it.
+
+        Source: initialNode in pkg/kubelet/kubelet_node_status.go of Kubernetes.
+        """
+        known = (self.architecture, *(architecture(kernel) for kernel in self.kernels))
+        found = next(filter(None, known), "")
+        return {"kubernetes.io/os": "linux", **({"kubernetes.io/arch": found} if found else {}), **self.labels}
 
 
 @dataclass(frozen=True, slots=True)

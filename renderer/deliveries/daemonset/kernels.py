@@ -52,7 +52,7 @@ def _nodes(group: NodeGroup) -> Nodes:
     known = {group.architecture, *map(architecture, group.kernels)} - {""}
     coming = [item.version for item in group.next_kernels]
     return Nodes(
-        frozenset(group.labels.items()),
+        frozenset(group.node_labels.items()),
         tuple(group.kernels),
         tuple(kernel for kernel in coming if not known or architecture(kernel) in ("", *known)),
     )

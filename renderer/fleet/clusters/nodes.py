@@ -122,7 +122,7 @@ def node_of_group(group: NodeGroup, *, observed: bool = True) -> Node:
     """A group of nodes that are alike, as the one node that KMM would look at."""
     taints = [(taint.key, taint.value, taint.effect) for taint in group.taints]
     kernel = group.kernels[0] if group.kernels else ""
-    return Node(group.name, group.labels, taints, kernel, observed, group.secure_boot, group.blacklist)
+    return Node(group.name, group.node_labels, taints, kernel, observed, group.secure_boot, group.blacklist)
 
 
 def nodes_of(cluster: Cluster) -> list[Node] | None:
