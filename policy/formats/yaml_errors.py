@@ -20,7 +20,7 @@ _ENTRY = re.compile(
 )
 """A line with a word that has no colon, or no space after it: its dashes, the word, the colon, the rest."""
 
-_ODD_SPACE = re.compile(r"[ ]*(?:- +)*(?:[\w./-]+:)?[ ]*[\u00a0\u2000-\u200b\u202f\u3000]")
+_ODD_SPACE = re.compile(r"[ ]*+(?:- ++)*+(?:[\w./-]++:[ ]*+)?[\u00a0\u2000-\u200b\u202f\u3000]")
 _WITHOUT_VALUE = re.compile(r":\s*(?:#.*)?$")
 
 

@@ -92,7 +92,8 @@ def _map(keywords: Keywords, node: Node, value: object) -> list[object]:
     entries = value if isinstance(value, list) else [value] if isinstance(value, str) else []
     only = value[0] if isinstance(value, list) and len(value) == 1 else value
     properties, required = node.get("properties", {}), node.get("required")
-    found: list[object] = [with_empty_image(required, only)] if isinstance(only, dict) else [_of_pairs(entries)]
+    filled = with_empty_image(required, only)
+    found: list[object] = [_of_pairs(entries), *([filled] if filled is not only else ())]
     if isinstance(only, str) and (short := short_form(properties, only.strip())):
         found.insert(0, with_empty_image(required, short))
     if isinstance(value, str) and (cut := value.partition(":"))[0] in properties:
