@@ -55,9 +55,9 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that start processes: they take the longest, so that none of them is left for the end."""
+    """Begin with what takes the longest, so that none of it is left for the end: wheels, hooks, processes of a test."""
     slow = {item.path for item in items if item.get_closest_marker("timing")}
-    items.sort(key=lambda item: item.path not in slow)
+    items.sort(key=lambda item: (not item.path.is_relative_to(ROOT / "tests/repository"), item.path not in slow))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

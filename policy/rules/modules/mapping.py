@@ -19,7 +19,7 @@ from kmodgate.policy.views.module import IN_KERNEL_NAMES, MOST_CHARACTERS, MOST_
 
 _EVERYTHING = {"^", "$", ".", "^.", ".*", "^.*", ".*$", "^.*$", ".+", "^.+", ".+$", "^.+$", "(.*)", "^(.*)$", "^(.+)$"}
 _IMPOSSIBLE = re.compile(r"(?<!\\)(?:\\\\)*\\[afnrtv]| (?![?*{])|\\\+\$$|(?<!\\)\\\\(?![\\?*{])|[^\x00-\x7f](?![?*{])")
-_CLASS = re.compile(r"(?<!\\)((?:\\\\)*)\[\^?\]?(?:\\.|\[:\w+:\]|[^\]\\])*\]")
+_CLASS = re.compile(r"(?<!\\)((?:\\\\)*+)\[\^?\]?(?:\\.|\[:\w++:\]|[^\[\]\\])*+\]")
 """A class of characters, which may hold one that no kernel has beside others."""
 
 _ODD = re.compile(r"[ \u2018-\u201f]")

@@ -84,7 +84,7 @@ def warned(webhook: Webhook, *regexps: str) -> list[str]:
 
 
 def test_a_warning_is_one_line_without_what_a_header_cannot_carry(webhook: Webhook) -> None:
-    found = warned(webhook, "5.14\n\r\t\x00\x1b\x7f\u2028end")
+    found = warned(webhook, "5.14[a\n\r\t\x00\x1b\x7f\u2028]end")
     assert any("end" in line for line in found)
     for line in found:
         assert line.isprintable()
@@ -98,7 +98,7 @@ def test_a_warning_names_field_and_rule(webhook: Webhook) -> None:
 
 @pytest.mark.parametrize("number", [1, 15, 16, 17, 300])
 def test_no_warning_is_dropped_because_they_are_too_long_together(webhook: Webhook, number: int) -> None:
-    found = warned(webhook, *(f"{'a' * 250}\u00e9{index}" for index in range(number)))
+    found = warned(webhook, *(f"{'a' * 250}[a\u00e9]{index}" for index in range(number)))
     assert sum(map(len, found)) <= 4096
     if number == 300:
         assert re.fullmatch(r"and \d+ more warnings", found[-1])
