@@ -80,7 +80,10 @@ def test_every_kind_that_the_webhook_is_asked_about_is_counted() -> None:
 
 @pytest.mark.parametrize("name", templates())
 def test_work_is_linear_in_every_list_map_and_text(judge: Judge, name: str) -> None:
-    found = {path: superlinear(judge, name, (path,), FEW) for path in own_paths(name)}
+    """Three at a time, which are far from each other: each rule is looked at by itself, and few look at two of them."""
+    paths = list(own_paths(name))
+    third = -(-len(paths) // 3)
+    found = {paths[start]: superlinear(judge, name, paths[start::third], FEW) for start in range(third)}
     assert not {path: rules for path, rules in found.items() if rules}
 
 
