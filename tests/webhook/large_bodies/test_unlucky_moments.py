@@ -68,8 +68,9 @@ def test_a_question_that_ends_in_an_error_spoils_no_other_review() -> None:
 
 def wait_for_end(pid: int) -> None:
     """Until the kernel has ended a process, while the loop hears nothing of it."""
-    while (state := Path(f"/proc/{pid}/stat")).exists() and state.read_text().rpartition(")")[2].split()[0] != "Z":
-        time.sleep(0.001)
+    with suppress(FileNotFoundError, ProcessLookupError):
+        while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+            time.sleep(0.001)
 
 
 @pytest.mark.parametrize("loop_name", ["asyncio", "uvloop"])
