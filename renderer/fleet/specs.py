@@ -162,14 +162,19 @@ class NodeGroup:
     roles: frozenset[str] | None = None
 
     @property
+    def architectures(self) -> list[str]:
+        """What the spec, or the names of its kernels, say that the nodes are, the spec first; as nodes write it."""
+        return [name for name in (self.architecture, *map(architecture, self.kernels)) if name]
+
+    @property
     def node_labels(self) -> dict[str, str]:
         """Its labels, and those that each kubelet gives its node whatever the spec says of it.
 
         Source: initialNode in pkg/kubelet/kubelet_node_status.go of Kubernetes.
         """
-        known = (self.architecture, *(architecture(kernel) for kernel in self.kernels))
-        found = next(filter(None, known), "")
-        return {"kubernetes.io/os": "linux", **({"kubernetes.io/arch": found} if found else {}), **self.labels}
+        names = self.architectures
+        known = {"kubernetes.io/arch": names[0]} if names else {}
+        return {"kubernetes.io/os": "linux", **known, **self.labels}
 
 
 @dataclass(frozen=True, slots=True)

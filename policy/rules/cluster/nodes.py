@@ -75,9 +75,10 @@ def every_node_repels(review: Review) -> Iterator[Problem]:
         key, value, effect = found[0][0]
         what = f"{key}={value}:{effect}" if value else f"{key}:{effect}"
         how = f"operator: Equal, value: {flow(value)}" if value else "operator: Exists"
-        message = f"loaded nowhere: {nodes[0].name} has the taint {what}, and every other node one as well"
+        others = ", and every other node one as well" if nodes[1:] else ""
         fix = f"add to tolerations: {{key: {key}, {how}, effect: {effect}}}"
-        yield review.module.spec.problem("tolerations", message if nodes[1:] else message.partition(", and")[0], fix)
+        message = f"loaded nowhere: {nodes[0].name} has the taint {what}{others}"
+        yield review.module.spec.problem("tolerations", message, fix)
 
 
 @rule(

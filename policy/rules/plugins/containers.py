@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from kmodgate.policy.findings import Problem, Severity
-from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain, is_qualified_name, near_name
+from kmodgate.policy.formats.kubernetes_names import is_qualified_name, near_name
 from kmodgate.policy.formats.quantities import amount
 from kmodgate.policy.kmm.versions import numbers
 from kmodgate.policy.present import PLUGINS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
+from kmodgate.policy.rules.plugins.volumes import object_name_problems
 from kmodgate.policy.views.part import Part
 
 _OLD_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
@@ -99,11 +100,8 @@ def _field_problems(part: Part) -> Iterator[Problem]:
 
 
 def _key_problems(part: Part, kind: str) -> Iterator[Problem]:
-    name, key = part.text("name"), part.text("key")
-    if not is_dns1123_subdomain(name):
-        better = name.strip().lower()
-        fix = f"write {better}" if is_dns1123_subdomain(better) else f"write the name of the {kind}"
-        yield part.problem("name", f"no {kind} can be called {name!r}", fix)
+    yield from object_name_problems(part, "name", kind, f"write the name of the {kind}")
+    key = part.text("key")
     if "key" in part.value and not _KEY.fullmatch(key):
         better = key.strip()
         fix = f"write {better}" if _KEY.fullmatch(better) else "use letters, digits, '-', '_' and '.'"

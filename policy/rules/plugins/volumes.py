@@ -103,19 +103,25 @@ def _projected_problems(source: Part) -> Iterator[Problem]:
 
 def _object_problems(source: Part, field: str, kind: str) -> Iterator[Problem]:
     """What is wrong with a volume of a ConfigMap or Secret: its name, modes and the paths of its items."""
-    name = source.text(field)
-    if not name:
+    if not source.text(field):
         yield source.problem(field, f"the volume names no {kind}", f"write the name of the {kind}")
-    elif not is_dns1123_subdomain(name):
-        better = name.strip().lower()
-        known = f"write {better}" if is_dns1123_subdomain(better) else "use lower case letters, digits, '-' and '.'"
-        yield source.problem(field, f"no {kind} can be called {name!r}", known)
+    else:
+        yield from object_name_problems(source, field, kind, "use lower case letters, digits, '-' and '.'")
     yield from _mode_problems(source, "defaultMode")
     for item in source.maps("items"):
         yield from _mode_problems(item, "mode")
         if not item.text("key"):
             yield item.problem("key", "the item names no key", f"write the key of the {kind}")
         yield from descending(item, "path", needed=True)
+
+
+def object_name_problems(part: Part, field: str, kind: str, fix: str) -> Iterator[Problem]:
+    """What is wrong with a name of a ConfigMap or Secret; `fix` is for one of which no name can be made."""
+    name = part.text(field)
+    if not is_dns1123_subdomain(name):
+        better = name.strip().lower()
+        fix = f"write {better}" if is_dns1123_subdomain(better) else fix
+        yield part.problem(field, f"no {kind} can be called {name!r}", fix)
 
 
 def _mode_problems(part: Part, field: str) -> Iterator[Problem]:

@@ -49,7 +49,7 @@ def site(cluster: Cluster) -> Site:
 
 def _nodes(group: NodeGroup) -> Nodes:
     """Next kernels that are built for another architecture than the nodes' are left out."""
-    known = {group.architecture, *map(architecture, group.kernels)} - {""}
+    known = group.architectures
     coming = [item.version for item in group.next_kernels]
     return Nodes(
         frozenset(group.node_labels.items()),
