@@ -16,6 +16,7 @@ from kmodgate.policy.kmm.versions import IGNORED_BY_REDHAT, REMOVALS, SINCE, Fir
 from kmodgate.policy.rule import RETIRED, RULES, load_rules
 from kmodgate.renderer.fleet.fields.field_table import CAUSES, OWN, SYNONYMS, rows
 from tools import node_access_page
+from tools.commands_page import commands_page
 from tools.errors_page import errors_page
 from tools.rule_examples import examples
 from tools.tables_in_pages import check_page, webhook_page
@@ -263,6 +264,7 @@ def main(arguments: list[str]) -> int:
         "errors": errors_page,
         "webhook": webhook_page,
         "check": check_page,
+        "commands": commands_page,
     }
     for name, text in ((f"{name}.md", page()) for name, page in pages.items()):
         page = _DOCS / name
