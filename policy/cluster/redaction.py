@@ -12,9 +12,9 @@ from kmodgate.policy.cluster.dump import KEY_FINGERPRINT, secret_value
 from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.cluster.ims_site import TEMPLATES
 from kmodgate.policy.formats.certificates import certificates_in
-from kmodgate.policy.formats.kernel_module_names import configures_modprobe
+from kmodgate.policy.formats.kernel_module_names import BLACKLIST_ARGUMENT, configures_modprobe
 from kmodgate.policy.ims.settings import CHECKSUM, CONFIG_MAP, OVERLAY
-from kmodgate.policy.kmm.misnamed_kinds import FORMER_GROUPS
+from kmodgate.policy.kmm.misnamed_kinds import meant_group
 from kmodgate.policy.kmm.operator_config import CONFIG_MAPS
 from kmodgate.policy.views.boot_config import boot_lines
 from kmodgate.policy.views.builds.dockerfile import KEY
@@ -24,8 +24,14 @@ _KEPT_NAMES = (CONFIG_MAP, OVERLAY, "kmodgate-policy", *CONFIG_MAPS)
 _KEPT_PREFIX = TEMPLATES
 """ConfigMaps whose values rules read: those of the Image Management Service and its templates, of KMM, and our own."""
 
-_READ_ANNOTATIONS = ("kmodgate.io/", "io.katacontainers.", "openshift.io/", "security.openshift.io/", CHECKSUM)
-"""How the annotations begin whose values rules read: of kmodgate, Kata, OpenShift and the chart of IMS."""
+_READ_ANNOTATIONS = (
+    "kmodgate.io/", "io.katacontainers.", "openshift.io/node-selector", "openshift.io/sa.scc.",
+    "scheduler.alpha.kubernetes.io/node-selector", "security.openshift.io/", CHECKSUM,
+)  # fmt: skip
+"""How the annotations begin whose values rules read: of kmodgate, Kata, namespaces, and the chart of IMS.
+
+Not all of `openshift.io/`: `encoded-deployment-config` holds a whole object.
+"""
 
 _DOCKER = ".dockerconfigjson"
 
@@ -38,8 +44,8 @@ def redacted(item: Mapping[str, Any]) -> dict[str, Any]:
       name of the Secret.
     - Of a ConfigMap stay its keys, and the Dockerfile that it holds; all values of the settings of KMM, of the Image
       Management Service and of kmodgate.
-    - Of a MachineConfig stay the kernel arguments, the paths of its files, the files that modprobe reads, and which
-      kernel module out of which image its units load at boot.
+    - Of a MachineConfig stay the names of kernel arguments and what they blacklist, the paths of its files, the files
+      that modprobe reads, and which kernel module out of which image its units load at boot.
     - Of kinds that no rule asks for, and of Events and builds, stay name, labels and owners.
     - Everywhere else the values of environment variables, of build arguments, of HTTP headers and paths of probes, of
       the attributes and options of volumes, of Helm, jsonnet and plugins of Argo CD, of parameters of devices, of
@@ -73,7 +79,7 @@ def _is_kept(item: Mapping[str, Any], kind: str, key: str) -> bool:
     """Whether a field of the first level of an object stays."""
     if kind in (*_HEAD_ONLY, *_MAKERS) or not _is_asked_for(str(item.get("apiVersion", "")), kind):
         return key in _HEAD
-    return not (kind in ("InstallPlan", "ManifestWork") and key == "status")
+    return not (kind in _WITHOUT_STATUS and key in ("status", "operation"))
 
 
 def _without_texts(config_map: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,11 +95,14 @@ _HEAD = ("apiVersion", "kind", "metadata")
 _MAKERS = {"ExternalSecret": "target", "SealedSecret": "template"}
 """Kinds from which others make a Secret, and the field of their spec that names it."""
 
+_WITHOUT_STATUS = ("Application", "AppProject", "InstallPlan", "ManifestWork")
+"""Kinds whose status repeats whole objects, or holds tokens; so does the `operation` that Argo CD is asked for."""
+
 _HEAD_ONLY = ("Event", "Build", "BuildConfig", "Template")
 _GROUPS = (
     "admissionregistration.k8s.io", "apiextensions.k8s.io", "apps", "batch", "kmodgate.io",
     "node.k8s.io", "operators.coreos.com", "cluster.open-cluster-management.io", "policy.open-cluster-management.io",
-    "rbac.authorization.k8s.io", "security.openshift.io", "work.open-cluster-management.io", *FORMER_GROUPS,
+    "rbac.authorization.k8s.io", "security.openshift.io", "work.open-cluster-management.io",
 )  # fmt: skip
 _KINDS = {
     "argoproj.io": ("Application", "ApplicationSet", "AppProject"),
@@ -106,11 +115,11 @@ _KINDS = {
 
 
 def _is_asked_for(version: str, kind: str) -> bool:
-    """Whether rules may look at a kind of a group; the core group has no name, and KMM's have its name in theirs."""
+    """Whether rules may look at a kind of a group; the core group has no name."""
     group = version.rpartition("/")[0]
     if group in _KINDS:
         return kind in _KINDS[group]
-    return not group or group in _GROUPS or "kmm" in group
+    return not group or group in _GROUPS or bool(meant_group(group))
 
 
 def _is_read_by_rules(config_map: Mapping[str, Any]) -> bool:
@@ -127,11 +136,19 @@ def _of_machines(spec: Mapping[str, Any]) -> dict[str, Any]:
         path = file.get("path")
         is_read = isinstance(path, str) and configures_modprobe(path)
         kept.append({"path": path, **({"contents": file.get("contents")} if is_read else {})})
-    plain = {key: value for key, value in spec.items() if key != "config"}
+    plain = {key: value for key, value in spec.items() if key not in ("config", "kernelArguments")}
+    if isinstance(arguments := spec.get("kernelArguments"), list):
+        plain["kernelArguments"] = [_argument(word) for text in arguments for word in str(text).split()]
     units = as_map(config.get("systemd")).get("units")
     loading = [{"contents": text} for unit in (units if isinstance(units, list) else ()) if (text := boot_lines(unit))]
     systemd = {"systemd": {"units": loading}} if loading else {}
     return {**plain, "config": {"ignition": {}, "storage": {"files": kept}, **systemd}} if config else plain
+
+
+def _argument(word: str) -> str:
+    """An argument of the kernel without its value, unless it keeps modules from being loaded: some are passwords."""
+    name, separator, _ = word.partition("=")
+    return word if BLACKLIST_ARGUMENT.search(word) else name + separator
 
 
 def _without_values(value: Any) -> Any:
@@ -159,12 +176,12 @@ def _without_credentials(text: str) -> str:
 
 _QUERY = re.compile(r"\A(https?://[^\s?]+)\?\S*\Z")
 _CREDENTIALS = re.compile(r"(://)[^/@\s]+@")
-_VALUES = ("volumeAttributes", "options", "valuesObject", "commonAnnotations")
-"""Maps whose values are for other programs: CSI and flex volumes, Helm, kustomize."""
+_VALUES = ("volumeAttributes", "options", "values", "valuesObject", "commonAnnotations", "env", "buildArgs")
+"""Maps whose values are for other programs: CSI and flex volumes, Helm, kustomize; and variables written as a map."""
 
 _LISTS = ("args", "command", "mountOptions", "fileParameters", "jwtTokens")
 _NAMED_VALUES = ("env", "buildArgs", "httpHeaders", "info", "extVars", "tlas")
-_TEXTS = ("args", "command", "message", "values", "patch", "templatePatch", "object-templates-raw")
+_TEXTS = ("args", "command", "elementsYaml", "message", "values", "patch", "templatePatch", "object-templates-raw")
 
 
 def _emptied(name: object, value: Any) -> Any:
@@ -179,7 +196,7 @@ def _emptied(name: object, value: Any) -> Any:
         if name == "parameters":
             return [_named(item) if isinstance(item, Mapping) else item for item in value]
         if name in _NAMED_VALUES:
-            return [{**item, "value": ""} if isinstance(item, Mapping) and "value" in item else item for item in value]
+            return [{**item, "value": ""} if "value" in item else item for item in map(as_map, value)]
     return "" if name in _TEXTS and isinstance(value, str) else value
 
 
@@ -228,6 +245,6 @@ def _public(key: str, value: bytes) -> bytes:
 def registries_in(value: bytes) -> list[str]:
     """Return the registries that a `.dockerconfigjson` has credentials for; none where it cannot be read."""
     try:
-        return [str(name) for name in as_map(json.loads(value).get("auths"))]
+        return [_without_credentials(str(name)) for name in as_map(json.loads(value).get("auths"))]
     except (ValueError, AttributeError, RecursionError):
         return []

@@ -39,6 +39,10 @@ _STORAGE = frozenset((
 ))  # fmt: skip
 
 
+BLACKLIST_ARGUMENT = re.compile(r"(?:modprobe\.blacklist|module_blacklist|rd\.driver\.blacklist)=(\S+)")
+"""An argument of the kernel that keeps modules from being loaded, and their names."""
+
+
 def configures_modprobe(path: str) -> bool:
     """Whether a file of a node is one that modprobe reads: `/etc/modprobe.d/nic.conf`.
 

@@ -8,7 +8,12 @@ from collections.abc import Iterator, Sequence
 
 from kmodgate.policy.cluster.facts import Object, as_map
 from kmodgate.policy.findings import Problem, Severity
-from kmodgate.policy.formats.kernel_module_names import configures_modprobe, in_kernel_form, name_of_file
+from kmodgate.policy.formats.kernel_module_names import (
+    BLACKLIST_ARGUMENT,
+    configures_modprobe,
+    in_kernel_form,
+    name_of_file,
+)
 from kmodgate.policy.kmm.in_tree_modules import NAMES
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
@@ -16,7 +21,6 @@ from kmodgate.policy.views.boot_config import boot_config
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.part import Part
 
-_ARGUMENT = re.compile(r"(?:modprobe\.blacklist|module_blacklist|rd\.driver\.blacklist)=(\S+)")
 _LINE = re.compile(
     r"^[^\S\n]*(?:blacklist\s+(\S+)|install\s+(\S+)\s+/(?:usr/)?bin/(?:true|false))[^\S\n]*$", re.MULTILINE
 )
@@ -97,7 +101,7 @@ def blacklisted(machine_config: Object) -> set[str]:
     spec = as_map(machine_config.get("spec"))
     arguments = spec.get("kernelArguments")
     texts = [text for text in (arguments if isinstance(arguments, list) else ()) if isinstance(text, str)]
-    found = {name for text in texts for match in _ARGUMENT.finditer(text) for name in match[1].split(",")}
+    found = {name for text in texts for match in BLACKLIST_ARGUMENT.finditer(text) for name in match[1].split(",")}
     files = as_map(as_map(spec.get("config")).get("storage")).get("files")
     for file in files if isinstance(files, list) else ():
         path = str(as_map(file).get("path", ""))

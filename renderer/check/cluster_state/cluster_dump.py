@@ -9,7 +9,13 @@ from pathlib import Path
 
 from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.findings import NOT_CHECKED, Finding, Mode, Severity
-from kmodgate.renderer.check.inputs.object_inputs import STDIN, files_below, files_outside_fleets, read_objects
+from kmodgate.renderer.check.inputs.object_inputs import (
+    STDIN,
+    WRITES_A_LIST,
+    files_below,
+    files_outside_fleets,
+    read_objects,
+)
 from kmodgate.renderer.errors import Unusable, refuse_enforced
 from kmodgate.renderer.fleet.clusters.cluster_selectors import check_names, suggest
 from kmodgate.renderer.fleet.files import MARKER, OUTPUT, OUTPUTS
@@ -148,7 +154,6 @@ def read_dump(*paths: str) -> Dump:
             before = len(dump.objects)
             dump.add(read_objects(name, findings, lists), lists)
             if name == path and not lists and len(dump.objects) == before and not findings:
-                fix = "look at the command that wrote it: kubectl writes a List, even where it finds nothing"
-                raise Unusable(f"--facts {path}: holds no object", fix)
+                raise Unusable(f"--facts {path}: holds no object", WRITES_A_LIST)
     refuse_enforced(findings, outcome="nothing was checked")
     return dump

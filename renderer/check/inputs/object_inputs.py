@@ -48,11 +48,14 @@ def read_objects(
         yield from parse_objects(readable_chart(text), name, findings, lists, others)
 
 
+WRITES_A_LIST = "look at the command that wrote it: kubectl writes a List, even where it finds nothing"
+"""The fix for a file that should hold objects and holds none."""
+
+
 def nothing_in(name: str) -> Iterator[Finding]:
     """Yield the warning about a file that a person names and that is empty: the command that wrote it has failed."""
     if name != STDIN and not name.endswith(".json") and os.path.isfile(name) and not os.path.getsize(name):
-        fix = "look at the command that wrote it: kubectl writes a List, even where it finds nothing"
-        yield Finding("SCH006", "is empty", fix, severity=Severity.WARNING, file=name, mode=Mode.WARN)
+        yield Finding("SCH006", "is empty", WRITES_A_LIST, severity=Severity.WARNING, file=name, mode=Mode.WARN)
 
 
 def read_bytes(name: str, findings: list[Finding]) -> bytes | None:

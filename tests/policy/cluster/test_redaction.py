@@ -113,7 +113,8 @@ def test_what_rules_read_of_a_config_map_stays(name: str, data: dict[str, str]) 
 
 
 def test_of_a_pull_secret_the_names_of_registries_stay() -> None:
-    text = json.dumps({"auths": {"quay.io": {"auth": SECRET}, "registry.example.com": {"password": SECRET}}})
+    url = f"https://me:{SECRET}@example.com/v1/"
+    text = json.dumps({"auths": {"quay.io": {"auth": SECRET}, "registry.example.com": {"password": SECRET}, url: {}}})
     found = redacted({"kind": "Secret", "metadata": {"name": "a"}, "stringData": {".dockerconfigjson": text}})
     assert SECRET not in json.dumps(found)
     facts = SnapshotFacts([found], {"Secret"})
@@ -242,6 +243,26 @@ def test_the_manifests_of_an_install_plan_go() -> None:
             },
         },
         {"kind": "AppProject", "apiVersion": "argoproj.io/v1alpha1", "spec": {"roles": [{"jwtTokens": [{"id": SECRET}]}]}},
+        {
+            "kind": "AppProject", "apiVersion": "argoproj.io/v1alpha1",
+            "status": {"jwtTokensByRole": {"ci": {"items": [{"id": SECRET}]}}},
+        },
+        {
+            "kind": "ApplicationSet", "apiVersion": "argoproj.io/v1alpha1",
+            "spec": {"generators": [{"clusters": {"values": {"token": SECRET}}}, {"list": {"elementsYaml": SECRET}}]},
+        },
+        {
+            "kind": "Application", "apiVersion": "argoproj.io/v1alpha1",
+            "operation": {"sync": {"manifests": [SECRET]}},
+            "status": {"operationState": {"operation": {"sync": {"manifests": [SECRET]}}}},
+        },
+        {
+            "kind": "ReplicationController", "apiVersion": "v1",
+            "metadata": {"annotations": {"openshift.io/encoded-deployment-config": SECRET}},
+        },
+        {"kind": "MachineConfig", "spec": {"kernelArguments": [f"rd.iscsi.password={SECRET}", f"ro a={SECRET}"]}},
+        {"kind": "Pod", "spec": {"containers": [{"name": "c", "env": {"TOKEN": SECRET}}, {"name": "d", "env": [SECRET]}]}},
+        {"kind": "Settings", "apiVersion": "kmm.example.com/v1", "spec": {"token": SECRET}},
     ],
     ids=lambda item: item["kind"],
 )  # fmt: skip

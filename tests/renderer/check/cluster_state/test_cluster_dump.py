@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.command import run
@@ -102,6 +103,48 @@ def test_a_certificate_that_ended_is_found_in_a_dump_and_in_what_is_left_of_it(f
     redacted = run("facts", "redact", "dump", cwd=fleet.root.parent)
     (fleet.root.parent / "dump/any.txt.yaml").write_text(redacted.stdout)
     assert findings(check(fleet.root, "--facts", "../dump", "--format", "json")) == report
+
+
+PULLS = "apiVersion: v1\nkind: Secret\nmetadata: {name: other, namespace: kmm-tests}\n"
+PAGE = {
+    "apiVersion": "v1",
+    "kind": "SecretList",
+    "metadata": {"continue": "more"},
+    "items": [{"metadata": {"name": "a"}}],
+}
+WHOLE = {"apiVersion": "v1", "kind": "SecretList", "items": []}
+
+
+@pytest.mark.parametrize(
+    ("text", "is_complete"),
+    [
+        (PULLS, False),
+        (json.dumps(PAGE), False),
+        (json.dumps(WHOLE), True),
+        (f"{json.dumps(WHOLE)}\n---\n{PULLS}", True),
+    ],
+)
+def test_a_redacted_dump_is_as_complete_as_the_one_it_was_made_of(
+    fleet: FleetFolder, text: str, is_complete: bool
+) -> None:
+    fleet.driver("nic", "imageRepoSecret: pull\n")
+    (fleet.root.parent / "dump.yaml").write_text(text)
+    redacted = run("facts", "redact", "dump.yaml", cwd=fleet.root.parent)
+    (fleet.root.parent / "redacted.yaml").write_text(redacted.stdout)
+    reports = [
+        findings(check(fleet.root, "--facts", f"../{name}", "--format", "json"))
+        for name in ("dump.yaml", "redacted.yaml")
+    ]
+    assert reports[0] == reports[1]
+    assert any("there is no Secret" in item["message"] for item in reports[1]) == is_complete
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "---\n"])
+def test_a_dump_of_nothing_cannot_be_redacted(tmp_path: Path, text: str) -> None:
+    (tmp_path / "dump.yaml").write_text(text)
+    result = run("facts", "redact", "dump.yaml", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "dump.yaml: holds no object" in result.stderr
 
 
 def test_a_redacted_dump_has_no_secret_and_the_same_facts(fleet: FleetFolder) -> None:
