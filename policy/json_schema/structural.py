@@ -5,10 +5,13 @@ Source: Kubernetes, Extend the Kubernetes API with CustomResourceDefinitions (st
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jsonschema_rs
+
+from kmodgate.policy.json_schema.kubernetes_keywords import takes_own
 
 Map = Mapping[str, Any]
 
@@ -20,9 +23,11 @@ _OWN = frozenset((
     "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "uniqueItems", "allOf", "anyOf",
     "oneOf", "not",
 ))  # fmt: skip
-"""What a schema says of a value itself, and not of what lies in it; `format` is left out."""
+"""What a schema says of a value itself, and not of what lies in it, apart from keywords of Kubernetes."""
 
 _TYPES: Map = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
+
+_COMMENT = re.compile(r"//[^\n]*")
 
 _LINEAR = jsonschema_rs.RegexOptions()
 
@@ -42,6 +47,8 @@ class _Checks:
 
     def takes(self, schema: Map, value: object) -> bool:
         """Whether a schema takes a value, whatever lies in it; one that no API server takes is not asked."""
+        if not takes_own(schema, value):
+            return False
         own = {key: schema[key] for key in _OWN & schema.keys()}
         if own.keys() <= {"type"}:
             return type(value) is _TYPES.get(str(own.get("type")), type(value))
@@ -126,13 +133,16 @@ def _child(schema: Map, step: object) -> Map | None:
 def _never_holds(schema: Map) -> bool:
     """Whether a rule in CEL looks at no value, so that it refuses all or none."""
     rules = schema.get("x-kubernetes-validations")
-    texts = [str(_map(item).get("rule", "")).strip() for item in (rules if isinstance(rules, list) else ())]
+    texts = [_COMMENT.sub("", str(_map(item).get("rule", ""))).strip() for item in _list(rules)]
     return any("self" not in text.lower() and text not in ("", "true") for text in texts)
 
 
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _required(schema: Map) -> set[str]:
-    names = schema.get("required")
-    return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
+    return {name for name in _list(schema.get("required")) if isinstance(name, str)}
 
 
 def _map(value: object) -> Map:

@@ -8,7 +8,7 @@ from typing import Any
 
 from kmodgate.policy.findings import FieldPath, plain_text
 from kmodgate.policy.json_schema.structural import defaults, lost
-from kmodgate.policy.kmm.kinds import MODULE_KINDS, VERSIONS
+from kmodgate.policy.kmm.kinds import GROUPS, MODULE_KINDS, VERSIONS
 from kmodgate.policy.views.usual_objects import USUAL
 
 Map = Mapping[str, Any]
@@ -63,7 +63,7 @@ def losses(old: Map, new: Map) -> Iterator[tuple[FieldPath, str]]:
             continue
         if "status" in _map(was.get("subresources")) and "status" not in _map(version.get("subresources")):
             yield (*path, index, "subresources"), f"{name} has no subresource status any more"
-        for text in _changed_objects(kind, _schema(was), _schema(version)):
+        for text in _changed_objects(kind, name, _schema(was), _schema(version)):
             yield (*path, index, "schema"), f"{name} {text}"
 
 
@@ -78,18 +78,41 @@ def _served(versions: Mapping[str, tuple[int, Map]]) -> set[str]:
     return {name for name, (_, version) in versions.items() if version.get("served") is True}
 
 
-def _changed_objects(kind: str, old: Map, new: Map) -> Iterator[str]:
+def _changed_objects(kind: str, version: str, old: Map, new: Map) -> Iterator[str]:
     """Yield what a schema does to the objects of a kind that it did not do before."""
+    usual = _usual(kind, version)
+    old, new = _with_identity(old), _with_identity(new)
     of_people = kind in MODULE_KINDS  # a field that only KMM writes may come with an upgrade, and be required at once
-    for place, what in dict.fromkeys(lost(old, new, USUAL.get(kind, {}), requires_more=of_people)):
+    for place, what in dict.fromkeys(lost(old, new, usual, requires_more=of_people)):
         yield f"{what} {place or 'all'} of every object"
     for place, value in defaults(old, new) if kind in USUAL else ():
-        if any(_DECIDES.fullmatch(name) for name in _named(place.rpartition(".")[2].strip("[]{}"), value)):
+        name = place.rpartition(".")[2].strip("[]{}")
+        if (name, value) != _USUAL_DEFAULT and any(map(_DECIDES.fullmatch, _named(name, value))):
             yield f"fills in {place} of every object"
 
 
-_DECIDES = re.compile(r"(?:.*[iI]mage|moduleName|[aA]rgs|rawArgs|load|unload|kernelMappings|images|modules)")
+_DECIDES = re.compile(
+    r"(?:.*[iI]mage|moduleName|.*[aA]rgs|load|unload|kernelMappings|images|modules|parameters|firmwarePath|dirName"
+    r"|modulesLoadingOrder|inTreeModules?ToRemove|serviceAccountName|filesToSign|command|insecure.*)"
+)
 """Fields that say what a node loads, and what makes it."""
+
+_USUAL_DEFAULT = ("dirName", "/opt")
+"""The default that KMM has itself."""
+
+
+def _usual(kind: str, version: str) -> Map:
+    """A whole object of a kind, empty where no usual one is known."""
+    identity = {"apiVersion": f"{GROUPS.get(kind)}/{version}", "kind": kind, "metadata": {"name": "nic-driver"}}
+    return {**identity, **USUAL[kind]} if kind in USUAL else {}
+
+
+def _with_identity(schema: Map) -> Map:
+    """A schema of objects that lists what the API server never drops: version, kind and metadata."""
+    properties = _map(schema.get("properties"))
+    anything = {"x-kubernetes-preserve-unknown-fields": True}
+    listed = {key: {**_map(properties.get(key)), **anything} for key in ("apiVersion", "kind", "metadata")}
+    return {**schema, "properties": {**properties, **listed}}
 
 
 def _named(name: str, value: object) -> Iterator[str]:

@@ -43,7 +43,11 @@ _SIGN: Json = {
 }
 
 _MAPPINGS: list[Json] = [
-    *({"literal": kernel, "containerImage": _IMAGES[0], "build": _BUILD, "sign": _SIGN} for kernel in _KERNELS),
+    *(
+        {"literal": kernel.replace(".0-", f".{patch}-"), "containerImage": _IMAGES[0], "build": _BUILD, "sign": _SIGN}
+        for kernel in _KERNELS
+        for patch in range(3)
+    ),
     *({"regexp": regexp, "containerImage": _IMAGES[1]} for regexp in _REGEXPS),
 ]
 
@@ -63,7 +67,7 @@ _MODULE: Json = {
             "containerImage": _IMAGES[1],
             "imagePullPolicy": "IfNotPresent",
             "version": "1.2.0",
-            "kernelMappings": _MAPPINGS * 2,
+            "kernelMappings": _MAPPINGS,
         },
     },
     "devicePlugin": {

@@ -78,6 +78,9 @@ def test_a_definition_of_another_shape_is_no_error(odd: dict[str, object]) -> No
     assert list(losses(definition("modules"), odd))
 
 
+PLURALS = {"modules", "nodemodulesconfigs", "moduleimagesconfigs", "modulebuildsignconfigs", "managedclustermodules"}
+"""The kinds on which drivers depend."""
+
 OWN = ("Module", "NodeModulesConfig")
 """The kinds of which our schemas make a definition that says what lies in an object."""
 
@@ -135,6 +138,10 @@ NARROW: tuple[tuple[type, Json], ...] = (
     (dict, {"allOf": [{"maxProperties": 0}]}),
     (str, {"type": "integer"}),
     (dict, {"x-kubernetes-validations": [{"rule": "1 == 2"}]}),
+    (dict, {"x-kubernetes-validations": [{"rule": "1 == 2 // self"}]}),
+    (dict, {"x-kubernetes-embedded-resource": True}),
+    (list, {"x-kubernetes-int-or-string": True, "type": None, "items": None}),
+    *((str, {"format": name}) for name in ("uuid", "ipv4", "byte", "date-time", "duration", "email")),
 )
 """What may be added to a schema of values of a type, so that it takes none as KMM and people write them."""
 
@@ -147,6 +154,52 @@ def test_a_schema_that_became_stricter_refuses_usual_objects(kind: str, type_: t
     if deepest is not None:
         found = list(losses(old, changed(old, lambda item: at(schema_of(item), deepest).update(narrow))))
         assert any("refuses" in text for _, text in found)
+
+
+@pytest.mark.parametrize("narrow", [{"pattern": "^$"}, {"maxLength": 1}, {"enum": ["another"]}, {"format": "uuid"}])
+@pytest.mark.parametrize("path", [("kind",), ("apiVersion",), ("metadata", "properties", "name")])
+@pytest.mark.parametrize("plural", OF_DRIVERS)
+def test_a_schema_that_refuses_what_every_object_is_called_is_found(
+    plural: str, path: tuple[str, ...], narrow: Json
+) -> None:
+    old = definition(plural)
+
+    def refuse(item: Json) -> None:
+        field = schema_of(item)["properties"]
+        for step in path:
+            field = field.setdefault(step, {})
+        field.update({"type": "string"} | narrow)
+
+    found = [text for _, text in losses(old, changed(old, refuse))]
+    assert any("refuses" in text for text in found) is (plural in PLURALS)
+    assert list(losses(changed(old, refuse), old)) == []
+
+
+MAPPINGS = ("properties", "spec", "properties", "moduleLoader", "properties", "container", "properties")
+
+
+@pytest.mark.parametrize(
+    ("keys", "is_found"), [(["containerImage"], True), (["literal"], True), (["literal", "regexp"], False)]
+)
+def test_a_list_that_takes_no_two_items_alike_is_found(keys: list[str], is_found: bool) -> None:
+    old = definition("modules")
+
+    def narrow(item: Json) -> None:
+        mappings = at(schema_of(item), (*MAPPINGS, "kernelMappings"))
+        mappings.update({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": keys})
+        for key in keys:
+            mappings["items"]["properties"][key] = {"type": "string", "default": ""}
+
+    assert any("refuses" in text for _, text in losses(old, changed(old, narrow))) is is_found
+
+
+def test_a_format_that_names_of_objects_have_refuses_none() -> None:
+    old = definition("modules")
+    account = ("properties", "spec", "properties", "moduleLoader", "properties", "serviceAccountName")
+    for name in ("hostname", "k8s-short-name", "k8s-long-name", "password", "int64", "later"):
+        new = changed(old, lambda item: None)
+        at(schema_of(new), account).update(format=name)
+        assert list(losses(old, new)) == [], name
 
 
 @pytest.mark.parametrize(("kind", "is_kmms"), EACH)
@@ -183,6 +236,11 @@ def test_a_schema_that_takes_more_is_no_loss(kind: str, old: Json) -> None:
         ({"moduleName": "evil"}, ("modprobe",), True),
         ({"load": ["evil"]}, ("modprobe", "properties", "rawArgs"), True),
         ("/opt", ("modprobe", "properties", "dirName"), False),
+        ("/evil", ("modprobe", "properties", "dirName"), True),
+        (["debug=1"], ("modprobe", "properties", "parameters"), True),
+        (["a", "b"], ("modprobe", "properties", "modulesLoadingOrder"), True),
+        (["xfs"], ("inTreeModulesToRemove",), True),
+        ([], ("inTreeModulesToRemove",), False),
         ("", ("modprobe", "properties", "moduleName"), False),
         ("Always", ("imagePullPolicy",), False),
     ],
