@@ -10,12 +10,19 @@ import os
 import shutil
 import subprocess
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
 from kmodgate.renderer.errors import ExitCode, Unusable
 
 _QUIET = {"GIT_OPTIONAL_LOCKS": "0", "GIT_LITERAL_PATHSPECS": "1", "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+_PLACES = frozenset(("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_PREFIX"))
+"""What a hook is told of its repository; that of the fleet is found by its folder."""
+
+_CONTENTS = frozenset(("GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"))
+"""What a hook is told that holds for its own repository alone."""
+
 _MOST_NAMES = 500
 """How many names one command line takes."""
 
@@ -67,22 +74,27 @@ class Revision:
         text = _git(self.top, "ls-tree", "-r", "-z", "--name-only", self._commit)
         return {self.top / os.fsdecode(name) for name in text.split(b"\0") if name}
 
-    def extract(self, folder: Path, target: Path) -> bool:
-        """Writes a folder as the revision has it; whether it has one.
+    def extract(self, folder: Path, target: Path) -> Path | None:
+        """Write a folder as the revision has it below an empty one; return where it is, or None where it has none.
 
-        Through an index of its own, since `git archive` leaves out what attributes keep from exports.
+        Through an index of its own, since `git archive` leaves out what attributes keep from exports. The empty folder
+        stands for the checkout, so that the attributes are those of the revision: `working-tree-encoding` in the
+        checkout of a change would have git write other texts, in which no spec is left.
         """
         inside = Path(os.path.realpath(folder)).relative_to(self.top).as_posix()
-        tree = _object(self.top, f"{self._commit}^{{tree}}" if inside == "." else f"{self._commit}:{inside}")
-        if tree is None:
-            return False
-        index = {"GIT_INDEX_FILE": str(target / ".git-index")}
+        place = [] if inside == "." else [inside]
+        index = {
+            "GIT_INDEX_FILE": str(target / ".git-index"),
+            "GIT_WORK_TREE": str(target),
+            "GIT_DIR": _git(self.top, "rev-parse", "--absolute-git-dir").decode().rstrip("\n"),
+        }
         try:
-            _git(self.top, "read-tree", tree, more=index)
-            _git(self.top, "checkout-index", "--all", "--force", f"--prefix={target}/", more=index)
+            _git(self.top, "read-tree", self._commit, more=index)
+            names = _git(self.top, "ls-files", "-z", "--", *place, more=index)
+            _git(self.top, "checkout-index", "--force", "-z", "--stdin", more=index, text=names)
         finally:
             Path(index["GIT_INDEX_FILE"]).unlink(missing_ok=True)
-        return True
+        return target / inside if names else None
 
 
 def top_of(folder: str, known: dict[str, Path | None] | None = None) -> Path | None:
@@ -187,7 +199,7 @@ def _git(
     text: bytes = b"",
 ) -> bytes:
     command: Sequence[str] = ("git", "-C", str(folder), *arguments)
-    environment = {**os.environ, **_QUIET, **(more or {})}
+    environment = {**_environment(folder), **_QUIET, **(more or {})}
     try:
         result = subprocess.run(command, env=environment, capture_output=True, check=False, input=text)
     except OSError as error:
@@ -196,3 +208,19 @@ def _git(
         lines = result.stderr.decode("utf-8", "replace").splitlines() or [f"exit code {result.returncode}"]
         raise GitFailed(folder, lines[0])
     return result.stdout
+
+
+def _environment(top: Path) -> dict[str, str]:
+    """The variables of this process, without those that lead git to another repository than the one of a folder."""
+    hooked = os.environ.get("GIT_DIR")
+    is_own = hooked is None or os.path.realpath(hooked) == _git_folder(top)
+    left_out = _PLACES if is_own else _PLACES | _CONTENTS
+    return {key: value for key, value in os.environ.items() if key not in left_out}
+
+
+def _git_folder(top: Path) -> str:
+    """Where git keeps the repository of a folder: `.git`, or what that file names in another worktree."""
+    found = top / ".git"
+    with suppress(OSError, ValueError):
+        found = top / found.read_text().removeprefix("gitdir:").strip()
+    return os.path.realpath(found)

@@ -16,11 +16,12 @@ from kmodgate.renderer.interrupts import temporary_folder
 
 def compile_revision(root: Path, revision: git.Revision, findings: list[Finding]) -> CompiledFleet | None:
     """Compile the fleet of a folder as it was at a revision; None if there was none."""
-    there = Path(temporary_folder("kmodgate-"))
+    target = Path(temporary_folder("kmodgate-"))
     try:
-        if not revision.extract(root, there) or not (there / MARKER).is_file():
+        there = revision.extract(root, target)
+        if there is None or not (there / MARKER).is_file():
             return None
         fleet = load_fleet(there, there / OUTPUT, findings, tracked_only=None)
         return compile_fleet(fleet, findings, Policies(fleet, Choice(), findings))
     finally:
-        shutil.rmtree(there, ignore_errors=True)
+        shutil.rmtree(target, ignore_errors=True)

@@ -95,3 +95,38 @@ def test_a_revision_with_the_name_of_an_option_is_a_revision(committed: FleetFol
     assert result.returncode in (0, 2), result.stderr
     assert (result.returncode == 0) is refs.is_file()
     assert sorted(os.listdir(committed.root)) == before
+
+
+ATTRIBUTES = ("*.yaml working-tree-encoding=UTF-16", "* working-tree-encoding=UTF-7", "* export-ignore", "* eol=crlf")
+
+
+@pytest.mark.parametrize("line", ATTRIBUTES)
+def test_attributes_of_a_change_do_not_hide_what_it_changes(committed: FleetFolder, line: str) -> None:
+    (committed.root / "drivers/nic.yaml").unlink()
+    committed.write(".gitattributes", f"{line}\n")
+    result = committed.run("diff", "--fail-on", "unload")
+    assert (result.returncode, "unloads nic" in result.stdout) == (1, True), result.stdout
+
+
+def test_a_hook_of_another_repository_does_not_change_with_what_is_compared(
+    committed: FleetFolder, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    git(other, "init", "-q")
+    (committed.root / "drivers/nic.yaml").unlink()
+    told = {"GIT_DIR": str(other / ".git"), "GIT_INDEX_FILE": str(other / ".git/index"), "GIT_WORK_TREE": str(other)}
+    expected, result = committed.run("diff"), committed.run("diff", env=told)
+    assert (result.returncode, result.stdout) == (0, expected.stdout), result.stderr
+    assert "unloads nic" in result.stdout
+
+
+def test_a_hook_of_the_own_repository_is_told_what_git_tells_it(committed: FleetFolder) -> None:
+    git(committed.root, "worktree", "add", "-q", "../beside")
+    beside = FleetFolder(committed.root.parent / "beside")
+    (beside.root / "drivers/nic.yaml").unlink()
+    git(beside.root, "add", "-A")
+    told = {"GIT_DIR": str(committed.root / ".git/worktrees/beside")}
+    index = {"GIT_INDEX_FILE": str(committed.root / ".git/worktrees/beside/index")}
+    for more in (told, told | index, index):
+        assert "unloads nic" in beside.run("diff", env=more).stdout
