@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache, wraps
+from itertools import islice
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -18,10 +18,22 @@ def kept(answer: Callable[[str], T], entries: int = _ENTRIES) -> Callable[[str],
 
     `entries` is how many answers: fewer where each takes much memory.
     """
-    cached = lru_cache(entries)(answer)
+    return _Answers(answer, entries).__getitem__  # which runs no line of Python for what is known
 
-    @wraps(answer)
-    def answered(text: str) -> T:
-        return cached(text) if len(text) <= LONGEST else answer(text)
 
-    return answered
+class _Answers(dict[str, T]):
+    """Answers by their texts. Where there is no more room, the older half goes."""
+
+    def __init__(self, answer: Callable[[str], T], entries: int) -> None:
+        super().__init__()
+        self._answer = answer
+        self._most = entries
+
+    def __missing__(self, text: str) -> T:
+        found = self._answer(text)
+        if len(text) <= LONGEST:
+            if len(self) >= self._most:
+                for old in list(islice(self, self._most // 2 + 1)):
+                    del self[old]
+            self[text] = found
+        return found
