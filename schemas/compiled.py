@@ -20,14 +20,18 @@ def spec_schema(kind: str) -> Schema:
 
 def object_schema(value: Mapping[str, Any]) -> Schema | None:
     """The compiled schema of an object's kind, if it is one of KMM's and there is one for it."""
-    api_version, kind = plain_text(value.get("apiVersion")), plain_text(value.get("kind"))
-    return _schema(schemas.name_of(api_version, kind)) if api_version in SERVED.get(kind, ()) else None
+    return _of_kmm(plain_text(value.get("apiVersion")), plain_text(value.get("kind")))
 
 
 def any_schema(value: Mapping[str, Any]) -> Schema | None:
     """The compiled schema of an object's kind, one of KMM's or one of Kubernetes' own, if there is one for it."""
-    name = schemas.KUBERNETES.get((plain_text(value.get("apiVersion")), plain_text(value.get("kind"))))
-    return object_schema(value) if name is None else _schema(name)
+    api_version, kind = plain_text(value.get("apiVersion")), plain_text(value.get("kind"))
+    name = schemas.KUBERNETES.get((api_version, kind))
+    return _of_kmm(api_version, kind) if name is None else _schema(name)
+
+
+def _of_kmm(api_version: str, kind: str) -> Schema | None:
+    return _schema(schemas.name_of(api_version, kind)) if api_version in SERVED.get(kind, ()) else None
 
 
 @cache

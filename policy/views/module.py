@@ -96,12 +96,17 @@ class ModuleView:
         return [self.container, *(mapping.part for mapping in self.mappings)]
 
     @lazy
+    def fields(self) -> frozenset[str]:
+        """The fields that at least one of the levels has."""
+        return frozenset().union(*[level.value for level in self.levels])
+
+    @lazy
     def signs(self) -> list[Part]:
-        return present(self.levels, "sign")
+        return present(self.levels, "sign") if "sign" in self.fields else []
 
     @lazy
     def builds(self) -> list[Part]:
-        return present(self.levels, "build")
+        return present(self.levels, "build") if "build" in self.fields else []
 
     @lazy
     def is_made(self) -> bool:
@@ -214,7 +219,7 @@ class ModuleView:
     def registries(self) -> list[Part]:
         """The settings of how a registry is reached."""
         return [
-            *present(self.levels, "registryTLS"),
+            *(present(self.levels, "registryTLS") if "registryTLS" in self.fields else ()),
             *present(self.builds, "baseImageRegistryTLS"),
             *present(self.signs, "unsignedImageRegistryTLS"),
         ]
@@ -232,7 +237,7 @@ class ModuleView:
     @lazy
     def to_remove(self) -> list[tuple[Part, list[tuple[FieldPath, str]]]]:
         """The modules of the kernel to remove, by level."""
-        levels = [level for level in self.levels if _REMOVALS & level.value.keys()]
+        levels = [level for level in self.levels if _REMOVALS & level.value.keys()] if _REMOVALS & self.fields else []
         return [(level, found) for level in levels if (found := _removed(level))]
 
     @lazy

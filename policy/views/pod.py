@@ -115,10 +115,9 @@ class PodView:
         """The volumes that rules look at, each with what it is made from, by the key of that, such as `hostPath`."""
         found: dict[str, list[tuple[Part, Part]]] = {}
         for volume in self.volumes:
-            if not _SOURCES.isdisjoint(volume.value):  # most are secrets, ConfigMaps and tokens
-                for key in _SOURCES:
-                    if (source := volume.optional(key)) is not None:
-                        found.setdefault(key, []).append((volume, source))
+            for key in _SOURCES.intersection(volume.value):  # none of most: secrets, ConfigMaps and tokens
+                if (source := volume.optional(key)) is not None:
+                    found.setdefault(key, []).append((volume, source))
         return found
 
     @lazy

@@ -68,7 +68,7 @@ class Answer:
 
     @property
     def is_allowed(self) -> bool:
-        return self.problem is None and not (self.findings and self.denying)
+        return self.problem is None and not (self.findings and self.outcome.denying)
 
     def encoded(self, policy: str) -> bytes:
         """The review that goes back; `policy` is the hash of the policy that decided."""

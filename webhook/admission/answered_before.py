@@ -70,16 +70,13 @@ class AnsweredBefore:
 
     def keep(self, review: Review, read: live.Read, revision: Hashable, answer: Answer) -> None:
         """Keep an answer of which `revision` was that of the facts before it was worked out."""
-        if (
-            not isinstance(review.found, Found)
-            or review.is_timed
-            or read.listed is not None
-            or answer.report is not None
-        ):
+        found, request = review.found, answer.request
+        if not isinstance(found, Found) or review.is_timed or read.listed is not None or answer.report is not None:
             return
-        name = title(review.object)
-        is_named_alike = answer.request is not None and title(answer.request.subject) == name  # it may hold a null
-        if is_named_alike and revision == self.revision():
+        if request is None or (request.subject is not review.object and title(request.subject) != title(review.object)):
+            return  # it holds a null
+        if revision == self.revision():
+            name = answer.findings[0].object if answer.findings else ""
             kept = _Kept(answer.outcome, name, revision, read.objects, review.now.date())
             texts = [text for item in answer.findings for text in (item.message, item.fix)]
-            self.judged.keep_answer(review.found, kept, texts)
+            self.judged.keep_answer(found, kept, texts)

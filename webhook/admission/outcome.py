@@ -34,7 +34,7 @@ class Outcome:
     @lazy
     def counted(self) -> list[tuple[str, str]]:
         """Rule and mode of each finding."""
-        return [(finding.rule, finding.mode.value) for finding in self.findings]
+        return [(finding.rule, finding.mode) for finding in self.findings]
 
     @lazy
     def rules(self) -> dict[str, list[str]]:
