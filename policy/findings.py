@@ -104,6 +104,24 @@ class Finding:
         """Whether it only says that a fact is missing. That is for programs that ask, and no alert."""
         return self.message.startswith(NOT_CHECKED)
 
+    def about(self, object: str) -> Finding:
+        """The same finding about another object; `dataclasses.replace` takes five times as long."""
+        return Finding(
+            self.rule,
+            self.message,
+            self.fix,
+            object,
+            self.field,
+            self.severity,
+            self.file,
+            self.line,
+            self.column,
+            self.mode,
+            self.spec_field,
+            self.clusters,
+            self.told_by,
+        )
+
 
 def placed(
     finding: Finding,

@@ -7,7 +7,7 @@ for which a rule asked for the time, or the cluster was asked more than for the 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from kmodgate.policy.cluster.facts import Object, Unknown
@@ -65,7 +65,7 @@ class AnsweredBefore:
         self.hits += 1
         findings = kept.outcome.findings
         if findings and (name := title(request.subject)) != kept.title:
-            findings = [replace(item, object=name) for item in findings]
+            findings = [item.about(name) for item in findings]
         return Answer(request.uid, findings, request=request, told=kept.outcome)
 
     def keep(self, review: Review, read: live.Read, revision: Hashable, answer: Answer) -> None:
