@@ -106,12 +106,11 @@ class Engine:
     def _judge(self, review: Review, by_facts: _ByFacts) -> list[tuple[Finding, FieldPath]]:
         if self.policy.parameters is not review.parameters:
             review = replace(review, parameters=self.policy.parameters)
-        found: list[tuple[Finding, FieldPath]] = []
-        if False in by_facts:
-            before = self._before
-            found += self._of_rules(review, (False,)) if before is None else self._once(review, before)
-        if True in by_facts:
-            found += self._of_rules(review, (True,))
+        known = self._once(review) if False in by_facts else None
+        if known is None:
+            found = self._of_rules(review, by_facts)
+        else:
+            found = [*known, *(self._of_rules(review, (True,)) if True in by_facts else ())]
         found.sort(key=lambda item: item[0].rule)
         return found
 
@@ -122,15 +121,18 @@ class Engine:
         name = name or (title(review.object) if judged else "")
         return [(self._finding(item, review, name), item.problem.path) for item in judged]
 
-    def _once(self, review: Review, before: JudgedBefore) -> Sequence[tuple[Finding, FieldPath]]:
-        """The findings of the rules without facts; their problems are kept, unless one asked for facts all the same."""
-        key, place = before.key_of(review), before.place(review.cluster, self._digest)
-        if key is None:
-            return self._of_rules(review, (False,))
+    def _once(self, review: Review) -> Sequence[tuple[Finding, FieldPath]] | None:
+        """The findings of the rules without facts, if they are known, or kept now because they will be asked for again.
+
+        Nothing is kept where one of the rules asked for facts all the same.
+        """
+        before = self._before
+        if before is None or (key := before.key_of(review)) is None:
+            return None
+        place = before.place(review.cluster, self._digest)
         found = review.found if review.key is key else before.find(place, key)  # with a key, the gate has looked
         if found is None:
-            is_likely = before.expects(place, key)
-            return self._first(review, before, place, key) if is_likely else self._of_rules(review, (False,))
+            return self._first(review, before, place, key) if before.expects(place, key) else None
         review.found = found
         if found.violations is not None:
             review.violations = list(found.violations)

@@ -117,7 +117,7 @@ class Review:
         place = (self.in_tree, self.is_new, self.facts is None)
         return self.operation, self.subresource, self.user, self.groups, self.dry_run, *place
 
-    @lazy
+    @property
     def schema(self) -> Schema | None:
         """The schema of the object's kind, if that is one of KMM's and has one."""
         return None if self.is_unserved else self.cluster.schema_of(self.object)
@@ -279,9 +279,10 @@ class Review:
     def violations(self) -> list[Violation]:
         """What the schema says of the object, at most MAX_VIOLATIONS."""
         try:
-            if self.schema is None or self.schema.is_valid(self.object):
+            schema = self.schema
+            if schema is None or schema.is_valid(self.object):
                 return []
-            return list(islice(self.schema.violations(self.object), MAX_VIOLATIONS))
+            return list(islice(schema.violations(self.object), MAX_VIOLATIONS))
         except (ValueError, TypeError, OverflowError) as error:
             # nested too deep, or with what JSON cannot hold: a lone surrogate, a number beyond all bounds
             return [Violation("SCH104", (), f"cannot be stored: {error}", "write an object that JSON can hold")]

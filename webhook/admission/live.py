@@ -155,7 +155,7 @@ async def _of_module(review: Review, cluster: Cluster) -> Read:
 
 async def _certificates(review: Review, cluster: Cluster) -> dict[Key, Object | Unknown | None]:
     """The certificate Secrets that a Module signs with and that no fact tells of."""
-    if review.kind != "Module" or review.has_too_many_mappings or review.facts is None:
+    if review.kind != "Module" or review.has_too_many_mappings or review.facts is None or not review.module.signs:
         return {}
     find, namespace = review.facts.find, review.module.metadata.text("namespace")
     named: Sequence[str] = list(dict.fromkeys(item.name for item in review.references if item.role == "certificate"))

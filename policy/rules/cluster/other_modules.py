@@ -32,12 +32,12 @@ def two_modules_for_one(review: Review) -> Iterator[Problem]:
     found = list(islice((other for name in sorted(mine) for other in loading(name)), _MOST + 1))
     if not found:
         return
-    others = {_title(other): other for other in _others(review, found[:_MOST])}
     if len(found) > _MOST:
         names = ", ".join(sorted(mine))
         message = f"more than {_MOST} Modules load {names}: the others of them were not compared with this one"
         yield review.module.modprobe.problem("moduleName", message, "load one driver by one Module, or a few")
-    rivals = [(name, other) for name, other in sorted(others.items()) if review.placement.meets(other)]
+    near = {_title(other): other for other in _others(review, found[:_MOST]) if review.placement.meets(other)}
+    rivals = sorted(near.items())
     for title, other in rivals[:1]:  # more of them are no more wrong
         count = len(rivals) - 1
         more = f", and {count} more {'Modules do' if count > 1 else 'Module does'}" if count else ""
