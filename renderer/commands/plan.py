@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from kmodgate.policy.findings import Finding, Mode
 from kmodgate.renderer import git
-from kmodgate.renderer.compile.cluster_policies import Policies, add_policy_arguments, read_choice
-from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet
-from kmodgate.renderer.compile.git_revision import compile_revision
+from kmodgate.renderer.compile.cluster_policies import Choice, Policies, add_policy_arguments, read_choice
+from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet, compile_parts
+from kmodgate.renderer.compile.git_revision import fleet_at
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.errors import ExitCode, Unusable, refuse_enforced
 from kmodgate.renderer.fleet.clusters.cluster_selectors import check_names
@@ -21,12 +22,12 @@ from kmodgate.renderer.fleet.fleet import Fleet, names_of
 from kmodgate.renderer.fleet.root import as_typed, find_root, prefix
 from kmodgate.renderer.judge.fleet_judge import FleetJudge
 from kmodgate.renderer.plan import preflight_validations
+from kmodgate.renderer.plan.coverage import Cell
 from kmodgate.renderer.plan.exit_conditions import CONDITIONS, fails, mark_old_losses
 from kmodgate.renderer.plan.kernels_asked import add_kernel_arguments, kernels_asked, refuse_unfit
 from kmodgate.renderer.plan.kmm_upgrade import upgraded
-from kmodgate.renderer.plan.plan import RULES, Plan, plan_fleet
-from kmodgate.renderer.removals.base_fleet import BaseFleet
-from kmodgate.renderer.removals.driver_losses import driver_losses
+from kmodgate.renderer.plan.plan import RULES, Plan, cells_in, plan_fleet
+from kmodgate.renderer.removals.driver_losses import LossesSince
 from kmodgate.renderer.report import plan_writer
 from kmodgate.renderer.report.plan.text import text
 from kmodgate.renderer.report.plan.verdict import summary
@@ -83,7 +84,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
     now = datetime.now(UTC)
     plan = plan_fleet(compiled, FleetJudge(policies, "check", now, RULES), asked, args.cluster)
     if revision is not None:
-        _compare(plan, compiled, _base(root, revision, args, console), args, asked)
+        _compare(plan, compiled, revision, asked, args, console)
     if args.kmm is not None:
         plan.upgrade = upgraded(compiled, findings, FleetJudge(policies, "check", now), args.kmm, args.cluster)
     report = text(plan, console) if args.format == "text" else plan_writer(args.format)(plan, console.base)
@@ -109,40 +110,48 @@ def _revision(root: Path, args: Namespace, console: Console) -> git.Revision | N
         return None
 
 
-def _compare(plan: Plan, now: CompiledFleet, base: BaseFleet | None, args: Namespace, asked: list[str]) -> None:
-    """Mark the losses that the revision has as well, and add the drivers that leave clusters."""
-    before = None if base is None else _plan_before(base, args, asked)
-    if args.against is not None:
-        mark_old_losses(plan, before, args.against)
-    if base is not None and before is not None:
-        plan.lost += driver_losses(base, now, before, plan)
+def _compare(
+    plan: Plan, now: CompiledFleet, revision: git.Revision, asked: list[str], args: Namespace, console: Console
+) -> None:
+    """Mark the losses that the revision has as well, and add the drivers that leave clusters.
+
+    The fleet of the revision is compiled in parts, none of which is kept.
+    """
+    plan.against = args.against or ""
+    since, findings = LossesSince(now, plan, revision), list[Finding]()
+    with fleet_at(now.fleet.files.root, revision, findings) as before:
+        if before is not None:
+            cells_of = _planner(before, asked, args)
+            for part in compile_parts(before, findings, Policies(before, Choice(), findings)):
+                since.add(part, cells_of)
+    if plan.against:
+        _say_errors(revision, findings, console, is_there=before is not None)
+        mark_old_losses(plan, since.places)
+    order = {} if before is None else {name: place for place, name in enumerate(names_of(before))}
+    plan.lost += sorted(since.leaving, key=lambda loss: order[loss.before.group.cluster.name])
 
 
-def _base(root: Path, revision: git.Revision, args: Namespace, console: Console) -> BaseFleet | None:
-    """The fleet as the revision has it; None if there was none."""
-    findings: list[Finding] = []
-    compiled = compile_revision(root, revision, findings)
-    if args.against is None:
-        return None if compiled is None else BaseFleet(root, revision, compiled)
-    if compiled is None:
+def _say_errors(revision: git.Revision, findings: list[Finding], console: Console, *, is_there: bool) -> None:
+    """Say what the losses of a revision leave out."""
+    if not is_there:
         console.say(f"note: at {revision.name} there is no fleet in this folder: every loss is new")
-        return None
-    if refused := [finding for finding in findings if finding.mode is Mode.ENFORCE]:
+    elif refused := [finding for finding in findings if finding.mode is Mode.ENFORCE]:
         errors = counted(len(refused), "error")
         console.say(f"note: the specs at {revision.name} have {errors}; losses of objects they affect count as new")
-    return BaseFleet(root, revision, compiled)
 
 
-def _plan_before(base: BaseFleet, args: Namespace, asked: list[str]) -> Plan | None:
-    """The plan of the fleet as the revision has it, for the same kernels and nodes; None without these clusters."""
-    compiled = base.compiled
-    known = [name for name in args.cluster if name in names_of(compiled.fleet)]
-    if args.cluster and not known:
-        return None
-    if args.nodes is not None and (known or len(compiled.fleet.clusters) == 1):
-        _take_nodes(compiled.fleet, args.nodes, known)
-    policies = Policies(compiled.fleet, read_choice(args.policy, args.profile), [])
-    return plan_fleet(compiled, FleetJudge(policies, "check", datetime.now(UTC), RULES), asked, known)
+def _planner(before: Fleet, asked: list[str], args: Namespace) -> Callable[[CompiledFleet], list[Cell]]:
+    """Return what plans a part of the fleet of a revision, for the same clusters, kernels and nodes."""
+    known = [name for name in args.cluster if name in names_of(before)]
+    policies = Policies(before, read_choice(args.policy, args.profile), [])
+    judge, wanted = FleetJudge(policies, "check", datetime.now(UTC), RULES), known or names_of(before)
+
+    def cells_of(part: CompiledFleet) -> list[Cell]:
+        if args.nodes is not None and len(wanted) == 1 and wanted[0] in names_of(part.fleet):
+            _take_nodes(part.fleet, args.nodes, wanted)
+        return cells_in(part, judge, asked, known) if known or not args.cluster else []
+
+    return cells_of
 
 
 def _take_nodes(fleet: Fleet, file: str, clusters: list[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Set
 from dataclasses import replace
 from typing import Literal, get_args
 
@@ -20,14 +20,16 @@ def fails(plan: Plan, conditions: Collection[Condition]) -> bool:
     return bool(lost or is_unknown or (plan.upgrade and plan.upgrade.is_refused))
 
 
-def mark_old_losses(plan: Plan, before: Plan | None, revision: str) -> None:
-    """Mark the losses that the plan before has as well: of the same driver, nodes and kernel."""
-    known = {place for loss in (before.lost if before else ()) for place in _places(loss)}
-    plan.against = revision
-    plan.lost = [replace(loss, is_old=_places(loss) <= known) for loss in plan.lost]
+Place = tuple[str, str, str, str]
+"""Module, kernel, cluster and name of a node or group."""
 
 
-def _places(loss: Loss) -> set[tuple[str, str, str, str]]:
-    """Module, kernel, cluster and name of every node or group."""
+def mark_old_losses(plan: Plan, known: Set[Place]) -> None:
+    """Mark the losses at places that the compared revision has as well: of the same driver, nodes and kernel."""
+    plan.lost = [replace(loss, is_old=places(loss) <= known) for loss in plan.lost]
+
+
+def places(loss: Loss) -> set[Place]:
+    """Return the place of every node or group that a loss is about."""
     cell = loss.after
     return {(cell.module.name, cell.kernel, cell.group.cluster.name, name) for name in cell.group.names}

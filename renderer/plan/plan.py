@@ -146,9 +146,8 @@ def plan_fleet(
     The judge asks RULES.
     """
     result = Plan(findings=sort_findings(item for item in judge.judge(compiled) if item.mode is not Mode.AUDIT))
-    resolver, asked = Resolver(), tuple(kernels)
-    for cluster, modules in modules_of(compiled, only):
-        groups = list(groups_of(cluster, modules))
+    asked = tuple(kernels)
+    for cluster, modules, groups, cells in _of_clusters(compiled, judge, asked, only):
         is_idle = cluster.is_hub and not modules  # it loads nothing itself, and nobody need describe its nodes
         if not is_idle and (not groups or any(not group.kernels for group in groups)):
             result.blind.append(cluster.name)
@@ -157,20 +156,34 @@ def plan_fleet(
                     name for group in groups if not group.kernels for name in group.names
                 ]
         result.clusters.append(cluster)
+        result.cells += cells
+        if modules:
+            _add_groups_without_next(result, cluster, groups, cells, asked)
+    result.boot_images = boot_images(compiled, asked, only)
+    result.lost = list(losses_in(result.cells))
+    result.unused = list(_unused(result.cells))
+    return result
+
+
+def cells_in(compiled: CompiledFleet, judge: FleetJudge, kernels: Iterable[str], only: Iterable[str]) -> list[Cell]:
+    """Return the cells of a plan alone."""
+    return [cell for *_, cells in _of_clusters(compiled, judge, tuple(kernels), only) for cell in cells]
+
+
+def _of_clusters(
+    compiled: CompiledFleet, judge: FleetJudge, asked: tuple[str, ...], only: Iterable[str]
+) -> Iterator[tuple[Cluster, list[Module], list[Group], list[Cell]]]:
+    """Yield each cluster with its Modules, its nodes, and what they make of each other."""
+    resolver = Resolver()
+    for cluster, modules in modules_of(compiled, only):
+        groups = list(groups_of(cluster, modules))
         cells = [
             cell
             for module in modules
             for group in groups
             for cell in cells_of(module, group, asked, resolver, judge.refuses_unsigned)
         ]
-        cells = list(with_failures(cells, cluster.release or Release()))
-        result.cells += cells
-        if modules:
-            _add_groups_without_next(result, cluster, groups, cells, asked)
-    result.boot_images = boot_images(compiled, asked, only)
-    result.lost = list(_lost(result.cells))
-    result.unused = list(_unused(result.cells))
-    return result
+        yield cluster, modules, groups, list(with_failures(cells, cluster.release or Release()))
 
 
 def _add_groups_without_next(
@@ -187,7 +200,8 @@ def _add_groups_without_next(
         plan.without_next[cluster.name] = []
 
 
-def _lost(cells: Iterable[Cell]) -> Iterator[Loss]:
+def losses_in(cells: Iterable[Cell]) -> Iterator[Loss]:
+    """Yield the nodes that load a driver today and would not on another kernel."""
     today: dict[tuple[Module, Group], Cell] = {}
     for cell in cells:
         if cell.phase == "running" and cell.loads:

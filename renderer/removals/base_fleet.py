@@ -36,7 +36,7 @@ def base_fleet(root: Path, against: str | None) -> BaseFleet | None:
 
 
 class BaseFleet:
-    """A fleet at a revision, with the digests of its rendered files."""
+    """A fleet at a revision, or a part of it, with the digests of its rendered files."""
 
     def __init__(self, root: Path, revision: git.Revision, compiled: CompiledFleet) -> None:
         self.revision = revision
@@ -86,15 +86,17 @@ def _digest_in_index(revision: git.Revision, path: Path, driver: DriverKey) -> s
 
 def removal_findings(base: BaseFleet | None, now: CompiledFleet) -> Iterator[Finding]:
     """Modules that the fleet does not make any more without a permission, and entries that nothing needs."""
-    leaving = [] if base is None else list(_leaving(base, now))
-    permissions = Permissions(now.fleet.removals)
+    present = Present(now)
+    leaving = [] if base is None else list(present.leaving(base))
     if base is not None:
-        refusals = Refusals(now.fleet, permissions, lambda: base.compiled.fleet.clusters, revision=base.revision.name)
+        refusals = Refusals(
+            now.fleet, present.permissions, lambda: base.compiled.fleet.clusters, revision=base.revision.name
+        )
         yield from refusals.of(leaving, MARKER)
-    present = {_key(name, driver) for name, driver in _drivers(now)}
+    made = {_key(name, driver) for name, driver in present.drivers}
     needed = {item.key for item in leaving}
     for entry in now.fleet.removals:
-        if entry.key in present:
+        if entry.key in made:
             message = f"{entry.object} is in the tree of {entry.cluster} again"
             yield _note(entry, message, "run kmodgate render, which drops the entry")
         elif base is not None and entry.key not in needed:
@@ -102,27 +104,32 @@ def removal_findings(base: BaseFleet | None, now: CompiledFleet) -> Iterator[Fin
             yield _note(entry, message, "delete the entry, once the removal is merged")
 
 
-def unpermitted(base: BaseFleet, now: CompiledFleet) -> list[Leaving]:
-    """Return the drivers that the fleet does not make any more without a permission."""
-    permissions = Permissions(now.fleet.removals)
-    return [item for item in _leaving(base, now) if not permissions.allow(item)]
+class Present:
+    """The drivers that a fleet makes now, and the permissions of others to leave."""
 
+    def __init__(self, now: CompiledFleet) -> None:
+        self.drivers = set(_drivers(now))
+        self.permissions = Permissions(now.fleet.removals)
+        self._absent = absent_drivers(now.targets)
+        self._allowed = {entry.key: entry.digest for entry in now.fleet.removals}
 
-def _leaving(base: BaseFleet, now: CompiledFleet) -> Iterator[Leaving]:
-    present = _drivers(now)
-    absent = absent_drivers(now.targets)
-    allowed = {entry.key: entry.digest for entry in now.fleet.removals}
-    before = _drivers(base.compiled)
-    whole = {(name, item.owner) for (name, key), item in before.items() if (name, key) not in present and _is_hub(item)}
-    for (name, key), manifest in before.items():
-        if is_of_one_spoke(key) and (name, key[2]) in whole:
-            continue
-        if (name, key) not in present and (name, key[2]) not in absent:
-            wanted = allowed.get(_key(name, key))
-            digests = () if wanted is None else base.digests(name, key, wanted)
-            value = None if is_at_boot(manifest.value) else _module(base.compiled, name, key)
-            is_indexed = base.is_on_disk(name, key)
-            yield Leaving(*_key(name, key), digests, value or manifest.value, is_indexed=is_indexed)
+    def unpermitted(self, base: BaseFleet) -> list[Leaving]:
+        """Return the drivers of a revision, or of a part of its fleet, that leave without a permission."""
+        return [item for item in self.leaving(base) if not self.permissions.allow(item)]
+
+    def leaving(self, base: BaseFleet) -> Iterator[Leaving]:
+        """Yield the drivers of a revision, or of a part of its fleet, that the fleet does not make any more."""
+        before = _drivers(base.compiled)
+        gone = {place: item for place, item in before.items() if place not in self.drivers}
+        whole = {(name, item.owner) for (name, _), item in gone.items() if _is_hub(item)}
+        for (name, key), manifest in gone.items():
+            is_told = is_of_one_spoke(key) and (name, key[2]) in whole
+            if not is_told and (name, key[2]) not in self._absent:
+                wanted = self._allowed.get(_key(name, key))
+                digests = () if wanted is None else base.digests(name, key, wanted)
+                value = None if is_at_boot(manifest.value) else _module(base.compiled, name, key)
+                is_indexed = base.is_on_disk(name, key)
+                yield Leaving(*_key(name, key), digests, value or manifest.value, is_indexed=is_indexed)
 
 
 def _key(cluster: str, driver: DriverKey) -> Key:
