@@ -9,6 +9,8 @@ from kmodgate.policy.findings import FieldPath, Finding, Mode
 _STRUCTURE = ("SCH102", "SCH103")
 
 _NEED: dict[str, tuple[str, ...]] = {
+    "DAY001": ("clusters",),
+    "DAY002": ("clusters",),
     "IMG001": ("build", "sign", "dockerfile", "dockerfileConfigMap"),
     "KMM301": ("tolerations", "key", "operator"),
     "KMM302": ("tolerations", "key", "operator"),
@@ -16,6 +18,8 @@ _NEED: dict[str, tuple[str, ...]] = {
     "KMM502": ("dirName",),
     "LDR201": ("inTreeModulesToRemove",),
     "PLG101": ("volumes", "name"),
+    "REF006": ("clusters",),
+    "SCH112": ("devicePlugin", "container", "image", "volumes", "name"),
     "SEL106": ("moduleLoader", "devicePlugin", "dra"),
     "SEL201": ("selector",),
     "SEL202": ("kernelMappings", "regexp", "literal"),

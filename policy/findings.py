@@ -187,15 +187,21 @@ def _tells(cause: Finding, finding: Finding) -> bool:
 def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
     """Return the findings in the order of files, lines and columns, without repetition.
 
-    A finding whose cause another one tells is left out.
+    A finding whose cause another one tells is left out. One field of a spec may make objects of several kinds, each
+    with the same mistake: it is told of the first.
     """
-    clusters: dict[Finding, set[str]] = {}
-    for finding in causes_of(list(findings)):
-        clusters.setdefault(finding, set()).update(finding.clusters)
-    return sorted(
-        (replace(finding, clusters=tuple(sorted(names))) if names else finding for finding, names in clusters.items()),
+    found = sorted(
+        causes_of(list(findings)),
         key=lambda f: (f.file, f.line, f.column, f.rule, f.object, f.field, f.message, f.fix, f.severity, f.spec_field),
     )
+    first: dict[Finding, Finding] = {}
+    clusters: dict[Finding, set[str]] = {}
+    for finding in found:
+        key = replace(finding, object="", field="") if finding.spec_field else finding
+        clusters.setdefault(first.setdefault(key, finding), set()).update(finding.clusters)
+    return [
+        replace(finding, clusters=tuple(sorted(names))) if names else finding for finding, names in clusters.items()
+    ]
 
 
 def told_once(findings: Iterable[Finding]) -> Iterator[Finding]:

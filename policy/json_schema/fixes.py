@@ -28,6 +28,7 @@ from kmodgate.policy.json_schema.violations import (
     no_quantity,
     not_in,
     repaired,
+    replacement,
     unquoted,
 )
 
@@ -244,7 +245,7 @@ class Fixes:
         fitting = converted(self._keywords, node, value) if self._judge else NOTHING
         if fitting is NOTHING:
             return None
-        return self._whole_list(path) or (f"write {line(path, fitting)}", _set(path, fitting))
+        return self._whole_list(path) or (f"write {line(path, fitting)}", replacement(path, fitting))
 
     def _whole_list(self, path: FieldPath) -> _Fix | None:
         """Return one fix for a list of maps that all have the shape of another API."""
@@ -283,7 +284,7 @@ class Fixes:
             text, node = raw or json.dumps(value), self._keywords.at(path)
             if self._keywords.allows(node, text):
                 message = f"{json.dumps(value)} is a number to YAML"
-                return Violation("SCH102", path, message, f'put it in quotes: "{text}"', repair=_set(path, text))
+                return Violation("SCH102", path, message, f'put it in quotes: "{text}"', repair=replacement(path, text))
         if kind == "uniqueItems":
             return Violation("SCH104", path, "an entry stands twice", "remove one of the two")
         if kind in TOO_SHORT:
@@ -293,7 +294,3 @@ class Fixes:
         if kind == "pattern" and details.get("pattern") == PATTERN:
             return no_quantity(path, value)
         return Violation("SCH104", path, message, "change the value so that it fits")
-
-
-def _set(path: FieldPath, value: object) -> Repair:
-    return Repair((path,), ((path, value),))

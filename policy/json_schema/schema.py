@@ -19,7 +19,7 @@ from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.json_schema.fixes import Fixes
 from kmodgate.policy.json_schema.keywords import Keywords, Node
 from kmodgate.policy.json_schema.places import shown
-from kmodgate.policy.json_schema.violations import Repair, Violation, missing, repaired, short
+from kmodgate.policy.json_schema.violations import Repair, Violation, missing, repaired, replacement, short
 from kmodgate.policy.lazy import lazy
 
 MAX_VIOLATIONS = 100
@@ -51,17 +51,23 @@ class Schema:
         """Return the violations without those that are gone once the others are repaired.
 
         A value of the wrong type without a repair counts as taken away, and so does what needs a field that is missing.
+        One that is none of some words may be any of them.
         """
         violations = list(violations)
         needing = {item.path[:-1] for item in violations if item.beside}
         violations = [item for item in violations if item.keyword not in _COMBINATIONS or item.path not in needing]
         repairs = tuple(item.repair for item in violations if item.repair)
         removed = [item for item in violations if _is_in_no_shape(item, repairs)]
-        removals = (Repair((item.path,)) for item in reversed(removed))  # items of a list from its end on
-        if not (repairs or removed) or not _is_small(value):
+        removals = tuple(Repair((item.path,)) for item in reversed(removed))  # items of a list from its end on
+        words = [replacement(item.path, word) for item in violations for word in item.options]
+        if not (repairs or removed or words) or not _is_small(value):
             return violations
         left = self._wrong(repaired(value, (*repairs, *removals)))
-        return [item for item in violations if item.repair or item in removed or (item.keyword, item.path) in left]
+        for word in words:
+            left &= self._wrong(repaired(value, (*repairs, *removals, word)))
+        is_cause = [bool(item.repair or item.options) or item in removed for item in violations]
+        pairs = zip(violations, is_cause, strict=True)
+        return [item for item, kept in pairs if kept or (item.keyword, item.path) in left]
 
     def repaired(self, value: Mapping[str, Any], violations: Iterable[Violation]) -> dict[str, Any]:
         """Return a copy of a map with the repairs that its violations carry."""

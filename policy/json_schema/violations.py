@@ -53,6 +53,11 @@ class Repair:
         return len(self.paths) == len(self.puts) == 1 and self.paths[0] != self.puts[0][0]
 
 
+def replacement(path: FieldPath, value: object) -> Repair:
+    """Return the repair that writes another value in the place of one."""
+    return Repair((path,), ((path, value),))
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
     """One place where a value does not match its schema; `path` ends at the offending key or value."""
@@ -67,6 +72,8 @@ class Violation:
     """What failed in the schema."""
     beside: bool = False
     """Whether the field at `path` means nothing without another one, which is missing."""
+    options: tuple[str, ...] = ()
+    """The words of which one was meant, where nothing tells which."""
 
 
 def missing(path: FieldPath, name: str, beside: str, schema: dict[str, Any]) -> Violation:
@@ -90,7 +97,7 @@ def unquoted(path: FieldPath, value: bool | int | float, raw: str) -> Violation:
     text, what = raw or json.dumps(value), "boolean" if isinstance(value, bool) else "number"
     is_known = bool(raw) or not isinstance(value, bool)
     fix = f'{UNQUOTED}: "{text}"' if is_known else UNQUOTED
-    repair = Repair((path,), ((path, text),)) if is_known else None
+    repair = replacement(path, text) if is_known else None
     return Violation("SCH102", path, f"{text} is the {what} {json.dumps(value)} to YAML", fix, repair=repair)
 
 
@@ -104,15 +111,15 @@ def not_in(path: FieldPath, value: object, options: list[str], kind: str) -> Vio
     if choice:
         fix = f"did you mean {close[0]}?" if close and kind == "enum" else f"write {choice[0]}"
     message = f"{short(value)} is not {'one of ' if kind == 'enum' else ''}{', '.join(options)}"
-    repair = Repair((path,), ((path, choice[0]),)) if choice else None
-    return Violation("SCH104", path, message, fix, repair=repair)
+    repair = replacement(path, choice[0]) if choice else None
+    return Violation("SCH104", path, message, fix, repair=repair, options=() if choice else tuple(options))
 
 
 def no_quantity(path: FieldPath, value: object) -> Violation:
     """Return the violation of a text that is no amount of a resource: `1GB`, `1 Gi`."""
     better = corrected(str(value))
     fix = f"write {better}" if better else "write a number, and after it a unit or none: 500m, 2, 512Mi, 1Gi"
-    repair = Repair((path,), ((path, better),)) if better else None
+    repair = replacement(path, better) if better else None
     return Violation("SCH104", path, f"{short(value)} is no quantity", fix, repair=repair)
 
 

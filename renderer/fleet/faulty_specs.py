@@ -15,6 +15,23 @@ _MADE_OF = {"serviceAccountName": "name"}
 """Fields that are made of another one where nobody writes them."""
 
 
+_OF_CLUSTERS: dict[str, tuple[str, ...]] = {
+    "DAY001": ("platform", "topology", "hosted", "managed"),
+    "DAY002": ("platform", "topology", "hosted", "nodeGroups"),
+    "DAY004": ("tools",),
+    "DAY008": ("topology", "hosted"),
+    "REF010": ("nodeGroups", "nextKernels"),
+    "SCH103 spec.kmm.install": ("tools",),
+}
+"""Rule, or rule and field → the fields of a Cluster without which it finds something that may not be so."""
+
+
+def _is_of_cluster(finding: Finding, faults: Iterable[FieldPath]) -> bool:
+    """Whether a finding may be gone once fields of Clusters are repaired."""
+    fields = _OF_CLUSTERS.get(finding.rule) or _OF_CLUSTERS.get(f"{finding.rule} {finding.field}", ())
+    return any(path[1] in fields for path in faults if path[1:])
+
+
 def _is_of_name(finding: Finding, faults: Iterable[FieldPath]) -> bool:
     """Whether a label is wrong that is made of the name of the spec, which is wrong itself."""
     return finding.field.endswith("[app.kubernetes.io/name]") and ("metadata", "name") in faults
@@ -37,6 +54,8 @@ class FaultySpecs:
     """The paths of the faulty fields, by file."""
     _fields: dict[str, set[str]] = field(default_factory=dict)
     """Every field of the specs, by file."""
+    _told: set[Finding] = field(default_factory=set)
+    """The errors themselves, where they are told together with what may follow from them."""
     _moved: dict[str, dict[str, str]] = field(default_factory=dict)
     """Where list items stand that come after a faulty one, by file and by the place that they are judged at."""
 
@@ -57,20 +76,40 @@ class FaultySpecs:
             around = (path[:length] for length in range(len(path)))
             self._places |= {(file, *document.position(item)) for item in (*around, *document.below(path))}
 
+    def holds(self, spec: KernelDriver | ImageService) -> bool:
+        """Whether a spec lacks faulty fields."""
+        return any(item is spec for item in (*self.drivers, *self.services))
+
+    def lacks_override(self, driver: KernelDriver) -> None:
+        """Remember that an override of a driver selects no cluster, so that some cluster lacks it."""
+        self._faults.setdefault(driver.document.file, []).append(("spec", "overrides", "clusters"))
+
+    def tell(self, findings: Iterable[Finding]) -> None:
+        """Remember that these findings are causes."""
+        self._told.update(findings)
+
     def independent(self, findings: Iterable[Finding]) -> Iterator[Finding]:
         """Yield the findings that do not follow from a schema error, or from an image that can take no content tag.
 
         These are about other fields, or about one that is missing and that no faulty field was meant to be.
         """
         findings = list(findings)
+        of_clusters = [path for item in self.clusters for path in self._faults.get(item.document.file, ())]
         untagged = {(item.file, item.line, item.column) for item in findings if item.rule == "IMG001"}
         for judged in findings:
+            if judged in self._told:
+                yield judged
+                continue
             if judged.rule != "IMG001" and (judged.file, judged.line, judged.column) in untagged:
                 continue
             finding = self._as_written(judged)
             path = finding.spec_field or finding.field
             faults = self._faults.get(finding.file, ())
-            if follows(finding.rule, faults) or (finding.rule == "SCH107" and _is_of_name(finding, faults)):
+            if (
+                _is_of_cluster(finding, of_clusters)
+                or follows(finding.rule, faults)
+                or (finding.rule == "SCH107" and _is_of_name(finding, faults))
+            ):
                 continue
             if path in self._fields.get(finding.file, (path,)):
                 is_told = (finding.file, finding.line, finding.column) in self._places

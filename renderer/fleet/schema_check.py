@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -12,9 +12,10 @@ from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath, Finding, format_path, plain_text, value_at
 from kmodgate.policy.formats.yaml_documents import Document, Json
 from kmodgate.policy.formats.yaml_scalars import quoted
-from kmodgate.policy.json_schema.schema import MAX_VIOLATIONS
+from kmodgate.policy.json_schema.schema import MAX_VIOLATIONS, Schema
 from kmodgate.policy.json_schema.violations import Violation, repaired
 from kmodgate.renderer.fleet.files import SPEC_KINDS
+from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.schemas.compiled import spec_schema
 
 _ROUNDS = 5
@@ -114,16 +115,31 @@ def without_faults(document: Document, kind: str) -> SoundPart | None:
     A field under a wrong name has its own there, so that nothing is told of its absence; it is a fault all the same.
     None where a required field is among the faults. A name that is not allowed stays: it is wrong, and does no harm.
     """
-    schema = spec_schema(kind)
     rest = _Rest(document.value)
-    faults: list[FieldPath] = rest.rename(schema.violations(document.value, document.raw))
+    faults = _take_out(rest, spec_schema(kind), document.raw)
+    return None if faults is None else SoundPart(rest.document(document), faults, rest.moved())
+
+
+def sound_value(value: JsonMap, kind: str) -> tuple[JsonMap, list[FieldPath]] | None:
+    """Return a value without the fields and list items that break the schema, and where these stood.
+
+    None where a required field is among them.
+    """
+    rest = _Rest(value)
+    faults = _take_out(rest, spec_schema(kind), lambda _: "")
+    return None if faults is None else (rest.value, faults)
+
+
+def _take_out(rest: _Rest, schema: Schema, raw: Callable[[FieldPath], str]) -> list[FieldPath] | None:
+    """Take what breaks the schema out of a value, and return the paths where it stood; None for a required field."""
+    faults: list[FieldPath] = rest.rename(schema.violations(rest.value, raw))
     for _ in range(_ROUNDS):
-        violations = list(islice(schema.violations(rest.value, document.raw), MAX_VIOLATIONS))
+        violations = list(islice(schema.violations(rest.value, raw), MAX_VIOLATIONS))
         names = [violation.path for violation in violations if _is_name(rest.value, violation.path)]
         paths = [violation.path for violation in violations if violation.path not in names]
         faults += [place for place in map(rest.original, names) if place not in faults]
         if not paths:
-            return SoundPart(rest.document(document), faults, rest.moved())
+            return faults
         targets = {_removable(rest.value, path) for path in paths}
         if () in targets:
             return None

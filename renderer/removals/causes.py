@@ -9,6 +9,7 @@ from kmodgate.policy.findings import FieldPath
 from kmodgate.renderer.deliveries.boot.objects import BOOT_MODULE_CONFIG, cluster_of
 from kmodgate.renderer.deliveries.delivery import DEFAULT, DELIVERIES
 from kmodgate.renderer.fleet.clusters.cluster_selectors import Clusters
+from kmodgate.renderer.fleet.faulty_specs import FaultySpecs
 from kmodgate.renderer.fleet.specs import Cluster, KernelDriver
 from kmodgate.renderer.fleet.targets.targets import MergedSpec, merged_specs
 from kmodgate.renderer.removals.leaving import Leaving
@@ -20,7 +21,8 @@ def cause(item: Leaving, driver: KernelDriver, clusters: Iterable[Cluster]) -> F
     That is `spec.clusters` where the driver does not select the cluster any more, or nothing else has changed.
     """
     known = {cluster.name: cluster for cluster in clusters}
-    specs = {cluster.name: merged for cluster, merged in merged_specs(driver, Clusters([*known.values()]), [], [])}
+    merging = merged_specs(driver, Clusters([*known.values()]), [], [], FaultySpecs())
+    specs = {cluster.name: merged for cluster, merged in merging}
     name = cluster_of(item.value or {}) or item.cluster
     cluster = known.get(name)
     hub = cluster.acm.hub if cluster is not None and cluster.acm else ""

@@ -44,16 +44,24 @@ def site(cluster: Cluster) -> Site:
 
 def problems(target: Target) -> Iterator[Finding]:
     """Report a cluster without an operator that takes the Module; of an unknown delivery that is told already."""
-    cluster, document = target.cluster, target.variant.driver.document
-    is_unknown = "delivery" not in target.variant.spec and document.has(("spec", "delivery"))
-    if cluster.kmm is None and not is_unknown:
+    cluster, variant = target.cluster, target.variant
+    if cluster.kmm is None and not _is_delivery_unknown(variant):
         yield finding_at(
-            document,
+            variant.driver.document,
             ("spec", "clusters"),
             "REF006",
             f"cluster {cluster.name} has no KMM to deliver the driver with",
             f"say which KMM it has ({cluster.document.file}: spec.kmm), or leave it out",
         )
+
+
+def _is_delivery_unknown(variant: Variant) -> bool:
+    """Whether a spec says a delivery that is none."""
+    said = [patch["delivery"] for patch in variant.merged.patches if "delivery" in patch]
+    if "delivery" in variant.spec or said:
+        return "delivery" not in variant.spec and said[-1] is not None
+    driver = variant.driver
+    return "delivery" not in driver.spec and driver.document.has(("spec", "delivery"))
 
 
 def manifests(variant: Variant, sources: Sources, site: Site) -> list[Manifest]:

@@ -9,6 +9,7 @@ from typing import Any, cast
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.ims.versions import ImsRelease, UnknownReleaseError, csm_release, ims_release
 from kmodgate.renderer.fleet.clusters.cluster_selectors import Clusters
+from kmodgate.renderer.fleet.faulty_specs import FaultySpecs
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.image_services.contradictions import service_findings
 from kmodgate.renderer.fleet.schema_check import finding_at
@@ -37,7 +38,7 @@ def service_targets(fleet: Fleet, findings: list[Finding]) -> dict[str, ServiceT
     clusters = Clusters(fleet.clusters)
     found: dict[str, ServiceTarget] = {}
     for service in fleet.services:
-        for target in _targets(service, clusters, findings, unmatched):
+        for target in _targets(service, clusters, findings, unmatched, fleet.faulty):
             other = found.setdefault(target.cluster.name, target)
             if other is not target:
                 findings.append(_second(target, other.service))
@@ -47,10 +48,14 @@ def service_targets(fleet: Fleet, findings: list[Finding]) -> dict[str, ServiceT
 
 
 def _targets(
-    service: ImageService, clusters: Clusters, findings: list[Finding], unmatched: list[Finding]
+    service: ImageService,
+    clusters: Clusters,
+    findings: list[Finding],
+    unmatched: list[Finding],
+    faulty: FaultySpecs,
 ) -> Iterator[ServiceTarget]:
     releases: dict[MergedSpec, ImsRelease | None] = {}
-    for cluster, merged in merged_specs(service, clusters, findings, unmatched):
+    for cluster, merged in merged_specs(service, clusters, findings, unmatched, faulty):
         if merged not in releases:
             releases[merged] = release = _release(merged, findings)
             findings += service_findings(merged, release) if release else ()

@@ -143,7 +143,7 @@ def _read_faulty(
     fleet: Fleet, document: Document, kind: str, disputed: set[tuple[int, int]], findings: list[Finding]
 ) -> None:
     part = without_faults(document, kind)
-    if part is not None:
+    if part is not None and not any(map(_is_of_selection, part.faults)):
         fleet.faulty.add_faults(document, part.faults, disputed, part.moved)
         found: list[Finding] = []
         _read(fleet, fleet.faulty, part.document, kind, found)
@@ -154,6 +154,12 @@ def _read_faulty(
         findings += fleet.faulty.independent(found)
     elif kind == "DriverPolicy":
         findings.append(not_judged_by(document))
+
+
+def _is_of_selection(path: FieldPath) -> bool:
+    """Whether a fault leaves open which clusters a spec is for, or which of them one of its overrides changes."""
+    is_override = path[:2] == ("spec", "overrides")
+    return path[:2] == ("spec", "clusters") or (is_override and (len(path) < 4 or path[3] != "patch" or not path[4:]))
 
 
 def _is_of_nodes(path: FieldPath) -> bool:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 
-from kmodgate.policy.findings import FieldPath, Finding, format_path
-from kmodgate.policy.json_schema.schema import MAX_VIOLATIONS
+from kmodgate.policy.findings import FieldPath, Finding, format_path, value_at
+from kmodgate.policy.json_schema.schema import MAX_VIOLATIONS, Schema
 from kmodgate.policy.json_schema.violations import Violation
 from kmodgate.renderer.fleet.clusters.cluster_selectors import Clusters, listed_clusters, override_clusters
 from kmodgate.renderer.fleet.clusters.pools import hosted_driver
+from kmodgate.renderer.fleet.faulty_specs import FaultySpecs
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.fields.overrides import ambiguous, merge, trace
 from kmodgate.renderer.fleet.fleet import Fleet
+from kmodgate.renderer.fleet.json_parts import map_of
 from kmodgate.renderer.fleet.loading.read_specs import in_patch
-from kmodgate.renderer.fleet.schema_check import finding_at
+from kmodgate.renderer.fleet.schema_check import finding_at, sound_value
 from kmodgate.renderer.fleet.specs import Cluster, ImageService, JsonMap, KernelDriver
 from kmodgate.schemas.compiled import spec_schema
 
@@ -36,6 +38,11 @@ class MergedSpec:
     def spec(self) -> JsonMap:
         return self.stages[-1]
 
+    @property
+    def patches(self) -> list[JsonMap]:
+        """The patches that are applied, in their order."""
+        return [self.source.overrides[index].patch for index in self.applied]
+
     def origin(self, path: FieldPath) -> Origin:
         """Where a path of the effective spec, without the leading `spec`, came from."""
         document = self.source.document
@@ -46,8 +53,7 @@ class MergedSpec:
 
     def place(self, path: FieldPath) -> tuple[FieldPath, bool]:
         """The path in the document, and whether it lies in an override."""
-        patches = [self.source.overrides[index].patch for index in self.applied]
-        layer, inner = trace(path, self.stages, patches)
+        layer, inner = trace(path, self.stages, self.patches)
         if layer == 0:
             return ("spec", *inner), False
         return ("spec", "overrides", self.applied[layer - 1], "patch", *inner), True
@@ -129,24 +135,41 @@ def targets(fleet: Fleet, findings: list[Finding]) -> list[Target]:
     """Every target, by cluster and driver name; what is wrong with selectors and overrides goes to `findings`."""
     unmatched: list[Finding] = []
     clusters = Clusters(fleet.clusters)
-    found = [target for driver in fleet.drivers for target in _driver_targets(driver, clusters, findings, unmatched)]
+    found: list[Target] = []
+    for driver in fleet.drivers:
+        own: list[Finding] = []
+        found += _driver_targets(driver, clusters, findings, own, fleet.faulty)
+        if any(item.field.startswith("spec.overrides") for item in own):
+            fleet.faulty.lacks_override(driver)
+        unmatched += own
     if fleet.is_whole:
         findings += unmatched
     return sorted(found, key=lambda target: (target.cluster.name, target.variant.driver.name))
 
 
 def _driver_targets(
-    driver: KernelDriver, clusters: Clusters, findings: list[Finding], unmatched: list[Finding]
+    driver: KernelDriver,
+    clusters: Clusters,
+    findings: list[Finding],
+    unmatched: list[Finding],
+    faulty: FaultySpecs,
 ) -> Iterator[Target]:
     variants: dict[MergedSpec, Variant] = {}
-    for cluster, merged in merged_specs(driver, clusters, findings, unmatched):
+    for cluster, merged in merged_specs(driver, clusters, findings, unmatched, faulty):
         yield Target(variants.setdefault(merged, Variant(driver, merged)), cluster)
 
 
 def merged_specs(
-    source: KernelDriver | ImageService, clusters: Clusters, findings: list[Finding], unmatched: list[Finding]
+    source: KernelDriver | ImageService,
+    clusters: Clusters,
+    findings: list[Finding],
+    unmatched: list[Finding],
+    faulty: FaultySpecs,
 ) -> Iterator[tuple[Cluster, MergedSpec]]:
-    """Yield the clusters of a spec, each with the spec as it is there; selectors without a match go to `unmatched`."""
+    """Yield the clusters of a spec, each with the spec as it is there.
+
+    Selectors without a match go to `unmatched`; `faulty` learns what overrides break.
+    """
     chosen = listed_clusters(source.document, source.clusters, clusters, unmatched)
     overridden = [
         override_clusters(source, index, chosen, clusters, unmatched) for index in range(len(source.overrides))
@@ -155,22 +178,45 @@ def merged_specs(
     for cluster in chosen:
         applied = tuple(index for index, those in enumerate(overridden) if cluster in those)
         if applied not in found:
-            found[applied] = _sound(source, applied, findings)
+            found[applied] = _sound(source, applied, findings, faulty)
         if merged := found[applied]:
             yield cluster, merged
 
 
-def _sound(source: KernelDriver | ImageService, applied: tuple[int, ...], findings: list[Finding]) -> MergedSpec | None:
-    """The merged spec. If it is none, the author's own, whose mistakes are worth being told along.
+def _sound(
+    source: KernelDriver | ImageService, applied: tuple[int, ...], findings: list[Finding], faulty: FaultySpecs
+) -> MergedSpec | None:
+    """The merged spec; what is sound of one with mistakes, so that others are told along.
 
-    None if that is no spec either: compiling it would only repeat what is wrong.
+    None if that is no spec: compiling it would only repeat what is wrong.
     """
     merged = _merged(source, applied)
-    problems = list(_merged_findings(merged))
+    problems = list(_merged_findings(merged, is_faulty=faulty.holds(source)))
     findings += problems
-    if problems and applied:
-        return _sound(source, (), findings)
-    return None if problems else merged
+    if not applied:
+        return None if problems else merged
+    faulty.tell(problems)
+    return _without_faults(merged, faulty) or (None if faulty.holds(source) else _sound(source, (), findings, faulty))
+
+
+def _without_faults(merged: MergedSpec, faulty: FaultySpecs) -> MergedSpec | None:
+    """Return a merged spec without what breaks its schema; None where that cannot be left out."""
+    whole = _whole(merged)
+    kind = str(whole["kind"])
+    if spec_schema(kind).is_valid(whole):
+        return merged
+    part = sound_value(whole, kind)
+    if part is None:
+        return None
+    value, faults = part
+    places = [merged.place(path[1:])[0] for path in faults]
+    faulty.add_faults(merged.source.document, places, (), {})
+    return replace(merged, stages=[*merged.stages[:-1], map_of(value["spec"])])
+
+
+def _whole(merged: MergedSpec) -> JsonMap:
+    """Return the document of a spec as if its overrides stood in it."""
+    return {**map_of(merged.source.document.value), "spec": merged.spec}
 
 
 def _merged(source: KernelDriver | ImageService, applied: tuple[int, ...]) -> MergedSpec:
@@ -180,12 +226,12 @@ def _merged(source: KernelDriver | ImageService, applied: tuple[int, ...]) -> Me
     return MergedSpec(source, applied, stages)
 
 
-def _merged_findings(merged: MergedSpec) -> Iterator[Finding]:
+def _merged_findings(merged: MergedSpec, *, is_faulty: bool) -> Iterator[Finding]:
     """What is wrong with a merged spec, at the override that made it so."""
     source = merged.source
-    whole = {**source.document.value, "spec": merged.spec}  # type: ignore[dict-item]
+    whole = _whole(merged)
     if merged.applied and not spec_schema(str(whole["kind"])).is_valid(whole):
-        yield from _schema_findings(merged, whole)
+        yield from _schema_findings(merged, whole, is_faulty=is_faulty)
         return
     for stage, index in enumerate(merged.applied):
         for at, twice in ambiguous(merged.stages[stage], source.overrides[index].patch):
@@ -201,15 +247,26 @@ def _merged_findings(merged: MergedSpec) -> Iterator[Finding]:
             yield report(("kernelMappings", index, "name"), "SCH105", message, "rename one of them")
 
 
-def _schema_findings(merged: MergedSpec, whole: JsonMap) -> Iterator[Finding]:
-    """What the schema says of a merged document, and did not say of the document without its overrides."""
+def _schema_findings(merged: MergedSpec, whole: JsonMap, *, is_faulty: bool) -> Iterator[Finding]:
+    """What the schema says of a merged document, and did not say of the document without its overrides.
+
+    Of one that lacks faulty fields these are the fields that are wrong whatever stands beside them.
+    """
     schema, own = spec_schema(str(whole["kind"])), merged.source.document.value
     told = {(item.rule, item.path) for item in islice(schema.violations(own), MAX_VIOLATIONS)}
     violations = islice(schema.violations(whole, partial(_raw, merged)), MAX_VIOLATIONS)
     for item in schema.causes(whole, violations):
-        if (item.rule, item.path) not in told:
+        if (item.rule, item.path) not in told and (not is_faulty or _is_wrong_anyway(item, whole, schema)):
             fix = _fix_in_patch(merged, item) or item.fix
             yield merged.caused(item.path[1:], item.rule, item.message, fix)
+
+
+def _is_wrong_anyway(violation: Violation, whole: JsonMap, schema: Schema) -> bool:
+    """Whether a field is wrong whatever stands beside it in the spec."""
+    path = violation.path
+    if violation.rule == "SCH101":
+        return True
+    return (violation.rule != "SCH103" or len(path) > 2) and not schema.allows(path, value_at(whole, path))
 
 
 def _mapping_names(spec: JsonMap) -> list[object]:
