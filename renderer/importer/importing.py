@@ -24,7 +24,8 @@ from kmodgate.renderer.importer.comments import Comment, cluster_comments, drive
 from kmodgate.renderer.importer.objects.companions import Surrounded, are_spokes_openshift, surrounded
 from kmodgate.renderer.importer.objects.modules import driver_of
 from kmodgate.renderer.importer.objects.reading import Objects
-from kmodgate.renderer.importer.objects.spokes import spoke_values
+from kmodgate.renderer.importer.objects.rendered_policies import with_prebuilt
+from kmodgate.renderer.importer.objects.spokes import as_spoke, spoke_values
 from kmodgate.renderer.importer.planning import (
     EVERYWHERE,
     PLACEHOLDER,
@@ -69,7 +70,7 @@ def import_objects(root: Path, translated: Translated, *, everywhere: bool, all_
     settings = {name: item for name, item in told.items() if name not in known}
     more = [text for name, item in told.items() if name in known for text in additions(known[name], item.spec)]
     plan = Plan(lost=[*translated.lost, *(finding for item in settings.values() for finding in item.lost)])
-    drivers = _drivers_of(plan, clusters, settings, known, all_dockerfiles=all_dockerfiles)
+    drivers = _drivers_of(plan, translated, settings, known, all_dockerfiles=all_dockerfiles)
     renamed = {
         (name, item.driver.name, old): new
         for name, items in drivers.items() for item in items for old, new in _new_names(item)
@@ -96,7 +97,7 @@ def import_objects(root: Path, translated: Translated, *, everywhere: bool, all_
 
 def _drivers_of(
     plan: Plan,
-    clusters: Mapping[str, Objects],
+    translated: Translated,
     settings: Mapping[str, Settings],
     known: Mapping[str, Cluster],
     *,
@@ -104,10 +105,20 @@ def _drivers_of(
 ) -> dict[str, list[Surrounded]]:
     """Return the drivers of each cluster, with what stands around them on its platform."""
     drivers = {}
-    for name, objects in clusters.items():
+    everywhere = frozenset[str]().union(*translated.signed.values())
+    for name, objects in translated.clusters.items():
         said = settings[name].spec.get("platform") if name in settings else None
         openshift = said == "openshift" or runs_openshift(known.get(name), objects)
-        drivers[name] = list(_drivers(plan, objects, openshift=openshift, all_dockerfiles=all_dockerfiles))
+        drivers[name] = [
+            replace(
+                item,
+                driver=with_prebuilt(
+                    item.driver, everywhere if is_by_hub else translated.signed.get(name, frozenset())
+                ),
+            )
+            for item in _drivers(plan, objects, openshift=openshift, all_dockerfiles=all_dockerfiles)
+            for is_by_hub in [item.driver.found.is_by_hub]  # the policies of its spokes say it
+        ]
     return drivers
 
 
@@ -117,10 +128,13 @@ def _cluster_specs(
     """Return the specs of clusters and spokes that the fleet does not know, by their files."""
     clusters = translated.clusters
     new = {
-        f"clusters/{name}.yaml": cluster_value(name, clusters[name], item.spec, translated.hosted.get(name))
+        name: cluster_value(name, clusters[name], item.spec, translated.hosted.get(name))
         for name, item in settings.items()
     }
-    return new | {f"clusters/{name}.yaml": value for name, value in spoke_values(clusters) if name not in known}
+    for name, value in spoke_values(clusters):
+        if name not in known:
+            new[name] = as_spoke(new[name], value) if name in new else value
+    return {f"clusters/{name}.yaml": value for name, value in new.items()}
 
 
 def _settings(objects: Objects) -> Settings:

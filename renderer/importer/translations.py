@@ -20,6 +20,7 @@ from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.clusters.cluster_settings import cluster_settings
 from kmodgate.renderer.importer.objects.companions import is_the_systems
 from kmodgate.renderer.importer.objects.reading import Found, Objects, Translation
+from kmodgate.renderer.importer.objects.rendered_policies import signed_elsewhere
 from kmodgate.renderer.importer.objects.spokes import spoke_values
 from kmodgate.renderer.importer.translating.boot.drivers import add_boot
 from kmodgate.renderer.importer.translating.daemon_sets.daemon_sets import (
@@ -50,6 +51,8 @@ class Translated:
     notes: list[str] = field(default_factory=list)
     hosted: dict[str, JsonMap] = field(default_factory=dict)
     """What the Cluster of a hosted control plane says of where its NodePools are."""
+    signed: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Namespace and name of the drivers whose images are signed before they are pushed, by cluster."""
     by_hubs: list[str] = field(default_factory=list)
     """Modules that a hub makes on one of its spokes."""
 
@@ -73,6 +76,7 @@ def translate(clusters: dict[str, Objects], inputs: dict[str, list[str]], wishes
             _place(draft, objects, result.lost)
             versions[str(draft.found.value["apiVersion"])].add(str(draft.found.identity))
         result.clusters[cluster] = objects
+        result.signed[cluster] = signed_elsewhere(objects)
         if len(result.lost) > before:
             told.add(cluster)
     at_boot = add_boot(result.clusters, wishes, result.lost, result.notes)

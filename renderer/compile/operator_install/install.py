@@ -85,9 +85,12 @@ def _tolerations(cluster: Cluster, install: Install | None) -> list[Json]:
     """What the operator's pods tolerate: by default a cordon, where they run on the nodes that they serve."""
     if install is not None and install.tolerations is not None:
         return install.tolerations
-    return (
-        [dict(subscription.TOLERATES_CORDONS)] if install is not None and cluster.topology in ("compact", "sno") else []
-    )
+    return usual_tolerations(cluster) if install is not None else []
+
+
+def usual_tolerations(cluster: Cluster) -> list[Json]:
+    """What the pods of an operator tolerate where its spec does not say it."""
+    return [dict(subscription.TOLERATES_CORDONS)] if cluster.topology in ("compact", "sno") else []
 
 
 def _is_spoke(cluster: Cluster) -> bool:

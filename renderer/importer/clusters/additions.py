@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from kmodgate.policy.findings import FieldPath, format_path
 from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.renderer.compile.operator_install.install import usual_tolerations
 from kmodgate.renderer.compile.operator_install.operator import usual_namespace
 from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
@@ -33,6 +34,9 @@ def _effective(cluster: Cluster) -> JsonMap:
             "flavour": cluster.kmm.flavour,
         }
         spec["kmm"] = {**usual, **map_of(spec.get("kmm"))}
+    if cluster.kmm is not None and cluster.kmm.install is not None and cluster.kmm.install.tolerations is None:
+        install: JsonMap = {"tolerations": usual_tolerations(cluster), **map_of(map_of(spec["kmm"]).get("install"))}
+        spec["kmm"] = {**map_of(spec["kmm"]), "install": install}
     return spec
 
 

@@ -12,7 +12,6 @@ from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.yaml_documents import parse
 from kmodgate.policy.kmm.operator_config import CONFIG_MAPS, KEY, OLD_KEY
 from kmodgate.renderer.compile.operator_install.operator import GLOBAL_NAMESPACES
-from kmodgate.renderer.compile.operator_install.subscription import TOLERATES_CORDONS
 from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.clusters.cluster_draft import Settings
@@ -62,7 +61,7 @@ def _add_subscription(found: Found, version: str, objects: Objects, settings: Se
     if (image := _approver(package, objects)) and settings.put(found, ("metadata",), "tools", {"kubectl": image}):
         install["approve"] = "job"
     tolerations = items_of(map_of(spec.get("config")).get("tolerations"))
-    if tolerations and tolerations != [TOLERATES_CORDONS]:
+    if tolerations:
         install["tolerations"] = tolerations
     is_rendered = MANAGED_BY.items() <= found.metadata("labels").items()
     is_said = not (is_rendered and namespace == _NAMESPACES[package])  # render needs no word for the flavour's own

@@ -82,13 +82,22 @@ def are_spokes_openshift(objects: Objects) -> bool:
 def _tell_openshift(found: Iterable[Found]) -> bool:
     for item in found:
         group, role = item.identity.group, item.value.get("roleRef")
-        if group.endswith(".openshift.io") or (
-            isinstance(role, dict) and str(role.get("name")).startswith(_OPENSHIFT_SCC)
+        if (
+            item.identity.namespace.startswith("openshift-")
+            or _names_its_operator(item)
+            or group.endswith(".openshift.io")
+            or (isinstance(role, dict) and str(role.get("name")).startswith(_OPENSHIFT_SCC))
         ):
             return True
         if any("openshift.io/" in key for key in (*item.metadata("labels"), *item.metadata("annotations"))):
             return True
     return False
+
+
+def _names_its_operator(found: Found) -> bool:
+    """Whether an object is the policy of a rendered tree, and names the accounts of Red Hat's KMM."""
+    policy = map_of(found.value.get("data")).get("policy.yaml") if found.identity.kind == "ConfigMap" else None
+    return "system:serviceaccount:openshift-kmm" in str(policy)
 
 
 def _with_accounts(driver: Driver, objects: Objects, *, managed: bool) -> JsonMap:

@@ -31,8 +31,23 @@ def spoke_values(clusters: dict[str, Objects]) -> Iterator[tuple[str, JsonMap]]:
         for name, needed in sorted(labels.items()):
             own = managed[name].metadata("labels") if name in managed else needed
             is_openshift = name in on_openshift or _VENDOR in own.items()
-            if name not in clusters and is_dns1123_label(name):  # as ManagedClusters and namespaces are called
+            if is_dns1123_label(name):  # as ManagedClusters and namespaces are called
                 yield name, _spoke(name, hub, own, is_openshift=is_openshift)
+
+
+def as_spoke(own: JsonMap, spoke: JsonMap) -> JsonMap:
+    """Return the spec of a cluster whose own objects are in the input as one of a spoke; not that of a hub."""
+    spec, other = map_of(own["spec"]), map_of(spoke["spec"])
+    if "acm" in spec:
+        return own
+    platform = "openshift" if "openshift" in (spec["platform"], other["platform"]) else spec["platform"]
+    kmm = {**map_of(other["kmm"]), **map_of(spec.get("kmm"))}
+    head: JsonMap = {"platform": platform, "kmm": kmm, "acm": other["acm"]}
+    return {
+        **own,
+        "metadata": {**map_of(spoke["metadata"])},
+        "spec": {**head, **{key: value for key, value in spec.items() if key not in head}},
+    }
 
 
 def _selector(module: Found) -> JsonMap:

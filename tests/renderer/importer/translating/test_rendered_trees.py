@@ -43,6 +43,13 @@ MIRRORED = f"""\
 {KMM}
   mirrorObjects: true
   mirrors: [{{source: quay.io/acme, mirror: reg.site/acme, type: tag}}]"""
+SPOKE = 'kmm: {version: "2.6"}\n  acm: {role: spoke, hub: paris}'
+PULL_SECRET = """\
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {name: pull}
+spec: {secretStoreRef: {kind: ClusterSecretStore, name: vault}, target: {template: {type: kubernetes.io/dockerconfigjson}}}
+"""
 DOCKERFILE = (
     "ARG DTK_AUTO\nFROM ${DTK_AUTO} AS kernel\nFROM quay.io/acme/base:9\nCOPY --from=kernel /a /opt/lib/modules\n"
 )
@@ -83,6 +90,34 @@ def test_spokes_whose_trees_have_their_policy_alone_come_with_their_hub(tmp_path
     result = comes_back(tmp_path, {"paris": cluster(more=f"{KMM}\n  acm: {{role: hub}}"), **spokes}, driver)
     assert "its hub delivers the drivers of lyon" in result
     assert (tmp_path / "fleet/clusters/nice.yaml").is_file()
+
+
+def test_a_spoke_with_a_driver_of_its_own_stays_one(tmp_path: Path) -> None:
+    spoke = cluster("lyon", labels=", labels: {tier: edge}", more=f"{KMM}\n  acm: {{role: spoke, hub: paris}}")
+    own = DRIVER.replace("nic", "gps").replace("paris", "lyon") + MODULE.replace("nic", "gps")
+    driver = DRIVER + MODULE + "  delivery: hub\n  hub: {selector: {tier: edge}}\n  sign: {prebuilt: true}\n"
+    clusters = {"paris": cluster(more=f"{KMM}\n  acm: {{role: hub}}"), "lyon": spoke}
+    assert_comes_back(tmp_path, clusters, f"{driver}---\n{own}")
+
+
+def test_a_pull_secret_alone_tells_the_flavour_of_a_hub(tmp_path: Path) -> None:
+    spoke = cluster("lyon", platform="kubernetes", labels=", labels: {tier: edge}", more=SPOKE)
+    path = tmp_path / "source/drivers/pull.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(PULL_SECRET)
+    driver = DRIVER + MODULE + "  delivery: hub\n  hub: {selector: {tier: edge}}\n  attach: [./pull.yaml]\n"
+    clusters = {"paris": cluster(more=f"{KMM}\n  acm: {{role: hub}}"), "lyon": spoke}
+    assert_comes_back(tmp_path, clusters, driver + "  imageRepoSecret: pull\n")
+
+
+@pytest.mark.parametrize(("delivery", "more"), [("kmm", KMM), ("daemonset", "topology: ha")])
+def test_images_that_were_signed_before_come_back_so(delivery: str, more: str, tmp_path: Path) -> None:
+    driver = f"{DRIVER}{MODULE}  delivery: {delivery}\n  sign: {{prebuilt: true}}\n"
+    assert_comes_back(tmp_path, {"paris": cluster(more=more)}, driver)
+
+
+def test_the_cordon_that_an_operator_on_a_single_node_tolerates_stays(tmp_path: Path) -> None:
+    assert_comes_back(tmp_path, {"paris": cluster(more=f"{INSTALLED}\n  topology: sno")}, DRIVER + MODULE)
 
 
 def test_the_namespace_in_which_an_operator_is_anyway_is_not_said(tmp_path: Path) -> None:
