@@ -1,7 +1,8 @@
 """Whether a decoded review may take long to judge, told from its lists and expressions before any rule runs.
 
 The rules take time in proportion to the object. So its size is enough, but for expressions: a short one may be large
-once it is compiled, and each is then compared with the literals of the Module and the kernels of the nodes.
+once it is compiled, and each is then compared with the literals of the Module and the kernels of the nodes. A changed
+definition of one of KMM's kinds has a schema full of expressions, and comes but with an upgrade.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.kmm.kinds import MODULE_KINDS
+from kmodgate.policy.kmm.misnamed_kinds import KMM_GROUPS
 from kmodgate.policy.views.part import text_in
 from kmodgate.webhook.admission.admission_review import Request
 
@@ -34,6 +36,8 @@ def is_costly(request: Request, size: int) -> bool:
         expressions, old = _expressions(request.object), _expressions(request.old)
         if _weight(expressions) > MOST_WEIGHT or (old != expressions and _weight(old) > MOST_WEIGHT):
             return True
+    if request.resource == "customresourcedefinitions" and request.operation == "UPDATE":
+        return request.name.endswith(KMM_GROUPS)
     return size > _SMALL and _has_many_items([item for item in (request.object, request.old) if item])
 
 

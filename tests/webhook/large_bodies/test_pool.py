@@ -129,6 +129,14 @@ def test_an_object_of_many_parts_costs() -> None:
     assert costs(pod(containers=[{"name": f"c{n}", "env": [{"name": "a"}] * 9} for n in range(200)]), "Pod")
 
 
+def test_a_changed_definition_of_kmms_costs_for_the_expressions_in_its_schema() -> None:
+    for name, expected in (("modules.kmm.sigs.x-k8s.io", True), ("widgets.example.com", False)):
+        item = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": name}}
+        for operation in ("UPDATE", "DELETE"):
+            body = encoded(reviewed(operation, "CustomResourceDefinition", item, item))
+            assert is_costly(decode(body), len(body)) is (expected and operation == "UPDATE")
+
+
 # -- processes --------------------------------------------------------------------------------------
 
 LARGE = encoded(review(large_module(300 * 1024)))
