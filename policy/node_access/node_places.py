@@ -62,6 +62,11 @@ STATE = (
         for name in ("etc", "home", "var", "var_overlay")
     ),
     Place("/srv/kubernetes", "kOps keeps keys and configuration of the cluster there"),
+    *(
+        Place(f"{root}/{name}", f"on nodes with a disk for it {_KUBELETS}")
+        for root in ("/data", "/mnt", "/srv")
+        for name in ("containerd", "crio", "docker", "k3s", "kubelet", "rancher")
+    ),
 )
 """What is the node's own in the harmless places, and the folders around it up to those; `*` stands for any name.
 
@@ -115,6 +120,7 @@ TAKEN = {
         "sss": "it says who is in which group",
         "samba": "it says who is in which group",
         "AccountsService": "it says which accounts there are",
+        "authselect": "it decides who may log in",
         "pam*": "it decides who may log in",
         "selinux": "the policy of SELinux lies there",
         "apparmor": "profiles of AppArmor lie there",
@@ -134,6 +140,8 @@ TAKEN = {
         "snapd": "the node runs what lies there",
         "flatpak": "the node runs what lies there",
         "cloud": "cloud-init runs scripts there at each boot",
+        "chef": "the node runs what lies there",
+        "puppet": "the node runs what lies there",
         "waagent": "the agent of Azure runs programs there",
         "amazon": "the agent of AWS takes orders there",
         "google": "the agent of Google runs programs there",
@@ -174,6 +182,7 @@ TAKEN = {
         "aws": "agents of the node are run from there",
         "amazon": "agents of the node are run from there",
         "google": "agents of the node are run from there",
+        **dict.fromkeys(("chef", "cinc", "puppetlabs", "saltstack"), "an agent of the node is run from there, as root"),
     },
 }
 """Names in those folders that are not a container's own; `*` stands for any end."""

@@ -108,6 +108,7 @@ PODS: dict[str, Json] = {
     "promtail": with_hosts("promtail", {"/run/promtail": "rw", "/var/log/pods": "ro", "/var/lib/docker/containers": "ro"}),
     "filebeat": with_hosts("filebeat", {**_LOGS, "/var/lib/filebeat-data": "rw"}, hostNetwork=True),
     "vector": with_hosts("vector", {"/var/log": "ro", "/var/lib/vector": "rw"}),
+    "promtail-of-moved-docker": with_hosts("promtail", {"/var/log": "ro", "/data/docker/containers": "ro"}),
     "alloy": with_hosts("alloy", {**_LOGS, "/var/lib/alloy": "rw"}),
     "opentelemetry-collector": with_hosts("collector", {"/var/log/pods": "ro", "/var/lib/otelcol": "rw"}),
     "splunk-otel-collector": with_hosts("collector", {**_LOGS, "/var/addon/splunk/otel_pos": "rw", "/run/log/journal": "ro"}),

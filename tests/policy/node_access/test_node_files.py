@@ -50,6 +50,8 @@ WRITTEN = [
     "/mnt/k8s-disks", "/mnt/k8s-disks/0", "/mnt/k8s-disks/0/kubelet", "/mnt/k8s-disks/1/containerd/io.containerd.snapshotter.v1.overlayfs",
     "/mnt/aks", "/mnt/aks/kubelet/pods", "/mnt/aks/containers", "/mnt/stateful_partition", "/mnt/stateful_partition/etc",
     "/mnt/stateful_partition/var/lib/kubelet", "/srv/kubernetes", "/srv/kubernetes/ca.key",
+    "/data/kubelet", "/data/docker/overlay2", "/mnt/containerd", "/srv/rancher/k3s", "/var/lib/puppet/state",
+    "/var/lib/authselect", "/opt/puppetlabs/puppet/bin", "/opt/chef",
     # all others, known or not
     "/etc", "/etc/hosts", "/etc/machine-id", "/etc/modprobe.d.bak", "/etc/localtime.d", "/usr", "/usr/local/bin", "/sbin", "/usr/bin",
     "/sbin/modprobe", "/tmp", "/var/lib", "/var/runner", "/var/logs", "/var/tmp", "/run/lock", "/run/xtables.lock", "/run/own",
@@ -58,7 +60,7 @@ WRITTEN = [
 """Where nobody may write who is not approved."""
 
 FREE = [
-    "/var/log", "/var/log/", "/var/log/pods", "/var/log/audit/audit.log", "/mnt", "/mnt/disks/ssd1", "/mnt/k8s-disks/0/cache", "/mnt/stateful_partition/data", "/mnt/aksel", "/srv", "/srv/nfs", "/data",
+    "/var/log", "/var/log/", "/var/log/pods", "/var/log/audit/audit.log", "/mnt", "/mnt/disks/ssd1", "/data/docker-registry", "/mnt/disks/kubelet", "/mnt/k8s-disks/0/cache", "/mnt/stateful_partition/data", "/mnt/aksel", "/srv", "/srv/nfs", "/data",
     "/data/minio", "/etc/localtime", "/var/lib/own", "/var/lib/own/data", "/var/lib/rook", "/var/lib/postgresql", "/var/lib/grafana",
     "/opt/own", "/opt/local-path-provisioner/pvc-1", "/var/lib/own/../other", "/run/promtail", "/var/fluent-bit/state",
 ]  # fmt: skip
