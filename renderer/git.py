@@ -65,7 +65,7 @@ class Revision:
     def later(self, path: Path) -> list[Revision]:
         """The commits after the revision, up to HEAD, that change a file."""
         place = Path(os.path.realpath(path)).relative_to(self.top).as_posix()
-        text = _git(self.top, "log", "--format=%H", f"{self._commit}..HEAD", "--", place)
+        text = _git(self.top, "rev-list", f"{self._commit}..HEAD", "--", place)
         return [Revision(self.top, name, name) for name in text.decode().split()]
 
     @cached_property

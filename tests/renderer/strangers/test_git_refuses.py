@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from kmodgate.renderer.git import revision
 from tests.fleets import FleetFolder, git
 
 DIFFERENT_OWNER = {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1", "GIT_CONFIG_GLOBAL": os.devnull}
@@ -130,3 +132,24 @@ def test_a_hook_of_the_own_repository_is_told_what_git_tells_it(committed: Fleet
     index = {"GIT_INDEX_FILE": str(committed.root / ".git/worktrees/beside/index")}
     for more in (told, told | index, index):
         assert "unloads nic" in beside.run("diff", env=more).stdout
+
+
+def test_what_git_says_of_signatures_is_no_commit(committed: FleetFolder, tmp_path: Path) -> None:
+    program = tmp_path / "gpg"
+    program.write_text("#!/bin/sh\necho 'gpg: Good signature' >&2\n")
+    program.chmod(0o755)
+    committed.write("removals.yaml", "# nothing\n")
+    git(committed.root, "add", "-A")
+    git(committed.root, "commit", "-qm", "second")
+    signed = _output(committed.root, "cat-file", "commit", "HEAD").replace(b"\n\n", b"\ngpgsig a\n\n", 1)
+    commit = _output(committed.root, "hash-object", "-t", "commit", "-w", "--stdin", text=signed).decode().strip()
+    git(committed.root, "update-ref", "HEAD", commit)
+    git(committed.root, "config", "log.showSignature", "true")
+    git(committed.root, "config", "gpg.program", str(program))
+    found = revision(str(committed.root), "HEAD~1")
+    assert found is not None
+    assert [item.name for item in found.later(committed.root / "removals.yaml")] == [commit]
+
+
+def _output(folder: Path, *arguments: str, text: bytes = b"") -> bytes:
+    return subprocess.run(["git", "-C", folder, *arguments], input=text, capture_output=True, check=True).stdout
