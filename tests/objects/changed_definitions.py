@@ -108,7 +108,11 @@ def _take_no_spec(item: Json) -> None:
     _properties(item)["spec"]["maxProperties"] = 0
 
 
-STRICTER: dict[str, Change] = {"its spec is to be empty": _take_no_spec}
+def _take_no_name(item: Json) -> None:
+    _properties(item)["metadata"] = {"type": "object", "properties": {"name": {"type": "string", "format": "uuid"}}}
+
+
+STRICTER: dict[str, Change] = {"its spec is to be empty": _take_no_spec, "no name is one": _take_no_name}
 """Changes of which only the entry is asked that waits for nobody."""
 
 

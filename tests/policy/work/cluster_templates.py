@@ -79,11 +79,43 @@ def cluster_templates() -> dict[str, Template]:
         "CustomResourceDefinition": an_object(
             "apiextensions.k8s.io/v1", "CustomResourceDefinition", spec={"versions": Many({"name": "v#"})}
         ),
+        "CustomResourceDefinition of KMM": _definition_of_kmm(),
         **{kind: an_object(f"operators.coreos.com/{version}", kind, spec=_OF_OLM) for kind, version in _OLM.items()},
         "LimitRange": an_object("v1", "LimitRange", spec={"limits": Many(_LIMITS)}),
         "ResourceQuota": an_object("v1", "ResourceQuota", spec={"hard": Entries("count/r#", "0")}),
         "Role": an_object("rbac.authorization.k8s.io/v1", "Role", rules=Many(rule)),
     }
+
+
+def _definition_of_kmm() -> Template:
+    """A definition in whose schema every list and map grows that a rule looks at."""
+    field = {"type": "string", "pattern": "p#", "enum": Many("e#"), "default": "d#", "format": "f#"}
+    mappings = {
+        "type": "array",
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": Many("k#"),
+        "items": {"type": "object", "properties": Entries("p#", field)},
+    }
+    fields = {"spec": _node({"images": mappings, "modules": mappings}), "metadata": _node({"name": field})}
+    version = {
+        "name": "v1beta1",
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": _node(fields)},
+        "additionalPrinterColumns": Many({"name": "c#"}),
+    }
+    names = {"kind": "NodeModulesConfig", "listKind": "NodeModulesConfigList", "categories": Many("c#")}
+    found = an_object(
+        "apiextensions.k8s.io/v1", "CustomResourceDefinition", spec={"names": names, "versions": [version]}
+    )
+    found["metadata"] = {**METADATA, "name": "nodemodulesconfigs.kmm.sigs.x-k8s.io"}
+    return found
+
+
+def _node(fields: dict[str, Template]) -> Template:
+    """A schema of maps with such fields."""
+    rule = {"rule": "1 == 1 // #", "message": "m#"}
+    return {"type": "object", "properties": fields, "required": Many("r#"), "x-kubernetes-validations": Many(rule)}
 
 
 def _of_hubs(carried: Template) -> dict[str, Template]:
