@@ -34,10 +34,10 @@ def structure_findings(module: Mapping[str, object]) -> Iterator[Problem]:
     metadata, spec = _map(module.get("metadata")), _map(module.get("spec"))
     yield from _name_problems(metadata)
     yield from _namespace_problems(metadata)
-    if "labels" in metadata:
-        yield from _label_problems(_strings(metadata["labels"]))
-    if "annotations" in metadata:
-        yield from _annotation_problems(_strings(metadata["annotations"]))
+    if labels := _strings(metadata.get("labels")):
+        yield from _label_problems(labels)
+    if annotations := _strings(metadata.get("annotations")):
+        yield from _annotation_problems(annotations)
     if "dra" in spec or "devicePlugin" in spec:
         yield from _spec_problems(spec)
 
@@ -120,7 +120,7 @@ def _map(value: object) -> Mapping[str, object]:
 
 
 def _strings(value: object) -> dict[str, str]:
-    return {key: text for key, text in _map(value).items() if isinstance(text, str)}
+    return {key: text for key, text in value.items() if isinstance(text, str)} if isinstance(value, dict) else {}
 
 
 def _bytes(text: str) -> int:

@@ -43,11 +43,11 @@ def is_costly(request: Request, size: int) -> bool:
 
 def _expressions(item: dict[str, Any] | None) -> list[str]:
     """The expressions of a Module, one a mapping; empty where a mapping has none."""
-    if not item:
+    try:
+        spec: Any = (item or {})["spec"]
+        mappings = (spec.get("moduleSpec") or spec)["moduleLoader"]["container"]["kernelMappings"]
+    except (AttributeError, KeyError, TypeError):  # none there, or of another shape
         return []
-    spec = as_map(item.get("spec"))
-    loader = as_map(as_map(spec.get("moduleSpec") or spec).get("moduleLoader"))
-    mappings = as_map(loader.get("container")).get("kernelMappings")
     return [text_in(as_map(mapping), "regexp") for mapping in mappings] if isinstance(mappings, list) else []
 
 
