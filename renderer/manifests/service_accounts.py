@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from kmodgate.policy.config import WITH_SCC, Platform
 from kmodgate.policy.formats.yaml_documents import Json
@@ -49,7 +50,9 @@ def namespace(name: str, platform: Platform) -> JsonMap:
     }
 
 
+@lru_cache(maxsize=1024)
 def service_account(name: str, namespace: str) -> JsonMap:
+    """The ServiceAccount, one object for all clusters that have it."""
     return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata_in("ServiceAccount", name, namespace)}
 
 

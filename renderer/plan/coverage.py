@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Literal
 
 from kmodgate.policy.findings import FieldPath, value_at
@@ -236,26 +237,33 @@ class Resolver:
             try:
                 self._kept[key] = resolve(module, kernel)
             except Unresolved as error:
-                self._kept[key] = error
+                self._kept[key] = type(error)(str(error))  # one that was raised holds frames, and these the resolver
         found = self._kept[key]
         if isinstance(found, Unresolved):
             raise type(found)(str(found))
         return found
 
 
+@lru_cache(maxsize=1024)
+def _on_kernels(group: Group, asked: tuple[str, ...]) -> list[tuple[Node, Phase]]:
+    """Return the nodes of a group under each of their kernels, which all Modules of a cluster ask for."""
+    return [(replace(group.node, kernel=kernel), phase) for kernel, phase in group.kernels_by_phase(asked)]
+
+
 def cells_of(
-    module: Module, group: Group, asked: Sequence[str], resolver: Resolver, refuses: Refuses
+    module: Module, group: Group, asked: tuple[str, ...], resolver: Resolver, refuses: Refuses
 ) -> Iterator[Cell]:
     """What nodes that the Module selects make of it on each kernel; nothing for nodes that it does not select."""
     if kmm.why_not_selected(module.value, group.node):
         return
     repelled = kmm.why_repelled(module.value, kmm.without_temporary_taints(group.node))
     waits_for = "" if repelled else kmm.temporary_taints(module.value, group.node)
-    for kernel, phase in group.kernels_by_phase(asked):
+    for node, phase in _on_kernels(group, asked):
+        kernel = node.kernel
         if repelled:
             yield Cell(module, group, kernel, phase, None, repelled)
             continue
-        found = kmm.on_kernel(module.value, replace(group.node, kernel=kernel), resolver)
+        found = kmm.on_kernel(module.value, node, resolver)
         reason = _why_not(module, group, kernel, phase, found, refuses)
         fails = found.fails and not module.has_daemon_sets
         yield Cell(module, group, kernel, phase, found.resolution, reason, waits_for, fails)

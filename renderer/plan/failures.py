@@ -18,10 +18,8 @@ def with_failures(cells: Iterable[Cell], release: Release) -> Iterator[Cell]:
     cells = list(cells)
     stopped: dict[Module, dict[str, str]] = {}
     for phase in ("running", "next"):
-        for cell in cells:
-            verdict = Verdict(
-                "", None, f"kernel {cell.kernel}: {cell.reason}", fails=cell.fails and cell.phase == phase
-            )
+        for cell in (cell for cell in cells if cell.fails and cell.phase == phase):
+            verdict = Verdict("", None, f"kernel {cell.kernel}: {cell.reason}", fails=True)
             if why := stops_for_all([verdict], release):
                 stopped.setdefault(cell.module, {}).setdefault(phase, why)
     for cell in cells:

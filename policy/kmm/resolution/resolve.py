@@ -53,7 +53,7 @@ class Resolution:
     kernel: str
     normalised_kernel: str
     image: str
-    build: dict[str, Any] | None
+    build: Object | None
     sign: dict[str, Any] | None
     registry_tls: Object
     in_tree_modules_to_remove: list[str] | None
@@ -92,7 +92,7 @@ def image_inputs(container: Object, mapping: Object) -> dict[str, dict[str, Any]
     """
     build = _merged_build(container.get("build"), mapping.get("build"))
     sign = _signed_with(container.get("sign"), mapping.get("sign"))
-    blocks = {"build": build, "sign": sign}
+    blocks: dict[str, Object | None] = {"build": build, "sign": sign}
     return {
         name: {key: block[key] for key in IMAGE_INPUTS[name] if key != "secrets" and block.get(key)}
         for name, block in blocks.items()
@@ -134,10 +134,10 @@ def _in_tree_modules(container: Object, mapping: Object) -> list[str] | None:
     return None if found is None else list(found)
 
 
-def _merged_build(common: Object | None, own: Object | None) -> dict[str, Any] | None:
+def _merged_build(common: Object | None, own: Object | None) -> Object | None:
     """The mapping's Dockerfile, arguments and secrets over the container's; its other fields then get lost."""
     if common is None or own is None:
-        return None if common is own else dict(common if own is None else own)  # type: ignore[arg-type]
+        return common if own is None else own
     result = dict(common)
     if own.get("dockerfileConfigMap") is not None:
         result["dockerfileConfigMap"] = own["dockerfileConfigMap"]

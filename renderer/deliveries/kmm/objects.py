@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import cast
 
 from kmodgate.policy.cluster.facts import as_map
@@ -160,24 +161,27 @@ def dockerfile_config_maps(variant: Variant, sources: Sources, namespace: str) -
         content_hashes.config_map_name(driver.name, text): (name, text) for name, text in sources.dockerfiles.items()
     }
     for name, (reference, text) in sorted(texts.items()):
-        value: JsonMap = {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {
-                "name": name,
-                "namespace": namespace,
-                "labels": {"app.kubernetes.io/name": driver.name, **service_accounts.MANAGED_BY},
-                "annotations": {
-                    **argo.sync_annotations("ConfigMap", argo.PRUNED_LAST),
-                    SPEC_ANNOTATION: driver.document.file,
-                },
-            },
-            "immutable": True,
-            "data": {"dockerfile": text},
-        }
+        value = _config_map(driver.name, driver.document.file, namespace, name, text)
         trace = ObjectTrace(variant, "ConfigMap", _path_of_dockerfile(variant.spec, reference))
         files: dict[FieldPath, str] = {("data", "dockerfile"): resolve(driver.document.file, reference)} if text else {}
         yield replace(manifest(variant, value, trace), texts=files)
+
+
+@lru_cache(maxsize=256)
+def _config_map(driver: str, file: str, namespace: str, name: str, text: str) -> JsonMap:
+    """The ConfigMap of a Dockerfile, one object for all clusters that have it, whatever else is overridden there."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": {"app.kubernetes.io/name": driver, **service_accounts.MANAGED_BY},
+            "annotations": {**argo.sync_annotations("ConfigMap", argo.PRUNED_LAST), SPEC_ANNOTATION: file},
+        },
+        "immutable": True,
+        "data": {"dockerfile": text},
+    }
 
 
 def _path_of_dockerfile(spec: JsonMap, reference: str) -> FieldPath:
