@@ -20,6 +20,7 @@ _OF_CLUSTERS: dict[str, tuple[str, ...]] = {
     "DAY002": ("platform", "topology", "hosted", "nodeGroups"),
     "DAY004": ("tools",),
     "DAY008": ("topology", "hosted"),
+    "HUB404": ("acm",),
     "REF010": ("nodeGroups", "nextKernels"),
     "SCH103 spec.kmm.install": ("tools",),
 }

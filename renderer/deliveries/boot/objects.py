@@ -45,9 +45,11 @@ CLUSTER_ANNOTATION = "kmodgate.io/hosted-cluster"
 _ANY = "1"
 """A kernel version, where any does."""
 
-_IMAGE_LINE = re.compile(r'Environment="(KERNEL_MODULE_IMAGE|WORKER_IMAGE)=')
+_IMAGE_LINE = re.compile(r'Environment="(KERNEL_MODULE_IMAGE|TAG_PREFIX|TAG_SUFFIX|WORKER_IMAGE)=')
 _IMAGE_FIELDS: dict[str, FieldPath] = {
     "KERNEL_MODULE_IMAGE": ("boot", "image"),
+    "TAG_PREFIX": ("boot", "image"),
+    "TAG_SUFFIX": ("boot", "image"),
     "WORKER_IMAGE": ("boot", "workerImage"),
 }
 """The fields of the spec that the variables of a unit name an image by."""

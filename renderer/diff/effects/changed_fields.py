@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import zip_longest
 from typing import Any
 
 from kmodgate.policy.cluster.facts import as_map, metadata_of
@@ -92,7 +93,16 @@ class ObjectChange:
             return taken
         owner = self.after if self.after is not None and change.after is not None else self.before or self.after
         assert owner is not None
-        return owner.trace(change.path)
+        line = _first_changed_line(change) if owner is self.after and owner.lines else 0
+        return (owner.lines(change.path, line) if owner.lines and line else None) or owner.trace(change.path)
+
+
+def _first_changed_line(change: FieldChange) -> int:
+    """The number of the first line in which a text differs from what it was, from 1; 0 for what is no text."""
+    if not (isinstance(change.before, str) and isinstance(change.after, str)):
+        return 0
+    pairs = zip_longest(change.before.split("\n"), change.after.split("\n"))
+    return next((number for number, (was, now) in enumerate(pairs, 1) if was != now), 0)
 
 
 def changes(before: CompiledFleet | None, after: CompiledFleet, only: set[str] | None = None) -> list[ObjectChange]:

@@ -108,6 +108,13 @@ def test_a_slip_is_told_once_where_each_cluster_has_another_delivery(
     assert rules_of(fleet) == [(rule, field)]
 
 
+def test_a_hub_whose_role_is_misspelt_is_told_once(fleet: FleetFolder) -> None:
+    fleet.driver("nic", "delivery: hub\nhub: {selector: {tier: far}}")
+    path = fleet.root / "clusters/paris.yaml"
+    path.write_text(f"{path.read_text().rstrip()}\n  acm: {{role: Hub}}\n")
+    assert rules_of(fleet) == [("SCH104", "spec.acm.role")]
+
+
 def test_a_mistake_in_an_override_is_told_beside_one_in_the_driver(fleet: FleetFolder) -> None:
     patched = "overrides:\n- {clusters: {names: [paris]}, patch: {imagePullPolicy: Sometimes}}"
     fleet.driver("nic", f"imageRepoSecret: 7\n{patched}")

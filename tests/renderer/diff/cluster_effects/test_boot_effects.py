@@ -72,6 +72,21 @@ def test_a_change_is_told_with_its_nodes_and_the_line_of_boot(tmp_path: Path, na
     assert (found["file"], found["line"]) == ("drivers/nic.yaml", line)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"), [("quay.io/acme/nic:1.0-", "quay.io/acme/nic:2.0-"), (WORKER, "quay.io/acme/worker:3")]
+)
+def test_a_unit_that_pulls_another_image_is_told_with_the_line_of_the_image(tmp_path: Path, old: str, new: str) -> None:
+    fleet = boot_fleet(tmp_path)
+    fleet.driver("nic", BOOT)
+    committed(fleet)
+    path = fleet.root / "drivers/nic.yaml"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    line = next(number for number, text in enumerate(path.read_text().splitlines(), 1) if new in text)
+    (machine_config,) = [item for item in diff(fleet.root)["objects"] if item["kind"] == "MachineConfig"]
+    assert {(item["file"], item["line"]) for item in machine_config["fields"]} == {("drivers/nic.yaml", line)}
+
+
 @pytest.mark.parametrize("after", ["", OTHER_IMAGE], ids=["removed", "changed"])
 def test_a_paused_pool_applies_nothing(tmp_path: Path, after: str) -> None:
     fleet = committed(boot_fleet(tmp_path))
