@@ -91,7 +91,9 @@ def _without_texts(config_map: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-_HEAD = ("apiVersion", "kind", "metadata")
+_HEAD = ("apiVersion", "kind", "metadata", "name", "namespace", "uid", "controller", "blockOwnerDeletion")
+"""What stays of kinds that no rule asks for, and of what merely names an object, as `ownerReferences` does."""
+
 _MAKERS = {"ExternalSecret": "target", "SealedSecret": "template"}
 """Kinds from which others make a Secret, and the field of their spec that names it."""
 

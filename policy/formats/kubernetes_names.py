@@ -51,6 +51,15 @@ def is_node_label(key: object, value: object) -> bool:
     return is_qualified_name(str(key)) and (not isinstance(value, str) or is_label_value(value))
 
 
+def as_name(text: str) -> str:
+    """Return the name of an object that a text becomes in lower case, with `-` for what no name has; or nothing."""
+    found = _NO_NAME.sub("-", text[:LONGEST].strip().lower()).strip("-.")
+    return found if is_dns1123_subdomain(found) else ""
+
+
+_NO_NAME = re.compile(r"[^a-z0-9.-]")
+
+
 def near_name(text: str, names: Collection[str]) -> str:
     """Return the one of some names that a text is a slip of: other capitals, a space, a letter more; or nothing."""
     bare = text[:LONGEST].strip().lower()

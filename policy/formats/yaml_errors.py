@@ -88,9 +88,17 @@ def syntax_problem(error: yaml.YAMLError, text: str) -> SyntaxProblem:
         found = _without_colon(lines, number, is_key=start is not None)
         if found:
             return found
-    return SyntaxProblem(
-        f"not YAML: {said}", _advice(said, lines[mark.line : mark.line + 1]), mark.line + 1, mark.column + 1
-    )
+    return _where_it_stops(said, lines, mark, start)
+
+
+def _where_it_stops(said: str, lines: Sequence[str], mark: Any, start: Any) -> SyntaxProblem:
+    """Return the problem as the parser sees it; a line that ends a block and begins nothing is indented wrongly."""
+    line = lines[mark.line] if mark.line < len(lines) else ""
+    message, fix = f"not YAML: {said}", _advice(said, line, mark.column)
+    if "block" in said and start is not None and start.line < mark.line and not line[: mark.column].strip():
+        message = f"is indented neither as line {start.line + 1} is nor as what stands around that"
+        fix = "indent it as the lines that it belongs to, or correct the lines above it"
+    return SyntaxProblem(message, fix, mark.line + 1, mark.column + 1)
 
 
 def _odd_space(lines: Sequence[str], last: int) -> tuple[int, int] | None:
@@ -149,12 +157,24 @@ def _is_after_block(lines: Sequence[str], number: int, depth: int) -> bool:
     return _BLOCK.search(next(above, "")) is not None
 
 
-def _advice(said: str, line: Sequence[str]) -> str:
-    if "flow" in said and "${" in "".join(line):
+_BEGINS_OTHERWISE = ("while scanning an alias", "while scanning an anchor", "cannot start any token")
+"""What the parser says of a text without quotes that begins with `*`, `&`, `%`, `@` or a backtick."""
+
+
+def _advice(said: str, line: str, column: int) -> str:
+    if "unknown escape character" in said:
+        return "put the text in single quotes, in which a backslash stands for itself"
+    if any(words in said for words in _BEGINS_OTHERWISE) or _BEGINS_LIST.search(line[:column]):
+        return "put the text in quotes: its first character means something else to YAML"
+    if "flow" in said and "${" in line:
         return "put the text in quotes: in a list or map on one line, { and } are not part of a text"
     if "mapping values are not allowed" in said:
         return "put a text that holds a colon and a space in quotes, or correct the indentation"
     return "correct the syntax; look at the line above as well"
+
+
+_BEGINS_LIST = re.compile(r"(?:: +|- +)(?:\[[^\[\]]*\]|\{[^{}]*\})$")
+"""A list or a map on one line, which text goes on behind: it was meant as text from its bracket on."""
 
 
 def _forbidden_character(error: yaml.YAMLError, text: str) -> SyntaxProblem:

@@ -16,7 +16,7 @@ from kmodgate.policy.formats.quantities import PATTERN
 from kmodgate.policy.json_schema.keywords import EACH, Keywords, Node
 from kmodgate.policy.json_schema.other_apis import amount_below, fields_below, name_here, written_out
 from kmodgate.policy.json_schema.places import by_distance, home_of, place_here, shown
-from kmodgate.policy.json_schema.values import NOTHING, converted, flow, of_requirements
+from kmodgate.policy.json_schema.values import NOTHING, as_parameter, converted, flow, of_requirements
 from kmodgate.policy.json_schema.violations import (
     ABSENT,
     TOO_SHORT,
@@ -230,8 +230,7 @@ class Fixes:
         expected = " or ".join(TYPE_NAMES.get(name, name) for name in types)
         value, node = value_at(self._value, path), self._keywords.at(path)
         if value is None:
-            fix = "give it a value or remove the key" if self.may_go(path) else "give it a value"
-            return Violation("SCH102", path, f"has no value, and must be {expected}", fix)
+            return Violation("SCH102", path, f"has no value, and must be {expected}", self._for_nothing(path, node))
         if isinstance(value, bool | int | float) and self._keywords.allows(node, raw or json.dumps(value)):
             return unquoted(path, value, raw)
         message = f"is {describe(value)}, and must be {expected}"
@@ -240,9 +239,20 @@ class Fixes:
             fix = f"{fix} of {fields}"
         return Violation("SCH102", path, message, fix, repair=repair)
 
+    def _for_nothing(self, path: FieldPath, node: Node) -> str:
+        """Return the fix for a key without a value: the empty text of a label, what the schema says, or a value."""
+        fields = self._keywords.at(path[:-1]).get("properties", {})
+        is_entry = bool(path) and isinstance(path[-1], str) and path[-1] not in fields
+        if is_entry and self._keywords.allows(node, ""):
+            return f"write {line(path, '')}"
+        said = str(node.get("errorMessage", "")).partition("; ")[2]
+        return said or ("give it a value or remove the key" if self.may_go(path) else "give it a value")
+
     def _in_shape(self, path: FieldPath, value: object, node: Node) -> _Fix | None:
         """Write the value in the shape of the field, if that leaves no choice."""
         fitting = converted(self._keywords, node, value) if self._judge else NOTHING
+        if fitting is NOTHING and path[-2:-1] == ("parameters",) and self._judge:
+            fitting = as_parameter(value)
         if fitting is NOTHING:
             return None
         return self._whole_list(path) or (f"write {line(path, fitting)}", replacement(path, fitting))

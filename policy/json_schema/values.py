@@ -52,6 +52,17 @@ def _text(_keywords: Keywords, _node: Node, value: object) -> list[object]:
     return [item] if item is not value else []
 
 
+def as_parameter(value: object) -> object:
+    """`{debug: 1}` or `{name: debug, value: 1}` as the parameter `debug=1` of a kernel module; NOTHING for others."""
+    pairs = value if isinstance(value, dict) else {}
+    if set(pairs) == _NAME_AND_VALUE:
+        pairs = {pairs["name"]: pairs["value"]}
+    only = [
+        f"{key}={item}" for key, item in pairs.items() if isinstance(item, str | int) and not isinstance(item, bool)
+    ]
+    return only[0] if len(pairs) == len(only) == 1 else NOTHING
+
+
 def _boolean(_keywords: Keywords, _node: Node, value: object) -> list[object]:
     found = _BOOLEANS.get(value.lower()) if isinstance(value, str) else None
     return [] if found is None else [found]
@@ -93,7 +104,7 @@ def _map(keywords: Keywords, node: Node, value: object) -> list[object]:
     only = value[0] if isinstance(value, list) and len(value) == 1 else value
     properties, required = node.get("properties", {}), node.get("required")
     filled = with_empty_image(required, only)
-    found: list[object] = [_of_pairs(entries), *([filled] if filled is not only else ())]
+    found: list[object] = [_of_pairs(entries), _merged(entries), *([filled] if filled is not only else ())]
     if isinstance(only, str) and (short := short_form(properties, only.strip())):
         found.insert(0, with_empty_image(required, short))
     if isinstance(value, str) and (cut := value.partition(":"))[0] in properties:
@@ -132,6 +143,12 @@ def _of_pairs(items: list[Any]) -> dict[str, object]:
             return {}
         found[key] = value
     return found
+
+
+def _merged(items: list[Any]) -> dict[str, object]:
+    """`[{a: b}, {c: d}]` as `{a: b, c: d}`; empty for any other list."""
+    pairs = [pair for item in items if isinstance(item, dict) and len(item) == 1 for pair in item.items()]
+    return dict(pairs) if len(items) == len(pairs) == len(dict(pairs)) > 1 else {}
 
 
 def of_requirements(items: list[Any]) -> dict[str, object]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from kmodgate.policy.findings import FieldPath, Problem
 from kmodgate.policy.formats.kubernetes_names import (
+    as_name,
     is_dns1123_label,
     is_dns1123_subdomain,
     is_label_value,
@@ -48,10 +49,15 @@ def _name_problems(metadata: Mapping[str, object]) -> Iterator[Problem]:
     if not name and not prefix:
         yield Problem(path, "the object has no name", "give it a name, or a generateName that the API server completes")
     if isinstance(name, str) and name and not is_dns1123_subdomain(name):
-        yield Problem(path, f"{_shown(name)} is not a valid name", f"use {_SUBDOMAIN}")
+        yield Problem(path, f"{_shown(name)} is not a valid name", _as_name(name, _SUBDOMAIN))
     if isinstance(prefix, str) and prefix and not _is_prefix(prefix, used=not name):
         path = ("metadata", "generateName")
         yield Problem(path, f"{_shown(prefix)} is not the start of a valid name", f"use {_SUBDOMAIN}")
+
+
+def _as_name(text: str, what: str) -> str:
+    found = as_name(text)
+    return f"write {found}" if found and (what is _SUBDOMAIN or is_dns1123_label(found)) else f"use {what}"
 
 
 def _is_prefix(prefix: str, *, used: bool) -> bool:
@@ -67,7 +73,7 @@ def _namespace_problems(metadata: Mapping[str, object]) -> Iterator[Problem]:
     if namespace == "":
         yield Problem(path, "a Module lives in a namespace, and none is given", "add the namespace")
     elif isinstance(namespace, str) and not is_dns1123_label(namespace):
-        yield Problem(path, f"{_shown(namespace)} is not a valid name of a namespace", f"use {_LABEL}")
+        yield Problem(path, f"{_shown(namespace)} is not a valid name of a namespace", _as_name(namespace, _LABEL))
 
 
 def _label_problems(labels: Mapping[str, str]) -> Iterator[Problem]:

@@ -42,6 +42,19 @@ def _in_other_kind(violation: Violation, kind: str) -> Violation:
     return violation
 
 
+def without_doubled(document: Document, kind: str, findings: Iterable[Finding]) -> Document:
+    """Return the document without the keys that stand twice, if the schema has less to say then.
+
+    Which of the two is meant is not known, and so nothing is told that one of them brings about: `delivery`.
+    """
+    doubled = {item.field for item in findings if item.file == document.file and item.rule == "SCH003" and item.field}
+    paths = [path for path in document.below(()) if path and format_path(path) in doubled] if doubled else []
+    if not paths:
+        return document
+    rest = without(document, paths).document
+    return rest if len(check(rest, kind)) < len(check(document, kind)) else document
+
+
 def settle(document: Document, problems: list[Finding], findings: list[Finding]) -> set[tuple[int, int]]:
     """Return the places where YAML readers disagree; their findings in `findings` get the fix that suits the field.
 

@@ -163,7 +163,9 @@ def unknown_variable(review: Review) -> Iterator[Problem]:
         except BadTemplate:
             continue
         for name in sorted(unknown - set(_WITH_DEFAULT.findall(text))) if unknown else ():
-            near = get_close_matches(name.upper(), known, n=1, cutoff=_NEAR)
+            words = sorted(name.upper().split("_"))
+            near = [item for item in known if sorted(item.split("_")) == words]
+            near = near or get_close_matches(name.upper(), known, n=1, cutoff=_NEAR)
             fix = f"write ${{{near[0]}}}" if near else f"use one of: {', '.join(sorted(known))}"
             yield Problem(path, f"${{{name}}} is not set here, and becomes nothing", fix)
 

@@ -49,7 +49,8 @@ def one_image_for_many_kernels(review: Review) -> Iterator[Problem]:
         if len(kernels) < 2:
             message = f"one image for all kernels that {quoted(mapping.regexp)} matches"
             fix = "put ${KERNEL_FULL_VERSION} into the tag, or name the one kernel by literal"
-            yield level.problem("containerImage", message, fix)
+            cause = "IMG201" if "$" in mapping.image else "KMM205"  # a variable of another name, an image without a tag
+            yield level.problem("containerImage", message, fix)._replace(told_by=cause)
 
 
 def _shared_by_literals(review: Review) -> Iterator[tuple[Part, list[str]]]:

@@ -31,7 +31,8 @@ def registry_not_allowed(review: Review) -> Iterator[Problem]:
     for path, image in _images(review):
         if not any(is_from(image, prefix) for prefix in allowed):
             message, fix = f"{image} is not from an allowed registry", f"use one of: {', '.join(allowed)}"
-            yield Problem(path, message, fix, line=review.line_of(path, image))
+            cause = "" if parse_image(image) else "IMG104"
+            yield Problem(path, message, fix, line=review.line_of(path, image), told_by=cause)
 
 
 @rule("IMG302", kinds=_KINDS, parameter="require_digest")

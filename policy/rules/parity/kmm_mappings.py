@@ -86,9 +86,9 @@ def no_image(review: Review) -> Iterator[Problem]:
     """
     for mapping in review.module.mappings:
         if not mapping.image:
-            yield mapping.part.problem(
-                "containerImage", "missing, also at the container", "give one of the two an image"
-            )
+            is_there = "containerImage" in mapping.part.value
+            fix = "give one of the two an image" if is_there else "write the image for these kernels here"
+            yield mapping.part.problem("containerImage", "missing, also at the container", fix)
 
 
 @rule("KMM205", since="2.2")
@@ -100,9 +100,15 @@ def image_without_tag(review: Review) -> Iterator[Problem]:
     Fix: append a tag or a digest.
     Source: validateImageFormat in internal/webhook/module.go.
     """
+    made = [(*level.path, "containerImage") for level, _, _ in review.module.single_kernel_images]
     for path, image in review.module.images:
         if ":" not in image and "@" not in image:
-            yield Problem(path, f"{image} has neither tag nor digest", "add a tag that names its version, or a digest")
+            fix = (
+                "add a tag with ${KERNEL_FULL_VERSION}"
+                if path in made
+                else "add a tag that names its version, or a digest"
+            )
+            yield Problem(path, f"{image} has neither tag nor digest", fix)
 
 
 @rule("KMM206", needs=REMOVALS)

@@ -229,17 +229,18 @@ def file_outside_dir_name(review: Review) -> Iterator[Problem]:
     Source: validateSignSection in internal/webhook/module.go.
     """
     start = f"{review.module.dir_name}/"
+    cause = "INJ102" if start.startswith("/") else "INJ105"
     shown = start if len(start) <= _LONGEST_SHOWN else f"{start[:_LONGEST_SHOWN]}…"
     files = review.module.files_to_sign
     outside = [item for item in files if not item[1].startswith(start)]
     if outside[1:] and len(outside) == len(files):  # one slip in dirName
         path, file = outside[0]
         message = f"{file!r} and all other files, {len(files)} in number, do not begin with {shown!r}"
-        yield Problem(path, message, f"correct dirName, or begin all files with {shown}", told_by="INJ102")
+        yield Problem(path, message, f"correct dirName, or begin all files with {shown}", told_by=cause)
         return
     for path, file in outside:
         message, fix = f"{file!r} does not begin with {shown!r}", f"begin it with {shown}, or correct dirName"
-        yield Problem(path, message, fix, told_by="INJ102")
+        yield Problem(path, message, fix, told_by=cause)
 
 
 _LONGEST_SHOWN = 64

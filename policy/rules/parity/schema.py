@@ -149,4 +149,7 @@ def not_storable(review: Review) -> Iterator[Problem]:
 
 
 def _violations(review: Review, id: str) -> Iterator[Problem]:
-    return (Problem(found.path, found.message, found.fix) for found in review.violations if found.rule == id)
+    for found in review.violations:
+        if found.rule == id:
+            cause = "KMM204" if id == "SCH103" and found.path[-1:] == ("containerImage",) else ""
+            yield Problem(found.path, found.message, found.fix, told_by=cause)

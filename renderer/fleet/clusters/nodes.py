@@ -42,7 +42,7 @@ def read_nodes(data: bytes) -> tuple[NodeGroup, ...]:
 
 def _documents(data: bytes) -> list[Any]:
     """Return the JSON or YAML documents of a file."""
-    if data.lstrip().startswith((b"{", b"[")):
+    if data.lstrip().startswith((b"{", b"[")) and b"\n---" not in data:
         try:
             return [json.loads(data)]
         except (ValueError, RecursionError) as error:

@@ -25,7 +25,15 @@ from kmodgate.renderer.fleet.loading.read_specs import (
     read_removals,
 )
 from kmodgate.renderer.fleet.loading.spec_files import is_ours, spec_documents
-from kmodgate.renderer.fleet.schema_check import check, finding_at, settle, title, without, without_faults
+from kmodgate.renderer.fleet.schema_check import (
+    check,
+    finding_at,
+    settle,
+    title,
+    without,
+    without_doubled,
+    without_faults,
+)
 from kmodgate.renderer.fleet.specs import Cluster, Kmm
 
 Progress = Callable[[str, int, int], None]
@@ -108,6 +116,7 @@ def add_document(fleet: Fleet, document: Document, findings: list[Finding]) -> N
     if (kind == "Removals") is not (document.file == REMOVALS):
         findings.append(misplaced(document))
         return
+    document = without_doubled(document, str(kind), findings)
     problems = check(document, str(kind))
     disputed = settle(document, problems, findings)
     problems = [item for item in problems if (item.line, item.column) not in disputed]

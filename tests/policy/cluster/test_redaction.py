@@ -268,3 +268,9 @@ def test_the_manifests_of_an_install_plan_go() -> None:
 )  # fmt: skip
 def test_rarer_places_of_secrets_are_emptied(item: dict[str, Any]) -> None:
     assert SECRET not in json.dumps(redacted(item))
+
+
+def test_what_merely_names_an_object_stays() -> None:
+    owner = {"apiVersion": "amd.com/v1alpha1", "kind": "NetworkConfig", "name": "a", "uid": "1", "controller": True}
+    item = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "b", "ownerReferences": [owner]}}
+    assert redacted(item) == item

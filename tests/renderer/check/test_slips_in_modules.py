@@ -93,6 +93,19 @@ def regexp(text: str) -> dict[str, Any]:
         ({"inTreeModulesToRemove": "irdma, ice"}, "SCH102", "[irdma, ice]"),
         ({"build": {"dockerfile": "FROM a:1\n"}}, "SCH101", "build.dockerfileConfigMap.name"),
         ({"env": [{"name": "A", "value": "b"}]}, "SCH101", "or 1 other field: "),
+        ({"modprobe": {"moduleName": "nic", "parameters": [{"name": "a", "value": 1}]}}, "SCH102", "write a=1"),
+        (
+            {"modprobe": {"moduleName": "nic", "dirName": "opt"}, "sign": {**SIGN, "filesToSign": ["/opt/nic.ko"]}},
+            "INJ105",
+            "write it from / on",
+        ),
+        ({"containerImage": "quay.io/acme/nic", "build": BUILT}, "KMM205", "add a tag with ${KERNEL_FULL_VERSION}"),
+        (
+            {"containerImage": "quay.io/acme/nic:${KERNEL_VERSION_FULL}", "build": BUILT},
+            "IMG201",
+            "KERNEL_FULL_VERSION",
+        ),
+        ({"kernelMappings": [{"literal": "5.14.0-1.x86_64"}], "containerImage": ""}, "KMM204", "write the image for"),
     ],
 )
 def test_a_slip_is_one_finding_with_the_line_to_write(

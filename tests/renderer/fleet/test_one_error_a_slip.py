@@ -43,6 +43,16 @@ def changed(fleet: FleetFolder, old: str, new: str) -> list[tuple[str, str]]:
         ("matchLabels: {tier: edge}", "matchLabels: {teir: edge}", "REF001", 'write tier: "edge", which clusters have'),
         ("matchLabels: {tier: edge}", "matchLabels: {tier: egde}", "REF001", 'write tier: "edge"'),
         ("  modprobe:", "  build: {dockerfile: FROM scratch}\n  modprobe:", "REF003", "write the text to a file"),
+        ("  modprobe:", "  delivery: kmm\n  delivery: hub\n  modprobe:", "SCH003", "keep one of the two"),
+        ("clusters: {matchLabels: {tier: edge}}", "clusters:", "SCH102", "or write matchLabels: {} for all"),
+        ('selector: {node-role.kubernetes.io/worker: ""}', "selector: {pool: }", "SCH102", 'write pool: ""'),
+        ("metadata: {name: nic}", "metadata: {name: Acme_NIC}", "SCH104", "write acme-nic"),
+        ('version: "2.6"', 'version: "v2.6"', "SCH104", 'write "2.6"'),
+        ("{moduleName: acme_dummy}", "{moduleName: acme_dummy, parameters: [debug: 1]}", "SCH102", "write debug=1"),
+        ("${KERNEL_FULL_VERSION}", "${KERNEL_VERSION_FULL}", "IMG201", "write ${KERNEL_FULL_VERSION}"),
+        (REGEXP, 'regexp: "^5\\.14\\..+$"', "SCH002", "in single quotes"),
+        (REGEXP, "regexp: *", "SCH002", "put the text in quotes"),
+        (REGEXP, "regexp: [56].+", "SCH002", "put the text in quotes"),
     ],
 )
 def test_a_slip_is_told_once(fleet: FleetFolder, old: str, new: str, rule: str, fix: str) -> None:
@@ -55,6 +65,37 @@ def test_every_kernel_of_a_group_counts(fleet: FleetFolder) -> None:
     two = "kernels: [5.14.0-427.el9.x86_64, 6.12.0-55.el10.x86_64]"
     found = changed(fleet, "kernels: [5.14.0-427.el9.x86_64]", two)
     assert found == [("SEL202", "add a mapping for 6.12.0-55.el10.x86_64")]
+
+
+POLICY = """\
+apiVersion: kmodgate.io/v1alpha1
+kind: DriverPolicy
+metadata: {name: edge}
+spec: {clusters: {matchLabels: {tier: edge}}, modes: [MAP202: warn, BLD: audit], parameters: {allowedRegistries: [quay.io]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fix"),
+    [
+        ("", "", "write modes: {MAP202: warn, BLD: audit}"),
+        ("[MAP202: warn, BLD: audit]", "{map202: warn}", "write MAP202"),
+        (
+            "[MAP202: warn, BLD: audit], parameters: {allowedRegistries: [quay.io]}",
+            "{}, parameters: {allowedRegistries: ['https://quay.io']}",
+            "write quay.io",
+        ),
+        (
+            "[MAP202: warn, BLD: audit], parameters: {allowedRegistries: [quay.io]}",
+            "{}, parameters: {allowedRegistries: ['quay.io/acme/*']}",
+            "write quay.io/acme",
+        ),
+    ],
+)
+def test_a_slip_in_a_policy_is_told_there_alone(fleet: FleetFolder, old: str, new: str, fix: str) -> None:
+    fleet.write("policies/edge.yaml", POLICY.replace(old, new) if old else POLICY)
+    [(_, said)] = changed(fleet, "  modprobe: {moduleName: acme_dummy}", "  modprobe: {moduleName: acme_dummy} ")
+    assert said == fix
 
 
 SIGNED = """\
@@ -79,6 +120,7 @@ overrides:
         ("sign: {keySecret: key, certSecret: cert, filesToSign: [/opt/acme_dummy.ko]}", "sign: [key]", "SCH102"),
         ("{key: a, operator", "{key: 7, operator", "SCH102"),
         ("  modprobe: {moduleName: acme_dummy}\n", "", "SCH103"),
+        ("sign: {keySecret: key", "sign: {prebuilt: true, keySecret: key", "SCH104"),
     ],
 )
 def test_a_slip_is_told_once_in_a_driver_that_is_built_and_overridden(
