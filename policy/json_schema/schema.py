@@ -177,7 +177,7 @@ class Schema:
 
     def _written_otherwise(self, path: FieldPath, text: str) -> str:
         """Return the fix for a text that only needs other letters: `v2.6`, `map202`, `https://quay.io`, `Nic`."""
-        bare = _AROUND.sub("", text.strip())
+        bare = _SCHEME.sub("", text.strip()).rstrip("*").removesuffix("/")
         name = [as_name(text)] if path[-1:] == ("name",) else []
         fitting = (item for item in (bare, bare.lower(), bare.upper(), bare.removeprefix("v"), *name) if item)
         better = next((item for item in fitting if self.allows(path, item)), "")
@@ -209,8 +209,8 @@ class Schema:
         return parent if isinstance(parent, dict) else {}
 
 
-_AROUND = re.compile(r"\A\w+://|/?\*+\Z")
-"""What people write around the name of a registry."""
+_SCHEME = re.compile(r"\A\w++://")
+"""What people write before the name of a registry."""
 
 
 def _is_in_no_shape(violation: Violation, repairs: Iterable[Repair]) -> bool:

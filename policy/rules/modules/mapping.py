@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from kmodgate.policy.findings import Problem, Severity, quoted
+from kmodgate.policy.formats.regexps.covering import covers
 from kmodgate.policy.formats.regexps.go_regexps import BOUND, PatternSet, TooLarge
 from kmodgate.policy.formats.regexps.regexp_alternatives import alternatives
 from kmodgate.policy.kmm.kernel import trimmed
@@ -266,7 +267,8 @@ def too_many_expressions(review: Review) -> Iterator[Problem]:
 def unreachable(review: Review) -> Iterator[Problem]:
     """A mapping that never wins: another one before it matches every kernel that it matches.
 
-    Found are equal mappings, mappings after one that matches everything, and literals that an earlier regexp matches.
+    Found are equal mappings, mappings after one that matches everything, literals that an earlier regexp matches, and
+    regexps that go on where an earlier one takes anything: `^5\\.14\\.0-427.+$` after `^5\\.14\\..+$`.
 
     Fix: put the more specific mapping first, or remove the one that is never used.
     Source: kernel mapper of Kernel Module Management, which takes the first match.
@@ -281,6 +283,9 @@ def unreachable(review: Review) -> Iterator[Problem]:
         if winner is None and mapping.literal and together is not None:
             first = together.first(mapping.literal)
             winner = None if first is None or regexps[first].index >= mapping.index else regexps[first].index
+        elif winner is None and mapping.regexp:
+            before = (item for item in review.module.regexps[:MOST_TOGETHER] if item.index < mapping.index)
+            winner = next((item.index for item in before if covers(item.regexp, mapping.regexp)), None)
         if winner is not None:
             same = seen.get(key) == winner
             message = f"never used: mapping {winner} {'is for the same kernels' if same else 'matches first'}"

@@ -86,9 +86,11 @@ def no_image(review: Review) -> Iterator[Problem]:
     """
     for mapping in review.module.mappings:
         if not mapping.image:
-            is_there = "containerImage" in mapping.part.value
-            fix = "give one of the two an image" if is_there else "write the image for these kernels here"
-            yield mapping.part.problem("containerImage", "missing, also at the container", fix)
+            cause = "" if "containerImage" in mapping.part.value else "SCH103"
+            problem = mapping.part.problem(
+                "containerImage", "missing, also at the container", "give one of the two an image"
+            )
+            yield problem._replace(told_by=cause)
 
 
 @rule("KMM205", since="2.2")

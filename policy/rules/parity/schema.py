@@ -151,5 +151,12 @@ def not_storable(review: Review) -> Iterator[Problem]:
 def _violations(review: Review, id: str) -> Iterator[Problem]:
     for found in review.violations:
         if found.rule == id:
-            cause = "KMM204" if id == "SCH103" and found.path[-1:] == ("containerImage",) else ""
-            yield Problem(found.path, found.message, found.fix, told_by=cause)
+            is_image = id == "SCH103" and found.path[-1:] == ("containerImage",)
+            yield Problem(found.path, found.message, _for_image(review) if is_image else found.fix)
+
+
+def _for_image(review: Review) -> str:
+    """The fix for a mapping without the field, which has to be there even where the container names the image."""
+    if review.module.container.text("containerImage"):
+        return 'write containerImage: "" to take the image of the container'
+    return "write the image for these kernels"

@@ -106,7 +106,9 @@ def _object_problems(source: Part, field: str, kind: str) -> Iterator[Problem]:
     if not source.text(field):
         yield source.problem(field, f"the volume names no {kind}", f"write the name of the {kind}")
     else:
-        yield from object_name_problems(source, field, kind, "use lower case letters, digits, '-' and '.'")
+        for problem in object_name_problems(source, field, kind, "use lower case letters, digits, '-' and '.'"):
+            is_optional = source.value.get("optional") is True  # then its pods start with an empty folder
+            yield problem._replace(severity=Severity.WARNING) if is_optional else problem
     yield from _mode_problems(source, "defaultMode")
     for item in source.maps("items"):
         yield from _mode_problems(item, "mode")

@@ -105,7 +105,8 @@ def regexp(text: str) -> dict[str, Any]:
             "IMG201",
             "KERNEL_FULL_VERSION",
         ),
-        ({"kernelMappings": [{"literal": "5.14.0-1.x86_64"}], "containerImage": ""}, "KMM204", "write the image for"),
+        ({"kernelMappings": [{"literal": "5.14.0-1.x86_64"}], "containerImage": ""}, "SCH103", "write the image for"),
+        ({"kernelMappings": [{"literal": "5.14.0-1.x86_64"}]}, "SCH103", 'write containerImage: ""'),
     ],
 )
 def test_a_slip_is_one_finding_with_the_line_to_write(
