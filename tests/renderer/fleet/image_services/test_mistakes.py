@@ -47,7 +47,7 @@ MISTAKES = (
     ('csm: "1.6.0"\nowner: helm', "SCH104", "spec.owner", 7, "loftsman"),
     (f"{CSM_16}kata: {{runtimeClass: gvisor}}", "SCH104", "spec.kata.runtimeClass", 8, "kata-qemu"),
     (f"{CSM_16}kata: {{runtimeClass: 'kata #x'}}", "SCH104", "spec.kata.runtimeClass", 8, "lower-case"),
-    (f"{CSM_16}kata: {{runtimeClass: Kata-qemu}}", "SCH104", "spec.kata.runtimeClass", 8, "lower-case"),
+    (f"{CSM_16}kata: {{runtimeClass: Kata-qemu}}", "SCH104", "spec.kata.runtimeClass", 8, "write kata-qemu"),
     (f"{CSM_16}kata: {{aarch64RuntimeClass: ''}}", "SCH104", "spec.kata.aarch64RuntimeClass", 8, "kata-qemu"),
     (f"{CSM_16}kata: {{xattr: true}}", "IMS503", "spec.kata.xattr", 8, "kata.permits"),
     (
