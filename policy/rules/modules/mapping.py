@@ -76,7 +76,7 @@ def character_no_kernel_has(review: Review) -> Iterator[Problem]:
     `\\fc37` is a form feed and `c37`: the mapping never matches. Neither does one that wants a `+` at the very end,
     which KMM cuts from the version of a node before it compares, nor one that begins with a word, as the name of a
     package does: `kernel-5.14.0-427.el9.x86_64`. The same goes for a literal. A version of Enterprise Linux or Fedora
-    that ends before the architecture is a warning.
+    that ends before the architecture is a warning, and so is what stands in an expression of several alternatives.
 
     Fix: write what `uname -r` prints: the letter without the backslash, no space, no last `+`, no word before it.
     Source: regexp/syntax of Go; internal/controllers/module_reconciler.go of Kernel Module Management; Makefile of
@@ -88,10 +88,8 @@ def character_no_kernel_has(review: Review) -> Iterator[Problem]:
         if found := _impossible(mapping.regexp):
             text = found[0]
             if not text.isascii():
-                message, fix = (
-                    f"{text!r} is no letter of a kernel's version",
-                    "write it in plain ASCII, or leave it out",
-                )
+                message = f"{text!r} is no letter of a kernel's version"
+                fix = "write it in plain ASCII, or leave it out"
             elif text.isspace():
                 message, fix = "a space, and no kernel has one", "leave it out"
             elif text.startswith(r"\+"):
@@ -101,7 +99,8 @@ def character_no_kernel_has(review: Review) -> Iterator[Problem]:
                 fix = f"""write '{mapping.regexp.replace(text, chr(92))}'"""
             else:
                 message, fix = f"{text[-2:]} is a control character, and no kernel has one", f"write {text[-1]} for it"
-            yield mapping.part.problem("regexp", message, fix)
+            severity = Severity.WARNING if "|" in mapping.regexp else None  # another alternative may match
+            yield mapping.part.problem("regexp", message, fix)._replace(severity=severity)
 
 
 def _no_release(mapping: KernelMapping) -> Iterator[Problem]:

@@ -117,6 +117,11 @@ def test_a_slip_is_one_finding_with_the_line_to_write(
     assert fix in found["fix"]
 
 
+def test_an_alternative_that_no_kernel_has_is_a_warning_beside_one_that_may_match(tmp_path: Path) -> None:
+    (found,) = told(tmp_path, regexp(r"^5\.14( |-).+$"))
+    assert (found["rule"], found["mode"]) == ("MAP102", "warn")
+
+
 @pytest.mark.parametrize(
     ("spec", "fix"),
     [
