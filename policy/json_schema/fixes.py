@@ -14,6 +14,7 @@ from typing import Any
 from kmodgate.policy.findings import FieldPath, format_path, value_at
 from kmodgate.policy.formats.quantities import PATTERN
 from kmodgate.policy.json_schema.keywords import EACH, Keywords, Node
+from kmodgate.policy.json_schema.missing_values import for_nothing
 from kmodgate.policy.json_schema.other_apis import amount_below, fields_below, name_here, written_out
 from kmodgate.policy.json_schema.places import by_distance, home_of, place_here, shown
 from kmodgate.policy.json_schema.values import NOTHING, as_parameter, converted, flow, of_requirements
@@ -230,7 +231,8 @@ class Fixes:
         expected = " or ".join(TYPE_NAMES.get(name, name) for name in types)
         value, node = value_at(self._value, path), self._keywords.at(path)
         if value is None:
-            return Violation("SCH102", path, f"has no value, and must be {expected}", self._for_nothing(path, node))
+            fix = for_nothing(self._keywords, path, may_go=self.may_go(path))
+            return Violation("SCH102", path, f"has no value, and must be {expected}", fix)
         if isinstance(value, bool | int | float) and self._keywords.allows(node, raw or json.dumps(value)):
             return unquoted(path, value, raw)
         message = f"is {describe(value)}, and must be {expected}"
@@ -238,15 +240,6 @@ class Fixes:
         if repair is None and expected == "a map" and (fields := ", ".join(node.get("properties", ()))):
             fix = f"{fix} of {fields}"
         return Violation("SCH102", path, message, fix, repair=repair)
-
-    def _for_nothing(self, path: FieldPath, node: Node) -> str:
-        """Return the fix for a key without a value: the empty text of a label, what the schema says, or a value."""
-        fields = self._keywords.at(path[:-1]).get("properties", {})
-        is_entry = bool(path) and isinstance(path[-1], str) and path[-1] not in fields
-        if is_entry and self._keywords.allows(node, ""):
-            return f"write {line(path, '')}"
-        said = str(node.get("errorMessage", "")).partition("; ")[2]
-        return said or ("give it a value or remove the key" if self.may_go(path) else "give it a value")
 
     def _in_shape(self, path: FieldPath, value: object, node: Node) -> _Fix | None:
         """Write the value in the shape of the field, if that leaves no choice."""

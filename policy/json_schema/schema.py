@@ -8,7 +8,6 @@ form "problem; fix".
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
@@ -17,11 +16,10 @@ from typing import Any, cast
 import jsonschema_rs
 
 from kmodgate.policy.findings import FieldPath
-from kmodgate.policy.formats.kubernetes_names import as_name
 from kmodgate.policy.json_schema.fixes import Fixes
 from kmodgate.policy.json_schema.keywords import Keywords, Node
+from kmodgate.policy.json_schema.other_letters import key_in_capitals, written_otherwise
 from kmodgate.policy.json_schema.places import shown
-from kmodgate.policy.json_schema.values import flow
 from kmodgate.policy.json_schema.violations import Repair, Violation, missing, repaired, replacement, short
 from kmodgate.policy.lazy import lazy
 
@@ -157,8 +155,7 @@ class Schema:
         message, _, fix = str(schema.get("errorMessage", "")).partition("; ")
         if kind == "propertyNames":
             key = found["error"].instance
-            near = key.upper() if self._allows_key(path, key.upper()) else ""
-            fix = f"write {near}" if near else fix
+            fix = key_in_capitals(self._tree, path, key) or fix
             violation = Violation("SCH104", (*path, key), f"{short(key)} {message}", fix, at_key=True)
         elif kind == "additionalProperties":
             yield from (replace(fixes.unknown(path, key), keyword=kind) for key in found["unexpected"])
@@ -169,23 +166,11 @@ class Schema:
         elif kind == "type":
             violation = fixes.wrong_type(path, found["types"], raw(path))
         elif message:
-            better = self._written_otherwise(path, str(_value_at(value, path))) if kind == "pattern" else ""
+            better = written_otherwise(self._tree, value, path) if kind == "pattern" else ""
             violation = Violation("SCH104", path, _with_value(value, path, message), better or fix)
         else:
             violation = fixes.not_allowed(kind, path, found, error.message, raw(path))
         yield replace(violation, keyword=kind)
-
-    def _written_otherwise(self, path: FieldPath, text: str) -> str:
-        """Return the fix for a text that only needs other letters: `v2.6`, `map202`, `https://quay.io`, `Nic`."""
-        bare = _SCHEME.sub("", text.strip()).rstrip("*").removesuffix("/")
-        name = [as_name(text)] if path[-1:] == ("name",) else []
-        fitting = (item for item in (bare, bare.lower(), bare.upper(), bare.removeprefix("v"), *name) if item)
-        better = next((item for item in fitting if self.allows(path, item)), "")
-        return f"write {flow(better)}" if better else ""
-
-    def _allows_key(self, path: FieldPath, key: str) -> bool:
-        node = self._tree.at(path).get("propertyNames", {})
-        return bool(node) and self._tree.allows(node, key)
 
     def _is_for_maps(self, schema_path: list[str | int]) -> bool:
         """Whether what failed is a combination of schemas of a map: the schema that holds it says so."""
@@ -207,10 +192,6 @@ class Schema:
         if isinstance(parent, list):  # …/oneOf/0: the words stand beside oneOf
             parent = nodes[-2]
         return parent if isinstance(parent, dict) else {}
-
-
-_SCHEME = re.compile(r"\A\w++://")
-"""What people write before the name of a registry."""
 
 
 def _is_in_no_shape(violation: Violation, repairs: Iterable[Repair]) -> bool:
