@@ -58,13 +58,8 @@ def test_what_is_left_out_is_said_where_it_begins(gate: Gate, more: int) -> None
 
 
 @pytest.mark.usefixtures("counting")
-@pytest.mark.parametrize("gate", ["render", "check"])
+@pytest.mark.parametrize("gate", GATES)
 def test_what_could_not_be_checked_is_bounded_and_hides_nothing_that_was_found(gate: Gate) -> None:
     findings = found(gate, 2, unchecked=5000)
     assert [finding.message for finding in findings if not finding.is_unchecked] == ["wrong: 0", "wrong: 1"]
     assert len(findings) == MOST_FINDINGS + 2
-
-
-@pytest.mark.usefixtures("counting")
-def test_a_webhook_tells_nobody_what_could_not_be_checked() -> None:
-    assert [finding.message for finding in found("admit", 2, unchecked=3)] == ["wrong: 0", "wrong: 1"]

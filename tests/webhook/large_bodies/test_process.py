@@ -71,7 +71,7 @@ BODIES: dict[str, tuple[bytes, bool, str]] = {
     "a Module with much that is wrong": (creation(refused_module()), False, "SEL101"),
     "a Module with 55,000 mappings": (creation(mapped_module(55_000)), False, "MAP301"),
     "a ConfigMap that a Module needs": (deletion(config_map("df", MIB)), False, "REF204"),
-    "a Module that names 6,000 Secrets": (creation(with_secrets()), True, ""),
+    "a Module that names 6,000 Secrets": (creation(with_secrets()), True, "REF101"),
     "a ConfigMap that nobody needs": (deletion(config_map("notes", MIB)), True, ""),
     "a body nested too deep": (nested(), False, "cannot be decoded"),
 }
