@@ -34,6 +34,6 @@ class _Answers(dict[str, T]):
         if len(text) <= LONGEST:
             if len(self) >= self._most:
                 for old in list(islice(self, self._most // 2 + 1)):
-                    del self[old]
+                    self.pop(old, None)  # which another thread may have done
             self[text] = found
         return found
