@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sysconfig
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from tests.bench.measure import Failed, Result
 _HEAD = """\
 # Performance
 
-Written by `make bench` on {cores} cores with Python {python}.
+Written by `make bench` on {cores} cores with Python {python}, built {how}.
 
 Whole processes, cold, from start to end: reading, schema checks, compiling and writing, {where}.
 Median, best and peak memory of the runs, which are taken in turn. "Processor" is the least that a run took of all cores
@@ -46,7 +47,9 @@ class Row:
 
 def page(rows: Iterable[Row], *, in_memory: bool) -> str:
     where = "into a file system in memory" if in_memory else "to disk"
-    head = _HEAD.format(cores=os.cpu_count(), python=platform.python_version(), where=where)
+    is_optimised = "--enable-optimizations" in str(sysconfig.get_config_var("CONFIG_ARGS"))
+    how = "with the optimizations of most distributions" if is_optimised else "without --enable-optimizations"
+    head = _HEAD.format(cores=os.cpu_count(), python=platform.python_version(), how=how, where=where)
     return head + "".join(f"| {' | '.join(_cells(row))} |\n" for row in rows)
 
 
