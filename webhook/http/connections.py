@@ -209,10 +209,11 @@ class Guard(asyncio.Protocol):
     @property
     def is_answered(self) -> bool:
         """Whether a request has arrived in full and its reply is not sent yet."""
-        if not self.begun or self._header_begun or not self.is_busy:
+        if not self.begun or self.is_fresh or self._header_begun or not self.is_busy:
             return False
-        request = self._handler._current_request
-        return request is None or request.content.is_eof()
+        if (request := self._handler._current_request) is not None:
+            return request.content.is_eof()
+        return all(body.is_eof() for _, body in self._handler._messages)  # taken up in the next turn of the loop
 
     def close(self) -> None:
         """End the connection when what was written is sent."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 from aiohttp import web
 
-from kmodgate.webhook.http.connections import ConnectionLimits, Connections
+from kmodgate.webhook.http.connections import ConnectionLimits, Connections, Guard
 from kmodgate.webhook.http.listener import LimitedSite
 from tests.webhook.serving import LOOPS, Serving, greet, run, served, serving, until
 
@@ -87,6 +87,31 @@ def test_half_a_body_is_no_request_that_waits_for_an_answer(loop: str) -> None:
             assert await half.closed()
 
     run(scenario(), loop)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_nothing_waits_for_an_answer_before_a_request_is_there(loop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+
+    class Watched(Guard):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(transport)
+            seen.append(self.is_answered)
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            seen.append(self.is_answered)
+
+    async def scenario() -> None:
+        async with serving(served()) as server:
+            half = await server.connect()
+            half.writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf")
+            await until(lambda: len(seen) == 2)
+            await half.leave()
+
+    monkeypatch.setattr("kmodgate.webhook.http.listener.Guard", Watched)
+    run(scenario(), loop)
+    assert seen == [False, False]
 
 
 @pytest.mark.parametrize("host", [None, "", "127.0.0.1", "0.0.0.0"])
