@@ -100,13 +100,16 @@ class ModuleView:
         """The fields that at least one of the levels has."""
         return frozenset().union(*[level.value for level in self.levels])
 
+    def _at_levels(self, key: str) -> list[Part]:
+        return present(self.levels, key) if key in self.fields else []
+
     @lazy
     def signs(self) -> list[Part]:
-        return present(self.levels, "sign") if "sign" in self.fields else []
+        return self._at_levels("sign")
 
     @lazy
     def builds(self) -> list[Part]:
-        return present(self.levels, "build") if "build" in self.fields else []
+        return self._at_levels("build")
 
     @lazy
     def is_made(self) -> bool:
@@ -219,7 +222,7 @@ class ModuleView:
     def registries(self) -> list[Part]:
         """The settings of how a registry is reached."""
         return [
-            *(present(self.levels, "registryTLS") if "registryTLS" in self.fields else ()),
+            *self._at_levels("registryTLS"),
             *present(self.builds, "baseImageRegistryTLS"),
             *present(self.signs, "unsignedImageRegistryTLS"),
         ]
@@ -237,7 +240,7 @@ class ModuleView:
     @lazy
     def to_remove(self) -> list[tuple[Part, list[tuple[FieldPath, str]]]]:
         """The modules of the kernel to remove, by level."""
-        levels = [level for level in self.levels if _REMOVALS & level.value.keys()] if _REMOVALS & self.fields else []
+        levels = self.levels if _REMOVALS & self.fields else []
         return [(level, found) for level in levels if (found := _removed(level))]
 
     @lazy
