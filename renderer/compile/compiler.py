@@ -102,6 +102,7 @@ class _Compiler:
 
     def __init__(self, fleet: Fleet, findings: list[Finding], policies: Policies | None) -> None:
         findings += cluster_findings(fleet.clusters)
+        findings += hosting_problems(fleet.clusters, fleet.faulty.clusters, is_whole=fleet.is_whole)
         findings += spoke_findings.cluster_findings(fleet.clusters, fleet.faulty.clusters, is_whole=fleet.is_whole)
         found = targets(fleet, findings)
         if fleet.is_whole:
@@ -220,9 +221,7 @@ def _loaded(by_cluster: Mapping[str, list[Target]]) -> dict[str, list[Target]]:
 
 
 def cluster_findings(clusters: Iterable[Cluster]) -> Iterator[Finding]:
-    """Report versions of KMM and mirrors that no cluster can have, and control planes that run nowhere."""
-    clusters = list(clusters)
-    yield from hosting_problems(clusters)
+    """Report versions of KMM and mirrors that no cluster can have."""
     for cluster in clusters:
         yield from mirror_findings(cluster)
         release = cluster.release

@@ -45,15 +45,9 @@ class Group:
     count: int
     node: Node
     kernels: tuple[str, ...]
-    architecture: str
-
+    architectures: tuple[str, ...]
     next_kernels: tuple[str, ...]
     is_paused: bool
-
-    @property
-    def architectures(self) -> set[str]:
-        """The architectures of the nodes, as far as their kernels or labels name them."""
-        return architectures([self.architecture], self.kernels)
 
     def coming(self, asked: Sequence[str]) -> list[str]:
         """The kernels that the nodes get: those that were asked about, or else their own next ones.
@@ -73,11 +67,6 @@ class Group:
         """The kernels to look at. A kernel that some of the nodes have already is the next one of the others."""
         yield from ((kernel, "running") for kernel in self.kernels)
         yield from ((kernel, "next") for kernel in self.coming(asked) if list(self.kernels) != [kernel])
-
-
-def architectures(labels: Iterable[str], kernels: Iterable[str]) -> set[str]:
-    """Return the architectures that labels or kernel versions name."""
-    return {*labels, *(architecture(kernel) for kernel in kernels)} - {""}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -219,7 +208,7 @@ def group_of(cluster: Cluster, members: Sequence[NodeGroup]) -> Group:
         sum(item.count for item in members),
         node_of_group(first, observed=cluster.has_inventory),
         tuple(first.kernels),
-        first.architecture,
+        tuple(first.architectures),
         tuple(kernel.version for kernel in first.next_kernels),
         first.is_paused,
     )

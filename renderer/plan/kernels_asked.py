@@ -14,7 +14,6 @@ from kmodgate.renderer.errors import Refused, Unusable
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster, NextKernel, NodeGroup
-from kmodgate.renderer.plan.coverage import architectures
 from kmodgate.renderer.wording import listed
 
 
@@ -85,5 +84,5 @@ def _architectures_of(cluster: Cluster, kernel: NextKernel) -> set[str]:
 
 def _architectures(groups: Iterable[NodeGroup]) -> set[str]:
     """The architectures of nodes; none where those of some nodes are not known."""
-    found = [architectures([group.architecture], group.kernels) for group in groups]
+    found = [set(group.architectures) for group in groups]
     return set().union(*found) if all(found) else set()

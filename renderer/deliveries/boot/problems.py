@@ -10,11 +10,14 @@ from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.renderer.deliveries.boot.boot_settings import boot_problems
 from kmodgate.renderer.deliveries.boot.objects import boot_of, site, why_none, worker
+from kmodgate.renderer.fleet.clusters.cluster_selectors import suggest
 from kmodgate.renderer.fleet.clusters.pools import MASTER, groups_in_pool, knows_its_nodes, pool_label
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.fleet.targets.targets import Target
 from kmodgate.renderer.wording import listed
+
+_HOST_NOTHING = ("hosted", "microshift")
 
 
 def problems(target: Target) -> Iterator[Finding]:
@@ -119,19 +122,42 @@ def _pool_problems(target: Target, pool: str) -> Iterator[Finding]:
         yield _warning(variant.merged.finding(("boot", "pool"), "DAY010", message, fix))
 
 
-def hosting_problems(clusters: Collection[Cluster]) -> Iterator[Finding]:
-    """Report hosted control planes that run nowhere."""
-    hosts = {cluster.name for cluster in clusters if cluster.topology != "hosted"}
+def hosting_problems(
+    clusters: Collection[Cluster], faulty: Collection[Cluster] = (), *, is_whole: bool
+) -> Iterator[Finding]:
+    """Report hosted control planes that run nowhere.
+
+    A cluster that is missing may be in a file that cannot be used, unless `is_whole`; one that is `faulty`, whose spec
+    has schema errors, may have another topology.
+    """
+    known = {cluster.name: cluster for cluster in clusters}
+    unsure = {cluster.name for cluster in faulty}
     place: FieldPath = ("spec", "hosted")
     for cluster in clusters:
         hosted = cluster.hosted
-        if (hosted is not None) and cluster.topology != "hosted":
-            message = f"topology {cluster.topology} has its control plane on no other cluster"
-            yield finding_at(cluster.document, place, "DAY008", message, "write topology: hosted, or remove hosted")
-        elif hosted is not None and hosted.management not in hosts:
-            message = f"{hosted.management} is no cluster of the fleet that could host a control plane"
-            fix = "name a Cluster that is not hosted itself"
-            yield finding_at(cluster.document, (*place, "management"), "DAY008", message, fix)
+        if hosted is None:
+            continue
+        if cluster.topology != "hosted":
+            if cluster.name not in unsure:
+                message = f"topology {cluster.topology} has its control plane on no other cluster"
+                yield finding_at(cluster.document, place, "DAY008", message, "write topology: hosted, or remove hosted")
+        elif hosted.management not in unsure:
+            host = known.get(hosted.management)
+            if problem := _why_no_host(hosted.management, host, clusters) if host or is_whole else None:
+                yield finding_at(cluster.document, (*place, "management"), "DAY008", *problem)
+
+
+def _why_no_host(name: str, host: Cluster | None, clusters: Collection[Cluster]) -> tuple[str, str] | None:
+    """Return why a cluster hosts no control plane, and the fix. HyperShift also runs on plain Kubernetes."""
+    able = [cluster.name for cluster in clusters if cluster.topology not in _HOST_NOTHING]
+    fix = suggest(name, able) if able else "add the Cluster that hosts the control plane to the fleet"
+    if host is None:
+        return f"there is no cluster {name}", fix
+    if host.topology == "hosted":
+        return f"cluster {name} is hosted itself", fix
+    if host.topology == "microshift":
+        return f"cluster {name} is MicroShift, which hosts no control plane", fix
+    return None
 
 
 def _warning(finding: Finding) -> Finding:

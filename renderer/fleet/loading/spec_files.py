@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from kmodgate.policy.cluster.facts import as_map
+from kmodgate.policy.config import PLATFORMS
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document, Json, parse
 from kmodgate.renderer.fleet.files import MARKER, REMOVALS, SPEC_KINDS, FleetFiles, Unreadable
@@ -74,6 +76,8 @@ def is_ours(value: Json) -> bool:
         kind in ("Cluster", "Removals") and not has_version
     ):
         return True
+    if kind == "Cluster" and as_map(value.get("spec")).get("platform") in PLATFORMS:
+        return True  # others have kinds of this name, and no such field
     group = str(version).partition("/")[0].lower()
     return group == _GROUP or (kind in SPEC_KINDS and bool(difflib.get_close_matches(group, [_GROUP], cutoff=0.8)))
 

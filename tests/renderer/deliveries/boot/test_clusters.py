@@ -151,17 +151,37 @@ def test_boot_alone_leaves_by_the_name_of_the_driver(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new"),
+    ("old", "new", "words", "fix"),
     [
-        ("management: metal", "management: nowhere"),
-        ("management: metal", "management: paris"),
-        ("topology: hosted", "topology: ha"),
+        ("management: metal", "management: nowhere", "there is no cluster nowhere", "clusters of this fleet: metal"),
+        ("management: metal", "management: metall", "there is no cluster metall", "did you mean metal?"),
+        ("management: metal", "management: paris", "cluster paris is hosted itself", "clusters of this fleet: metal"),
+        ("topology: hosted", "topology: ha", "topology ha has its control plane on no other cluster", "remove hosted"),
     ],
 )
-def test_a_control_plane_that_runs_nowhere_is_an_error(tmp_path: Path, old: str, new: str) -> None:
+def test_a_control_plane_that_runs_nowhere_is_an_error(
+    tmp_path: Path, old: str, new: str, words: str, fix: str
+) -> None:
     fleet = hosted(tmp_path)
     cluster(fleet, HOSTED.replace(old, new))
-    assert findings(fleet, "DAY008")
+    (line,) = findings(fleet, "DAY008")
+    assert words in line
+    assert fix in fleet.run("render").stderr
+
+
+def test_microshift_hosts_no_control_plane_and_plain_kubernetes_may(tmp_path: Path) -> None:
+    fleet = hosted(tmp_path)
+    cluster(fleet, name="metal", platform="kubernetes")
+    assert not findings(fleet, "DAY008")
+    cluster(fleet, "topology: microshift", name="metal")
+    (line,) = findings(fleet, "DAY008")
+    assert "metal is MicroShift, which hosts no control plane" in line
+
+
+def test_a_control_plane_on_a_cluster_with_an_error_of_its_own_is_told_once(tmp_path: Path) -> None:
+    fleet = hosted(tmp_path)
+    cluster(fleet, "topolgy: ha", name="metal")
+    assert not findings(fleet, "DAY008")
 
 
 @pytest.mark.parametrize(("kmm", "is_known"), [("2.6", True), ("2.5", True), ("2.4", False)])

@@ -23,6 +23,7 @@ CLUSTER = "apiVersion: kmodgate.io/v1alpha1\nkind: Cluster\nmetadata: {name: zz}
         ("apiVersion: kmodgate.io\nkind: Cluster\nmetadata: {name: a}\n", "SCH104", "is not kmodgate.io/v1alpha1"),
         ("apiVersion: kmodgates.io/v1alpha1\nkind: Cluster\nmetadata: {name: a}\n", "SCH104", "is not kmodgate.io/v1alpha1"),
         ("apiVersion: example.com/v1\nkind: KernelDriver\nmetadata: {name: a}\n", "SCH104", "is not kmodgate.io/v1alpha1"),
+        (CLUSTER.replace("kmodgate.io/v1alpha1", "cluster.x-k8s.io/v1beta1"), "SCH104", "is not kmodgate.io/v1alpha1"),
         ("", "SCH006", "empty"),
         ("# apiVersion: kmodgate.io/v1alpha1\n", "SCH006", "no document"),
         ("apiVersion: kmodgate.io/v1alpha1\n\tkind: Cluster\n", "SCH002", "tab"),
@@ -107,8 +108,18 @@ def test_other_yaml_beside_the_specs_is_left_alone(fleet: FleetFolder) -> None:
     fleet.write("charts/template.yaml", "{{ if x }}\nkind: &a\n")
     fleet.write("values.yml", "on: yes # of kmodgate.io\n")
     fleet.write("app.yaml", "apiVersion: &v v1\nkind: ConfigMap\ndata: {url: https://kmodgate.io, a: *v}\n")
+    fleet.write(
+        "capi.yaml", "apiVersion: cluster.x-k8s.io/v1beta1\nkind: Cluster\nmetadata: {name: a}\nspec: {paused: true}\n"
+    )
     fleet.write(".hidden/spec.yaml", "apiVersion: kmodgate.io/v1alpha1\nkind: Nothing\n")
     fleet.render()
+
+
+def test_a_cluster_of_another_group_is_told_once(fleet: FleetFolder) -> None:
+    fleet.driver("nic", clusters="{names: [zz]}")
+    fleet.write("clusters/zz.yaml", CLUSTER.replace("kmodgate.io/v1alpha1", "cluster.x-k8s.io/v1beta1"))
+    (line,) = errors(fleet)
+    assert line.startswith("clusters/zz.yaml:1:13")
 
 
 @pytest.mark.parametrize(
