@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from datetime import date, timedelta
 from typing import Any, Literal, get_args
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import Mode, Severity
 from kmodgate.policy.parameters import NO_PARAMETERS, Kata, Parameters, SignedElsewhere, read_parameters
 

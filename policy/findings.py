@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from sys import intern
 from typing import Any, NamedTuple
+
+from kmodgate.policy.data_class import dataclass
 
 FieldPath = tuple[str | int, ...]
 """Where in a document: keys of maps and indexes of lists, from the root."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.kmm.kinds import MODULE_KINDS
 from kmodgate.policy.kmm.versions import First, Presence, Release

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+
+from kmodgate.policy.data_class import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from kmodgate import schemas
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain, is_label_value
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES

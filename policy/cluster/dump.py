@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any
 
 from kmodgate.policy.cluster.facts import SnapshotFacts, as_map, metadata_of
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.formats.object_files import Source
 
 KEY_FINGERPRINT = "kmodgate.io/key-fingerprint"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from types import SimpleNamespace
 from typing import Any, Protocol, cast
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.kmm.nodes.node_selection import Node
 from kmodgate.policy.lazy import lazy
 from kmodgate.policy.views.boot_config import DRIVER_LABEL

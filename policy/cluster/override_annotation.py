@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from kmodgate.policy.cluster.facts import as_map, metadata_of
+from kmodgate.policy.data_class import dataclass
 
 ANNOTATION = "kmodgate.io/override"
 """On the Namespace; its value is written like `alice@example.com until 2026-01-31T18:00:00Z`."""

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
+
+from kmodgate.policy.data_class import dataclass
 
 _INTEGER, _BITS, _SEQUENCE = 0x02, 0x03, 0x30
 _UTC_TIME, _GENERALIZED_TIME = 0x17, 0x18

@@ -10,9 +10,9 @@ github.com/openshift/api.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.formats.image_references import parse_image
 
 References = Literal["digest", "tag"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, NamedTuple
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath, Finding, Problem
 from kmodgate.policy.formats.positions.json_positions import JsonPositions
 from kmodgate.policy.formats.yaml_documents import OBJECTS, Document, parse

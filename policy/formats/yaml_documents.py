@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from sys import intern
 from typing import Any
 
 import yaml
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath, Finding, value_at
 from kmodgate.policy.formats.positions.yaml_positions import YamlPositions, line_of, position_of
 from kmodgate.policy.formats.yaml_errors import Problems, syntax_problem

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.memo import kept
 
 Scalar = str | int | float | bool | None

@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from kmodgate.policy.data_class import dataclass
 
 Api = Literal["v2", "v3"]
 

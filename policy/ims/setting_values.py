@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_label, is_dns1123_subdomain
 from kmodgate.policy.ims.template_values import as_yaml
 from kmodgate.policy.ims.versions import ImsRelease

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import product
 from string import Template
 from typing import Literal, NamedTuple
 
 import yaml
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.formats.yaml_documents import OBJECTS
 from kmodgate.policy.ims.templates import HOLDERS
 

@@ -6,8 +6,9 @@ Sources: kubernetes/cray-ims/templates and src/server/v3/resources/jobs.py of Cr
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from kmodgate.policy.data_class import dataclass
 
 Job = Literal["create", "customize"]
 Resource = Literal["configmap", "service", "job", "pvc"]

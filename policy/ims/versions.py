@@ -6,8 +6,9 @@ release tags for the table of CSM releases.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
+
+from kmodgate.policy.data_class import dataclass
 
 CSM_RELEASES = {
     "1.3.0": "3.7.1",

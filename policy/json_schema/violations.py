@@ -6,9 +6,9 @@ import copy
 import difflib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath, value_at
 from kmodgate.policy.formats.quantities import corrected
 from kmodgate.policy.json_schema.values import flow

@@ -7,9 +7,9 @@ objects that it makes. What it decides before, by recipe, image and configuratio
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal, cast
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.views.pod import PodView
 
 Kind = Literal["create", "customize"]

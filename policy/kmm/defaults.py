@@ -6,11 +6,13 @@ pkg/apiserver/schema/defaulting (algorithm.go, prunenulls.go) and pkg/apiserver/
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import Any, TypeAlias
 
 import jsonschema_rs
+
+from kmodgate.policy.data_class import dataclass
 
 Scalar: TypeAlias = str | bool
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.kmm.versions import Release
 

@@ -11,10 +11,10 @@ one that names Kata's configuration among the files of the node is removed in an
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from kmodgate.policy.cluster.facts import UNKNOWN
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.kata.view import CONFIG_PATH, HYPERVISOR, KataView, Reason
 from kmodgate.policy.review import Review
 

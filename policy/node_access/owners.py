@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from kmodgate.policy.cluster.controllers import MAKERS
 from kmodgate.policy.cluster.facts import metadata_of
+from kmodgate.policy.data_class import dataclass
 
 MOST_OWNERS = 3
 """Links of a chain that are followed; Kubernetes' own have two: Pod, ReplicaSet, Deployment."""

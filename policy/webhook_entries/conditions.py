@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from typing import Literal
 
 from kmodgate.policy.cluster.controllers import COLLECTORS, KMM, OLM
 from kmodgate.policy.cluster.facts import MANAGED_BY
 from kmodgate.policy.cluster.override_annotation import ANNOTATION
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.kata.ims_jobs import LABEL, LABEL_VALUE
 from kmodgate.policy.kmm.misnamed_kinds import KMM_GROUP
 from kmodgate.policy.kmm.worker_pods import OF_QUOTAS

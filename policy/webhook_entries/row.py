@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from kmodgate.policy.config import Platform, Policy
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import Mode
 from kmodgate.policy.review import Operation
 from kmodgate.policy.rule import RULES, Rule, load_rules

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.config import Platform, Policy
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding, Mode
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain

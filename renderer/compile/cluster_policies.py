@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import cast
@@ -12,6 +12,7 @@ from typing import cast
 from kmodgate.policy.cluster.controllers import controllers_of
 from kmodgate.policy.config import NOTICE, PROFILES, Policy, PolicyException, Profile
 from kmodgate.policy.config_checks import for_any_cluster
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import Finding, Mode, Severity
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Json, parse
 from kmodgate.policy.kmm.kinds import MODULE_KINDS

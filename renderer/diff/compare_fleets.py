@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.diff.consequences import Consequence, Consequences
 from kmodgate.renderer.diff.effects.affected import Refusals

@@ -7,9 +7,10 @@ Sources: internal/controllers/{module,nmc,mic,device_plugin}_reconciler.go of Ke
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath, Severity
 from kmodgate.policy.kmm.resolution.reload_triggers import has_loader_daemonsets
 from kmodgate.policy.views.boot_config import boot_config

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.renderer.diff.consequences import Consequence
 from kmodgate.renderer.diff.effects.effect import Effect
 from kmodgate.renderer.errors import Unusable

@@ -9,9 +9,9 @@ over to the tree of its spoke, or the other way round, is one object: it goes wi
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from kmodgate.policy.cluster.facts import as_map
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.renderer.deliveries.daemonset.module_view import STRATEGY

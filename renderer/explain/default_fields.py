@@ -5,9 +5,8 @@ The counterpart of `renderer/fleet/fields/field_table.py`, which says which line
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kmodgate.policy.cluster.facts import PLUGIN_LABEL
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.kmm.defaults import default_paths
 from kmodgate.policy.kmm.nodes.kernel_labels import KERNEL_ANNOTATION, KERNEL_LABEL_ANNOTATION

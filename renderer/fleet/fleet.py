@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.renderer.fleet.faulty_specs import FaultySpecs
 from kmodgate.renderer.fleet.files import FleetFiles
 from kmodgate.renderer.fleet.specs import Cluster, DriverPolicy, ImageService, KernelDriver, Removal

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from kmodgate.policy.cluster.facts import metadata_of
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath, Finding, format_path, plain_text, value_at
 from kmodgate.policy.formats.yaml_documents import Document, Json
 from kmodgate.policy.formats.yaml_scalars import quoted

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from kmodgate.policy.cluster.facts import as_map, metadata_of
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath, format_path
 from kmodgate.policy.formats.dockerfiles import variables
 from kmodgate.policy.formats.image_mirrors import Mirror, pulled

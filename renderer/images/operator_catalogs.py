@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.compile.operator_install.install import operators
 from kmodgate.renderer.compile.operator_install.operator import Operator, catalog

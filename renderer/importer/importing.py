@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from kmodgate.policy.cluster.facts import as_map
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import Finding, Mode, Severity, sort_findings
 from kmodgate.policy.formats.yaml_documents import Document
 from kmodgate.renderer.deliveries.kmm import content_hashes

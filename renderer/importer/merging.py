@@ -11,9 +11,10 @@ import copy
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TypeVar, cast
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.fleet.fields.field_table import DRIVER_FIELDS, Field, Shape, merges_by_name
 from kmodgate.renderer.fleet.fields.overrides import ambiguous, merge

@@ -6,11 +6,12 @@ import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 
 from kmodgate import schemas
 from kmodgate.policy.cluster.controllers import HUB_NAMESPACES
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath, Finding, format_path
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain
 from kmodgate.policy.formats.yaml_documents import Json, parse

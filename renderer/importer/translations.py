@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from kmodgate.policy.cluster.facts import metadata_of
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.kmm.former_modules import (
     ANCESTOR_VERSION,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NoReturn
 
 from kmodgate.policy.cluster.ims_site import is_unresolved
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.object_files import Source
 from kmodgate.policy.ims.cfs_layers import FLAG_FIELDS

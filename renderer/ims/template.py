@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from kmodgate.policy.config import Policy
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.findings import Finding, Mode, placed, title
 from kmodgate.policy.formats.object_files import Source, decoded, parse_objects

@@ -9,10 +9,10 @@ import copy
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice, pairwise
 from typing import Any, Literal
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath, Mode, value_at
 from kmodgate.policy.formats.yaml_documents import OBJECTS, Document, Json, parse
 from kmodgate.policy.ims.template_text import without_actions

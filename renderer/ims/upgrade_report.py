@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.ims.questions.upgrade import JobChange, Kind, Side
 from kmodgate.policy.ims.service.decision import Decision
 from kmodgate.renderer.ims.decision_text import heading

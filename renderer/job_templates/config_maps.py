@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from string import Template
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.ims.templates import HOLDERS, KINDS, XATTR, XATTR_VALUES, Holder, Resource
 from kmodgate.policy.ims.versions import IMS_VERSIONS, ImsRelease
 

@@ -10,11 +10,12 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from kmodgate.policy.cluster.facts import as_map
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath, Finding, title
 from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.policy.kmm.resolution.resolve import image_inputs

@@ -7,10 +7,10 @@ Pod Security Admission; OpenShift, pod security label synchronisation.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 from kmodgate.policy.config import WITH_SCC, Platform
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.manifests import argo

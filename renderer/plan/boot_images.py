@@ -6,8 +6,9 @@ Source: docs/mkdocs/documentation/day1_limited_option.md of rh-ecosystem-edge/ke
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.views.boot_config import boot_config
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.deliveries.boot.objects import cluster_of

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from typing import Any, Literal
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath, value_at
 from kmodgate.policy.kmm.kernel import architecture, flavour
 from kmodgate.policy.kmm.nodes import node_selection as kmm

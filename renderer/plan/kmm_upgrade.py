@@ -6,9 +6,10 @@ Sources: release notes and git tags of Kernel Module Management; its internal/bu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import Finding, Mode, sort_findings
 from kmodgate.policy.kmm.versions import NEXT_REDHAT, NEXT_UPSTREAM, Release
 from kmodgate.renderer.compile.compiler import CompiledFleet, compile_fleet

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import Finding, Mode, sort_findings
 from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.policy.kmm.nodes import node_selection as kmm

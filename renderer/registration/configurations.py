@@ -10,11 +10,11 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from kmodgate.policy.cluster.controllers import takers_away
 from kmodgate.policy.cluster.dependents import PROTECTING_LABEL
 from kmodgate.policy.config import PLATFORM_PREFIXES, Platform, Policy
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kata.ims_jobs import LABEL
 from kmodgate.policy.webhook_entries.conditions import IS_OF_IMS, Condition

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal, get_args
 
 from kmodgate.policy.config import Platform, Policy
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.kmm.versions import numbers
 from kmodgate.policy.webhook_entries.conditions import CONDITIONS_SINCE

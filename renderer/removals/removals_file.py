@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.files import REMOVALS, FleetFiles

@@ -11,13 +11,13 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from html import escape
 from importlib.resources import files
 from typing import Literal, NewType
 from urllib.parse import quote
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import Finding, Mode, Severity
 from kmodgate.renderer.wording import counted, listed, printable
 

@@ -10,9 +10,10 @@ import hashlib
 import os
 import stat
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import Finding
 from kmodgate.renderer.errors import Refused, Unusable
 from kmodgate.renderer.fleet.files import refuse_depth

@@ -18,9 +18,10 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.renderer.deliveries.delivery import stands_for_driver
 from kmodgate.renderer.deliveries.hub.manifest_works import MANIFEST_WORK, WORK_PREFIX
 from kmodgate.renderer.errors import Unusable

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import Finding, Mode, sort_findings
 from kmodgate.renderer.compile.cluster_policies import Choice, Policies
 from kmodgate.renderer.compile.compiler import compile_parts

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import Finding
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.fleet.files import HANDOVER, OUTPUT, SPEC_SUFFIXES
@@ -26,12 +26,15 @@ class Trust:
     """Whether a person has named the output folder."""
 
 
+_NONE = Trust()
+
+
 def load_with_output(
     root: Path,
     output: Path,
     findings: list[Finding],
     progress: Callable[[str, int, int], None] = lambda *_: None,
-    trust: Trust = Trust(),
+    trust: Trust = _NONE,
     *,
     may_be_empty: bool = False,
 ) -> Fleet:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import re2
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.memo import kept
 
 BOUND = 64 << 10

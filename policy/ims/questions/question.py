@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.ims.service.decision import Decision, decide
 from kmodgate.policy.ims.service.records import X86
 from kmodgate.policy.ims.service.requests import ARTIFACT, KEY, JobType

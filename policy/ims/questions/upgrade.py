@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.ims import settings
 from kmodgate.policy.ims.questions.blocked import DECIDING, blocking, is_fault_of_config, without_defects
 from kmodgate.policy.ims.questions.question import Question

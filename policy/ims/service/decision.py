@@ -10,9 +10,9 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.ims import settings
 from kmodgate.policy.ims.service import artifacts, fields
 from kmodgate.policy.ims.service.dkms_choice import DkmsChoice, choose_dkms

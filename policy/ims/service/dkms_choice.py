@@ -5,9 +5,9 @@ Sources: post() in src/server/v3/resources/jobs.py of Cray-HPE/ims at its tags.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.ims.service.records import AARCH64
 from kmodgate.policy.ims.versions import ImsRelease
 

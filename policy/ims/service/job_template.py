@@ -12,11 +12,12 @@ import datetime
 import math
 import re
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from string import Template
 
 import yaml
+
+from kmodgate.policy.data_class import dataclass
 
 _CONFIG_MAP = """\
 metadata:

@@ -7,9 +7,10 @@ DataStoreHACK in src/server/__init__.py of Cray-HPE/ims.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.ims.service import fields
 from kmodgate.policy.ims.versions import ImsRelease
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.ims.service import fields
 from kmodgate.policy.ims.versions import ImsRelease
 

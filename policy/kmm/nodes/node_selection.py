@@ -7,9 +7,10 @@ Management; Toleration.ToleratesTaint of k8s.io/api/core/v1.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.policy.kmm.nodes.labels import version_label
 from kmodgate.policy.kmm.resolution.resolve import (

@@ -7,9 +7,9 @@ are kept, so that they can be found.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.formats.regexps.go_regexps import BadPattern, compile_any
 from kmodgate.policy.kmm import kernel as kernels
 from kmodgate.policy.kmm.kernel import BadKernel

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.memo import kept
 
 _Piece = Generator["_Token", None, bool | None]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from kmodgate.policy.cluster.dump import Dump
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import NOT_CHECKED, Finding, Mode, Severity
 from kmodgate.renderer.check.inputs.object_inputs import (
     STDIN,

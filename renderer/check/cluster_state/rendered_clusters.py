@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.engine import Engine
 from kmodgate.policy.kmm.nodes.node_selection import Node
 from kmodgate.policy.kmm.versions import Release

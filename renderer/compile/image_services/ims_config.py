@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath, value_at
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.ims.settings import CHART_LITERALS, chart_values

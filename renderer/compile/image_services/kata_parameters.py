@@ -6,9 +6,10 @@ It is stated once: in the ImageService. A DriverPolicy may say the same, or more
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath, Finding, format_path, value_at
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.ims.templates import XATTR, XATTR_VALUES

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.formats.dockerfiles import Dockerfile, Variable, variables
 from kmodgate.policy.formats.image_mirrors import Mirror, Pulled, pulled
 from kmodgate.policy.views.builds.base_images import BaseImage, base_images, filled, length

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from kmodgate.policy.cluster.facts import as_map, metadata_of
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, value_at
 from kmodgate.policy.formats.image_mirrors import Mirror, Pulled, only_mirrored_otherwise, pulled, references_of
 from kmodgate.policy.formats.image_references import parse_image

@@ -7,9 +7,8 @@ k8s-operatorhub/community-operators (channel alpha); deploy/chart of operator-fr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kmodgate.policy.cluster.controllers import HUB_PACKAGE, PACKAGE
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.kmm.operator_config import CONFIG_MAPS
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.fleet.specs import Cluster, Install, Kmm

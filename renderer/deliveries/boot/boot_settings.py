@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from kmodgate.policy.cluster.facts import as_map
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.image_references import corrected, parse_image
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form, name_of_file

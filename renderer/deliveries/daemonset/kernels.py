@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from kmodgate.policy.config import Platform
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.formats.kubernetes_names import is_label_value
 from kmodgate.policy.kmm.kernel import architecture, dns_safe, normalised, trimmed
 from kmodgate.policy.kmm.nodes.kernel_labels import NFD_LABEL

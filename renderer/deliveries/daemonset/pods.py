@@ -10,8 +10,9 @@ Sources: Kubernetes, Configure a Security Context and Container Lifecycle Hooks;
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.resolution.resolve import Resolution

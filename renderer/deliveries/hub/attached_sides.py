@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from kmodgate.policy.cluster.facts import as_map, metadata_of
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.formats.yaml_documents import Document
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.references import references

@@ -8,11 +8,12 @@ Management.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from kmodgate.policy.cluster.controllers import HUB_NAMESPACES
 from kmodgate.policy.config import Platform
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath, Problem
 from kmodgate.policy.kmm import versions
 from kmodgate.policy.kmm.versions import Release

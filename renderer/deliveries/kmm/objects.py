@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import cast
 
 from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.config import WITH_SCC, Platform
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.policy.kmm.versions import takes_one_removal, with_one_removal

@@ -7,10 +7,10 @@ docs/user-guide/sync-options.md.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from kmodgate.policy.cluster.facts import as_map, metadata_of
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.kmm.nodes.node_selection import Node, why_not_selected
 from kmodgate.policy.kmm.resolution.reload_triggers import (

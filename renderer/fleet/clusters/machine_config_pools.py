@@ -9,10 +9,11 @@ Source: GetPoolsForNode in lib/helpers of openshift/machine-config-operator; Mac
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, get_args
 
 from kmodgate.policy.cluster.facts import as_map, metadata_of
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.views.boot_config import roles_taken
 from kmodgate.policy.views.part import list_in
 from kmodgate.renderer.fleet.clusters.cluster_selectors import holds

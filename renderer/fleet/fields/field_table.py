@@ -8,11 +8,11 @@ Source: api/v1beta1/module_types.go of Kernel Module Management.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 from sys import intern
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath
 
 SYNC_OPTIONS = "argocd.argoproj.io/sync-options"

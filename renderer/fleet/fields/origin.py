@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath
 
 

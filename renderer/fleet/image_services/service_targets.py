@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, cast
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.ims.versions import ImsRelease, UnknownReleaseError, csm_release, ims_release
 from kmodgate.renderer.fleet.clusters.cluster_selectors import Clusters

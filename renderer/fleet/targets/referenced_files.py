@@ -6,9 +6,9 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 
 from kmodgate.policy.cluster.facts import metadata_of
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.formats.kubernetes_names import is_label_value, is_qualified_name
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document, Json, parse

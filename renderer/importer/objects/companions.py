@@ -7,8 +7,9 @@ ServiceAccount in it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.deliveries.delivery import is_at_boot
 from kmodgate.renderer.deliveries.kmm import content_hashes

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NoReturn
 
 from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.cluster.ims_site import DEPLOYMENT
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import Finding, value_at
 from kmodgate.policy.formats.object_files import Source, Wrapped
 from kmodgate.policy.ims.settings import CONFIG_MAP, OVERLAY, is_expression

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
 
 from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.cluster.facts import Object, as_map, metadata_of
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.ims.given_records import CONFIGURATIONS, RECIPES
 from kmodgate.renderer.check.inputs.object_inputs import files_below, read_objects

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.renderer.wording import printable
 
 

@@ -5,13 +5,13 @@ Sources: EnvFromSource and EnvVar of the Kubernetes API: the last source of a ke
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from kmodgate.policy.cluster.facts import Object, as_map, metadata_of
 from kmodgate.policy.cluster.ims_site import DEPLOYMENT
+from kmodgate.policy.data_class import dataclass
 from kmodgate.renderer.ims.rollout.given_state import GivenState, items, moment, name_of, texts
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.renderer.plan.coverage import Group, Phase
 from kmodgate.renderer.plan.plan import Plan
 from kmodgate.renderer.report import html_page

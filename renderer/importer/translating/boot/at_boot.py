@@ -7,8 +7,8 @@ Ignition 3.2.0.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.formats.kernel_module_names import name_of_file
 from kmodgate.policy.formats.yaml_documents import Json

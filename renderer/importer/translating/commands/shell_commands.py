@@ -10,7 +10,9 @@ import itertools
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from kmodgate.policy.data_class import dataclass
 
 RUNNING_KERNEL = "${KERNEL_FULL_VERSION}"
 """What stands for `uname -r` in a command that was read."""

@@ -5,8 +5,7 @@ Source: build.openshift.io/v1, BuildConfig; image.openshift.io/v1, ImageStreamTa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.fleet.json_parts import items_of, map_of
