@@ -21,6 +21,9 @@ _ROOT: JsonMap = {
     "readOnlyRootFilesystem": True,
 }  # fmt: skip
 
+_FIX_OF_OTHER_COMMANDS = "do it in a DaemonSet of its own, or in the device plugin, if it is needed"
+_FIX_OF_MODPROBE_D = "write options of the driver as modprobe.parameters, and put the rest into the image"
+
 
 class Place(NamedTuple):
     """A container: its value, and where in which object it stands."""
@@ -91,12 +94,16 @@ def lose_besides(draft: Draft, container: Place, loading: Loading) -> None:
     if loading.besides:
         shown = "; ".join(dict.fromkeys(loading.besides[:3]))
         message = f"its commands also run what a loader does not: {shown}"
-        draft.lose(found, path, message, "do it in a DaemonSet of its own, or in the device plugin, if it is needed")
+        fix = _FIX_OF_MODPROBE_D if "modprobe.d" in shown else _FIX_OF_OTHER_COMMANDS
+        draft.lose(found, path, message, fix)
     if loading.besides_at_end:
         shown = "; ".join(dict.fromkeys(loading.besides_at_end[:3]))
         message = f"its commands also run before it ends what a loader does not: {shown}"
         hook = (*container.path, "lifecycle", "preStop") if _hook(container.value, "preStop") else path
         draft.lose(found, hook, message, "stop what uses the module before its pod is deleted")
+    for directory in loading.other_directories:
+        message = f"modprobe looks into {directory}, too; a driver has one dirName, {loading.directory}"
+        draft.lose(found, path, message, "give each its own image, with the kernel modules below one folder")
     for text in dict.fromkeys(loading.unread):
         message = f"which kernel module is {text!r} cannot be read"
         draft.lose(found, path, message, "add it to modprobe.modulesLoadingOrder, if it is another one")

@@ -14,7 +14,7 @@ from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.in_tree_modules import NAMES as IN_TREE
 from kmodgate.renderer.fleet.specs import JsonMap
-from kmodgate.renderer.importer.translating.commands.shell_commands import Command
+from kmodgate.renderer.importer.translating.commands.shell_commands import RUNNING_KERNEL, Command
 
 _WITH_VALUE = {
     "d": "dirname", "S": "set-version", "C": "config", "t": "type", "w": "wait",
@@ -27,6 +27,8 @@ _KEPT = {"f": "--force", "force": "--force", "i": "--ignore-install", "ignore-in
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _FILE = re.compile(r"(?:.*/)?([A-Za-z0-9_][A-Za-z0-9_-]*)\.ko(?:\.(?:xz|gz|zst))?")
 _IN_TREE_LAYOUT = re.compile(r"(.*?)/(?:usr/)?lib/modules/")
+_SETTING = re.compile(r"(?:>|^(?:\S*/)?tee\s(?:.*\s)?)\s*(?:/host)?/(?:etc/|proc/sys/|sys/(?!module/firmware_class/))")
+"""A file that a command writes, and that the kernel or modprobe has settings from."""
 _FIRMWARE = "/sys/module/firmware_class/parameters/path"
 
 HARMLESS = frozenset((
@@ -42,15 +44,16 @@ HARMLESS = frozenset((
 class Loading:
     """What the commands of one pod do with kernel modules, in their order.
 
-    `directory` is where modprobe looks, None where no command says it. `removed` are unloaded before the first load,
-    `unloaded` at the end, and `files` are given to insmod. `besides` are the other programs that run, `unread` words
-    that only the node can tell.
+    `directory` is where modprobe looks first, None where no command says it. `removed` are unloaded before the first
+    load, `unloaded` at the end, and `files` are given to insmod. `besides` are the other programs that run, `unread`
+    words that only the node can tell.
     """
 
     modules: list[str] = field(default_factory=list)
     parameters: dict[str, list[str]] = field(default_factory=dict)
     options: list[str] = field(default_factory=list)
     directory: str | None = None
+    other_directories: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     unloaded: list[str] = field(default_factory=list)
     firmware: str = ""
@@ -127,7 +130,7 @@ def _take(result: Loading, command: Command, *, at_end: bool) -> None:
     elif _FIRMWARE in words and not at_end:
         place = next((word for word in words if word.startswith("/") and word != _FIRMWARE), "")
         result.firmware = place
-    elif program not in HARMLESS:
+    elif program not in HARMLESS or _SETTING.search(" ".join(command.words)):
         (result.besides_at_end if at_end else result.besides).append(" ".join(command.words)[:80])
 
 
@@ -162,10 +165,26 @@ def _load(result: Loading, program: str, options: dict[str, str], names: list[st
     if loaded and not every:
         texts = result.parameters.setdefault(loaded[0], [])
         texts += [text for text in names[1:] if text not in texts and not re.match(r"[<>\d]*[<>]", text)]
-    result.options += [kept for key in options if (kept := _KEPT.get(key)) and kept not in result.options]
+    result.options += [kept for kept in _kept(options) if kept not in result.options]
     if loaded:
-        result.directory = result.directory or directory
+        _look_into(result, directory)
         result.on_node |= on_node
+
+
+def _look_into(result: Loading, directory: str | None) -> None:
+    if result.directory is None:
+        result.directory = directory
+    elif directory not in (None, result.directory, *result.other_directories):
+        result.other_directories.append(str(directory))
+
+
+def _kept(options: dict[str, str]) -> Iterator[str]:
+    """The options of modprobe that a Module gives it, too; the version of the running kernel is the usual one."""
+    for key, value in options.items():
+        if key in _KEPT:
+            yield _KEPT[key]
+        elif key in ("config", "set-version") and value != RUNNING_KERNEL:
+            yield f"--{key}={value}"
 
 
 def _names(result: Loading, names: Iterable[str]) -> list[str]:

@@ -1,38 +1,51 @@
 """Commands of containers → the simple commands that they run, as far as a text tells without being run.
 
-A script is read line by line: variables that it sets, loops over written words, and what `sh -c`, `trap` and functions
-hold. What depends on the node (`$(lspci …)`) stays as it is written.
+A script is followed from line to line: variables that it sets, loops over written words, functions with their
+arguments, the branch of a `case` whose word is known, and what `sh -c` and `trap` hold. What depends on the node
+(`$(lspci …)`) stays as it is written.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
-import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import field, replace
+from fnmatch import fnmatchcase
 
 from kmodgate.policy.data_class import dataclass
+from kmodgate.renderer.importer.translating.commands.shell_syntax import (
+    KEYWORDS,
+    SHELLS,
+    Case,
+    Function,
+    Statement,
+    parse,
+)
 
 RUNNING_KERNEL = "${KERNEL_FULL_VERSION}"
 """What stands for `uname -r` in a command that was read."""
 
-_SHELLS = {"sh", "bash", "ash", "dash", "ksh"}
 _PREFIXES = {"exec", "sudo", "nohup", "command", "time", "busybox", "tini", "dumb-init", "catchsegv", "--"}
-_KEYWORDS = {"if", "then", "else", "elif", "while", "until", "do", "!", "{", "}", "(", ")", "fi", "done", "esac"}
+_WITH_OPTIONS = {
+    "env": {"-u", "-C"},
+    "timeout": {"-k", "-s"},
+    "xargs": {"-n", "-I", "-L", "-P", "-d", "-s", "-a", "-E"},
+}
+"""Programs that run another one behind their options, with those that have a value."""
 _ELSEWHERE = {"chroot", "nsenter"}
 
 _UNAME = re.compile(r"\$\(\s*uname\s+-r\s*\)|`\s*uname\s+-r\s*`")
-_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
-_VARIABLE = re.compile(r"\$\{(\w+)(?::?-([^}]{0,256}))?\}|\$\((\w+)\)|\$(\w+)")
-_DESCRIPTORS = re.compile(r"\d?[<>]&[\d-]|&(?=>)")
-_COMMENT = re.compile(r"(?:^|(?<=[\s;]))#")
-_SEPARATORS = set(";&|()\n")
+_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\+?)=(.*)", re.DOTALL)
+_VARIABLE = re.compile(r"\$\{(\w+)(?::?-([^}]{0,256}))?\}|\$\((\w+)\)|\$(\w+|[@*])")
+_POSITIONAL = re.compile(r"\d+|[@*]")
 _MOST_WORDS = 64
 """Of a loop, or of the combinations of variables in one command."""
 _LONGEST_SCRIPT = 1 << 18
 _MOST_SCRIPTS = 8
-"""That run each other, one in another."""
+"""Or functions, that run each other, one in another."""
+_MOST_STEPS = 1 << 14
+"""Statements of scripts that are followed for one container."""
 
 Variables = dict[str, list[str]]
 
@@ -58,6 +71,9 @@ class _Reader:
     on_node: bool = False
     at_end: bool = False
     depth: int = 0
+    functions: dict[str, Function] = field(default_factory=dict)
+    called: set[str] = field(default_factory=set)
+    steps: Iterator[int] = field(default_factory=lambda: iter(range(_MOST_STEPS)))
 
 
 def commands_of(vector: Iterable[str], env: Mapping[str, str], files: Mapping[str, str]) -> list[Command]:
@@ -73,12 +89,14 @@ def _vector(words: list[str], reader: _Reader) -> Iterator[Command]:
     if not words:
         return
     program = words[0].rpartition("/")[2]
-    script = _script_of_shell(words) if program in _SHELLS else None
-    file = next((word for word in words[:4] if word in reader.files), "")
+    script = _script_of_shell(words) if program in (*SHELLS, "eval") else None
+    file = next((place for place, word in enumerate(words[:4]) if word in reader.files), None)
     if script is not None:
-        yield from _script(script, reader)
-    elif file and (file == words[0] or program in (*_SHELLS, ".", "source")):
-        yield from _script(reader.files[file], reader)
+        yield from _script(script[0], reader, script[2:])
+    elif file is not None and (not file or program in (*SHELLS, ".", "source")):
+        yield from _script(reader.files[words[file]], reader, words[file + 1 :])
+    elif program in reader.functions:
+        yield from _function(reader.functions[program], words, reader)
     elif program in _ELSEWHERE:
         yield from _vector(_behind(program, words), replace(reader, on_node=True))
     elif program == "trap" and len(words) > 1:
@@ -88,30 +106,42 @@ def _vector(words: list[str], reader: _Reader) -> Iterator[Command]:
             yield Command(chosen, reader.on_node, reader.at_end)
 
 
+def _function(function: Function, words: list[str], reader: _Reader) -> Iterator[Command]:
+    reader.called.add(function.name)
+    for chosen in list(_expanded(words[1:], reader.variables)):
+        yield from _called(function.body, reader, chosen)
+
+
 def _without_prefixes(words: list[str]) -> list[str]:
     """The words without keywords, assignments and programs that only run another one."""
     place = 0
     while place < len(words):
         program = words[place].rpartition("/")[2]
-        if program == "timeout":
+        if program in _WITH_OPTIONS:
+            place = _behind_options(words, place + 1, _WITH_OPTIONS[program]) + (program == "timeout")
+        elif program in _PREFIXES or program in KEYWORDS or _ASSIGNMENT.fullmatch(words[place]):
             place += 1
-            while place < len(words) and words[place].startswith("-"):
-                place += 1
-        elif program == "env":
-            while place + 1 < len(words) and words[place + 1].startswith("-"):
-                place += 1
-        elif program not in _PREFIXES and program not in _KEYWORDS and not _ASSIGNMENT.fullmatch(words[place]):
+        else:
             break
-        place += 1
     return words[place:]
 
 
-def _script_of_shell(words: list[str]) -> str | None:
-    """The script of `sh -c`; None where the shell runs a file."""
+def _behind_options(words: list[str], place: int, with_value: set[str]) -> int:
+    while place < len(words) and words[place].startswith("-"):
+        place += 2 if words[place] in with_value else 1
+    return place
+
+
+def _script_of_shell(words: list[str]) -> list[str] | None:
+    """The script of `sh -c` or `eval` and the words behind it; None where the shell runs a file."""
+    if words[0] == "eval":
+        return [" ".join(words[1:])]
     for place, word in enumerate(words[1:], 1):
         if re.fullmatch(r"-[a-zA-Z]*c", word):
-            rest = [item for item in words[place + 1 :] if not re.fullmatch(r"-[a-z]+|--", item)]
-            return rest[0] if rest else ""
+            rest = words[place + 1 :]
+            while rest and re.fullmatch(r"-[a-z]+|--", rest[0]):
+                rest = rest[1:]
+            return rest or [""]
         if not word.startswith(("-", "+")) and words[place - 1] != "-o":
             return None
     return None
@@ -124,32 +154,88 @@ def _behind(program: str, words: list[str]) -> list[str]:
         return rest[1:]
     if "--" in words:
         return words[words.index("--") + 1 :]
-    place = 1
-    while place < len(words) and words[place].startswith("-"):
-        place += 2 if words[place] in ("-t", "--target", "-S", "-G") else 1
-    return words[place:]
+    return words[_behind_options(words, 1, {"-t", "--target", "-S", "-G"}) :]
 
 
-def _script(text: str, reader: _Reader) -> Iterator[Command]:
-    if len(text) > _LONGEST_SCRIPT or reader.depth >= _MOST_SCRIPTS:
+def _script(text: str, reader: _Reader, arguments: Iterable[str] = ()) -> Iterator[Command]:
+    if len(text) > _LONGEST_SCRIPT:
         return
-    reader = replace(reader, depth=reader.depth + 1)
-    for words in _simple_commands(_UNAME.sub(RUNNING_KERNEL, text.replace("\\\n", " "))):
-        words = _without_loop(words, reader.variables)
-        while words and words[0] in _KEYWORDS:
-            words = words[1:]
-        if words and words[0] in ("export", "local", "readonly", "declare"):
-            words = [word for word in words[1:] if not word.startswith("-")]
-        if words and all(_ASSIGNMENT.fullmatch(word) for word in words):
-            _assign(words, reader.variables)
+    statements = parse(_UNAME.sub(RUNNING_KERNEL, text.replace("\\\n", " ")))
+    for statement in statements:  # a trap may name a function before it is there
+        if isinstance(statement, Function):
+            reader.functions[statement.name] = statement
+    yield from _called(statements, reader, arguments)
+    uncalled = [item for item in statements if isinstance(item, Function) and item.name not in reader.called]
+    for function in uncalled:  # by a name that only the node knows, such as "$1"
+        yield from _called(function.body, reader)
+
+
+def _called(statements: list[Statement], reader: _Reader, arguments: Iterable[str] = ()) -> Iterator[Command]:
+    """What a script or function runs that is called with arguments."""
+    if reader.depth >= _MOST_SCRIPTS:
+        return
+    outer = _arguments(reader.variables)
+    _set_arguments(reader.variables, arguments)
+    yield from _statements(statements, replace(reader, depth=reader.depth + 1))
+    _set_arguments(reader.variables, outer)
+
+
+def _arguments(variables: Variables) -> list[str]:
+    return [variables[key][0] for key in itertools.takewhile(variables.__contains__, map(str, itertools.count(1)))]
+
+
+def _set_arguments(variables: Variables, arguments: Iterable[str]) -> None:
+    for key in [key for key in variables if _POSITIONAL.fullmatch(key)]:
+        del variables[key]
+    words = list(arguments)
+    variables.update({str(place): [word] for place, word in enumerate(words, 1)})
+    if words:
+        variables["@"] = variables["*"] = [" ".join(words)]
+
+
+def _statements(statements: list[Statement], reader: _Reader) -> Iterator[Command]:
+    for statement in statements:
+        if next(reader.steps, None) is None:
+            return
+        if isinstance(statement, Function):
+            reader.functions[statement.name] = statement
+        elif isinstance(statement, Case):
+            for body in _branches(statement, reader):
+                yield from _statements(body, reader)
         else:
-            yield from _vector(words, reader)
+            yield from _simple_command(statement, reader)
+
+
+def _branches(case: Case, reader: _Reader) -> list[list[Statement]]:
+    """The branches that a `case` takes, as far as its word is known; else all of them."""
+    values = [" ".join(words) for words in _expanded([case.word], reader.variables)]
+    if any("$" in value or "`" in value for value in values):
+        return [body for _, body in case.branches]
+    chosen = [_branch(case, value) for value in values]
+    return [body for body in chosen if body is not None] or [body for _, body in case.branches]
+
+
+def _branch(case: Case, value: str) -> list[Statement] | None:
+    return next(
+        (body for patterns, body in case.branches if any(fnmatchcase(value, pattern) for pattern in patterns)), None
+    )
+
+
+def _simple_command(words: list[str], reader: _Reader) -> Iterator[Command]:
+    words = _without_loop(words, reader.variables)
+    if words and words[0] in ("export", "local", "readonly", "declare"):
+        words = [word for word in words[1:] if _ASSIGNMENT.fullmatch(word)]
+    if words and all(_ASSIGNMENT.fullmatch(word) for word in words):
+        _assign(words, reader.variables)
+    elif words[:1] == ["shift"]:
+        count = int(words[1]) if len(words) > 1 and words[1].isdecimal() else 1
+        _set_arguments(reader.variables, _arguments(reader.variables)[count:])
+    else:
+        yield from _vector(words, reader)
 
 
 def _without_loop(words: list[str], variables: Variables) -> list[str]:
     """The words without `for NAME in WORDS`, which becomes a variable with several values."""
-    while words and words[0] in _KEYWORDS:
-        words = words[1:]
     if len(words) > 3 and words[0] == "for" and words[2] == "in":
         chosen = [
             text for word in words[3:] for texts in _expanded([word], variables) for text in " ".join(texts).split()
@@ -162,37 +248,9 @@ def _without_loop(words: list[str], variables: Variables) -> list[str]:
 def _assign(words: list[str], variables: Variables) -> None:
     for word in words:
         if match := _ASSIGNMENT.fullmatch(word):
-            variables[match[1]] = [" ".join(texts) for texts in _expanded([match[2]], variables)]
-
-
-def _simple_commands(text: str) -> Iterator[list[str]]:
-    """The words of each simple command; of a line with a quote that never ends, what a split at blanks gives."""
-    lexer = shlex.shlex(_DESCRIPTORS.sub(" ", _without_comments(text)), posix=True, punctuation_chars=";&|()\n")
-    lexer.whitespace = " \t\r"
-    lexer.whitespace_split = True
-    lexer.commenters = ""
-    words: list[str] = []
-    try:
-        for token in lexer:
-            if token and set(token) <= _SEPARATORS:
-                yield words
-                words = []
-            else:
-                words.append(token)
-    except ValueError:
-        for line in re.split(r"[;&|\n]+", text):
-            yield line.replace('"', "").replace("'", "").split()
-        return
-    yield words
-
-
-def _without_comments(text: str) -> str:
-    """The text without comments, as far as the quotes of a line tell."""
-    lines = (_COMMENT.search(line) for line in text.split("\n"))
-    return "\n".join(
-        line[: match.start()] if match and line[: match.start()].count('"') % 2 == 0 else line
-        for line, match in zip(text.split("\n"), lines, strict=True)
-    )
+            values = [" ".join(texts) for texts in _expanded([match[3]], variables)]
+            before = variables.get(match[1], [""])[0] if match[2] else ""
+            variables[match[1]] = [f"{before} {value}".strip() for value in values] if match[2] else values
 
 
 def _expanded(words: list[str], variables: Variables) -> Iterator[list[str]]:

@@ -166,9 +166,7 @@ def _lose_rest(draft: Draft, pod: LoaderPod) -> None:
         if container.value.get("name") == PLUGIN_INIT and pod.plugin is not None:
             continue
         if container not in (pod.plugin, *pod.loaders, _image(pod)[1]) and not _is_idle(container):
-            message = "a driver has no such container"
-            fix = "run it in a DaemonSet of its own, on the nodes that have the driver"
-            draft.lose(pod.found, container.path, message, fix)
+            draft.lose(pod.found, container.path, *_lost_container(pod, container))
         elif container in pod.loaders and container.value.get("image") != _image(pod)[0]:
             message = f"a driver is loaded from one image, {_image(pod)[0]}"
             draft.lose(pod.found, (*container.path, "image"), message, "put the kernel modules into one image")
@@ -181,6 +179,14 @@ def _lose_rest(draft: Draft, pod: LoaderPod) -> None:
         message = "a driver selects nodes by labels that all of them have"
         fix = "label the nodes that are meant, and select them by that label"
         draft.lose(pod.found, (*POD, "affinity"), message, fix)
+
+
+def _lost_container(pod: LoaderPod, container: Place) -> tuple[str, str]:
+    """Why a container is not carried over, and what to do; without what it leaves for the loader, nothing loads."""
+    if volume := pod.volume_for_loader(container):
+        message = f"it leaves files in volume {volume}, which the loader reads"
+        return message, "put these files into the image of the loader, and remove the volume"
+    return "a driver has no such container", "run it in a DaemonSet of its own, on the nodes that have the driver"
 
 
 def _lose_differences(draft: Draft, first: LoaderPod, pod: LoaderPod) -> None:

@@ -121,6 +121,14 @@ class LoaderPod:
             str(item.get("name")): str(map_of(item["hostPath"]).get("path")) for item in volumes if "hostPath" in item
         }
 
+    def volume_for_loader(self, container: Place) -> str:
+        """Return the volume in which an init container leaves files for the loader; empty where there is none."""
+        volumes = (map_of(item) for item in items_of(self.spec.get("volumes")))
+        names = {str(item.get("name")) for item in volumes if "emptyDir" in item}
+        for place in (container, *(() if self.loader is None else (self.loader,))):
+            names &= {name_of(item) for item in items_of(place.value.get("volumeMounts"))}
+        return min(names, default="") if "initContainers" in container.path else ""
+
     def files(self, container: Place) -> dict[str, str]:
         """Return the texts of the ConfigMaps that a container mounts, by their paths in it."""
         result: dict[str, str] = {}

@@ -286,6 +286,19 @@ def test_what_a_pod_does_at_its_end_beside_unloading_is_listed(here: Path) -> No
     assert "also run before it ends what a loader does not: umount -a -t acmefs" in said
 
 
+def test_files_that_another_container_leaves_for_the_loader_belong_into_its_image(here: Path) -> None:
+    mount = {"name": "mods", "mountPath": "/shared"}
+    copying = {"name": "copy", "image": "quay.io/acme/mods:1", "command": ["cp", "-r", "/opt", "/shared"]}
+    pod: Object = {
+        "initContainers": [{**copying, "volumeMounts": [{**mount}]}],
+        "containers": [loader("modprobe", "-d", "/shared/opt", "acme_nic", volumeMounts=[{**mount}])],
+        "volumes": [{"name": "mods", "emptyDir": {}}],
+    }
+    said = import_all(here, daemon_set(**pod), code=1)
+    assert "initContainers[0]: not carried over: it leaves files in volume mods, which the loader reads" in said
+    assert "fix: put these files into the image of the loader, and remove the volume" in said
+
+
 def test_a_daemon_set_without_a_command_that_loads_is_asked_about(here: Path) -> None:
     said = import_all(here, daemon_set(containers=[loader("/usr/bin/start")]), code=2)
     assert "if the DaemonSet drivers/nic loads a kernel module, say which: --module-name nic=NAME" in said
