@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
+from typing import TYPE_CHECKING
 
 from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import Finding
@@ -17,7 +18,6 @@ from kmodgate.renderer.compile.delivered_objects import (
 )
 from kmodgate.renderer.compile.fleet_parts import fleet_parts
 from kmodgate.renderer.compile.folders import by_folder
-from kmodgate.renderer.compile.image_services.service import CompiledService, compile_service
 from kmodgate.renderer.compile.mirrors.mirror_findings import mirror_findings
 from kmodgate.renderer.compile.mirrors.mirror_sets import mirror_sets
 from kmodgate.renderer.compile.mirrors.rewriting import Mirroring
@@ -35,6 +35,9 @@ from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.fleet.targets.targets import MergedSpec, Target, targets
 from kmodgate.renderer.manifests.handover import HandoverFile
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
+
+if TYPE_CHECKING:
+    from kmodgate.renderer.compile.image_services.service import CompiledService
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +207,10 @@ def _services(
     fleet: Fleet, services: Mapping[str, ServiceTarget], findings: list[Finding]
 ) -> dict[str, CompiledService]:
     """Compile the services of all clusters; those with the same spec share what comes of it."""
+    if not services:
+        return {}
+    from kmodgate.renderer.compile.image_services.service import compile_service  # few fleets have any
+
     found: dict[MergedSpec, CompiledService] = {}
     for target in services.values():
         if target.merged not in found:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kmodgate.policy.formats.yaml_documents import parse
-from kmodgate.renderer.compile.image_services.service import FOLDER as SERVICE_FOLDER
+from kmodgate.renderer.compile.image_services.folder import FOLDER as SERVICE_FOLDER
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.fleet.files import REMOVALS
 from kmodgate.renderer.manifests.argo import is_never_pruned

@@ -15,6 +15,7 @@ from kmodgate.policy.ims.cfs_layers import UnusableConfigurationError, fields_of
 from kmodgate.policy.ims.settings import CONFIG_MAP, OVERLAY, is_expression
 from kmodgate.renderer.compile.image_services import handover_contents
 from kmodgate.renderer.compile.image_services.argocd import argocd_objects, service_namespace
+from kmodgate.renderer.compile.image_services.folder import FOLDER
 from kmodgate.renderer.compile.image_services.fragment import CHECKSUM, fragment
 from kmodgate.renderer.compile.image_services.ims_config import ImsConfig, ims_config
 from kmodgate.renderer.compile.image_services.job_templates import as_own, template_objects
@@ -31,9 +32,6 @@ from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 
 _UNSAFE = re.compile(r"[^a-z0-9.-]+")
 _MAX_STEM = 200  # file systems allow 255 bytes a name
-
-FOLDER = "cray-ims"
-"""The folder of a service, in the handover of a cluster and in its tree."""
 
 LEFT_TO_SITE = "kmodgate.io/left-to-site"
 """Annotation of the expected ims-config: keys that the site's own customizations may say differently."""

@@ -11,7 +11,7 @@ Pod Security Standards (restricted).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import resources
+from pathlib import Path
 
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.compile.operator_install.operator import Operator
@@ -21,6 +21,7 @@ from kmodgate.renderer.manifests.emit_yaml import Quoted
 from kmodgate.renderer.manifests.service_accounts import MANAGED_BY, metadata_in, service_account
 
 _OLM = "operators.coreos.com"
+_SCRIPTS = Path(__file__).resolve().parent / "scripts"
 _APPROVE, _RESTART = 1500, 600
 _MARGIN = 60
 """Seconds that a Job gets beyond those of its script, which says what it has waited for."""
@@ -124,7 +125,7 @@ def _pod_security(cluster: Cluster) -> JsonMap:
 
 
 def _container(image: str, script: str, env: dict[str, str]) -> JsonMap:
-    text = (resources.files(__package__) / "scripts" / script).read_text(encoding="utf-8")
+    text = (_SCRIPTS / script).read_text(encoding="utf-8")
     return {
         "name": "main",
         "image": image,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from importlib.resources import files
+from pathlib import Path
 from typing import cast
 
 from kmodgate.policy.cluster.facts import PLUGIN_LABEL
@@ -27,6 +27,7 @@ NAME_LABEL = "kmodgate.io/daemonset"
 """The label by which a DaemonSet knows its pods. Its value is the name, and so neither of them ever changes."""
 
 _ABSENT = object()
+_SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 _TEMPLATE: FieldPath = ("spec", "template", "spec")
 
 
@@ -143,7 +144,7 @@ def _script(variant: Variant) -> Manifest:
             "labels": {"app.kubernetes.io/name": driver.name, **service_accounts.MANAGED_BY},
             "annotations": {**argo.sync_annotations("ConfigMap"), kmm.SPEC_ANNOTATION: driver.document.file},
         },
-        "data": {SCRIPT: files("kmodgate.renderer.deliveries").joinpath("scripts", SCRIPT).read_text("utf-8")},
+        "data": {SCRIPT: (_SCRIPTS / SCRIPT).read_text("utf-8")},
     }
     return kmm.manifest(variant, value, kmm.ObjectTrace(variant, "ConfigMap", ("delivery",)))
 
