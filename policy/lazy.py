@@ -1,9 +1,10 @@
-"""An attribute worked out when it is first read, and kept."""
+"""Attributes and regular expressions worked out when they are first used, and kept."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -19,3 +20,19 @@ class lazy(Generic[T]):
         value = self._make(instance)
         setattr(instance, self._name, value)  # asking for `__dict__` would make one, and that takes longer than most
         return value
+
+
+if TYPE_CHECKING:
+    lazy_regex = re.compile
+else:
+
+    class lazy_regex:
+        """What `re.compile` returns, compiled at its first use: a command uses few of all expressions."""
+
+        def __init__(self, pattern: str, flags: int = 0) -> None:
+            self._arguments = pattern, flags
+
+        def __getattr__(self, name: str) -> Any:
+            value = getattr(re.compile(*self._arguments), name)
+            setattr(self, name, value)
+            return value

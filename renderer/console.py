@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from typing import Literal, TextIO
 
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.local_files.writing import write_named
 
 ColorChoice = Literal["auto", "always", "never"]
@@ -20,7 +21,7 @@ _CODES = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "bold": "1",
 _READERS = ("GITHUB_ACTIONS", "TF_BUILD", "TEAMCITY_VERSION")
 """The variables of pipelines that take lines of a log for commands."""
 
-_COMMAND = re.compile(r"^[^\S\n]*:(?=:)|#(?=#(?:\[|vso\[|teamcity\[))", re.MULTILINE)
+_COMMAND = lazy_regex(r"^[^\S\n]*:(?=:)|#(?=#(?:\[|vso\[|teamcity\[))", re.MULTILINE)
 
 
 def _without_commands(text: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable
 from typing import Any
 
 from kmodgate.policy.cluster.facts import Object, as_map, metadata_of
+from kmodgate.policy.lazy import lazy_regex
 
 _SPOKE = ("kmm-operator-controller", "kmm-operator-controller-manager")
 _HUB = ("kmm-operator-hub-controller", "kmm-operator-hub-controller-manager")
@@ -144,7 +144,7 @@ def controllers_in(objects: Iterable[Object]) -> tuple[str, ...]:
 
 
 _COPIED = "olm.copiedFrom"
-_OPERATOR = re.compile(
+_OPERATOR = lazy_regex(
     r"(?:.*/)?kernel-module-management-(?:(?:rhel[0-9]+-)?(?:hub-)?operator|operator-hub)(?:-rhel[0-9]+)?"
 )
 """The name of the operator's image, without tag and digest.
@@ -224,7 +224,7 @@ def takers_away(named: Collection[str], platform: str) -> frozenset[str]:
     return CASCADE | kmm_users(named, platform)
 
 
-_MAY_BE_KMM = re.compile(r"system:serviceaccount:[^:]+:[^:]*(?:kmm|kernel-module-management)[^:]*")
+_MAY_BE_KMM = lazy_regex(r"system:serviceaccount:[^:]+:[^:]*(?:kmm|kernel-module-management)[^:]*")
 
 
 def fix_for(user: str, fix: str) -> str:

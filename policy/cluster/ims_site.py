@@ -6,7 +6,6 @@ field `envFrom` of a Container in the API of Kubernetes: the last source of a ke
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,14 +14,14 @@ from kmodgate.policy.ims.given_records import SERVICES, is_record
 from kmodgate.policy.ims.settings import CONFIG_MAP, KNOWN_KEYS, OVERLAY, is_expression
 from kmodgate.policy.ims.templates import HOLDERS, SITE_SUFFIX
 from kmodgate.policy.ims.versions import ImsRelease, UnknownReleaseError, ims_release
-from kmodgate.policy.lazy import lazy
+from kmodgate.policy.lazy import lazy, lazy_regex
 
 DEPLOYMENT = "cray-ims"
 TEMPLATES = "cray-configmap-ims-v2-image-"
 """How the names of the ConfigMaps with job templates begin."""
 
-_IMAGE = re.compile(r"(?:^|/)cray-ims(?:-service)?(?::v?([0-9]+\.[0-9]+\.[0-9]+)[^/]*)?$")
-_CHART = re.compile(r"cray-ims-([0-9]+\.[0-9]+\.[0-9]+).*")
+_IMAGE = lazy_regex(r"(?:^|/)cray-ims(?:-service)?(?::v?([0-9]+\.[0-9]+\.[0-9]+)[^/]*)?$")
+_CHART = lazy_regex(r"cray-ims-([0-9]+\.[0-9]+\.[0-9]+).*")
 _OWN_KEYS = {key for key in KNOWN_KEYS if key.startswith(("JOB_", "DEFAULT_IMS_", "S3_IMS_"))}
 _FEWEST_KEYS = 2
 

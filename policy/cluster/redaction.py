@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +15,7 @@ from kmodgate.policy.formats.kernel_module_names import BLACKLIST_ARGUMENT, conf
 from kmodgate.policy.ims.settings import CHECKSUM, CONFIG_MAP, OVERLAY
 from kmodgate.policy.kmm.misnamed_kinds import meant_group
 from kmodgate.policy.kmm.operator_config import CONFIG_MAPS
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.views.boot_config import boot_lines
 from kmodgate.policy.views.builds.dockerfile import KEY
 
@@ -176,8 +176,8 @@ def _without_credentials(text: str) -> str:
     return _CREDENTIALS.sub(r"\1", _QUERY.sub(r"\1", text))
 
 
-_QUERY = re.compile(r"\A(https?://[^\s?]+)\?\S*\Z")
-_CREDENTIALS = re.compile(r"(://)[^/@\s]+@")
+_QUERY = lazy_regex(r"\A(https?://[^\s?]+)\?\S*\Z")
+_CREDENTIALS = lazy_regex(r"(://)[^/@\s]+@")
 _VALUES = ("volumeAttributes", "options", "values", "valuesObject", "commonAnnotations", "env", "buildArgs")
 """Maps whose values are for other programs: CSI and flex volumes, Helm, kustomize; and variables written as a map."""
 

@@ -9,11 +9,11 @@ Sources: RFC 5280 §4.1 (Certificate, Validity); X.690 (DER); RFC 7468 (PEM).
 from __future__ import annotations
 
 import base64
-import re
 from datetime import UTC, datetime
 from hashlib import sha256
 
 from kmodgate.policy.data_class import dataclass
+from kmodgate.policy.lazy import lazy_regex
 
 _INTEGER, _BITS, _SEQUENCE = 0x02, 0x03, 0x30
 _UTC_TIME, _GENERALIZED_TIME = 0x17, 0x18
@@ -21,9 +21,9 @@ _EXPLICIT_VERSION = 0xA0
 
 _LONG_LENGTHS = (b"\x81", b"\x82", b"\x83", b"\x84")
 
-_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----\n?")
-_HEX = re.compile(r"[0-9a-f]{64}")
-_DIGITS = re.compile(rb"([0-9]{12,14})Z")
+_PEM = lazy_regex(rb"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----\n?")
+_HEX = lazy_regex(r"[0-9a-f]{64}")
+_DIGITS = lazy_regex(rb"([0-9]{12,14})Z")
 
 
 @dataclass(frozen=True, slots=True)

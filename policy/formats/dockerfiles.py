@@ -12,16 +12,17 @@ from collections.abc import Iterator
 from dataclasses import field
 
 from kmodgate.policy.data_class import dataclass
+from kmodgate.policy.lazy import lazy_regex
 
-_ESCAPE = re.compile(r"#\s*escape\s*=\s*([\\`])\s*$", re.IGNORECASE)
-_DIRECTIVE = re.compile(r"#\s*\w+\s*=")
-_HEREDOC = re.compile(r"(?<![<\w])<<(-?)([\"']?)([A-Za-z_]\w*)\2")
+_ESCAPE = lazy_regex(r"#\s*escape\s*=\s*([\\`])\s*$", re.IGNORECASE)
+_DIRECTIVE = lazy_regex(r"#\s*\w+\s*=")
+_HEREDOC = lazy_regex(r"(?<![<\w])<<(-?)([\"']?)([A-Za-z_]\w*)\2")
 _TAKES_HEREDOCS = ("RUN", "COPY", "ADD")
-_FROM = re.compile(r"(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?\s*$", re.IGNORECASE)
-_COPIED = re.compile(r"(?<!\S)--(?:from=(\S+)|mount=\S*\bfrom=([^,\s]+))")
-_NAME = re.compile(r"[A-Za-z_]\w*")
-_ASSIGNMENT = re.compile(r"(?<!\w)([A-Za-z_]\w*+)=(?:\"([^\"]*)\"|'([^']*)'|(\S*))")
-_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*+)([^}]{0,256})\}|([A-Za-z_]\w*+))")
+_FROM = lazy_regex(r"(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?\s*$", re.IGNORECASE)
+_COPIED = lazy_regex(r"(?<!\S)--(?:from=(\S+)|mount=\S*\bfrom=([^,\s]+))")
+_NAME = lazy_regex(r"[A-Za-z_]\w*")
+_ASSIGNMENT = lazy_regex(r"(?<!\w)([A-Za-z_]\w*+)=(?:\"([^\"]*)\"|'([^']*)'|(\S*))")
+_VARIABLE = lazy_regex(r"\$(?:\{([A-Za-z_]\w*+)([^}]{0,256})\}|([A-Za-z_]\w*+))")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.memo import kept
 
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _DOMAIN = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
-_REFERENCE = re.compile(
+_REFERENCE = lazy_regex(
     rf"(?:(?P<domain>{_DOMAIN})/)?(?P<path>{_COMPONENT}(?:/{_COMPONENT})*)"
     r"(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}))?",
     re.ASCII,
@@ -24,13 +25,13 @@ _MOST = 255
 """Characters of a path, the namespace that Docker Hub puts before a lone name included."""
 
 _DOCKER_HUB = ("", "docker.io", "index.docker.io")
-_ID = re.compile(r"[0-9a-f]{64}")
+_ID = lazy_regex(r"[0-9a-f]{64}")
 """What runtimes take for the id of a local image."""
 
 _DIGESTS = {"sha256": 64, "sha384": 96, "sha512": 128}
 """The algorithms that registries know, and the hexadecimal digits of each."""
 
-_VARIABLE = re.compile(r"\$\{[^}]{0,256}\}|\$[A-Za-z0-9_]+")
+_VARIABLE = lazy_regex(r"\$\{[^}]{0,256}\}|\$[A-Za-z0-9_]+")
 
 
 class Image(NamedTuple):
@@ -137,11 +138,11 @@ def corrected(text: str) -> str:
     return found if found != text and parse_image(found) is not None else ""
 
 
-_SCHEME = re.compile(r"(?:docker|oci|https?)://", re.IGNORECASE)
-_SLASHES = re.compile(r"//+")
-_UNAME = re.compile(r"\$[({]\s*uname\s+-r\s*[)}]|`uname\s+-r`")
-_PARENTHESES = re.compile(r"\$\(([A-Z][A-Z_]*)\)")
-_ODD = re.compile(r"[^A-Za-z0-9._:/\-\[\]]")
+_SCHEME = lazy_regex(r"(?:docker|oci|https?)://", re.IGNORECASE)
+_SLASHES = lazy_regex(r"//+")
+_UNAME = lazy_regex(r"\$[({]\s*uname\s+-r\s*[)}]|`uname\s+-r`")
+_PARENTHESES = lazy_regex(r"\$\(([A-Z][A-Z_]*)\)")
+_ODD = lazy_regex(r"[^A-Za-z0-9._:/\-\[\]]")
 
 
 def is_from(image: str, prefix: str) -> bool:

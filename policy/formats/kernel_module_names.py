@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
+from kmodgate.policy.lazy import lazy_regex
 
-IS_MODULE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+IS_MODULE_NAME = lazy_regex(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 """The whole name of a module, without folder and ending."""
 
 
@@ -39,7 +39,7 @@ _STORAGE = frozenset((
 ))  # fmt: skip
 
 
-BLACKLIST_ARGUMENT = re.compile(r"(?:modprobe\.blacklist|module_blacklist|rd\.driver\.blacklist)=(\S+)")
+BLACKLIST_ARGUMENT = lazy_regex(r"(?:modprobe\.blacklist|module_blacklist|rd\.driver\.blacklist)=(\S+)")
 """An argument of the kernel that keeps modules from being loaded, and their names."""
 
 

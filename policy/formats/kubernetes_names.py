@@ -4,19 +4,19 @@ Source: k8s.io/apimachinery pkg/util/validation/validation.go and pkg/api/valida
 count bytes; they are characters here because every accepted text is ASCII.
 """
 
-import re
 from collections.abc import Collection
 from difflib import get_close_matches
 
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.memo import LONGEST, kept
 
 MAX_SUBDOMAIN = 253
 MAX_LABEL = 63
 
 _LABEL = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
-_DNS1123_LABEL = re.compile(_LABEL)
-_DNS1123_SUBDOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_QUALIFIED_NAME = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?")
+_DNS1123_LABEL = lazy_regex(_LABEL)
+_DNS1123_SUBDOMAIN = lazy_regex(rf"{_LABEL}(?:\.{_LABEL})*")
+_QUALIFIED_NAME = lazy_regex(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?")
 
 
 @kept
@@ -57,7 +57,7 @@ def as_name(text: str) -> str:
     return found if is_dns1123_subdomain(found) else ""
 
 
-_NO_NAME = re.compile(r"[^a-z0-9.-]")
+_NO_NAME = lazy_regex(r"[^a-z0-9.-]")
 
 
 def near_name(text: str, names: Collection[str]) -> str:

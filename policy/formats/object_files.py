@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field, replace
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath, Finding, Problem
 from kmodgate.policy.formats.positions.json_positions import JsonPositions
 from kmodgate.policy.formats.yaml_documents import OBJECTS, Document, parse
+from kmodgate.policy.lazy import lazy_regex
 
 SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -113,7 +113,7 @@ def is_page(text: str) -> bool:
 
 _HTML = ("<!doctype html", "<html", "<?xml", "<head")
 _LONGEST_START = 100
-_TOML = re.compile(r"(?:\[\[[a-z_]+\]\][ \t]*|[a-z_]+ = .*)(?:\r?\n|$)")
+_TOML = lazy_regex(r"(?:\[\[[a-z_]+\]\][ \t]*|[a-z_]+ = .*)(?:\r?\n|$)")
 """The first line of a table, or of a value, which no object in YAML or JSON begins with."""
 
 
@@ -151,7 +151,7 @@ def _yaml(text: str, given: _Given) -> Iterator[Source]:
         yield from _objects(Source(document.value, given.name, document), given)  # type: ignore[arg-type]
 
 
-_SEPARATOR = re.compile(r"\s*(?:---[ \t]*(?:#.*)?(?:\r?\n|$)\s*)*")
+_SEPARATOR = lazy_regex(r"\s*(?:---[ \t]*(?:#.*)?(?:\r?\n|$)\s*)*")
 """What stands between two values of JSON, which may be the documents of a YAML file."""
 
 _GOES_ON = ("--- ", "---\t", "#")

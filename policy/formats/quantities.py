@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
 
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.memo import kept
 
-_QUANTITY = re.compile(r"\+?(\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})(?:([numkKMGTPE]i?)|[eE]([+-]?\d{1,2}))?")
+_QUANTITY = lazy_regex(r"\+?(\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})(?:([numkKMGTPE]i?)|[eE]([+-]?\d{1,2}))?")
 
 PATTERN = (
     r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$"
@@ -61,7 +61,7 @@ def corrected(text: str) -> str:
     return number + _UNITS[unit.lower()] if unit.lower() in _UNITS else ""
 
 
-_SPOKEN = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)")
+_SPOKEN = lazy_regex(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)")
 _UNITS = {
     **{f"{unit}{end}": f"{unit.upper()}i" for unit in "kmgtpe" for end in ("i", "ib")},
     **{f"{unit}b": "k" if unit == "k" else unit.upper() for unit in "kmgtpe"},

@@ -23,6 +23,7 @@ from kmodgate.policy.findings import FieldPath, Finding, value_at
 from kmodgate.policy.formats.positions.yaml_positions import YamlPositions, line_of, position_of
 from kmodgate.policy.formats.yaml_errors import Problems, syntax_problem
 from kmodgate.policy.formats.yaml_scalars import Ambiguous, Scalar, as_kubectl, quoted, resolve
+from kmodgate.policy.lazy import lazy_regex
 
 try:
     from yaml.cyaml import CParser  # type: ignore[attr-defined]
@@ -32,7 +33,7 @@ except ImportError as error:  # pragma: no cover - every wheel of PyYAML brings 
 MAX_DEPTH = 32
 MAX_BYTES = 1 << 20
 
-_ODD_BREAKS = re.compile("[\u0085\u2028\u2029]|\r(?!\n)")
+_ODD_BREAKS = lazy_regex("[\u0085\u2028\u2029]|\r(?!\n)")
 
 _Event = Any  # PyYAML's events: their attributes differ by class, and every access is behind a test of the class
 

@@ -10,18 +10,19 @@ from typing import Any, NamedTuple
 import yaml
 
 from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, format_path
+from kmodgate.policy.lazy import lazy_regex
 
-_OPENING = re.compile(r"""(?:^|[\s\[{,])(['"])""")
-_COMMENT = re.compile(r"\s*(?:#.*)?")
-_AFTER = re.compile(r"\s*(?:[,\]}:]|\s#|$)")
-_BLOCK = re.compile(r"(?:^|[\s:-])[|>][-+0-9]*\s*(?:#.*)?$")
-_ENTRY = re.compile(
+_OPENING = lazy_regex(r"""(?:^|[\s\[{,])(['"])""")
+_COMMENT = lazy_regex(r"\s*(?:#.*)?")
+_AFTER = lazy_regex(r"\s*(?:[,\]}:]|\s#|$)")
+_BLOCK = lazy_regex(r"(?:^|[\s:-])[|>][-+0-9]*\s*(?:#.*)?$")
+_ENTRY = lazy_regex(
     r"([ ]*(?:- +)*)([A-Za-z_][\w./-]*)(?:(:)(?=\S)|\s+(?=[^\s:#])|\s*$)((?:(?!: |:\s*$| #).)*)(?: #.*)?"
 )
 """A line with a word that has no colon, or no space after it: its dashes, the word, the colon, the rest."""
 
-_ODD_SPACE = re.compile(r"[ ]*+(?:- ++)*+(?:[\w./-]++:[ ]*+)?[\u00a0\u2000-\u200b\u202f\u3000]")
-_WITHOUT_VALUE = re.compile(r":\s*(?:#.*)?$")
+_ODD_SPACE = lazy_regex(r"[ ]*+(?:- ++)*+(?:[\w./-]++:[ ]*+)?[\u00a0\u2000-\u200b\u202f\u3000]")
+_WITHOUT_VALUE = lazy_regex(r":\s*(?:#.*)?$")
 
 
 class Problems:
@@ -173,7 +174,7 @@ def _advice(said: str, line: str, column: int) -> str:
     return "correct the syntax; look at the line above as well"
 
 
-_BEGINS_LIST = re.compile(r"(?:: +|- +)(?:\[[^\[\]]*\]|\{[^{}]*\})$")
+_BEGINS_LIST = lazy_regex(r"(?:: +|- +)(?:\[[^\[\]]*\]|\{[^{}]*\})$")
 """A list or a map on one line, which text goes on behind: it was meant as text from its bracket on."""
 
 

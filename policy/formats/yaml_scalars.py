@@ -11,6 +11,7 @@ import math
 import re
 
 from kmodgate.policy.data_class import dataclass
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.memo import kept
 
 Scalar = str | int | float | bool | None
@@ -36,22 +37,22 @@ for _word in ("y", "n", "yes", "no", "on", "off"):
     for _form in {_word, _word.capitalize(), _word.upper()}:
         _WORDS[_form] = Ambiguous("a boolean to kubectl and a string to others")
 
-_MAY_BE_NUMBER = re.compile(r"[-+]?\.?[0-9]|[-+]?\.(?:inf|nan)", re.IGNORECASE)
-_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
-_FLOAT = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*(?:[eE][-+][0-9]+)?)|\.[0-9]+(?:[eE][-+][0-9]+)?")
-_HEX = re.compile(r"0x[0-9a-fA-F]+")
-_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-_OCTAL = re.compile(r"[-+]?0o?[0-7_]+")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:(?:[Tt]|[ \t]+)[0-9].*)?")
-_DISPUTED = re.compile(
+_MAY_BE_NUMBER = lazy_regex(r"[-+]?\.?[0-9]|[-+]?\.(?:inf|nan)", re.IGNORECASE)
+_INTEGER = lazy_regex(r"[-+]?(?:0|[1-9][0-9]*)")
+_FLOAT = lazy_regex(r"[-+]?(?:[0-9]+\.[0-9]*(?:[eE][-+][0-9]+)?)|\.[0-9]+(?:[eE][-+][0-9]+)?")
+_HEX = lazy_regex(r"0x[0-9a-fA-F]+")
+_NOT_FINITE = lazy_regex(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_OCTAL = lazy_regex(r"[-+]?0o?[0-7_]+")
+_DATE = lazy_regex(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:(?:[Tt]|[ \t]+)[0-9].*)?")
+_DISPUTED = lazy_regex(
     r"[-+]?(?:[0-9_]+"  # underscores, leading zeros
     r"|0b[01_]+|0x[0-9a-fA-F_]+|0o[0-7_]+"
     r"|[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?"  # base 60
     r"|(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9_]+)(?:[eE][-+]?[0-9]+)?)"  # exponents, signed fractions
 )
 _LONGEST_INTEGER = len("-0b") + 64
-_GO_INTEGER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|0[0-7]*|[1-9][0-9]*)")
-_GO_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_GO_INTEGER = lazy_regex(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|0[0-7]*|[1-9][0-9]*)")
+_GO_FLOAT = lazy_regex(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 
 
 @kept  # the files of a fleet have most words in common, and share them then

@@ -8,11 +8,11 @@ Source: Cray-HPE/config-framework-service, api/openapi.yaml (V2ConfigurationLaye
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from kmodgate.policy.data_class import dataclass
+from kmodgate.policy.lazy import lazy_regex
 
 Api = Literal["v2", "v3"]
 
@@ -26,7 +26,7 @@ URL_FIELDS = {"v2": "cloneUrl", "v3": "clone_url"}
 """Version of the API → a field that each of its layers has."""
 
 _OTHER: dict[str, Api] = {"v2": "v3", "v3": "v2"}
-_SPACE = re.compile(r"[ \t\r\n]*")
+_SPACE = lazy_regex(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
 
 

@@ -7,13 +7,13 @@ Cray-HPE/config-framework-service (api/openapi.yaml: V2Configuration, V3Configur
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from kmodgate.policy.findings import Problem
 from kmodgate.policy.formats.object_files import Wrapped
 from kmodgate.policy.ims.settings import CONFIG_MAP, KNOWN_KEYS
+from kmodgate.policy.lazy import lazy_regex
 
 RECIPES = "ims/RecipeList"
 """The kind of a list of recipes to rules; the records are in the field `recipes`."""
@@ -34,7 +34,7 @@ _CONTENTS = {
 SERVICES = "services"
 """The namespace of the service and its ConfigMaps."""
 
-_VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+_VARIABLE = lazy_regex("[A-Za-z_][A-Za-z0-9_]*")
 
 _OTHER_LISTS = (
     ({"job_type"}, "jobs of IMS: `kmodgate ims preflight` takes them"),

@@ -5,7 +5,6 @@ Sources: as policy/ims/settings.py, which says which reader reads which key.
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +14,7 @@ from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_label, is_dns1123_subdomain
 from kmodgate.policy.ims.template_values import as_yaml
 from kmodgate.policy.ims.versions import ImsRelease
+from kmodgate.policy.lazy import lazy_regex
 
 DEFAULT_CLASS = "kata-qemu"
 TEMPLATES = "/mnt/ims/v2/job_templates"
@@ -241,7 +241,7 @@ def gunicorn_arguments(key: str, text: str | None, release: ImsRelease) -> Readi
     return replace(count, text=text, why=f"--workers: {count.why}" if count.why else "")
 
 
-_WORKERS = re.compile(r"(?:^|\s)(?:--workers(?:\s+|=)|-w\s*)(\S+)")
+_WORKERS = lazy_regex(r"(?:^|\s)(?:--workers(?:\s+|=)|-w\s*)(\S+)")
 
 
 def template_folder(key: str, text: str | None, _: ImsRelease) -> Reading:

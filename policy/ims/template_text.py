@@ -18,12 +18,13 @@ import yaml
 from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.formats.yaml_documents import OBJECTS
 from kmodgate.policy.ims.templates import HOLDERS
+from kmodgate.policy.lazy import lazy_regex
 
 _ACTION = "\ue000"
 """Stands for an action of Helm while others are replaced: a character that nobody writes."""
 
-_ONLY_ACTIONS = re.compile(rf"^[ \t]*(?:{_ACTION}[ \t]*)+$", re.MULTILINE)
-_STRAY = re.compile(r"\$[^\s\"'\],;]{0,20}")
+_ONLY_ACTIONS = lazy_regex(rf"^[ \t]*(?:{_ACTION}[ \t]*)+$", re.MULTILINE)
+_STRAY = lazy_regex(r"\$[^\s\"'\],;]{0,20}")
 
 _LONGEST_FILE = 1 << 20
 """Characters of a chart's file whose actions are replaced."""

@@ -22,11 +22,11 @@ from kmodgate.policy.ims.templates import (
     version_of,
 )
 from kmodgate.policy.ims.versions import ImsRelease
-from kmodgate.policy.lazy import lazy
+from kmodgate.policy.lazy import lazy, lazy_regex
 from kmodgate.policy.views.part import Map
 from kmodgate.policy.views.pod import PodView
 
-_COMMENTED_CLASS = re.compile(r"^[ \t]*#[# \t-]*runtimeClassName[ \t]*:", re.MULTILINE)
+_COMMENTED_CLASS = lazy_regex(r"^[ \t]*#[# \t-]*runtimeClassName[ \t]*:", re.MULTILINE)
 
 POD: FieldPath = ("spec", "template", "spec")
 

@@ -11,10 +11,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from kmodgate.policy.lazy import lazy_regex
+
 Map = Mapping[str, Any]
 
 _WORD = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
-_NAME = re.compile(rf"(?=.{{1,253}}\Z){_WORD}(?:\.{_WORD})*")
+_NAME = lazy_regex(rf"(?=.{{1,253}}\Z){_WORD}(?:\.{_WORD})*")
 
 _FORMATS: Mapping[str, re.Pattern[str] | None] = {
     **dict.fromkeys(
@@ -23,8 +25,8 @@ _FORMATS: Mapping[str, re.Pattern[str] | None] = {
     ),
     "hostname": _NAME,
     "k8s-long-name": _NAME,
-    "k8s-short-name": re.compile(_WORD),
-    "uri": re.compile(r"[A-Za-z][-+.A-Za-z0-9]*:.*|/.*"),
+    "k8s-short-name": lazy_regex(_WORD),
+    "uri": lazy_regex(r"[A-Za-z][-+.A-Za-z0-9]*:.*|/.*"),
 }  # fmt: skip
 """Format → the texts that have it, as far as they can be texts of KMM's objects; None where none of those can."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from kmodgate.policy.findings import FieldPath, format_path, value_at
 from kmodgate.policy.json_schema.keywords import Keywords
 from kmodgate.policy.json_schema.values import known_below
 from kmodgate.policy.json_schema.violations import Repair
+from kmodgate.policy.lazy import lazy_regex
 
 _NAMES = {
     "containerImage": ("image",),
@@ -30,7 +30,7 @@ _NAMES = {
 }
 """Names of fields in other APIs, and here."""
 
-_OPERATOR = re.compile(r"[\^$*(\[|\\\\]")
+_OPERATOR = lazy_regex(r"[\^$*(\[|\\\\]")
 
 
 def name_here(key: str, value: object, absent: Sequence[str]) -> str:

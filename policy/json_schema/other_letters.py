@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from kmodgate.policy.findings import FieldPath, value_at
 from kmodgate.policy.formats.kubernetes_names import as_name
 from kmodgate.policy.json_schema.keywords import Keywords
 from kmodgate.policy.json_schema.values import flow
+from kmodgate.policy.lazy import lazy_regex
 
-_SCHEME = re.compile(r"\A\w++://")
+_SCHEME = lazy_regex(r"\A\w++://")
 """What people write before the name of a registry."""
 
 

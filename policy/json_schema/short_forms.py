@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
+
+from kmodgate.policy.lazy import lazy_regex
 
 _Fields = dict[str, object]
 
-_MOUNT = re.compile(r"([a-z0-9][a-z0-9-]*):(/[^:]*)(?::(ro|rw))?")
-_TAINT = re.compile(r"([A-Za-z0-9][\w./-]*)(?:=([\w.-]*))?(?::(NoSchedule|PreferNoSchedule|NoExecute))?")
-_KERNEL = re.compile(r"\^?\d+\\?\.\S*")
-_OPERATOR = re.compile(r"[\^$*(\[|\\]")
-_MODULE = re.compile(r"[A-Za-z0-9_-]+")
+_MOUNT = lazy_regex(r"([a-z0-9][a-z0-9-]*):(/[^:]*)(?::(ro|rw))?")
+_TAINT = lazy_regex(r"([A-Za-z0-9][\w./-]*)(?:=([\w.-]*))?(?::(NoSchedule|PreferNoSchedule|NoExecute))?")
+_KERNEL = lazy_regex(r"\^?\d+\\?\.\S*")
+_OPERATOR = lazy_regex(r"[\^$*(\[|\\]")
+_MODULE = lazy_regex(r"[A-Za-z0-9_-]+")
 _ALL = ("*", "all", "any", ".*")
-_VARIABLE = re.compile(r"([A-Za-z_]\w*): (.*)")
+_VARIABLE = lazy_regex(r"([A-Za-z_]\w*): (.*)")
 
 
 def short_form(properties: Mapping[str, object], text: str) -> _Fields:

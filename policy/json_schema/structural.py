@@ -5,13 +5,13 @@ Source: Kubernetes, Extend the Kubernetes API with CustomResourceDefinitions (st
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jsonschema_rs
 
 from kmodgate.policy.json_schema.kubernetes_keywords import takes_own
+from kmodgate.policy.lazy import lazy_regex
 
 Map = Mapping[str, Any]
 
@@ -27,7 +27,7 @@ _OWN = frozenset((
 
 _TYPES: Map = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
 
-_COMMENT = re.compile(r"//[^\n]*")
+_COMMENT = lazy_regex(r"//[^\n]*")
 
 _LINEAR = jsonschema_rs.RegexOptions()
 

@@ -10,6 +10,7 @@ from typing import Any
 from kmodgate.policy.formats.yaml_scalars import as_kubectl, quoted, resolve
 from kmodgate.policy.json_schema.keywords import Keywords, Node
 from kmodgate.policy.json_schema.short_forms import short_form, with_empty_image
+from kmodgate.policy.lazy import lazy_regex
 
 NOTHING = object()
 """No value fits."""
@@ -18,11 +19,11 @@ _BOOLEANS = {
     **dict.fromkeys(("true", "yes", "on", "y"), True),
     **dict.fromkeys(("false", "no", "off", "n"), False),
 }
-_PLAIN = re.compile(r"[A-Za-z0-9_./$][A-Za-z0-9_./@$=+-]*")
-_PAIR = re.compile(r"([^=\s]+)=(.*)", re.DOTALL)
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_NAMES_WITH_COMMAS = re.compile(r"[\w-]+(?:\s*,\s*[\w-]+)+")
-_QUOTES = re.compile(r"[\"'`]|\$\(")
+_PLAIN = lazy_regex(r"[A-Za-z0-9_./$][A-Za-z0-9_./@$=+-]*")
+_PAIR = lazy_regex(r"([^=\s]+)=(.*)", re.DOTALL)
+_NAME = lazy_regex(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NAMES_WITH_COMMAS = lazy_regex(r"[\w-]+(?:\s*,\s*[\w-]+)+")
+_QUOTES = lazy_regex(r"[\"'`]|\$\(")
 _NAME_AND_VALUE = {"name", "value"}
 _LONGEST = 400
 

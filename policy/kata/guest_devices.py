@@ -10,8 +10,7 @@ kata-containers/kata-containers at 7c6ba40c; Documentation/admin-guide/devices.t
 
 from __future__ import annotations
 
-import re
-
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.views.part import Part
 from kmodgate.policy.views.pod import clean, is_below
 
@@ -20,7 +19,7 @@ DEV = "/dev"
 _GUESTS_TYPES = ("CharDevice", "Directory")
 """Values of `hostPath.type` for which the kubelet looks at the file, and that are the guest's."""
 
-_CHARACTER = re.compile(
+_CHARACTER = lazy_regex(
     r"/dev/(autofs|btrfs-control|console|cpu_dma_latency|fuse|full|hpet|hwrng|kmsg|kvm|loop-control|mem|null|nvram|port|ptmx"
     r"|random|rtc[0-9]*|sev|sev-guest|sgx_(enclave|provision|vepc)|snapshot|tdx_guest|tpm(rm)?[0-9]+|tty[A-Za-z]*[0-9]*"
     r"|uhid|uinput|urandom|userfaultfd|vcsa?[0-9]*|vhost-(net|vsock)|vsock|watchdog[0-9]*|zero"
@@ -29,7 +28,7 @@ _CHARACTER = re.compile(
 )
 """Files that are character devices on any Linux."""
 
-_BLOCK = re.compile(
+_BLOCK = lazy_regex(
     r"/dev/(block|cciss|dasd|disk|dm-|drbd|fd[0-9]|[hsvx]v?d[a-z]|loop[0-9]|mapper|md[0-9_/]|mmcblk|mtdblock|nbd|nullb"
     r"|nvme|pmem|ram[0-9]|rbd|sr[0-9]|scd[0-9]|ublkb|zd[0-9]|zram|zvol)"
 )

@@ -6,10 +6,10 @@ objects that it makes. What it decides before, by recipe, image and configuratio
 
 from __future__ import annotations
 
-import re
 from typing import Literal, cast
 
 from kmodgate.policy.data_class import dataclass
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.views.pod import PodView
 
 Kind = Literal["create", "customize"]
@@ -28,8 +28,8 @@ _UUID = "[0-9a-f-]{36}"
 LABEL_VALUE = f"ims-({_UUID})-(create|customize)"
 """What the label is, as an expression of RE2 and of Python, for the whole value."""
 
-_LABEL = re.compile(LABEL_VALUE)
-_JOB = re.compile(rf"cray-ims-({_UUID})-(create|customize)")
+_LABEL = lazy_regex(LABEL_VALUE)
+_JOB = lazy_regex(rf"cray-ims-({_UUID})-(create|customize)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ Hat's real-time kernels, `5.14.0-284.11.1.rt14.296.el9_2.x86_64` up to 9.2 and `
 
 from __future__ import annotations
 
-import re
+from kmodgate.policy.lazy import lazy_regex
 
-_FOREIGN = re.compile(r"[^A-Za-z0-9\-._]")
-_SEPARATORS = re.compile(r"[.,-]")
-_OLD_REAL_TIME = re.compile(r"\.rt[0-9]+\.")
+_FOREIGN = lazy_regex(r"[^A-Za-z0-9\-._]")
+_SEPARATORS = lazy_regex(r"[.,-]")
+_OLD_REAL_TIME = lazy_regex(r"\.rt[0-9]+\.")
 _ARCHITECTURES = {
     "x86_64": "amd64",
     "aarch64": "arm64",

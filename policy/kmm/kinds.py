@@ -8,6 +8,7 @@ from typing import Any
 
 from kmodgate.policy.findings import plain_text
 from kmodgate.policy.kmm.misnamed_kinds import HUB_GROUP, KMM_GROUP, KMM_GROUPS, meant_group, meant_kind, names_kmm
+from kmodgate.policy.lazy import lazy_regex
 
 MODULE_KINDS = ("Module", "ManagedClusterModule")
 CLUSTER_MODULE = ("Module",)
@@ -88,7 +89,7 @@ def kind_of(value: Mapping[str, Any]) -> str:
 _SHAPES = {"moduleLoader": "Module", "moduleSpec": "ManagedClusterModule", "kernelModuleImage": "BootModuleConfig"}
 """Field of a spec that one kind alone has → that kind."""
 
-_CALLED_MODULE = re.compile(r"(?:kernel|kmm|k)?[-_]?mod(?:ule)?s?", re.IGNORECASE)
+_CALLED_MODULE = lazy_regex(r"(?:kernel|kmm|k)?[-_]?mod(?:ule)?s?", re.IGNORECASE)
 
 
 def kind_by_shape(value: Mapping[str, Any]) -> str:

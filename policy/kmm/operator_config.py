@@ -8,7 +8,6 @@ rh-ecosystem-edge/kernel-module-management.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.kmm.versions import Release
+from kmodgate.policy.lazy import lazy_regex
 
 CONFIG_MAPS = ("kmm-operator-manager-config", "kmm-operator-hub-manager-config")
 """The ConfigMaps of the operator and of the hub's."""
@@ -24,8 +24,8 @@ KEY = "controller_config.yaml"
 OLD_KEY = "controller_manager_config.yaml"
 """The key of the ConfigMap, and the one that KMM 1.1 reads."""
 
-_DURATION = re.compile(r"[-+]?(?:0|(?:(?:[0-9]++(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+)")
-_ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.]*\]|[^\s:\[\]]*):([0-9]{1,5})")
+_DURATION = lazy_regex(r"[-+]?(?:0|(?:(?:[0-9]++(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+)")
+_ADDRESS = lazy_regex(r"(?:\[[0-9A-Fa-f:.]*\]|[^\s:\[\]]*):([0-9]{1,5})")
 
 _MOST_PORT = 65535
 

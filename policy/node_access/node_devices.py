@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.views.pod import is_below
 
 
@@ -19,10 +20,10 @@ class _Devices(NamedTuple):
 
 
 _KINDS = (
-    _Devices(re.compile(r"(mem|kmem|port|oldmem|crash|nvram|vmcore|(dax|pmem)[0-9].*)"), "memory of the node"),
-    _Devices(re.compile(r"(msr[0-9]*)"), "registers of the node's processors"),
+    _Devices(lazy_regex(r"(mem|kmem|port|oldmem|crash|nvram|vmcore|(dax|pmem)[0-9].*)"), "memory of the node"),
+    _Devices(lazy_regex(r"(msr[0-9]*)"), "registers of the node's processors"),
     _Devices(
-        re.compile(
+        lazy_regex(
             r"(sd|hd|vd|xvd|ubd|dasd)[a-z]+[0-9]*|(nvme|ng)[0-9].*|mmcblk[0-9].*|(dm-|md|zd|zram|ram|loop|nbd|rbd|sr|scd"
             r"|bcache|drbd|fd|mtd|mtdblock|ubi|ubiblock|sg|st|nst|osst|mspblk|rssd|fioa?|rnbd|ublkb|ublkc)[0-9].*"
             r"|dasd.*|vg|vg[-_0-9].*|.*vg[0-9]*|centos.*|rhel.*|fedora.*|pve|loop-control|btrfs-control|cdrom|root|ublk-control|device-mapper"
@@ -46,7 +47,7 @@ _OF_SESSIONS = ("/dev/pts", "/dev/shm", "/dev/mqueue", "/dev/console", "/dev/ptm
 """What is no device: terminals and memory that processes of the node share."""
 
 
-_MEMORY_IN_PROC = re.compile(r"/proc/(kcore|vmcore|kmem|[^/]+(/task/[^/]+)?/mem)")
+_MEMORY_IN_PROC = lazy_regex(r"/proc/(kcore|vmcore|kmem|[^/]+(/task/[^/]+)?/mem)")
 
 
 def reached_by(path: str) -> str:

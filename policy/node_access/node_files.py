@@ -7,10 +7,10 @@ Answers are kept: most workloads mount the same few paths.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.memo import kept
 from kmodgate.policy.node_access.node_devices import is_shared, reached_by
 from kmodgate.policy.node_access.node_places import DANGEROUS, HARMLESS, LINKS, OWN_FOLDERS, STATE, TAKEN, Place
@@ -19,12 +19,12 @@ from kmodgate.policy.views.pod import clean, is_below
 
 _MODULES = Place("/usr/lib/modules", "")
 
-_ROOT_OF_PROCESS = re.compile(r"/proc/[^/]+(?:/task/[^/]+)?/(?:root|cwd|exe|fd/[^/]+|map_files/[^/]+)(?P<rest>/.*)?")
+_ROOT_OF_PROCESS = lazy_regex(r"/proc/[^/]+(?:/task/[^/]+)?/(?:root|cwd|exe|fd/[^/]+|map_files/[^/]+)(?P<rest>/.*)?")
 """Links of the kernel that lead out of /proc, to the root of the node for processes of it."""
 
-_PROCESSES = re.compile(r"/(?:proc(?:/(?:[0-9]+|self|thread-self)(?:/task(?:/[0-9]+)?)?)?)?")
+_PROCESSES = lazy_regex(r"/(?:proc(?:/(?:[0-9]+|self|thread-self)(?:/task(?:/[0-9]+)?)?)?)?")
 
-_WINDOWS = re.compile(r"/?(?:[A-Za-z]:(?:[\\/]|$)|\\)")
+_WINDOWS = lazy_regex(r"/?(?:[A-Za-z]:(?:[\\/]|$)|\\)")
 
 
 @kept

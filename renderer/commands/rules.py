@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import re
 from argparse import ArgumentParser, Namespace
 
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.rule import RETIRED, RULES, load_rules
 from kmodgate.renderer.console import Console
 from kmodgate.renderer.error_catalogue.catalogue import ERRORS
 from kmodgate.renderer.errors import ExitCode, Unusable
 
-_LINK = re.compile(r"\[([^\[\]]*)\]\([^()]*\)")
+_LINK = lazy_regex(r"\[([^\[\]]*)\]\([^()]*\)")
 
 
 def add_arguments(parser: ArgumentParser) -> None:

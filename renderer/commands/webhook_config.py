@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from kmodgate.policy.cluster.controllers import KMM, controllers_in
 from kmodgate.policy.config import PLATFORMS, Platform
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_label
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.webhook_entries.namespaces import unreachable
 from kmodgate.renderer.check.cluster_state.cluster_dump import read_dump
 from kmodgate.renderer.compile.cluster_policies import Choice, add_policy_arguments, read_choice
@@ -40,7 +40,7 @@ from kmodgate.renderer.tree.write import locked, write
 from kmodgate.renderer.wording import counted, listed
 
 _NAMELESS = "cluster"
-_KUBERNETES = re.compile(r"v?([0-9]+\.[0-9]+)(?:[.+-].*)?")
+_KUBERNETES = lazy_regex(r"v?([0-9]+\.[0-9]+)(?:[.+-].*)?")
 
 
 def add_arguments(parser: ArgumentParser) -> None:

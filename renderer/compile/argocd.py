@@ -13,13 +13,13 @@ Resource-Modification,project-specification,high_availability}.md of argoproj/ar
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import cast
 
 from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.kinds import MODULE_KINDS
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.deliveries.kmm.objects import SPEC_ANNOTATION
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.fleet.fleet import Fleet
@@ -34,7 +34,7 @@ FOLDER = "argocd"
 _API = "argoproj.io/v1alpha1"
 _HERE = "https://kubernetes.default.svc"
 _BUILT_IN = "default"
-_PASSWORD = re.compile(r"[a-z]+://([^/@]*:[^/@]+|(ghp|gho|ghs|github_pat|glpat)[_-][^/@]*)@")
+_PASSWORD = lazy_regex(r"[a-z]+://([^/@]*:[^/@]+|(ghp|gho|ghs|github_pat|glpat)[_-][^/@]*)@")
 _CONTAINS_MODULES = "/metadata/labels/kmm.node.k8s.io~1contains-modules"
 
 _COMPARED: JsonMap = {

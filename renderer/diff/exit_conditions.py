@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
 from kmodgate.policy.data_class import dataclass
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.diff.consequences import Consequence
 from kmodgate.renderer.diff.effects.effect import Effect
 from kmodgate.renderer.errors import Unusable
@@ -50,7 +50,7 @@ _UNTOUCHED = frozenset(
 )
 """Effects by which no driver or plugin on a node changes."""
 
-_NODES = re.compile(r"nodes=([1-9][0-9]*)")
+_NODES = lazy_regex(r"nodes=([1-9][0-9]*)")
 
 
 @dataclass(frozen=True, slots=True)

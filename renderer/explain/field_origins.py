@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 
@@ -12,6 +11,7 @@ from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath, format_path, value_at
 from kmodgate.policy.formats.image_mirrors import Mirror
 from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.compile.operator_install.install import FOLDER as OPERATOR_FOLDER
 from kmodgate.renderer.deliveries.delivery import driver_label
@@ -35,7 +35,7 @@ from kmodgate.renderer.fleet.targets.targets import Target, Variant
 from kmodgate.renderer.manifests.manifest import Manifest
 
 _ABSENT = object()
-_STEP = re.compile(r"\.?([^.\[\]]+)|\[((?:[^\[\]]|\[[^\]]*\])*)\]")
+_STEP = lazy_regex(r"\.?([^.\[\]]+)|\[((?:[^\[\]]|\[[^\]]*\])*)\]")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ api/v2alpha1 of openshift/oc-mirror.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from kmodgate.policy.data_class import dataclass
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.compile.operator_install.install import operators
 from kmodgate.renderer.compile.operator_install.operator import Operator, catalog
@@ -25,7 +25,7 @@ _INDEXES = {
 _AHEAD = 13
 """Minor versions by which Kubernetes is ahead of the OpenShift that has it: 1.33 is in 4.20."""
 
-_RELEASE = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
+_RELEASE = lazy_regex(r"[0-9]+\.[0-9]+\.[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,15 @@ import re
 from collections import Counter
 
 from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.fleet.specs import JsonMap
 
-_DISTRIBUTION = re.compile(
+_DISTRIBUTION = lazy_regex(
     r"""(?<![a-z0-9])(el|fc|amzn|oe|azl|cbl|uek)\\?[._-]?(\d+)(?:(?:\\?[._])(\d+))?(?![0-9])""", re.VERBOSE
 )
-_FLAVOUR = re.compile(r"(?<![a-z])(generic|azure|aws|gcp|gke|oracle|lowlatency|default|rt|64k|realtime)(?![a-z])")
-_VERSION = re.compile(r"(?<!\d)(\d++)\\?\.(\d+)")
-_ARCHITECTURE = re.compile(r"(x86_64|aarch64|ppc64le|s390x)")
+_FLAVOUR = lazy_regex(r"(?<![a-z])(generic|azure|aws|gcp|gke|oracle|lowlatency|default|rt|64k|realtime)(?![a-z])")
+_VERSION = lazy_regex(r"(?<!\d)(\d++)\\?\.(\d+)")
+_ARCHITECTURE = lazy_regex(r"(x86_64|aarch64|ppc64le|s390x)")
 
 Key = tuple[str, str, int]
 """What is the same mapping on two clusters: its kind, its text, and the how many-th of these it is."""

@@ -18,6 +18,7 @@ from kmodgate.policy.formats.yaml_documents import OBJECTS, Document, Json, pars
 from kmodgate.policy.ims.template_text import without_actions
 from kmodgate.policy.ims.template_view import POD
 from kmodgate.policy.ims.templates import XATTR
+from kmodgate.policy.lazy import lazy_regex
 
 Flavour = Literal["go", "rust"]
 
@@ -26,12 +27,12 @@ _METADATA = (*_TEMPLATE, "metadata")
 _ANNOTATIONS = (*_METADATA, "annotations")
 _CLASS = (*POD, "runtimeClassName")
 _PLACEHOLDERS = ("$runtime_class", "${runtime_class}")
-_LINE = re.compile(r"^(\s*[^\s#][^:#]*:)([ \t]*)(.*?)([ \t]+#.*)?$")
+_LINE = lazy_regex(r"^(\s*[^\s#][^:#]*:)([ \t]*)(.*?)([ \t]+#.*)?$")
 _LONGEST_LINE = 1000
 _MOST_COMMENTS = 10
 """Of lines behind a comment sign that are tried as the line of the class."""
 
-_COMMENT = re.compile(r"^[ \t]*#[# \t-]*runtimeClassName[ \t]*:[ \t]*\$\{?runtime_class\}?[ \t]*(#.*)?$")
+_COMMENT = lazy_regex(r"^[ \t]*#[# \t-]*runtimeClassName[ \t]*:[ \t]*\$\{?runtime_class\}?[ \t]*(#.*)?$")
 _CODES = {"class": "IMS204", "annotation": "IMS205"}
 
 

@@ -10,14 +10,15 @@ import json
 import re
 from collections.abc import Iterable
 
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.ims.template_edits import Edit
 
-_ESCAPE = re.compile(r"x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})")
+_ESCAPE = lazy_regex(r"x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})")
 _SINGLE = dict(
     zip('0abt\tnvfre "/\\N_LP', '\0\a\b\t\t\n\v\f\r\x1b "/\\\x85\xa0\u2028\u2029', strict=True),
 )
-_FOLD = re.compile(r"[ \t]*((?:\r?\n[ \t]*)+)")
-_CONTINUED = re.compile(r"\r?\n[ \t]*")
+_FOLD = lazy_regex(r"[ \t]*((?:\r?\n[ \t]*)+)")
+_CONTINUED = lazy_regex(r"\r?\n[ \t]*")
 
 Change = tuple[int, int, str]
 """A piece of a file, from and to which character, and what comes in its place."""

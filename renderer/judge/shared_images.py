@@ -7,7 +7,6 @@ Source: internal/controllers/mic_reconciler.go of Kernel Module Management.
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +18,7 @@ from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath, Finding, title
 from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.policy.kmm.resolution.resolve import image_inputs
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.node_placement import Placement
 from kmodgate.renderer.compile.compiler import CompiledFleet
@@ -29,10 +29,10 @@ from kmodgate.renderer.manifests.manifest import Identity, Manifest
 
 ID = "IMG401"
 
-_OF_CLUSTER = re.compile(r"[^/]*\.svc(?:\.[a-z0-9.-]+)?(?::[0-9]+)?/|localhost(?::[0-9]+)?/|127\.")
+_OF_CLUSTER = lazy_regex(r"[^/]*\.svc(?:\.[a-z0-9.-]+)?(?::[0-9]+)?/|localhost(?::[0-9]+)?/|127\.")
 """Registries that every cluster has one of its own of."""
 
-_WHOLE_KERNEL = re.compile(r"\$\{?KERNEL_(?:FULL_)?VERSION\b")
+_WHOLE_KERNEL = lazy_regex(r"\$\{?KERNEL_(?:FULL_)?VERSION\b")
 
 _WHAT = {
     "build": "built",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import secrets
 import shutil
 import stat
@@ -18,10 +17,11 @@ from contextlib import contextmanager, suppress
 from itertools import groupby
 from pathlib import Path
 
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.errors import Unusable
 
 _TEMPORARY = ".kmodgate-tmp"
-_OURS = re.compile(r"\.kmodgate-tmp(-[0-9a-f]{16})?")
+_OURS = lazy_regex(r"\.kmodgate-tmp(-[0-9a-f]{16})?")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 

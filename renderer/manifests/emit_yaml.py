@@ -15,12 +15,13 @@ import re
 from functools import cache, lru_cache
 
 from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.policy.lazy import lazy_regex
 
-_PLAIN = re.compile(r"[A-Za-z/](?:[A-Za-z0-9_./-]|:(?=[A-Za-z0-9_./-]))*")
+_PLAIN = lazy_regex(r"[A-Za-z/](?:[A-Za-z0-9_./-]|:(?=[A-Za-z0-9_./-]))*")
 _WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"))
 _MAX_PLAIN = 512
 
-_BLOCK = re.compile(r"(?=[^\s])(?:[^\n]*\n)+[^\n]*")
+_BLOCK = lazy_regex(r"(?=[^\s])(?:[^\n]*\n)+[^\n]*")
 _MAX_SIMPLE_KEY = 200
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from urllib.parse import SplitResult, urlsplit
 
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.compile.policy_config_map import NAMESPACE
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.local_files.reading import read_given
@@ -16,9 +16,9 @@ from kmodgate.renderer.registration.configurations import Endpoint, Service
 DEFAULT_SERVICE = f"{NAMESPACE}/kmodgate-webhook:443"
 
 _LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
-_SERVICE = re.compile(rf"({_LABEL})/([a-z](?:[-a-z0-9]{{0,61}}[a-z0-9])?)(?::([0-9]{{1,5}}))?")  # a Service is DNS-1035
+_SERVICE = lazy_regex(rf"({_LABEL})/([a-z](?:[-a-z0-9]{{0,61}}[a-z0-9])?)(?::([0-9]{{1,5}}))?")  # a Service is DNS-1035
 _HIGHEST_PORT = 65535
-_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----\s+([A-Za-z0-9+/=\s]+?)\s+-----END CERTIFICATE-----")
+_CERTIFICATE = lazy_regex(rb"-----BEGIN CERTIFICATE-----\s+([A-Za-z0-9+/=\s]+?)\s+-----END CERTIFICATE-----")
 
 
 def read_endpoint(service: str | None, url: str | None, ca_bundle: str | None) -> tuple[Endpoint, str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from html import escape
@@ -19,6 +18,7 @@ from urllib.parse import quote
 
 from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import Finding, Mode, Severity
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.wording import counted, listed, printable
 
 Html = NewType("Html", str)
@@ -28,7 +28,7 @@ NOTHING = Html("")
 Tone = Literal["good", "work", "warn", "bad", "plain"]
 """The colour of a word in a box; it never says more than the word."""
 
-_KERNEL_BREAK = re.compile(r"(?<=-)|(?=\.el)|(?=\.x86)|(?=\.aarch64)|(?=\.ppc64le)|(?=\.s390x)")
+_KERNEL_BREAK = lazy_regex(r"(?<=-)|(?=\.el)|(?=\.x86)|(?=\.aarch64)|(?=\.ppc64le)|(?=\.s390x)")
 TONES: dict[Severity, Tone] = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.INFO: "plain"}
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import field
 from weakref import WeakKeyDictionary
 
 from kmodgate.policy.data_class import dataclass
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.compile.folders import SHARED_FOLDER
 from kmodgate.renderer.deliveries.delivery import driver_of
 from kmodgate.renderer.manifests.emit_yaml import emit
@@ -17,7 +17,7 @@ from kmodgate.renderer.manifests.handover import HandoverFile
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
 from kmodgate.renderer.tree.texts import Text, TextStore, as_it_is
 
-_UNSAFE = re.compile(r"[^a-z0-9.-]+")
+_UNSAFE = lazy_regex(r"[^a-z0-9.-]+")
 _MAX_STEM = 200  # file systems allow 255 bytes a name
 
 

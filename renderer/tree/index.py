@@ -15,13 +15,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import field
 from pathlib import Path
 
 from kmodgate.policy.data_class import dataclass
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.deliveries.delivery import stands_for_driver
 from kmodgate.renderer.deliveries.hub.manifest_works import MANIFEST_WORK, WORK_PREFIX
 from kmodgate.renderer.errors import Unusable
@@ -35,7 +35,7 @@ JOURNAL = ".journal"
 _MOST_BYTES = 64 << 20
 
 _HEADER = "# kmodgate index v1: the files of this folder that kmodgate owns; do not edit"
-_CONFLICT = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?: .*)?$")
+_CONFLICT = lazy_regex(r"(?:<{7}|={7}|>{7}|\|{7})(?: .*)?$")
 
 
 @dataclass(frozen=True, slots=True)

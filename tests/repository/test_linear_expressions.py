@@ -18,8 +18,10 @@ from types import FrameType
 import pytest
 
 from kmodgate.policy.formats.regexps.shell_globs import _PIECE as _CUT
+from kmodgate.policy.lazy import lazy_regex
 from tests.fleets import REPOSITORY
 
+_EXPRESSIONS = (re.Pattern, type(lazy_regex("")))
 _PARTS = ("policy", "renderer", "webhook", "schemas")
 _METHODS = ("search", "match", "fullmatch", "findall", "finditer", "sub", "split")
 _LENGTH, _SHORT = 16_000, 500
@@ -46,7 +48,7 @@ def _expressions(file: Path) -> Iterator[tuple[str, re.Pattern[str], str]]:
     named = {
         name: value
         for name, value in vars(module).items()
-        if isinstance(value, re.Pattern) and isinstance(value.pattern, str) and value is not _CUT
+        if isinstance(value, _EXPRESSIONS) and isinstance(value.pattern, str) and value is not _CUT
     }
     for node in ast.walk(tree):
         if not isinstance(node, ast.Attribute) or node.attr not in _METHODS or not isinstance(node.value, ast.Name):

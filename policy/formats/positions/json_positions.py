@@ -6,7 +6,9 @@ import json
 import re
 from bisect import bisect_left
 
-_SPACE = re.compile(r"[ \t\r\n]*")
+from kmodgate.policy.lazy import lazy_regex
+
+_SPACE = lazy_regex(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
 
 _Path = tuple[str | int, ...]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 from kmodgate.policy.formats.regexps.regexp_alternatives import alternatives
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.memo import kept
 
 _PLAIN = r"((?:[A-Za-z0-9_-]|\\[.+-])+)"
-_BEGINNING = re.compile(rf"\^{_PLAIN}(?:(\.\+)|\.\*)?\$?")
-_END = re.compile(rf"\^\.[*+]{_PLAIN}\$")
-_ONE_MORE = re.compile(r"(?:[A-Za-z0-9_-]|\\[.+-]|\.|\[[^\]\\\[]+\])(?![?*{])")
-_OTHERWISE = re.compile(r"\(\?|\\[xpPQ]")
+_BEGINNING = lazy_regex(rf"\^{_PLAIN}(?:(\.\+)|\.\*)?\$?")
+_END = lazy_regex(rf"\^\.[*+]{_PLAIN}\$")
+_ONE_MORE = lazy_regex(r"(?:[A-Za-z0-9_-]|\\[.+-]|\.|\[[^\]\\\[]+\])(?![?*{])")
+_OTHERWISE = lazy_regex(r"\(\?|\\[xpPQ]")
 """Flags, and what hides the characters that stand for a text."""
 
 

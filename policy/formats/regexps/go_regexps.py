@@ -15,6 +15,7 @@ from typing import Any
 import re2
 
 from kmodgate.policy.data_class import dataclass
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.memo import kept
 
 BOUND = 64 << 10
@@ -35,11 +36,11 @@ def _within(memory: int) -> Any:
 
 _BOUND_OPTIONS, _TOGETHER_OPTIONS, _UNBOUND_OPTIONS = _within(BOUND), _within(_TOGETHER), _within(_UNBOUND)
 
-_QUOTED = re.compile(r"\\Q.*?(?:\\E|\Z)", re.DOTALL)
-_BRACKETS = re.compile(r"\\.|\[\^?\]?[^\]]*(?:\]|\Z)|[()]", re.DOTALL)
+_QUOTED = lazy_regex(r"\\Q.*?(?:\\E|\Z)", re.DOTALL)
+_BRACKETS = lazy_regex(r"\\.|\[\^?\]?[^\]]*(?:\]|\Z)|[()]", re.DOTALL)
 _DEEPEST = 1000  # groups within groups that Go's parser takes
 
-_ANY_BYTE = re.compile(r"(?<!\\)(?:\\\\)*\\C")
+_ANY_BYTE = lazy_regex(r"(?<!\\)(?:\\\\)*\\C")
 
 
 @dataclass(frozen=True, slots=True)

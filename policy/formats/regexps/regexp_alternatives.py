@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from itertools import pairwise
 
-_FLAGS = re.compile(r"\(\?[imsU]+\)")
-_GROUP = re.compile(r"\((?:\?:|\?P?<\w+>)?")
+from kmodgate.policy.lazy import lazy_regex
+
+_FLAGS = lazy_regex(r"\(\?[imsU]+\)")
+_GROUP = lazy_regex(r"\((?:\?:|\?P?<\w+>)?")
 
 
 def alternatives(text: str) -> list[str]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-_GLOB = re.compile(r"[*?\[]")
+from kmodgate.policy.lazy import lazy_regex
+
+_GLOB = lazy_regex(r"[*?\[]")
 _CLASS = r"\[:[a-z]+:\]"
-_PIECE = re.compile(rf"\*+|\?|\[[!^]?+\]?+(?:{_CLASS}|[^\]/\n])*\]|.", re.DOTALL)
-_OUTSIDE = re.compile(r"\*+|\?|.", re.DOTALL)
-_NAMES = re.compile(r"[^/\n]+|[/\n]+")
-_ESCAPED = re.compile(rf"({_CLASS})|([\\\[\]^&~|])")
+_PIECE = lazy_regex(rf"\*+|\?|\[[!^]?+\]?+(?:{_CLASS}|[^\]/\n])*\]|.", re.DOTALL)
+_OUTSIDE = lazy_regex(r"\*+|\?|.", re.DOTALL)
+_NAMES = lazy_regex(r"[^/\n]+|[/\n]+")
+_ESCAPED = lazy_regex(rf"({_CLASS})|([\\\[\]^&~|])")
 _NONE_OF = "[^/\n"
 _ANY = f"{_NONE_OF}]"
 

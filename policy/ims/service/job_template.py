@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime
 import math
-import re
 from collections.abc import Iterator, Mapping, Set
 from functools import cache, lru_cache
 from string import Template
@@ -18,6 +17,7 @@ from string import Template
 import yaml
 
 from kmodgate.policy.data_class import dataclass
+from kmodgate.policy.lazy import lazy_regex
 
 _CONFIG_MAP = """\
 metadata:
@@ -124,12 +124,12 @@ _CONTAINERS = (
 )
 _JOBS = {"create": _JOB_HEAD + _CREATE + _CONTAINERS, "customize": _JOB_HEAD + _CUSTOMIZE + _CONTAINERS}
 
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./@+=-]*(?: [A-Za-z0-9_./@+=-]+)*|")
+_PLAIN = lazy_regex(r"[A-Za-z][A-Za-z0-9_./@+=-]*(?: [A-Za-z0-9_./@+=-]+)*|")
 _OWN = frozenset(("security_privilege", "prepare_privilege"))
 """Texts of the service itself, which are meant to be booleans."""
 _ASKED = _OWN | {"runtime_class", "service_account"}
 _QUOTED = frozenset(("download_md5sum", "remote_build_node", "remote_heartbeat_timeout_count", "s3_bucket"))
-_PLAIN_IN_QUOTES = re.compile(r"[A-Za-z0-9_./@:#+=-]*")
+_PLAIN_IN_QUOTES = lazy_regex(r"[A-Za-z0-9_./@:#+=-]*")
 _WORDS = frozenset(("true", "false", "yes", "no", "on", "off", "y", "n", "null"))
 
 

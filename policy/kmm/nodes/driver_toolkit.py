@@ -7,11 +7,11 @@ Source: the last layer in the Dockerfiles of github.com/openshift/driver-toolkit
 from __future__ import annotations
 
 import json
-import re
 
 from kmodgate.policy.kmm.kernel import flavour
+from kmodgate.policy.lazy import lazy_regex
 
-KERNEL = re.compile(r"[0-9]+\.[0-9]+[.-][0-9][A-Za-z0-9._+~-]*")
+KERNEL = lazy_regex(r"[0-9]+\.[0-9]+[.-][0-9][A-Za-z0-9._+~-]*")
 """A kernel version as `uname -r` prints it."""
 
 

@@ -7,12 +7,12 @@ never closed is an error. Source: parse/lex.go, parse.go and node.go of github.c
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Generator, Iterator, Mapping
 from typing import Literal
 
 from kmodgate.policy.data_class import dataclass
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.memo import kept
 
 _Piece = Generator["_Token", None, bool | None]
@@ -230,9 +230,9 @@ class _Recorder(Mapping[str, str]):
         return len(self.names)
 
 
-_SIMPLE = re.compile(r"[^$]*(?:\$(?:\{[A-Za-z0-9][A-Za-z0-9_]*\}|[A-Za-z0-9][A-Za-z0-9_]*)[^$]*)*")
-_NAME = re.compile(r"\$\{?([A-Za-z0-9_]+)")
-_WHOLE = re.compile(r"\$(?:\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))")
+_SIMPLE = lazy_regex(r"[^$]*(?:\$(?:\{[A-Za-z0-9][A-Za-z0-9_]*\}|[A-Za-z0-9][A-Za-z0-9_]*)[^$]*)*")
+_NAME = lazy_regex(r"\$\{?([A-Za-z0-9_]+)")
+_WHOLE = lazy_regex(r"\$(?:\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))")
 
 
 _KEPT = 512

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from kmodgate.policy.findings import Problem, Severity
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.builds.dockerfile import KEY, SUBSTITUTION, Command, calls
 
 _CONFIG_MAP = ("ConfigMap",)
 _PATH = ("data", KEY)
-_RELEASE = re.compile(r"-[a-z]*r[a-z]*|--kernel-release")
-_TAKES_VALUE = re.compile(r"-[A-Za-z]*[bmoCEF]|--(?:basedir|moduledir|outdir|config|symvers|filesyms)")
+_RELEASE = lazy_regex(r"-[a-z]*r[a-z]*|--kernel-release")
+_TAKES_VALUE = lazy_regex(r"-[A-Za-z]*[bmoCEF]|--(?:basedir|moduledir|outdir|config|symvers|filesyms)")
 _TELLS_ONLY = ("-h", "--help", "-V", "--version")
 
 

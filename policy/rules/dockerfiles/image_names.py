@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.formats.dockerfiles import Stage
 from kmodgate.policy.formats.image_references import corrected, oddity, parse_image
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.builds.base_images import base_images
@@ -16,7 +16,7 @@ from kmodgate.policy.views.builds.dockerfile import KEY
 
 _PATH = ("data", KEY)
 _FORM = "write the name of an image: registry.example.com/team/image:1.0"
-_VARIABLE = re.compile(r"\$(?:\{[^}]*\}|\w+)")
+_VARIABLE = lazy_regex(r"\$(?:\{[^}]*\}|\w+)")
 _VALUES = ("v", "v:v", "v/v", "v.v/v:v", f"sha256:{'0' * 64}", "")
 """What a variable may stand for: a word, a name with its tag, with its registry, a digest, nothing."""
 

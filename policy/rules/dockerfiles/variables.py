@@ -17,6 +17,7 @@ from kmodgate.policy.formats.dockerfiles import (
     is_escaped,
     variables,
 )
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.present import BUILD_ARGUMENTS as ARGUMENTS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
@@ -29,20 +30,20 @@ _PATH = ("data", KEY)
 _NEAR = 0.9
 """How alike two names are (difflib's ratio) of which one is a slip of the other."""
 
-_KERNEL = re.compile(
+_KERNEL = lazy_regex(
     r"(?:TARGET_|LINUX_)?K(?:ERN(?:EL)?)?_?(?:V(?:ER(?:SION)?)?|REL(?:EASE)?)?|UNAME(?:_R)?", re.IGNORECASE
 )
 """Names that authors give to the version of the kernel."""
 
-_PREDEFINED = re.compile(r"(?:HTTPS?|FTP|NO|ALL)_PROXY", re.IGNORECASE)
-_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'|\\.", re.DOTALL)
-_SET_BY_LOOP = re.compile(r"(?:^|[\s;|&(])(?:for\s+([A-Za-z_]\w*)\s|read\s+(?:-\w+\s+)*([A-Za-z_]\w*))")
-_COMMAND_ENDS = re.compile(r"[\n;|&()`]")
-_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=")
+_PREDEFINED = lazy_regex(r"(?:HTTPS?|FTP|NO|ALL)_PROXY", re.IGNORECASE)
+_QUOTED = lazy_regex(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'|\\.", re.DOTALL)
+_SET_BY_LOOP = lazy_regex(r"(?:^|[\s;|&(])(?:for\s+([A-Za-z_]\w*)\s|read\s+(?:-\w+\s+)*([A-Za-z_]\w*))")
+_COMMAND_ENDS = lazy_regex(r"[\n;|&()`]")
+_ASSIGNMENT = lazy_regex(r"([A-Za-z_]\w*)=")
 _BEFORE_ASSIGNMENTS = {
     "export", "declare", "local", "readonly", "typeset", "env", "if", "then", "else", "elif", "while", "do", "{", "!",
 }  # fmt: skip
-_ESCAPED = re.compile(r"\\\$\{?([A-Za-z_]\w*)")
+_ESCAPED = lazy_regex(r"\\\$\{?([A-Za-z_]\w*)")
 
 
 def _dockerfile(review: Review) -> object:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from kmodgate.policy.ims.given_records import RECIPES
 from kmodgate.policy.ims.settings import read
 from kmodgate.policy.ims.templates import holder_of, texts_of
 from kmodgate.policy.ims.versions import NEWEST, ims_release
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.ims.classes import job_class, obstacle
@@ -22,7 +22,7 @@ from kmodgate.policy.views.part import list_in
 _KINDS = (RECIPES,)
 _FLAG = "require_dkms"
 _ARCHES = ("x86_64", "aarch64")
-_ID = re.compile(r"[\w-]+")
+_ID = lazy_regex(r"[\w-]+")
 
 
 class Recipe(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from kmodgate.policy.cluster.dump import secret_value
@@ -10,6 +9,7 @@ from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.cluster.redaction import registries_in
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.kmm.versions import asks_for_nothing
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.memo import kept
 from kmodgate.policy.present import BUILD_ARGUMENTS, BUILDS, MADE
 from kmodgate.policy.review import Review
@@ -17,7 +17,7 @@ from kmodgate.policy.rule import rule
 from kmodgate.policy.views.builds.dockerfile import BUILD_ARGUMENTS as GIVEN_BY_KMM
 from kmodgate.policy.views.module import ModuleView
 
-_SECRET = re.compile(
+_SECRET = lazy_regex(
     r"(?i)(?:^|[_-])(?:password|passwd|secret|token|apikey|api[_-]key|credentials?|private[_-]?key)(?:$|[_-])"
 )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 
@@ -11,6 +10,7 @@ from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.formats.image_references import corrected, oddity, parse_image
 from kmodgate.policy.kmm.kinds import MACHINE_CONFIG, MODULE_KINDS, WITH_IMAGES
 from kmodgate.policy.kmm.resolution.substitution import BadTemplate, names
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.present import REGISTRIES
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
@@ -19,7 +19,7 @@ from kmodgate.policy.views.module import LONGEST
 _KERNEL = {"KERNEL_FULL_VERSION", "KERNEL_VERSION", "KERNEL_XYZ", "KERNEL_X", "KERNEL_Y", "KERNEL_Z"}
 _MODULE = {"MOD_NAME", "MOD_NAMESPACE"}
 _IN_IMAGES = _KERNEL | _MODULE
-_WITH_DEFAULT = re.compile(r"\$\{(\w+)[:=+-]")
+_WITH_DEFAULT = lazy_regex(r"\$\{(\w+)[:=+-]")
 _NEAR = 0.9
 """How alike two names are (difflib's ratio) of which one is a slip of the other."""
 

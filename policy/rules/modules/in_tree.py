@@ -15,13 +15,14 @@ from kmodgate.policy.formats.kernel_module_names import (
     name_of_file,
 )
 from kmodgate.policy.kmm.in_tree_modules import NAMES
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.boot_config import boot_config
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.part import Part
 
-_LINE = re.compile(
+_LINE = lazy_regex(
     r"^[^\S\n]*(?:blacklist\s+(\S+)|install\s+(\S+)\s+/(?:usr/)?bin/(?:true|false))[^\S\n]*$", re.MULTILINE
 )
 
@@ -124,4 +125,4 @@ def _decoded(url: str) -> str:
     return plain.decode("utf-8", "replace")
 
 
-_ESCAPED = re.compile(rb"%([0-9A-Fa-f]{2})")
+_ESCAPED = lazy_regex(rb"%([0-9A-Fa-f]{2})")

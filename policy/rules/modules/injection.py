@@ -13,16 +13,17 @@ from collections.abc import Iterator
 from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.formats.regexps.go_regexps import Pattern, compile_pattern
 from kmodgate.policy.kmm.kinds import BOOT_KINDS, PREFLIGHT_KINDS
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.present import LITERALS, SIGNS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.modules.mapping import as_regexp
 from kmodgate.policy.views.module import IN_KERNEL_NAMES
 
-_VARIABLE = re.compile(r"\$\{[A-Za-z0-9_]+\}|\$[A-Za-z0-9_]+")
-_PATTERN = re.compile(r"[A-Za-z0-9/._+@=,:~%^*?\[\]!-]*")
-_PATH = re.compile(r"[A-Za-z0-9/._+@=,:~%-]*")
-_IMAGE = re.compile(r"[A-Za-z0-9/._:@+\[\]-]*")
+_VARIABLE = lazy_regex(r"\$\{[A-Za-z0-9_]+\}|\$[A-Za-z0-9_]+")
+_PATTERN = lazy_regex(r"[A-Za-z0-9/._+@=,:~%^*?\[\]!-]*")
+_PATH = lazy_regex(r"[A-Za-z0-9/._+@=,:~%-]*")
+_IMAGE = lazy_regex(r"[A-Za-z0-9/._:@+\[\]-]*")
 
 
 @rule("INJ101", needs=SIGNS)
@@ -101,7 +102,7 @@ def _is_expression(literal: str) -> bool:
     return bool(_OPERATORS.search(literal)) and isinstance(compile_pattern(literal), Pattern)
 
 
-_OPERATORS = re.compile(r"^\^|\$$|\.[*+]|\\[.dw]|[(\[|]")
+_OPERATORS = lazy_regex(r"^\^|\$$|\.[*+]|\\[.dw]|[(\[|]")
 
 
 @rule("INJ107", kinds=PREFLIGHT_KINDS)

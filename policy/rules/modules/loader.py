@@ -8,18 +8,19 @@ from collections.abc import Iterator
 from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.formats.kernel_module_names import IS_MODULE_NAME, name_of_file
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.present import PARAMETERS, REMOVALS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.views.builds.dockerfile import KEY
 from kmodgate.policy.views.module import ModuleView
 
-_PARAMETER = re.compile(r"[A-Za-z0-9_.-]+(?:=.*)?", re.DOTALL)
-_SECOND = re.compile(r"\s[A-Za-z_][A-Za-z0-9_.-]*=")
-_QUOTED = re.compile(r'"[^"]*"')
-_LINE = re.compile(r"options\s+\S+\s+(.*)", re.DOTALL)
-_WORD = re.compile(r"(?:[^\s\"]|\"[^\"]*\")+")
-_PAIR = re.compile(r"([A-Za-z_][\w.-]*)\s*[=:]\s*([^\s=:'\"]+)")
+_PARAMETER = lazy_regex(r"[A-Za-z0-9_.-]+(?:=.*)?", re.DOTALL)
+_SECOND = lazy_regex(r"\s[A-Za-z_][A-Za-z0-9_.-]*=")
+_QUOTED = lazy_regex(r'"[^"]*"')
+_LINE = lazy_regex(r"options\s+\S+\s+(.*)", re.DOTALL)
+_WORD = lazy_regex(r"(?:[^\s\"]|\"[^\"]*\")+")
+_PAIR = lazy_regex(r"([A-Za-z_][\w.-]*)\s*[=:]\s*([^\s=:'\"]+)")
 """A parameter with spaces around its sign, or a colon in its place."""
 
 

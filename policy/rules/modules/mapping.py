@@ -11,6 +11,7 @@ from kmodgate.policy.formats.regexps.go_regexps import BOUND, PatternSet, TooLar
 from kmodgate.policy.formats.regexps.regexp_alternatives import alternatives
 from kmodgate.policy.kmm.kernel import trimmed
 from kmodgate.policy.kmm.nodes.node_selection import why_never_loaded
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.memo import kept
 from kmodgate.policy.present import LITERALS
 from kmodgate.policy.review import Review
@@ -19,27 +20,27 @@ from kmodgate.policy.views.kernel_mapping import KernelMapping
 from kmodgate.policy.views.module import IN_KERNEL_NAMES, MOST_CHARACTERS, MOST_EXPRESSIONS
 
 _EVERYTHING = {"^", "$", ".", "^.", ".*", "^.*", ".*$", "^.*$", ".+", "^.+", ".+$", "^.+$", "(.*)", "^(.*)$", "^(.+)$"}
-_IMPOSSIBLE = re.compile(r"(?<!\\)(?:\\\\)*\\[afnrtv]| (?![?*{])|\\\+\$$|(?<!\\)\\\\(?![\\?*{])|[^\x00-\x7f](?![?*{])")
-_CLASS = re.compile(r"(?<!\\)((?:\\\\)*+)\[\^?\]?(?:\\.|\[:\w++:\]|[^\[\]\\])*+\]")
+_IMPOSSIBLE = lazy_regex(r"(?<!\\)(?:\\\\)*\\[afnrtv]| (?![?*{])|\\\+\$$|(?<!\\)\\\\(?![\\?*{])|[^\x00-\x7f](?![?*{])")
+_CLASS = lazy_regex(r"(?<!\\)((?:\\\\)*+)\[\^?\]?(?:\\.|\[:\w++:\]|[^\[\]\\])*+\]")
 """A class of characters, which may hold one that no kernel has beside others."""
 
-_ODD = re.compile(r"[ \u2018-\u201f]")
+_ODD = lazy_regex(r"[ \u2018-\u201f]")
 """Spaces and quotes of a word processor, which may stand before ^ or behind $."""
 
-_KERNEL = re.compile(r"[0-9]+(?:\\?\.[0-9]+){2}[-.](?:\\?[\w.+~-])*")
+_KERNEL = lazy_regex(r"[0-9]+(?:\\?\.[0-9]+){2}[-.](?:\\?[\w.+~-])*")
 """An expression that is the name of one kernel, with its dots escaped or not."""
 
-_VERSION = re.compile(r"[0-9]+\\?\.[0-9]+")
-_ARCHITECTURE = re.compile(r"(?:x86_64|aarch64|ppc64le|s390x|amd64|arm64|generic)$")
+_VERSION = lazy_regex(r"[0-9]+\\?\.[0-9]+")
+_ARCHITECTURE = lazy_regex(r"(?:x86_64|aarch64|ppc64le|s390x|amd64|arm64|generic)$")
 
-_GLOB = re.compile(r"(?:[\w+~-]|[.](?![*+?])|(?<![.\])])[*?])+")
+_GLOB = lazy_regex(r"(?:[\w+~-]|[.](?![*+?])|(?<![.\])])[*?])+")
 """A pattern of a shell, in which `*` stands for any text."""
 
-_DOT_OF_VERSION = re.compile(r"(?<=[0-9])\.(?=[0-9])")
-_LOOSE_DOT = re.compile(r"(?<![\\\[])[0-9]\.[0-9]")
+_DOT_OF_VERSION = lazy_regex(r"(?<=[0-9])\.(?=[0-9])")
+_LOOSE_DOT = lazy_regex(r"(?<![\\\[])[0-9]\.[0-9]")
 
-_PACKAGE = re.compile(r"(?:kernel|vmlinuz|linux|initramfs|v)(?:-[a-z]+)*-?(?P<kernel>[0-9]+\.[0-9].*?)(?:\.rpm|\.img)?")
-_NO_ARCHITECTURE = re.compile(r"\.(?:el[0-9]{1,2}(?:_[0-9]{1,2})?|fc[0-9]{2})\$?$")
+_PACKAGE = lazy_regex(r"(?:kernel|vmlinuz|linux|initramfs|v)(?:-[a-z]+)*-?(?P<kernel>[0-9]+\.[0-9].*?)(?:\.rpm|\.img)?")
+_NO_ARCHITECTURE = lazy_regex(r"\.(?:el[0-9]{1,2}(?:_[0-9]{1,2})?|fc[0-9]{2})\$?$")
 
 _loose_dot = kept(_LOOSE_DOT.search)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from kmodgate.policy.findings import Problem, Severity, quoted
 from kmodgate.policy.formats.kernel_module_names import IS_MODULE_NAME
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_label
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.present import SECRETS, SIGNS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
@@ -205,4 +205,4 @@ def file_of_one_kernel(review: Review) -> Iterator[Problem]:
                     yield Problem(path, message, f"write ${{KERNEL_FULL_VERSION}} for {match[1]}")
 
 
-_FOLDER_OF_KERNEL = re.compile(r"/lib/modules/([0-9]+\.[0-9]+\.[0-9]+[^/$*?\[]*)/")
+_FOLDER_OF_KERNEL = lazy_regex(r"/lib/modules/([0-9]+\.[0-9]+\.[0-9]+[^/$*?\[]*)/")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.formats.image_references import is_from
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.node_access.node_files import shows_modules
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.parameters.signing_scope import is_marked
 from kmodgate.policy.views.part import Part
 
-_LOADERS = re.compile(r"(?<![\w-])(?:modprobe|insmod|kmod|f?init_module)(?![\w-])")
+_LOADERS = lazy_regex(r"(?<![\w-])(?:modprobe|insmod|kmod|f?init_module)(?![\w-])")
 """Programs, and system calls, that load a kernel module."""
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Set
 from itertools import islice
 
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.formats.kernel_module_names import IS_MODULE_NAME
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.parameters.plugin_loading import plugins_that_load
@@ -19,8 +19,8 @@ from kmodgate.policy.views.signing.signed_elsewhere import is_entry_of
 from kmodgate.policy.views.signing.signed_files import MODULE_ENDING, SignedFiles, SignedNames, modules_root, plain
 
 _HARMLESS = {
-    "load": re.compile(r"-[binqsv]+|--(?:verbose|quiet|syslog|dry-run|first-time|use-blacklist|ignore-install)"),
-    "unload": re.compile(
+    "load": lazy_regex(r"-[binqsv]+|--(?:verbose|quiet|syslog|dry-run|first-time|use-blacklist|ignore-install)"),
+    "unload": lazy_regex(
         r"-[binqsvrf]+|--(?:verbose|quiet|syslog|dry-run|first-time|use-blacklist|ignore-(?:install|remove)"
         r"|remove|remove-dependencies|remove-holders|force|wait=[0-9]+)"
     ),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from kmodgate.policy.findings import Problem, quoted
 from kmodgate.policy.formats.regexps.go_regexps import BadPattern
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.present import REMOVALS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
@@ -54,7 +54,7 @@ def bad_regexp(review: Review) -> Iterator[Problem]:
             yield mapping.part.problem("regexp", _why(reason, mapping.regexp), _correction(reason))
 
 
-_ESCAPE = re.compile(r"invalid escape sequence: \\([A-Za-z])(?![A-Za-z]*\{)")
+_ESCAPE = lazy_regex(r"invalid escape sequence: \\([A-Za-z])(?![A-Za-z]*\{)")
 _NO_LOOK_AROUND = "RE2 has no look-around: say what may match, and put exceptions into mappings before it"
 _CORRECTIONS = {
     "no argument for repetition operator": "write before it what is repeated: a dot for any character",

@@ -15,6 +15,7 @@ from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.formats.kubernetes_names import is_dns1123_subdomain
 from kmodgate.policy.kmm.kinds import PREFLIGHT_KINDS
 from kmodgate.policy.kmm.versions import DRA_KUBERNETES, NEXT_REDHAT, NEXT_UPSTREAM, numbers
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.present import DRA, PLUGINS, SIGNS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
@@ -22,7 +23,7 @@ from kmodgate.policy.rule import rule
 _ALLOWED_HOST_PATHS = ("/dev", "/sys", "/var", "/opt", "/run")
 _HOST_PATHS_OF_PATCHES = _ALLOWED_HOST_PATHS[:-1]
 """The paths that Red Hat's 2.5 and 2.6 allow, to which the check came by patches."""
-_SEPARATORS = re.compile(r"[.,-]")
+_SEPARATORS = lazy_regex(r"[.,-]")
 
 # -- identity, plugin, DRA ------------------------------------------------------------------------
 

@@ -10,24 +10,25 @@ from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.formats.kubernetes_names import is_qualified_name, near_name
 from kmodgate.policy.formats.quantities import amount
 from kmodgate.policy.kmm.versions import numbers
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.present import PLUGINS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.plugins.volumes import object_name_problems
 from kmodgate.policy.views.part import Part
 
-_OLD_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
-_NAME = re.compile(r"[ -<>-~]+")
+_OLD_NAME = lazy_regex(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
+_NAME = lazy_regex(r"[ -<>-~]+")
 _RELAXED = "1.32"
 """The first Kubernetes that takes any printable name of a variable without `=`: KEP 4369."""
 
 _SOURCES = "fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef"
-_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
+_KEY = lazy_regex(r"[-._a-zA-Z0-9]{1,253}")
 _FIELDS = (
     "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName", "status.hostIP",
     "status.hostIPs", "status.podIP", "status.podIPs",
 )  # fmt: skip
-_FIELDS_BY_KEY = re.compile(r"metadata\.(?:labels|annotations)\['.+'\]")
+_FIELDS_BY_KEY = lazy_regex(r"metadata\.(?:labels|annotations)\['.+'\]")
 _STANDARD = ("cpu", "memory", "ephemeral-storage")
 _HUGE = "hugepages-"
 

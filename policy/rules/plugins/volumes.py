@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from kmodgate.policy.findings import Problem, Severity
 from kmodgate.policy.formats.kubernetes_names import MAX_LABEL, is_dns1123_label, is_dns1123_subdomain, near_name
 from kmodgate.policy.formats.quantities import amount
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.present import PLUGINS
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
@@ -20,7 +21,7 @@ _HOST_PATH_TYPES = (
 _PROPAGATIONS = ("None", "HostToContainer", "Bidirectional")
 _NEEDED = {"persistentVolumeClaim": ("claimName",), "nfs": ("server", "path"), "csi": ("driver",)}
 _HIGHEST_MODE = 0o777
-_OCTAL = re.compile("[0-7]{3}")
+_OCTAL = lazy_regex("[0-7]{3}")
 
 
 @rule("PLG108", needs=PLUGINS)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from kmodgate.policy.cluster.dependents import LIMITS
 from kmodgate.policy.cluster.facts import UNKNOWN, NodeEntry, Object, as_map, metadata_of
 from kmodgate.policy.findings import FieldPath, Problem, Severity
 from kmodgate.policy.kmm.worker_pods import constraints_against_workers
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
 from kmodgate.policy.rules.protection.guarding import (
@@ -22,7 +22,7 @@ from kmodgate.policy.rules.protection.guarding import (
 )
 
 _NODE_SELECTORS = ("openshift.io/node-selector", "scheduler.alpha.kubernetes.io/node-selector")
-_TERM = re.compile(r"([^\s=!]+)\s*==?\s*([^\s=!]*)")
+_TERM = lazy_regex(r"([^\s=!]+)\s*==?\s*([^\s=!]*)")
 
 _Labels = Mapping[str, str]
 

@@ -13,6 +13,7 @@ from kmodgate.policy.findings import Finding, Mode, Severity
 from kmodgate.policy.formats.object_files import Source, decoded, is_page, parse_objects
 from kmodgate.policy.ims.given_records import wrapped
 from kmodgate.policy.ims.template_text import readable_chart
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import kinds_with_rules
 from kmodgate.renderer.check.inputs.object_inputs import read_bytes
@@ -21,10 +22,10 @@ from kmodgate.renderer.fleet.files import CHART
 IsWanted = Callable[[dict[str, Any]], bool]
 """Whether an object makes its file one to look at."""
 
-_TEMPLATE = re.compile(r"\{\{|\{%")
-_HEADING = re.compile(r"""^["']?(apiVersion|kind)["']?[ \t]*:[ \t]*["']?([\w./-]+)""", re.MULTILINE)
-_DOCUMENT_START = re.compile(r"^---", re.MULTILINE)
-_JSON_TOKEN = re.compile(
+_TEMPLATE = lazy_regex(r"\{\{|\{%")
+_HEADING = lazy_regex(r"""^["']?(apiVersion|kind)["']?[ \t]*:[ \t]*["']?([\w./-]+)""", re.MULTILINE)
+_DOCUMENT_START = lazy_regex(r"^---", re.MULTILINE)
+_JSON_TOKEN = lazy_regex(
     r'"((?:[^"\\]|\\.)*+)(?:"(?:\s*:\s*"((?:[^"\\]|\\.)*+)(?:"|\\?\Z))?|\\?\Z)|[{}\[\]]', re.DOTALL
 )
 """A text that nothing ends goes on to the end: no other one is looked for in it."""

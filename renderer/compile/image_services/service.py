@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
 from pathlib import PurePosixPath
@@ -13,6 +12,7 @@ from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity, value_a
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES
 from kmodgate.policy.ims.cfs_layers import UnusableConfigurationError, fields_of_service, with_flags
 from kmodgate.policy.ims.settings import CONFIG_MAP, OVERLAY, is_expression
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.compile.image_services import handover_contents
 from kmodgate.renderer.compile.image_services.argocd import argocd_objects, service_namespace
 from kmodgate.renderer.compile.image_services.folder import FOLDER
@@ -30,7 +30,7 @@ from kmodgate.renderer.manifests.handover import HandoverFile, head
 from kmodgate.renderer.manifests.manifest import Manifest
 from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 
-_UNSAFE = re.compile(r"[^a-z0-9.-]+")
+_UNSAFE = lazy_regex(r"[^a-z0-9.-]+")
 _MAX_STEM = 200  # file systems allow 255 bytes a name
 
 LEFT_TO_SITE = "kmodgate.io/left-to-site"

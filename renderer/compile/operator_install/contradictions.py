@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -10,6 +9,7 @@ from kmodgate.policy.cluster.controllers import HUB_PACKAGE, PACKAGE
 from kmodgate.policy.findings import FieldPath, Finding, Mode, Severity
 from kmodgate.policy.kmm.operator_config import unknown_keys, wrong_values
 from kmodgate.policy.kmm.versions import Release
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.compile.operator_install.operator import (
     Operator,
     catalog,
@@ -21,7 +21,7 @@ from kmodgate.renderer.fleet.specs import Cluster, Install, Kmm
 
 _KMM: FieldPath = ("spec", "kmm")
 _INSTALL: FieldPath = (*_KMM, "install")
-_FOLDER = re.compile(r"[^?]*/config/(?P<name>[^/?]+?)(?P<hub>-hub)?/*(\?.*)?")
+_FOLDER = lazy_regex(r"[^?]*/config/(?P<name>[^/?]+?)(?P<hub>-hub)?/*(\?.*)?")
 """A folder of KMM's repository that kustomize builds an operator from; those of a hub's end so."""
 
 _BUILDS_SINCE = "2.2"

@@ -6,7 +6,6 @@ Source: pkg/mcproducer and internal/mcfg of rh-ecosystem-edge/kernel-module-mana
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from kmodgate.policy.cluster.facts import as_map
@@ -16,10 +15,11 @@ from kmodgate.policy.formats.image_references import corrected, parse_image
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form, name_of_file
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.in_tree_modules import NAMES
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.fleet.specs import JsonMap
 
 KERNEL = "${KERNEL_FULL_VERSION}"
-_SAFE = re.compile(r"[A-Za-z0-9/._+-]*")
+_SAFE = lazy_regex(r"[A-Za-z0-9/._+-]*")
 _MOVING = ("", "latest", "stable", "main", "master", "edge", "dev", "nightly")
 
 

@@ -6,7 +6,6 @@ Sources: Machine Config Operator of OpenShift; openshift/hypershift, docs/conten
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import field, replace
 from typing import Literal
@@ -17,6 +16,7 @@ from kmodgate.policy.findings import FieldPath, value_at
 from kmodgate.policy.formats.image_mirrors import Mirror, pulled
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.versions import has_boot_module_config
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.views.boot_config import NODE_POOL_LABEL, POOL_LABEL, machine_config_of
 from kmodgate.renderer.deliveries.boot.boot_settings import BootSettings, boot_settings, image_path
 from kmodgate.renderer.deliveries.boot.ignition import ignition
@@ -46,7 +46,7 @@ CLUSTER_ANNOTATION = "kmodgate.io/hosted-cluster"
 _ANY = "1"
 """A kernel version, where any does."""
 
-_IMAGE_LINE = re.compile(r'Environment="(KERNEL_MODULE_IMAGE|TAG_PREFIX|TAG_SUFFIX|WORKER_IMAGE)=')
+_IMAGE_LINE = lazy_regex(r'Environment="(KERNEL_MODULE_IMAGE|TAG_PREFIX|TAG_SUFFIX|WORKER_IMAGE)=')
 _IMAGE_FIELDS: dict[str, FieldPath] = {
     "KERNEL_MODULE_IMAGE": ("boot", "image"),
     "TAG_PREFIX": ("boot", "image"),

@@ -7,7 +7,6 @@ Sources: source/kernel of Node Feature Discovery; Kubernetes, Labels and Selecto
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator
 
 from kmodgate.policy.config import Platform
@@ -16,12 +15,13 @@ from kmodgate.policy.formats.kubernetes_names import is_label_value
 from kmodgate.policy.kmm.kernel import architecture, dns_safe, normalised, trimmed
 from kmodgate.policy.kmm.nodes.kernel_labels import NFD_LABEL
 from kmodgate.policy.kmm.resolution.resolve import Resolution, Unresolved, resolve
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.fleet.json_parts import map_of
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap, NodeGroup
 
 _MAX_NAME = 63
 _MAX_KERNEL = 36  # of a name, which the driver's comes before and a hash after
-_ENDS = re.compile(r"^[^A-Za-z0-9]+|[^A-Za-z0-9]+$")
+_ENDS = lazy_regex(r"^[^A-Za-z0-9]+|[^A-Za-z0-9]+$")
 
 
 @dataclass(frozen=True, slots=True)

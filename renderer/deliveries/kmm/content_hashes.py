@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.resolution.resolve import IMAGE_INPUTS
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.fleet.specs import JsonMap
 
-_VARIABLE = re.compile(r"\$\{[^}]*\}")
+_VARIABLE = lazy_regex(r"\$\{[^}]*\}")
 
 
 def config_map_name(driver: str, dockerfile: str) -> str:

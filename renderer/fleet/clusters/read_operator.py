@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from kmodgate.policy.kmm.versions import Release
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.fleet.specs import Install, Kmm
 
-_VERSION = re.compile(r"\.v([0-9]+\.[0-9]+\.[0-9]+)(?:[-+.].*)?$")
+_VERSION = lazy_regex(r"\.v([0-9]+\.[0-9]+\.[0-9]+)(?:[-+.].*)?$")
 
 
 def read_kmm(spec: Any) -> Kmm:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,19 +10,20 @@ from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.config import PLATFORMS
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document, Json, parse
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.fleet.files import MARKER, REMOVALS, SPEC_KINDS, FleetFiles, Unreadable
 from kmodgate.renderer.fleet.loading.read_specs import modules_in
 from kmodgate.renderer.local_files.reading import read_regular
 
 API_VERSION = "kmodgate.io/v1alpha1"
 
-_MENTION = re.compile(r"""kmod-?gates?\b|KernelDriver|ImageService|DriverPolicy|kind["']?\s*:\s*["']?Cluster\b""")
-_MODULE = re.compile(r"\bkmm\.sigs\.x-k8s\.io/")
+_MENTION = lazy_regex(r"""kmod-?gates?\b|KernelDriver|ImageService|DriverPolicy|kind["']?\s*:\s*["']?Cluster\b""")
+_MODULE = lazy_regex(r"\bkmm\.sigs\.x-k8s\.io/")
 _GROUP = API_VERSION.partition("/")[0]
-_SPEC = re.compile(
+_SPEC = lazy_regex(
     r"""apiVersion["']?\s*:\s*(?:[&!]\S+\s+|[>|][-+0-9]*\s+)*["']?kmodgate\.io|kind["']?\s*:\s*["']?(?:KernelDriver|ImageService|DriverPolicy)\b"""
 )
-_ONLY_COMMENTS = re.compile(r"(?:\s|#.*|---)*")
+_ONLY_COMMENTS = lazy_regex(r"(?:\s|#.*|---)*")
 
 
 def is_spec(path: Path) -> bool:

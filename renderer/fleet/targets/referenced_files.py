@@ -13,18 +13,19 @@ from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.formats.kubernetes_names import is_label_value, is_qualified_name
 from kmodgate.policy.formats.yaml_documents import MAX_BYTES, Document, Json, parse
 from kmodgate.policy.kmm.kinds import CLUSTER_MODULE, GROUPS
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.fleet.files import FleetFiles, Unreadable, resolve
 from kmodgate.renderer.fleet.loading.spec_files import API_VERSION
 from kmodgate.renderer.fleet.schema_check import finding_at
 from kmodgate.renderer.fleet.specs import CLUSTER_SCOPED, JsonMap, KernelDriver
 from kmodgate.renderer.fleet.targets.targets import Variant
 
-_API_VERSION = re.compile(r"(?:[a-z0-9.-]+/)?v[a-z0-9]+")
-_KIND = re.compile(r"[A-Z][A-Za-z0-9]*")
-_NAME = re.compile(r"[!-$&-.0-~]+")  # what RBAC allows, the widest of all kinds: printable ASCII but / and %
-_LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
-_SUBDOMAIN = re.compile(rf"(?=.{{1,253}}$){_LABEL.pattern}(?:\.{_LABEL.pattern})*")
-_FROM = re.compile(r"\s*FROM\s", re.IGNORECASE)
+_API_VERSION = lazy_regex(r"(?:[a-z0-9.-]+/)?v[a-z0-9]+")
+_KIND = lazy_regex(r"[A-Z][A-Za-z0-9]*")
+_NAME = lazy_regex(r"[!-$&-.0-~]+")  # what RBAC allows, the widest of all kinds: printable ASCII but / and %
+_LABEL = lazy_regex(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
+_SUBDOMAIN = lazy_regex(rf"(?=.{{1,253}}$){_LABEL.pattern}(?:\.{_LABEL.pattern})*")
+_FROM = lazy_regex(r"\s*FROM\s", re.IGNORECASE)
 _STRING_MAPS = {"ConfigMap": ("data", "binaryData"), "Secret": ("data", "stringData")}
 
 MAX_DOCKERFILE = 1 << 20  # all the data that a ConfigMap may hold

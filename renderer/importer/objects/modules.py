@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import field
 
@@ -10,6 +9,7 @@ from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.deliveries.kmm import content_hashes
 from kmodgate.renderer.deliveries.kmm.objects import REMOVAL, SPEC_ANNOTATION
 from kmodgate.renderer.fleet.fields.conversion import decompile_fields
@@ -156,7 +156,7 @@ def _of_removal(options: Json) -> str:
     return ",".join(item for item in str(options or "").split(",") if item != argo.KIND_MAY_BE_MISSING)
 
 
-_HASH = re.compile(r"-[0-9a-f]{8}$")
+_HASH = lazy_regex(r"-[0-9a-f]{8}$")
 
 
 def with_content_tag(spec: JsonMap) -> JsonMap:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field, replace
 
@@ -12,13 +11,14 @@ from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath, Finding
 from kmodgate.policy.formats.image_references import parse_image
 from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.deliveries.kmm.content_hashes import config_map_name
 from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.objects.reading import Found, Translation
 from kmodgate.renderer.manifests.manifest import identity_of
 
-KERNEL_IN_TEXT = re.compile(
+KERNEL_IN_TEXT = lazy_regex(
     r"(?<![0-9.])\d+\.\d+\.\d+-(?!\d+\.\d+\.\d+-)[-._A-Za-z0-9]{0,60}?"
     r"(?:(?:x86_64|aarch64|ppc64le|s390x)(?:\+\w+)?|-(?:generic|lowlatency|aws|azure|gcp|oracle|cloud-amd64|amd64))"
 )

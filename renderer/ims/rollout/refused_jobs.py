@@ -6,19 +6,19 @@ plugin/pkg/admission/runtimeclass of Kubernetes; Event of core/v1 and events.k8s
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from kmodgate.policy.cluster.facts import Object, as_map, metadata_of
 from kmodgate.policy.kata.ims_jobs import ims_job
 from kmodgate.policy.kata.refused_jobs import REASON
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.views.pod import PodView
 from kmodgate.renderer.ims.rollout.given_state import GivenState, items, name_of
 from kmodgate.renderer.ims.rollout.rollout_answer import Answer
 from kmodgate.renderer.wording import clipped, counted
 
 _REASONS = ("FailedCreate", REASON)
-_MISSING = re.compile(
+_MISSING = lazy_regex(
     r'RuntimeClass "([^"]+)" not found|there is no RuntimeClass ([a-z0-9][-a-z0-9.]*[a-z0-9]|[a-z0-9])'
 )
 _COUNTS = ("active", "succeeded", "failed")

@@ -11,6 +11,7 @@ import re
 
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.cluster.ims_site import DEPLOYMENT
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.errors import Unusable
 from kmodgate.renderer.ims.rollout.expected_service import ExpectedService
 from kmodgate.renderer.ims.rollout.given_state import GivenState, items, moment
@@ -19,7 +20,7 @@ from kmodgate.renderer.ims.rollout.service_pod import ServicePod, service_pods
 from kmodgate.renderer.wording import clipped, listed
 
 SWITCH = "JOB_ENABLE_DKMS"
-_LOGGED = re.compile(r"DKMS enabled: ?(.*?)\r?$", re.MULTILINE)
+_LOGGED = lazy_regex(r"DKMS enabled: ?(.*?)\r?$", re.MULTILINE)
 _NOT_SET = "Not Set"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
 
@@ -10,6 +9,7 @@ from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.formats.yaml_documents import Json
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.deliveries.boot.boot_settings import KERNEL, BootSettings, boot_settings, is_pinned
 from kmodgate.renderer.fleet.json_parts import map_of
 from kmodgate.renderer.fleet.specs import JsonMap
@@ -22,7 +22,7 @@ from kmodgate.renderer.importer.translating.boot.at_boot import (
 )
 from kmodgate.renderer.importer.translating.draft import CONTAINER, Draft, Wishes, new_draft
 
-_MAY_LOAD = re.compile(r"\b(?:modprobe|insmod|KERNEL_MODULE_IMAGE)\b")
+_MAY_LOAD = lazy_regex(r"\b(?:modprobe|insmod|KERNEL_MODULE_IMAGE)\b")
 _MERGED = "rendered-"
 """How the MachineConfigs are called that the Machine Config Operator makes of those of a pool."""
 

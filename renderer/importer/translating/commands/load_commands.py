@@ -13,6 +13,7 @@ from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.in_tree_modules import NAMES as IN_TREE
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.translating.commands.shell_commands import RUNNING_KERNEL, Command
 
@@ -24,10 +25,10 @@ _QUESTIONS = {"n", "dry-run", "show", "R", "resolve-alias", "D", "show-depends",
 _KEPT = {"f": "--force", "force": "--force", "i": "--ignore-install", "ignore-install": "--ignore-install",
          "force-vermagic": "--force-vermagic", "force-modversion": "--force-modversion",
          "allow-unsupported": "--allow-unsupported", "allow-unsupported-modules": "--allow-unsupported"}  # fmt: skip
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
-_FILE = re.compile(r"(?:.*/)?([A-Za-z0-9_][A-Za-z0-9_-]*)\.ko(?:\.(?:xz|gz|zst))?")
-_IN_TREE_LAYOUT = re.compile(r"(.*?)/(?:usr/)?lib/modules/")
-_SETTING = re.compile(r"(?:>|^(?:\S*/)?tee\s(?:.*\s)?)\s*(?:/host)?/(?:etc/|proc/sys/|sys/(?!module/firmware_class/))")
+_NAME = lazy_regex(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+_FILE = lazy_regex(r"(?:.*/)?([A-Za-z0-9_][A-Za-z0-9_-]*)\.ko(?:\.(?:xz|gz|zst))?")
+_IN_TREE_LAYOUT = lazy_regex(r"(.*?)/(?:usr/)?lib/modules/")
+_SETTING = lazy_regex(r"(?:>|^(?:\S*/)?tee\s(?:.*\s)?)\s*(?:/host)?/(?:etc/|proc/sys/|sys/(?!module/firmware_class/))")
 """A file that a command writes, and that the kernel or modprobe has settings from."""
 _FIRMWARE = "/sys/module/firmware_class/parameters/path"
 

@@ -14,6 +14,7 @@ from dataclasses import field, replace
 from fnmatch import fnmatchcase
 
 from kmodgate.policy.data_class import dataclass
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.importer.translating.commands.shell_syntax import (
     KEYWORDS,
     SHELLS,
@@ -35,10 +36,10 @@ _WITH_OPTIONS = {
 """Programs that run another one behind their options, with those that have a value."""
 _ELSEWHERE = {"chroot", "nsenter"}
 
-_UNAME = re.compile(r"\$\(\s*uname\s+-r\s*\)|`\s*uname\s+-r\s*`")
-_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\+?)=(.*)", re.DOTALL)
-_VARIABLE = re.compile(r"\$\{(\w+)(?::?-([^}]{0,256}))?\}|\$\((\w+)\)|\$(\w+|[@*])")
-_POSITIONAL = re.compile(r"\d+|[@*]")
+_UNAME = lazy_regex(r"\$\(\s*uname\s+-r\s*\)|`\s*uname\s+-r\s*`")
+_ASSIGNMENT = lazy_regex(r"([A-Za-z_]\w*)(\+?)=(.*)", re.DOTALL)
+_VARIABLE = lazy_regex(r"\$\{(\w+)(?::?-([^}]{0,256}))?\}|\$\((\w+)\)|\$(\w+|[@*])")
+_POSITIONAL = lazy_regex(r"\d+|[@*]")
 _MOST_WORDS = 64
 """Of a loop, or of the combinations of variables in one command."""
 _LONGEST_SCRIPT = 1 << 18

@@ -15,16 +15,17 @@ from dataclasses import field
 from typing import TypeAlias
 
 from kmodgate.policy.data_class import dataclass
+from kmodgate.policy.lazy import lazy_regex
 
 SHELLS = {"sh", "bash", "ash", "dash", "ksh"}
 KEYWORDS = {"if", "then", "else", "elif", "while", "until", "do", "!", "{", "}", "(", ")", "fi", "done", "esac"}
 
-_DESCRIPTORS = re.compile(r"\d?[<>]&[\d-]|&(?=>)")
-_COMMENT = re.compile(r"(?:^|(?<=[\s;]))#")
+_DESCRIPTORS = lazy_regex(r"\d?[<>]&[\d-]|&(?=>)")
+_COMMENT = lazy_regex(r"(?:^|(?<=[\s;]))#")
 _SEPARATORS = set(";&|()\n")
-_HERE_DOCUMENT = re.compile(r"(?<!<)<<(?P<tabs>-?)\s*(?P<quote>['\"]?)(?P<end>\w+)(?P=quote)")
-_ARRAY = re.compile(r"(\b[A-Za-z_]\w*\+?=)\(([^()]*)\)")
-_ALL_ELEMENTS = re.compile(r"\$\{(\w+)\[[@*]\]\}")
+_HERE_DOCUMENT = lazy_regex(r"(?<!<)<<(?P<tabs>-?)\s*(?P<quote>['\"]?)(?P<end>\w+)(?P=quote)")
+_ARRAY = lazy_regex(r"(\b[A-Za-z_]\w*\+?=)\(([^()]*)\)")
+_ALL_ELEMENTS = lazy_regex(r"\$\{(\w+)\[[@*]\]\}")
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import Finding
 from kmodgate.policy.kmm.kernel import dns_safe
 from kmodgate.policy.kmm.nodes.kernel_labels import KERNEL_ANNOTATION, KERNEL_LABEL_ANNOTATION
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.deliveries.daemonset.objects import script_name
 from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.importer.objects.reading import Found, Objects
@@ -27,7 +28,7 @@ from kmodgate.renderer.wording import listed
 
 _KMM_LABEL = "kmm.node.kubernetes.io/"
 _KMM_GROUPS = ("kmm.sigs.x-k8s.io/", "kmm.sigs.k8s.io/", "ooto.sigs.k8s.io/")
-_GENERIC = re.compile(r"-(?:driver-container|daemonset|ds)$")
+_GENERIC = lazy_regex(r"-(?:driver-container|daemonset|ds)$")
 _MAX_NAME = 41
 _OF_DEPLOYMENT = ("deprecated.daemonset.template.generation", KERNEL_ANNOTATION, KERNEL_LABEL_ANNOTATION, DRIVER_LABEL,
                   argo.SYNC_WAVE)  # fmt: skip

@@ -16,6 +16,7 @@ from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.in_tree_modules import NAMES as IN_TREE
 from kmodgate.policy.kmm.nodes.kernel_labels import KERNEL_ANNOTATION, KERNEL_LABEL_ANNOTATION, NFD_LABEL
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.objects.reading import Found, Objects
@@ -27,11 +28,11 @@ from kmodgate.renderer.manifests.manifest import DRIVER_LABEL, Identity
 
 POD: FieldPath = ("spec", "template", "spec")
 
-_KERNEL = re.compile(r"\d+\.\d+\.\d+[-._+A-Za-z0-9]*")
+_KERNEL = lazy_regex(r"\d+\.\d+\.\d+[-._+A-Za-z0-9]*")
 _MODULE_FOLDERS = ("/lib/modules", "/usr/lib/modules")
 _SOCKETS = "/var/lib/kubelet/device-plugins"
 _LOADERS = {"modprobe", "insmod", "rmmod", "kmod"}
-_NFD_KERNEL = re.compile(r".*kernel-version\.full|.*kernel(?:-?version)?", re.IGNORECASE)
+_NFD_KERNEL = lazy_regex(r".*kernel-version\.full|.*kernel(?:-?version)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,25 @@
+"""What is worked out when it is first used is worked out once, and is what it would have been at once."""
+
+from __future__ import annotations
+
+import re
+from unittest.mock import patch
+
+import pytest
+
+from kmodgate.policy.lazy import lazy_regex
+
+
+def test_an_expression_is_compiled_when_it_is_first_used_and_once_a_method() -> None:
+    expression = lazy_regex("(a+)b", re.IGNORECASE)
+    with patch("re.compile", wraps=re.compile) as compile:
+        assert compile.call_count == 0
+        assert [expression.sub(r"<\1>", "AAb") for _ in range(3)] == ["<AA>"] * 3
+        assert compile.call_count == 1
+
+
+def test_an_expression_has_all_that_a_compiled_one_has() -> None:
+    expression, compiled = lazy_regex("(?P<x>a)"), re.compile("(?P<x>a)")
+    assert (expression.pattern, expression.flags, dict(expression.groupindex)) == ("(?P<x>a)", compiled.flags, {"x": 1})
+    with pytest.raises(AttributeError):
+        expression.nothing  # type: ignore[attr-defined]  # noqa: B018
