@@ -87,6 +87,7 @@ def run(args: Namespace, console: Console) -> ExitCode:
         _compare(plan, compiled, revision, asked, args, console)
     if args.kmm is not None:
         plan.upgrade = upgraded(compiled, findings, FleetJudge(policies, "check", now), args.kmm, args.cluster)
+    del compiled, policies  # a report of a large fleet takes as much memory as its objects
     report = text(plan, console) if args.format == "text" else plan_writer(args.format)(plan, console.base)
     console.deliver(report, args.output)
     if args.preflight is not None:

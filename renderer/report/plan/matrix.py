@@ -99,7 +99,8 @@ def _outcomes(found: Sequence[Row], losing: _Losing) -> list[_Outcome]:
         for lost in (True, False):
             groups = tuple(group for group in row.groups if ((row.module.name, group, row.kernel) in losing) == lost)
             if groups:
-                same[row.mapping, row.work, row.remark, lost].append(replace(row, groups=groups))
+                part = row if len(groups) == len(row.groups) else replace(row, groups=groups)
+                same[row.mapping, row.work, row.remark, lost].append(part)
     outcomes = [_Outcome(tuple(alike), key[-1]) for key, alike in same.items()]
     return sorted(outcomes, key=lambda outcome: (not outcome.lost, outcome.first.loads))
 
