@@ -26,6 +26,7 @@ from kmodgate.renderer.judge.shared_images import ID as IMAGES_ID
 from kmodgate.renderer.judge.shared_images import ImageSummary, image_findings
 from kmodgate.renderer.judge.shared_modules import ID as MODULES_ID
 from kmodgate.renderer.judge.shared_modules import module_findings
+from kmodgate.renderer.judge.shared_views import SharedViews
 from kmodgate.renderer.judge.specs_as_modules import RULES, SpecsAsModules
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
 from kmodgate.renderer.manifests.shared_findings import SharedFindings
@@ -119,6 +120,7 @@ class Judgement:
         self._before = before
         self._dumps = dumps
         self._alike = SharedFindings()
+        self._views = SharedViews()
         self._of_spokes: list[Finding] = []
         self._images = ImageSummary()
         self._specs = SpecsAsModules(lambda cluster: judge.engine_of(cluster, RULES), judge.now)
@@ -211,8 +213,10 @@ class Judgement:
                 before=before,
                 is_new=is_new,
             )
+            self._views.give(manifest, review)
             for finding, path in engine.judge_by_facts(review):
                 yield manifest.at_origin(finding, path, names)
+            self._views.keep(manifest, review)
 
     def _by_hubs(
         self, compiled: CompiledFleet, cluster: Cluster, hubs: HubModules, dump: Dump | None
