@@ -161,8 +161,10 @@ class Schema:
             yield from (replace(fixes.unknown(path, key), keyword=kind) for key in found["unexpected"])
             return
         elif kind == "required":
-            beside = self._needs(error.schema_path, value, path, found["property"])
-            violation = missing(path, found["property"], beside, schema)
+            name = found["property"]
+            beside = self._needs(error.schema_path, value, path, name)
+            known = cast(dict[str, object], schema.get("properties", {}))  # a condition has none: they stand around it
+            violation = missing(path, name, beside, schema if name in known else self._tree.at(path))
         elif kind == "type":
             violation = fixes.wrong_type(path, found["types"], raw(path))
         elif message:

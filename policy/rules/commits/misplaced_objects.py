@@ -6,58 +6,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from kmodgate.policy.cluster.facts import as_map, metadata_of
-from kmodgate.policy.findings import NOT_CHECKED, FieldPath, Problem, Severity
+from kmodgate.policy.findings import NOT_CHECKED, Problem, Severity
 from kmodgate.policy.review import Review
 from kmodgate.policy.rule import rule
-
-_MANIFEST_WORK = "work.open-cluster-management.io/ManifestWork"
-_POLICY = "policy.open-cluster-management.io/Policy"
-
-
-@rule("GIT201", kinds=("Secret", _MANIFEST_WORK, _POLICY))
-def plain_secret(review: Review) -> Iterator[Problem]:
-    """A Secret with its values in the tree: whoever may read the repository has them, for ever.
-
-    A Secret alone is a warning. One inside a ManifestWork or a Policy of Open Cluster Management is an error: whoever
-    may read these on the hub has the values, too, without any right on Secrets. A hub template is no value.
-
-    Fix: commit an ExternalSecret or a SealedSecret instead, and change the secret.
-    Source: Argo CD, docs/operator-manual/secret-management.md.
-    """
-    is_alone = review.kind == "Secret"
-    places = [((), review.object)] if is_alone else _secrets_in(review.object.get("spec"), ("spec",))
-    message = "a secret that everybody who reads the repository has"
-    if not is_alone:
-        message = f"{message}, and everybody who reads the {review.object.get('kind')} on the hub"
-    for path, secret in places if review.in_tree else ():
-        for key in ("data", "stringData"):
-            if _has_value(secret.get(key)):
-                fix = "commit an ExternalSecret or a SealedSecret instead, and change the secret"
-                yield Problem((*path, key), message, fix, Severity.WARNING if is_alone else None)
-
-
-def _secrets_in(value: object, path: FieldPath) -> Iterator[tuple[FieldPath, Mapping[str, object]]]:
-    """The Secrets below a value, whatever carries them."""
-    if isinstance(value, dict):
-        if value.get("kind") == "Secret" and value.get("apiVersion") == "v1":
-            yield path, value
-            return
-        for key, item in value.items():
-            yield from _secrets_in(item, (*path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _secrets_in(item, (*path, index))
-
-
-def _has_value(data: object) -> bool:
-    """Whether a Secret's data says more than templates that are filled in on the hub."""
-    if not isinstance(data, dict):
-        return bool(data) and not _is_template(data)
-    return any(not _is_template(text) for text in data.values())
-
-
-def _is_template(text: object) -> bool:
-    return isinstance(text, str) and text.startswith("{{hub") and text.endswith("hub}}")
 
 
 @rule("GIT202", kinds=("Node",))

@@ -31,7 +31,7 @@ _LONGEST_POLICY = 62
 
 
 def cluster_findings(
-    clusters: Iterable[Cluster], faulty: Collection[Cluster] = (), *, is_whole: bool
+    clusters: Collection[Cluster], faulty: Collection[Cluster] = (), *, is_whole: bool
 ) -> Iterator[Finding]:
     """Report spokes without a hub; one that is missing may be in a file that cannot be used, unless `is_whole`.
 
@@ -40,6 +40,7 @@ def cluster_findings(
     """
     by_name = {cluster.name: cluster for cluster in (*clusters, *faulty)}
     told = {cluster.name for cluster in faulty}
+    told |= {cluster.name for cluster in clusters if cluster.acm and cluster.acm.hub == cluster.name}
     for cluster in by_name.values():
         acm = cluster.acm
         if acm is None or acm.role == "hub":
@@ -47,13 +48,13 @@ def cluster_findings(
         path: FieldPath = ("spec", "acm", "hub")
         hub = by_name.get(acm.hub)
         if hub is cluster:
-            message, fix = f"{cluster.name} would be its own spoke", "name another cluster, or write role: hub alone"
+            message, fix = f"{cluster.name} would be its own spoke", "write acm: {role: hub}, or name another cluster"
             yield finding_at(cluster.document, path, "HUB403", message, fix)
         elif hub is None and is_whole:
-            names = [name for name, item in by_name.items() if item.is_hub] or [*by_name]
-            yield finding_at(
-                cluster.document, path, "HUB403", f"there is no cluster {acm.hub}", suggest(acm.hub, names)
-            )
+            names = [name for name, item in by_name.items() if item.is_hub]
+            fix = f"add a Cluster {acm.hub} with acm: {{role: hub}}, or remove acm"
+            fix = suggest(acm.hub, names) if names else fix
+            yield finding_at(cluster.document, path, "HUB403", f"there is no cluster {acm.hub}", fix)
         elif hub is not None and not hub.is_hub and hub.name not in told:
             told.add(hub.name)
             fix = f"write acm: {{role: hub}} in {hub.document.file}, or name a hub"
@@ -86,7 +87,7 @@ def problems(target: Target) -> Iterator[Finding]:
     hub, variant = target.cluster, target.variant
     document = variant.driver.document
     if not hub.is_hub:
-        if hub.spokes:  # of which the first tells it
+        if hub.spokes or (hub.acm and hub.acm.hub == hub.name):  # HUB403 tells it, at the first spoke
             return
         fix = f"write acm: {{role: hub}} in {hub.document.file}, or select hubs only"
         yield finding_at(document, ("spec", "clusters"), "HUB404", f"cluster {hub.name} is not a hub", fix)

@@ -43,6 +43,22 @@ def test_the_fix_for_a_misspelt_hub_names_the_hub(fleet: FleetFolder) -> None:
     assert "fix: did you mean hub?" in fleet.run("render").stderr
 
 
+def test_a_hub_that_is_its_own_spoke_is_told_once(fleet: FleetFolder) -> None:
+    hub(fleet)
+    (fleet.root / "clusters/paris.yaml").unlink()
+    fleet.write("clusters/hub.yaml", HUB.replace("{role: hub}", "{role: spoke, hub: hub}"))
+
+    (line,) = told(fleet)
+
+    assert "error[HUB403] spec.acm.hub: hub would be its own spoke" in line
+
+
+def test_where_the_fleet_has_no_hub_the_fix_adds_one(fleet: FleetFolder) -> None:
+    fleet.write("clusters/rome.yaml", spoke_of("rome", "hob"))
+
+    assert "fix: add a Cluster hob with acm: {role: hub}, or remove acm" in fleet.run("render").stderr
+
+
 def test_a_hub_names_no_hub(fleet: FleetFolder) -> None:
     hub(fleet)
     fleet.write("clusters/hub.yaml", HUB.replace("{role: hub}", "{role: hub, hub: hub}"))
@@ -77,6 +93,7 @@ def test_the_delivery_needs_a_selector(fleet: FleetFolder) -> None:
     hub(fleet, delivery="delivery: hub\n")
 
     assert "error[SCH103] spec.hub" in told(fleet)[0]
+    assert "which spokes of the hub get the driver, by `selector`" in fleet.run("render").stderr
 
 
 def test_a_selector_that_misses_all_spokes_is_a_warning_with_the_label_that_they_have(fleet: FleetFolder) -> None:
