@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from kmodgate.policy.findings import Finding
 from kmodgate.renderer import git
 from kmodgate.renderer.compile.git_revision import compile_revision
-from kmodgate.renderer.fleet.fleet import Fleet
+from kmodgate.renderer.fleet.fleet import Fleet, names_of
 from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.removals.leaving import Key, Permissions, leaving_on_disk, named
 from kmodgate.renderer.removals.refusals import Refusals
@@ -25,7 +25,7 @@ class AllowedRemovals:
     ) -> None:
         self._fleet = fleet
         self._permissions = Permissions(fleet.removals)
-        leaving = list(leaving_on_disk(change, rendered.absent))
+        leaving = list(leaving_on_disk(change, rendered.absent, names_of(fleet)))
         unallowed = [item for item in leaving if not self._permissions.allow(item)]
         new = named(unallowed, names)
         self._refused = [item for item in unallowed if item not in new]

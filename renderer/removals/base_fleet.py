@@ -10,6 +10,7 @@ from pathlib import Path
 from kmodgate.policy.findings import Finding, Mode, Severity
 from kmodgate.renderer import git
 from kmodgate.renderer.compile.compiler import CompiledFleet
+from kmodgate.renderer.compile.forgotten_spokes import forgotten_spokes
 from kmodgate.renderer.compile.git_revision import compile_revision
 from kmodgate.renderer.deliveries.delivery import driver_of, is_at_boot
 from kmodgate.renderer.errors import UNNEEDED_REMOVAL, Unusable
@@ -109,6 +110,7 @@ class Present:
 
     def __init__(self, now: CompiledFleet) -> None:
         self.drivers = set(_drivers(now))
+        self._now = now
         self.permissions = Permissions(now.fleet.removals)
         self._absent = absent_drivers(now.targets)
         self._allowed = {entry.key: entry.digest for entry in now.fleet.removals}
@@ -122,8 +124,9 @@ class Present:
         before = _drivers(base.compiled)
         gone = {place: item for place, item in before.items() if place not in self.drivers}
         whole = {(name, item.owner) for (name, _), item in gone.items() if _is_hub(item)}
+        forgotten = forgotten_spokes(base.compiled, self._now)
         for (name, key), manifest in gone.items():
-            is_told = is_of_one_spoke(key) and (name, key[2]) in whole
+            is_told = is_of_one_spoke(key) and ((name, key[2]) in whole or (key[1], key[2]) in forgotten)
             if not is_told and (name, key[2]) not in self._absent:
                 wanted = self._allowed.get(_key(name, key))
                 digests = () if wanted is None else base.digests(name, key, wanted)

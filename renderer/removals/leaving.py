@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import Any
 
@@ -95,16 +95,35 @@ class Permissions:
         return entry is not None and entry.digest in item.digests
 
 
-def leaving_on_disk(change: Change, absent: set[tuple[str, str]]) -> Iterator[Leaving]:
+def leaving_on_disk(change: Change, absent: set[tuple[str, str]], clusters: Collection[str]) -> Iterator[Leaving]:
     """The drivers that a render would take out of the tree on disk.
 
-    Not those with `state: absent` in their spec (`absent`), and not those that the interrupted run of the journal was
-    already allowed to remove.
+    Not those with `state: absent` in their spec (`absent`), not those that the interrupted run of the journal was
+    already allowed to remove, and not those of spokes that are none of the `clusters` of the fleet any more, while
+    their hub selects them as before.
     """
     for item in _all_leaving(change):
         resumed = change.journal.removals.get(item.cluster, []) if change.journal else []
-        if (item.cluster, item.name) not in absent and item.name not in resumed:
+        is_forgotten = item.spoke and item.spoke not in clusters and _selects_as_before(change, item)
+        if (item.cluster, item.name) not in absent and item.name not in resumed and not is_forgotten:
             yield item
+
+
+def _selects_as_before(change: Change, item: Leaving) -> bool:
+    """Whether a render leaves the selector of the ManagedClusterModule of a driver as it is."""
+    cluster = next(found for found in change.clusters if found.cluster == item.cluster)
+    paths = {
+        f"{cluster.cluster}/{path}"
+        for path, entry in cluster.before.items()
+        if (entry.object_kind, entry.driver) == (HUB_KIND, item.name)
+    }
+    files = [file for file in cluster.files if file.path in paths]
+    return bool(paths) and all(_selector(file.old) == _selector(file.new) for file in files)
+
+
+def _selector(data: bytes) -> object:
+    documents, _ = parse(data.decode("utf-8", "replace"), "")
+    return as_map(as_map(documents[0].value).get("spec")).get("selector") if documents else None
 
 
 def _all_leaving(change: Change) -> Iterator[Leaving]:

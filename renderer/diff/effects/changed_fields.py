@@ -18,6 +18,7 @@ from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath, format_path
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.compile.compiler import CompiledFleet
+from kmodgate.renderer.compile.forgotten_spokes import forgotten_spokes
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.manifests.argo import is_never_pruned
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
@@ -126,12 +127,14 @@ def module_changes(
     before: CompiledFleet | None, after: CompiledFleet, only: set[str] | None = None
 ) -> list[ObjectChange]:
     """The drivers that DaemonSets load or a hub delivers and that differ, each as the Module that loads the same."""
+    forgotten = forgotten_spokes(before, after) if before else set()
     same: dict[tuple[Manifest | None, Manifest | None], list[str]] = defaultdict(list)
     names = {*after.placed, *(before.placed if before else ())}
     for cluster in sorted(names & only if only else names):
         old, new = _views(before, cluster), _views(after, cluster)
         for identity in dict.fromkeys((*old, *new)):
-            same[old.get(identity), new.get(identity)].append(cluster)
+            if (cluster, identity.name) not in forgotten:
+                same[old.get(identity), new.get(identity)].append(cluster)
     found = []
     for (was, now), clusters in same.items():
         fields = tuple(_fields(was, now))

@@ -90,10 +90,24 @@ def test_a_driver_that_leaves_its_hub_is_told_once(committed: FleetFolder) -> No
     assert committed.run("check").returncode == 0
 
 
-def test_a_spoke_without_a_spec_needs_a_permission(committed: FleetFolder) -> None:
+def test_a_spoke_whose_spec_is_deleted_keeps_the_driver(committed: FleetFolder) -> None:
     (committed.root / "clusters/paris.yaml").unlink()
 
-    result = committed.run("render")
+    assert "unloads" not in committed.run("diff").stdout
+    assert "would lose" not in committed.run("plan", "--fail-on", "loss").stdout
+    assert committed.run("check").returncode == 0
+    committed.render()
+    assert not is_there(committed)
 
-    assert result.returncode == 1
-    assert "nic would leave 1 spoke (paris) of hub, which takes it off 3 nodes" in result.stderr
+
+@pytest.mark.parametrize("selector", ["{tier: edge, site: lab}", "{tier: core}"])
+def test_another_selector_takes_it_from_a_spoke_without_a_spec_as_well(committed: FleetFolder, selector: str) -> None:
+    spoke(committed, "lyon", "{tier: edge, site: lab}")
+    committed.render()
+    git(committed.root, "commit", "-qam", "label")
+    (committed.root / "clusters/paris.yaml").unlink()
+    committed.driver("nic", f"delivery: hub\nhub: {{selector: {selector}}}\n", clusters="{names: [hub]}")
+
+    for text in (committed.run("render").stderr, committed.run("check").stdout):
+        assert "paris) of hub, which takes it off" in text
+    assert "unloads nic from" in committed.run("diff").stdout
