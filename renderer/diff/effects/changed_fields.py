@@ -19,6 +19,7 @@ from kmodgate.policy.findings import FieldPath, format_path
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.compile.forgotten_spokes import forgotten_spokes
+from kmodgate.renderer.deliveries.daemonset.module_view import STRATEGY
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.manifests.argo import is_never_pruned
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
@@ -133,14 +134,23 @@ def module_changes(
     for cluster in sorted(names & only if only else names):
         old, new = _views(before, cluster), _views(after, cluster)
         for identity in dict.fromkeys((*old, *new)):
-            if (cluster, identity.name) not in forgotten:
-                same[old.get(identity), new.get(identity)].append(cluster)
+            was, now = old.get(identity), new.get(identity)
+            if (cluster, identity.name) in forgotten:
+                continue
+            if was is not None and now is not None and _by_daemon_sets(was) is not _by_daemon_sets(now):
+                same[was, None].append(cluster)  # the objects are others
+                was = None
+            same[was, now].append(cluster)
     found = []
     for (was, now), clusters in same.items():
         fields = tuple(_fields(was, now))
         if fields or was is None or now is None:
             found.append(ObjectChange(was, now, tuple(clusters), fields))
     return found
+
+
+def _by_daemon_sets(module: Manifest) -> bool:
+    return STRATEGY in as_map(module.value.get("spec"))
 
 
 def _views(fleet: CompiledFleet | None, cluster: str) -> dict[Identity, Manifest]:

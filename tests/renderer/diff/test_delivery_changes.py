@@ -54,6 +54,25 @@ def test_both_deliveries_are_named(tmp_path: Path, before: str, after: str, word
     assert ("says ready" in text) is (after == "")
 
 
+@pytest.mark.parametrize("is_back", [False, True])
+def test_daemon_sets_take_the_place_of_a_module_that_a_hub_made(tmp_path: Path, is_back: bool) -> None:
+    fleet = FleetFolder(tmp_path)
+    hub(fleet)
+    by_hub = (fleet.root / "drivers/nic.yaml").read_text()
+    fleet.driver("nic", _DAEMON_SETS, clusters="{names: [paris]}")
+    by_daemon_sets = (fleet.root / "drivers/nic.yaml").read_text()
+    fleet.write("drivers/nic.yaml", by_daemon_sets if is_back else by_hub)
+    _commit(fleet)
+    fleet.write("drivers/nic.yaml", by_hub if is_back else by_daemon_sets)
+
+    found = diff(fleet.root)["consequences"]
+
+    assert [item["effect"] for item in found] == ["rename"]
+    words = ("DaemonSets of kmm-tests/nic", "Module kmm-tests/nic")
+    old, new = words if is_back else words[::-1]
+    assert found[0]["text"].startswith(f"replaces {old} by {new} on 3 nodes in 1 cluster")
+
+
 def test_a_module_that_a_hub_hands_over_is_one_object(tmp_path: Path) -> None:
     fleet = FleetFolder(tmp_path)
     hub(fleet)
