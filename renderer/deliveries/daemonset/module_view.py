@@ -25,6 +25,9 @@ from kmodgate.renderer.manifests.manifest import DRIVER_LABEL, Manifest
 
 STRATEGY = "updateStrategy"
 
+POD = "pod"
+"""The field of modprobe's settings that holds all else by which a pod differs from another one."""
+
 _ALWAYS_TOLERATED: tuple[JsonMap, ...] = tuple(
     {"key": f"node.kubernetes.io/{name}", "operator": "Exists", "effect": effect}
     for name, effect in (
@@ -109,7 +112,7 @@ def _mapping(daemon_set: JsonMap) -> JsonMap:
 
 
 def _modprobe(settings: dict[str, str], pod: JsonMap) -> JsonMap:
-    """The settings of modprobe, and as `pod` all else by which a pod differs from another one."""
+    """The settings of modprobe, and all else that a pod has."""
     value: JsonMap = {
         "moduleName": settings.get("MODULES", "").partition("\n")[0],
         "dirName": settings.get("DIR", ""),
@@ -120,7 +123,7 @@ def _modprobe(settings: dict[str, str], pod: JsonMap) -> JsonMap:
             "load": _lines(settings, "LOAD_ARGS"),
             "unload": _lines(settings, "UNLOAD_ARGS"),
         },
-        "pod": {
+        POD: {
             **{key: item for key, item in pod.items() if key not in ("nodeSelector", "initContainers", "containers")},
             "containers": [
                 _without_settings(map_of(item))

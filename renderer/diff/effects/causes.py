@@ -10,7 +10,7 @@ from kmodgate.policy.findings import FieldPath, value_at
 from kmodgate.policy.kmm.resolution.resolve import Resolution
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.deliveries.boot.objects import cluster_of
-from kmodgate.renderer.deliveries.daemonset.module_view import STRATEGY
+from kmodgate.renderer.deliveries.daemonset.module_view import POD, STRATEGY
 from kmodgate.renderer.deliveries.delivery import is_at_boot
 from kmodgate.renderer.diff.effects.changed_fields import FieldChange, Kind, ObjectChange
 from kmodgate.renderer.diff.effects.effect import Effect
@@ -27,6 +27,8 @@ _MAPPINGS: FieldPath = (*_CONTAINER, "kernelMappings")
 _REMOVALS = ("inTreeModulesToRemove", "inTreeModuleToRemove")
 _AT_BOOT = ("boot", "modprobe", "containerImage", "kernelMappings", "inTreeModulesToRemove", "overrides")
 """What the units of a MachineConfig are made of, whose texts say several of these at once."""
+_OF_PODS = ("devicePlugin", "daemonset", "serviceAccountName", "imageRepoSecret", "tolerations", "overrides")
+"""What pods of DaemonSets are made of, beside modprobe's settings and the image of the kernel."""
 
 
 def of_effect(effect: Effect, why: Iterable[str], now: Resolution | None, reason: str) -> tuple[FieldPath, ...]:
@@ -56,6 +58,7 @@ _OUTSIDE: Mapping[str, FieldPath] = {
     "imageRepoSecret": ("spec", "imageRepoSecret"),
     "serviceAccountName": (*LOADER, "serviceAccountName"),
     STRATEGY: ("spec", STRATEGY),
+    POD: (*_CONTAINER, "modprobe", POD),
 }
 """Settings that lie outside the container and by which KMM 1.x reloads, or DaemonSets replace their pods."""
 
@@ -103,6 +106,8 @@ class Causes:
         was, now = _driver(self._before, change.manifest.owner), _driver(self._after, change.manifest.owner)
         if not written and was and now and is_at_boot(change.manifest.value):
             return _first_change(was, now, _AT_BOOT, origin) or origin
+        if was and now and POD in found.path:
+            return _first_change(was, now, _OF_PODS, origin) or origin
         if was is None or now is None or origin.source == "attached" or not now.document.has(origin.path):
             return origin
         return _at(now, _narrowed(was, now, origin.path), origin)

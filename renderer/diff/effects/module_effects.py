@@ -22,7 +22,7 @@ from kmodgate.policy.kmm.resolution.reload_triggers import (
 )
 from kmodgate.policy.kmm.resolution.resolve import Resolution
 from kmodgate.policy.kmm.versions import Release
-from kmodgate.renderer.deliveries.daemonset.module_view import STRATEGY
+from kmodgate.renderer.deliveries.daemonset.module_view import POD, STRATEGY
 from kmodgate.renderer.diff.effects.changed_fields import ObjectChange
 from kmodgate.renderer.diff.effects.effect import BY_DAEMON_SETS, Effect
 from kmodgate.renderer.fleet.clusters.nodes import node_of_group
@@ -95,7 +95,7 @@ def effect(change: ObjectChange, was: Side, now: Side, node: Node, release: Rele
     if now.resolution is None:
         return _without_driver(change, now)
     old, new = was.resolution, now.resolution
-    why = reasons(node_config(value(change.before), old, release), node_config(value(change.after), new, release))
+    why = _why(change, old, new, release)
     waits = old.version != new.version and (now.keeps or not node.observed)
     if not why:
         return (Effect.VERSION, new.version, ["version"]) if waits else rolled(change)
@@ -106,6 +106,14 @@ def effect(change: ObjectChange, was: Side, now: Side, node: Node, release: Rele
     if waits:
         return Effect.ORDERED, new.version, why
     return reload(value(change.after)["spec"].get(STRATEGY), release, why)
+
+
+def _why(change: ObjectChange, old: Resolution, new: Resolution, release: Release) -> list[str]:
+    """Return the fields by which nodes reload; `pod` is all that a pod of DaemonSets has beside modprobe's settings."""
+    sides = value(change.before), value(change.after)
+    why = reasons(*(node_config(side, found, release) for side, found in zip(sides, (old, new), strict=True)))
+    settings = [{key: item for key, item in container(side)["modprobe"].items() if key != POD} for side in sides]
+    return [POD if key == "modprobe" and settings[0] == settings[1] else key for key in why]
 
 
 def _without_driver(change: ObjectChange, now: Side) -> Outcome:

@@ -217,3 +217,15 @@ def test_a_driver_that_leaves_is_named_and_not_an_object_that_nobody_has(fleet: 
     result = fleet.run("render")
     assert result.returncode == 1
     assert "driver nic (DaemonSets in kmm-tests) would leave the tree of 1 cluster (paris)" in result.stderr
+
+
+def test_what_only_the_pods_have_is_the_reason_and_not_modprobe(fleet: PlainFleet) -> None:
+    fleet.nodes([KERNEL])
+    commit(fleet)
+    fleet.nic("devicePlugin: {container: {image: quay.io/acme/plugin:1}}\n")
+
+    (found,) = json.loads(fleet.run("diff", "--format", "json").stdout)["consequences"]
+
+    lines = (fleet.root / "drivers/nic.yaml").read_text().splitlines()
+    assert found["because"] == ["pod"]
+    assert lines[found["line"] - 1].startswith("  devicePlugin:")
