@@ -13,7 +13,7 @@ from kmodgate.policy.rule import rule
 _WORKS = tuple(f"work.open-cluster-management.io/{kind}" for kind in ("ManifestWork", "ManifestWorkReplicaSet"))
 _POLICIES = tuple(f"policy.open-cluster-management.io/{kind}" for kind in ("Policy", "ConfigurationPolicy"))
 
-_ACTION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_ACTION = re.compile(r"\{\{[^{}]*\}\}")
 _READS = re.compile(r"\b(?:fromSecret|copySecretData|fromConfigMap|copyConfigMapData|fromClusterClaim|lookup)\b")
 _ACTIONS_ALONE = re.compile(r"[ \t]*(?:__(?:ACTION|READS)__[ \t]*)+")
 _RAW = "object-templates-raw"
@@ -84,5 +84,7 @@ def _is_template(text: object) -> bool:
     if not isinstance(text, str):
         return False
     if "__READS__" in text or any(map(_reads, _ACTION.findall(text))):
+        return True
+    if text.startswith("{{hub") and text.endswith("hub}}"):  # whatever braces are in it
         return True
     return text != "" and not _ACTION.sub("", text.replace("__ACTION__", "")).strip()
