@@ -15,7 +15,7 @@ from kmodgate.renderer.deliveries.kmm import content_hashes
 from kmodgate.renderer.errors import Unusable, refuse_enforced
 from kmodgate.renderer.fleet.files import MARKER, FleetFiles
 from kmodgate.renderer.fleet.fleet import Fleet
-from kmodgate.renderer.fleet.json_parts import items_of
+from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.loading.load import add_document
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.importer.clusters.additions import additions
@@ -135,6 +135,9 @@ def _cluster_specs(
     for name, value in spoke_values(clusters):
         if name not in known:
             new[name] = as_spoke(new[name], value) if name in new else value
+    for name, address in [pair for item in settings.values() for pair in item.servers.items()]:
+        if name in new:
+            new[name]["spec"] = {**map_of(new[name]["spec"]), "server": address}
     return {f"clusters/{name}.yaml": value for name, value in new.items()}
 
 

@@ -66,7 +66,8 @@ def _managed_namespaces(targets: Iterable[Target]) -> Iterator[str]:
 def _objects(cluster: Cluster, kmm: Kmm, item: Operator) -> Iterator[JsonMap]:
     tolerations = _tolerations(cluster, kmm.install)
     if kmm.install is not None and not kmm.install.kustomize:
-        yield subscription.namespace(item, is_monitored=_has_alerts(cluster, kmm.install))
+        is_monitored = cluster.platform == "openshift" and _has_alerts(cluster, kmm.install)
+        yield subscription.namespace(item, is_monitored=is_monitored)
         yield subscription.operator_group(item)
         yield subscription.subscription(
             item, catalog(cluster, kmm, kmm.install), tolerations, is_spoke=_is_spoke(cluster)

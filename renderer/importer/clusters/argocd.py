@@ -14,6 +14,7 @@ from kmodgate.renderer.importer.objects.reading import MODULE, Found, Objects
 from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 
 _GROUP = "argoproj.io"
+_HERE = "https://kubernetes.default.svc"
 _USUAL = {"revision": "refs/heads/main", "path": "rendered", "project": "kmodgate"}
 _FIX = "take the Module out of that Application without a prune before the new one syncs"
 
@@ -26,8 +27,10 @@ def add_argocd(objects: Objects, settings: Settings) -> None:
         is_ours = MANAGED_BY.items() <= found.metadata("labels").items()
         if is_ours:
             settings.take(found)
-        if is_ours and found.identity.kind != "AppProject" and "argocd" not in settings.spec:
-            _add(found, settings)
+        if is_ours and found.identity.kind != "AppProject":
+            settings.servers |= _servers(found)
+            if "argocd" not in settings.spec:
+                _add(found, settings)
         elif not is_ours and _applies_module(found):
             message = "not carried over: it applies a Module that the Application of the specs applies, too"
             settings.lost.append(found.lost("IMP004", ("spec", "source"), message, _FIX))
@@ -51,6 +54,17 @@ def _add(found: Found, settings: Settings) -> None:
     argocd |= {"kind": "ApplicationSet"} if is_set else {}
     if settings.put(found, ("spec",), "argocd", argocd) and found.identity.namespace.startswith("openshift-"):
         settings.spec["platform"] = "openshift"
+
+
+def _servers(found: Found) -> dict[str, str]:
+    """The addresses of the clusters that an Application or ApplicationSet applies the tree to, by their names."""
+    spec = map_of(found.value.get("spec"))
+    name = found.identity.name.removeprefix("kmodgate-")
+    places = [{**map_of(spec.get("destination")), "cluster": name}]
+    for generator in map(map_of, items_of(spec.get("generators"))):
+        places += map(map_of, items_of(map_of(generator.get("list")).get("elements")))
+    pairs = ((place.get("cluster"), place.get("server")) for place in places)
+    return {str(name): str(address) for name, address in pairs if address and address != _HERE}
 
 
 def _applies_module(found: Found) -> bool:

@@ -16,11 +16,15 @@ _SMALLEST: JsonMap = {"apiVersion": "kmodgate.io/v1alpha1", "kind": "Cluster", "
 
 @dataclass(slots=True)
 class Settings:
-    """Fields of the spec, what is not carried over, and the objects that became a field."""
+    """Fields of the spec, what is not carried over, and the objects that became a field.
+
+    `servers` are the addresses of other clusters, by their names.
+    """
 
     spec: JsonMap = field(default_factory=dict)
     lost: list[Finding] = field(default_factory=list)
     taken: list[Found] = field(default_factory=list)
+    servers: dict[str, str] = field(default_factory=dict)
 
     def put(self, found: Found, path: FieldPath, field: str, value: Json, *, addition: Json = None) -> bool:
         """Set a field, unless no Cluster may have the value; then it is listed at its path in the object.

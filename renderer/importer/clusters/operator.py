@@ -1,4 +1,4 @@
-"""The Subscription of KMM's operator, its OperatorGroup and its configuration → `spec.kmm` of the Cluster.
+"""The Subscription of KMM's operator, or its overlay, OperatorGroup and configuration → `spec.kmm` of the Cluster.
 
 Source: operator-framework/api, pkg/operators (Subscription v1alpha1, OperatorGroup v1).
 """
@@ -15,6 +15,8 @@ from kmodgate.renderer.compile.operator_install.operator import GLOBAL_NAMESPACE
 from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.clusters.cluster_draft import Settings
+from kmodgate.renderer.importer.clusters.kustomized_operator import add_overlay
+from kmodgate.renderer.importer.objects.companions import is_openshift
 from kmodgate.renderer.importer.objects.reading import Found, Objects
 from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 
@@ -22,6 +24,13 @@ _FIELDS = ("channel", "source", "sourceNamespace")
 _KNOWN = {*_FIELDS, "name", "startingCSV", "installPlanApproval", "config"}
 _SPOKE = {"name": "KMM_MANAGED", "value": "1"}
 _NAMESPACES = {PACKAGE: "openshift-kmm", HUB_PACKAGE: "openshift-kmm-hub"}
+_HOOKS = ("kmodgate-approve-", "kmodgate-restart-")
+_RENDERED = {
+    *((kind, hook + package) for kind in ("Job", "ServiceAccount", "Role", "RoleBinding") for hook in _HOOKS
+      for package in _NAMESPACES),
+    *(("PrometheusRule", package) for package in _NAMESPACES),
+}  # fmt: skip
+"""What render writes beside a Subscription, which needs no word of its own in the spec."""
 _FIX = "give it to the cluster in another way, or do without it"
 
 
@@ -40,7 +49,13 @@ def add_operator(objects: Objects, settings: Settings) -> None:
             message = "not imported: it says no version, neither startingCSV nor status.installedCSV"
             fix = "give a dump with the status: kubectl get subscriptions.operators.coreos.com -A -o yaml"
             settings.lost.append(item.lost("IMP001", ("spec",), message, fix))
+    if not found:
+        add_overlay(objects, settings)
     _add_configuration(objects, settings)
+    _add_alerts(objects, settings)
+    for item in list(objects.values()):
+        if _is_rendered(item) and (item.identity.kind, item.identity.name) in _RENDERED:
+            settings.take(item)
 
 
 def _package(found: Found) -> str:
@@ -58,14 +73,14 @@ def _version(found: Found) -> str:
 def _add_subscription(found: Found, version: str, objects: Objects, settings: Settings) -> None:
     spec, package, namespace = map_of(found.value["spec"]), _package(found), found.identity.namespace
     install: JsonMap = {key: spec[key] for key in _FIELDS if key in spec} | {"csv": version, "approve": "byHand"}
-    if (image := _approver(package, objects)) and settings.put(found, ("metadata",), "tools", {"kubectl": image}):
+    if (image := _image_of(_HOOKS[0] + package, objects)) and settings.put(
+        found, ("metadata",), "tools", {"kubectl": image}
+    ):
         install["approve"] = "job"
     tolerations = items_of(map_of(spec.get("config")).get("tolerations"))
     if tolerations:
         install["tolerations"] = tolerations
-    is_rendered = MANAGED_BY.items() <= found.metadata("labels").items()
-    is_said = not (is_rendered and namespace == _NAMESPACES[package])  # render needs no word for the flavour's own
-    kmm: JsonMap = {**({"namespace": namespace} if is_said else {}), "install": install}
+    kmm: JsonMap = {**_place(found, package), "install": install}
     if "redhat" in str(spec.get("source")) or namespace == _NAMESPACES[package]:
         kmm["flavour"] = "redhat"
     elif spec.get("source") in ("community-operators", "operatorhubio-catalog"):
@@ -104,13 +119,39 @@ def _losses(found: Found, package: str) -> Iterator[tuple[FieldPath, tuple[str, 
         yield ("spec", "config", "env", index), (text, fix)
 
 
-def _approver(package: str, objects: Objects) -> str:
-    """The image of kmodgate's own Job that approves, in a rendered tree."""
+def _is_rendered(found: Found) -> bool:
+    return MANAGED_BY.items() <= found.metadata("labels").items()
+
+
+def _place(found: Found, package: str) -> JsonMap:
+    """The namespace of the operator, for which a rendered tree needs no word where it is the usual one."""
+    usual = {_NAMESPACES[package]}
+    if found.identity.kind == "Subscription":
+        by_olm = package == PACKAGE and map_of(found.value["spec"]).get("sourceNamespace") != "openshift-marketplace"
+        usual.add("operators" if by_olm else "kmm-operator-system")
+    namespace = found.identity.namespace
+    return {} if _is_rendered(found) and namespace in usual else {"namespace": namespace}
+
+
+def _image_of(job: str, objects: Objects) -> str:
+    """The image of one of kmodgate's own Jobs, in a rendered tree."""
     for found in objects.values():
-        if found.identity.kind == "Job" and found.identity.name == f"kmodgate-approve-{package}":
+        if found.identity.kind == "Job" and found.identity.name == job:
             pod = map_of(map_of(map_of(found.value.get("spec")).get("template")).get("spec"))
             return str(next((map_of(item).get("image") for item in items_of(pod.get("containers"))), ""))
     return ""
+
+
+def _add_alerts(objects: Objects, settings: Settings) -> None:
+    """Say whether a rendered tree has the alerts of the operator, where that is not the default of the platform."""
+    install = map_of(map_of(settings.spec.get("kmm")).get("install"))
+    if not install or not any(_is_rendered(item) or item.identity.kind == "Kustomization" for item in settings.taken):
+        return
+    has_alerts = any((item.identity.kind, item.identity.name) in _RENDERED for item in objects.values()
+                     if item.identity.kind == "PrometheusRule")  # fmt: skip
+    usual = settings.spec.get("platform") == "openshift" or is_openshift(objects)
+    if has_alerts != usual:
+        install["alerts"] = has_alerts
 
 
 def _check_groups(objects: Objects, subscription: Found, package: str, settings: Settings) -> None:
@@ -132,11 +173,11 @@ def _check_groups(objects: Objects, subscription: Found, package: str, settings:
 
 
 def _add_configuration(objects: Objects, settings: Settings) -> None:
-    namespace = map_of(settings.spec.get("kmm")).get("namespace")
+    said = map_of(settings.spec.get("kmm"))
     for found in list(objects.values()):
         identity = found.identity
         is_meant = identity.kind == "ConfigMap" and identity.name in CONFIG_MAPS
-        if not is_meant or namespace not in (None, identity.namespace):
+        if not is_meant or said.get("namespace") not in (None, identity.namespace):
             continue
         data = map_of(found.value.get("data"))
         key = next((name for name in (KEY, OLD_KEY) if name in data), "")
@@ -146,6 +187,15 @@ def _add_configuration(objects: Objects, settings: Settings) -> None:
             message = "not imported: KMM reads no settings in it"
             settings.lost.append(found.lost("IMP001", ("data",), message, f"write them under {KEY}, as YAML"))
             continue
-        kmm: JsonMap = {"namespace": identity.namespace, **map_of(settings.spec.get("kmm")), "config": config}
+        package = (PACKAGE, HUB_PACKAGE)[CONFIG_MAPS.index(identity.name)]
+        kmm = {**(said or _operator_in(found, package)), "config": config}
         if settings.put(found, ("data", key), "kmm", kmm):
             settings.take(found)
+            if image := _image_of(_HOOKS[1] + package, objects):
+                settings.put(found, ("metadata",), "tools", {"kubectl": image})
+
+
+def _operator_in(found: Found, package: str) -> JsonMap:
+    """What the namespace of a configuration says of an operator that no other object shows."""
+    is_redhat = found.identity.namespace == _NAMESPACES[package]
+    return {**_place(found, package), **({"flavour": "redhat"} if is_redhat else {})}

@@ -39,13 +39,20 @@ def test_openshift_gets_the_rules_and_others_on_request(fleet: FleetFolder) -> N
 
 def test_openshifts_own_prometheus_looks_at_the_namespace_that_has_rules(fleet: FleetFolder) -> None:
     labels = []
-    for alerts in (True, False):
-        cluster(fleet, redhat(alerts=alerts))
-        labels.append(
-            objects(fleet)["Namespace/openshift-kmm"]["metadata"]["labels"].get("openshift.io/cluster-monitoring")
-        )
+    for kmm, platform in (
+        (redhat(alerts=True), "openshift"),
+        (redhat(alerts=False), "openshift"),
+        (upstream(csv=CSV, alerts=True), "kubernetes"),
+    ):
+        cluster(fleet, kmm, platform=platform)
+        namespaces = [
+            value
+            for name, value in objects(fleet).items()
+            if name in ("Namespace/openshift-kmm", "Namespace/operators")
+        ]
+        labels += [value["metadata"]["labels"].get("openshift.io/cluster-monitoring") for value in namespaces]
 
-    assert labels == ["true", None]
+    assert labels == ["true", None, None]
 
 
 SERIES = [

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.command import run
+from tests.conftest import CASES
 
 CLUSTER = """\
 apiVersion: kmodgate.io/v1alpha1
@@ -122,6 +123,54 @@ def test_the_cordon_that_an_operator_on_a_single_node_tolerates_stays(tmp_path: 
 
 def test_the_namespace_in_which_an_operator_is_anyway_is_not_said(tmp_path: Path) -> None:
     assert_comes_back(tmp_path, {"paris": cluster(more=INSTALLED)}, DRIVER + MODULE)
+
+
+OPERATORS = {
+    "a hub's own namespace in the policy": ("openshift", INSTALLED + "\n    config: {worker: {runAsUser: 0}}"),
+    "no alerts on MicroShift": ("openshift", f"{INSTALLED}\n  topology: microshift"),
+    "the usual namespace upstream": ("kubernetes", """\
+kmm:
+    install: {csv: kernel-module-management.v2.6.0, source: a, approve: byHand}"""),
+    "alerts on Kubernetes": ("kubernetes", """\
+kmm:
+    namespace: kmm
+    install: {csv: kernel-module-management.v2.6.0, approve: byHand, alerts: true}"""),
+    "a restart without an installation": ("openshift", """\
+kmm: {flavour: redhat, config: {worker: {runAsUser: 0}}}
+  tools: {kubectl: quay.io/acme/kubectl:1.33}"""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_operators_come_back_as_they_were(name: str, tmp_path: Path) -> None:
+    platform, more = OPERATORS[name]
+    assert_comes_back(tmp_path, {"paris": cluster(platform=platform, more=more)}, DRIVER + MODULE)
+
+
+@pytest.mark.parametrize("example", ["disconnected", "sno-from-nothing"])
+def test_trees_come_back_with_their_handovers(example: str, tmp_path: Path) -> None:
+    trees = [*(CASES / example).iterdir(), *(CASES.parent / "handovers" / example).iterdir()]
+    run("import", "--output=fleet", *(f"--cluster={tree.name}={tree}" for tree in trees if tree.is_dir()), cwd=tmp_path)
+    result = run("render", "fleet", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert texts(tmp_path / "fleet/rendered") == texts(CASES / example)
+    assert texts(tmp_path / "fleet/handover") == texts(CASES.parent / "handovers" / example)
+
+
+def test_the_configuration_in_a_patch_of_an_overlay_is_listed(tmp_path: Path) -> None:
+    overlay = """\
+kmm:
+    version: "2.3"
+    install: {kustomize: 'https://git.example.com/kmm/config/default?ref=0123456789012345678901234567890123456789'}
+    config: {worker: {runAsUser: 0}}"""
+    said = comes_back(tmp_path, {"paris": cluster(platform="kubernetes", more=overlay)}, DRIVER + MODULE)
+    assert "Kustomization" not in said
+    folders = [f"--cluster=paris=source/{tree}/paris" for tree in ("rendered", "handover")]
+    said = run("import", "--output=again", *folders, cwd=tmp_path).stderr
+    assert (
+        "Kustomization kernel-module-management: patches: not carried over: the configuration of a KMM before 2.4"
+        in said
+    )
 
 
 def test_mirrors_that_render_has_used_stay(tmp_path: Path) -> None:
