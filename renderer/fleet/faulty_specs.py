@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 from kmodgate.policy.caused_findings import follows
 from kmodgate.policy.data_class import dataclass
-from kmodgate.policy.findings import FieldPath, Finding, format_path
+from kmodgate.policy.findings import FieldPath, Finding, Mode, format_path
 from kmodgate.policy.formats.yaml_documents import Document
 from kmodgate.renderer.fleet.specs import Cluster, DriverPolicy, ImageService, KernelDriver
 
@@ -22,10 +22,15 @@ _OF_CLUSTERS: dict[str, tuple[str, ...]] = {
     "DAY004": ("tools",),
     "DAY008": ("topology", "hosted"),
     "HUB404": ("acm",),
+    "IMG402": ("mirrors",),
+    "IMG403": ("mirrors",),
     "REF010": ("nodeGroups", "nextKernels"),
     "SCH103 spec.kmm.install": ("tools",),
 }
 """Rule, or rule and field → the fields of a Cluster without which it finds something that may not be so."""
+
+_AT_BOOT = ("DAY002", "DAY003", "DAY004", "DAY005", "DAY006", "DAY007", "DAY008")
+"""Errors of `boot`, without which it blacklists the kernel's own driver: LDR201 only follows from them."""
 
 
 def _is_of_cluster(finding: Finding, faults: Iterable[FieldPath]) -> bool:
@@ -91,18 +96,21 @@ class FaultySpecs:
         self._told.update(findings)
 
     def independent(self, findings: Iterable[Finding]) -> Iterator[Finding]:
-        """Yield the findings that do not follow from a schema error, or from an image that can take no content tag.
+        """Yield the findings that do not follow from a schema error, an image without a tag or a fault of `boot`.
 
         These are about other fields, or about one that is missing and that no faulty field was meant to be.
         """
         findings = list(findings)
         of_clusters = [path for item in self.clusters for path in self._faults.get(item.document.file, ())]
         untagged = {(item.file, item.line, item.column) for item in findings if item.rule == "IMG001"}
+        not_at_boot = {item.file for item in findings if item.rule in _AT_BOOT and item.mode is Mode.ENFORCE}
         for judged in findings:
             if judged in self._told:
                 yield judged
                 continue
             if judged.rule != "IMG001" and (judged.file, judged.line, judged.column) in untagged:
+                continue
+            if judged.rule == "LDR201" and judged.file in not_at_boot:
                 continue
             finding = self._as_written(judged)
             path = finding.spec_field or finding.field

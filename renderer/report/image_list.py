@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from kmodgate.policy.formats.image_mirrors import whole_name
 from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.images.needed_images import NeededImage
 from kmodgate.renderer.images.operator_catalogs import OperatorPackage
@@ -21,11 +22,11 @@ def lines(images: Images, _: Packages) -> str:
 
 
 def image_set(images: Images, packages: Packages) -> str:
-    """An ImageSetConfiguration of oc-mirror v2."""
+    """An ImageSetConfiguration of oc-mirror v2, which keeps the path: a lone name of Docker Hub needs its own."""
     mirror: dict[str, Json] = {}
     if packages:
         mirror["operators"] = list(_operators(packages))
-    mirror["additionalImages"] = [{"name": image.reference} for image in images]
+    mirror["additionalImages"] = [{"name": whole_name(image.reference) or image.reference} for image in images]
     return emit({"apiVersion": "mirror.openshift.io/v2alpha1", "kind": "ImageSetConfiguration", "mirror": mirror})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -134,3 +135,23 @@ def test_a_slip_is_told_once_in_a_driver_that_is_built_and_overridden(
     path.write_text(path.read_text().replace(old, new))
     found = json.loads(fleet.run("check", "--format", "json").stdout)["findings"]
     assert [item["rule"] for item in found if item["mode"] in ("enforce", "warn")] == [rule]
+
+
+@pytest.mark.parametrize(("field", "slip"), [("type: tag", "type: tags"), ("mirror: reg", "mirror: https://reg")])
+def test_a_slip_in_a_mirror_is_told_there_alone(fleet: FleetFolder, field: str, slip: str) -> None:
+    mirror = "{source: quay.io/acme, mirror: reg.site/acme, type: tag}"
+    digests = mirror.replace("tag", "digest")
+    mirrors = f"  platform: kubernetes\n  mirrors: [{digests}, {mirror.replace(field, slip)}]\n"
+    found = changed(fleet, "  platform: kubernetes\n", mirrors)
+    assert [rule for rule, _ in found] == ["SCH104"]
+
+
+def test_a_slip_in_the_pool_of_boot_is_told_there_alone(fleet: FleetFolder) -> None:
+    boot = f"moduleName: ice}}\n  boot: {{pool: infra, image: quay.io/acme/ice, workerImage: 'quay.io/a/w@sha256:{'a' * 64}'}}"
+    platform = CLUSTER.replace("platform: kubernetes", "platform: openshift")
+    fleet.driver("nic")
+    driver = fleet.root / "drivers/nic.yaml"
+    driver.write_text(re.sub(r"moduleName: [^}]+}", boot, driver.read_text()))
+    fleet.write("clusters/paris.yaml", platform)
+    found = json.loads(fleet.run("check", "--format", "json").stdout)["findings"]
+    assert [item["rule"] for item in found if item["mode"] in ("enforce", "warn")] == ["DAY002"]

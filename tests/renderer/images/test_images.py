@@ -130,6 +130,13 @@ def test_the_operator_is_a_package_of_its_catalog(
     assert {"name": f"quay.io/acme/nic:1.0-{NEXT}"} in found["mirror"]["additionalImages"]
 
 
+def test_lone_names_of_docker_hub_are_whole_for_oc_mirror(fleet: FleetFolder) -> None:
+    fleet.driver("nic")
+    edit(fleet.root / "drivers/nic.yaml", ("quay.io/acme/nic", "acme/nic"))
+    assert f"acme/nic:1.0-{RUNNING}" in images(fleet)
+    assert {"name": f"docker.io/acme/nic:1.0-{RUNNING}"} in image_set(fleet)["mirror"]["additionalImages"]
+
+
 def test_releases_of_two_clusters_are_the_range_of_the_channel(tmp_path: Path) -> None:
     fleet = FleetFolder(tmp_path)
     for name, kmm in (("paris", "2.4.1"), ("lyon", "2.4.10")):
