@@ -29,7 +29,7 @@ _OF_CLUSTERS: dict[str, tuple[str, ...]] = {
 }
 """Rule, or rule and field → the fields of a Cluster without which it finds something that may not be so."""
 
-_AT_BOOT = ("DAY002", "DAY003", "DAY004", "DAY005", "DAY006", "DAY007", "DAY008")
+_AT_BOOT = ("DAY002", "DAY003", "DAY004", "DAY005", "DAY006", "DAY008")
 """Errors of `boot`, without which it blacklists the kernel's own driver: LDR201 only follows from them."""
 
 

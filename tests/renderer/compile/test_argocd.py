@@ -154,14 +154,13 @@ def test_two_clusters_at_one_address_are_an_error(fleet: FleetFolder) -> None:
     assert "https://api.example.com:6443 is the address of cluster lyon, too" in line
 
 
-def _dump(fleet: FleetFolder, *items: tuple[str, str]) -> str:
-    url = "https://git.example.com/f"
+def _dump(fleet: FleetFolder, *items: tuple[str, str], url: str = "https://git.example.com/f") -> str:
     objects = [
         {
             "apiVersion": "argoproj.io/v1alpha1",
             "kind": "Application",
             "metadata": {"name": name, "namespace": "argocd"},
-            "spec": {"project": "kmodgate", "source": {"repoURL": url, "path": path}},
+            "spec": {"project": "kmodgate", "source": {"repoURL": url, "path": path, "directory": {"recurse": True}}},
         }
         for name, path in items
     ]
@@ -176,6 +175,18 @@ def test_an_application_of_a_cluster_that_has_left_is_told(fleet: FleetFolder) -
     assert "Application argocd/kmodgate-nice" in found
     assert "no such cluster" in found
     assert "kmodgate-lyon" not in found
+
+
+@pytest.mark.parametrize("path", ["fleet/rendered/lyon/nic", "./fleet/rendered", "fleet", "."])
+@pytest.mark.parametrize(
+    "url", ["https://git.example.com/f.git", "ssh://git@git.example.com/f", "git@git.example.com:f"]
+)
+def test_an_application_of_a_part_of_the_tree_or_of_more_is_told(fleet: FleetFolder, path: str, url: str) -> None:
+    fleet.render()
+    found = _dump(fleet, ("mine", path), url=url)
+    assert "which another Application applies, too" in found
+    assert not _dump(fleet, ("mine", path), url="https://git.example.com/other")
+    assert not _dump(fleet, ("mine", "docs"), url=url)
 
 
 def test_a_second_application_of_a_folder_is_told(fleet: FleetFolder) -> None:
