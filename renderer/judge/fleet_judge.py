@@ -21,6 +21,7 @@ from kmodgate.renderer.deliveries.hub.manifest_works import carried
 from kmodgate.renderer.fleet.clusters.nodes import nodes_of
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.judge.hub_modules import HUB_RULES, HubModules, place_of, policy_rules
+from kmodgate.renderer.judge.kernels_without_daemon_sets import kernels_without_daemon_sets
 from kmodgate.renderer.judge.node_pools import judged, node_pool_configs, told_at_its_line
 from kmodgate.renderer.judge.shared_images import ID as IMAGES_ID
 from kmodgate.renderer.judge.shared_images import ImageSummary, image_findings
@@ -139,6 +140,7 @@ class Judgement:
             yield from self._by_hubs(compiled, cluster, hubs, dump)
         self._of_spokes += hubs.by_policies(lambda cluster: self._judge.engine_of(cluster, policy_rules()))
         yield from self._specs.findings(compiled, lambda cluster: _traits(compiled, cluster), self._dumps)
+        yield from kernels_without_daemon_sets(compiled.targets, self._dumps)
         if self._judge.asks(IMAGES_ID):
             self._images.add(compiled)
         for manifest, finding in module_findings(compiled) if self._judge.asks(MODULES_ID) else ():

@@ -55,7 +55,7 @@ ENTRIES = (
     Entry(
         "REF010",
         "a driver for DaemonSets on a cluster whose nodes or kernels are not known, or with a kernel that no"
-        " mapping takes, or no kernel named of some nodes (warnings where others are taken)",
+        " mapping takes, or no kernel named of some nodes (warnings where others are taken, and for nodes of a dump)",
         "give `nodeGroups[].kernels` or an inventory, or add a mapping",
     ),
     Entry(

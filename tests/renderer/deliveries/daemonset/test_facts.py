@@ -9,7 +9,7 @@ import pytest
 
 from kmodgate.policy.cluster.openshift_scc import KINDS
 from tests.renderer import checking
-from tests.renderer.deliveries.daemonset.fleets import PlainFleet
+from tests.renderer.deliveries.daemonset.fleets import KERNEL, NEXT, PlainFleet
 
 PULL = {
     "apiVersion": "v1",
@@ -62,3 +62,29 @@ def test_pods_without_an_scc_are_told_on_openshift(fleet: PlainFleet, more: str)
     assert {rule for rule, _, _ in told(fleet)} == {"REF105"}
     fleet.nic(f"{more}scc: loads-modules\n")
     assert told(fleet) == set()
+
+
+def node(name: str, kernel: str, **labels: str) -> Any:
+    own = {"node-role.kubernetes.io/worker": "", "feature.node.kubernetes.io/kernel-version.full": kernel, **labels}
+    info = {"kernelVersion": kernel, "architecture": "amd64"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": own},
+        "status": {"nodeInfo": info},
+    }
+
+
+def test_a_kernel_of_the_dump_that_the_spec_does_not_name_is_told(fleet: PlainFleet) -> None:
+    fleet.nodes([KERNEL])
+    fleet.nic()
+    control_plane = node("cp", "6.1.0-9-amd64")
+    del control_plane["metadata"]["labels"]["node-role.kubernetes.io/worker"]
+
+    found = told(fleet, node("a", KERNEL), node("b", NEXT), node("c", "6.1.0-9-amd64"), control_plane)
+
+    assert {(rule, mode) for rule, _, mode in found} == {("REF010", "warn")}
+    text = fleet.run("check", "--facts", "paris=dump.json").stdout
+    assert f"nodes of cluster paris run kernel {NEXT} (b), and the driver has no DaemonSet for it" in text
+    assert "nodes of cluster paris run kernel 6.1.0-9-amd64 (c), and no mapping takes it" in text
+    assert told(fleet, node("a", KERNEL)) == set()
