@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from kmodgate.policy.cluster.openshift_scc import is_openshift
 from kmodgate.policy.cluster.operator_images import RUNNING_KINDS, operator_images
 from kmodgate.policy.cluster.referenced_objects import Referred
 from kmodgate.policy.config import Platform
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath, value_at
 from kmodgate.policy.formats.dockerfiles import Dockerfile
 from kmodgate.policy.ims.template_view import JobTemplates, job_templates_of

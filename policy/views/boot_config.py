@@ -8,10 +8,11 @@ openshift/machine-config-operator.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.yaml_documents import OBJECTS, parse
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.memo import kept
 from kmodgate.policy.views.part import Map, list_in, map_in, maps_in, text_in
 
@@ -27,7 +28,7 @@ WORKER_POOL = "worker"
 BUILT_IN_POOLS = frozenset((WORKER_POOL, "master", "arbiter"))
 """The MachineConfigPools that the operator makes; each takes the MachineConfigs of its own role alone."""
 
-_VARIABLE = re.compile(r'^[^\S\n]*Environment="?(\w+)=([^"\n]*)"?[^\S\n]*$', re.MULTILINE)
+_VARIABLE = lazy_regex(r'^[^\S\n]*Environment="?(\w+)=([^"\n]*)"?[^\S\n]*$', re.MULTILINE)
 _TELLING = ("KERNEL_MODULE", "KERNEL_MODULE_IMAGE", "TAG_PREFIX", "TAG_SUFFIX", "WORKER_IMAGE")
 _LONGEST = 1 << 20
 _KERNEL = "${KERNEL_FULL_VERSION}"

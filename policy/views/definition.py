@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kmodgate.policy.findings import FieldPath, plain_text
 from kmodgate.policy.json_schema.structural import defaults, lost
 from kmodgate.policy.kmm.kinds import GROUPS, MODULE_KINDS, VERSIONS
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.views.usual_objects import USUAL
 
 Map = Mapping[str, Any]
@@ -91,7 +91,7 @@ def _changed_objects(kind: str, version: str, old: Map, new: Map) -> Iterator[st
             yield f"fills in {place} of every object"
 
 
-_DECIDES = re.compile(
+_DECIDES = lazy_regex(
     r"(?:.*[iI]mage|moduleName|.*[aA]rgs|load|unload|kernelMappings|images|modules|parameters|firmwarePath|dirName"
     r"|modulesLoadingOrder|inTreeModules?ToRemove|serviceAccountName|filesToSign|command|insecure.*)"
 )

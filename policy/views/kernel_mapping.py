@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.formats.regexps.go_regexps import BadPattern, Pattern, TooLarge, compile_pattern
 from kmodgate.policy.lazy import lazy
 from kmodgate.policy.views.part import Part

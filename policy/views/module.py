@@ -13,7 +13,7 @@ from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.formats.regexps.go_regexps import BadPattern, Pattern
 from kmodgate.policy.kmm.nodes.node_selection import CORDON_TAINT, tolerates
 from kmodgate.policy.kmm.resolution.substitution import BadTemplate, names
-from kmodgate.policy.lazy import lazy
+from kmodgate.policy.lazy import lazy, lazy_regex
 from kmodgate.policy.memo import kept
 from kmodgate.policy.views.kernel_mapping import KernelMapping, mapping_of
 from kmodgate.policy.views.part import EMPTY, Map, Part, present, text_in
@@ -266,7 +266,7 @@ class ModuleView:
         return self.modprobe.texts("parameters")
 
 
-IN_KERNEL_NAMES = re.compile(r"[A-Za-z0-9._+~-]*")
+IN_KERNEL_NAMES = lazy_regex(r"[A-Za-z0-9._+~-]*")
 """The characters of `uname -r`."""
 
 is_one_kernel = kept(re.compile(r"\^(?:[\w-]|\\[.+-])*\$").fullmatch)

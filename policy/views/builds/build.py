@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.part import Map, Part, map_in

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.formats.dockerfiles import Dockerfile, Instruction, Line, parse_dockerfile
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.views.part import Map, map_in
 
 KEY = "dockerfile"
@@ -23,13 +24,13 @@ _LONGEST = 256 << 10
 _LONGEST_KEPT = 8 << 10
 """Characters of a Dockerfile that is kept for the next question; who sends longer ones does not fill the memory."""
 
-_FLAGS = re.compile(r"\s*(?:--[a-z]+(?:=\S+)?\s+)*")
-_WORDS = re.compile(
+_FLAGS = lazy_regex(r"\s*(?:--[a-z]+(?:=\S+)?\s+)*")
+_WORDS = lazy_regex(
     r"(?P<word>(?:'[^']*'|\"(?:[^\"\\]|\\.)*\"|\$\{[^}]{0,256}\}|\\.|[^\s;|&()<>\"'`#$\\]|(?<=\S)#|\$(?!\())+)"
     r"|(?P<end>\$?\(|[;|&)`\n]+)|(?P<comment>#[^\n]*)|.",
     re.DOTALL,
 )
-_PREFIX = re.compile(r"[A-Za-z_]\w*=.*|sudo|env|exec|time|nice|command|then|do|else|if|while|!|\{", re.DOTALL)
+_PREFIX = lazy_regex(r"[A-Za-z_]\w*=.*|sudo|env|exec|time|nice|command|then|do|else|if|while|!|\{", re.DOTALL)
 
 
 SUBSTITUTION = "$("

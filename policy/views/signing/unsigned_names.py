@@ -7,9 +7,9 @@ mapping. The work is bounded: a Module may bring names, globs and mappings enoug
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass
 from itertools import islice
 
+from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.formats.kernel_module_names import in_kernel_form
 from kmodgate.policy.formats.regexps.name_search import NameSearch
 from kmodgate.policy.formats.regexps.shell_globs import as_expression, is_glob
