@@ -22,6 +22,8 @@ _INDEXES = {
 }
 """CatalogSource of OpenShift → the image of its catalog, whose tag is the version of OpenShift."""
 
+_OF_NOBODY = "spec.kmm.install.source, since no catalog of OpenShift's own has upstream KMM"
+
 _AHEAD = 13
 """Minor versions by which Kubernetes is ahead of the OpenShift that has it: 1.33 is in 4.20."""
 
@@ -59,12 +61,15 @@ def _package(cluster: Cluster, kmm: Kmm, item: Operator, unknown: dict[str, None
         unknown[f"{cluster.name}: the images of KMM's operator, which no catalog of OpenShift brings"] = None
         return None
     place = catalog(cluster, kmm, install)
-    source = place.source or "community-operators"
     minor = cluster.kubernetes.split(".")[1:2]
-    if source not in _INDEXES or not minor:
-        what = f"the catalog of CatalogSource {source}" if minor else "spec.kubernetes.version, and so its OpenShift"
+    if place.source not in _INDEXES or not minor:
+        what = "spec.kubernetes.version, and so its OpenShift"
+        if minor:
+            what = f"the catalog of CatalogSource {place.source}" if place.source else _OF_NOBODY
         unknown[f"{cluster.name}: {what}; KMM's operator is missing"] = None
         return None
     pinned = install.csv.partition(".v")[2] or kmm.version
     version = pinned if _RELEASE.fullmatch(pinned) else ""
-    return OperatorPackage(f"{_INDEXES[source]}:v4.{int(minor[0]) - _AHEAD}", item.package, place.channel, version)
+    return OperatorPackage(
+        f"{_INDEXES[place.source]}:v4.{int(minor[0]) - _AHEAD}", item.package, place.channel, version
+    )

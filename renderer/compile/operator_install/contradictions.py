@@ -11,6 +11,8 @@ from kmodgate.policy.kmm.operator_config import unknown_keys, wrong_values
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.compile.operator_install.operator import (
+    UPSTREAM_INDEX,
+    UPSTREAM_SOURCE,
     Operator,
     catalog,
     usual_namespace,
@@ -101,8 +103,8 @@ def _by_olm(cluster: Cluster, kmm: Kmm, install: Install) -> Iterator[Finding]:
         message = f"installs {version}, and spec.kmm.version says {kmm.version}"
         yield _finding(cluster, path, "SCH104", message, "let the two agree, or leave spec.kmm.version out")
     if not catalog(cluster, kmm, install).source:
-        fix = "name the CatalogSource that has it: source: community-operators"
         message = "upstream KMM is in none of the catalogs that every OpenShift has"
+        fix = f"make a CatalogSource of {UPSTREAM_INDEX}, and name it: source: {UPSTREAM_SOURCE}"
         yield _finding(cluster, _INSTALL, "SCH103", message, fix)
     is_named = cluster.document.has(("spec", "tools", "kubectl"))  # an empty name is an error of its own
     if not install.is_by_hand and not cluster.kubectl_image and not is_named:

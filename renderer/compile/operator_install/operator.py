@@ -13,6 +13,10 @@ from kmodgate.policy.kmm.operator_config import CONFIG_MAPS
 from kmodgate.policy.kmm.versions import Release
 from kmodgate.renderer.fleet.specs import Cluster, Install, Kmm
 
+UPSTREAM_SOURCE = "operatorhubio-catalog"
+UPSTREAM_INDEX = "quay.io/operatorhubio/catalog"
+"""The CatalogSource that has upstream KMM, and its image, which OLM brings; OpenShift's own catalogs have others."""
+
 GLOBAL_NAMESPACES = ("operators", "openshift-operators")
 """The namespaces of OLM for operators of all namespaces. Each has an OperatorGroup, and a second one stops them all."""
 
@@ -50,7 +54,7 @@ class Catalog:
 def catalog(cluster: Cluster, kmm: Kmm, install: Install) -> Catalog:
     """Return the catalog that the spec names, or else the one that has the flavour on the platform."""
     is_redhat, is_openshift = kmm.flavour == "redhat", cluster.platform == "openshift"
-    usual = "redhat-operators" if is_redhat else "" if is_openshift else "operatorhubio-catalog"
+    usual = "redhat-operators" if is_redhat else "" if is_openshift else UPSTREAM_SOURCE
     return Catalog(
         install.channel or ("stable" if is_redhat else "alpha"),
         install.source or usual,

@@ -112,7 +112,6 @@ def test_a_kernel_without_mapping_needs_no_image(fleet: FleetFolder) -> None:
             {"name": "stable", "minVersion": "2.4.1", "maxVersion": "2.4.1"},
         ),
         ("2.4", "redhat", "redhat-operator-index:v4.20", {"name": "stable"}),
-        ("2.6", "upstream", "community-operator-index:v4.20", {"name": "alpha"}),
     ],
 )
 def test_the_operator_is_a_package_of_its_catalog(
@@ -128,6 +127,19 @@ def test_the_operator_is_a_package_of_its_catalog(
     assert operator["catalog"] == f"registry.redhat.io/redhat/{catalog}"
     assert operator["packages"] == [{"name": "kernel-module-management", "channels": [channel]}]
     assert {"name": f"quay.io/acme/nic:1.0-{NEXT}"} in found["mirror"]["additionalImages"]
+
+
+def test_upstream_kmm_is_in_no_catalog_of_openshift(tmp_path: Path) -> None:
+    fleet = FleetFolder(tmp_path)
+    fleet.cluster("paris", platform="openshift", kmm="2.6", flavour="upstream")
+    know_kernels(fleet)
+    fleet.driver("nic")
+    result = fleet.run("images", "--format", "imageset")
+    assert "operators" not in yaml.safe_load(result.stdout)["mirror"]
+    assert (
+        "paris: spec.kmm.install.source, since no catalog of OpenShift's own has upstream KMM; KMM's operator is"
+        in (result.stderr)
+    )
 
 
 def test_lone_names_of_docker_hub_are_whole_for_oc_mirror(fleet: FleetFolder) -> None:
