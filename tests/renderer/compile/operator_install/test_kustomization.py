@@ -82,3 +82,11 @@ def test_the_deployments_are_those_of_the_version(fleet: FleetFolder, version: s
     cluster(fleet, kmm, platform="kubernetes", topology="sno")
     patches = overlay(fleet)["kustomization.yaml"]["patches"]
     assert [item["target"]["name"] for item in patches if item["target"]["kind"] == "Deployment"] == names
+
+
+@pytest.mark.parametrize("start", ["ssh://git@", "ssh://", ""])
+def test_a_mirror_of_the_repository_may_be_reached_by_ssh(fleet: FleetFolder, start: str) -> None:
+    reference = REFERENCE.replace("https://github.com/", f"{start}git.example.com:7999/")
+    cluster(fleet, upstream(kustomize=reference), platform="kubernetes", kubectl="")
+
+    fleet.render()
