@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from kmodgate.policy.cluster.facts import as_map
+from collections.abc import Iterator
+
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.deliveries.delivery import driver_of
+from kmodgate.renderer.deliveries.hub.hub_module import selects_as_before
+from kmodgate.renderer.manifests.manifest import Manifest
+
+Forgotten = dict[tuple[str, str], tuple[Manifest, Manifest]]
+"""By spoke and driver: the ManagedClusterModule as it was, and as it is."""
 
 
-def forgotten_spokes(before: CompiledFleet, after: CompiledFleet) -> set[tuple[str, str]]:
-    """Return spoke and driver where only the spec of the spoke is gone: nothing is unloaded there."""
-    found = set[tuple[str, str]]()
+def forgotten_spokes(before: CompiledFleet, after: CompiledFleet) -> Forgotten:
+    """Return the spokes whose Cluster spec is gone, with the drivers by which their hub still selects them."""
+    return dict(_forgotten(before, after))
+
+
+def _forgotten(
+    before: CompiledFleet, after: CompiledFleet
+) -> Iterator[tuple[tuple[str, str], tuple[Manifest, Manifest]]]:
     for hub in before.fleet.clusters:
-        gone = [spoke.name for spoke in hub.spokes if spoke.name not in after.placed]
-        kept = _selectors(before, hub.name).items() & _selectors(after, hub.name).items() if gone else ()
-        found.update((spoke, driver) for spoke in gone for driver, _ in kept)
-    return found
+        gone = {spoke.name for spoke in hub.spokes if spoke.name not in after.placed}
+        made = _hub_modules(after, hub.name) if gone else {}
+        for driver, was in _hub_modules(before, hub.name).items() if gone else ():
+            now = made.get(driver)
+            if now is not None and selects_as_before(was.value, now.value):
+                yield from (((spoke, driver), (was, now)) for spoke in was.elsewhere if spoke in gone)
 
 
-def _selectors(fleet: CompiledFleet, hub: str) -> dict[str, frozenset[tuple[str, object]]]:
-    """The labels by which the drivers of a hub select spokes."""
-    return {
-        driver_of(item.value): frozenset(as_map(as_map(item.value.get("spec")).get("selector")).items())
-        for item in fleet.objects(hub).values()
-        if item.identity.kind == "ManagedClusterModule"
-    }
+def _hub_modules(fleet: CompiledFleet, hub: str) -> dict[str, Manifest]:
+    """The ManagedClusterModules of a hub by their drivers."""
+    objects = fleet.objects(hub).values()
+    return {driver_of(item.value): item for item in objects if item.identity.kind == "ManagedClusterModule"}

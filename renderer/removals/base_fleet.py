@@ -13,6 +13,7 @@ from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.compile.forgotten_spokes import forgotten_spokes
 from kmodgate.renderer.compile.git_revision import compile_revision
 from kmodgate.renderer.deliveries.delivery import driver_of, is_at_boot
+from kmodgate.renderer.deliveries.hub.hub_module import keeps_modules
 from kmodgate.renderer.errors import UNNEEDED_REMOVAL, Unusable
 from kmodgate.renderer.fleet.files import MARKER, OUTPUT
 from kmodgate.renderer.fleet.schema_check import finding_at
@@ -124,9 +125,10 @@ class Present:
         before = _drivers(base.compiled)
         gone = {place: item for place, item in before.items() if place not in self.drivers}
         whole = {(name, item.owner) for (name, _), item in gone.items() if _is_hub(item)}
-        forgotten = forgotten_spokes(base.compiled, self._now)
+        forgotten = forgotten_spokes(base.compiled, self._now).items()
+        kept = {place for place, (was, now) in forgotten if keeps_modules(was.value, now.value)}
         for (name, key), manifest in gone.items():
-            is_told = is_of_one_spoke(key) and ((name, key[2]) in whole or (key[1], key[2]) in forgotten)
+            is_told = is_of_one_spoke(key) and ((name, key[2]) in whole or (key[1], key[2]) in kept)
             if not is_told and (name, key[2]) not in self._absent:
                 wanted = self._allowed.get(_key(name, key))
                 digests = () if wanted is None else base.digests(name, key, wanted)

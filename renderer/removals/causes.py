@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kmodgate.policy.cluster.facts import as_map
+from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.findings import FieldPath
 from kmodgate.renderer.deliveries.boot.objects import BOOT_MODULE_CONFIG, cluster_of
 from kmodgate.renderer.deliveries.delivery import DEFAULT, DELIVERIES
@@ -31,11 +31,13 @@ def cause(item: Leaving, driver: KernelDriver, clusters: Iterable[Cluster]) -> F
         return ("spec", "clusters")
     if item.is_at_boot:
         return _at_boot(item, merged)
-    if item.spoke:
-        return merged.place(("hub", "selector"))[0]
+    namespace = as_map(merged.spec["namespace"]).get("name")
+    if item.spoke:  # by its labels, too, where the fleet knows it
+        is_moved = item.spoke not in known and metadata_of(item.value or {}).get("namespace", namespace) != namespace
+        return merged.place(("namespace", "name") if is_moved else ("hub", "selector"))[0]
     if DELIVERIES[str(merged.spec.get("delivery", DEFAULT))].kind != item.kind:
         return merged.place(("delivery",))[0]
-    if item.namespace not in ("", as_map(merged.spec["namespace"]).get("name")):
+    if item.namespace not in ("", namespace):
         return merged.place(("namespace", "name"))[0]
     return ("spec", "clusters")
 

@@ -13,6 +13,7 @@ from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.renderer.deliveries.boot.objects import cluster_of
 from kmodgate.renderer.deliveries.daemonset.module_view import module_of
 from kmodgate.renderer.deliveries.delivery import driver_label, is_at_boot
+from kmodgate.renderer.deliveries.hub.hub_module import keeps_modules
 from kmodgate.renderer.deliveries.hub.manifest_works import MANIFEST_WORK
 from kmodgate.renderer.fleet.specs import JsonMap, Removal
 from kmodgate.renderer.removals.driver_nodes import HUB_KIND, module_of_hub
@@ -99,31 +100,26 @@ def leaving_on_disk(change: Change, absent: set[tuple[str, str]], clusters: Coll
     """The drivers that a render would take out of the tree on disk.
 
     Not those with `state: absent` in their spec (`absent`), not those that the interrupted run of the journal was
-    already allowed to remove, and not those of spokes that are none of the `clusters` of the fleet any more, while
-    their hub selects them as before.
+    already allowed to remove, and not those of spokes whose Cluster spec is gone (`clusters` are those that have one)
+    and that keep the Module of their hub.
     """
     for item in _all_leaving(change):
         resumed = change.journal.removals.get(item.cluster, []) if change.journal else []
-        is_forgotten = item.spoke and item.spoke not in clusters and _selects_as_before(change, item)
+        is_forgotten = item.spoke and item.spoke not in clusters and _stays_on_spokes(change, item)
         if (item.cluster, item.name) not in absent and item.name not in resumed and not is_forgotten:
             yield item
 
 
-def _selects_as_before(change: Change, item: Leaving) -> bool:
-    """Whether a render leaves the selector of the ManagedClusterModule of a driver as it is."""
+def _stays_on_spokes(change: Change, item: Leaving) -> bool:
+    """Whether the spokes that the ManagedClusterModule of a driver selects keep its Module after a render."""
     cluster = next(found for found in change.clusters if found.cluster == item.cluster)
     paths = {
         f"{cluster.cluster}/{path}"
         for path, entry in cluster.before.items()
         if (entry.object_kind, entry.driver) == (HUB_KIND, item.name)
     }
-    files = [file for file in cluster.files if file.path in paths]
-    return bool(paths) and all(_selector(file.old) == _selector(file.new) for file in files)
-
-
-def _selector(data: bytes) -> object:
-    documents, _ = parse(data.decode("utf-8", "replace"), "")
-    return as_map(as_map(documents[0].value).get("spec")).get("selector") if documents else None
+    sides = [(_parsed(file.old), _parsed(file.new)) for file in cluster.files if file.path in paths]
+    return bool(paths) and all(was is not None and keeps_modules(was, now) for was, now in sides)
 
 
 def _all_leaving(change: Change) -> Iterator[Leaving]:
@@ -187,6 +183,10 @@ def _value(files: Iterable[str]) -> JsonMap | None:
 
 def _object(file: str) -> dict[str, Any] | None:
     data = index.read(file)
-    documents, _ = parse(data.decode("utf-8", "replace"), file) if data is not None else ([], [])
+    return None if data is None else _parsed(data)
+
+
+def _parsed(data: bytes) -> dict[str, Any] | None:
+    documents, _ = parse(data.decode("utf-8", "replace"), "")
     value: Any = documents[0].value if documents else None
     return value if isinstance(value, dict) else None

@@ -98,7 +98,7 @@ class Refusals:
         )
         fix = (
             f"if it is meant: {command}, which writes the permission into {REMOVALS}; if not: look for a changed label "
-            f"of the spoke, or for a changed spec.hub.selector"
+            f"of the spoke, or for a changed spec.hub.selector or spec.namespace.name"
         )
         return message, fix
 

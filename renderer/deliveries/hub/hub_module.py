@@ -7,11 +7,12 @@ Management.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from kmodgate.policy.cluster.controllers import HUB_NAMESPACES
+from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.config import Platform
 from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath, Problem
@@ -87,11 +88,26 @@ def manifests(variant: Variant, sources: Sources, site: Site) -> list[Manifest]:
     if copies_pull_secret(variant) and "imageRepoSecret" in variant.spec:
         result += pull_secret_policy.manifests(variant, selector, site.namespace)
     result += (works.manifest(spoke.name, spoke.platform) for spoke in spokes)
-    on_spokes = _module_on_spokes(variant, module)
-    elsewhere = {spoke.name: (on_spokes,) for spoke in spokes}
-    value = _managed_cluster_module(variant, module, selector)
-    result.append(replace(kmm.manifest(variant, value, _trace(variant)), elsewhere=elsewhere))
+    made = kmm.manifest(variant, _managed_cluster_module(variant, module, selector), _trace(variant))
+    on_spokes = module_on_spokes(made)
+    result.append(replace(made, elsewhere={spoke.name: (on_spokes,) for spoke in spokes}))
     return result
+
+
+def selects_as_before(was: Mapping[str, Any], now: Mapping[str, Any] | None) -> bool:
+    """Whether a ManagedClusterModule still selects every spoke that it selected; none where it is gone or renamed."""
+    if now is None or metadata_of(was).get("name") != metadata_of(now).get("name"):
+        return False
+    before, after = (as_map(as_map(item.get("spec")).get("selector")) for item in (was, now))
+    return after.items() <= before.items()
+
+
+def keeps_modules(was: Mapping[str, Any], now: Mapping[str, Any] | None) -> bool:
+    """Whether every spoke that a ManagedClusterModule selected keeps the Module that it has, by name and namespace."""
+    if now is None or not selects_as_before(was, now):
+        return False
+    before, after = (as_map(item.get("spec")).get("spokeNamespace") for item in (was, now))
+    return before == after
 
 
 def _managed_cluster_module(variant: Variant, module: JsonMap, selector: dict[str, str]) -> JsonMap:
@@ -104,13 +120,14 @@ def _managed_cluster_module(variant: Variant, module: JsonMap, selector: dict[st
     }
 
 
-def _module_on_spokes(variant: Variant, module: JsonMap) -> Manifest:
-    """The Module of every spoke, with the mappings from which the hub picks one a kernel.
+def module_on_spokes(made: Manifest) -> Manifest:
+    """Return the Module that a ManagedClusterModule makes, with the mappings from which the hub picks one a kernel.
 
     The hub carries no registryTLS of a mapping over. `build` and `sign` say here what it does before.
     """
-    spec: Any = module["spec"]
-    metadata: Any = module["metadata"]
+    own: Any = made.value["spec"]
+    metadata: Any = made.value["metadata"]
+    spec = own["moduleSpec"]
     if loader := spec.get("moduleLoader"):
         container = loader["container"]
         mappings = [
@@ -119,9 +136,18 @@ def _module_on_spokes(variant: Variant, module: JsonMap) -> Manifest:
         ]
         spec = {**spec, "moduleLoader": {**loader, "container": {**container, "kernelMappings": mappings}}}
     options = {key: text for key, text in metadata["annotations"].items() if key == SYNC_OPTIONS}
-    identity = {"name": metadata["name"], "namespace": metadata["namespace"], "annotations": options}
-    value: JsonMap = {"apiVersion": module["apiVersion"], "kind": "Module", "metadata": identity, "spec": spec}
-    return kmm.manifest(variant, value, kmm.ModuleTrace(variant))
+    identity = {"name": metadata["name"], "namespace": own["spokeNamespace"], "annotations": options}
+    value: JsonMap = {
+        "apiVersion": "kmm.sigs.x-k8s.io/v1beta1",
+        "kind": "Module",
+        "metadata": identity,
+        "spec": spec,
+    }
+
+    def trace(path: FieldPath) -> Origin:
+        return made.trace(("spec", "moduleSpec", *path[1:]) if path[:1] == ("spec",) else path)
+
+    return Manifest(value, made.driver, made.file, trace)
 
 
 def without_signing(module: JsonMap) -> JsonMap:

@@ -20,6 +20,7 @@ from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.compile.forgotten_spokes import forgotten_spokes
 from kmodgate.renderer.deliveries.daemonset.module_view import STRATEGY
+from kmodgate.renderer.deliveries.hub.hub_module import module_on_spokes
 from kmodgate.renderer.fleet.fields.origin import Origin
 from kmodgate.renderer.manifests.argo import is_never_pruned
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
@@ -128,15 +129,16 @@ def module_changes(
     before: CompiledFleet | None, after: CompiledFleet, only: set[str] | None = None
 ) -> list[ObjectChange]:
     """The drivers that DaemonSets load or a hub delivers and that differ, each as the Module that loads the same."""
-    forgotten = forgotten_spokes(before, after) if before else set()
+    forgotten = forgotten_spokes(before, after) if before else {}
     same: dict[tuple[Manifest | None, Manifest | None], list[str]] = defaultdict(list)
     names = {*after.placed, *(before.placed if before else ())}
     for cluster in sorted(names & only if only else names):
         old, new = _views(before, cluster), _views(after, cluster)
+        for hub_modules in (sides for (spoke, _), sides in forgotten.items() if spoke == cluster):
+            made, remade = map(module_on_spokes, hub_modules)  # both without the mirrors of the spoke, which are gone
+            old, new = {**old, made.identity: made}, {**new, remade.identity: remade}
         for identity in dict.fromkeys((*old, *new)):
             was, now = old.get(identity), new.get(identity)
-            if (cluster, identity.name) in forgotten:
-                continue
             if was is not None and now is not None and _by_daemon_sets(was) is not _by_daemon_sets(now):
                 same[was, None].append(cluster)  # the objects are others
                 was = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.fleets import FleetFolder, git
-from tests.renderer.deliveries.hub.hubs import hub, spoke
+from tests.renderer.deliveries.hub.hubs import DELIVERY, hub, spoke
 
 _WORK = "hub/nic/manifestwork-paris-"
 
@@ -93,11 +93,60 @@ def test_a_driver_that_leaves_its_hub_is_told_once(committed: FleetFolder) -> No
 def test_a_spoke_whose_spec_is_deleted_keeps_the_driver(committed: FleetFolder) -> None:
     (committed.root / "clusters/paris.yaml").unlink()
 
-    assert "unloads" not in committed.run("diff").stdout
-    assert "would lose" not in committed.run("plan", "--fail-on", "loss").stdout
+    diff = committed.run("diff")
+    assert diff.returncode == 0
+    assert "Consequences" not in diff.stdout
+    assert committed.run("plan", "--fail-on", "loss").returncode == 0
     assert committed.run("check").returncode == 0
     committed.render()
     assert not is_there(committed)
+
+
+@pytest.mark.parametrize("gone", [("paris",), ("lyon", "paris")])
+def test_a_spoke_whose_spec_is_deleted_gets_what_changes_of_the_driver(
+    committed: FleetFolder, gone: tuple[str, ...]
+) -> None:
+    for name in gone:
+        (committed.root / f"clusters/{name}.yaml").unlink()
+    path = committed.root / "drivers/nic.yaml"
+    path.write_text(path.read_text().replace("containerImage: ", "containerImage: other.example.com/"))
+
+    diff = committed.run("diff")
+
+    assert diff.returncode == 0
+    assert "reloads nic on 6 nodes in 2 clusters" in diff.stdout
+    assert "unloads nic from" not in diff.stdout
+    assert committed.run("check").returncode == 0
+    committed.render()
+
+
+def test_another_namespace_takes_the_module_from_a_spoke_without_a_spec(committed: FleetFolder) -> None:
+    (committed.root / "clusters/paris.yaml").unlink()
+    path = committed.root / "drivers/nic.yaml"
+    path.write_text(path.read_text().replace("name: kmm-tests", "name: drivers"))
+
+    rendered, checked = committed.run("render"), committed.run("check")
+
+    assert rendered.returncode == checked.returncode == 1
+    for text in (rendered.stderr, checked.stdout):
+        assert "error[GIT001] spec.namespace.name: nic would leave 1 spoke (paris) of hub, which takes it off 3" in text
+    assert "replaces Module kmm-tests/nic by drivers/nic on 6 nodes in 2 clusters" in committed.run("diff").stdout
+    committed.render("--allow-removal", "nic")
+    assert committed.run("check").returncode == 0
+
+
+def test_a_wider_selector_takes_it_from_no_spoke_without_a_spec(committed: FleetFolder) -> None:
+    committed.driver("nic", "delivery: hub\nhub: {selector: {tier: edge, site: lab}}\n", clusters="{names: [hub]}")
+    for name in ("lyon", "paris"):
+        spoke(committed, name, "{tier: edge, site: lab}")
+    committed.render()
+    git(committed.root, "commit", "-qam", "label")
+    (committed.root / "clusters/paris.yaml").unlink()
+    committed.driver("nic", DELIVERY, clusters="{names: [hub]}")
+
+    assert "unloads" not in committed.run("diff").stdout
+    assert committed.run("check").returncode == 0
+    committed.render()
 
 
 @pytest.mark.parametrize("selector", ["{tier: edge, site: lab}", "{tier: core}"])
