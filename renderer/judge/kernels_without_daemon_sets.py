@@ -1,4 +1,4 @@
-"""Nodes of a dump that a driver selects, and for whose kernel the fleet renders no DaemonSet."""
+"""Nodes of a dump that a driver is meant for, and for whose kernel the fleet renders no DaemonSet."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from dataclasses import replace
 from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.cluster.facts import node_of
 from kmodgate.policy.findings import Finding, Mode, Severity
+from kmodgate.policy.kmm.kernel import architecture
+from kmodgate.policy.kmm.nodes.node_selection import Node, lasting_taints
 from kmodgate.renderer.deliveries.daemonset import kernels
 from kmodgate.renderer.deliveries.daemonset.objects import as_module
 from kmodgate.renderer.deliveries.delivery import DELIVERIES, delivery_of
-from kmodgate.renderer.fleet.json_parts import map_of
+from kmodgate.renderer.fleet.json_parts import items_of, map_of
+from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.fleet.targets.targets import Target
 from kmodgate.renderer.wording import listed
 
@@ -21,25 +24,41 @@ def kernels_without_daemon_sets(targets: Iterable[Target], dumps: Mapping[str, D
     for target in targets:
         dump = dumps.get(target.cluster.name)
         if dump is not None and not target.is_absent and delivery_of(target.variant) is DELIVERIES["daemonset"]:
-            yield from _of(target, dump)
+            yield from _unnamed_kernels(target, dump)
 
 
-def _of(target: Target, dump: Dump) -> Iterator[Finding]:
+def _unnamed_kernels(target: Target, dump: Dump) -> Iterator[Finding]:
     variant, cluster = target.variant, target.cluster
-    wanted = map_of(variant.spec.get("selector")).items()
-    nodes = map(node_of, (item for item in dump.objects if item.get("kind") == "Node"))
-    found: dict[str, list[str]] = {}
-    for node in nodes:
-        if node.kernel and all(node.labels.get(key) == value for key, value in wanted):
-            found.setdefault(node.kernel, []).append(node.name)
     rendered = kernels.kernels_of(variant.spec, kernels.site(cluster))
-    for kernel, names in sorted(found.items()):
-        if kernel in rendered:
-            continue
-        is_taken = any(kernels.resolved(as_module(variant), [kernel]))
-        what = "the driver has no DaemonSet for it" if is_taken else "no mapping takes it"
-        message = f"nodes of cluster {cluster.name} run kernel {kernel} ({listed(names, 3)}), and {what}"
+    nodes = [node for node in _reached(variant.spec, dump) if node.kernel not in rendered]
+    taken = dict(kernels.resolved(as_module(variant), sorted({node.kernel for node in nodes})))
+    known = _architectures(target)
+    names: dict[str, list[str]] = {}
+    for node in nodes:
+        named = node.labels.get("kubernetes.io/arch") or architecture(node.kernel)
+        if not (known and named) or named in known:
+            names.setdefault(node.kernel, []).append(node.name)
+    for kernel in sorted(names):
+        what = "the driver has no DaemonSet for it" if kernel in taken else "no mapping takes it"
+        message = f"nodes of cluster {cluster.name} run kernel {kernel} ({listed(names[kernel], 3)}), and {what}"
         fix = f"name the kernel in {cluster.document.file} (spec.nodeGroups[].kernels, or spec.inventory), and render"
-        fix = fix if is_taken else f"add a mapping for {kernel}"
+        if kernel not in taken:
+            fix = f"add a mapping for {kernel}, and {fix}; or narrow the selector to the nodes that need the driver"
         finding = variant.merged.finding(("kernelMappings",), "REF010", message, fix)
         yield replace(finding, severity=Severity.WARNING, mode=Mode.WARN, clusters=(cluster.name,))
+
+
+def _reached(spec: JsonMap, dump: Dump) -> Iterator[Node]:
+    """The nodes that the driver selects, without those that a lasting taint keeps its pods off."""
+    for node in (node_of(item) for item in dump.objects if item.get("kind") == "Node"):
+        if node.kernel and kernels.selects(spec, node.labels) and not lasting_taints({"spec": spec}, node):
+            yield node
+
+
+def _architectures(target: Target) -> set[str]:
+    """The architectures that the mappings of a driver, or the node groups that it selects, name."""
+    spec = target.variant.spec
+    mappings = (map_of(item) for item in items_of(spec.get("kernelMappings")))
+    texts = (str(item.get(key, "")) for item in mappings for key in ("literal", "regexp"))
+    groups = (group for group in target.cluster.nodes if kernels.selects(spec, group.node_labels))
+    return {*map(architecture, texts), *(name for group in groups for name in group.architectures)} - {""}

@@ -7,7 +7,7 @@ Sources: source/kernel of Node Feature Discovery; Kubernetes, Labels and Selecto
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from kmodgate.policy.config import Platform
 from kmodgate.policy.data_class import dataclass
@@ -60,8 +60,13 @@ def _nodes(group: NodeGroup) -> Nodes:
 
 def selected(spec: JsonMap, site: Site) -> list[Nodes]:
     """Return the nodes that the selector of a driver names; taints come and go, and do not count."""
-    wanted = map_of(spec.get("selector")).items()
-    return [nodes for nodes in site.nodes if all(label in nodes.labels for label in wanted)]
+    return [nodes for nodes in site.nodes if selects(spec, dict(nodes.labels))]
+
+
+def selects(spec: JsonMap, labels: Mapping[str, str]) -> bool:
+    """Whether the selector of a driver names the nodes with these labels, and they run Linux."""
+    is_linux = labels.get("kubernetes.io/os", "linux") == "linux"
+    return is_linux and map_of(spec.get("selector")).items() <= labels.items()
 
 
 def kernels_of(spec: JsonMap, site: Site) -> list[str]:

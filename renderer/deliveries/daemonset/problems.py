@@ -77,9 +77,8 @@ def _groups_without_kernels(target: Target) -> Iterator[Finding]:
     """Report selected nodes whose kernel nobody names, where that of others is known."""
     variant, cluster = target.variant, target.cluster
     found = kernels.kernels_of(variant.spec, kernels.site(cluster))
-    wanted = map_of(variant.spec.get("selector")).items()
     for index, group in enumerate(cluster.nodes if found else ()):
-        if group.count and not group.kernels and all(group.node_labels.get(key) == value for key, value in wanted):
+        if group.count and not group.kernels and kernels.selects(variant.spec, group.node_labels):
             path: FieldPath = ("spec", "inventory") if cluster.has_inventory else ("spec", "nodeGroups", index)
             message = (
                 f"no kernel is named of {group.name} ({counted(group.count, 'node')}): driver {variant.driver.name} "

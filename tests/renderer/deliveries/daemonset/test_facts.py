@@ -87,4 +87,48 @@ def test_a_kernel_of_the_dump_that_the_spec_does_not_name_is_told(fleet: PlainFl
     text = fleet.run("check", "--facts", "paris=dump.json").stdout
     assert f"nodes of cluster paris run kernel {NEXT} (b), and the driver has no DaemonSet for it" in text
     assert "nodes of cluster paris run kernel 6.1.0-9-amd64 (c), and no mapping takes it" in text
+    assert "fix: add a mapping for 6.1.0-9-amd64, and name the kernel in " in text
+    assert "; or narrow the selector" in text
     assert told(fleet, node("a", KERNEL)) == set()
+
+
+def tainted(item: Any, key: str, effect: str = "NoSchedule") -> Any:
+    return {**item, "spec": {"taints": [{"key": key, "effect": effect}]}}
+
+
+WINDOWS = node("windows", "10.0.20348.1", **{"kubernetes.io/os": "windows", "kubernetes.io/arch": "amd64"})
+ARM = node("arm", "5.14.0-570.12.1.el9_6.aarch64", **{"kubernetes.io/os": "linux", "kubernetes.io/arch": "arm64"})
+VIRTUAL = tainted(node("virtual", "v1.2-vk"), "virtual-kubelet.io/provider")
+OTHERS = tainted(node("others", NEXT), "example.com/gpu", "NoExecute")
+
+
+@pytest.mark.parametrize("item", [WINDOWS, ARM, VIRTUAL, OTHERS], ids=lambda item: item["metadata"]["name"])
+def test_a_node_that_the_driver_is_not_meant_for_is_not_told(fleet: PlainFleet, item: Any) -> None:
+    fleet.nodes([KERNEL])
+    fleet.nic()
+    assert told(fleet, node("a", KERNEL), item) == set()
+
+
+def test_a_taint_that_passes_or_is_tolerated_hides_no_node(fleet: PlainFleet) -> None:
+    fleet.nodes([KERNEL])
+    fleet.nic("tolerations: [{key: example.com/gpu, operator: Exists}]")
+    for item in (OTHERS, tainted(node("cordoned", NEXT), "node.kubernetes.io/unschedulable")):
+        assert {rule for rule, _, _ in told(fleet, item)} == {"REF010"}
+
+
+def test_an_architecture_that_a_node_group_or_a_mapping_names_is_told(fleet: PlainFleet) -> None:
+    group = {"name": "a", "count": 1, "labels": {"node-role.kubernetes.io/worker": ""}, "kernels": [KERNEL]}
+    fleet.groups(group, {**group, "name": "b", "architecture": "arm64", "count": 0, "kernels": []})
+    fleet.nic()
+    assert {rule for rule, _, _ in told(fleet, ARM)} == {"REF010"}
+
+
+def test_what_the_fix_asks_for_leaves_nothing_to_tell(fleet: PlainFleet) -> None:
+    kernel = "6.1.0-9-amd64"
+    fleet.nodes([KERNEL, kernel])
+    path = fleet.root / "drivers/nic.yaml"
+    fleet.nic()
+    text = path.read_text()
+    path.write_text(text.replace("kernelMappings:\n", f"kernelMappings:\n  - literal: {kernel}\n"))
+    assert path.read_text() != text
+    assert told(fleet, node("a", kernel)) == set()

@@ -189,6 +189,17 @@ def test_kernels_that_no_mapping_takes_are_an_error_where_none_is_left_and_else_
     assert "warning[REF010]" in fleet.run("check").stdout
 
 
+def test_windows_nodes_get_no_daemon_set_and_are_not_told(fleet: PlainFleet) -> None:
+    labels = {"node-role.kubernetes.io/worker": ""}
+    windows = {**labels, "kubernetes.io/os": "windows"}
+    fleet.groups(
+        {"name": "a", "count": 2, "labels": labels, "kernels": [KERNEL]},
+        {"name": "b", "count": 2, "labels": windows, "kernels": ["10.0.20348.1"]},
+    )
+    assert len(fleet.daemon_sets()) == 1
+    assert "REF010" not in fleet.run("check").stdout
+
+
 def test_nodes_whose_kernel_nobody_names_are_named_beside_others(fleet: PlainFleet) -> None:
     labels = {"node-role.kubernetes.io/worker": ""}
     known = {"name": "known", "count": 2, "labels": labels, "kernels": [KERNEL]}
