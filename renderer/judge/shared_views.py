@@ -21,7 +21,7 @@ class SharedViews:
         self._views: WeakKeyDictionary[Manifest, dict[str, object] | None] = WeakKeyDictionary()
 
     def give(self, manifest: Manifest, review: Review) -> None:
-        """Give a review of an object, which has not begun, what is kept of the object."""
+        """Copy the views kept for an object into its review, before rules run."""
         vars(review).update(self._views.get(manifest) or {})
 
     def keep(self, manifest: Manifest, review: Review) -> None:
