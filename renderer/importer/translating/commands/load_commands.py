@@ -5,7 +5,6 @@ Sources: modprobe(8), insmod(8) and rmmod(8) of kmod; internal/worker of Kernel 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import field
 
@@ -15,7 +14,7 @@ from kmodgate.policy.formats.yaml_documents import Json
 from kmodgate.policy.kmm.in_tree_modules import NAMES as IN_TREE
 from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.fleet.specs import JsonMap
-from kmodgate.renderer.importer.translating.commands.shell_commands import RUNNING_KERNEL, Command
+from kmodgate.renderer.importer.translating.commands.shell_commands import LOADERS, RUNNING_KERNEL, Command
 
 _WITH_VALUE = {
     "d": "dirname", "S": "set-version", "C": "config", "t": "type", "w": "wait",
@@ -28,8 +27,8 @@ _KEPT = {"f": "--force", "force": "--force", "i": "--ignore-install", "ignore-in
 _NAME = lazy_regex(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _FILE = lazy_regex(r"(?:.*/)?([A-Za-z0-9_][A-Za-z0-9_-]*)\.ko(?:\.(?:xz|gz|zst))?")
 _IN_TREE_LAYOUT = lazy_regex(r"(.*?)/(?:usr/)?lib/modules/")
-_SETTING = lazy_regex(r"(?:>|^(?:\S*/)?tee\s(?:.*\s)?)\s*(?:/host)?/(?:etc/|proc/sys/|sys/(?!module/firmware_class/))")
-"""A file that a command writes, and that the kernel or modprobe has settings from."""
+_SETTING = lazy_regex(r"(?:/host)?/(?:etc/|proc/sys/|sys/(?!module/firmware_class/))")
+"""A file that the kernel or modprobe has settings from, where a command writes it."""
 _FIRMWARE = "/sys/module/firmware_class/parameters/path"
 
 HARMLESS = frozenset((
@@ -45,6 +44,7 @@ HARMLESS = frozenset((
 class Loading:
     """What the commands of one pod do with kernel modules, in their order.
 
+    `conflicts` are parameters with another value than before: where a script decides, each of its cases is read.
     `directory` is where modprobe looks first, None where no command says it. `removed` are unloaded before the first
     load, `unloaded` at the end, and `files` are given to insmod. `besides` are the other programs that run, `unread`
     words that only the node can tell.
@@ -52,6 +52,7 @@ class Loading:
 
     modules: list[str] = field(default_factory=list)
     parameters: dict[str, list[str]] = field(default_factory=dict)
+    conflicts: list[str] = field(default_factory=list)
     options: list[str] = field(default_factory=list)
     directory: str | None = None
     other_directories: list[str] = field(default_factory=list)
@@ -126,13 +127,16 @@ def _is_among(name: str, names: Iterable[str]) -> bool:
 
 def _take(result: Loading, command: Command, *, at_end: bool) -> None:
     program, words = command.program, command.words[1:]
-    if program in ("modprobe", "insmod", "rmmod") or (program == "kmod" and words[:1] in (["load"], ["unload"])):
+    written = [*command.written, *(words if program == "tee" else ())]
+    is_loader = program in LOADERS and (program != "kmod" or words[:1] in (["load"], ["unload"]))
+    if is_loader:
         _take_kmod(result, command, at_end=at_end)
-    elif _FIRMWARE in words and not at_end:
-        place = next((word for word in words if word.startswith("/") and word != _FIRMWARE), "")
-        result.firmware = place
-    elif program not in HARMLESS or _SETTING.search(" ".join(command.words)):
-        (result.besides_at_end if at_end else result.besides).append(" ".join(command.words)[:80])
+    firmware = next((word for word in words if word.startswith("/") and word != _FIRMWARE), "")
+    if _FIRMWARE in written and firmware and not at_end:
+        result.firmware = firmware
+    elif any(map(_SETTING.match, written)) or _FIRMWARE in written or not (is_loader or program in HARMLESS):
+        shown = " ".join([*command.words, *(f"> {place}" for place in command.written)])
+        (result.besides_at_end if at_end else result.besides).append(shown[:80])
 
 
 def _take_kmod(result: Loading, command: Command, *, at_end: bool) -> None:
@@ -164,12 +168,19 @@ def _load(result: Loading, program: str, options: dict[str, str], names: list[st
     loaded = _names(result, modules)
     result.modules += [name for name in loaded if not _is_among(name, result.modules)]
     if loaded and not every:
-        texts = result.parameters.setdefault(loaded[0], [])
-        texts += [text for text in names[1:] if text not in texts and not re.match(r"[<>\d]*[<>]", text)]
+        _add_parameters(result, result.parameters.setdefault(loaded[0], []), names[1:])
     result.options += [kept for kept in _kept(options) if kept not in result.options]
     if loaded:
         _look_into(result, directory)
         result.on_node |= on_node
+
+
+def _add_parameters(result: Loading, known: list[str], new: list[str]) -> None:
+    """Add the parameters that a module has in one command to those of the commands before."""
+    names = {text.partition("=")[0] for text in known}
+    for text in new:
+        if text not in known:
+            (result.conflicts if text.partition("=")[0] in names else known).append(text)
 
 
 def _look_into(result: Loading, directory: str | None) -> None:
@@ -191,7 +202,7 @@ def _kept(options: dict[str, str]) -> Iterator[str]:
 def _names(result: Loading, names: Iterable[str]) -> list[str]:
     """Those that are names of kernel modules; others, such as variables, are not read."""
     found = list(names)
-    result.unread += [name for name in found if not _NAME.fullmatch(name) and not re.match(r"\d?[<>]", name)]
+    result.unread += [name for name in found if not _NAME.fullmatch(name)]
     return [name for name in found if _NAME.fullmatch(name)]
 
 
@@ -212,9 +223,6 @@ def _parsed(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
             options[name] = value if equals or name not in _WITH_VALUE.values() else next(rest, "")
         elif word.startswith("-") and len(word) > 1 and not names:
             _short(word[1:], rest, options)
-        elif re.match(r"\d?[<>]", word):
-            if re.fullmatch(r"\d?[<>]+", word):
-                next(rest, "")
         else:
             names.append(word)
     return options, names

@@ -20,9 +20,13 @@ from kmodgate.renderer.importer.translating.commands.shell_syntax import (
     SHELLS,
     Case,
     Function,
+    Simple,
     Statement,
+    Substitution,
     parse,
 )
+
+LOADERS = ("modprobe", "insmod", "rmmod", "kmod")
 
 RUNNING_KERNEL = "${KERNEL_FULL_VERSION}"
 """What stands for `uname -r` in a command that was read."""
@@ -53,11 +57,15 @@ Variables = dict[str, list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One simple command. `on_node`: it runs in the root of the node; `at_end`: when the shell ends."""
+    """One simple command, and the files that its output is written to.
+
+    `on_node`: it runs in the root of the node; `at_end`: when the shell ends.
+    """
 
     words: list[str]
     on_node: bool = False
     at_end: bool = False
+    written: tuple[str, ...] = ()
 
     @property
     def program(self) -> str:
@@ -71,9 +79,12 @@ class _Reader:
     files: Mapping[str, str]
     on_node: bool = False
     at_end: bool = False
+    written: tuple[str, ...] = ()
     depth: int = 0
+    running: frozenset[str] = frozenset()
     functions: dict[str, Function] = field(default_factory=dict)
     called: set[str] = field(default_factory=set)
+    unresolved: list[str] = field(default_factory=list)
     steps: Iterator[int] = field(default_factory=lambda: iter(range(_MOST_STEPS)))
 
 
@@ -82,35 +93,41 @@ def commands_of(vector: Iterable[str], env: Mapping[str, str], files: Mapping[st
 
     `env` are its variables, `files` the texts of files in it, by their paths.
     """
-    return list(_vector(list(vector), _Reader({name: [text] for name, text in env.items()}, files)))
+    reader = _Reader({name: [text] for name, text in env.items()}, files)
+    return [*_vector(list(vector), reader), *_uncalled(reader)]
+
+
+def _uncalled(reader: _Reader) -> Iterator[Command]:
+    """What functions run that a word may call which only the node knows, such as `"$1"`."""
+    if reader.unresolved:
+        for function in [item for name, item in reader.functions.items() if name not in reader.called]:
+            yield from _called(function.body, reader)
 
 
 def _vector(words: list[str], reader: _Reader) -> Iterator[Command]:
     words = _without_prefixes(words)
-    if not words:
+    if not words and not reader.written:
         return
-    program = words[0].rpartition("/")[2]
+    program = words[0].rpartition("/")[2] if words else ""
     script = _script_of_shell(words) if program in (*SHELLS, "eval") else None
     file = next((place for place, word in enumerate(words[:4]) if word in reader.files), None)
     if script is not None:
         yield from _script(script[0], reader, script[2:])
     elif file is not None and (not file or program in (*SHELLS, ".", "source")):
         yield from _script(reader.files[words[file]], reader, words[file + 1 :])
-    elif program in reader.functions:
-        yield from _function(reader.functions[program], words, reader)
     elif program in _ELSEWHERE:
         yield from _vector(_behind(program, words), replace(reader, on_node=True))
     elif program == "trap" and len(words) > 1:
         yield from _script(words[1], replace(reader, at_end=True))
     else:
         for chosen in _expanded(words, reader.variables):
-            yield Command(chosen, reader.on_node, reader.at_end)
+            yield Command(chosen, reader.on_node, reader.at_end, reader.written)
 
 
 def _function(function: Function, words: list[str], reader: _Reader) -> Iterator[Command]:
     reader.called.add(function.name)
     for chosen in list(_expanded(words[1:], reader.variables)):
-        yield from _called(function.body, reader, chosen)
+        yield from _called(function.body, replace(reader, running=reader.running | {function.name}), chosen)
 
 
 def _without_prefixes(words: list[str]) -> list[str]:
@@ -120,7 +137,7 @@ def _without_prefixes(words: list[str]) -> list[str]:
         program = words[place].rpartition("/")[2]
         if program in _WITH_OPTIONS:
             place = _behind_options(words, place + 1, _WITH_OPTIONS[program]) + (program == "timeout")
-        elif program in _PREFIXES or program in KEYWORDS or _ASSIGNMENT.fullmatch(words[place]):
+        elif program in _PREFIXES or _is_passed_over(words[place]):
             place += 1
         else:
             break
@@ -166,9 +183,6 @@ def _script(text: str, reader: _Reader, arguments: Iterable[str] = ()) -> Iterat
         if isinstance(statement, Function):
             reader.functions[statement.name] = statement
     yield from _called(statements, reader, arguments)
-    uncalled = [item for item in statements if isinstance(item, Function) and item.name not in reader.called]
-    for function in uncalled:  # by a name that only the node knows, such as "$1"
-        yield from _called(function.body, reader)
 
 
 def _called(statements: list[Statement], reader: _Reader, arguments: Iterable[str] = ()) -> Iterator[Command]:
@@ -200,26 +214,49 @@ def _statements(statements: list[Statement], reader: _Reader) -> Iterator[Comman
             return
         if isinstance(statement, Function):
             reader.functions[statement.name] = statement
+        elif isinstance(statement, Substitution):
+            yield from (item for item in _statements(statement.body, reader) if item.program in LOADERS)
         elif isinstance(statement, Case):
-            for body in _branches(statement, reader):
-                yield from _statements(body, reader)
+            yield from _case(statement, reader)
         else:
-            yield from _simple_command(statement, reader)
+            yield from _redirected(statement, reader)
+
+
+def _case(case: Case, reader: _Reader) -> Iterator[Command]:
+    """What the branches run that a `case` takes; behind it, variables have the values that any of them gave."""
+    before = dict(reader.variables)
+    results = []
+    for body in _branches(case, reader):
+        variables = dict(before)
+        yield from _statements(body, replace(reader, variables=variables))
+        results.append(variables)
+    reader.variables.clear()
+    for name in dict.fromkeys(name for variables in results or [before] for name in variables):
+        values = (value for variables in results or [before] for value in variables.get(name, ()))
+        reader.variables[name] = list(dict.fromkeys(values))[:_MOST_WORDS]
 
 
 def _branches(case: Case, reader: _Reader) -> list[list[Statement]]:
     """The branches that a `case` takes, as far as its word is known; else all of them."""
     values = [" ".join(words) for words in _expanded([case.word], reader.variables)]
+    every: list[list[Statement]] = [body for _, body in case.branches]
     if any("$" in value or "`" in value for value in values):
-        return [body for _, body in case.branches]
+        return every if any("*" in patterns for patterns, _ in case.branches) else [*every, []]
     chosen = [_branch(case, value) for value in values]
-    return [body for body in chosen if body is not None] or [body for _, body in case.branches]
+    return [body for body in chosen if body is not None] or every
 
 
 def _branch(case: Case, value: str) -> list[Statement] | None:
     return next(
         (body for patterns, body in case.branches if any(fnmatchcase(value, pattern) for pattern in patterns)), None
     )
+
+
+def _redirected(statement: Simple, reader: _Reader) -> Iterator[Command]:
+    written = [word for words in _expanded(statement.written, reader.variables) for word in words]
+    if written:
+        reader = replace(reader, written=tuple(dict.fromkeys(written)))
+    yield from _simple_command(statement.words, reader)
 
 
 def _simple_command(words: list[str], reader: _Reader) -> Iterator[Command]:
@@ -232,7 +269,25 @@ def _simple_command(words: list[str], reader: _Reader) -> Iterator[Command]:
         count = int(words[1]) if len(words) > 1 and words[1].isdecimal() else 1
         _set_arguments(reader.variables, _arguments(reader.variables)[count:])
     else:
-        yield from _vector(words, reader)
+        yield from _call(words, reader)
+
+
+def _call(words: list[str], reader: _Reader) -> Iterator[Command]:
+    """What a function runs, or another command; a bare word alone names a function, which does not run in itself."""
+    place = next((place for place, word in enumerate(words) if not _is_passed_over(word)), len(words))
+    for chosen in list(_expanded(words[place : place + 1], reader.variables)):
+        called = [*chosen, *words[place + 1 :]]
+        name = called[0] if called else ""
+        if name in reader.functions and name not in reader.running:
+            yield from _function(reader.functions[name], called, reader)
+            continue
+        if "$" in name or "`" in name:
+            reader.unresolved.append(name)
+        yield from _vector(called, reader)
+
+
+def _is_passed_over(word: str) -> bool:
+    return word in KEYWORDS or _ASSIGNMENT.fullmatch(word) is not None
 
 
 def _without_loop(words: list[str], variables: Variables) -> list[str]:
@@ -251,7 +306,7 @@ def _assign(words: list[str], variables: Variables) -> None:
         if match := _ASSIGNMENT.fullmatch(word):
             values = [" ".join(texts) for texts in _expanded([match[3]], variables)]
             before = variables.get(match[1], [""])[0] if match[2] else ""
-            variables[match[1]] = [f"{before} {value}".strip() for value in values] if match[2] else values
+            variables[match[1]] = [before + value for value in values]
 
 
 def _expanded(words: list[str], variables: Variables) -> Iterator[list[str]]:

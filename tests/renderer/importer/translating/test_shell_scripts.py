@@ -61,7 +61,7 @@ esac
 @pytest.mark.parametrize(("argument", "loaded", "removed"), [("start", ["acme_nic"], []), ("stop", [], ["acme_nic"])])
 def test_a_case_takes_the_branch_of_its_word(argument: str, loaded: list[str], removed: list[str]) -> None:
     result = read_loading(commands_of(["sh", "/scripts/run.sh", argument], {}, {"/scripts/run.sh": DISPATCH}), [])
-    assert (result.modules or result.removed) == (loaded or removed)
+    assert (result.modules, result.removed) == (loaded, removed)
     assert result.besides == (["umount /acme"] if removed else [])
 
 
@@ -95,6 +95,8 @@ def test_arrays_are_their_elements() -> None:
 SETTINGS = {
     "a file for modprobe": 'echo "options acme_nic debug=1" > /etc/modprobe.d/acme.conf',
     "the same with tee": "echo options acme_nic debug=1 | tee -a /host/etc/modprobe.d/acme.conf",
+    "the whole of a group": "{ echo options acme_nic debug=1; echo; } > /etc/modprobe.d/acme.conf",
+    "a here-document": "cat >/etc/modprobe.d/acme.conf <<EOF\noptions acme_nic debug=1\nEOF",
     "a setting of the kernel": "echo 4 >/sys/class/net/acme0/device/sriov_numvfs",
 }
 
@@ -113,10 +115,120 @@ def test_options_with_a_value_stay() -> None:
     assert loading('modprobe -S "$(uname -r)" -qd /opt acme_nic').options == []
 
 
+NO_HERE_DOCUMENTS = [
+    "F=$((1<<3))",
+    "((x = 1 << 3))",
+    "for ((i=1<<3; i<9; i++)); do :; done",
+    'echo "a << b"',
+    'x="a<<b"',
+    "true # cat <<EOF",
+    "cat <<EOF",
+    "echo 'step # 1'",
+    "echo step '#' \"it's\" # it's done",
+    'echo "${x#\'}" "$(printf "%s" "\'")"',
+    "cat <<A <<B\nmodprobe not_this\nA\nmodprobe nor_this\nB",
+    "cat <<\\EOF\nmodprobe not_this\nEOF",
+    "cat <<EOF-1\nmodprobe not_this\nEOF-1",
+    "cat <<'END OF IT' | grep x\nmodprobe not_this\n# isn't\nEND OF IT",
+]
+
+
+@pytest.mark.parametrize("before", NO_HERE_DOCUMENTS)
+def test_what_follows_quotes_comments_and_here_documents_is_read(before: str) -> None:
+    result = loading(f"{before}\nmodprobe -d /opt acme\n")
+    assert (result.modules, result.directory, result.unread) == (["acme"], "/opt", [])
+
+
+@pytest.mark.parametrize(
+    "shell", ["chroot /host bash", "chroot /host bash -s", "chroot /host bash -o pipefail -e", "nsenter -t 1 -m -- sh"]
+)
+def test_comments_of_a_here_document_are_comments_of_its_script(shell: str) -> None:
+    result = loading(f"{shell} <<EOF\nmodprobe acme # isn't it\n# done\nEOF\nsleep infinity\n")
+    assert (result.modules, result.on_node, result.besides) == (["acme"], True, [])
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "bash -s acme <<'EOF'\nmodprobe -d /opt $1\nEOF",
+        "bash <<< 'modprobe -d /opt acme'",
+        "out=$(modprobe -d /opt acme 2>&1) || echo $out",
+        'load() { modprobe -d /opt "$1"; }\necho "$(load acme | tail -1)" `hostname`',
+        "F=$(ls /opt; (modprobe -d /opt acme))",
+        "sh < /scripts/other.sh",
+        "exec > >(tee /dev/kmsg) 2>&1; modprobe -d /opt acme",
+        "echo isn't\nmodprobe -d /opt acme",
+        "if ((modprobe -d /opt acme); true); then echo ok; fi",
+    ],
+)
+def test_modules_are_found_wherever_a_command_stands(script: str) -> None:
+    files = {"/scripts/run.sh": script, "/scripts/other.sh": "modprobe -d /opt acme"}
+    result = read_loading(commands_of(["/scripts/run.sh"], {}, files), [])
+    assert (result.modules, result.directory, result.besides, result.unread) == (["acme"], "/opt", [], [])
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        'modprobe() { command modprobe -d /opt "$@"; }; modprobe acme',
+        "insmod() { /sbin/insmod /opt/$1.ko; }; insmod acme",
+        "modprobe() { sudo modprobe $1; }; if ! modprobe acme; then exit 1; fi",
+        "modprobe() { modprobe acme; }; modprobe acme",
+    ],
+)
+def test_a_function_that_is_named_like_its_program_runs_that(script: str) -> None:
+    assert loading(script).modules == ["acme"]
+
+
+@pytest.mark.parametrize(("argument", "loaded"), [("a", ["a_x"]), ("b", ["b"])])
+def test_a_case_within_a_case_ends_with_its_branch(argument: str, loaded: list[str]) -> None:
+    script = "case $1 in a) case $2 in x) modprobe a_x;; esac;; b) modprobe b;; esac"
+    assert loading(script, argument, "x").modules == loaded
+
+
+def test_functions_of_a_sourced_file_run_where_the_script_calls_them() -> None:
+    library = "load() { modprobe -d /opt $1; }\nusage() { apt-get --help; }\n"
+    files = {"/run.sh": ". /lib.sh; case $1 in stop) f() { umount /a; };; *) ;; esac; load acme", "/lib.sh": library}
+    result = read_loading(commands_of(["/run.sh", "start"], {}, files), [])
+    assert (result.modules, result.besides, result.unread) == (["acme"], [], [])
+
+
+def test_a_variable_that_is_known_calls_the_function_of_its_name() -> None:
+    script = 'start() { modprobe -d /opt acme; }\nstop() { modprobe -r acme; }\n"$@"\n'
+    assert (loading(script, "start").modules, loading(script, "start").unloaded) == (["acme"], [])
+
+
+def test_text_is_added_to_a_variable_without_a_blank() -> None:
+    assert loading("P=/opt; P+=/lib; modprobe -d $P acme").directory == "/opt/lib"
+
+
+@pytest.mark.parametrize(
+    "quoted", ["echo 'copying -> /etc/modprobe.d/x'", 'echo "see >/etc/motd" >&2', "tee '>/etc/x'"]
+)
+def test_quoted_text_is_no_setting(quoted: str) -> None:
+    assert not loading(f"{quoted}\nmodprobe -d /opt acme\n").besides
+
+
+def test_values_of_all_branches_are_carried_over_or_told() -> None:
+    result = loading('case "$X" in 1) OPT=a=1; M=acme;; *) OPT=a=2; M=acme_b;; esac; modprobe acme $OPT; modprobe $M')
+    assert (result.parameters["acme"], result.conflicts) == (["a=1"], ["a=2"])
+    assert result.modules == ["acme", "acme_b"]
+
+
 @pytest.mark.parametrize(
     "script",
     [
         "f() { f; f; }; f",
+        "A='$B'; B='$A'; $A; A=\"$B\"; $B",
+        "$(" * 50000,
+        "a $(b " * 20000 + ")" * 20000,
+        "(" * 100000,
+        "((" * 50000 + "))" * 50000,
+        "'\"" * 50000,
+        "`" * 100001,
+        "".join(f"cat <<E{n}\n" for n in range(20000)),
+        "case $x in 1) a=1;; *) a=2;; esac; " * 4000,
+        "case $x in 1) a=1;; *) b=2;; esac; modprobe $a $b; " * 2000,
         "".join(f"f{n}() {{ {'f' + str(n + 1) + '; '} {('f' + str(n + 1) + ';') * 200} }}\n" for n in range(9)) + "f0",
         "case x in " * 3000,
         "f() {" * 3000,
