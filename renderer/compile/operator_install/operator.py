@@ -8,10 +8,11 @@ k8s-operatorhub/community-operators (channel alpha); deploy/chart of operator-fr
 from __future__ import annotations
 
 from kmodgate.policy.cluster.controllers import HUB_PACKAGE, PACKAGE
+from kmodgate.policy.config import Platform
 from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.kmm.operator_config import CONFIG_MAPS
 from kmodgate.policy.kmm.versions import Release
-from kmodgate.renderer.fleet.specs import Cluster, Install, Kmm
+from kmodgate.renderer.fleet.specs import Cluster, Flavour, Install, Kmm
 
 UPSTREAM_SOURCE = "operatorhubio-catalog"
 UPSTREAM_INDEX = "quay.io/operatorhubio/catalog"
@@ -79,10 +80,15 @@ def operator(cluster: Cluster, *, is_hub: bool) -> Operator:
 def usual_namespace(cluster: Cluster, *, is_hub: bool) -> str:
     """The namespace of the operator where the spec names none."""
     kmm = cluster.kmm
-    if kmm is not None and kmm.flavour == "redhat":
+    by_olm = kmm is not None and kmm.install is not None and not kmm.install.kustomize
+    return namespace_of(kmm.flavour if kmm else "upstream", cluster.platform, by_olm=by_olm, is_hub=is_hub)
+
+
+def namespace_of(flavour: Flavour, platform: Platform, *, by_olm: bool, is_hub: bool) -> str:
+    """The usual namespace of an operator that is installed in this way."""
+    if flavour == "redhat":
         return "openshift-kmm-hub" if is_hub else "openshift-kmm"
-    by_olm = kmm is not None and kmm.install is not None and not kmm.install.kustomize and not is_hub
-    return "operators" if by_olm and cluster.platform == "kubernetes" else "kmm-operator-system"
+    return "operators" if by_olm and not is_hub and platform == "kubernetes" else "kmm-operator-system"
 
 
 def _deployments(cluster: Cluster, is_hub: bool) -> tuple[str, ...]:

@@ -11,7 +11,6 @@ from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.importer.clusters.cluster_draft import Settings
 from kmodgate.renderer.importer.objects.reading import MODULE, Found, Objects
-from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 
 _GROUP = "argoproj.io"
 _HERE = "https://kubernetes.default.svc"
@@ -24,14 +23,13 @@ def add_argocd(objects: Objects, settings: Settings) -> None:
     for found in objects.values():
         if found.identity.group != _GROUP or found.identity.kind not in ("Application", "ApplicationSet", "AppProject"):
             continue
-        is_ours = MANAGED_BY.items() <= found.metadata("labels").items()
-        if is_ours:
+        if found.is_rendered:
             settings.take(found)
-        if is_ours and found.identity.kind != "AppProject":
+        if found.is_rendered and found.identity.kind != "AppProject":
             settings.servers |= _servers(found)
             if "argocd" not in settings.spec:
                 _add(found, settings)
-        elif not is_ours and _applies_module(found):
+        elif not found.is_rendered and _applies_module(found):
             message = "not carried over: it applies a Module that the Application of the specs applies, too"
             settings.lost.append(found.lost("IMP004", ("spec", "source"), message, _FIX))
 

@@ -18,7 +18,6 @@ from kmodgate.renderer.compile.mirrors.mirror_sets import NAME
 from kmodgate.renderer.fleet.json_parts import items_of, map_of
 from kmodgate.renderer.importer.clusters.cluster_draft import Settings
 from kmodgate.renderer.importer.objects.reading import Found, Objects
-from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 
 _KINDS: dict[str, tuple[str, References]] = {
     "ImageDigestMirrorSet": ("imageDigestMirrors", "digest"),
@@ -34,19 +33,14 @@ def add_mirrors(objects: Objects, settings: Settings) -> None:
     mirrors: dict[tuple[str, str], Json] = {}
     for found in objects.values():
         if found.identity.kind in _KINDS:
-            affected = [item for item in modules if not (_is_ours(found) and _is_rendered(item))]
+            affected = [item for item in modules if not (_is_ours(found) and item.is_rendered)]
             images = sorted({image for item in affected for image in _images(item, objects)})
             _add_set(found, images, mirrors, settings)
 
 
-def _is_rendered(found: Found) -> bool:
-    """Whether kmodgate rendered an object, with the mirrors that it rendered beside it."""
-    return MANAGED_BY.items() <= found.metadata("labels").items()
-
-
 def _is_ours(found: Found) -> bool:
-    """Whether kmodgate rendered a mirror set."""
-    return found.identity.name == NAME and _is_rendered(found)
+    """Whether kmodgate rendered a mirror set, beside Modules whose images have the mirror's name."""
+    return found.identity.name == NAME and found.is_rendered
 
 
 def _add_set(found: Found, images: list[str], mirrors: dict[tuple[str, str], Json], settings: Settings) -> None:

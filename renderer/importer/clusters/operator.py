@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kmodgate.policy.cluster.controllers import HUB_PACKAGE, OLM_GROUP, PACKAGE
+from kmodgate.policy.config import Platform
 from kmodgate.policy.findings import FieldPath
 from kmodgate.policy.formats.yaml_documents import parse
 from kmodgate.policy.kmm.operator_config import CONFIG_MAPS, KEY, OLD_KEY
-from kmodgate.renderer.compile.operator_install.operator import GLOBAL_NAMESPACES
+from kmodgate.renderer.compile.operator_install.operator import GLOBAL_NAMESPACES, namespace_of
 from kmodgate.renderer.fleet.json_parts import items_of, map_of
-from kmodgate.renderer.fleet.specs import JsonMap
+from kmodgate.renderer.fleet.specs import Flavour, JsonMap
 from kmodgate.renderer.importer.clusters.cluster_draft import Settings
 from kmodgate.renderer.importer.clusters.kustomized_operator import add_overlay
 from kmodgate.renderer.importer.objects.companions import is_openshift
 from kmodgate.renderer.importer.objects.reading import Found, Objects
-from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 
 _FIELDS = ("channel", "source", "sourceNamespace")
 _KNOWN = {*_FIELDS, "name", "startingCSV", "installPlanApproval", "config"}
@@ -54,7 +54,7 @@ def add_operator(objects: Objects, settings: Settings) -> None:
     _add_configuration(objects, settings)
     _add_alerts(objects, settings)
     for item in list(objects.values()):
-        if _is_rendered(item) and (item.identity.kind, item.identity.name) in _RENDERED:
+        if item.is_rendered and (item.identity.kind, item.identity.name) in _RENDERED:
             settings.take(item)
 
 
@@ -71,7 +71,7 @@ def _version(found: Found) -> str:
 
 
 def _add_subscription(found: Found, version: str, objects: Objects, settings: Settings) -> None:
-    spec, package, namespace = map_of(found.value["spec"]), _package(found), found.identity.namespace
+    spec, package = map_of(found.value["spec"]), _package(found)
     install: JsonMap = {key: spec[key] for key in _FIELDS if key in spec} | {"csv": version, "approve": "byHand"}
     if (image := _image_of(_HOOKS[0] + package, objects)) and settings.put(
         found, ("metadata",), "tools", {"kubectl": image}
@@ -80,14 +80,13 @@ def _add_subscription(found: Found, version: str, objects: Objects, settings: Se
     tolerations = items_of(map_of(spec.get("config")).get("tolerations"))
     if tolerations:
         install["tolerations"] = tolerations
-    kmm: JsonMap = {**_place(found, package), "install": install}
-    if "redhat" in str(spec.get("source")) or namespace == _NAMESPACES[package]:
-        kmm["flavour"] = "redhat"
-    elif spec.get("source") in ("community-operators", "operatorhubio-catalog"):
-        kmm["flavour"] = "upstream"
+    flavour = _flavour(found, package)
+    by_marketplace = spec.get("sourceNamespace") == "openshift-marketplace"
+    place = _place(found, package, flavour, openshift=by_marketplace or is_openshift(objects))
+    kmm: JsonMap = {**place, "install": install, **({"flavour": flavour} if flavour else {})}
     if not settings.put(found, ("spec",), "kmm", kmm):
         return
-    if spec.get("sourceNamespace") == "openshift-marketplace" or kmm.get("flavour") == "redhat":
+    if by_marketplace or flavour == "redhat":
         settings.spec["platform"] = "openshift"
     if package == HUB_PACKAGE:
         settings.spec["acm"] = {"role": "hub"}
@@ -119,18 +118,22 @@ def _losses(found: Found, package: str) -> Iterator[tuple[FieldPath, tuple[str, 
         yield ("spec", "config", "env", index), (text, fix)
 
 
-def _is_rendered(found: Found) -> bool:
-    return MANAGED_BY.items() <= found.metadata("labels").items()
+def _flavour(found: Found, package: str) -> Flavour | None:
+    """Return the flavour that the operator's namespace or catalog has; None where neither tells."""
+    source = map_of(found.value.get("spec")).get("source")
+    if "redhat" in str(source) or found.identity.namespace == _NAMESPACES[package]:
+        return "redhat"
+    return "upstream" if source in ("community-operators", "operatorhubio-catalog") else None
 
 
-def _place(found: Found, package: str) -> JsonMap:
+def _place(found: Found, package: str, flavour: Flavour | None, *, openshift: bool) -> JsonMap:
     """The namespace of the operator, for which a rendered tree needs no word where it is the usual one."""
-    usual = {_NAMESPACES[package]}
-    if found.identity.kind == "Subscription":
-        by_olm = package == PACKAGE and map_of(found.value["spec"]).get("sourceNamespace") != "openshift-marketplace"
-        usual.add("operators" if by_olm else "kmm-operator-system")
+    by_olm, is_hub = found.identity.kind == "Subscription", package == HUB_PACKAGE
+    platform: Platform = "openshift" if openshift else "kubernetes"
+    usual = namespace_of(flavour or "upstream", platform, by_olm=by_olm, is_hub=is_hub)
+    is_told = flavour is not None or not openshift  # the Modules decide the flavour on OpenShift
     namespace = found.identity.namespace
-    return {} if _is_rendered(found) and namespace in usual else {"namespace": namespace}
+    return {} if found.is_rendered and is_told and namespace == usual else {"namespace": namespace}
 
 
 def _image_of(job: str, objects: Objects) -> str:
@@ -145,7 +148,7 @@ def _image_of(job: str, objects: Objects) -> str:
 def _add_alerts(objects: Objects, settings: Settings) -> None:
     """Say whether a rendered tree has the alerts of the operator, where that is not the default of the platform."""
     install = map_of(map_of(settings.spec.get("kmm")).get("install"))
-    if not install or not any(_is_rendered(item) or item.identity.kind == "Kustomization" for item in settings.taken):
+    if not install or not any(item.is_rendered or item.identity.kind == "Kustomization" for item in settings.taken):
         return
     has_alerts = any((item.identity.kind, item.identity.name) in _RENDERED for item in objects.values()
                      if item.identity.kind == "PrometheusRule")  # fmt: skip
@@ -188,14 +191,14 @@ def _add_configuration(objects: Objects, settings: Settings) -> None:
             settings.lost.append(found.lost("IMP001", ("data",), message, f"write them under {KEY}, as YAML"))
             continue
         package = (PACKAGE, HUB_PACKAGE)[CONFIG_MAPS.index(identity.name)]
-        kmm = {**(said or _operator_in(found, package)), "config": config}
+        kmm = {**(said or _operator_in(found, package, openshift=is_openshift(objects))), "config": config}
         if settings.put(found, ("data", key), "kmm", kmm):
             settings.take(found)
             if image := _image_of(_HOOKS[1] + package, objects):
                 settings.put(found, ("metadata",), "tools", {"kubectl": image})
 
 
-def _operator_in(found: Found, package: str) -> JsonMap:
+def _operator_in(found: Found, package: str, *, openshift: bool) -> JsonMap:
     """What the namespace of a configuration says of an operator that no other object shows."""
-    is_redhat = found.identity.namespace == _NAMESPACES[package]
-    return {**_place(found, package), **({"flavour": "redhat"} if is_redhat else {})}
+    flavour = _flavour(found, package)
+    return {**_place(found, package, flavour, openshift=openshift), **({"flavour": flavour} if flavour else {})}

@@ -17,6 +17,7 @@ from kmodgate.renderer.errors import Unusable, refuse_enforced
 from kmodgate.renderer.fleet.specs import JsonMap
 from kmodgate.renderer.local_files.reading import read_given
 from kmodgate.renderer.manifests.manifest import Identity, identity_of
+from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 
 MODULE = ("kmm.sigs.x-k8s.io", "Module")
 
@@ -48,6 +49,11 @@ class Found:
         return (self.identity.group, self.identity.kind) == MODULE and str(self.value["apiVersion"]).endswith(
             "/v1beta1"
         )
+
+    @property
+    def is_rendered(self) -> bool:
+        """Whether kmodgate rendered it."""
+        return MANAGED_BY.items() <= self.metadata("labels").items()
 
     @property
     def is_by_daemon_sets(self) -> bool:

@@ -19,7 +19,6 @@ from kmodgate.renderer.importer.objects.companions import builds
 from kmodgate.renderer.importer.objects.reading import Found, Objects, Translation
 from kmodgate.renderer.importer.translating.draft import Draft, copy_metadata, name_of, new_draft
 from kmodgate.renderer.manifests.manifest import identity_of
-from kmodgate.renderer.manifests.service_accounts import MANAGED_BY
 
 KIND = "ManagedClusterModule"
 
@@ -82,7 +81,7 @@ def _take_dockerfile(draft: Draft, name: str, objects: Objects) -> None:
 
 def _take_pull_secret_policy(draft: Draft, objects: Objects) -> bool:
     """Take the Policy that render writes to copy the pull secret, and what places it; whether there is one."""
-    ours = [found for found in objects.values() if found.metadata("labels").items() >= MANAGED_BY.items()]
+    ours = [found for found in objects.values() if found.is_rendered]
     name = NAME.format(draft.name)
     found = [item for item in ours if item.identity.kind in _OF_POLICY and item.identity.name == name]
     if "Policy" not in {item.identity.kind for item in found}:
@@ -98,10 +97,9 @@ def _take_works(draft: Draft, objects: Objects) -> None:
     for found in list(objects.values()):
         if (found.identity.group, found.identity.kind) != MANIFEST_WORK:
             continue
-        labels = found.metadata("labels")
-        if labels.get(_OF_KMM) == draft.name:
+        if found.metadata("labels").get(_OF_KMM) == draft.name:
             draft.used.append(found)
-        elif found.identity.name == NAME.format(draft.name) and labels.items() >= MANAGED_BY.items():
+        elif found.identity.name == NAME.format(draft.name) and found.is_rendered:
             draft.used.append(found)
             for item in _carried(found, draft.name):
                 other = objects.get(item.identity)

@@ -131,6 +131,16 @@ OPERATORS = {
     "the usual namespace upstream": ("kubernetes", """\
 kmm:
     install: {csv: kernel-module-management.v2.6.0, source: a, approve: byHand}"""),
+    "Red Hat's in the namespace of upstream": ("openshift", """\
+kmm:
+    flavour: redhat
+    namespace: kmm-operator-system
+    install: {csv: kernel-module-management.v2.4.1, approve: byHand}"""),
+    "OLM's own namespace on OpenShift": ("openshift", """\
+kmm:
+    flavour: redhat
+    namespace: operators
+    install: {csv: kernel-module-management.v2.4.1, source: a, sourceNamespace: olm, approve: byHand}"""),
     "alerts on Kubernetes": ("kubernetes", """\
 kmm:
     namespace: kmm
