@@ -28,11 +28,17 @@ else:
             if unsafe_hash or (eq and frozen):
                 methods["__hash__"] = _hash(made)
             for name, method in methods.items():
-                if name not in cls.__dict__:
+                if not _has_own(cls, name):
                     setattr(made, name, method)
             return made
 
         return decorate if cls is None else decorate(cls)
+
+
+def _has_own(cls: type, name: str) -> bool:
+    """Whether a class says itself what a method is; Python writes no hash into one that has a comparison alone."""
+    own = vars(cls)
+    return name in own and not (name == "__hash__" and own[name] is None and "__eq__" in own)
 
 
 def _comparison(cls: type) -> Callable[[object, object], bool]:

@@ -33,6 +33,8 @@ else:
             self._arguments = pattern, flags
 
         def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):  # asked for by whoever copies one, before it has arguments
+                raise AttributeError(name)
             value = getattr(re.compile(*self._arguments), name)
             setattr(self, name, value)
             return value

@@ -81,6 +81,25 @@ def test_methods_that_a_class_has_itself_stay() -> None:
     assert (Own(1) == Own(2), hash(Own(1)), repr(Own(1))) == (True, 7, "own")
 
 
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_a_class_with_a_comparison_of_its_own_has_a_hash_where_the_standard_library_gives_it_one(
+    options: dict[str, Any],
+) -> None:
+    def has_hash(dataclass: Callable[..., Any]) -> bool:
+        @dataclass(**options)
+        class Compared:
+            """A class that compares itself."""
+
+            value: int
+
+            def __eq__(self, other: object) -> bool:
+                return True
+
+        return Compared.__hash__ is not None
+
+    assert has_hash(data_class.dataclass) == has_hash(dataclasses.dataclass)
+
+
 @data_class.dataclass(frozen=True, slots=True)
 class Sent:
     """A class that another process can find."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import re
 from unittest.mock import patch
 
@@ -23,3 +25,11 @@ def test_an_expression_has_all_that_a_compiled_one_has() -> None:
     assert (expression.pattern, expression.flags, dict(expression.groupindex)) == ("(?P<x>a)", compiled.flags, {"x": 1})
     with pytest.raises(AttributeError):
         expression.nothing  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_an_expression_can_be_copied_and_sent_used_or_not() -> None:
+    for used in (False, True):
+        expression = lazy_regex("a+")
+        assert not used or expression.fullmatch("aa")
+        for other in (copy.copy(expression), copy.deepcopy(expression), pickle.loads(pickle.dumps(expression))):
+            assert other.fullmatch("aa")
