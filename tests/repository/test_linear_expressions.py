@@ -33,6 +33,7 @@ _UNITS = (
     "a\n", "a: ", "- ", ": ", "0.", "0-", "#\n", "##[", "[[:a", "[!", "[]", "[a](", "${", "${a", "${a:-", "$(", "$a", "{{", "{a: ", "<<a\n",
     "--a", "--a=", "--a ", "--mount=", "--from=a", '"\\', "'\"", '"a":"', "a='", 'a="', "../", "::", "<!--", "\x1b[", "(a|", "FROM ",
     "ARG a\n", "RUN ", "Environment=a\n", "blacklist ", "/lib/modules/", "{'a", "|-\n", "v1.", "(?", "\\d", "\\Q", "x{9", "[^", "lib/modules/0.0.0",
+    '{{"\\"', '{{\\"', "{{`", "{{/*", '{{"`"`"`',
 )  # fmt: skip
 _AROUND = (("", "!", _LENGTH), ("a", "\0", _SHORT), ('"', "\0", _LENGTH), ("{", "\n", _SHORT))
 """What stands before and after, and how long the text is: whatever never ends does not on a short one either."""
