@@ -215,7 +215,9 @@ class Checker:
         judge = FleetJudge(policies, "check", self.now)
         found += judge.judge(compiled, old, self.dumps.by_cluster)
         found += operator_findings(base.compiled if base else None, compiled, self.dumps.by_cluster, policies)
-        found += stray_applications(fleet, self.dumps.by_cluster)
+        tree = [path for path in self._expected[root.absolute()] if path.endswith(APPLIED_SUFFIXES)]
+        of_tree = [path.removeprefix(f"{OUTPUT}/") for path in tree if path.startswith(f"{OUTPUT}/")]
+        found += stray_applications(fleet, of_tree, self.dumps.by_cluster)
         findings += fleet.faulty.independent(found)
         findings = [finding for item in findings for finding in self._of_wanted(item)]
         placed = [item for name, objects in compiled.placed.items() if self._wants(name) for _, item in objects]

@@ -41,8 +41,10 @@ ENTRIES = (
     ),
     Entry(
         "GIT007",
-        "an Application in a dump of Argo CD's cluster that applies the tree and that the fleet does not make (a"
-        " warning): a cluster that has left, a rename, or a second Application of one folder",
-        "delete it; it has no finalizer, so that its cluster keeps what it applied",
+        "an Application in a dump of Argo CD's cluster that applies the tree, a part of it, or a folder around it, and"
+        " that the fleet does not make (a warning): a cluster that has left, a rename, a second Application of one"
+        " folder, or one of the whole repository",
+        "delete it where its folder is the tree or in it; it has no finalizer, so that its cluster keeps what it"
+        " applied. Where its folder is around the tree, keep the tree out of it: `directory.exclude: '<path>/**'`",
     ),
 )

@@ -154,19 +154,23 @@ def test_two_clusters_at_one_address_are_an_error(fleet: FleetFolder) -> None:
     assert "https://api.example.com:6443 is the address of cluster lyon, too" in line
 
 
-def _dump(fleet: FleetFolder, *items: tuple[str, str], url: str = "https://git.example.com/f") -> str:
+def _dump(fleet: FleetFolder, *items: tuple[str, str], url: str = "https://git.example.com/f", **directory: str) -> str:
     objects = [
         {
             "apiVersion": "argoproj.io/v1alpha1",
             "kind": "Application",
             "metadata": {"name": name, "namespace": "argocd"},
-            "spec": {"project": "kmodgate", "source": {"repoURL": url, "path": path, "directory": {"recurse": True}}},
+            "spec": {
+                "project": "kmodgate",
+                "source": {"repoURL": url, "path": path, "directory": {"recurse": True, **directory}},
+            },
         }
         for name, path in items
     ]
     fleet.write("facts/apps.yaml", yaml.safe_dump_all(objects))
     result = fleet.run("check", ".", "--facts", "paris=facts/apps.yaml")
-    return "\n".join(line for line in result.stdout.splitlines() if "GIT007" in line)
+    _, is_told, found = result.stdout.partition("GIT007")
+    return is_told + found
 
 
 def test_an_application_of_a_cluster_that_has_left_is_told(fleet: FleetFolder) -> None:
@@ -179,7 +183,14 @@ def test_an_application_of_a_cluster_that_has_left_is_told(fleet: FleetFolder) -
 
 @pytest.mark.parametrize("path", ["fleet/rendered/lyon/nic", "./fleet/rendered", "fleet", "."])
 @pytest.mark.parametrize(
-    "url", ["https://git.example.com/f.git", "ssh://git@git.example.com/f", "git@git.example.com:f"]
+    "url",
+    [
+        "https://git.example.com:443/f.git",
+        "ssh://git@git.example.com:22/f",
+        "ssh://git.example.com:2222/f",
+        "git@git.example.com:/f",
+        "git@git.example.com:f",
+    ],
 )
 def test_an_application_of_a_part_of_the_tree_or_of_more_is_told(fleet: FleetFolder, path: str, url: str) -> None:
     fleet.render()
@@ -187,6 +198,55 @@ def test_an_application_of_a_part_of_the_tree_or_of_more_is_told(fleet: FleetFol
     assert "which another Application applies, too" in found
     assert not _dump(fleet, ("mine", path), url="https://git.example.com/other")
     assert not _dump(fleet, ("mine", "docs"), url=url)
+
+
+@pytest.mark.parametrize("url", ["https://git.example.com:8443/f", "https://git.example.com:no/f", "https://[/f", "f"])
+def test_an_application_of_another_repository_is_let_be(fleet: FleetFolder, url: str) -> None:
+    fleet.render()
+    assert not _dump(fleet, ("mine", "fleet/rendered"), url=url)
+
+
+@pytest.mark.parametrize(
+    ("path", "what", "glob"),
+    [
+        (".", "the whole repository, with fleet/rendered in it", "fleet/rendered/**"),
+        ("fleet", "fleet, with fleet/rendered in it", "rendered/**"),
+    ],
+)
+def test_an_application_of_a_folder_around_the_tree_is_to_leave_the_tree_out(
+    fleet: FleetFolder, path: str, what: str, glob: str
+) -> None:
+    fleet.render()
+    for exclude, wanted in (("", glob), ("docs/*", f"{{docs/*,{glob}}}")):
+        found = _dump(fleet, ("mine", path), exclude=exclude)
+        assert f"applies {what}, which another" in found
+        assert f"directory.exclude: '{wanted}'" in found
+        assert "delete" not in found
+        assert not _dump(fleet, ("mine", path), exclude=wanted)
+
+
+@pytest.mark.parametrize(
+    ("directory", "is_told"),
+    [
+        ({"include": "apps/*.yaml"}, False),
+        ({"include": "{apps,docs}/**"}, False),
+        ({"include": "*.yaml"}, True),
+        ({"include": "{apps,fleet}/*.yaml"}, True),
+        ({"include": "fleet/[!r]*"}, False),
+        ({"include": "flee\\t/**"}, False),
+        ({"exclude": "fleet/**"}, False),
+        ({"exclude": "{docs/*,{fleet,apps}/*}"}, False),
+        ({"exclude": "fleet/*.json"}, True),
+        ({"include": "*.yaml", "exclude": "*/rendered/*"}, False),
+        ({"include": "{fleet/*"}, False),
+    ],
+    ids=str,
+)
+def test_an_application_applies_what_its_globs_take(
+    fleet: FleetFolder, directory: dict[str, str], is_told: bool
+) -> None:
+    fleet.render()
+    assert bool(_dump(fleet, ("mine", "."), **directory)) is is_told
 
 
 def test_a_second_application_of_a_folder_is_told(fleet: FleetFolder) -> None:
