@@ -31,10 +31,22 @@ else:
 
         def __init__(self, pattern: str, flags: int = 0) -> None:
             self._arguments = pattern, flags
+            _expressions.append(self)
 
         def __getattr__(self, name: str) -> Any:
             if name.startswith("_"):  # asked for by whoever copies one, before it has arguments
                 raise AttributeError(name)
-            value = getattr(re.compile(*self._arguments), name)
-            setattr(self, name, value)
-            return value
+            pattern = re.compile(*self._arguments)
+            for method in _METHODS:
+                setattr(self, method, getattr(pattern, method))
+            return getattr(pattern, name)
+
+
+_METHODS = ("findall", "finditer", "flags", "fullmatch", "groups", "match", "pattern", "search", "split", "sub", "subn")
+_expressions: list[re.Pattern[Any]] = []
+
+
+def compile_expressions() -> None:
+    """Compile every expression that is there by now, so that no request waits for it."""
+    for item in _expressions:
+        _ = item.pattern

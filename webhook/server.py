@@ -17,6 +17,7 @@ from aiohttp import web
 
 from kmodgate.policy.judged_before import JudgedBefore
 from kmodgate.policy.kmm.versions import Release
+from kmodgate.policy.lazy import compile_expressions
 from kmodgate.policy.review import ClusterTraits
 from kmodgate.schemas.compiled import any_schema
 from kmodgate.webhook.admission.admitter import Admitter
@@ -100,6 +101,7 @@ class Server:
     async def start(self) -> None:
         """Listens on both ports; readiness comes when certificate and facts are there. Raises OSError, Broken."""
         await self._pool.start()
+        compile_expressions()
         self._tasks += [
             asyncio.create_task(_for_ever("certificate", self._source.run)),
             asyncio.create_task(_for_ever("facts", self._cluster.run)),

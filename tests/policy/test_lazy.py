@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import pytest
 
-from kmodgate.policy.lazy import lazy_regex
+from kmodgate.policy.lazy import compile_expressions, lazy_regex
 
 
 def test_an_expression_is_compiled_when_it_is_first_used_and_once_a_method() -> None:
@@ -33,3 +33,12 @@ def test_an_expression_can_be_copied_and_sent_used_or_not() -> None:
         assert not used or expression.fullmatch("aa")
         for other in (copy.copy(expression), copy.deepcopy(expression), pickle.loads(pickle.dumps(expression))):
             assert other.fullmatch("aa")
+
+
+def test_a_server_compiles_all_expressions_before_anybody_asks() -> None:
+    expression = lazy_regex("a+b")
+    compile_expressions()
+    with patch("re.compile", wraps=re.compile) as compile:
+        assert expression.fullmatch("aab")
+        assert expression.split("1ab2") == ["1", "2"]
+        assert compile.call_count == 0

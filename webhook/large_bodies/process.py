@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Any, BinaryIO, cast
 
 from kmodgate.policy.cluster.facts import QUESTIONS, Facts, Object, Unknown, with_answers
+from kmodgate.policy.lazy import compile_expressions
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.policy.views.references import references
 from kmodgate.webhook.admission.admission_review import Request, Unreadable
@@ -134,6 +135,7 @@ def _without_bodies(answer: Answer) -> Answer:
 def main() -> int:
     """Takes jobs until the server ends the pipe."""
     take_logs()
+    compile_expressions()
     incoming, outgoing = sys.stdin.buffer, sys.stdout.buffer
     sys.stdout = sys.stderr  # what prints must not end up between messages
     server = _Server(incoming, outgoing)

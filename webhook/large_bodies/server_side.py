@@ -24,6 +24,13 @@ from kmodgate.webhook.cluster.questions import (
 )
 from kmodgate.webhook.large_bodies.pipe import HEADER, Done, Job, Question, Reply, length, packed, unpacked
 
+_NICE = 5
+"""How much a process that judges large bodies yields to the server of its container: it gets what the server leaves of
+a core, and a quarter at least. With as much for each, ordinary reviews wait for large ones; with less, these are late.
+
+On a host with sched_autogroup it has no effect: there each session gets the same, and this one is its own.
+"""
+
 
 class Lost(Exception):
     """A process that ended in the middle of a review."""
@@ -47,8 +54,10 @@ class Worker:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", "kmodgate.webhook.large_bodies.process",
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            preexec_fn=_step_back,
+            start_new_session=True,  # an interrupt from a terminal is for the server, which then ends this
         )  # fmt: skip
+        with suppress(ProcessLookupError):
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, _NICE)
 
     async def judge(self, job: Job, cluster: Cluster, deadline: float) -> Done:
         """The end of a job. Raises Lost where the process ends before.
@@ -108,21 +117,6 @@ async def _send(outgoing: asyncio.StreamWriter, data: bytes) -> None:
         await outgoing.drain()
     except RuntimeError as error:  # what uvloop says of a pipe that it has closed already
         raise ConnectionResetError(str(error)) from None
-
-
-_NICE = 10
-"""How much a process that judges large bodies yields: on one core it gets a tenth of what the server wants, and all
-that the server leaves. With as much for each, ordinary reviews would wait for large ones."""
-
-
-def _step_back() -> None:
-    """Let the server's process go first, which also takes the interrupts of a terminal, and then ends this one.
-
-    In the group of processes alone, since the kernel shares out time among the sessions of a host before it looks at
-    how nice their processes are (sched_autogroup).
-    """
-    os.setpgrp()
-    os.nice(_NICE)
 
 
 def _has_ended(pid: int) -> bool:
