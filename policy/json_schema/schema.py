@@ -163,7 +163,8 @@ class Schema:
         elif kind == "required":
             name = found["property"]
             beside = self._needs(error.schema_path, value, path, name)
-            known = cast(dict[str, object], schema.get("properties", {}))  # a condition has none: they stand around it
+            # an `if` that requires a field describes none: those are in the schema around it
+            known = cast(dict[str, object], schema.get("properties", {}))
             violation = missing(path, name, beside, schema if name in known else self._tree.at(path))
         elif kind == "type":
             violation = fixes.wrong_type(path, found["types"], raw(path))

@@ -22,7 +22,7 @@ _INDEXES = {
 }
 """CatalogSource of OpenShift → the image of its catalog, whose tag is the version of OpenShift."""
 
-_OF_NOBODY = "spec.kmm.install.source, since no catalog of OpenShift's own has upstream KMM"
+_NO_CATALOG = "spec.kmm.install.source, since no catalog of OpenShift's own has upstream KMM"
 
 _AHEAD = 13
 """Minor versions by which Kubernetes is ahead of the OpenShift that has it: 1.33 is in 4.20."""
@@ -65,7 +65,7 @@ def _package(cluster: Cluster, kmm: Kmm, item: Operator, unknown: dict[str, None
     if place.source not in _INDEXES or not minor:
         what = "spec.kubernetes.version, and so its OpenShift"
         if minor:
-            what = f"the catalog of CatalogSource {place.source}" if place.source else _OF_NOBODY
+            what = f"the catalog of CatalogSource {place.source}" if place.source else _NO_CATALOG
         unknown[f"{cluster.name}: {what}; KMM's operator is missing"] = None
         return None
     pinned = install.csv.partition(".v")[2] or kmm.version

@@ -102,7 +102,7 @@ def lose_besides(draft: Draft, container: Place, loading: Loading) -> None:
         hook = (*container.path, "lifecycle", "preStop") if _hook(container.value, "preStop") else path
         draft.lose(found, hook, message, "stop what uses the module before its pod is deleted")
     for directory in loading.other_directories:
-        message = f"modprobe looks into {directory}, too; a driver has one dirName, {loading.directory}"
+        message = f"modprobe also looks in {directory}, but a driver has one dirName: {loading.directory}"
         draft.lose(found, path, message, "give each its own image, with the kernel modules below one folder")
     for text in dict.fromkeys(loading.unread):
         message = f"which kernel module is {text!r} cannot be read"
