@@ -152,6 +152,8 @@ def _take_kmod(result: Loading, command: Command, *, at_end: bool) -> None:
     if program == "rmmod" or options.keys() & {"r", "remove", "remove-holders"}:
         target = result.unloaded if at_end or result.modules else result.removed
         target += _names(result, [_stem(name) for name in names])
+    elif not at_end and not names and program in ("insmod", "modprobe"):
+        result.unread.append(" ".join(command.words))  # such as one behind xargs
     elif not at_end:
         _load(result, program, options, names, on_node=command.on_node)
 
