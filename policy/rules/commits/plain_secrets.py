@@ -16,7 +16,8 @@ _POLICIES = tuple(f"policy.open-cluster-management.io/{kind}" for kind in ("Poli
 
 _RAW = "object-templates-raw"
 _FILLED_IN = {"object-templates", _RAW}
-"""What holds the templates of a policy: nobody fills in those of a Secret elsewhere."""
+"""What holds the templates of a policy: nobody fills in those of a Secret in a ManifestWork. One alone may be for the
+generator of policies, which puts it there."""
 
 _STRING = r'"(?:[^"\\\n]|\\.)*+"?+|`[^`]*+`?+|/\*(?:[^*]|\*(?!/))*+(?:\*/)?+'
 _STRINGS = lazy_regex(_STRING)
@@ -51,7 +52,7 @@ def plain_secret(review: Review) -> Iterator[Problem]:
     """A Secret with its values in the tree: whoever may read the repository has them, for ever.
 
     A Secret alone is a warning. One inside a ManifestWork or a Policy of Open Cluster Management is an error: whoever
-    may read these on the hub has the values, too, without any right on Secrets. In a Policy a template is no value, nor
+    may read these on the hub has the values, too, without any right on Secrets. A template of a Policy is no value, nor
     is a text that takes something from a Secret, nor an address that a template is a part of.
 
     Fix: commit an ExternalSecret or a SealedSecret instead, and change the secret.
@@ -76,7 +77,7 @@ def _values_in(value: object, path: FieldPath) -> Iterator[_Place]:
     """The data of Secrets below a value, whatever carries them, and texts in which they cannot be looked for."""
     if isinstance(value, dict):
         if value.get("kind") == "Secret" and value.get("apiVersion") == "v1":
-            is_filled_in = not _FILLED_IN.isdisjoint(path)
+            is_filled_in = not path or not _FILLED_IN.isdisjoint(path)
             keys = (key for key in ("data", "stringData") if _has_value(value.get(key), is_filled_in))
             yield from (_Place((*path, key)) for key in keys)
             return
