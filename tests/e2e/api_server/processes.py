@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import signal
 import socket
 import subprocess
@@ -63,6 +64,8 @@ class Process:
     def pause(self) -> None:
         """Stop it where it is: its connections stay open, and nobody answers on them."""
         self._signal(signal.SIGSTOP)
+        assert self._process is not None
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOWAIT)  # its last thread may answer until then
 
     def resume(self) -> None:
         """Let it go on after `pause`."""
