@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from kmodgate.policy.cluster.dump import Dump
-from kmodgate.policy.cluster.facts import node_of
 from kmodgate.policy.findings import Finding, Mode, Severity
 from kmodgate.policy.kmm.kernel import architecture
 from kmodgate.policy.kmm.nodes.node_selection import Node, lasting_taints
@@ -50,7 +49,7 @@ def _unnamed_kernels(target: Target, dump: Dump) -> Iterator[Finding]:
 
 def _reached(spec: JsonMap, dump: Dump) -> Iterator[Node]:
     """The nodes that the driver selects, without those that a lasting taint keeps its pods off."""
-    for node in (node_of(item) for item in dump.objects if item.get("kind") == "Node"):
+    for node in dump.facts.nodes() or ():
         if node.kernel and kernels.selects(spec, node.labels) and not lasting_taints({"spec": spec}, node):
             yield node
 
