@@ -8,6 +8,9 @@ venv := .venv/.installed
 py := .venv/bin/python
 uv := .tools/uv-$(uv_version)
 
+# Hundreds of tests start commands: each would compile what none may keep.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test e2e clone assets lint bench soak schemas docs lock golden clean tools chromium
 .NOTPARALLEL:
@@ -82,6 +85,7 @@ endef
 
 .venv/.installed: .venv/.locked pyproject.toml
 	$(py) $(pip) --no-deps --no-build-isolation -e .
+	$(py) -m compileall -q policy renderer schemas webhook
 	@touch $@
 
 $(uv)/bin/uv:
