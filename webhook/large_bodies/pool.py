@@ -155,6 +155,7 @@ class Pool:
                 timer.cancel()
             if worker.is_alive:
                 return worker
+            self._in_background(worker.stop())
         return None
 
     def _release(self, worker: Worker) -> None:
@@ -162,8 +163,10 @@ class Pool:
         self._busy.pop(worker, None)
         if worker.is_alive:
             self._rest(worker)
-        elif not self.processes:
-            self._start_another()
+        else:
+            self._in_background(worker.stop())
+            if not self.processes:
+                self._start_another()
         self._dispatch()
 
     def _rest(self, worker: Worker) -> None:
@@ -198,11 +201,9 @@ class Pool:
         task.add_done_callback(self._tasks.discard)
 
     async def stop(self) -> None:
-        """End the processes, which are idle, or work for nobody any more."""
+        """End the processes, which are idle, or work for nobody any more, and wait for their end."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
         for timer in self._timers.values():
             timer.cancel()
-        for task in tuple(self._tasks):
-            task.cancel()
-        with suppress(asyncio.CancelledError):
-            await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(worker.stop() for worker in (*self._idle, *self._busy)))

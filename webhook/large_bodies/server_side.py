@@ -43,11 +43,15 @@ class Worker:
         self.unavailable = ""
         """Why the cluster did not answer the last question of the review, which may have no time left to tell."""
         self._process: asyncio.subprocess.Process | None = None
+        self._is_killed = False
 
     @property
     def is_alive(self) -> bool:
         """Whether the process can take a review, asked of the kernel: the loop hears of the end of a process later."""
-        return self._process is not None and self._process.returncode is None and not _has_ended(self._process.pid)
+        process = self._process
+        if process is None or self._is_killed:
+            return False
+        return process.returncode is None and not _has_ended(process.pid)
 
     async def start(self) -> None:
         """Raises OSError."""
@@ -93,21 +97,24 @@ class Worker:
             await _send(outgoing, packed(reply))
 
     def kill(self) -> None:
-        """End the process at once, whatever it does."""
-        if self._process is not None:
+        """End the process at once, whatever it does; `stop` waits for its end."""
+        self._is_killed = True
+        if self._process is not None and self._process.returncode is None:
             with suppress(ProcessLookupError):
                 self._process.kill()
-        self._process = None
 
     async def stop(self) -> None:
-        """Ends the process, which is idle, or works for nobody any more."""
-        if self._process is not None and self._process.returncode is None:
-            assert self._process.stdin is not None
-            self._process.stdin.close()
-            try:
+        """End the process, which is idle, or works for nobody any more, and wait for its end."""
+        if self._process is None:
+            return
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._process.wait(), 0.5)
-            except TimeoutError:
-                self.kill()  # which it may have forestalled at this very moment
+        finally:
+            self.kill()  # which it may have forestalled at this very moment
+            await self._process.wait()
 
 
 async def _send(outgoing: asyncio.StreamWriter, data: bytes) -> None:

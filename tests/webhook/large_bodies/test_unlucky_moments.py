@@ -123,6 +123,7 @@ def test_a_process_that_ends_at_the_moment_in_which_it_is_killed_is_no_error() -
             while process.returncode is None:
                 with suppress(asyncio.CancelledError):
                     await end()
+            process.wait = end  # type: ignore[method-assign]
             raise TimeoutError
 
         process.wait = late  # type: ignore[method-assign]
@@ -130,3 +131,20 @@ def test_a_process_that_ends_at_the_moment_in_which_it_is_killed_is_no_error() -
         assert process.returncode == 0
 
     run(scenario())
+
+
+@pytest.mark.parametrize("loop_name", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("is_given_up", [False, True])
+def test_a_process_that_has_to_be_killed_is_waited_for(loop_name: str, is_given_up: bool) -> None:
+    async def scenario() -> None:
+        pool, loop, cluster = Pool(most=1), asyncio.get_running_loop(), SnapshotCluster(Dump())
+        await pool.start()
+        process = pool._idle[0]._process
+        assert process is not None
+        os.kill(process.pid, signal.SIGSTOP)
+        if is_given_up:
+            assert not (await pool.decide(job(), cluster, loop.time() + 0.1)).is_allowed
+        await pool.stop()
+        assert process.returncode == -signal.SIGKILL
+
+    run(scenario(), loop_name)
