@@ -18,6 +18,7 @@ import shutil
 import signal
 import socket
 import sys
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn, TextIO
@@ -36,7 +37,7 @@ def main() -> int:
         for module in pkgutil.walk_packages(part.__path__, f"{part.__name__}."):
             import_module(module.name)
     gc.freeze()  # what all runs share is not touched by the end of one
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the processes that serve
+    signal.signal(signal.SIGCHLD, _reap)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
         listening.bind(sys.argv[1])
         listening.listen()
@@ -49,6 +50,13 @@ def main() -> int:
             connection.close()
     shutil.rmtree(Path(sys.argv[1]).parent)
     return 0
+
+
+def _reap(*_: object) -> None:
+    """Wait for the processes that serve, so that what they took is in what their ancestors took."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _serve(connection: socket.socket) -> NoReturn:
