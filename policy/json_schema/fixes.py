@@ -86,7 +86,7 @@ class Fixes:
             or self._renamed(path, key, absent, 0.6)
             or (self._judge and self._below(path, key, known, is_alone=True))
             or self._of_the_shape(path, key, absent)
-            or self._there_already(path, key, known)
+            or self._there_already(path, key, [name for name in known if name not in absent])
             or (name and (f"{format_path((*path, name))} is the field for it, and has another shape", None))
         )
         fix, repair = found or (f"remove it; known here: {', '.join(known) or 'nothing'}", None)
@@ -113,10 +113,10 @@ class Fixes:
         close = same or difflib.get_close_matches(key, names, n=1, cutoff=likeness)
         return self._under(path, key, close[0]) if close else None
 
-    def _there_already(self, path: FieldPath, key: str, known: list[str]) -> _Fix | None:
+    def _there_already(self, path: FieldPath, key: str, present: list[str]) -> _Fix | None:
         """Return the fix for a misspelling of a field that is there under its own name, too."""
-        close = difflib.get_close_matches(key, known, n=1, cutoff=_MISSPELT)
-        name = name_here(key, value_at(self._value, (*path, key)), known) or next(iter(close), "")
+        close = difflib.get_close_matches(key, present, n=1, cutoff=_MISSPELT)
+        name = name_here(key, value_at(self._value, (*path, key)), present) or next(iter(close), "")
         if not name:
             return None
         place = format_path((*path, name))

@@ -25,6 +25,7 @@ _NAMES = {
     "moduleImage": ("containerImage",),
     "name": ("moduleName",),
     "nodeSelector": ("selector",),
+    "oc": ("kubectl",),
     "path": ("mountPath",),
     "pullSecret": ("imageRepoSecret",),
 }

@@ -99,6 +99,19 @@ def test_the_shape_of_another_api_is_answered_with_the_line_to_write(
 
 
 @pytest.mark.parametrize(
+    ("tools", "fix"),
+    [
+        ("{oc: quay.io/acme/cli:4.18}", "did you mean kubectl?"),
+        ("{oc: quay.io/acme/cli:4.18, kubectl: quay.io/acme/cli:4.17}", "kubectl is the field for it, and is there already"),
+        ("{oc: true}", "spec.tools.kubectl is the field for it, and has another shape"),
+    ],
+)
+def test_the_other_name_of_a_tool_is_answered_with_its_own(fleet: FleetFolder, tools: str, fix: str) -> None:
+    replaced(fleet, "  platform:", f"  tools: {tools}\n  platform:", "clusters/paris.yaml")
+    assert fix in only(fleet)[1]
+
+
+@pytest.mark.parametrize(
     ("more", "fix"),
     [
         ("buildArgs: [{name: A, value: b}]", "write buildArgs: {A: b}"),
