@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import combinations
 
 from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import FieldPath, Finding, title
@@ -28,6 +29,7 @@ from kmodgate.renderer.fleet.specs import Cluster, JsonMap
 from kmodgate.renderer.fleet.targets.targets import Target, Variant
 from kmodgate.renderer.judge.node_pools import node_pool_configs
 from kmodgate.renderer.manifests.manifest import Manifest
+from kmodgate.renderer.wording import counted
 
 ID = "SEL401"
 
@@ -55,17 +57,27 @@ class _Load:
 
 
 def module_findings(compiled: CompiledFleet) -> Iterator[tuple[Manifest, Finding]]:
-    """Yield an error for each driver that loads what another driver loads on the same nodes."""
+    """Yield an error for drivers that load a kernel module on the same nodes: on the first, which names the next."""
     for cluster, names in _shared_names(compiled):
-        loads = list(_loads(compiled, cluster, names))
-        told: set[str] = set()
-        for load in loads:
-            rivals = ((other, found) for other in loads if (found := load.meets(other)))
-            other, found = next(rivals, (None, frozenset[str]()))
-            if other is not None and load.manifest.owner not in told:
-                told.add(load.manifest.owner)
-                finding = replace(_finding(load.manifest, other, min(found)), told_by=_told_by(loads, load, other))
+        loads = sorted(_loads(compiled, cluster, names), key=lambda load: (load.is_at_boot, title(load.manifest.value)))
+        told: set[frozenset[str]] = set()
+        for place, load in enumerate(loads):
+            rivals = _rivals(load, loads[place + 1 :], told)
+            if rivals:
+                told |= set(map(frozenset, combinations((load.manifest.owner, *rivals), 2)))
+                other, name = next(iter(rivals.values()))
+                finding = replace(_finding(load, other, name, len(rivals) - 1), told_by=_told_by(loads, load, other))
                 yield load.manifest, replace(load.manifest.at_origin(finding, load.path), clusters=(cluster.name,))
+
+
+def _rivals(load: _Load, others: Iterable[_Load], told: set[frozenset[str]]) -> dict[str, tuple[_Load, str]]:
+    """By driver, what loads the same kernel module on the same nodes, with its name; not the pairs that are told."""
+    rivals: dict[str, tuple[_Load, str]] = {}
+    for other in others:
+        owner = other.manifest.owner
+        if (found := load.meets(other)) and frozenset((load.manifest.owner, owner)) not in told:
+            rivals.setdefault(owner, (other, min(found)))
+    return rivals
 
 
 def _told_by(loads: list[_Load], load: _Load, other: _Load) -> str:
@@ -76,15 +88,16 @@ def _told_by(loads: list[_Load], load: _Load, other: _Load) -> str:
     return next((f"DAY201 {mine.title}" for mine in twice), "")
 
 
-def _finding(manifest: Manifest, other: _Load, name: str) -> Finding:
+def _finding(load: _Load, other: _Load, name: str, others: int) -> Finding:
     origin = other.manifest.trace(other.path)
     how = "at boot, " if other.is_at_boot else ""
+    more = f", and so {'do' if others > 1 else 'does'} {counted(others, 'other driver')}" if others else ""
     message = (
-        f"driver {other.manifest.owner} ({origin.file}:{origin.line}) loads {name} on the same nodes, {how}too: "
-        f"when one of the two is unloaded, it takes the module from the other"
+        f"driver {other.manifest.owner} ({origin.file}:{origin.line}) loads {name} on the same nodes, {how}too{more}: "
+        f"when one of them is unloaded, it takes the module from the other"
     )
     fix = f"make the selectors disjoint, or load {name} by one driver"
-    return Finding(ID, message, fix, title(manifest.value))
+    return Finding(ID, message, fix, title(load.manifest.value))
 
 
 def _shared_names(compiled: CompiledFleet) -> Iterator[tuple[Cluster, frozenset[str]]]:

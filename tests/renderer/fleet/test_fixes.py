@@ -102,7 +102,10 @@ def test_the_shape_of_another_api_is_answered_with_the_line_to_write(
     ("tools", "fix"),
     [
         ("{oc: quay.io/acme/cli:4.18}", "did you mean kubectl?"),
-        ("{oc: quay.io/acme/cli:4.18, kubectl: quay.io/acme/cli:4.17}", "kubectl is the field for it, and is there already"),
+        (
+            "{oc: quay.io/acme/cli:4.18, kubectl: quay.io/acme/cli:4.17}",
+            "kubectl is the field for it, and is there already",
+        ),
         ("{oc: true}", "spec.tools.kubectl is the field for it, and has another shape"),
     ],
 )
