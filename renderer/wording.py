@@ -32,8 +32,12 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
-def driver_title(kind: str, namespace: str, driver: str) -> str:
-    """Return `Module drivers/nic`, what stands for a driver; DaemonSets have other names than their driver."""
+def driver_title(kind: str, namespace: str, driver: str, place: str = "") -> str:
+    """Return `Module drivers/nic`, what stands for a driver; DaemonSets have other names than their driver.
+
+    `place` is the pool or namespace for which it does so.
+    """
     if kind == "DaemonSet":
         return f"driver {driver} (DaemonSets in {namespace})"
-    return f"{kind} {namespace}/{driver}" if namespace else f"{kind} {driver}"
+    title = f"{kind} {namespace}/{driver}" if namespace else f"{kind} {driver}"
+    return f"{title} for {place}" if place else title

@@ -54,6 +54,10 @@ def _no_module(_: Sequence[Manifest]) -> None:
     return None
 
 
+def _no_place(_: JsonMap) -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One way in which a driver reaches the nodes.
@@ -69,7 +73,7 @@ class Delivery:
     `as_module` makes, of all objects that stand for a driver, the Module by which nodes are reckoned; None where no
     selector says which nodes those are. `tree` is the cluster in whose tree the objects lie. `is_on` is whether nodes
     of a group of that cluster have the driver; None where the Module says so. `loss` is what happens to nodes when it
-    leaves.
+    leaves. `place` is a pool or namespace for which the object stands there: with another one, it leaves the former.
     """
 
     group: str
@@ -86,6 +90,7 @@ class Delivery:
     tree: Callable[[Cluster], str] = own_tree
     is_on: Callable[[JsonMap, Cluster, NodeGroup], bool] | None = None
     loss: str = LOSS
+    place: Callable[[JsonMap], str] = _no_place
 
 
 def _certificates(module: JsonMap) -> set[str]:
@@ -123,6 +128,7 @@ DELIVERIES = {
         certificates=_certificates,
         unsupported=hub_module.unsupported,
         attaches=True,
+        place=hub_module.namespace_on_spokes,
     ),
 }
 """By the name that `spec.delivery` has."""
@@ -136,6 +142,7 @@ BOOT = (
         is_labelled=True,
         is_on=boot.is_on,
         loss="reboots {} without it",
+        place=boot.pool_of,
     ),
     Delivery(
         *NODE_POOL_CONFIG,
@@ -152,6 +159,7 @@ BOOT = (
         boot.boot_module_configs,
         is_on=boot.is_on,
         loss="leaves its MachineConfig on {}",
+        place=boot.pool_of,
     ),
 )
 """What a driver with `spec.boot` has besides: a site takes one of them."""
@@ -196,6 +204,12 @@ def driver_of(value: JsonMap) -> str:
     if delivery is None:
         return ""
     return driver_label(value) if delivery.is_labelled else str(metadata_of(value).get("name", ""))
+
+
+def place_of(value: JsonMap) -> str:
+    """Return the pool or namespace for which an object stands for a driver; empty where it is the whole cluster."""
+    delivery = delivery_of_object(value)
+    return "" if delivery is None else delivery.place(value)
 
 
 def as_modules(manifests: Iterable[Manifest], known: dict[tuple[Manifest, ...], Manifest | None]) -> Iterator[Manifest]:

@@ -3,7 +3,7 @@
 KMM loads the new Module where the kernel module is loaded already. Then it unloads the old one, and the kernel module
 is gone. It does not look again until a reboot or a change: the new Module says ready, and the nodes have no driver.
 Pods of a DaemonSet look, and are not ready; none of them loads again until it is deleted. A Module that a hub hands
-over to the tree of its spoke, or the other way round, is one object: it goes with what made it before.
+over to another hub or to the tree of its spoke, or takes from it, is one object: it goes with what made it before.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ class Rename:
             return "daemonsets"
         if _has_daemonsets(self.old) or self.old.manifest.identity != self.new.manifest.identity:
             return "module"
-        return "from hub" if SYNC_WAVE in module_effects.annotations_of(self.new.manifest) else "to hub"
+        own = [SYNC_WAVE in module_effects.annotations_of(change.manifest) for change in (self.old, self.new)]
+        return "from hub" if own[1] else "to hub" if own[0] else "between hubs"
 
 
 def renames(found: Iterable[ObjectChange]) -> Iterator[Rename]:

@@ -106,6 +106,8 @@ class Removal:
     namespace: str
     """Empty for a kind that lives in no namespace."""
     name: str
+    place: str
+    """The pool or namespace for which it stands for a driver; empty for every one."""
     digest: str
     reason: str
     document: Document = field(repr=False)
@@ -113,13 +115,13 @@ class Removal:
     """The place of the entry in its list."""
 
     @property
-    def key(self) -> tuple[str, str, str, str]:
-        return self.cluster, self.kind, self.namespace, self.name
+    def key(self) -> tuple[str, str, str, str, str]:
+        return self.cluster, self.kind, self.namespace, self.name, self.place
 
     @property
     def object(self) -> str:
         """Return `Module drivers/nic`."""
-        return driver_title(self.kind, self.namespace, self.name)
+        return driver_title(self.kind, self.namespace, self.name, self.place)
 
     @property
     def path(self) -> FieldPath:

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable, Iterator
 from kmodgate.policy.findings import Finding
 from kmodgate.renderer import git
 from kmodgate.renderer.compile.git_revision import compile_revision
-from kmodgate.renderer.fleet.fleet import Fleet, names_of
+from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.specs import Cluster
-from kmodgate.renderer.removals.leaving import Key, Permissions, leaving_on_disk, named
+from kmodgate.renderer.removals.leaving import Key, Permissions, leaving_on_disk, named, with_any_place
 from kmodgate.renderer.removals.refusals import Refusals
 from kmodgate.renderer.removals.removals_file import RemovalsChange, plan_change
 from kmodgate.renderer.tree import index
@@ -25,7 +25,7 @@ class AllowedRemovals:
     ) -> None:
         self._fleet = fleet
         self._permissions = Permissions(fleet.removals)
-        leaving = list(leaving_on_disk(change, rendered.absent, names_of(fleet)))
+        leaving = list(leaving_on_disk(change, rendered.absent, {item.name: item for item in fleet.clusters}))
         unallowed = [item for item in leaving if not self._permissions.allow(item)]
         new = named(unallowed, names)
         self._refused = [item for item in unallowed if item not in new]
@@ -52,8 +52,9 @@ class AllowedRemovals:
 def _present(change: Change, rendered: Rendered) -> set[Key]:
     """What stands for drivers in the trees of the compared clusters."""
     entries = (
-        (cluster.cluster, index.entry(file.path, "", file.identity, file.driver))
+        (cluster.cluster, index.entry(file.path, "", file.identity, file.driver, file.place))
         for cluster in change.clusters
         for file in rendered.files.get(cluster.cluster, {}).values()
     )
-    return {(name, entry.object_kind, entry.namespace, entry.driver) for name, entry in entries if entry.driver}
+    keys = ((name, item.object_kind, item.namespace, item.driver, item.place) for name, item in entries if item.driver)
+    return {key for found in keys for key in with_any_place(found)}

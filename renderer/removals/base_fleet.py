@@ -12,8 +12,7 @@ from kmodgate.renderer import git
 from kmodgate.renderer.compile.compiler import CompiledFleet
 from kmodgate.renderer.compile.forgotten_spokes import forgotten_spokes
 from kmodgate.renderer.compile.git_revision import compile_revision
-from kmodgate.renderer.deliveries.delivery import driver_of, is_at_boot
-from kmodgate.renderer.deliveries.hub.hub_module import keeps_modules
+from kmodgate.renderer.deliveries.delivery import driver_of, is_at_boot, place_of
 from kmodgate.renderer.errors import UNNEEDED_REMOVAL, Unusable
 from kmodgate.renderer.fleet.files import MARKER, OUTPUT
 from kmodgate.renderer.fleet.schema_check import finding_at
@@ -21,7 +20,7 @@ from kmodgate.renderer.fleet.specs import JsonMap, Removal
 from kmodgate.renderer.fleet.targets.targets import absent_drivers
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
 from kmodgate.renderer.removals.driver_nodes import HUB_KIND
-from kmodgate.renderer.removals.leaving import Key, Leaving, Permissions, is_of_one_spoke
+from kmodgate.renderer.removals.leaving import Key, Leaving, Permissions, is_of_one_spoke, stays_in_pool, with_any_place
 from kmodgate.renderer.removals.refusals import Refusals
 from kmodgate.renderer.tree import index
 from kmodgate.renderer.tree.file_names import Layout
@@ -67,13 +66,15 @@ class BaseFleet:
     def is_on_disk(self, cluster: str, driver: DriverKey) -> bool:
         """Whether the index on disk names a driver; also where the revision has no tree to restore."""
         _, entries = index.read_index(str(self._output), cluster)
-        if any(entry.key == driver for entry in entries.values()):
+        if any(_stands_for(entry, driver) for entry in entries.values()):
             return True
         return self.revision.text(self._output / cluster / index.INDEX) is None
 
     def _rendered_digest(self, cluster: str, driver: DriverKey) -> str:
         files = Layout().files(self.compiled.placed[cluster])
-        entries = (index.entry(path, file.digest, file.identity, file.driver) for path, file in files.items())
+        entries = (
+            index.entry(path, file.digest, file.identity, file.driver, file.place) for path, file in files.items()
+        )
         return index.digest_of(entry for entry in entries if entry.key == driver)
 
 
@@ -83,7 +84,11 @@ def _digest_in_index(revision: git.Revision, path: Path, driver: DriverKey) -> s
         entries = {} if text is None else index.parse_index(text.encode(), str(path))
     except Unusable:  # an index that nobody can read has allowed nothing
         return ""
-    return index.digest_of(entry for entry in entries.values() if entry.key == driver)
+    return index.digest_of(entry for entry in entries.values() if _stands_for(entry, driver))
+
+
+def _stands_for(entry: index.Entry, driver: DriverKey) -> bool:
+    return entry.key in (driver, index.without_place(driver))
 
 
 def removal_findings(base: BaseFleet | None, now: CompiledFleet) -> Iterator[Finding]:
@@ -95,8 +100,8 @@ def removal_findings(base: BaseFleet | None, now: CompiledFleet) -> Iterator[Fin
             now.fleet, present.permissions, lambda: base.compiled.fleet.clusters, revision=base.revision.name
         )
         yield from refusals.of(leaving, MARKER)
-    made = {_key(name, driver) for name, driver in present.drivers}
-    needed = {item.key for item in leaving}
+    made = {key for name, driver in present.drivers for key in with_any_place(_key(name, driver))}
+    needed = {key for item in leaving for key in with_any_place(item.key)}
     for entry in now.fleet.removals:
         if entry.key in made:
             message = f"{entry.object} is in the tree of {entry.cluster} again"
@@ -114,7 +119,7 @@ class Present:
         self._now = now
         self.permissions = Permissions(now.fleet.removals)
         self._absent = absent_drivers(now.targets)
-        self._allowed = {entry.key: entry.digest for entry in now.fleet.removals}
+        self._clusters = {cluster.name: cluster for cluster in now.fleet.clusters}
 
     def unpermitted(self, base: BaseFleet) -> list[Leaving]:
         """Return the drivers of a revision, or of a part of its fleet, that leave without a permission."""
@@ -125,26 +130,27 @@ class Present:
         before = _drivers(base.compiled)
         gone = {place: item for place, item in before.items() if place not in self.drivers}
         whole = {(name, item.owner) for (name, _), item in gone.items() if _is_hub(item)}
-        forgotten = forgotten_spokes(base.compiled, self._now).items()
-        kept = {place for place, (was, now) in forgotten if keeps_modules(was.value, now.value)}
+        kept = forgotten_spokes(base.compiled, self._now)
+        places = {(name, *key) for name, key in self.drivers if key[3]}
         for (name, key), manifest in gone.items():
             is_told = is_of_one_spoke(key) and ((name, key[2]) in whole or (key[1], key[2]) in kept)
             if not is_told and (name, key[2]) not in self._absent:
-                wanted = self._allowed.get(_key(name, key))
-                digests = () if wanted is None else base.digests(name, key, wanted)
+                wanted = self.permissions.entry(_key(name, key))
+                digests = () if wanted is None else base.digests(name, key, wanted.digest)
                 value = None if is_at_boot(manifest.value) else _module(base.compiled, name, key)
                 is_indexed = base.is_on_disk(name, key)
-                yield Leaving(*_key(name, key), digests, value or manifest.value, is_indexed=is_indexed)
+                item = Leaving(*_key(name, key), digests, value or manifest.value, is_indexed=is_indexed)
+                if not stays_in_pool(item, self._clusters.get(name), places):
+                    yield item
 
 
 def _key(cluster: str, driver: DriverKey) -> Key:
-    kind, namespace, name = driver
-    return cluster, kind.rpartition("/")[2], namespace, name
+    return cluster, driver[0].rpartition("/")[2], *driver[1:]
 
 
 def _module(compiled: CompiledFleet, cluster: str, key: DriverKey) -> JsonMap | None:
     """The Module of a driver, the Module that loads as its DaemonSets do, or the one that its hub makes on a spoke."""
-    _, namespace, driver = key
+    _, namespace, driver, _ = key
     if is_of_one_spoke(key):
         return next((item.value for item in compiled.modules(namespace) if item.owner == driver), None)
     found = (item for item in compiled.modules(cluster) if item.owner == driver)
@@ -160,7 +166,7 @@ def _drivers(compiled: CompiledFleet) -> dict[tuple[str, DriverKey], Manifest]:
     found: dict[tuple[str, DriverKey], Manifest] = {}
     for name, objects in compiled.placed.items():
         for _, item in objects:
-            entry = index.entry("", "", item.identity, driver_of(item.value))
+            entry = index.entry("", "", item.identity, driver_of(item.value), place_of(item.value))
             if entry.driver:
                 found.setdefault((name, entry.key), item)
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kmodgate.policy.cluster.facts import as_map, metadata_of
+from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.findings import FieldPath
 from kmodgate.renderer.deliveries.boot.objects import BOOT_MODULE_CONFIG, cluster_of
 from kmodgate.renderer.deliveries.delivery import DEFAULT, DELIVERIES
@@ -32,12 +32,11 @@ def cause(item: Leaving, driver: KernelDriver, clusters: Iterable[Cluster]) -> F
     if item.is_at_boot:
         return _at_boot(item, merged)
     namespace = as_map(merged.spec["namespace"]).get("name")
-    if item.spoke:  # by its labels, too, where the fleet knows it
-        is_moved = item.spoke not in known and metadata_of(item.value or {}).get("namespace", namespace) != namespace
-        return merged.place(("namespace", "name") if is_moved else ("hub", "selector"))[0]
+    if item.spoke:
+        return merged.place(("hub", "selector"))[0]
     if DELIVERIES[str(merged.spec.get("delivery", DEFAULT))].kind != item.kind:
         return merged.place(("delivery",))[0]
-    if item.namespace not in ("", namespace):
+    if {item.namespace, item.place} - {"", namespace}:
         return merged.place(("namespace", "name"))[0]
     return ("spec", "clusters")
 
@@ -47,7 +46,9 @@ def _at_boot(item: Leaving, merged: MergedSpec) -> FieldPath:
     boot = merged.spec.get("boot")
     if isinstance(boot, dict):
         is_other_kind = (item.kind == BOOT_MODULE_CONFIG[1]) is not bool(boot.get("bootModuleConfig"))
-        return merged.place(("boot", "bootModuleConfig") if is_other_kind else ("boot",))[0]
+        is_other_pool = boot.get("pool") != item.place != ""
+        field = "bootModuleConfig" if is_other_kind else "pool" if is_other_pool else ""
+        return merged.place(("boot", field) if field else ("boot",))[0]
     place, is_override = merged.place(("boot",))
     for index, override in enumerate(merged.source.overrides):
         if not is_override and index not in merged.applied and override.patch.get("boot"):

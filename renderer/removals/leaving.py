@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import Any
 
@@ -10,12 +10,13 @@ from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.formats.yaml_documents import parse
 from kmodgate.policy.kmm.defaults import defaulted
-from kmodgate.renderer.deliveries.boot.objects import cluster_of
+from kmodgate.renderer.deliveries.boot.objects import MACHINE_CONFIG, cluster_of
 from kmodgate.renderer.deliveries.daemonset.module_view import module_of
 from kmodgate.renderer.deliveries.delivery import driver_label, is_at_boot
-from kmodgate.renderer.deliveries.hub.hub_module import keeps_modules
+from kmodgate.renderer.deliveries.hub.hub_module import selects_as_before
 from kmodgate.renderer.deliveries.hub.manifest_works import MANIFEST_WORK
-from kmodgate.renderer.fleet.specs import JsonMap, Removal
+from kmodgate.renderer.fleet.clusters.pools import keeps_nodes
+from kmodgate.renderer.fleet.specs import Cluster, JsonMap, Removal
 from kmodgate.renderer.removals.driver_nodes import HUB_KIND, module_of_hub
 from kmodgate.renderer.tree import index
 from kmodgate.renderer.tree.compare import Change
@@ -23,8 +24,13 @@ from kmodgate.renderer.tree.index import DriverKey
 from kmodgate.renderer.wording import driver_title
 from kmodgate.schemas.compiled import object_schema
 
-Key = tuple[str, str, str, str]
-"""Cluster, and kind, namespace and driver of what stands for it there."""
+Key = tuple[str, str, str, str, str]
+"""Cluster, and kind, namespace, driver and place of what stands for it there."""
+
+
+def with_any_place(key: Key) -> set[Key]:
+    """The key, and that of an entry which names no place."""
+    return {key, (*key[:4], "")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,7 @@ class Leaving:
     kind: str
     namespace: str
     name: str
+    place: str
     digests: tuple[str, ...]
     value: JsonMap | None = field(repr=False)
     file: str = ""
@@ -53,13 +60,14 @@ class Leaving:
 
     @property
     def key(self) -> Key:
-        return self.cluster, self.kind, self.namespace, self.name
+        return self.cluster, self.kind, self.namespace, self.name, self.place
 
     @property
     def object(self) -> str:
         """Return `Module drivers/nic`; what is loaded at boot by the name that its object has."""
-        name = str(metadata_of(self.value)["name"]) if self.value is not None and self.is_at_boot else self.name
-        return driver_title(self.kind, self.namespace, name)
+        if self.value is not None and self.is_at_boot:
+            return driver_title(self.kind, self.namespace, str(metadata_of(self.value)["name"]))
+        return driver_title(self.kind, self.namespace, self.name, self.place)
 
     @property
     def is_at_boot(self) -> bool:
@@ -86,28 +94,41 @@ class Permissions:
     def __init__(self, entries: Iterable[Removal]) -> None:
         self._entries = {entry.key: entry for entry in entries}
 
-    def entry(self, item: Leaving) -> Removal | None:
-        """Return the entry of the object, whatever its digest."""
-        return self._entries.get(item.key)
+    def entry(self, key: Key) -> Removal | None:
+        """Return the entry of an object, whatever its digest."""
+        return self._entries.get(key) or self._entries.get((*key[:4], ""))
 
     def allow(self, item: Leaving) -> bool:
         """Whether an entry allows the removal of exactly this object."""
-        entry = self.entry(item)
+        entry = self.entry(item.key)
         return entry is not None and entry.digest in item.digests
 
 
-def leaving_on_disk(change: Change, absent: set[tuple[str, str]], clusters: Collection[str]) -> Iterator[Leaving]:
+def leaving_on_disk(change: Change, absent: set[tuple[str, str]], clusters: Mapping[str, Cluster]) -> Iterator[Leaving]:
     """The drivers that a render would take out of the tree on disk.
 
     Not those with `state: absent` in their spec (`absent`), not those that the interrupted run of the journal was
-    already allowed to remove, and not those of spokes whose Cluster spec is gone (`clusters` are those that have one)
-    and that keep the Module of their hub.
+    already allowed to remove, not those of spokes whose Cluster spec is gone (`clusters` are those that have one) and
+    that keep the Module of their hub, and not those of a pool whose nodes get the driver by another one.
     """
+    places = {(item.cluster, *entry.key) for item in change.clusters for entry in item.owned.values() if entry.place}
     for item in _all_leaving(change):
         resumed = change.journal.removals.get(item.cluster, []) if change.journal else []
         is_forgotten = item.spoke and item.spoke not in clusters and _stays_on_spokes(change, item)
-        if (item.cluster, item.name) not in absent and item.name not in resumed and not is_forgotten:
+        is_asked = (item.cluster, item.name) not in absent and item.name not in resumed and not is_forgotten
+        if is_asked and not stays_in_pool(item, clusters.get(item.cluster), places):
             yield item
+
+
+def stays_in_pool(item: Leaving, cluster: Cluster | None, places: Iterable[tuple[str, ...]]) -> bool:
+    """Whether all nodes of the pool that a MachineConfig leaves are in another one, for which the driver has one.
+
+    `places` are cluster, kind with its group, namespace, driver and place of what the drivers have now.
+    """
+    if item.kind != MACHINE_CONFIG[1] or cluster is None:
+        return False
+    now = (place[-1] for place in places if place[:-1] == (item.cluster, "/".join(MACHINE_CONFIG), "", item.name))
+    return any(keeps_nodes(cluster, item.place, pool) for pool in now)
 
 
 def _stays_on_spokes(change: Change, item: Leaving) -> bool:
@@ -119,7 +140,7 @@ def _stays_on_spokes(change: Change, item: Leaving) -> bool:
         if (entry.object_kind, entry.driver) == (HUB_KIND, item.name)
     }
     sides = [(_parsed(file.old), _parsed(file.new)) for file in cluster.files if file.path in paths]
-    return bool(paths) and all(was is not None and keeps_modules(was, now) for was, now in sides)
+    return bool(paths) and all(was is not None and selects_as_before(was, now) for was, now in sides)
 
 
 def _all_leaving(change: Change) -> Iterator[Leaving]:
@@ -130,7 +151,7 @@ def _all_leaving(change: Change) -> Iterator[Leaving]:
             if is_of_one_spoke(entry.key) and entry.driver in whole:
                 continue
             paths = [f"{change.output}/{cluster.cluster}/{item.path}" for item in files]
-            key = cluster.cluster, entry.object_kind, entry.namespace, entry.driver
+            key = cluster.cluster, entry.object_kind, entry.namespace, entry.driver, entry.place
             value = _value(paths)
             if is_of_one_spoke(entry.key):
                 value = _module_of_spokes(f"{change.output}/{cluster.cluster}", cluster.before, entry.driver)

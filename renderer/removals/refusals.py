@@ -46,7 +46,7 @@ class Refusals:
         """
         refused: dict[str, list[Leaving]] = defaultdict(list)
         for item in items:
-            entry = self._permissions.entry(item)
+            entry = self._permissions.entry(item.key)
             if entry is None:
                 refused[f"{HUB_KIND} {item.name}" if item.spoke else item.object].append(item)
             elif entry.digest not in item.digests:
@@ -98,7 +98,7 @@ class Refusals:
         )
         fix = (
             f"if it is meant: {command}, which writes the permission into {REMOVALS}; if not: look for a changed label "
-            f"of the spoke, or for a changed spec.hub.selector or spec.namespace.name"
+            f"or acm.hub of the spoke, or for a changed spec.hub.selector"
         )
         return message, fix
 

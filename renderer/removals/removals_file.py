@@ -77,5 +77,6 @@ def _places(entries: Iterable[Removal], keys: set[Key]) -> set[int]:
 def _entry(item: Leaving, reason: str | None) -> Entry:
     kind = {} if item.kind == "Module" else {"kind": item.kind}
     place = {"namespace": item.namespace} if item.namespace else {}
-    entry = {"cluster": item.cluster, **kind, **place, "name": item.name, "digest": item.digests[0]}
+    part = {"place": item.place} if item.place else {}
+    entry = {"cluster": item.cluster, **kind, **place, "name": item.name, **part, "digest": item.digests[0]}
     return entry if reason is None else {**entry, "reason": reason}

@@ -180,7 +180,9 @@ def _compare_cluster(
     present = set(_walk(folder, "", obstacles))
     if os.path.isdir(os.path.join(folder, INDEX)):
         obstacles.append(_obstacle(os.path.join(folder, INDEX), "is a folder, and must be a file", "move it away"))
-    owned = {path: index.entry(path, file.digest, file.identity, file.driver) for path, file in wanted.items()}
+    owned = {
+        path: index.entry(path, file.digest, file.identity, file.driver, file.place) for path, file in wanted.items()
+    }
     files = [
         change
         for path, file in wanted.items()
@@ -191,7 +193,7 @@ def _compare_cluster(
     if wanted_index != indexed:
         kind = Kind.MISSING if indexed is None else Kind.CHANGED if wanted_index is not None else Kind.EXTRA
         files.append(FileChange(kind, f"{cluster}/{INDEX}", indexed or b"", as_it_is(wanted_index or b"")))
-    staying = {entry.key for entry in owned.values()}
+    staying = {key for entry in owned.values() for key in (entry.key, index.without_place(entry.key))}
     leaving: dict[DriverKey, dict[str, Entry]] = {}
     for item in entries.values():
         if item.driver and item.key not in staying:

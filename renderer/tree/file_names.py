@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.lazy import lazy_regex
 from kmodgate.renderer.compile.folders import SHARED_FOLDER
-from kmodgate.renderer.deliveries.delivery import driver_of
+from kmodgate.renderer.deliveries.delivery import driver_of, place_of
 from kmodgate.renderer.manifests.emit_yaml import emit
 from kmodgate.renderer.manifests.handover import HandoverFile
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
@@ -30,6 +30,8 @@ class RenderedFile:
     identity: Identity
     driver: str = ""
     """The driver that the object stands for, if any."""
+    place: str = ""
+    """The pool or namespace for which it does so, if it is not the whole cluster."""
 
     @property
     def content(self) -> bytes:
@@ -56,7 +58,8 @@ class Layout:
             path = _path(folder, identity)
             if taken[path] > 1:
                 path = _path_with_namespace(folder, identity)
-            result[path] = RenderedFile(path, self._text(folder, manifest), identity, driver_of(manifest.value))
+            text, value = self._text(folder, manifest), manifest.value
+            result[path] = RenderedFile(path, text, identity, driver_of(value), place_of(value))
         return dict(sorted(result.items()))
 
     @staticmethod

@@ -2,9 +2,10 @@
 
 Both are lists of entries, one a line, so that a reviewer can read them and git can merge them:
 
-    <sha256> <path> <kind> <namespace or -> <name> [<driver>]
+    <sha256> <path> <kind> <namespace or -> <name> [<driver>][@<place>]
 
-The last is there where a kind that has other uses stands for a driver, as a DaemonSet does.
+The driver is there where a kind that has other uses stands for one, as a DaemonSet does; the place is the pool or the
+namespace of spokes for which the object does so.
 
 After a merge conflict the index holds both sides between git's markers; all of it is then owned, and the next render
 puts it right.
@@ -49,6 +50,7 @@ class Entry:
     name: str
     label: str = ""
     """The driver that the object names in its label, if its kind needs one to stand for a driver."""
+    place: str = ""
 
     @property
     def driver(self) -> str:
@@ -67,18 +69,23 @@ class Entry:
 
     @property
     def key(self) -> DriverKey:
-        return self.kind, self.namespace, self.driver
+        return self.kind, self.namespace, self.driver, self.place
 
 
-DriverKey = tuple[str, str, str]
-"""Kind, namespace and driver of the objects that stand for a driver of a cluster together."""
+DriverKey = tuple[str, str, str, str]
+"""Kind, namespace, driver and place of the objects that stand for a driver of a cluster together."""
 
 
-def entry(path: str, digest: str, identity: Identity, driver: str) -> Entry:
-    """The entry of a file; `driver` is the one that its object stands for, if any."""
+def without_place(key: DriverKey) -> DriverKey:
+    """The key of a driver in an index that was written before indexes had places."""
+    return (*key[:3], "")
+
+
+def entry(path: str, digest: str, identity: Identity, driver: str, place: str = "") -> Entry:
+    """The entry of a file; `driver` is the one that its object stands for, if any, and `place` where it does so."""
     kind = f"{identity.group}/{identity.kind}" if identity.group else identity.kind
     label = "" if stands_for_driver(identity.group, identity.kind) else driver
-    return Entry(path, digest, kind, identity.namespace, identity.name, label)
+    return Entry(path, digest, kind, identity.namespace, identity.name, label, place)
 
 
 def digest_of(entries: Iterable[Entry]) -> str:
@@ -91,8 +98,9 @@ def format_index(entries: Iterable[Entry]) -> bytes:
     """The text of an index, sorted by path."""
     lines = [_HEADER]
     for item in sorted(entries, key=lambda item: item.path):
-        label = f" {item.label}" if item.label else ""
-        lines.append(f"{item.digest} {item.path} {item.kind} {item.namespace or '-'} {item.name}{label}")
+        label = f"{item.label}@{item.place}" if item.place else item.label
+        parts = item.digest, item.path, item.kind, item.namespace or "-", item.name, label
+        lines.append(" ".join(part for part in parts if part))
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -108,8 +116,9 @@ def parse_index(data: bytes, name: str) -> dict[str, Entry]:
                 f"{name}:{number}: not a line of an index: {line[:60]!r}",
                 f"restore the file from git: git checkout -- {name}",
             )
-        digest, path, kind, namespace, object_name, *label = parts
-        entries[path] = Entry(path, digest, kind, "" if namespace == "-" else namespace, object_name, *label)
+        digest, path, kind, namespace, object_name, *last = parts
+        label, _, place = "".join(last).partition("@")
+        entries[path] = Entry(path, digest, kind, "" if namespace == "-" else namespace, object_name, label, place)
     return entries
 
 

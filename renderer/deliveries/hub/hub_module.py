@@ -102,12 +102,9 @@ def selects_as_before(was: Mapping[str, Any], now: Mapping[str, Any] | None) -> 
     return after.items() <= before.items()
 
 
-def keeps_modules(was: Mapping[str, Any], now: Mapping[str, Any] | None) -> bool:
-    """Whether every spoke that a ManagedClusterModule selected keeps the Module that it has, by name and namespace."""
-    if now is None or not selects_as_before(was, now):
-        return False
-    before, after = (as_map(item.get("spec")).get("spokeNamespace") for item in (was, now))
-    return before == after
+def namespace_on_spokes(value: Mapping[str, Any]) -> str:
+    """Return the namespace of the Modules that a ManagedClusterModule makes; another one takes these away."""
+    return str(as_map(value.get("spec")).get("spokeNamespace", ""))
 
 
 def _managed_cluster_module(variant: Variant, module: JsonMap, selector: dict[str, str]) -> JsonMap:

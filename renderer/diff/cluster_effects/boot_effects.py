@@ -7,6 +7,7 @@ internal/controllers/bmc_reconciler.go of rh-ecosystem-edge/kernel-module-manage
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from kmodgate.policy.cluster.facts import metadata_of
 from kmodgate.policy.findings import FieldPath
@@ -26,6 +27,9 @@ def add_boot(change: ObjectChange, places: Places, objects: Objects, sums: Sums)
     found = boot_config(change.manifest.value)
     if found is None:
         return
+    was = change.before and boot_config(change.before.value)
+    if change.after is not None and was and was.pool != found.pool:  # an operator leaves what it made for the other
+        add_boot(replace(change, after=None), places, objects, sums)
     likely, told = _effect(change)
     if likely is Effect.NOTHING:
         sums.add(likely, change, f"boot|{change.manifest.identity.kind}").clusters.update(change.clusters)

@@ -130,6 +130,7 @@ def module_changes(
 ) -> list[ObjectChange]:
     """The drivers that DaemonSets load or a hub delivers and that differ, each as the Module that loads the same."""
     forgotten = forgotten_spokes(before, after) if before else {}
+    former_hubs, hubs = _hubs(before), _hubs(after)
     same: dict[tuple[Manifest | None, Manifest | None], list[str]] = defaultdict(list)
     names = {*after.placed, *(before.placed if before else ())}
     for cluster in sorted(names & only if only else names):
@@ -137,9 +138,10 @@ def module_changes(
         for hub_modules in (sides for (spoke, _), sides in forgotten.items() if spoke == cluster):
             made, remade = map(module_on_spokes, hub_modules)  # both without the mirrors of the spoke, which are gone
             old, new = {**old, made.identity: made}, {**new, remade.identity: remade}
+        is_moved = cluster in former_hubs and former_hubs[cluster] != hubs.get(cluster, former_hubs[cluster])
         for identity in dict.fromkeys((*old, *new)):
             was, now = old.get(identity), new.get(identity)
-            if was is not None and now is not None and _by_daemon_sets(was) is not _by_daemon_sets(now):
+            if was is not None and now is not None and _is_made_anew(was, now, is_moved=is_moved):
                 same[was, None].append(cluster)  # the objects are others
                 was = None
             same[was, now].append(cluster)
@@ -149,6 +151,18 @@ def module_changes(
         if fields or was is None or now is None:
             found.append(ObjectChange(was, now, tuple(clusters), fields))
     return found
+
+
+def _hubs(fleet: CompiledFleet | None) -> dict[str, str]:
+    """The hubs of the spokes by their names."""
+    clusters = fleet.fleet.clusters if fleet else ()
+    return {cluster.name: cluster.acm.hub for cluster in clusters if cluster.acm and cluster.acm.hub}
+
+
+def _is_made_anew(was: Manifest, now: Manifest, *, is_moved: bool) -> bool:
+    """Whether DaemonSets take the place of a Module or the other way round, or another hub makes it (`is_moved`)."""
+    sides = [_by_daemon_sets(item) for item in (was, now)]
+    return any(sides) is not all(sides) or (is_moved and not any(sides))
 
 
 def _by_daemon_sets(module: Manifest) -> bool:

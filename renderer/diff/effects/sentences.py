@@ -52,6 +52,8 @@ _HANDED_OVER = {
     "made it deletes it after Argo CD has taken it over: the nodes have no {1} until Argo CD makes it again",
     "to hub": "from the cluster's own tree to its hub on {0}: it is one object, and Argo CD deletes it after the hub "
     "has taken it over: the nodes have no {1} until the hub's work agent makes it again",
+    "between hubs": "from one hub to another on {0}: it is one object, and goes as the cluster leaves the former hub: "
+    "the nodes have no {1} until the work agent of the other hub makes it again",
 }
 """What follows where one Module takes the place of another, and where another one delivers the same Module."""
 

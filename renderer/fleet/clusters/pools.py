@@ -40,6 +40,13 @@ def groups_in_pool(cluster: Cluster, pool: str) -> list[NodeGroup]:
     return [group for group in cluster.nodes if is_in_pool(cluster, group, pool)]
 
 
+def keeps_nodes(cluster: Cluster, was: str, now: str) -> bool:
+    """Whether all nodes of a pool get the MachineConfigs of another one."""
+    if not knows_its_nodes(cluster):
+        return now == WORKER and was != MASTER
+    return all(is_in_pool(cluster, group, now) for group in groups_in_pool(cluster, was))
+
+
 def knows_its_nodes(cluster: Cluster) -> bool:
     """Whether a spec says which nodes the cluster has."""
     return bool(cluster.nodes) or cluster.has_inventory

@@ -131,7 +131,7 @@ def read_removals(document: Document, findings: list[Finding], before: list[Remo
     first = {entry.key: entry for entry in before}
     for index, item in enumerate(value["spec"]["removals"]):
         where = item["cluster"], item.get("kind", "Module"), item.get("namespace", ""), item["name"]
-        entry = Removal(*where, item["digest"], item.get("reason", ""), document, index)
+        entry = Removal(*where, item.get("place", ""), item["digest"], item.get("reason", ""), document, index)
         other = first.setdefault(entry.key, entry)
         if other is not entry:
             line = other.document.position(other.path)[0]

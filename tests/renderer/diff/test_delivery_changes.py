@@ -8,7 +8,7 @@ import pytest
 
 from tests.fleets import FleetFolder, git
 from tests.renderer.deliveries.hub.hubs import hub
-from tests.renderer.diff.three_sites import diff
+from tests.renderer.diff.three_sites import diff, edit
 
 _NODES = """\
   - {name: w, count: 4, kernels: [5.14.0-1.el9.x86_64], labels: {node-role.kubernetes.io/worker: ""}}
@@ -83,6 +83,29 @@ def test_a_module_that_a_hub_hands_over_is_one_object(tmp_path: Path) -> None:
 
     assert text.startswith("hands Module kmm-tests/nic over from its hub to the cluster's own tree on 3 nodes")
     assert "deletes it after Argo CD has taken it over" in text
+
+
+@pytest.mark.parametrize("is_selected", [True, False])
+def test_a_spoke_that_moves_to_another_hub_goes_without_the_driver_meanwhile(tmp_path: Path, is_selected: bool) -> None:
+    fleet = FleetFolder(tmp_path)
+    hub(fleet)
+    fleet.write(
+        "clusters/hub-2.yaml", (fleet.root / "clusters/hub.yaml").read_text().replace("name: hub", "name: hub-2")
+    )
+    driver = fleet.root / "drivers/nic.yaml"
+    driver.write_text(driver.read_text().replace("[hub]", "[hub, hub-2]" if is_selected else "[hub]"))
+    _commit(fleet)
+    edit(fleet.root / "clusters/paris.yaml", ("hub: hub}", "hub: hub-2}"))
+
+    (found,) = diff(fleet.root)["consequences"]
+
+    if is_selected:
+        assert (found["effect"], found["nodes"]) == ("rename", 3)
+        assert found["text"].startswith(
+            "hands Module kmm-tests/nic over from one hub to another on 3 nodes in 1 cluster"
+        )
+    else:
+        assert (found["effect"], found["nodes"]) == ("unload", 3)
 
 
 def test_a_module_that_a_hub_takes_over_is_one_object(tmp_path: Path) -> None:

@@ -12,6 +12,11 @@ from tests.renderer.removals.conftest import commit
 
 BOOT = f"boot: {{pool: worker, workerImage: {WORKER}, image: quay.io/acme/nic}}"
 BOOT_MODULE_CONFIG = BOOT.replace("}", ", bootModuleConfig: true}")
+POOLS = """\
+nodeGroups:
+- {name: workers, count: 3, labels: {node-role.kubernetes.io/worker: ""}, kernels: [5.14.0-1.el9.x86_64]}
+- {name: infra, count: 2, labels: {node-role.kubernetes.io/infra: ""}, kernels: [5.14.0-1.el9.x86_64]}
+"""
 OVERRIDE = "overrides:\n- clusters: {{names: [{}]}}\n  patch: {{{}}}"
 
 
@@ -21,7 +26,8 @@ def override(patch: str, name: str = "paris") -> str:
 
 def committed(root: Path, before: str) -> FleetFolder:
     fleet = boot_fleet(root / "fleet", "null")
-    cluster(fleet, name="lyon")
+    cluster(fleet, POOLS)
+    cluster(fleet, POOLS, name="lyon")
     fleet.driver("nic", before, clusters="{names: [paris, lyon]}")
     fleet.render()
     git(fleet.root, "init", "-q")
@@ -39,6 +45,8 @@ def committed(root: Path, before: str) -> FleetFolder:
         (BOOT, f"{BOOT}\n{override('boot: null')}", "spec.overrides[0].patch.boot"),
         (override(BOOT), override(BOOT_MODULE_CONFIG), "spec.overrides[0].patch.boot.bootModuleConfig"),
         (BOOT_MODULE_CONFIG, BOOT, "spec.boot.bootModuleConfig"),
+        (override(BOOT), override(BOOT.replace("worker,", "infra,")), "spec.overrides[0].patch.boot.pool"),
+        (BOOT_MODULE_CONFIG, BOOT_MODULE_CONFIG.replace("worker,", "infra,"), "spec.boot.pool"),
         ("", override("delivery: daemonset"), "spec.overrides[0].patch.delivery"),
         ("", "delivery: daemonset", "spec.delivery"),
         ("delivery: daemonset", "", "spec.delivery"),

@@ -129,8 +129,72 @@ def test_another_namespace_takes_the_module_from_a_spoke_without_a_spec(committe
 
     assert rendered.returncode == checked.returncode == 1
     for text in (rendered.stderr, checked.stdout):
-        assert "error[GIT001] spec.namespace.name: nic would leave 1 spoke (paris) of hub, which takes it off 3" in text
+        (line,) = [line for line in text.splitlines() if "GIT001" in line]
+        assert "error[GIT001] spec.namespace.name: ManagedClusterModule nic for kmm-tests would leave" in line
     assert "replaces Module kmm-tests/nic by drivers/nic on 6 nodes in 2 clusters" in committed.run("diff").stdout
+    committed.render("--allow-removal", "nic")
+    assert committed.run("check").returncode == 0
+
+
+def move(fleet: FleetFolder, old: str, new: str) -> None:
+    path = fleet.root / "drivers/nic.yaml"
+    path.write_text(path.read_text().replace(f"name: {old}}}", f"name: {new}}}"))
+
+
+def test_another_namespace_takes_the_modules_from_all_spokes_at_once(committed: FleetFolder) -> None:
+    move(committed, "kmm-tests", "drivers")
+
+    rendered, checked = committed.run("render"), committed.run("check")
+
+    assert rendered.returncode == checked.returncode == 1
+    for text in (rendered.stderr, checked.stdout):
+        (line,) = [line for line in text.splitlines() if "GIT001" in line]
+        assert (
+            "drivers/nic.yaml:6:21: error[GIT001] spec.namespace.name: ManagedClusterModule nic for kmm-tests" in line
+        )
+        assert "which takes it off 6 nodes" in line
+        assert "--allow-removal nic" in text
+
+
+def test_a_permission_is_for_the_namespace_that_the_driver_leaves(committed: FleetFolder) -> None:
+    move(committed, "kmm-tests", "drivers")
+    committed.render("--allow-removal", "nic")
+    assert committed.run("check").returncode == 0
+    assert "place: kmm-tests" in (committed.root / "removals.yaml").read_text()
+    git(committed.root, "commit", "-qam", "move")
+
+    move(committed, "drivers", "kmm-tests")
+
+    assert "nic for drivers would leave" in committed.run("render").stderr
+    committed.render("--allow-removal", "nic")
+    removals = (committed.root / "removals.yaml").read_text()
+    assert "place: drivers" in removals
+    assert "place: kmm-tests" not in removals
+    assert committed.run("check").returncode == 0
+
+
+def test_a_namespace_moves_without_a_permission_while_the_driver_is_absent(committed: FleetFolder) -> None:
+    path = committed.root / "drivers/nic.yaml"
+    path.write_text(path.read_text() + "  state: absent\n")
+    committed.render()
+    git(committed.root, "commit", "-qam", "absent")
+
+    move(committed, "kmm-tests", "drivers")
+    path.write_text(path.read_text().replace("  state: absent\n", ""))
+
+    assert committed.run("check").returncode == 0
+    committed.render()
+
+
+def test_an_index_without_places_moves_nothing(committed: FleetFolder) -> None:
+    index = committed.root / "rendered/hub/.index"
+    index.write_text(index.read_text().replace(" @kmm-tests", ""))
+    git(committed.root, "commit", "-qam", "as it was")
+
+    committed.render()
+    assert committed.run("check").returncode == 0
+    git(committed.root, "checkout", "-q", "--", ".")
+    (committed.root / "drivers/nic.yaml").unlink()
     committed.render("--allow-removal", "nic")
     assert committed.run("check").returncode == 0
 

@@ -1,0 +1,82 @@
+"""A pool that a driver leaves loses it at boot, unless its nodes are in the other pool, too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.fleets import FleetFolder, git
+from tests.renderer.deliveries.boot.pools import WORKER, boot_fleet, cluster
+from tests.renderer.removals.conftest import commit
+
+GROUPS = """\
+nodeGroups:
+- {name: workers, count: 3, labels: {node-role.kubernetes.io/worker: ""}, kernels: [5.14.0-1.el9.x86_64]}
+- name: storage
+  count: 2
+  labels: {node-role.kubernetes.io/worker: "", node-role.kubernetes.io/storage: ""}
+  kernels: [5.14.0-1.el9.x86_64]
+"""
+
+
+def committed(root: Path, pool: str, more: str, groups: str) -> FleetFolder:
+    fleet = boot_fleet(root, f"{{pool: {pool}, workerImage: {WORKER}, image: quay.io/acme/nic{more}}}")
+    cluster(fleet, groups)
+    fleet.render()
+    git(fleet.root, "init", "-q")
+    commit(fleet)
+    return fleet
+
+
+def move(fleet: FleetFolder, old: str, new: str) -> None:
+    path = fleet.root / "drivers/nic.yaml"
+    path.write_text(path.read_text().replace(f"pool: {old}", f"pool: {new}"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "more", "groups", "loss"),
+    [
+        ("worker", "storage", "", GROUPS, "reboots 5 nodes without it"),
+        ("worker", "storage", "", "", "reboots an unknown number of nodes without it"),
+        ("worker", "master", "", "", "reboots an unknown number of nodes without it"),
+        ("master", "worker", "", "", "reboots an unknown number of nodes without it"),
+        ("storage", "worker", "", GROUPS, ""),
+        ("storage", "worker", "", "", ""),
+        ("worker", "storage", ", bootModuleConfig: true", GROUPS, "leaves its MachineConfig on 5 nodes"),
+        ("storage", "worker", ", bootModuleConfig: true", GROUPS, "leaves its MachineConfig on 2 nodes"),
+    ],
+)
+def test_a_pool_that_loses_the_driver_needs_a_permission(
+    tmp_path: Path, old: str, new: str, more: str, groups: str, loss: str
+) -> None:
+    fleet = committed(tmp_path, old, more, groups)
+    move(fleet, old, new)
+
+    checked, rendered = fleet.run("check"), fleet.run("render")
+
+    assert checked.returncode == rendered.returncode == (1 if loss else 0), checked.stdout + rendered.stderr
+    if loss:
+        assert loss in checked.stdout
+        assert loss in rendered.stderr
+        fleet.render("--allow-removal", "nic")
+        assert f"place: {old}" in (fleet.root / "removals.yaml").read_text()
+        assert fleet.run("check").returncode == 0
+
+
+def test_an_entry_goes_when_the_driver_is_back_in_its_pool(tmp_path: Path) -> None:
+    fleet = committed(tmp_path, "worker", "", GROUPS)
+    move(fleet, "worker", "storage")
+    fleet.render("--allow-removal", "nic")
+    move(fleet, "storage", "worker")
+
+    fleet.render()
+
+    assert "removals: []" in (fleet.root / "removals.yaml").read_text()
+    assert fleet.run("check").returncode == 0
+
+
+def test_diff_tells_what_a_boot_module_config_leaves_in_its_former_pool(tmp_path: Path) -> None:
+    fleet = committed(tmp_path, "worker", ", bootModuleConfig: true", GROUPS)
+    move(fleet, "worker", "storage")
+    assert "nic stays on 5 nodes in 1 cluster at boot" in fleet.run("diff").stdout
