@@ -1,29 +1,17 @@
-"""The `kmodgate` command: arguments to verbs, and the one place where errors become exit codes."""
+"""The `kmodgate` command: arguments to verbs, and the one place where errors become exit codes.
+
+It imports no more than `--help` needs: a verb brings the rest.
+"""
 
 from __future__ import annotations
 
-import errno
 import gc
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 
 from kmodgate.renderer.arguments import parse, verb
 from kmodgate.renderer.console import Console
-from kmodgate.renderer.errors import ExitCode, Refused, Unusable
-from kmodgate.renderer.report.findings.text import print_findings
-from kmodgate.renderer.wording import counted, printable
-
-_MAY_NOT = "give yourself the right to read and write there, or work on a copy"
-_FIXES = {
-    errno.ENOSPC: "free some space; the same command then finishes what was begun",
-    errno.EDQUOT: "free some space; the same command then finishes what was begun",
-    errno.EACCES: _MAY_NOT,
-    errno.EPERM: _MAY_NOT,
-    errno.EROFS: _MAY_NOT,
-}
-"""What to do about an error of the system, by its number."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,33 +23,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         args = parse(sys.argv[1:] if arguments is None else arguments)
         console.choose_color(args.color)
-        code: ExitCode = verb(args.verb).run(args, console)
+        code = verb(args.verb).run(args, console)
         console.finish()
     except Exception as error:
-        code = _explain(error, console)
+        from kmodgate.renderer.failures import explain
+
+        code = explain(error, console)
     return int(code)
-
-
-def _explain(error: Exception, console: Console) -> ExitCode:
-    """Says what went wrong and what to do about it."""
-    if isinstance(error, Refused):
-        print_findings(error.findings, console, console.base)
-        console.say(f"{counted(len(error.findings), 'error')}; {error.outcome}")
-        return error.exit_code
-    if isinstance(error, Unusable):
-        return _complain(console, error.message, error.fix, error.exit_code)
-    if isinstance(error, OSError):
-        place = f"{error.filename}: " if error.filename else ""
-        fix = _FIXES.get(error.errno or 0, "look at the place that is named")
-        return _complain(console, f"{place}{error.strerror or error}", fix, ExitCode.FAILURE)
-    console.say("".join(traceback.format_exception(error)).rstrip())
-    return _complain(console, "this is a bug of kmodgate", "report it with the lines above", ExitCode.FAILURE)
-
-
-def _complain(console: Console, message: str, fix: str, code: ExitCode) -> ExitCode:
-    label = console.paint("error", "red", "bold")
-    console.say(f"kmodgate: {label}: {printable(message)}\n    fix: {printable(fix)}")
-    return code
 
 
 if __name__ == "__main__":

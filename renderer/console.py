@@ -12,7 +12,6 @@ from contextlib import suppress
 from typing import Literal, TextIO
 
 from kmodgate.policy.lazy import lazy_regex
-from kmodgate.renderer.local_files.writing import write_named
 
 ColorChoice = Literal["auto", "always", "never"]
 _CODES = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}
@@ -70,6 +69,8 @@ class Console:
     def deliver(self, report: str, file: str | None, *, has_commands: bool = False) -> None:
         """A report, into the file that was named for it, if one was; `has_commands` is for one that is made of them."""
         if file:
+            from kmodgate.renderer.local_files.writing import write_named  # few runs name one
+
             write_named("--output", file, report.encode("utf-8", "surrogateescape"))
         else:
             self.data(report if has_commands else _without_commands(report))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
@@ -24,6 +23,10 @@ _TEMPORARY = ".kmodgate-tmp"
 _OURS = lazy_regex(r"\.kmodgate-tmp(-[0-9a-f]{16})?")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def _temporary_name() -> str:
+    return f"{_TEMPORARY}-{os.urandom(8).hex()}"
 
 
 @contextmanager
@@ -58,7 +61,7 @@ def put(root: int, folder: int, name: str, content: bytes, *, durable: bool = Fa
 
     Until then it lies in the open folder `root` of the same file system.
     """
-    temporary = f"{_TEMPORARY}-{secrets.token_hex(8)}"
+    temporary = _temporary_name()
     descriptor = os.open(temporary, _NEW, 0o666, dir_fd=root)
     try:
         with open(descriptor, "wb") as file:
@@ -85,7 +88,7 @@ def put_new_folder(root: int, name: str, files: Mapping[str, bytes], last: str) 
         return False
     except FileNotFoundError:
         pass
-    temporary = f"{_TEMPORARY}-{secrets.token_hex(8)}"
+    temporary = _temporary_name()
     os.mkdir(temporary, dir_fd=root)
     try:
         with folder_below(root, temporary) as top:
