@@ -112,19 +112,23 @@ class SnapshotFacts:
     """Facts from objects at hand: a rendered tree, or a dump of a cluster.
 
     A kind is complete if all objects of it are there, as in a List that kubectl wrote: only then does a missing object
-    not exist.
+    not exist. `dump` holds more objects, which count where it has one of the same name.
     """
 
     def __init__(
-        self, objects: Iterable[Object], complete: Iterable[str] = (), nodes: Sequence[Node] | None = None
+        self,
+        objects: Iterable[Object],
+        complete: Iterable[str] = (),
+        nodes: Sequence[Node] | None = None,
+        dump: SnapshotFacts | None = None,
     ) -> None:
-        self._complete = set(complete)
+        self._complete: set[str] = {*complete, *(dump._complete if dump else ())}
         self._objects: dict[tuple[str, str, str], Object] = {}
         self._modules: list[Object] = []
         self._hub_modules: list[Object] = []
         self._neighbours: Neighbours | None = None
         self._listings: dict[tuple[str, str], Listing] | None = None
-        found: list[Node] = []
+        self._given: list[Node] = []
         for item in objects:
             metadata = metadata_of(item)
             kind = str(item.get("kind", ""))
@@ -134,8 +138,13 @@ class SnapshotFacts:
             elif kind == "ManagedClusterModule":
                 self._hub_modules.append(item)
             elif kind == "Node":
-                found.append(node_of(item))
-        known = found if "Node" in self._complete else nodes
+                self._given.append(node_of(item))
+        if dump is not None:
+            self._objects |= dump._objects
+            self._modules += dump._modules
+            self._hub_modules += dump._hub_modules
+            self._given += dump._given
+        known = self._given if "Node" in self._complete else nodes
         self._nodes = None if known is None else Nodes(known)
 
     def find(self, kind: str, namespace: str, name: str) -> Object | Unknown | None:

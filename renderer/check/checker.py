@@ -29,7 +29,7 @@ from kmodgate.renderer.check.given_objects import GivenObjects
 from kmodgate.renderer.check.inputs.default_namespace import in_namespace
 from kmodgate.renderer.check.inputs.disputed_scalars import suit_fields, without_disputes
 from kmodgate.renderer.check.inputs.duplicate_objects import Duplicates
-from kmodgate.renderer.check.inputs.foreign_files import any_object, has_rules, objects_of_interest
+from kmodgate.renderer.check.inputs.foreign_files import Texts, any_object, has_rules, objects_of_interest
 from kmodgate.renderer.check.inputs.object_inputs import (
     STDIN,
     files_below,
@@ -117,6 +117,7 @@ class Checker:
         self._expected: dict[Path, dict[str, bytes]] = {}
         self._given = GivenObjects(self._places, Past(against, namespace), self.dumps, now)
         self._duplicates = Duplicates()
+        self._texts: Texts = {}
 
     def check(self, paths: Iterable[str]) -> Checked:
         """Raises Unusable for a path that does not exist."""
@@ -245,7 +246,7 @@ class Checker:
         self.result.policies.append(HeldPolicy(where.policy, where.engine.policy, where.clusters))
         if ignore_other:
             wanted = any_object if where.clusters else _is_looked_at
-            sources = objects_of_interest(name, self.result.findings, wanted)
+            sources = objects_of_interest(name, self.result.findings, wanted, self._texts)
             if sources is None:
                 self.result.passed_over.add(os.path.abspath(name))
                 return

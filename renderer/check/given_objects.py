@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from kmodgate.policy.caused_findings import independent
 from kmodgate.policy.cluster.dump import Dump
@@ -54,35 +55,52 @@ class GivenObjects:
         """What the rules say of objects outside of specs, together with those of the same cluster or file."""
         changed = self._changed_dockerfiles()
         nodes = self._given_nodes()
-        for sources in self._sources.values():
-            where = self._places.of(sources[0].file if sources else STDIN)
-            beside = changed.get(os.path.dirname(sources[0].file), []) if sources and not where.clusters else []
-            objects = [source.value for source in (*beside, *sources)]
-            dump = self._dumps.of(where.clusters)
-            known_nodes = where.nodes if where.clusters else nodes
-            objects += dump.objects if dump else ()
-            facts = SnapshotFacts(objects, dump.complete if dump else (), known_nodes)
-            before = self._past.facts([*beside, *sources])
-            for source in sources:
-                is_new = dump is not None and not dump.holds(source.value)
-                known = facts if where.clusters else self._beside(source, facts)
-                yield from self._judged(source, where, known, before, is_new=is_new)
-            if (
-                known_nodes is not None
-                and not where.clusters
-                and any(source.value["kind"] in MODULE_KINDS for source in sources)
-            ):
-                yield _counted_nodes(len(known_nodes))
+        copies = Counter(_values(sources) for sources in self._sources.values())
+        told: dict[object, list[Finding]] = {}
+        for (clusters, _), sources in self._sources.items():
+            beside = [] if clusters or not sources else changed.get(os.path.dirname(sources[0].file), [])
+            if beside or copies[_values(sources)] == 1 or not self._stand_alone(sources):
+                yield from self._of_file(sources, beside, nodes)
+                continue
+            key = _values(sources), self._is_in_tree(sources[0])
+            if key not in told:
+                told[key] = list(self._of_file(sources, (), nodes))
+            yield from (replace(item, file=sources[0].file) if item.file else item for item in told[key])
+
+    def _stand_alone(self, sources: Sequence[Source]) -> bool:
+        """Whether no other file says anything about the objects of one: not what they were, nor what is beside them."""
+        file = sources[0].file if sources else STDIN
+        if file == STDIN or self._places.of(file).clusters or self._past.facts(sources) is not None:
+            return False
+        return not any(_has_others_beside(source.value) for source in sources)
+
+    def _of_file(
+        self, sources: Sequence[Source], beside: Sequence[Source], nodes: list[Node] | None
+    ) -> Iterator[Finding]:
+        """What the rules say of the objects of a cluster or a file; `beside` are changed ones that they may need."""
+        where = self._places.of(sources[0].file if sources else STDIN)
+        objects = [source.value for source in (*beside, *sources)]
+        dump = self._dumps.of(where.clusters)
+        known_nodes = where.nodes if where.clusters else nodes
+        facts = SnapshotFacts(objects, (), known_nodes, dump.facts if dump else None)
+        before = self._past.facts([*beside, *sources])
+        for source in sources:
+            is_new = dump is not None and not dump.holds(source.value)
+            known = facts if where.clusters else self._beside(source, facts)
+            yield from self._judged(source, where, known, before, is_new=is_new)
+        has_modules = any(source.value["kind"] in MODULE_KINDS for source in sources)
+        if known_nodes is not None and not where.clusters and has_modules:
+            yield _counted_nodes(len(known_nodes))
 
     def _beside(self, source: Source, facts: Facts) -> Facts:
         """Return what is known beside an object outside of trees; `facts` are those of its file and of a dump.
 
         Machine configurations are often a file each, and those of one folder are of one cluster.
         """
-        if concerns_ims(source.value) or kind_of(source.value) == MANAGED_CLUSTER:
-            return self._site(source.file)
-        if boot_config(source.value) is None:
+        if not _has_others_beside(source.value):
             return facts
+        if boot_config(source.value) is None:
+            return self._site(source.file)
         folder = _folder(source.file)
         if folder not in self._folders:
             given = (found for (clusters, _), found in self._sources.items() if not clusters)
@@ -140,6 +158,7 @@ class GivenObjects:
             old,
             "CREATE" if old is None else "UPDATE",
             where.cluster,
+            where.engine.policy.parameters,
             facts=facts,
             in_tree=self._is_in_tree(source),
             is_new=is_new,
@@ -173,6 +192,16 @@ def causes(review: Review, engine: Engine) -> list[tuple[Finding, FieldPath]]:
     told = {(item.rule, item.path) for item in violations}
     left = {(item.rule, path) for item, path in (*engine.judge(mended), *engine.judge_by_facts(mended))}
     return [item for item in found if item[0].is_unchecked or {(item[0].rule, item[1])} & (told | left)]
+
+
+def _has_others_beside(value: dict[str, Any]) -> bool:
+    """Whether an object outside of trees is judged with those of other files: of a service, a hub, or for the boot."""
+    return concerns_ims(value) or kind_of(value) == MANAGED_CLUSTER or boot_config(value) is not None
+
+
+def _values(sources: Iterable[Source]) -> tuple[int, ...]:
+    """Return what stands for the objects of a file: files of equal text share them."""
+    return tuple(id(source.value) for source in sources)
 
 
 def _folder(file: str) -> str:

@@ -11,8 +11,12 @@ from kmodgate.renderer.fleet.files import MARKER
 
 def root_above(path: Path) -> Path | None:
     """The closest folder, from a path upwards, that holds a `kmodgate.yaml`."""
-    here = Path(os.path.abspath(path))
-    return next((folder for folder in (here, *here.parents) if (folder / MARKER).is_file()), None)
+    folder = os.path.abspath(path)
+    while not os.path.isfile(os.path.join(folder, MARKER)):
+        folder, inner = os.path.dirname(folder), folder
+        if folder == inner:
+            return None
+    return Path(folder)
 
 
 def find_root(start: Path) -> Path:

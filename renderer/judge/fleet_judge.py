@@ -263,4 +263,4 @@ def facts_of(
 ) -> Facts:
     """Return what a fleet knows of a cluster: what it makes there or for it, the nodes of the spec, and a dump."""
     objects = [*(manifest.value for manifest in manifests), *more]
-    return SnapshotFacts([*objects, *(dump.objects if dump else ())], dump.complete if dump else (), nodes_of(cluster))
+    return SnapshotFacts(objects, (), nodes_of(cluster), dump.facts if dump else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -38,6 +39,10 @@ _WITH_TEMPLATES = {"ApplicationSet"}
 """Kinds of objects that hold templates of their controller's own."""
 
 
+Texts = dict[tuple[str, bytes], list[Source]]
+"""What files hold in which nothing is wrong, by suffix and digest: clusters that are alike have equal files."""
+
+
 def has_rules(value: Mapping[str, Any]) -> bool:
     """Whether rules look at objects of this kind."""
     return Review(value).kind in kinds_with_rules()
@@ -48,15 +53,21 @@ def any_object(_value: dict[str, Any]) -> bool:
     return True
 
 
-def objects_of_interest(name: str, findings: list[Finding], is_wanted: IsWanted) -> list[Source] | None:
+def objects_of_interest(
+    name: str, findings: list[Finding], is_wanted: IsWanted, known: Texts | None = None
+) -> list[Source] | None:
     """Return every object of a file that holds a wanted one, or None for a file of another tool.
 
     A file that cannot be parsed counts by what its first level says. What is wrong with a file that is not passed over
-    goes to `findings`.
+    goes to `findings`. A text that is in `known` is not parsed again: its sources have the values of those there.
     """
     data = read_bytes(name, findings)
     if data is None:
         return []
+    key = os.path.splitext(name)[1], hashlib.sha256(data).digest()
+    same = known.get(key, ()) if known else ()
+    if any(is_wanted(source.value) for source in same):
+        return [replace(source, file=name) for source in same]
     problems: list[Finding] = []
     lists: list[str] = []
     text = decoded(data, name, problems)
@@ -69,9 +80,12 @@ def objects_of_interest(name: str, findings: list[Finding], is_wanted: IsWanted)
     text = data.decode("utf-8", "replace") if text is None else text
     wanted = any(is_wanted(source.value) for source in sources) or (broken and _is_meant(text, is_wanted))
     is_empty_list = bool(lists) and not sources and not broken
-    if not (wanted or is_empty_list) or (_TEMPLATE.search(text) and (broken or _is_template(name, sources))):
+    has_template = _TEMPLATE.search(text) is not None
+    if not (wanted or is_empty_list) or (has_template and (broken or _is_template(name, sources))):
         return None
     findings += problems
+    if known is not None and not problems and not has_template:
+        known[key] = sources
     return sources
 
 
