@@ -151,7 +151,7 @@ class Engine:
         name = title(review.object)
         findings = self._findings(judged, review, name)
         has_asked = noted is not None and noted.were_asked
-        if not has_asked and not any(item.is_bug for item in judged) and not is_too_large(review):
+        if not (has_asked or review.is_timed or any(item.is_bug for item in judged) or is_too_large(review)):
             # what refuses may warn instead, by who asks and what else is known
             is_settled = not self.policy.exceptions and not any(item.mode is Mode.ENFORCE for item in judged)
             violations = vars(review).get("violations")

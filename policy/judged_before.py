@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from kmodgate.policy.cluster.facts import UNKNOWN, Facts
+from kmodgate.policy.cluster.facts import UNKNOWN, Facts, metadata_of
 from kmodgate.policy.findings import FieldPath, Finding, Mode, Problem, Severity
 from kmodgate.policy.json_schema.violations import Violation
 from kmodgate.policy.kmm.kinds import MODULE_KINDS, kind_of
@@ -42,13 +42,19 @@ asks for their type alone."""
 _UNREAD_OF_PODS = (*_UNREAD, "creationTimestamp", "managedFields")
 """Fields of pods, which have no schema here."""
 
-_TOKEN = re.compile(rb'"kube-api-access-[a-z0-9]{5}"')
-"""The volume that the API server adds to each pod under a name of its own."""
+_PREFIX = b'{"name":"kube-api-access-'
+_TOKEN = re.compile(
+    rb'\{"name":"(kube-api-access-[a-z0-9]{5})",'
+    rb'(?:"projected":\{|"readOnly":true,"mountPath":"/var/run/secrets/kubernetes\.io/serviceaccount"\})'
+)
+"""The volume that the API server adds to each pod under a name of its own, and where a container has it."""
 
-_PREFIX = b'"kube-api-access-'
+_ANY_NAME = b"\0"
+"""Stands for such a name in what is digested; JSON writes this character otherwise."""
 
-_ANY_TOKEN = b'"\0"'
-"""Stands for that name in what is digested; JSON writes this character otherwise."""
+_PLAIN = re.compile(r"[a-z0-9.-]+")
+_ENDING = re.compile(r"[b-df-hj-np-tv-z0-9]+")
+"""What the API server and controllers add to a prefix: consonants and digits, which make no word that rules know."""
 
 
 class Judged(NamedTuple):
@@ -83,6 +89,10 @@ class Key(NamedTuple):
 
     digest: bytes
     left_out: tuple[str, ...]
+
+    def is_quoted_in(self, texts: Sequence[str]) -> bool:
+        """Whether texts hold one that is left out."""
+        return any(name in text for name in self.left_out for text in texts)
 
 
 class Noted:
@@ -135,13 +145,11 @@ class JudgedBefore:
         left_out: list[str] = []
         is_pod = kind in POD_KINDS
         try:
-            text = self._encode((
-                _read(item, left_out, is_pod=is_pod), None if old is None else _read(old, None, is_pod=is_pod), asked
-            ))  # fmt: skip
+            text = self._encode((_read(item, is_pod=is_pod), None if old is None else _read(old, is_pod=is_pod), asked))
         except TypeError:  # nested too deep, or with what JSON cannot hold
             return None
         if is_pod:
-            text = _without_token(text, left_out)
+            text = _without_names(text, _generated_name(item), left_out)
         return Key(hashlib.sha256(text).digest(), tuple(left_out))
 
     def find(self, place: bytes, key: Key) -> Found | None:
@@ -166,10 +174,10 @@ class JudgedBefore:
 
     def keep(self, place: bytes, key: Key, found: Found) -> bool:
         """Keep what was found about an object, where no rule has asked for facts; returns whether it is kept."""
-        texts = [text for item in found.problems for text in (item.problem.message, item.problem.fix)]
-        texts += [text for item in found.violations or () for text in (item.message, item.fix)]
-        size = _OF_ENTRY + _OF_PROBLEM * len(texts) + 4 * sum(map(len, texts))
-        if size > _LARGEST or any(name in text for name in key.left_out for text in texts):
+        told: list[Problem | Violation] = [*(item.problem for item in found.problems), *(found.violations or ())]
+        texts = [text for item in told for text in ("".join(map(str, (*item.path, item.message))), item.fix)]
+        size = _size(texts) + 4 * len(found.title)
+        if size > _LARGEST or key.is_quoted_in(texts):
             return False
         found.key, found.sizes = place + key.digest, (size, 0)
         if (before := self._kept.pop(found.key, None)) is not None:
@@ -182,7 +190,7 @@ class JudgedBefore:
         """Keep an answer beside what was found, in the place of the one before; `texts` are those that it holds."""
         if self._kept.get(found.key) is not found:
             return
-        size, before = _OF_ENTRY + _OF_PROBLEM * len(texts) + 4 * sum(map(len, texts)), found.sizes
+        size, before = _size(texts), found.sizes
         if size <= _LARGEST:
             found.answer, found.sizes = answer, (before[0], size)
             self._grow(size - before[1])
@@ -204,36 +212,51 @@ class JudgedBefore:
         return place[2]
 
 
-def _read(item: Map, left_out: list[str] | None, *, is_pod: bool) -> dict[str, Any]:
-    """The parts of an object that rules without facts look at. A name that was generated is none of them."""
+def _size(texts: Sequence[str]) -> int:
+    """The bytes that an entry takes that holds some texts, about."""
+    return _OF_ENTRY + _OF_PROBLEM * len(texts) + 4 * sum(map(len, texts))
+
+
+def _read(item: Map, *, is_pod: bool) -> dict[str, Any]:
+    """The parts of an object that rules without facts look at."""
     metadata = item.get("metadata")
     if type(metadata) is not dict:
         return dict(item)
-    if not is_pod:
-        read = metadata.copy()
-        for key, kind in _UNREAD.items():
-            if type(read.get(key)) is kind:
-                del read[key]
-        return {**item, "metadata": read}
     read = metadata.copy()
-    for key in _UNREAD_OF_PODS:
-        read.pop(key, None)
-    name, prefix = metadata.get("name"), text_in(metadata, "generateName")
-    if left_out is not None and prefix and type(name) is str and len(name) > len(prefix) and name.startswith(prefix):
-        del read["name"]
-        left_out.append(name)
+    if is_pod:
+        for key in _UNREAD_OF_PODS:
+            read.pop(key, None)
+        return {**item, "metadata": read}
+    for key, kind in _UNREAD.items():
+        if type(read.get(key)) is kind:
+            del read[key]
     return {**item, "metadata": read}
 
 
-def _without_token(text: bytes, left_out: list[str]) -> bytes:
-    """The text with the same name for the token's volume of every pod; with several such names they count."""
-    names, begin = set[bytes](), text.find(_PREFIX)
+def _generated_name(item: Map) -> str:
+    """The name that the object got for the prefix that it asked for, by which no rule tells it from others; or none."""
+    metadata = metadata_of(item)
+    prefix = text_in(metadata, "generateName")
+    if not prefix:
+        return ""
+    name = text_in(metadata, "name")
+    return name if name.startswith(prefix) and _ENDING.fullmatch(name, len(prefix)) and _PLAIN.fullmatch(name) else ""
+
+
+def _without_names(text: bytes, name: str, left_out: list[str]) -> bytes:
+    """The text of a pod without the names that each pod of a workload has of its own.
+
+    One that stands somewhere else too stays: there it means something.
+    """
+    if name and text.count(name.encode()) == 1:
+        left_out.append(name)
+        text = text.replace(name.encode(), _ANY_NAME)
+    names, begin = list[bytes](), text.find(_PREFIX)
     while begin >= 0:
         if match := _TOKEN.match(text, begin):
-            names.add(match[0])
+            names.append(match[1])
         begin = text.find(_PREFIX, begin + 1)
-    if len(names) != 1:
-        return text
-    (name,) = names
-    left_out.append(name[1:-1].decode())
-    return text.replace(name, _ANY_TOKEN)
+    if names and text.count(names[0]) == len(names) and len(set(names)) == 1:
+        left_out.append(names[0].decode())
+        text = text.replace(names[0], _ANY_NAME)
+    return text

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 
 from kmodgate.policy.config import Policy
 from kmodgate.policy.engine import Engine
-from kmodgate.policy.findings import Finding
+from kmodgate.policy.findings import Finding, Problem, Severity
 from kmodgate.policy.judged_before import JudgedBefore
 from kmodgate.policy.review import ClusterTraits, Review
+from kmodgate.policy.rule import RULES, Rule, load_rules
 from tests.draws import drawn
 from tests.objects.modules import TRAITS
 from tests.policy.changed_objects import DAY, FACTS, JOBS, MODULES, PODS, POLICIES, RELEASES, Object, changed
-from tests.webhook.reviews import dkms_pod
+from tests.webhook.reviews import dkms_pod, pod
 
 
 @st.composite
@@ -91,7 +92,7 @@ def test_an_object_that_comes_once_takes_no_place() -> None:
 def test_another_pod_of_a_workload_is_no_other_object() -> None:
     before = JudgedBefore(orjson.dumps)
     for item in PODS:
-        if "generateName" in item["metadata"]:
+        if "generateName" in item["metadata"] and json.dumps(item).count(f'"{item["metadata"]["name"]}"') == 1:
             again = json.loads(json.dumps(item).replace("kube-api-access-x7k2p", "kube-api-access-q9w8e"))
             again["metadata"]["name"] = f"{again['metadata']['generateName']}zzzzz"
             hits = before.hits
@@ -101,16 +102,42 @@ def test_another_pod_of_a_workload_is_no_other_object() -> None:
             assert found == judged(Policy(), Review(again, cluster=TRAITS, facts=FACTS))
 
 
+def digest(item: Object, user: str = "") -> bytes:
+    key = JudgedBefore(orjson.dumps).key_of(Review(item, user=user))
+    assert key is not None
+    return key.digest
+
+
 def test_a_volume_of_the_tokens_name_that_is_another_counts() -> None:
     pod = copy.deepcopy(PODS[0])
     pod["spec"]["volumes"].append({"name": "kube-api-access-aaaaa", "hostPath": {"path": "/dev"}})
     other = copy.deepcopy(pod)
     other["spec"]["containers"][0]["volumeMounts"][0]["name"] = "kube-api-access-aaaaa"
-    before, first, second = JudgedBefore(orjson.dumps), Review(pod), Review(other)
-    keys = [before.key_of(review) for review in (first, second)]
-    assert keys[0] is not None
-    assert keys[1] is not None
-    assert keys[0].digest != keys[1].digest
+    assert digest(pod) != digest(other)
+
+
+@pytest.mark.parametrize("field", ["serviceAccountName", "nodeName", "hostname"])
+@pytest.mark.parametrize("has_token", [False, True])
+def test_what_is_called_like_a_tokens_volume_and_is_none_counts(field: str, has_token: bool) -> None:
+    names = ("kube-api-access-x7k2p", "kube-api-access-zzzzz")
+    volumes = PODS[0]["spec"]["volumes"][-1:] if has_token else []
+    assert digest(pod(volumes=volumes, **{field: names[0]})) != digest(pod(volumes=volumes, **{field: names[1]}))
+    assert digest(pod(volumes=volumes), names[0]) != digest(pod(volumes=volumes), names[1])
+
+
+@pytest.mark.parametrize("names", [("node-debugger", "nodes"), ("x-debug-1", "x-7")])
+def test_a_name_that_says_something_counts(names: tuple[str, str]) -> None:
+    first, second = (pod(name) for name in names)
+    for item in (first, second):
+        item["metadata"]["generateName"] = names[0][:2]
+    assert digest(first) != digest(second)
+
+
+def test_a_generated_name_that_stands_elsewhere_too_counts() -> None:
+    first, second = (pod(f"web-{number}") for number in (1, 2))
+    for item in (first, second):
+        item["metadata"] |= {"generateName": "web-", "labels": {"pod": "web-1"}}
+    assert digest(first) != digest(second)
 
 
 def test_where_rules_without_facts_ask_for_some_nothing_is_kept() -> None:
@@ -118,6 +145,21 @@ def test_where_rules_without_facts_ask_for_some_nothing_is_kept() -> None:
     for _ in range(2):
         judged(Policy(), Review(dkms_pod(), cluster=TRAITS, facts=FACTS), before)
     assert (before.hits, len(before)) == (0, 0)
+
+
+def of_the_day(review: Review) -> Iterator[Problem]:
+    """Reports the day."""
+    yield Problem(("spec",), f"it is the {review.time().day}th", "wait")
+
+
+def test_where_a_rule_asks_for_the_time_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    load_rules()
+    monkeypatch.setitem(RULES, "XXX101", Rule("XXX101", Severity.WARNING, ("Module",), ("CREATE",), of_the_day))
+    before = JudgedBefore(orjson.dumps)
+    for day in (DAY, DAY, DAY + timedelta(days=1)):
+        review = Review(MODULES[0], cluster=TRAITS, facts=FACTS, now=day)
+        assert f"it is the {day.day}th" in [finding.message for finding in judged(Policy(), review, before)]
+    assert len(before) == 0
 
 
 def test_it_is_bounded_in_entries_and_bytes() -> None:
@@ -131,6 +173,16 @@ def test_it_is_bounded_in_entries_and_bytes() -> None:
     assert len(few) == 3
     assert 0 < small.bytes <= 5000
     assert small.misses == 100
+
+
+def test_keys_of_maps_that_paths_hold_count_among_the_bytes() -> None:
+    before = JudgedBefore(orjson.dumps)
+    for letter in "abab":
+        item = copy.deepcopy(MODULES[0])
+        item["metadata"]["labels"] = {letter * 4000: 1}
+        assert judged(Policy(), Review(item, cluster=TRAITS, facts=FACTS), before)
+    assert len(before) == 2
+    assert before.bytes > 2 * 4 * 4000
 
 
 def test_an_object_with_thousands_of_problems_is_not_kept() -> None:

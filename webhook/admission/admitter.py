@@ -47,6 +47,7 @@ class Admitter:
         self._before = before
         self._engine = Engine(policy, "admit", before=None if before is None else before.judged)
         self._mutates = any(wanted(policy, "/mutate"))
+        self._excepts_names = any(item.name for item in policy.exceptions)
         self.traits = traits
 
     async def validate(self, request: Request, cluster: Cluster, now: datetime) -> Answer:
@@ -81,7 +82,7 @@ class Admitter:
         if recorded.was_unknown or (recorded.was_asked and not _is_final(review, findings)):
             return await self._confirmed(request, review, cluster, read, findings)
         answer = Answer(request.uid, findings, existing=existing, request=request, report=job_pod(review, findings))
-        if before is not None and findings is found and not (matters or recorded.was_asked):
+        if before is not None and findings is found and not (matters or recorded.was_asked or self._is_named(review)):
             before.keep(review, read, revision, answer)
         return answer
 
@@ -124,6 +125,10 @@ class Admitter:
         if found.denying and live.is_collection(fresh):
             found.report = live.collected(fresh)
         return found
+
+    def _is_named(self, review: Review) -> bool:
+        """Whether an exception may hold for the object and not for another one that is kept by the same key."""
+        return self._excepts_names and review.key is not None and bool(review.key.left_out)
 
     def _review(self, request: Request, facts: Facts, now: datetime) -> Review:
         """Return the review of a request, with all defaults filled in."""

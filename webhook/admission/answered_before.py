@@ -71,12 +71,13 @@ class AnsweredBefore:
     def keep(self, review: Review, read: live.Read, revision: Hashable, answer: Answer) -> None:
         """Keep an answer of which `revision` was that of the facts before it was worked out."""
         found, request = review.found, answer.request
-        if not isinstance(found, Found) or review.is_timed or read.listed is not None or answer.report is not None:
+        if not isinstance(found, Found) or review.is_timed or not read.is_whole or answer.report is not None:
             return
         if request is None or (request.subject is not review.object and title(request.subject) != title(review.object)):
             return  # it holds a null
         if revision == self.revision():
             name = answer.findings[0].object if answer.findings else ""
             kept = _Kept(answer.outcome, name, revision, read.objects, review.now.date())
-            texts = [text for item in answer.findings for text in (item.message, item.fix)]
-            self.judged.keep_answer(found, kept, texts)
+            texts = [text for item in answer.findings for text in (item.field + item.message, item.fix)]
+            if not review.key.is_quoted_in(texts):
+                self.judged.keep_answer(found, kept, [name, *texts, *map(repr, read.objects.values())])

@@ -37,11 +37,20 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Objects that were read for one review; `listed` are all of the kinds of which every object matters."""
+    """Objects that were read for one review; `listed` are all of the kinds of which every object matters.
+
+    `is_answered` is whether the cluster answered all that it was asked.
+    """
 
     objects: Mapping[Key, Object | Unknown | None]
     listed: SnapshotFacts | None = None
     kinds: Collection[str] = ()
+    is_answered: bool = True
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether reading the same objects again, and these alone, tells all that was read."""
+        return self.is_answered and self.listed is None
 
     def over(self, facts: Facts) -> Facts:
         """Return the facts, with what was read in the place of what they say of it."""
@@ -146,11 +155,14 @@ def _has_sccs(review: Review, namespace: str) -> bool:
 
 async def _of_module(review: Review, cluster: Cluster) -> Read:
     objects: dict[Key, Object | Unknown | None] = {}
+    is_answered = True
     if review.kind in CLUSTER_MODULE and review.operation == "CREATE" and review.facts is not None:
         namespace = review.module.metadata.text("namespace")
-        with suppress(NotAnswered):  # what is at hand has to do: no Module waits for the webhook to see the cluster
+        try:
             objects["Namespace", "", namespace] = await cluster.namespace(namespace)
-    return Read(objects | await _certificates(review, cluster))
+        except NotAnswered:  # what is at hand has to do: no Module waits for the webhook to see the cluster
+            is_answered = False
+    return Read(objects | await _certificates(review, cluster), is_answered=is_answered)
 
 
 async def _certificates(review: Review, cluster: Cluster) -> dict[Key, Object | Unknown | None]:

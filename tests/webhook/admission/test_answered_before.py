@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from kmodgate.policy.cluster.dump import Dump
 from kmodgate.policy.cluster.facts import UNKNOWN, Object, SnapshotFacts, Unknown
 from kmodgate.policy.config import Policy
+from kmodgate.policy.findings import Mode
 from kmodgate.policy.judged_before import JudgedBefore
 from kmodgate.webhook.admission.admitter import Admitter, _Recorded
 from kmodgate.webhook.admission.answered_before import AnsweredBefore
@@ -32,8 +33,9 @@ from tests.bench import samples
 from tests.conftest import ROOT
 from tests.draws import drawn
 from tests.objects.modules import TRAITS
-from tests.policy.changed_objects import DAY, JOBS, MODULES, PODS, POLICIES, RELEASES, changed
+from tests.policy.changed_objects import DAY, JOBS, MODULES, PODS, POLICIES, RELEASES, changed, exception
 from tests.webhook.manifests import encoded, review
+from tests.webhook.reviews import loading_container, module, named, pod
 
 SIGNED, SECRET = yaml.safe_load_all((ROOT / "tests/rules/SGN302/fail-ends-soon-pem.yaml").read_text())
 ITEMS = [*MODULES, *PODS, *[SIGNED] * 12]
@@ -54,13 +56,16 @@ class Changing(SnapshotCluster):
         super().__init__(DUMPS[0])
         self.found = SECRETS[0]
         self.is_silent = False
+        self.live: Object | None = None
 
     @property
     def revision(self) -> Hashable:  # type: ignore[override]
         return id(self.facts)
 
-    def become(self, dump: Dump, secret: Object | Unknown | None, *, is_silent: bool = False) -> None:
-        self.facts, self.found, self.is_silent = dump.facts, secret, is_silent
+    def become(
+        self, dump: Dump, secret: Object | Unknown | None, *, is_silent: bool = False, live: Object | None = None
+    ) -> None:
+        self.facts, self.found, self.is_silent, self.live = dump.facts, secret, is_silent, live
 
     async def secret(self, namespace: str, name: str, *, seconds: float = 1.0) -> Object | Unknown | None:
         return self.found
@@ -68,7 +73,7 @@ class Changing(SnapshotCluster):
     async def namespace(self, name: str, *, seconds: float = 1.0) -> Object | None:
         if self.is_silent:
             raise NotAnswered("nobody is there")
-        return await super().namespace(name)
+        return self.live or await super().namespace(name)
 
     async def may_override(self, user: Any, namespace: str, *, seconds: float = 1.0) -> bool:
         if self.is_silent:
@@ -80,6 +85,9 @@ CLUSTER = Changing()
 JUDGED = JudgedBefore(orjson.dumps)
 
 
+ENDINGS = ["bcdfg", "zzzzz", "0", "debug", "-debug-1"]
+
+
 @st.composite
 def asked(draw: st.DrawFn) -> list[bytes]:
     """Some reviews of one object, each of which differs from the first in a few respects."""
@@ -88,6 +96,8 @@ def asked(draw: st.DrawFn) -> list[bytes]:
         subject = draw(changed(item)) if draw(st.booleans()) else copy.deepcopy(item)
         if draw(st.integers(0, 3)) == 0:
             subject["metadata"] = {**subject["metadata"], "resourceVersion": "7", "uid": "b", "generation": 3}
+        if (prefix := subject["metadata"].get("generateName")) and draw(st.booleans()):
+            subject["metadata"] = {**subject["metadata"], "name": f"{prefix}{draw(st.sampled_from(ENDINGS))}"}
         operation = draw(st.sampled_from(["CREATE", "UPDATE", "UPDATE", "DELETE"]))
         old = draw(st.sampled_from([item, subject])) if operation == "UPDATE" else None
         user = draw(st.sampled_from(["alice", JOBS, "system:serviceaccount:kmm:kmm-operator-controller"]))
@@ -98,8 +108,19 @@ def asked(draw: st.DrawFn) -> list[bytes]:
     return found
 
 
-CHOICES: list[list[Any]] = [POLICIES, RELEASES, [0, 1, 40], DUMPS, SECRETS, [False, True]]
-"""Policy, release, day, cluster, what the Secret holds, and whether the API server is silent."""
+NAMED = Policy(
+    modes={"PRV": Mode.ENFORCE},
+    exceptions=tuple(
+        exception(rule, item["metadata"]["name"]) for item in PODS for rule in ("PRV101", "PRV104", "PRV105", "PRV106")
+    ),
+)
+RESTRICTED = named("Namespace", "drivers")
+RESTRICTED["metadata"]["labels"] = {"pod-security.kubernetes.io/enforce": "restricted"}
+CHOICES: list[list[Any]] = [
+    [*POLICIES, NAMED], RELEASES, [0, 1, 40], DUMPS, SECRETS, [False, True], [None, RESTRICTED]
+]  # fmt: skip
+"""Policy, release, day, cluster, what the Secret holds, whether the API server is silent, and a namespace that the
+caches do not know yet."""
 
 
 @st.composite
@@ -120,8 +141,8 @@ def test_what_was_answered_before_changes_no_answer(bodies: list[bytes], moments
 
 
 async def compare(bodies: list[bytes], moments: list[list[Any]]) -> None:
-    for policy, release, days, dump, secret, is_silent in moments:
-        CLUSTER.become(dump, secret, is_silent=is_silent)
+    for policy, release, days, dump, secret, is_silent, live in moments:
+        CLUSTER.become(dump, secret, is_silent=is_silent, live=live)
         traits, now = replace(TRAITS, release=release), DAY + timedelta(days=days)
         before = AnsweredBefore(JUDGED, lambda: CLUSTER.revision)
         for body in bodies * 3:
@@ -166,6 +187,47 @@ def test_another_pod_of_a_workload_is_answered_with_its_own_name() -> None:
     assert [finding.object for finding in found[1].findings] == [
         f"Pod {pod['metadata']['namespace']}/{again['metadata']['name']}" for _ in found[0].findings
     ]
+
+
+def told(before: AnsweredBefore | None, policy: Policy, item: Object, times: int = 1) -> list[bytes]:
+    admitter = Admitter(policy, TRAITS, before)
+    body = encoded(review(item, uid="a"))
+    found = [asyncio.run(decide("/validate", body, admitter, CLUSTER, DAY)).encoded("x") for _ in range(times)]
+    assert len(set(found)) == 1
+    return found
+
+
+def test_an_exception_that_names_a_pod_holds_for_no_other_pod_of_the_workload() -> None:
+    excepted, other = (pod(f"web-{ending}", containers=[loading_container()]) for ending in ("bcdfg", "zzzzz"))
+    for item in (excepted, other):
+        item["metadata"]["generateName"] = "web-"
+    policy = Policy(modes={"PRV": Mode.ENFORCE}, exceptions=(exception("PRV101", "web-bcdfg"),))
+    for first, second in ((excepted, other), (other, excepted)):
+        CLUSTER.become(DUMPS[0], UNKNOWN)
+        before = AnsweredBefore(JudgedBefore(orjson.dumps), lambda: CLUSTER.revision)
+        told(before, policy, first, 3)
+        assert told(before, policy, second) == told(None, policy, second)
+
+
+def test_an_answer_without_one_of_the_api_server_is_not_given_again() -> None:
+    before = AnsweredBefore(JudgedBefore(orjson.dumps), lambda: CLUSTER.revision)
+    CLUSTER.become(DUMPS[0], UNKNOWN, is_silent=True)
+    silent = told(before, Policy(), module(), 3)
+    CLUSTER.become(DUMPS[0], UNKNOWN, live=RESTRICTED)
+    assert told(before, Policy(), module()) == told(None, Policy(), module()) != silent[:1]
+
+
+def test_objects_that_were_read_count_among_the_bytes() -> None:
+    big = named("Namespace", "drivers")
+    big["metadata"]["annotations"] = {"kmodgate.io/note": "x" * 5000}
+    sizes = []
+    for live in (named("Namespace", "drivers"), big):
+        before = AnsweredBefore(JudgedBefore(orjson.dumps), lambda: CLUSTER.revision)
+        CLUSTER.become(DUMPS[0], UNKNOWN, live=live)
+        told(before, Policy(), module(), 3)
+        assert before.hits == 1
+        sizes.append(before.judged.bytes)
+    assert sizes[1] - sizes[0] > 4 * 5000
 
 
 def test_a_certificate_is_looked_at_by_the_clock_each_time() -> None:
