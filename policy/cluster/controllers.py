@@ -161,7 +161,7 @@ def runs_kmm(pod: Object) -> bool:
     for container in map(as_map, _listed(pod, "containers")):
         image = str(container.get("image", "")).partition("@")[0]
         name = image if ":" not in image.rpartition("/")[2] else image.rpartition(":")[0]
-        variables = {as_map(entry).get("name") for entry in _listed(container, "env")}
+        variables = {str(as_map(entry).get("name")) for entry in _listed(container, "env")}
         if (
             _OPERATOR.fullmatch(name)
             or {"RELATED_IMAGE_WORKER", "RELATED_IMAGE_SIGN", "OPERATOR_NAMESPACE"} <= variables

@@ -189,7 +189,7 @@ class KataView:
         known = self.found_class
         if not isinstance(known, Mapping):
             return UNKNOWN
-        return known.get("handler") in self._kata.handlers.get(self.wanted_class, HANDLERS)
+        return str(known.get("handler")) in self._kata.handlers.get(self.wanted_class, HANDLERS)
 
     @lazy
     def is_inside(self) -> bool:

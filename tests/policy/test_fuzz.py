@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import json
 import math
+from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,6 +35,7 @@ from kmodgate.policy.views.references import references
 from tests.draws import drawn
 from tests.fleets import REPOSITORY
 from tests.objects.modules import TRAITS
+from tests.policy.rules.test_rules import EXAMPLES, example
 
 STRICT = Engine(Policy("strict"))
 KMM_KINDS = {
@@ -164,6 +167,81 @@ def test_a_key_of_digits_is_no_index(key: str) -> None:
     assert [(finding.rule, finding.field) for finding in found] == [
         ("SCH102", format_path(("metadata", "labels", key)))
     ]
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The paths of all values but the kind, by which rules are asked, and the fact found."""
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        if (*path, key) not in (("kind",), ("apiVersion",)):
+            yield (*path, key)
+            yield from places(item, (*path, key))
+
+
+def with_value(value: Any, path: tuple[Any, ...], other: Any) -> Any:
+    """A copy with another value at a path."""
+    if not path:
+        return other
+    found = copy.copy(value)
+    found[path[0]] = with_value(value[path[0]], path[1:], other)
+    return found
+
+
+OTHERS = [{"a": 1}, ["a"], None, 5, True, "x", [{"a": None}], [None]]
+
+
+def spoilt(data: st.DataObject, item: Any) -> Any:
+    """An object with a value of another type, or of none that was meant, somewhere."""
+    return with_value(item, data.draw(st.sampled_from(list(places(item)))), data.draw(st.sampled_from(OTHERS)))
+
+
+SMALL = [path for path in EXAMPLES if path.stat().st_size < 20_000]
+
+
+@given(st.data())
+@settings(max_examples=drawn(300))
+def test_an_example_of_a_rule_with_a_value_of_another_type_is_judged(data: st.DataObject) -> None:
+    policy, review = example(data.draw(st.sampled_from(SMALL)))
+    no_bug_in(policy, replace(review, object=defaulted(spoilt(data, review.object))))
+    if review.old is not None:
+        no_bug_in(policy, replace(review, old=spoilt(data, review.old)))
+
+
+@given(st.data())
+@settings(max_examples=drawn(100))
+def test_an_example_beside_a_fact_of_another_type_is_judged(data: st.DataObject) -> None:
+    path = data.draw(st.sampled_from([path for path in SMALL if "# facts:\n---" in path.read_text()]))
+    policy, review = example(path)
+    known = [item for item in yaml.safe_load_all(path.read_text().partition("# facts:\n")[2]) if item]
+    index = data.draw(st.integers(0, len(known) - 1))
+    facts = SnapshotFacts([*known[:index], spoilt(data, known[index]), *known[index + 1 :]], {"Module", "Node"})
+    no_bug_in(policy, replace(review, facts=facts))
+
+
+def no_bug_in(policy: Policy, review: Review) -> None:
+    for finding in Engine(policy).evaluate(review):
+        assert "the rule failed" not in finding.message, finding
+        assert finding.field
+        assert finding.fix
+
+
+SPOILT = {
+    "IMG301/fail-operator": ("spec", "template", "spec", "containers", 0, "env", 0, "name"),
+    "IMS308/fail-no-configmap": ("metadata", "namespace"),
+    "LDR104/fail-kernel-of-no-mapping": ("spec", "moduleLoader", "container", "kernelMappings", 0, "regexp"),
+}
+
+
+@pytest.mark.parametrize("value", OTHERS, ids=str)
+@pytest.mark.parametrize("name", SPOILT)
+def test_a_name_that_is_no_text_is_judged(name: str, value: Any) -> None:
+    policy, review = example(REPOSITORY / "tests/rules" / f"{name}.yaml")
+    no_bug_in(policy, replace(review, object=defaulted(with_value(review.object, SPOILT[name], value))))
+
+
+def test_a_runtime_class_whose_handler_is_no_text_is_judged() -> None:
+    policy, review = example(REPOSITORY / "tests/rules/KTA104/pass-there.yaml")
+    known = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "kata-qemu"}, "handler": {}}
+    no_bug_in(policy, replace(review, facts=SnapshotFacts([known], {"RuntimeClass"})))
 
 
 def test_every_example_is_judged_with_facts() -> None:

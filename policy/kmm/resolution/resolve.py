@@ -110,7 +110,8 @@ def find_mapping(mappings: list[Any], kernel: str) -> int:
 
 def why_not(mapping: Object, kernel: str) -> str | None:
     """Why a mapping does not match a kernel; None if it does. Raises Unresolved for a bad expression."""
-    literal, regexp = mapping.get("literal") or "", mapping.get("regexp") or ""
+    values = (mapping.get("literal"), mapping.get("regexp"))
+    literal, regexp = [value if isinstance(value, str) else "" for value in values]
     if literal and literal == kernel:
         return None
     if not regexp:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kmodgate.policy.cluster.facts import as_map, metadata_of
+from kmodgate.policy.cluster.facts import as_map
 from kmodgate.policy.cluster.ims_site import DEPLOYMENT
 from kmodgate.policy.findings import NOT_CHECKED, FieldPath, Problem, Severity
 from kmodgate.policy.ims.given_records import REMOTE_NODES
@@ -152,7 +152,6 @@ def source_does_not_exist(review: Review) -> Iterator[Problem]:
     Fix: create the ConfigMap, or remove the source.
     Source: the field `envFrom` of a Container in the API of Kubernetes.
     """
-    namespace = metadata_of(review.object).get("namespace", "")
     containers = as_map(as_map(as_map(review.object.get("spec")).get("template")).get("spec")).get("containers")
     for number, container in enumerate(containers if isinstance(containers, list) and _is_service(review) else ()):
         listed: Any = as_map(container).get("envFrom")
@@ -161,7 +160,7 @@ def source_does_not_exist(review: Review) -> Iterator[Problem]:
             name = reference.get("name")
             if reference.get("optional") is True or not isinstance(name, str):
                 continue
-            if review.known.find("ConfigMap", namespace, name) is None:
+            if review.known.find("ConfigMap", review.ims.namespace, name) is None:
                 path = ("spec", "template", "spec", "containers", number, "envFrom", index, "configMapRef", "name")
                 yield Problem(path, f"there is no ConfigMap {name}", f"create {name}, or write optional: true")
 
