@@ -33,7 +33,6 @@ MEMORY = 150.0
 """The budget of a render, in MiB."""
 
 _HELM = "`helm template`, one run"
-_GATOR = "`gator test` of the 3,000 objects, three small templates"
 _NOBODY = ("-c", "user.name=bench", "-c", "user.email=bench@example.com")
 _NEEDED = 1 << 30  # bytes: all fleets and their trees; a container often has only 64 MiB of memory file system
 
@@ -125,37 +124,47 @@ def _large(folder: Path) -> Iterator[Row]:
         yield Row("render `fleet`, of `helm template`", base, of=found[_HELM], times=0.9, than="helm's")
     else:
         yield Row("helm", note=why)
-    yield from _judged(folder / "again-fleet", base)
+    yield from _judged(folder, base)
     yield from _unchanged(again, base)
     yield from _on_disk(roots["fleet"], folder / "again-fleet", base)
 
 
-def _judged(rendered: Path, base: Result | Failed) -> Iterator[Row]:
-    """What the rules cost: the tree of `fleet` as objects, beside kubeconform, and one Module in a process at work."""
-    check = Task("`kmodgate check` of the 3,000 objects", [*KMODGATE, "check", str(rendered)])
-    tasks = [check, Task("`kmodgate check` of their specs", [*KMODGATE, "check", str(rendered.parent / "fleet")])]
+def _judged(folder: Path, base: Result | Failed) -> Iterator[Row]:
+    """What the rules cost: trees as objects, beside gator and kubeconform, and one Module in a process at work.
+
+    Outside of their fleet the clusters of `fleet` have equal files, which are judged once; in `varied` all Modules differ.
+    """
+    trees = {shape: str(folder / f"again-{shape}") for shape in ("fleet", "varied")}
+    checks = {
+        shape: Task(f"`kmodgate check` of the tree of `{shape}`", [*KMODGATE, "check", tree])
+        for shape, tree in trees.items()
+    }
+    tasks = [
+        *checks.values(),
+        Task("`kmodgate check` of the specs of `fleet`", [*KMODGATE, "check", str(folder / "fleet")]),
+    ]
     if program := os.environ.get("KUBECONFORM"):
-        modules = [str(path) for path in rendered.rglob("module-*.yaml")]
+        modules = [str(path) for path in (folder / "again-fleet").rglob("module-*.yaml")]
         location = f"{REPOSITORY}/schemas/{{{{.Group}}}}/{{{{.ResourceKind}}}}_{{{{.ResourceAPIVersion}}}}.json"
         command = [program, "-strict", "-schema-location", location, *modules]
-        tasks.append(Task("kubeconform, the 1,000 Modules of them, their schema only", command))
+        tasks.append(Task("kubeconform, the 1,000 Modules of `fleet`, their schema only", command))
     gator, why = _program(GATOR)
-    if gator:
-        rules = [str(Path(__file__).parent / "gator" / name) for name in ("templates.yaml", "constraints.yaml")]
-        command = [gator, "test", *(f"--filename={name}" for name in (*rules, str(rendered)))]
-        tasks.append(Task(_GATOR, command))
+    rules = [str(Path(__file__).parent / "gator" / name) for name in ("templates.yaml", "constraints.yaml")]
+    others = {
+        shape: Task(
+            f"`gator test` of `{shape}`, three small templates",
+            [gator, "test", *(f"--filename={name}" for name in (*rules, tree))],
+        )
+        for shape, tree in (trees.items() if gator else ())
+    }
+    tasks += others.values()
     found = measure(tasks, ROUNDS)
     for task in tasks:
         yield Row(task.name, found[task.name], of=base)
-    if gator:
-        yield Row(
-            "`kmodgate check` of the 3,000 objects, of gator",
-            found[check.name],
-            of=found[_GATOR],
-            times=1,
-            than="gator's",
-        )
-    else:
+    for shape, other in others.items():
+        check = checks[shape].name
+        yield Row(f"{check}, of gator", found[check], of=found[other.name], times=1, than="gator's")
+    if not gator:
         yield Row("gator", note=why)
     corpus, pods = samples.modules(), samples.pods()
     yield Row("`evaluate()` of a Module of the corpus, all rules, 1,000 times", evaluate(corpus, Policy()))
