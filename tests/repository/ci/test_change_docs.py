@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -38,10 +39,11 @@ spec:
 """
 
 
-@pytest.fixture
-def clone(tmp_path: Path) -> FleetFolder:
-    """A clone of the repository of the page, with the hooks installed where pre-commit is."""
-    fleet = FleetFolder(tmp_path / "origin")
+@pytest.fixture(scope="module")
+def cloned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository of the page, `origin`, and `clone`, with the hooks installed where pre-commit is."""
+    parent = tmp_path_factory.mktemp("cloned")
+    fleet = FleetFolder(parent / "origin")
     for name in ("paris-1", "lyon-1"):
         fleet.write(f"clusters/{name}.yaml", CLUSTER.format(name=name))
     for name in ("nic", "gpu", "hba", "raid"):
@@ -58,11 +60,17 @@ def clone(tmp_path: Path) -> FleetFolder:
     git(fleet.root, "add", "-A")
     git(fleet.root, "commit", "-qm", "first")
     git(fleet.root, "checkout", "-q", "--detach")
-    git(tmp_path, "clone", "-q", str(fleet.root), "clone", "-b", "main")
-    folder = FleetFolder(tmp_path / "clone")
+    git(parent, "clone", "-q", str(fleet.root), "clone", "-b", "main")
+    git(parent / "clone", "remote", "set-url", "origin", "../origin")
     if PRE_COMMIT.exists():
-        subprocess.run([PRE_COMMIT, "install"], cwd=folder.root, check=True, capture_output=True)
-    return folder
+        subprocess.run([PRE_COMMIT, "install"], cwd=parent / "clone", check=True, capture_output=True)
+    return parent
+
+
+@pytest.fixture
+def clone(cloned: Path, tmp_path: Path) -> FleetFolder:
+    """A clone of the repository of the page that a test may change, and its origin."""
+    return FleetFolder(shutil.copytree(cloned, tmp_path / "copy") / "clone")
 
 
 def driver(name: str) -> str:

@@ -24,23 +24,31 @@ GITHUB = [step["run"] for step in PIPELINES[0]["jobs"]["drivers"]["steps"] if "r
 GITLAB = PIPELINES[1]["drivers"]["script"]
 
 
-@pytest.fixture
-def clone(tmp_path: Path) -> Path:
-    """A clone of a repository with the edge fleet, on a branch with a new version of a driver."""
-    origin = tmp_path / "origin"
+@pytest.fixture(scope="module")
+def cloned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with the edge fleet, `origin`, and `clone`, on a branch with a new version of a driver."""
+    parent = tmp_path_factory.mktemp("cloned")
+    origin = parent / "origin"
     shutil.copytree(ROOT / "examples/edge-fleet", origin, ignore=shutil.ignore_patterns("rendered"))
     assert run("render", cwd=origin).returncode == 0
     git(origin, "init")
     git(origin, "add", "-A")
     git(origin, "commit", "-m", "first")
-    git(tmp_path, "clone", "origin", "clone")
-    clone = tmp_path / "clone"
+    git(parent, "clone", "origin", "clone")
+    clone = parent / "clone"
+    git(clone, "remote", "set-url", "origin", "../origin")
     path = clone / "drivers/ice.yaml"
     path.write_text(path.read_text().replace("1.17.11", "1.17.12"))
     assert run("render", cwd=clone).returncode == 0
     git(clone, "checkout", "-b", "change")
     git(clone, "commit", "-am", "second")
-    return clone
+    return parent
+
+
+@pytest.fixture
+def clone(cloned: Path, tmp_path: Path) -> Path:
+    """A clone that a test may change, and its origin."""
+    return shutil.copytree(cloned, tmp_path / "copy") / "clone"
 
 
 def environment(folder: Path) -> dict[str, str]:

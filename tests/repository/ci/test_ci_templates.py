@@ -13,9 +13,9 @@ import yaml
 
 from tests.conftest import ROOT
 from tests.fleets import git
-from tests.repository.ci.test_ci_docs import clone, environment
+from tests.repository.ci.test_ci_docs import clone, cloned, environment
 
-__all__ = ["clone"]
+__all__ = ["clone", "cloned"]
 
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
 SPEC, JOBS = yaml.safe_load_all((ROOT / "templates/kmodgate.yml").read_text(encoding="utf-8"))

@@ -46,22 +46,33 @@ def hooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture
-def fleet(tmp_path: Path, hooks: Path) -> FleetFolder:
+def committed(tmp_path_factory: pytest.TempPathFactory, hooks: Path) -> FleetFolder:
     """A fleet of one cluster and two drivers, rendered and committed."""
-    folder = FleetFolder(tmp_path)
+    folder = FleetFolder(tmp_path_factory.mktemp("committed"))
     folder.cluster("paris")
     for name in ("nic", "gpu"):
         folder.driver(name)
     folder.render()
     folder.write("charts/values.yaml", "on: yes\n")
     start(folder, hooks)
-    git(tmp_path, "commit", "-qm", "first")
+    git(folder.root, "commit", "-qm", "first")
     return folder
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory, committed: FleetFolder) -> Path:
+    """The hooks in environments of their own, which needs a package registry."""
+    folder = tmp_path_factory.mktemp("cache")
+    result = pre_commit(committed, folder, "kmodgate-check", "--files", "kmodgate.yaml")
+    if "Could not find a version" in result.stdout + result.stderr:
+        pytest.skip("the packages of the hooks cannot be installed: no package registry can be reached")
+    return folder
+
+
+@pytest.fixture
+def fleet(committed: FleetFolder, tmp_path: Path) -> FleetFolder:
+    """A copy of the committed fleet."""
+    return FleetFolder(shutil.copytree(committed.root, tmp_path / "fleet"))
 
 
 def start(folder: FleetFolder, hooks: Path) -> None:
@@ -82,14 +93,6 @@ def pre_commit(fleet: FleetFolder, cache: Path, *arguments: str) -> subprocess.C
         text=True,
         check=False,
     )
-
-
-@pytest.fixture(autouse=True)
-def _installed(fleet: FleetFolder, cache: Path) -> None:
-    """The hooks in environments of their own, which needs a package registry the first time."""
-    result = pre_commit(fleet, cache, "kmodgate-check", "--files", "kmodgate.yaml")
-    if "Could not find a version" in result.stdout + result.stderr:
-        pytest.skip("the packages of the hooks cannot be installed: no package registry can be reached")
 
 
 def test_a_sound_fleet_passes_every_hook(fleet: FleetFolder, cache: Path) -> None:
