@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 
 from kmodgate.policy.json_schema import structural
@@ -91,11 +93,14 @@ EACH = [
 PEOPLE = ("Module", "ManagedClusterModule")
 
 
+_read, _definition = cache(read), cache(definition)
+
+
 @pytest.fixture
 def old(kind: str, is_kmms: bool) -> Json:
     """The definition of a kind: KMM's own, or as our schemas make it."""
     known = next(item for item in KINDS if item.kind == kind)
-    return read(shared.need(known.file)) if is_kmms else definition(known.plural)
+    return _read(shared.need(known.file)) if is_kmms else _definition(known.plural)
 
 
 def schema_of(item: Json) -> Json:

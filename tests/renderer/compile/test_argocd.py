@@ -265,7 +265,7 @@ def test_the_objects_are_what_argo_cds_definitions_say(fleet: FleetFolder, kind:
     else:
         fleet.render()
         found = made(fleet, {"application": "application-kmodgate-lyon", "appproject": "appproject-kmodgate"}[kind])
-    jsonschema.validate(found, _strict(version["schema"]["openAPIV3Schema"]))
+    jsonschema.Draft202012Validator(_strict(version["schema"]["openAPIV3Schema"])).validate(found)
 
 
 def _strict(schema: Any) -> Any:

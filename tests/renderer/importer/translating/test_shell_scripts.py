@@ -8,7 +8,7 @@ from kmodgate.renderer.importer.translating.commands.load_commands import Loadin
 from kmodgate.renderer.importer.translating.commands.shell_commands import commands_of
 from tests.policy.work.counting import Counter, counting
 
-MOST_CALLS = 10_000_000
+MOST_CALLS = 2_500_000
 """Of functions for one script: the most that a small one can be made to take is bounded by the steps that are followed."""
 
 
@@ -228,21 +228,21 @@ def test_values_of_all_branches_are_carried_over_or_told() -> None:
     [
         "f() { f; f; }; f",
         "A='$B'; B='$A'; $A; A=\"$B\"; $B",
-        "$(" * 50000,
-        "a $(b " * 20000 + ")" * 20000,
-        "(" * 100000,
-        "((" * 50000 + "))" * 50000,
-        "'\"" * 50000,
-        "`" * 100001,
-        "".join(f"cat <<E{n}\n" for n in range(20000)),
-        "case $x in 1) a=1;; *) a=2;; esac; " * 4000,
-        "case $x in 1) a=1;; *) b=2;; esac; modprobe $a $b; " * 2000,
+        "$(" * 12500,
+        "a $(b " * 5000 + ")" * 5000,
+        "(" * 25000,
+        "((" * 12500 + "))" * 12500,
+        "'\"" * 12500,
+        "`" * 25001,
+        "".join(f"cat <<E{n}\n" for n in range(5000)),
+        "case $x in 1) a=1;; *) a=2;; esac; " * 1000,
+        "case $x in 1) a=1;; *) b=2;; esac; modprobe $a $b; " * 500,
         "".join(f"f{n}() {{ {'f' + str(n + 1) + '; '} {('f' + str(n + 1) + ';') * 200} }}\n" for n in range(9)) + "f0",
         "case x in " * 3000,
         "f() {" * 3000,
         "f() {\n" + "case a in b) " * 500 + "}\n" * 500,
-        "a=(" * 20000,
-        "cat <<E\n" * 20000,
+        "a=(" * 5000,
+        "cat <<E\n" * 5000,
         "sh <<E\n" * 2000,
         "for a in 1 2 3 4 5 6 7 8; do g $a $a; done; " * 50 + "g() { for b in 1 2 3 4 5 6 7 8; do g $b; done; }",
     ],
