@@ -69,9 +69,8 @@ def syntax_problem(error: yaml.YAMLError, text: str) -> SyntaxProblem:
     if mark is None:
         return _forbidden_character(error, text)
     lines = text.split("\n")
-    indent = re.match(r"[ \t]*", lines[mark.line] if mark.line < len(lines) else "")
-    if indent and "\t" in indent[0]:
-        return SyntaxProblem("a tab in the indentation", "indent with spaces", mark.line + 1, indent[0].index("\t") + 1)
+    if found := _unresolved_merge(lines) or _tab(lines, mark.line):
+        return found
     if place := _odd_space(lines, mark.line):
         name = f"U+{ord(lines[place[0]][place[1]]):04X}"
         return SyntaxProblem(f"the space {name} is none to YAML", "write an ordinary space", place[0] + 1, place[1] + 1)
@@ -100,6 +99,23 @@ def _where_it_stops(said: str, lines: Sequence[str], mark: Any, start: Any) -> S
         message = f"is indented neither as line {start.line + 1} is nor as what stands around that"
         fix = "indent it as the lines that it belongs to, or correct the lines above it"
     return SyntaxProblem(message, fix, mark.line + 1, mark.column + 1)
+
+
+def _unresolved_merge(lines: Sequence[str]) -> SyntaxProblem | None:
+    """Return the problem of a text with both sides of a merge, between the marks that git writes."""
+    begin = next((number for number, line in enumerate(lines, 1) if line.startswith("<<<<<<< ")), 0)
+    if not begin or not any(line.startswith(">>>>>>> ") for line in lines[begin:]):
+        return None
+    fix = "keep what is right of both, and delete the lines that begin with <<<<<<<, ======= and >>>>>>>"
+    return SyntaxProblem("a conflict of a merge: both sides stand here", fix, begin, 1)
+
+
+def _tab(lines: Sequence[str], number: int) -> SyntaxProblem | None:
+    """Return the problem of a tab in the indentation of a line."""
+    indent = re.match(r"[ \t]*", lines[number] if number < len(lines) else "")
+    if not indent or "\t" not in indent[0]:
+        return None
+    return SyntaxProblem("a tab in the indentation", "indent with spaces", number + 1, indent[0].index("\t") + 1)
 
 
 def _odd_space(lines: Sequence[str], last: int) -> tuple[int, int] | None:

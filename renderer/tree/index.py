@@ -107,7 +107,7 @@ def format_index(entries: Iterable[Entry]) -> bytes:
 def parse_index(data: bytes, name: str) -> dict[str, Entry]:
     """The entries of an index by path; `name` is the file, for the error. Raises Unusable."""
     entries: dict[str, Entry] = {}
-    for number, line in enumerate(data.decode("utf-8", "replace").split("\n"), 1):
+    for number, line in enumerate(data.decode("utf-8", "replace").replace("\r\n", "\n").split("\n"), 1):
         if not line or line.startswith("#") or _CONFLICT.match(line):
             continue
         parts = line.split(" ")

@@ -117,3 +117,11 @@ def test_a_line_that_may_be_text_is_not_said_to_lack_a_colon(text: str, line: in
 def test_a_space_of_a_web_page_is_named() -> None:
     _, (finding,) = parse("a: b\ndelivery:\u00a0kmm\nc: d\n", "a.yaml")
     assert (finding.line, finding.column, finding.fix) == (2, 10, "write an ordinary space")
+
+
+@pytest.mark.parametrize("sides", ["  a: 1\n=======\n  a: 2\n", "=======\n  a: 2\n", "\ta: 'x\n=======\n"])
+def test_a_conflict_of_a_merge_is_reported_where_it_begins(sides: str) -> None:
+    _, (finding,) = parse(f"b:\n  c: 1\n<<<<<<< HEAD\n{sides}>>>>>>> other\nd: 1\n", "a.yaml")
+    assert (finding.rule, finding.line, finding.column) == ("SCH002", 3, 1)
+    assert finding.message.startswith("a conflict of a merge")
+    assert "delete the lines" in finding.fix

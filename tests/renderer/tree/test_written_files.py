@@ -142,6 +142,19 @@ def test_after_a_merge_conflict_the_next_render_puts_the_index_right(fleet: Flee
     assert index.read_bytes() == wanted
 
 
+def test_a_tree_with_the_line_ends_of_windows_loses_nothing(fleet: FleetFolder) -> None:
+    fleet.render()
+    before = fleet.files()
+    for path in (fleet.root / "rendered").rglob("*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+
+    assert fleet.run("render", "--check").returncode == 1
+    assert "GIT001" not in fleet.run("check").stdout
+    fleet.render()
+    assert fleet.files() == before
+
+
 def test_one_cluster_is_rendered_without_touching_the_others(fleet: FleetFolder) -> None:
     fleet.driver("nic", "removal: auto")
     before = fleet.files()
