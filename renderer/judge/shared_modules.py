@@ -57,17 +57,27 @@ class _Load:
 
 
 def module_findings(compiled: CompiledFleet) -> Iterator[tuple[Manifest, Finding]]:
-    """Yield an error for drivers that load a kernel module on the same nodes: on the first, which names the next."""
+    """Yield an error for drivers that load a kernel module on the same nodes: on the first, which names the next.
+
+    Those on the others are told by that, and count where only the file of such a driver is checked.
+    """
     for cluster, names in _shared_names(compiled):
         loads = sorted(_loads(compiled, cluster, names), key=lambda load: (load.is_at_boot, title(load.manifest.value)))
         told: set[frozenset[str]] = set()
         for place, load in enumerate(loads):
             rivals = _rivals(load, loads[place + 1 :], told)
-            if rivals:
-                told |= set(map(frozenset, combinations((load.manifest.owner, *rivals), 2)))
-                other, name = next(iter(rivals.values()))
-                finding = replace(_finding(load, other, name, len(rivals) - 1), told_by=_told_by(loads, load, other))
-                yield load.manifest, replace(load.manifest.at_origin(finding, load.path), clusters=(cluster.name,))
+            told |= set(map(frozenset, combinations((load.manifest.owner, *rivals), 2)))
+            for number, (other, name) in enumerate(rivals.values()):
+                if not number:
+                    cause = _told_by(loads, load, other)
+                    yield _on_cluster(cluster, load, _finding(load, other, name, len(rivals) - 1), cause)
+                cause = _told_by(loads, other, load) or f"{ID} {title(load.manifest.value)}"
+                yield _on_cluster(cluster, other, _finding(other, load, name, len(rivals) - 1), cause)
+
+
+def _on_cluster(cluster: Cluster, load: _Load, finding: Finding, told_by: str) -> tuple[Manifest, Finding]:
+    found = load.manifest.at_origin(replace(finding, told_by=told_by), load.path)
+    return load.manifest, replace(found, clusters=(cluster.name,))
 
 
 def _rivals(load: _Load, others: Iterable[_Load], told: set[frozenset[str]]) -> dict[str, tuple[_Load, str]]:

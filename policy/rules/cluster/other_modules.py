@@ -36,14 +36,14 @@ def two_modules_for_one(review: Review) -> Iterator[Problem]:
         names = ", ".join(sorted(mine))
         message = f"more than {_MOST} Modules load {names}: the others of them were not compared with this one"
         yield review.module.modprobe.problem("moduleName", message, "load one driver by one Module, or a few")
-    near = {other.full_name: other for other in _others(review, found[:_MOST]) if review.placement.meets(other)}
+    near = {_title(other): other for other in _others(review, found[:_MOST]) if review.placement.meets(other)}
     rivals = sorted(near.items())
-    for name, other in rivals[:1]:  # more of them are no more wrong
+    for title, other in rivals[:1]:  # more of them are no more wrong
         count = len(rivals) - 1
         more = f", and {count} more {'Modules do' if count > 1 else 'Module does'}" if count else ""
-        message = f"{_title(other)} loads {', '.join(sorted(mine & other.loaded))} on the same nodes{more}"
+        message = f"{title} loads {', '.join(sorted(mine & other.loaded))} on the same nodes{more}"
         problem = review.module.modprobe.problem("moduleName", message, "make the selectors disjoint, or keep one")
-        yield problem._replace(told_by=f"SEL401 Module {min(name, review.module.full_name)}")
+        yield problem._replace(told_by="SEL401")
 
 
 @rule("SEL205", kinds=CLUSTER_MODULE, facts=True, severity=Severity.WARNING, needs=REMOVALS)

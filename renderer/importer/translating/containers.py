@@ -108,12 +108,10 @@ def lose_besides(draft: Draft, container: Place, loading: Loading) -> None:
         message = f"which kernel module is {text!r} cannot be read"
         draft.lose(found, path, message, "add it to modprobe.modulesLoadingOrder, if it is another one")
     for text in dict.fromkeys(loading.conflicts):
-        message = f"not carried over: another value of a parameter, {text}; a driver has the first one that is read"
+        message = f"another value of a parameter, {text}; a driver has the first one that is read"
         draft.lose(found, path, message, "choose one in modprobe.parameters, or give each case a driver of its own")
     for text in dict.fromkeys(loading.others):
-        message = (
-            f"not carried over: {text}, in another branch of the script; the first one that loads something counts"
-        )
+        message = f"{text}, in another branch of the script; the first one that loads something counts"
         draft.lose(found, path, message, "choose one in modprobe, or give each case a driver of its own")
     for name, parameters in loading.lost_parameters().items():
         message = f"parameters of {name}: {' '.join(parameters)}; a Module has parameters for {loading.module} alone"

@@ -44,8 +44,8 @@ def fleet_of(root: Path, first: str, second: str, groups: str = GROUPS) -> Fleet
     return fleet
 
 
-def told(fleet: FleetFolder, rule: str = "SEL401") -> list[Any]:
-    return [item for item in findings(check(fleet.root, ".", "--format", "json")) if item["rule"] == rule]
+def told(fleet: FleetFolder, rule: str = "SEL401", file: str = ".") -> list[Any]:
+    return [item for item in findings(check(fleet.root, file, "--format", "json")) if item["rule"] == rule]
 
 
 HUB = "delivery: hub\nhub: {selector: {tier: edge}}"
@@ -143,6 +143,15 @@ def test_a_policy_gives_it_a_mode_like_a_rule(tmp_path: Path) -> None:
     fleet.write("policy.yaml", policy)
     assert {item["mode"] for item in told(fleet)} == {"warn"}
     assert fleet.run("render").returncode == 0
+
+
+@pytest.mark.parametrize(("file", "other"), [("drivers/nic.yaml", "wifi"), ("drivers/wifi.yaml", "nic")])
+def test_the_file_of_one_driver_alone_has_the_error(tmp_path: Path, file: str, other: str) -> None:
+    fleet = fleet_of(tmp_path, "", "")
+    (found,) = told(fleet, file=file)
+    assert found["file"] == file
+    assert f"driver {other} (drivers/{other}.yaml" in found["message"]
+    assert not told(fleet, "SEL204", file)
 
 
 def test_what_follows_from_it_is_not_told_beside_it(tmp_path: Path) -> None:
