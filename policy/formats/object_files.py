@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field, replace
 from typing import Any, NamedTuple
@@ -185,15 +186,21 @@ def _json(text: str, given: _Given) -> Iterator[Source]:
         )
     except RecursionError:
         findings.append(Finding("SCH007", "nested too deep", "flatten the document", file=name))
+    except _Repeated as error:
+        findings.append(Finding("SCH003", str(error), "keep one of the two", file=name))
     except ValueError as error:
         findings.append(Finding("SCH003", str(error), "correct the value", file=name))
+
+
+class _Repeated(ValueError):
+    """A map with one key twice."""
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands twice")
+        counts = Counter(key for key, _ in pairs)
+        raise _Repeated(f"the key {next(key for key, _ in pairs if counts[key] > 1)!r} stands twice")
     return result
 
 

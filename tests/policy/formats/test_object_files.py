@@ -41,3 +41,12 @@ def test_a_mistake_after_the_separator_is_told_at_its_line() -> None:
     findings: list[Finding] = []
     list(parse_objects(JSON + "---\na: [\n", "dump.yaml", findings))
     assert [(item.rule, item.line) for item in findings] == [("SCH002", 5)]
+
+
+def test_of_a_key_that_stands_twice_in_json_one_is_to_be_kept_however_many_there_are() -> None:
+    keys = ", ".join(f'"k{number}": 1' for number in range(200_000))
+    found: list[Finding] = []
+    assert list(parse_objects(f'{{"kind": "A", {keys}, "k199999": 2}}', "a.json", found)) == []
+    assert [(item.rule, item.message, item.fix) for item in found] == [
+        ("SCH003", "the key 'k199999' stands twice", "keep one of the two")
+    ]
