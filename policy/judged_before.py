@@ -4,7 +4,7 @@ The problems of the rules that need no facts are a function of the review alone.
 what these rules look at: from the second review on, or from the first of an object with a generated name, of which more
 are to come. To keep what nobody asks again takes a sixth of the time, and the place of what somebody does. What depends
 on the clock, on facts or on exceptions is worked out at each review. A gate may keep its answer beside them, for as
-long as nothing else that it rests on changes.
+long as nothing else that it rests on changes. Patches are not kept: working one out takes less time than its key.
 """
 
 from __future__ import annotations

@@ -57,7 +57,11 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes the longest, so that none of it is left for the end: wheels, hooks, processes of a test."""
     slow = {item.path for item in items if item.get_closest_marker("timing")}
-    items.sort(key=lambda item: (not item.path.is_relative_to(ROOT / "tests/repository"), item.path not in slow))
+    order = {
+        path: (not path.is_relative_to(ROOT / "tests/repository"), path not in slow)
+        for path in {item.path for item in items}
+    }
+    items.sort(key=lambda item: order[item.path])
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
