@@ -10,6 +10,7 @@ from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import Finding, Problem
 from kmodgate.policy.kmm.versions import Release, unsupported
+from kmodgate.policy.lazy import lazy_regex
 from kmodgate.policy.views.module import ModuleView
 from kmodgate.renderer.deliveries.boot import objects as boot
 from kmodgate.renderer.deliveries.boot.objects import BOOT_MODULE_CONFIG, MACHINE_CONFIG, NODE_POOL_CONFIG
@@ -24,6 +25,8 @@ from kmodgate.renderer.fleet.targets.targets import Target, Variant
 from kmodgate.renderer.manifests.manifest import DRIVER_LABEL, Manifest
 
 DEFAULT = "kmm"
+
+_NAME = lazy_regex("[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 
 LOSS = "takes it off {}"
 """What happens to nodes, `12 nodes`, when a driver leaves."""
@@ -207,9 +210,13 @@ def driver_of(value: JsonMap) -> str:
 
 
 def place_of(value: JsonMap) -> str:
-    """Return the pool or namespace for which an object stands for a driver; empty where it is the whole cluster."""
+    """Return the pool or namespace for which an object stands for a driver; empty where it is the whole cluster.
+
+    Attached objects have what their author wrote: what is no name is no place, and reaches no index.
+    """
     delivery = delivery_of_object(value)
-    return "" if delivery is None else delivery.place(value)
+    place = "" if delivery is None else delivery.place(value)
+    return place if _NAME.fullmatch(place) else ""
 
 
 def as_modules(manifests: Iterable[Manifest], known: dict[tuple[Manifest, ...], Manifest | None]) -> Iterator[Manifest]:

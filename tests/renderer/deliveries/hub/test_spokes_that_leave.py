@@ -224,3 +224,19 @@ def test_another_selector_takes_it_from_a_spoke_without_a_spec_as_well(committed
     for text in (committed.run("render").stderr, committed.run("check").stdout):
         assert "paris) of hub, which takes it off" in text
     assert "unloads nic from" in committed.run("diff").stdout
+
+
+@pytest.mark.parametrize("namespace", ["a b", "x\\na nic/mine.yaml K n m", "@", "A"])
+def test_what_an_attached_object_says_reaches_no_index_unless_it_is_a_name(fleet: FleetFolder, namespace: str) -> None:
+    fleet.write(
+        "drivers/more.yaml",
+        "apiVersion: hub.kmm.sigs.x-k8s.io/v1beta1\nkind: ManagedClusterModule\nmetadata: {name: more}\n"
+        f'spec: {{spokeNamespace: "{namespace}", selector: {{tier: far}}, moduleSpec: {{selector: {{a: b}}}}}}\n',
+    )
+    fleet.cluster("paris")
+    fleet.driver("nic", "attach: [./more.yaml]\n")
+    fleet.render()
+
+    index = (fleet.root / "rendered/paris/.index").read_text()
+    assert any(line.endswith("/ManagedClusterModule - more") for line in index.splitlines()), index
+    assert fleet.run("render", "--check").returncode == 0
