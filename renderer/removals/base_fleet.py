@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -129,7 +129,7 @@ class Present:
         """Yield the drivers of a revision, or of a part of its fleet, that the fleet does not make any more."""
         before = _drivers(base.compiled)
         gone = {place: item for place, item in before.items() if place not in self.drivers}
-        whole = {(name, item.owner) for (name, _), item in gone.items() if _is_hub(item)}
+        whole = _on_hubs(gone) - _on_hubs(self.drivers)
         kept = forgotten_spokes(base.compiled, self._now)
         places = {(name, *key) for name, key in self.drivers if key[3]}
         for (name, key), manifest in gone.items():
@@ -157,8 +157,9 @@ def _module(compiled: CompiledFleet, cluster: str, key: DriverKey) -> JsonMap | 
     return next((item.value for item in found if item.identity.namespace == namespace), None)
 
 
-def _is_hub(manifest: Manifest) -> bool:
-    return manifest.identity.kind == HUB_KIND
+def _on_hubs(drivers: Iterable[tuple[str, DriverKey]]) -> set[tuple[str, str]]:
+    """The hubs and drivers that ManagedClusterModules stand for, whatever their place."""
+    return {(name, key[2]) for name, key in drivers if key[0].rpartition("/")[2] == HUB_KIND}
 
 
 def _drivers(compiled: CompiledFleet) -> dict[tuple[str, DriverKey], Manifest]:

@@ -145,7 +145,8 @@ def _stays_on_spokes(change: Change, item: Leaving) -> bool:
 
 def _all_leaving(change: Change) -> Iterator[Leaving]:
     for cluster in change.clusters:
-        whole = {files[0].driver for files in cluster.leaving if files[0].object_kind == HUB_KIND}
+        staying = {entry.driver for entry in cluster.owned.values() if entry.object_kind == HUB_KIND}
+        whole = {files[0].driver for files in cluster.leaving if files[0].object_kind == HUB_KIND} - staying
         for files in cluster.leaving:
             entry = files[0]
             if is_of_one_spoke(entry.key) and entry.driver in whole:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.fleets import FleetFolder, git
-from tests.renderer.deliveries.hub.hubs import DELIVERY, hub, spoke
+from tests.renderer.deliveries.hub.hubs import DELIVERY, MODULE, hub, spoke
 
 _WORK = "hub/nic/manifestwork-paris-"
 
@@ -156,6 +158,19 @@ def test_another_namespace_takes_the_modules_from_all_spokes_at_once(committed: 
         assert "--allow-removal nic" in text
 
 
+def test_another_namespace_hides_no_spoke_that_the_driver_leaves_for_good(committed: FleetFolder) -> None:
+    move(committed, "kmm-tests", "drivers")
+    spoke(committed, "paris", "{tier: core}")
+
+    for text in (committed.run("render").stderr, committed.run("check").stdout):
+        lines = [line for line in text.splitlines() if "GIT001" in line]
+        assert len(lines) == 2
+        assert any("nic would leave 1 spoke (paris) of hub" in line for line in lines)
+    committed.render("--allow-removal", "nic")
+    assert "kind: ManifestWork" in (committed.root / "removals.yaml").read_text()
+    assert committed.run("check").returncode == 0
+
+
 def test_a_permission_is_for_the_namespace_that_the_driver_leaves(committed: FleetFolder) -> None:
     move(committed, "kmm-tests", "drivers")
     committed.render("--allow-removal", "nic")
@@ -226,17 +241,16 @@ def test_another_selector_takes_it_from_a_spoke_without_a_spec_as_well(committed
     assert "unloads nic from" in committed.run("diff").stdout
 
 
-@pytest.mark.parametrize("namespace", ["a b", "x\\na nic/mine.yaml K n m", "@", "A"])
+@pytest.mark.parametrize("namespace", ["a b", "x\na nic/mine.yaml K n m", "@", "A"])
 def test_what_an_attached_object_says_reaches_no_index_unless_it_is_a_name(fleet: FleetFolder, namespace: str) -> None:
-    fleet.write(
-        "drivers/more.yaml",
-        "apiVersion: hub.kmm.sigs.x-k8s.io/v1beta1\nkind: ManagedClusterModule\nmetadata: {name: more}\n"
-        f'spec: {{spokeNamespace: "{namespace}", selector: {{tier: far}}, moduleSpec: {{selector: {{a: b}}}}}}\n',
-    )
-    fleet.cluster("paris")
-    fleet.driver("nic", "attach: [./more.yaml]\n")
+    hub(fleet)
     fleet.render()
-
-    index = (fleet.root / "rendered/paris/.index").read_text()
-    assert any(line.endswith("/ManagedClusterModule - more") for line in index.splitlines()), index
+    more = fleet.object(MODULE)
+    more["metadata"] = {"name": "more"}
+    more["spec"]["spokeNamespace"] = namespace
+    (fleet.root / "drivers/more").mkdir()
+    fleet.write("drivers/more/more.yaml", json.dumps(more))
+    fleet.driver("gps", "attach: [./more/more.yaml]\n", clusters="{names: [lyon]}")
+    fleet.render()
+    assert "/ManagedClusterModule - more\n" in (fleet.root / "rendered/lyon/.index").read_text()
     assert fleet.run("render", "--check").returncode == 0
