@@ -25,7 +25,8 @@ class AllowedRemovals:
     ) -> None:
         self._fleet = fleet
         self._permissions = Permissions(fleet.removals)
-        leaving = list(leaving_on_disk(change, rendered.absent, {item.name: item for item in fleet.clusters}))
+        clusters = {item.name: item for item in fleet.clusters}
+        leaving = list(leaving_on_disk(change, rendered.absent, clusters, self._base_clusters))
         unallowed = [item for item in leaving if not self._permissions.allow(item)]
         new = named(unallowed, names)
         self._refused = [item for item in unallowed if item not in new]

@@ -140,7 +140,7 @@ class Present:
                 value = None if is_at_boot(manifest.value) else _module(base.compiled, name, key)
                 is_indexed = base.is_on_disk(name, key)
                 item = Leaving(*_key(name, key), digests, value or manifest.value, is_indexed=is_indexed)
-                if not stays_in_pool(item, self._clusters.get(name), places):
+                if not stays_in_pool(item, self._clusters.get(name), lambda: base.compiled.fleet.clusters, places):
                     yield item
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import Any
 
@@ -23,6 +23,9 @@ from kmodgate.renderer.tree.compare import Change
 from kmodgate.renderer.tree.index import DriverKey
 from kmodgate.renderer.wording import driver_title
 from kmodgate.schemas.compiled import object_schema
+
+BaseClusters = Callable[[], Iterable[Cluster]]
+"""The clusters of the revision that a fleet is compared with: a retired cluster has its nodes there."""
 
 Key = tuple[str, str, str, str, str]
 """Cluster, and kind, namespace, driver and place of what stands for it there."""
@@ -104,7 +107,9 @@ class Permissions:
         return entry is not None and entry.digest in item.digests
 
 
-def leaving_on_disk(change: Change, absent: set[tuple[str, str]], clusters: Mapping[str, Cluster]) -> Iterator[Leaving]:
+def leaving_on_disk(
+    change: Change, absent: set[tuple[str, str]], clusters: Mapping[str, Cluster], base: BaseClusters
+) -> Iterator[Leaving]:
     """The drivers that a render would take out of the tree on disk.
 
     Not those with `state: absent` in their spec (`absent`), not those that the interrupted run of the journal was
@@ -116,19 +121,22 @@ def leaving_on_disk(change: Change, absent: set[tuple[str, str]], clusters: Mapp
         resumed = change.journal.removals.get(item.cluster, []) if change.journal else []
         is_forgotten = item.spoke and item.spoke not in clusters and _stays_on_spokes(change, item)
         is_asked = (item.cluster, item.name) not in absent and item.name not in resumed and not is_forgotten
-        if is_asked and not stays_in_pool(item, clusters.get(item.cluster), places):
+        if is_asked and not stays_in_pool(item, clusters.get(item.cluster), base, places):
             yield item
 
 
-def stays_in_pool(item: Leaving, cluster: Cluster | None, places: Iterable[tuple[str, ...]]) -> bool:
+def stays_in_pool(
+    item: Leaving, cluster: Cluster | None, base: BaseClusters, places: Iterable[tuple[str, ...]]
+) -> bool:
     """Whether all nodes of the pool that a MachineConfig leaves are in another one, for which the driver has one.
 
     `places` are cluster, kind with its group, namespace, driver and place of what the drivers have now.
     """
     if item.kind != MACHINE_CONFIG[1] or cluster is None:
         return False
-    now = (place[-1] for place in places if place[:-1] == (item.cluster, "/".join(MACHINE_CONFIG), "", item.name))
-    return any(keeps_nodes(cluster, item.place, pool) for pool in now)
+    now = [place[-1] for place in places if place[:-1] == (item.cluster, "/".join(MACHINE_CONFIG), "", item.name)]
+    before = next((found for found in base() if found.name == cluster.name), cluster) if now else cluster
+    return any(keeps_nodes(before, cluster, item.place, pool) for pool in now)
 
 
 def _stays_on_spokes(change: Change, item: Leaving) -> bool:

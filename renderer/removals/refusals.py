@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from kmodgate.policy.findings import Finding
 from kmodgate.renderer.deliveries.boot.objects import cluster_of
@@ -12,14 +12,11 @@ from kmodgate.renderer.deliveries.delivery import LOSS, delivery_of_object
 from kmodgate.renderer.fleet.files import OUTPUT, REMOVALS
 from kmodgate.renderer.fleet.fleet import Fleet, names_of
 from kmodgate.renderer.fleet.schema_check import finding_at
-from kmodgate.renderer.fleet.specs import Cluster, Removal
+from kmodgate.renderer.fleet.specs import Removal
 from kmodgate.renderer.removals.causes import cause
 from kmodgate.renderer.removals.driver_nodes import HUB_KIND, driver_nodes
-from kmodgate.renderer.removals.leaving import Leaving, Permissions
+from kmodgate.renderer.removals.leaving import BaseClusters, Leaving, Permissions
 from kmodgate.renderer.wording import counted, listed
-
-BaseClusters = Callable[[], Iterable[Cluster]]
-"""The clusters of the revision that a fleet is compared with: a retired cluster has its nodes there."""
 
 
 class Refusals:

@@ -40,11 +40,16 @@ def groups_in_pool(cluster: Cluster, pool: str) -> list[NodeGroup]:
     return [group for group in cluster.nodes if is_in_pool(cluster, group, pool)]
 
 
-def keeps_nodes(cluster: Cluster, was: str, now: str) -> bool:
-    """Whether all nodes of a pool get the MachineConfigs of another one."""
-    if not knows_its_nodes(cluster):
+def keeps_nodes(before: Cluster, cluster: Cluster, was: str, now: str) -> bool:
+    """Whether all nodes that a pool has, or had before, get the MachineConfigs of another one.
+
+    Not where no group is known to be in it: its nodes may have been described in another way.
+    """
+    known = [item for item in (before, cluster) if knows_its_nodes(item)]
+    if not known:
         return now == WORKER and was != MASTER
-    return all(is_in_pool(cluster, group, now) for group in groups_in_pool(cluster, was))
+    groups = {group.name for item in known for group in groups_in_pool(item, was)}
+    return bool(groups) and groups <= {group.name for group in groups_in_pool(cluster, now)}
 
 
 def knows_its_nodes(cluster: Cluster) -> bool:

@@ -80,3 +80,21 @@ def test_diff_tells_what_a_boot_module_config_leaves_in_its_former_pool(tmp_path
     fleet = committed(tmp_path, "worker", ", bootModuleConfig: true", GROUPS)
     move(fleet, "worker", "storage")
     assert "nic stays on 5 nodes in 1 cluster at boot" in fleet.run("diff").stdout
+
+
+@pytest.mark.parametrize("storage", ["", "gpu", "worker"])
+def test_the_nodes_that_a_pool_had_count_where_their_labels_change_as_well(tmp_path: Path, storage: str) -> None:
+    fleet = committed(tmp_path, "storage", "", GROUPS)
+    move(fleet, "storage", "worker")
+    workers, _, rest = GROUPS.partition("- name: storage")
+    labels = f'  labels: {{node-role.kubernetes.io/{storage}: ""}}'
+    lines = [labels if "labels" in line else line for line in rest.splitlines()]
+    cluster(fleet, workers + "- name: storage" + "\n".join(lines) if storage else workers)
+
+    checked, rendered = fleet.run("check"), fleet.run("render")
+
+    expected = 0 if storage == "worker" else 1
+    assert checked.returncode == rendered.returncode == expected, checked.stdout + rendered.stderr
+    assert ("GIT001" in checked.stdout) is ("GIT001" in rendered.stderr) is bool(expected)
+    fleet.render("--allow-removal", "nic")
+    assert fleet.run("check").returncode == 0
