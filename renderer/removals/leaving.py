@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
-from typing import Any
 
 from kmodgate.policy.cluster.facts import as_map, metadata_of
 from kmodgate.policy.data_class import dataclass
-from kmodgate.policy.formats.yaml_documents import parse
 from kmodgate.policy.kmm.defaults import defaulted
 from kmodgate.renderer.deliveries.boot.objects import MACHINE_CONFIG, cluster_of
 from kmodgate.renderer.deliveries.daemonset.module_view import module_of
@@ -19,7 +17,7 @@ from kmodgate.renderer.fleet.clusters.pools import keeps_nodes
 from kmodgate.renderer.fleet.specs import Cluster, JsonMap, Removal
 from kmodgate.renderer.removals.driver_nodes import HUB_KIND, module_of_hub
 from kmodgate.renderer.tree import index
-from kmodgate.renderer.tree.compare import Change
+from kmodgate.renderer.tree.compare import Change, object_in, parsed
 from kmodgate.renderer.tree.index import DriverKey
 from kmodgate.renderer.wording import driver_title
 from kmodgate.schemas.compiled import object_schema
@@ -147,8 +145,8 @@ def _stays_on_spokes(change: Change, item: Leaving) -> bool:
         for path, entry in cluster.before.items()
         if (entry.object_kind, entry.driver) == (HUB_KIND, item.name)
     }
-    sides = [(_parsed(file.old), _parsed(file.new)) for file in cluster.files if file.path in paths]
-    return bool(paths) and all(was is not None and selects_as_before(was, now) for was, now in sides)
+    sides = [(parsed(file.old), parsed(file.new)) for file in cluster.files if file.path in paths]
+    return bool(paths) and all(was and selects_as_before(was, now or None) for was, now in sides)
 
 
 def _all_leaving(change: Change) -> Iterator[Leaving]:
@@ -199,8 +197,8 @@ def _value(files: Iterable[str]) -> JsonMap | None:
 
     None where a file is gone, or where somebody has made one invalid.
     """
-    values = [_object(file) for file in files]
-    found = [value for value in values if value is not None]
+    values = [object_in(file) for file in files]
+    found = [value for value in values if value]
     if not found or len(found) < len(values):
         return None
     if is_at_boot(found[0]):
@@ -209,14 +207,3 @@ def _value(files: Iterable[str]) -> JsonMap | None:
         return module_of(found)
     schema = object_schema(found[0])
     return found[0] if schema is not None and schema.is_valid(defaulted(found[0])) else None
-
-
-def _object(file: str) -> dict[str, Any] | None:
-    data = index.read(file)
-    return None if data is None else _parsed(data)
-
-
-def _parsed(data: bytes) -> dict[str, Any] | None:
-    documents, _ = parse(data.decode("utf-8", "replace"), "")
-    value: Any = documents[0].value if documents else None
-    return value if isinstance(value, dict) else None

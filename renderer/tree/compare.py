@@ -10,11 +10,14 @@ import hashlib
 import os
 import stat
 from collections.abc import Collection, Iterator
-from dataclasses import field
+from dataclasses import field, replace
 from enum import StrEnum
+from typing import Any
 
 from kmodgate.policy.data_class import dataclass
 from kmodgate.policy.findings import Finding
+from kmodgate.policy.formats.yaml_documents import parse
+from kmodgate.renderer.deliveries.delivery import place_of
 from kmodgate.renderer.errors import Refused, Unusable
 from kmodgate.renderer.fleet.files import refuse_depth
 from kmodgate.renderer.tree import index
@@ -193,13 +196,37 @@ def _compare_cluster(
     if wanted_index != indexed:
         kind = Kind.MISSING if indexed is None else Kind.CHANGED if wanted_index is not None else Kind.EXTRA
         files.append(FileChange(kind, f"{cluster}/{INDEX}", indexed or b"", as_it_is(wanted_index or b"")))
-    staying = {key for entry in owned.values() for key in (entry.key, index.without_place(entry.key))}
+    drivers = _leaving(folder, entries, owned)
+    return ClusterChange(cluster, files, entries, owned, drivers, files_wanted is not None)
+
+
+def _leaving(folder: str, entries: dict[str, Entry], owned: dict[str, Entry]) -> list[list[Entry]]:
+    """The entries of the drivers that leave a cluster; those without a place have that of their file on disk.
+
+    Where an index without places names a file that is gone or unreadable, its driver stays if it does for any place.
+    """
+    staying = {entry.key for entry in owned.values()}
+    unplaced = {index.without_place(key) for key in staying}
     leaving: dict[DriverKey, dict[str, Entry]] = {}
     for item in entries.values():
         if item.driver and item.key not in staying:
-            leaving.setdefault(item.key, {})[item.name] = item
-    drivers = [list(files.values()) for files in leaving.values()]
-    return ClusterChange(cluster, files, entries, owned, drivers, files_wanted is not None)
+            found = item if item.place else replace(item, place=place_of(object_in(os.path.join(folder, item.path))))
+            if found.key not in staying | (set() if found.place else unplaced):
+                leaving.setdefault(found.key, {})[found.name] = found
+    return [list(files.values()) for files in leaving.values()]
+
+
+def object_in(file: str) -> dict[str, Any]:
+    """The object of a rendered file; empty where there is none."""
+    data = index.read(file)
+    return {} if data is None else parsed(data)
+
+
+def parsed(data: bytes) -> dict[str, Any]:
+    """The first object of a text; empty where there is none."""
+    documents, _ = parse(data.decode("utf-8", "replace"), "")
+    value: Any = documents[0].value if documents else None
+    return value if isinstance(value, dict) else {}
 
 
 def _walk(folder: str, below: str, obstacles: list[Finding]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -25,3 +26,10 @@ def fleet(tmp_path: Path) -> FleetFolder:
 def commit(fleet: FleetFolder) -> None:
     git(fleet.root, "add", "-A")
     git(fleet.root, "commit", "-qm", "a step", "--allow-empty")
+
+
+def forget_places(fleet: FleetFolder, cluster: str) -> None:
+    """Commit the index of a cluster as it was before indexes had places."""
+    index = fleet.root / f"rendered/{cluster}/.index"
+    index.write_text(re.sub(" ?@.*", "", index.read_text()))
+    commit(fleet)

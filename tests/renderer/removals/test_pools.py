@@ -8,7 +8,7 @@ import pytest
 
 from tests.fleets import FleetFolder, git
 from tests.renderer.deliveries.boot.pools import WORKER, boot_fleet, cluster
-from tests.renderer.removals.conftest import commit
+from tests.renderer.removals.conftest import commit, forget_places
 
 GROUPS = """\
 nodeGroups:
@@ -97,4 +97,28 @@ def test_the_nodes_that_a_pool_had_count_where_their_labels_change_as_well(tmp_p
     assert checked.returncode == rendered.returncode == expected, checked.stdout + rendered.stderr
     assert ("GIT001" in checked.stdout) is ("GIT001" in rendered.stderr) is bool(expected)
     fleet.render("--allow-removal", "nic")
+    assert fleet.run("check").returncode == 0
+
+
+@pytest.mark.parametrize("more", ["", ", bootModuleConfig: true"])
+def test_an_index_without_places_knows_the_pool_by_its_file(tmp_path: Path, more: str) -> None:
+    fleet = committed(tmp_path, "worker", more, GROUPS)
+    forget_places(fleet, "paris")
+    move(fleet, "worker", "storage")
+
+    assert "GIT001" in fleet.run("render").stderr
+    fleet.render("--allow-removal", "nic")
+
+    assert "place: worker" in (fleet.root / "removals.yaml").read_text()
+    assert fleet.run("check").returncode == 0
+
+
+def test_an_index_without_places_lets_the_driver_leave_its_pool(tmp_path: Path) -> None:
+    fleet = committed(tmp_path, "worker", "", GROUPS)
+    forget_places(fleet, "paris")
+    (fleet.root / "drivers/nic.yaml").unlink()
+
+    fleet.render("--allow-removal", "nic")
+
+    assert "place: worker" in (fleet.root / "removals.yaml").read_text()
     assert fleet.run("check").returncode == 0

@@ -8,6 +8,7 @@ import pytest
 
 from tests.fleets import FleetFolder, git
 from tests.renderer.deliveries.hub.hubs import DELIVERY, MODULE, hub, spoke
+from tests.renderer.removals.conftest import forget_places
 
 _WORK = "hub/nic/manifestwork-paris-"
 
@@ -202,15 +203,24 @@ def test_a_namespace_moves_without_a_permission_while_the_driver_is_absent(commi
 
 
 def test_an_index_without_places_moves_nothing(committed: FleetFolder) -> None:
-    index = committed.root / "rendered/hub/.index"
-    index.write_text(index.read_text().replace(" @kmm-tests", ""))
-    git(committed.root, "commit", "-qam", "as it was")
+    forget_places(committed, "hub")
 
     committed.render()
     assert committed.run("check").returncode == 0
     git(committed.root, "checkout", "-q", "--", ".")
     (committed.root / "drivers/nic.yaml").unlink()
     committed.render("--allow-removal", "nic")
+    assert committed.run("check").returncode == 0
+
+
+def test_an_index_without_places_knows_the_namespace_by_its_file(committed: FleetFolder) -> None:
+    forget_places(committed, "hub")
+    move(committed, "kmm-tests", "drivers")
+
+    assert "nic for kmm-tests would leave" in committed.run("render").stderr
+    committed.render("--allow-removal", "nic")
+
+    assert "place: kmm-tests" in (committed.root / "removals.yaml").read_text()
     assert committed.run("check").returncode == 0
 
 
