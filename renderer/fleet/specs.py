@@ -107,7 +107,7 @@ class Removal:
     """Empty for a kind that lives in no namespace."""
     name: str
     place: str
-    """The pool or namespace for which it stands for a driver; empty for every one."""
+    """The pool or namespace for which it stands for a driver; empty for a kind that has none."""
     digest: str
     reason: str
     document: Document = field(repr=False)

@@ -9,7 +9,7 @@ from kmodgate.renderer import git
 from kmodgate.renderer.compile.git_revision import compile_revision
 from kmodgate.renderer.fleet.fleet import Fleet
 from kmodgate.renderer.fleet.specs import Cluster
-from kmodgate.renderer.removals.leaving import Key, Permissions, leaving_on_disk, named, with_any_place
+from kmodgate.renderer.removals.leaving import Key, Permissions, leaving_on_disk, named
 from kmodgate.renderer.removals.refusals import Refusals
 from kmodgate.renderer.removals.removals_file import RemovalsChange, plan_change
 from kmodgate.renderer.tree import index
@@ -57,5 +57,4 @@ def _present(change: Change, rendered: Rendered) -> set[Key]:
         for cluster in change.clusters
         for file in rendered.files.get(cluster.cluster, {}).values()
     )
-    keys = ((name, item.object_kind, item.namespace, item.driver, item.place) for name, item in entries if item.driver)
-    return {key for found in keys for key in with_any_place(found)}
+    return {(name, item.object_kind, item.namespace, item.driver, item.place) for name, item in entries if item.driver}

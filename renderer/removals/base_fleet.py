@@ -20,7 +20,7 @@ from kmodgate.renderer.fleet.specs import JsonMap, Removal
 from kmodgate.renderer.fleet.targets.targets import absent_drivers
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
 from kmodgate.renderer.removals.driver_nodes import HUB_KIND
-from kmodgate.renderer.removals.leaving import Key, Leaving, Permissions, is_of_one_spoke, stays_in_pool, with_any_place
+from kmodgate.renderer.removals.leaving import Key, Leaving, Permissions, is_of_one_spoke, stays_in_pool
 from kmodgate.renderer.removals.refusals import Refusals
 from kmodgate.renderer.tree import index
 from kmodgate.renderer.tree.file_names import Layout
@@ -100,8 +100,8 @@ def removal_findings(base: BaseFleet | None, now: CompiledFleet) -> Iterator[Fin
             now.fleet, present.permissions, lambda: base.compiled.fleet.clusters, revision=base.revision.name
         )
         yield from refusals.of(leaving, MARKER)
-    made = {key for name, driver in present.drivers for key in with_any_place(_key(name, driver))}
-    needed = {key for item in leaving for key in with_any_place(item.key)}
+    made = {_key(name, driver) for name, driver in present.drivers}
+    needed = {item.key for item in leaving}
     for entry in now.fleet.removals:
         if entry.key in made:
             message = f"{entry.object} is in the tree of {entry.cluster} again"

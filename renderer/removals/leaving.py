@@ -29,11 +29,6 @@ Key = tuple[str, str, str, str, str]
 """Cluster, and kind, namespace, driver and place of what stands for it there."""
 
 
-def with_any_place(key: Key) -> set[Key]:
-    """The key, and that of an entry which names no place."""
-    return {key, (*key[:4], "")}
-
-
 @dataclass(frozen=True, slots=True)
 class Leaving:
     """A driver that leaves the tree of one cluster, by the Module or the other object that stands for it.
@@ -97,7 +92,7 @@ class Permissions:
 
     def entry(self, key: Key) -> Removal | None:
         """Return the entry of an object, whatever its digest."""
-        return self._entries.get(key) or self._entries.get((*key[:4], ""))
+        return self._entries.get(key)
 
     def allow(self, item: Leaving) -> bool:
         """Whether an entry allows the removal of exactly this object."""

@@ -122,3 +122,22 @@ def test_an_index_without_places_lets_the_driver_leave_its_pool(tmp_path: Path) 
 
     assert "place: worker" in (fleet.root / "removals.yaml").read_text()
     assert fleet.run("check").returncode == 0
+
+
+def test_an_entry_without_its_pool_allows_nothing_and_one_with_it_lasts(tmp_path: Path) -> None:
+    fleet = committed(tmp_path, "worker", "", GROUPS)
+    move(fleet, "worker", "storage")
+    fleet.render("--allow-removal", "nic")
+    removals = fleet.root / "removals.yaml"
+    written = removals.read_text()
+    git(fleet.root, "checkout", "-q", "--", "rendered")
+    removals.write_text(written.replace("    place: worker\n", ""))
+
+    for text in (fleet.run("check").stdout, fleet.run("render").stderr):
+        assert "error[GIT001]" in text
+        assert "is in the tree" not in text
+    fleet.render("--allow-removal", "nic")
+    fleet.render()
+
+    assert "place: worker" in removals.read_text()
+    assert fleet.run("check").returncode == 0
