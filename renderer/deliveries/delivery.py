@@ -155,6 +155,7 @@ BOOT = (
         tree=boot.management,
         is_on=boot.is_on,
         loss="takes it off {} at boot",
+        place=boot.pool_of,
     ),
     Delivery(
         *BOOT_MODULE_CONFIG,

@@ -28,7 +28,7 @@ def add_boot(change: ObjectChange, places: Places, objects: Objects, sums: Sums)
     if found is None:
         return
     was = change.before and boot_config(change.before.value)
-    if change.after is not None and was and was.pool != found.pool:  # an operator leaves what it made for the other
+    if change.after is not None and was and was.pool != found.pool:  # the former pool loses or keeps it
         add_boot(replace(change, after=None), places, objects, sums)
     likely, told = _effect(change)
     if likely is Effect.NOTHING:

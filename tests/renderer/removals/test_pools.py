@@ -8,6 +8,7 @@ import pytest
 
 from tests.fleets import FleetFolder, git
 from tests.renderer.deliveries.boot.pools import WORKER, boot_fleet, cluster
+from tests.renderer.deliveries.boot.test_clusters import hosted
 from tests.renderer.removals.conftest import commit, forget_places
 
 GROUPS = """\
@@ -140,4 +141,24 @@ def test_an_entry_without_its_pool_allows_nothing_and_one_with_it_lasts(tmp_path
     fleet.render()
 
     assert "place: worker" in removals.read_text()
+    assert fleet.run("check").returncode == 0
+
+
+def test_another_node_pool_of_a_hosted_cluster_needs_a_permission(tmp_path: Path) -> None:
+    fleet = hosted(tmp_path)
+    path = fleet.root / "clusters/paris.yaml"
+    line = next(line for line in path.read_text().splitlines() if "nodeGroups" in line)
+    more = line[line.index("{") : -1].replace("name: nodes", "name: more").replace("paris-a", "paris-b")
+    path.write_text(path.read_text().replace(line, f"{line[:-1]}, {more}]"))
+    fleet.render()
+    git(fleet.root, "init", "-q")
+    commit(fleet)
+    move(fleet, "paris-a", "paris-b")
+
+    for text in (fleet.run("check").stdout, fleet.run("render").stderr):
+        assert "error[GIT001] spec.boot.pool" in text
+        assert "takes it off 4 nodes at boot" in text
+    fleet.render("--allow-removal", "nic")
+
+    assert "place: paris-a" in (fleet.root / "removals.yaml").read_text()
     assert fleet.run("check").returncode == 0
