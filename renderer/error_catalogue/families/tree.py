@@ -9,8 +9,9 @@ TITLE = "GIT: the tree"
 ENTRIES = (
     Entry(
         "GIT001",
-        "a Module would leave the tree, which unloads its driver ([removals](tree.md#removals)), or an entry of"
-        " `removals.yaml` has another digest than the Module",
+        "a Module would leave the tree, which unloads its driver ([removals](tree.md#removals)), or what stands for a"
+        " driver there would be for another pool, or another namespace on spokes; or an entry of `removals.yaml` has"
+        " another digest than the Module",
         "if it is meant, `kmodgate render --allow-removal NAME`, or `state: absent`; no policy can lower it",
     ),
     Entry(
@@ -31,7 +32,7 @@ ENTRIES = (
     Entry(
         "GIT005",
         "an entry of `removals.yaml` that nothing needs (a note): its Module is in the tree again, or has not left"
-        " since the revision",
+        " since the revision, or the entry lacks its `place`",
         "`kmodgate render` drops the first kind; delete the second once its removal is merged",
     ),
     Entry(
