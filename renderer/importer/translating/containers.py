@@ -110,9 +110,6 @@ def lose_besides(draft: Draft, container: Place, loading: Loading) -> None:
     for text in dict.fromkeys(loading.conflicts):
         message = f"another value of a parameter, {text}; a driver has the first one that is read"
         draft.lose(found, path, message, "choose one in modprobe.parameters, or give each case a driver of its own")
-    for text in dict.fromkeys(loading.others):
-        message = f"{text}, in another branch of the script; the first one that loads something counts"
-        draft.lose(found, path, message, "choose one in modprobe, or give each case a driver of its own")
     for name, parameters in loading.lost_parameters().items():
         message = f"parameters of {name}: {' '.join(parameters)}; a Module has parameters for {loading.module} alone"
         draft.lose(found, path, message, "set them in modprobe.d of the image, or give the module a driver of its own")

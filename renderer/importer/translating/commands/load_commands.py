@@ -44,8 +44,7 @@ HARMLESS = frozenset((
 class Loading:
     """What the commands of one pod do with kernel modules, in their order.
 
-    `conflicts` are parameters with another value than before, and `others` the commands that load something else in
-    another branch of a script than the first one that loads; `taken` are the branches that count, by their decision.
+    `conflicts` are parameters with another value than before: where a script decides, each of its cases is read.
     `directory` is where modprobe looks first, None where no command says it. `removed` are unloaded before the first
     load, `unloaded` at the end, and `files` are given to insmod. `besides` are the other programs that run, `unread`
     words that only the node can tell.
@@ -54,8 +53,6 @@ class Loading:
     modules: list[str] = field(default_factory=list)
     parameters: dict[str, list[str]] = field(default_factory=dict)
     conflicts: list[str] = field(default_factory=list)
-    others: list[str] = field(default_factory=list)
-    taken: dict[int, int] = field(default_factory=dict)
     options: list[str] = field(default_factory=list)
     directory: str | None = None
     other_directories: list[str] = field(default_factory=list)
@@ -158,10 +155,10 @@ def _take_kmod(result: Loading, command: Command, *, at_end: bool) -> None:
     elif not at_end and not names and program in ("insmod", "modprobe"):
         result.unread.append(" ".join(command.words))  # such as one behind xargs
     elif not at_end:
-        _load(result, command, program, options, names)
+        _load(result, program, options, names, on_node=command.on_node)
 
 
-def _load(result: Loading, command: Command, program: str, options: dict[str, str], names: list[str]) -> None:
+def _load(result: Loading, program: str, options: dict[str, str], names: list[str], *, on_node: bool) -> None:
     every = options.keys() & {"a", "all"}
     modules = names if every else names[:1]
     directory = options.get("dirname")
@@ -171,21 +168,13 @@ def _load(result: Loading, command: Command, program: str, options: dict[str, st
         result.files.append(modules[0])
         modules = [_stem(modules[0])]
     loaded = _names(result, modules)
-    kept = [option for option in _kept(options) if option not in result.options]
-    if any(result.taken.get(decision, place) != place for decision, place in command.branch):
-        known = result.parameters.get(loaded[0], []) if loaded and not every else names[1:]
-        if kept or {*names[1:]} - {*known} or not all(_is_among(name, result.modules) for name in loaded):
-            result.others.append(" ".join(command.words))
-            return
-    elif loaded:
-        result.taken.update(command.branch)
     result.modules += [name for name in loaded if not _is_among(name, result.modules)]
     if loaded and not every:
         _add_parameters(result, result.parameters.setdefault(loaded[0], []), names[1:])
-    result.options += kept
+    result.options += [kept for kept in _kept(options) if kept not in result.options]
     if loaded:
         _look_into(result, directory)
-        result.on_node |= command.on_node
+        result.on_node |= on_node
 
 
 def _add_parameters(result: Loading, known: list[str], new: list[str]) -> None:

@@ -1,9 +1,8 @@
 """Commands of containers → the simple commands that they run, as far as a text tells without being run.
 
 A script is followed from line to line: variables that it sets, loops over written words, functions with their
-arguments, the branch of a `case` or `if` whose words are known, and what `sh -c` and `trap` hold. What depends on the
-node (`$(lspci …)`) stays as it is written; where it decides, every branch is followed, and each command says in which
-it stands.
+arguments, the branch of a `case` whose word is known, and what `sh -c` and `trap` hold. What depends on the node
+(`$(lspci …)`) stays as it is written.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from kmodgate.renderer.importer.translating.commands.shell_syntax import (
     SHELLS,
     Case,
     Function,
-    If,
     Simple,
     Statement,
     Substitution,
@@ -51,34 +49,23 @@ _MOST_WORDS = 64
 _LONGEST_SCRIPT = 1 << 18
 _MOST_SCRIPTS = 8
 """Or functions, that run each other, one in another."""
-_DEEPEST_BRANCH = 32
 _MOST_STEPS = 1 << 14
 """Statements of scripts that are followed for one container."""
 
 Variables = dict[str, list[str]]
-Branch = tuple[tuple[int, int], ...]
-"""The decisions by which a command runs, and the branch of each that it stands in."""
-
-
-class Later(str):
-    """A text that only a later branch of a script gives to a variable."""
-
-    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
     """One simple command, and the files that its output is written to.
 
-    `on_node`: it runs in the root of the node; `at_end`: when the shell ends. `branch` is that of the decisions which
-    only the node can make.
+    `on_node`: it runs in the root of the node; `at_end`: when the shell ends.
     """
 
     words: list[str]
     on_node: bool = False
     at_end: bool = False
     written: tuple[str, ...] = ()
-    branch: Branch = ()
 
     @property
     def program(self) -> str:
@@ -93,15 +80,12 @@ class _Reader:
     on_node: bool = False
     at_end: bool = False
     written: tuple[str, ...] = ()
-    branch: Branch = ()
     depth: int = 0
-    nesting: int = 0
     running: frozenset[str] = frozenset()
     functions: dict[str, Function] = field(default_factory=dict)
     called: set[str] = field(default_factory=set)
     unresolved: list[str] = field(default_factory=list)
     steps: Iterator[int] = field(default_factory=lambda: iter(range(_MOST_STEPS)))
-    decisions: Iterator[int] = field(default_factory=itertools.count)
 
 
 def commands_of(vector: Iterable[str], env: Mapping[str, str], files: Mapping[str, str]) -> list[Command]:
@@ -136,10 +120,8 @@ def _vector(words: list[str], reader: _Reader) -> Iterator[Command]:
     elif program == "trap" and len(words) > 1:
         yield from _script(words[1], replace(reader, at_end=True))
     else:
-        decision = next(reader.decisions)
-        for place, chosen in enumerate(_expanded(words, reader.variables)):
-            branch = (*reader.branch, (decision, place if Later in map(type, chosen) else 0))
-            yield Command(chosen, reader.on_node, reader.at_end, reader.written, branch)
+        for chosen in _expanded(words, reader.variables):
+            yield Command(chosen, reader.on_node, reader.at_end, reader.written)
 
 
 def _function(function: Function, words: list[str], reader: _Reader) -> Iterator[Command]:
@@ -235,72 +217,23 @@ def _statements(statements: list[Statement], reader: _Reader) -> Iterator[Comman
         elif isinstance(statement, Substitution):
             yield from (item for item in _statements(statement.body, reader) if item.program in LOADERS)
         elif isinstance(statement, Case):
-            yield from _decided(_branches(statement, reader), reader)
-        elif isinstance(statement, If):
-            yield from _if(statement, reader)
+            yield from _case(statement, reader)
         else:
             yield from _redirected(statement, reader)
 
 
-def _if(statement: If, reader: _Reader) -> Iterator[Command]:
-    """What the branches run that an `if` may take."""
-    bodies: list[list[Statement]] = []
-    for condition, body in statement.branches:
-        yield from _statements(condition, reader)
-        holds = _holds(condition, reader.variables) if condition else True
-        if holds is not False:
-            bodies.append(body)
-        if holds:
-            break
-    else:
-        bodies.append([])
-    yield from _decided(bodies, reader)
-
-
-def _holds(condition: list[Statement], variables: Variables) -> bool | None:
-    """Whether a comparison of texts holds; None for one of unknown texts, and for any other condition."""
-    words = condition[0].words if len(condition) == 1 and isinstance(condition[0], Simple) else []
-    is_negated = words[:1] == ["!"]
-    words = words[is_negated:]
-    if words[:1] == ["test"]:
-        words = [*words, "]"]
-    elif words[:1] not in (["["], ["[["]):
-        return None
-    texts = [_known(word, variables) for word in words[1:-1]]
-    match texts:
-        case ["-z" | "-n" as operator, str(text)]:
-            return (bool(text) is (operator == "-n")) is not is_negated
-        case [str(left), "=" | "==" | "!=" as operator, str(right)] if words[0] != "[[" or not {*"*?["} & {*right}:
-            return ((left == right) is (operator != "!=")) is not is_negated
-    return None
-
-
-def _known(word: str, variables: Variables) -> str | None:
-    """The text of a word, if it is known and the only one."""
-    values = {" ".join(texts) for texts in _expanded([word], variables)}
-    value = values.pop()
-    return None if values or "$" in value or "`" in value else value
-
-
-def _decided(bodies: list[list[Statement]], reader: _Reader) -> Iterator[Command]:
-    """What the branches of a decision run; behind it, variables have the values that any of them gave."""
-    if not bodies or reader.nesting >= _DEEPEST_BRANCH:
-        return
-    reader = replace(reader, nesting=reader.nesting + 1)
-    if len(bodies) == 1:
-        yield from _statements(bodies[0], reader)
-        return
-    decision, before = next(reader.decisions), dict(reader.variables)
-    results: list[Variables] = []
-    for place, body in enumerate(bodies):
-        results.append(dict(before))
-        branch = (*reader.branch, (decision, place))
-        yield from _statements(body, replace(reader, variables=results[-1], branch=branch))
-    first, *others = results
+def _case(case: Case, reader: _Reader) -> Iterator[Command]:
+    """What the branches run that a `case` takes; behind it, variables have the values that any of them gave."""
+    before = dict(reader.variables)
+    results = []
+    for body in _branches(case, reader):
+        variables = dict(before)
+        yield from _statements(body, replace(reader, variables=variables))
+        results.append(variables)
     reader.variables.clear()
-    for name in dict.fromkeys(name for variables in results for name in variables):
-        later = (Later(value) for variables in others for value in variables.get(name, ()))
-        reader.variables[name] = list(dict.fromkeys([*first.get(name, ()), *later]))[:_MOST_WORDS]
+    for name in dict.fromkeys(name for variables in results or [before] for name in variables):
+        values = (value for variables in results or [before] for value in variables.get(name, ()))
+        reader.variables[name] = list(dict.fromkeys(values))[:_MOST_WORDS]
 
 
 def _branches(case: Case, reader: _Reader) -> list[list[Statement]]:
@@ -361,10 +294,7 @@ def _without_loop(words: list[str], variables: Variables) -> list[str]:
     """The words without `for NAME in WORDS`, which becomes a variable with several values."""
     if len(words) > 3 and words[0] == "for" and words[2] == "in":
         chosen = [
-            _like(text, texts)
-            for word in words[3:]
-            for texts in _expanded([word], variables)
-            for text in " ".join(texts).split()
+            text for word in words[3:] for texts in _expanded([word], variables) for text in " ".join(texts).split()
         ]
         variables[words[1]] = chosen[:_MOST_WORDS]
         return []
@@ -374,14 +304,9 @@ def _without_loop(words: list[str], variables: Variables) -> list[str]:
 def _assign(words: list[str], variables: Variables) -> None:
     for word in words:
         if match := _ASSIGNMENT.fullmatch(word):
-            values = [_like(" ".join(texts), texts) for texts in _expanded([match[3]], variables)]
+            values = [" ".join(texts) for texts in _expanded([match[3]], variables)]
             before = variables.get(match[1], [""])[0] if match[2] else ""
-            variables[match[1]] = [_like(before + value, [value]) for value in values]
-
-
-def _like(text: str, texts: Iterable[str]) -> str:
-    """The text, as one of a later branch where one of those is that it is made of."""
-    return Later(text) if Later in map(type, texts) else text
+            variables[match[1]] = [before + value for value in values]
 
 
 def _expanded(words: list[str], variables: Variables) -> Iterator[list[str]]:
@@ -391,8 +316,7 @@ def _expanded(words: list[str], variables: Variables) -> Iterator[list[str]]:
     combinations = itertools.product(*(variables[name] for name in ordered))
     for values in itertools.islice(combinations, _MOST_WORDS):
         chosen = dict(zip(ordered, values, strict=True))
-        parts = [part for word in words for part in _with_values(word, chosen)]
-        yield list(map(Later, parts)) if Later in map(type, values) else parts
+        yield [part for word in words for part in _with_values(word, chosen)]
 
 
 def _with_values(word: str, chosen: Mapping[str, str]) -> list[str]:

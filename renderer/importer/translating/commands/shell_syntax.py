@@ -1,6 +1,6 @@
-"""The text of a shell script → its simple commands, functions, `case` and `if` statements, none of which is run.
+"""The text of a shell script → its simple commands, functions and `case` statements, none of which is run.
 
-Loops and groups are only their commands. Here-documents that a shell reads are scripts of it; others are
+Conditions, loops and groups are only their commands. Here-documents that a shell reads are scripts of it; others are
 left out, and so are comments.
 
 Source: Shell Command Language of POSIX; arrays, `function`, `<<<` and `((…))` of bash.
@@ -71,14 +71,7 @@ class Case:
     branches: list[tuple[list[str], list[Statement]]] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class If:
-    """An `if`: of each branch the commands that decide it, none for `else`, and what it runs."""
-
-    branches: list[tuple[list[Statement], list[Statement]]] = field(default_factory=lambda: [([], [])])
-
-
-Statement: TypeAlias = "Simple | Substitution | Function | Case | If"
+Statement: TypeAlias = "Simple | Substitution | Function | Case"
 
 
 def parse(text: str, *, depth: int = 0) -> list[Statement]:
@@ -101,17 +94,14 @@ class _Piece:
 
 @dataclass(slots=True)
 class _Open:
-    """A function, `case` or `if` that has not ended. `braces`: how many are open in a function."""
+    """A function or `case` that has not ended. `braces`: how many are open in a function."""
 
-    statement: Function | Case | If
+    statement: Function | Case
     braces: int = 0
     patterns: list[str] | None = None
-    is_condition: bool = False
 
     @property
     def body(self) -> list[Statement]:
-        if isinstance(self.statement, If):
-            return self.statement.branches[-1][not self.is_condition]
         return self.statement.body if isinstance(self.statement, Function) else self.statement.branches[-1][1]
 
 
@@ -151,48 +141,15 @@ class _Parser:
         self._end_branch(separator)
 
     def _without_keywords(self, words: list[str]) -> list[str]:
-        """The words behind keywords, some of which begin or end a function, `case` or `if`; `!` is left."""
+        """The words behind keywords, some of which begin or end a function or `case`."""
         place = 0
-        while place < len(words) and words[place] in KEYWORDS and words[place] != "!":
+        while place < len(words) and words[place] in KEYWORDS:
             if words[place] in "{}":
                 self._count_brace(words[place])
-            elif words[place] == "esac":
-                self._end_ifs_of_case()
-                if self._open and isinstance(self._open[-1].statement, Case):
-                    self._open.pop()
-            elif words[place] == "if":
-                self._begin_if()
-            else:
-                self._take_branch(words[place])
+            elif words[place] == "esac" and self._open and isinstance(self._open[-1].statement, Case):
+                self._open.pop()
             place += 1
         return words[place:]
-
-    def _begin_if(self) -> None:
-        self._end_unbraced()
-        statement = If()
-        self._body.append(statement)
-        self._open.append(_Open(statement, is_condition=True))
-
-    def _take_branch(self, keyword: str) -> None:
-        """Take a keyword within an `if`."""
-        top = self._open[-1] if self._open else None
-        if top is None or not isinstance(top.statement, If):
-            return
-        if keyword == "fi":
-            self._open.pop()
-        elif keyword in ("elif", "else"):
-            top.statement.branches.append(([], []))
-            top.is_condition = keyword == "elif"
-        elif keyword == "then":
-            top.is_condition = False
-
-    def _end_ifs_of_case(self) -> None:
-        """End each `if` that has no end before its branch of a `case` has."""
-        place = len(self._open)
-        while place and isinstance(self._open[place - 1].statement, If):
-            place -= 1
-        if place and isinstance(self._open[place - 1].statement, Case):
-            del self._open[place:]
 
     def _count_brace(self, brace: str) -> None:
         places = [place for place, item in enumerate(self._open) if isinstance(item.statement, Function)]
@@ -227,10 +184,8 @@ class _Parser:
             case.patterns = None
 
     def _end_branch(self, separator: str) -> None:
-        if separator in (";;", ";&", ";;&"):
-            self._end_ifs_of_case()
-            if self._open and isinstance(self._open[-1].statement, Case):
-                self._open[-1].patterns = []
+        if self._open and isinstance(self._open[-1].statement, Case) and separator in (";;", ";&", ";;&"):
+            self._open[-1].patterns = []
 
 
 def _function_name(words: list[str], separator: str) -> str:
