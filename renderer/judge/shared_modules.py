@@ -57,9 +57,9 @@ class _Load:
 
 
 def module_findings(compiled: CompiledFleet) -> Iterator[tuple[Manifest, Finding]]:
-    """Yield an error for drivers that load a kernel module on the same nodes: on the first, which names the next.
+    """Yield an error for drivers that load a kernel module on the same nodes: on the first, which names another one.
 
-    Those on the others are told by that, and count where only the file of such a driver is checked.
+    Yields one for each of the others, too: they are shown only where the file of the first is not checked.
     """
     for cluster, names in _shared_names(compiled):
         loads = sorted(_loads(compiled, cluster, names), key=lambda load: (load.is_at_boot, title(load.manifest.value)))
@@ -67,10 +67,11 @@ def module_findings(compiled: CompiledFleet) -> Iterator[tuple[Manifest, Finding
         for place, load in enumerate(loads):
             rivals = _rivals(load, loads[place + 1 :], told)
             told |= set(map(frozenset, combinations((load.manifest.owner, *rivals), 2)))
-            for number, (other, name) in enumerate(rivals.values()):
-                if not number:
-                    cause = _told_by(loads, load, other)
-                    yield _on_cluster(cluster, load, _finding(load, other, name, len(rivals) - 1), cause)
+            causes = {owner: _told_by(loads, load, other) for owner, (other, _) in rivals.items()}
+            named = min(rivals, key=lambda owner: bool(causes[owner]), default=None)  # which nothing else tells of
+            for owner, (other, name) in rivals.items():
+                if owner == named:
+                    yield _on_cluster(cluster, load, _finding(load, other, name, len(rivals) - 1), causes[owner])
                 cause = _told_by(loads, other, load) or f"{ID} {title(load.manifest.value)}"
                 yield _on_cluster(cluster, other, _finding(other, load, name, len(rivals) - 1), cause)
 

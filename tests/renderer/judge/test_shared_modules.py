@@ -124,6 +124,13 @@ def test_two_drivers_that_meet_at_boot_and_after_it_are_told_at_boot_alone(tmp_p
     assert not told(fleet, "SEL204")
 
 
+def test_a_third_driver_is_told_where_two_meet_at_boot_and_after_it(tmp_path: Path) -> None:
+    fleet = fleet_of(tmp_path, BOOT, f"selector: {{zone: b}}\n{BOOT}")
+    fleet.driver("zigbee", LITERAL, clusters="{names: [paris]}")
+    assert told(fleet, "DAY201")
+    assert [("zigbee" in item["message"] or "zigbee" in item["file"]) for item in told(fleet)] == [True]
+
+
 def test_a_dash_in_the_name_is_an_underscore_and_dependencies_count(tmp_path: Path) -> None:
     order = "modprobe: {moduleName: wifi, modulesLoadingOrder: [wifi, acme-dummy]}"
     (found,) = told(fleet_of(tmp_path, "", order))
