@@ -8,7 +8,7 @@ venv := .venv/.installed
 py := .venv/bin/python
 uv := .tools/uv-$(uv_version)
 
-# Hundreds of tests start commands: each would compile what none may keep.
+# Hundreds of tests start commands: without kept bytecode, each compiles all sources again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help

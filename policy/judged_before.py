@@ -237,7 +237,7 @@ def _generated_name(item: Map) -> str:
     """The name that the object got for the prefix that it asked for, by which no rule tells it from others; or none."""
     metadata = metadata_of(item)
     prefix = text_in(metadata, "generateName")
-    if not prefix:
+    if not prefix.endswith("-"):  # as all controllers write it: what comes after is a word of its own
         return ""
     name = text_in(metadata, "name")
     return name if name.startswith(prefix) and _ENDING.fullmatch(name, len(prefix)) and _PLAIN.fullmatch(name) else ""

@@ -13,6 +13,9 @@ from collections.abc import Sequence
 from kmodgate.renderer.arguments import parse, verb
 from kmodgate.renderer.console import Console
 
+_FAILURE = 3
+"""ExitCode.FAILURE of renderer.errors, which may not be there to be imported."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
@@ -26,8 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = verb(args.verb).run(args, console)
         console.finish()
     except Exception as error:
-        from kmodgate.renderer.failures import explain
-
+        try:
+            from kmodgate.renderer.failures import explain
+        except Exception:  # no memory or no file descriptor is left: the exit code must not be that of findings
+            console.say(f"kmodgate: error: {error}")
+            return _FAILURE
         code = explain(error, console)
     return int(code)
 

@@ -22,7 +22,7 @@ _FIXES = {
 
 
 def explain(error: Exception, console: Console) -> ExitCode:
-    """Says why a run ended, and returns its exit code."""
+    """Report why a run ended, and return its exit code."""
     if isinstance(error, Refused):
         print_findings(error.findings, console, console.base)
         console.say(f"{counted(len(error.findings), 'error')}; {error.outcome}")

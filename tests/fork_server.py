@@ -62,7 +62,8 @@ def _begin_once() -> None:
     """Do what each run does at its beginning, so that none has to: compile expressions and schemas, choose rules."""
     compile_expressions()
     with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-        check(["check", str(_FLEET)])
+        code = check(["check", str(_FLEET)])
+    assert not code, f"check of {_FLEET} ends with {code}"
     gc.enable()
 
 

@@ -120,6 +120,7 @@ class SnapshotFacts:
         objects: Iterable[Object],
         complete: Iterable[str] = (),
         nodes: Sequence[Node] | None = None,
+        *,
         dump: SnapshotFacts | None = None,
     ) -> None:
         self._complete: set[str] = {*complete, *(dump._complete if dump else ())}

@@ -82,7 +82,7 @@ class GivenObjects:
         objects = [source.value for source in (*beside, *sources)]
         dump = self._dumps.of(where.clusters)
         known_nodes = where.nodes if where.clusters else nodes
-        facts = SnapshotFacts(objects, (), known_nodes, dump.facts if dump else None)
+        facts = SnapshotFacts(objects, nodes=known_nodes, dump=dump.facts if dump else None)
         before = self._past.facts([*beside, *sources])
         for source in sources:
             is_new = dump is not None and not dump.holds(source.value)

@@ -263,4 +263,4 @@ def facts_of(
 ) -> Facts:
     """Return what a fleet knows of a cluster: what it makes there or for it, the nodes of the spec, and a dump."""
     objects = [*(manifest.value for manifest in manifests), *more]
-    return SnapshotFacts(objects, (), nodes_of(cluster), dump.facts if dump else None)
+    return SnapshotFacts(objects, nodes=nodes_of(cluster), dump=dump.facts if dump else None)

@@ -70,7 +70,7 @@ class SpecsAsModules:
             dump = dumps.get(cluster.name)
             made = [item.value for item in compiled.of_drivers[cluster.name]]
             objects = [*(module.value for module in modules), *made]
-            facts = SnapshotFacts(objects, (), nodes_of(cluster), dump.facts if dump else None)
+            facts = SnapshotFacts(objects, nodes=nodes_of(cluster), dump=dump.facts if dump else None)
             for module in modules:
                 is_new = dump is not None and not any(dump.holds(value) for value in _of_driver(module.owner, made))
                 yield from self._of(module, cluster, traits(cluster), facts, is_new=is_new)

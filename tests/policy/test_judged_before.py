@@ -90,16 +90,26 @@ def test_an_object_that_comes_once_takes_no_place() -> None:
 
 
 def test_another_pod_of_a_workload_is_no_other_object() -> None:
-    before = JudgedBefore(orjson.dumps)
+    before, pods = JudgedBefore(orjson.dumps), 0
     for item in PODS:
         if "generateName" in item["metadata"] and json.dumps(item).count(f'"{item["metadata"]["name"]}"') == 1:
             again = json.loads(json.dumps(item).replace("kube-api-access-x7k2p", "kube-api-access-q9w8e"))
             again["metadata"]["name"] = f"{again['metadata']['generateName']}zzzzz"
-            hits = before.hits
+            hits, pods = before.hits, pods + 1
             assert judged(Policy(), Review(item, cluster=TRAITS, facts=FACTS), before) is not None
             found = judged(Policy(), Review(again, cluster=TRAITS, facts=FACTS), before)
             assert before.hits == hits + 1
             assert found == judged(Policy(), Review(again, cluster=TRAITS, facts=FACTS))
+    assert pods > 10
+
+
+def test_a_prefix_that_is_no_word_leaves_the_name_as_it_is() -> None:
+    pod = copy.deepcopy(PODS[0])
+    digests = set()
+    for name in ("web-debux", "web-debug"):
+        pod["metadata"] |= {"generateName": "web-debu", "name": name}
+        digests.add(digest(pod))
+    assert len(digests) == 2
 
 
 def digest(item: Object, user: str = "") -> bytes:

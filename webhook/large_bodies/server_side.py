@@ -114,7 +114,8 @@ class Worker:
                 await asyncio.wait_for(self._process.wait(), 0.5)
         finally:
             self.kill()  # which it may have forestalled at this very moment
-            await self._process.wait()
+            with suppress(TimeoutError):  # asyncio's own loop waits for a pipe, too, that nobody reads any more
+                await asyncio.wait_for(self._process.wait(), 0.5)
 
 
 async def _send(outgoing: asyncio.StreamWriter, data: bytes) -> None:

@@ -305,7 +305,7 @@ def _assign(words: list[str], variables: Variables) -> None:
     for word in words:
         if match := _ASSIGNMENT.fullmatch(word):
             values = [" ".join(texts) for texts in _expanded([match[3]], variables)]
-            before = variables.get(match[1], [""])[0] if match[2] else ""
+            before = (variables.get(match[1]) or [""])[0] if match[2] else ""
             variables[match[1]] = [before + value for value in values]
 
 

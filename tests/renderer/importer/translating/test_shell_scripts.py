@@ -268,6 +268,9 @@ def test_no_script_takes_many_steps(script: str) -> None:
         "case x in a",
         ";;",
         "f() { } }; modprobe a",
+        "MODS=; for m in $MODS; do m+=a; modprobe $m; done",
+        "if " * 2000 + "a",
+        "if a; then " * 2000 + ";; " * 2000,
     ],
 )
 def test_broken_scripts_are_read_as_far_as_they_go(script: str) -> None:
