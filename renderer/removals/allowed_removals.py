@@ -12,7 +12,6 @@ from kmodgate.renderer.fleet.specs import Cluster
 from kmodgate.renderer.removals.leaving import Key, Permissions, leaving_on_disk, named
 from kmodgate.renderer.removals.refusals import Refusals
 from kmodgate.renderer.removals.removals_file import RemovalsChange, plan_change
-from kmodgate.renderer.tree import index
 from kmodgate.renderer.tree.compare import Change
 from kmodgate.renderer.tree.render import Rendered
 
@@ -30,7 +29,7 @@ class AllowedRemovals:
         unallowed = [item for item in leaving if not self._permissions.allow(item)]
         new = named(unallowed, names)
         self._refused = [item for item in unallowed if item not in new]
-        self.change: RemovalsChange = plan_change(fleet, _present(change, rendered), new, reason)
+        self.change: RemovalsChange = plan_change(fleet, _present(change), new, reason)
 
     def refused(self) -> list[Finding]:
         """Return one finding a Module that nobody has allowed to leave, with its clusters and nodes."""
@@ -50,11 +49,7 @@ class AllowedRemovals:
             yield f"drops the entry of {entry.object} on {entry.cluster}, which is in the tree again"
 
 
-def _present(change: Change, rendered: Rendered) -> set[Key]:
+def _present(change: Change) -> set[Key]:
     """What stands for drivers in the trees of the compared clusters."""
-    entries = (
-        (cluster.cluster, index.entry(file.path, "", file.identity, file.driver, file.place))
-        for cluster in change.clusters
-        for file in rendered.files.get(cluster.cluster, {}).values()
-    )
+    entries = ((cluster.cluster, entry) for cluster in change.clusters for entry in cluster.owned.values())
     return {(name, item.object_kind, item.namespace, item.driver, item.place) for name, item in entries if item.driver}

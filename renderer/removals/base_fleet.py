@@ -72,9 +72,7 @@ class BaseFleet:
 
     def _rendered_digest(self, cluster: str, driver: DriverKey) -> str:
         files = Layout().files(self.compiled.placed[cluster])
-        entries = (
-            index.entry(path, file.digest, file.identity, file.driver, file.place) for path, file in files.items()
-        )
+        entries = (file.entry for file in files.values())
         return index.digest_of(entry for entry in entries if entry.key == driver)
 
 

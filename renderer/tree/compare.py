@@ -183,9 +183,7 @@ def _compare_cluster(
     present = set(_walk(folder, "", obstacles))
     if os.path.isdir(os.path.join(folder, INDEX)):
         obstacles.append(_obstacle(os.path.join(folder, INDEX), "is a folder, and must be a file", "move it away"))
-    owned = {
-        path: index.entry(path, file.digest, file.identity, file.driver, file.place) for path, file in wanted.items()
-    }
+    owned = {path: file.entry for path, file in wanted.items()}
     files = [
         change
         for path, file in wanted.items()

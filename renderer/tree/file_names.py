@@ -15,6 +15,7 @@ from kmodgate.renderer.deliveries.delivery import driver_of, place_of
 from kmodgate.renderer.manifests.emit_yaml import emit
 from kmodgate.renderer.manifests.handover import HandoverFile
 from kmodgate.renderer.manifests.manifest import Identity, Manifest
+from kmodgate.renderer.tree import index
 from kmodgate.renderer.tree.texts import Text, TextStore, as_it_is
 
 _UNSAFE = lazy_regex(r"[^a-z0-9.-]+")
@@ -40,6 +41,11 @@ class RenderedFile:
     @property
     def digest(self) -> str:
         return self.text.digest
+
+    @property
+    def entry(self) -> index.Entry:
+        """The line of the file in the index."""
+        return index.entry(self.path, self.digest, self.identity, self.driver, self.place)
 
 
 class Layout:
